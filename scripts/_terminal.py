@@ -1,0 +1,165 @@
+"""What a person sees: progress, results, and errors as one message and an exit code."""
+
+import logging
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from sentiment.errors import SentimentError
+
+if TYPE_CHECKING:
+    from sentiment.prediction import PredictionResult
+    from sentiment.stages import Stage
+    from sentiment.training import TrainingResult
+
+USER_ERROR = 2
+
+
+def run_script(main: Callable[[], Any]) -> None:
+    """Run a Hydra `main`; end with exit code 2 and one message if the user can mend the error."""
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    # Hydra would print a traceback and exit by itself; so it hands the error on.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    logging.captureWarnings(capture=True)
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped\n")
+        sys.exit(130)
+    except Exception as error:
+        from sentiment.config import explain_error
+
+        problem = explain_error(error)
+        if problem is None:
+            raise
+        if wants_traceback:
+            traceback.print_exc()
+        sys.stderr.write(f"{Path(sys.argv[0]).name}: {problem}\n")
+        sys.exit(USER_ERROR)
+
+
+class Watch:
+    """Shows the stages of a job while they run, if there is a terminal to show them on.
+
+    Parameters
+    ----------
+    title : str
+        What is being done.
+    folder : Path, optional
+        The folder of the job. It is removed if a `SentimentError` ends the job, so that a
+        mistake leaves nothing half-written behind.
+    """
+
+    def __init__(self, title: str, folder: Path | None = None) -> None:
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._title = title.strip()
+        self._folder = folder
+        console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task(self._title)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+        if isinstance(error, SentimentError) and self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def on_start(self, name: str) -> None:
+        """Show the stage that begins."""
+        self._progress.update(self._task, description=f"{self._title}: {name}")
+
+    def on_progress(self, done: int, total: int | None, unit: str) -> None:
+        """Show how far the work is."""
+        of = f" of {total:,}" if total else ""
+        self._progress.update(self._task, description=f"{self._title}: {done:,}{of} {unit}")
+
+    def on_end(self, stage: "Stage") -> None:
+        """Show a stage that has ended."""
+        if not self._progress.disable:
+            line = f"  {stage.name:<20} {stage.seconds:6.1f} s {stage.peak_mb:7,.0f} MB"
+            self._progress.console.print(line, style="dim", highlight=False)
+
+
+def show_training(result: "TrainingResult", store: str | None) -> None:
+    """Print the metrics of a training job, where its parts are and what to type next."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from sentiment.evaluation import METRICS
+
+    console = Console(highlight=False, soft_wrap=True)
+    report = result.data.report
+    dropped = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in report.dropped.items())
+    console.print(
+        f"\n{report.rows:,} rows read, {sum(report.dropped.values()):,} dropped"
+        + (f" ({dropped})" if dropped else "")
+        + ": "
+        + ", ".join(f"{sizes['rows']:,} {name}" for name, sizes in report.splits.items())
+    )
+    columns = [s for s in ("cv", "validation", "test") if any(f"{s}/" in k for k in result.metrics)]
+    table = Table("metric", *columns, header_style="bold")
+    for name in METRICS:
+        cells = []
+        for column in columns:
+            if column == "cv":
+                mean, std = (result.metrics[f"cv/{name}_{part}"] for part in ("mean", "std"))
+                cells.append(f"{mean:.4f} ± {std:.4f}")
+            else:
+                cells.append(f"{result.metrics[f'{column}/{name}']:.4f}")
+        table.add_row(name, *cells)
+    console.print(table)
+    seconds = sum(stage.seconds for stage in result.stages)
+    peak = max(stage.peak_mb for stage in result.stages)
+    console.print(f"time     {seconds:.1f} s, peak memory {peak:,.0f} MB")
+    if result.run_id:
+        console.print(f"run      {result.run_id}")
+    console.print(f"model    {result.model} ({result.metrics['model/size_mb']:.1f} MB)")
+    console.print(f"figures  {_relative(result.folder / 'figures')}")
+    if console.is_terminal and result.run_id:
+        console.print("\nnext     python scripts/predict.py input=reviews.csv")
+        console.print(f"         mlflow ui --backend-store-uri {store}    (or: make ui)")
+
+
+def show_prediction(result: "PredictionResult") -> None:
+    """Print which model predicted, what it said and where."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    model = result.model
+    counts = ", ".join(f"{count:,} {label}" for label, count in sorted(result.counts.items()))
+    console.print(f"model    {model.uri}: {model.run_name} (run {model.run_id})")
+    console.print(f"chosen   {model.why}")
+    console.print(
+        f"from     commit {model.commit[:12]}, data {model.data} {model.fingerprint[:12]}"
+    )
+    console.print(f"rows     {result.rows:,}" + (f": {counts}" if counts else ""))
+    if result.without_text:
+        console.print(f"         {result.without_text:,} without text: prediction left empty")
+    console.print(f"output   {_relative(result.output)}")
+
+
+def _relative(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

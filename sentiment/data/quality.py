@@ -1,0 +1,106 @@
+"""What is wrong with the rows of a data set, before anything is trained on them."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sentiment.data.cleaning import clean_text
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+
+
+@dataclass
+class QualityReport:
+    """Counts and sizes of a labelled data set, as it was read.
+
+    Attributes
+    ----------
+    rows : int
+        Rows read.
+    missing_text, empty_text, missing_label : int
+        Rows without a text, with a text that is empty after cleaning, without a label.
+    duplicates : int
+        Rows whose cleaned, lower-cased text stands in an earlier row with the same label.
+    conflicting_labels : int
+        Rows whose text stands elsewhere with another label.
+    labels : dict of str to int
+        Usable rows per label.
+    length_quantiles : dict of str to int
+        Characters of the cleaned texts, by quantile.
+    dropped : dict of str to int
+        Rows left out, by reason; filled in by the preparation.
+    splits : dict
+        Rows per split before and after copies were dropped; filled in by the preparation.
+    """
+
+    rows: int
+    missing_text: int
+    empty_text: int
+    missing_label: int
+    duplicates: int
+    conflicting_labels: int
+    labels: dict[str, int]
+    length_quantiles: dict[str, int]
+    dropped: dict[str, int] = field(default_factory=dict)
+    splits: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain containers."""
+        return asdict(self)
+
+
+def add_keys(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return `frame` with a column ``key``: the text cleaned and lower-cased, missing as "".
+
+    Two rows with the same key carry the same text.
+    """
+    keys = [clean_text(text).lower() if isinstance(text, str) else "" for text in frame["text"]]
+    return frame.assign(key=pd.Series(keys, index=frame.index, dtype="str"))
+
+
+def find_unusable(frame: pd.DataFrame) -> pd.Series:
+    """Return why each row cannot be used (``missing_text``, ...), "" where it can."""
+    reasons = np.select(
+        [frame["text"].isna(), frame["key"] == "", frame["label"].isna() | (frame["label"] == "")],
+        ["missing_text", "empty_text", "missing_label"],
+        default="",
+    )
+    return pd.Series(reasons, index=frame.index, dtype="str")
+
+
+def find_conflicts(frame: pd.DataFrame) -> pd.Series:
+    """Return which rows have a text that stands elsewhere with another label."""
+    return frame.groupby("key")["label"].transform("nunique") > 1
+
+
+def find_copies(frame: pd.DataFrame) -> pd.Series:
+    """Return which rows repeat the text of an earlier row."""
+    return frame["key"].duplicated()
+
+
+def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
+    """Return the report on the rows of `frame`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns ``text``, ``label`` and ``key``.
+    unusable : Series of str
+        From `find_unusable`.
+    """
+    usable = frame[unusable == ""]
+    conflicts = find_conflicts(usable)
+    lengths = usable["key"].str.len()
+    quantiles = lengths.quantile(list(QUANTILES)) if len(usable) else pd.Series(0, QUANTILES)
+    return QualityReport(
+        rows=len(frame),
+        missing_text=int((unusable == "missing_text").sum()),
+        empty_text=int((unusable == "empty_text").sum()),
+        missing_label=int((unusable == "missing_label").sum()),
+        duplicates=int((find_copies(usable) & ~conflicts).sum()),
+        conflicting_labels=int(conflicts.sum()),
+        labels={str(k): int(n) for k, n in usable["label"].value_counts().sort_index().items()},
+        length_quantiles={f"{q:.0%}": int(length) for q, length in quantiles.items()},
+    )

@@ -1,0 +1,210 @@
+"""CSV, Parquet and JSON-lines tables, read whole or in chunks and written whole or not at all."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sentiment.errors import ConfigError, EmptyDataError, InputNotFoundError, UnreadableFileError
+
+FORMATS = {
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+SUFFIXES = {"csv": ".csv", "parquet": ".parquet", "jsonl": ".jsonl"}
+_NAMES = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines"}
+
+
+def format_of(path: Path, setting: str) -> str:
+    """Return ``"csv"``, ``"parquet"`` or ``"jsonl"`` by the ending of `path`.
+
+    Raises
+    ------
+    ConfigError
+        The ending is not known.
+    """
+    try:
+        return FORMATS[path.suffix.lower()]
+    except KeyError:
+        raise ConfigError(
+            [
+                f"{setting} is '{path}', whose ending {path.suffix!r} names no known format; "
+                f"expected one of {', '.join(FORMATS)}."
+            ]
+        ) from None
+
+
+def read_columns(path: Path, setting: str) -> list[str]:
+    """Return the column names of the table at `path`."""
+    for chunk in read_chunks(path, 1, setting):
+        return list(chunk.columns)
+    raise AssertionError("read_chunks yields at least one chunk")
+
+
+def read_table(path: Path, setting: str) -> pd.DataFrame:
+    """Return the whole table at `path`; see `read_chunks` for types and errors."""
+    return pd.concat(list(read_chunks(path, 50_000, setting)), ignore_index=True)
+
+
+def read_chunks(path: Path, rows: int, setting: str) -> Iterator[pd.DataFrame]:
+    """Yield the table at `path` in frames of at most `rows` rows.
+
+    The cells of a CSV file stay the strings they are (an empty field is the empty string), so
+    that ``007`` or ``NA`` come out as they went in; Parquet columns keep their Arrow types, JSON
+    values their JSON types.
+
+    Parameters
+    ----------
+    path : Path
+        The format is told by the ending.
+    rows : int
+        Rows per chunk.
+    setting : str
+        The setting that named the file, for messages.
+
+    Raises
+    ------
+    InputNotFoundError
+        There is no such file.
+    UnreadableFileError
+        The file is not what its ending says.
+    EmptyDataError
+        The file has no rows.
+    """
+    kind = format_of(path, setting)
+    if not path.is_file():
+        raise InputNotFoundError(path, setting, f"a {_NAMES[kind]} file")
+    readers = {"csv": _read_csv, "parquet": _read_parquet, "jsonl": _read_jsonl}
+    seen = False
+    try:
+        for chunk in readers[kind](path, rows):
+            if len(chunk):
+                seen = True
+                yield chunk
+    except pd.errors.EmptyDataError as error:
+        raise EmptyDataError(f"'{path}'", "the file is empty") from error
+    except UnicodeDecodeError as error:
+        reason = f"it is not UTF-8 text (byte {error.object[error.start]:#04x})"
+        raise UnreadableFileError(path, _NAMES[kind], reason) from error
+    except (pd.errors.ParserError, json.JSONDecodeError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0].removeprefix("Error tokenizing data. C error: ")
+        raise UnreadableFileError(path, _NAMES[kind], reason) from error
+    if not seen:
+        raise EmptyDataError(f"'{path}'")
+
+
+def _read_csv(path: Path, rows: int) -> Iterator[pd.DataFrame]:
+    with pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=rows) as reader:
+        yield from reader
+
+
+def _read_parquet(path: Path, rows: int) -> Iterator[pd.DataFrame]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=rows):
+            yield batch.to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def _read_jsonl(path: Path, rows: int) -> Iterator[pd.DataFrame]:
+    records: list[dict[str, Any]] = []
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise UnreadableFileError(
+                    path, "JSON lines", f"line {number} is not an object but {line.strip()[:40]!r}"
+                )
+            records.append(record)
+            if len(records) == rows:
+                yield pd.DataFrame(records, dtype=object)
+                records = []
+    if records:
+        yield pd.DataFrame(records, dtype=object)
+
+
+class TableWriter:
+    """Write frames to a table that appears under its name when it is complete.
+
+    The rows go to a temporary file beside `path`, which takes its name when the ``with`` block
+    ends well and is removed when it does not.
+
+    Parameters
+    ----------
+    path : Path
+        Where the table shall stand.
+    kind : {"csv", "parquet", "jsonl"}
+        Its format.
+    """
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self.path = path
+        self._kind = kind
+        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        self._file: IO[str] | None = None
+        self._parquet: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Self:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self._kind != "parquet":
+            self._file = self._partial.open("w", encoding="utf-8", newline="")
+        return self
+
+    def write(self, frame: pd.DataFrame) -> None:
+        """Append `frame`; all frames have the same columns."""
+        if self._file is None:
+            self._write_parquet(frame)
+        elif self._kind == "csv":
+            frame.to_csv(self._file, index=False, header=self._file.tell() == 0)
+        else:
+            self._file.writelines(
+                json.dumps(_without_missing(record), ensure_ascii=False, default=str) + "\n"
+                for record in frame.to_dict(orient="records")
+            )
+
+    def _write_parquet(self, frame: pd.DataFrame) -> None:
+        schema = self._parquet.schema if self._parquet else None
+        table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+        if self._parquet is None:
+            self._parquet = pq.ParquetWriter(self._partial, table.schema)
+        self._parquet.write_table(table)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for resource in (self._file, self._parquet):
+            if resource is not None:
+                resource.close()
+        if error is None:
+            self._partial.replace(self.path)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                self._partial.unlink()
+
+
+def _without_missing(record: dict[Any, Any]) -> dict[str, Any]:
+    return {str(key): None if _is_missing(value) else value for key, value in record.items()}
+
+
+def _is_missing(value: object) -> bool:
+    return value is pd.NA or (isinstance(value, float) and value != value)
+
+
+def find_text_column(columns: Sequence[str]) -> str | None:
+    """Return the column that holds the texts by its usual name, or None."""
+    usual = ("text", "review", "sentence", "comment", "content", "body", "message", "tweet")
+    folded = {str(column).strip().lower(): column for column in reversed(columns)}
+    return next((folded[name] for name in usual if name in folded), None)

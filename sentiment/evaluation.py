@@ -1,0 +1,189 @@
+"""How good predictions are: plain arrays in, numbers and tables out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn import metrics
+from sklearn.base import clone
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline
+
+from sentiment.pipeline import linear_weights, predict
+
+# Whether more is better, for every metric that `score` gives.
+METRICS: dict[str, bool] = {
+    "accuracy": True,
+    "precision": True,
+    "recall": True,
+    "f1": True,
+    "roc_auc": True,
+    "log_loss": False,
+    "brier": False,
+    "ece": False,
+}
+# Fifteen bins, as in Guo et al. (2017).
+CALIBRATION_BINS = 15
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model said of one split.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n,)
+        True labels.
+    probabilities : ndarray of shape (n, n_classes)
+        Predicted probabilities.
+    classes : ndarray of shape (n_classes,)
+        Their labels, sorted; of two classes the second is the positive one.
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    classes: np.ndarray
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """The most probable class of each row, shape (n,)."""
+        return self.classes[np.argmax(self.probabilities, axis=1)]
+
+    @property
+    def indicators(self) -> np.ndarray:
+        """One column per class, one where a row is of that class, shape (n, n_classes)."""
+        return (self.labels[:, None] == self.classes[None, :]).astype(int)
+
+
+def evaluate(pipeline: Pipeline, frame: pd.DataFrame) -> Predictions:
+    """Return what the fitted `pipeline` says of `frame`, which has ``text`` and ``label``."""
+    _, probabilities = predict(pipeline, frame)
+    return Predictions(frame["label"].to_numpy(dtype=str), probabilities, pipeline.classes_)
+
+
+def score(predictions: Predictions) -> dict[str, float]:
+    """Return every metric of `METRICS`.
+
+    Precision, recall and F1 are those of the positive class where there are two classes and
+    unweighted means over the classes where there are more. ROC AUC is then the mean of one class
+    against the rest, over the classes that stand in the split. The Brier score is the mean of the
+    squared error summed over the classes (Brier, 1950), halved for two classes, so that it lies
+    between 0 and 1 there.
+    """
+    y, p, classes = predictions.labels, predictions.probabilities, predictions.classes
+    binary = len(classes) == 2
+    average: dict[str, Any] = (
+        {"pos_label": classes[1]} if binary else {"average": "macro", "labels": classes}
+    )
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+        y, predictions.predicted, zero_division=0.0, **average | {"average": "binary" if binary else "macro"}
+    )
+    squared = np.square(p - predictions.indicators).sum(axis=1).mean()
+    return {
+        "accuracy": float(metrics.accuracy_score(y, predictions.predicted)),
+        "precision": float(precision),
+        "recall": float(recall),
+        "f1": float(f1),
+        "roc_auc": _roc_auc(predictions),
+        "log_loss": float(metrics.log_loss(y, p, labels=classes)),
+        "brier": float(squared / 2 if binary else squared),
+        "ece": expected_calibration_error(predictions),
+    }
+
+
+def _roc_auc(predictions: Predictions) -> float:
+    indicators = predictions.indicators
+    columns = [1] if len(predictions.classes) == 2 else range(len(predictions.classes))
+    present = [k for k in columns if 0 < indicators[:, k].sum() < len(indicators)]
+    return float(
+        np.mean(
+            [metrics.roc_auc_score(indicators[:, k], predictions.probabilities[:, k]) for k in present]
+        )
+    )
+
+
+def calibration_table(predictions: Predictions, bins: int = CALIBRATION_BINS) -> pd.DataFrame:
+    """Return confidence and accuracy of the predicted class, in bins of equal width.
+
+    Returns
+    -------
+    DataFrame
+        One row per bin that is not empty: ``rows``, ``confidence`` (mean) and ``accuracy``.
+    """
+    confidence = predictions.probabilities.max(axis=1)
+    hit = predictions.predicted == predictions.labels
+    # Bins are closed on the right, as in Guo et al. (2017).
+    index = np.clip(np.ceil(confidence * bins) - 1, 0, bins - 1).astype(int)
+    table = pd.DataFrame({"bin": index, "confidence": confidence, "accuracy": hit})
+    grouped = table.groupby("bin")
+    return grouped[["confidence", "accuracy"]].mean().assign(rows=grouped.size())
+
+
+def expected_calibration_error(predictions: Predictions, bins: int = CALIBRATION_BINS) -> float:
+    """Return the mean distance of confidence and accuracy, weighted by rows.
+
+    ``ECE = sum_b n_b / n * |accuracy_b - confidence_b|`` over bins of equal width of the
+    confidence in the predicted class (Naeini et al., 2015; Guo et al., 2017).
+    """
+    table = calibration_table(predictions, bins)
+    gaps = (table["accuracy"] - table["confidence"]).abs()
+    return float(np.average(gaps, weights=table["rows"]))
+
+
+def cross_validate(
+    pipeline: Pipeline, frame: pd.DataFrame, folds: int, seed: int
+) -> dict[str, float]:
+    """Return mean and standard deviation (over folds, n - 1) of every metric.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Not fitted; each fold fits a clone of all of it, features included.
+    frame : DataFrame
+        Columns ``text`` and ``label``.
+    folds : int
+        Number of stratified, shuffled folds.
+    seed : int
+        Seed of the shuffle.
+    """
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    scores = []
+    for train, held_out in splitter.split(frame, frame["label"]):
+        fitted = clone(pipeline).fit(
+            frame.iloc[train], frame["label"].iloc[train].to_numpy(dtype=str)
+        )
+        scores.append(score(evaluate(fitted, frame.iloc[held_out])))
+    table = pd.DataFrame(scores)
+    means, deviations = table.mean(), table.std(ddof=1)
+    return {f"{name}_mean": float(means[name]) for name in table} | {
+        f"{name}_std": float(deviations[name]) for name in table
+    }
+
+
+def telling_terms(pipeline: Pipeline, count: int = 20) -> pd.DataFrame | None:
+    """Return the `count` terms that speak most for each class, or None for a non-linear model.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``label``, ``rank`` (from 1), ``term`` and ``weight``.
+    """
+    found = linear_weights(pipeline)
+    if found is None:
+        return None
+    terms, weights = found
+    tables = []
+    for label, row in zip(pipeline.classes_, weights, strict=True):
+        best = np.argsort(-row, kind="stable")[:count]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "label": label,
+                    "rank": np.arange(1, len(best) + 1),
+                    "term": terms[best],
+                    "weight": row[best],
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,1 @@
+"""Features that scikit-learn lacks."""

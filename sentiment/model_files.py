@@ -1,0 +1,91 @@
+"""Model files: skops only, and only of parts that this project trusts."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skops.io
+from skops.io.exceptions import UntrustedTypesFoundException
+from sklearn.pipeline import Pipeline
+from sklearn.tree import BaseDecisionTree
+
+from sentiment.errors import UntrustedModelError
+
+# What a pipeline of ours holds beyond what skops trusts by itself. The list stands here and is
+# never read from a model. Each entry only transforms what it is given: partial and map call
+# nothing but other trusted functions.
+TRUSTED_TYPES = [
+    "functools.partial",
+    "html.unescape",
+    "operator.itemgetter",
+    "re.sub",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    # C code that follows the indices in a file blindly; _check_trees looks at them first.
+    "sklearn.tree._tree.Tree",
+]
+
+
+def save_model(pipeline: Pipeline, path: Path) -> None:
+    """Write `pipeline` to `path` as a compressed skops file."""
+    skops.io.dump(pipeline, path, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+
+
+def load_model(path: Path) -> Pipeline:
+    """Return the pipeline in the skops file `path`.
+
+    Raises
+    ------
+    UntrustedModelError
+        The file is no skops file, holds a type that is not trusted, or is no text classifier.
+    """
+    try:
+        untrusted = skops.io.get_untrusted_types(file=path)
+        strangers = sorted(set(untrusted) - set(TRUSTED_TYPES))
+        if strangers:
+            raise UntrustedModelError(path, f"it holds {', '.join(strangers)}")
+        model = skops.io.load(path, trusted=TRUSTED_TYPES)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise UntrustedModelError(path, "it is not a skops file") from error
+    except UntrustedTypesFoundException as error:
+        raise UntrustedModelError(path, str(error)) from error
+    if not isinstance(model, Pipeline) or not hasattr(model, "predict_proba"):
+        raise UntrustedModelError(path, "it is not a text classification pipeline")
+    _check_trees(model, path)
+    return model
+
+
+def _check_trees(model: Any, path: Path) -> None:
+    """Refuse decision trees whose links or feature numbers point outside of their arrays."""
+    pending, seen = [model], set()
+    while pending:
+        part = pending.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, BaseDecisionTree) and not _is_sound(part.tree_):
+            raise UntrustedModelError(path, "it holds a decision tree with broken links")
+        if isinstance(part, dict):
+            pending.extend(part.values())
+        elif isinstance(part, list | tuple):
+            pending.extend(part)
+        elif type(part).__module__.startswith("sklearn.") and hasattr(part, "__dict__"):
+            pending.extend(vars(part).values())
+
+
+def _is_sound(tree: Any) -> bool:
+    nodes = np.arange(tree.node_count)
+    left, right = tree.children_left, tree.children_right
+    leaf = left == -1
+    # A child stands behind its parent, so a walk from the root always ends.
+    links = all(
+        np.all((child[~leaf] > nodes[~leaf]) & (child[~leaf] < tree.node_count))
+        for child in (left, right)
+    )
+    features = tree.feature[~leaf]
+    return bool(
+        links
+        and np.array_equal(leaf, right == -1)
+        and np.all((features >= 0) & (features < tree.n_features))
+    )

@@ -1,0 +1,90 @@
+"""Features and a model, made into one scikit-learn Pipeline that takes a frame of texts."""
+
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from sentiment.data.cleaning import make_cleaner
+
+TEXT_COLUMN = "text"
+
+
+def make_pipeline(features: Any, model: Any) -> Pipeline:
+    """Return the pipeline ``text -> clean -> features -> model``.
+
+    Parameters
+    ----------
+    features : transformer
+        From an iterable of str to a matrix, such as a `TfidfVectorizer`.
+    model : classifier
+        Has ``predict_proba``.
+
+    Returns
+    -------
+    Pipeline
+        Its input is a frame with a column ``text``. The first step selects that column: a
+        vectorizer that is handed a frame reads the column names for texts, without a word.
+    """
+    return Pipeline(
+        [
+            ("text", FunctionTransformer(itemgetter(TEXT_COLUMN))),
+            ("clean", make_cleaner()),
+            ("features", features),
+            ("model", model),
+        ]
+    )
+
+
+def predict(pipeline: Pipeline, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the predicted labels and the probabilities of all classes.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted, from `make_pipeline`.
+    frame : DataFrame
+        Has a column ``text`` of str, `n` rows.
+
+    Returns
+    -------
+    labels : ndarray of shape (n,)
+        The most probable class; the texts are read once for both answers.
+    probabilities : ndarray of shape (n, n_classes)
+        In the order of ``pipeline.classes_``.
+    """
+    probabilities = pipeline.predict_proba(frame[[TEXT_COLUMN]])
+    return pipeline.classes_[np.argmax(probabilities, axis=1)], probabilities
+
+
+def linear_weights(pipeline: Pipeline) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the terms and the weight of each for each class, or None if the model is not linear.
+
+    Returns
+    -------
+    terms : ndarray of shape (n_features,)
+        Names of the features.
+    weights : ndarray of shape (n_classes, n_features)
+        The larger, the more the term speaks for the class. For naive Bayes, its log probability
+        above the mean of the other classes.
+    """
+    model = pipeline["model"]
+    if calibrated := getattr(model, "calibrated_classifiers_", None):
+        coefficients = [getattr(one.estimator, "coef_", None) for one in calibrated]
+        if any(one is None for one in coefficients):
+            return None
+        weights = np.mean(coefficients, axis=0)
+    elif hasattr(model, "coef_"):
+        weights = model.coef_
+    elif hasattr(model, "feature_log_prob_"):
+        logs = model.feature_log_prob_
+        # ComplementNB keeps the weights of the complement with their sign turned already.
+        weights = logs - (logs.sum(axis=0) - logs) / (len(logs) - 1)
+    else:
+        return None
+    if len(weights) == 1:
+        weights = np.vstack([-weights[0], weights[0]])
+    return pipeline["features"].get_feature_names_out(), weights

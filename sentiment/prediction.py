@@ -1,0 +1,179 @@
+"""Predict: put a tracked model to work on a file, chunk by chunk."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig
+from sklearn.pipeline import Pipeline
+
+from sentiment.config import PredictConfig, check_config, make
+from sentiment.data import tables
+from sentiment.errors import ConfigError, MissingColumnError, OutputExistsError, suggest
+from sentiment.evaluation import METRICS
+from sentiment.model_files import load_model
+from sentiment.pipeline import predict as predict_frame
+from sentiment.stages import SilentObserver, StageObserver
+from sentiment.tracking import ModelChoice, Tracker
+
+ADDED_COLUMNS = ("prediction", "probability")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchScorer:
+    """One process that scores a table chunk by chunk.
+
+    Parameters
+    ----------
+    run : str
+        The run whose model it uses: ``"best"``, a run id, or ``models:/name@alias``.
+    metric : str
+        The validation metric that makes a run the best.
+    chunk_size : int
+        Rows that are read, scored and written at a time.
+    format : {"csv", "parquet", "jsonl"}, optional
+        Format of the output; that of the input without it.
+    """
+
+    run: str = "best"
+    metric: str = "accuracy"
+    chunk_size: int = 5000
+    format: str | None = None
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.metric not in METRICS:
+            problems.append(
+                f"deploy.metric is {self.metric!r}.{suggest(str(self.metric), METRICS)} "
+                f"Expected one of {', '.join(METRICS)}."
+            )
+        if not isinstance(self.chunk_size, int) or self.chunk_size < 1:
+            problems.append(
+                f"deploy.chunk_size is {self.chunk_size!r}; expected a whole number of rows above 0."
+            )
+        if self.format is not None and self.format not in tables.SUFFIXES:
+            problems.append(
+                f"deploy.format is {self.format!r}; expected one of {', '.join(tables.SUFFIXES)}."
+            )
+        if problems:
+            raise ConfigError(problems)
+
+    def cut(self, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        """Yield `frame` in chunks."""
+        for start in range(0, len(frame), self.chunk_size):
+            yield frame.iloc[start : start + self.chunk_size]
+
+    def score(self, pipeline: Pipeline, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return ``prediction`` and its ``probability`` for each row of `frame`.
+
+        Both are missing where ``text`` is missing or empty.
+        """
+        text = frame["text"]
+        present = (text.notna() & (text.astype("str") != "")).to_numpy()
+        prediction = pd.Series(pd.NA, index=frame.index, dtype="str")
+        probability = pd.Series(np.nan, index=frame.index, dtype="float64")
+        if present.any():
+            texts = pd.DataFrame({"text": [str(value) for value in text[present]]})
+            labels, probabilities = predict_frame(pipeline, texts)
+            prediction[present] = labels.astype(str)
+            probability[present] = probabilities.max(axis=1)
+        return pd.DataFrame({"prediction": prediction, "probability": probability})
+
+
+@dataclass(frozen=True)
+class PredictionResult:
+    """What came out of one prediction job.
+
+    Attributes
+    ----------
+    output : Path
+        The file that was written.
+    model : ModelChoice
+        The model that was used.
+    rows : int
+        Rows written, as many as were read.
+    without_text : int
+        Rows among them that have no text and so no prediction.
+    counts : dict of str to int
+        Rows per predicted label.
+    """
+
+    output: Path
+    model: ModelChoice
+    rows: int
+    without_text: int
+    counts: dict[str, int]
+
+
+def predict(cfg: DictConfig, observer: StageObserver | None = None) -> PredictionResult:
+    """Run one prediction job.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/predict.yaml``.
+    observer : StageObserver, optional
+        Whoever watches.
+
+    Raises
+    ------
+    SentimentError
+        The config, the input, the output or the model cannot be used.
+    """
+    observer = observer or SilentObserver()
+    check_config(cfg, PredictConfig)
+    scorer: BatchScorer = make(cfg, "deploy", "score")
+    tracker: Tracker = make(cfg, "tracking", "find_model")
+    source = Path(cfg.input).expanduser()
+    columns = tables.read_columns(source, "input")
+    text_column = _choose_text_column(source, columns, cfg.text_column)
+    output, kind = _choose_output(source, cfg.output, scorer.format)
+    if output.exists() and not cfg.overwrite:
+        raise OutputExistsError(output)
+
+    choice = tracker.find_model(
+        scorer.run, scorer.metric, greater_is_better=METRICS[scorer.metric]
+    )
+    pipeline = load_model(choice.path)
+    counts: dict[str, int] = {}
+    rows = without_text = 0
+    with tables.TableWriter(output, kind) as writer:
+        for chunk in tables.read_chunks(source, scorer.chunk_size, "input"):
+            scored = scorer.score(pipeline, pd.DataFrame({"text": chunk[text_column]}))
+            writer.write(pd.concat([chunk, scored], axis=1))
+            rows += len(chunk)
+            without_text += int(scored["prediction"].isna().sum())
+            for label, count in scored["prediction"].value_counts().items():
+                counts[str(label)] = counts.get(str(label), 0) + int(count)
+            observer.on_progress(rows, None, "rows")
+    return PredictionResult(output, choice, rows, without_text, counts)
+
+
+def _choose_text_column(source: Path, columns: list[Any], wanted: str | None) -> str:
+    found = wanted if wanted in columns else None if wanted else tables.find_text_column(columns)
+    if found is None:
+        raise MissingColumnError(source, wanted, columns, "text_column")
+    taken = [column for column in ADDED_COLUMNS if column in columns]
+    if taken:
+        raise ConfigError(
+            [
+                f"'{source}' already has a column {taken[0]!r}, which predict adds. "
+                "Is it an output of predict? Rename or remove that column."
+            ]
+        )
+    return found
+
+
+def _choose_output(source: Path, wanted: str | None, form: str | None) -> tuple[Path, str]:
+    """Return where to write and in what format."""
+    if wanted is not None:
+        output = Path(wanted).expanduser()
+        if output.resolve() == source.resolve():
+            raise ConfigError([f"output is '{output}', which is the input; name another file."])
+        return output, form or tables.format_of(output, "output")
+    kind = form or tables.format_of(source, "input")
+    ending = tables.SUFFIXES[form] if form else source.suffix
+    return source.with_name(f"{source.stem}.predictions{ending}"), kind

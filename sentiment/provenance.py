@@ -1,0 +1,54 @@
+"""What a run was made with: the commit and the versions."""
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = (
+    "hydra-core",
+    "joblib",
+    "mlflow",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "sentiment",
+    "skops",
+)
+
+
+def read_commit() -> dict[str, str]:
+    """Return the git commit of this code and whether the tree was dirty; empty without git."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    return {"git.commit": commit, "git.dirty": str(bool(_git("status", "--porcelain"))).lower()}
+
+
+def _git(*arguments: str) -> str | None:
+    here = Path(__file__).resolve().parent
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=here, capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def read_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a result depends on."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def pin(*packages: str) -> list[str]:
+    """Return requirement lines that pin the installed versions of `packages`."""
+    return [f"{package}=={version(package)}" for package in packages]

@@ -1,0 +1,97 @@
+"""Time and peak memory of the stages of a job."""
+
+import logging
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+log = logging.getLogger(__name__)
+
+_MB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A finished stage: wall time in seconds, peak resident memory of this process in MB."""
+
+    name: str
+    seconds: float
+    peak_mb: float
+
+
+class StageObserver(Protocol):
+    """Whoever watches the stages of a job, such as a terminal."""
+
+    def on_start(self, name: str) -> None:
+        """Hear that the stage `name` begins."""
+
+    def on_progress(self, done: int, total: int | None, unit: str) -> None:
+        """Hear how far the running stage is."""
+
+    def on_end(self, stage: Stage) -> None:
+        """Hear that a stage has ended."""
+
+
+class SilentObserver:
+    """An observer that looks away."""
+
+    def on_start(self, name: str) -> None: ...  # noqa: D102
+
+    def on_progress(self, done: int, total: int | None, unit: str) -> None: ...  # noqa: D102
+
+    def on_end(self, stage: Stage) -> None: ...  # noqa: D102
+
+
+@dataclass
+class Stages:
+    """A stopwatch for the named stages of one job.
+
+    Examples
+    --------
+    >>> stages = Stages()
+    >>> with stages("sum"):
+    ...     _ = sum(range(10))
+    >>> [stage.name for stage in stages.done]
+    ['sum']
+    """
+
+    observer: StageObserver = field(default_factory=SilentObserver)
+    done: list[Stage] = field(default_factory=list)
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Measure what happens inside the ``with`` block as the stage `name`."""
+        self.observer.on_start(name)
+        _reset_peak_memory()
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            stage = Stage(name, time.perf_counter() - start, _peak_memory_mb())
+            self.observer.on_end(stage)
+        self.done.append(stage)
+        log.info("%s: %.2f s, peak %.0f MB", name, stage.seconds, stage.peak_mb)
+
+
+def _reset_peak_memory() -> None:
+    # Linux counts the high-water mark anew from here (man proc_pid_clear_refs, value 5).
+    # Elsewhere the mark is that of the whole process.
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        log.debug("peak memory is counted from the start of the process")
+
+
+def _peak_memory_mb() -> float:
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / _MB if sys.platform == "darwin" else peak / 1024
+    kilobytes = next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]
+    return int(kilobytes) / 1024

@@ -1,0 +1,41 @@
+"""No tracking: what a run makes stays in its own folder."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from sentiment.errors import RunNotFoundError
+from sentiment.model_files import save_model
+from sentiment.tracking.records import ModelChoice, RunRecord, Tracker
+
+
+class NoTracker(Tracker):
+    """A tracker that keeps no record."""
+
+    @contextlib.contextmanager
+    def start(
+        self, name: str, tags: dict[str, str], parent_id: str | None = None
+    ) -> Iterator[RunRecord]:
+        """Start a run that leaves no record; its model is saved in the folder of the job."""
+        yield _UntrackedRun()
+
+    def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
+        """Raise, since nothing was tracked."""
+        raise RunNotFoundError(
+            f"run {run!r}", "off", "Predict needs the runs that training tracked: tracking=mlflow."
+        )
+
+
+class _UntrackedRun(RunRecord):
+    id = None
+
+    def log_model(
+        self, pipeline: Pipeline, example: pd.DataFrame, folder: Path
+    ) -> tuple[str, Path]:
+        path = folder / "model.skops"
+        save_model(pipeline, path)
+        return str(path), path

@@ -1,0 +1,127 @@
+"""What a tracker is, whatever keeps the record."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A tracked model and where it comes from.
+
+    Attributes
+    ----------
+    uri : str
+        Its address, such as ``models:/m-0123``.
+    path : Path
+        Its skops file.
+    run_id, run_name : str
+        The run that trained it.
+    why : str
+        How it was chosen.
+    commit, data, fingerprint : str
+        Commit and data that it was trained with, "unknown" where that was not recorded.
+    """
+
+    uri: str
+    path: Path
+    run_id: str
+    run_name: str
+    why: str
+    commit: str
+    data: str
+    fingerprint: str
+
+
+class RunRecord(Protocol):
+    """A run that is being recorded.
+
+    Attributes
+    ----------
+    id : str or None
+        Its id in the store.
+    """
+
+    id: str | None
+
+    def log_params(self, params: dict[str, Any]) -> None:
+        """Record settings."""
+
+    def log_metrics(self, metrics: dict[str, float]) -> None:
+        """Record numbers."""
+
+    def log_text(self, text: str, name: str) -> None:
+        """Keep `text` as a file called `name`."""
+
+    def log_folder(self, folder: Path) -> None:
+        """Keep all files in `folder`."""
+
+    def log_model(
+        self, pipeline: Pipeline, example: pd.DataFrame, folder: Path
+    ) -> tuple[str, Path]:
+        """Keep the fitted `pipeline`; return its address and its skops file.
+
+        Parameters
+        ----------
+        pipeline : Pipeline
+            Fitted.
+        example : DataFrame
+            A few rows of its input.
+        folder : Path
+            The folder of the job, for a record that has no place of its own.
+        """
+        raise NotImplementedError
+
+
+class Tracker(Protocol):
+    """Keeps a record of runs."""
+
+    def open(self) -> None:
+        """Make the store ready, and make it at all if it is not there."""
+
+    def start(
+        self, name: str, tags: dict[str, str], parent_id: str | None = None
+    ) -> AbstractContextManager[RunRecord]:
+        """Start a run that ends with the ``with`` block, as failed if that raises.
+
+        Parameters
+        ----------
+        name : str
+            Name of the run.
+        tags : dict of str to str
+            Facts to find it by.
+        parent_id : str, optional
+            The sweep's run that it belongs to.
+        """
+        raise NotImplementedError
+
+    def start_parent(self, name: str, tags: dict[str, str]) -> str | None:
+        """Start the run that the jobs of a sweep belong to and return its id."""
+
+    def end_parent(self, run_id: str) -> None:
+        """End the run of a sweep."""
+
+    def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
+        """Return the model that `run` names.
+
+        Parameters
+        ----------
+        run : str
+            ``"best"``, a run id, or ``models:/name@alias``.
+        metric : str
+            The validation metric that makes a run the best.
+        greater_is_better : bool
+            Its direction.
+
+        Raises
+        ------
+        RunNotFoundError
+            There is no such run, or it has no model.
+        TrackingStoreError
+            The store cannot be opened.
+        """
+        raise NotImplementedError

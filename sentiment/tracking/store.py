@@ -1,0 +1,270 @@
+"""Runs and their models in an MLflow store; the only importer of mlflow."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from sentiment import provenance
+from sentiment.errors import RunNotFoundError, TrackingStoreError, UntrustedModelError
+from sentiment.model_files import TRUSTED_TYPES
+from sentiment.tracking.records import ModelChoice, RunRecord, Tracker
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+# What another process needs to load a model; the cleaning steps are the standard library's.
+_MODEL_REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
+_TRAIN_FIRST = "Train a model first: python scripts/train.py."
+
+
+class MlflowTracker(Tracker):
+    """Runs in an MLflow store.
+
+    Parameters
+    ----------
+    uri : str
+        Any MLflow tracking URI. A relative sqlite path counts from the working folder.
+    artifacts : str
+        Folder for the artifacts of a store that is a database without a server.
+    experiment : str
+        Name of the experiment; made if it is not there.
+    """
+
+    def __init__(self, uri: str, artifacts: str, experiment: str) -> None:
+        self.uri = uri
+        self.artifacts = artifacts
+        self.experiment = experiment
+
+    def open(self) -> None:
+        """Make the store ready, and make it and the experiment if they are not there."""
+        client = self._connect()
+        if client.get_experiment_by_name(self.experiment) is None:
+            server = self.uri.startswith(("http://", "https://", "databricks"))
+            # A server decides by itself where artifacts go.
+            location = None if server else Path(self.artifacts).resolve().as_uri()
+            client.create_experiment(self.experiment, artifact_location=location)
+
+    @contextlib.contextmanager
+    def start(
+        self, name: str, tags: dict[str, str], parent_id: str | None = None
+    ) -> Iterator[RunRecord]:
+        """Start a run that ends with the ``with`` block, as failed if that raises."""
+        import mlflow
+
+        parent = {"mlflow.parentRunId": parent_id} if parent_id else {}
+        run_id = self._create_run(name, tags | parent)
+        # By its id, since MLFLOW_RUN_ID in the environment would beat everything else.
+        with mlflow.start_run(run_id=run_id, nested=True):
+            yield _MlflowRun(run_id)
+
+    def start_parent(self, name: str, tags: dict[str, str]) -> str | None:
+        """Start the run that the jobs of a sweep belong to and return its id."""
+        return self._create_run(name, tags)
+
+    def end_parent(self, run_id: str) -> None:
+        """End the run of a sweep."""
+        self._connect().set_terminated(run_id)
+
+    def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
+        """Return the model that `run` names."""
+        database = self._sqlite_path()
+        if database is not None and not database.exists():
+            raise RunNotFoundError(f"run {run!r}", self.uri, _TRAIN_FIRST)
+        client = self._connect()
+        if run.startswith("models:/"):
+            return self._find_by_address(client, run)
+        if run == "best":
+            found, why = self._find_best(client, metric, greater_is_better)
+        else:
+            found, why = self._find_run(client, run), "it was named"
+        models = found.outputs.model_outputs if found.outputs else []
+        if not models:
+            raise RunNotFoundError(
+                f"a model of run {found.info.run_id!r}",
+                self.uri,
+                "That run failed, is still going or trained nothing; name another with "
+                "deploy.run=<id>.",
+            )
+        return _describe(f"models:/{models[-1].model_id}", found, why)
+
+    def _create_run(self, name: str, tags: dict[str, str]) -> str:
+        client = self._connect()
+        experiment = self._experiment_id(client)
+        run = client.create_run(
+            experiment, run_name=name[:250], tags=tags | provenance.read_commit()
+        )
+        return str(run.info.run_id)
+
+    def _experiment_id(self, client: "MlflowClient") -> str:
+        found = client.get_experiment_by_name(self.experiment)
+        if found is None:
+            raise RunNotFoundError(
+                f"experiment {self.experiment!r}",
+                self.uri,
+                f"{_TRAIN_FIRST} Or name another experiment with tracking.experiment=<name>.",
+            )
+        return str(found.experiment_id)
+
+    def _find_best(self, client: "MlflowClient", metric: str, more: bool) -> "tuple[Run, str]":
+        name = f"validation/{metric}"
+        runs = client.search_runs(
+            [self._experiment_id(client)],
+            filter_string="attributes.status = 'FINISHED' AND tags.kind = 'training'",
+            order_by=[
+                f"metrics.`{name}` {'DESC' if more else 'ASC'}",
+                "attributes.start_time DESC",
+            ],
+            max_results=1000,
+        )
+        scored = [found for found in runs if name in found.data.metrics]
+        # A sample can score well by luck, so it counts only where there is nothing else.
+        candidates = [r for r in scored if r.data.tags.get("sample") != "true"] or scored
+        if not candidates:
+            raise RunNotFoundError(
+                f"a finished training run with {name}", self.uri, _TRAIN_FIRST
+            )
+        best = candidates[0]
+        data = {found.data.tags.get("data", "unknown") for found in candidates}
+        among = f"{len(candidates)} run{'s' * (len(candidates) != 1)} on {', '.join(sorted(data))}"
+        return best, f"best {name} of {among}: {best.data.metrics[name]:.4f}"
+
+    def _find_run(self, client: "MlflowClient", run_id: str) -> "Run":
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return client.get_run(run_id)
+        except MlflowException as error:
+            raise RunNotFoundError(
+                f"run {run_id!r}",
+                self.uri,
+                "Expected deploy.run=best, a run id, or models:/name@alias.",
+            ) from error
+
+    def _find_by_address(self, client: "MlflowClient", uri: str) -> ModelChoice:
+        from mlflow.exceptions import MlflowException
+        from mlflow.models import get_model_info
+
+        try:
+            run_id = str(get_model_info(uri).run_id)
+        except MlflowException as error:
+            raise RunNotFoundError(
+                f"model {uri!r}",
+                self.uri,
+                "Expected an address such as models:/sentiment@champion.",
+            ) from error
+        return _describe(uri, self._find_run(client, run_id), "it was named")
+
+    def _connect(self) -> "MlflowClient":
+        """Return a client of the store, whose tables are there and up to date."""
+        # A server that is not there should not be asked for minutes (seven tries by default).
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        import mlflow
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        for name in ("alembic", "mlflow.store.db.utils"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        try:
+            with _one_at_a_time(self._sqlite_path()):
+                mlflow.set_tracking_uri(self.uri)
+                client = mlflow.MlflowClient()
+                client.search_experiments(max_results=1)
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise TrackingStoreError(self.uri, str(error).splitlines()[0]) from error
+        return client
+
+    def _sqlite_path(self) -> Path | None:
+        prefix = "sqlite:///"
+        return Path(self.uri.removeprefix(prefix)) if self.uri.startswith(prefix) else None
+
+
+@contextlib.contextmanager
+def _one_at_a_time(database: Path | None) -> Iterator[None]:
+    """Let one process at a time open an sqlite store: of two that migrate a new one, one fails."""
+    if database is None:
+        yield
+        return
+    import fcntl
+
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with database.with_name(f".{database.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _describe(uri: str, run: "Run", why: str) -> ModelChoice:
+    tags = run.data.tags
+    return ModelChoice(
+        uri=uri,
+        path=_fetch(uri),
+        run_id=run.info.run_id,
+        run_name=run.info.run_name,
+        why=why,
+        commit=tags.get("git.commit", "unknown"),
+        data=tags.get("data", "unknown"),
+        fingerprint=tags.get("data.fingerprint", "unknown"),
+    )
+
+
+def _fetch(uri: str) -> Path:
+    """Return the skops file of the model `uri` on this machine."""
+    from mlflow.artifacts import download_artifacts
+
+    folder = Path(download_artifacts(artifact_uri=uri))
+    path = folder / "model.skops"
+    if not path.is_file():
+        raise UntrustedModelError(folder, "it is not saved as model.skops")
+    return path
+
+
+class _MlflowRun(RunRecord):
+    """The run that is active in MLflow."""
+
+    def __init__(self, run_id: str) -> None:
+        import mlflow
+
+        self.id = run_id
+        self._mlflow = mlflow
+
+    def log_params(self, params: dict[str, Any]) -> None:
+        items = [(key, str(value)) for key, value in params.items()]
+        for start in range(0, len(items), 100):  # MLflow takes a hundred at a time
+            self._mlflow.log_params(dict(items[start : start + 100]))
+
+    def log_metrics(self, metrics: dict[str, float]) -> None:
+        self._mlflow.log_metrics(metrics)
+
+    def log_text(self, text: str, name: str) -> None:
+        self._mlflow.log_text(text, name)
+
+    def log_folder(self, folder: Path) -> None:
+        self._mlflow.log_artifacts(str(folder))
+
+    def log_model(
+        self, pipeline: Pipeline, example: pd.DataFrame, folder: Path
+    ) -> tuple[str, Path]:
+        from mlflow.models import ModelSignature
+        from mlflow.sklearn import log_model
+        from mlflow.types import ColSpec, DataType, Schema
+
+        info = log_model(
+            pipeline,
+            name="model",
+            serialization_format="skops",
+            skops_trusted_types=TRUSTED_TYPES,
+            signature=ModelSignature(
+                inputs=Schema([ColSpec(DataType.string, "text")]),
+                outputs=Schema([ColSpec(DataType.string)]),
+            ),
+            input_example=example,
+            pip_requirements=provenance.pin(*_MODEL_REQUIREMENTS),
+        )
+        uri = f"models:/{info.model_id}"
+        return uri, _fetch(uri)

@@ -1,0 +1,230 @@
+"""Train: prepare the data, fit a pipeline, evaluate it, keep a record of all of it."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig, OmegaConf
+from sklearn.pipeline import Pipeline
+
+from sentiment import provenance
+from sentiment.config import Job, TrainConfig, check_config, flatten, make
+from sentiment.data.datasets import Dataset
+from sentiment.data.preparation import PreparedData, prepare_data
+from sentiment.data.splitting import SPLITS, check_class_sizes
+from sentiment.errors import ConfigError, FitError, suggest
+from sentiment.evaluation import (
+    METRICS,
+    Predictions,
+    cross_validate,
+    evaluate,
+    score,
+    telling_terms,
+)
+from sentiment.model_files import load_model
+from sentiment.pipeline import make_pipeline
+from sentiment.prediction import BatchScorer
+from sentiment.stages import Stage, StageObserver, Stages
+from sentiment.sweep import parent_of
+from sentiment.tracking import Tracker
+
+EVALUATED = ("validation", "test")
+EXAMPLE_ROWS = 3
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What came out of one training job.
+
+    Attributes
+    ----------
+    score : float
+        The validation metric that the config names as ``optimize``.
+    metrics : dict of str to float
+        Every metric, as ``<split>/<name>``.
+    stages : sequence of Stage
+        Time and peak memory of each stage.
+    data : PreparedData
+        The splits and the quality report.
+    pipeline : Pipeline
+        The fitted pipeline.
+    run_id : str or None
+        The run in the tracking store.
+    model : str
+        Address of the saved model.
+    folder : Path
+        Where the figures and tables are.
+    """
+
+    score: float
+    metrics: dict[str, float]
+    stages: Sequence[Stage]
+    data: PreparedData
+    pipeline: Pipeline
+    run_id: str | None
+    model: str
+    folder: Path
+
+
+def train(cfg: DictConfig, job: Job, observer: StageObserver | None = None) -> TrainingResult:
+    """Run one training job.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/train.yaml``.
+    job : Job
+        Where it runs.
+    observer : StageObserver, optional
+        Whoever watches.
+
+    Raises
+    ------
+    SentimentError
+        The config, the data or the tracking store cannot be used.
+    """
+    stages = Stages(observer) if observer else Stages()
+    with stages("configure"):
+        check_config(cfg, TrainConfig)
+        _check_settings(cfg)
+        dataset = make(cfg, "data", "read")
+        pipeline = make_pipeline(
+            make(cfg, "features", "fit", "transform"),
+            make(cfg, "model", "fit", "predict_proba"),
+        )
+        scorer: BatchScorer = make(cfg, "deploy", "score")
+        tracker: Tracker = make(cfg, "tracking", "start")
+    with stages("prepare data"):
+        data = prepare_data(dataset, cfg.seed)
+        if cfg.cv:
+            check_class_sizes(data.train["label"], cfg.cv, f"cross-validation with cv={cfg.cv}")
+    with stages("open tracking"):
+        tracker.open()
+    with tracker.start(_run_name(job, pipeline), _tags(dataset, data, job), parent_of(job)) as run:
+        run.log_params(flatten(cfg))
+        run.log_text(OmegaConf.to_yaml(cfg, resolve=True), "config.yaml")
+        run.log_text("\n".join(job.overrides), "overrides.txt")
+        run.log_text(json.dumps(provenance.read_versions(), indent=2), "versions.json")
+        metrics = {f"rows/{name}": float(len(getattr(data, name))) for name in SPLITS}
+
+        if cfg.cv:
+            with stages("cross-validate"):
+                scores = cross_validate(pipeline, data.train, cfg.cv, cfg.seed)
+                metrics |= {f"cv/{name}": value for name, value in scores.items()}
+        with stages("fit"):
+            _fit(pipeline, data.train)
+        with stages("evaluate"):
+            predictions = {name: evaluate(pipeline, getattr(data, name)) for name in EVALUATED}
+            for name, made in predictions.items():
+                metrics |= {f"{name}/{key}": value for key, value in score(made).items()}
+        with stages("draw figures"):
+            _save_results(job.folder, pipeline, predictions, data)
+        run.log_metrics(metrics)
+        with stages("save model"):
+            example = pd.DataFrame({"text": data.train["text"].iloc[:EXAMPLE_ROWS]})
+            address, path = run.log_model(pipeline, example, job.folder)
+        with stages("rehearse deployment"):
+            metrics |= _rehearse(scorer, path, data.validation, predictions["validation"])
+
+        metrics |= _stage_metrics(stages.done)
+        (job.folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        run.log_metrics(metrics)
+        run.log_folder(job.folder)
+    return TrainingResult(
+        score=metrics[f"validation/{cfg.optimize}"],
+        metrics=metrics,
+        stages=stages.done,
+        data=data,
+        pipeline=pipeline,
+        run_id=run.id,
+        model=address,
+        folder=job.folder,
+    )
+
+
+def _check_settings(cfg: DictConfig) -> None:
+    problems = []
+    if cfg.optimize not in METRICS:
+        problems.append(
+            f"optimize is {cfg.optimize!r}.{suggest(cfg.optimize, METRICS)} "
+            f"Expected one of {', '.join(METRICS)}."
+        )
+    if cfg.cv is not None and cfg.cv < 2:
+        problems.append(f"cv is {cfg.cv}; expected two folds or more, or null for none.")
+    if not 0 <= cfg.seed < 2**32:
+        problems.append(f"seed is {cfg.seed}; expected a whole number from 0 to 2**32 - 1.")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _run_name(job: Job, pipeline: Pipeline) -> str:
+    model = job.choices.get("model", type(pipeline["model"]).__name__)
+    features = job.choices.get("features", type(pipeline["features"]).__name__)
+    return f"{model} on {features}"
+
+
+def _tags(dataset: Dataset, data: PreparedData, job: Job) -> dict[str, str]:
+    tags = {
+        "kind": "training",
+        "data": dataset.name,
+        "data.fingerprint": data.fingerprint,
+        "sample": str(dataset.limit is not None).lower(),
+    }
+    return tags | ({} if job.number is None else {"sweep.job": str(job.number)})
+
+
+def _fit(pipeline: Pipeline, train: pd.DataFrame) -> None:
+    try:
+        pipeline.fit(train[["text"]], train["label"].to_numpy(dtype=str))
+    except ValueError as error:
+        raise FitError(str(error)) from error
+
+
+def _save_results(
+    folder: Path, pipeline: Pipeline, predictions: dict[str, Predictions], data: PreparedData
+) -> None:
+    """Write figures, terms and the quality report into `folder`."""
+    from sentiment.figures import save_figures, save_terms_figure
+
+    figures = folder / "figures"
+    for split, made in predictions.items():
+        save_figures(made, split, figures)
+    terms = telling_terms(pipeline)
+    if terms is not None:
+        terms.to_csv(folder / "terms.csv", index=False)
+        save_terms_figure(terms, figures / "terms.png")
+    (folder / "quality.json").write_text(json.dumps(data.report.to_dict(), indent=2) + "\n")
+
+
+def _rehearse(
+    scorer: BatchScorer, path: Path, validation: pd.DataFrame, expected: Predictions
+) -> dict[str, float]:
+    """Load the saved model as predict does, score validation rows with it and compare.
+
+    Raises
+    ------
+    RuntimeError
+        The saved model does not say what the fitted one said.
+    """
+    loaded = load_model(path)
+    start = time.perf_counter()
+    scored = pd.concat(scorer.score(loaded, chunk) for chunk in scorer.cut(validation))
+    seconds = time.perf_counter() - start
+    if not np.array_equal(scored["prediction"].to_numpy(dtype=str), expected.predicted):
+        raise RuntimeError(f"the model saved as '{path}' predicts otherwise than the fitted one")
+    return {
+        "model/size_mb": path.stat().st_size / 1e6,
+        "deploy/rows_per_second": len(validation) / seconds,
+    }
+
+
+def _stage_metrics(done: Sequence[Stage]) -> dict[str, float]:
+    metrics = {}
+    for stage in done:
+        name = stage.name.replace(" ", "_")
+        metrics |= {f"stage/{name}_seconds": stage.seconds, f"stage/{name}_peak_mb": stage.peak_mb}
+    return metrics
