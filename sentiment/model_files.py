@@ -1,5 +1,6 @@
 """Model files: skops only, and only of parts that this project trusts."""
 
+import copy
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import numpy as np
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
-from sklearn.pipeline import Pipeline
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.tree import BaseDecisionTree
 
 from sentiment.errors import UntrustedModelError
@@ -29,7 +31,28 @@ TRUSTED_TYPES = [
 
 def save_model(pipeline: Pipeline, path: Path) -> None:
     """Write `pipeline` to `path` as a compressed skops file."""
-    skops.io.dump(pipeline, path, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+    skops.io.dump(compact(pipeline), path, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+
+
+def compact(part: Any) -> Any:
+    """Return a copy of the fitted `part` whose vectorizers hold their terms as an array.
+
+    skops writes each entry of the dictionary ``vocabulary_`` as a file of its own: for 50,000
+    terms a minute and 45 MB, against a moment and 5 MB for an array. scikit-learn makes the same
+    dictionary from ``vocabulary`` when it first transforms.
+    """
+    twin = copy.copy(part)
+    if isinstance(part, Pipeline):
+        twin.steps = [(name, compact(step)) for name, step in part.steps]
+    elif isinstance(part, FeatureUnion):
+        twin.transformer_list = [(name, compact(step)) for name, step in part.transformer_list]
+    elif isinstance(part, CountVectorizer) and hasattr(part, "vocabulary_"):
+        terms = np.array(part.get_feature_names_out(), dtype=str)
+        # numpy drops a NUL at the end of a string, which a run of characters may have.
+        if not any(t[-1:] == "\0" for t in part.vocabulary_):
+            twin.vocabulary = terms
+            del twin.vocabulary_
+    return twin
 
 
 def load_model(path: Path) -> Pipeline:

@@ -27,8 +27,11 @@ CLEANING_STEPS: dict[str, Callable[[str], str]] = {
 
 def clean_text(text: str) -> str:
     """Return `text` as the pipeline sees it, without white space at its ends."""
-    for step in CLEANING_STEPS.values():
-        text = step(text)
+    for name, step in CLEANING_STEPS.items():
+        # White space other than " " is not printable, and most texts have none: a quick look
+        # halves the time.
+        if name != "plain_spaces" or not text.isprintable():
+            text = step(text)
     return text.strip()
 
 

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from sentiment.data.datasets import Dataset
@@ -106,8 +107,8 @@ def fingerprint(frame: pd.DataFrame) -> str:
     """Return the SHA-256 of the columns ``text``, ``label`` and ``split``, in their order."""
     digest = hashlib.sha256()
     for column in ("text", "label", "split"):
-        for value in frame[column]:
-            raw = value.encode("utf-8", "surrogatepass")
-            digest.update(len(raw).to_bytes(8, "little"))
-            digest.update(raw)
+        values = frame[column].to_list()
+        # The lengths tell apart "ab", "c" and "a", "bc".
+        digest.update(np.fromiter(map(len, values), dtype="<i8").tobytes())
+        digest.update("".join(values).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

@@ -52,18 +52,21 @@ class QualityReport:
 
 
 def add_keys(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return `frame` with a column ``key``: the text cleaned and lower-cased, missing as "".
+    """Return `frame` with the columns ``length`` and ``key``.
 
-    Two rows with the same key carry the same text.
+    ``key`` is a number that two rows share if and only if their texts are the same once they are
+    cleaned and lower-cased; ``length`` is the number of characters of that form, 0 for a text that
+    is missing.
     """
-    keys = [clean_text(text).lower() if isinstance(text, str) else "" for text in frame["text"]]
-    return frame.assign(key=pd.Series(keys, index=frame.index, dtype="str"))
+    plain = [clean_text(text).lower() if isinstance(text, str) else "" for text in frame["text"]]
+    codes, _ = pd.factorize(np.array(plain, dtype=object))
+    return frame.assign(key=codes, length=np.fromiter(map(len, plain), dtype=np.int64))
 
 
 def find_unusable(frame: pd.DataFrame) -> pd.Series:
     """Return why each row cannot be used (``missing_text``, ...), "" where it can."""
     reasons = np.select(
-        [frame["text"].isna(), frame["key"] == "", frame["label"].isna() | (frame["label"] == "")],
+        [frame["text"].isna(), frame["length"] == 0, frame["label"].isna()],
         ["missing_text", "empty_text", "missing_label"],
         default="",
     )
@@ -72,7 +75,8 @@ def find_unusable(frame: pd.DataFrame) -> pd.Series:
 
 def find_conflicts(frame: pd.DataFrame) -> pd.Series:
     """Return which rows have a text that stands elsewhere with another label."""
-    return frame.groupby("key")["label"].transform("nunique") > 1
+    labels = pd.Series(pd.factorize(frame["label"])[0], index=frame.index).groupby(frame["key"])
+    return labels.transform("min") != labels.transform("max")
 
 
 def find_copies(frame: pd.DataFrame) -> pd.Series:
@@ -86,13 +90,13 @@ def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
     Parameters
     ----------
     frame : DataFrame
-        Columns ``text``, ``label`` and ``key``.
+        Columns ``text``, ``label``, ``key`` and ``length``.
     unusable : Series of str
         From `find_unusable`.
     """
     usable = frame[unusable == ""]
     conflicts = find_conflicts(usable)
-    lengths = usable["key"].str.len()
+    lengths = usable["length"]
     quantiles = lengths.quantile(list(QUANTILES)) if len(usable) else pd.Series(0, QUANTILES)
     return QualityReport(
         rows=len(frame),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-from sentiment.data.quality import find_conflicts
+from sentiment.data.quality import find_conflicts, find_copies
 from sentiment.errors import TooFewClassesError, TooFewRowsError
 
 SPLITS = ("train", "validation", "test")
@@ -92,9 +92,9 @@ def find_leaks(frame: pd.DataFrame, *, keep_test: bool) -> pd.Series:
         Whether the test split is official and stays whole, whatever it holds; its texts leave
         the other splits.
     """
-    order = frame["split"].map({name: rank for rank, name in enumerate(reversed(SPLITS))})
-    first = frame.iloc[np.argsort(order.to_numpy(), kind="stable")]
-    copies = first["key"].duplicated().reindex(frame.index)
+    ranks = frame["split"].map({name: rank for rank, name in enumerate(reversed(SPLITS))})
+    ranked = frame.iloc[np.argsort(ranks.to_numpy(), kind="stable")]
+    copies = find_copies(ranked).reindex(frame.index)
     reasons = np.select([find_conflicts(frame), copies], ["conflicting_labels", "duplicates"], "")
     if keep_test:
         reasons = np.where(frame["split"] == "test", "", reasons)

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -11,6 +11,7 @@ from typing import IO, Any, Self
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import csv
 
 from sentiment.errors import ConfigError, EmptyDataError, InputNotFoundError, UnreadableFileError
 
@@ -22,6 +23,7 @@ FORMATS = {
     ".ndjson": "jsonl",
 }
 SUFFIXES = {"csv": ".csv", "parquet": ".parquet", "jsonl": ".jsonl"}
+_CSV_BLOCK = 16 * 2**20
 _NAMES = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines"}
 
 
@@ -48,12 +50,12 @@ def read_columns(path: Path, setting: str) -> list[str]:
     """Return the column names of the table at `path`."""
     for chunk in read_chunks(path, 1, setting):
         return list(chunk.columns)
-    raise AssertionError("read_chunks yields at least one chunk")
+    raise AssertionError("read_chunks yields a chunk or raises")
 
 
 def read_table(path: Path, setting: str) -> pd.DataFrame:
     """Return the whole table at `path`; see `read_chunks` for types and errors."""
-    return pd.concat(list(read_chunks(path, 50_000, setting)), ignore_index=True)
+    return pd.concat(read_chunks(path, 50_000, setting), ignore_index=True)
 
 
 def read_chunks(path: Path, rows: int, setting: str) -> Iterator[pd.DataFrame]:
@@ -84,28 +86,45 @@ def read_chunks(path: Path, rows: int, setting: str) -> Iterator[pd.DataFrame]:
     kind = format_of(path, setting)
     if not path.is_file():
         raise InputNotFoundError(path, setting, f"a {_NAMES[kind]} file")
+    if path.stat().st_size == 0:
+        raise EmptyDataError(f"'{path}'", "the file is empty")
     readers = {"csv": _read_csv, "parquet": _read_parquet, "jsonl": _read_jsonl}
     seen = False
     try:
         for chunk in readers[kind](path, rows):
-            if len(chunk):
-                seen = True
-                yield chunk
-    except pd.errors.EmptyDataError as error:
-        raise EmptyDataError(f"'{path}'", "the file is empty") from error
-    except UnicodeDecodeError as error:
-        reason = f"it is not UTF-8 text (byte {error.object[error.start]:#04x})"
-        raise UnreadableFileError(path, _NAMES[kind], reason) from error
-    except (pd.errors.ParserError, json.JSONDecodeError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0].removeprefix("Error tokenizing data. C error: ")
-        raise UnreadableFileError(path, _NAMES[kind], reason) from error
+            seen = True
+            yield chunk
+    except (UnicodeDecodeError, json.JSONDecodeError, pa.ArrowException) as error:
+        raise UnreadableFileError(path, _NAMES[kind], str(error).splitlines()[0]) from error
     if not seen:
         raise EmptyDataError(f"'{path}'")
 
 
 def _read_csv(path: Path, rows: int) -> Iterator[pd.DataFrame]:
-    with pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=rows) as reader:
-        yield from reader
+    parsing = csv.ParseOptions(newlines_in_values=True)
+    # A row must fit in a block.
+    reading = csv.ReadOptions(block_size=_CSV_BLOCK)
+    with csv.open_csv(path, reading, parsing) as reader:
+        names = reader.schema.names
+    strings = csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+    )
+    with csv.open_csv(path, reading, parsing, strings) as reader:
+        for batch in _rebatch(reader, rows):
+            yield batch.to_pandas()
+
+
+def _rebatch(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Yield tables of exactly `rows` rows, and what is left."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        while sum(one.num_rows for one in waiting) >= rows:
+            table = pa.Table.from_batches(waiting)
+            yield table.slice(0, rows)
+            waiting = table.slice(rows).to_batches()
+    if any(one.num_rows for one in waiting):
+        yield pa.Table.from_batches(waiting)
 
 
 def _read_parquet(path: Path, rows: int) -> Iterator[pd.DataFrame]:

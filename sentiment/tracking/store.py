@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment import provenance
 from sentiment.errors import RunNotFoundError, TrackingStoreError, UntrustedModelError
-from sentiment.model_files import TRUSTED_TYPES
+from sentiment.model_files import TRUSTED_TYPES, compact
 from sentiment.tracking.records import ModelChoice, RunRecord, Tracker
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ class _MlflowRun(RunRecord):
         from mlflow.types import ColSpec, DataType, Schema
 
         info = log_model(
-            pipeline,
+            compact(pipeline),
             name="model",
             serialization_format="skops",
             skops_trusted_types=TRUSTED_TYPES,
