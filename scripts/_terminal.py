@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from sentiment.config import Job, explain_error
 from sentiment.errors import SentimentError
 
 if TYPE_CHECKING:
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from sentiment.training import TrainingResult
 
 USER_ERROR = 2
+_WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
 
 
 def run_script(main: Callable[[], Any]) -> None:
-    """Run a Hydra `main`; end with exit code 2 and one message if the user can mend the error."""
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    """Run a Hydra `main`; a mistake of the user ends in one message and exit code 2."""
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0")
     # Hydra would print a traceback and exit by itself; so it hands the error on.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
+    os.environ |= {"HYDRA_FULL_ERROR": "1", _WANTS_TRACEBACK: wants_traceback}
     logging.captureWarnings(capture=True)
     try:
         main()
@@ -32,15 +34,19 @@ def run_script(main: Callable[[], Any]) -> None:
         sys.stderr.write("\nstopped\n")
         sys.exit(130)
     except Exception as error:
-        from sentiment.config import explain_error
+        stop_at_mistake(error)
+        raise
 
-        problem = explain_error(error)
-        if problem is None:
-            raise
-        if wants_traceback:
-            traceback.print_exc()
-        sys.stderr.write(f"{Path(sys.argv[0]).name}: {problem}\n")
-        sys.exit(USER_ERROR)
+
+def stop_at_mistake(error: BaseException) -> None:
+    """Print what the user can mend and exit; return if there is nothing of that kind."""
+    problem = explain_error(error)
+    if problem is None:
+        return
+    if os.environ.get(_WANTS_TRACEBACK) == "1":
+        traceback.print_exception(error)
+    sys.stderr.write(f"{Path(sys.argv[0]).name}: {problem}\n")
+    sys.exit(USER_ERROR)
 
 
 class Watch:
@@ -50,17 +56,19 @@ class Watch:
     ----------
     title : str
         What is being done.
-    folder : Path, optional
-        The folder of the job. It is removed if a `SentimentError` ends the job, so that a
-        mistake leaves nothing half-written behind.
+    job : Job
+        The job. A mistake in one that is not part of a sweep ends the script.
+    discard : bool
+        Whether its folder is then removed, so that nothing half-written is left.
     """
 
-    def __init__(self, title: str, folder: Path | None = None) -> None:
+    def __init__(self, title: str, job: Job, *, discard: bool = False) -> None:
         from rich.console import Console
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         self._title = title.strip()
-        self._folder = folder
+        self._job = job
+        self._discard = discard
         console = Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
@@ -83,8 +91,10 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         self._progress.stop()
-        if isinstance(error, SentimentError) and self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if isinstance(error, SentimentError) and self._job.sweep is None:
+            if self._discard:
+                shutil.rmtree(self._job.folder, ignore_errors=True)
+            stop_at_mistake(error)
 
     def on_start(self, name: str) -> None:
         """Show the stage that begins."""

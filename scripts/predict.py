@@ -4,7 +4,7 @@ import hydra
 from _terminal import Watch, run_script, show_prediction
 from omegaconf import DictConfig
 
-from sentiment.config import ALLOWED_TARGETS, register_schemas
+from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
 
 register_schemas()
 
@@ -12,9 +12,10 @@ register_schemas()
 @hydra.main("../conf", "predict", execution_whitelist=ALLOWED_TARGETS)
 def main(cfg: DictConfig) -> None:
     """Predict as `cfg` says and show where the result is."""
-    from sentiment.prediction import predict
+    with Watch("predict", current_job()) as watch:
+        check_config(cfg)
+        from sentiment.prediction import predict
 
-    with Watch("predict") as watch:
         result = predict(cfg, watch)
     show_prediction(result)
 

@@ -4,7 +4,7 @@ import hydra
 from _terminal import Watch, run_script, show_training
 from omegaconf import DictConfig
 
-from sentiment.config import ALLOWED_TARGETS, current_job, register_schemas
+from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
 
 register_schemas()
 
@@ -12,10 +12,11 @@ register_schemas()
 @hydra.main("../conf", "train", execution_whitelist=ALLOWED_TARGETS)
 def main(cfg: DictConfig) -> float:
     """Train as `cfg` says, show the result and return the metric to optimize."""
-    from sentiment.training import train
-
     job = current_job()
-    with Watch(f"train {' '.join(job.overrides)}", job.folder) as watch:
+    with Watch(f"train {' '.join(job.overrides)}", job, discard=True) as watch:
+        check_config(cfg)
+        from sentiment.training import train
+
         result = train(cfg, job, watch)
     show_training(result, cfg.tracking.get("uri"))
     return result.score

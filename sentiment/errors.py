@@ -156,7 +156,7 @@ class FitError(SentimentError, ValueError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"scikit-learn could not fit the pipeline: {reason.strip()} "
+            f"scikit-learn could not fit the pipeline: {reason.strip().rstrip('.')}. "
             "Change the features or model settings named there, or look at the data they meet."
         )
 
@@ -183,7 +183,7 @@ class TrackingStoreError(SentimentError, ConnectionError):
 
     def __init__(self, uri: str, reason: str) -> None:
         super().__init__(
-            f"the tracking store '{uri}' cannot be used: {reason.strip()} "
+            f"the tracking store '{uri}' cannot be used: {reason.strip().rstrip('.')}. "
             "Check tracking.uri, or train without tracking: tracking=off."
         )
 

@@ -10,7 +10,7 @@ import pandas as pd
 from omegaconf import DictConfig
 from sklearn.pipeline import Pipeline
 
-from sentiment.config import PredictConfig, check_config, make
+from sentiment.config import make
 from sentiment.data import tables
 from sentiment.errors import ConfigError, MissingColumnError, OutputExistsError, suggest
 from sentiment.evaluation import METRICS
@@ -114,7 +114,7 @@ def predict(cfg: DictConfig, observer: StageObserver | None = None) -> Predictio
     Parameters
     ----------
     cfg : DictConfig
-        As composed from ``conf/predict.yaml``.
+        As composed from ``conf/predict.yaml``, checked.
     observer : StageObserver, optional
         Whoever watches.
 
@@ -124,7 +124,6 @@ def predict(cfg: DictConfig, observer: StageObserver | None = None) -> Predictio
         The config, the input, the output or the model cannot be used.
     """
     observer = observer or SilentObserver()
-    check_config(cfg, PredictConfig)
     scorer: BatchScorer = make(cfg, "deploy", "score")
     tracker: Tracker = make(cfg, "tracking", "find_model")
     source = Path(cfg.input).expanduser()

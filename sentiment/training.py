@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from sklearn.pipeline import Pipeline
 
 from sentiment import provenance
-from sentiment.config import Job, TrainConfig, check_config, flatten, make
+from sentiment.config import Job, flatten, make
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.splitting import SPLITS, check_class_sizes
@@ -76,7 +76,7 @@ def train(cfg: DictConfig, job: Job, observer: StageObserver | None = None) -> T
     Parameters
     ----------
     cfg : DictConfig
-        As composed from ``conf/train.yaml``.
+        As composed from ``conf/train.yaml``, checked.
     job : Job
         Where it runs.
     observer : StageObserver, optional
@@ -89,7 +89,6 @@ def train(cfg: DictConfig, job: Job, observer: StageObserver | None = None) -> T
     """
     stages = Stages(observer) if observer else Stages()
     with stages("configure"):
-        check_config(cfg, TrainConfig)
         _check_settings(cfg)
         dataset = make(cfg, "data", "read")
         pipeline = make_pipeline(

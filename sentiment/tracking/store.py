@@ -164,25 +164,30 @@ class MlflowTracker(Tracker):
     def _connect(self) -> "MlflowClient":
         """Return a client of the store, whose tables are there and up to date."""
         # A server that is not there should not be asked for minutes (seven tries by default).
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         import mlflow
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
-        for name in ("alembic", "mlflow.store.db.utils"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        for name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         try:
             with _one_at_a_time(self._sqlite_path()):
                 mlflow.set_tracking_uri(self.uri)
                 client = mlflow.MlflowClient()
                 client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise TrackingStoreError(self.uri, str(error).splitlines()[0]) from error
+            raise TrackingStoreError(self.uri, _first_sentence(error)) from error
         return client
 
     def _sqlite_path(self) -> Path | None:
         prefix = "sqlite:///"
         return Path(self.uri.removeprefix(prefix)) if self.uri.startswith(prefix) else None
+
+
+def _first_sentence(error: Exception) -> str:
+    text = str(error).splitlines()[0]
+    return "no server answers there" if "Max retries exceeded" in text else text.split(". ")[0]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,20 @@
+"""The only room that knows Hydra's configs: schemas, checks, and objects made from them."""
+
+from sentiment.config.checking import check_config
+from sentiment.config.composing import compose, flatten, register_schemas
+from sentiment.config.explaining import explain_error
+from sentiment.config.job import Job, current_job
+from sentiment.config.making import make
+from sentiment.config.targets import ALLOWED_TARGETS
+
+__all__ = [
+    "ALLOWED_TARGETS",
+    "Job",
+    "check_config",
+    "compose",
+    "current_job",
+    "explain_error",
+    "flatten",
+    "make",
+    "register_schemas",
+]

@@ -1,0 +1,87 @@
+"""Schemas of the primary configs, and configs composed without a command line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from sentiment.config.checking import check_config
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+
+@dataclass
+class TrainConfig:
+    """What ``conf/train.yaml`` holds."""
+
+    data: Any = MISSING
+    features: Any = MISSING
+    model: Any = MISSING
+    deploy: Any = MISSING
+    tracking: Any = MISSING
+    seed: int = 42
+    cv: int | None = None
+    optimize: str = "accuracy"
+    outputs: str = "outputs"
+
+
+@dataclass
+class PredictConfig:
+    """What ``conf/predict.yaml`` holds."""
+
+    deploy: Any = MISSING
+    tracking: Any = MISSING
+    input: str = MISSING
+    output: str | None = None
+    text_column: str | None = None
+    overwrite: bool = False
+    outputs: str = "outputs"
+
+
+SCHEMAS: dict[str, type] = {"train": TrainConfig, "predict": PredictConfig}
+
+
+def register_schemas() -> None:
+    """Make the schemas known to Hydra, as ``train_schema`` and so on."""
+    for name, schema in SCHEMAS.items():
+        ConfigStore.instance().store(name=f"{name}_schema", node=schema)
+
+
+def compose(primary: str, overrides: list[str] | None = None) -> DictConfig:
+    """Return the config that ``scripts/<primary>.py`` would have with these overrides, checked.
+
+    Raises
+    ------
+    ConfigError
+        The config cannot be run.
+
+    Examples
+    --------
+    >>> cfg = compose("train", ["model=svm"])
+    >>> cfg.model.estimator.C
+    0.3
+    """
+    register_schemas()
+    with initialize_config_dir(str(CONF)):
+        cfg = hydra_compose(primary, overrides or [])
+    check_config(cfg)
+    return cfg
+
+
+def flatten(cfg: DictConfig) -> dict[str, Any]:
+    """Return every value of `cfg` under its dotted key, interpolations resolved."""
+    flat: dict[str, Any] = {}
+
+    def walk(value: Any, path: str) -> None:
+        if isinstance(value, dict) and value:
+            for key, inner in value.items():
+                walk(inner, f"{path}.{key}" if path else str(key))
+        else:
+            flat[path] = value
+
+    walk(OmegaConf.to_container(cfg, resolve=True), "")
+    return flat

@@ -1,0 +1,85 @@
+"""Hydra's errors in the words of this project."""
+
+import re
+
+from hydra.errors import (
+    CompactHydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf import DictConfig
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from sentiment.config.targets import is_allowed, list_parameters
+from sentiment.errors import ConfigError, SentimentError, suggest
+
+
+def explain_error(error: BaseException) -> SentimentError | None:
+    """Return the error that a person can mend behind `error`, or None if there is none."""
+    if isinstance(error, SentimentError):
+        return error
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _explain_choice(error.missing_cfg_file, list(error.options or []))
+    if isinstance(error, OverrideParseException):
+        return _explain_syntax(error)
+    if isinstance(error, CompactHydraException | OmegaConfBaseException):
+        return _explain_composition(error)
+    return None
+
+
+def _explain_choice(wanted: str, options: list[str]) -> ConfigError:
+    group, _, name = wanted.rpartition("/")
+    return ConfigError(
+        [
+            f"{group}={name}: there is no such {group}.{suggest(name, options)} "
+            f"Expected one of {', '.join(options)}."
+        ]
+    )
+
+
+def _explain_syntax(error: OverrideParseException) -> ConfigError:
+    if "=" not in error.override:
+        return ConfigError(
+            [f"{error.override!r} is no setting; expected key=value, such as model=svm."]
+        )
+    reasons = [line for line in error.message.splitlines() if "://" not in line]
+    return ConfigError(
+        [
+            f"{error.override!r} cannot be read: {reasons[-1].strip()}. "
+            "Quote a value that has special signs in it: \"key='value'\"."
+        ]
+    )
+
+
+def _explain_composition(error: Exception) -> ConfigError:
+    cause = error.__cause__
+    if isinstance(cause, ConfigKeyError | AttributeError) and isinstance(
+        cause, OmegaConfBaseException
+    ):
+        return _explain_key(cause)
+    first = str(error).splitlines()[0]
+    if isinstance(cause, OmegaConfBaseException):
+        override = first.removeprefix("Error merging override ").strip()
+        reason = str(cause).splitlines()[0]
+        return ConfigError([f"{override}: {reason}. Expected another kind of value."])
+    return ConfigError([re.sub(r"\s*\n\s*", " ", str(error)).strip()])
+
+
+def _explain_key(cause: OmegaConfBaseException) -> ConfigError:
+    """Say what stands beside a key that is not there."""
+    path, name = str(cause.full_key), str(cause.key)
+    parent = cause.parent_node
+    if not isinstance(parent, DictConfig):
+        return ConfigError([f"there is no setting {path!r}."])
+    known = [str(key) for key in parent if not str(key).startswith("_")]
+    target = str(parent.get("_target_", ""))
+    if is_allowed(target) and name in (list_parameters(target) or []):
+        return ConfigError(
+            [
+                f"{path} is a parameter of {target.rpartition('.')[2]} that its config file does "
+                f"not set; add it with a plus: +{path}=<value>."
+            ]
+        )
+    return ConfigError(
+        [f"there is no setting {path!r}.{suggest(name, known)} Known: {', '.join(known)}."]
+    )

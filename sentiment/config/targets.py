@@ -1,0 +1,61 @@
+"""The classes and functions that a config may name."""
+
+import inspect
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+# What a config may name as _target_; Hydra checks the object behind the name as well.
+ALLOWED_TARGETS = [
+    "sentiment.data.datasets.*",
+    "sentiment.features.*",
+    "sentiment.models.*",
+    "sentiment.prediction.BatchScorer",
+    "sentiment.sweep.ParentRun",
+    "sentiment.tracking.*",
+    "sklearn.calibration.*",
+    "sklearn.compose.*",
+    "sklearn.decomposition.*",
+    "sklearn.discriminant_analysis.*",
+    "sklearn.dummy.*",
+    "sklearn.ensemble.*",
+    "sklearn.feature_extraction.*",
+    "sklearn.feature_selection.*",
+    "sklearn.linear_model.*",
+    "sklearn.naive_bayes.*",
+    "sklearn.neighbors.*",
+    "sklearn.neural_network.*",
+    "sklearn.pipeline.*",
+    "sklearn.preprocessing.*",
+    "sklearn.svm.*",
+    "sklearn.tree.*",
+]
+
+
+def is_allowed(name: str) -> bool:
+    """Return whether the dotted `name` is on the list."""
+    return any(
+        name == allowed or (allowed.endswith(".*") and name.startswith(allowed[:-1]))
+        for allowed in ALLOWED_TARGETS
+    )
+
+
+def locate(name: str) -> Callable[..., Any]:
+    """Return the object behind the dotted, allowed `name`.
+
+    Raises
+    ------
+    ImportError, AttributeError
+        There is no such object.
+    """
+    module, _, attribute = name.rpartition(".")
+    found: Callable[..., Any] = getattr(import_module(module), attribute)
+    return found
+
+
+def list_parameters(name: str) -> list[str] | None:
+    """Return the parameters that `name` takes, or None if it takes any."""
+    parameters = inspect.signature(locate(name)).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return None
+    return list(parameters)
