@@ -14,6 +14,8 @@ from sentiment.config import Job, explain_error
 from sentiment.errors import SentimentError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from sentiment.prediction import PredictionResult
     from sentiment.stages import Stage
     from sentiment.training import TrainingResult
@@ -112,34 +114,20 @@ class Watch:
             self._progress.console.print(line, style="dim", highlight=False)
 
 
+def show_job(job: Job, result: "TrainingResult", metric: str) -> None:
+    """Print one line on a job of a sweep."""
+    seconds = sum(stage.seconds for stage in result.stages)
+    line = f"#{job.number}  {metric} {result.score:.4f} on validation, {seconds:.1f} s"
+    sys.stdout.write(f"{line}  {' '.join(job.overrides)}\n")
+
+
 def show_training(result: "TrainingResult", store: str | None) -> None:
     """Print the metrics of a training job, where its parts are and what to type next."""
     from rich.console import Console
-    from rich.table import Table
-
-    from sentiment.evaluation import METRICS
 
     console = Console(highlight=False, soft_wrap=True)
-    report = result.data.report
-    dropped = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in report.dropped.items())
-    console.print(
-        f"\n{report.rows:,} rows read, {sum(report.dropped.values()):,} dropped"
-        + (f" ({dropped})" if dropped else "")
-        + ": "
-        + ", ".join(f"{sizes['rows']:,} {name}" for name, sizes in report.splits.items())
-    )
-    columns = [s for s in ("cv", "validation", "test") if any(f"{s}/" in k for k in result.metrics)]
-    table = Table("metric", *columns, header_style="bold")
-    for name in METRICS:
-        cells = []
-        for column in columns:
-            if column == "cv":
-                mean, std = (result.metrics[f"cv/{name}_{part}"] for part in ("mean", "std"))
-                cells.append(f"{mean:.4f} ± {std:.4f}")
-            else:
-                cells.append(f"{result.metrics[f'{column}/{name}']:.4f}")
-        table.add_row(name, *cells)
-    console.print(table)
+    console.print(f"\n{_describe_data(result)}")
+    console.print(_tabulate_metrics(result.metrics))
     seconds = sum(stage.seconds for stage in result.stages)
     peak = max(stage.peak_mb for stage in result.stages)
     console.print(f"time     {seconds:.1f} s, peak memory {peak:,.0f} MB")
@@ -150,6 +138,36 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
     if console.is_terminal and result.run_id:
         console.print("\nnext     python scripts/predict.py input=reviews.csv")
         console.print(f"         mlflow ui --backend-store-uri {store}    (or: make ui)")
+
+
+def _describe_data(result: "TrainingResult") -> str:
+    report = result.data.report
+    dropped = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in report.dropped.items())
+    splits = ", ".join(f"{sizes['rows']:,} {name}" for name, sizes in report.splits.items())
+    used = sum(sizes["rows"] for sizes in report.splits.values())
+    return (
+        f"{report.rows:,} rows read, {sum(report.dropped.values()):,} dropped"
+        f"{f' ({dropped})' if dropped else ''}, {used:,} used: {splits}"
+    )
+
+
+def _tabulate_metrics(metrics: dict[str, float]) -> "Table":
+    from rich.table import Table
+
+    from sentiment.evaluation import METRICS
+
+    columns = [name for name in ("validation", "test") if f"{name}/accuracy" in metrics]
+    table = Table("metric", header_style="bold")
+    if "cv/accuracy_mean" in metrics:
+        table.add_column("cross-validation")
+    for column in columns:
+        table.add_column(column)
+    for name in METRICS:
+        cells = [f"{metrics[f'{column}/{name}']:.4f}" for column in columns]
+        if "cv/accuracy_mean" in metrics:
+            cells.insert(0, f"{metrics[f'cv/{name}_mean']:.4f} ± {metrics[f'cv/{name}_std']:.4f}")
+        table.add_row(name, *cells)
+    return table
 
 
 def show_prediction(result: "PredictionResult") -> None:

@@ -1,7 +1,7 @@
 """Train a text classifier: python scripts/train.py model=svm features.max_features=20000."""
 
 import hydra
-from _terminal import Watch, run_script, show_training
+from _terminal import Watch, run_script, show_job, show_training
 from omegaconf import DictConfig
 
 from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
@@ -18,7 +18,10 @@ def main(cfg: DictConfig) -> float:
         from sentiment.training import train
 
         result = train(cfg, job, watch)
-    show_training(result, cfg.tracking.get("uri"))
+    if job.sweep:
+        show_job(job, result, cfg.optimize)
+    else:
+        show_training(result, cfg.tracking.get("uri"))
     return result.score
 
 

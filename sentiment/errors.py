@@ -147,7 +147,8 @@ class TooFewRowsError(SentimentError, ValueError):
     def __init__(self, label: str, rows: int, needed: int, purpose: str) -> None:
         super().__init__(
             f"class {label!r} has {rows:,} row{'s' * (rows != 1)}, but {purpose} needs at least "
-            f"{needed:,} of each class. Add rows, merge or remove rare classes, or raise data.limit."
+            f"{needed:,} of each class. Add rows, merge or remove rare classes, or raise "
+            "data.limit."
         )
 
 

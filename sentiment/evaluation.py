@@ -48,12 +48,14 @@ class Predictions:
     @property
     def predicted(self) -> np.ndarray:
         """The most probable class of each row, shape (n,)."""
-        return self.classes[np.argmax(self.probabilities, axis=1)]
+        labels: np.ndarray = self.classes[np.argmax(self.probabilities, axis=1)]
+        return labels
 
     @property
     def indicators(self) -> np.ndarray:
         """One column per class, one where a row is of that class, shape (n, n_classes)."""
-        return (self.labels[:, None] == self.classes[None, :]).astype(int)
+        ones: np.ndarray = (self.labels[:, None] == self.classes[None, :]).astype(int)
+        return ones
 
 
 def evaluate(pipeline: Pipeline, frame: pd.DataFrame) -> Predictions:
@@ -77,7 +79,10 @@ def score(predictions: Predictions) -> dict[str, float]:
         {"pos_label": classes[1]} if binary else {"average": "macro", "labels": classes}
     )
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-        y, predictions.predicted, zero_division=0.0, **average | {"average": "binary" if binary else "macro"}
+        y,
+        predictions.predicted,
+        zero_division=0.0,
+        **average | {"average": "binary" if binary else "macro"},
     )
     squared = np.square(p - predictions.indicators).sum(axis=1).mean()
     return {
@@ -98,7 +103,10 @@ def _roc_auc(predictions: Predictions) -> float:
     present = [k for k in columns if 0 < indicators[:, k].sum() < len(indicators)]
     return float(
         np.mean(
-            [metrics.roc_auc_score(indicators[:, k], predictions.probabilities[:, k]) for k in present]
+            [
+                metrics.roc_auc_score(indicators[:, k], predictions.probabilities[:, k])
+                for k in present
+            ]
         )
     )
 
@@ -154,11 +162,12 @@ def cross_validate(
             frame.iloc[train], frame["label"].iloc[train].to_numpy(dtype=str)
         )
         scores.append(score(evaluate(fitted, frame.iloc[held_out])))
-    table = pd.DataFrame(scores)
-    means, deviations = table.mean(), table.std(ddof=1)
-    return {f"{name}_mean": float(means[name]) for name in table} | {
-        f"{name}_std": float(deviations[name]) for name in table
-    }
+    summary: dict[str, float] = {}
+    for name in METRICS:
+        values = [fold[name] for fold in scores]
+        summary |= {f"{name}_mean": float(np.mean(values))}
+        summary |= {f"{name}_std": float(np.std(values, ddof=1))}
+    return summary
 
 
 def telling_terms(pipeline: Pipeline, count: int = 20) -> pd.DataFrame | None:

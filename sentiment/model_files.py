@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import skops.io
-from skops.io.exceptions import UntrustedTypesFoundException
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.tree import BaseDecisionTree
+from skops.io.exceptions import UntrustedTypesFoundException
 
 from sentiment.errors import UntrustedModelError
 

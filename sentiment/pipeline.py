@@ -73,10 +73,9 @@ def linear_weights(pipeline: Pipeline) -> tuple[np.ndarray, np.ndarray] | None:
     """
     model = pipeline["model"]
     if calibrated := getattr(model, "calibrated_classifiers_", None):
-        coefficients = [getattr(one.estimator, "coef_", None) for one in calibrated]
-        if any(one is None for one in coefficients):
+        if not all(hasattr(one.estimator, "coef_") for one in calibrated):
             return None
-        weights = np.mean(coefficients, axis=0)
+        weights = np.mean([one.estimator.coef_ for one in calibrated], axis=0)
     elif hasattr(model, "coef_"):
         weights = model.coef_
     elif hasattr(model, "feature_log_prob_"):

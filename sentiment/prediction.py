@@ -52,7 +52,8 @@ class BatchScorer:
             )
         if not isinstance(self.chunk_size, int) or self.chunk_size < 1:
             problems.append(
-                f"deploy.chunk_size is {self.chunk_size!r}; expected a whole number of rows above 0."
+                f"deploy.chunk_size is {self.chunk_size!r}; "
+                "expected a whole number of rows above 0."
             )
         if self.format is not None and self.format not in tables.SUFFIXES:
             problems.append(
@@ -133,9 +134,7 @@ def predict(cfg: DictConfig, observer: StageObserver | None = None) -> Predictio
     if output.exists() and not cfg.overwrite:
         raise OutputExistsError(output)
 
-    choice = tracker.find_model(
-        scorer.run, scorer.metric, greater_is_better=METRICS[scorer.metric]
-    )
+    choice = tracker.find_model(scorer.run, scorer.metric, greater_is_better=METRICS[scorer.metric])
     pipeline = load_model(choice.path)
     counts: dict[str, int] = {}
     rows = without_text = 0

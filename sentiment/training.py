@@ -222,7 +222,7 @@ def _rehearse(
 
 
 def _stage_metrics(done: Sequence[Stage]) -> dict[str, float]:
-    metrics = {}
+    metrics: dict[str, float] = {}
     for stage in done:
         name = stage.name.replace(" ", "_")
         metrics |= {f"stage/{name}_seconds": stage.seconds, f"stage/{name}_peak_mb": stage.peak_mb}

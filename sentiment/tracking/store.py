@@ -68,9 +68,9 @@ class MlflowTracker(Tracker):
         """Start the run that the jobs of a sweep belong to and return its id."""
         return self._create_run(name, tags)
 
-    def end_parent(self, run_id: str) -> None:
+    def end_parent(self, run_id: str, *, failed: bool) -> None:
         """End the run of a sweep."""
-        self._connect().set_terminated(run_id)
+        self._connect().set_terminated(run_id, "FAILED" if failed else "FINISHED")
 
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
         """Return the model that `run` names."""
@@ -127,9 +127,7 @@ class MlflowTracker(Tracker):
         # A sample can score well by luck, so it counts only where there is nothing else.
         candidates = [r for r in scored if r.data.tags.get("sample") != "true"] or scored
         if not candidates:
-            raise RunNotFoundError(
-                f"a finished training run with {name}", self.uri, _TRAIN_FIRST
-            )
+            raise RunNotFoundError(f"a finished training run with {name}", self.uri, _TRAIN_FIRST)
         best = candidates[0]
         data = {found.data.tags.get("data", "unknown") for found in candidates}
         among = f"{len(candidates)} run{'s' * (len(candidates) != 1)} on {', '.join(sorted(data))}"

@@ -1,0 +1,61 @@
+# Every target that needs Python makes its own .venv first, from the locked packages.
+PYTHON ?= python3
+PORT ?= 5000
+ARGS ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train predict test bench lint format typecheck ui lock clean distclean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Make .venv with the locked packages
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+train: $(READY) ## Train on 25,000 real reviews; ARGS="model=svm" changes settings
+	$(RUN) scripts/train.py $(ARGS)
+
+predict: $(READY) ## Predict a file with the best model: make predict ARGS="input=reviews.csv"
+	$(RUN) scripts/predict.py $(ARGS)
+
+test: $(READY) ## Run the test suite
+	$(RUN) -m pytest -n 2 $(ARGS)
+
+bench: $(READY) ## Measure the figures that the README quotes
+	$(RUN) benchmarks/bench.py $(ARGS)
+
+lint: $(READY) ## Check the style
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: $(READY) ## Mend the style
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+typecheck: $(READY) ## Check the types
+	$(RUN) -m mypy
+
+ui: $(READY) ## Show the runs in the MLflow UI on 127.0.0.1; PORT=5000
+	$(VENV)/bin/mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db --host 127.0.0.1 --port $(PORT)
+
+lock: $(READY) ## Resolve the packages anew and write requirements.lock
+	$(RUN) -m pip install --quiet uv
+	$(RUN) -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--prerelease if-necessary-or-explicit --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --no-annotate --upgrade -o requirements.lock
+
+clean: ## Remove caches and everything under outputs/
+	rm -rf outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean ## Remove .venv as well
+	rm -rf $(VENV)
