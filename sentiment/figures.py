@@ -1,10 +1,12 @@
 """Figures of predictions and of linear models, drawn without a screen."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn import metrics
@@ -15,6 +17,7 @@ _COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#
 _MAX_CURVES = 10  # more curves than this cannot be told apart
 
 
+@rc_context({"text.parse_math": False})  # a label or term may have a $ in it
 def save_figures(predictions: Predictions, split: str, folder: Path) -> list[Path]:
     """Draw confusion matrix, ROC, precision-recall and reliability curve as PNG files.
 
@@ -50,7 +53,10 @@ def save_figures(predictions: Predictions, split: str, folder: Path) -> list[Pat
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    figure.savefig(path, dpi=120)
+    with warnings.catch_warnings():
+        # A term in a script that the font lacks is drawn as boxes, which is no fault of the run.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(path, dpi=120)
     return path
 
 
@@ -126,6 +132,7 @@ def _draw_reliability(axes: Axes, predictions: Predictions) -> None:
     axes.legend(loc="upper left", fontsize="small")
 
 
+@rc_context({"text.parse_math": False})
 def save_terms_figure(terms: pd.DataFrame, path: Path, count: int = 15) -> Path:
     """Draw the most telling terms of each class as bars.
 

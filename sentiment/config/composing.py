@@ -48,7 +48,9 @@ SCHEMAS: dict[str, type] = {"train": TrainConfig, "predict": PredictConfig}
 def register_schemas() -> None:
     """Make the schemas known to Hydra, as ``train_schema`` and so on."""
     for name, schema in SCHEMAS.items():
-        ConfigStore.instance().store(name=f"{name}_schema", node=schema)
+        ConfigStore.instance().store(
+            name=f"{name}_schema", node=schema, provider="sentiment", replace=True
+        )
 
 
 def compose(primary: str, overrides: list[str] | None = None) -> DictConfig:

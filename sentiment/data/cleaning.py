@@ -14,24 +14,31 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 # A tag starts with a letter, so that "a <3 b" and "1 < 2 > 0" stay as they are.
-_TAG = r"</?[a-zA-Z][^<>]*>"
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+# Two plain patterns take half the time of one with an alternative.
+_ODD_SPACE = re.compile(r"[^\S ]")
+_SPACES = re.compile(r"  +")
 
 CLEANING_STEPS: dict[str, Callable[[str], str]] = {
-    "strip_tags": partial(re.sub, _TAG, " "),
+    "strip_tags": partial(re.sub, _TAG.pattern, " "),
     "unescape": html.unescape,
-    # Two plain patterns take half the time of one with an alternative.
-    "plain_spaces": partial(re.sub, r"[^\S ]", " "),
-    "single_spaces": partial(re.sub, r"  +", " "),
+    "plain_spaces": partial(re.sub, _ODD_SPACE.pattern, " "),
+    "single_spaces": partial(re.sub, _SPACES.pattern, " "),
 }
 
 
 def clean_text(text: str) -> str:
-    """Return `text` as the pipeline sees it, without white space at its ends."""
-    for name, step in CLEANING_STEPS.items():
-        # White space other than " " is not printable, and most texts have none: a quick look
-        # halves the time.
-        if name != "plain_spaces" or not text.isprintable():
-            text = step(text)
+    """Return `text` after all of `CLEANING_STEPS`, without white space at its ends.
+
+    A step that would change nothing is skipped, which takes half the time on reviews.
+    """
+    if "<" in text:
+        text = _TAG.sub(" ", text)
+    text = html.unescape(text)
+    if not text.isprintable():  # white space other than " " is not printable
+        text = _ODD_SPACE.sub(" ", text)
+    if "  " in text:
+        text = _SPACES.sub(" ", text)
     return text.strip()
 
 

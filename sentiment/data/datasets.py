@@ -131,6 +131,8 @@ class TableFile(Dataset):
 
 def _as_strings(column: pd.Series) -> pd.Series:
     """Return the column as str: whole numbers without a point, empty fields as missing."""
+    if column.dtype == "str":
+        return column.mask(column == "")
     present = column.notna() & (column.astype("str") != "")
     strings = [
         str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

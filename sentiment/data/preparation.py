@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from sentiment.data.datasets import Dataset
 from sentiment.data.quality import QualityReport, add_keys, check_quality, find_unusable
@@ -77,7 +78,8 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     leaks = find_leaks(sample, keep_test="half" in sample)
     kept = sample[leaks == ""]
     for name in SPLITS:
-        check_class_sizes(kept.loc[kept["split"] == name, "label"], 1, f"the {name} split")
+        where = f"the {name} split, once copies are dropped,"
+        check_class_sizes(kept.loc[kept["split"] == name, "label"], 1, "evaluation", where)
 
     dropped = pd.concat([unusable, leaks])
     report.dropped = {str(k): int(n) for k, n in dropped[dropped != ""].value_counts().items()}
@@ -107,8 +109,12 @@ def fingerprint(frame: pd.DataFrame) -> str:
     """Return the SHA-256 of the columns ``text``, ``label`` and ``split``, in their order."""
     digest = hashlib.sha256()
     for column in ("text", "label", "split"):
-        values = frame[column].to_list()
+        strings = pa.array(frame[column], type=pa.large_string())
+        if isinstance(strings, pa.ChunkedArray):
+            strings = strings.combine_chunks()
+        _, offsets, characters = strings.buffers()
+        ends = np.frombuffer(offsets, dtype="<i8")[strings.offset :][: len(strings) + 1]
         # The lengths tell apart "ab", "c" and "a", "bc".
-        digest.update(np.fromiter(map(len, values), dtype="<i8").tobytes())
-        digest.update("".join(values).encode("utf-8", "surrogatepass"))
+        digest.update(np.diff(ends).tobytes())
+        digest.update(memoryview(characters)[ends[0] : ends[-1]])
     return digest.hexdigest()

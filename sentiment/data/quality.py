@@ -58,7 +58,8 @@ def add_keys(frame: pd.DataFrame) -> pd.DataFrame:
     cleaned and lower-cased; ``length`` is the number of characters of that form, 0 for a text that
     is missing.
     """
-    plain = [clean_text(text).lower() if isinstance(text, str) else "" for text in frame["text"]]
+    texts = frame["text"].to_numpy(dtype=object)
+    plain = [clean_text(text).lower() if isinstance(text, str) else "" for text in texts]
     codes, _ = pd.factorize(np.array(plain, dtype=object))
     return frame.assign(key=codes, length=np.fromiter(map(len, plain), dtype=np.int64))
 

@@ -27,11 +27,13 @@ def take_sample(frame: pd.DataFrame, rows: int | None, seed: int) -> pd.DataFram
     return frame.iloc[np.sort(taken)]
 
 
-def check_class_sizes(labels: Sequence[str] | pd.Series, needed: int, purpose: str) -> None:
+def check_class_sizes(
+    labels: Sequence[str] | pd.Series, needed: int, purpose: str, where: str = "the data"
+) -> None:
     """Raise if there are fewer than two classes, or fewer than `needed` rows of one."""
     counts = pd.Series(labels).value_counts()
     if len(counts) < 2:
-        raise TooFewClassesError([str(label) for label in counts.index], "the data")
+        raise TooFewClassesError([str(label) for label in counts.index], where)
     if counts.min() < needed:
         raise TooFewRowsError(str(counts.idxmin()), int(counts.min()), needed, purpose)
 

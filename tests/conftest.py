@@ -1,0 +1,76 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sentiment.config import Job, compose
+from sentiment.data.datasets import EmbeddedReviews
+from sentiment.training import TrainingResult, train
+
+ROOT = Path(__file__).resolve().parents[1]
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def reviews() -> pd.DataFrame:
+    """400 real reviews, half of each label."""
+    frame = EmbeddedReviews(name="imdb", source="imdb").read()
+    return frame.groupby("label").head(200).reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An outputs folder whose tracking store all tests of a worker share."""
+    return tmp_path_factory.mktemp("outputs")
+
+
+@pytest.fixture
+def train_quickly(store: Path, tmp_path: Path) -> Callable[..., TrainingResult]:
+    """Train in this process on a small sample; each test has an experiment of its own."""
+    made: list[Path] = []
+
+    def run(
+        *overrides: str, sweep: Path | None = None, number: int | None = None
+    ) -> TrainingResult:
+        quick = [
+            f"outputs={store}",
+            f"tracking.experiment={tmp_path.name}",
+            "features=tfidf_unigram",
+            "features.max_features=500",
+            "data.limit=300",
+        ]
+        without_tracking = any(override == "tracking=off" for override in overrides)
+        if without_tracking:
+            quick.remove(f"tracking.experiment={tmp_path.name}")
+        folder = tmp_path / f"job{len(made)}"
+        folder.mkdir()
+        made.append(folder)
+        job = Job(folder=folder, overrides=list(overrides), sweep=sweep, number=number)
+        return train(compose("train", [*quick, *overrides]), job)
+
+    return run
+
+
+@pytest.fixture
+def run_script(tmp_path: Path) -> Iterator[Run]:
+    """Run a script of the project as its own process, in an empty folder."""
+
+    def run(
+        name: str, *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments],
+            cwd=cwd or tmp_path,
+            env=os.environ | (env or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    yield run

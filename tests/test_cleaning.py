@@ -1,0 +1,51 @@
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentiment.data.cleaning import CLEANING_STEPS, clean_text, make_cleaner
+
+# Pieces that make tags, entities and odd white space likely.
+PIECES = st.sampled_from(
+    ["<br />", "</p>", "<", ">", "a <3 b", "&amp;", "&lt;", "&#39;", "&nbsp;", "&", ";", " ", "  "]
+    + ["\t", "\n", "\r\n", "\x0b", "\x1c", "\x85", "\xa0", "\u2028", "\u3000", "\x00", "İ", "word"]
+)
+TEXTS = st.lists(PIECES | st.text(max_size=5), max_size=12).map("".join)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("good<br /><br />film", "good film"),
+        ("<p class='x'>one</p>", "one"),
+        ("Tom &amp; Jerry&#39;s &quot;fun&quot;", 'Tom & Jerry\'s "fun"'),
+        ("a\tb\n\nc\u3000d", "a b c d"),
+        ("I <3 it, 10 > 9", "I <3 it, 10 > 9"),
+        ("  ", ""),
+        ("", ""),
+        ("&nbsp;", ""),
+    ],
+)
+def test_cleaning_takes_tags_entities_and_white_space(text: str, expected: str) -> None:
+    assert clean_text(text) == expected
+
+
+@given(TEXTS)
+def test_skipped_steps_change_nothing(text: str) -> None:
+    cleaned = text
+    for step in CLEANING_STEPS.values():
+        cleaned = step(cleaned)
+    assert clean_text(text) == cleaned.strip()
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=5))
+def test_the_pipeline_cleans_as_the_quality_report_does(texts: list[str]) -> None:
+    cleaned = make_cleaner().fit_transform(pd.Series(texts, dtype=object))
+    assert [text.strip() for text in cleaned] == [clean_text(text) for text in texts]
+
+
+@given(TEXTS)
+def test_no_odd_white_space_is_left(text: str) -> None:
+    cleaned = clean_text(text)
+    assert "  " not in cleaned
+    assert not any(c.isspace() and c != " " for c in cleaned)

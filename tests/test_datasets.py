@@ -1,0 +1,129 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sentiment.data.datasets import AclImdb, EmbeddedReviews, TableFile
+from sentiment.errors import (
+    ConfigError,
+    EmptyDataError,
+    InputNotFoundError,
+    MissingColumnError,
+)
+
+
+@pytest.mark.parametrize(("source", "per_class"), [("imdb", 12_500), ("rotten_tomatoes", 4_265)])
+def test_embedded_reviews_are_the_real_ones(source: str, per_class: int) -> None:
+    frame = EmbeddedReviews(name=source, source=source).read()
+    assert frame["label"].value_counts().to_dict() == {"negative": per_class, "positive": per_class}
+    assert frame["text"].notna().all()
+    if source == "imdb":
+        assert frame["text"].str.contains("<br />", regex=False).sum() > 10_000
+
+
+def test_embedded_reviews_know_their_sources() -> None:
+    with pytest.raises(ConfigError, match=r"data.source is 'imbd'; expected one of imdb, rotten"):
+        EmbeddedReviews(name="x", source="imbd").read()
+
+
+def write_table(path: Path, frame: pd.DataFrame) -> Path:
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    elif path.suffix == ".parquet":
+        frame.to_parquet(path)
+    else:
+        path.write_text("".join(json.dumps(r) + "\n" for r in frame.to_dict(orient="records")))
+    return path
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["a", "b", "c"], ["a", "b", "c"]),
+        ([0, 1, 10], ["0", "1", "10"]),
+        ([" pad", "pad ", "x"], ["pad", "pad", "x"]),
+    ],
+)
+def test_table_files_give_text_and_label(
+    tmp_path: Path, ending: str, labels: list[object], expected: list[str]
+) -> None:
+    frame = pd.DataFrame({"stars": labels, "body": ["one", "NA", "three"], "other": [1, 2, 3]})
+    path = write_table(tmp_path / f"x{ending}", frame)
+    read = TableFile(name="x", path=str(path), text_column="body", label_column="stars").read()
+    assert read.to_dict(orient="list") == {"text": ["one", "NA", "three"], "label": expected}
+    assert (read.dtypes == "str").all()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
+def test_empty_cells_are_missing_and_whole_numbers_stay_whole(tmp_path: Path, ending: str) -> None:
+    frame = pd.DataFrame({"text": ["one", None, ""], "label": [1.0, 2.0, None]})
+    if ending == ".jsonl":
+        frame = frame.astype(object).where(frame.notna(), None)
+    path = write_table(tmp_path / f"x{ending}", frame)
+    if ending == ".csv":
+        path.write_text("text,label\none,1\n,2\n,\n")
+    read = TableFile(name="x", path=str(path)).read()
+    assert read["text"].isna().tolist() == [False, True, True]
+    assert read["label"].tolist()[:2] == ["1", "2"]
+    assert read["label"].isna().tolist() == [False, False, True]
+
+
+def test_a_missing_column_is_named_with_its_neighbours(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "x.csv", pd.DataFrame({"review": ["a"], "label": ["b"]}))
+    with pytest.raises(MissingColumnError) as caught:
+        TableFile(name="x", path=str(path), text_column="Reviews").read()
+    assert str(caught.value) == (
+        f"'{path}' has no column 'Reviews'; its columns are 'review' and 'label'. Did you mean "
+        "'review'? Name the column with data.text_column=<name>."
+    )
+
+
+def write_tree(root: Path, halves: dict[str, dict[str, list[str]]]) -> Path:
+    for half, folders in halves.items():
+        for folder, texts in folders.items():
+            (root / half / folder).mkdir(parents=True)
+            for number, text in enumerate(texts):
+                (root / half / folder / f"{number}_9.txt").write_text(text, encoding="utf-8")
+    return root
+
+
+def test_the_original_tree_keeps_its_halves(tmp_path: Path) -> None:
+    root = write_tree(
+        tmp_path / "aclImdb",
+        {
+            "train": {"pos": ["bon, très"], "neg": ["bad"], "unsup": ["whatever"]},
+            "test": {"pos": ["good"], "neg": ["awful"]},
+        },
+    )
+    assert AclImdb(name="aclimdb", path=str(root)).read().to_numpy().tolist() == [
+        ["bad", "negative", "train"],
+        ["bon, très", "positive", "train"],
+        ["awful", "negative", "test"],
+        ["good", "positive", "test"],
+    ]
+
+
+def test_a_folder_that_is_not_the_tree(tmp_path: Path) -> None:
+    with pytest.raises(InputNotFoundError, match="expected the folder aclImdb with train/"):
+        AclImdb(name="x", path=str(tmp_path / "nope")).read()
+    (tmp_path / "train").mkdir()
+    with pytest.raises(InputNotFoundError, match=r"/test', but there is no such"):
+        AclImdb(name="x", path=str(tmp_path)).read()
+    (tmp_path / "test").mkdir()
+    with pytest.raises(EmptyDataError, match="no files like train/pos/0_9.txt are in it"):
+        AclImdb(name="x", path=str(tmp_path)).read()
+
+
+def test_all_wrong_settings_are_named_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        TableFile(name="x", path="y", limit=0, on_bad_rows="keep", test_size=1.5)
+    assert str(caught.value) == (
+        "3 problems in the configuration:\n"
+        "  - data.on_bad_rows is 'keep'; expected 'drop' or 'error'.\n"
+        "  - data.limit is 0; expected a whole number of rows above 0, or null.\n"
+        "  - data.test_size is 1.5; expected a share between 0 and 1."
+    )
+    with pytest.raises(ConfigError, match="is 1.2; expected less than 1, so that rows are left"):
+        TableFile(name="x", path="y", validation_size=0.6, test_size=0.6)

@@ -1,0 +1,157 @@
+import pickle
+from pathlib import Path
+
+import pytest
+
+from sentiment import errors
+from sentiment.errors import (
+    BadRowsError,
+    ConfigError,
+    EmptyDataError,
+    FitError,
+    InputNotFoundError,
+    MissingColumnError,
+    OutputExistsError,
+    RunNotFoundError,
+    SentimentError,
+    TooFewClassesError,
+    TooFewRowsError,
+    TrackingStoreError,
+    UnreadableFileError,
+    UntrustedModelError,
+    quote_list,
+    suggest,
+)
+
+EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
+    (ConfigError(["a is 1; expected 2."]), ValueError, "a is 1; expected 2."),
+    (
+        ConfigError(["a is wrong.", "b is wrong."]),
+        ValueError,
+        "2 problems in the configuration:\n  - a is wrong.\n  - b is wrong.",
+    ),
+    (
+        UnreadableFileError(Path("x.csv"), "CSV", "line 3 has 4 fields."),
+        ValueError,
+        "'x.csv' cannot be read as CSV: line 3 has 4 fields. Check that the file is complete and "
+        "that its ending names its format (.csv, .parquet, .jsonl).",
+    ),
+    (
+        EmptyDataError("'x.csv'"),
+        ValueError,
+        "'x.csv' holds no data: it has no rows. Expected at least one row with a text.",
+    ),
+    (
+        MissingColumnError(Path("x.csv"), "txt", ["id", "text"], "data.text_column"),
+        KeyError,
+        "'x.csv' has no column 'txt'; its columns are 'id' and 'text'. Did you mean 'text'? Name "
+        "the column with data.text_column=<name>.",
+    ),
+    (
+        MissingColumnError(Path("x.csv"), None, ["id"], "text_column"),
+        KeyError,
+        "'x.csv' has no column that is known to hold texts; its columns are 'id'. Name the column "
+        "with text_column=<name>.",
+    ),
+    (
+        BadRowsError({"missing_text": 2, "empty_text": 1}, 1000),
+        ValueError,
+        "3 of 1,000 rows cannot be used (missing text: 2, empty text: 1) and "
+        "data.on_bad_rows=error. Mend them, or drop them with data.on_bad_rows=drop.",
+    ),
+    (
+        TooFewClassesError(["good"], "the data"),
+        ValueError,
+        "the data has 1 class ('good'); expected two or more. Check that the label column is the "
+        "right one and that the file is not sorted and cut.",
+    ),
+    (
+        TooFewRowsError("rare", 1, 3, "a split"),
+        ValueError,
+        "class 'rare' has 1 row, but a split needs at least 3 of each class. Add rows, merge or "
+        "remove rare classes, or raise data.limit.",
+    ),
+    (
+        FitError("no terms remain."),
+        ValueError,
+        "scikit-learn could not fit the pipeline: no terms remain. Change the features or model "
+        "settings named there, or look at the data they meet.",
+    ),
+    (
+        OutputExistsError(Path("x.csv")),
+        FileExistsError,
+        "'x.csv' is already there and is not overwritten. Name another file with output=<file>, "
+        "or say overwrite=true.",
+    ),
+    (
+        RunNotFoundError("run 'x'", "sqlite:///y", "Train first."),
+        LookupError,
+        "run 'x' was not found in the tracking store 'sqlite:///y'. Train first.",
+    ),
+    (
+        TrackingStoreError("http://x", "nobody answers."),
+        ConnectionError,
+        "the tracking store 'http://x' cannot be used: nobody answers. Check tracking.uri, or "
+        "train without tracking: tracking=off.",
+    ),
+    (
+        UntrustedModelError(Path("m.skops"), "it holds os.system"),
+        ValueError,
+        "the model 'm.skops' is not loaded: it holds os.system. Only skops files made of "
+        "scikit-learn parts that this project itself writes are trusted; train the model anew.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "builtin", "message"), EXAMPLES)
+def test_messages_say_found_expected_and_remedy(
+    error: SentimentError, builtin: type[Exception], message: str
+) -> None:
+    assert str(error) == message
+    assert isinstance(error, builtin)
+
+
+@pytest.mark.parametrize(("error", "builtin", "message"), EXAMPLES)
+def test_errors_come_home_from_another_process(
+    error: SentimentError, builtin: type[Exception], message: str
+) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == message
+    assert vars(again) == vars(error)
+
+
+def test_every_error_has_an_example() -> None:
+    defined = {
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, SentimentError)
+    }
+    assert defined - {type(error) for error, _, _ in EXAMPLES} == {
+        SentimentError,
+        InputNotFoundError,
+    }
+
+
+def test_missing_input_names_its_nearest_neighbour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "reviews.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    error = InputNotFoundError(Path("review.csv"), "input", "a CSV file")
+    assert str(error) == (
+        "input is 'review.csv', but there is no such file or folder "
+        f"(looked in '{tmp_path}'); expected a CSV file. Did you mean 'reviews.csv'?"
+    )
+    assert str(InputNotFoundError(tmp_path, "input", "a CSV file")) == (
+        f"input is '{tmp_path}', but it is a folder; expected a CSV file."
+    )
+    assert isinstance(error, FileNotFoundError)
+
+
+def test_lists_and_suggestions_read_well() -> None:
+    assert quote_list([]) == "nothing"
+    assert quote_list(["a"]) == "'a'"
+    assert quote_list(["a", "b", "c"]) == "'a', 'b' and 'c'"
+    assert suggest("Review", ["id", "review"]) == " Did you mean 'review'?"
+    assert suggest("xyz", ["id", "review"]) == ""

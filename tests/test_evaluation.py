@@ -1,0 +1,127 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+
+from sentiment.evaluation import (
+    METRICS,
+    Predictions,
+    calibration_table,
+    cross_validate,
+    evaluate,
+    expected_calibration_error,
+    score,
+    telling_terms,
+)
+from sentiment.pipeline import make_pipeline
+
+
+def make_predictions(classes: int, rows: int, seed: int) -> Predictions:
+    rng = np.random.default_rng(seed)
+    names = np.array([f"class {k}" for k in range(classes)])
+    labels = names[np.concatenate([np.arange(classes), rng.integers(0, classes, rows)])]
+    probabilities = rng.dirichlet(np.ones(classes), len(labels))
+    return Predictions(labels, probabilities, names)
+
+
+@given(seed=st.integers(0, 10_000), rows=st.integers(5, 80))
+@settings(deadline=None, max_examples=50)
+def test_two_classes_are_scored_as_scikit_learn_does(seed: int, rows: int) -> None:
+    made = make_predictions(2, rows, seed)
+    y, p, predicted = made.labels, made.probabilities, made.predicted
+    positive = {"pos_label": "class 1", "zero_division": 0}
+    assert score(made) == pytest.approx(
+        {
+            "accuracy": metrics.accuracy_score(y, predicted),
+            "precision": metrics.precision_score(y, predicted, **positive),
+            "recall": metrics.recall_score(y, predicted, **positive),
+            "f1": metrics.f1_score(y, predicted, **positive),
+            "roc_auc": metrics.roc_auc_score(y == "class 1", p[:, 1]),
+            "log_loss": metrics.log_loss(y, p),
+            "brier": metrics.brier_score_loss(y, p[:, 1], pos_label="class 1"),
+            "ece": naive_ece(made),
+        }
+    )
+
+
+@given(seed=st.integers(0, 10_000), classes=st.integers(3, 6))
+@settings(deadline=None, max_examples=50)
+def test_more_classes_are_scored_as_scikit_learn_does(seed: int, classes: int) -> None:
+    made = make_predictions(classes, 60, seed)
+    y, p, predicted = made.labels, made.probabilities, made.predicted
+    macro = {"average": "macro", "zero_division": 0}
+    assert score(made) == pytest.approx(
+        {
+            "accuracy": metrics.accuracy_score(y, predicted),
+            "precision": metrics.precision_score(y, predicted, **macro),
+            "recall": metrics.recall_score(y, predicted, **macro),
+            "f1": metrics.f1_score(y, predicted, **macro),
+            "roc_auc": metrics.roc_auc_score(y, p, multi_class="ovr"),
+            "log_loss": metrics.log_loss(y, p),
+            "brier": metrics.brier_score_loss(y, p),
+            "ece": naive_ece(made),
+        }
+    )
+
+
+def naive_ece(made: Predictions, bins: int = 15) -> float:
+    """The definition, bin by bin."""
+    confidence = made.probabilities.max(axis=1)
+    hit = made.classes[made.probabilities.argmax(axis=1)] == made.labels
+    total = 0.0
+    for b in range(bins):
+        inside = (confidence > b / bins) & (confidence <= (b + 1) / bins)
+        if inside.any():
+            total += inside.mean() * abs(hit[inside].mean() - confidence[inside].mean())
+    return total
+
+
+def test_calibration_of_a_known_case() -> None:
+    p = np.array([[0.9, 0.1]] * 8 + [[0.4, 0.6]] * 2)
+    made = Predictions(np.array(["a"] * 6 + ["b"] * 4), p, np.array(["a", "b"]))
+    table = calibration_table(made)
+    assert table["rows"].tolist() == [2, 8]
+    assert table["accuracy"].tolist() == [1.0, 0.75]
+    assert expected_calibration_error(made) == pytest.approx(0.2 * 0.4 + 0.8 * 0.15)
+
+
+def test_a_class_that_is_not_in_the_split_does_not_stop_the_scores() -> None:
+    made = make_predictions(3, 40, 1)
+    kept = made.labels != "class 2"
+    scores = score(Predictions(made.labels[kept], made.probabilities[kept], made.classes))
+    assert set(scores) == set(METRICS)
+    assert np.isfinite(list(scores.values())).all()
+
+
+def test_cross_validation_is_scikit_learns(reviews: pd.DataFrame) -> None:
+    pipeline = make_pipeline(TfidfVectorizer(max_features=500), LogisticRegression())
+    found = cross_validate(pipeline, reviews, 4, seed=3)
+    expected = cross_val_score(
+        pipeline,
+        reviews,
+        reviews["label"].to_numpy(str),
+        cv=StratifiedKFold(4, shuffle=True, random_state=3),
+    )
+    assert found["accuracy_mean"] == pytest.approx(expected.mean())
+    assert found["accuracy_std"] == pytest.approx(expected.std(ddof=1))
+    assert len(found) == 2 * len(METRICS)
+
+
+def test_telling_terms_tell(reviews: pd.DataFrame) -> None:
+    pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    pipeline.fit(reviews, reviews["label"].to_numpy(str))
+    terms = telling_terms(pipeline, 10)
+    assert terms is not None
+    assert terms.groupby("label")["rank"].apply(list).to_dict() == {
+        label: list(range(1, 11)) for label in ("negative", "positive")
+    }
+    assert "bad" in set(terms.loc[terms["label"] == "negative", "term"])
+    assert "great" in set(terms.loc[terms["label"] == "positive", "term"])
+    assert (terms.groupby("label")["weight"].diff().dropna() <= 0).all()
+    made = evaluate(pipeline, reviews)
+    assert score(made)["accuracy"] > 0.9

@@ -1,0 +1,47 @@
+import time
+
+import numpy as np
+import pytest
+
+from sentiment.stages import Stage, Stages
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str]] = []
+
+    def on_start(self, name: str) -> None:
+        self.heard.append(("start", name))
+
+    def on_progress(self, done: int, total: int | None, unit: str) -> None: ...
+
+    def on_end(self, stage: Stage) -> None:
+        self.heard.append(("end", stage.name))
+
+
+def test_stages_are_timed_and_told() -> None:
+    listener = Listener()
+    stages = Stages(listener)
+    with stages("sleep"):
+        time.sleep(0.05)
+    with pytest.raises(ValueError, match="no"), stages("fail"):
+        raise ValueError("no")
+    assert listener.heard == [
+        ("start", "sleep"),
+        ("end", "sleep"),
+        ("start", "fail"),
+        ("end", "fail"),
+    ]
+    assert [stage.name for stage in stages.done] == ["sleep"]
+    assert 0.05 <= stages.done[0].seconds < 5
+
+
+def test_the_peak_is_that_of_the_stage() -> None:
+    stages = Stages()
+    with stages("large"):
+        block = np.ones(40 * 2**20)  # 320 MB
+        del block
+    with stages("small"):
+        pass
+    large, small = stages.done
+    assert large.peak_mb - small.peak_mb > 200
