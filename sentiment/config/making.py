@@ -69,5 +69,5 @@ def _check_parameters(made: Any) -> None:
     """Let scikit-learn check the parameters of an estimator and of those inside it."""
     inner = made.get_params(deep=True).values() if hasattr(made, "get_params") else []
     for estimator in (made, *inner):
-        if hasattr(estimator, "_validate_params") and not isinstance(estimator, type):
+        if hasattr(estimator, "_parameter_constraints") and not isinstance(estimator, type):
             estimator._validate_params()
