@@ -18,10 +18,13 @@ def quote_list(names: Iterable[object]) -> str:
     return f"{', '.join(quoted[:-1])} and {quoted[-1]}"
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the known name closest to `name`, or nothing."""
+def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return ``" Did you mean 'x'?"`` for the known name closest to `name`, or nothing.
+
+    `cutoff` is the least similarity, as `difflib.SequenceMatcher.ratio` has it.
+    """
     folded = {other.lower(): other for other in known}
-    close = get_close_matches(name.lower(), folded, n=1)
+    close = get_close_matches(name.lower(), folded, n=1, cutoff=cutoff)
     return f" Did you mean {folded[close[0]]!r}?" if close else ""
 
 
@@ -72,7 +75,8 @@ class InputNotFoundError(SentimentError, FileNotFoundError):
         if found:
             message = f"{setting} is '{path}', but {found}; expected {expected}."
         else:
-            nearest = suggest(path.name, _names_in(path.parent))
+            # Names with the same ending are similar already.
+            nearest = suggest(path.name, _names_in(path.parent), cutoff=0.8)
             where = "" if path.is_absolute() else f" (looked in '{Path.cwd()}')"
             message = (
                 f"{setting} is '{path}', but there is no such file or folder{where}; "
@@ -90,10 +94,15 @@ class UnreadableFileError(SentimentError, ValueError):
 
     def __init__(self, path: Path, expected: str, reason: str) -> None:
         super().__init__(
-            f"'{path}' cannot be read as {expected}: {reason.strip().rstrip('.')}. "
+            f"'{path}' cannot be read as {expected}: {_printable(reason.strip().rstrip('.'))}. "
             "Check that the file is complete and that its ending names its format "
             "(.csv, .parquet, .jsonl)."
         )
+
+
+def _printable(text: str, length: int = 200) -> str:
+    """Return the beginning of `text`, which may quote a file, with control characters escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:length])
 
 
 class EmptyDataError(SentimentError, ValueError):

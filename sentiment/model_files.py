@@ -10,7 +10,6 @@ import skops.io
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.tree import BaseDecisionTree
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from sentiment.errors import UntrustedModelError
 
@@ -24,9 +23,13 @@ TRUSTED_TYPES = [
     "re.sub",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
+    "sklearn.utils._bunch.Bunch",
     # C code that follows the indices in a file blindly; _check_trees looks at them first.
     "sklearn.tree._tree.Tree",
 ]
+
+# What skops raises at a file that is no zip, or whose parts do not fit together.
+_DAMAGE = (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile)
 
 
 def save_model(pipeline: Pipeline, path: Path) -> None:
@@ -64,15 +67,12 @@ def load_model(path: Path) -> Pipeline:
         The file is no skops file, holds a type that is not trusted, or is no text classifier.
     """
     try:
-        untrusted = skops.io.get_untrusted_types(file=path)
-        strangers = sorted(set(untrusted) - set(TRUSTED_TYPES))
-        if strangers:
-            raise UntrustedModelError(path, f"it holds {', '.join(strangers)}")
-        model = skops.io.load(path, trusted=TRUSTED_TYPES)
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise UntrustedModelError(path, "it is not a skops file") from error
-    except UntrustedTypesFoundException as error:
-        raise UntrustedModelError(path, str(error)) from error
+        strangers = sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED_TYPES))
+        model = None if strangers else skops.io.load(path, trusted=TRUSTED_TYPES)
+    except _DAMAGE as error:
+        raise UntrustedModelError(path, f"it is not a sound skops file ({error})") from error
+    if strangers:
+        raise UntrustedModelError(path, f"it holds {', '.join(strangers)}")
     if not isinstance(model, Pipeline) or not hasattr(model, "predict_proba"):
         raise UntrustedModelError(path, "it is not a text classification pipeline")
     _check_trees(model, path)
@@ -87,7 +87,8 @@ def _check_trees(model: Any, path: Path) -> None:
         if id(part) in seen:
             continue
         seen.add(id(part))
-        if isinstance(part, BaseDecisionTree) and not _is_sound(part.tree_):
+        tree = getattr(part, "tree_", None) if isinstance(part, BaseDecisionTree) else None
+        if tree is not None and not _is_sound(tree):
             raise UntrustedModelError(path, "it holds a decision tree with broken links")
         if isinstance(part, dict):
             pending.extend(part.values())

@@ -140,7 +140,8 @@ def predict(cfg: DictConfig, observer: StageObserver | None = None) -> Predictio
     rows = without_text = 0
     with tables.TableWriter(output, kind) as writer:
         for chunk in tables.read_chunks(source, scorer.chunk_size, "input"):
-            scored = scorer.score(pipeline, pd.DataFrame({"text": chunk[text_column]}))
+            texts = chunk.reindex(columns=[text_column]).set_axis(["text"], axis=1)
+            scored = scorer.score(pipeline, texts)
             writer.write(pd.concat([chunk, scored], axis=1))
             rows += len(chunk)
             without_text += int(scored["prediction"].isna().sum())

@@ -1,7 +1,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -57,7 +57,7 @@ def train_quickly(store: Path, tmp_path: Path) -> Callable[..., TrainingResult]:
 
 
 @pytest.fixture
-def run_script(tmp_path: Path) -> Iterator[Run]:
+def run_script(tmp_path: Path) -> Run:
     """Run a script of the project as its own process, in an empty folder."""
 
     def run(
@@ -73,4 +73,4 @@ def run_script(tmp_path: Path) -> Iterator[Run]:
             timeout=300,
         )
 
-    yield run
+    return run

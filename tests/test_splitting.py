@@ -121,8 +121,15 @@ def test_a_copy_leaves_training_first() -> None:
         }
     )
     assert find_leaks(frame, keep_test=False).tolist() == [
-        "duplicates", "duplicates", "", "duplicates", "", "", "conflicting_labels", "conflicting_labels"
-    ]  # fmt: skip
+        "duplicates",
+        "duplicates",
+        "",
+        "duplicates",
+        "",
+        "",
+        "conflicting_labels",
+        "conflicting_labels",
+    ]
     assert find_leaks(frame, keep_test=True).tolist()[-1] == ""
 
 

@@ -22,6 +22,8 @@ def explain_error(error: BaseException) -> SentimentError | None:
         return _explain_choice(error.missing_cfg_file, list(error.options or []))
     if isinstance(error, OverrideParseException):
         return _explain_syntax(error)
+    if isinstance(error, ValueError) and "Config group override" in str(error):
+        return ConfigError(["a group was set to no name; choose one, such as model=svm."])
     if isinstance(error, CompactHydraException | OmegaConfBaseException):
         return _explain_composition(error)
     return None
@@ -71,7 +73,7 @@ def _explain_key(cause: OmegaConfBaseException) -> ConfigError:
     parent = cause.parent_node
     if not isinstance(parent, DictConfig):
         return ConfigError([f"there is no setting {path!r}."])
-    known = [str(key) for key in parent if not str(key).startswith("_")]
+    known = [str(key) for key in parent if not str(key).startswith("_") and key != "hydra"]
     target = str(parent.get("_target_", ""))
     if is_allowed(target) and name in (list_parameters(target) or []):
         return ConfigError(

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 # What a config may name as _target_; Hydra checks the object behind the name as well.
 ALLOWED_TARGETS = [
@@ -33,7 +33,17 @@ ALLOWED_TARGETS = [
 
 
 def is_allowed(name: str) -> bool:
-    """Return whether the dotted `name` is on the list."""
+    """Return whether the dotted `name`, and what it is an alias of, is on the list."""
+    if not _is_listed(name):
+        return False
+    try:
+        found = locate(name)
+    except (ImportError, AttributeError):
+        return True  # there is nothing that could be called
+    return _is_listed(f"{found.__module__}.{getattr(found, '__qualname__', '')}")
+
+
+def _is_listed(name: str) -> bool:
     return any(
         name == allowed or (allowed.endswith(".*") and name.startswith(allowed[:-1]))
         for allowed in ALLOWED_TARGETS
@@ -49,8 +59,10 @@ def locate(name: str) -> Callable[..., Any]:
         There is no such object.
     """
     module, _, attribute = name.rpartition(".")
-    found: Callable[..., Any] = getattr(import_module(module), attribute)
-    return found
+    found = getattr(import_module(module), attribute)
+    if not callable(found):
+        raise AttributeError(f"{name} is no class or function")
+    return cast("Callable[..., Any]", found)
 
 
 def list_parameters(name: str) -> list[str] | None:

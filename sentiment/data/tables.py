@@ -48,7 +48,8 @@ def format_of(path: Path, setting: str) -> str:
 
 def read_columns(path: Path, setting: str) -> list[str]:
     """Return the column names of the table at `path`."""
-    for chunk in read_chunks(path, 1, setting):
+    # JSON lines may lack a field here and there.
+    for chunk in read_chunks(path, 1000, setting):
         return list(chunk.columns)
     raise AssertionError("read_chunks yields a chunk or raises")
 
@@ -170,6 +171,7 @@ class TableWriter:
         self.path = path
         self._kind = kind
         self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        self._columns: list[str] = []
         self._file: IO[str] | None = None
         self._parquet: pq.ParquetWriter | None = None
 
@@ -180,7 +182,17 @@ class TableWriter:
         return self
 
     def write(self, frame: pd.DataFrame) -> None:
-        """Append `frame`; all frames have the same columns."""
+        """Append `frame`.
+
+        The columns of a CSV or Parquet table are those of its first frame.
+
+        Raises
+        ------
+        ConfigError
+            A later frame has a column more.
+        """
+        if self._kind != "jsonl":
+            frame = self._with_columns_of_first(frame)
         if self._file is None:
             self._write_parquet(frame)
         elif self._kind == "csv":
@@ -190,6 +202,19 @@ class TableWriter:
                 json.dumps(_without_missing(record), ensure_ascii=False, default=str) + "\n"
                 for record in frame.to_dict(orient="records")
             )
+
+    def _with_columns_of_first(self, frame: pd.DataFrame) -> pd.DataFrame:
+        self._columns = self._columns or list(frame)
+        more = [column for column in frame if column not in self._columns]
+        if more:
+            raise ConfigError(
+                [
+                    f"the field {more[0]!r} first stands behind rows that were written to "
+                    f"'{self.path}' without it; write JSON lines, which may do so: "
+                    "deploy.format=jsonl."
+                ]
+            )
+        return frame if list(frame) == self._columns else frame.reindex(columns=self._columns)
 
     def _write_parquet(self, frame: pd.DataFrame) -> None:
         schema = self._parquet.schema if self._parquet else None

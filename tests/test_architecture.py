@@ -1,0 +1,139 @@
+"""The house rules that a reader could not see at a glance."""
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from importlib.metadata import requires
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from packaging.requirements import Requirement
+
+PACKAGE = ROOT / "sentiment"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# Each room may import those below it, and itself.
+FLOORS = [
+    {"errors", "stages", "provenance"},
+    {"config", "data", "features", "models"},
+    {"pipeline", "model_files"},
+    {"evaluation"},
+    {"figures", "tracking"},
+    {"sweep", "prediction"},
+    {"training"},
+]
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+# Where big libraries may be imported; and rich, which prints, nowhere.
+ONLY_IN = {
+    "mlflow": {"tracking"},
+    "hydra": {"config", "sweep"},
+    "matplotlib": {"figures"},
+    "rich": set(),
+}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> list[tuple[str, bool]]:
+    """Return the modules that a file imports, and whether when it is loaded."""
+    tree = ast.parse(path.read_text())
+    late = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
+        for inner in ast.walk(node)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, id(node) not in late) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports by a relative name"
+            found += [(f"{node.module}.{alias.name}", id(node) not in late) for alias in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    room = room_of(path)
+    if room == "__init__":
+        return
+    for name, _ in imports_of(path):
+        parts = name.split(".")
+        if parts[0] == "sentiment" and len(parts) > 1 and parts[1] in FLOOR and parts[1] != room:
+            assert FLOOR[parts[1]] < FLOOR[room], f"{room} imports {name}"
+        assert room in ONLY_IN.get(parts[0], {room}), f"{room} imports {name}"
+        assert parts[0] != "scripts"
+
+
+def test_every_room_has_its_floor() -> None:
+    assert {room_of(path) for path in FILES} - {"__init__"} == set(FLOOR)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_library_neither_prints_nor_reads_the_command_line(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id != "print"
+        if isinstance(node, ast.Attribute):
+            assert node.attr != "argv"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_are_short_enough_to_read(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 300
+
+
+def test_the_library_is_loaded_without_the_heavy_ones() -> None:
+    program = (
+        "import sys, sentiment.training, sentiment.prediction\n"
+        "print([m for m in ('mlflow', 'matplotlib') if m in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_config_is_composed_without_scikit_learn() -> None:
+    program = (
+        "import sys; sys.path.insert(0, 'scripts'); import train\n"
+        "print([m for m in ('sklearn', 'pandas', 'mlflow') if m in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+IMPORT_NAMES = {"scikit-learn": "sklearn", "hydra-core": "hydra"}
+
+
+def test_every_dependency_can_be_imported() -> None:
+    """pip check does not see a package that its own dependencies broke."""
+    dependencies = [Requirement(line) for line in requires("sentiment") or []]
+    names = [one.name for one in dependencies if one.marker is None]
+    assert "mlflow" in names
+    for name in names:
+        if name == "hydra-joblib-launcher":
+            import_module("hydra_plugins.hydra_joblib_launcher.joblib_launcher")
+        else:
+            import_module(IMPORT_NAMES.get(name, name.replace("-", "_")))
+
+
+def test_the_lock_is_hashed_and_names_no_address() -> None:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    packages = [line for line in lines if "==" in line]
+    assert len(packages) > 80
+    for line in lines:
+        assert "://" not in line
+        assert not line.strip().startswith(("--index", "--extra", "--find", "-i", "-f"))
+    for here, there in pairwise(lines):
+        if "==" in here:
+            assert there.strip().startswith("--hash=sha256:")

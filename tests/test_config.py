@@ -1,0 +1,165 @@
+import pytest
+from hydra.errors import InstantiationException
+from omegaconf import OmegaConf
+
+from sentiment.config import compose, explain_error, flatten, make
+from sentiment.config.targets import is_allowed
+from sentiment.errors import ConfigError
+
+KNOWN = "data, features, model, deploy, tracking, seed, cv, optimize, outputs"
+
+
+def mistake(*overrides: str) -> str:
+    """Return the message that these overrides of train.yaml end in."""
+    try:
+        cfg = compose("train", list(overrides))
+        for group in ("data", "features", "model", "deploy", "tracking"):
+            make(cfg, group, *(["predict_proba"] if group == "model" else []))
+    except Exception as error:
+        problem = explain_error(error)
+        assert isinstance(problem, ConfigError), error
+        return str(problem)
+    raise AssertionError("nothing was wrong")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "model=svn",
+            "model=svn: there is no such model. Did you mean 'svm'? Expected one of ensemble, "
+            "logistic_regression, naive_bayes, random_forest, sgd, svm.",
+        ),
+        (
+            "model=",
+            "model=: there is no such model. Expected one of ensemble, logistic_regression, "
+            "naive_bayes, random_forest, sgd, svm.",
+        ),
+        (
+            "features.max_feature=5",
+            "there is no setting 'features.max_feature'. Did you mean 'max_features'? Known: "
+            "ngram_range, min_df, max_df, max_features, sublinear_tf, stop_words.",
+        ),
+        ("sed=5", f"there is no setting 'sed'. Did you mean 'seed'? Known: {KNOWN}."),
+        (
+            "model.penalty=l2",
+            "model.penalty is a parameter of LogisticRegression that its config file does not set; "
+            "add it with a plus: +model.penalty=<value>.",
+        ),
+        (
+            "+model.typo=1",
+            "model.typo is not a parameter of LogisticRegression. Known: penalty, C, l1_ratio, "
+            "dual, tol, fit_intercept, intercept_scaling, class_weight, random_state, solver, "
+            "max_iter, verbose, warm_start, n_jobs.",
+        ),
+        ("+typo=1", f"there is no setting 'typo'. Known: {KNOWN}."),
+        ("+sead=1", f"there is no setting 'sead'. Did you mean 'seed'? Known: {KNOWN}."),
+        (
+            "seed=abc",
+            "seed=abc: Value 'abc' of type 'str' could not be converted to Integer. Expected "
+            "another kind of value.",
+        ),
+        ("data=kaggle", "data.path has no value; give it: data.path=<value>."),
+        (
+            "model.C=abc",
+            "model: The 'C' parameter of LogisticRegression must be a float in the range (0.0, "
+            "inf]. Got 'abc' instead.",
+        ),
+        (
+            "features.ngram_range=2",
+            "features.ngram_range is 2; expected two numbers, such as "
+            "features.ngram_range=[1,2].",
+        ),
+        (
+            "model._target_=os.system",
+            "model._target_ is 'os.system', which is not allowed. Only this project's and "
+            "scikit-learn's own estimators can be named in a config.",
+        ),
+        (
+            "model._target_=sklearn.linear_model.Logistic",
+            "model._target_ is 'sklearn.linear_model.Logistic', but there is no such class or "
+            "function.",
+        ),
+        (
+            "model=null",
+            "a group was set to no name; choose one, such as model=svm.",
+        ),
+        ("model", "'model' is no setting; expected key=value, such as model=svm."),
+        (
+            "data.path=a=b=[",
+            "'data.path=a=b=[' cannot be read: mismatched input '=' expecting <EOF>. Quote a value "
+            "that has special signs in it: \"key='value'\".",
+        ),
+        (
+            "deploy.metric=auc",
+            "deploy.metric is 'auc'. Did you mean 'roc_auc'? Expected one of accuracy, precision, "
+            "recall, f1, roc_auc, log_loss, brier, ece.",
+        ),
+        ("deploy.chunk_size=0", "deploy.chunk_size is 0; expected a whole number of rows above 0."),
+        ("deploy.format=xls", "deploy.format is 'xls'; expected one of csv, parquet, jsonl."),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_in_one_message(override: str, message: str) -> None:
+    assert mistake(override) == message
+
+
+def test_a_model_without_probabilities_is_refused() -> None:
+    assert mistake("model=sgd", "model.loss=hinge") == (
+        "model is a SGDClassifier, which has no predict_proba. Probabilities are needed: choose a "
+        "model or a loss that has them, or wrap it in sklearn.calibration.CalibratedClassifierCV "
+        "as conf/model/svm.yaml does."
+    )
+
+
+def test_all_problems_are_told_at_once() -> None:
+    told = mistake("data=csv", "+model.typo=1", "+deploy._target_x=1", "+sead=1")
+    assert told.startswith("4 problems in the configuration:\n")
+    assert "  - data.path has no value" in told
+    assert "  - model.typo is not a parameter" in told
+    assert "  - deploy._target_x is not a parameter of BatchScorer. Known: " in told
+
+
+def test_problems_inside_of_members_are_found() -> None:
+    assert mistake("model=ensemble", "+model.members.svm.estimator.D=1").startswith(
+        "model.members.svm.estimator.D is not a parameter of LinearSVC. Known: "
+    )
+    assert "which is not allowed" in mistake(
+        "model=ensemble", "model.members.svm.estimator._target_=builtins.eval"
+    )
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "builtins.eval",
+        "subprocess.run",
+        "sklearn.svm",
+        "sklearn.utils._joblib.dump",
+        "sklearnx.linear_model.X",
+        "sentiment.tracking",
+        "sentiment.provenance._git",
+        "sentiment.model_files.load_model",
+        "joblib.load",
+    ],
+)
+def test_only_listed_targets_are_allowed(target: str) -> None:
+    assert not is_allowed(target)
+
+
+def test_an_alias_of_a_foreign_function_is_refused_by_what_it_is() -> None:
+    name = "sklearn.feature_extraction.text.partial"
+    assert "which is not allowed" in mistake(f"model._target_={name}")
+    # The whitelist stands even where the check was not made.
+    cfg = OmegaConf.create({"model": {"_target_": name}})
+    with pytest.raises(InstantiationException, match="whitelist"):
+        make(cfg, "model")
+
+
+def test_settings_are_flattened_for_the_record() -> None:
+    flat = flatten(compose("train", ["model=ensemble"]))
+    assert flat["model.members.svm.estimator.C"] == 0.3
+    assert flat["model.members.svm.estimator.random_state"] == 42
+    assert flat["features.ngram_range"] == [1, 2]
+    assert flat["cv"] is None
+    assert flat["tracking.uri"] == "sqlite:///outputs/mlflow.db"

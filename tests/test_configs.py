@@ -1,0 +1,130 @@
+"""Every file under conf/ composes and becomes what its group is for."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+from sklearn.base import is_classifier
+
+from sentiment.config import compose, make
+from sentiment.data.datasets import Dataset
+from sentiment.prediction import BatchScorer
+from sentiment.tracking import MlflowTracker, NoTracker
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
+# Parts of other files, or files that Hydra itself instantiates; the scripts' tests run those.
+PARTS = {Path("common/dataset.yaml"), Path("hydra/job_logging/quiet.yaml")}
+
+
+def name_of(path: Path) -> str:
+    return path.with_suffix("").as_posix()
+
+
+def options(group: str) -> list[str]:
+    return [path.stem for path in FILES if path.parent.as_posix() == group]
+
+
+def make_one(group: str, name: str, *methods: str) -> Any:
+    needs_path = group == "data" and name in ("kaggle", "aclimdb", "csv")
+    overrides = [f"{group}={name}", *(["data.path=somewhere"] if needs_path else [])]
+    return make(compose("train", overrides), group, *methods)
+
+
+def test_no_file_is_left_out() -> None:
+    groups = {path.parent.as_posix() for path in FILES} - {part.parent.as_posix() for part in PARTS}
+    assert groups == {".", "data", "features", "model", "deploy", "tracking", "experiment"}
+    assert {path.stem for path in FILES if path.parent == Path()} == {"train", "predict"}
+
+
+@pytest.mark.parametrize("name", options("data"))
+def test_data(name: str) -> None:
+    made = make_one("data", name, "read")
+    assert isinstance(made, Dataset)
+    assert (made.name, made.limit, made.on_bad_rows) == (name, None, "drop")
+    assert (made.validation_size, made.test_size) == (0.1, 0.2)
+
+
+@pytest.mark.parametrize("name", options("features"))
+def test_features(name: str) -> None:
+    texts = ["a good film", "a bad film", "good good fun"] * 5
+    assert make_one("features", name, "fit", "transform").fit_transform(texts).shape[0] == 15
+
+
+@pytest.mark.parametrize("name", options("model"))
+def test_model(name: str) -> None:
+    made = make_one("model", name, "fit", "predict_proba")
+    assert is_classifier(made)
+    rows = [[1.0, 0.0], [0.0, 1.0]] * 10
+    fitted = made.fit(rows, ["a", "b"] * 10)
+    assert fitted.predict(rows[:2]).tolist() == ["a", "b"]
+    assert fitted.predict_proba(rows).shape == (20, 2)
+
+
+@pytest.mark.parametrize("name", options("deploy"))
+def test_deploy(name: str) -> None:
+    assert isinstance(make_one("deploy", name, "score"), BatchScorer)
+
+
+@pytest.mark.parametrize("name", options("tracking"))
+def test_tracking(name: str) -> None:
+    made = make_one("tracking", name, "start", "find_model")
+    assert isinstance(made, MlflowTracker | NoTracker)
+
+
+@pytest.mark.parametrize("name", options("experiment"))
+def test_experiment(name: str) -> None:
+    cfg = compose("train", [f"experiment={name}"])
+    assert make(cfg, "features") is not None
+    text = (CONF / "experiment" / f"{name}.yaml").read_text()
+    assert f"python scripts/train.py experiment={name}" in text, "the command heads the file"
+
+
+@pytest.mark.parametrize("primary", ["train", "predict"])
+def test_the_primary_configs_hold_what_their_schemas_say(primary: str) -> None:
+    overrides = ["input=x.csv"] if primary == "predict" else []
+    cfg = compose(primary, overrides)
+    assert set(cfg) == set(OmegaConf.structured(OmegaConf.get_type(cfg)))
+
+
+@pytest.mark.parametrize("path", [f for f in FILES if f.parent != Path()], ids=name_of)
+def test_keys_are_parameters(path: Path) -> None:
+    """Whatever the file sets is set on the object: nothing is swallowed."""
+    group = path.parts[0]
+    if path in PARTS or group == "experiment":
+        return
+    made = make_one(group, path.stem)
+    text = OmegaConf.load(CONF / path)
+    held = made.get_params() if hasattr(made, "get_params") else vars(made)
+    for key in text:
+        if key in ("_target_", "defaults", "parts", "members", "weights"):
+            continue
+        assert key in held
+
+
+def test_the_ensemble_is_composed_from_its_members_files() -> None:
+    cfg = compose("train", ["model=ensemble", "model.members.naive_bayes.alpha=0.7", "seed=9"])
+    members = dict(make(cfg, "model").estimators)
+    assert list(members) == ["logistic_regression", "svm", "naive_bayes"]
+    assert members["naive_bayes"].alpha == 0.7
+    assert members["logistic_regression"].random_state == 9
+    alone = make(compose("train", ["model=svm", "seed=9"]), "model")
+    assert repr(members["svm"]) == repr(alone)
+
+
+def test_members_can_be_weighted_by_name() -> None:
+    weights = "model.weights={svm:2}"
+    assert make(compose("train", ["model=ensemble", weights]), "model").weights == [1.0, 2, 1.0]
+
+
+def test_lists_become_the_pairs_that_scikit_learn_wants() -> None:
+    cfg = compose("train", ["features.ngram_range=[1,3]"])
+    assert make(cfg, "features").ngram_range == (1, 3)
+    union = compose("train", ["features=union", "features.parts.char.ngram_range=[2,4]"])
+    assert dict(make(union, "features").transformer_list)["char"].ngram_range == (2, 4)
+
+
+def test_one_seed_rules_all() -> None:
+    cfg = compose("train", ["seed=7", "model=svm"])
+    assert make(cfg, "model").estimator.random_state == 7

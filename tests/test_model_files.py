@@ -1,0 +1,178 @@
+import io
+import json
+import pickle
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.base import BaseEstimator
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from sentiment.config import compose, make
+from sentiment.errors import UntrustedModelError
+from sentiment.model_files import compact, load_model, save_model
+from sentiment.pipeline import make_pipeline
+
+MODELS = ["logistic_regression", "svm", "naive_bayes", "sgd", "ensemble", "random_forest"]
+
+
+@pytest.fixture
+def texts(reviews: pd.DataFrame) -> pd.DataFrame:
+    return reviews[["text"]].head(50)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("features", ["tfidf_unigram", "union"])
+def test_a_saved_model_says_what_the_fitted_one_said(
+    reviews: pd.DataFrame, texts: pd.DataFrame, tmp_path: Path, model: str, features: str
+) -> None:
+    cfg = compose("train", [f"model={model}", f"features={features}"])
+    pipeline = make_pipeline(make(cfg, "features"), make(cfg, "model"))
+    pipeline.fit(reviews, reviews["label"].to_numpy(str))
+    save_model(pipeline, tmp_path / "m.skops")
+    loaded = load_model(tmp_path / "m.skops")
+    # The threads of a forest add up in any order.
+    np.testing.assert_allclose(
+        loaded.predict_proba(texts), pipeline.predict_proba(texts), rtol=0, atol=1e-14
+    )
+    assert loaded.classes_.tolist() == ["negative", "positive"]
+    names = loaded["features"].get_feature_names_out()
+    assert names.tolist() == pipeline["features"].get_feature_names_out().tolist()
+    assert (loaded.predict(texts) == pipeline.predict(texts)).all()
+
+
+def test_a_model_loads_without_this_package(
+    reviews: pd.DataFrame, texts: pd.DataFrame, tmp_path: Path
+) -> None:
+    pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    pipeline.fit(reviews, reviews["label"].to_numpy(str))
+    save_model(pipeline, tmp_path / "m.skops")
+    texts.to_parquet(tmp_path / "texts.parquet")
+    program = (
+        "import sys; sys.modules['sentiment'] = None\n"  # an import of it would now fail
+        "import pandas, skops.io, json\n"
+        "trusted = skops.io.get_untrusted_types(file='m.skops')\n"
+        "model = skops.io.load('m.skops', trusted=trusted)\n"
+        "print(json.dumps(model.predict(pandas.read_parquet('texts.parquet')).tolist()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == pipeline.predict(texts).tolist()
+
+
+def test_compacting_changes_the_copy_only(texts: pd.DataFrame) -> None:
+    words, runs = CountVectorizer(), TfidfVectorizer(analyzer="char", ngram_range=(1, 2))
+    union = FeatureUnion([("words", words), ("runs", runs)])
+    pipeline = Pipeline([("union", union)])
+    rows = [*texts["text"], "nul \x00", "x\x00"]
+    expected = pipeline.fit(rows).transform(rows)
+    small = compact(pipeline)
+    assert hasattr(words, "vocabulary_")
+    assert words.vocabulary is None
+    parts = dict(small["union"].transformer_list)
+    assert isinstance(parts["words"].vocabulary, np.ndarray)
+    assert parts["runs"].vocabulary is None  # it has a run that ends with NUL
+    assert (small.transform(rows) != expected).nnz == 0
+
+
+class Foreign(BaseEstimator):
+    """Somebody else's step."""
+
+    def fit(self, x: object, y: object = None) -> "Foreign":
+        return self
+
+    def transform(self, x: object) -> object:
+        return x
+
+
+def write_zip(path: Path, content: str) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("schema.json", content)
+
+
+def hostile(kind: str, path: Path) -> None:
+    """Write a model file that must not be loaded."""
+    if kind == "pickle":
+        path.write_bytes(pickle.dumps(Pipeline([("x", FunctionTransformer())])))
+    elif kind == "joblib":
+        joblib.dump(Pipeline([("x", FunctionTransformer())]), path)
+    elif kind == "foreign step":
+        skops.io.dump(Pipeline([("x", Foreign())]), path)
+    elif kind == "system call":
+        skops.io.dump(Pipeline([("x", FunctionTransformer(subprocess.getoutput))]), path)
+    elif kind == "eval":
+        skops.io.dump(Pipeline([("x", FunctionTransformer(eval))]), path)
+    elif kind == "no zip":
+        path.write_text("hello")
+    elif kind == "zip without schema":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("readme", "hello")
+    elif kind == "broken schema":
+        write_zip(path, "{")
+    elif kind == "unknown loader":
+        write_zip(path, json.dumps({"__loader__": "X", "__class__": "y", "__module__": "z"}))
+    elif kind == "not a pipeline":
+        skops.io.dump(LogisticRegression(), path)
+    elif kind == "pipeline without model":
+        skops.io.dump(Pipeline([("x", FunctionTransformer())]), path)
+    elif kind == "cut off":
+        whole = io.BytesIO()
+        whole.write(skops.io.dumps(Pipeline([("x", FunctionTransformer())])))
+        path.write_bytes(whole.getvalue()[:-40])
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("pickle", "it is not a sound skops file"),
+        ("joblib", "it is not a sound skops file"),
+        ("foreign step", "Foreign"),
+        ("system call", "it holds subprocess.getoutput"),
+        ("eval", "it holds builtins.eval"),
+        ("no zip", "it is not a sound skops file"),
+        ("zip without schema", "it is not a sound skops file"),
+        ("broken schema", "it is not a sound skops file"),
+        ("unknown loader", "it is not a sound skops file"),
+        ("not a pipeline", "it is not a text classification pipeline"),
+        ("pipeline without model", "it is not a text classification pipeline"),
+        ("cut off", "it is not a sound skops file"),
+    ],
+)
+def test_hostile_files_are_refused(tmp_path: Path, kind: str, reason: str) -> None:
+    path = tmp_path / "m.skops"
+    hostile(kind, path)
+    with pytest.raises(UntrustedModelError) as caught:
+        load_model(path)
+    assert reason in str(caught.value)
+
+
+def test_trees_with_broken_links_are_refused(
+    reviews: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = compose("train", ["model=random_forest", "model.n_estimators=2"])
+    pipeline = make_pipeline(make(cfg, "features"), make(cfg, "model"))
+    pipeline.fit(reviews, reviews["label"].to_numpy(str))
+    tree = pipeline["model"].estimators_[1].tree_
+    path = tmp_path / "m.skops"
+    for field, value in (("left_child", 10**6), ("right_child", 0), ("feature", 10**6)):
+        state = tree.__getstate__()
+        kept = state["nodes"][field][0].copy()
+        state["nodes"][field][0] = value
+        tree.__setstate__(state)
+        save_model(pipeline, path)
+        with pytest.raises(UntrustedModelError, match="a decision tree with broken links"):
+            load_model(path)
+        state["nodes"][field][0] = kept
+        tree.__setstate__(state)
+    save_model(pipeline, path)
+    load_model(path)

@@ -1,0 +1,226 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sentiment.config import compose
+from sentiment.data import tables
+from sentiment.errors import (
+    ConfigError,
+    EmptyDataError,
+    InputNotFoundError,
+    MissingColumnError,
+    OutputExistsError,
+    UnreadableFileError,
+)
+from sentiment.pipeline import predict as predict_frame
+from sentiment.prediction import BatchScorer, PredictionResult, predict
+from sentiment.training import TrainingResult
+
+Train = Callable[..., TrainingResult]
+Predict = Callable[..., PredictionResult]
+
+
+@pytest.fixture
+def trained(train_quickly: Train) -> TrainingResult:
+    return train_quickly()
+
+
+@pytest.fixture
+def predict_file(store: Path, tmp_path: Path) -> Predict:
+    def run(path: Path, *overrides: str) -> PredictionResult:
+        where = [f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
+        return predict(compose("predict", [f"input='{path}'", *where, *overrides]))
+
+    return run
+
+
+def write(frame: pd.DataFrame, path: Path) -> Path:
+    with tables.TableWriter(path, tables.format_of(path, "input")) as writer:
+        writer.write(frame)
+    return path
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
+@pytest.mark.parametrize("form", [None, "csv", "parquet", "jsonl"])
+def test_a_file_is_predicted_as_training_would(
+    trained: TrainingResult,
+    predict_file: Predict,
+    reviews: pd.DataFrame,
+    tmp_path: Path,
+    ending: str,
+    form: str | None,
+) -> None:
+    frame = reviews.tail(30).assign(id=[f"{n:03}" for n in range(30)])[["id", "text", "label"]]
+    path = write(frame, tmp_path / f"my reviews{ending}")
+    overrides = ["deploy.chunk_size=7", *([f"deploy.format={form}"] if form else [])]
+    result = predict_file(path, *overrides)
+    expected_ending = tables.SUFFIXES[form] if form else ending
+    assert result.output == tmp_path / f"my reviews.predictions{expected_ending}"
+    written = tables.read_table(result.output, "output")
+    assert list(written) == ["id", "text", "label", "prediction", "probability"]
+    kept = written[["id", "text", "label"]].astype(object).to_numpy()
+    assert kept.tolist() == frame.astype(object).to_numpy().tolist()
+    labels, probabilities = predict_frame(trained.pipeline, frame)
+    assert written["prediction"].tolist() == labels.tolist()
+    np.testing.assert_allclose(
+        written["probability"].astype(float), probabilities.max(axis=1), rtol=1e-15
+    )
+    assert result.rows == 30
+    assert result.counts == pd.Series(labels).value_counts().to_dict()
+    assert result.model.run_id == trained.run_id
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == sorted(
+        [path.name, result.output.name]
+    )
+
+
+def test_the_choice_is_told(trained: TrainingResult, predict_file: Predict, tmp_path: Path) -> None:
+    path = write(pd.DataFrame({"review": ["good"]}), tmp_path / "x.csv")
+    model = predict_file(path).model
+    score = trained.metrics["validation/accuracy"]
+    assert model.why == f"best validation/accuracy of 1 run on imdb: {score:.4f}"
+    assert (model.data, model.fingerprint) == ("imdb", trained.data.fingerprint)
+    assert len(model.commit) == 40
+    named = predict_file(path, f"deploy.run={trained.run_id}", "overwrite=true").model
+    assert (named.uri, named.why) == (model.uri, "it was named")
+
+
+def test_a_row_without_text_is_kept_without_an_answer(
+    trained: TrainingResult, predict_file: Predict, tmp_path: Path
+) -> None:
+    rows = [{"n": 1, "text": "good"}, {"text": None, "n": 2}, {"text": "", "n": 3}, {"n": 4}]
+    path = tmp_path / "x.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for size in (1, 2, 10):
+        result = predict_file(path, f"deploy.chunk_size={size}", "overwrite=true")
+        assert (result.rows, result.without_text) == (4, 3)
+        written = [json.loads(line) for line in result.output.read_text().splitlines()]
+        assert [row["n"] for row in written] == [1, 2, 3, 4]
+        assert [row["prediction"] is None for row in written] == [False, True, True, True]
+        assert [row["probability"] is None for row in written] == [False, True, True, True]
+
+
+def test_a_table_takes_no_field_that_comes_late(
+    trained: TrainingResult, predict_file: Predict, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"text": "a", "n": 1}\n{"text": "b"}\n{"text": "c", "more": 1}\n')
+    with pytest.raises(ConfigError, match="the field 'more' first stands behind rows"):
+        predict_file(path, "deploy.chunk_size=1", "deploy.format=csv")
+    assert not (tmp_path / "x.predictions.csv").exists()
+    result = predict_file(path, "deploy.chunk_size=1")
+    assert [json.loads(line).get("more") for line in result.output.open()] == [None, None, 1]
+    path.write_text('{"text": "a", "n": 1}\n{"text": "b"}\n')
+    result = predict_file(path, "deploy.chunk_size=1", "deploy.format=csv")
+    assert [line.split(",")[:2] for line in result.output.read_text().splitlines()] == [
+        ["text", "n"],
+        ["a", "1"],
+        ["b", ""],
+    ]
+
+
+def test_parquet_of_many_chunks_has_one_schema(
+    trained: TrainingResult, predict_file: Predict, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame({"text": [None, "good", None, "bad"], "n": [1, None, 3, 4]})
+    path = write(frame.astype({"text": "str"}), tmp_path / "x.parquet")
+    result = predict_file(path, "deploy.chunk_size=1")
+    written = pd.read_parquet(result.output)
+    assert written["prediction"].isna().tolist() == [True, False, True, False]
+    assert written["n"].isna().tolist() == [False, True, False, False]
+
+
+def test_a_file_in_the_way_is_not_overwritten(
+    trained: TrainingResult, predict_file: Predict, tmp_path: Path
+) -> None:
+    path = write(pd.DataFrame({"text": ["good"]}), tmp_path / "x.csv")
+    output = tmp_path / "x.predictions.csv"
+    output.write_text("precious")
+    with pytest.raises(OutputExistsError):
+        predict_file(path)
+    assert output.read_text() == "precious"
+    predict_file(path, "overwrite=true")
+    assert output.read_text().startswith("text,prediction,probability\n")
+
+
+def test_a_failure_in_the_middle_leaves_nothing(
+    trained: TrainingResult, predict_file: Predict, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"text": "good"}\n' * 20 + "{broken\n")
+    with pytest.raises(UnreadableFileError, match="as JSON lines"):
+        predict_file(path, "deploy.chunk_size=5")
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["x.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("content", "overrides", "error", "message"),
+    [
+        (
+            "id,body text\n1,a\n",
+            [],
+            MissingColumnError,
+            "'{path}' has no column that is known to hold texts; its columns are 'id' and "
+            "'body text'. Name the column with text_column=<name>.",
+        ),
+        (
+            "id,review\n1,a\n",
+            ["text_column=reviews"],
+            MissingColumnError,
+            "'{path}' has no column 'reviews'; its columns are 'id' and 'review'. Did you mean "
+            "'review'? Name the column with text_column=<name>.",
+        ),
+        (
+            "text,prediction\na,b\n",
+            [],
+            ConfigError,
+            "'{path}' already has a column 'prediction', which predict adds. Is it an output of "
+            "predict? Rename or remove that column.",
+        ),
+        (
+            "text\n",
+            [],
+            EmptyDataError,
+            "'{path}' holds no data: it has no rows. Expected at least one row with a text.",
+        ),
+        (
+            "text\na\n",
+            ["output={path}"],
+            ConfigError,
+            "output is '{path}', which is the input; name another file.",
+        ),
+        (
+            "text\na\n",
+            ["output=x.xls"],
+            ConfigError,
+            "output is 'x.xls', whose ending '.xls' names no known format; expected one of .csv, "
+            ".parquet, .pq, .jsonl, .ndjson.",
+        ),
+    ],
+)
+def test_inputs_that_cannot_be_predicted(
+    predict_file: Predict,
+    tmp_path: Path,
+    content: str,
+    overrides: list[str],
+    error: type[Exception],
+    message: str,
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(content)
+    with pytest.raises(error) as caught:
+        predict_file(path, *(override.format(path=path) for override in overrides))
+    assert str(caught.value) == message.format(path=path)
+
+
+def test_an_input_that_is_not_there(predict_file: Predict, tmp_path: Path) -> None:
+    with pytest.raises(InputNotFoundError, match="input is '.*nope.csv', but there is no such"):
+        predict_file(tmp_path / "nope.csv")
+
+
+def test_scorer_settings_are_checked_at_once() -> None:
+    with pytest.raises(ConfigError, match="3 problems"):
+        BatchScorer(metric="x", chunk_size=0, format="xls")

@@ -1,0 +1,190 @@
+"""The scripts as a person types them: what they print, what they leave, how they end."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ROOT, Run
+
+QUICK = ["data=rotten_tomatoes", "data.limit=300", "features=tfidf_unigram"]
+
+
+@pytest.fixture
+def trained(run_script: Run) -> subprocess.CompletedProcess[str]:
+    done = run_script("train", *QUICK)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_train_then_predict(
+    run_script: Run, tmp_path: Path, trained: subprocess.CompletedProcess[str]
+) -> None:
+    assert trained.stderr == ""
+    for expected in (
+        "8,530 rows read, 0 dropped, 300 used: 210 train, 30 validation, 60 test",
+        "accuracy",
+        "time     ",
+        "peak memory",
+        "run      ",
+        "model    models:/m-",
+        "figures  outputs/train/",
+    ):
+        assert expected in trained.stdout
+    assert "next " not in trained.stdout, "quiet when nobody watches"
+    figures = tmp_path / re.search(r"figures  (\S+)", trained.stdout)[1]  # type: ignore[index]
+    assert (figures / "test_roc.png").is_file()
+
+    (tmp_path / "reviews.csv").write_text("id,review\n1,good fun\n2,bad\n")
+    done = run_script("predict", "input=reviews.csv")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    run_id = re.search(r"run      (\w+)", trained.stdout)[1]  # type: ignore[index]
+    assert f"(run {run_id})" in done.stdout
+    assert re.search(
+        r"chosen   best validation/accuracy of 1 run on rotten_tomatoes: ", done.stdout
+    )
+    assert re.search(r"from     commit \w{12}, data rotten_tomatoes \w{12}", done.stdout)
+    assert done.stdout.splitlines()[-1] == "output   reviews.predictions.csv"
+    written = pd.read_csv(tmp_path / "reviews.predictions.csv")
+    assert written["id"].tolist() == [1, 2]
+    assert written["probability"].between(0.5, 1).all()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "outputs",
+        "reviews.csv",
+        "reviews.predictions.csv",
+    ]
+
+    again = run_script("predict", "input=reviews.csv")
+    assert again.returncode == 2
+    assert again.stderr == (
+        "predict.py: 'reviews.predictions.csv' is already there and is not overwritten. Name "
+        "another file with output=<file>, or say overwrite=true.\n"
+    )
+
+
+def test_help_says_what_can_be_typed(run_script: Run) -> None:
+    done = run_script("train", "--help")
+    assert done.returncode == 0
+    assert (
+        "model: ensemble, logistic_regression, naive_bayes, random_forest, sgd, svm" in done.stdout
+    )
+    assert "python scripts/train.py model=svm features.max_features=20000" in done.stdout
+    assert "python scripts/predict.py input=reviews.csv" in run_script("predict", "--help").stdout
+
+
+MISTAKES = [
+    ("train", ["model=svn"], "model=svn: there is no such model. Did you mean 'svm'? Expected one "
+     "of ensemble, logistic_regression, naive_bayes, random_forest, sgd, svm."),
+    ("train", ["model.typo=1"], "there is no setting 'model.typo'. Known: C, class_weight, "
+     "max_iter, random_state."),
+    ("train", ["+model.typo=1"], "model.typo is not a parameter of LogisticRegression. Known: "
+     "penalty, C, l1_ratio, dual, tol, fit_intercept, intercept_scaling, class_weight, "
+     "random_state, solver, max_iter, verbose, warm_start, n_jobs."),
+    ("train", ["seed=abc"], "seed=abc: Value 'abc' of type 'str' could not be converted to "
+     "Integer. Expected another kind of value."),
+    ("train", ["data=kaggle"], "data.path has no value; give it: data.path=<value>."),
+    ("train", ["data=csv", "data.path=nope.csv"], "data.path is 'nope.csv', but there is no such "
+     "file or folder (looked in '{cwd}'); expected a CSV file."),
+    ("train", ["data=kaggle", "data.path=IMDB Dataset.csv"], "data.path is 'IMDB Dataset.csv', but "
+     "there is no such file or folder (looked in '{cwd}'); expected a CSV file."),
+    ("train", ["data=csv", "data.path=empty.csv"], "'empty.csv' holds no data: the file is empty. "
+     "Expected at least one row with a text."),
+    ("train", ["data=csv", "data.path=picture.csv"], "'picture.csv' cannot be read as CSV: CSV "
+     "parse error: Expected 1 columns, got 2: \\x00,\ufffd. Check that the file is complete and that its "
+     "ending names its format (.csv, .parquet, .jsonl)."),
+    ("train", ["data=csv", "data.path=reviews.csv"], "'reviews.csv' has no column 'text'; its "
+     "columns are 'review' and 'sentiment'. Name the column with data.text_column=<name>."),
+    ("train", ["data=kaggle", "data.path=one_class.csv"], "the data has 1 class ('good'); expected "
+     "two or more. Check that the label column is the right one and that the file is not sorted "
+     "and cut."),
+    ("train", [*QUICK, "features.min_df=1000"], "scikit-learn could not fit the pipeline: max_df "
+     "corresponds to < documents than min_df. Change the features or model settings named there, "
+     "or look at the data they meet."),
+    ("predict", [], "input has no value; give it: input=<value>."),
+    ("predict", ["input=review.csv"], "input is 'review.csv', but there is no such file or folder "
+     "(looked in '{cwd}'); expected a CSV file. Did you mean 'reviews.csv'?"),
+    ("predict", ["input=reviews.csv"], "run 'best' was not found in the tracking store "
+     "'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py."),
+    ("predict", ["input=reviews.csv", "text_column=body"], "'reviews.csv' has no column 'body'; "
+     "its columns are 'review' and 'sentiment'. Name the column with text_column=<name>."),
+    ("predict", ["input=one_class.csv", "+typo=1"], "there is no setting 'typo'. Known: deploy, "
+     "tracking, input, output, text_column, overwrite, outputs."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("script", "arguments", "message"), MISTAKES)
+def test_a_mistake_ends_in_one_message_and_leaves_nothing(
+    run_script: Run, tmp_path: Path, script: str, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "picture.csv").write_bytes(b"\x89PNG\n\x00,\xff\n")
+    (tmp_path / "reviews.csv").write_text("review,sentiment\nfine,good\n")
+    (tmp_path / "one_class.csv").write_text("review,sentiment\n" + "a fine film,good\n" * 9)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    fits = "features.min_df=1000" in arguments
+    done = run_script(script, *arguments)
+    assert done.stderr == f"{script}.py: {message.format(cwd=tmp_path)}\n"
+    assert done.returncode == 2
+    assert done.stdout == ""
+    left = sorted(path.name for path in tmp_path.iterdir())
+    if fits:  # the run was begun, so the store has it, as failed
+        assert not list((tmp_path / "outputs" / "train").glob("*/*"))
+    else:
+        files = [path for path in (tmp_path / "outputs").rglob("*") if path.is_file()]
+        assert files == []
+        assert [name for name in left if name != "outputs"] == before
+
+
+def test_the_traceback_can_be_had(run_script: Run) -> None:
+    done = run_script("train", "+typo=1", env={"HYDRA_FULL_ERROR": "1"})
+    assert done.returncode == 2
+    assert "Traceback (most recent call last)" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("train.py: there is no setting 'typo'.")
+
+
+def test_a_bug_is_not_dressed_up_as_a_mistake(run_script: Run, tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.argv = ['train.py']; sys.path.insert(0, r'{scripts}')\n"
+        "from _terminal import run_script\n"
+        "run_script(lambda: 1 / 0)\n"
+    ).format(scripts=ROOT / "scripts")
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_a_person_who_watches_sees_stages_and_what_to_type_next(tmp_path: Path) -> None:
+    """In a terminal of its own, made by script(1)'s library of the standard library."""
+    import pty
+
+    output = bytearray()
+
+    def read(descriptor: int) -> bytes:
+        data = os.read(descriptor, 1024)
+        output.extend(data)
+        return data
+
+    os.environ["COLUMNS"] = "120"
+    command = [sys.executable, str(ROOT / "scripts" / "train.py"), *QUICK, f"outputs={tmp_path}"]
+    assert pty.spawn(command, read) == 0
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode())
+    for expected in (
+        "prepare data",
+        "fit",
+        "rehearse deployment",
+        "next     python scripts/predict.py",
+    ):
+        assert expected in shown
+
+
+def test_metrics_are_also_a_file(trained: subprocess.CompletedProcess[str], tmp_path: Path) -> None:
+    path = next((tmp_path / "outputs" / "train").glob("*/*/metrics.json"))
+    metrics = json.loads(path.read_text())
+    assert f"{metrics['test/accuracy']:.4f}" in trained.stdout

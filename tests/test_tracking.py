@@ -1,0 +1,269 @@
+"""The store, and the models in it as everybody else would load them."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from sentiment.errors import RunNotFoundError, TrackingStoreError, UntrustedModelError
+from sentiment.pipeline import predict
+from sentiment.tracking import MlflowTracker, NoTracker
+from sentiment.training import TrainingResult
+
+Train = Callable[..., TrainingResult]
+
+
+@pytest.fixture
+def tracker(store: Path, tmp_path: Path) -> MlflowTracker:
+    return MlflowTracker(f"sqlite:///{store}/mlflow.db", f"{store}/artifacts", tmp_path.name)
+
+
+def log_run(tracker: MlflowTracker, value: float, **tags: str) -> str | None:
+    with tracker.start("a run", {"kind": "training"} | tags) as run:
+        run.log_metrics({"validation/accuracy": value, "validation/log_loss": value})
+    return run.id
+
+
+def test_mlflow_loads_what_training_saw(
+    train_quickly: Train, reviews: pd.DataFrame, tracker: MlflowTracker
+) -> None:
+    result = train_quickly()
+    texts = reviews[["text"]].tail(40)
+    expected, probabilities = predict(result.pipeline, texts)
+    loaded = mlflow.sklearn.load_model(result.model)
+    assert loaded.predict(texts).tolist() == expected.tolist()
+    np.testing.assert_array_equal(loaded.predict_proba(texts), probabilities)
+    assert list(mlflow.pyfunc.load_model(result.model).predict(texts)) == expected.tolist()
+    info = mlflow.models.get_model_info(result.model)
+    assert info.flavors["sklearn"]["serialization_format"] == "skops"
+    assert info.signature.inputs.to_dict() == [{"name": "text", "type": "string", "required": True}]
+    example = info.saved_input_example_info
+    assert example is not None
+    folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=result.model))
+    requirements = (folder / "requirements.txt").read_text().split()
+    assert [line.split("==")[0] for line in requirements if "mlflow" not in line] == [
+        "numpy",
+        "pandas",
+        "scikit-learn",
+        "scipy",
+        "skops",
+    ]
+    choice = tracker.find_model("best", "accuracy", greater_is_better=True)
+    assert choice.uri == result.model
+    assert choice.run_id == result.run_id
+    assert choice.fingerprint == result.data.fingerprint
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.3)
+        else:
+            return
+    raise AssertionError(f"{url} did not answer")
+
+
+@pytest.fixture
+def served(store: Path) -> Iterator[Callable[..., str]]:
+    """Start an mlflow command on a free port; it is ended with the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str, health: str) -> str:
+        port = free_port()
+        command = [sys.executable, "-m", "mlflow", *arguments, "--host", "127.0.0.1"]
+        # As in an activated environment: mlflow starts uvicorn by its name.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        with (store / "server.log").open("ab") as log:
+            process = subprocess.Popen(
+                [*command, "--port", str(port)],
+                env=os.environ | {"PATH": path},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        started.append(process)
+        wait_for(f"http://127.0.0.1:{port}{health}", process)
+        return f"http://127.0.0.1:{port}"
+
+    yield start
+    for process in started:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=20)
+
+
+def test_mlflow_serves_what_training_saw(
+    train_quickly: Train,
+    reviews: pd.DataFrame,
+    served: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    result = train_quickly()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow.get_tracking_uri())
+    model = ["models", "serve", "-m", result.model, "--env-manager", "local"]
+    address = served(*model, health="/ping")
+    texts = reviews["text"].head(20).tolist()
+    request = urllib.request.Request(
+        f"{address}/invocations",
+        data=json.dumps(
+            {"dataframe_split": {"columns": ["text"], "data": [[t] for t in texts]}}
+        ).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        served_labels = json.loads(answer.read())["predictions"]
+    assert served_labels == predict(result.pipeline, pd.DataFrame({"text": texts}))[0].tolist()
+
+
+def test_a_tracking_server_is_a_store_like_any_other(
+    store: Path, served: Callable[..., str], tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{tmp_path}/server.db"
+    address = served(
+        "server", "--backend-store-uri", uri, "--artifacts-destination", str(tmp_path / "kept"),
+        health="/health",
+    )  # fmt: skip
+    tracker = MlflowTracker(address, "nowhere", "remote")
+    tracker.open()
+    run_id = log_run(tracker, 0.5)
+    assert run_id is not None
+    assert mlflow.get_run(run_id).data.metrics["validation/accuracy"] == 0.5
+    assert not Path("nowhere").exists()
+    with pytest.raises(RunNotFoundError, match="a model of run"):
+        tracker.find_model("best", "accuracy", greater_is_better=True)
+
+
+def best(tracker: MlflowTracker, *, more: bool) -> str:
+    """Return which run is the best; these runs have no model, and the error names the run."""
+    metric = "accuracy" if more else "log_loss"
+    with pytest.raises(RunNotFoundError) as caught:
+        tracker.find_model("best", metric, greater_is_better=more)
+    return str(caught.value).split("'")[1]
+
+
+def test_the_best_run_is_the_best_on_validation(tracker: MlflowTracker) -> None:
+    tracker.open()
+    low, high = log_run(tracker, 0.2), log_run(tracker, 0.8)
+    log_run(tracker, 0.9, sample="true")  # a quick look does not count
+    log_run(tracker, 0.9, kind="sweep")
+    with pytest.raises(ZeroDivisionError), tracker.start("x", {"kind": "training"}) as run:
+        run.log_metrics({"validation/accuracy": 1.0, "validation/log_loss": 0.0})
+        raise ZeroDivisionError
+    assert best(tracker, more=True) == high
+    assert best(tracker, more=False) == low
+
+
+def test_a_sample_counts_where_there_is_nothing_else(tracker: MlflowTracker) -> None:
+    tracker.open()
+    log_run(tracker, 0.2, sample="true")
+    better = log_run(tracker, 0.3, sample="true")
+    assert best(tracker, more=True) == better
+
+
+def test_what_cannot_be_found_is_told(tracker: MlflowTracker, tmp_path: Path) -> None:
+    empty = MlflowTracker(f"sqlite:///{tmp_path}/no.db", "x", "sentiment")
+    with pytest.raises(RunNotFoundError) as caught:
+        empty.find_model("best", "f1", greater_is_better=True)
+    assert str(caught.value) == (
+        f"run 'best' was not found in the tracking store 'sqlite:///{tmp_path}/no.db'. "
+        "Train a model first: python scripts/train.py."
+    )
+    assert not (tmp_path / "no.db").exists()
+    MlflowTracker(tracker.uri, tracker.artifacts, "another").open()
+    with pytest.raises(RunNotFoundError, match="experiment 'test_what.* was not found"):
+        tracker.find_model("best", "f1", greater_is_better=True)
+    tracker.open()
+    for run, message in (
+        ("best", "a finished training run with validation/f1 was not found"),
+        ("abc", "run 'abc' was not found .* Expected deploy.run=best, a run id, or models:/"),
+        ("models:/nobody@champion", "model 'models:/nobody@champion' was not found"),
+    ):
+        with pytest.raises(RunNotFoundError, match=message):
+            tracker.find_model(run, "f1", greater_is_better=True)
+    with pytest.raises(RunNotFoundError, match="Predict needs the runs that training tracked"):
+        NoTracker().find_model("best", "f1", greater_is_better=True)
+
+
+def test_a_registered_model_is_found_by_its_alias(
+    train_quickly: Train, tracker: MlflowTracker
+) -> None:
+    result = train_quickly()
+    version = mlflow.register_model(result.model, "reviewer")
+    mlflow.MlflowClient().set_registered_model_alias("reviewer", "champion", version.version)
+    choice = tracker.find_model("models:/reviewer@champion", "f1", greater_is_better=True)
+    assert choice.run_id == result.run_id
+    assert choice.path.name == "model.skops"
+
+
+def test_a_model_in_another_format_is_refused(tracker: MlflowTracker) -> None:
+    from sklearn.dummy import DummyClassifier
+
+    tracker.open()
+    with tracker.start("pickled", {"kind": "training"}) as run:
+        run.log_metrics({"validation/f1": 1.0})
+        mlflow.sklearn.log_model(
+            DummyClassifier().fit([[0]], [0]),
+            name="model",
+            serialization_format="cloudpickle",
+            pip_requirements=["scikit-learn"],
+        )
+    with pytest.raises(UntrustedModelError, match="it is not saved as model.skops"):
+        tracker.find_model("best", "f1", greater_is_better=True)
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("http://127.0.0.1:9", "no server answers there"),
+        ("nonsense://x", "unsupported URI"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_is_told(uri: str, reason: str) -> None:
+    with pytest.raises(TrackingStoreError, match=reason):
+        MlflowTracker(uri, "x", "y").open()
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_text("no database at all, but long enough to be taken for one" * 9)
+    with pytest.raises(TrackingStoreError, match="file is not a database"):
+        MlflowTracker(f"sqlite:///{tmp_path}/x.db", "x", "y").open()
+
+
+def test_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
+    program = (
+        "from sentiment.tracking import MlflowTracker\n"
+        "tracker = MlflowTracker('sqlite:///new/mlflow.db', 'new/artifacts', 'e')\n"
+        "tracker.open()\n"
+        "with tracker.start('x', {}) as run: run.log_metrics({'a': 1.0})\n"
+    )
+    command = [sys.executable, "-c", program]
+
+    def start(_: int) -> int:
+        return subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(start, range(3))) == [0, 0, 0]
+    tracker = MlflowTracker(f"sqlite:///{tmp_path}/new/mlflow.db", "x", "e")
+    tracker.open()
+    assert len(mlflow.search_runs(experiment_names=["e"])) == 3

@@ -1,0 +1,158 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from sentiment.errors import ConfigError, FitError, TooFewRowsError
+from sentiment.evaluation import METRICS
+from sentiment.training import TrainingResult
+
+Train = Callable[..., TrainingResult]
+FIGURES = {
+    f"{split}_{name}.png"
+    for split in ("validation", "test")
+    for name in ("confusion", "roc", "precision_recall", "reliability")
+}
+
+
+def write_classes(path: Path, reviews: pd.DataFrame, classes: int) -> Path:
+    """Write real reviews under labels that can be told apart, in classes of unequal size."""
+    frame = reviews.assign(topic=[f"topic {min(n % 5, classes - 1)}" for n in range(len(reviews))])
+    frame["text"] = (
+        frame["text"].str.slice(0, 200) + " about " + frame["topic"].str.replace(" ", "")
+    )
+    frame[["text", "topic"]].to_csv(path, index=False)
+    return path
+
+
+def test_a_run_records_all_that_it_did(train_quickly: Train, store: Path) -> None:
+    result = train_quickly("cv=3", "seed=5")
+    assert result.score == result.metrics["validation/accuracy"]
+    run = mlflow.get_run(result.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["features.max_features"] == "500"
+    assert run.data.params["seed"] == "5"
+    assert run.data.params["data.limit"] == "300"
+    assert run.data.params["cv"] == "3"
+    expected = {f"{split}/{name}" for split in ("validation", "test") for name in METRICS}
+    expected |= {f"cv/{name}_{part}" for name in METRICS for part in ("mean", "std")}
+    expected |= {"rows/train", "rows/validation", "rows/test", "model/size_mb"}
+    expected |= {"stage/fit_seconds", "stage/fit_peak_mb", "deploy/rows_per_second"}
+    assert expected <= set(run.data.metrics)
+    assert run.data.metrics["rows/train"] == 210
+    tags = run.data.tags
+    assert tags["data"] == "imdb"
+    assert tags["data.fingerprint"] == result.data.fingerprint
+    assert tags["sample"] == "true"
+    assert len(tags["git.commit"]) == 40
+    assert tags["git.dirty"] in ("true", "false")
+    client = mlflow.MlflowClient()
+    files = {f.path for f in client.list_artifacts(result.run_id)}
+    assert {
+        "config.yaml",
+        "overrides.txt",
+        "versions.json",
+        "quality.json",
+        "metrics.json",
+        "terms.csv",
+        "figures",
+    } <= files
+    figures = {Path(f.path).name for f in client.list_artifacts(result.run_id, "figures")}
+    assert figures == FIGURES | {"terms.png"}
+    config = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/config.yaml")
+    assert "max_features: 500" in config
+    assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/overrides.txt") == "cv=3\nseed=5"
+    versions = json.loads(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/versions.json"))
+    assert {"python", "scikit-learn", "mlflow", "sentiment"} <= set(versions)
+    assert json.loads((result.folder / "quality.json").read_text())["rows"] == 25_000
+
+
+def test_the_same_seed_gives_the_same_numbers(train_quickly: Train) -> None:
+    first, second, other = (train_quickly(f"seed={seed}", "tracking=off") for seed in (3, 3, 4))
+    same = [key for key in first.metrics if key.startswith(("validation/", "test/"))]
+    assert {k: first.metrics[k] for k in same} == {k: second.metrics[k] for k in same}
+    assert first.data.fingerprint == second.data.fingerprint != other.data.fingerprint
+
+
+@pytest.mark.parametrize(
+    "model", ["logistic_regression", "svm", "naive_bayes", "sgd", "random_forest", "ensemble"]
+)
+@pytest.mark.parametrize("classes", [2, 4])
+def test_every_model_takes_two_and_more_classes(
+    train_quickly: Train, reviews: pd.DataFrame, tmp_path: Path, model: str, classes: int
+) -> None:
+    path = write_classes(tmp_path / "topics.csv", reviews, classes)
+    result = train_quickly(
+        "data=csv",
+        f"data.path={path}",
+        "data.label_column=topic",
+        "data.limit=null",
+        f"model={model}",
+        *(["model.n_estimators=20"] if model == "random_forest" else []),
+        "tracking=off",
+    )
+    assert result.data.classes == [f"topic {k}" for k in range(classes)]
+    assert np.isfinite([result.metrics[f"test/{name}"] for name in METRICS]).all()
+    assert result.metrics["test/accuracy"] > 0.5
+    linear = model not in ("random_forest", "ensemble")
+    assert {p.name for p in (result.folder / "figures").iterdir()} == FIGURES | (
+        {"terms.png"} if linear else set()
+    )
+    if linear:
+        terms = pd.read_csv(result.folder / "terms.csv")
+        best = terms[terms["rank"] == 1].set_index("label")["term"].to_dict()
+        if model == "logistic_regression":
+            assert best == {f"topic {k}": f"abouttopic{k}"[5:] for k in range(classes)}
+
+
+def test_without_tracking_the_model_stays_in_the_folder(train_quickly: Train) -> None:
+    result = train_quickly("tracking=off")
+    assert result.run_id is None
+    assert Path(result.model) == result.folder / "model.skops"
+    assert (result.folder / "metrics.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "optimize=acuracy",
+            "optimize is 'acuracy'. Did you mean 'accuracy'? Expected one of accuracy, precision, "
+            "recall, f1, roc_auc, log_loss, brier, ece.",
+        ),
+        ("cv=1", "cv is 1; expected two folds or more, or null for none."),
+        ("seed=-1", "seed is -1; expected a whole number from 0 to 2**32 - 1."),
+    ],
+)
+def test_settings_are_checked_before_the_work(
+    train_quickly: Train, override: str, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        train_quickly(override)
+    assert str(caught.value) == message
+
+
+def test_more_folds_than_rows_of_a_class(train_quickly: Train) -> None:
+    with pytest.raises(
+        TooFewRowsError, match="but cross-validation with cv=200 needs at least 200"
+    ):
+        train_quickly("cv=200", "tracking=off")
+
+
+def test_what_scikit_learn_refuses_is_told_and_recorded(
+    train_quickly: Train, tmp_path: Path
+) -> None:
+    with pytest.raises(FitError, match="could not fit the pipeline: max_df corresponds to"):
+        train_quickly("features.min_df=100000")
+    runs = mlflow.search_runs(experiment_names=[tmp_path.name], output_format="list")
+    assert [run.info.status for run in runs] == ["FAILED"]
+    assert runs[0].data.params["features.min_df"] == "100000"
+
+
+def test_the_score_is_the_metric_that_was_asked_for(train_quickly: Train) -> None:
+    result = train_quickly("optimize=log_loss", "tracking=off")
+    assert result.score == result.metrics["validation/log_loss"]
