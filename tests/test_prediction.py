@@ -112,7 +112,8 @@ def test_a_table_takes_no_field_that_comes_late(
         predict_file(path, "deploy.chunk_size=1", "deploy.format=csv")
     assert not (tmp_path / "x.predictions.csv").exists()
     result = predict_file(path, "deploy.chunk_size=1")
-    assert [json.loads(line).get("more") for line in result.output.open()] == [None, None, 1]
+    lines = result.output.read_text().splitlines()
+    assert [json.loads(line).get("more") for line in lines] == [None, None, 1]
     path.write_text('{"text": "a", "n": 1}\n{"text": "b"}\n')
     result = predict_file(path, "deploy.chunk_size=1", "deploy.format=csv")
     assert [line.split(",")[:2] for line in result.output.read_text().splitlines()] == [

@@ -204,7 +204,7 @@ class TableWriter:
             )
 
     def _with_columns_of_first(self, frame: pd.DataFrame) -> pd.DataFrame:
-        self._columns = self._columns or list(frame)
+        self._columns = self._columns or list(frame.columns)
         more = [column for column in frame if column not in self._columns]
         if more:
             raise ConfigError(
@@ -214,7 +214,9 @@ class TableWriter:
                     "deploy.format=jsonl."
                 ]
             )
-        return frame if list(frame) == self._columns else frame.reindex(columns=self._columns)
+        return (
+            frame if list(frame.columns) == self._columns else frame.reindex(columns=self._columns)
+        )
 
     def _write_parquet(self, frame: pd.DataFrame) -> None:
         schema = self._parquet.schema if self._parquet else None
