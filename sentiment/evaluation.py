@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from sentiment.pipeline import linear_weights, predict
+from sentiment.pipeline import predict
 
 # Whether more is better, for every metric that `score` gives.
 METRICS: dict[str, bool] = {
@@ -168,31 +168,3 @@ def cross_validate(
         summary |= {f"{name}_mean": float(np.mean(values))}
         summary |= {f"{name}_std": float(np.std(values, ddof=1))}
     return summary
-
-
-def telling_terms(pipeline: Pipeline, count: int = 20) -> pd.DataFrame | None:
-    """Return the `count` terms that speak most for each class, or None for a non-linear model.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``label``, ``rank`` (from 1), ``term`` and ``weight``.
-    """
-    found = linear_weights(pipeline)
-    if found is None:
-        return None
-    terms, weights = found
-    tables = []
-    for label, row in zip(pipeline.classes_, weights, strict=True):
-        best = np.argsort(-row, kind="stable")[:count]
-        tables.append(
-            pd.DataFrame(
-                {
-                    "label": label,
-                    "rank": np.arange(1, len(best) + 1),
-                    "term": terms[best],
-                    "weight": row[best],
-                }
-            )
-        )
-    return pd.concat(tables, ignore_index=True)

@@ -58,32 +58,3 @@ def predict(pipeline: Pipeline, frame: pd.DataFrame) -> tuple[np.ndarray, np.nda
     """
     probabilities = pipeline.predict_proba(frame[[TEXT_COLUMN]])
     return pipeline.classes_[np.argmax(probabilities, axis=1)], probabilities
-
-
-def linear_weights(pipeline: Pipeline) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the terms and the weight of each for each class, or None if the model is not linear.
-
-    Returns
-    -------
-    terms : ndarray of shape (n_features,)
-        Names of the features.
-    weights : ndarray of shape (n_classes, n_features)
-        The larger, the more the term speaks for the class. For naive Bayes, its log probability
-        above the mean of the other classes.
-    """
-    model = pipeline["model"]
-    if calibrated := getattr(model, "calibrated_classifiers_", None):
-        if not all(hasattr(one.estimator, "coef_") for one in calibrated):
-            return None
-        weights = np.mean([one.estimator.coef_ for one in calibrated], axis=0)
-    elif hasattr(model, "coef_"):
-        weights = model.coef_
-    elif hasattr(model, "feature_log_prob_"):
-        logs = model.feature_log_prob_
-        # ComplementNB keeps the weights of the complement with their sign turned already.
-        weights = logs - (logs.sum(axis=0) - logs) / (len(logs) - 1)
-    else:
-        return None
-    if len(weights) == 1:
-        weights = np.vstack([-weights[0], weights[0]])
-    return pipeline["features"].get_feature_names_out(), weights

@@ -1,87 +1,22 @@
 """Predict: put a tracked model to work on a file, chunk by chunk."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
-from sklearn.pipeline import Pipeline
 
 from sentiment.config import make
 from sentiment.data import tables
-from sentiment.errors import ConfigError, MissingColumnError, OutputExistsError, suggest
+from sentiment.errors import ConfigError, MissingColumnError, OutputExistsError
 from sentiment.evaluation import METRICS
 from sentiment.model_files import load_model
-from sentiment.pipeline import predict as predict_frame
+from sentiment.scoring import BatchScorer
 from sentiment.stages import SilentObserver, StageObserver
 from sentiment.tracking import ModelChoice, Tracker
 
 ADDED_COLUMNS = ("prediction", "probability")
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatchScorer:
-    """One process that scores a table chunk by chunk.
-
-    Parameters
-    ----------
-    run : str
-        The run whose model it uses: ``"best"``, a run id, or ``models:/name@alias``.
-    metric : str
-        The validation metric that makes a run the best.
-    chunk_size : int
-        Rows that are read, scored and written at a time.
-    format : {"csv", "parquet", "jsonl"}, optional
-        Format of the output; that of the input without it.
-    """
-
-    run: str = "best"
-    metric: str = "accuracy"
-    chunk_size: int = 5000
-    format: str | None = None
-
-    def __post_init__(self) -> None:
-        problems = []
-        if self.metric not in METRICS:
-            problems.append(
-                f"deploy.metric is {self.metric!r}.{suggest(str(self.metric), METRICS)} "
-                f"Expected one of {', '.join(METRICS)}."
-            )
-        if not isinstance(self.chunk_size, int) or self.chunk_size < 1:
-            problems.append(
-                f"deploy.chunk_size is {self.chunk_size!r}; "
-                "expected a whole number of rows above 0."
-            )
-        if self.format is not None and self.format not in tables.SUFFIXES:
-            problems.append(
-                f"deploy.format is {self.format!r}; expected one of {', '.join(tables.SUFFIXES)}."
-            )
-        if problems:
-            raise ConfigError(problems)
-
-    def cut(self, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-        """Yield `frame` in chunks."""
-        for start in range(0, len(frame), self.chunk_size):
-            yield frame.iloc[start : start + self.chunk_size]
-
-    def score(self, pipeline: Pipeline, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return ``prediction`` and its ``probability`` for each row of `frame`.
-
-        Both are missing where ``text`` is missing or empty.
-        """
-        text = frame["text"]
-        present = (text.notna() & (text.astype("str") != "")).to_numpy()
-        prediction = pd.Series(pd.NA, index=frame.index, dtype="str")
-        probability = pd.Series(np.nan, index=frame.index, dtype="float64")
-        if present.any():
-            texts = pd.DataFrame({"text": [str(value) for value in text[present]]})
-            labels, probabilities = predict_frame(pipeline, texts)
-            prediction[present] = labels.astype(str)
-            probability[present] = probabilities.max(axis=1)
-        return pd.DataFrame({"prediction": prediction, "probability": probability})
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ from sentiment.evaluation import (
     cross_validate,
     evaluate,
     score,
-    telling_terms,
 )
+from sentiment.explanation import telling_terms
 from sentiment.model_files import load_model
 from sentiment.pipeline import make_pipeline
-from sentiment.prediction import BatchScorer
+from sentiment.scoring import BatchScorer
 from sentiment.stages import Stage, StageObserver, Stages
 from sentiment.sweep import parent_of
 from sentiment.tracking import Tracker

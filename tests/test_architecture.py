@@ -20,10 +20,9 @@ FLOORS = [
     {"errors", "stages", "provenance"},
     {"config", "data", "features", "models"},
     {"pipeline", "model_files"},
-    {"evaluation"},
-    {"figures", "tracking"},
-    {"sweep", "prediction"},
-    {"training"},
+    {"evaluation", "explanation", "tracking"},
+    {"figures", "scoring", "sweep"},
+    {"prediction", "training"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Where big libraries may be imported; and rich, which prints, nowhere.

@@ -9,7 +9,7 @@ from sklearn.base import is_classifier
 
 from sentiment.config import compose, make
 from sentiment.data.datasets import Dataset
-from sentiment.prediction import BatchScorer
+from sentiment.scoring import BatchScorer
 from sentiment.tracking import MlflowTracker, NoTracker
 
 CONF = Path(__file__).resolve().parents[1] / "conf"

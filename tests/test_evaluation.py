@@ -13,10 +13,8 @@ from sentiment.evaluation import (
     Predictions,
     calibration_table,
     cross_validate,
-    evaluate,
     expected_calibration_error,
     score,
-    telling_terms,
 )
 from sentiment.pipeline import make_pipeline
 
@@ -110,18 +108,3 @@ def test_cross_validation_is_scikit_learns(reviews: pd.DataFrame) -> None:
     assert found["accuracy_mean"] == pytest.approx(expected.mean())
     assert found["accuracy_std"] == pytest.approx(expected.std(ddof=1))
     assert len(found) == 2 * len(METRICS)
-
-
-def test_telling_terms_tell(reviews: pd.DataFrame) -> None:
-    pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression())
-    pipeline.fit(reviews, reviews["label"].to_numpy(str))
-    terms = telling_terms(pipeline, 10)
-    assert terms is not None
-    assert terms.groupby("label")["rank"].apply(list).to_dict() == {
-        label: list(range(1, 11)) for label in ("negative", "positive")
-    }
-    assert "bad" in set(terms.loc[terms["label"] == "negative", "term"])
-    assert "great" in set(terms.loc[terms["label"] == "positive", "term"])
-    assert (terms.groupby("label")["weight"].diff().dropna() <= 0).all()
-    made = evaluate(pipeline, reviews)
-    assert score(made)["accuracy"] > 0.9

@@ -17,7 +17,8 @@ from sentiment.errors import (
     UnreadableFileError,
 )
 from sentiment.pipeline import predict as predict_frame
-from sentiment.prediction import BatchScorer, PredictionResult, predict
+from sentiment.prediction import PredictionResult, predict
+from sentiment.scoring import BatchScorer
 from sentiment.training import TrainingResult
 
 Train = Callable[..., TrainingResult]

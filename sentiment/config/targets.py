@@ -10,7 +10,7 @@ ALLOWED_TARGETS = [
     "sentiment.data.datasets.*",
     "sentiment.features.*",
     "sentiment.models.*",
-    "sentiment.prediction.BatchScorer",
+    "sentiment.scoring.BatchScorer",
     "sentiment.sweep.ParentRun",
     "sentiment.tracking.*",
     "sklearn.calibration.*",

@@ -1,0 +1,104 @@
+"""Every command in the README runs, on little data."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    line.split("  #")[0].strip()
+    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.strip() and not line.startswith("#")
+]
+PYTHON = list(dict.fromkeys(c for c in COMMANDS if c.startswith("python ")))
+MAKE = list(dict.fromkeys(c for c in COMMANDS if c.startswith("make ")))
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like a clone, with the files that the README speaks of and a trained model."""
+    folder = tmp_path_factory.mktemp("clone")
+    (folder / "scripts").symlink_to(ROOT / "scripts")
+    rows = "".join(
+        f'"a good film, number {n}",positive\n"a bad one, {n}",negative\n' for n in range(60)
+    )
+    (folder / "IMDB Dataset.csv").write_text("review,sentiment\n" + rows)
+    (folder / "reviews.csv").write_text("review,sentiment\n" + rows)
+    (folder / "tickets.jsonl").write_text(
+        "".join(
+            f'{{"body": "{topic} ticket {n}", "topic": "{topic}"}}\n'
+            for n in range(30)
+            for topic in ("billing", "login", "other")
+        )
+    )
+    done = run(["python", "scripts/train.py", "experiment=quick_look", "data.limit=300"], folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_it_opens_with_two_commands() -> None:
+    first = re.search(r"```bash\n(.*?)```", README, re.DOTALL)
+    assert first is not None
+    lines = first[1].strip().splitlines()
+    assert [line.split("  #")[0].strip() for line in lines] == ["make train", "make test"]
+    assert README.index(first[0]) < 1500
+
+
+def test_the_commands_are_found() -> None:
+    assert len(PYTHON) >= 12
+    assert {"python scripts/train.py", "python scripts/predict.py input=reviews.csv"} <= set(PYTHON)
+
+
+@pytest.mark.parametrize("command", PYTHON)
+def test_a_command_runs_as_it_is_written(clone: Path, command: str) -> None:
+    words = shlex.split(command)
+    if "scripts/train.py" in words:
+        size = "90" if any("path=" in word for word in words) else "300"
+        words += [f"data.limit={size}"]
+        if "model=random_forest" in words:
+            words += ["model.n_estimators=10"]
+    else:
+        words += ["overwrite=true"]
+    done = run(words, clone)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", MAKE)
+def test_the_make_targets_are_there(command: str) -> None:
+    done = run(["make", "-n", *shlex.split(command)[1:]], ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_lists_every_target() -> None:
+    told = run(["make", "help"], ROOT).stdout
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert len(targets) > 10
+    for target in targets:
+        assert re.search(rf"make {target} +[A-Z]", told), target
+
+
+def test_files_that_it_points_to_are_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", README):
+        path = "".join(target)
+        assert (ROOT / path).exists(), path
