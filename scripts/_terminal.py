@@ -78,7 +78,8 @@ class Watch:
             TimeElapsedColumn(),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            # The jobs of a sweep may run side by side, and each has a line at its end.
+            disable=not console.is_terminal or job.sweep is not None,
         )
         self._task = self._progress.add_task(self._title)
 

@@ -1,6 +1,7 @@
 """Train: prepare the data, fit a pipeline, evaluate it, keep a record of all of it."""
 
 import json
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -104,6 +105,7 @@ def train(cfg: DictConfig, job: Job, observer: StageObserver | None = None) -> T
     with stages("open tracking"):
         tracker.open()
     with tracker.start(_run_name(job, pipeline), _tags(dataset, data, job), parent_of(job)) as run:
+        run.log_data(dataset.name, data.fingerprint)
         run.log_params(flatten(cfg))
         run.log_text(OmegaConf.to_yaml(cfg, resolve=True), "config.yaml")
         run.log_text("\n".join(job.overrides), "overrides.txt")
@@ -169,6 +171,7 @@ def _run_name(job: Job, pipeline: Pipeline) -> str:
 def _tags(dataset: Dataset, data: PreparedData, job: Job) -> dict[str, str]:
     tags = {
         "kind": "training",
+        "command": " ".join(["python scripts/train.py", *map(shlex.quote, job.overrides)]),
         "data": dataset.name,
         "data.fingerprint": data.fingerprint,
         "sample": str(dataset.limit is not None).lower(),

@@ -48,6 +48,10 @@ def test_a_run_records_all_that_it_did(train_quickly: Train, store: Path) -> Non
     assert tags["data"] == "imdb"
     assert tags["data.fingerprint"] == result.data.fingerprint
     assert tags["sample"] == "true"
+    assert tags["command"] == tags["mlflow.source.name"] == "python scripts/train.py cv=3 seed=5"
+    [logged] = run.inputs.dataset_inputs
+    assert logged.dataset.name == "imdb"
+    assert result.data.fingerprint.startswith(logged.dataset.digest)
     assert len(tags["git.commit"]) == 40
     assert tags["git.dirty"] in ("true", "false")
     client = mlflow.MlflowClient()

@@ -48,6 +48,10 @@ class RunRecord(Protocol):
 
     id: str | None
 
+    def log_data(self, name: str, fingerprint: str) -> None:
+        """Record which data the run is on."""
+        return
+
     def log_params(self, params: dict[str, Any]) -> None:
         """Record settings."""
         return

@@ -49,7 +49,9 @@ class MlflowTracker(Tracker):
             server = self.uri.startswith(("http://", "https://", "databricks"))
             # A server decides by itself where artifacts go.
             location = None if server else Path(self.artifacts).resolve().as_uri()
-            client.create_experiment(self.experiment, artifact_location=location)
+            # So that the UI opens with runs and metrics rather than with traces of agents.
+            kind = {"mlflow.experimentKind": "custom_model_development"}
+            client.create_experiment(self.experiment, artifact_location=location, tags=kind)
 
     @contextlib.contextmanager
     def start(
@@ -97,9 +99,13 @@ class MlflowTracker(Tracker):
     def _create_run(self, name: str, tags: dict[str, str]) -> str:
         client = self._connect()
         experiment = self._experiment_id(client)
-        run = client.create_run(
-            experiment, run_name=name[:250], tags=tags | provenance.read_commit()
-        )
+        commit = provenance.read_commit()
+        shown = {
+            "mlflow.source.name": tags.get("command", name),
+            "mlflow.source.type": "LOCAL",
+            "mlflow.source.git.commit": commit.get("git.commit", ""),
+        }
+        run = client.create_run(experiment, run_name=name[:250], tags=shown | tags | commit)
         return str(run.info.run_id)
 
     def _experiment_id(self, client: "MlflowClient") -> str:
@@ -235,6 +241,15 @@ class _MlflowRun(RunRecord):
 
         self.id = run_id
         self._mlflow = mlflow
+
+    def log_data(self, name: str, fingerprint: str) -> None:
+        from mlflow.data.code_dataset_source import CodeDatasetSource
+        from mlflow.data.meta_dataset import MetaDataset
+
+        # A digest has 36 characters at most.
+        source = CodeDatasetSource(tags={})
+        data = MetaDataset(source, name=name, digest=fingerprint[:36])  # type: ignore[abstract]
+        self._mlflow.log_input(data, context="training")
 
     def log_params(self, params: dict[str, Any]) -> None:
         items = [(key, str(value)) for key, value in params.items()]
