@@ -6,6 +6,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable
+from errno import EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOSPC, ENOTDIR, EPERM, EROFS
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sentiment.training import TrainingResult
 
 USER_ERROR = 2
+# What the place to read or write can have against it.
+_UNWRITABLE = {EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOSPC, ENOTDIR, EPERM, EROFS}
 _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
 
 
@@ -42,7 +45,12 @@ def run_script(main: Callable[[], Any]) -> None:
 
 def stop_at_mistake(error: BaseException) -> None:
     """Print what the user can mend and exit; return if there is nothing of that kind."""
-    problem = explain_error(error)
+    problem: Exception | str | None = explain_error(error)
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        problem = (
+            f"'{error.filename}' cannot be used: {error.strerror}. Check the path, its "
+            "permissions and the space on the disk."
+        )
     if problem is None:
         return
     if os.environ.get(_WANTS_TRACEBACK) == "1":
@@ -94,8 +102,8 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         self._progress.stop()
-        if isinstance(error, SentimentError) and self._job.sweep is None:
-            if self._discard:
+        if isinstance(error, SentimentError | OSError) and self._job.sweep is None:
+            if self._discard and isinstance(error, SentimentError):
                 shutil.rmtree(self._job.folder, ignore_errors=True)
             stop_at_mistake(error)
 

@@ -63,13 +63,12 @@ class BatchScorer:
 
         Both are missing where ``text`` is missing or empty.
         """
-        text = frame["text"]
-        present = (text.notna() & (text.astype("str") != "")).to_numpy()
+        texts = tables.as_strings(frame["text"])
+        present = texts.notna().to_numpy()
         prediction = pd.Series(pd.NA, index=frame.index, dtype="str")
         probability = pd.Series(np.nan, index=frame.index, dtype="float64")
         if present.any():
-            texts = pd.DataFrame({"text": [str(value) for value in text[present]]})
-            labels, probabilities = predict(pipeline, texts)
+            labels, probabilities = predict(pipeline, pd.DataFrame({"text": texts[present]}))
             prediction[present] = labels.astype(str)
             probability[present] = probabilities.max(axis=1)
         return pd.DataFrame({"prediction": prediction, "probability": probability})

@@ -70,6 +70,12 @@ def test_empty_cells_are_missing_and_whole_numbers_stay_whole(tmp_path: Path, en
     assert read["label"].isna().tolist() == [False, False, True]
 
 
+def test_half_a_surrogate_pair_is_a_question_mark(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"text": "bad \\ud800 thing", "label": 1}\n')
+    assert TableFile(name="x", path=str(path)).read()["text"].tolist() == ["bad ? thing"]
+
+
 def test_a_missing_column_is_named_with_its_neighbours(tmp_path: Path) -> None:
     path = write_table(tmp_path / "x.csv", pd.DataFrame({"review": ["a"], "label": ["b"]}))
     with pytest.raises(MissingColumnError) as caught:

@@ -140,6 +140,16 @@ def test_a_mistake_ends_in_one_message_and_leaves_nothing(
         assert [name for name in left if name != "outputs"] == before
 
 
+def test_a_place_that_cannot_be_written_is_told(run_script: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run_script("train", "outputs=file")
+    assert done.returncode == 2
+    assert re.sub(r"\d[\d-]+\d", "*", done.stderr) == (
+        "train.py: 'file/train/*/*' cannot be used: Not a directory. Check the path, its "
+        "permissions and the space on the disk.\n"
+    )
+
+
 def test_the_traceback_can_be_had(run_script: Run) -> None:
     done = run_script("train", "+typo=1", env={"HYDRA_FULL_ERROR": "1"})
     assert done.returncode == 2

@@ -95,6 +95,9 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, kind: st
         ("x.parquet", b"text,label\na,b\n", UnreadableFileError, "as Parquet"),
         ("x.jsonl", b'{"text": "a"}\n{"text": ', UnreadableFileError, "as JSON lines"),
         ("x.jsonl", b"[1, 2]\n", UnreadableFileError, "line 1 is not an object but '[1, 2]'"),
+        ("x.jsonl", b'{"a": 1}\n' + b"[" * 100_000, UnreadableFileError, "line 2 is not JSON"),
+        ("x.jsonl", b'{"a": ' + b"9" * 5000 + b"}", UnreadableFileError, "line 1 is not JSON"),
+        ("x.csv", b"text,text\na,b\n", UnreadableFileError, "it has two columns 'text'"),
         ("x.jsonl", b"\xff\xfe{}", UnreadableFileError, "as JSON lines"),
         ("x.txt", b"text\n", ConfigError, "whose ending '.txt' names no known format"),
     ],
@@ -106,6 +109,14 @@ def test_files_that_are_not_what_they_seem(
     path.write_bytes(content)
     with pytest.raises(error, match=message.replace("[", r"\[").replace(".", r"\.")):
         tables.read_table(path, "input")
+
+
+def test_half_a_surrogate_pair_survives_json(tmp_path: Path) -> None:
+    path, copy = tmp_path / "x.jsonl", tmp_path / "y.jsonl"
+    path.write_text('{"text": "bad \\ud800 thing"}\n')
+    with tables.TableWriter(copy, "jsonl") as writer:
+        writer.write(tables.read_table(path, "input"))
+    assert copy.read_text() == path.read_text()
 
 
 def test_a_folder_is_no_table(tmp_path: Path) -> None:

@@ -123,22 +123,10 @@ class TableFile(Dataset):
                 raise MissingColumnError(path, column, list(frame.columns), f"data.{role}_column")
         return pd.DataFrame(
             {
-                "text": _as_strings(frame[self.text_column]),
-                "label": _as_strings(frame[self.label_column]).str.strip(),
+                "text": tables.as_strings(frame[self.text_column]),
+                "label": tables.as_strings(frame[self.label_column]).str.strip(),
             }
         )
-
-
-def _as_strings(column: pd.Series) -> pd.Series:
-    """Return the column as str: whole numbers without a point, empty fields as missing."""
-    if column.dtype == "str":
-        return column.mask(column == "")
-    present = column.notna() & (column.astype("str") != "")
-    strings = [
-        str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-        for value in column[present]
-    ]
-    return pd.Series(strings, index=column.index[present], dtype="str").reindex(column.index)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,9 +93,12 @@ def read_chunks(path: Path, rows: int, setting: str) -> Iterator[pd.DataFrame]:
     seen = False
     try:
         for chunk in readers[kind](path, rows):
+            if not seen and not chunk.columns.is_unique:
+                twice = chunk.columns[chunk.columns.duplicated()][0]
+                raise UnreadableFileError(path, _NAMES[kind], f"it has two columns {twice!r}")
             seen = True
             yield chunk
-    except (UnicodeDecodeError, json.JSONDecodeError, pa.ArrowException) as error:
+    except (UnicodeDecodeError, pa.ArrowException) as error:
         raise UnreadableFileError(path, _NAMES[kind], str(error).splitlines()[0]) from error
     if not seen:
         raise EmptyDataError(f"'{path}'")
@@ -140,11 +143,14 @@ def _read_jsonl(path: Path, rows: int) -> Iterator[pd.DataFrame]:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            record = json.loads(line)
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                reason = f"line {number} is not JSON: {error}"
+                raise UnreadableFileError(path, _NAMES["jsonl"], reason) from error
             if not isinstance(record, dict):
-                raise UnreadableFileError(
-                    path, "JSON lines", f"line {number} is not an object but {line.strip()[:40]!r}"
-                )
+                reason = f"line {number} is not an object but {line.strip()[:40]!r}"
+                raise UnreadableFileError(path, _NAMES["jsonl"], reason)
             records.append(record)
             if len(records) == rows:
                 yield pd.DataFrame(records, dtype=object)
@@ -178,7 +184,10 @@ class TableWriter:
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self._kind != "parquet":
-            self._file = self._partial.open("w", encoding="utf-8", newline="")
+            # JSON can carry half a surrogate pair; escaped, it is what was read.
+            self._file = self._partial.open(
+                "w", encoding="utf-8", errors="backslashreplace", newline=""
+            )
         return self
 
     def write(self, frame: pd.DataFrame) -> None:
@@ -247,6 +256,24 @@ def _without_missing(record: dict[Any, Any]) -> dict[str, Any]:
 
 def _is_missing(value: object) -> bool:
     return value is pd.NA or (isinstance(value, float) and value != value)
+
+
+def as_strings(column: pd.Series) -> pd.Series:
+    """Return the column as str: whole numbers without a point, empty cells as missing."""
+    if column.dtype == "str":
+        return column.mask(column == "")
+    strings = [
+        _as_string(value) if there and value != "" else None
+        for value, there in zip(column.to_numpy(dtype=object), column.notna(), strict=True)
+    ]
+    return pd.Series(strings, index=column.index, dtype="str")
+
+
+def _as_string(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    # Half a surrogate pair, which JSON can carry, is no text that could be stored.
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def find_text_column(columns: Sequence[str]) -> str | None:
