@@ -198,6 +198,16 @@ class TrackingStoreError(SentimentError, ConnectionError):
         )
 
 
+class UnsavableModelError(SentimentError, TypeError):
+    """A fitted model holds something that would not be loaded again."""
+
+    def __init__(self, model: str, strangers: Sequence[str]) -> None:
+        super().__init__(
+            f"the fitted {model} holds {quote_list(strangers)}, which this project does not load "
+            "from a file, so it was not saved. Choose another model or another setting of it."
+        )
+
+
 class UntrustedModelError(SentimentError, ValueError):
     """A model file holds something that this project does not load."""
 

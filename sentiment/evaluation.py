@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from sentiment.pipeline import predict
+from sentiment.pipeline import fit, predict
 
 # Whether more is better, for every metric that `score` gives.
 METRICS: dict[str, bool] = {
@@ -158,9 +158,7 @@ def cross_validate(
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     scores = []
     for train, held_out in splitter.split(frame, frame["label"]):
-        fitted = clone(pipeline).fit(
-            frame.iloc[train], frame["label"].iloc[train].to_numpy(dtype=str)
-        )
+        fitted = fit(clone(pipeline), frame.iloc[train])
         scores.append(score(evaluate(fitted, frame.iloc[held_out])))
     summary: dict[str, float] = {}
     for name in METRICS:

@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.tree import BaseDecisionTree
 
-from sentiment.errors import UntrustedModelError
+from sentiment.errors import UnsavableModelError, UntrustedModelError
 
 # What a pipeline of ours holds beyond what skops trusts by itself. The list stands here and is
 # never read from a model. Each entry only transforms what it is given: partial and map call
@@ -23,6 +23,8 @@ TRUSTED_TYPES = [
     "re.sub",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "sklearn.utils._bunch.Bunch",
     # C code that follows the indices in a file blindly; _check_trees looks at them first.
     "sklearn.tree._tree.Tree",
@@ -33,8 +35,24 @@ _DAMAGE = (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.Ba
 
 
 def save_model(pipeline: Pipeline, path: Path) -> None:
-    """Write `pipeline` to `path` as a compressed skops file."""
-    skops.io.dump(compact(pipeline), path, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+    """Write `pipeline` to `path` as a compressed skops file; see `make_savable` for errors."""
+    small = make_savable(pipeline)
+    skops.io.dump(small, path, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+
+
+def make_savable(pipeline: Pipeline) -> Pipeline:
+    """Return the `compact` copy of `pipeline`, which can be saved and loaded again.
+
+    Raises
+    ------
+    UnsavableModelError
+        It holds a type that is not trusted when it is loaded.
+    """
+    small: Pipeline = compact(pipeline)
+    strangers = set(skops.io.get_untrusted_types(data=skops.io.dumps(small))) - set(TRUSTED_TYPES)
+    if strangers:
+        raise UnsavableModelError(type(pipeline["model"]).__name__, sorted(strangers))
+    return small
 
 
 def compact(part: Any) -> Any:

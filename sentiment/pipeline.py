@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sentiment.data.cleaning import make_cleaner
+from sentiment.errors import FitError
 
 TEXT_COLUMN = "text"
 
@@ -37,6 +38,20 @@ def make_pipeline(features: Any, model: Any) -> Pipeline:
             ("model", model),
         ]
     )
+
+
+def fit(pipeline: Pipeline, frame: pd.DataFrame) -> Pipeline:
+    """Fit `pipeline` on `frame`, which has ``text`` and ``label``, and return it.
+
+    Raises
+    ------
+    FitError
+        scikit-learn refuses the data or a setting.
+    """
+    try:
+        return pipeline.fit(frame[[TEXT_COLUMN]], frame["label"].to_numpy(dtype=str))
+    except ValueError as error:
+        raise FitError(str(error)) from error
 
 
 def predict(pipeline: Pipeline, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from sentiment.config import Job, flatten, make
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.splitting import SPLITS, check_class_sizes
-from sentiment.errors import ConfigError, FitError, suggest
+from sentiment.errors import ConfigError, suggest
 from sentiment.evaluation import (
     METRICS,
     Predictions,
@@ -27,7 +27,7 @@ from sentiment.evaluation import (
 )
 from sentiment.explanation import telling_terms
 from sentiment.model_files import load_model
-from sentiment.pipeline import make_pipeline
+from sentiment.pipeline import fit, make_pipeline
 from sentiment.scoring import BatchScorer
 from sentiment.stages import Stage, StageObserver, Stages
 from sentiment.sweep import parent_of
@@ -117,7 +117,7 @@ def train(cfg: DictConfig, job: Job, observer: StageObserver | None = None) -> T
                 scores = cross_validate(pipeline, data.train, cfg.cv, cfg.seed)
                 metrics |= {f"cv/{name}": value for name, value in scores.items()}
         with stages("fit"):
-            _fit(pipeline, data.train)
+            fit(pipeline, data.train)
         with stages("evaluate"):
             predictions = {name: evaluate(pipeline, getattr(data, name)) for name in EVALUATED}
             for name, made in predictions.items():
@@ -129,11 +129,11 @@ def train(cfg: DictConfig, job: Job, observer: StageObserver | None = None) -> T
             example = pd.DataFrame({"text": data.train["text"].iloc[:EXAMPLE_ROWS]})
             address, path = run.log_model(pipeline, example, job.folder)
         with stages("rehearse deployment"):
-            metrics |= _rehearse(scorer, path, data.validation, predictions["validation"])
-
-        metrics |= _stage_metrics(stages.done)
+            late = _rehearse(scorer, path, data.validation, predictions["validation"])
+        late |= _stage_metrics(stages.done)
+        run.log_metrics(late)
+        metrics |= late
         (job.folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-        run.log_metrics(metrics)
         run.log_folder(job.folder)
     return TrainingResult(
         score=metrics[f"validation/{cfg.optimize}"],
@@ -177,13 +177,6 @@ def _tags(dataset: Dataset, data: PreparedData, job: Job) -> dict[str, str]:
         "sample": str(dataset.limit is not None).lower(),
     }
     return tags | ({} if job.number is None else {"sweep.job": str(job.number)})
-
-
-def _fit(pipeline: Pipeline, train: pd.DataFrame) -> None:
-    try:
-        pipeline.fit(train[["text"]], train["label"].to_numpy(dtype=str))
-    except ValueError as error:
-        raise FitError(str(error)) from error
 
 
 def _save_results(

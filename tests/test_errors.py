@@ -18,6 +18,7 @@ from sentiment.errors import (
     TooFewRowsError,
     TrackingStoreError,
     UnreadableFileError,
+    UnsavableModelError,
     UntrustedModelError,
     quote_list,
     suggest,
@@ -93,6 +94,12 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         ConnectionError,
         "the tracking store 'http://x' cannot be used: nobody answers. Check tracking.uri, or "
         "train without tracking: tracking=off.",
+    ),
+    (
+        UnsavableModelError("Model", ["a.B"]),
+        TypeError,
+        "the fitted Model holds 'a.B', which this project does not load from a file, so it was not "
+        "saved. Choose another model or another setting of it.",
     ),
     (
         UntrustedModelError(Path("m.skops"), "it holds os.system"),

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sentiment.errors import ConfigError, FitError, TooFewRowsError
+from sentiment.errors import ConfigError, FitError, TooFewRowsError, UnsavableModelError
 from sentiment.evaluation import METRICS
 from sentiment.training import TrainingResult
 
@@ -155,6 +155,19 @@ def test_what_scikit_learn_refuses_is_told_and_recorded(
     runs = mlflow.search_runs(experiment_names=[tmp_path.name], output_format="list")
     assert [run.info.status for run in runs] == ["FAILED"]
     assert runs[0].data.params["features.min_df"] == "100000"
+
+
+def test_what_scikit_learn_refuses_in_a_fold_is_told_too(train_quickly: Train) -> None:
+    with pytest.raises(FitError, match="could not fit the pipeline"):
+        train_quickly("features.min_df=200", "cv=5", "tracking=off")
+
+
+def test_a_model_that_would_not_load_again_is_told(train_quickly: Train) -> None:
+    neighbours = ["model=naive_bayes", "~model.alpha"]
+    kind = "model._target_=sklearn.neighbors.KNeighborsClassifier"
+    message = "the fitted KNeighborsClassifier holds 'scipy.sparse._csr.csr_matrix', which this"
+    with pytest.raises(UnsavableModelError, match=message):
+        train_quickly(*neighbours, kind, "tracking=off")
 
 
 def test_the_score_is_the_metric_that_was_asked_for(train_quickly: Train) -> None:

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment import provenance
 from sentiment.errors import RunNotFoundError, TrackingStoreError, UntrustedModelError
-from sentiment.model_files import TRUSTED_TYPES, compact
+from sentiment.model_files import TRUSTED_TYPES, make_savable
 from sentiment.tracking.records import ModelChoice, RunRecord, Tracker
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ class _MlflowRun(RunRecord):
         from mlflow.types import ColSpec, DataType, Schema
 
         info = log_model(
-            compact(pipeline),
+            make_savable(pipeline),
             name="model",
             serialization_format="skops",
             skops_trusted_types=TRUSTED_TYPES,
