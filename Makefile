@@ -45,6 +45,7 @@ typecheck: $(READY) ## Check the types
 	$(RUN) -m mypy
 
 ui: $(READY) ## Show the runs in the MLflow UI on 127.0.0.1; PORT=5000
+	mkdir -p outputs
 	$(VENV)/bin/mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db --host 127.0.0.1 --port $(PORT)
 
 lock: $(READY) ## Resolve the packages anew and write requirements.lock

@@ -63,7 +63,7 @@ def test_empty_cells_are_missing_and_whole_numbers_stay_whole(tmp_path: Path, en
         frame = frame.astype(object).where(frame.notna(), None)
     path = write_table(tmp_path / f"x{ending}", frame)
     if ending == ".csv":
-        path.write_text("text,label\none,1\n,2\n,\n")
+        path.write_text("text,label\none,1\n,2\n,  \n")
     read = TableFile(name="x", path=str(path)).read()
     assert read["text"].isna().tolist() == [False, True, True]
     assert read["label"].tolist()[:2] == ["1", "2"]

@@ -121,12 +121,9 @@ class TableFile(Dataset):
         for role, column in columns.items():
             if column not in frame.columns:
                 raise MissingColumnError(path, column, list(frame.columns), f"data.{role}_column")
-        return pd.DataFrame(
-            {
-                "text": tables.as_strings(frame[self.text_column]),
-                "label": tables.as_strings(frame[self.label_column]).str.strip(),
-            }
-        )
+        text, label = (tables.as_strings(frame[column]) for column in columns.values())
+        # A label of white space alone is none.
+        return pd.DataFrame({"text": text, "label": tables.as_strings(label.str.strip())})
 
 
 @dataclass(frozen=True, kw_only=True)
