@@ -170,8 +170,10 @@ def test_a_bug_is_not_dressed_up_as_a_mistake(run_script: Run, tmp_path: Path) -
     assert "ZeroDivisionError" in done.stderr
 
 
-def test_a_person_who_watches_sees_stages_and_what_to_type_next(tmp_path: Path) -> None:
-    """In a terminal of its own, made by script(1)'s library of the standard library."""
+def test_a_person_who_watches_sees_stages_and_what_to_type_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a terminal of its own."""
     import pty
 
     output = bytearray()
@@ -181,7 +183,7 @@ def test_a_person_who_watches_sees_stages_and_what_to_type_next(tmp_path: Path) 
         output.extend(data)
         return data
 
-    os.environ["COLUMNS"] = "120"
+    monkeypatch.setenv("COLUMNS", "120")
     command = [sys.executable, str(ROOT / "scripts" / "train.py"), *QUICK, f"outputs={tmp_path}"]
     assert pty.spawn(command, read) == 0
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode())
