@@ -104,7 +104,7 @@ class Watch:
         self._progress.stop()
         if isinstance(error, SentimentError | OSError) and self._job.sweep is None:
             if self._discard and isinstance(error, SentimentError):
-                shutil.rmtree(self._job.folder, ignore_errors=True)
+                _discard(self._job.folder)
             stop_at_mistake(error)
 
     def on_start(self, name: str) -> None:
@@ -121,6 +121,15 @@ class Watch:
         if not self._progress.disable:
             line = f"  {stage.name:<20} {stage.seconds:6.1f} s {stage.peak_mb:7,.0f} MB"
             self._progress.console.print(line, style="dim", highlight=False)
+
+
+def _discard(folder: Path) -> None:
+    """Remove the folder of a job, and those of its day and script if nothing else is there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for parent in list(folder.parents)[:2]:
+        if Path.cwd().is_relative_to(parent) or any(parent.iterdir()):
+            return
+        parent.rmdir()
 
 
 def show_job(job: Job, result: "TrainingResult", metric: str) -> None:
