@@ -2,10 +2,12 @@
 
 import copy
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import skops.io
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -31,7 +33,8 @@ TRUSTED_TYPES = [
 ]
 
 # What skops raises at a file that is no zip, or whose parts do not fit together.
-_DAMAGE = (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile)
+_DAMAGE = (AttributeError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile)
+_ONE_TEXT = pd.DataFrame({"text": ["a text"]})
 
 
 def save_model(pipeline: Pipeline, path: Path) -> None:
@@ -93,21 +96,41 @@ def load_model(path: Path) -> Pipeline:
         raise UntrustedModelError(path, f"it holds {', '.join(strangers)}")
     if not isinstance(model, Pipeline) or not hasattr(model, "predict_proba"):
         raise UntrustedModelError(path, "it is not a text classification pipeline")
-    _check_trees(model, path)
+    try:
+        _check_trees(model, path)
+        model.predict_proba(_ONE_TEXT)
+    except UntrustedModelError:
+        raise
+    except _DAMAGE as error:
+        raise UntrustedModelError(path, f"it does not take texts ({error})") from error
     return model
 
 
-def _check_trees(model: Any, path: Path) -> None:
+def _check_trees(model: Pipeline, path: Path) -> None:
     """Refuse decision trees whose links or feature numbers point outside of their arrays."""
+    trees = [part for part in _walk_trees(model.steps) if hasattr(part, "tree_")]
+    if not trees:
+        return
+    if any(_walk_trees(model.steps[:-1])):
+        raise UntrustedModelError(path, "it holds a decision tree in front of its model")
+    # A forest does not ask its trees whether they fit the rows that it hands them.
+    width = model[:-1].transform(_ONE_TEXT).shape[1]
+    for part in trees:
+        fits = part.tree_.n_features == part.n_features_in_ <= width
+        if not fits or not _is_sound(part.tree_):
+            raise UntrustedModelError(path, "it holds a decision tree with broken links")
+
+
+def _walk_trees(model: Any) -> Iterator[Any]:
+    """Yield every decision tree inside of `model`."""
     pending, seen = [model], set()
     while pending:
         part = pending.pop()
         if id(part) in seen:
             continue
         seen.add(id(part))
-        tree = getattr(part, "tree_", None) if isinstance(part, BaseDecisionTree) else None
-        if tree is not None and not _is_sound(tree):
-            raise UntrustedModelError(path, "it holds a decision tree with broken links")
+        if isinstance(part, BaseDecisionTree):
+            yield part
         if isinstance(part, dict):
             pending.extend(part.values())
         elif isinstance(part, list | tuple):

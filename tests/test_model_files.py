@@ -12,10 +12,12 @@ import pandas as pd
 import pytest
 import skops.io
 from sklearn.base import BaseEstimator
+from sklearn.ensemble import RandomTreesEmbedding
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeClassifier
 
 from sentiment.config import compose, make
 from sentiment.errors import UntrustedModelError
@@ -125,6 +127,13 @@ def hostile(kind: str, path: Path) -> None:
         skops.io.dump(LogisticRegression(), path)
     elif kind == "pipeline without model":
         skops.io.dump(Pipeline([("x", FunctionTransformer())]), path)
+    elif kind == "trees without texts":
+        tree = DecisionTreeClassifier().fit(pd.DataFrame({"text": [0.0, 1.0]}), ["a", "b"])
+        skops.io.dump(Pipeline([("x", FunctionTransformer()), ("y", tree)]), path)
+    elif kind == "trees in front":
+        trees = RandomTreesEmbedding(2).fit([[0.0], [1.0]])
+        last = LogisticRegression().fit(trees.transform([[0.0], [1.0]]), ["a", "b"])
+        skops.io.dump(Pipeline([("x", trees), ("y", last)]), path)
     elif kind == "cut off":
         whole = io.BytesIO()
         whole.write(skops.io.dumps(Pipeline([("x", FunctionTransformer())])))
@@ -145,6 +154,8 @@ def hostile(kind: str, path: Path) -> None:
         ("unknown loader", "it is not a sound skops file"),
         ("not a pipeline", "it is not a text classification pipeline"),
         ("pipeline without model", "it is not a text classification pipeline"),
+        ("trees without texts", "it does not take texts"),
+        ("trees in front", "it holds a decision tree in front of its model"),
         ("cut off", "it is not a sound skops file"),
     ],
 )
@@ -176,3 +187,9 @@ def test_trees_with_broken_links_are_refused(
         tree.__setstate__(state)
     save_model(pipeline, path)
     load_model(path)
+    # Sound in itself, but made for wider rows than its forest would hand it.
+    narrow = TfidfVectorizer(max_features=5).fit(reviews["text"])
+    pipeline.steps[2] = ("features", narrow)
+    save_model(pipeline, path)
+    with pytest.raises(UntrustedModelError, match="a decision tree with broken links"):
+        load_model(path)

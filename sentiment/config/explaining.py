@@ -8,7 +8,7 @@ from hydra.errors import (
     OverrideParseException,
 )
 from omegaconf import DictConfig
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from sentiment.config.targets import is_allowed, list_parameters
 from sentiment.errors import ConfigError, SentimentError, suggest
@@ -55,9 +55,7 @@ def _explain_syntax(error: OverrideParseException) -> ConfigError:
 
 def _explain_composition(error: Exception) -> ConfigError:
     cause = error.__cause__
-    if isinstance(cause, ConfigKeyError | AttributeError) and isinstance(
-        cause, OmegaConfBaseException
-    ):
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError):
         return _explain_key(cause)
     first = str(error).splitlines()[0]
     if isinstance(cause, OmegaConfBaseException):
