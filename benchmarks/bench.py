@@ -1,152 +1,167 @@
-"""Measure what the README quotes: python benchmarks/bench.py [name ...].
+"""Measure what the README quotes: python benchmarks/bench.py [name ...] [--rounds N].
 
-Each figure is the median of five runs after one that is not counted; whole processes are timed
-from outside. The result is printed and written to outputs/bench.json.
+Names are single benchmarks or groups of them; without one, all are measured. Figures are medians
+of five rounds after one that is not counted. What is compared is timed in turn in one process:
+ours, theirs, ours, theirs. Figures are printed, put in outputs/bench.json beside those that were
+measured before, and, once every comparison is there, drawn to docs/bench.png.
 """
 
+import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
+import accuracy
+import peers
+import processes
+import scale
+import vectorizing
+from drawing import BARS, draw_ratios
 from rich.console import Console
 from rich.table import Table
-
-from sentiment.config import compose, make
-from sentiment.data.datasets import EmbeddedReviews, TableFile
-from sentiment.data.preparation import prepare_data
-from sentiment.pipeline import make_pipeline
+from timing import Figure, Plan
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNS = 5
-REVIEWS = EmbeddedReviews(name="imdb", source="imdb")
+GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
+    "processes": {
+        "help": processes.bench_help,
+        "mistake": processes.bench_mistake,
+        "data": processes.bench_data,
+        "fit_2000": processes.bench_fit_2000,
+        "train_unigram": processes.bench_train_unigram,
+        "train": processes.bench_train,
+        "predict": processes.bench_predict,
+    },
+    "vectorizing": {
+        "pairs": vectorizing.compare_pairs,
+        "triples": vectorizing.compare_triples,
+        "characters": vectorizing.compare_characters,
+        "transform": vectorizing.compare_transform,
+    },
+    "peers": {"scoring": peers.compare_scoring, "training": peers.compare_training},
+    "scale": {"growth": scale.bench_growth, "memory": scale.bench_memory},
+    "quality": {"accuracy": accuracy.bench_accuracy},
+}
+BENCHMARKS = {name: work for group in GROUPS.values() for name, work in group.items()}
+console = Console(width=max(120, Console().width))
 
 
-def time_calls(work: Callable[[], object]) -> dict[str, float]:
-    """Return median, minimum and maximum of the seconds that `work` takes."""
-    work()
-    seconds = []
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return {
-        "median_s": statistics.median(seconds),
-        "min_s": min(seconds),
-        "max_s": max(seconds),
-    }
-
-
-def time_script(*arguments: str, code: int = 0) -> dict[str, float]:
-    """Time a script as a whole process."""
-
-    def work() -> None:
-        done = subprocess.run(
-            [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        if done.returncode != code:
-            raise RuntimeError(f"{arguments} ended with {done.returncode}: {done.stderr}")
-
-    return time_calls(work)
-
-
-def time_training(folder: Path, *overrides: str) -> dict[str, float]:
-    """Time train.py as a whole process; peak memory and model size are those it records."""
-    figures = time_script("scripts/train.py", f"outputs={folder}", *overrides)
-    metrics = json.loads(next(folder.glob("train/*/*/metrics.json")).read_text())
-    peak = max(value for name, value in metrics.items() if name.endswith("_peak_mb"))
-    return figures | {"peak_mb": peak, "model_mb": metrics["model/size_mb"]}
-
-
-def write_reviews(path: Path, rows: int) -> Path:
-    """Write `rows` different reviews as the Kaggle file has them."""
-    texts = REVIEWS.read()
-    copies = [texts.assign(text=texts["text"] + f" {n}") for n in range(-(-rows // len(texts)))]
-    frame = pd.concat(copies).head(rows).rename(columns={"text": "review", "label": "sentiment"})
-    frame.to_csv(path, index=False)
-    return path
-
-
-def bench_help(folder: Path) -> dict[str, float]:
-    """train.py --help, whole process."""
-    return time_script("scripts/train.py", "--help")
-
-
-def bench_mistake(folder: Path) -> dict[str, float]:
-    """train.py model=svn, from the command to the message."""
-    return time_script("scripts/train.py", "model=svn", code=2)
-
-
-def bench_data(folder: Path) -> dict[str, float]:
-    """50,000 reviews read, cleaned, checked, de-duplicated and split."""
-    path = write_reviews(folder / "reviews.csv", 50_000)
-    dataset = TableFile(
-        name="kaggle", path=str(path), text_column="review", label_column="sentiment"
+def read_arguments() -> argparse.Namespace:
+    """Return the command line, with groups replaced by the benchmarks in them."""
+    listing = "; ".join(f"{group}: {', '.join(GROUPS[group])}" for group in GROUPS)
+    parser = argparse.ArgumentParser(description="Measure what the README quotes.", epilog=listing)
+    parser.add_argument("names", nargs="*", metavar="name", help="a benchmark or a group")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds that count (5)")
+    parser.add_argument(
+        "--slow-rounds", type=int, help="the same for triples, characters, training and growth"
     )
-    return time_calls(lambda: prepare_data(dataset, 42))
+    parser.add_argument(
+        "--json", type=Path, default=ROOT / "outputs" / "bench.json", help="where figures are kept"
+    )
+    parser.add_argument(
+        "--picture", type=Path, default=ROOT / "docs" / "bench.png", help="the PNG file"
+    )
+    arguments = parser.parse_args()
+    if arguments.slow_rounds is None:
+        arguments.slow_rounds = arguments.rounds
+    if min(arguments.rounds, arguments.slow_rounds) < 1:
+        parser.error("there must be a round that counts")
+    strangers = [name for name in arguments.names if name not in BENCHMARKS | GROUPS]
+    if strangers:
+        parser.error(f"no benchmark {strangers[0]!r}; there are {listing}")
+    wanted = [GROUPS.get(name, {name: None}) for name in arguments.names] or [BENCHMARKS]
+    arguments.names = list(dict.fromkeys(name for names in wanted for name in names))
+    return arguments
 
 
-def bench_fit_2000(folder: Path) -> dict[str, float]:
-    """Fit of tfidf_unigram and logistic regression on 2,000 reviews."""
-    cfg = compose("train", ["features=tfidf_unigram"])
-    train = REVIEWS.read().sample(2000, random_state=0)
-    labels = train["label"].to_numpy(dtype=str)
-    return time_calls(
-        lambda: make_pipeline(make(cfg, "features"), make(cfg, "model")).fit(train, labels)
+def read_figures(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the figures of earlier runs on a machine like this one."""
+    if not path.is_file():
+        return {}
+    document = json.loads(path.read_text())
+    figures = document.get("figures", {}) if document.get("cores") == os.cpu_count() else {}
+    return {name: figure for name, figure in figures.items() if "unit" in figure}
+
+
+def write_figures(path: Path, figures: dict[str, dict[str, Any]]) -> None:
+    """Write all figures with the number of cores that they hold for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"cores": os.cpu_count(), "figures": figures}, indent=2) + "\n")
+
+
+def format_value(figure: Figure, value: float) -> str:
+    """Return `value` with the unit of `figure`."""
+    match figure.unit:
+        case "x":
+            return f"{value:.1f}x"
+        case "exponent":
+            return f"{value:.3f}"
+        case "MB":
+            return f"{value:,.0f} MB"
+        case unit:
+            return f"{value:.2f} {unit}"
+
+
+def format_goals(figure: Figure) -> str:
+    """Return target and aim, and whether they are reached."""
+    goals = {"target": figure.target, "aim": figure.aim}
+    return "\n".join(
+        f"{name} {goal:,g}: {'yes' if figure.reaches(goal) else 'no'}"
+        for name, goal in goals.items()
+        if goal is not None
     )
 
 
-def bench_train_unigram(folder: Path) -> dict[str, float]:
-    """train.py features=tfidf_unigram, whole process, tracking on."""
-    return time_training(folder, "features=tfidf_unigram")
-
-
-def bench_train(folder: Path) -> dict[str, float]:
-    """train.py, whole process, tracking on."""
-    return time_training(folder)
-
-
-def bench_predict(folder: Path) -> dict[str, float]:
-    """predict.py on 25,000 reviews with the 1-2-gram model, whole process."""
-    train = [sys.executable, "scripts/train.py", f"outputs={folder}"]
-    subprocess.run(train, cwd=ROOT, check=True, capture_output=True)
-    path = write_reviews(folder / "reviews.csv", 25_000)
-    figures = time_script(
-        "scripts/predict.py", f"input={path}", f"outputs={folder}", "overwrite=true"
-    )
-    return figures | {"rows_per_second": 25_000 / figures["median_s"]}
+def format_details(figure: Figure) -> str:
+    """Return seconds of everything that was timed, and what else was seen."""
+    lines = [
+        f"{name}: {value:,.0f}" if value >= 1000 else f"{name}: {value:.4g}"
+        for name, value in figure.more.items()
+    ]
+    if len(figure.seconds) > 1:
+        lines += [
+            f"{name}: {statistics.median(taken):.2f} s ({min(taken):.2f}-{max(taken):.2f})"
+            for name, taken in figure.seconds.items()
+        ]
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Run the benchmarks that were named, or all."""
-    known = {name.removeprefix("bench_"): f for name, f in globals().items() if "bench_" in name}
-    wanted = sys.argv[1:] or list(known)
-    strangers = [name for name in wanted if name not in known]
-    if strangers:
-        sys.exit(f"no benchmark {strangers[0]!r}; there are {', '.join(known)}")
-    results = {}
-    table = Table("figure", "median", "min-max", "more")
-    for name in wanted:
+    arguments = read_arguments()
+    table = Table("figure", "what", "measured", "min-max", "goals", "details", show_lines=True)
+    kept, measured = read_figures(arguments.json), set()
+    for name in arguments.names:
+        console.print(f"{datetime.now().astimezone():%H:%M:%S} {name}", style="dim")
         with tempfile.TemporaryDirectory() as folder:
-            figures = known[name](Path(folder))
-        results[name] = figures
-        more = {k: v for k, v in figures.items() if not k.endswith("_s")}
-        table.add_row(
-            f"{name}: {known[name].__doc__}",
-            f"{figures['median_s']:.2f} s",
-            f"{figures['min_s']:.2f}-{figures['max_s']:.2f}",
-            ", ".join(f"{k} {v:,.0f}" for k, v in more.items()),
-        )
-    Console(width=120).print(table)
-    output = ROOT / "outputs" / "bench.json"
-    output.parent.mkdir(exist_ok=True)
-    output.write_text(json.dumps({"cores": os.cpu_count(), "figures": results}, indent=2) + "\n")
+            plan = Plan(arguments.rounds, arguments.slow_rounds, Path(folder))
+            figures = BENCHMARKS[name](plan)
+        for key, figure in figures.items():
+            kept[key] = asdict(figure) | {"at": datetime.now(UTC).isoformat(timespec="seconds")}
+            measured.add(key)
+            table.add_row(
+                key,
+                figure.what,
+                format_value(figure, figure.value),
+                f"{format_value(figure, figure.low)} - {format_value(figure, figure.high)}",
+                format_goals(figure),
+                format_details(figure),
+            )
+        write_figures(arguments.json, kept)
+    if table.rows:
+        console.print(table)
+    missing = [name for name in BARS if name not in kept]
+    if missing:
+        console.print(f"no picture: {', '.join(missing)} not measured yet")
+    elif measured & set(BARS):
+        draw_ratios(kept, arguments.picture)
+        console.print(f"drawn: {arguments.picture}")
 
 
 if __name__ == "__main__":

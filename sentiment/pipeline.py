@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from sentiment.data.cleaning import make_cleaner
+from sentiment.data.cleaning import CleanedTexts, Cleaner
 from sentiment.errors import FitError
+from sentiment.features.vectorizers import CountVectorizer
 
 TEXT_COLUMN = "text"
 
@@ -33,11 +34,24 @@ def make_pipeline(features: Any, model: Any) -> Pipeline:
     return Pipeline(
         [
             ("text", FunctionTransformer(itemgetter(TEXT_COLUMN))),
-            ("clean", make_cleaner()),
+            ("clean", Cleaner()),
             ("features", features),
             ("model", model),
         ]
     )
+
+
+def count_ahead(pipeline: Pipeline, texts: pd.Series) -> None:
+    """Count `texts` in the memory of every vectorizer that has one, for fits on parts of them."""
+    pending = [pipeline["features"]]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, CountVectorizer):
+            part.count_ahead(CleanedTexts(texts))
+        elif isinstance(part, FeatureUnion):
+            pending.extend(inner for _, inner in part.transformer_list)
+        elif isinstance(part, Pipeline):
+            pending.append(part.steps[0][1])
 
 
 def fit(pipeline: Pipeline, frame: pd.DataFrame) -> Pipeline:

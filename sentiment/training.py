@@ -27,7 +27,7 @@ from sentiment.evaluation import (
 )
 from sentiment.explanation import telling_terms
 from sentiment.model_files import load_model
-from sentiment.pipeline import fit, make_pipeline
+from sentiment.pipeline import count_ahead, fit, make_pipeline
 from sentiment.scoring import BatchScorer
 from sentiment.stages import Stage, StageObserver, Stages
 from sentiment.sweep import parent_of
@@ -102,6 +102,10 @@ def train(cfg: DictConfig, job: Job, observer: StageObserver | None = None) -> T
         data = prepare_data(dataset, cfg.seed)
         if cfg.cv:
             check_class_sizes(data.train["label"], cfg.cv, f"cross-validation with cv={cfg.cv}")
+    if cfg.memory is not None:
+        with stages("count texts"):
+            texts = [getattr(data, name)["text"] for name in SPLITS]
+            count_ahead(pipeline, pd.concat(texts, ignore_index=True))
     with stages("open tracking"):
         tracker.open()
     with tracker.start(_run_name(job, pipeline), _tags(dataset, data, job), parent_of(job)) as run:

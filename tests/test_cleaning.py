@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.data.cleaning import CLEANING_STEPS, clean_text, make_cleaner
+from sentiment.data.cleaning import CLEANING_STEPS, Cleaner, clean_text, make_cleaner
 
 # Pieces that make tags, entities and odd white space likely.
 PIECES = st.sampled_from(
@@ -27,7 +27,7 @@ TEXTS = st.lists(PIECES | st.text(max_size=5), max_size=12).map("".join)
     ],
 )
 def test_cleaning_takes_tags_entities_and_white_space(text: str, expected: str) -> None:
-    assert clean_text(text) == expected
+    assert clean_text(text).strip() == expected
 
 
 @given(TEXTS)
@@ -35,13 +35,16 @@ def test_skipped_steps_change_nothing(text: str) -> None:
     cleaned = text
     for step in CLEANING_STEPS.values():
         cleaned = step(cleaned)
-    assert clean_text(text) == cleaned.strip()
+    assert clean_text(text) == cleaned
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=5))
 def test_the_pipeline_cleans_as_the_quality_report_does(texts: list[str]) -> None:
-    cleaned = make_cleaner().fit_transform(pd.Series(texts, dtype=object))
-    assert [text.strip() for text in cleaned] == [clean_text(text) for text in texts]
+    series = pd.Series(texts, dtype=object)
+    cleaned = make_cleaner().fit_transform(series)
+    assert cleaned == [clean_text(text) for text in texts]
+    assert list(Cleaner().fit_transform(series)) == cleaned
+    assert len(Cleaner().transform(series)) == len(cleaned)
 
 
 @given(TEXTS)

@@ -28,17 +28,17 @@ def mistake(*overrides: str) -> str:
         (
             "model=svn",
             "model=svn: there is no such model. Did you mean 'svm'? Expected one of ensemble, "
-            "logistic_regression, naive_bayes, random_forest, sgd, svm.",
+            "logistic_regression, naive_bayes, nbsvm, random_forest, sgd, svm.",
         ),
         (
             "model=",
             "model=: there is no such model. Expected one of ensemble, logistic_regression, "
-            "naive_bayes, random_forest, sgd, svm.",
+            "naive_bayes, nbsvm, random_forest, sgd, svm.",
         ),
         (
             "features.max_feature=5",
             "there is no setting 'features.max_feature'. Did you mean 'max_features'? Known: "
-            "ngram_range, min_df, max_df, max_features, sublinear_tf, stop_words.",
+            "ngram_range, min_df, max_df, max_features, sublinear_tf, stop_words, memory.",
         ),
         ("sed=5", f"there is no setting 'sed'. Did you mean 'seed'? Known: {KNOWN}."),
         (

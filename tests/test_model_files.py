@@ -21,10 +21,18 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sentiment.config import compose, make
 from sentiment.errors import UntrustedModelError
-from sentiment.model_files import compact, load_model, save_model
+from sentiment.model_files import load_model, make_savable, save_model
 from sentiment.pipeline import make_pipeline
 
-MODELS = ["logistic_regression", "svm", "naive_bayes", "sgd", "ensemble", "random_forest"]
+MODELS = [
+    "logistic_regression",
+    "svm",
+    "naive_bayes",
+    "sgd",
+    "nbsvm",
+    "ensemble",
+    "random_forest",
+]
 
 
 @pytest.fixture
@@ -72,13 +80,13 @@ def test_a_model_loads_without_this_package(
     assert json.loads(done.stdout) == pipeline.predict(texts).tolist()
 
 
-def test_compacting_changes_the_copy_only(texts: pd.DataFrame) -> None:
+def test_making_a_model_savable_changes_the_copy_only(texts: pd.DataFrame) -> None:
     words, runs = CountVectorizer(), TfidfVectorizer(analyzer="char", ngram_range=(1, 2))
     union = FeatureUnion([("words", words), ("runs", runs)])
     pipeline = Pipeline([("union", union)])
     rows = [*texts["text"], "nul \x00", "x\x00"]
     expected = pipeline.fit(rows).transform(rows)
-    small = compact(pipeline)
+    small = make_savable(pipeline)
     assert hasattr(words, "vocabulary_")
     assert words.vocabulary is None
     parts = dict(small["union"].transformer_list)

@@ -89,7 +89,7 @@ def test_real_reviews_do_not_leak() -> None:
         "train": 17_500, "validation": 2_500, "test": 5_000
     }  # fmt: skip
     sides = [
-        {clean_text(text).lower() for text in part["text"]}
+        {clean_text(text).strip().lower() for text in part["text"]}
         for part in (data.train, data.validation, data.test)
     ]
     assert sum(map(len, sides)) == len(set().union(*sides))

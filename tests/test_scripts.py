@@ -71,7 +71,7 @@ def test_help_says_what_can_be_typed(run_script: Run) -> None:
     done = run_script("train", "--help")
     assert done.returncode == 0
     assert (
-        "model: ensemble, logistic_regression, naive_bayes, random_forest, sgd, svm" in done.stdout
+        "model: ensemble, logistic_regression, naive_bayes, nbsvm, random_forest, sgd, svm" in done.stdout
     )
     assert "python scripts/train.py model=svm features.max_features=20000" in done.stdout
     assert "python scripts/predict.py input=reviews.csv" in run_script("predict", "--help").stdout
@@ -79,7 +79,7 @@ def test_help_says_what_can_be_typed(run_script: Run) -> None:
 
 MISTAKES = [
     ("train", ["model=svn"], "model=svn: there is no such model. Did you mean 'svm'? Expected one "
-     "of ensemble, logistic_regression, naive_bayes, random_forest, sgd, svm."),
+     "of ensemble, logistic_regression, naive_bayes, nbsvm, random_forest, sgd, svm."),
     ("train", ["model.typo=1"], "there is no setting 'model.typo'. Known: C, class_weight, "
      "max_iter, random_state."),
     ("train", ["+model.typo=1"], "model.typo is not a parameter of LogisticRegression. Known: "

@@ -33,7 +33,7 @@ def split_all(
 
 
 def sides_of_texts(frame: pd.DataFrame) -> pd.Series:
-    plain = [clean_text(text).lower() for text in frame["text"]]
+    plain = [clean_text(text).strip().lower() for text in frame["text"]]
     return frame["split"].groupby(np.array(plain)).nunique()
 
 

@@ -27,6 +27,7 @@ class TrainConfig:
     cv: int | None = None
     optimize: str = "accuracy"
     outputs: str = "outputs"
+    memory: str | None = None
 
 
 @dataclass

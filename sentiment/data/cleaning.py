@@ -1,15 +1,16 @@
 """Simple cleaning: HTML tags, HTML entities, white space.
 
-The steps are functions of the standard library with their arguments bound. So a fitted pipeline
-that carries them is plain scikit-learn: it can be saved with skops and loads where this package
-is not installed.
+The steps are functions of the standard library with their arguments bound. So a saved pipeline
+that carries them is plain scikit-learn: it loads where this package is not installed.
 """
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
+from typing import Any, Self
 
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -28,7 +29,7 @@ CLEANING_STEPS: dict[str, Callable[[str], str]] = {
 
 
 def clean_text(text: str) -> str:
-    """Return `text` after all of `CLEANING_STEPS`, without white space at its ends.
+    """Return `text` after all of `CLEANING_STEPS`.
 
     A step that would change nothing is skipped, which takes half the time on reviews.
     """
@@ -39,7 +40,42 @@ def clean_text(text: str) -> str:
         text = _ODD_SPACE.sub(" ", text)
     if "  " in text:
         text = _SPACES.sub(" ", text)
-    return text.strip()
+    return text
+
+
+class CleanedTexts:
+    """Texts that are cleaned when they are looked at.
+
+    Parameters
+    ----------
+    raw : collection of str
+        The texts as they were read, for readers that clean as they go, such as the vectorizers
+        of this project.
+    """
+
+    def __init__(self, raw: Collection[str]) -> None:
+        self.raw = raw
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(clean_text, self.raw)
+
+
+class Cleaner(TransformerMixin, BaseEstimator):
+    """A transformer from texts to `CleanedTexts`; `make_cleaner` does the same in scikit-learn."""
+
+    def fit(self, texts: Any, y: Any = None) -> Self:
+        """Learn nothing."""
+        return self
+
+    def transform(self, texts: Any) -> CleanedTexts:
+        """Return the cleaned texts."""
+        return CleanedTexts(texts)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
 
 
 def make_cleaner() -> Pipeline:

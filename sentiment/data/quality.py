@@ -59,7 +59,7 @@ def add_keys(frame: pd.DataFrame) -> pd.DataFrame:
     is missing.
     """
     texts = frame["text"].to_numpy(dtype=object)
-    plain = [clean_text(text).lower() if isinstance(text, str) else "" for text in texts]
+    plain = [clean_text(text).strip().lower() if isinstance(text, str) else "" for text in texts]
     codes, _ = pd.factorize(np.array(plain, dtype=object))
     return frame.assign(key=codes, length=np.fromiter(map(len, plain), dtype=np.int64))
 

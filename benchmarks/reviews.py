@@ -1,0 +1,71 @@
+"""The embedded reviews, and as many more as are needed, made by moving their sentences about."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sentiment.data.datasets import EmbeddedReviews
+from sentiment.data.quality import add_keys, find_conflicts, find_copies, find_unusable
+
+SEED = 42
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+
+@cache
+def read_reviews() -> pd.DataFrame:
+    """Return the 25,000 embedded reviews, ``text`` and ``label``."""
+    return EmbeddedReviews(name="imdb", source="imdb").read()
+
+
+def read_texts() -> list[str]:
+    """Return their texts as a list of str."""
+    return [str(text) for text in read_reviews()["text"]]
+
+
+def read_different_reviews() -> pd.DataFrame:
+    """Return the embedded reviews without copies, those that a training run would use."""
+    frame = add_keys(read_reviews())
+    usable = frame[find_unusable(frame) == ""]
+    kept = usable[~find_conflicts(usable) & ~find_copies(usable)]
+    return kept[["text", "label"]].reset_index(drop=True)
+
+
+def shuffle_within(text: str, rng: np.random.Generator) -> str:
+    """Return `text` with its sentences, or its words if it has one sentence, in another order."""
+    parts = _SENTENCE_END.split(text)
+    if len(parts) == 1:
+        parts = text.split()
+    return " ".join(parts[k] for k in rng.permutation(len(parts)))
+
+
+def shuffle_among(rows: int) -> list[str]:
+    """Return `rows` texts of shuffled sentences; each has as many as one of the reviews has.
+
+    Every 25,000 texts hold every sentence of the reviews once.
+    """
+    rng = np.random.default_rng(SEED)
+    split = [_SENTENCE_END.split(text) for text in read_texts()]
+    pool = [sentence for sentences in split for sentence in sentences]
+    texts: list[str] = []
+    while len(texts) < rows:
+        order, start = rng.permutation(len(pool)), 0
+        for k in rng.permutation(len(split)):
+            end = start + len(split[k])
+            texts.append(" ".join(pool[n] for n in order[start:end]))
+            start = end
+    return texts[:rows]
+
+
+def write_reviews(path: Path, rows: int) -> Path:
+    """Write `rows` different reviews as the Kaggle file has them, shuffled ones past 25,000."""
+    frame, rng = read_reviews(), np.random.default_rng(SEED)
+    copies = [frame]
+    while sum(map(len, copies)) < rows:
+        shuffled = [shuffle_within(text, rng) for text in frame["text"]]
+        copies.append(frame.assign(text=shuffled))
+    table = pd.concat(copies).head(rows).rename(columns={"text": "review", "label": "sentiment"})
+    table.to_csv(path, index=False)
+    return path

@@ -1,0 +1,81 @@
+"""How kernels are compiled, and run on several threads."""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import joblib
+import numba
+import numpy as np
+from numba.core import event
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class _Notice(event.Listener):
+    """Say once that kernels are being compiled, which takes a while."""
+
+    said = False
+
+    def on_start(self, event: Any) -> None:
+        dispatcher = event.data["dispatcher"]
+        if not self.said and str(dispatcher.py_func.__module__).startswith(__package__):
+            self.said = True
+            log.warning("compiling the text kernels: half a minute, once on this machine")
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+event.register("numba:compile", _Notice())  # type: ignore[no-untyped-call]
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` when it is first called; it runs without the GIL.
+
+    The machine code is kept on disk, beside the source or in the user's cache, and made anew in
+    each process where neither can be written.
+    """
+    try:
+        compiled: Callable[..., Any] = numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # numba found no folder that it can write
+        compiled = numba.njit(nogil=True)(function)
+    return compiled
+
+
+def count_threads(n_jobs: int | None) -> int:
+    """Return the number of threads that `n_jobs` stands for: all cores for None.
+
+    A worker of joblib gets the share of the cores that joblib gives it.
+    """
+    return max(1, int(joblib.effective_n_jobs(-1 if n_jobs is None else n_jobs)))
+
+
+def run_threads(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> list[Result]:
+    """Return ``[work(*a) for a in arguments]``, with a thread for each."""
+    if len(arguments) == 1:
+        return [work(*arguments[0])]
+    with ThreadPoolExecutor(len(arguments)) as pool:
+        return list(pool.map(lambda a: work(*a), arguments))
+
+
+def cut_ranges(ends: np.ndarray, parts: int) -> list[tuple[int, int]]:
+    """Return at most `parts` ranges of documents with about the same amount of work in each.
+
+    Parameters
+    ----------
+    ends : ndarray of shape (n_documents,)
+        Work up to and with each document, ascending.
+    parts : int
+        How many ranges are wanted.
+    """
+    if len(ends) == 0:
+        return [(0, 0)]
+    goals = ends[-1] * np.arange(1, parts) / parts
+    marks = [0, *np.searchsorted(ends, goals).tolist(), len(ends)]
+    ranges = [(a, b) for a, b in pairwise(marks) if a < b]
+    return ranges or [(0, len(ends))]

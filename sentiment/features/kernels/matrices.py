@@ -1,0 +1,226 @@
+"""From counts to the rows of a sparse matrix.
+
+Counts are in compressed rows: document `d` holds ``ids[bounds[d] : bounds[d + 1]]``, each
+``counts[...]`` times.
+"""
+
+import math
+
+import numpy as np
+
+from sentiment.features.kernels.compiling import kernel
+
+_32, _EIGHT, _DIGIT = np.uint64(32), np.uint64(8), np.uint64(255)
+_LOWER = np.uint64(0x00000000FFFFFFFF)
+
+
+@kernel
+def add_frequencies(bounds, ids, counts, rows, first, last, frequencies):
+    """Add up in how many of the rows each id stands, and how often.
+
+    Parameters
+    ----------
+    bounds, ids, counts : ndarray of int64, of int32, of int32
+        The counts.
+    rows : ndarray of int64
+        The documents that count.
+    first, last : int
+        The range of `rows` to do.
+    frequencies : ndarray of int64, of shape (n_ids, 2)
+        Number of documents and number of times, added to.
+    """
+    for r in range(first, last):
+        for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
+            frequencies[ids[k], 0] += 1
+            frequencies[ids[k], 1] += counts[k]
+
+
+@kernel
+def count_kept(bounds, ids, rows, first, last, columns, sizes):
+    """Add to `sizes` how many ids of each row have a column; one without has column -1."""
+    for r in range(first, last):
+        size = 0
+        for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
+            size += columns[ids[k]] >= 0
+        sizes[r] += size
+
+
+@kernel
+def put_entries(bounds, ids, counts, rows, first, last, columns, places, entries):
+    """Write column and count of each kept id into `entries`, from `places` on, and move those.
+
+    Parameters
+    ----------
+    bounds, ids, counts : ndarray of int64, of int32, of int32
+        The counts.
+    rows : ndarray of int64
+        The documents that are wanted.
+    first, last : int
+        The range of `rows` to do.
+    columns : ndarray of int32, of shape (n_ids,)
+        The column of each id, or -1.
+    places : ndarray of int64, of shape (n_rows,)
+        Where the next entry of each row goes.
+    entries : ndarray of uint64
+        The column in the upper half, the count in the lower.
+    """
+    for r in range(first, last):
+        place = places[r]
+        for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
+            column = columns[ids[k]]
+            if column >= 0:
+                entries[place] = np.uint64(column) << _32 | np.uint64(counts[k])
+                place += 1
+        places[r] = place
+
+
+@kernel
+def sort_entries(indptr, entries, first, last, n_columns, indices, data):
+    """Sort each row of `entries` by column and split it into `indices` and `data`.
+
+    Parameters
+    ----------
+    indptr : ndarray of int64, of shape (n_rows + 1,)
+        Where each row starts.
+    entries : ndarray of uint64
+        From `put_entries`; reordered.
+    first, last : int
+        The range of rows to do.
+    n_columns : int
+        Columns have numbers below this.
+    indices, data : ndarray of int32
+        Columns and counts.
+    """
+    longest = 0
+    for r in range(first, last):
+        longest = max(longest, indptr[r + 1] - indptr[r])
+    other = np.empty(longest, np.uint64)
+    places = np.empty(256, np.int64)
+    for r in range(first, last):
+        row = entries[indptr[r] : indptr[r + 1]]
+        size = len(row)
+        # A few entries are put in their places one by one, more by their digits to the base 256.
+        if size < 48:
+            for k in range(1, size):
+                entry, place = row[k], k
+                while place > 0 and row[place - 1] > entry:
+                    row[place] = row[place - 1]
+                    place -= 1
+                row[place] = entry
+        else:
+            shift = _32
+            while n_columns - 1 >> (shift - _32):
+                places[:] = 0
+                for k in range(size):
+                    places[row[k] >> shift & _DIGIT] += 1
+                place = 0
+                for digit in range(256):
+                    place, places[digit] = place + places[digit], place
+                for k in range(size):
+                    digit = row[k] >> shift & _DIGIT
+                    other[places[digit]] = row[k]
+                    places[digit] += 1
+                row[:] = other[:size]
+                shift += _EIGHT
+        for k in range(size):
+            indices[indptr[r] + k] = row[k] >> _32
+            data[indptr[r] + k] = row[k] & _LOWER
+
+
+@kernel
+def weigh_rows(indptr, indices, data, first, last, weights, sublinear, norm):
+    """Turn counts into TF-IDF, in place.
+
+    Parameters
+    ----------
+    indptr, indices, data : ndarray
+        A matrix in compressed rows, of floats.
+    first, last : int
+        The range of rows to do.
+    weights : ndarray of float, of shape (n_columns,) or (0,)
+        What each column is multiplied by; none if empty.
+    sublinear : bool
+        Whether a count becomes one plus its logarithm first.
+    norm : int
+        The norm that each row gets in the end: 1, 2, or 0 for leaving it as it is.
+    """
+    logarithms = np.ones(64)
+    for count in range(2, len(logarithms)):
+        logarithms[count] = math.log(count) + 1
+    for r in range(first, last):
+        total = 0.0
+        for k in range(indptr[r], indptr[r + 1]):
+            value = data[k]
+            if sublinear:
+                small = value < len(logarithms)
+                value = logarithms[int(value)] if small else math.log(value) + 1
+            if len(weights):
+                value *= weights[indices[k]]
+            data[k] = value
+            total += abs(value) if norm == 1 else value * value
+        if norm == 0 or total == 0:
+            continue
+        if norm == 2:
+            total = math.sqrt(total)
+        for k in range(indptr[r], indptr[r + 1]):
+            data[k] /= total
+
+
+@kernel
+def multiply_frequencies(bounds, ids, counts, rows, first, last, unit_bounds, unit_ids,
+                         unit_counts, frequencies):  # fmt: skip
+    """As `add_frequencies`, where each id of a document stands for counts of other ids.
+
+    Parameters
+    ----------
+    unit_bounds, unit_ids, unit_counts : ndarray of int64, of int32, of int32
+        What each id of a document stands for, as counts.
+    """
+    seen = np.full(len(frequencies), -1, np.int64)
+    for r in range(first, last):
+        for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
+            for u in range(unit_bounds[ids[k]], unit_bounds[ids[k] + 1]):
+                found = unit_ids[u]
+                frequencies[found, 1] += counts[k] * unit_counts[u]
+                if seen[found] != r:
+                    seen[found] = r
+                    frequencies[found, 0] += 1
+
+
+@kernel
+def multiply_entries(bounds, ids, counts, rows, first, last, unit_bounds, unit_ids, unit_counts,
+                     n_columns):  # fmt: skip
+    """Return the entries, as of `put_entries`, of documents whose ids stand for columns.
+
+    Returns
+    -------
+    entries : ndarray of uint64
+        One row after the other.
+    sizes : ndarray of int64, of shape (last - first,)
+        Number of entries of each row.
+    """
+    sums = np.zeros(n_columns, np.int64)
+    touched = np.empty(n_columns, np.int64)
+    entries = np.empty(1024, np.uint64)
+    sizes = np.empty(last - first, np.int64)
+    total = 0
+    for r in range(first, last):
+        size = 0
+        for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
+            for u in range(unit_bounds[ids[k]], unit_bounds[ids[k] + 1]):
+                column = unit_ids[u]
+                if sums[column] == 0:
+                    touched[size] = column
+                    size += 1
+                sums[column] += counts[k] * unit_counts[u]
+        if total + size > len(entries):
+            larger = np.empty(max(total + size, 2 * len(entries)), np.uint64)
+            larger[:total] = entries[:total]
+            entries = larger
+        for t in range(size):
+            column = touched[t]
+            entries[total + t] = np.uint64(column) << _32 | np.uint64(sums[column])
+            sums[column] = 0
+        sizes[r - first] = size
+        total += size
+    return entries[:total].copy(), sizes

@@ -1,0 +1,236 @@
+"""From bytes to token ids.
+
+Texts are UTF-8 in one array; document `d` is ``text[starts[d] : ends[d]]``. A table of tokens is
+four arrays: ``slots`` (open addressing; the upper half of an entry is half of the hash, the lower
+half the id plus one, zero is empty), ``store`` (the bytes of all tokens, one after the other),
+``bounds`` (where each token starts in it) and ``hashes``. A token is found by its hash and then
+compared byte by byte, so that two tokens never share an id.
+"""
+
+import numpy as np
+
+from sentiment.features.kernels.compiling import kernel
+
+# Kinds of characters. The last two are those of bytes that need a closer look.
+OTHER, WORD, MARK, JOINER, CLOSER_LOOK = 0, 1, 2, 3, 4
+TAG_OR_OTHER, TAG_OR_WORD, WIDE = 4, 5, 6
+
+_UPPER = np.uint64(0xFFFFFFFF00000000)
+_LOWER = np.uint64(0x00000000FFFFFFFF)
+_ONE = np.uint64(1)
+_32 = np.uint64(32)
+_LESS_THAN, _GREATER_THAN, _SLASH, _SPACE = 60, 62, 47, 32
+
+
+@kernel
+def _find_end_of_tag(text, start, end):
+    """Return where the HTML tag ``</?[a-zA-Z][^<>]*>`` at `start` ends, or -1 if there is none."""
+    i = start + 1
+    if i < end and text[i] == _SLASH:
+        i += 1
+    if i >= end or not (97 <= (text[i] | 32) <= 122):
+        return -1
+    while i < end and text[i] != _LESS_THAN:
+        if text[i] == _GREATER_THAN:
+            return i + 1
+        i += 1
+    return -1
+
+
+@kernel
+def _decode(text, i):
+    """Return the code point at `i` and where the next one starts."""
+    lead = np.int32(text[i])
+    if lead < 0x80:
+        return lead, i + 1
+    if lead < 0xE0:
+        return (lead & 0x1F) << 6 | text[i + 1] & 0x3F, i + 2
+    middle = np.int32(text[i + 1] & 0x3F) << 6 | text[i + 2] & 0x3F
+    if lead < 0xF0:
+        return (lead & 0x0F) << 12 | middle, i + 3
+    return (lead & 0x07) << 18 | middle << 6 | text[i + 3] & 0x3F, i + 4
+
+
+@kernel
+def _look_closer(text, i, end, kind, wide_kinds, has_tags):
+    """Return the kind of the character, or of the tag, at `i` and where the next one starts."""
+    if kind == WIDE:
+        point, after = _decode(text, i)
+        return wide_kinds[point], after
+    if has_tags:
+        after = _find_end_of_tag(text, i, end)
+        if after > 0:
+            return np.uint8(OTHER), after
+    return np.uint8(kind - TAG_OR_OTHER), i + 1
+
+
+@kernel
+def fill_slots(hashes, size, slots):
+    """Enter the first `size` tokens into the empty `slots`."""
+    mask = np.uint64(len(slots) - 1)
+    for token in range(size):
+        slot = hashes[token] & mask
+        while slots[slot] != 0:
+            slot = slot + _ONE & mask
+        slots[slot] = hashes[token] & _UPPER | np.uint64(token + 1)
+
+
+@kernel
+def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, min_chars, secret, frozen,
+             slots, store, bounds, hashes, known, ids, count, sizes):  # fmt: skip
+    """Write the token ids of documents one after the other, until the table is full.
+
+    Parameters
+    ----------
+    text, starts, ends : ndarray of uint8, of int64, of int64
+        The documents.
+    tags : ndarray of bool
+        Whether HTML tags of a document separate words and are nothing else.
+    position, last : int
+        The documents to do.
+    kinds, wide_kinds : ndarray of uint8, of shape (256,) and (1114112,)
+        The kinds of bytes and of code points.
+    min_chars : int
+        Shorter words are no tokens.
+    secret : uint64
+        Odd.
+    frozen : bool
+        Whether tokens that are not in the table are -1; else they are added to it.
+    slots, store, bounds, hashes, known : ndarray, ndarray, ndarray, ndarray, int
+        The table of tokens and the number of tokens in it.
+    ids, count : ndarray of int32, int
+        The ids and how many of them there are already; one place for each byte is enough.
+    sizes : ndarray of int64, of shape (n_documents,)
+        Number of tokens of each document, which is written.
+
+    Returns
+    -------
+    position, known, count : int
+        The first document that is not done, for lack of space, and the new sizes.
+    """
+    # A table that grew in here would cost three times the time, in counted references.
+    mask = np.uint64(len(slots) - 1)
+    for d in range(position, last):
+        i, end, has_tags = starts[d], ends[d], tags[d]
+        most = known + end - i  # a token has at least one byte
+        if not frozen and (
+            2 * most > len(slots)
+            or most > len(hashes)
+            or most >= len(bounds)
+            or bounds[known] + end - i > len(store)
+        ):
+            return d, known, count
+        before = count
+        while i < end:
+            kind, j = kinds[text[i]], i + 1
+            if kind >= CLOSER_LOOK:
+                kind, j = _look_closer(text, i, end, kind, wide_kinds, has_tags)
+            if kind != WORD and kind != MARK:
+                i = j
+                continue
+            chars = 1
+            while kind == WORD and j < end:
+                kind, after = kinds[text[j]], j + 1
+                if kind == JOINER and after < end:
+                    kind, after = kinds[text[after]], after + 1
+                    chars += 1
+                if kind >= CLOSER_LOOK:
+                    kind, after = _look_closer(text, after - 1, end, kind, wide_kinds, has_tags)
+                if kind == WORD:
+                    j = after
+                    chars += 1
+            if chars < min_chars:
+                i = j
+                continue
+            # Start and multiplier are secret, so that nobody can choose tokens that collide.
+            h = secret
+            for k in range(i, j):
+                h = (h ^ np.uint64(text[k])) * secret
+            h = (h ^ h >> _32) * secret
+            h ^= h >> _32
+            slot = h & mask
+            token = -1
+            while slots[slot] != 0:
+                entry = slots[slot]
+                if (entry ^ h) & _UPPER == 0:
+                    candidate = np.int64((entry & _LOWER) - _ONE)
+                    begin = bounds[candidate]
+                    same = bounds[candidate + 1] - begin == j - i
+                    k = 0
+                    while same and k < j - i:
+                        same = text[i + k] == store[begin + k]
+                        k += 1
+                    if same:
+                        token = candidate
+                        break
+                slot = slot + _ONE & mask
+            if token < 0 and not frozen:
+                token = known
+                for k in range(j - i):
+                    store[bounds[known] + k] = text[i + k]
+                bounds[known + 1] = bounds[known] + j - i
+                hashes[known] = h
+                slots[slot] = h & _UPPER | np.uint64(known + 1)
+                known += 1
+            ids[count] = token
+            count += 1
+            i = j
+        sizes[d] = count - before
+    return last, known, count
+
+
+@kernel
+def read_characters(text, starts, ends, tags, first, last, spaces, odd_spaces):
+    """Return the code points of the documents from `first` to `last`.
+
+    A run of white space of two characters or more becomes one space.
+
+    Parameters
+    ----------
+    text, starts, ends : ndarray of uint8, of int64, of int64
+        The documents.
+    tags : ndarray of bool
+        Whether HTML tags of a document are white space.
+    spaces : ndarray of bool, of shape (1114112,)
+        Which code points are white space.
+    odd_spaces : bool
+        Whether a single white space character that is no space, such as a tab, stays what it is.
+
+    Returns
+    -------
+    points : ndarray of int32
+        One document after the other.
+    sizes : ndarray of int64, of shape (last - first,)
+        Number of characters of each document.
+    """
+    total = 0
+    for d in range(first, last):
+        total += ends[d] - starts[d]
+    points = np.empty(total, np.int32)
+    sizes = np.empty(last - first, np.int64)
+    count = 0
+    for d in range(first, last):
+        i, end = starts[d], ends[d]
+        before, run = count, 0
+        while i < end:
+            after = -1
+            if tags[d] and text[i] == _LESS_THAN:
+                after = _find_end_of_tag(text, i, end)
+            if after > 0:
+                point = np.int32(_SPACE)
+            else:
+                point, after = _decode(text, i)
+            i = after
+            if not spaces[point]:
+                run = 0
+            else:
+                run += 1
+                if run > 1:
+                    points[count - 1] = _SPACE
+                    continue
+                if not odd_spaces:
+                    point = np.int32(_SPACE)
+            points[count] = point
+            count += 1
+        sizes[d - first] = count - before
+    return points[:count].copy(), sizes

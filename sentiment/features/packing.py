@@ -1,0 +1,119 @@
+"""Corpora and counts as named arrays, and whether such arrays can be trusted.
+
+The kernels follow the numbers in arrays blindly, so none may point outside of them.
+"""
+
+import numpy as np
+
+from sentiment.features.alphabets import Alphabet, Characters, Words
+from sentiment.features.corpus import Corpus
+from sentiment.features.counting import Counts, Layers, NgramLayers
+from sentiment.features.rules import TokenRules
+from sentiment.features.storage import Arrays
+from sentiment.features.trie import Ngrams
+
+DIGEST_BYTES = 16
+
+
+def pack_corpus(corpus: Corpus) -> Arrays:
+    """Return what `unpack_corpus` needs."""
+    arrays = {"tokens": corpus.tokens, "ends": corpus.ends}
+    if isinstance(corpus.alphabet, Words):
+        arrays |= {"store": corpus.alphabet.store, "bounds": corpus.alphabet.bounds}
+    return arrays
+
+
+def unpack_corpus(arrays: Arrays, rules: TokenRules) -> Corpus:
+    """Return the corpus that was packed."""
+    alphabet: Alphabet = Characters()
+    if "store" in arrays:
+        alphabet = Words.from_bytes(arrays["store"], arrays["bounds"])
+    return Corpus(arrays["tokens"], arrays["ends"], alphabet, rules)
+
+
+def is_sound_corpus(arrays: Arrays) -> bool:
+    """Return whether no number in `arrays` points outside of them."""
+    try:
+        tokens, ends, digests = arrays["tokens"], arrays["ends"], arrays["digests"]
+        size = len(arrays["bounds"]) - 1 if "bounds" in arrays else Characters.size
+        return (
+            tokens.dtype == np.int32
+            and _is_rising(ends, len(tokens))
+            and _is_within(tokens, size)
+            and digests.shape == (len(ends), DIGEST_BYTES)
+            and digests.dtype == np.uint8
+            and ("bounds" not in arrays or _is_rising(arrays["bounds"][1:], len(arrays["store"])))
+        )
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+def pack_counts(layers: Layers, ngrams: Ngrams) -> Arrays:
+    """Return what `unpack_counts` needs."""
+    arrays = {f"keys-{n}": keys for n, keys in enumerate(ngrams.keys, start=2)}
+    # Counts of spelled words are not kept.
+    orders = layers.orders if isinstance(layers, NgramLayers) else {}
+    for n, counts in orders.items():
+        arrays |= {
+            f"bounds-{n}": counts.bounds,
+            f"ids-{n}": counts.ids,
+            f"counts-{n}": counts.counts,
+        }
+    return arrays
+
+
+def unpack_counts(
+    arrays: Arrays, alphabet: Alphabet, separator: str, ngram_range: tuple[int, int]
+) -> tuple[NgramLayers, Ngrams]:
+    """Return the counts of some orders, and what their numbers stand for."""
+    smallest, largest = ngram_range
+    keys = [arrays[f"keys-{n}"] for n in range(2, largest + 1)]
+    layers = NgramLayers(
+        {
+            n: Counts(arrays[f"bounds-{n}"], arrays[f"ids-{n}"], arrays[f"counts-{n}"])
+            for n in range(smallest, largest + 1)
+        }
+    )
+    return layers, Ngrams(alphabet, separator, keys)
+
+
+def is_sound_counts(arrays: Arrays, alphabet_size: int, documents: int) -> bool:
+    """Return whether no number in `arrays` points outside of them."""
+    try:
+        before, n = alphabet_size, 1
+        while f"ids-{n}" in arrays:
+            size = alphabet_size
+            if n > 1:
+                keys = arrays[f"keys-{n}"]
+                size = len(keys)
+                parts = (keys >> np.uint64(32), keys & np.uint64(0xFFFFFFFF))
+                if not _is_within(parts[0], before) or not _is_within(parts[1], alphabet_size):
+                    return False
+            bounds, ids, counts = (arrays[f"{name}-{n}"] for name in ("bounds", "ids", "counts"))
+            if not (
+                len(bounds) == documents + 1
+                and bounds[0] == 0
+                and _is_rising(bounds, len(ids))
+                and ids.dtype == counts.dtype == np.int32
+                and _is_within(ids, size)
+                and len(counts) == len(ids)
+                and counts.min(initial=1) > 0
+            ):
+                return False
+            before, n = size, n + 1
+        return n > 1
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+def _is_rising(bounds: np.ndarray, last: int) -> bool:
+    return bool(
+        bounds.dtype == np.int64
+        and bounds.min(initial=0) >= 0
+        and np.all(bounds[1:] >= bounds[:-1])
+        and (bounds[-1] if len(bounds) else 0) == last
+    )
+
+
+def _is_within(numbers: np.ndarray, size: int) -> bool:
+    return len(numbers) == 0 or bool(numbers.min() >= 0 and numbers.max() < size)

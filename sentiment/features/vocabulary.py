@@ -1,0 +1,88 @@
+"""A fitted vocabulary, in which n-grams are looked up."""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from sentiment.features.alphabets import Words
+from sentiment.features.corpus import count_corpus, make_alphabet, make_trie, read_corpus
+from sentiment.features.counting import Rows
+from sentiment.features.rules import TokenRules
+from sentiment.features.texts import Texts
+
+
+class Vocabulary:
+    """The columns of a matrix, found by their n-grams.
+
+    Parameters
+    ----------
+    columns : mapping of str to int
+        The column of each term.
+    rules : TokenRules
+        What a token is.
+    ngram_range : (int, int)
+        The smallest and the largest number of tokens that count.
+    stop_words : collection of str
+        Words that are passed over.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, int],
+        rules: TokenRules,
+        ngram_range: tuple[int, int],
+        stop_words: Collection[str],
+    ) -> None:
+        self._rules, self._ngram_range, self._stop_words = rules, ngram_range, stop_words
+        self._alphabet = make_alphabet(rules)
+        self._trie = make_trie(self._alphabet, rules)
+        if isinstance(self._alphabet, Words) and rules.analyzer == "word":
+            # Stop words have numbers too: what they are is known, and that they do not count.
+            self._alphabet.add(stop_words)
+            terms = [term for term in columns if all(term.split(" "))]
+            lengths = np.array([term.count(" ") + 1 for term in terms], np.int64)
+            tokens = self._alphabet.add([token for term in terms for token in term.split(" ")])
+        else:
+            terms = [term for term in columns if term]
+            lengths = np.array([len(term) for term in terms], np.int64)
+            points = "".join(terms).encode("utf-32-le", "surrogatepass")
+            tokens = np.frombuffer(bytearray(points), "<i4")
+        self._columns = self._enter(
+            tokens, lengths, np.array([columns[term] for term in terms], np.int32)
+        )
+
+    def _enter(
+        self, tokens: np.ndarray, lengths: np.ndarray, columns: np.ndarray
+    ) -> dict[int, np.ndarray]:
+        """Return the column of each n-gram, by order; those of the terms get their numbers here."""
+        ends = np.cumsum(lengths)
+        starts = ends - lengths
+        largest = min(int(lengths.max(initial=1)), self._ngram_range[1])
+        found = {
+            n: (numbers[starts[lengths == n]], columns[lengths == n])
+            for n, numbers in self._trie.walk(tokens, ends, largest, 1, frozen=False)
+        }
+        by_order = {}
+        for n, size in enumerate(self._trie.describe().sizes(), start=1):
+            by_order[n] = np.full(size, -1, np.int32)
+            if n in found:
+                numbers, places = found[n]
+                by_order[n][numbers] = places
+        return by_order
+
+    def count(self, texts: Texts, threads: int) -> Rows:
+        """Return how often each text holds each term.
+
+        Raises
+        ------
+        TypeError
+            There is something else than str among `texts`.
+        """
+        # The words whose characters are counted need not be known.
+        spelled = self._rules.analyzer == "char_wb"
+        alphabet = make_alphabet(self._rules) if spelled else self._alphabet
+        corpus = read_corpus(texts, self._rules, alphabet, threads, frozen=not spelled)
+        layers = count_corpus(
+            corpus, self._ngram_range, self._stop_words, self._trie, threads, frozen=True
+        )
+        return layers.take(self._columns, np.arange(layers.n_documents), threads)
