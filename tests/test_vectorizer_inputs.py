@@ -28,7 +28,7 @@ from vectorizer_oracle import (
 
 from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
 
-QUICK = settings(deadline=None, derandomize=True, max_examples=150)
+QUICK = settings(deadline=None, derandomize=True, max_examples=100)
 FILMS = [
     "Good film, good plot",
     "bad film; Bad!",
@@ -252,7 +252,7 @@ def test_files(kind: type, analyzer: str, tmp_path: Path) -> None:
 _DECODERS = [("utf-8", "surrogateescape"), ("utf-8", "replace"), ("latin-1", "strict")]
 
 
-@settings(QUICK, max_examples=60)
+@settings(QUICK, max_examples=40)
 @given(
     st.lists(
         st.binary(max_size=30)

@@ -8,7 +8,7 @@ import numpy as np
 
 from sentiment.features.kernels import tokenizing
 from sentiment.features.kernels.compiling import cut_ranges, run_threads
-from sentiment.features.rules import TokenRules, classify, is_space
+from sentiment.features.rules import NO_END, TokenRules, classify, is_space
 from sentiment.features.texts import TextBytes, join_utf8
 
 # Hashes differ from process to process, so that no text can be made for their tokens to collide.
@@ -85,7 +85,7 @@ class Words:
         for first, last in cut_ranges(texts.work(), threads):
             alphabet = self if frozen or not jobs else Words()
             jobs.append(
-                (alphabet, texts, first, last, kinds, points, rules.min_chars, frozen, sizes)
+                (alphabet, texts, first, last, kinds, points, *rules.lengths, frozen, sizes)
             )
         parts = run_threads(Words._read, jobs)
         if not frozen:
@@ -106,7 +106,7 @@ class Words:
 
     def _read(
         self, texts: TextBytes, first: int, last: int, kinds: np.ndarray, points: np.ndarray,
-        min_chars: int, frozen: bool, sizes: np.ndarray,
+        least: int, most: int, frozen: bool, sizes: np.ndarray,
     ) -> np.ndarray:  # fmt: skip
         bytes_ahead = texts.ends - texts.starts
         ids = np.empty(int(bytes_ahead[first:last].sum()), np.int32)
@@ -114,7 +114,7 @@ class Words:
         while True:
             position, self.size, count = tokenizing.tokenize(
                 texts.text, texts.starts, texts.ends, texts.tags, position, last, kinds, points,
-                min_chars, SECRET, frozen, self._slots, self._store, self._bounds, self._hashes,
+                least, most, SECRET, frozen, self._slots, self._store, self._bounds, self._hashes,
                 self.size, ids, count, sizes,
             )  # fmt: skip
             if position == last:
@@ -136,7 +136,7 @@ class Words:
         count = len(bounds) - 1
         words = TextBytes(store, bounds[:-1], bounds[1:], np.zeros(count, bool), cleaned=False)
         return self._read(
-            words, 0, count, _EVERY_BYTE, _NO_POINTS, 1, frozen, np.empty(count, np.int64)
+            words, 0, count, _EVERY_BYTE, _NO_POINTS, 1, NO_END, frozen, np.empty(count, np.int64)
         )
 
     def spell(self, tokens: np.ndarray) -> list[str]:

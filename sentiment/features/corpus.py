@@ -110,7 +110,8 @@ def count_corpus(
         tokens, ends = _drop(tokens, ends, words.find(stop_words))
     min_n, max_n = ngram_range
     walk = trie.walk(tokens, ends, max_n, threads, frozen=frozen)
-    return NgramLayers({n: count_ids(numbers, ends, threads) for n, numbers in walk if n >= min_n})
+    orders = {n: count_ids(numbers, ends, threads) for n, numbers in walk if n >= min_n}
+    return NgramLayers(orders, len(ends))
 
 
 def _drop(
@@ -148,4 +149,4 @@ def _spell_words(
             whole[short] = numbers[short]
             numbers = whole
         orders[n] = count_ids(numbers, ends, threads)
-    return NgramLayers(orders)
+    return NgramLayers(orders, words.size)

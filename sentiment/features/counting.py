@@ -99,11 +99,13 @@ class NgramLayers:
     ----------
     orders : mapping of int to Counts
         The counts of the n-grams of each order.
+    n_documents : int
+        Number of documents.
     """
 
-    def __init__(self, orders: Mapping[int, Counts]) -> None:
+    def __init__(self, orders: Mapping[int, Counts], n_documents: int) -> None:
         self.orders = orders
-        self.n_documents = len(next(iter(orders.values())).bounds) - 1
+        self.n_documents = n_documents
 
     def sum_frequencies(
         self, rows: np.ndarray, sizes: list[int], threads: int
@@ -130,7 +132,7 @@ class NgramLayers:
 
     def take(self, columns: Mapping[int, np.ndarray], rows: np.ndarray, threads: int) -> Rows:
         """Return the matrix of `rows`, with the n-grams that have a column in `columns`."""
-        work = np.sum([found.sum_work(rows) for found in self.orders.values()], axis=0)
+        work = np.arange(len(rows)) + sum(found.sum_work(rows) for found in self.orders.values())
         ranges = cut_ranges(work, threads)
         sizes = np.zeros(len(rows), np.int64)
         for n, found in self.orders.items():
@@ -208,7 +210,7 @@ class SpelledLayers:
 
 
 def _count_columns(columns: Mapping[int, np.ndarray]) -> int:
-    return max(int(numbers.max(initial=-1)) for numbers in columns.values()) + 1
+    return max((int(numbers.max(initial=-1)) for numbers in columns.values()), default=-1) + 1
 
 
 def _sum_up(parts: list[np.ndarray]) -> np.ndarray:

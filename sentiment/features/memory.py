@@ -144,7 +144,7 @@ class CountMemory:
         others = [group for group in self.folder.glob("*/[!.]*/") if group != found.entry]
         storage.make_room([found.entry, *others], self.most_bytes)
         layers, ngrams = unpack_counts(
-            arrays, corpus.alphabet, settings.rules.separator, settings.ngram_range
+            arrays, corpus.alphabet, settings.rules.separator, settings.ngram_range, documents
         )
         return Recalled(layers, ngrams, rows, f"{name} {stop_words}-{order}")
 

@@ -63,18 +63,17 @@ def pack_counts(layers: Layers, ngrams: Ngrams) -> Arrays:
 
 
 def unpack_counts(
-    arrays: Arrays, alphabet: Alphabet, separator: str, ngram_range: tuple[int, int]
+    arrays: Arrays, alphabet: Alphabet, separator: str, ngram_range: tuple[int, int], documents: int
 ) -> tuple[NgramLayers, Ngrams]:
     """Return the counts of some orders, and what their numbers stand for."""
     smallest, largest = ngram_range
-    keys = [arrays[f"keys-{n}"] for n in range(2, largest + 1)]
-    layers = NgramLayers(
-        {
-            n: Counts(arrays[f"bounds-{n}"], arrays[f"ids-{n}"], arrays[f"counts-{n}"])
-            for n in range(smallest, largest + 1)
-        }
-    )
-    return layers, Ngrams(alphabet, separator, keys)
+    orders = {
+        n: Counts(arrays[f"bounds-{n}"], arrays[f"ids-{n}"], arrays[f"counts-{n}"])
+        for n in range(smallest, largest + 1)
+        if f"bounds-{n}" in arrays  # no document is long enough for more
+    }
+    keys = [arrays[f"keys-{n}"] for n in range(2, largest + 1) if f"keys-{n}" in arrays]
+    return NgramLayers(orders, documents), Ngrams(alphabet, separator, keys)
 
 
 def is_sound_counts(arrays: Arrays, alphabet_size: int, documents: int) -> bool:

@@ -13,19 +13,20 @@ from sentiment.features.kernels import tokenizing as kinds
 SENTIMENT_PATTERN = r"""(?u)\w+(?:'\w+)*|[!?.,;:()"*/]"""
 SENTIMENT_MARKS = """!?.,;:()"*/"""
 
-# Least number of characters of a word, contractions, marks.
+# The patterns that are known: least and most characters of a word, contractions, marks. A word
+# that is longer than the most is cut.
+NO_END = 2**62
 _PATTERNS = {
-    r"(?u)\b\w\w+\b": (2, False, ""),
-    r"\b\w\w+\b": (2, False, ""),
-    r"(?u)\b\w+\b": (1, False, ""),
-    r"\b\w+\b": (1, False, ""),
-    r"(?u)\w+": (1, False, ""),
-    r"\w+": (1, False, ""),
-    r"(?u)\w\w+": (2, False, ""),
-    r"\w\w+": (2, False, ""),
-    SENTIMENT_PATTERN: (1, True, SENTIMENT_MARKS),
-    SENTIMENT_PATTERN.removeprefix("(?u)"): (1, True, SENTIMENT_MARKS),
+    r"\b\w\w+\b": (2, NO_END, False, ""),
+    r"\b\w+\b": (1, NO_END, False, ""),
+    r"\w\w+": (2, NO_END, False, ""),
+    r"\w+": (1, NO_END, False, ""),
+    SENTIMENT_PATTERN.removeprefix("(?u)"): (1, NO_END, True, SENTIMENT_MARKS),
 }
+for _n in range(1, 10):
+    _PATTERNS[rf"\w{{{_n},}}"] = (_n, NO_END, False, "")
+    _PATTERNS[rf"\b\w{{1,{_n}}}"] = (1, _n, False, "")
+    _PATTERNS[rf"\b\w{{1,{_n}}}|[{SENTIMENT_MARKS}]"] = (1, _n, False, SENTIMENT_MARKS)
 _CODE_POINTS = 0x110000
 
 
@@ -51,9 +52,9 @@ class TokenRules:
     strip_accents: str | None
 
     @property
-    def min_chars(self) -> int:
-        """Characters of the shortest word that is a token."""
-        return _PATTERNS[self.pattern][0] if self.analyzer == "word" else 1
+    def lengths(self) -> tuple[int, int]:
+        """Least and most characters of a token."""
+        return _PATTERNS[self.pattern][:2] if self.analyzer == "word" else (1, NO_END)
 
     @property
     def separator(self) -> str:
@@ -61,24 +62,23 @@ class TokenRules:
         return " " if self.analyzer == "word" else ""
 
 
-# Terms of a vocabulary: tokens with a space in between.
-SPACED = TokenRules("spaced", "", lowercase=False, strip_accents=None)
-
-
 def find_rules(vectorizer: Any) -> TokenRules | None:
     """Return the rules of a scikit-learn text vectorizer, or None if the kernels lack them."""
     callables = (vectorizer.preprocessor, vectorizer.tokenizer)
     if vectorizer.input != "content" or callables != (None, None):
         return None
+    dtype = np.dtype(vectorizer.dtype)
+    if vectorizer.ngram_range[0] < 1 or (dtype.kind not in "iu" and dtype.char not in "fd"):
+        return None
     if vectorizer.strip_accents not in (None, False, "ascii", "unicode"):
         return None
     if vectorizer.analyzer not in ("word", "char", "char_wb"):
         return None
-    pattern = vectorizer.token_pattern if vectorizer.analyzer == "word" else ""
-    if pattern and pattern not in _PATTERNS:
-        return None
-    if vectorizer.analyzer == "word" and not pattern:
-        return None
+    pattern = ""
+    if vectorizer.analyzer == "word":
+        pattern = str(vectorizer.token_pattern).removeprefix("(?u)")
+        if pattern not in _PATTERNS:
+            return None
     return TokenRules(
         analyzer=vectorizer.analyzer,
         pattern=pattern,
@@ -110,15 +110,12 @@ def classify(rules: TokenRules) -> tuple[np.ndarray, np.ndarray]:
     """Return the kinds of bytes, shape (256,), and of code points, shape (1114112,)."""
     if rules.analyzer == "word":
         points = np.where(is_word_character(), np.uint8(kinds.WORD), np.uint8(kinds.OTHER))
-        _, joins, marks = _PATTERNS[rules.pattern]
+        *_, joins, marks = _PATTERNS[rules.pattern]
         points[[ord(mark) for mark in marks]] = kinds.MARK
         if joins:
             points[ord("'")] = kinds.JOINER
-    elif rules.analyzer == "char_wb":
-        points = np.where(is_space(), np.uint8(kinds.OTHER), np.uint8(kinds.WORD))
     else:
-        points = np.full(_CODE_POINTS, kinds.WORD, np.uint8)
-        points[ord(" ")] = kinds.OTHER
+        points = np.where(is_space(), np.uint8(kinds.OTHER), np.uint8(kinds.WORD))
     table = points[:256].copy()
     table[128:] = kinds.WIDE
     table[ord("<")] += kinds.TAG_OR_OTHER

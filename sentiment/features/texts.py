@@ -98,6 +98,8 @@ def are_strings(texts: Texts) -> bool:
 
 def to_utf8(texts: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return the bytes of all `texts`, one after the other, and their bounds."""
+    if not isinstance(texts, pd.Series):
+        texts = list(texts)  # Arrow ends the strings of a numpy array at NUL
     try:
         strings = pa.array(texts, type=pa.large_string())
     except UnicodeEncodeError:  # lone surrogates

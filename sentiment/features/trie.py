@@ -141,6 +141,8 @@ class Trie:
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Yield each `n` up to `max_n` and the number of the n-gram at each position, or -1.
 
+        It ends before an `n` of which no document has an n-gram.
+
         Parameters
         ----------
         tokens : ndarray of int32
@@ -156,7 +158,8 @@ class Trie:
         """
         numbers = tokens
         yield 1, numbers
-        for n in range(2, max_n + 1):
+        longest = int(np.diff(ends, prepend=0).max(initial=0))
+        for n in range(2, min(max_n, longest) + 1):
             if frozen:
                 if len(self.orders) < n - 1:
                     return

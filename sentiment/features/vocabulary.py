@@ -36,14 +36,15 @@ class Vocabulary:
         self._rules, self._ngram_range, self._stop_words = rules, ngram_range, stop_words
         self._alphabet = make_alphabet(rules)
         self._trie = make_trie(self._alphabet, rules)
+        strings = [term for term in columns if isinstance(term, str)]
         if isinstance(self._alphabet, Words) and rules.analyzer == "word":
             # Stop words have numbers too: what they are is known, and that they do not count.
             self._alphabet.add(stop_words)
-            terms = [term for term in columns if all(term.split(" "))]
+            terms = [term for term in strings if all(term.split(" "))]
             lengths = np.array([term.count(" ") + 1 for term in terms], np.int64)
             tokens = self._alphabet.add([token for term in terms for token in term.split(" ")])
         else:
-            terms = [term for term in columns if term]
+            terms = [term for term in strings if term]
             lengths = np.array([len(term) for term in terms], np.int64)
             points = "".join(terms).encode("utf-32-le", "surrogatepass")
             tokens = np.frombuffer(bytearray(points), "<i4")

@@ -76,8 +76,8 @@ def fill_slots(hashes, size, slots):
 
 
 @kernel
-def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, min_chars, secret, frozen,
-             slots, store, bounds, hashes, known, ids, count, sizes):  # fmt: skip
+def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, least, most, secret,
+             frozen, slots, store, bounds, hashes, known, ids, count, sizes):  # fmt: skip
     """Write the token ids of documents one after the other, until the table is full.
 
     Parameters
@@ -90,8 +90,8 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, min_ch
         The documents to do.
     kinds, wide_kinds : ndarray of uint8, of shape (256,) and (1114112,)
         The kinds of bytes and of code points.
-    min_chars : int
-        Shorter words are no tokens.
+    least, most : int
+        Words with fewer characters are no tokens, and those with more are cut.
     secret : uint64
         Odd.
     frozen : bool
@@ -112,11 +112,11 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, min_ch
     mask = np.uint64(len(slots) - 1)
     for d in range(position, last):
         i, end, has_tags = starts[d], ends[d], tags[d]
-        most = known + end - i  # a token has at least one byte
+        room = known + end - i  # a token has at least one byte
         if not frozen and (
-            2 * most > len(slots)
-            or most > len(hashes)
-            or most >= len(bounds)
+            2 * room > len(slots)
+            or room > len(hashes)
+            or room >= len(bounds)
             or bounds[known] + end - i > len(store)
         ):
             return d, known, count
@@ -128,7 +128,7 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, min_ch
             if kind != WORD and kind != MARK:
                 i = j
                 continue
-            chars = 1
+            chars, stop = 1, j
             while kind == WORD and j < end:
                 kind, after = kinds[text[j]], j + 1
                 if kind == JOINER and after < end:
@@ -139,12 +139,15 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, min_ch
                 if kind == WORD:
                     j = after
                     chars += 1
-            if chars < min_chars:
+                    if chars <= most:
+                        stop = j
+            if chars < least:
                 i = j
                 continue
+            length = stop - i
             # Start and multiplier are secret, so that nobody can choose tokens that collide.
             h = secret
-            for k in range(i, j):
+            for k in range(i, stop):
                 h = (h ^ np.uint64(text[k])) * secret
             h = (h ^ h >> _32) * secret
             h ^= h >> _32
@@ -155,9 +158,9 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, min_ch
                 if (entry ^ h) & _UPPER == 0:
                     candidate = np.int64((entry & _LOWER) - _ONE)
                     begin = bounds[candidate]
-                    same = bounds[candidate + 1] - begin == j - i
+                    same = bounds[candidate + 1] - begin == length
                     k = 0
-                    while same and k < j - i:
+                    while same and k < length:
                         same = text[i + k] == store[begin + k]
                         k += 1
                     if same:
@@ -166,9 +169,9 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, min_ch
                 slot = slot + _ONE & mask
             if token < 0 and not frozen:
                 token = known
-                for k in range(j - i):
+                for k in range(length):
                     store[bounds[known] + k] = text[i + k]
-                bounds[known + 1] = bounds[known] + j - i
+                bounds[known + 1] = bounds[known] + length
                 hashes[known] = h
                 slots[slot] = h & _UPPER | np.uint64(known + 1)
                 known += 1

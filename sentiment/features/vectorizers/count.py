@@ -1,11 +1,12 @@
 """scikit-learn's `CountVectorizer`, an order of magnitude faster."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from numbers import Integral
 from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from sklearn.feature_extraction import text
 from sklearn.utils._param_validation import HasMethods
@@ -127,7 +128,7 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
     # places where the kernels step in.
 
     def _count_vocab(self, raw_documents: Iterable[Any], fixed_vocab: bool) -> tuple[Any, Any]:
-        if not isinstance(raw_documents, Collection | CleanedTexts):
+        if not isinstance(raw_documents, list | tuple | pd.Series | CleanedTexts):
             raw_documents = list(raw_documents)
         rules = find_rules(self)
         if rules is None or not are_strings(raw_documents):
@@ -147,7 +148,8 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
 
     def _list_settings(self, rules: TokenRules) -> Settings:
         stop_words = self.get_stop_words() if rules.analyzer == "word" else None
-        words = tuple(word for word in stop_words or () if word)
+        # Nothing else can be a token.
+        words = tuple(word for word in stop_words or () if isinstance(word, str) and word)
         return Settings(rules, self.ngram_range, words, count_threads(self.n_jobs))
 
     def _open_memory(self) -> CountMemory | None:

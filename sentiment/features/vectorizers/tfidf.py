@@ -139,10 +139,12 @@ norm, use_idf, smooth_idf, sublinear_tf
         if counts.dtype not in text.FLOAT_DTYPES:
             counts = counts.astype(np.float64)
         weights = getattr(self._tfidf, "idf_", np.empty(0, counts.dtype))
+        if counts.shape[0] == 0 or not np.isfinite(weights).all():
+            return self._tfidf.transform(counts)  # scikit-learn's own errors
         run_threads(
             lambda first, last: matrices.weigh_rows(
                 counts.indptr, counts.indices, counts.data, first, last, weights,
-                bool(self.sublinear_tf), _NORMS[self.norm],
+                bool(self._tfidf.sublinear_tf), _NORMS[self._tfidf.norm],
             ),
             cut_ranges(counts.indptr[1:], count_threads(self.n_jobs)),
         )  # fmt: skip

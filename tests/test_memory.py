@@ -1,0 +1,202 @@
+import errno
+import hashlib
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from sentiment.data.cleaning import CleanedTexts
+from sentiment.features import corpus, memory, storage
+from sentiment.features.memory import CountMemory
+from sentiment.features.packing import is_sound_corpus
+from sentiment.features.rules import SENTIMENT_PATTERN, find_rules
+from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
+from sentiment.pipeline import count_ahead, make_pipeline
+
+FILMS = ["<br>Good film, good plot &amp; more", "bad film; Bad!", "", "ein guter Film", "Film <br> x"]
+CASES: list[dict[str, Any]] = [
+    {}, {"ngram_range": (1, 2)}, {"ngram_range": (1, 3)}, {"ngram_range": (2, 3), "min_df": 2},
+    {"stop_words": "english", "ngram_range": (1, 2)}, {"max_df": 0.3, "ngram_range": (2, 2)},
+    {"stop_words": ["film", "the"], "max_features": 90}, {"binary": True, "sublinear_tf": True},
+    {"ngram_range": (1, 3), "max_features": 70, "binary": True}, {"use_idf": False, "norm": "l1"},
+    {"lowercase": False, "ngram_range": (1, 2)}, {"token_pattern": SENTIMENT_PATTERN},
+    {"strip_accents": "unicode", "min_df": 0.1, "max_df": 20},
+    {"analyzer": "char", "ngram_range": (1, 3)}, {"analyzer": "char", "ngram_range": (2, 4), "min_df": 5},
+    {"analyzer": "char_wb", "ngram_range": (2, 4)}, {"analyzer": "char_wb", "ngram_range": (1, 1)},
+    {"analyzer": "char_wb", "ngram_range": (3, 5), "max_features": 80, "sublinear_tf": True},
+]  # fmt: skip
+forget = storage._opened.clear  # what this process has open
+
+
+def bug(reason: str, *values: Any) -> Any:
+    mark = pytest.mark.xfail(reason=f"BUG: {reason}", strict=True)
+    return pytest.param(*values, marks=mark) if values else mark
+
+
+def see(vectorizer: Any, texts: Any, *others: Any) -> Any:
+    """All that a fit on `texts` gives, to be compared bit by bit; or why there is none."""
+    try:
+        matrices = [vectorizer.fit_transform(texts)]
+    except ValueError as error:
+        return str(error)
+    matrices += [vectorizer.transform(other) for other in (texts, *others)]
+    parts = [getattr(m, part) for m in matrices for part in ("indptr", "indices", "data")]
+    parts.append(getattr(vectorizer, "idf_", np.empty(0)) if vectorizer.use_idf else np.empty(0))
+    return list(vectorizer.vocabulary_.items()), [(p.dtype.str, p.tobytes()) for p in parts]
+
+
+def fit_films(folder: Path | None, **case: Any) -> Any:
+    return see(TfidfVectorizer(memory=folder, n_jobs=1, ngram_range=(1, 2), **case), FILMS)
+
+
+def find_corpora(folder: Path) -> list[Path]:
+    return [path.parent for path in folder.glob("*/*/manifest.json")]
+
+
+def is_left(folder: Path) -> bool:
+    return any(".new-" in path.name for path in folder.rglob("*"))
+
+
+def read_nothing(*_: Any, **__: Any) -> None:
+    raise AssertionError("texts are read again")
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_counts_from_a_folder_change_nothing(
+    case: dict[str, Any], reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    texts = reviews["text"].tolist()[:60]
+    rows = np.random.default_rng(0).integers(0, 50, 45)
+    parts = [texts, [texts[row] for row in rows], texts[30:10:-1], texts[55:]]
+    kept, plain = (TfidfVectorizer(memory=m, n_jobs=1, **case) for m in (tmp_path, None))
+    expected = [see(plain, part, texts[20:40], ["unseen film", *texts]) for part in parts]
+    for part in parts[3:]:  # counted as it comes
+        assert see(kept, part, texts[20:40], ["unseen film", *texts]) == expected[3]
+    kept.count_ahead(texts)
+    assert len(find_corpora(tmp_path)) == 2
+    for _ in range(2):
+        found = [see(kept, part, texts[20:40], ["unseen film", *texts]) for part in parts]
+        assert found == expected
+        forget()
+    threads = TfidfVectorizer(memory=tmp_path, n_jobs=3, **case)
+    assert see(threads, texts, texts[20:40], ["unseen film", *texts]) == expected[0]
+    assert len(find_corpora(tmp_path)) == 2
+
+
+@pytest.fixture(scope="module")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("counts")
+
+
+@settings(deadline=None, max_examples=80, derandomize=True)
+@given(data=st.data())
+def test_any_part_in_any_order(reviews: pd.DataFrame, shared_folder: Path, data: Any) -> None:
+    pool = [text[:150] for text in reviews["text"][:25]] + ["", "?"]
+    numbers = st.lists(st.integers(0, len(pool) - 1), min_size=1, max_size=30)
+    rows, others = data.draw(numbers), data.draw(numbers)
+    orders = st.tuples(st.integers(1, 3), st.integers(1, 3)).map(sorted).map(tuple)
+    case = {
+        "ngram_range": data.draw(orders),
+        "analyzer": data.draw(st.sampled_from(["word", "char", "char_wb"])),
+        "stop_words": data.draw(st.sampled_from([None, ["film", "and", "the"]])),
+        "min_df": data.draw(st.sampled_from([1, 2, 0.2])),
+        "max_df": data.draw(st.sampled_from([1.0, 0.5, 3])),
+        "max_features": data.draw(st.sampled_from([None, 5, 60])),
+        "binary": data.draw(st.booleans()), "sublinear_tf": data.draw(st.booleans()),
+    }  # fmt: skip
+    if case["analyzer"] != "word":
+        case["stop_words"] = None
+    kept, plain = (TfidfVectorizer(memory=m, n_jobs=1, **case) for m in (shared_folder, None))
+    kept.count_ahead(pool)
+    part, other = [pool[row] for row in rows], [pool[row] for row in others]
+    assert see(kept, part, other) == see(plain, part, other)
+    assert len(find_corpora(shared_folder)) <= 3
+
+
+def test_cleaned_texts_are_other_texts(tmp_path: Path) -> None:
+    for texts in (FILMS, CleanedTexts(FILMS)):
+        expected = see(TfidfVectorizer(), texts)
+        assert see(TfidfVectorizer(memory=tmp_path), texts) == expected
+        forget()
+        assert see(TfidfVectorizer(memory=tmp_path), texts) == expected
+    assert len(find_corpora(tmp_path)) == 2
+    assert see(TfidfVectorizer(), FILMS) != see(TfidfVectorizer(), CleanedTexts(FILMS))
+
+
+@bug("numbers of a fit under other rules are taken for those of the corpus at hand")
+@pytest.mark.parametrize("change", [{}, {"lowercase": False}, {"analyzer": "char"}], ids=str)
+def test_rules_change_between_fit_and_transform(change: dict[str, Any], tmp_path: Path) -> None:
+    texts = FILMS if change else CleanedTexts(FILMS)
+    CountVectorizer(memory=tmp_path, **change).fit(texts)
+    plain, kept = (CountVectorizer(memory=m).fit(FILMS) for m in (None, tmp_path))
+    kept.vocabulary_.update({}), kept.set_params(**change), plain.set_params(**change)
+    assert (kept.transform(texts) != plain.transform(texts)).nnz == 0
+
+
+def test_no_text_is_read_again(
+    reviews: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = reviews["text"].tolist()[:40]
+    words = [{"ngram_range": r, **c} for r in [(1, 1), (1, 2), (2, 3), (1, 3)] for c in
+             ({}, {"min_df": 2}, {"max_features": 30, "binary": True})]  # fmt: skip
+    spelled = [{"analyzer": "char_wb", "ngram_range": (n, n + 1)} for n in (1, 3, 4)]
+    stopped = [{"stop_words": ["the", "film"], "ngram_range": (1, 2)}, {"stop_words": "english"}]
+    longer = [{"ngram_range": (2, 4)}]
+    parts = [texts, texts[::-2], texts[:30], texts[30:]]
+    cases = words + spelled + stopped + longer
+    expected = [[see(TfidfVectorizer(**case), part, texts) for part in parts] for case in cases]
+    for case in ({"ngram_range": (1, 3)}, spelled[1]):
+        TfidfVectorizer(memory=tmp_path, **case).count_ahead(texts)
+    forget()
+    monkeypatch.setattr(corpus, "encode_texts", read_nothing)
+    with pytest.raises(AssertionError, match="read again"):
+        TfidfVectorizer(memory=tmp_path).fit(["unseen"])
+    for _ in range(2):
+        for case, views in zip(cases, expected, strict=True):
+            kept = TfidfVectorizer(memory=tmp_path, **case)
+            assert [see(kept, part, texts) for part in parts] == views
+            assert case not in words or not list(tmp_path.rglob("ngrams-*-[124]"))
+        cases, expected = words, expected[: len(words)]
+        monkeypatch.setattr(memory, "count_corpus", read_nothing)
+        shutil.rmtree(next(tmp_path.rglob("ngrams-*-4")))
+        forget()
+
+
+def test_every_vectorizer_of_a_pipeline_counts_ahead(
+    reviews: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(folder: Path | None) -> Pipeline:
+        words = TfidfVectorizer(memory=folder, ngram_range=(1, 2))
+        letters = CountVectorizer(memory=folder, analyzer="char_wb", ngram_range=(2, 3))
+        inner = Pipeline([("letters", letters), ("weights", "passthrough")])
+        return make_pipeline(FeatureUnion([("words", words), ("inner", inner)]), "passthrough")
+
+    frame = reviews[["text"]][:30]
+    expected = make(None).fit_transform(frame[10:])
+    pipeline = make(tmp_path)
+    count_ahead(pipeline, frame["text"])
+    assert len(find_corpora(tmp_path)) == 2
+    monkeypatch.setattr(corpus, "encode_texts", read_nothing)
+    assert (pipeline.fit_transform(frame[10:]) != expected).nnz == 0
+    assert pipeline.transform(frame).shape == (30, expected.shape[1])
+
+
+def test_unseen_texts_are_transformed_without_a_trace(tmp_path: Path) -> None:
+    vectorizer = TfidfVectorizer(memory=tmp_path).fit(FILMS)
+    before = sorted(tmp_path.rglob("*"))
+    assert vectorizer.transform(["a good film", FILMS[0]]).nnz > 2
+    assert sorted(tmp_path.rglob("*")) == before
