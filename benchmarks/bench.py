@@ -43,6 +43,7 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
         "triples": vectorizing.compare_triples,
         "characters": vectorizing.compare_characters,
         "transform": vectorizing.compare_transform,
+        "cached_trial": vectorizing.compare_cached_trial,
     },
     "peers": {"scoring": peers.compare_scoring, "training": peers.compare_training},
     "scale": {"growth": scale.bench_growth, "memory": scale.bench_memory},

@@ -14,6 +14,7 @@ BARS = {
     "triples": "fit on words, pairs, triples",
     "characters": "fit on 3 to 5 characters",
     "transform": "transform 10,000 reviews",
+    "cached_trial": "trials of a search",
     "scoring": "score reviews",
     "training_vowpalwabbit": "train a classifier",
     "training_fasttext": "train a classifier",

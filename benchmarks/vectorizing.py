@@ -1,9 +1,13 @@
 """Texts into matrices: this project's vectorizers against those of scikit-learn."""
 
+from collections.abc import Callable
 from typing import Any
 
-from reviews import read_texts
+from reviews import SEED, read_different_reviews, read_texts
 from sklearn.feature_extraction import text as sklearn_text
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
 from timing import OURS, Figure, Plan, compare
 
 from sentiment.features.vectorizers import TfidfVectorizer
@@ -18,6 +22,12 @@ CHARACTERS: dict[str, Any] = {
     "max_features": 100_000,
     "sublinear_tf": True,
 }
+# A mixed space: one to three words, frequent or rare, plain or sublinear.
+TRIALS: list[dict[str, Any]] = [
+    {"ngram_range": (1, 1), "min_df": 5, "max_features": 20_000},
+    {"ngram_range": (1, 2), "min_df": 2, "max_features": 50_000, "sublinear_tf": True},
+    {"ngram_range": (1, 3), "min_df": 3, "max_features": 100_000, "sublinear_tf": True},
+]
 _MAKERS = {OURS: TfidfVectorizer, "scikit-learn": sklearn_text.TfidfVectorizer}
 
 
@@ -59,5 +69,24 @@ def compare_transform(plan: Plan) -> dict[str, Figure]:
 
 
 def compare_cached_trial(plan: Plan) -> dict[str, Figure]:
-    """Compare one trial of a search whose counts are cached; not listed as long as it is empty."""
-    return {}
+    """Compare trials of a search: features, classifier and validation, where counts are cached."""
+    frame = read_different_reviews()
+    texts, labels = frame["text"].tolist(), frame["label"].to_numpy(str)
+    train, held_out = train_test_split(range(len(texts)), test_size=0.2, random_state=SEED)
+    memory = plan.folder / "counts"
+    TfidfVectorizer(ngram_range=(1, 3), memory=memory).count_ahead(texts)
+
+    def search(maker: Callable[..., Any], **more: Any) -> None:
+        for settings in TRIALS:
+            pipeline = make_pipeline(
+                maker(**settings, **more), LogisticRegression(C=10, solver="liblinear", dual=True)
+            )
+            pipeline.fit([texts[i] for i in train], labels[train])
+            pipeline.score([texts[i] for i in held_out], labels[held_out])
+
+    works = {
+        OURS: lambda: search(TfidfVectorizer, memory=memory),
+        "scikit-learn": lambda: search(sklearn_text.TfidfVectorizer),
+    }
+    what = f"{len(TRIALS)} trials of a search, counts cached"
+    return {"cached_trial": compare(what, works, plan.slow_rounds, target=20, aim=50)}

@@ -1,17 +1,9 @@
-import errno
-import hashlib
-import json
-import os
-import pickle
 import shutil
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,12 +12,12 @@ from hypothesis import strategies as st
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from sentiment.data.cleaning import CleanedTexts
-from sentiment.features import corpus, memory, storage
+from sentiment.features import corpus, memory, storage, trie
 from sentiment.features.memory import CountMemory
-from sentiment.features.packing import is_sound_corpus
 from sentiment.features.rules import SENTIMENT_PATTERN, find_rules
 from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
 from sentiment.pipeline import count_ahead, make_pipeline
+from sentiment.training import TrainingResult
 
 FILMS = [
     "<br>Good film, good plot &amp; more",
@@ -41,7 +33,7 @@ CASES: list[dict[str, Any]] = [
     {"ngram_range": (1, 3), "max_features": 70, "binary": True}, {"use_idf": False, "norm": "l1"},
     {"lowercase": False, "ngram_range": (1, 2)}, {"token_pattern": SENTIMENT_PATTERN},
     {"strip_accents": "unicode", "min_df": 0.1, "max_df": 20},
-    {"analyzer": "char", "ngram_range": (1, 3)}, {"analyzer": "char", "ngram_range": (2, 4), "min_df": 5},
+    {"analyzer": "char"}, {"analyzer": "char", "ngram_range": (2, 4), "min_df": 5},
     {"analyzer": "char_wb", "ngram_range": (2, 4)}, {"analyzer": "char_wb", "ngram_range": (1, 1)},
     {"analyzer": "char_wb", "ngram_range": (3, 5), "max_features": 80, "sublinear_tf": True},
 ]  # fmt: skip
@@ -76,10 +68,6 @@ def recall(folder: Path, texts: Any, vectorizer: Any, **limit: int) -> Any:
 
 def find_corpora(folder: Path) -> list[Path]:
     return [path.parent for path in folder.glob("*/*/manifest.json")]
-
-
-def is_left(folder: Path) -> bool:
-    return any(".new-" in path.name for path in folder.rglob("*"))
 
 
 def read_nothing(*_: Any, **__: Any) -> None:
@@ -117,7 +105,7 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(data=st.data())
 def test_any_part_in_any_order(reviews: pd.DataFrame, shared_folder: Path, data: Any) -> None:
     pool = [text[:150] for text in reviews["text"][:25]] + ["", "?"]
-    numbers = st.lists(st.integers(0, len(pool) - 1), min_size=1, max_size=30)
+    numbers = st.lists(st.integers(0, len(pool) - 1), min_size=1, max_size=27)
     rows, others = data.draw(numbers), data.draw(numbers)
     orders = st.tuples(st.integers(1, 3), st.integers(1, 3)).map(sorted).map(tuple)
     case = {
@@ -135,7 +123,7 @@ def test_any_part_in_any_order(reviews: pd.DataFrame, shared_folder: Path, data:
     kept.count_ahead(pool)
     part, other = [pool[row] for row in rows], [pool[row] for row in others]
     assert see(kept, part, other) == see(plain, part, other)
-    assert len(find_corpora(shared_folder)) <= 3
+    assert len(find_corpora(shared_folder)) <= 3  # one for each analyzer
 
 
 def test_cleaned_texts_are_other_texts(tmp_path: Path) -> None:
@@ -216,141 +204,58 @@ def test_unseen_texts_are_transformed_without_a_trace(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def damage_all(entry: Path) -> Any:
-    """Yield after every damage to every file of a corpus and of its counts."""
-    for path in [*entry.glob("[!.]*.*"), *entry.glob("*/*.*")]:
-        whole = path.read_bytes()
-        middle, last = bytearray(whole), bytearray(whole)
-        middle[len(whole) // 2] ^= 4
-        last[-1] ^= 4
-        for content in (whole[: len(whole) // 2], whole[:-1], b"", b"\0" * 200, middle, last, None):
-            path.write_bytes(content) if content is not None else path.unlink()
-            yield path, content
-
-
-def test_damaged_entries_are_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    expected = fit_films(None)
-    assert fit_films(tmp_path) == expected
-    (entry,) = find_corpora(tmp_path)
-    shutil.copytree(entry, tmp_path / "kept" / "whole")
-    seen = set()
-    for path, content in damage_all(entry):
-        forget(), caplog.clear()
-        assert fit_films(tmp_path) == expected
-        if content is not None or path.suffix == ".npy":  # else it looks as if there was none
-            assert "are damaged and are made anew" in caplog.text, path
-        forget(), caplog.clear()
-        assert fit_films(tmp_path) == expected
-        assert not caplog.records, path
-        seen.add(path.name)
-        shutil.rmtree(entry), shutil.copytree(tmp_path / "kept" / "whole", entry)
-    assert {"manifest.json", "tokens.npy", "store.npy", "digests.npy", "keys-2.npy"} < seen
-    assert not is_left(tmp_path)
-
-
-@bug("each look at a damaged entry is logged: three times for a corpus, twice for counts")
-@pytest.mark.parametrize("pattern", ["*/*/tokens.npy", "*/*/*/ids-1.npy"])
-def test_damage_is_logged_once(
-    pattern: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@bug("numbers of counts that another process made anew are not those of this one")
+def test_counts_made_anew_by_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit_films(tmp_path)
-    next(tmp_path.glob(pattern)).write_bytes(b"")
-    forget()
-    fit_films(tmp_path)
-    assert len(caplog.records) == 1
+    words = np.random.default_rng(0).integers(0, 2000, (80, 1000))  # enough for several tables
+    texts = [" ".join(f"w{word}" for word in row) for row in words]
+    kept, plain = (CountVectorizer(memory=m, ngram_range=(1, 2)) for m in (tmp_path, None))
+    kept.fit(texts), plain.fit(texts)
+    first = recall(tmp_path, texts, kept)
+    shutil.rmtree(tmp_path), forget()
+    monkeypatch.setattr(trie, "SECRET", np.uint64(0x5EED5EED5EED5EED | 1))  # of the other process
+    CountVectorizer(memory=tmp_path, ngram_range=(1, 2)).fit(texts)
+    monkeypatch.undo(), forget()
+    second = recall(tmp_path, texts, kept)
+    same = np.array_equal(first.ngrams.keys[0], second.ngrams.keys[0])
+    assert same or first.name != second.name  # before kernels follow numbers out of their arrays
+    assert (kept.transform(texts) != plain.transform(texts)).nnz == 0
 
 
-@bug("numpy's TokenError for an .npy header that is cut short is not caught")
-def test_any_damage_to_a_header(tmp_path: Path) -> None:
-    expected = fit_films(tmp_path)
-    (entry,) = find_corpora(tmp_path)
-    whole = (entry / "tokens.npy").read_bytes()
-    for place in range(0, 128, 2):
-        for byte in (0, ord("'"), ord("}"), whole[place] ^ 1):
-            damaged = bytearray(whole)
-            damaged[place] = byte
-            (entry / "tokens.npy").write_bytes(damaged)
-            forget()
-            assert fit_films(tmp_path) == expected
+@bug("a TypeError, for the digest of an array of shape (0, 16) cannot be taken")
+def test_no_texts(tmp_path: Path) -> None:
+    vectorizer = CountVectorizer(memory=tmp_path)
+    vectorizer.count_ahead([])
+    with pytest.raises(ValueError, match="empty vocabulary"):
+        vectorizer.fit([])
 
 
-@pytest.mark.parametrize(
-    "manifest",
-    ["", "{", "[]", "[1]", "{}", '{"tokens": 1}', '"tokens"', b"\xff\xfe", '["../../secret"]',
-     '{"../../secret": "DIGEST"}', '{"/etc/secret": "DIGEST"}', '{"tokens/../secret": "DIGEST"}',
-     bug("a TypeError is not caught", "null"), bug("a TypeError is not caught", "7")],
-)  # fmt: skip
-@pytest.mark.parametrize("of", ["*/*/manifest.json", "*/*/*/manifest.json"])
-def test_manifests_of_all_kinds(
-    of: str, manifest: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_texts_without_long_ngrams(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert see(TfidfVectorizer(memory=tmp_path, ngram_range=(1, 3)), ["aa", "bb"]) == see(
+            TfidfVectorizer(), ["aa", "bb"]
+        )
+        with pytest.raises(ValueError, match="empty vocabulary"):
+            CountVectorizer(memory=tmp_path).fit(["", "?"])
+        forget()
+
+
+def test_a_memory_of_joblib_lends_its_folder(tmp_path: Path) -> None:
+    for folder in (str(tmp_path), joblib.Memory(tmp_path, verbose=0)):
+        vectorizer = TfidfVectorizer(memory=folder, ngram_range=(1, 2), n_jobs=1)
+        assert see(vectorizer, FILMS) == fit_films(None)
+        assert len(find_corpora(tmp_path)) == 1
+    assert see(TfidfVectorizer(memory=joblib.Memory(None)), FILMS) == see(TfidfVectorizer(), FILMS)
+
+
+def test_a_training_job_says_the_same(
+    tmp_path: Path, train_quickly: Callable[..., TrainingResult]
 ) -> None:
-    folder = tmp_path / "counts"
-    expected = fit_films(folder)
-    (path,) = folder.glob(of)
-    secret = np.arange(3)
-    np.save(path.parents[2] / "secret.npy", secret), np.save(tmp_path / "secret.npy", secret)
-    opened, load = [], np.load
-    monkeypatch.setattr(np, "load", lambda path, **how: opened.append(path) or load(path, **how))
-    if isinstance(manifest, str):
-        manifest = manifest.replace("DIGEST", storage._digest(secret)).encode()
-    path.write_bytes(manifest)
-    forget()
-    assert fit_films(folder) == expected
-    assert opened
-    assert all("secret" not in str(path) for path in opened)
-    forget()
-    assert fit_films(folder) == expected
-
-
-def forge(entry: Path, name: str, change: Callable[[Any], Any]) -> None:
-    """Change an array of an entry, and its digest in the manifest too."""
-    array = np.asarray(change(np.load(entry / f"{name}.npy")))
-    np.save(entry / f"{name}.npy", array)
-    digests = json.loads((entry / "manifest.json").read_text())
-    digests[name] = hashlib.blake2b(array.tobytes()).hexdigest()
-    (entry / "manifest.json").write_text(json.dumps(digests))
-    forget()
-
-
-def put(place: int, value: int) -> Callable[[Any], Any]:
-    def change(array: Any) -> Any:
-        array.flat[place] = value
-        return array
-
-    return change
-
-
-UNSOUND = "is_sound_corpus takes it, and kernels read or write outside of arrays"
-
-
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [("tokens", put(1, 10**6)), ("tokens", put(0, -1)), ("tokens", lambda a: a.astype(np.int64)),
-     ("tokens", lambda a: a.astype(">i4")), ("tokens", lambda a: a.astype("M8[s]")),
-     ("tokens", lambda a: a.astype("U3")), ("tokens", lambda a: a.astype(float)),
-     ("ends", put(0, 99)), ("ends", put(-1, 99)), ("ends", put(0, -1)), ("ends", lambda a: a[1:]),
-     ("bounds", put(-1, 10**6)), ("bounds", put(2, 10**6)), ("bounds", lambda a: a[:-2]),
-     ("digests", lambda a: a[:, :8]), ("digests", lambda a: a.astype(np.int8)),
-     ("ngrams/ids-1", put(0, 10**6)), ("ngrams/ids-2", put(0, -2)), ("ngrams/counts-1", put(0, 0)),
-     ("ngrams/counts-2", lambda a: a[1:]), ("ngrams/bounds-1", put(0, 1)),
-     ("ngrams/bounds-2", put(-1, 10**6)), ("ngrams/bounds-1", lambda a: a[1:]),
-     ("ngrams/keys-2", put(0, 2**62)), ("ngrams/keys-2", put(0, 10**6)),
-     ("ngrams/keys-2", lambda a: a[:1]), ("ngrams/ids-1", lambda a: a.astype(np.uint32)),
-     bug("an IndexError is not caught", "ends", lambda a: np.int64(3)),
-     bug(UNSOUND, "bounds", put(0, -(10**6))), bug(UNSOUND, "bounds", put(1, 0)),
-     bug(UNSOUND, "store", lambda a: np.full_like(a, 97)),
-     bug("is_sound_corpus takes it", "store", lambda a: a.astype(np.int8)),
-     bug("is_sound_corpus takes it", "tokens", lambda a: a[:, None])],
-)  # fmt: skip
-def test_forged_numbers_are_not_followed(
-    name: str, change: Callable[[Any], Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    expected = fit_films(tmp_path)
-    (entry,) = find_corpora(tmp_path)
-    (counts,) = entry.glob("ngrams-*")
-    in_counts = name.startswith("ngrams/")
-    forge(counts if in_counts else entry, name.removeprefix("ngrams/"), change)
-    if not in_counts:
-        assert storage.open_entry(entry, is_sound_corpus) is None  # before any kernel sees it
-    assert fit_films(tmp_path) == expected
-    assert "are damaged" in caplog.text
+    settings = ("tracking=off", "cv=3", "data.limit=200")
+    plain = train_quickly(*settings).metrics
+    kept = train_quickly(*settings, f"memory={tmp_path / 'counts'}").metrics
+    assert len(find_corpora(tmp_path / "counts")) == 1
+    quality = [name for name in plain if name.split("/")[0] in ("cv", "validation", "test")]
+    assert len(quality) >= 24
+    assert {name: kept[name] for name in quality} == {name: plain[name] for name in quality}

@@ -53,10 +53,10 @@ class Words:
 
     def __init__(self) -> None:
         self.size = 0
-        self._slots = np.zeros(_SMALLEST, np.uint64)
+        self._slots = np.zeros((_SMALLEST, 2), np.uint64)
         self._store = np.empty(_SMALLEST, np.uint8)
         self._bounds = np.zeros(_SMALLEST + 1, np.int64)
-        self._hashes = np.empty(_SMALLEST, np.uint64)
+        self._packs = np.empty(_SMALLEST, np.uint64)
 
     @classmethod
     def from_bytes(cls, store: np.ndarray, bounds: np.ndarray) -> Self:
@@ -114,7 +114,7 @@ class Words:
         while True:
             position, self.size, count = tokenizing.tokenize(
                 texts.text, texts.starts, texts.ends, texts.tags, position, last, kinds, points,
-                least, most, SECRET, frozen, self._slots, self._store, self._bounds, self._hashes,
+                least, most, SECRET, frozen, self._slots, self._store, self._bounds, self._packs,
                 self.size, ids, count, sizes,
             )  # fmt: skip
             if position == last:
@@ -125,11 +125,11 @@ class Words:
         """Make room for a document of `length` bytes, and more."""
         self._store = _enlarge(self._store, self.bounds[-1], self.bounds[-1] + length)
         self._bounds = _enlarge(self._bounds, self.size + 1, self.size + length + 1)
-        self._hashes = _enlarge(self._hashes, self.size, self.size + length)
+        self._packs = _enlarge(self._packs, self.size, self.size + length)
         if 2 * (self.size + length) > len(self._slots):
             capacity = 1 << (4 * (self.size + length)).bit_length()
-            self._slots = np.zeros(capacity, np.uint64)
-            tokenizing.fill_slots(self._hashes, self.size, self._slots)
+            self._slots = np.zeros((capacity, 2), np.uint64)
+            tokenizing.fill_slots(self._packs, self.size, SECRET, self._slots)
 
     def _take_in(self, store: np.ndarray, bounds: np.ndarray, *, frozen: bool) -> np.ndarray:
         """Return the numbers of words as they stand, one for each that is not empty."""

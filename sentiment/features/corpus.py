@@ -99,28 +99,25 @@ def count_corpus(
     frozen : bool
         Whether n-grams that are not in `trie` are left out; else they are added.
     """
-    words = corpus.alphabet if isinstance(corpus.alphabet, Words) else None
-    if words and corpus.rules.analyzer == "char_wb":
+    if isinstance(corpus.alphabet, Words) and corpus.rules.analyzer == "char_wb":
         return SpelledLayers(
             count_ids(corpus.tokens, corpus.ends, threads),
-            _spell_words(words, ngram_range, trie, threads, frozen=frozen),
+            _spell_words(corpus.alphabet, ngram_range, trie, threads, frozen=frozen),
         )
-    tokens, ends = corpus.tokens, corpus.ends
-    if words and stop_words:
-        tokens, ends = _drop(tokens, ends, words.find(stop_words))
+    tokens, ends = pass_over(corpus, stop_words)
     min_n, max_n = ngram_range
     walk = trie.walk(tokens, ends, max_n, threads, frozen=frozen)
     orders = {n: count_ids(numbers, ends, threads) for n, numbers in walk if n >= min_n}
     return NgramLayers(orders, len(ends))
 
 
-def _drop(
-    tokens: np.ndarray, ends: np.ndarray, dropped: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return `tokens` without those that are `dropped`."""
-    kept = ~np.isin(tokens, dropped)
+def pass_over(corpus: Corpus, stop_words: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the tokens of `corpus` without `stop_words`, and where each document ends."""
+    if not stop_words or not isinstance(corpus.alphabet, Words):
+        return corpus.tokens, corpus.ends
+    kept = ~np.isin(corpus.tokens, corpus.alphabet.find(stop_words))
     before = np.concatenate([[0], np.cumsum(kept)])
-    return tokens[kept], before[ends]
+    return corpus.tokens[kept], before[corpus.ends]
 
 
 def _spell_words(

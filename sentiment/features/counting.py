@@ -72,6 +72,46 @@ def count_ids(ids: np.ndarray, ends: np.ndarray, threads: int) -> Counts:
     return Counts(bounds, found, counts)
 
 
+def take_numbers(
+    streams: Mapping[int, np.ndarray],
+    ends: np.ndarray,
+    columns: Mapping[int, np.ndarray],
+    threads: int,
+) -> Rows:
+    """Return the matrix of documents whose n-grams are known by their numbers.
+
+    Parameters
+    ----------
+    streams : mapping of int to ndarray of int32
+        For each order the number of the n-gram at each position, or -1.
+    ends : ndarray of int64, of shape (n_documents,)
+        Where each document ends.
+    columns : mapping of int to ndarray of int32
+        For each order the column of each number, or -1.
+    threads : int
+        Number of threads.
+    """
+    ranges = cut_ranges(ends, threads)
+    places = np.zeros(len(ends) + 1, np.int64)
+    sizes = places[1:]
+    for n, numbers in streams.items():
+        run_threads(
+            lambda a, b, n=n, s=numbers: matrices.count_numbers(s, ends, a, b, columns[n], sizes),
+            ranges,
+        )
+    np.cumsum(sizes, out=sizes)
+    entries = np.empty(places[-1], np.uint64)
+    moving = places[:-1].copy()
+    for n, numbers in streams.items():
+        run_threads(
+            lambda a, b, n=n, s=numbers: matrices.put_numbers(
+                s, ends, a, b, columns[n], moving, entries
+            ),
+            ranges,
+        )
+    return _sort(places, entries, _count_columns(columns), threads)
+
+
 class Layers(Protocol):
     """Counts of the n-grams of several orders; an order is a number of tokens."""
 
@@ -220,12 +260,22 @@ def _sum_up(parts: list[np.ndarray]) -> np.ndarray:
     return parts[0]
 
 
-def _sort(indptr: np.ndarray, entries: np.ndarray, width: int, threads: int) -> Rows:
-    indices, data = np.empty(len(entries), np.int32), np.empty(len(entries), np.int32)
+def _sort(places: np.ndarray, entries: np.ndarray, width: int, threads: int) -> Rows:
+    ranges = cut_ranges(places[1:], threads)
+    sizes = np.zeros(len(places) - 1, np.int64)
     run_threads(
         lambda first, last: matrices.sort_entries(
-            indptr, entries, first, last, np.uint64(width), indices, data
+            places, entries, first, last, np.uint64(width), sizes
         ),
-        cut_ranges(indptr[1:], threads),
+        ranges,
+    )
+    indptr = np.zeros(len(places), np.int64)
+    np.cumsum(sizes, out=indptr[1:])
+    indices, data = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.int32)
+    run_threads(
+        lambda first, last: matrices.split_entries(
+            places, entries, first, last, indptr, indices, data
+        ),
+        ranges,
     )
     return Rows(indptr, indices, data)

@@ -19,8 +19,8 @@ class _Share:
     """The n-grams of one order whose keys fall together."""
 
     def __init__(self, capacity: int) -> None:
-        self.table = np.zeros((2 * capacity, 2), np.uint64)
-        self.keys = np.empty(capacity, np.uint64)
+        self.table = np.zeros((capacity, 2), np.uint64)
+        self.keys = np.empty(capacity // 4 * 3, np.uint64)  # a fuller table is slow
         self.size = 0
 
     def make_room(self, bits: np.uint64) -> None:

@@ -5,8 +5,14 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from sentiment.features.alphabets import Words
-from sentiment.features.corpus import count_corpus, make_alphabet, make_trie, read_corpus
-from sentiment.features.counting import Rows
+from sentiment.features.corpus import (
+    count_corpus,
+    make_alphabet,
+    make_trie,
+    pass_over,
+    read_corpus,
+)
+from sentiment.features.counting import Rows, take_numbers
 from sentiment.features.rules import TokenRules
 from sentiment.features.texts import Texts
 
@@ -79,11 +85,13 @@ class Vocabulary:
         TypeError
             There is something else than str among `texts`.
         """
-        # The words whose characters are counted need not be known.
-        spelled = self._rules.analyzer == "char_wb"
-        alphabet = make_alphabet(self._rules) if spelled else self._alphabet
-        corpus = read_corpus(texts, self._rules, alphabet, threads, frozen=not spelled)
-        layers = count_corpus(
-            corpus, self._ngram_range, self._stop_words, self._trie, threads, frozen=True
-        )
-        return layers.take(self._columns, np.arange(layers.n_documents), threads)
+        rules, (min_n, max_n) = self._rules, self._ngram_range
+        if rules.analyzer == "char_wb":  # words need not be known for their characters to be
+            corpus = read_corpus(texts, rules, Words(), threads)
+            layers = count_corpus(corpus, (min_n, max_n), (), self._trie, threads, frozen=True)
+            return layers.take(self._columns, np.arange(layers.n_documents), threads)
+        corpus = read_corpus(texts, rules, self._alphabet, threads, frozen=True)
+        tokens, ends = pass_over(corpus, self._stop_words)
+        walk = self._trie.walk(tokens, ends, max_n, threads, frozen=True)
+        streams = {n: numbers for n, numbers in walk if n >= min_n}
+        return take_numbers(streams, ends, self._columns, threads)

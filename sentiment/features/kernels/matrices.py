@@ -10,7 +10,7 @@ import numpy as np
 
 from sentiment.features.kernels.compiling import kernel
 
-_32, _EIGHT, _DIGIT = np.uint64(32), np.uint64(8), np.uint64(255)
+_ONE, _EIGHT, _32, _DIGIT = np.uint64(1), np.uint64(8), np.uint64(32), np.uint64(255)
 _LOWER = np.uint64(0x00000000FFFFFFFF)
 
 
@@ -75,21 +75,21 @@ def put_entries(bounds, ids, counts, rows, first, last, columns, places, entries
 
 
 @kernel
-def sort_entries(indptr, entries, first, last, n_columns, indices, data):
-    """Sort each row of `entries` by column and split it into `indices` and `data`.
+def sort_entries(indptr, entries, first, last, n_columns, sizes):
+    """Sort each row of `entries` by column, and add up the counts of the same column.
 
     Parameters
     ----------
     indptr : ndarray of int64, of shape (n_rows + 1,)
         Where each row starts.
     entries : ndarray of uint64
-        From `put_entries`; reordered.
+        From `put_entries` or `put_numbers`; changed.
     first, last : int
         The range of rows to do.
     n_columns : int
         Columns have numbers below this.
-    indices, data : ndarray of int32
-        Columns and counts.
+    sizes : ndarray of int64, of shape (n_rows,)
+        How many entries of each row are left, which is written.
     """
     longest = 0
     for r in range(first, last):
@@ -122,9 +122,72 @@ def sort_entries(indptr, entries, first, last, n_columns, indices, data):
                     places[digit] += 1
                 row[:] = other[:size]
                 shift += _EIGHT
+        left = 0
         for k in range(size):
-            indices[indptr[r] + k] = row[k] >> _32
-            data[indptr[r] + k] = row[k] & _LOWER
+            if left > 0 and row[k] >> _32 == row[left - 1] >> _32:
+                row[left - 1] += row[k] & _LOWER
+            else:
+                row[left] = row[k]
+                left += 1
+        sizes[r] = left
+
+
+@kernel
+def split_entries(places, entries, first, last, indptr, indices, data):
+    """Write columns and counts of the entries of each row into `indices` and `data`.
+
+    Parameters
+    ----------
+    places : ndarray of int64, of shape (n_rows + 1,)
+        Where the entries of each row start.
+    entries : ndarray of uint64
+        From `sort_entries`.
+    first, last : int
+        The range of rows to do.
+    indptr : ndarray of int64, of shape (n_rows + 1,)
+        Where each row starts in `indices` and `data`.
+    indices, data : ndarray of int32
+        Columns and counts.
+    """
+    for r in range(first, last):
+        for k in range(indptr[r + 1] - indptr[r]):
+            entry = entries[places[r] + k]
+            indices[indptr[r] + k] = entry >> _32
+            data[indptr[r] + k] = entry & _LOWER
+
+
+@kernel
+def count_numbers(numbers, ends, first, last, columns, sizes):
+    """Add to `sizes` how many of the numbers of each document have a column."""
+    for d in range(first, last):
+        size = 0
+        for i in range(ends[d - 1] if d > 0 else 0, ends[d]):
+            size += numbers[i] >= 0 and columns[numbers[i]] >= 0
+        sizes[d] += size
+
+
+@kernel
+def put_numbers(numbers, ends, first, last, columns, places, entries):
+    """Write an entry, as `put_entries` does, for each number that has a column.
+
+    Parameters
+    ----------
+    numbers : ndarray of int32
+        One document after the other; negative ones have no column.
+    ends : ndarray of int64, of shape (n_documents,)
+        Where each document ends.
+    first, last : int
+        The range of documents to do.
+    columns, places, entries : ndarray
+        As of `put_entries`.
+    """
+    for d in range(first, last):
+        place = places[d]
+        for i in range(ends[d - 1] if d > 0 else 0, ends[d]):
+            if numbers[i] >= 0 and columns[numbers[i]] >= 0:
+                entries[place] = np.uint64(columns[numbers[i]]) << _32 | _ONE
+                place += 1
+        places[d] = place
 
 
 @kernel

@@ -112,7 +112,7 @@ def number_share(wanted, positions, first, last, share, bits, secret, table, key
         while table[slot, 0] != 0 and table[slot, 0] != key + _ONE:
             slot = slot + _ONE & mask
         if table[slot, 0] == 0:
-            if 2 * size >= len(table) or size >= len(keys):
+            if size >= len(keys):
                 return k, size
             table[slot, 0] = key + _ONE
             table[slot, 1] = size

@@ -1,10 +1,10 @@
 """From bytes to token ids.
 
 Texts are UTF-8 in one array; document `d` is ``text[starts[d] : ends[d]]``. A table of tokens is
-four arrays: ``slots`` (open addressing; the upper half of an entry is half of the hash, the lower
-half the id plus one, zero is empty), ``store`` (the bytes of all tokens, one after the other),
-``bounds`` (where each token starts in it) and ``hashes``. A token is found by its hash and then
-compared byte by byte, so that two tokens never share an id.
+four arrays: ``store`` (the bytes of all tokens, one after the other), ``bounds`` (where each token
+starts in it), ``packs`` and ``slots`` (open addressing, of packs and ids; a pack of zero is empty).
+The pack of a token of up to seven bytes is those bytes and their number; that of a longer one is
+its hash, and such tokens are then compared byte by byte. So two tokens never share an id.
 """
 
 import numpy as np
@@ -15,9 +15,8 @@ from sentiment.features.kernels.compiling import kernel
 OTHER, WORD, MARK, JOINER, CLOSER_LOOK = 0, 1, 2, 3, 4
 TAG_OR_OTHER, TAG_OR_WORD, WIDE = 4, 5, 6
 
-_UPPER = np.uint64(0xFFFFFFFF00000000)
-_LOWER = np.uint64(0x00000000FFFFFFFF)
-_ONE = np.uint64(1)
+_ONE, _EIGHT = np.uint64(1), np.uint64(8)
+_EVERY, _LONG = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0xFF00000000000000)
 _32 = np.uint64(32)
 _LESS_THAN, _GREATER_THAN, _SLASH, _SPACE = 60, 62, 47, 32
 
@@ -65,19 +64,21 @@ def _look_closer(text, i, end, kind, wide_kinds, has_tags):
 
 
 @kernel
-def fill_slots(hashes, size, slots):
+def fill_slots(packs, size, secret, slots):
     """Enter the first `size` tokens into the empty `slots`."""
     mask = np.uint64(len(slots) - 1)
     for token in range(size):
-        slot = hashes[token] & mask
-        while slots[slot] != 0:
+        h = packs[token] * secret
+        slot = (h ^ h >> _32) & mask
+        while slots[slot, 0] != 0:
             slot = slot + _ONE & mask
-        slots[slot] = hashes[token] & _UPPER | np.uint64(token + 1)
+        slots[slot, 0] = packs[token]
+        slots[slot, 1] = token
 
 
 @kernel
 def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, least, most, secret,
-             frozen, slots, store, bounds, hashes, known, ids, count, sizes):  # fmt: skip
+             frozen, slots, store, bounds, packs, known, ids, count, sizes):  # fmt: skip
     """Write the token ids of documents one after the other, until the table is full.
 
     Parameters
@@ -96,7 +97,7 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, least,
         Odd.
     frozen : bool
         Whether tokens that are not in the table are -1; else they are added to it.
-    slots, store, bounds, hashes, known : ndarray, ndarray, ndarray, ndarray, int
+    slots, store, bounds, packs, known : ndarray, ndarray, ndarray, ndarray, int
         The table of tokens and the number of tokens in it.
     ids, count : ndarray of int32, int
         The ids and how many of them there are already; one place for each byte is enough.
@@ -115,7 +116,7 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, least,
         room = known + end - i  # a token has at least one byte
         if not frozen and (
             2 * room > len(slots)
-            or room > len(hashes)
+            or room > len(packs)
             or room >= len(bounds)
             or bounds[known] + end - i > len(store)
         ):
@@ -146,23 +147,43 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, least,
                 continue
             length = stop - i
             # Start and multiplier are secret, so that nobody can choose tokens that collide.
-            h = secret
-            for k in range(i, stop):
-                h = (h ^ np.uint64(text[k])) * secret
-            h = (h ^ h >> _32) * secret
-            h ^= h >> _32
-            slot = h & mask
+            if length >= 8:
+                h = secret
+                for k in range(i, stop):
+                    h = (h ^ np.uint64(text[k])) * secret
+                pack = h >> _EIGHT | _LONG
+            else:
+                u = np.uint64(i)
+                if i + 8 <= len(text):  # the compiler makes this one load of eight bytes
+                    pack = (
+                        np.uint64(text[u])
+                        | np.uint64(text[u + _ONE]) << np.uint64(8)
+                        | np.uint64(text[u + np.uint64(2)]) << np.uint64(16)
+                        | np.uint64(text[u + np.uint64(3)]) << np.uint64(24)
+                        | np.uint64(text[u + np.uint64(4)]) << np.uint64(32)
+                        | np.uint64(text[u + np.uint64(5)]) << np.uint64(40)
+                        | np.uint64(text[u + np.uint64(6)]) << np.uint64(48)
+                        | np.uint64(text[u + np.uint64(7)]) << np.uint64(56)
+                    ) & _EVERY >> np.uint64(64 - 8 * length)
+                else:
+                    pack = np.uint64(0)
+                    for k in range(length):
+                        pack |= np.uint64(text[i + k]) << np.uint64(8 * k)
+                pack |= np.uint64(length) << np.uint64(56)
+            h = pack * secret
+            slot = (h ^ h >> _32) & mask
             token = -1
-            while slots[slot] != 0:
-                entry = slots[slot]
-                if (entry ^ h) & _UPPER == 0:
-                    candidate = np.int64((entry & _LOWER) - _ONE)
-                    begin = bounds[candidate]
-                    same = bounds[candidate + 1] - begin == length
-                    k = 0
-                    while same and k < length:
-                        same = text[i + k] == store[begin + k]
-                        k += 1
+            while slots[slot, 0] != 0:
+                if slots[slot, 0] == pack:
+                    candidate = np.int64(slots[slot, 1])
+                    same = True
+                    if length >= 8:
+                        begin = bounds[candidate]
+                        same = bounds[candidate + 1] - begin == length
+                        k = 0
+                        while same and k < length:
+                            same = text[i + k] == store[begin + k]
+                            k += 1
                     if same:
                         token = candidate
                         break
@@ -172,8 +193,9 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, least,
                 for k in range(length):
                     store[bounds[known] + k] = text[i + k]
                 bounds[known + 1] = bounds[known] + length
-                hashes[known] = h
-                slots[slot] = h & _UPPER | np.uint64(known + 1)
+                packs[known] = pack
+                slots[slot, 0] = pack
+                slots[slot, 1] = known
                 known += 1
             ids[count] = token
             count += 1

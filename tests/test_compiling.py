@@ -1,0 +1,189 @@
+import os
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numba
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sentiment.features.kernels.compiling import count_threads, cut_ranges, kernel, run_threads
+
+NOTICE = "compiling the text kernels"
+
+
+def double(numbers):
+    """A kernel in the making."""
+    for k in range(len(numbers)):
+        numbers[k] *= 2
+    return len(numbers)
+
+
+def assert_doubles(compiled: Any) -> None:
+    numbers = np.arange(4)
+    assert isinstance(compiled, numba.core.dispatcher.Dispatcher)
+    assert compiled.targetoptions["nogil"]
+    assert compiled(numbers) == 4
+    assert numbers.tolist() == [0, 2, 4, 6]
+
+
+def test_kernels_are_compiled_where_numba_cannot_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, njit = [], numba.njit
+
+    def refuse(*parts: Any, **options: Any) -> Any:
+        asked.append(options)
+        if options.get("cache"):
+            raise RuntimeError("cannot cache function 'double': no locator available")
+        return njit(*parts, **options)
+
+    monkeypatch.setattr(numba, "njit", refuse)
+    compiled = kernel(double)
+    monkeypatch.undo()  # numba calls it too
+    assert_doubles(compiled)
+    assert [options.get("cache", False) for options in asked] == [True, False]
+
+
+def test_numba_itself_refuses_what_stands_in_no_file() -> None:
+    scope: dict[str, Any] = {"__name__": "nowhere"}
+    exec("def triple(numbers):\n    return numbers.sum() * 3\n", scope)
+    with pytest.raises(RuntimeError, match="no locator available"):
+        numba.njit(cache=True)(scope["triple"])
+    assert kernel(scope["triple"])(np.arange(4)) == 18
+
+
+def run_kernels(cache: Path) -> str:
+    """Run two small kernels in a process that keeps machine code in `cache`."""
+    program = (
+        "import logging; logging.basicConfig(format='%(levelname)s|%(name)s|%(message)s')\n"
+        "import numpy as np\n"
+        "from sentiment.features.kernels.scanning import copy_lowered, find_odd\n"
+        "out = np.zeros(3, np.uint8)\n"
+        "copy_lowered(np.array([65, 98, 91], np.uint8), out)\n"
+        "bounds, found = np.array([0, 3]), np.ones(1, bool)\n"
+        "find_odd(out, bounds[:1], bounds[1:], 0, 1, found, found.copy())\n"
+        "print(out.tolist(), found)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"NUMBA_CACHE_DIR": str(cache)},
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == "[97, 98, 91] [False]\n"
+    return done.stderr
+
+
+def test_it_is_said_once_that_kernels_are_compiled(tmp_path: Path) -> None:
+    said = run_kernels(tmp_path)
+    assert re.fullmatch(
+        rf"WARNING\|sentiment\.features\.kernels\.compiling\|{NOTICE}[^\n]*\n", said
+    )
+    assert len(list(tmp_path.rglob("*.nbc"))) == 2
+    assert run_kernels(tmp_path) == ""
+
+
+def test_kernels_run_where_the_cache_is_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    said = run_kernels(tmp_path / "file" / "cache")  # the cache beside the source may serve
+    assert said.count("\n") == said.count(NOTICE) <= 1
+
+
+def test_kernels_of_others_are_compiled_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    assert numba.njit(double)(np.arange(3)) == 3
+    assert not caplog.records
+
+
+def test_threads() -> None:
+    cores = joblib.cpu_count()
+    assert count_threads(None) == count_threads(-1) == cores
+    assert [count_threads(n) for n in (1, 2, 7)] == [1, 2, 7]
+    assert count_threads(-2) == max(1, cores - 1)
+    assert count_threads(-1000) == 1
+    with pytest.raises(ValueError, match="n_jobs == 0"):
+        count_threads(0)
+
+
+def count_in_worker(_: int) -> tuple[list[int], int]:
+    return [count_threads(n) for n in (None, -1, 1, 3)], int(os.environ["OMP_NUM_THREADS"])
+
+
+@pytest.fixture(scope="module")
+def workers() -> Any:
+    """What two workers say of the threads that they may start."""
+    yield joblib.Parallel(n_jobs=2, backend="loky")(
+        joblib.delayed(count_in_worker)(k) for k in range(2)
+    )
+    joblib.externals.loky.get_reusable_executor().shutdown(wait=True)
+
+
+def test_workers_start_as_many_threads_as_they_are_told(workers: Any) -> None:
+    for (every, same, one, three), _ in workers:
+        assert 1 <= every == same <= joblib.cpu_count()
+        assert (one, three) == (1, 3)
+
+
+@pytest.mark.xfail(
+    joblib.cpu_count() > 1, strict=True,
+    reason="BUG: a worker of joblib counts all cores, against the docstring of count_threads",
+)  # fmt: skip
+def test_workers_share_the_cores(workers: Any) -> None:
+    for (every, *_), share in workers:
+        assert every <= share
+
+
+works = st.lists(st.integers(0, 10) | st.integers(0, 10**12), max_size=60)
+
+
+@settings(deadline=None, derandomize=True)
+@given(work=works, parts=st.integers(1, 20))
+@example(work=[], parts=4)
+@example(work=[0], parts=4)
+@example(work=[0, 0, 0], parts=2)
+@example(work=[0, 0, 9, 0, 0], parts=3)
+@example(work=[10**12, 1, 1], parts=3)
+@example(work=[1] * 40, parts=20)
+def test_ranges_cover_all_documents_in_about_equal_parts(work: list[int], parts: int) -> None:
+    ranges = cut_ranges(np.cumsum(np.array(work, np.int64)), parts)
+    assert 1 <= len(ranges) <= parts
+    assert ranges[0][0] == 0
+    assert ranges[-1][1] == len(work)
+    assert all(before[1] == after[0] for before, after in pairwise(ranges))
+    assert all(type(mark) is int for cut in ranges for mark in cut)
+    if work:
+        assert all(first < last for first, last in ranges)
+        most = sum(work) / parts + 2 * max(work)
+        assert all(sum(work[first:last]) <= most * (1 + 1e-12) for first, last in ranges)
+
+
+def test_equal_documents_are_cut_into_equal_ranges() -> None:
+    assert cut_ranges(np.arange(1, 13), 4) in (
+        [(0, 3), (3, 6), (6, 9), (9, 12)],
+        [(0, 2), (2, 5), (5, 8), (8, 12)],
+    )
+    assert cut_ranges(np.array([5, 6, 7, 1000]), 1) == [(0, 4)]
+    assert cut_ranges(np.array([], np.int64), 3) == [(0, 0)]
+    assert cut_ranges(np.zeros(5, np.int64), 3) == [(0, 5)]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 9])
+def test_results_come_in_the_order_of_the_arguments(count: int) -> None:
+    found = run_threads(lambda a, b: (b, a), [(k, -k) for k in range(count)]) if count else []
+    assert found == [(-k, k) for k in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_errors_in_threads_are_passed_on(count: int) -> None:
+    done = []
+
+    def work(k: int) -> None:
+        done.append(k)
+        if k == count - 1:
+            raise MemoryError(f"in thread {k}")
+
+    with pytest.raises(MemoryError, match=f"in thread {count - 1}"):
+        run_threads(work, [(k,) for k in range(count)])
+    assert sorted(done) == list(range(count))  # none is left running
