@@ -97,7 +97,7 @@ def test_kernels_of_others_are_compiled_without_a_word(caplog: pytest.LogCapture
     assert not caplog.records
 
 
-def test_threads() -> None:
+def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     cores = joblib.cpu_count()
     assert count_threads(None) == count_threads(-1) == cores
     assert [count_threads(n) for n in (1, 2, 7)] == [1, 2, 7]
@@ -105,6 +105,9 @@ def test_threads() -> None:
     assert count_threads(-1000) == 1
     with pytest.raises(ValueError, match="n_jobs == 0"):
         count_threads(0)
+    monkeypatch.setattr(joblib, "effective_n_jobs", {-1: 64, 1: 1}.get)
+    monkeypatch.setitem(vars(numba.config), "NUMBA_NUM_THREADS", 64)
+    assert [count_threads(n) for n in (None, -1, 1)] == [64, 64, 1]
 
 
 def count_in_worker(_: int) -> tuple[list[int], int]:
@@ -126,10 +129,6 @@ def test_workers_start_as_many_threads_as_they_are_told(workers: Any) -> None:
         assert (one, three) == (1, 3)
 
 
-@pytest.mark.xfail(
-    joblib.cpu_count() > 1, strict=True,
-    reason="BUG: a worker of joblib counts all cores, against the docstring of count_threads",
-)  # fmt: skip
 def test_workers_share_the_cores(workers: Any) -> None:
     for (every, *_), share in workers:
         assert every <= share

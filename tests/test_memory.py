@@ -40,11 +40,6 @@ CASES: list[dict[str, Any]] = [
 forget = storage._opened.clear  # what this process has open
 
 
-def bug(reason: str, *values: Any) -> Any:
-    mark = pytest.mark.xfail(reason=f"BUG: {reason}", strict=True)
-    return pytest.param(*values, marks=mark) if values else mark
-
-
 def see(vectorizer: Any, texts: Any, *others: Any) -> Any:
     """All that a fit on `texts` gives, to be compared bit by bit; or why there is none."""
     try:
@@ -78,9 +73,9 @@ def read_nothing(*_: Any, **__: Any) -> None:
 def test_counts_from_a_folder_change_nothing(
     case: dict[str, Any], reviews: pd.DataFrame, tmp_path: Path
 ) -> None:
-    texts = reviews["text"].tolist()[:60]
-    rows = np.random.default_rng(0).integers(0, 50, 45)
-    parts = [texts, [texts[row] for row in rows], texts[30:10:-1], texts[55:]]
+    texts = reviews["text"].tolist()[:45]
+    rows = np.random.default_rng(0).integers(0, 40, 45)
+    parts = [texts, [texts[row] for row in rows], texts[30:10:-1], texts[40:]]
     kept, plain = (TfidfVectorizer(memory=m, n_jobs=1, **case) for m in (tmp_path, None))
     expected = [see(plain, part, texts[20:40], ["unseen film", *texts]) for part in parts]
     for part in parts[3:]:  # counted as it comes
@@ -136,7 +131,6 @@ def test_cleaned_texts_are_other_texts(tmp_path: Path) -> None:
     assert see(TfidfVectorizer(), FILMS) != see(TfidfVectorizer(), CleanedTexts(FILMS))
 
 
-@bug("the name of counts leaves out the rules: numbers of other tokens are taken, even unsound")
 @pytest.mark.parametrize("change", [{}, {"lowercase": False}, {"analyzer": "char"}], ids=str)
 def test_rules_change_between_fit_and_transform(change: dict[str, Any], tmp_path: Path) -> None:
     texts = FILMS if change else CleanedTexts(FILMS)
@@ -204,7 +198,6 @@ def test_unseen_texts_are_transformed_without_a_trace(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@bug("numbers of counts that another process made anew are not those of this one")
 def test_counts_made_anew_by_another_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,7 +216,6 @@ def test_counts_made_anew_by_another_process(
     assert (kept.transform(texts) != plain.transform(texts)).nnz == 0
 
 
-@bug("a TypeError, for the digest of an array of shape (0, 16) cannot be taken")
 def test_no_texts(tmp_path: Path) -> None:
     vectorizer = CountVectorizer(memory=tmp_path)
     vectorizer.count_ahead([])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_memory import bug, find_corpora, fit_films, forget
+from test_memory import find_corpora, fit_films, forget
 
 from sentiment.features import storage
 from sentiment.features.packing import is_sound_corpus
@@ -47,7 +47,6 @@ def test_damaged_entries_are_made_anew(tmp_path: Path, caplog: pytest.LogCapture
     assert not list(tmp_path.rglob("*.new-*"))
 
 
-@bug("each look at a damaged entry is logged: three times for a corpus, twice for counts")
 @pytest.mark.parametrize("pattern", ["*/*/tokens.npy", "*/*/*/ids-1.npy"])
 def test_damage_is_logged_once(
     pattern: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -59,7 +58,6 @@ def test_damage_is_logged_once(
     assert len(caplog.records) == 1
 
 
-@bug("numpy's TokenError for an .npy header that is cut short is not caught")
 def test_any_damage_to_a_header(tmp_path: Path) -> None:
     expected = fit_films(tmp_path)
     (entry,) = find_corpora(tmp_path)
@@ -77,7 +75,7 @@ def test_any_damage_to_a_header(tmp_path: Path) -> None:
     "manifest",
     ["", "{", "[]", "[1]", "{}", '{"tokens": 1}', '"tokens"', b"\xff\xfe", '["../../secret"]',
      '{"../../secret": "DIGEST"}', '{"/etc/secret": "DIGEST"}', '{"tokens/../secret": "DIGEST"}',
-     bug("a TypeError is not caught", "null"), bug("a TypeError is not caught", "7")],
+     "null", "7"],
 )  # fmt: skip
 @pytest.mark.parametrize("of", ["*/*/manifest.json", "*/*/*/manifest.json"])
 def test_manifests_of_all_kinds(
@@ -119,9 +117,6 @@ def put(place: int, value: int) -> Callable[[Any], Any]:
     return change
 
 
-UNSOUND = "is_sound_corpus takes it, and kernels read or write outside of arrays"
-
-
 @pytest.mark.parametrize(
     ("name", "change"),
     [("tokens", put(1, 10**6)), ("tokens", put(0, -1)), ("tokens", lambda a: a.astype(np.int64)),
@@ -135,11 +130,11 @@ UNSOUND = "is_sound_corpus takes it, and kernels read or write outside of arrays
      ("ngrams/bounds-2", put(-1, 10**6)), ("ngrams/bounds-1", lambda a: a[1:]),
      ("ngrams/keys-2", put(0, 2**62)), ("ngrams/keys-2", put(0, 10**6)),
      ("ngrams/keys-2", lambda a: a[:1]), ("ngrams/ids-1", lambda a: a.astype(np.uint32)),
-     bug("an IndexError is not caught", "ends", lambda a: np.int64(3)),
-     bug(UNSOUND, "bounds", put(0, -(10**6))), bug(UNSOUND, "bounds", put(1, 0)),
-     bug(UNSOUND, "store", lambda a: np.full_like(a, 97)),
-     bug("is_sound_corpus takes it", "store", lambda a: a.astype(np.int8)),
-     bug("is_sound_corpus takes it", "tokens", lambda a: a[:, None])],
+     pytest.param("ends", lambda a: np.int64(3)),
+     pytest.param("bounds", put(0, -(10**6))), pytest.param("bounds", put(1, 0)),
+     pytest.param("store", lambda a: np.full_like(a, 97)),
+     pytest.param("store", lambda a: a.astype(np.int8)),
+     pytest.param("tokens", lambda a: a[:, None])],
 )  # fmt: skip
 def test_forged_numbers_are_not_followed(
     name: str, change: Callable[[Any], Any], tmp_path: Path, caplog: pytest.LogCaptureFixture

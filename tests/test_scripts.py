@@ -71,7 +71,8 @@ def test_help_says_what_can_be_typed(run_script: Run) -> None:
     done = run_script("train", "--help")
     assert done.returncode == 0
     assert (
-        "model: ensemble, logistic_regression, naive_bayes, nbsvm, random_forest, sgd, svm" in done.stdout
+        "model: ensemble, logistic_regression, naive_bayes, nbsvm, random_forest, sgd, svm"
+        in done.stdout
     )
     assert "python scripts/train.py model=svm features.max_features=20000" in done.stdout
     assert "python scripts/predict.py input=reviews.csv" in run_script("predict", "--help").stdout

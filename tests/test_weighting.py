@@ -117,6 +117,7 @@ def test_weights_by_hand(
         np.testing.assert_allclose(found.toarray(), expected, rtol=1e-12)
     theirs = ours.to_sklearn()
     assert type(theirs) is text.TfidfVectorizer
+    assert theirs.use_idf
     np.testing.assert_allclose(
         theirs.transform(others).toarray(), ours.transform(others).toarray(), rtol=1e-12
     )
@@ -211,12 +212,7 @@ def make_model(kind: str) -> Any:
 
 
 # VotingClassifier keeps its members as they were before the fit, too.
-VOTE = pytest.param(
-    "vote",
-    marks=pytest.mark.xfail(
-        reason="BUG: NotFittedError from to_sklearn of an NBSVM that is not fitted", strict=True
-    ),
-)
+VOTE = "vote"
 
 
 @pytest.mark.parametrize("kind", ["regression", "nbsvm", VOTE])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import string
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,9 +122,20 @@ class CountMemory:
         cleaned = isinstance(texts, CleanedTexts)
         return self.folder / _name(_LAYOUT, rules, cleaned, unicodedata.unidata_version)
 
+    def _list_corpora(self) -> list[Path]:
+        """Return the folders of all corpora; there may be other things, which are not ours."""
+        return [
+            path
+            for path in self.folder.glob("*/*")
+            if _is_name(path.name, 32) and _is_name(path.parent.name, 16)
+        ]
+
     def _count(self, found: _Found, settings: Settings) -> Recalled:
+        storage.mark_used(found.entry)
+        others = [group for group in self._list_corpora() if group != found.entry]
+        storage.make_room([found.entry, *others], self.most_bytes)
         corpus = unpack_corpus(found.arrays, settings.rules)
-        name, rows = found.entry.name, found.rows
+        rows, name = found.rows, storage.read_stamp(found.arrays)
         if settings.rules.analyzer == "char_wb":
             # Words are kept; to spell each of them once takes no long time.
             layers, ngrams = _count_corpus(corpus, settings)
@@ -141,17 +153,15 @@ class CountMemory:
             ),
             lambda read: is_sound_counts(read, size, documents),
         )
-        others = [group for group in self.folder.glob("*/[!.]*/") if group != found.entry]
-        storage.make_room([found.entry, *others], self.most_bytes)
         layers, ngrams = unpack_counts(
             arrays, corpus.alphabet, settings.rules.separator, settings.ngram_range, documents
         )
-        return Recalled(layers, ngrams, rows, f"{name} {stop_words}-{order}")
+        return Recalled(layers, ngrams, rows, storage.read_stamp(arrays))
 
 
 def _find_corpus(home: Path, digests: np.ndarray) -> _Found | None:
     """Return a corpus that holds all texts."""
-    for entry in sorted(home.glob("[!.]*/")):
+    for entry in sorted(path for path in home.glob("*") if _is_name(path.name, 32)):
         arrays = storage.open_entry(entry, is_sound_corpus)
         if arrays is None or len(arrays["digests"]) < len(digests):
             continue
@@ -203,6 +213,10 @@ def digest_texts(texts: Texts) -> np.ndarray:
 
 def _name(*parts: Any) -> str:
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _is_name(name: str, length: int) -> bool:
+    return len(name) == length and set(name) <= set(string.hexdigits)
 
 
 def _read_order(path: Path) -> int:

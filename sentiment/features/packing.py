@@ -13,6 +13,8 @@ from sentiment.features.storage import Arrays
 from sentiment.features.trie import Ngrams
 
 DIGEST_BYTES = 16
+# What comes of arrays that are missing or of another shape.
+_MISFIT = (IndexError, KeyError, TypeError, ValueError)
 
 
 def pack_corpus(corpus: Corpus) -> Arrays:
@@ -35,16 +37,27 @@ def is_sound_corpus(arrays: Arrays) -> bool:
     """Return whether no number in `arrays` points outside of them."""
     try:
         tokens, ends, digests = arrays["tokens"], arrays["ends"], arrays["digests"]
-        size = len(arrays["bounds"]) - 1 if "bounds" in arrays else Characters.size
+        size = Characters.size
+        if "bounds" in arrays:
+            store, bounds = arrays["store"], arrays["bounds"]
+            size = len(bounds) - 1
+            if not (
+                store.dtype == np.uint8
+                and store.ndim == 1
+                and bounds[0] == 0
+                and _is_rising(bounds, len(store))
+                and Words.from_bytes(store, bounds).size == size  # no word is empty or there twice
+            ):
+                return False
         return (
             tokens.dtype == np.int32
+            and tokens.ndim == 1
             and _is_rising(ends, len(tokens))
             and _is_within(tokens, size)
             and digests.shape == (len(ends), DIGEST_BYTES)
             and digests.dtype == np.uint8
-            and ("bounds" not in arrays or _is_rising(arrays["bounds"][1:], len(arrays["store"])))
         )
-    except (KeyError, TypeError, ValueError):
+    except _MISFIT:
         return False
 
 
@@ -94,6 +107,7 @@ def is_sound_counts(arrays: Arrays, alphabet_size: int, documents: int) -> bool:
                 and bounds[0] == 0
                 and _is_rising(bounds, len(ids))
                 and ids.dtype == counts.dtype == np.int32
+                and ids.ndim == counts.ndim == 1
                 and _is_within(ids, size)
                 and len(counts) == len(ids)
                 and counts.min(initial=1) > 0
@@ -101,13 +115,14 @@ def is_sound_counts(arrays: Arrays, alphabet_size: int, documents: int) -> bool:
                 return False
             before, n = size, n + 1
         return n > 1
-    except (KeyError, TypeError, ValueError):
+    except _MISFIT:
         return False
 
 
 def _is_rising(bounds: np.ndarray, last: int) -> bool:
     return bool(
         bounds.dtype == np.int64
+        and bounds.ndim == 1
         and bounds.min(initial=0) >= 0
         and np.all(bounds[1:] >= bounds[:-1])
         and (bounds[-1] if len(bounds) else 0) == last

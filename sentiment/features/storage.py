@@ -9,8 +9,9 @@ import shutil
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -18,9 +19,22 @@ log = logging.getLogger(__name__)
 
 Arrays = dict[str, np.ndarray]
 
+# The name of an array that is different in each entry that was ever made.
+_STAMP = "stamp"
 _MANIFEST = "manifest.json"
 # Entries stay open, and checked, in a process: a corpus and its counts under some token rules.
 _OPEN_ENTRIES = 8
+# What comes of files that are cut short or hold something else.
+_DAMAGE = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    OSError,
+    SyntaxError,
+    TokenError,
+    TypeError,
+    ValueError,
+)
 _opened: OrderedDict[Path, Arrays] = OrderedDict()
 
 
@@ -50,31 +64,46 @@ def open_or_make(
             # Another process may have made it while this one waited.
             arrays = open_entry(entry, is_sound)
             if arrays is None:
-                arrays = make()
+                if any(entry.glob("*.npy")):
+                    log.warning("the counts in '%s' are damaged and are made anew", entry)
+                arrays = _stamp(make())
                 _write(entry, arrays)
                 arrays = _map(entry, list(arrays))
                 _remember(entry, arrays)
             return arrays
     except OSError as error:
         log.warning("counts cannot be kept in '%s': %s", entry.parent, error)
-        return make() if arrays is None else arrays
+        return _stamp(make()) if arrays is None else arrays
+
+
+def read_stamp(arrays: Arrays) -> str:
+    """Return what tells these arrays from all others, even from the same ones made anew."""
+    return arrays[_STAMP].tobytes().hex()
+
+
+def _stamp(arrays: Arrays) -> Arrays:
+    # What is made again may be numbered otherwise; the stamp tells it apart.
+    return {**arrays, _STAMP: np.frombuffer(os.urandom(16), np.uint8)}
 
 
 def open_entry(entry: Path, is_sound: Callable[[Arrays], bool]) -> Arrays | None:
     """Return the arrays of `entry`, mapped into memory, or None if there are no sound ones."""
-    try:
-        os.utime(entry / _MANIFEST)  # it is in use; see `make_room`
-    except OSError:
+    if not (entry / _MANIFEST).is_file():
         return None
     if entry in _opened:
         _opened.move_to_end(entry)
         return _opened[entry]
     arrays = _read(entry)
-    if arrays is None or not is_sound(arrays):
-        log.warning("the counts in '%s' are damaged and are made anew", entry)
+    if arrays is None or _STAMP not in arrays or not is_sound(arrays):
         return None
     _remember(entry, arrays)
     return arrays
+
+
+def mark_used(entry: Path) -> None:
+    """Note that `entry` is in use now, for `make_room`."""
+    with suppress(OSError):
+        os.utime(entry / _MANIFEST)
 
 
 def make_room(groups: list[Path], most_bytes: int) -> None:
@@ -87,16 +116,25 @@ def make_room(groups: list[Path], most_bytes: int) -> None:
     most_bytes : int
         How much all may take.
     """
-    stats = {
-        group: [path.stat() for path in group.rglob("*") if path.is_file()] for group in groups
-    }
-    total = sum(stat.st_size for found in stats.values() for stat in found)
-    used = {group: max((s.st_mtime for s in found), default=0.0) for group, found in stats.items()}
+    sizes, used = {}, {}
+    for group in groups:
+        stats = list(_list_stats(group))
+        sizes[group] = sum(stat.st_size for stat in stats)
+        used[group] = max((stat.st_mtime_ns for stat in stats), default=0)
+    total = sum(sizes.values())
     for group in sorted(groups[1:], key=used.__getitem__):
         if total <= most_bytes:
             return
         shutil.rmtree(group, ignore_errors=True)
-        total -= sum(stat.st_size for stat in stats[group])
+        total -= sizes[group]
+
+
+def _list_stats(group: Path) -> Iterator[os.stat_result]:
+    for folder, _, names in os.walk(group):
+        for name in names:
+            # Another process may rename or delete it meanwhile.
+            with suppress(FileNotFoundError):
+                yield (Path(folder) / name).stat()
 
 
 def _remember(entry: Path, arrays: Arrays) -> None:
@@ -138,7 +176,7 @@ def _read(entry: Path) -> Arrays | None:
         arrays = _map(entry, [name for name in manifest if name.replace("-", "").isalnum()])
         if all(_digest(arrays[name]) == digest for name, digest in manifest.items()):
             return arrays
-    except (OSError, ValueError, KeyError, AttributeError, EOFError):
+    except _DAMAGE:
         log.debug("cannot read '%s'", entry, exc_info=True)
     return None
 
@@ -152,4 +190,4 @@ def _map(entry: Path, names: list[str]) -> Arrays:
 
 
 def _digest(array: np.ndarray) -> str:
-    return hashlib.blake2b(np.ascontiguousarray(array).data.cast("B")).hexdigest()
+    return hashlib.blake2b(array.tobytes()).hexdigest()

@@ -169,16 +169,18 @@ class NBSVM(ClassifierMixin, BaseEstimator):
         return probabilities
 
     def to_sklearn(self) -> LogisticRegression | OneVsRestClassifier:
-        """Return a fitted classifier of scikit-learn's own that gives the same answers.
+        """Return a classifier of scikit-learn's own that gives the same answers.
 
-        Files of it can be read without this project. It knows no feature names.
+        Files of it can be read without this project. It knows no feature names, and is not fitted
+        if this one is not.
 
         Returns
         -------
         LogisticRegression or OneVsRestClassifier
             The latter for more than two classes.
         """
-        check_is_fitted(self)
+        if not hasattr(self, "coef_"):
+            return self._make_machine()
         if len(self.classes_) == 2:
             return self._make_machine(0, self.classes_)
         whole = OneVsRestClassifier(self._make_machine())
@@ -219,6 +221,7 @@ class NBSVM(ClassifierMixin, BaseEstimator):
         return machine
 
     def _check_rows(self, X: Any) -> Any:
+        check_is_fitted(self)
         return validate_data(self, X, accept_sparse="csr", reset=False)
 
 

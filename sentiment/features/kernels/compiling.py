@@ -52,7 +52,11 @@ def count_threads(n_jobs: int | None) -> int:
 
     A worker of joblib gets the share of the cores that joblib gives it.
     """
-    return max(1, int(joblib.effective_n_jobs(-1 if n_jobs is None else n_jobs)))
+    threads = int(joblib.effective_n_jobs(-1 if n_jobs is None else n_jobs))
+    if n_jobs is None or n_jobs < 0:
+        # joblib tells numba, in the environment of a worker, how many cores it has.
+        threads = min(threads, int(vars(numba.config)["NUMBA_NUM_THREADS"]))
+    return max(1, threads)
 
 
 def run_threads(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> list[Result]:
