@@ -124,7 +124,7 @@ class Layers(Protocol):
 
         Returns
         -------
-        dict of int to ndarray of int64, of shape (sizes[order - 1], 2)
+        dict of int to ndarray of int, of shape (sizes[order - 1], 2)
             A table for each order.
         """
 
@@ -153,7 +153,10 @@ class NgramLayers:
         """Return in how many of `rows` each n-gram stands, and how often."""
 
         def work(found: Counts, size: int, first: int, last: int) -> np.ndarray:
-            part = np.zeros((size, 2), np.int64)
+            # Half the bytes are half the way to the memory, and nearly always enough.
+            most = int(found.counts.max(initial=0)) * len(rows)
+            kind = np.int32 if most < 2**31 else np.int64
+            part = np.zeros((size, 2), kind)
             matrices.add_frequencies(found.bounds, found.ids, found.counts, rows, first, last, part)
             return part
 

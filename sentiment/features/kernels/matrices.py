@@ -26,7 +26,7 @@ def add_frequencies(bounds, ids, counts, rows, first, last, frequencies):
         The documents that count.
     first, last : int
         The range of `rows` to do.
-    frequencies : ndarray of int64, of shape (n_ids, 2)
+    frequencies : ndarray of int32 or int64, of shape (n_ids, 2)
         Number of documents and number of times, added to.
     """
     for r in range(first, last):

@@ -212,18 +212,21 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
                 "After pruning, no terms remain. Try a lower min_df or a higher max_df."
             )
         vocabulary.update(zip(columns.terms, range(len(columns.terms)), strict=True))
+        del X.frequencies  # the caller holds on to X
         rows = counts.layers.take(columns.numbers, counts.rows, threads)
-        matrix = self._make_matrix(rows, len(vocabulary))
         if self.memory is not None:
             self._counted = (vocabulary, columns.numbers, counts.name)
+        del X.recalled, counts, columns  # they take more memory than the matrix
+        matrix = self._make_matrix(rows, len(vocabulary))
         if self.binary:
             matrix.data.fill(1)
         return matrix
 
     def _make_matrix(self, rows: Rows, width: int) -> Any:
         kind = np.int32 if rows.indptr[-1] <= np.iinfo(np.int32).max else np.int64
+        indices = rows.indices.astype(kind, copy=False)
         matrix = sp.csr_array(
-            (rows.data.astype(self.dtype), rows.indices.astype(kind), rows.indptr.astype(kind)),
+            (rows.data.astype(self.dtype), indices, rows.indptr.astype(kind)),
             shape=(len(rows.indptr) - 1, width),
         )
         matrix.has_canonical_format = True
