@@ -6,7 +6,7 @@ from sentiment.config import compose, explain_error, flatten, make
 from sentiment.config.targets import is_allowed
 from sentiment.errors import ConfigError
 
-KNOWN = "data, features, model, deploy, tracking, seed, cv, optimize, outputs"
+KNOWN = "data, features, model, deploy, tracking, seed, cv, optimize, outputs, memory"
 
 
 def mistake(*overrides: str) -> str:

@@ -49,7 +49,9 @@ def test_data(name: str) -> None:
 @pytest.mark.parametrize("name", options("features"))
 def test_features(name: str) -> None:
     texts = ["a good film", "a bad film", "good good fun"] * 5
-    assert make_one("features", name, "fit", "transform").fit_transform(texts).shape[0] == 15
+    labels = ["good", "bad", "good"] * 5
+    made = make_one("features", name, "fit", "transform")
+    assert made.fit_transform(texts, labels).shape[0] == 15
 
 
 @pytest.mark.parametrize("name", options("model"))

@@ -62,7 +62,7 @@ def test_any_damage_to_a_header(tmp_path: Path) -> None:
     expected = fit_films(tmp_path)
     (entry,) = find_corpora(tmp_path)
     whole = (entry / "tokens.npy").read_bytes()
-    for place in range(0, 128, 2):
+    for place in range(0, 128, 8):
         for byte in (0, ord("'"), ord("}"), whole[place] ^ 1):
             damaged = bytearray(whole)
             damaged[place] = byte

@@ -28,7 +28,7 @@ from vectorizer_oracle import (
 
 from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
 
-QUICK = settings(deadline=None, derandomize=True, max_examples=100)
+QUICK = settings(deadline=None, derandomize=True, max_examples=50)
 FILMS = [
     "Good film, good plot",
     "bad film; Bad!",

@@ -13,7 +13,7 @@ from sentiment.data.cleaning import CleanedTexts, Cleaner, clean_text
 from sentiment.features.rules import is_space, is_word_character
 from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
 
-QUICK = settings(deadline=None, derandomize=True, max_examples=100)
+QUICK = settings(deadline=None, derandomize=True, max_examples=50)
 ANALYZERS = ["word", "char", "char_wb"]
 CODE_POINTS = sys.maxunicode + 1
 

@@ -249,7 +249,11 @@ class _MlflowRun(RunRecord):
         # A digest has 36 characters at most.
         source = CodeDatasetSource(tags={})
         data = MetaDataset(source, name=name, digest=fingerprint[:36])  # type: ignore[abstract]
-        self._mlflow.log_input(data, context="training")
+        try:
+            self._mlflow.log_input(data, context="training")
+        except self._mlflow.MlflowException:
+            # Another job of a sweep entered the same data at the same time; now it is there.
+            self._mlflow.log_input(data, context="training")
 
     def log_params(self, params: dict[str, Any]) -> None:
         items = [(key, str(value)) for key, value in params.items()]
