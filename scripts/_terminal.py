@@ -56,7 +56,7 @@ def stop_at_mistake(error: BaseException) -> None:
     if os.environ.get(_WANTS_TRACEBACK) == "1":
         traceback.print_exception(error)
     sys.stderr.write(f"{Path(sys.argv[0]).name}: {problem}\n")
-    sys.exit(USER_ERROR)
+    sys.exit(problem.exit_code if isinstance(problem, SentimentError) else USER_ERROR)
 
 
 class Watch:
@@ -130,13 +130,6 @@ def _discard(folder: Path) -> None:
         if Path.cwd().is_relative_to(parent) or any(parent.iterdir()):
             return
         parent.rmdir()
-
-
-def show_job(job: Job, result: "TrainingResult", metric: str) -> None:
-    """Print one line on a job of a sweep."""
-    seconds = sum(stage.seconds for stage in result.stages)
-    line = f"#{job.number}  {metric} {result.score:.4f} on validation, {seconds:.1f} s"
-    sys.stdout.write(f"{line}  {' '.join(job.overrides)}\n")
 
 
 def show_training(result: "TrainingResult", store: str | None) -> None:

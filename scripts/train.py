@@ -1,29 +1,33 @@
 """Train a text classifier: python scripts/train.py model=svm features.max_features=20000."""
 
 import hydra
-from _terminal import Watch, run_script, show_job, show_training
+from _sweep_watch import SweepWatch
+from _terminal import Watch, run_script, show_training
 from omegaconf import DictConfig
 
 from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+from sentiment.sweeps.observing import OBSERVER
 
 register_schemas()
 
 
 @hydra.main("../conf", "train", execution_whitelist=ALLOWED_TARGETS)
-def main(cfg: DictConfig) -> float:
-    """Train as `cfg` says, show the result and return the metric to optimize."""
+def main(cfg: DictConfig) -> None:
+    """Train as `cfg` says and show the result; a job of a sweep leaves it in its folder."""
     job = current_job()
+    if job.sweep is not None:
+        from sentiment.sweeps.trial import run_trial
+
+        run_trial(cfg, job)
+        return
     with Watch(f"train {' '.join(job.overrides)}", job, discard=True) as watch:
         check_config(cfg)
         from sentiment.training import train
 
         result = train(cfg, job, watch)
-    if job.sweep:
-        show_job(job, result, cfg.optimize)
-    else:
-        show_training(result, cfg.tracking.get("uri"))
-    return result.score
+    show_training(result, cfg.tracking.get("uri"))
 
 
 if __name__ == "__main__":
+    OBSERVER.set(SweepWatch)
     run_script(main)

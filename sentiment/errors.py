@@ -29,7 +29,15 @@ def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 class SentimentError(Exception):
-    """Base of every error that the person at the keyboard can mend."""
+    """Base of every error that the person at the keyboard can mend.
+
+    Attributes
+    ----------
+    exit_code : int
+        What a script that stops at it ends with.
+    """
+
+    exit_code = 2
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""

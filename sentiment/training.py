@@ -1,7 +1,6 @@
 """Train: prepare the data, fit a pipeline, evaluate it, keep a record of all of it."""
 
 import json
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +29,6 @@ from sentiment.model_files import load_model
 from sentiment.pipeline import count_ahead, fit, make_pipeline
 from sentiment.scoring import BatchScorer
 from sentiment.stages import Stage, StageObserver, Stages
-from sentiment.sweep import parent_of
 from sentiment.tracking import Tracker
 
 EVALUATED = ("validation", "test")
@@ -108,7 +106,7 @@ def train(cfg: DictConfig, job: Job, observer: StageObserver | None = None) -> T
             count_ahead(pipeline, pd.concat(texts, ignore_index=True))
     with stages("open tracking"):
         tracker.open()
-    with tracker.start(_run_name(job, pipeline), _tags(dataset, data, job), parent_of(job)) as run:
+    with tracker.start(_run_name(job, pipeline), _tags(dataset, data, job), job.parent) as run:
         run.log_data(dataset.name, data.fingerprint)
         run.log_params(flatten(cfg))
         run.log_text(OmegaConf.to_yaml(cfg, resolve=True), "config.yaml")
@@ -173,14 +171,13 @@ def _run_name(job: Job, pipeline: Pipeline) -> str:
 
 
 def _tags(dataset: Dataset, data: PreparedData, job: Job) -> dict[str, str]:
-    tags = {
+    return {
         "kind": "training",
-        "command": " ".join(["python scripts/train.py", *map(shlex.quote, job.overrides)]),
+        "command": job.write_command(),
         "data": dataset.name,
         "data.fingerprint": data.fingerprint,
         "sample": str(dataset.limit is not None).lower(),
     }
-    return tags | ({} if job.number is None else {"sweep.job": str(job.number)})
 
 
 def _save_results(

@@ -23,14 +23,16 @@ FLOORS = [
     {"models"},
     {"pipeline", "model_files"},
     {"evaluation", "explanation", "tracking"},
-    {"figures", "scoring", "sweep"},
+    {"figures", "scoring"},
     {"prediction", "training"},
+    {"sweeps"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Where big libraries may be imported; and rich, which prints, nowhere.
 ONLY_IN = {
     "mlflow": {"tracking"},
-    "hydra": {"config", "sweep"},
+    "hydra": {"config", "sweeps"},
+    "optuna": {"sweeps"},
     "matplotlib": {"figures"},
     "rich": set(),
 }

@@ -2,7 +2,7 @@
 
 from sentiment.config.checking import check_config
 from sentiment.config.composing import compose, flatten, register_schemas
-from sentiment.config.explaining import explain_error
+from sentiment.config.explaining import describe_error, explain_error
 from sentiment.config.job import Job, current_job
 from sentiment.config.making import make
 from sentiment.config.targets import ALLOWED_TARGETS
@@ -13,6 +13,7 @@ __all__ = [
     "check_config",
     "compose",
     "current_job",
+    "describe_error",
     "explain_error",
     "flatten",
     "make",

@@ -7,6 +7,8 @@ from typing import Any
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from sentiment.config.checking import check_config
@@ -28,6 +30,7 @@ class TrainConfig:
     optimize: str = "accuracy"
     outputs: str = "outputs"
     memory: str | None = None
+    search: Any = MISSING
 
 
 @dataclass
@@ -52,6 +55,13 @@ def register_schemas() -> None:
         ConfigStore.instance().store(
             name=f"{name}_schema", node=schema, provider="sentiment", replace=True
         )
+    OmegaConf.register_resolver("in_sweep", _in_sweep, replace=True)
+
+
+def _in_sweep(value: str) -> str | None:
+    """Return `value` in a sweep and nothing else: what one job alone would not gain from."""
+    sweeping = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+    return value if sweeping else None
 
 
 def compose(primary: str, overrides: list[str] | None = None) -> DictConfig:

@@ -29,6 +29,12 @@ def explain_error(error: BaseException) -> SentimentError | None:
     return None
 
 
+def describe_error(error: BaseException) -> str:
+    """Return what a person can mend, or else the kind of `error` and what it says."""
+    mendable = explain_error(error)
+    return str(mendable) if mendable is not None else f"{type(error).__name__}: {error}"
+
+
 def _explain_choice(wanted: str, options: list[str]) -> ConfigError:
     group, _, name = wanted.rpartition("/")
     return ConfigError(

@@ -1,8 +1,10 @@
 """Where a job runs and how it was asked for."""
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
@@ -23,6 +25,8 @@ class Job:
         The folder of the sweep that it belongs to.
     number : int, optional
         Its number in that sweep.
+    parent : str, optional
+        The tracked run that its own belongs to.
     """
 
     folder: Path
@@ -30,6 +34,22 @@ class Job:
     overrides: list[str] = field(default_factory=list)
     sweep: Path | None = None
     number: int | None = None
+    parent: str | None = None
+
+    def describe(self) -> str:
+        """Return the choices that tell one job from another at a glance."""
+        model, features = (self.choices.get(group, group) for group in ("model", "features"))
+        return f"{model} on {features}"
+
+    def write_command(self) -> str:
+        """Return the command that trains the same by itself."""
+        words = [word for word in self.overrides if not word.startswith(("search=", "search."))]
+        if len(words) < len(self.overrides):
+            # A search may choose these.
+            typed = {word.partition("=")[0] for word in words}
+            chosen = [g for g in ("model", "features") if g in self.choices and g not in typed]
+            words = [*(f"{group}={self.choices[group]}" for group in chosen), *words]
+        return " ".join(["python scripts/train.py", *map(shlex.quote, words)])
 
 
 def current_job() -> Job:
@@ -41,5 +61,12 @@ def current_job() -> Job:
         choices={k: str(v) for k, v in hydra.runtime.choices.items() if "/" not in k and v},
         overrides=list(hydra.overrides.task),
         sweep=Path(hydra.sweep.dir).resolve() if multirun else None,
-        number=int(hydra.job.num) if multirun else None,
+        number=_read_number(hydra) if multirun else None,
     )
+
+
+def _read_number(hydra: HydraConf) -> int:
+    # The launchers count from the first job of a batch, while a sweep that was gone on with may
+    # have gaps; so a sweep names the folders.
+    folder = str(hydra.sweep.subdir)
+    return int(folder) if folder.isdecimal() else int(hydra.job.num)

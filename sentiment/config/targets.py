@@ -11,7 +11,6 @@ ALLOWED_TARGETS = [
     "sentiment.features.*",
     "sentiment.models.*",
     "sentiment.scoring.BatchScorer",
-    "sentiment.sweep.ParentRun",
     "sentiment.tracking.*",
     "sklearn.calibration.*",
     "sklearn.compose.*",

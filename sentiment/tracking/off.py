@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.errors import RunNotFoundError
 from sentiment.model_files import save_model
-from sentiment.tracking.records import ModelChoice, RunRecord, Tracker
+from sentiment.tracking.records import ModelChoice, RunRecord, SweepRecord, Tracker
 
 
 class NoTracker(Tracker):
@@ -22,11 +22,19 @@ class NoTracker(Tracker):
         """Start a run that leaves no record; its model is saved in the folder of the job."""
         yield _UntrackedRun()
 
+    def open_sweep(self, name: str, tags: dict[str, str], run_id: str | None) -> SweepRecord:
+        """Return a record that keeps nothing."""
+        return _Unrecorded()
+
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
         """Raise, since nothing was tracked."""
         raise RunNotFoundError(
             f"run {run!r}", "off", "Predict needs the runs that training tracked: tracking=mlflow."
         )
+
+
+class _Unrecorded(SweepRecord):
+    """No record of a sweep."""
 
 
 class _UntrackedRun(RunRecord):

@@ -85,6 +85,61 @@ class RunRecord(Protocol):
         raise NotImplementedError
 
 
+class SweepRecord(Protocol):
+    """The run of a sweep, to which those of its jobs belong.
+
+    Attributes
+    ----------
+    id : str or None
+        Its id in the store.
+    """
+
+    id: str | None = None
+
+    def find_jobs(self) -> set[int]:
+        """Return the numbers of the jobs that are recorded."""
+        return set()
+
+    def add_job(
+        self,
+        number: int,
+        name: str,
+        period: tuple[float, float],
+        tags: dict[str, str],
+        params: dict[str, str],
+        metrics: dict[str, float],
+        error: str,
+    ) -> None:
+        """Record a job that has ended.
+
+        Parameters
+        ----------
+        number : int
+            Its number in the sweep.
+        name : str
+            Name of its run.
+        period : (float, float)
+            When it started and ended, in seconds since the epoch.
+        tags, params, metrics : dict
+            Facts, settings and numbers.
+        error : str
+            Why it failed, with the traceback; empty if it did not.
+        """
+        return
+
+    def update(self, tags: dict[str, str], metrics: dict[str, float]) -> None:
+        """Record how far the sweep is."""
+        return
+
+    def keep(self, folder: Path) -> None:
+        """Keep all files in `folder`."""
+        return
+
+    def end(self, *, complete: bool) -> None:
+        """End the run; one that is not complete can be gone on with."""
+        return
+
+
 class Tracker(Protocol):
     """Keeps a record of runs."""
 
@@ -108,13 +163,9 @@ class Tracker(Protocol):
         """
         raise NotImplementedError
 
-    def start_parent(self, name: str, tags: dict[str, str]) -> str | None:
-        """Start the run that the jobs of a sweep belong to and return its id."""
-        return None
-
-    def end_parent(self, run_id: str, *, failed: bool) -> None:
-        """End the run of a sweep."""
-        return
+    def open_sweep(self, name: str, tags: dict[str, str], run_id: str | None) -> SweepRecord:
+        """Start the run that the jobs of a sweep belong to, or go on with that of `run_id`."""
+        raise NotImplementedError
 
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
         """Return the model that `run` names.

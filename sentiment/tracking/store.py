@@ -13,7 +13,8 @@ from sklearn.pipeline import Pipeline
 from sentiment import provenance
 from sentiment.errors import RunNotFoundError, TrackingStoreError, UntrustedModelError
 from sentiment.model_files import TRUSTED_TYPES, make_savable
-from sentiment.tracking.records import ModelChoice, RunRecord, Tracker
+from sentiment.tracking.records import ModelChoice, RunRecord, SweepRecord, Tracker
+from sentiment.tracking.sweeps import MlflowSweep
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -66,13 +67,13 @@ class MlflowTracker(Tracker):
         with mlflow.start_run(run_id=run_id, nested=True):
             yield _MlflowRun(run_id)
 
-    def start_parent(self, name: str, tags: dict[str, str]) -> str | None:
-        """Start the run that the jobs of a sweep belong to and return its id."""
-        return self._create_run(name, tags)
-
-    def end_parent(self, run_id: str, *, failed: bool) -> None:
-        """End the run of a sweep."""
-        self._connect().set_terminated(run_id, "FAILED" if failed else "FINISHED")
+    def open_sweep(self, name: str, tags: dict[str, str], run_id: str | None) -> SweepRecord:
+        """Start the run that the jobs of a sweep belong to, or go on with that of `run_id`."""
+        client = self._connect()
+        if run_id is None or not _is_alive(client, run_id):
+            run_id = self._create_run(name, tags)
+        client.update_run(run_id, status="RUNNING")
+        return MlflowSweep(client, self._experiment_id(client), run_id)
 
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
         """Return the model that `run` names."""
@@ -187,6 +188,15 @@ class MlflowTracker(Tracker):
     def _sqlite_path(self) -> Path | None:
         prefix = "sqlite:///"
         return Path(self.uri.removeprefix(prefix)) if self.uri.startswith(prefix) else None
+
+
+def _is_alive(client: "MlflowClient", run_id: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.get_run(run_id).info.lifecycle_stage) == "active"
+    except MlflowException:
+        return False
 
 
 def _first_sentence(error: Exception) -> str:

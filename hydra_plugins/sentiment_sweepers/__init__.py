@@ -1,0 +1,1 @@
+"""The sweepers behind ``-m``; Hydra finds plugins in this namespace."""

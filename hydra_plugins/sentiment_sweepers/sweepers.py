@@ -1,0 +1,82 @@
+"""Hydra's basic sweeper and Optuna's, so that both can be killed and gone on with.
+
+Hydra loads this at every start, so what it needs at work is imported then.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext, TaskFunction
+from hydra_plugins.hydra_optuna_sweeper.config import OptunaSweeperConf
+from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
+from omegaconf import DictConfig
+
+_HOME = "hydra_plugins.sentiment_sweepers.sweepers"
+
+
+class GridSweeper(BasicSweeper):
+    """The basic sweeper, of which no job is lost or done twice."""
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Run the jobs that are left, and train the best."""
+        from sentiment.sweeps.grid import run_grid
+        from sentiment.sweeps.hydra_side import HydraSide
+
+        hydra = HydraSide(self.config, self.hydra_context, self.launcher)
+        typed = [*self._parse_config(), *arguments]
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        (points,) = self.split_arguments(parser.parse_overrides(typed), None)
+        run_grid(hydra, points)
+
+
+class SearchSweeper(OptunaSweeper):
+    """The official Optuna sweeper, with a study that any process may leave or join.
+
+    Samplers and the syntax of ranges are those of the official one. Which trials are asked for,
+    and what becomes of them, is up to `sentiment.sweeps.search`.
+    """
+
+    def __init__(self, sampler: DictConfig, **settings: Any) -> None:
+        super().__init__(sampler, **settings)
+        self._sampler = sampler
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Make the launcher."""
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self._hydra = (config, hydra_context)
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Run the trials that are left, and train the best."""
+        from sentiment.sweeps.hydra_side import HydraSide
+        from sentiment.sweeps.search import run_search
+
+        hydra = HydraSide(*self._hydra, self.sweeper.launcher)
+        run_search(hydra, self._sampler, [*self.sweeper._parse_sweeper_params_config(), *arguments])
+
+
+@dataclass
+class GridSweeperConf(BasicSweeperConf):
+    """What ``hydra/sweeper=resuming_grid`` holds."""
+
+    _target_: str = f"{_HOME}.GridSweeper"
+
+
+@dataclass
+class SearchSweeperConf(OptunaSweeperConf):
+    """What ``hydra/sweeper=resuming_search`` holds."""
+
+    _target_: str = f"{_HOME}.SearchSweeper"
+
+
+for _name, _node in {
+    "resuming_grid": GridSweeperConf,
+    "resuming_search": SearchSweeperConf,
+}.items():
+    ConfigStore.instance().store(
+        group="hydra/sweeper", name=_name, node=_node, provider="sentiment_sweepers"
+    )

@@ -1,0 +1,105 @@
+"""What a sweep needs of Hydra: the typed command, the launcher and the configs of jobs."""
+
+import copy
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.types import HydraContext
+from omegaconf import DictConfig, open_dict
+
+# Jobs that are handed out at a time, for each worker: enough that none waits long for the
+# slowest, and few enough that a search still learns.
+_PER_WORKER = 4
+# For launchers that put jobs into a queue.
+_QUEUED = 16
+
+
+@dataclass(frozen=True)
+class HydraSide:
+    """A sweep as Hydra sees it.
+
+    Attributes
+    ----------
+    config : DictConfig
+        The composed config, Hydra's own part included.
+    context : HydraContext
+        Of the running app.
+    launcher : hydra Launcher
+        Runs jobs.
+    """
+
+    config: DictConfig
+    context: HydraContext
+    launcher: Any
+
+    @property
+    def task(self) -> DictConfig:
+        """The config without Hydra's own part."""
+        return _without_hydra(self.config)
+
+    @property
+    def settings(self) -> Any:
+        """How the sweep is run: the group ``search``."""
+        return self.config.search
+
+    def compose(self, overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
+        """Return the config of a job and the config files chosen in it."""
+        cfg = self.context.config_loader.load_sweep_config(self.config, list(overrides))
+        choices = cfg.hydra.runtime.choices
+        chosen = {k: str(v) for k, v in choices.items() if "/" not in k and v}
+        return _without_hydra(cfg), chosen
+
+    def list_typed(self) -> list[str]:
+        """Return what was typed, but for a request to start anew."""
+        typed = self.config.hydra.overrides
+        words = [*typed.task, *typed.hydra]
+        hidden = ("search.fresh=", "hydra.mode=")
+        return [word for word in words if not word.startswith(hidden)]
+
+    def describe_command(self) -> str:
+        """Return the command that goes on with the sweep."""
+        return " ".join(["python scripts/train.py -m", *map(shlex.quote, self.list_typed())])
+
+    def count_batch(self) -> int:
+        """Return how many jobs are handed to the launcher at a time."""
+        if self.settings.batch is not None:
+            return int(self.settings.batch)
+        launcher = self.config.hydra.launcher
+        if str(launcher._target_).endswith(".BasicLauncher"):
+            return 1
+        workers = launcher.get("n_jobs")
+        if workers is None:
+            return _QUEUED
+        return _PER_WORKER * (workers if workers > 0 else os.cpu_count() or 1)
+
+
+def _without_hydra(config: DictConfig) -> DictConfig:
+    task = copy.deepcopy(config)
+    with open_dict(task):
+        del task["hydra"]
+    return task
+
+
+def quote(value: str) -> str:
+    """Return `value` as Hydra reads it back, whatever signs are in it."""
+    # Backslashes only mean something before a quotation mark.
+    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), value)
+    return f"'{escaped}'"
+
+
+def write_override(key: str, value: Any) -> str:
+    """Return the override that gives `key` the `value`, quoted if Hydra reads something else."""
+    written = f"{key}={value}"
+    if not isinstance(value, str):
+        return written
+    try:
+        read = OverridesParser.create().parse_override(written)
+    except HydraException:
+        return f"{key}={quote(value)}"
+    return f"{key}={quote(value)}" if read.is_sweep_override() else written

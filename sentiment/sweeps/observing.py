@@ -1,0 +1,56 @@
+"""Whoever watches a sweep; Hydra starts sweeps, so there is no argument to hand one over."""
+
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # a script sets an observer before anything heavy is loaded
+    from sentiment.sweeps.objectives import Objective
+    from sentiment.sweeps.results import JobResult
+    from sentiment.training import TrainingResult
+
+
+class SweepObserver(Protocol):
+    """Is told how a sweep goes, from one thread at a time."""
+
+    def on_sweep(
+        self, name: str, shared: Sequence[str], total: int, done: int, objective: "Objective"
+    ) -> None:
+        """Note that a sweep begins or goes on.
+
+        Parameters
+        ----------
+        name : str
+            Name of the sweep.
+        shared : sequence of str
+            The overrides that all jobs have.
+        total, done : int
+            Number of jobs, and how many were there before.
+        objective : Objective
+            What makes a job the best.
+        """
+        return
+
+    def on_job(self, result: "JobResult", best: "JobResult | None") -> None:
+        """Note that a job has ended; `best` is the best so far."""
+        return
+
+    def on_note(self, text: str) -> None:
+        """Pass on what the person should know."""
+        return
+
+    def on_winner(self, number: int, result: "TrainingResult") -> None:
+        """Note that the best job was trained in full."""
+        return
+
+    def on_end(self) -> None:
+        """Note that there are no more jobs."""
+        return
+
+
+class Unobserved(SweepObserver):
+    """Nobody watches."""
+
+
+# Makes whoever watches the sweeps of this thread.
+OBSERVER: ContextVar[Callable[[], SweepObserver]] = ContextVar("OBSERVER", default=Unobserved)

@@ -1,0 +1,167 @@
+"""Jobs in a folder, run by one of Hydra's launchers and followed while they run."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sentiment.config import describe_error
+from sentiment.sweeps.hydra_side import quote
+from sentiment.sweeps.results import JobResult, discard_result, read_result, write_result
+
+# Seconds between two looks for results of jobs that run elsewhere.
+_POLL = 0.1
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job that is to be run.
+
+    Attributes
+    ----------
+    number : int
+        Its number, and the name of its folder.
+    overrides : sequence of str
+        What it is asked for.
+    """
+
+    number: int
+    overrides: Sequence[str]
+
+
+class JobRunner:
+    """Runs jobs and hands each result on as soon as it is there.
+
+    A job leaves its result in its folder, whichever process or machine it ran on; so a result
+    that nobody waited for is not lost either. A job that ends without one has failed.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the folders of the jobs are.
+    launch : callable
+        ``launch`` of a Hydra launcher: overrides of several jobs and the number of the first.
+    compose : callable
+        Composes the config of one job, and raises if there is none.
+    on_result : callable
+        Takes each result.
+    on_wait : callable
+        Is called every now and then while jobs run.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        launch: Callable[[Sequence[Sequence[str]], int], Any],
+        compose: Callable[[list[str]], Any],
+        on_result: Callable[[JobResult], None],
+        on_wait: Callable[[], None],
+    ) -> None:
+        self.folder = folder
+        self._launch = launch
+        self._compose = compose
+        self._on_result = on_result
+        self._on_wait = on_wait
+
+    def run(self, jobs: Sequence[PlannedJob]) -> None:
+        """Run `jobs`; when this returns, each has a result.
+
+        Raises
+        ------
+        Exception
+            Whatever `on_result` raised.
+        """
+        pending = {job.number: job for job in jobs}
+        for number in pending:
+            discard_result(self.folder / str(number))
+        while pending:
+            problem = None
+            begun = time.time()
+            with self._collecting(pending):
+                try:
+                    self._launch([self._address(j) for j in pending.values()], min(pending))
+                except Exception as error:  # of the launcher: the jobs report their own
+                    problem = error
+            lost = [job for job in pending.values() if self._was_started(job.number, begun)]
+            faulty = self._find_faulty(pending.values()) if problem else {}
+            if faulty:
+                failed = faulty
+            elif lost or problem is None:
+                why = RuntimeError(f"the job ended without a result ({problem or 'no error'})")
+                failed = dict.fromkeys((job.number for job in lost or pending.values()), why)
+            else:
+                raise problem
+            for number, reason in failed.items():
+                job = pending.pop(number)
+                self._on_result(self._fail(job, begun, reason))
+
+    def _address(self, job: PlannedJob) -> list[str]:
+        """Return the overrides of `job` with its own folder among them."""
+        return [
+            *job.overrides,
+            f"hydra.sweep.dir={quote(str(self.folder))}",
+            f"hydra.sweep.subdir='{job.number}'",
+        ]
+
+    def _was_started(self, number: int, since: float) -> bool:
+        """Return whether Hydra made the folder of a job."""
+        folder = self.folder / str(number)
+        return folder.is_dir() and folder.stat().st_mtime >= since - 1
+
+    def _find_faulty(self, jobs: Any) -> dict[int, Exception]:
+        """Return the jobs that have no config, and why."""
+        faulty: dict[int, Exception] = {}
+        for job in jobs:
+            try:
+                self._compose(self._address(job))
+            except Exception as error:  # Hydra and OmegaConf have many
+                faulty[job.number] = error
+        return faulty
+
+    def _fail(self, job: PlannedJob, begun: float, error: Exception) -> JobResult:
+        result = JobResult(
+            number=job.number,
+            overrides=list(job.overrides),
+            started=begun,
+            ended=time.time(),
+            name="failed",
+            error=describe_error(error),
+        )
+        write_result(self.folder / str(job.number), result)
+        return result
+
+    @contextmanager
+    def _collecting(self, pending: dict[int, PlannedJob]) -> Iterator[None]:
+        """Hand results on while the ``with`` block runs, and the rest at its end."""
+        over = threading.Event()
+        problems: list[BaseException] = []
+
+        def collect() -> None:
+            for number in sorted(pending):
+                result = read_result(self.folder / str(number))
+                if result is not None:
+                    del pending[number]
+                    self._on_result(result)
+
+        def follow() -> None:
+            try:
+                while not over.wait(_POLL):
+                    collect()
+                    self._on_wait()
+            except BaseException as error:  # raised again in the thread of the sweep
+                problems.append(error)
+
+        thread = threading.Thread(target=follow, name="results", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            if not problems:
+                collect()
+        if problems:
+            raise problems[0]

@@ -1,0 +1,181 @@
+"""A search: Optuna asks for trials until there are as many as were wanted."""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from sentiment.config import check_config, make
+from sentiment.errors import ConfigError
+from sentiment.sweeps.failures import FailurePolicy, check_failures
+from sentiment.sweeps.hydra_side import HydraSide
+from sentiment.sweeps.objectives import find_objectives
+from sentiment.sweeps.observing import OBSERVER
+from sentiment.sweeps.results import read_results
+from sentiment.sweeps.runner import JobRunner, PlannedJob
+from sentiment.sweeps.session import Session
+from sentiment.sweeps.storage import open_storage
+from sentiment.sweeps.studies import Draw, Space, Study
+from sentiment.sweeps.study_figures import save_study_figures
+from sentiment.sweeps.trial import list_settings, read_data
+
+_SAMPLERS = ("optuna.samplers.*", "hydra_plugins.hydra_optuna_sweeper.*")
+# Seconds between two looks at a study whose last trials run in other processes.
+_PATIENCE = 1.0
+
+
+def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) -> None:
+    """Run what is left of a search, and train its best.
+
+    Parameters
+    ----------
+    hydra : HydraSide
+        The sweep as Hydra sees it.
+    sampler : DictConfig
+        Describes an Optuna sampler.
+    arguments : sequence of str
+        What was typed.
+
+    Raises
+    ------
+    SentimentError
+        The config cannot be run, the study looks for something else, or jobs failed.
+    """
+    cfg, settings, observer = hydra.task, hydra.settings, OBSERVER.get()()
+    check_config(cfg)
+    objectives = find_objectives(settings.objectives or [cfg.optimize])
+    space = read_space(settings, arguments)
+    home = Path(cfg.outputs) / "search"
+    storage = open_storage(settings.storage, home / "studies.journal")
+    taken = [path.name for path in home.glob("*") if path.is_dir()]
+    study = Study(settings.name, storage, objectives, taken=taken, fresh=settings.fresh)
+    study.define(
+        {
+            "space": space.describe(),
+            "settings": _list_fixed_settings(cfg, space),
+            "objectives": [o.name for o in objectives],
+            "data": read_data(cfg).fingerprint,
+        }
+    )
+    study.beat()
+    tracker = make(cfg, "tracking", "open_sweep")
+    tracker.open()
+    tags = {"kind": "sweep", "study": study.name, "command": hydra.describe_command()}
+    record = tracker.open_sweep(f"search {study.name}", tags, study.run_id)
+    study.run_id = record.id
+    session = Session(
+        name=study.name,
+        folder=(home / study.name).resolve(),
+        objective=objectives[0],
+        record=record,
+        observer=observer,
+        policy=FailurePolicy(settings.max_failures, fresh=study.count_done() == 0),
+        total=settings.n_trials,
+        shared=space.write({}),
+        tell=study.tell,
+    )
+    session.begin()
+    again = study.mend(session.results)
+    if again:
+        observer.on_note(f"{len(again)} trials were cut off and are run again")
+    study.seed(_make_sampler(sampler, space, study))
+    runner = JobRunner(
+        session.folder, hydra.launcher.launch, hydra.compose, session.take, study.beat
+    )
+    with session.keeping(hydra.describe_command()):
+        while draws := _ask(study, space, settings.n_trials, hydra.count_batch(), session):
+            runner.run([PlannedJob(d.number, space.write(d.params)) for d in draws])
+        best = study.find_best()
+        if best is not None and study.claim_winner(best.number):
+            overrides = space.write(best.params)
+            session.train_winner(best.number, overrides, *hydra.compose(overrides))
+            study.keep_winner(best.number)
+            save_study_figures(study.optuna, objectives, session.folder / "figures")
+            record.keep(session.folder / "figures")
+    check_failures(session.failed, len(session.results))
+
+
+def _ask(study: Study, space: Space, total: int, batch: int, session: Session) -> list[Draw]:
+    """Return trials to be run next; none when there are as many as wanted and all have ended."""
+    while True:
+        draws: list[Draw] = []
+        while len(draws) < batch and (draw := study.ask(space, total, draws)):
+            draws.append(draw)
+        if draws or not study.count_running():
+            return draws
+        # Other processes are at work; if one dies, its trials are run here.
+        time.sleep(_PATIENCE)
+        study.beat()
+        study.mend(read_results(session.folder))
+
+
+def read_space(settings: Any, arguments: Sequence[str]) -> Space:
+    """Return what is drawn from: the space in the config, changed by what was typed.
+
+    Raises
+    ------
+    ConfigError
+        A range cannot be read.
+    """
+    from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
+    from optuna.distributions import CategoricalDistribution
+
+    def read(space: Any) -> dict[str, Any]:
+        lines = [f"{key}={value}" for key, value in (space or {}).items()]
+        try:
+            return dict(create_params_from_overrides(lines)[0])
+        except (ValueError, NotImplementedError) as error:
+            raise ConfigError([f"search.space: {error}"]) from error
+
+    typed, fixed, others = create_params_from_overrides(list(arguments))
+    common = read(settings.space)
+    branches: dict[str, dict[str, dict[str, Any]]] = {}
+    for key, cases in (settings.branches or {}).items():
+        common[key] = CategoricalDistribution(list(cases))
+        branches[key] = {case: read(space) for case, space in cases.items()}
+    in_branches = {k for cases in branches.values() for space in cases.values() for k in space}
+    for key in [*typed, *fixed]:
+        common.pop(key, None)
+        for cases in branches.values():
+            for space in cases.values():
+                if key in space and key in typed:
+                    space[key] = typed[key]
+                elif key in space:
+                    del space[key]
+    common |= {key: d for key, d in typed.items() if key not in in_branches}
+    return Space(common, branches, {k: str(v) for k, v in fixed.items()}, tuple(others))
+
+
+def _list_fixed_settings(cfg: DictConfig, space: Space) -> dict[str, str]:
+    """Return the settings that no trial changes."""
+    drawn = space.list_drawn()
+    return {
+        key: str(value)
+        for key, value in list_settings(cfg).items()
+        if not any(key == name or key.startswith(f"{name}.") for name in drawn)
+    }
+
+
+def _make_sampler(described: DictConfig, space: Space, study: Study) -> Any:
+    """Return the sampler, which does not repeat what it drew before the study was gone on with."""
+    from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
+
+    config = OmegaConf.to_container(described, resolve=True)
+    if isinstance(config, dict) and config.get("seed") is not None:
+        config["seed"] = (int(config["seed"]) + len(study.optuna.trials)) % 2**32
+    sampler = instantiate(config, _execution_whitelist_=_SAMPLERS)
+    if not isinstance(sampler, partial):
+        return sampler
+    if space.branches:
+        raise ConfigError(["a grid has no branches; choose another hydra/sweeper/sampler."])
+    try:
+        choices = {
+            k: OptunaSweeperImpl._to_grid_sampler_choices(d) for k, d in space.common.items()
+        }
+    except ValueError as error:
+        raise ConfigError([f"a grid needs values it can count: {error}"]) from error
+    return sampler(choices)

@@ -1,0 +1,162 @@
+"""One process's part in a sweep: results are recorded, told and judged, and the best is trained."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from sentiment.config import Job
+from sentiment.sweeps.failures import FailurePolicy
+from sentiment.sweeps.objectives import Objective
+from sentiment.sweeps.observing import SweepObserver
+from sentiment.sweeps.results import JobResult, read_results
+from sentiment.tracking import SweepRecord
+from sentiment.training import train
+
+WINNER = "winner"
+
+
+@dataclass
+class Session:
+    """What happens to the results of a sweep.
+
+    Attributes
+    ----------
+    name : str
+        Name of the sweep.
+    folder : Path
+        Where the folders of its jobs are.
+    objective : Objective
+        What makes a job the best.
+    record : SweepRecord
+        The tracked run of the sweep.
+    observer : SweepObserver
+        Whoever watches.
+    policy : FailurePolicy
+        When to give up.
+    tell : callable
+        Enters a result elsewhere, such as in a study, before anything else happens to it.
+    total : int
+        How many jobs there will be.
+    shared : sequence of str
+        The overrides that all jobs have.
+    results : dict of int to JobResult
+        All results so far, by number.
+    """
+
+    name: str
+    folder: Path
+    objective: Objective
+    record: SweepRecord
+    observer: SweepObserver
+    policy: FailurePolicy
+    total: int
+    shared: Sequence[str]
+    tell: Callable[[JobResult], None] = lambda result: None
+    results: dict[int, JobResult] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Take up what an earlier process left: its results, and those it did not record."""
+        self.results = read_results(self.folder)
+        recorded = self.record.find_jobs() if self.results else set()
+        for number in sorted(self.results.keys() - recorded):
+            self._record(self.results[number])
+        done = len(self.results)
+        self.observer.on_sweep(self.name, self.shared, self.total, done, self.objective)
+
+    def take(self, result: JobResult) -> None:
+        """Take the result of a job that has just ended.
+
+        Raises
+        ------
+        SweepStoppedError
+            Too many jobs failed.
+        """
+        self.tell(result)
+        self.results[result.number] = result
+        self._record(result)
+        self.observer.on_job(result, self.best)
+        self.policy.add(result)
+
+    @property
+    def best(self) -> JobResult | None:
+        """The best result so far."""
+        number = self.objective.choose(self.results)
+        return None if number is None else self.results[number]
+
+    @property
+    def failed(self) -> list[JobResult]:
+        """The results of the jobs that failed."""
+        return [result for _, result in sorted(self.results.items()) if result.error]
+
+    def _record(self, result: JobResult) -> None:
+        parts = (result.error, result.trace)
+        self.record.add_job(
+            result.number,
+            result.name,
+            (result.started, result.ended),
+            result.tags,
+            result.settings,
+            result.metrics,
+            "\n\n".join(part for part in parts if part),
+        )
+        best = self.best
+        if best is not None:
+            score = best.metrics[self.objective.metric]
+            self.record.update(
+                {"best.job": str(best.number), "best.overrides": " ".join(best.overrides)},
+                {f"best/{self.objective.metric}": score, "jobs/done": float(len(self.results))},
+            )
+
+    @contextmanager
+    def keeping(self, command: str) -> Iterator[None]:
+        """End the record of the sweep with the ``with`` block, however that ends."""
+        complete = False
+        try:
+            yield
+            complete = True
+        except KeyboardInterrupt:
+            self.observer.on_note(
+                f"stopped: {len(self.results)} of {self.total} jobs are kept. Go on with: {command}"
+            )
+            raise
+        finally:
+            self.observer.on_end()
+            self.record.end(complete=complete)
+
+    def read_winner(self) -> int | None:
+        """Return the number of the job that was trained as the winner, if one was."""
+        path = self.folder / WINNER / "job.json"
+        return int(json.loads(path.read_text())["number"]) if path.is_file() else None
+
+    def train_winner(
+        self, number: int, overrides: list[str], cfg: DictConfig, choices: dict[str, str]
+    ) -> None:
+        """Train the best job as a run of its own, and score it on the test rows, once.
+
+        Parameters
+        ----------
+        number : int
+            The job.
+        overrides : list of str
+            What it was asked for.
+        cfg : DictConfig
+            As composed for the best job.
+        choices : dict of str to str
+            The config files in it.
+        """
+        self.observer.on_note(f"training #{number} in full, and scoring it on test rows once")
+        folder = self.folder / WINNER
+        folder.mkdir(parents=True, exist_ok=True)
+        job = Job(folder, choices, overrides, parent=self.record.id)
+        result = train(cfg, job)
+        facts = {"number": number, "run": result.run_id, "command": job.write_command()}
+        (folder / "job.json").write_text(json.dumps(facts, indent=2) + "\n")
+        self.record.update(
+            {"winner.run": str(result.run_id)},
+            {k: v for k, v in result.metrics.items() if k.startswith("test/")},
+        )
+        self.observer.on_winner(number, result)

@@ -1,0 +1,301 @@
+"""Optuna studies that are gone on with; the only importer of Optuna's studies."""
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sentiment.errors import SentimentError
+from sentiment.sweeps.hydra_side import write_override
+from sentiment.sweeps.objectives import Objective
+from sentiment.sweeps.owners import BEAT, is_alive, name_owner
+from sentiment.sweeps.results import JobResult
+from sentiment.sweeps.storage import newest
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+# Attributes of trials and of studies.
+_OWNER, _STALE, _SAME, _ERROR = "owner", "stale", "same_as", "error"
+_DEFINITION, _RUN, _WINNER, _BEAT = "definition", "run", "winner", "beat "
+
+
+class StudyMismatchError(SentimentError, ValueError):
+    """A study is there already, but it looks for something else."""
+
+    def __init__(self, name: str, differences: Sequence[str]) -> None:
+        shown = "\n".join(f"  - {line}" for line in differences[:8])
+        more = f"\n  and {len(differences) - 8} more" if len(differences) > 8 else ""
+        super().__init__(
+            f"the study {name!r} was started with something else, so its trials cannot be "
+            f"compared with new ones:\n{shown}{more}\nGo on with what it was started with, start "
+            "a new one beside it with search.fresh=true, or name another: search.name=<name>."
+        )
+
+
+@dataclass(frozen=True)
+class Space:
+    """What trials are drawn from.
+
+    Attributes
+    ----------
+    common : mapping of str to distribution
+        What every trial draws, by setting.
+    branches : mapping
+        By setting, then by its value: what only trials with that value draw.
+    fixed : mapping of str to str
+        Settings that have one value.
+    others : sequence of str
+        Overrides of another kind, such as those that take a setting away.
+    """
+
+    common: Mapping[str, Any]
+    branches: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    fixed: Mapping[str, str]
+    others: Sequence[str] = ()
+
+    def list_drawn(self) -> list[str]:
+        """Return all settings that some trial draws."""
+        cases = [case for cases in self.branches.values() for case in cases.values()]
+        return [*self.common, *(name for case in cases for name in case)]
+
+    def write(self, params: Mapping[str, Any]) -> list[str]:
+        """Return the overrides of a trial that drew `params`."""
+        drawn = (write_override(key, value) for key, value in params.items())
+        return [*(f"{key}={value}" for key, value in self.fixed.items()), *self.others, *drawn]
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as strings."""
+        return {
+            "common": {name: str(d) for name, d in self.common.items()},
+            "branches": {
+                key: {c: {name: str(d) for name, d in s.items()} for c, s in cases.items()}
+                for key, cases in self.branches.items()
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A trial to be run: its number and the value of each setting that was drawn."""
+
+    number: int
+    params: dict[str, Any]
+
+
+class Study:
+    """A study on which several processes may be at work, and any of them may die.
+
+    Parameters
+    ----------
+    name : str
+        What the user calls it.
+    storage : optuna storage
+        From `open_storage`.
+    objectives : sequence of Objective
+        What it looks for.
+    taken : sequence of str
+        Names that a new study cannot have.
+    fresh : bool
+        Whether a new one is started beside one that is there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        storage: Any,
+        objectives: Sequence[Objective],
+        *,
+        taken: Sequence[str] = (),
+        fresh: bool = False,
+    ) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        names = optuna.get_all_study_names(storage)
+        known, _ = newest(name, names)
+        _, following = newest(name, [*names, *taken])
+        self.name = following if fresh or known is None else known
+        self.objectives = objectives
+        self._study = optuna.create_study(
+            study_name=self.name,
+            storage=storage,
+            directions=["maximize" if o.more else "minimize" for o in objectives],
+            load_if_exists=True,
+        )
+        self._owner = name_owner()
+        self._last_beat = 0.0
+
+    def define(self, definition: Mapping[str, Any]) -> None:
+        """Keep what the study looks for, or compare it with what is kept.
+
+        Raises
+        ------
+        StudyMismatchError
+            It was started with something else.
+        """
+        now = json.loads(json.dumps(definition))
+        kept = self._study.user_attrs.get(_DEFINITION)
+        if kept is None:
+            self._study.set_user_attr(_DEFINITION, now)
+        elif kept != now:
+            raise StudyMismatchError(self.name, list_differences(kept, now))
+
+    def seed(self, sampler: Any) -> None:
+        """Draw with `sampler` from now on."""
+        self._study.sampler = sampler
+
+    @property
+    def run_id(self) -> str | None:
+        """The tracked run of the sweep, if it has one."""
+        found: str | None = self._study.user_attrs.get(_RUN)
+        return found
+
+    @run_id.setter
+    def run_id(self, run_id: str | None) -> None:
+        self._study.set_user_attr(_RUN, run_id)
+
+    @property
+    def optuna(self) -> Any:
+        """The study as Optuna has it."""
+        return self._study
+
+    def list_trials(self) -> "list[FrozenTrial]":
+        """Return all trials but those whose process died and that are run again."""
+        trials = self._study.get_trials(deepcopy=False)
+        return [trial for trial in trials if _STALE not in trial.user_attrs]
+
+    def count_done(self) -> int:
+        """Return how many trials have ended, well or not."""
+        return sum(trial.state.is_finished() for trial in self.list_trials())
+
+    def count_running(self) -> int:
+        """Return how many trials are being run, here or elsewhere."""
+        return sum(trial.state.name == "RUNNING" for trial in self.list_trials())
+
+    def mend(self, results: Mapping[int, JobResult]) -> list[int]:
+        """Settle trials whose process died: told if a result is left, else to be run again.
+
+        Returns
+        -------
+        list of int
+            The numbers of those that will be run again, under another number.
+        """
+        beats = self._study.user_attrs
+        again = []
+        for trial in self.list_trials():
+            owner = trial.user_attrs.get(_OWNER)
+            beat = beats.get(f"{_BEAT}{owner}", 0.0)
+            if trial.state.name != "RUNNING" or is_alive(owner, beat):
+                continue
+            if trial.number in results:
+                self.tell(results[trial.number])
+            elif self._give_up(trial):
+                self._study.enqueue_trial(trial.params)
+                again.append(trial.number)
+        return again
+
+    def ask(self, space: Space, total: int, pending: Sequence[Draw]) -> Draw | None:
+        """Return the next trial, or None if there are `total`, or if it is one of `pending`.
+
+        A trial that would be the same as one that is complete is not run: it is told what that
+        one found, and counts as done.
+        """
+        while sum(t.state.name != "WAITING" for t in self.list_trials()) < total:
+            trial = self._study.ask(dict(space.common))
+            trial.set_user_attr(_OWNER, self._owner)
+            for key, cases in space.branches.items():
+                value = trial.params.get(key, space.fixed.get(key))
+                for name, distribution in cases.get(str(value), {}).items():
+                    _suggest(trial, name, distribution)
+            drawn = Draw(trial.number, dict(trial.params))
+            others = self.list_trials()
+            surplus = sum(t.number < trial.number for t in others if t.state.name != "WAITING")
+            twice = any(drawn.params == other.params for other in pending)
+            if surplus >= total or twice:
+                self._give_up(trial)  # another process was faster
+                return None
+            twin = next((t for t in others if t.values and t.params == drawn.params), None)
+            if twin is None:
+                return drawn
+            trial.set_user_attr(_SAME, twin.number)
+            self._study.tell(trial, twin.values)
+        return None
+
+    def tell(self, result: JobResult) -> None:
+        """Enter what a job found."""
+        values = [result.metrics.get(o.metric, math.nan) for o in self.objectives]
+        if result.error or not all(map(math.isfinite, values)):
+            trial = next(t for t in self.list_trials() if t.number == result.number)
+            if not trial.state.is_finished():
+                error = result.error or f"{self.objectives[0].name} is no number"
+                self._study._storage.set_trial_user_attr(trial._trial_id, _ERROR, error[:2000])
+                self._study.tell(result.number, state=_states().FAIL, skip_if_finished=True)
+        else:
+            self._study.tell(result.number, values, skip_if_finished=True)
+
+    def find_best(self) -> Draw | None:
+        """Return the best trial by the first objective, the first of equals."""
+        ended = [t for t in self.list_trials() if t.values and _SAME not in t.user_attrs]
+        sign = -1 if self.objectives[0].more else 1
+        best = min(ended, key=lambda trial: (sign * trial.values[0], trial.number), default=None)
+        return None if best is None else Draw(best.number, dict(best.params))
+
+    def list_repeats(self) -> dict[int, int]:
+        """Return the trials that were not run, and which each is the same as."""
+        return {t.number: t.user_attrs[_SAME] for t in self.list_trials() if _SAME in t.user_attrs}
+
+    def beat(self) -> None:
+        """Let other processes know that this one is there; to be called again and again."""
+        if time.monotonic() - self._last_beat > BEAT:
+            self._last_beat = time.monotonic()
+            self._study.set_user_attr(f"{_BEAT}{self._owner}", time.time())
+
+    def claim_winner(self, number: int) -> bool:
+        """Return whether it is on this process to train the winner, which is trial `number`."""
+        attributes = self._study.user_attrs
+        claim = attributes.get(_WINNER, {"number": None, "owner": None, "done": False})
+        beat = attributes.get(f"{_BEAT}{claim['owner']}", 0.0)
+        if claim["number"] == number and (claim["done"] or is_alive(claim["owner"], beat)):
+            return False
+        claim = {"number": number, "owner": self._owner, "done": False}
+        self._study.set_user_attr(_WINNER, claim)
+        return True
+
+    def keep_winner(self, number: int) -> None:
+        """Note that the winner is trained."""
+        claim = {"number": number, "owner": self._owner, "done": True}
+        self._study.set_user_attr(_WINNER, claim)
+
+    def _give_up(self, trial: Any) -> bool:
+        """Take a trial out of the count; return False if another process settled it first."""
+        self._study._storage.set_trial_user_attr(trial._trial_id, _STALE, True)
+        try:
+            self._study.tell(trial.number, state=_states().FAIL)
+        except ValueError:
+            return False
+        return True
+
+
+def _states() -> Any:
+    from optuna.trial import TrialState
+
+    return TrialState
+
+
+def _suggest(trial: Any, name: str, distribution: Any) -> None:
+    """Let `trial` draw from a distribution, as `optuna.Study.ask` does for those it is given."""
+    trial._suggest(name, distribution)
+
+
+def list_differences(kept: Any, now: Any, path: str = "") -> list[str]:
+    """Return one line per value that differs in two nested dictionaries."""
+    if not (isinstance(kept, dict) and isinstance(now, dict)):
+        return [] if kept == now else [f"{path}: {kept} in the study, {now} now"]
+    lines: list[str] = []
+    for key in [*kept, *(key for key in now if key not in kept)]:
+        inner = f"{path}.{key}" if path else str(key)
+        lines += list_differences(kept.get(key, "nothing"), now.get(key, "nothing"), inner)
+    return lines

@@ -1,0 +1,120 @@
+"""The runs of a sweep and its jobs in an MLflow store."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sentiment import provenance
+from sentiment.tracking.records import SweepRecord
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_JOB_TAG = "sweep.job"
+# What MLflow takes of each in one call.
+_PARAMS, _LENGTH = 100, 500
+
+
+class MlflowSweep(SweepRecord):
+    """The run of a sweep.
+
+    One process records all jobs of a sweep, each in a few calls when it has ended: jobs need not
+    load MLflow, and none of them waits for the store.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Of a store that is ready.
+    experiment : str
+        Id of the experiment.
+    run_id : str
+        The run of the sweep.
+    """
+
+    def __init__(self, client: "MlflowClient", experiment: str, run_id: str) -> None:
+        self._client = client
+        self._experiment = experiment
+        self._commit = provenance.read_commit()
+        self._partial: dict[int, str] = {}
+        self.id = run_id
+
+    def find_jobs(self) -> set[int]:
+        """Return the numbers of the jobs that are recorded."""
+        runs, token = [], None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment],
+                filter_string=f"tags.mlflow.parentRunId = '{self.id}' AND tags.kind = 'trial'",
+                max_results=1000,
+                page_token=token,
+            )
+            runs += list(page)
+            token = page.token
+            if not token:
+                break
+        numbers = {run.info.run_id: int(run.data.tags[_JOB_TAG]) for run in runs}
+        ended = {numbers[run.info.run_id] for run in runs if run.info.end_time}
+        # Whoever recorded these was killed while they did.
+        self._partial = {number: i for i, number in numbers.items() if number not in ended}
+        return ended
+
+    def add_job(
+        self,
+        number: int,
+        name: str,
+        period: tuple[float, float],
+        tags: dict[str, str],
+        params: dict[str, str],
+        metrics: dict[str, float],
+        error: str,
+    ) -> None:
+        """Record a job that has ended."""
+        from mlflow.entities import Metric, Param
+
+        if number in self._partial:
+            self._client.delete_run(self._partial.pop(number))
+        start, end = (round(1000 * moment) for moment in period)
+        facts = {
+            "mlflow.parentRunId": str(self.id),
+            "mlflow.source.name": tags.get("command", name),
+            "mlflow.source.type": "LOCAL",
+            "kind": "trial",
+            _JOB_TAG: str(number),
+        }
+        if error:
+            facts["error"] = error.splitlines()[0][:_LENGTH]
+        run = self._client.create_run(
+            self._experiment,
+            start_time=start,
+            run_name=f"#{number} {name}"[:250],
+            tags=tags | facts | self._commit,
+        )
+        run_id = run.info.run_id
+        items = [Param(key, value[:6000]) for key, value in params.items()]
+        self._client.log_batch(
+            run_id, [Metric(k, v, end, 0) for k, v in metrics.items()], items[:_PARAMS]
+        )
+        for at in range(_PARAMS, len(items), _PARAMS):
+            self._client.log_batch(run_id, params=items[at : at + _PARAMS])
+        if error:
+            self._client.log_text(run_id, error, "error.txt")
+        self._client.set_terminated(run_id, "FAILED" if error else "FINISHED", end)
+
+    def update(self, tags: dict[str, str], metrics: dict[str, float]) -> None:
+        """Record how far the sweep is."""
+        from mlflow.entities import Metric, RunTag
+
+        now = round(1000 * time.time())
+        self._client.log_batch(
+            str(self.id),
+            metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
+            tags=[RunTag(key, value[:5000]) for key, value in tags.items()],
+        )
+
+    def keep(self, folder: Path) -> None:
+        """Keep all files in `folder`."""
+        self._client.log_artifacts(str(self.id), str(folder))
+
+    def end(self, *, complete: bool) -> None:
+        """End the run; one that is not complete can be gone on with."""
+        self._client.set_terminated(str(self.id), "FINISHED" if complete else "KILLED")
