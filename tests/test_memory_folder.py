@@ -16,7 +16,7 @@ import pytest
 from test_memory import FILMS, find_corpora, fit_films, forget, recall, see
 
 from sentiment.features import storage
-from sentiment.features.memory import digest_texts
+from sentiment.features.digests import digest_texts
 from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
 
 

@@ -38,9 +38,6 @@ class Alphabet(Protocol):
     def spell(self, tokens: np.ndarray) -> list[str]:
         """Return `tokens` as strings."""
 
-    def rank(self, tokens: np.ndarray) -> np.ndarray:
-        """Return numbers that are in the order of the strings of `tokens`, which are unique."""
-
 
 class Words:
     """An alphabet of words.
@@ -147,15 +144,6 @@ class Words:
             store[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)
         ]
 
-    def rank(self, tokens: np.ndarray) -> np.ndarray:
-        """Return numbers that are in the order of the strings of `tokens`."""
-        # The order of UTF-8 is that of the code points.
-        words = self.spell(tokens)
-        order = sorted(range(len(words)), key=words.__getitem__)
-        ranks = np.empty(len(words), np.int64)
-        ranks[order] = np.arange(len(words))
-        return ranks
-
 
 def _enlarge(array: np.ndarray, size: int, wanted: int) -> np.ndarray:
     """Return `array` if it has `wanted` places, or a larger one with its first `size` items."""
@@ -189,7 +177,3 @@ class Characters:
     def spell(self, tokens: np.ndarray) -> list[str]:
         """Return `tokens` as strings."""
         return [chr(point) for point in tokens.tolist()]
-
-    def rank(self, tokens: np.ndarray) -> np.ndarray:
-        """Return numbers that are in the order of the strings of `tokens`."""
-        return tokens.astype(np.int64)

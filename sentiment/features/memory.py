@@ -5,6 +5,7 @@ import hashlib
 import string
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from sentiment.data.cleaning import CleanedTexts
 from sentiment.features import storage
 from sentiment.features.corpus import Corpus, count_corpus, make_alphabet, make_trie, read_corpus
 from sentiment.features.counting import Layers
+from sentiment.features.digests import DIGEST_BYTES, digest_texts
 from sentiment.features.packing import (
-    DIGEST_BYTES,
     is_sound_corpus,
     is_sound_counts,
     pack_corpus,
@@ -24,12 +25,12 @@ from sentiment.features.packing import (
     unpack_counts,
 )
 from sentiment.features.rules import TokenRules
-from sentiment.features.storage import Arrays
-from sentiment.features.texts import Texts, to_utf8
+from sentiment.features.storage import Arrays, Entry
+from sentiment.features.texts import Texts
 from sentiment.features.trie import Ngrams
 
 # Part of every name: entries of another layout are never found.
-_LAYOUT = 1
+_LAYOUT = 2
 # Counts of 1-3-grams of 50,000 reviews take 0.4 GB.
 MOST_BYTES = 8 * 10**9
 
@@ -60,8 +61,7 @@ class Settings:
 class _Found:
     """A corpus on the disk and the place of each text in it."""
 
-    entry: Path
-    arrays: Arrays
+    entry: Entry
     rows: np.ndarray
 
 
@@ -131,48 +131,66 @@ class CountMemory:
         ]
 
     def _count(self, found: _Found, settings: Settings) -> Recalled:
-        storage.mark_used(found.entry)
-        others = [group for group in self._list_corpora() if group != found.entry]
-        storage.make_room([found.entry, *others], self.most_bytes)
-        corpus = unpack_corpus(found.arrays, settings.rules)
-        rows, name = found.rows, storage.read_stamp(found.arrays)
+        entry, rows = found.entry, found.rows
+        storage.mark_used(entry.folder)
+        others = [group for group in self._list_corpora() if group != entry.folder]
+        storage.make_room([entry.folder, *others], self.most_bytes)
+        corpus = _unpack(entry, settings.rules)
         if settings.rules.analyzer == "char_wb":
             # Words are kept; to spell each of them once takes no long time.
             layers, ngrams = _count_corpus(corpus, settings)
-            return Recalled(layers, ngrams, rows, f"{name} {settings.ngram_range}")
+            return Recalled(layers, ngrams, rows, f"{entry.stamp} {settings.ngram_range}")
 
-        stop_words = f"ngrams-{_name(sorted(settings.stop_words))}"
-        made = (_read_order(path) for path in found.entry.glob(f"{stop_words}-*"))
+        # Numbers of words are those of this corpus: another one of the same texts may differ.
+        name = f"ngrams-{_name(sorted(settings.stop_words), entry.stamp)}"
+        made = (_read_order(path) for path in entry.folder.glob(f"{name}-*"))
         largest = settings.ngram_range[1]
         order = min((n for n in made if n >= largest), default=largest)
         size, documents = corpus.alphabet.size, len(corpus.ends)
-        arrays = storage.open_or_make(
-            found.entry / f"{stop_words}-{order}",
+        counts = storage.open_or_make(
+            entry.folder / f"{name}-{order}",
             lambda: pack_counts(
                 *_count_corpus(corpus, dataclasses.replace(settings, ngram_range=(1, order)))
             ),
             lambda read: is_sound_counts(read, size, documents),
         )
         layers, ngrams = unpack_counts(
-            arrays, corpus.alphabet, settings.rules.separator, settings.ngram_range, documents
+            counts.arrays,
+            corpus.alphabet,
+            settings.rules.separator,
+            settings.ngram_range,
+            documents,
         )
-        return Recalled(layers, ngrams, rows, storage.read_stamp(arrays))
+        return Recalled(layers, ngrams, rows, counts.stamp)
+
+
+@lru_cache(maxsize=4)
+def _unpack(entry: Entry, rules: TokenRules) -> Corpus:
+    """Return the corpus of `entry`, which all trials on its texts share."""
+    return unpack_corpus(entry.arrays, rules)
 
 
 def _find_corpus(home: Path, digests: np.ndarray) -> _Found | None:
     """Return a corpus that holds all texts."""
-    for entry in sorted(path for path in home.glob("*") if _is_name(path.name, 32)):
-        arrays = storage.open_entry(entry, is_sound_corpus)
-        if arrays is None or len(arrays["digests"]) < len(digests):
-            continue
-        known = arrays["digests"].view(f"S{DIGEST_BYTES}").ravel()
-        order = np.argsort(known)
-        wanted = digests.view(known.dtype).ravel()
-        places = np.minimum(np.searchsorted(known, wanted, sorter=order), len(known) - 1)
-        rows = order[places]
-        if np.array_equal(arrays["digests"][rows], digests):
-            return _Found(entry, arrays, rows)
+    for folder in sorted(path for path in home.glob("*") if _is_name(path.name, 32)):
+        entry = storage.open_entry(folder, is_sound_corpus)
+        rows = None if entry is None else _find_rows(entry, digests.tobytes())
+        if entry is not None and rows is not None:
+            return _Found(entry, rows)
     return None
+
+
+@lru_cache(maxsize=16)  # the parts of a cross-validation
+def _find_rows(entry: Entry, digests: bytes) -> np.ndarray | None:
+    """Return the place of each text in a corpus, or None if it lacks one of them."""
+    known = _cut(entry.arrays["digests"].tobytes())
+    places = {digest: row for row, digest in enumerate(known)}
+    rows = np.array([places.get(digest, -1) for digest in _cut(digests)], np.int64)
+    return None if -1 in rows else rows
+
+
+def _cut(digests: bytes) -> list[bytes]:
+    return [digests[k : k + DIGEST_BYTES] for k in range(0, len(digests), DIGEST_BYTES)]
 
 
 def _make_corpus(home: Path, digests: np.ndarray, texts: Texts, settings: Settings) -> _Found:
@@ -181,9 +199,9 @@ def _make_corpus(home: Path, digests: np.ndarray, texts: Texts, settings: Settin
         corpus = read_corpus(texts, settings.rules, alphabet, settings.threads)
         return {"digests": digests, **pack_corpus(corpus)}
 
-    entry = home / hashlib.sha256(digests.tobytes()).hexdigest()[:32]
-    arrays = storage.open_or_make(entry, read, is_sound_corpus)
-    return _Found(entry, arrays, np.arange(len(digests)))
+    name = hashlib.sha256(digests.tobytes()).hexdigest()[:32]
+    entry = storage.open_or_make(home / name, read, is_sound_corpus)
+    return _Found(entry, np.arange(len(digests)))
 
 
 def count_texts(texts: Texts, settings: Settings) -> Recalled:
@@ -198,17 +216,6 @@ def _count_corpus(corpus: Corpus, settings: Settings) -> tuple[Layers, Ngrams]:
     trie = make_trie(corpus.alphabet, corpus.rules, len(corpus.tokens))
     layers = count_corpus(corpus, settings.ngram_range, settings.stop_words, trie, settings.threads)
     return layers, trie.describe()
-
-
-def digest_texts(texts: Texts) -> np.ndarray:
-    """Return BLAKE2b of each text as it was read, shape (n_texts, 16), uint8."""
-    source, bounds = to_utf8(texts.raw if isinstance(texts, CleanedTexts) else texts)
-    view = source.data
-    digests = b"".join(
-        hashlib.blake2b(view[a:b], digest_size=DIGEST_BYTES).digest()
-        for a, b in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
-    )
-    return np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES)
 
 
 def _name(*parts: Any) -> str:

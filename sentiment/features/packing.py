@@ -8,11 +8,11 @@ import numpy as np
 from sentiment.features.alphabets import Alphabet, Characters, Words
 from sentiment.features.corpus import Corpus
 from sentiment.features.counting import Counts, Layers, NgramLayers
+from sentiment.features.digests import DIGEST_BYTES
 from sentiment.features.rules import TokenRules
 from sentiment.features.storage import Arrays
 from sentiment.features.trie import Ngrams
 
-DIGEST_BYTES = 16
 # What comes of arrays that are missing or of another shape.
 _MISFIT = (IndexError, KeyError, TypeError, ValueError)
 

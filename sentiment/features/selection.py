@@ -18,10 +18,13 @@ class Columns:
         The n-gram of each column.
     numbers : dict of int to ndarray of int32
         For each order the column of each n-gram, or -1.
+    in_documents : ndarray of int, of shape (n_columns,)
+        In how many documents each stands.
     """
 
     terms: list[str]
     numbers: Mapping[int, np.ndarray]
+    in_documents: np.ndarray
 
 
 def choose_columns(
@@ -49,19 +52,22 @@ def choose_columns(
     binary : bool
         Whether frequency is the number of documents.
     """
-    orders, numbers, often = [], [], []
+    orders, numbers, often, spread = [], [], [], []
     for n, table in frequencies.items():
         in_documents = table[:, 0]
-        kept = np.flatnonzero((in_documents > 0) & (in_documents >= low) & (in_documents <= high))
+        kept = np.flatnonzero((in_documents >= max(low, 1)) & (in_documents <= high))
         orders.append(np.full(len(kept), n))
         numbers.append(kept)
         often.append(table[kept, 0 if binary else 1])
-    order, number, times = map(np.concatenate, (orders, numbers, often))
+        spread.append(in_documents[kept])
+    order, number, times, in_documents = map(np.concatenate, (orders, numbers, often, spread))
     tied = np.zeros(len(times), bool)
     if limit is not None and len(times) > limit:
         least = np.partition(times, len(times) - limit)[len(times) - limit]
-        order, number, times = (part[times >= least] for part in (order, number, times))
-        tied = times == least
+        tied = times[times >= least] == least
+        order, number, in_documents = (
+            part[times >= least] for part in (order, number, in_documents)
+        )
         limit -= int(np.sum(~tied))
 
     sorted_places, terms = _sort_terms(ngrams, order, number)
@@ -75,7 +81,7 @@ def choose_columns(
     for n in columns:
         chosen = order[sorted_places] == n
         columns[n][number[sorted_places][chosen]] = place[chosen]
-    return Columns(terms, columns)
+    return Columns(terms, columns, in_documents[sorted_places])
 
 
 def _sort_terms(
@@ -86,15 +92,19 @@ def _sort_terms(
     No token has a character as small as the space between tokens, so n-grams are in the order of
     their tokens, one that goes on behind one that ends.
     """
-    width = int(order.max(initial=1))
+    width, size = int(order.max(initial=1)), ngrams.alphabet.size
     paths = np.full((len(order), width), -1)
     for n in np.unique(order):
         paths[order == n, :n] = ngrams.list_paths(int(n), number[order == n])
-    tokens, places = np.unique(paths, return_inverse=True)
-    tokens, absent = tokens[tokens >= 0], int(tokens[:1].min(initial=0) < 0)
-    ranks = np.concatenate([np.zeros(absent, np.int64), ngrams.alphabet.rank(tokens) + 1])
-    ranked = ranks[places.reshape(paths.shape)]
-    bits = int(ranks.max(initial=0)).bit_length()
+    used = np.zeros(size + 1, bool)
+    used[paths] = True
+    tokens = np.flatnonzero(used[:size])
+    spelled = ngrams.alphabet.spell(tokens)
+    by_rank = sorted(range(len(spelled)), key=spelled.__getitem__)
+    ranks = np.zeros(size + 1, np.int64)  # the last, which is that of no token, stays zero
+    ranks[tokens[by_rank]] = np.arange(1, len(tokens) + 1)
+    ranked = ranks[paths]
+    bits = len(tokens).bit_length()
     if bits * width < 64:  # one number for all tokens sorts quickest
         packed = np.zeros(len(order), np.int64)
         for k in range(width):
@@ -103,11 +113,9 @@ def _sort_terms(
     else:
         sorted_places = np.lexsort(ranked.T[::-1])
 
-    spelled = np.array([""] * absent + ngrams.alphabet.spell(tokens), dtype=object)
-    words = spelled[places.reshape(paths.shape)[sorted_places]]
-    sizes = order[sorted_places]
-    terms = words[:, 0].copy()
-    for k in range(1, width):
-        longer = sizes > k
-        terms[longer] += ngrams.separator + words[longer, k]
+    words = np.array(["", *(spelled[k] for k in by_rank)], dtype=object)[ranked[sorted_places]]
+    terms = np.empty(len(order), object)
+    for n in range(1, width + 1):
+        some = order[sorted_places] == n
+        terms[some] = list(map(ngrams.separator.join, words[some, :n].tolist()))
     return sorted_places, terms.tolist()

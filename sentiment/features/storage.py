@@ -10,6 +10,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
 
@@ -18,6 +19,33 @@ import numpy as np
 log = logging.getLogger(__name__)
 
 Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """Arrays that belong together, kept in a folder or, where that fails, only in memory.
+
+    Each is itself only: what was made from one is not taken for another, even of the same name.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it is.
+    arrays : dict of str to ndarray
+        Mapped into memory.
+    state : tuple
+        What the files were when they were opened; see `_read_state`.
+    """
+
+    folder: Path
+    arrays: Arrays
+    state: tuple[object, ...]
+
+    @property
+    def stamp(self) -> str:
+        """What tells these arrays from all others, even from the same ones made anew."""
+        return self.arrays[_STAMP].tobytes().hex()
+
 
 # The name of an array that is different in each entry that was ever made.
 _STAMP = "stamp"
@@ -35,50 +63,47 @@ _DAMAGE = (
     TypeError,
     ValueError,
 )
-_opened: OrderedDict[Path, Arrays] = OrderedDict()
+_opened: OrderedDict[Path, Entry] = OrderedDict()
 
 
 def open_or_make(
-    entry: Path, make: Callable[[], Arrays], is_sound: Callable[[Arrays], bool]
-) -> Arrays:
-    """Return the arrays in the folder `entry`, which are made if there are no sound ones.
+    folder: Path, make: Callable[[], Arrays], is_sound: Callable[[Arrays], bool]
+) -> Entry:
+    """Return the entry in `folder`, which is made if there is no sound one.
 
     Of several processes that want the same entry one makes it and the others wait. What cannot be
     written is used all the same.
 
     Parameters
     ----------
-    entry : Path
-        The folder.
+    folder : Path
+        Its arrays are the files in it.
     make : callable
         Returns the arrays.
     is_sound : callable
         Says whether arrays that were read can be trusted.
     """
-    arrays = open_entry(entry, is_sound)
-    if arrays is not None:
-        return arrays
+    entry = open_entry(folder, is_sound)
+    if entry is not None:
+        return entry
+    arrays: Arrays = {}
     try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(entry):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
             # Another process may have made it while this one waited.
-            arrays = open_entry(entry, is_sound)
-            if arrays is None:
-                if any(entry.glob("*.npy")):
-                    log.warning("the counts in '%s' are damaged and are made anew", entry)
+            entry = open_entry(folder, is_sound)
+            if entry is None:
+                if any(folder.glob("*.npy")):
+                    log.warning("the counts in '%s' are damaged and are made anew", folder)
                 arrays = _stamp(make())
-                _write(entry, arrays)
-                arrays = _map(entry, list(arrays))
-                _remember(entry, arrays)
-            return arrays
+                _write(folder, arrays)
+                state = _read_state(folder)
+                entry = Entry(folder, _map(folder, list(arrays)), state)
+                _remember(entry)
+            return entry
     except OSError as error:
-        log.warning("counts cannot be kept in '%s': %s", entry.parent, error)
-        return _stamp(make()) if arrays is None else arrays
-
-
-def read_stamp(arrays: Arrays) -> str:
-    """Return what tells these arrays from all others, even from the same ones made anew."""
-    return arrays[_STAMP].tobytes().hex()
+        log.warning("counts cannot be kept in '%s': %s", folder.parent, error)
+        return Entry(folder, arrays or _stamp(make()), ())
 
 
 def _stamp(arrays: Arrays) -> Arrays:
@@ -86,18 +111,34 @@ def _stamp(arrays: Arrays) -> Arrays:
     return {**arrays, _STAMP: np.frombuffer(os.urandom(16), np.uint8)}
 
 
-def open_entry(entry: Path, is_sound: Callable[[Arrays], bool]) -> Arrays | None:
-    """Return the arrays of `entry`, mapped into memory, or None if there are no sound ones."""
-    if not (entry / _MANIFEST).is_file():
+def open_entry(folder: Path, is_sound: Callable[[Arrays], bool]) -> Entry | None:
+    """Return the entry in `folder`, mapped into memory, or None if there is no sound one.
+
+    An entry stays open, and is checked again only if its files are no longer what they were.
+    """
+    try:
+        state = _read_state(folder)
+    except OSError:  # there is none, or no more
         return None
-    if entry in _opened:
-        _opened.move_to_end(entry)
-        return _opened[entry]
-    arrays = _read(entry)
-    if arrays is None or _STAMP not in arrays or not is_sound(arrays):
-        return None
-    _remember(entry, arrays)
-    return arrays
+    entry = _opened.pop(folder, None)
+    if entry is None or entry.state != state:
+        arrays = _read(folder)
+        if arrays is None or _STAMP not in arrays or not is_sound(arrays):
+            return None
+        entry = Entry(folder, arrays, state)
+    _remember(entry)
+    return entry
+
+
+def _read_state(folder: Path) -> tuple[object, ...]:
+    """Return the manifest of an entry, and what changes whenever one of its arrays does.
+
+    The manifest changes with each entry that is made, for the digest of the stamp is in it.
+    """
+    with os.scandir(folder) as files:
+        stats = [(file.name, file.stat()) for file in files if file.name.endswith(".npy")]
+    seen = sorted((name, stat.st_ino, stat.st_size, stat.st_ctime_ns) for name, stat in stats)
+    return (folder / _MANIFEST).read_bytes(), *seen
 
 
 def mark_used(entry: Path) -> None:
@@ -137,8 +178,8 @@ def _list_stats(group: Path) -> Iterator[os.stat_result]:
                 yield (Path(folder) / name).stat()
 
 
-def _remember(entry: Path, arrays: Arrays) -> None:
-    _opened[entry] = arrays
+def _remember(entry: Entry) -> None:
+    _opened[entry.folder] = entry
     while len(_opened) > _OPEN_ENTRIES:
         _opened.popitem(last=False)
 

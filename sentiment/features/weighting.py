@@ -1,8 +1,34 @@
-"""Weights of features that know the classes."""
+"""Weights of features."""
 
 from typing import Any
 
 import numpy as np
+
+
+def compute_idf(in_documents: np.ndarray, n_documents: int, dtype: Any, *, smooth: bool) -> Any:
+    """Return the inverse document frequency of each feature, as scikit-learn computes it.
+
+    ``log((n + s) / (d + s)) + 1``, where `d` is the number of documents that hold the feature, and
+    `s` is one if it is to be smoothed, as if there was one more document that holds everything.
+
+    Parameters
+    ----------
+    in_documents : ndarray of int, of shape (n_features,)
+        How many documents hold each feature; above 0 unless it is smoothed.
+    n_documents : int
+        Number of documents.
+    dtype : dtype
+        Of the result, a kind of float; rounding depends on it.
+    smooth : bool
+        Whether it is smoothed.
+
+    Returns
+    -------
+    ndarray of `dtype`, of shape (n_features,)
+        The weights, natural logarithms.
+    """
+    below = in_documents.astype(dtype) + np.array(smooth, dtype)
+    return np.log(np.array(n_documents + smooth, dtype) / below) + np.array(1, dtype)
 
 
 def compute_log_count_ratio(counts: Any, side: np.ndarray, alpha: float) -> np.ndarray:

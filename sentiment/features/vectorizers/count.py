@@ -188,7 +188,7 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
 
     def __getstate__(self) -> Any:
         # What is made from the vocabulary is made again when it is needed.
-        made = ("_counted", "_entered")
+        made = ("_counted", "_entered", "_in_documents")
         return {k: v for k, v in dict(super().__getstate__()).items() if k not in made}
 
     def _sort_features(self, X: Any, vocabulary: dict[str, int]) -> Any:
@@ -212,6 +212,7 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
                 "After pruning, no terms remain. Try a lower min_df or a higher max_df."
             )
         vocabulary.update(zip(columns.terms, range(len(columns.terms)), strict=True))
+        self._in_documents = (vocabulary, columns.in_documents)
         del X.frequencies  # the caller holds on to X
         rows = counts.layers.take(columns.numbers, counts.rows, threads)
         if self.memory is not None:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sentiment.features.kernels import matrices
 from sentiment.features.kernels.compiling import count_threads, cut_ranges, run_threads
 from sentiment.features.vectorizers.count import OWN_CONSTRAINTS, CountVectorizer
-from sentiment.features.weighting import compute_log_count_ratio
+from sentiment.features.weighting import compute_idf, compute_log_count_ratio
 
 _NORMS = {None: 0, "l1": 1, "l2": 2}
 
@@ -122,13 +122,26 @@ norm, use_idf, smooth_idf, sublinear_tf
         """
         self._check_params()
         counts = CountVectorizer.fit_transform(self, raw_documents)
-        settings = {"norm": self.norm, "smooth_idf": self.smooth_idf, "use_idf": self.use_idf}
-        self._tfidf = text.TfidfTransformer(**settings, sublinear_tf=self.sublinear_tf).fit(counts)
+        self._tfidf = self._fit_transformer(counts)
         if self.log_count_ratio:
             ratio = np.abs(compute_log_count_ratio(counts, _find_side(y), self.alpha))
             self._tfidf.idf_ = ratio * self._tfidf.idf_ if self.use_idf else ratio
             self._tfidf.use_idf = True
         return self._weigh(counts)
+
+    def _fit_transformer(self, counts: Any) -> text.TfidfTransformer:
+        settings = {"norm": self.norm, "smooth_idf": self.smooth_idf, "use_idf": self.use_idf}
+        transformer = text.TfidfTransformer(**settings, sublinear_tf=self.sublinear_tf)
+        vocabulary, in_documents = self.__dict__.pop("_in_documents", (None, None))
+        if vocabulary is not self.vocabulary_:  # the kernels did not count the documents
+            return transformer.fit(counts)
+        transformer.n_features_in_ = counts.shape[1]
+        if self.use_idf:
+            dtype = counts.dtype if counts.dtype in text.FLOAT_DTYPES else np.float64
+            transformer.idf_ = compute_idf(
+                in_documents, counts.shape[0], dtype, smooth=bool(self.smooth_idf)
+            )
+        return transformer
 
     def transform(self, raw_documents: Iterable[Any]) -> Any:
         """Return the weighted matrix of `raw_documents`."""
