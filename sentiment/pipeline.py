@@ -1,7 +1,7 @@
 """Features and a model, made into one scikit-learn Pipeline that takes a frame of texts."""
 
 from operator import itemgetter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,18 @@ from sentiment.errors import FitError
 from sentiment.features.vectorizers import CountVectorizer
 
 TEXT_COLUMN = "text"
+
+
+class TextClassifier(Protocol):
+    """What can be asked of a fitted pipeline, and of others that answer in its place."""
+
+    classes_: np.ndarray
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return the label of each row."""
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return the probabilities of `classes_` for each row."""
 
 
 def make_pipeline(features: Any, model: Any) -> Pipeline:
@@ -68,13 +80,13 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame) -> Pipeline:
         raise FitError(str(error)) from error
 
 
-def predict(pipeline: Pipeline, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Return the predicted labels and the probabilities of all classes.
 
     Parameters
     ----------
-    pipeline : Pipeline
-        Fitted, from `make_pipeline`.
+    pipeline : Pipeline or TextClassifier
+        Fitted, from `make_pipeline`, or what answers in its place.
     frame : DataFrame
         Has a column ``text`` of str, `n` rows.
 

@@ -11,6 +11,7 @@ from sentiment.config import make
 from sentiment.data import tables
 from sentiment.errors import ConfigError, MissingColumnError, OutputExistsError
 from sentiment.evaluation import METRICS
+from sentiment.linear import make_fast
 from sentiment.model_files import load_model
 from sentiment.scoring import BatchScorer
 from sentiment.stages import SilentObserver, StageObserver
@@ -70,13 +71,13 @@ def predict(cfg: DictConfig, observer: StageObserver | None = None) -> Predictio
         raise OutputExistsError(output)
 
     choice = tracker.find_model(scorer.run, scorer.metric, greater_is_better=METRICS[scorer.metric])
-    pipeline = load_model(choice.path)
+    classifier = make_fast(load_model(choice.path))
     counts: dict[str, int] = {}
     rows = without_text = 0
     with tables.TableWriter(output, kind) as writer:
         for chunk in tables.read_chunks(source, scorer.chunk_size, "input"):
             texts = chunk.reindex(columns=[text_column]).set_axis(["text"], axis=1)
-            scored = scorer.score(pipeline, texts)
+            scored = scorer.score(classifier, texts)
             writer.write(pd.concat([chunk, scored], axis=1))
             rows += len(chunk)
             without_text += int(scored["prediction"].isna().sum())

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
 
 from sentiment.data import tables
 from sentiment.errors import ConfigError, suggest
 from sentiment.evaluation import METRICS
-from sentiment.pipeline import predict
+from sentiment.pipeline import TextClassifier, predict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +57,7 @@ class BatchScorer:
         for start in range(0, len(frame), self.chunk_size):
             yield frame.iloc[start : start + self.chunk_size]
 
-    def score(self, pipeline: Pipeline, frame: pd.DataFrame) -> pd.DataFrame:
+    def score(self, pipeline: TextClassifier, frame: pd.DataFrame) -> pd.DataFrame:
         """Return ``prediction`` and its ``probability`` for each row of `frame`.
 
         Both are missing where ``text`` is missing or empty.

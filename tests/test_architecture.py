@@ -22,7 +22,7 @@ FLOORS = [
     {"features"},
     {"models"},
     {"pipeline", "model_files"},
-    {"evaluation", "explanation", "tracking"},
+    {"evaluation", "explanation", "linear", "tracking"},
     {"figures", "scoring"},
     {"prediction", "training"},
     {"sweeps"},
@@ -33,7 +33,7 @@ ONLY_IN = {
     "mlflow": {"tracking"},
     "hydra": {"config", "sweeps"},
     "optuna": {"sweeps"},
-    "matplotlib": {"figures"},
+    "matplotlib": {"figures", "sweeps"},
     "rich": set(),
 }
 

@@ -68,7 +68,7 @@ def test_a_file_is_predicted_as_training_would(
     labels, probabilities = predict_frame(trained.pipeline, frame)
     assert written["prediction"].tolist() == labels.tolist()
     np.testing.assert_allclose(
-        written["probability"].astype(float), probabilities.max(axis=1), rtol=1e-15
+        written["probability"].astype(float), probabilities.max(axis=1), rtol=1e-12
     )
     assert result.rows == 30
     assert result.counts == pd.Series(labels).value_counts().to_dict()

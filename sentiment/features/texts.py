@@ -75,7 +75,7 @@ def encode_texts(texts: Texts, rules: TokenRules, threads: int) -> TextBytes:
         if cleaned and (entities[d] or rules.strip_accents or _has_any(document)):
             document = clean_text(document)
             tags[d] = False
-        changed.append(_normalize(document, rules).encode("utf-8", "surrogatepass"))
+        changed.append(normalize(document, rules).encode("utf-8", "surrogatepass"))
     sizes = np.array([len(document) for document in changed], np.int64)
     text = np.empty(len(source) + sizes.sum(), np.uint8)
     if rules.lowercase:
@@ -126,7 +126,8 @@ def _has_any(document: str) -> bool:
     return any(letter in document for letter in _LOWERED_TO_ASCII)
 
 
-def _normalize(document: str, rules: TokenRules) -> str:
+def normalize(document: str, rules: TokenRules) -> str:
+    """Return `document` with small letters and without accents, as the rules say."""
     if rules.lowercase:
         document = document.lower()
     stripped: str = _STRIP[rules.strip_accents](document)

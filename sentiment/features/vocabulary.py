@@ -15,6 +15,7 @@ from sentiment.features.corpus import (
 from sentiment.features.counting import Rows, take_numbers
 from sentiment.features.rules import TokenRules
 from sentiment.features.texts import Texts
+from sentiment.features.trie import Ngrams
 
 
 class Vocabulary:
@@ -76,6 +77,14 @@ class Vocabulary:
                 numbers, places = found[n]
                 by_order[n][numbers] = places
         return by_order
+
+    def describe(self) -> tuple[Ngrams, dict[int, np.ndarray]]:
+        """Return what the numbers of n-grams stand for, and for each order the column of each.
+
+        N-grams that only begin a term have the column -1; all words have numbers, those of longer
+        terms and stop words too.
+        """
+        return self._trie.describe(), self._columns
 
     def count(self, texts: Texts, threads: int) -> Rows:
         """Return how often each text holds each term.

@@ -1,0 +1,167 @@
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from vectorizer_oracle import CORPORA, ODD, PATTERNS, SPACES, WORDS, make_params
+
+from sentiment.data.cleaning import CleanedTexts, clean_text
+from sentiment.features import deciding
+from sentiment.features.deciding import LinearDecider, list_small_letters
+from sentiment.features.kernels import spotting
+from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
+
+QUICK = settings(deadline=None, derandomize=True, max_examples=100)
+
+
+def choose_weights(vectorizer: Any, n_decisions: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((n_decisions, len(vectorizer.vocabulary_)))
+
+
+def assert_decides(
+    vectorizer: Any, texts: Any, *, cleaned: bool = False, n_decisions: int = 1
+) -> None:
+    """The decisions are scikit-learn's matrix times the weights."""
+    weights = choose_weights(vectorizer, n_decisions)
+    decider = LinearDecider.from_vectorizer(vectorizer, weights)
+    assert decider is not None
+    found = decider.decide(CleanedTexts(texts) if cleaned else texts)
+    strings = [clean_text(text) for text in texts] if cleaned else list(texts)
+    expected = vectorizer.to_sklearn().transform(strings) @ weights.T
+    assert found is not None
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("cleaned", [False, True])
+@QUICK
+@given(
+    kind=make_params(["word"], dtype=np.float64),
+    train=CORPORA,
+    unseen=CORPORA,
+    n=st.sampled_from([1, 3]),
+)
+def test_decisions_are_the_matrix_times_the_weights(
+    kind: Any, train: list[str], unseen: list[str], n: int, cleaned: bool
+) -> None:
+    make, params = kind
+    vectorizer = make(**{**params, "dtype": np.float64, "min_df": 1, "max_df": 1.0})
+    try:
+        vectorizer.fit([clean_text(text) for text in train] if cleaned else train)
+    except ValueError:
+        assume(False)
+    assert_decides(vectorizer, train + unseen, cleaned=cleaned, n_decisions=n)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_tokens_end_anywhere_in_a_line(pattern: str, lowercase: bool) -> None:
+    texts = []
+    for size, odd in product(range(140), ["", "é", "Σ", "<br />", "!", "'"]):
+        texts.append("A" * size + odd + "b don't" + odd)
+        texts.append("ab c " * (size // 4) + odd + " " * (size % 4) + odd + "d")
+    vectorizer = TfidfVectorizer(token_pattern=pattern, lowercase=lowercase, ngram_range=(1, 2))
+    assert_decides(vectorizer.fit(texts[::3]), texts)
+    assert_decides(vectorizer.fit(texts[::3]), texts, cleaned=True)
+
+
+def test_words_of_any_length() -> None:
+    texts = [letter * size + end for size in range(40) for letter in "aé" for end in ("", "b", "é")]
+    texts += [f"{'x' * 16}{end}" for end in range(30)]
+    vectorizer = CountVectorizer(token_pattern=r"\w+").fit(texts[::2])
+    assert_decides(vectorizer, texts)
+    assert_decides(TfidfVectorizer(token_pattern=r"\b\w{1,5}").fit(texts), texts)
+
+
+def test_characters_of_many_scripts() -> None:
+    points = [*range(0x80, 0x3100), *range(0xA600, 0xAC00), *range(0xD7A0, 0x11000, 16), 0x1D400]
+    texts = [f"{chr(point)} a{chr(point)} {chr(point)}B <{chr(point)}>" for point in points]
+    texts = [" ".join(texts[k : k + 3]) for k in range(0, len(texts), 3)]
+    for strip_accents in (None, "unicode"):
+        vectorizer = TfidfVectorizer(token_pattern=r"\w+", strip_accents=strip_accents)
+        assert_decides(vectorizer.fit(texts[::2]), texts)
+
+
+def test_small_letters_are_those_of_python() -> None:
+    letters = list_small_letters()
+    odd = [point for point in range(0x110000) if letters[point] == spotting.ODD]
+    assert odd == [0x130, 0x3A3]
+    letters = np.delete(letters, odd)
+    expected = [chr(point).lower() for point in range(0x110000) if point not in odd]
+    assert letters.tolist() == [ord(letter) for letter in expected]
+
+
+@pytest.fixture(scope="module")
+def many() -> list[str]:
+    rng = np.random.default_rng(1)
+    pieces = np.array([*WORDS, *ODD, *SPACES, "&amp;", "<br />", "unknown", "filmfilmfilmfilmfilm"])
+    return [" ".join(rng.choice(pieces, size)) for size in rng.integers(0, 200, 500)]
+
+
+@pytest.mark.parametrize("size", [1, 1000, 2**17])
+def test_threads_and_batches_make_no_difference(
+    many: list[str], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "_BATCH", size)
+    vectorizer = TfidfVectorizer(ngram_range=(1, 3), sublinear_tf=True).fit(many[::2])
+    weights = choose_weights(vectorizer, 2)
+    found = []
+    for vectorizer.n_jobs in (1, 2, 4):
+        decider = LinearDecider.from_vectorizer(vectorizer, weights)
+        assert decider is not None
+        found.append(decider.decide(CleanedTexts(many)))
+    assert found[0] is not None
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+    assert_decides(vectorizer, many, cleaned=True, n_decisions=2)
+
+
+@pytest.mark.parametrize("norm", [None, "l1", "l2"])
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"sublinear_tf": True}, {"binary": True}, {"use_idf": False}, {"stop_words": "english"}],
+)
+def test_counts_of_one_document_may_be_large(norm: str | None, params: dict[str, Any]) -> None:
+    texts = ["film " * 3000 + "good", "good the film", "", "the of unknown", "film"]
+    vectorizer = TfidfVectorizer(norm=norm, ngram_range=(1, 2), **params).fit(texts)
+    assert_decides(vectorizer, texts)
+
+
+def test_weights_by_class_are_in_the_idf(many: list[str]) -> None:
+    side = np.arange(len(many)) % 2
+    vectorizer = TfidfVectorizer(log_count_ratio=True, binary=True, use_idf=False)
+    assert_decides(vectorizer.fit(many, side), many)
+
+
+@pytest.mark.parametrize("dtype", [object, "str", "string"])
+def test_texts_may_stand_in_a_series(many: list[str], dtype: Any) -> None:
+    vectorizer = CountVectorizer().fit(many)
+    texts = [text.encode("utf-8", "replace").decode() for text in many]
+    assert_decides(vectorizer, pd.Series(texts, dtype=dtype)[100:300])
+
+
+def test_what_the_kernels_cannot_read_is_left_to_others(
+    many: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for vectorizer in (
+        CountVectorizer(analyzer="char"),
+        CountVectorizer(analyzer="char_wb"),
+        CountVectorizer(tokenizer=str.split, token_pattern=None),
+        CountVectorizer(dtype=np.uint8),
+        TfidfVectorizer(dtype=np.float32),
+        TfidfVectorizer().to_sklearn(),
+    ):
+        vectorizer.fit(many)
+        assert LinearDecider.from_vectorizer(vectorizer, choose_weights(vectorizer)) is None
+    assert LinearDecider.from_vectorizer(CountVectorizer(), np.ones((1, 1))) is None
+    vectorizer = CountVectorizer().fit(many)
+    decider = LinearDecider.from_vectorizer(vectorizer, choose_weights(vectorizer))
+    assert decider is not None
+    assert decider.decide(["film", None]) is None
+    assert decider.decide([]).shape == (0, 1)  # type: ignore[union-attr]
+    monkeypatch.setattr(deciding, "_LONGEST", 10)
+    assert decider.decide(["good film", "film"]) is not None
+    assert decider.decide(["good film", "a longer film"]) is None
