@@ -36,13 +36,13 @@ class SweepWatch:
         """Say what begins, and what is there already."""
         self._objective, self._shared = objective, set(shared)
         before = f", {done} of them done before" if done else ""
-        self._print(f"{name}: {total} jobs{before}  {' '.join(_hide(shared))}")
+        self._print(f"{name}: {total} jobs{before}  {' '.join(_hide(shared))}".rstrip())
         self._task = self._progress.add_task("", total=total, completed=done)
         self._progress.start()
 
     def on_job(self, result: "JobResult", best: "JobResult | None") -> None:
         """Print the line of a job that has ended."""
-        asked = " ".join(_hide(word for word in result.overrides if word not in self._shared))
+        asked = " ".join(_shorten(w) for w in _hide(result.overrides) if w not in self._shared)
         if result.error:
             told = f"failed: {result.error.splitlines()[0]}"
         else:
@@ -70,6 +70,18 @@ class SweepWatch:
     def _print(self, line: str) -> None:
         self._progress.console.print(line, markup=False)
         sys.stdout.flush()
+
+
+def _shorten(override: str) -> str:
+    """Return `override` with the last part of its key, and a number as a person would say it."""
+    key, _, value = override.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        shown = value
+    else:
+        shown = f"{number:.4g}" if "." in value else value
+    return f"{key.rpartition('.')[2]}={shown}"
 
 
 def _hide(overrides: "Iterable[str]") -> list[str]:

@@ -108,7 +108,7 @@ def train(cfg: DictConfig, job: Job, observer: StageObserver | None = None) -> T
         tracker.open()
     with tracker.start(_run_name(job, pipeline), _tags(dataset, data, job), job.parent) as run:
         run.log_data(dataset.name, data.fingerprint)
-        run.log_params(flatten(cfg))
+        run.log_params({k: v for k, v in flatten(cfg).items() if not k.startswith("search.")})
         run.log_text(OmegaConf.to_yaml(cfg, resolve=True), "config.yaml")
         run.log_text("\n".join(job.overrides), "overrides.txt")
         run.log_text(json.dumps(provenance.read_versions(), indent=2), "versions.json")

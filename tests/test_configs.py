@@ -3,19 +3,30 @@
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from omegaconf import OmegaConf
+from optuna.samplers import RandomSampler
 from sklearn.base import is_classifier
 
 from sentiment.config import compose, make
 from sentiment.data.datasets import Dataset
 from sentiment.scoring import BatchScorer
+from sentiment.sweeps.objectives import find_objectives
+from sentiment.sweeps.spaces import read_space
 from sentiment.tracking import MlflowTracker, NoTracker
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
 # Parts of other files, or files that Hydra itself instantiates; the scripts' tests run those.
-PARTS = {Path("common/dataset.yaml"), Path("hydra/job_logging/quiet.yaml")}
+PARTS = {
+    Path("common/dataset.yaml"),
+    Path("common/search.yaml"),
+    Path("common/sweep.yaml"),
+    Path("hydra/hydra_logging/quiet.yaml"),
+    Path("hydra/job_logging/quiet.yaml"),
+    *(path for path in FILES if path.parent == Path("common/space")),
+}
 
 
 def name_of(path: Path) -> str:
@@ -34,8 +45,10 @@ def make_one(group: str, name: str, *methods: str) -> Any:
 
 def test_no_file_is_left_out() -> None:
     groups = {path.parent.as_posix() for path in FILES} - {part.parent.as_posix() for part in PARTS}
-    assert groups == {".", "data", "features", "model", "deploy", "tracking", "experiment"}
-    assert {path.stem for path in FILES if path.parent == Path()} == {"train", "predict"}
+    assert groups == {
+        *(".", "data", "features", "model", "deploy", "tracking", "experiment", "search")
+    }
+    assert {path.stem for path in FILES if path.parent == Path()} == {"train", "predict", "best"}
 
 
 @pytest.mark.parametrize("name", options("data"))
@@ -83,9 +96,9 @@ def test_experiment(name: str) -> None:
     assert f"python scripts/train.py experiment={name}" in text, "the command heads the file"
 
 
-@pytest.mark.parametrize("primary", ["train", "predict"])
+@pytest.mark.parametrize("primary", ["train", "predict", "best"])
 def test_the_primary_configs_hold_what_their_schemas_say(primary: str) -> None:
-    overrides = ["input=x.csv"] if primary == "predict" else []
+    overrides = {"predict": ["input=x.csv"], "best": ["search.name=svm"]}.get(primary, [])
     cfg = compose(primary, overrides)
     assert set(cfg) == set(OmegaConf.structured(OmegaConf.get_type(cfg)))
 
@@ -94,7 +107,7 @@ def test_the_primary_configs_hold_what_their_schemas_say(primary: str) -> None:
 def test_keys_are_parameters(path: Path) -> None:
     """Whatever the file sets is set on the object: nothing is swallowed."""
     group = path.parts[0]
-    if path in PARTS or group == "experiment":
+    if path in PARTS or group in ("experiment", "search"):
         return
     made = make_one(group, path.stem)
     text = OmegaConf.load(CONF / path)
@@ -130,3 +143,31 @@ def test_lists_become_the_pairs_that_scikit_learn_wants() -> None:
 def test_one_seed_rules_all() -> None:
     cfg = compose("train", ["seed=7", "model=svm"])
     assert make(cfg, "model").estimator.random_state == 7
+
+
+@pytest.mark.parametrize("name", [name for name in options("search") if name != "grid"])
+def test_search(name: str) -> None:
+    cfg = compose("train", [f"search={name}"])
+    space = read_space(cfg.search, [])
+    assert cfg.search.name == name
+    assert find_objectives(cfg.search.objectives or [cfg.optimize])
+    trial = optuna.create_study(sampler=RandomSampler(seed=1)).ask(dict(space.common))
+    cases: list[dict[str, Any]] = [{}]
+    if name == "all":
+        assert list(space.common)[-1] == "model"
+        cases = [space.branches["model"][case] for case in space.branches["model"]]
+    else:
+        assert cfg.model == compose("train", [f"model={name}"]).model
+    for model, case in zip(space.branches.get("model", [name]), cases, strict=True):
+        drawn = {key: trial._suggest(f"{key} {model}", d) for key, d in case.items()}
+        params = {**trial.params, **drawn, "model": model}
+        typed = space.write({k: v for k, v in params.items() if " " not in k})
+        made = compose("train", typed)
+        assert is_classifier(make(made, "model", "fit", "predict_proba"))
+        make(made, "features", "fit", "transform")
+
+
+def test_every_model_that_takes_search_has_its_part_in_all() -> None:
+    models = {name for name in options("search") if name not in ("all", "grid", "random_forest")}
+    assert set(compose("train", ["search=all"]).search.branches.model) == models
+    assert models | {"random_forest", "ensemble"} == set(options("model"))

@@ -1,10 +1,11 @@
 """A search: Optuna asks for trials until there are as many as were wanted."""
 
 import time
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -18,8 +19,9 @@ from sentiment.sweeps.observing import OBSERVER
 from sentiment.sweeps.results import read_results
 from sentiment.sweeps.runner import JobRunner, PlannedJob
 from sentiment.sweeps.session import Session
+from sentiment.sweeps.spaces import Space, read_space
 from sentiment.sweeps.storage import open_storage
-from sentiment.sweeps.studies import Draw, Space, Study
+from sentiment.sweeps.studies import Draw, Study
 from sentiment.sweeps.study_figures import save_study_figures
 from sentiment.sweeps.trial import list_settings, read_data
 
@@ -79,15 +81,16 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
         tell=study.tell,
     )
     session.begin()
+    batch = hydra.count_batch()
     again = study.mend(session.results)
     if again:
         observer.on_note(f"{len(again)} trials were cut off and are run again")
-    study.seed(_make_sampler(sampler, space, study))
+    study.seed(_make_sampler(sampler, space, cfg.seed + len(study.optuna.trials), batch > 1))
     runner = JobRunner(
         session.folder, hydra.launcher.launch, hydra.compose, session.take, study.beat
     )
     with session.keeping(hydra.describe_command()):
-        while draws := _ask(study, space, settings.n_trials, hydra.count_batch(), session):
+        while draws := _ask(study, space, settings.n_trials, batch, session):
             runner.run([PlannedJob(d.number, space.write(d.params)) for d in draws])
         best = study.find_best()
         if best is not None and study.claim_winner(best.number):
@@ -113,43 +116,6 @@ def _ask(study: Study, space: Space, total: int, batch: int, session: Session) -
         study.mend(read_results(session.folder))
 
 
-def read_space(settings: Any, arguments: Sequence[str]) -> Space:
-    """Return what is drawn from: the space in the config, changed by what was typed.
-
-    Raises
-    ------
-    ConfigError
-        A range cannot be read.
-    """
-    from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
-    from optuna.distributions import CategoricalDistribution
-
-    def read(space: Any) -> dict[str, Any]:
-        lines = [f"{key}={value}" for key, value in (space or {}).items()]
-        try:
-            return dict(create_params_from_overrides(lines)[0])
-        except (ValueError, NotImplementedError) as error:
-            raise ConfigError([f"search.space: {error}"]) from error
-
-    typed, fixed, others = create_params_from_overrides(list(arguments))
-    common = read(settings.space)
-    branches: dict[str, dict[str, dict[str, Any]]] = {}
-    for key, cases in (settings.branches or {}).items():
-        common[key] = CategoricalDistribution(list(cases))
-        branches[key] = {case: read(space) for case, space in cases.items()}
-    in_branches = {k for cases in branches.values() for space in cases.values() for k in space}
-    for key in [*typed, *fixed]:
-        common.pop(key, None)
-        for cases in branches.values():
-            for space in cases.values():
-                if key in space and key in typed:
-                    space[key] = typed[key]
-                elif key in space:
-                    del space[key]
-    common |= {key: d for key, d in typed.items() if key not in in_branches}
-    return Space(common, branches, {k: str(v) for k, v in fixed.items()}, tuple(others))
-
-
 def _list_fixed_settings(cfg: DictConfig, space: Space) -> dict[str, str]:
     """Return the settings that no trial changes."""
     drawn = space.list_drawn()
@@ -160,21 +126,27 @@ def _list_fixed_settings(cfg: DictConfig, space: Space) -> dict[str, str]:
     }
 
 
-def _make_sampler(described: DictConfig, space: Space, study: Study) -> Any:
-    """Return the sampler, which does not repeat what it drew before the study was gone on with."""
+def _make_sampler(described: DictConfig, space: Space, seed: int, parallel: bool) -> Any:
+    """Return the sampler, which takes `seed` if it has none of its own."""
     from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 
-    config = OmegaConf.to_container(described, resolve=True)
-    if isinstance(config, dict) and config.get("seed") is not None:
-        config["seed"] = (int(config["seed"]) + len(study.optuna.trials)) % 2**32
-    sampler = instantiate(config, _execution_whitelist_=_SAMPLERS)
+    config = cast("dict[str, Any]", OmegaConf.to_container(described, resolve=True))
+    if "seed" in config and config["seed"] is None:
+        config["seed"] = seed % 2**32
+    if "constant_liar" in config:
+        # So that trials that are asked for together do not all look in the same place.
+        config["constant_liar"] = config["constant_liar"] or parallel
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is experimental is chosen with open eyes
+        sampler = instantiate(config, _execution_whitelist_=_SAMPLERS)
     if not isinstance(sampler, partial):
         return sampler
     if space.branches:
         raise ConfigError(["a grid has no branches; choose another hydra/sweeper/sampler."])
     try:
         choices = {
-            k: OptunaSweeperImpl._to_grid_sampler_choices(d) for k, d in space.common.items()
+            key: OptunaSweeperImpl._to_grid_sampler_choices(distribution)
+            for key, distribution in space.common.items()
         }
     except ValueError as error:
         raise ConfigError([f"a grid needs values it can count: {error}"]) from error

@@ -13,6 +13,7 @@ from sentiment.sweeps.failures import FailurePolicy
 from sentiment.sweeps.objectives import Objective
 from sentiment.sweeps.observing import SweepObserver
 from sentiment.sweeps.results import JobResult, read_results
+from sentiment.sweeps.savings import estimate_savings
 from sentiment.tracking import SweepRecord
 from sentiment.training import train
 
@@ -118,6 +119,11 @@ class Session:
         try:
             yield
             complete = True
+            found, saved = estimate_savings(self.results.values())
+            if found:
+                self.observer.on_note(
+                    f"counts were made once and read by {found} jobs, which saved {saved:,.0f} s"
+                )
         except KeyboardInterrupt:
             self.observer.on_note(
                 f"stopped: {len(self.results)} of {self.total} jobs are kept. Go on with: {command}"

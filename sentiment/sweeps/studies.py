@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sentiment.errors import SentimentError
-from sentiment.sweeps.hydra_side import write_override
 from sentiment.sweeps.objectives import Objective
 from sentiment.sweeps.owners import BEAT, is_alive, name_owner
 from sentiment.sweeps.results import JobResult
+from sentiment.sweeps.spaces import Space, name_parameter
 from sentiment.sweeps.storage import newest
 
 if TYPE_CHECKING:
@@ -33,48 +33,6 @@ class StudyMismatchError(SentimentError, ValueError):
             f"compared with new ones:\n{shown}{more}\nGo on with what it was started with, start "
             "a new one beside it with search.fresh=true, or name another: search.name=<name>."
         )
-
-
-@dataclass(frozen=True)
-class Space:
-    """What trials are drawn from.
-
-    Attributes
-    ----------
-    common : mapping of str to distribution
-        What every trial draws, by setting.
-    branches : mapping
-        By setting, then by its value: what only trials with that value draw.
-    fixed : mapping of str to str
-        Settings that have one value.
-    others : sequence of str
-        Overrides of another kind, such as those that take a setting away.
-    """
-
-    common: Mapping[str, Any]
-    branches: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    fixed: Mapping[str, str]
-    others: Sequence[str] = ()
-
-    def list_drawn(self) -> list[str]:
-        """Return all settings that some trial draws."""
-        cases = [case for cases in self.branches.values() for case in cases.values()]
-        return [*self.common, *(name for case in cases for name in case)]
-
-    def write(self, params: Mapping[str, Any]) -> list[str]:
-        """Return the overrides of a trial that drew `params`."""
-        drawn = (write_override(key, value) for key, value in params.items())
-        return [*(f"{key}={value}" for key, value in self.fixed.items()), *self.others, *drawn]
-
-    def describe(self) -> dict[str, Any]:
-        """Return it as strings."""
-        return {
-            "common": {name: str(d) for name, d in self.common.items()},
-            "branches": {
-                key: {c: {name: str(d) for name, d in s.items()} for c, s in cases.items()}
-                for key, cases in self.branches.items()
-            },
-        }
 
 
 @dataclass(frozen=True)
@@ -209,7 +167,7 @@ class Study:
             for key, cases in space.branches.items():
                 value = trial.params.get(key, space.fixed.get(key))
                 for name, distribution in cases.get(str(value), {}).items():
-                    _suggest(trial, name, distribution)
+                    _suggest(trial, name_parameter(name, str(value)), distribution)
             drawn = Draw(trial.number, dict(trial.params))
             others = self.list_trials()
             surplus = sum(t.number < trial.number for t in others if t.state.name != "WAITING")

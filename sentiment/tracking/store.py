@@ -1,27 +1,22 @@
-"""Runs and their models in an MLflow store; the only importer of mlflow."""
+"""An MLflow store: where runs are kept and found again."""
 
 import contextlib
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import pandas as pd
-from sklearn.pipeline import Pipeline
+from typing import TYPE_CHECKING
 
 from sentiment import provenance
-from sentiment.errors import RunNotFoundError, TrackingStoreError, UntrustedModelError
-from sentiment.model_files import TRUSTED_TYPES, make_savable
+from sentiment.errors import RunNotFoundError, TrackingStoreError
 from sentiment.tracking.records import ModelChoice, RunRecord, SweepRecord, Tracker
+from sentiment.tracking.runs import MlflowRun, fetch_model
 from sentiment.tracking.sweeps import MlflowSweep
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-# What another process needs to load a model; the cleaning steps are the standard library's.
-_MODEL_REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
 _TRAIN_FIRST = "Train a model first: python scripts/train.py."
 
 
@@ -65,7 +60,7 @@ class MlflowTracker(Tracker):
         run_id = self._create_run(name, tags | parent)
         # By its id, since MLFLOW_RUN_ID in the environment would beat everything else.
         with mlflow.start_run(run_id=run_id, nested=True):
-            yield _MlflowRun(run_id)
+            yield MlflowRun(run_id)
 
     def open_sweep(self, name: str, tags: dict[str, str], run_id: str | None) -> SweepRecord:
         """Start the run that the jobs of a sweep belong to, or go on with that of `run_id`."""
@@ -222,7 +217,7 @@ def _describe(uri: str, run: "Run", why: str) -> ModelChoice:
     tags = run.data.tags
     return ModelChoice(
         uri=uri,
-        path=_fetch(uri),
+        path=fetch_model(uri),
         run_id=run.info.run_id,
         run_name=run.info.run_name,
         why=why,
@@ -230,73 +225,3 @@ def _describe(uri: str, run: "Run", why: str) -> ModelChoice:
         data=tags.get("data", "unknown"),
         fingerprint=tags.get("data.fingerprint", "unknown"),
     )
-
-
-def _fetch(uri: str) -> Path:
-    """Return the skops file of the model `uri` on this machine."""
-    from mlflow.artifacts import download_artifacts
-
-    folder = Path(download_artifacts(artifact_uri=uri))
-    path = folder / "model.skops"
-    if not path.is_file():
-        raise UntrustedModelError(folder, "it is not saved as model.skops")
-    return path
-
-
-class _MlflowRun(RunRecord):
-    """The run that is active in MLflow."""
-
-    def __init__(self, run_id: str) -> None:
-        import mlflow
-
-        self.id = run_id
-        self._mlflow = mlflow
-
-    def log_data(self, name: str, fingerprint: str) -> None:
-        from mlflow.data.code_dataset_source import CodeDatasetSource
-        from mlflow.data.meta_dataset import MetaDataset
-
-        # A digest has 36 characters at most.
-        source = CodeDatasetSource(tags={})
-        data = MetaDataset(source, name=name, digest=fingerprint[:36])  # type: ignore[abstract]
-        try:
-            self._mlflow.log_input(data, context="training")
-        except self._mlflow.MlflowException:
-            # Another job of a sweep entered the same data at the same time; now it is there.
-            self._mlflow.log_input(data, context="training")
-
-    def log_params(self, params: dict[str, Any]) -> None:
-        items = [(key, str(value)) for key, value in params.items()]
-        for start in range(0, len(items), 100):  # MLflow takes a hundred at a time
-            self._mlflow.log_params(dict(items[start : start + 100]))
-
-    def log_metrics(self, metrics: dict[str, float]) -> None:
-        self._mlflow.log_metrics(metrics)
-
-    def log_text(self, text: str, name: str) -> None:
-        self._mlflow.log_text(text, name)
-
-    def log_folder(self, folder: Path) -> None:
-        self._mlflow.log_artifacts(str(folder))
-
-    def log_model(
-        self, pipeline: Pipeline, example: pd.DataFrame, folder: Path
-    ) -> tuple[str, Path]:
-        from mlflow.models import ModelSignature
-        from mlflow.sklearn import log_model
-        from mlflow.types import ColSpec, DataType, Schema
-
-        info = log_model(
-            make_savable(pipeline),
-            name="model",
-            serialization_format="skops",
-            skops_trusted_types=TRUSTED_TYPES,
-            signature=ModelSignature(
-                inputs=Schema([ColSpec(DataType.string, "text")]),
-                outputs=Schema([ColSpec(DataType.string)]),
-            ),
-            input_example=example,
-            pip_requirements=provenance.pin(*_MODEL_REQUIREMENTS),
-        )
-        uri = f"models:/{info.model_id}"
-        return uri, _fetch(uri)

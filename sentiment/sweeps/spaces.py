@@ -1,0 +1,100 @@
+"""What a search draws from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sentiment.errors import ConfigError
+from sentiment.sweeps.hydra_side import write_override
+
+
+@dataclass(frozen=True)
+class Space:
+    """What trials are drawn from.
+
+    Attributes
+    ----------
+    common : mapping of str to distribution
+        What every trial draws, by setting.
+    branches : mapping
+        By setting, then by its value: what only trials with that value draw.
+    fixed : mapping of str to str
+        Settings that have one value.
+    others : sequence of str
+        Overrides of another kind, such as those that take a setting away.
+    """
+
+    common: Mapping[str, Any]
+    branches: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    fixed: Mapping[str, str]
+    others: Sequence[str] = ()
+
+    def list_drawn(self) -> list[str]:
+        """Return all settings that some trial draws."""
+        cases = [case for cases in self.branches.values() for case in cases.values()]
+        return [*self.common, *(name for case in cases for name in case)]
+
+    def write(self, params: Mapping[str, Any]) -> list[str]:
+        """Return the overrides of a trial that drew `params`."""
+        drawn = (write_override(read_setting(name), value) for name, value in params.items())
+        return [*(f"{key}={value}" for key, value in self.fixed.items()), *self.others, *drawn]
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as strings."""
+        return {
+            "common": {name: str(d) for name, d in self.common.items()},
+            "branches": {
+                key: {c: {name: str(d) for name, d in s.items()} for c, s in cases.items()}
+                for key, cases in self.branches.items()
+            },
+        }
+
+
+def read_space(settings: Any, arguments: Sequence[str]) -> Space:
+    """Return what is drawn from: the space in the config, changed by what was typed.
+
+    Raises
+    ------
+    ConfigError
+        A range cannot be read.
+    """
+    from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
+    from optuna.distributions import CategoricalDistribution
+
+    def read(space: Any) -> dict[str, Any]:
+        lines = [f"{key}={value}" for key, value in (space or {}).items()]
+        try:
+            return dict(create_params_from_overrides(lines)[0])
+        except (ValueError, NotImplementedError) as error:
+            raise ConfigError([f"search.space: {error}"]) from error
+
+    typed, fixed, others = create_params_from_overrides(list(arguments))
+    common = read(settings.space)
+    branches: dict[str, dict[str, dict[str, Any]]] = {}
+    for key, cases in (settings.branches or {}).items():
+        common[key] = CategoricalDistribution(list(cases))
+        branches[key] = {case: read(space) for case, space in cases.items()}
+    in_branches = {k for cases in branches.values() for space in cases.values() for k in space}
+    for key in [*typed, *fixed]:
+        common.pop(key, None)
+        for cases in branches.values():
+            for space in cases.values():
+                if key in space and key in typed:
+                    space[key] = typed[key]
+                elif key in space:
+                    del space[key]
+    common |= {key: d for key, d in typed.items() if key not in in_branches}
+    return Space(common, branches, {k: str(v) for k, v in fixed.items()}, tuple(others))
+
+
+def name_parameter(setting: str, case: str) -> str:
+    """Return the name of a parameter that only some trials have.
+
+    What two branches call ``model.alpha`` has nothing in common, so Optuna must not mix the two.
+    """
+    return f"{setting} ({case})"
+
+
+def read_setting(parameter: str) -> str:
+    """Return the setting that a parameter of a trial is the value of."""
+    return parameter.partition(" ")[0]

@@ -1,0 +1,97 @@
+"""The run that is being recorded in an MLflow store."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from sentiment import provenance
+from sentiment.errors import UntrustedModelError
+from sentiment.model_files import TRUSTED_TYPES, make_savable
+from sentiment.tracking.records import RunRecord
+
+# What another process needs to load a model; the cleaning steps are the standard library's.
+_MODEL_REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
+
+
+def fetch_model(uri: str) -> Path:
+    """Return the skops file of the model `uri` on this machine."""
+    from mlflow.artifacts import download_artifacts
+
+    folder = Path(download_artifacts(artifact_uri=uri))
+    path = folder / "model.skops"
+    if not path.is_file():
+        raise UntrustedModelError(folder, "it is not saved as model.skops")
+    return path
+
+
+class MlflowRun(RunRecord):
+    """The run that is active in MLflow.
+
+    Parameters
+    ----------
+    run_id : str
+        Its id.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        import mlflow
+
+        self.id = run_id
+        self._mlflow = mlflow
+
+    def log_data(self, name: str, fingerprint: str) -> None:
+        """Record which data the run is on."""
+        from mlflow.data.code_dataset_source import CodeDatasetSource
+        from mlflow.data.meta_dataset import MetaDataset
+
+        # A digest has 36 characters at most.
+        source = CodeDatasetSource(tags={})
+        data = MetaDataset(source, name=name, digest=fingerprint[:36])  # type: ignore[abstract]
+        try:
+            self._mlflow.log_input(data, context="training")
+        except self._mlflow.MlflowException:
+            # Another job of a sweep entered the same data at the same time; now it is there.
+            self._mlflow.log_input(data, context="training")
+
+    def log_params(self, params: dict[str, Any]) -> None:
+        """Record settings."""
+        items = [(key, str(value)) for key, value in params.items()]
+        for start in range(0, len(items), 100):  # MLflow takes a hundred at a time
+            self._mlflow.log_params(dict(items[start : start + 100]))
+
+    def log_metrics(self, metrics: dict[str, float]) -> None:
+        """Record numbers."""
+        self._mlflow.log_metrics(metrics)
+
+    def log_text(self, text: str, name: str) -> None:
+        """Keep `text` as a file called `name`."""
+        self._mlflow.log_text(text, name)
+
+    def log_folder(self, folder: Path) -> None:
+        """Keep all files in `folder`."""
+        self._mlflow.log_artifacts(str(folder))
+
+    def log_model(
+        self, pipeline: Pipeline, example: pd.DataFrame, folder: Path
+    ) -> tuple[str, Path]:
+        """Keep the fitted `pipeline`; return its address and its skops file."""
+        from mlflow.models import ModelSignature
+        from mlflow.sklearn import log_model
+        from mlflow.types import ColSpec, DataType, Schema
+
+        info = log_model(
+            make_savable(pipeline),
+            name="model",
+            serialization_format="skops",
+            skops_trusted_types=TRUSTED_TYPES,
+            signature=ModelSignature(
+                inputs=Schema([ColSpec(DataType.string, "text")]),
+                outputs=Schema([ColSpec(DataType.string)]),
+            ),
+            input_example=example,
+            pip_requirements=provenance.pin(*_MODEL_REQUIREMENTS),
+        )
+        uri = f"models:/{info.model_id}"
+        return uri, fetch_model(uri)
