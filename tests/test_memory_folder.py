@@ -146,7 +146,7 @@ def test_what_was_not_used_for_longest_is_deleted(tmp_path: Path) -> None:
         for part in rest:
             recall(folder, part, vectorizer)
         before = set(find_corpora(folder))
-        recall(folder, ["six a good film", "new"], vectorizer, most_bytes=int(3.5 * size))
+        recall(folder, ["six a good film", "new"], vectorizer, most_bytes=int(3.25 * size))
         (gone,) = before - set(find_corpora(folder))
         assert gone == next(e for e in before if e.name == name_entry(texts[k]))
 

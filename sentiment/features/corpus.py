@@ -2,12 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from sentiment.features.alphabets import Alphabet, Characters, Words
-from sentiment.features.counting import Layers, NgramLayers, SpelledLayers, count_ids
+from sentiment.features.counting import count_numbers, take_numbers
 from sentiment.features.kernels import tokenizing
+from sentiment.features.layers import Layers, NumberedLayers, SpelledLayers
 from sentiment.features.rules import TokenRules, is_space
 from sentiment.features.texts import Texts, encode_texts
 from sentiment.features.trie import Trie
@@ -79,8 +81,6 @@ def count_corpus(
     stop_words: Collection[str],
     trie: Trie,
     threads: int,
-    *,
-    frozen: bool = False,
 ) -> Layers:
     """Return the counts of the n-grams of `corpus`.
 
@@ -93,22 +93,40 @@ def count_corpus(
     stop_words : collection of str
         Words that are passed over; all others become neighbours.
     trie : Trie
-        Where n-grams have their numbers.
+        Where n-grams get their numbers.
     threads : int
         Number of threads.
-    frozen : bool
-        Whether n-grams that are not in `trie` are left out; else they are added.
     """
-    if isinstance(corpus.alphabet, Words) and corpus.rules.analyzer == "char_wb":
-        return SpelledLayers(
-            count_ids(corpus.tokens, corpus.ends, threads),
-            _spell_words(corpus.alphabet, ngram_range, trie, threads, frozen=frozen),
-        )
+    if corpus.rules.analyzer == "char_wb":
+        return spell_corpus(corpus, ngram_range, trie, np.arange(len(corpus.ends)), threads)
     tokens, ends = pass_over(corpus, stop_words)
+    return number_tokens(tokens, ends, ngram_range, trie, threads)
+
+
+def number_tokens(
+    tokens: np.ndarray, ends: np.ndarray, ngram_range: tuple[int, int], trie: Trie, threads: int
+) -> NumberedLayers:
+    """Return documents of tokens as numbers of n-grams, which are counted.
+
+    Parameters
+    ----------
+    tokens : ndarray of int32
+        One document after the other.
+    ends : ndarray of int64
+        Where each document ends.
+    ngram_range, trie, threads
+        As of `count_corpus`.
+    """
     min_n, max_n = ngram_range
-    walk = trie.walk(tokens, ends, max_n, threads, frozen=frozen)
-    orders = {n: count_ids(numbers, ends, threads) for n, numbers in walk if n >= min_n}
-    return NgramLayers(orders, len(ends))
+    walk = trie.walk(tokens, ends, max_n, threads, frozen=False)
+    streams = {n: numbers for n, numbers in walk if n >= min_n}
+    frequencies = {
+        n: trie.orders[n - 2].frequencies()
+        if n > 1
+        else count_numbers(tokens, ends, trie.alphabet.size, threads)
+        for n in streams
+    }
+    return NumberedLayers(streams, ends, frequencies)
 
 
 def pass_over(corpus: Corpus, stop_words: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -120,13 +138,32 @@ def pass_over(corpus: Corpus, stop_words: Collection[str]) -> tuple[np.ndarray, 
     return corpus.tokens[kept], before[corpus.ends]
 
 
-def _spell_words(
-    words: Words, ngram_range: tuple[int, int], trie: Trie, threads: int, *, frozen: bool
-) -> NgramLayers:
-    """Return the character n-grams of each word, with a space at both of its ends.
+def spell_corpus(
+    corpus: Corpus,
+    ngram_range: tuple[int, int],
+    trie: Trie,
+    rows: np.ndarray,
+    threads: int,
+    *,
+    frozen: bool = False,
+) -> SpelledLayers:
+    """Return the counts of the character n-grams of the words of `corpus`.
 
-    A word that is shorter than the shortest n-gram is one itself.
+    Each word has a space at both of its ends; one that is shorter than the shortest n-gram is one
+    itself.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Its tokens are words.
+    ngram_range, trie, threads
+        As of `count_corpus`.
+    rows : ndarray of int64
+        The documents that are wanted.
+    frozen : bool
+        Whether n-grams that are not in `trie` are left out; else they are added.
     """
+    words = cast("Words", corpus.alphabet)
     points, sizes = tokenizing.read_characters(
         words.store, words.bounds[:-1], words.bounds[1:], np.zeros(words.size, bool), 0, words.size,
         is_space(), True,
@@ -138,12 +175,14 @@ def _spell_words(
     inside[starts] = inside[ends - 1] = False
     padded[inside] = points
     min_n, max_n = ngram_range
-    orders = {}
+    streams = {}
     for n, numbers in trie.walk(padded, ends, max_n, threads, frozen=frozen):
         if n < min_n:
             whole = np.full_like(numbers, -1)
             short = starts[ends - starts == n]
             whole[short] = numbers[short]
             numbers = whole
-        orders[n] = count_ids(numbers, ends, threads)
-    return NgramLayers(orders, words.size)
+        streams[n] = numbers
+    every_word = {1: np.arange(words.size, dtype=np.int32)}
+    counts = take_numbers({1: corpus.tokens}, corpus.ends, every_word, threads)
+    return SpelledLayers(counts, streams, ends, rows)

@@ -1,6 +1,5 @@
 """Counts that are kept in a folder, so that no text is counted twice."""
 
-import dataclasses
 import hashlib
 import string
 import unicodedata
@@ -13,9 +12,18 @@ import numpy as np
 
 from sentiment.data.cleaning import CleanedTexts
 from sentiment.features import storage
-from sentiment.features.corpus import Corpus, count_corpus, make_alphabet, make_trie, read_corpus
-from sentiment.features.counting import Layers
+from sentiment.features.corpus import (
+    Corpus,
+    count_corpus,
+    make_alphabet,
+    make_trie,
+    number_tokens,
+    pass_over,
+    read_corpus,
+    spell_corpus,
+)
 from sentiment.features.digests import DIGEST_BYTES, digest_texts
+from sentiment.features.layers import Layers
 from sentiment.features.packing import (
     is_sound_corpus,
     is_sound_counts,
@@ -72,18 +80,15 @@ class Recalled:
     Attributes
     ----------
     layers : Layers
-        Counts of the n-grams of all documents of an entry.
+        Counts of the n-grams of the texts.
     ngrams : Ngrams
         What their numbers stand for.
-    rows : ndarray of int64
-        The place of each of the texts among the documents.
     name : str
         The entry; the same name stands for the same numbers.
     """
 
     layers: Layers
     ngrams: Ngrams
-    rows: np.ndarray
     name: str
 
 
@@ -138,8 +143,9 @@ class CountMemory:
         corpus = _unpack(entry, settings.rules)
         if settings.rules.analyzer == "char_wb":
             # Words are kept; to spell each of them once takes no long time.
-            layers, ngrams = _count_corpus(corpus, settings)
-            return Recalled(layers, ngrams, rows, f"{entry.stamp} {settings.ngram_range}")
+            trie = make_trie(corpus.alphabet, corpus.rules)
+            spelled = spell_corpus(corpus, settings.ngram_range, trie, rows, settings.threads)
+            return Recalled(spelled, trie.describe(), f"{entry.stamp} {settings.ngram_range}")
 
         # Numbers of words are those of this corpus: another one of the same texts may differ.
         name = f"ngrams-{_name(sorted(settings.stop_words), entry.stamp)}"
@@ -149,19 +155,13 @@ class CountMemory:
         size, documents = corpus.alphabet.size, len(corpus.ends)
         counts = storage.open_or_make(
             entry.folder / f"{name}-{order}",
-            lambda: pack_counts(
-                *_count_corpus(corpus, dataclasses.replace(settings, ngram_range=(1, order)))
-            ),
+            lambda: _make_counts(corpus, settings, order),
             lambda read: is_sound_counts(read, size, documents),
         )
         layers, ngrams = unpack_counts(
-            counts.arrays,
-            corpus.alphabet,
-            settings.rules.separator,
-            settings.ngram_range,
-            documents,
+            counts.arrays, corpus.alphabet, settings.rules.separator, settings.ngram_range, rows
         )
-        return Recalled(layers, ngrams, rows, counts.stamp)
+        return Recalled(layers, ngrams, counts.stamp)
 
 
 @lru_cache(maxsize=4)
@@ -204,18 +204,20 @@ def _make_corpus(home: Path, digests: np.ndarray, texts: Texts, settings: Settin
     return _Found(entry, np.arange(len(digests)))
 
 
+def _make_counts(corpus: Corpus, settings: Settings, order: int) -> Arrays:
+    tokens, ends = pass_over(corpus, settings.stop_words)
+    trie = make_trie(corpus.alphabet, corpus.rules, len(tokens))
+    layers = number_tokens(tokens, ends, (1, order), trie, settings.threads)
+    return pack_counts(layers, trie.describe(), settings.threads)
+
+
 def count_texts(texts: Texts, settings: Settings) -> Recalled:
     """Return the counts of `texts`, which are not kept."""
     rules, threads = settings.rules, settings.threads
     corpus = read_corpus(texts, rules, make_alphabet(rules), threads)
-    layers, ngrams = _count_corpus(corpus, settings)
-    return Recalled(layers, ngrams, np.arange(layers.n_documents), "")
-
-
-def _count_corpus(corpus: Corpus, settings: Settings) -> tuple[Layers, Ngrams]:
-    trie = make_trie(corpus.alphabet, corpus.rules, len(corpus.tokens))
-    layers = count_corpus(corpus, settings.ngram_range, settings.stop_words, trie, settings.threads)
-    return layers, trie.describe()
+    trie = make_trie(corpus.alphabet, rules, len(corpus.tokens))
+    layers = count_corpus(corpus, settings.ngram_range, settings.stop_words, trie, threads)
+    return Recalled(layers, trie.describe(), "")
 
 
 def _name(*parts: Any) -> str:

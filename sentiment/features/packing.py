@@ -7,8 +7,9 @@ import numpy as np
 
 from sentiment.features.alphabets import Alphabet, Characters, Words
 from sentiment.features.corpus import Corpus
-from sentiment.features.counting import Counts, Layers, NgramLayers
+from sentiment.features.counting import Rows, take_numbers
 from sentiment.features.digests import DIGEST_BYTES
+from sentiment.features.layers import KeptLayers, NumberedLayers
 from sentiment.features.rules import TokenRules
 from sentiment.features.storage import Arrays
 from sentiment.features.trie import Ngrams
@@ -61,32 +62,53 @@ def is_sound_corpus(arrays: Arrays) -> bool:
         return False
 
 
-def pack_counts(layers: Layers, ngrams: Ngrams) -> Arrays:
-    """Return what `unpack_counts` needs."""
-    arrays = {f"keys-{n}": keys for n, keys in enumerate(ngrams.keys, start=2)}
-    # Counts of spelled words are not kept.
-    orders = layers.orders if isinstance(layers, NgramLayers) else {}
-    for n, counts in orders.items():
+def pack_counts(layers: NumberedLayers, ngrams: Ngrams, threads: int) -> Arrays:
+    """Return what `unpack_counts` needs; `layers` has all orders from one token on.
+
+    N-grams of more than one token get numbers anew, the most frequent first.
+    """
+    size = ngrams.alphabet.size
+    ranks = np.arange(size, dtype=np.int32)
+    arrays: Arrays = {}
+    for n, numbers in layers.streams.items():
+        totals = layers.frequencies[n]
+        if n > 1:
+            by_rank = np.argsort(-totals[:, 1])
+            by_rank = by_rank[: np.count_nonzero(totals[:, 1])]  # some numbers are not taken
+            keys, totals = ngrams.keys[n - 2][by_rank], totals[by_rank]
+            if n > 2:
+                prefixes = ranks[(keys >> np.uint64(32)).astype(np.int64)].astype(np.uint64)
+                keys = prefixes << np.uint64(32) | keys & np.uint64(0xFFFFFFFF)
+            ranks = np.full(len(layers.frequencies[n]), -1, np.int32)
+            ranks[by_rank] = np.arange(len(by_rank), dtype=np.int32)
+            arrays[f"keys-{n}"] = keys
+        found = take_numbers({n: numbers}, layers.ends, {n: ranks}, threads)
         arrays |= {
-            f"bounds-{n}": counts.bounds,
-            f"ids-{n}": counts.ids,
-            f"counts-{n}": counts.counts,
+            f"totals-{n}": totals,
+            f"bounds-{n}": found.indptr,
+            f"ids-{n}": found.indices,
+            f"counts-{n}": found.data,
         }
     return arrays
 
 
 def unpack_counts(
-    arrays: Arrays, alphabet: Alphabet, separator: str, ngram_range: tuple[int, int], documents: int
-) -> tuple[NgramLayers, Ngrams]:
-    """Return the counts of some orders, and what their numbers stand for."""
+    arrays: Arrays,
+    alphabet: Alphabet,
+    separator: str,
+    ngram_range: tuple[int, int],
+    rows: np.ndarray,
+) -> tuple[KeptLayers, Ngrams]:
+    """Return the counts of some orders in some rows, and what their numbers stand for."""
     smallest, largest = ngram_range
+    # No document may be long enough for more.
+    kept = [n for n in range(smallest, largest + 1) if f"bounds-{n}" in arrays]
     orders = {
-        n: Counts(arrays[f"bounds-{n}"], arrays[f"ids-{n}"], arrays[f"counts-{n}"])
-        for n in range(smallest, largest + 1)
-        if f"bounds-{n}" in arrays  # no document is long enough for more
+        n: Rows(arrays[f"bounds-{n}"], arrays[f"ids-{n}"], arrays[f"counts-{n}"]) for n in kept
     }
+    totals = {n: arrays[f"totals-{n}"] for n in kept}
     keys = [arrays[f"keys-{n}"] for n in range(2, largest + 1) if f"keys-{n}" in arrays]
-    return NgramLayers(orders, documents), Ngrams(alphabet, separator, keys)
+    return KeptLayers(orders, totals, rows), Ngrams(alphabet, separator, keys)
 
 
 def is_sound_counts(arrays: Arrays, alphabet_size: int, documents: int) -> bool:
@@ -101,7 +123,9 @@ def is_sound_counts(arrays: Arrays, alphabet_size: int, documents: int) -> bool:
                 parts = (keys >> np.uint64(32), keys & np.uint64(0xFFFFFFFF))
                 if not _is_within(parts[0], before) or not _is_within(parts[1], alphabet_size):
                     return False
-            bounds, ids, counts = (arrays[f"{name}-{n}"] for name in ("bounds", "ids", "counts"))
+            bounds, ids, counts, totals = (
+                arrays[f"{name}-{n}"] for name in ("bounds", "ids", "counts", "totals")
+            )
             if not (
                 len(bounds) == documents + 1
                 and bounds[0] == 0
@@ -111,6 +135,8 @@ def is_sound_counts(arrays: Arrays, alphabet_size: int, documents: int) -> bool:
                 and _is_within(ids, size)
                 and len(counts) == len(ids)
                 and counts.min(initial=1) > 0
+                and totals.dtype in (np.int32, np.int64)
+                and totals.shape == (size, 2)
             ):
                 return False
             before, n = size, n + 1

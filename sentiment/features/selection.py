@@ -17,7 +17,7 @@ class Columns:
     terms : list of str
         The n-gram of each column.
     numbers : dict of int to ndarray of int32
-        For each order the column of each n-gram, or -1.
+        For each order the column of each of the first n-grams, or -1; all others have none.
     in_documents : ndarray of int, of shape (n_columns,)
         In how many documents each stands.
     """
@@ -42,8 +42,9 @@ def choose_columns(
     ----------
     ngrams : Ngrams
         What the numbers of n-grams stand for.
-    frequencies : mapping of int to ndarray of shape (size, 2)
-        For each order, in how many documents each n-gram stands, and how often.
+    frequencies : mapping of int to ndarray of shape (at most size, 2)
+        For each order, in how many documents each n-gram stands, and how often; of the last ones
+        those in fewer than `low` documents may be left out.
     low, high : float
         The least and the largest number of documents.
     limit : int, optional
@@ -76,11 +77,12 @@ def choose_columns(
         kept = ~tied | (np.cumsum(tied) <= limit)
         sorted_places = sorted_places[kept]
         terms = [term for term, keep in zip(terms, kept.tolist(), strict=True) if keep]
-    columns = {n: np.full(len(table), -1, np.int32) for n, table in frequencies.items()}
-    place = np.arange(len(terms), dtype=np.int32)
-    for n in columns:
-        chosen = order[sorted_places] == n
-        columns[n][number[sorted_places][chosen]] = place[chosen]
+    order, number = order[sorted_places], number[sorted_places]
+    columns = {}
+    for n in frequencies:
+        chosen = np.flatnonzero(order == n)
+        columns[n] = np.full(number[chosen].max(initial=-1) + 1, -1, np.int32)
+        columns[n][number[chosen]] = chosen
     return Columns(terms, columns, in_documents[sorted_places])
 
 
@@ -113,9 +115,12 @@ def _sort_terms(
     else:
         sorted_places = np.lexsort(ranked.T[::-1])
 
-    words = np.array(["", *(spelled[k] for k in by_rank)], dtype=object)[ranked[sorted_places]]
-    terms = np.empty(len(order), object)
-    for n in range(1, width + 1):
-        some = order[sorted_places] == n
-        terms[some] = list(map(ngrams.separator.join, words[some, :n].tolist()))
+    # A path that ends early goes on with empty strings.
+    words = [spelled[k] for k in by_rank]
+    heads = np.array(["", *words], dtype=object)
+    tails = np.array(["", *(ngrams.separator + word for word in words)], dtype=object)
+    ranked = ranked[sorted_places]
+    terms = heads[ranked[:, 0]]
+    for k in range(1, width):
+        terms = terms + tails[ranked[:, k]]
     return sorted_places, terms.tolist()

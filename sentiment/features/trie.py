@@ -10,24 +10,26 @@ from sentiment.features.kernels import ngrams
 from sentiment.features.kernels.compiling import cut_ranges, run_threads
 
 # A share of so many positions, of which one in four brings a new n-gram, has a table that fits
-# into the cache of a core.
+# into the cache of a core. There are no more shares than places in that cache to write to.
 _SHARE = 2**16
-_MOST_BITS = 8
+_MOST_BITS = 10
 
 
 class _Share:
     """The n-grams of one order whose keys fall together."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, kind: type) -> None:
         self.table = np.zeros((capacity, 2), np.uint64)
         self.keys = np.empty(capacity // 4 * 3, np.uint64)  # a fuller table is slow
+        self.frequencies: np.ndarray = np.empty((len(self.keys), 2), kind)
         self.size = 0
 
     def make_room(self, bits: np.uint64) -> None:
         """Make room for twice as many n-grams."""
         self.keys = np.concatenate([self.keys, np.empty_like(self.keys)])
-        self.table = np.zeros((2 * len(self.table), 2), np.uint64)
-        ngrams.fill_table(self.keys, self.size, bits, SECRET, self.table)
+        self.frequencies = np.concatenate([self.frequencies, np.empty_like(self.frequencies)])
+        old, self.table = self.table, np.zeros((2 * len(self.table), 2), np.uint64)
+        ngrams.move_table(old, bits, SECRET, self.table)
 
 
 class Order:
@@ -46,14 +48,25 @@ class Order:
         bits = min(_MOST_BITS, max(0, (expected // _SHARE).bit_length()))
         self.bits = np.uint64(bits)
         capacity = 1 << max(8, ((expected >> bits) // 4).bit_length())
-        self.shares = [_Share(capacity) for _ in range(1 << bits)]
+        # Half the bytes are half the way to the memory, and nearly always enough.
+        kind = np.int32 if expected < 2**31 else np.int64
+        self.shares = [_Share(capacity, kind) for _ in range(1 << bits)]
 
     def keys(self) -> np.ndarray:
         """Return the key of each number; some numbers, with the key 0, are not taken."""
-        keys = np.zeros(max(share.size for share in self.shares) * len(self.shares), np.uint64)
-        for part, share in enumerate(self.shares):
-            keys[part :: len(self.shares)][: share.size] = share.keys[: share.size]
-        return keys
+        return self._deal([share.keys[: share.size] for share in self.shares])
+
+    def frequencies(self) -> np.ndarray:
+        """Return in how many documents the n-gram of each number stands, and how often."""
+        return self._deal([share.frequencies[: share.size] for share in self.shares])
+
+    def _deal(self, parts: list[np.ndarray]) -> np.ndarray:
+        """Return what each share has, in the order of the numbers; zero where there is none."""
+        size = max(map(len, parts)) * len(parts)
+        dealt = np.zeros((size, *parts[0].shape[1:]), parts[0].dtype)
+        for k, part in enumerate(parts):
+            dealt[k :: len(parts)][: len(part)] = part
+        return dealt
 
     def number(
         self, prefixes: np.ndarray, tokens: np.ndarray, ends: np.ndarray, threads: int
@@ -88,8 +101,8 @@ class Order:
                 share, first = self.shares[part], marks[part]
                 while True:
                     first, share.size = ngrams.number_share(
-                        keys, positions, first, marks[part + 1], np.uint64(part), self.bits,
-                        SECRET, share.table, share.keys, share.size, out,
+                        keys, positions, first, marks[part + 1], ends, np.uint64(part), self.bits,
+                        SECRET, share.table, share.keys, share.frequencies, share.size, out,
                     )  # fmt: skip
                     if first == marks[part + 1]:
                         break

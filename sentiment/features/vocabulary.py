@@ -6,11 +6,11 @@ import numpy as np
 
 from sentiment.features.alphabets import Words
 from sentiment.features.corpus import (
-    count_corpus,
     make_alphabet,
     make_trie,
     pass_over,
     read_corpus,
+    spell_corpus,
 )
 from sentiment.features.counting import Rows, take_numbers
 from sentiment.features.rules import TokenRules
@@ -97,8 +97,9 @@ class Vocabulary:
         rules, (min_n, max_n) = self._rules, self._ngram_range
         if rules.analyzer == "char_wb":  # words need not be known for their characters to be
             corpus = read_corpus(texts, rules, Words(), threads)
-            layers = count_corpus(corpus, (min_n, max_n), (), self._trie, threads, frozen=True)
-            return layers.take(self._columns, np.arange(layers.n_documents), threads)
+            rows = np.arange(len(corpus.ends))
+            layers = spell_corpus(corpus, (min_n, max_n), self._trie, rows, threads, frozen=True)
+            return layers.take(self._columns, threads)
         corpus = read_corpus(texts, rules, self._alphabet, threads, frozen=True)
         tokens, ends = pass_over(corpus, self._stop_words)
         walk = self._trie.walk(tokens, ends, max_n, threads, frozen=True)

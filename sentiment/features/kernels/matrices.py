@@ -1,7 +1,7 @@
 """From counts to the rows of a sparse matrix.
 
 Counts are in compressed rows: document `d` holds ``ids[bounds[d] : bounds[d + 1]]``, each
-``counts[...]`` times.
+``counts[...]`` times, in ascending order.
 """
 
 import math
@@ -26,21 +26,51 @@ def add_frequencies(bounds, ids, counts, rows, first, last, frequencies):
         The documents that count.
     first, last : int
         The range of `rows` to do.
-    frequencies : ndarray of int32 or int64, of shape (n_ids, 2)
-        Number of documents and number of times, added to.
+    frequencies : ndarray of int32 or int64, of shape (some ids, 2)
+        Number of documents and number of times of the first ids, added to.
     """
     for r in range(first, last):
         for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
+            if ids[k] >= len(frequencies):
+                break
             frequencies[ids[k], 0] += 1
             frequencies[ids[k], 1] += counts[k]
 
 
 @kernel
+def add_numbers(numbers, ends, first, last, frequencies):
+    """Add up in how many of the documents each number stands, and how often.
+
+    Parameters
+    ----------
+    numbers : ndarray of int32
+        One document after the other; negative ones do not count.
+    ends : ndarray of int64
+        Where each document ends.
+    first, last : int
+        The documents to do.
+    frequencies : ndarray of int32 or int64, of shape (n_numbers, 2)
+        Number of documents and number of times, added to.
+    """
+    seen = np.full(len(frequencies), -1, np.int64)
+    for d in range(first, last):
+        for i in range(ends[d - 1] if d > 0 else 0, ends[d]):
+            number = numbers[i]
+            if number >= 0:
+                frequencies[number, 1] += 1
+                if seen[number] != d:
+                    seen[number] = d
+                    frequencies[number, 0] += 1
+
+
+@kernel
 def count_kept(bounds, ids, rows, first, last, columns, sizes):
-    """Add to `sizes` how many ids of each row have a column; one without has column -1."""
+    """Add to `sizes` how many ids of each row have a column; see `put_entries`."""
     for r in range(first, last):
         size = 0
         for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
+            if ids[k] >= len(columns):
+                break
             size += columns[ids[k]] >= 0
         sizes[r] += size
 
@@ -57,8 +87,8 @@ def put_entries(bounds, ids, counts, rows, first, last, columns, places, entries
         The documents that are wanted.
     first, last : int
         The range of `rows` to do.
-    columns : ndarray of int32, of shape (n_ids,)
-        The column of each id, or -1.
+    columns : ndarray of int32, of shape (some ids,)
+        The column of each of the first ids, or -1; all others have none.
     places : ndarray of int64, of shape (n_rows,)
         Where the next entry of each row goes.
     entries : ndarray of uint64
@@ -67,6 +97,8 @@ def put_entries(bounds, ids, counts, rows, first, last, columns, places, entries
     for r in range(first, last):
         place = places[r]
         for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
+            if ids[k] >= len(columns):
+                break
             column = columns[ids[k]]
             if column >= 0:
                 entries[place] = np.uint64(column) << _32 | np.uint64(counts[k])
@@ -162,7 +194,7 @@ def count_numbers(numbers, ends, first, last, columns, sizes):
     for d in range(first, last):
         size = 0
         for i in range(ends[d - 1] if d > 0 else 0, ends[d]):
-            size += numbers[i] >= 0 and columns[numbers[i]] >= 0
+            size += 0 <= numbers[i] < len(columns) and columns[numbers[i]] >= 0
         sizes[d] += size
 
 
@@ -184,7 +216,7 @@ def put_numbers(numbers, ends, first, last, columns, places, entries):
     for d in range(first, last):
         place = places[d]
         for i in range(ends[d - 1] if d > 0 else 0, ends[d]):
-            if numbers[i] >= 0 and columns[numbers[i]] >= 0:
+            if 0 <= numbers[i] < len(columns) and columns[numbers[i]] >= 0:
                 entries[place] = np.uint64(columns[numbers[i]]) << _32 | _ONE
                 place += 1
         places[d] = place
@@ -230,30 +262,35 @@ def weigh_rows(indptr, indices, data, first, last, weights, sublinear, norm):
 
 
 @kernel
-def multiply_frequencies(bounds, ids, counts, rows, first, last, unit_bounds, unit_ids,
-                         unit_counts, frequencies):  # fmt: skip
-    """As `add_frequencies`, where each id of a document stands for counts of other ids.
+def multiply_frequencies(bounds, ids, counts, rows, first, last, unit_ends, units, frequencies):
+    """As `add_frequencies`, where each id of a document stands for other ids.
 
     Parameters
     ----------
-    unit_bounds, unit_ids, unit_counts : ndarray of int64, of int32, of int32
-        What each id of a document stands for, as counts.
+    unit_ends, units : ndarray of int64, of int32
+        What each id of a document stands for, one after the other; negative ones do not count.
     """
     seen = np.full(len(frequencies), -1, np.int64)
     for r in range(first, last):
         for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
-            for u in range(unit_bounds[ids[k]], unit_bounds[ids[k] + 1]):
-                found = unit_ids[u]
-                frequencies[found, 1] += counts[k] * unit_counts[u]
-                if seen[found] != r:
-                    seen[found] = r
-                    frequencies[found, 0] += 1
+            for u in range(unit_ends[ids[k] - 1] if ids[k] > 0 else 0, unit_ends[ids[k]]):
+                found = units[u]
+                if found >= 0:
+                    frequencies[found, 1] += counts[k]
+                    if seen[found] != r:
+                        seen[found] = r
+                        frequencies[found, 0] += 1
 
 
 @kernel
 def multiply_entries(bounds, ids, counts, rows, first, last, unit_bounds, unit_ids, unit_counts,
                      n_columns):  # fmt: skip
     """Return the entries, as of `put_entries`, of documents whose ids stand for columns.
+
+    Parameters
+    ----------
+    unit_bounds, unit_ids, unit_counts : ndarray of int64, of int32, of int32
+        What each id of a document stands for, as counts.
 
     Returns
     -------

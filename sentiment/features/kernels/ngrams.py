@@ -3,9 +3,10 @@
 The key of an n-gram is the id of its first n - 1 tokens and the id of its last one, so two n-grams
 never share a key. Keys are dealt out to shares by their hash, and each share has its own table,
 small enough for the cache of a core: the memory is read and written in order, not at random. A
-table is an array of shape (capacity, 2), of keys plus one and places, zero is empty, together with
-the array of its keys in the order of their places. An id is a place times the number of shares,
-plus the share.
+table is an array of shape (capacity, 2), of keys plus one, zero is empty, and of places, with the
+document that held the key last in the upper half. Beside it are arrays of its keys, and of their
+frequencies, in the order of their places. An id is a place times the number of shares, plus the
+share.
 """
 
 import numpy as np
@@ -14,6 +15,7 @@ from sentiment.features.kernels.compiling import kernel
 
 _ONE = np.uint64(1)
 _32 = np.uint64(32)
+_LOWER = np.uint64(0x00000000FFFFFFFF)
 # So many table entries are asked for before the first is looked at, so that the memory fetches
 # them side by side.
 _BATCH = 64
@@ -84,8 +86,9 @@ def deal_out(prefixes, tokens, ends, step, first, last, bits, secret, places, ke
 
 
 @kernel
-def number_share(wanted, positions, first, last, share, bits, secret, table, keys, size, out):
-    """Write the ids of n-grams of one share into `out`, numbering new ones.
+def number_share(wanted, positions, first, last, ends, share, bits, secret, table, keys,
+                 frequencies, size, out):  # fmt: skip
+    """Write the ids of n-grams of one share into `out`, numbering new ones, and count them.
 
     Parameters
     ----------
@@ -93,10 +96,13 @@ def number_share(wanted, positions, first, last, share, bits, secret, table, key
         The keys and where each n-gram starts, from `deal_out`.
     first, last : int
         The range of them to do.
+    ends : ndarray of int64
+        Where each document ends.
     share, bits, secret : uint64
         Which of the 2**bits shares this is; an odd number.
-    table, keys, size : ndarray, ndarray, int
-        The table of the share and the number of keys in it.
+    table, keys, frequencies, size : ndarray, ndarray, ndarray of shape (n_keys, 2), int
+        The table of the share, its keys, in how many documents each of them stands and how often,
+        and their number.
     out : ndarray of int32, of shape (n_positions,)
         The ids.
 
@@ -106,32 +112,46 @@ def number_share(wanted, positions, first, last, share, bits, secret, table, key
         The first n-gram that is not done because the table is full, and the new size.
     """
     mask = np.uint64(len(table) - 1)
+    # Positions ascend, so documents are passed one by one.
+    d = np.searchsorted(ends, positions[first], side="right") if first < last else 0
     for k in range(first, last):
+        while ends[d] <= positions[k]:
+            d += 1
+        document = np.uint64(d) << _32
         key = wanted[k]
         slot = _hash(key, secret) >> bits & mask
         while table[slot, 0] != 0 and table[slot, 0] != key + _ONE:
             slot = slot + _ONE & mask
+        place = table[slot, 1] & _LOWER
         if table[slot, 0] == 0:
             if size >= len(keys):
                 return k, size
+            place = np.uint64(size)
             table[slot, 0] = key + _ONE
-            table[slot, 1] = size
-            keys[size] = key
+            table[slot, 1] = document | place
+            keys[place] = key
+            frequencies[place, 0] = frequencies[place, 1] = 1
             size += 1
-        out[positions[k]] = (table[slot, 1] << bits) + share
+        else:
+            frequencies[place, 1] += 1
+            if table[slot, 1] != document | place:
+                table[slot, 1] = document | place
+                frequencies[place, 0] += 1
+        out[positions[k]] = (place << bits) + share
     return last, size
 
 
 @kernel
-def fill_table(keys, size, bits, secret, table):
-    """Enter the first `size` of the `keys` of a share into its empty `table`."""
+def move_table(old, bits, secret, table):
+    """Enter all that is in the table `old` of a share into its new, empty `table`."""
     mask = np.uint64(len(table) - 1)
-    for i in range(size):
-        slot = _hash(keys[i], secret) >> bits & mask
-        while table[slot, 0] != 0:
-            slot = slot + _ONE & mask
-        table[slot, 0] = keys[i] + _ONE
-        table[slot, 1] = i
+    for i in range(len(old)):
+        if old[i, 0] != 0:
+            slot = _hash(old[i, 0] - _ONE, secret) >> bits & mask
+            while table[slot, 0] != 0:
+                slot = slot + _ONE & mask
+            table[slot, 0] = old[i, 0]
+            table[slot, 1] = old[i, 1]
 
 
 @kernel
@@ -170,66 +190,5 @@ def look_up(prefixes, tokens, ends, step, first, last, secret, table, out):
                 slot = slots[b]
                 while table[slot, 0] != 0 and table[slot, 0] != wanted[b]:
                     slot = slot + _ONE & mask
-                out[positions[b]] = table[slot, 1] if table[slot, 0] != 0 else -1
+                out[positions[b]] = table[slot, 1] & _LOWER if table[slot, 0] != 0 else -1
     return seen
-
-
-@kernel
-def count_in_documents(ids, ends, first, last):
-    """Return which ids each document holds, how often, and how many different ones.
-
-    Parameters
-    ----------
-    ids : ndarray of int32
-        One document after the other; negative ones are left out.
-    ends : ndarray of int64
-        Where each document ends.
-    first, last : int
-        The documents to count.
-
-    Returns
-    -------
-    found, counts : ndarray of int32
-        In the order in which they are met.
-    sizes : ndarray of int64, of shape (last - first,)
-        Number of different ids of each document.
-    """
-    begin = ends[first - 1] if first > 0 else 0
-    total = ends[last - 1] - begin if last > first else 0
-    found = np.empty(total, np.int32)
-    counts = np.empty(total, np.int32)
-    sizes = np.empty(last - first, np.int64)
-    # The place of each id in `found` plus one, or zero.
-    slots = np.zeros(64, np.int32)
-    used = 0
-    for d in range(first, last):
-        start = ends[d - 1] if d > 0 else 0
-        if 2 * (ends[d] - start) > len(slots):
-            capacity = len(slots)
-            while 2 * (ends[d] - start) > capacity:
-                capacity *= 2
-            slots = np.zeros(capacity, np.int32)
-        mask = len(slots) - 1
-        before = used
-        for i in range(start, ends[d]):
-            if ids[i] < 0:
-                continue
-            # Neighbours in `ids` are often neighbours in number; spread them.
-            slot = (np.int64(ids[i]) * 0x9E3779B1 >> 15) & mask
-            while slots[slot] != 0 and found[slots[slot] - 1 + before] != ids[i]:
-                slot = slot + 1 & mask
-            if slots[slot] == 0:
-                found[used] = ids[i]
-                counts[used] = 1
-                used += 1
-                slots[slot] = used - before
-            else:
-                counts[slots[slot] - 1 + before] += 1
-        for k in range(before, used):
-            slot = (np.int64(found[k]) * 0x9E3779B1 >> 15) & mask
-            # Whatever stands in this chain belongs to this document.
-            while slots[slot] != 0:
-                slots[slot] = 0
-                slot = slot + 1 & mask
-        sizes[d - first] = used - before
-    return found[:used].copy(), counts[:used].copy(), sizes

@@ -30,12 +30,13 @@ OWN_CONSTRAINTS: dict[str, Any] = {
 class _Counted:
     """Counts of a corpus whose columns are not chosen yet, in the place of a matrix."""
 
-    def __init__(self, recalled: Recalled, threads: int) -> None:
+    def __init__(self, recalled: Recalled, min_df: float, threads: int) -> None:
         self.recalled = recalled
-        self.frequencies = recalled.layers.sum_frequencies(
-            recalled.rows, recalled.ngrams.sizes(), threads
+        self.shape = (recalled.layers.n_documents, 0)
+        least = min_df if isinstance(min_df, Integral) else min_df * self.shape[0]
+        self.frequencies = recalled.layers.count_frequencies(
+            recalled.ngrams.sizes(), least, threads
         )
-        self.shape = (len(recalled.rows), 0)
         self.data = np.empty(0)  # scikit-learn fills it with ones if counts are binary
 
 
@@ -141,10 +142,9 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
             return self.vocabulary_, self._make_matrix(rows, len(self.vocabulary_))
         memory = self._open_memory()
         recalled = (memory.recall if memory else count_texts)(raw_documents, settings)
-        counted = _Counted(recalled, settings.threads)
-        if not any(table.any() for table in counted.frequencies.values()):
+        if recalled.layers.is_empty():
             raise ValueError("empty vocabulary; perhaps the documents only contain stop words")
-        return {}, counted
+        return {}, _Counted(recalled, self.min_df, settings.threads)
 
     def _list_settings(self, rules: TokenRules) -> Settings:
         stop_words = self.get_stop_words() if rules.analyzer == "word" else None
@@ -163,7 +163,7 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
         if memory is not None and vocabulary is self.vocabulary_:
             found = memory.find(texts, settings)
             if found is not None and found.name == name:
-                return found.layers.take(numbers, found.rows, settings.threads)
+                return found.layers.take(numbers, settings.threads)
         vocabulary, known, entered = getattr(self, "_entered", (None, None, None))
         if entered is None or vocabulary is not self.vocabulary_ or known != settings:
             entered = Vocabulary(
@@ -214,7 +214,7 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
         vocabulary.update(zip(columns.terms, range(len(columns.terms)), strict=True))
         self._in_documents = (vocabulary, columns.in_documents)
         del X.frequencies  # the caller holds on to X
-        rows = counts.layers.take(columns.numbers, counts.rows, threads)
+        rows = counts.layers.take(columns.numbers, threads)
         if self.memory is not None:
             self._counted = (vocabulary, columns.numbers, counts.name)
         del X.recalled, counts, columns  # they take more memory than the matrix
