@@ -138,14 +138,14 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"\n{_describe_data(result)}")
-    console.print(_tabulate_metrics(result.metrics))
+    console.print(tabulate_metrics(result.metrics))
     seconds = sum(stage.seconds for stage in result.stages)
     peak = max(stage.peak_mb for stage in result.stages)
     console.print(f"time     {seconds:.1f} s, peak memory {peak:,.0f} MB")
     if result.run_id:
         console.print(f"run      {result.run_id}")
     console.print(f"model    {result.model} ({result.metrics['model/size_mb']:.1f} MB)")
-    console.print(f"figures  {_relative(result.folder / 'figures')}")
+    console.print(f"figures  {relate_path(result.folder / 'figures')}")
     if console.is_terminal and result.run_id:
         console.print("\nnext     python scripts/predict.py input=reviews.csv")
         console.print(f"         mlflow ui --backend-store-uri {store}    (or: make ui)")
@@ -162,7 +162,7 @@ def _describe_data(result: "TrainingResult") -> str:
     )
 
 
-def _tabulate_metrics(metrics: dict[str, float]) -> "Table":
+def tabulate_metrics(metrics: dict[str, float]) -> "Table":
     from rich.table import Table
 
     from sentiment.evaluation import METRICS
@@ -196,9 +196,9 @@ def show_prediction(result: "PredictionResult") -> None:
     console.print(f"rows     {result.rows:,}" + (f": {counts}" if counts else ""))
     if result.without_text:
         console.print(f"         {result.without_text:,} without text: prediction left empty")
-    console.print(f"output   {_relative(result.output)}")
+    console.print(f"output   {relate_path(result.output)}")
 
 
-def _relative(path: Path) -> Path:
+def relate_path(path: Path) -> Path:
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

@@ -1,12 +1,13 @@
 """Schemas of the primary configs, and configs composed without a command line."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -46,7 +47,25 @@ class PredictConfig:
     outputs: str = "outputs"
 
 
-SCHEMAS: dict[str, type] = {"train": TrainConfig, "predict": PredictConfig}
+@dataclass
+class SearchConfig:
+    """Which search ``conf/best.yaml`` means."""
+
+    name: str = MISSING
+    storage: str | None = None
+
+
+@dataclass
+class BestConfig:
+    """What ``conf/best.yaml`` holds."""
+
+    search: SearchConfig = field(default_factory=SearchConfig)
+    write: str | None = None
+    overwrite: bool = False
+    outputs: str = "outputs"
+
+
+SCHEMAS: dict[str, type] = {"train": TrainConfig, "predict": PredictConfig, "best": BestConfig}
 
 
 def register_schemas() -> None:
@@ -79,8 +98,14 @@ def compose(primary: str, overrides: list[str] | None = None) -> DictConfig:
     0.3
     """
     register_schemas()
-    with initialize_config_dir(str(CONF)):
-        cfg = hydra_compose(primary, overrides or [])
+    # A script may compose another config while Hydra runs its own.
+    running = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF)):
+            cfg = hydra_compose(primary, overrides or [])
+    finally:
+        GlobalHydra.instance().hydra = running
     check_config(cfg)
     return cfg
 

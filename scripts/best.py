@@ -1,0 +1,36 @@
+"""Show the best trial of a search, and why it won: python scripts/best.py search=svm."""
+
+import sys
+
+import hydra
+from _best_view import show_best
+from _terminal import Watch, run_script
+from omegaconf import DictConfig
+
+from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+from sentiment.sweeps.hydra_side import quote
+
+QUOTATION = "'\""
+register_schemas()
+
+
+def read_word(word: str) -> str:
+    """Return ``search.name='svm'`` for ``search=svm``, which Hydra takes for a file of a group."""
+    key, _, name = word.partition("=")
+    return f"search.name={quote(name.strip(QUOTATION))}" if key == "search" else word
+
+
+@hydra.main("../conf", "best", execution_whitelist=ALLOWED_TARGETS)
+def main(cfg: DictConfig) -> None:
+    """Show the best trial, and write it as an experiment if `cfg` says so."""
+    with Watch("best", current_job()):
+        check_config(cfg)
+        from sentiment.sweeps.winning import find_best
+
+        best = find_best(cfg)
+    show_best(best)
+
+
+if __name__ == "__main__":
+    sys.argv[1:] = map(read_word, sys.argv[1:])
+    run_script(main)

@@ -1,0 +1,159 @@
+"""Studies that are only looked at: nothing is made and nothing is changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sentiment.errors import ConfigError, SentimentError, quote_list, suggest
+from sentiment.sweeps.objectives import Objective, find_objectives
+from sentiment.sweeps.storage import newest
+from sentiment.sweeps.studies import _DEFINITION, _SAME, _STALE
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+
+class StudyNotFoundError(SentimentError, LookupError):
+    """There is no study of that name."""
+
+    def __init__(self, name: str, where: str, known: Sequence[str]) -> None:
+        there = f"there are {quote_list(known)}" if len(known) > 1 else f"there is {known[:1]}"
+        there = there.replace("[", "").replace("]", "") if known else "there is none yet"
+        super().__init__(
+            f"no study {name!r} in {where}; {there}.{suggest(name, known)} A search makes one: "
+            "python scripts/train.py -m search=<name>."
+        )
+
+
+class NoTrialError(SentimentError, LookupError):
+    """A study has no trial that ended well."""
+
+    def __init__(self, name: str, failed: int, running: int) -> None:
+        super().__init__(
+            f"no trial of the study {name!r} has ended well yet: {failed} failed and {running} "
+            "were begun. Go on with the search, or mend what it says of its failures."
+        )
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """A study as it is kept.
+
+    Attributes
+    ----------
+    name : str
+        Its own name, such as ``svm~2``.
+    folder : Path
+        Where its trials left their results, if they ran on this machine.
+    objectives : sequence of Objective
+        What it looks for.
+    trials : sequence of optuna.trial.FrozenTrial
+        All but those whose process died and that were run again.
+    fixed : dict of str to str
+        The settings that no trial changes.
+    optuna : optuna.Study
+        The study as Optuna has it.
+    """
+
+    name: str
+    folder: Path
+    objectives: Sequence[Objective]
+    trials: "Sequence[FrozenTrial]"
+    fixed: dict[str, str]
+    optuna: Any
+
+    @property
+    def complete(self) -> "list[FrozenTrial]":
+        """The trials that ended well and are no repetition, the best by the first objective first.
+
+        Of equals the first comes first.
+        """
+        ended = [t for t in self.trials if t.values and _SAME not in t.user_attrs]
+        sign = -1 if self.objectives[0].more else 1
+        return sorted(ended, key=lambda trial: (sign * trial.values[0], trial.number))
+
+    @property
+    def repeated(self) -> int:
+        """How many trials were not run, since an earlier one was the same."""
+        return sum(_SAME in trial.user_attrs for trial in self.trials)
+
+    def count(self, state: str) -> int:
+        """Return how many trials are in a state that Optuna calls so, such as ``FAIL``."""
+        return sum(trial.state.name == state for trial in self.trials)
+
+
+def read_study(name: str, address: str | None, home: Path) -> StoredStudy:
+    """Return the newest study that is called `name`.
+
+    Parameters
+    ----------
+    name : str
+        ``svm`` for the newest of ``svm``, ``svm~2`` and so on, or the name of one of these.
+    address : str, optional
+        Of the database that holds it.
+    home : Path
+        The folder of all searches, which has the file that holds it without `address`.
+
+    Raises
+    ------
+    StudyNotFoundError
+        There is none.
+    NoTrialError
+        It has no trial to tell about.
+    ConfigError
+        The database cannot be used.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    where = f"'{home / 'studies.journal'}'" if address is None else "the database"
+    storage = _open_journal(home / "studies.journal") if address is None else _open(address)
+    names = [] if storage is None else sorted(optuna.get_all_study_names(storage))
+    known, _ = newest(name, names)
+    if known is None:
+        raise StudyNotFoundError(name, where, names)
+    study = optuna.load_study(study_name=known, storage=storage)
+    trials = [t for t in study.get_trials(deepcopy=False) if _STALE not in t.user_attrs]
+    definition = study.user_attrs.get(_DEFINITION)
+    if definition is None or not any(trial.values for trial in trials):
+        states = [trial.state.name for trial in trials]
+        raise NoTrialError(known, states.count("FAIL"), states.count("RUNNING"))
+    objectives = find_objectives(definition["objectives"])
+    return StoredStudy(known, home / known, objectives, trials, definition["settings"], study)
+
+
+def _open_journal(path: Path) -> Any:
+    """Return the journal `path`, or None if it is not there."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    # Reading takes no lock and leaves out a line that is being written.
+    return JournalStorage(JournalFileBackend(str(path))) if path.is_file() else None
+
+
+def _open(address: str) -> Any:
+    """Return the database at `address`, or None if it holds no studies."""
+    from optuna.storages import RDBStorage
+
+    try:
+        # Optuna would make what is not there.
+        return RDBStorage(address, skip_table_creation=True) if _has_tables(address) else None
+    except Exception as error:  # each database has its own
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            [f"search.storage is {address!r}, which cannot be used: {reason}."]
+        ) from error
+
+
+def _has_tables(address: str) -> bool:
+    from sqlalchemy import create_engine, inspect, make_url
+
+    url = make_url(address)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return False
+    engine = create_engine(url)
+    try:
+        return inspect(engine).has_table("studies")
+    finally:
+        engine.dispose()

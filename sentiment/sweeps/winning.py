@@ -1,0 +1,189 @@
+"""Which trial of a study is the best, and why."""
+
+import json
+import statistics
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from sentiment.sweeps.reading import StoredStudy, read_study
+from sentiment.sweeps.recipes import Recipe, find_recipe, write_experiment
+from sentiment.sweeps.results import JobResult, read_result
+from sentiment.sweeps.session import WINNER
+from sentiment.sweeps.spaces import read_setting
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+# With fewer trials an importance is one of chance: twice the 10 that Optuna's TPE draws at
+# random before it dares to guess.
+ENOUGH_TRIALS = 20
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A trial that differs from the best in one setting.
+
+    Attributes
+    ----------
+    number : int
+        The trial.
+    setting, value : str
+        What is different, and what it is there.
+    score : float
+        Its first objective.
+    """
+
+    number: int
+    setting: str
+    value: str
+    score: float
+
+
+@dataclass(frozen=True)
+class BestTrial:
+    """The best trial of a study, by its first objective.
+
+    Attributes
+    ----------
+    study : StoredStudy
+        Where it was found.
+    number : int
+        The trial.
+    params : dict of str to object
+        What it drew.
+    scores : dict of str to float
+        By objective.
+    metrics : dict of str to float
+        Every metric that is known, as ``<split>/<name>``; those of the test rows are there if the
+        search has trained it as the winner.
+    second : tuple of int and float, optional
+        The next best trial and its first objective.
+    median : float
+        Of the first objective, over all trials that were run.
+    importances : dict of str to float
+        How much each setting mattered, the most important first; empty with few trials.
+    neighbours : list of Neighbour
+        Trials that differ in one setting, the best first.
+    front : list of tuple
+        Of several objectives: numbers and values of the trials that no other beats in all of them.
+    recipe : Recipe, optional
+        How it is trained by itself; None if its folder is not on this machine.
+    written : Path, optional
+        The experiment that was made of it.
+    """
+
+    study: StoredStudy
+    number: int
+    params: dict[str, Any]
+    scores: dict[str, float]
+    metrics: dict[str, float]
+    second: tuple[int, float] | None
+    median: float
+    importances: dict[str, float]
+    neighbours: list[Neighbour]
+    front: list[tuple[int, list[float]]] = field(default_factory=list)
+    recipe: Recipe | None = None
+    written: Path | None = None
+
+    @property
+    def score(self) -> float:
+        """The first objective."""
+        return self.scores[self.study.objectives[0].name]
+
+    def measure_margin(self, other: float) -> float:
+        """Return how much better than `other` the first objective is."""
+        return self.score - other if self.study.objectives[0].more else other - self.score
+
+
+def find_best(cfg: DictConfig) -> BestTrial:
+    """Return the best trial of a study, and write it as an experiment if that is asked for.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/best.yaml``.
+
+    Raises
+    ------
+    SentimentError
+        There is no such study or it has no trial, or the experiment cannot be written.
+    """
+    study = read_study(cfg.search.name, cfg.search.storage, Path(cfg.outputs) / "search")
+    best, *others = study.complete
+    result = read_result(study.folder / str(best.number))
+    recipe = find_recipe(study, best, result)
+    scores = {o.name: value for o, value in zip(study.objectives, best.values, strict=True)}
+    written = None
+    if cfg.write is not None:
+        told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+        about = f"The best of {len(study.complete)} trials of the search {study.name}: {told}."
+        written = write_experiment(cfg.write, recipe, about, overwrite=cfg.overwrite)
+    return BestTrial(
+        study=study,
+        number=best.number,
+        params=dict(best.params),
+        scores=scores,
+        metrics=_read_metrics(study, best, result),
+        second=(others[0].number, others[0].values[0]) if others else None,
+        median=statistics.median(trial.values[0] for trial in study.complete),
+        importances=_measure_importances(study),
+        neighbours=_find_neighbours(best, others),
+        front=_find_front(study),
+        recipe=recipe,
+        written=written,
+    )
+
+
+def _read_metrics(
+    study: StoredStudy, best: "FrozenTrial", result: JobResult | None
+) -> dict[str, float]:
+    if result is None:
+        return {o.metric: value for o, value in zip(study.objectives, best.values, strict=True)}
+    metrics = dict(result.metrics)
+    winner = study.folder / WINNER
+    if (winner / "job.json").is_file():
+        trained = json.loads((winner / "job.json").read_text(encoding="utf-8"))["number"]
+        if trained == best.number and (winner / "metrics.json").is_file():
+            known = json.loads((winner / "metrics.json").read_text(encoding="utf-8"))
+            metrics |= {key: value for key, value in known.items() if key.startswith("test/")}
+    return metrics
+
+
+def _measure_importances(study: StoredStudy) -> dict[str, float]:
+    from optuna.importance import get_param_importances
+
+    values = {trial.values[0] for trial in study.complete}
+    if len(study.complete) < ENOUGH_TRIALS or len(values) == 1:
+        return {}
+    sign = -1 if study.objectives[0].more else 1
+    with warnings.catch_warnings():
+        # It says that it looks at what makes a target small, which is what is wanted.
+        warnings.simplefilter("ignore")
+        found = get_param_importances(study.optuna, target=lambda t: sign * t.values[0])
+    return {name: float(share) for name, share in found.items()}
+
+
+def _find_neighbours(best: "FrozenTrial", others: "list[FrozenTrial]") -> list[Neighbour]:
+    neighbours = []
+    for trial in others:
+        if trial.params.keys() != best.params.keys():
+            continue
+        changed = [name for name, value in trial.params.items() if value != best.params[name]]
+        if len(changed) == 1:
+            name, value = read_setting(changed[0]), str(trial.params[changed[0]])
+            neighbours.append(Neighbour(trial.number, name, value, trial.values[0]))
+    return neighbours
+
+
+def _find_front(study: StoredStudy) -> list[tuple[int, list[float]]]:
+    if len(study.objectives) == 1:
+        return []
+    ours = {trial.number for trial in study.complete}
+    front = [t for t in study.optuna.best_trials if t.number in ours]
+    sign = -1 if study.objectives[0].more else 1
+    front.sort(key=lambda trial: (sign * trial.values[0], trial.number))
+    return [(trial.number, list(trial.values)) for trial in front]

@@ -1,0 +1,297 @@
+"""The best trial of a study: why it won, and how it is trained by itself."""
+
+import shlex
+import shutil
+from collections.abc import Callable, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, Run
+from optuna.distributions import CategoricalDistribution, IntDistribution
+
+from sentiment.config import Job, compose
+from sentiment.config.composing import CONF
+from sentiment.errors import ConfigError, SentimentError
+from sentiment.sweeps import recipes
+from sentiment.sweeps.objectives import find_objectives
+from sentiment.sweeps.reading import NoTrialError, StudyNotFoundError, read_study
+from sentiment.sweeps.recipes import ExperimentExistsError, RecipeError, describe_experiment
+from sentiment.sweeps.results import JobResult, write_result
+from sentiment.sweeps.spaces import Space
+from sentiment.sweeps.storage import open_storage
+from sentiment.sweeps.studies import Study
+from sentiment.sweeps.trial import list_settings
+from sentiment.sweeps.winning import BestTrial, find_best
+
+FIXED = {"data": "rotten_tomatoes", "data.limit": "600", "model": "svm"}
+COMMON = {
+    "features.token_pattern": CategoricalDistribution([r"(?u)\b\w\w+\b", r"(?u)\w+(?:'\w+)*|[!?]"]),
+    "features.ngram_range": CategoricalDistribution(["[1,1]", "[1,2]"]),
+    "model.estimator.class_weight": CategoricalDistribution(["null", "balanced"]),
+    "features.min_df": IntDistribution(1, 3),
+}
+Search = Callable[..., Study]
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Search:
+    """Make a study whose trials, in the order of a grid, score what is given; None fails."""
+
+    def run(
+        scores: Sequence[Any],
+        *,
+        name: str = "svm",
+        address: str | None = None,
+        objectives: Sequence[str] = ("accuracy",),
+        words: Sequence[str] = (),
+        **options: Any,
+    ) -> Study:
+        home = tmp_path / "outputs" / "search"
+        storage = open_storage(address, home / "studies.journal")
+        study = Study(name, storage, find_objectives(objectives), **options)
+        study.define({"settings": {}, "objectives": list(objectives)})
+        # Not with a sampler for grids, which wants to stop the study at the end of the grid.
+        points = product(*(getattr(d, "choices", (1, 2, 3)) for d in COMMON.values()))
+        space = Space(COMMON, {}, FIXED, tuple(words))
+        for score in scores:
+            study.optuna.enqueue_trial(dict(zip(COMMON, next(points), strict=True)))
+            draw = study.ask(space, len(scores), [])
+            assert draw is not None
+            overrides = space.write(draw.params)
+            values = score if isinstance(score, tuple) else (score,)
+            named = zip(study.objectives, values, strict=True)
+            job = Job(tmp_path, {"model": "svm", "features": "tfidf"}, ["search=svm", *overrides])
+            result = JobResult(
+                draw.number,
+                overrides,
+                0.0,
+                1.0,
+                tags={"command": job.write_command()},
+                settings={k: str(v) for k, v in list_settings(compose("train", overrides)).items()},
+                metrics={} if score is None else {o.metric: value for o, value in named},
+                error="" if score is not None else "it broke",
+            )
+            write_result(home / study.name / str(draw.number), result)
+            study.tell(result)
+        return study
+
+    return run
+
+
+@pytest.fixture
+def best(tmp_path: Path) -> Callable[..., BestTrial]:
+    def find(name: str = "svm", *overrides: str) -> BestTrial:
+        where = [f"search.name='{name}'", f"outputs='{tmp_path / 'outputs'}'", *overrides]
+        return find_best(compose("best", where))
+
+    return find
+
+
+@pytest.fixture
+def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of conf/ to write into."""
+    copy = tmp_path / "conf"
+    shutil.copytree(CONF, copy)
+    monkeypatch.setattr("sentiment.config.composing.CONF", copy)
+    monkeypatch.setattr(recipes, "CONF", copy)
+    return copy
+
+
+def list_files(folder: Path) -> dict[Path, tuple[int, int]]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+
+
+def test_the_best_is_told_with_its_margins(search: Search, best: Callable[..., BestTrial]) -> None:
+    study = search([0.7, 0.9, None, 0.8, 0.6])
+    found = best()
+    draw = study.find_best()
+    assert draw is not None
+    assert (found.number, found.params) == (draw.number, draw.params)
+    assert (found.number, found.score, found.second) == (1, 0.9, (3, 0.8))
+    assert found.median == pytest.approx(0.75)
+    assert found.measure_margin(0.8) == pytest.approx(0.1)
+    assert (len(found.study.complete), found.study.count("FAIL")) == (4, 1)
+    assert found.importances == {}, "four trials tell nothing of importance"
+
+
+def test_the_first_of_equals_is_the_best(search: Search, best: Callable[..., BestTrial]) -> None:
+    search([0.7, 0.9, 0.9])
+    assert (best().number, best().second) == (1, (2, 0.9))
+
+
+def test_less_may_be_better(search: Search, best: Callable[..., BestTrial]) -> None:
+    search([0.7, 0.3, 0.5], objectives=["log_loss"])
+    found = best()
+    assert (found.number, found.second) == (1, (2, 0.5))
+    assert found.measure_margin(0.5) == pytest.approx(0.2)
+
+
+def test_neighbours_differ_in_one_setting(search: Search, best: Callable[..., BestTrial]) -> None:
+    search([k / 100 for k in range(24)])
+    found = best()
+    neighbours = found.neighbours
+    # Of the whole grid: one other token pattern, n-gram range and weight, two other min_df.
+    assert len(neighbours) == 5
+    assert [n.score for n in neighbours] == sorted((n.score for n in neighbours), reverse=True)
+    for one in neighbours:
+        assert one.value != str(found.params[one.setting])
+    assert sum(found.importances.values()) == pytest.approx(1)
+    assert set(found.importances) == set(COMMON)
+
+
+def test_of_several_objectives_the_front_is_told(
+    search: Search, best: Callable[..., BestTrial]
+) -> None:
+    search([(0.7, 1.0), (0.9, 5.0), (0.8, 6.0), (0.8, 2.0)], objectives=["accuracy", "size_mb"])
+    found = best()
+    assert found.scores == {"accuracy": 0.9, "size_mb": 5.0}
+    assert found.front == [(1, [0.9, 5.0]), (3, [0.8, 2.0]), (0, [0.7, 1.0])]
+
+
+def test_the_newest_of_a_name_is_meant(search: Search, best: Callable[..., BestTrial]) -> None:
+    search([0.9])
+    search([0.5, 0.6], fresh=True)
+    assert (best("svm").study.name, best("svm").score) == ("svm~2", 0.6)
+    assert best("svm~2").score == 0.6
+
+
+@pytest.mark.parametrize("kept", ["journal", "sqlite"])
+def test_reading_changes_nothing(
+    search: Search, best: Callable[..., BestTrial], tmp_path: Path, kept: str
+) -> None:
+    where = [] if kept == "journal" else [f"search.storage=sqlite:///{tmp_path}/studies.db"]
+    search([0.9, 0.8], address=f"sqlite:///{tmp_path}/studies.db" if where else None)
+    before = list_files(tmp_path)
+    assert best("svm", *where).score == 0.9
+    with pytest.raises(StudyNotFoundError, match=r"there is 'svm'\. Did you mean 'svm'\?"):
+        best("svn", *where)
+    assert list_files(tmp_path) == before
+
+
+def test_what_is_not_there_is_not_made(best: Callable[..., BestTrial], tmp_path: Path) -> None:
+    with pytest.raises(StudyNotFoundError, match="there is none yet"):
+        best()
+    with pytest.raises(StudyNotFoundError, match="there is none yet"):
+        best("svm", f"search.storage=sqlite:///{tmp_path}/studies.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_that_is_being_written_is_read(
+    search: Search, best: Callable[..., BestTrial], tmp_path: Path
+) -> None:
+    search([0.9])
+    with (tmp_path / "outputs" / "search" / "studies.journal").open("a") as file:
+        file.write('{"op_code": 5, "work')
+    assert best().score == 0.9
+
+
+def test_a_study_without_a_good_trial_is_refused(search: Search, tmp_path: Path) -> None:
+    search([None, None])
+    with pytest.raises(NoTrialError, match="2 failed and 0 were begun"):
+        read_study("svm", None, tmp_path / "outputs" / "search")
+
+
+def test_a_storage_that_cannot_be_used_is_told(best: Callable[..., BestTrial]) -> None:
+    with pytest.raises(ConfigError, match=r"search\.storage is 'nothing://here'"):
+        best("svm", "search.storage='nothing://here'")
+
+
+def test_the_command_and_the_experiment_have_the_settings_of_the_trial(
+    search: Search, best: Callable[..., BestTrial], conf: Path
+) -> None:
+    search([0.1, 0.2, 0.3, 0.4, 0.5], words=["seed=7", "optimize=f1", "features.stop_words=[a,b]"])
+    found = best("svm", "write=mine")
+    assert found.recipe is not None
+    assert found.recipe.differences == []
+    settings = {k: str(v) for k, v in list_settings(compose("train", ["experiment=mine"])).items()}
+    assert settings == found.recipe.settings
+    typed = shlex.split(found.recipe.command)[2:]
+    assert {k: str(v) for k, v in list_settings(compose("train", typed)).items()} == settings
+    text = (conf / "experiment" / "mine.yaml").read_text()
+    assert text.startswith("# @package _global_\n# The best of 5 trials of the search svm: ")
+    assert "\n# python scripts/train.py experiment=mine\n" in text
+    assert "- override /model: svm\n" in text
+    assert "optimize" not in text, "how a job is kept is no setting"
+    with pytest.raises(ExperimentExistsError, match=r"overwrite=true"):
+        best("svm", "write=mine")
+    assert best("svm", "write=mine", "overwrite=true").written == conf / "experiment" / "mine.yaml"
+
+
+def test_a_search_over_an_experiment_is_written_on_top_of_it(
+    search: Search, best: Callable[..., BestTrial], conf: Path
+) -> None:
+    search([0.5], words=["experiment=quick_look", "features=tfidf"])
+    with pytest.raises(ConfigError, match="expected the name of an experiment"):
+        best("svm", "write='../mine'")
+    assert best("svm", "write=mine").written is not None
+    cfg = compose("train", ["experiment=mine"])
+    assert (cfg.data.name, cfg.data.limit) == ("rotten_tomatoes", 600)
+
+
+def test_what_the_files_say_differently_now_is_made_up_for(
+    search: Search, best: Callable[..., BestTrial], conf: Path
+) -> None:
+    search([0.5])
+    path = conf / "model" / "svm.yaml"
+    path.write_text(path.read_text().replace("cv: 3", "cv: 5"))
+    found = best("svm", "write=mine")
+    assert found.recipe is not None
+    assert found.recipe.differences == []
+    assert "++model.cv=3" in found.recipe.command
+    assert compose("train", ["experiment=mine"]).model.cv == 3
+
+
+def test_what_no_override_gives_is_told(
+    search: Search, best: Callable[..., BestTrial], conf: Path
+) -> None:
+    search([0.5])
+    (conf / "model" / "svm.yaml").unlink()
+    found = best()
+    assert found.recipe is not None
+    assert "there is no such model" in found.recipe.differences[0]
+    with pytest.raises(SentimentError, match="no such model"):
+        best("svm", "write=mine")
+    assert not (conf / "experiment" / "mine.yaml").exists()
+
+
+def test_a_trial_that_ran_elsewhere_borrows_the_command_of_one_here(
+    search: Search, best: Callable[..., BestTrial], tmp_path: Path
+) -> None:
+    search([0.5, 0.9])
+    whole = best().recipe
+    shutil.rmtree(tmp_path / "outputs" / "search" / "svm" / "1")
+    found = best()
+    assert found.recipe is not None
+    assert whole is not None
+    assert sorted(found.recipe.overrides) == sorted(whole.overrides)
+    shutil.rmtree(tmp_path / "outputs" / "search" / "svm" / "0")
+    assert best().recipe is None
+    with pytest.raises(RecipeError, match="another machine"):
+        best("svm", "write=mine")
+
+
+def test_what_has_no_place_in_a_file_is_told() -> None:
+    with pytest.raises(RecipeError, match=r"'~features\.stop_words' can be typed"):
+        describe_experiment("mine", ["~features.stop_words"], "About.")
+
+
+def test_the_script(run_script: Run, search: Search) -> None:
+    search([0.5, 0.9, 0.7])
+    done = run_script("best", "search=svm")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for expected in (
+        "study    svm: 3 trials",
+        "best     #1: accuracy 0.9000",
+        "why      0.2000 ahead of the second, #2 (accuracy 0.7000)",
+        "         0.2000 ahead of the median of 3 trials (0.7000)",
+        "command  python scripts/train.py features=tfidf data=rotten_tomatoes data.limit=600 ",
+    ):
+        assert expected in done.stdout
+    lost = run_script("best", "search=svm~2")
+    assert lost.returncode == 2
+    assert lost.stderr.startswith("best.py: no study 'svm~2' in 'outputs/search/studies.journal'; ")
+    assert (ROOT / "conf" / "best.yaml").is_file()
