@@ -77,6 +77,12 @@ def test_a_command_runs_as_it_is_written(clone: Path, command: str) -> None:
         words += [f"data.limit={size}"]
         if "model=random_forest" in words:
             words += ["model.n_estimators=10"]
+        if "search.n_trials=30" in words:
+            words += ["search.n_trials=3"]
+    elif "scripts/best.py" in words:
+        if not (clone / "outputs" / "search").exists():
+            search = "scripts/train.py -m search=svm search.n_trials=2 data.limit=300 tracking=off"
+            assert run(["python", *search.split()], clone).returncode == 0
     else:
         words += ["overwrite=true"]
     done = run(words, clone)
