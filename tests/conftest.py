@@ -1,11 +1,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from starting import Starter
 
 from sentiment.config import Job, compose
 from sentiment.data.datasets import EmbeddedReviews
@@ -74,3 +75,11 @@ def run_script(tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starter]:
+    """Starts scripts as processes of their own, quickly."""
+    starter = Starter(tmp_path_factory.mktemp("printed"))
+    yield starter
+    starter.close()

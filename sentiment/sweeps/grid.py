@@ -5,7 +5,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from sentiment.config import check_config, make
+from sentiment.errors import ConfigError
 from sentiment.sweeps.failures import FailurePolicy, check_failures
 from sentiment.sweeps.hydra_side import HydraSide
 from sentiment.sweeps.objectives import find_objectives
@@ -14,7 +17,7 @@ from sentiment.sweeps.results import JobResult, discard_result, read_results
 from sentiment.sweeps.runner import JobRunner, PlannedJob
 from sentiment.sweeps.session import Session
 from sentiment.sweeps.storage import newest
-from sentiment.sweeps.trial import list_settings, read_data
+from sentiment.sweeps.trial import is_housekeeping, list_settings, read_data
 
 _RUN = "run_id"
 
@@ -38,17 +41,18 @@ def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
         The config cannot be run, or jobs failed.
     """
     cfg, settings = hydra.task, hydra.settings
-    check_config(cfg)
+    _check(hydra, points)
     (objective,) = find_objectives([cfg.optimize])
     home = Path(cfg.outputs).resolve() / "sweep"
-    identity = json.dumps([list_settings(cfg), [list(point) for point in points]], default=str)
-    name = hashlib.sha256(identity.encode()).hexdigest()[:8]
+    name = _name_grid(cfg, points)
     known, following = newest(name, [path.name for path in home.glob("*") if path.is_dir()])
-    if known is None or settings.fresh or _is_done(home / known, len(points)):
+    if known is None or settings.fresh or not _can_go_on(hydra, home / known, len(points)):
         known = following
     folder = home / known
     folder.mkdir(parents=True, exist_ok=True)
-    _forget_other_data(hydra, folder)
+    for number, result in read_results(folder).items():
+        if result.error:
+            discard_result(folder / str(number))
     tracker = make(cfg, "tracking", "open_sweep")
     tracker.open()
     typed = hydra.list_typed()
@@ -85,21 +89,40 @@ def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
     check_failures(session.failed, len(points))
 
 
-def _is_done(folder: Path, total: int) -> bool:
-    """Return whether every job has a good result and the best was trained."""
-    results = read_results(folder)
-    good = [result for result in results.values() if not result.error]
-    return len(good) == total and (folder / "winner" / "job.json").is_file()
+def _check(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
+    """Raise the problems of the config, unless some job has none: it may set what is missing."""
+    try:
+        check_config(hydra.task)
+    except ConfigError:
+        if not any(_is_fine(hydra, point) for point in points):
+            raise
 
 
-def _forget_other_data(hydra: HydraSide, folder: Path) -> None:
-    """Discard failed jobs, and all that were on data that is not there any more."""
-    fingerprints: dict[str, str] = {}
-    for number, result in read_results(folder).items():
-        if result.error or _read_fingerprint(hydra, result, fingerprints) != result.tags.get(
-            "data.fingerprint"
-        ):
-            discard_result(folder / str(number))
+def _is_fine(hydra: HydraSide, point: Sequence[str]) -> bool:
+    try:
+        check_config(hydra.compose(point)[0])
+    except Exception:  # Hydra and OmegaConf have many
+        return False
+    return True
+
+
+def _name_grid(cfg: DictConfig, points: Sequence[Sequence[str]]) -> str:
+    """Return a name that another grid does not have, but the same one run in another way has."""
+    asked = [[word for word in point if not is_housekeeping(word)] for point in points]
+    identity = json.dumps([list_settings(cfg), cfg.optimize, asked], default=str)
+    return hashlib.sha256(identity.encode()).hexdigest()[:8]
+
+
+def _can_go_on(hydra: HydraSide, folder: Path, total: int) -> bool:
+    """Return whether something is left to do, and what is done was on the data as it is now."""
+    good = [result for result in read_results(folder).values() if not result.error]
+    if len(good) == total and (folder / "winner" / "job.json").is_file():
+        return False
+    known: dict[str, str] = {}
+    return all(
+        _read_fingerprint(hydra, result, known) == result.tags.get("data.fingerprint")
+        for result in good
+    )
 
 
 def _read_fingerprint(hydra: HydraSide, result: JobResult, known: dict[str, str]) -> str:

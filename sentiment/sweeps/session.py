@@ -62,9 +62,11 @@ class Session:
     def begin(self) -> None:
         """Take up what an earlier process left: its results, and those it did not record."""
         self.results = read_results(self.folder)
-        recorded = self.record.find_jobs() if self.results else set()
-        for number in sorted(self.results.keys() - recorded):
-            self._record(self.results[number])
+        recorded = self.record.find_jobs()
+        for number, result in sorted(self.results.items()):
+            # One that was run again has ended later; a store keeps milliseconds.
+            if recorded.get(number, 0) < result.ended - 0.001:
+                self._record(result)
         done = len(self.results)
         self.observer.on_sweep(self.name, self.shared, self.total, done, self.objective)
 

@@ -1,5 +1,6 @@
 """One job of a sweep: fit, score on validation rows, and leave the result in a folder."""
 
+import re
 import tempfile
 import time
 import traceback
@@ -66,8 +67,13 @@ def list_settings(cfg: DictConfig) -> dict[str, object]:
     return {
         key: value
         for key, value in flatten(cfg).items()
-        if key.partition(".")[0] not in _HOUSEKEEPING and not key.endswith(".memory")
+        if not is_housekeeping(key) and not key.endswith(".memory")
     }
+
+
+def is_housekeeping(override: str) -> bool:
+    """Return whether an override, or its key, makes no difference to what a job finds."""
+    return re.split(r"[.=@]", override.lstrip("+~"), maxsplit=1)[0] in _HOUSEKEEPING
 
 
 def read_data(cfg: DictConfig) -> PreparedData:

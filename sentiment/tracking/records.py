@@ -96,9 +96,9 @@ class SweepRecord(Protocol):
 
     id: str | None = None
 
-    def find_jobs(self) -> set[int]:
-        """Return the numbers of the jobs that are recorded."""
-        return set()
+    def find_jobs(self) -> dict[int, float]:
+        """Return the numbers of the jobs that are recorded, and when each ended, in seconds."""
+        return {}
 
     def add_job(
         self,
@@ -110,7 +110,7 @@ class SweepRecord(Protocol):
         metrics: dict[str, float],
         error: str,
     ) -> None:
-        """Record a job that has ended.
+        """Record a job that has ended, in place of what was recorded of it before.
 
         Parameters
         ----------

@@ -35,11 +35,11 @@ class MlflowSweep(SweepRecord):
         self._client = client
         self._experiment = experiment
         self._commit = provenance.read_commit()
-        self._partial: dict[int, str] = {}
+        self._earlier: dict[int, list[str]] = {}
         self.id = run_id
 
-    def find_jobs(self) -> set[int]:
-        """Return the numbers of the jobs that are recorded."""
+    def find_jobs(self) -> dict[int, float]:
+        """Return the numbers of the jobs that are recorded, and when each ended."""
         runs, token = [], None
         while True:
             page = self._client.search_runs(
@@ -52,10 +52,13 @@ class MlflowSweep(SweepRecord):
             token = page.token
             if not token:
                 break
-        numbers = {run.info.run_id: int(run.data.tags[_JOB_TAG]) for run in runs}
-        ended = {numbers[run.info.run_id] for run in runs if run.info.end_time}
-        # Whoever recorded these was killed while they did.
-        self._partial = {number: i for i, number in numbers.items() if number not in ended}
+        ended = {}
+        for run in runs:
+            number = int(run.data.tags[_JOB_TAG])
+            self._earlier.setdefault(number, []).append(run.info.run_id)
+            # Whoever recorded those without an end was killed while they did.
+            if run.info.end_time:
+                ended[number] = run.info.end_time / 1000
         return ended
 
     def add_job(
@@ -68,11 +71,11 @@ class MlflowSweep(SweepRecord):
         metrics: dict[str, float],
         error: str,
     ) -> None:
-        """Record a job that has ended."""
+        """Record a job that has ended, in place of what was recorded of it before."""
         from mlflow.entities import Metric, Param
 
-        if number in self._partial:
-            self._client.delete_run(self._partial.pop(number))
+        for earlier in self._earlier.pop(number, []):
+            self._client.delete_run(earlier)
         start, end = (round(1000 * moment) for moment in period)
         facts = {
             "mlflow.parentRunId": str(self.id),

@@ -1,0 +1,97 @@
+"""What the tests of sweeps share: a small job, and views of what sweeps leave behind."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+QUICK = ("data=rotten_tomatoes", "data.limit=300", "features=tfidf_unigram")
+# A study of which one number is drawn; jobs of well under a second.
+SEARCH = (
+    "data=rotten_tomatoes",
+    "data.limit=300",
+    "search=naive_bayes",
+    "features=tfidf",
+    "features.ngram_range=[1,1]",
+    "features.min_df=1",
+    "features.max_df=1.0",
+    "features.max_features=300",
+    "features.sublinear_tf=true",
+    "features.token_pattern='\\w+'",
+    "features.log_count_ratio=false",
+)
+STUDY = Path("outputs/search/naive_bayes")
+DRAWN = "model.alpha"
+JOB_LINE = re.compile(r"#(\d+) +(?:(\w+) (\d\.\d{4})|failed: (.*?))  \d+\.\d s")
+
+
+@dataclass(frozen=True)
+class Store:
+    """The runs in the store of a folder."""
+
+    parents: list[Run]
+    trials: list[Run]
+    winners: list[Run]
+
+    def count_trials(self) -> dict[int, int]:
+        """Return how many runs each number has."""
+        numbers = sorted(int(run.data.tags["sweep.job"]) for run in self.trials)
+        return {number: numbers.count(number) for number in numbers}
+
+
+def read_store(folder: Path) -> Store:
+    """Return what is tracked in `folder`."""
+    client = MlflowClient(f"sqlite:///{folder}/outputs/mlflow.db")
+    (experiment,) = (e for e in client.search_experiments() if e.name == "sentiment")
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    kinds: dict[str, list[Run]] = {"sweep": [], "trial": [], "training": []}
+    for run in reversed(runs):
+        kinds[run.data.tags["kind"]].append(run)
+    return Store(kinds["sweep"], kinds["trial"], kinds["training"])
+
+
+def read_jobs(folder: Path) -> dict[int, dict[str, Any]]:
+    """Return what the jobs of the sweep in `folder` left, by number."""
+    paths = folder.glob("[0-9]*/result.json")
+    found = {int(path.parent.name): json.loads(path.read_text()) for path in paths}
+    return dict(sorted(found.items()))
+
+
+def read_winner(folder: Path) -> dict[str, Any]:
+    """Return which job of the sweep in `folder` won, with the metrics it then had."""
+    winner = folder / "winner"
+    facts: dict[str, Any] = json.loads((winner / "job.json").read_text())
+    return facts | {"metrics": json.loads((winner / "metrics.json").read_text())}
+
+
+def read_lines(stdout: str) -> Iterator[tuple[int, float | str]]:
+    """Yield the number of each job that was told of, and its score or its error."""
+    for line in stdout.splitlines():
+        found = JOB_LINE.match(line)
+        if found:
+            yield int(found[1]), float(found[3]) if found[3] else found[4]
+
+
+def read_study(folder: Path, name: str = "naive_bayes") -> Any:
+    """Return the Optuna study `name` in the journal in `folder`."""
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    path = folder / "outputs" / "search" / "studies.journal"
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def list_points(jobs: dict[int, dict[str, Any]]) -> list[str]:
+    """Return the value that each job drew."""
+    return [
+        word.partition("=")[2]
+        for job in jobs.values()
+        for word in job["overrides"]
+        if word.startswith(f"{DRAWN}=")
+    ]

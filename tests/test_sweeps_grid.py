@@ -1,0 +1,275 @@
+"""Grids: python scripts/train.py -m with several values for a setting."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from starting import Starter
+from sweeping import QUICK, Store, read_jobs, read_lines, read_store, read_winner
+
+from sentiment.data.datasets import EmbeddedReviews
+
+SIZES = ("100", "200")
+MODELS = ("logistic_regression", "naive_bayes")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A sweep that was run, and where."""
+
+    folder: Path
+    done: "subprocess.CompletedProcess[str]"
+
+    @property
+    def sweep(self) -> Path:
+        """The folder of its jobs."""
+        (path,) = (self.folder / "outputs" / "sweep").iterdir()
+        return path
+
+
+def run_grid(starter: Starter, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return starter.run(folder, "train", "-m", *QUICK, *arguments)
+
+
+def read_reviews() -> pd.DataFrame:
+    """Return 600 sentences."""
+    frame = EmbeddedReviews(name="any", source="rotten_tomatoes").read()
+    return frame.sample(600, random_state=0)
+
+
+def list_sweeps(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "outputs" / "sweep").iterdir())
+
+
+@pytest.fixture(scope="module", params=["basic", "joblib"])
+def grid(
+    request: pytest.FixtureRequest, starter: Starter, tmp_path_factory: pytest.TempPathFactory
+) -> Ran:
+    folder = tmp_path_factory.mktemp(f"grid_{request.param}")
+    done = starter.run(
+        folder,
+        "train",
+        "-m",
+        *QUICK,
+        f"model={','.join(MODELS)}",
+        f"features.max_features={','.join(SIZES)}",
+        f"hydra/launcher={request.param}",
+        *(["hydra.launcher.n_jobs=2"] if request.param == "joblib" else []),
+        # In the environment of a scheduler, this would send all jobs into one run.
+        env={"MLFLOW_RUN_ID": "0" * 32},
+    )
+    assert done.returncode == 0, done.stderr
+    return Ran(folder, done)
+
+
+@pytest.mark.xdist_group("grid")
+class TestWholeGrid:
+    def test_it_is_one_run_with_a_trial_per_job(self, grid: Ran) -> None:
+        store = read_store(grid.folder)
+        (parent,) = store.parents
+        assert parent.info.status == "FINISHED"
+        assert parent.info.run_name.startswith(f"sweep {' '.join(QUICK)} model=logistic_")
+        assert {run.data.tags["mlflow.parentRunId"] for run in store.trials} == {parent.info.run_id}
+        assert {run.info.status for run in store.trials} == {"FINISHED"}
+        assert store.count_trials() == {0: 1, 1: 1, 2: 1, 3: 1}
+        names = {
+            int(run.data.tags["sweep.job"]): (
+                run.info.run_name,
+                run.data.params["features.max_features"],
+            )
+            for run in store.trials
+        }
+        expected = [(model, size) for model in MODELS for size in SIZES]
+        assert [names[number] for number in sorted(names)] == [
+            (f"#{number} {model} on tfidf_unigram", size)
+            for number, (model, size) in enumerate(expected)
+        ]
+        for run in store.trials:
+            assert not [name for name in run.data.metrics if name.startswith("test/")]
+            assert not run.outputs.model_outputs
+            assert run.info.start_time < run.info.end_time
+
+    def test_the_winner_is_trained_in_full_under_the_same_parent(self, grid: Ran) -> None:
+        store = read_store(grid.folder)
+        (parent,), (winner,) = store.parents, store.winners
+        assert winner.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert winner.outputs.model_outputs
+        scores = {
+            int(run.data.tags["sweep.job"]): run.data.metrics["validation/accuracy"]
+            for run in store.trials
+        }
+        best = max(scores, key=lambda number: (scores[number], -number))
+        told = read_winner(grid.sweep)
+        assert told["number"] == best
+        assert told["run"] == winner.info.run_id == parent.data.tags["winner.run"]
+        assert winner.data.metrics["validation/accuracy"] == scores[best]
+        assert parent.data.tags["best.job"] == str(best)
+        assert parent.data.metrics["best/validation/accuracy"] == scores[best]
+        assert parent.data.metrics["jobs/done"] == 4
+        assert parent.data.metrics["test/accuracy"] == winner.data.metrics["test/accuracy"]
+        assert 0 < winner.data.metrics["test/accuracy"] < 1
+
+    def test_each_job_is_told_in_a_line(self, grid: Ran) -> None:
+        told = dict(read_lines(grid.done.stdout))
+        jobs = read_jobs(grid.sweep)
+        assert told == {
+            number: round(job["metrics"]["validation/accuracy"], 4) for number, job in jobs.items()
+        }
+        assert list(jobs) == [0, 1, 2, 3]
+        first = next(line for line in grid.done.stdout.splitlines() if line.startswith("#0"))
+        assert first.endswith("model=logistic_regression max_features=100")
+        assert grid.done.stdout.startswith(f"{grid.sweep.name}: 4 jobs  {' '.join(QUICK)}\n")
+
+    def test_jobs_leave_a_result_and_no_more(self, grid: Ran) -> None:
+        for number in range(4):
+            left = {path.name for path in (grid.sweep / str(number)).iterdir()}
+            assert left - {"train.log"} == {"result.json", ".hydra"}
+        assert {path.name for path in grid.folder.iterdir()} == {"outputs"}
+        assert not (grid.folder / "outputs" / "train").exists()
+
+    def test_predict_takes_the_model_of_the_winner(self, grid: Ran, starter: Starter) -> None:
+        (grid.folder / "new.csv").write_text("text\na fine film\n")
+        try:
+            done = starter.run(grid.folder, "predict", "input=new.csv")
+        finally:
+            (grid.folder / "new.csv").unlink()
+        assert done.returncode == 0, done.stderr
+        assert f"(run {read_winner(grid.sweep)['run']})" in done.stdout
+
+
+def test_bad_combinations_do_not_lose_the_others(starter: Starter, tmp_path: Path) -> None:
+    """One value that scikit-learn does not take, and one model that there is not."""
+    arguments = ("features.max_features=100,0", "model=naive_bayes,nope")
+    done = run_grid(starter, tmp_path, *arguments)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    no_value = "features: The 'max_features' parameter of TfidfVectorizer must be"
+    no_model = "model=nope: there is no such model. Expected one of ensemble, "
+    problems = done.stderr.splitlines()
+    assert problems[0] == "train.py: 3 of 4 jobs failed:"
+    assert problems[1].startswith(f"  #1  {no_model}")
+    assert problems[2].startswith(f"  #2  {no_value}")
+    assert problems[3].startswith(f"  #3  {no_model}")
+    told = dict(read_lines(done.stdout))
+    assert list(told) == [0, 1, 2, 3]
+    assert isinstance(told[0], float)
+    store = read_store(tmp_path)
+    statuses = {int(run.data.tags["sweep.job"]): run.info.status for run in store.trials}
+    assert statuses == {0: "FINISHED", 1: "FAILED", 2: "FAILED", 3: "FAILED"}
+    errors = {int(run.data.tags["sweep.job"]): run.data.tags.get("error") for run in store.trials}
+    assert errors[0] is None
+    assert str(errors[1]).startswith(no_model)
+    assert str(errors[2]).startswith(no_value)
+    assert [run.data.tags["mlflow.parentRunId"] for run in store.winners] == [
+        store.parents[0].info.run_id
+    ]
+
+    again = run_grid(starter, tmp_path, *arguments)
+    assert again.returncode == 1
+    assert ": 4 jobs, 1 of them done before" in again.stdout
+    assert sorted(dict(read_lines(again.stdout))) == [1, 2, 3]
+    assert "in full" not in again.stdout
+    store = read_store(tmp_path)
+    assert len(store.parents) == len(store.winners) == 1
+    assert store.count_trials() == {0: 1, 1: 1, 2: 1, 3: 1}
+    assert len(list_sweeps(tmp_path)) == 1
+
+
+def test_a_complete_grid_starts_anew_beside(starter: Starter, tmp_path: Path) -> None:
+    arguments = ("model=naive_bayes", "model.alpha=0.01,1", "tracking=off")
+    first = run_grid(starter, tmp_path, *arguments)
+    assert first.returncode == 0, first.stderr
+    (name,) = list_sweeps(tmp_path)
+    sweeps = tmp_path / "outputs" / "sweep"
+    assert (sweeps / name / "winner" / "model.skops").is_file()
+    assert not (tmp_path / "outputs" / "mlflow.db").exists()
+    before = (sweeps / name / "0" / "result.json").stat().st_mtime_ns
+
+    # One that lacks a job is gone on with.
+    (sweeps / name / "1" / "result.json").unlink()
+    second = run_grid(starter, tmp_path, *arguments)
+    assert second.returncode == 0, second.stderr
+    assert list(dict(read_lines(second.stdout))) == [1]
+    assert list_sweeps(tmp_path) == [name]
+    assert "in full" not in second.stdout
+
+    third = run_grid(starter, tmp_path, *arguments)
+    assert third.returncode == 0, third.stderr
+    assert list_sweeps(tmp_path) == [name, f"{name}~2"]
+    assert list(dict(read_lines(third.stdout))) == [0, 1]
+    assert (sweeps / name / "0" / "result.json").stat().st_mtime_ns == before
+    assert (sweeps / f"{name}~2" / "winner" / "model.skops").is_file()
+
+    # One that is not complete is not gone on with either, if that is not wanted.
+    (sweeps / f"{name}~2" / "1" / "result.json").unlink()
+    fourth = run_grid(starter, tmp_path, *arguments, "search.fresh=true")
+    assert fourth.returncode == 0, fourth.stderr
+    assert list_sweeps(tmp_path) == [name, f"{name}~2", f"{name}~3"]
+
+
+def test_how_jobs_are_run_does_not_make_it_another_grid(starter: Starter, tmp_path: Path) -> None:
+    """More failures are let through, on another launcher: what is done stays done."""
+    arguments = ("model=naive_bayes", "model.alpha=1,-1,-2", "tracking=off")
+    first = run_grid(starter, tmp_path, *arguments, "search.max_failures=0")
+    assert first.returncode == 1
+    assert "the sweep stopped: 1 jobs in a row failed." in first.stderr
+    assert "search.max_failures=<number>" in first.stderr
+    second = run_grid(starter, tmp_path, *arguments, "search.max_failures=9")
+    assert second.returncode == 1
+    assert "2 of 3 jobs failed" in second.stderr
+    assert len(list_sweeps(tmp_path)) == 1
+    assert list(dict(read_lines(second.stdout))) == [1, 2]
+
+
+def test_less_may_be_better(starter: Starter, tmp_path: Path) -> None:
+    done = run_grid(starter, tmp_path, "tracking=off", "model.C=10,0.001", "optimize=log_loss")
+    assert done.returncode == 0, done.stderr
+    told = dict(read_lines(done.stdout))
+    jobs = read_jobs(Ran(tmp_path, done).sweep)
+    losses = {number: job["metrics"]["validation/log_loss"] for number, job in jobs.items()}
+    assert losses[0] != losses[1]
+    assert told == {number: round(loss, 4) for number, loss in losses.items()}
+    assert read_winner(Ran(tmp_path, done).sweep)["number"] == min(losses, key=losses.__getitem__)
+
+
+def test_a_grid_over_data_is_possible(starter: Starter, tmp_path: Path) -> None:
+    frame = read_reviews()
+    for name, part in (("a", frame[:300]), ("b", frame[300:])):
+        part.to_csv(tmp_path / f"{name}.csv", index=False)
+    done = run_grid(starter, tmp_path, "data=csv", "data.path=a.csv,b.csv", "tracking=off")
+    assert done.returncode == 0, done.stderr
+    assert list(dict(read_lines(done.stdout))) == [0, 1]
+
+
+def test_results_on_other_data_are_not_mixed(starter: Starter, tmp_path: Path) -> None:
+    frame = read_reviews()
+    path = tmp_path / "mine.csv"
+    arguments = ("data=csv", "data.path=mine.csv", "model=naive_bayes", "model.alpha=1,-1")
+    frame[:300].to_csv(path, index=False)
+    first = run_grid(starter, tmp_path, *arguments)
+    assert first.returncode == 1
+    before = read_store(tmp_path)
+
+    frame[300:].to_csv(path, index=False)
+    second = run_grid(starter, tmp_path, *arguments)
+    assert second.returncode == 1
+    assert list(dict(read_lines(second.stdout))) == [0, 1]
+    after = read_store(tmp_path)
+    old, new = (_fingerprints(store) for store in (before, after))
+    assert len(old) == len(new) == 1
+    assert old != new
+    assert len(after.winners) == 2
+    assert after.parents[-1].data.tags["winner.run"] == after.winners[-1].info.run_id
+
+
+def _fingerprints(store: Store) -> set[str]:
+    """Return which data the jobs of the last sweep were on."""
+    parent = store.parents[-1].info.run_id
+    runs = [*store.trials, store.winners[-1]]
+    return {
+        run.data.tags["data.fingerprint"]
+        for run in runs
+        if run.data.tags["mlflow.parentRunId"] == parent and "data.fingerprint" in run.data.tags
+    }
