@@ -2,7 +2,6 @@
 
 import json
 import statistics
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,16 +153,21 @@ def _read_metrics(
 
 
 def _measure_importances(study: StoredStudy) -> dict[str, float]:
-    from optuna.importance import get_param_importances
+    """Return the importances of the settings that all trials draw, by functional ANOVA.
+
+    Optuna's own default looks only at what sets the best tenth apart, and a sampler that learns
+    has drawn most trials there: it found n-grams of no importance that made four points.
+    """
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
     values = {trial.values[0] for trial in study.complete}
     if len(study.complete) < ENOUGH_TRIALS or len(values) == 1:
         return {}
-    sign = -1 if study.objectives[0].more else 1
-    with warnings.catch_warnings():
-        # It says that it looks at what makes a target small, which is what is wanted.
-        warnings.simplefilter("ignore")
-        found = get_param_importances(study.optuna, target=lambda t: sign * t.values[0])
+    found = get_param_importances(
+        study.optuna,
+        evaluator=FanovaImportanceEvaluator(seed=0),
+        target=lambda trial: trial.values[0],
+    )
     return {name: float(share) for name, share in found.items()}
 
 
