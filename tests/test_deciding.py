@@ -14,7 +14,7 @@ from sentiment.features.deciding import LinearDecider, list_small_letters
 from sentiment.features.kernels import spotting
 from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
 
-QUICK = settings(deadline=None, derandomize=True, max_examples=100)
+QUICK = settings(deadline=None, derandomize=True, max_examples=60)
 
 
 def choose_weights(vectorizer: Any, n_decisions: int = 1) -> np.ndarray:

@@ -16,7 +16,7 @@ from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
 from sentiment.features.vocabulary import Vocabulary
 
 # Bytes of text that are worked on at a time; with their tokens they stay in the cache of a core.
-_BATCH = 2**17
+_BATCH = 2**18
 # The work on a document takes some fifty times its size in memory.
 _LONGEST = 2**22
 _NORMS = {None: deciding.NOTHING, "l1": deciding.SUM, "l2": deciding.ROOT}

@@ -1,8 +1,7 @@
 """Where the tokens of texts are.
 
 A document passes through small arrays that stay in the cache of a core: its bytes, their kinds,
-and one bit for each that says whether it is in a word. Words end where the bits change, so that no
-byte has to be looked at on its own. There are at least 64 bytes behind a document.
+and a bit for each that says whether it is in a word. Words end where the bits change.
 """
 
 from typing import NamedTuple
@@ -56,12 +55,22 @@ class Reading(NamedTuple):
 
 @intrinsic
 def _count_zeros(typing_context, bits):
-    """Return the number of zeros behind the last one in a uint64, which is not zero."""
+    """Return the number of zeros behind the last one in a uint64; 64 if there is none."""
 
     def generate(context, builder, signature, arguments):
-        return builder.cttz(arguments[0], context.get_constant(types.boolean, True))
+        return builder.cttz(arguments[0], context.get_constant(types.boolean, False))
 
-    return types.uint64(types.uint64), generate
+    return types.int64(types.uint64), generate
+
+
+@intrinsic
+def _count_ones(typing_context, bits):
+    """Return the number of ones in a uint64."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), generate
 
 
 @kernel
@@ -131,11 +140,8 @@ def _classify(line, size, reading, kinds):
     else:  # all patterns have the same words; many bytes at a time
         for k in range(size):
             letter, digit = (source[k] | np.uint8(32)) - np.uint8(97), source[k] - np.uint8(48)
-            written[k] = (
-                np.uint8(letter) < np.uint8(26)
-                or np.uint8(digit) < np.uint8(10)
-                or source[k] == np.uint8(95)
-            )
+            word = np.uint8(letter) < np.uint8(26) or np.uint8(digit) < np.uint8(10)
+            written[k] = word or source[k] == np.uint8(95)
 
 
 @kernel
@@ -172,49 +178,55 @@ def _replace_wide(line, size, reading, kinds):
 
 
 @kernel
-def _gather(eights, first):
-    """Return the lowest bits of 64 bytes as one number."""
+def _gather(eights, first, place):
+    """Return the bits at a place of 64 bytes as one number."""
     bits = np.uint64(0)
     for k in range(8):
-        bits |= ((eights[first + k] & _FLAGS) * _GATHER >> _56) << np.uint64(8 * k)
+        bits |= ((eights[first + k] >> place & _FLAGS) * _GATHER >> _56) << np.uint64(8 * k)
     return bits
 
 
 @kernel
-def _find_tokens(kinds, size, signs, words, marks, starts, ends):
-    """Write where the tokens of a document start and end; return how many there are."""
+def _list_ones(bits, base, places, count):
+    """Write where the ones in a number are, and what else comes up; return the new count."""
+    total = count + _count_ones(bits)
+    # A branch for four at a time goes the same way more often than one for each.
+    while count < total:
+        for k in range(4):
+            places[count + k] = base + _count_zeros(bits)
+            bits &= bits - _ONE
+        count += 4
+    return total
+
+
+@kernel
+def _find_tokens(kinds, size, reading, words, marks, starts, ends):
+    """Write where the tokens of a document start and end; return how many there are.
+
+    Words of one byte are left out if words have two characters at least.
+    """
     eights, blocks = kinds.view(np.uint64), (size + 63) >> 6
     for b in range(blocks):
-        words[b] = _gather(eights, 8 * b)
+        words[b] = _gather(eights, 8 * b, np.uint64(0))
     words[blocks] = 0
-    if signs:
+    if reading.signs:
         before = np.uint64(0)
-        for k in range(8 * blocks):
-            eights[k] >>= _ONE
-        for b in range(blocks):
-            marks[b] = _gather(eights, 8 * b)
-        for k in range(8 * blocks):
-            eights[k] >>= _ONE
         for b in range(blocks):  # what joins has a word on both sides
             word = words[b]
             sides = (word << _ONE | before >> _63) & (word >> _ONE | words[b + 1] << _63)
-            words[b] = word | _gather(eights, 8 * b) & sides
+            words[b] = word | _gather(eights, 8 * b, np.uint64(2)) & sides
+            marks[b] = _gather(eights, 8 * b, _ONE)
             before = word
     found = closed = 0
     before = np.uint64(0)
     for b in range(blocks):
         word = words[b]
-        bits = word & ~(word << _ONE | before >> _63) | marks[b]
-        while bits != 0:
-            starts[found] = 64 * b + np.int64(_count_zeros(bits))
-            found += 1
-            bits &= bits - _ONE
-        bits = word & ~(word >> _ONE | words[b + 1] << _63) | marks[b]
-        while bits != 0:
-            ends[closed] = 64 * b + np.int64(_count_zeros(bits)) + 1
-            closed += 1
-            bits &= bits - _ONE
+        behind, ahead = word << _ONE | before >> _63, word >> _ONE | words[b + 1] << _63
         before = word
+        if reading.least > 1:
+            word &= behind | ahead
+        found = _list_ones(word & ~behind | marks[b], 64 * b, starts, found)
+        closed = _list_ones(word & ~ahead | marks[b], 64 * b + 1, ends, closed)
     return found
 
 
@@ -254,7 +266,8 @@ def find_tokens(text, starts, ends, reading, lines, places, sizes, counts, done)
         longest = max(longest, ends[d] - starts[d])
     kinds = np.empty((longest + 2 * GAP) & -8, np.uint8)
     words, marks = np.empty(longest // 64 + 2, np.uint64), np.zeros(longest // 64 + 2, np.uint64)
-    opened, closed = np.empty(longest, np.int32), np.empty(longest, np.int32)
+    # Four more may be written.
+    opened, closed = np.empty(longest + 4, np.int32), np.empty(longest + 4, np.int32)
     begin = total = 0
     for d in range(len(starts)):
         size, before = ends[d] - starts[d], total
@@ -267,14 +280,17 @@ def find_tokens(text, starts, ends, reading, lines, places, sizes, counts, done)
         kinds[size : size + GAP] = 0
         done[d] = not entities and (not wide or _replace_wide(line, size, reading, kinds))
         if done[d]:
-            found = _find_tokens(kinds, size, reading.signs, words, marks, opened, closed)
-            for k in range(found):
-                characters = np.int64(closed[k]) - opened[k]
-                length = min(characters, reading.most)
-                if wide:
+            found = _find_tokens(kinds, size, reading, words, marks, opened, closed)
+            if wide or reading.least > 2:
+                for k in range(found):
                     characters, length = _measure(line, opened[k], closed[k], reading.most)
-                places[total] = begin + opened[k]
-                sizes[total] = length
-                total += characters >= reading.least
+                    places[total], sizes[total] = begin + opened[k], length
+                    total += characters >= reading.least
+            else:
+                place, length = places[total : total + found], sizes[total : total + found]
+                for k in range(found):
+                    place[k] = begin + opened[k]
+                    length[k] = min(closed[k] - opened[k], reading.most)
+                total += found
         counts[d] = total - before
         begin += size + GAP
