@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import accuracy
+import killing
 import peers
 import processes
 import scale
+import sweeps
 import vectorizing
 from drawing import BARS, draw_ratios
 from rich.console import Console
@@ -47,6 +49,11 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
     },
     "peers": {"scoring": peers.compare_scoring, "training": peers.compare_training},
     "scale": {"growth": scale.bench_growth, "memory": scale.bench_memory},
+    "sweeps": {
+        "search": sweeps.bench_search,
+        "two_workers": sweeps.bench_workers,
+        "killing": killing.bench_killing,
+    },
     "quality": {"accuracy": accuracy.bench_accuracy},
 }
 BENCHMARKS = {name: work for group in GROUPS.values() for name, work in group.items()}
@@ -60,7 +67,9 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="name", help="a benchmark or a group")
     parser.add_argument("--rounds", type=int, default=5, help="rounds that count (5)")
     parser.add_argument(
-        "--slow-rounds", type=int, help="the same for triples, characters, training and growth"
+        "--slow-rounds",
+        type=int,
+        help="the same for triples, characters, training, growth and two_workers",
     )
     parser.add_argument(
         "--json", type=Path, default=ROOT / "outputs" / "bench.json", help="where figures are kept"

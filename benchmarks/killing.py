@@ -1,0 +1,148 @@
+"""A search that is killed again and again: what it loses, repeats and damages."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from processes import ROOT
+from reviews import SEED
+from timing import Figure, Plan
+
+from sentiment.sweeps.reading import StoredStudy, read_study
+
+_TRIALS, _KILLS = 30, 20
+_WORDS = [
+    "scripts/train.py",
+    "-m",
+    "search=naive_bayes",
+    f"search.n_trials={_TRIALS}",
+    "data=rotten_tomatoes",
+    "data.limit=2000",
+]
+# Every so many kills one comes at any moment of the start, and not while trials run.
+_EARLY = 4
+_START_SECONDS = 8.0
+# After one of these numbers of new results, and then so many seconds at most.
+_NEW_RESULTS = (0, 1, 2)
+_LATER = 0.5
+
+
+def count_results(folder: Path) -> int:
+    """Return how many trials have left a result."""
+    return len(list(folder.glob("search/naive_bayes/[0-9]*/result.json")))
+
+
+def is_searching(folder: Path, since: float) -> bool:
+    """Whether a trial has got its folder since a moment."""
+    folders = folder.glob("search/naive_bayes/[0-9]*")
+    return any(path.stat().st_mtime >= since for path in folders)
+
+
+def kill_once(folder: Path, number: int, rng: np.random.Generator) -> bool:
+    """Go on with the search and kill it; return False if it ended before."""
+    known, begun = count_results(folder), time.time()
+    process = subprocess.Popen(
+        [sys.executable, *_WORDS, f"outputs={folder}"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    if number % _EARLY == 0:
+        time.sleep(rng.uniform(0, _START_SECONDS))
+    else:
+        wanted = known + rng.choice(_NEW_RESULTS)
+        while process.poll() is None and not (
+            is_searching(folder, begun) and count_results(folder) >= wanted
+        ):
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, _LATER))
+    ended = process.poll() is not None
+    if not ended:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return not ended
+
+
+def find_damage(folder: Path, study: StoredStudy) -> list[str]:
+    """Return what is broken, missing or there twice in the folders and databases."""
+    damage = []
+    home = folder / "search" / study.name
+    for trial in study.complete:
+        try:
+            json.loads((home / str(trial.number) / "result.json").read_text())
+            (home / str(trial.number) / ".hydra" / "config.yaml").read_text()
+        except (OSError, ValueError) as error:
+            damage.append(f"trial {trial.number}: {error}")
+    with (folder / "search" / "studies.journal").open() as journal:
+        for number, line in enumerate(journal):
+            try:
+                json.loads(line)
+            except ValueError:
+                damage.append(f"line {number} of the journal")
+    database = sqlite3.connect(folder / "mlflow.db")
+    try:
+        damage += [
+            f"database: {row[0]}"
+            for row in database.execute("PRAGMA integrity_check")
+            if row[0] != "ok"
+        ]
+        rows = database.execute(
+            "SELECT t.value, r.status FROM runs r JOIN tags t USING (run_uuid) "
+            "WHERE t.key = 'sweep.job' AND r.lifecycle_stage = 'active'"
+        ).fetchall()
+    finally:
+        database.close()
+    numbers = sorted(int(value) for value, _ in rows)
+    damage += [f"run {value} is {status}" for value, status in rows if status != "FINISHED"]
+    if numbers != sorted(trial.number for trial in study.complete):
+        damage.append(f"the tracked trials are {numbers}")
+    return damage
+
+
+def bench_killing(plan: Plan) -> dict[str, Figure]:
+    """Kill a search at random moments, resume it each time, and look at what is left."""
+    rng = np.random.default_rng(SEED)
+    start = time.perf_counter()
+    kills = sum(kill_once(plan.folder, number, rng) for number in range(_KILLS))
+    before = count_results(plan.folder)
+    done = subprocess.run(
+        [sys.executable, *_WORDS, f"outputs={plan.folder}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"the search ended with {done.returncode}: {done.stderr}")
+    study = read_study("naive_bayes", None, plan.folder / "search")
+    points = [str(sorted(trial.params.items())) for trial in study.complete]
+    completed, repeated = len(points) + study.repeated, len(points) - len(set(points))
+    damage = find_damage(plan.folder, study)
+    if damage:
+        print("\n".join(damage))
+    faults = float(abs(_TRIALS - completed) + repeated + len(damage))
+    figure = Figure(
+        what=f"{_TRIALS}-trial search killed at random moments: lost, repeated or damaged",
+        unit="faults",
+        value=faults,
+        low=faults,
+        high=faults,
+        target=0,
+        aim=0,
+        more={
+            "kills": kills,
+            "trials done before the last start": before,
+            "trials completed": completed,
+            "points repeated": repeated,
+            "damaged": len(damage),
+            "s": time.perf_counter() - start,
+        },
+    )
+    return {"killing": figure}

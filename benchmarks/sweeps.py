@@ -1,0 +1,227 @@
+"""Searches: against plain scikit-learn, on two cores, and what they find."""
+
+import shlex
+import statistics
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from processes import run_script
+from scipy.stats import binomtest
+from sklearn.feature_extraction import text as sklearn_text
+from sklearn.metrics import accuracy_score
+from sklearn.pipeline import Pipeline
+from timing import Figure, Plan, make_ratio
+
+from sentiment.config import compose, make
+from sentiment.data.cleaning import clean_text
+from sentiment.features.weighting import compute_log_count_ratio
+from sentiment.pipeline import fit, make_pipeline
+from sentiment.sweeps.results import JobResult, read_results
+from sentiment.sweeps.trial import read_data
+
+_NAME = "logistic_regression"
+_TRIALS, _SAMPLE, _MORE_TRIALS, _PARALLEL_TRIALS = 50, 5, 100, 30
+# Of our vectorizer alone.
+_OWN = ("log_count_ratio", "alpha", "n_jobs", "memory")
+# Of a normal distribution: two sides of a 95 % interval.
+_Z = 1.96
+
+
+class RatioTfidf(sklearn_text.TfidfVectorizer):
+    """scikit-learn's vectorizer and the log-count ratio, as one writes it in a few lines."""
+
+    def fit_transform(self, raw_documents: Any, y: Any = None) -> Any:
+        """Learn terms and weights."""
+        counts = sklearn_text.CountVectorizer.fit_transform(self, raw_documents)
+        self._tfidf = sklearn_text.TfidfTransformer(sublinear_tf=self.sublinear_tf).fit(counts)
+        self._tfidf.idf_ *= np.abs(compute_log_count_ratio(counts, y == max(y), 1.0))
+        return self._tfidf.transform(counts)
+
+
+def search(folder: Path, *words: str) -> float:
+    """Search on the embedded reviews as a process, and return its seconds."""
+    start = time.perf_counter()
+    run_script("scripts/train.py", "-m", f"search={_NAME}", f"outputs={folder}", *words)
+    return time.perf_counter() - start
+
+
+def read_trials(folder: Path) -> list[JobResult]:
+    """Return the results of a search in the order in which its trials began."""
+    results = read_results(folder / "search" / _NAME).values()
+    return sorted(results, key=lambda result: result.started)
+
+
+def read_words(result: JobResult) -> list[str]:
+    """Return the overrides that train a trial by itself."""
+    return shlex.split(result.tags["command"])[2:]
+
+
+def choose_sample(results: list[JobResult]) -> list[JobResult]:
+    """Return a few trials that stand for all: short and long n-grams by their shares."""
+    ordered = sorted(
+        results, key=lambda r: (r.settings["features.ngram_range"], r.settings["model.C"])
+    )
+    step = len(ordered) / _SAMPLE
+    return [ordered[int((k + 0.5) * step)] for k in range(_SAMPLE)]
+
+
+def time_plainly(result: JobResult) -> tuple[float, float]:
+    """Return the seconds of a trial with plain scikit-learn, and its validation accuracy.
+
+    Reading, cleaning and splitting are not counted.
+    """
+    cfg = compose("train", read_words(result))
+    data = read_data(cfg)
+    texts = [[clean_text(t) for t in part["text"]] for part in (data.train, data.validation)]
+    labels = data.train["label"].to_numpy(dtype=str)
+    settings = make(cfg, "features").get_params()
+    maker = RatioTfidf if settings["log_count_ratio"] else sklearn_text.TfidfVectorizer
+    plain = maker(**{key: value for key, value in settings.items() if key not in _OWN})
+    start = time.perf_counter()
+    pipeline = Pipeline([("features", plain), ("model", make(cfg, "model"))])
+    predicted = pipeline.fit(texts[0], labels).predict(texts[1])
+    taken = time.perf_counter() - start
+    return taken, accuracy_score(data.validation["label"], predicted)
+
+
+def compare_search(seconds: float, results: list[JobResult]) -> Figure:
+    """Return how many times as fast the search was; its spread is that of leaving one out."""
+    sample = choose_sample(results)
+    timed = [time_plainly(result) for result in sample]
+    taken = [one for one, _ in timed]
+    differences = [
+        abs(result.metrics["validation/accuracy"] - accuracy)
+        for result, (_, accuracy) in zip(sample, timed, strict=True)
+    ]
+    ratio = _TRIALS / seconds
+    without = [statistics.mean(taken[:k] + taken[k + 1 :]) * ratio for k in range(_SAMPLE)]
+    return Figure(
+        what=f"{_TRIALS}-trial search, whole process, against plain scikit-learn: "
+        f"{_SAMPLE} of its trials timed and extrapolated; spread: one of them left out",
+        unit="x",
+        value=statistics.mean(taken) * ratio,
+        low=min(without),
+        high=max(without),
+        target=15,
+        aim=40,
+        seconds={f"scikit-learn, each of {_SAMPLE}": taken},
+        more={
+            "search s": seconds,
+            f"scikit-learn s, {_TRIALS} trials (extrapolated)": statistics.mean(taken) * _TRIALS,
+            "search without start and winner s": results[-1].ended - results[0].started,
+            "largest difference in accuracy": max(differences),
+        },
+    )
+
+
+def measure_overhead(results: list[JobResult]) -> Figure:
+    """Return what a trial of a serial search costs beyond fit and score.
+
+    From the end of one trial to the start of the next: the result is told, tracked and drawn from,
+    and the next config is composed and made. And in a trial: what is in none of its stages, which
+    are reading, counting, fitting and predicting.
+    """
+    between, within = [], []
+    for before, after in pairwise(results):
+        stages = sum(v for k, v in after.metrics.items() if k.startswith("stage/"))
+        within.append(after.seconds - stages - after.metrics["validation/predict_seconds"])
+        between.append(after.started - before.ended)
+    overhead = [a + b for a, b in zip(between, within, strict=True)]
+    return Figure(
+        what="overhead of a trial beyond fit and score: mean, least and most of a search",
+        unit="s",
+        value=statistics.mean(overhead),
+        low=min(overhead),
+        high=max(overhead),
+        target=0.5,
+        aim=0.15,
+        more={
+            "median s": statistics.median(overhead),
+            "between trials, mean s": statistics.mean(between),
+            "in a trial, mean s": statistics.mean(within),
+        },
+    )
+
+
+def compare_found(results: list[JobResult]) -> Figure:
+    """Return how much more accurate the best of a search is than train.py as it is.
+
+    McNemar's exact test on the rows that one of the two gets right and the other wrong. The best
+    was chosen on the validation rows, so the same is told of the test rows, which it never saw.
+    """
+    best = max(results, key=lambda r: (r.metrics.get("validation/accuracy", 0), -r.number))
+    right: dict[str, list[np.ndarray]] = {"validation": [], "test": []}
+    for words in (read_words(best), []):
+        cfg = compose("train", words)
+        data = read_data(cfg)
+        pipeline = fit(make_pipeline(make(cfg, "features"), make(cfg, "model")), data.train)
+        for name, answers in right.items():
+            frame = getattr(data, name)
+            answers.append(pipeline.predict(frame[["text"]]) == frame["label"].to_numpy(dtype=str))
+    more: dict[str, float] = {}
+    for name, (ours, default) in right.items():
+        gained, lost = int((ours & ~default).sum()), int((default & ~ours).sum())
+        more |= {
+            f"{name}, best %": 100 * float(ours.mean()),
+            f"{name}, default %": 100 * float(default.mean()),
+            f"{name}, rows won": gained,
+            f"{name}, rows lost": lost,
+            f"{name}, p": float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0,
+        }
+    rows = len(right["validation"][0])
+    gained, lost = (more[f"validation, rows {what}"] for what in ("won", "lost"))
+    gain = (gained - lost) / rows
+    error = _Z * ((gained + lost) / rows - gain**2) ** 0.5 / rows**0.5
+    return Figure(
+        what=f"validation accuracy of the best of {len(results)} trials over train.py as it is, "
+        "in points; spread: 95 %",
+        unit="%",
+        value=100 * gain,
+        low=100 * (gain - error),
+        high=100 * (gain + error),
+        target=0,
+        more=more,
+    )
+
+
+def bench_search(plan: Plan) -> dict[str, Figure]:
+    """Measure a search, then the same one gone on with."""
+    seconds = search(plan.folder)
+    results = read_trials(plan.folder)
+    figures = {"search": compare_search(seconds, results)}
+    figures["trial_overhead"] = measure_overhead(results)
+    search(plan.folder, f"search.n_trials={_MORE_TRIALS}")
+    return figures | {"search_gain": compare_found(read_trials(plan.folder))}
+
+
+def bench_workers(plan: Plan) -> dict[str, Figure]:
+    """Compare two workers with one, on the same points."""
+    common = ["hydra/sweeper/sampler=random", f"search.n_trials={_PARALLEL_TRIALS}"]
+    joblib = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    runs = {"two workers": [*common, *joblib], "one": common}
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    spans: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(plan.slow_rounds):
+        points = []
+        for name, words in runs.items():
+            folder = plan.folder / f"{name} {number}".replace(" ", "_")
+            seconds[name].append(search(folder, *words))
+            results = read_trials(folder)
+            spans[name].append(max(r.ended for r in results) - results[0].started)
+            points.append(sorted(str(sorted(result.settings.items())) for result in results))
+        if points[0] != points[1]:
+            raise RuntimeError("the two searches tried different points")
+    figure = make_ratio(
+        f"{_PARALLEL_TRIALS} trials with two workers against one, whole processes",
+        seconds,
+        target=1.4,
+        aim=1.8,
+        more={
+            "trials alone, without start and winner, x": statistics.median(spans["one"])
+            / statistics.median(spans["two workers"])
+        },
+    )
+    return {"two_workers": figure}
