@@ -121,7 +121,7 @@ def number_tokens(
     walk = trie.walk(tokens, ends, max_n, threads, frozen=False)
     streams = {n: numbers for n, numbers in walk if n >= min_n}
     frequencies = {
-        n: trie.orders[n - 2].frequencies()
+        n: trie.list_frequencies(n)
         if n > 1
         else count_numbers(tokens, ends, trie.alphabet.size, threads)
         for n in streams

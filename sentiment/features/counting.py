@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from sentiment.features.kernels import matrices
 from sentiment.features.kernels.compiling import cut_ranges, run_threads
+
+# Entries of eight bytes that are gathered and sorted at a time.
+_BLOCK = 2**14
 
 
 @dataclass(frozen=True)
@@ -75,25 +79,51 @@ def take_numbers(
     threads : int
         Number of threads.
     """
+    width = count_columns(columns)
+    columns = {n: np.append(columns[n], np.int32(-1)) for n in streams}
     ranges = cut_ranges(ends, threads)
     places = np.zeros(len(ends) + 1, np.int64)
-    sizes = places[1:]
+    most = places[1:]
     for n, numbers in streams.items():
         run_threads(
-            lambda a, b, n=n, s=numbers: matrices.count_numbers(s, ends, a, b, columns[n], sizes),
+            lambda a, b, n=n, s=numbers: matrices.count_numbers(s, ends, a, b, columns[n], most),
             ranges,
         )
-    np.cumsum(sizes, out=sizes)
-    entries = np.empty(places[-1], np.uint64)
-    moving = places[:-1].copy()
-    for n, numbers in streams.items():
-        run_threads(
-            lambda a, b, n=n, s=numbers: matrices.put_numbers(
-                s, ends, a, b, columns[n], moving, entries
-            ),
-            ranges,
-        )
-    return sort_rows(places, entries, count_columns(columns), threads)
+    np.cumsum(most, out=most)
+    indptr = np.zeros(len(ends) + 1, np.int64)
+    indices, data = np.empty(places[-1], np.int32), np.empty(places[-1], np.int32)
+
+    def take_some(first: int, last: int) -> int:
+        met = np.zeros(width, np.int32)
+        start = free = int(places[first])
+        for a, b in _cut_blocks(places, first, last):
+            starts = places[a:b] - places[a]
+            stops = starts.copy()
+            entries = np.empty(places[b] - places[a], np.uint64)
+            for n, s in streams.items():
+                matrices.put_numbers(s, ends, a, b, columns[n], starts, stops, met, entries)
+            matrices.sort_entries(starts, stops, entries, 0, b - a, np.uint64(width))
+            indptr[a + 1 : b + 1] = stops - starts
+            bounds = np.concatenate([[0], np.cumsum(stops - starts)])
+            matrices.split_entries(starts, entries, 0, b - a, bounds, indices[free:], data[free:])
+            free += int(bounds[-1])
+        return free - start
+
+    sizes = run_threads(take_some, ranges)
+    np.cumsum(indptr, out=indptr)
+    for (first, _), size in zip(ranges, sizes, strict=True):
+        for part in (indices, data):
+            part[indptr[first] :][:size] = part[places[first] :][:size]
+    for part in (indices, data):
+        part.resize(indptr[-1], refcheck=False)  # in its place
+    return Rows(indptr, indices, data)
+
+
+def _cut_blocks(places: np.ndarray, first: int, last: int) -> list[tuple[int, int]]:
+    """Return ranges of documents whose entries fit into the cache of a core."""
+    goals = np.arange(places[first], places[last], _BLOCK)[1:]
+    marks = [first, *np.searchsorted(places[: last + 1], goals).tolist(), last]
+    return [(a, b) for a, b in pairwise(marks) if a < b]
 
 
 def count_columns(columns: Mapping[int, np.ndarray]) -> int:
@@ -102,7 +132,7 @@ def count_columns(columns: Mapping[int, np.ndarray]) -> int:
 
 
 def sort_rows(places: np.ndarray, entries: np.ndarray, width: int, threads: int) -> Rows:
-    """Return the matrix whose entries are given, those of the same column of a row added up.
+    """Return the matrix whose entries are given, each row with its columns in any order.
 
     Parameters
     ----------
@@ -115,21 +145,12 @@ def sort_rows(places: np.ndarray, entries: np.ndarray, width: int, threads: int)
     threads : int
         Number of threads.
     """
-    ranges = cut_ranges(places[1:], threads)
-    sizes = np.zeros(len(places) - 1, np.int64)
-    run_threads(
-        lambda first, last: matrices.sort_entries(
-            places, entries, first, last, np.uint64(width), sizes
-        ),
-        ranges,
-    )
-    indptr = np.zeros(len(places), np.int64)
-    np.cumsum(sizes, out=indptr[1:])
-    indices, data = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.int32)
-    run_threads(
-        lambda first, last: matrices.split_entries(
-            places, entries, first, last, indptr, indices, data
-        ),
-        ranges,
-    )
-    return Rows(indptr, indices, data)
+    starts, stops = places[:-1], places[1:]
+    indices, data = np.empty(places[-1], np.int32), np.empty(places[-1], np.int32)
+
+    def sort_some(first: int, last: int) -> None:
+        matrices.sort_entries(starts, stops, entries, first, last, np.uint64(width))
+        matrices.split_entries(starts, entries, first, last, places, indices, data)
+
+    run_threads(sort_some, cut_ranges(stops, threads))
+    return Rows(places, indices, data)

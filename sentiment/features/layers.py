@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from sentiment.features.counting import Rows, count_columns, sort_rows, take_numbers
-from sentiment.features.kernels import matrices
+from sentiment.features.kernels import matrices, spelling
 from sentiment.features.kernels.compiling import cut_ranges, run_threads
 
 # For each order a table of shape (n_ngrams, 2): in how many documents each n-gram stands, and how
@@ -190,7 +190,7 @@ class SpelledLayers:
 
         def work(n: int, first: int, last: int) -> np.ndarray:
             part = np.zeros((sizes[n - 1], 2), np.int64)
-            matrices.multiply_frequencies(
+            spelling.multiply_frequencies(
                 words.indptr, words.indices, words.data, rows, first, last,
                 self.ends, self.streams[n], part,
             )  # fmt: skip
@@ -206,7 +206,7 @@ class SpelledLayers:
         units = take_numbers(self.streams, self.ends, columns, threads)
         width = count_columns(columns)
         parts = run_threads(
-            lambda first, last: matrices.multiply_entries(
+            lambda first, last: spelling.multiply_entries(
                 words.indptr, words.indices, words.data, rows, first, last,
                 units.indptr, units.indices, units.data, width,
             ),

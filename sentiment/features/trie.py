@@ -11,24 +11,22 @@ from sentiment.features.kernels.compiling import cut_ranges, run_threads
 
 # A share of so many positions, of which one in four brings a new n-gram, has a table that fits
 # into the cache of a core. There are no more shares than places in that cache to write to.
-_SHARE = 2**16
-_MOST_BITS = 10
+_SHARE = 2**15
+_MOST_BITS = 11
+# Keys of so many positions are held at once; to look at all shares again takes little beside them.
+_AT_ONCE = 2**24
 
 
 class _Share:
     """The n-grams of one order whose keys fall together."""
 
-    def __init__(self, capacity: int, kind: type) -> None:
-        self.table = np.zeros((capacity, 2), np.uint64)
-        self.keys = np.empty(capacity // 4 * 3, np.uint64)  # a fuller table is slow
-        self.frequencies: np.ndarray = np.empty((len(self.keys), 2), kind)
+    def __init__(self, capacity: int) -> None:
+        self.table = np.zeros((capacity, 4), np.uint64)
         self.size = 0
 
     def make_room(self, bits: np.uint64) -> None:
         """Make room for twice as many n-grams."""
-        self.keys = np.concatenate([self.keys, np.empty_like(self.keys)])
-        self.frequencies = np.concatenate([self.frequencies, np.empty_like(self.frequencies)])
-        old, self.table = self.table, np.zeros((2 * len(self.table), 2), np.uint64)
+        old, self.table = self.table, np.zeros((2 * len(self.table), 4), np.uint64)
         ngrams.move_table(old, bits, SECRET, self.table)
 
 
@@ -47,32 +45,47 @@ class Order:
         self.n = n
         bits = min(_MOST_BITS, max(0, (expected // _SHARE).bit_length()))
         self.bits = np.uint64(bits)
-        capacity = 1 << max(8, ((expected >> bits) // 4).bit_length())
+        capacity = 1 << max(8, ((expected >> bits) // 8).bit_length())
+        self.shares = [_Share(capacity) for _ in range(1 << bits)]
+        self._met = 0
+        self._listed: tuple[np.ndarray, np.ndarray] | None = None
+
+    def list_all(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the key of each number, and in how many documents it stands and how often.
+
+        Some numbers, which stand in no document, are not taken.
+        """
+        if self._listed is None:
+            self._listed = self._list_all()
+        return self._listed
+
+    def _list_all(self) -> tuple[np.ndarray, np.ndarray]:
+        size = max(share.size for share in self.shares) * len(self.shares)
         # Half the bytes are half the way to the memory, and nearly always enough.
-        kind = np.int32 if expected < 2**31 else np.int64
-        self.shares = [_Share(capacity, kind) for _ in range(1 << bits)]
-
-    def keys(self) -> np.ndarray:
-        """Return the key of each number; some numbers, with the key 0, are not taken."""
-        return self._deal([share.keys[: share.size] for share in self.shares])
-
-    def frequencies(self) -> np.ndarray:
-        """Return in how many documents the n-gram of each number stands, and how often."""
-        return self._deal([share.frequencies[: share.size] for share in self.shares])
-
-    def _deal(self, parts: list[np.ndarray]) -> np.ndarray:
-        """Return what each share has, in the order of the numbers; zero where there is none."""
-        size = max(map(len, parts)) * len(parts)
-        dealt = np.zeros((size, *parts[0].shape[1:]), parts[0].dtype)
-        for k, part in enumerate(parts):
-            dealt[k :: len(parts)][: len(part)] = part
-        return dealt
+        kind = np.int32 if self._met < 2**31 else np.int64
+        keys, frequencies = np.zeros(size, np.uint64), np.zeros((size, 2), kind)
+        for part, share in enumerate(self.shares):
+            ngrams.list_table(share.table, np.uint64(part), self.bits, keys, frequencies)
+        return keys, frequencies
 
     def number(
         self, prefixes: np.ndarray, tokens: np.ndarray, ends: np.ndarray, threads: int
     ) -> np.ndarray:
         """Return the number of the n-gram at each position, numbering new ones; -1 for none."""
-        ranges = cut_ranges(ends, threads)
+        out = np.empty(len(tokens), np.int32)
+        for first, last in cut_ranges(ends, 1 + len(tokens) // _AT_ONCE):
+            self._number_part(prefixes, tokens, ends, first, last, threads, out)
+        self._met += len(tokens)
+        self._listed = None
+        return out
+
+    def _number_part(
+        self, prefixes: np.ndarray, tokens: np.ndarray, ends: np.ndarray, begin: int, end: int,
+        threads: int, out: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Write the numbers of the n-grams of the documents from `begin` to `end` into `out`."""
+        before = ends[begin - 1] if begin else 0
+        ranges = [(begin + a, begin + b) for a, b in cut_ranges(ends[begin:end] - before, threads)]
         step = self.n - 1
         sizes = np.zeros((len(ranges), len(self.shares)), np.int64)
         run_threads(
@@ -86,7 +99,6 @@ class Order:
         places = bounds[:-1].reshape(sizes.T.shape).T.copy()
         keys = np.empty(bounds[-1], np.uint64)
         positions = np.empty(bounds[-1], np.int32 if len(tokens) < 2**31 else np.int64)
-        out = np.empty(len(tokens), np.int32)
         run_threads(
             lambda first, last, place: ngrams.deal_out(
                 prefixes, tokens, ends, step, first, last, self.bits, SECRET,
@@ -102,14 +114,13 @@ class Order:
                 while True:
                     first, share.size = ngrams.number_share(
                         keys, positions, first, marks[part + 1], ends, np.uint64(part), self.bits,
-                        SECRET, share.table, share.keys, share.frequencies, share.size, out,
+                        SECRET, share.table, share.size, out,
                     )  # fmt: skip
                     if first == marks[part + 1]:
                         break
                     share.make_room(self.bits)
 
         run_threads(number_some, [(range(k, len(self.shares), threads),) for k in range(threads)])
-        return out
 
     def look_up(
         self, prefixes: np.ndarray, tokens: np.ndarray, ends: np.ndarray, threads: int
@@ -147,7 +158,14 @@ class Trie:
 
     def describe(self) -> "Ngrams":
         """Return what the numbers stand for."""
-        return Ngrams(self.alphabet, self.separator, [order.keys() for order in self.orders])
+        return Ngrams(self.alphabet, self.separator, [order.list_all()[0] for order in self.orders])
+
+    def list_frequencies(self, n: int) -> np.ndarray:
+        """Return in how many documents each n-gram of `n` tokens stands, and how often.
+
+        The shape is (size, 2), and `n` is 2 or more.
+        """
+        return self.orders[n - 2].list_all()[1]
 
     def walk(
         self, tokens: np.ndarray, ends: np.ndarray, max_n: int, threads: int, *, frozen: bool

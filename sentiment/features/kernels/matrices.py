@@ -107,29 +107,27 @@ def put_entries(bounds, ids, counts, rows, first, last, columns, places, entries
 
 
 @kernel
-def sort_entries(indptr, entries, first, last, n_columns, sizes):
-    """Sort each row of `entries` by column, and add up the counts of the same column.
+def sort_entries(starts, stops, entries, first, last, n_columns):
+    """Sort each row of `entries` by column; no row has a column twice.
 
     Parameters
     ----------
-    indptr : ndarray of int64, of shape (n_rows + 1,)
-        Where each row starts.
+    starts, stops : ndarray of int64, of shape (n_rows,)
+        Where the entries of each row start and stop.
     entries : ndarray of uint64
         From `put_entries` or `put_numbers`; changed.
     first, last : int
         The range of rows to do.
     n_columns : int
         Columns have numbers below this.
-    sizes : ndarray of int64, of shape (n_rows,)
-        How many entries of each row are left, which is written.
     """
     longest = 0
     for r in range(first, last):
-        longest = max(longest, indptr[r + 1] - indptr[r])
+        longest = max(longest, stops[r] - starts[r])
     other = np.empty(longest, np.uint64)
     places = np.empty(256, np.int64)
     for r in range(first, last):
-        row = entries[indptr[r] : indptr[r + 1]]
+        row = entries[starts[r] : stops[r]]
         size = len(row)
         # A few entries are put in their places one by one, more by their digits to the base 256.
         if size < 48:
@@ -154,23 +152,15 @@ def sort_entries(indptr, entries, first, last, n_columns, sizes):
                     places[digit] += 1
                 row[:] = other[:size]
                 shift += _EIGHT
-        left = 0
-        for k in range(size):
-            if left > 0 and row[k] >> _32 == row[left - 1] >> _32:
-                row[left - 1] += row[k] & _LOWER
-            else:
-                row[left] = row[k]
-                left += 1
-        sizes[r] = left
 
 
 @kernel
-def split_entries(places, entries, first, last, indptr, indices, data):
+def split_entries(starts, entries, first, last, indptr, indices, data):
     """Write columns and counts of the entries of each row into `indices` and `data`.
 
     Parameters
     ----------
-    places : ndarray of int64, of shape (n_rows + 1,)
+    starts : ndarray of int64, of shape (n_rows,)
         Where the entries of each row start.
     entries : ndarray of uint64
         From `sort_entries`.
@@ -183,24 +173,25 @@ def split_entries(places, entries, first, last, indptr, indices, data):
     """
     for r in range(first, last):
         for k in range(indptr[r + 1] - indptr[r]):
-            entry = entries[places[r] + k]
+            entry = entries[starts[r] + k]
             indices[indptr[r] + k] = entry >> _32
             data[indptr[r] + k] = entry & _LOWER
 
 
 @kernel
 def count_numbers(numbers, ends, first, last, columns, sizes):
-    """Add to `sizes` how many of the numbers of each document have a column."""
+    """Add to `sizes` how many of the numbers of each document have a column; see `put_numbers`."""
+    most = np.uint32(len(columns) - 1)
     for d in range(first, last):
         size = 0
         for i in range(ends[d - 1] if d > 0 else 0, ends[d]):
-            size += 0 <= numbers[i] < len(columns) and columns[numbers[i]] >= 0
+            size += columns[min(np.uint32(numbers[i]), most)] >= 0
         sizes[d] += size
 
 
 @kernel
-def put_numbers(numbers, ends, first, last, columns, places, entries):
-    """Write an entry, as `put_entries` does, for each number that has a column.
+def put_numbers(numbers, ends, first, last, columns, starts, stops, met, entries):
+    """Write an entry for each column of each document, from `stops` on, and move those.
 
     Parameters
     ----------
@@ -210,16 +201,38 @@ def put_numbers(numbers, ends, first, last, columns, places, entries):
         Where each document ends.
     first, last : int
         The range of documents to do.
-    columns, places, entries : ndarray
-        As of `put_entries`.
+    columns : ndarray of int32, of shape (some numbers + 1,)
+        The column of each of the first numbers, or -1, and -1 for all others.
+    starts, stops : ndarray of int64, of shape (last - first,)
+        Where the entries of each document start and, so far, stop.
+    met : ndarray of int32, of shape (n_columns,)
+        Where the last entry of each column is; what is in it from before does no harm.
+    entries : ndarray of uint64
+        The column in the upper half, the count in the lower.
     """
+    most = np.uint32(len(columns) - 1)
+    kept = np.empty(64, np.int32)
     for d in range(first, last):
-        place = places[d]
-        for i in range(ends[d - 1] if d > 0 else 0, ends[d]):
-            if 0 <= numbers[i] < len(columns) and columns[numbers[i]] >= 0:
-                entries[place] = np.uint64(columns[numbers[i]]) << _32 | _ONE
-                place += 1
-        places[d] = place
+        begin = ends[d - 1] if d > 0 else 0
+        if len(kept) < ends[d] - begin:
+            kept = np.empty(2 * (ends[d] - begin), np.int32)
+        # Without a branch the memory fetches many columns side by side.
+        size = 0
+        for i in range(begin, ends[d]):
+            column = columns[min(np.uint32(numbers[i]), most)]
+            kept[size] = column
+            size += column >= 0
+        start, stop = starts[d - first], stops[d - first]
+        for k in range(size):
+            column = np.uint64(kept[k])
+            place = met[column]
+            if start <= place < stop and entries[place] >> _32 == column:
+                entries[place] += _ONE
+            else:
+                met[column] = stop
+                entries[stop] = column << _32 | _ONE
+                stop += 1
+        stops[d - first] = stop
 
 
 @kernel
@@ -259,68 +272,3 @@ def weigh_rows(indptr, indices, data, first, last, weights, sublinear, norm):
             total = math.sqrt(total)
         for k in range(indptr[r], indptr[r + 1]):
             data[k] /= total
-
-
-@kernel
-def multiply_frequencies(bounds, ids, counts, rows, first, last, unit_ends, units, frequencies):
-    """As `add_frequencies`, where each id of a document stands for other ids.
-
-    Parameters
-    ----------
-    unit_ends, units : ndarray of int64, of int32
-        What each id of a document stands for, one after the other; negative ones do not count.
-    """
-    seen = np.full(len(frequencies), -1, np.int64)
-    for r in range(first, last):
-        for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
-            for u in range(unit_ends[ids[k] - 1] if ids[k] > 0 else 0, unit_ends[ids[k]]):
-                found = units[u]
-                if found >= 0:
-                    frequencies[found, 1] += counts[k]
-                    if seen[found] != r:
-                        seen[found] = r
-                        frequencies[found, 0] += 1
-
-
-@kernel
-def multiply_entries(bounds, ids, counts, rows, first, last, unit_bounds, unit_ids, unit_counts,
-                     n_columns):  # fmt: skip
-    """Return the entries, as of `put_entries`, of documents whose ids stand for columns.
-
-    Parameters
-    ----------
-    unit_bounds, unit_ids, unit_counts : ndarray of int64, of int32, of int32
-        What each id of a document stands for, as counts.
-
-    Returns
-    -------
-    entries : ndarray of uint64
-        One row after the other.
-    sizes : ndarray of int64, of shape (last - first,)
-        Number of entries of each row.
-    """
-    sums = np.zeros(n_columns, np.int64)
-    touched = np.empty(n_columns, np.int64)
-    entries = np.empty(1024, np.uint64)
-    sizes = np.empty(last - first, np.int64)
-    total = 0
-    for r in range(first, last):
-        size = 0
-        for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
-            for u in range(unit_bounds[ids[k]], unit_bounds[ids[k] + 1]):
-                column = unit_ids[u]
-                if sums[column] == 0:
-                    touched[size] = column
-                    size += 1
-                sums[column] += counts[k] * unit_counts[u]
-        if total + size > len(entries):
-            larger = np.empty(max(total + size, 2 * len(entries)), np.uint64)
-            larger[:total] = entries[:total]
-            entries = larger
-        for t in range(size):
-            column = touched[t]
-            entries[total + t] = np.uint64(column) << _32 | np.uint64(sums[column])
-            sums[column] = 0
-        sizes[r - first] = size
-        total += size
-    return entries[:total].copy(), sizes

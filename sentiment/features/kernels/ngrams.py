@@ -3,10 +3,10 @@
 The key of an n-gram is the id of its first n - 1 tokens and the id of its last one, so two n-grams
 never share a key. Keys are dealt out to shares by their hash, and each share has its own table,
 small enough for the cache of a core: the memory is read and written in order, not at random. A
-table is an array of shape (capacity, 2), of keys plus one, zero is empty, and of places, with the
-document that held the key last in the upper half. Beside it are arrays of its keys, and of their
-frequencies, in the order of their places. An id is a place times the number of shares, plus the
-share.
+table is an array of shape (capacity, 4); in a row are a key plus one, or zero if it is empty, its
+place, with the document that held it last in the upper half, in how many documents it stands, and
+how often. Places are given in the order in which keys are met. An id is a place times the number of
+shares, plus the share.
 """
 
 import numpy as np
@@ -86,13 +86,12 @@ def deal_out(prefixes, tokens, ends, step, first, last, bits, secret, places, ke
 
 
 @kernel
-def number_share(wanted, positions, first, last, ends, share, bits, secret, table, keys,
-                 frequencies, size, out):  # fmt: skip
+def number_share(keys, positions, first, last, ends, share, bits, secret, table, size, out):
     """Write the ids of n-grams of one share into `out`, numbering new ones, and count them.
 
     Parameters
     ----------
-    wanted, positions : ndarray of uint64, of int32 or int64
+    keys, positions : ndarray of uint64, of int32 or int64
         The keys and where each n-gram starts, from `deal_out`.
     first, last : int
         The range of them to do.
@@ -100,43 +99,38 @@ def number_share(wanted, positions, first, last, ends, share, bits, secret, tabl
         Where each document ends.
     share, bits, secret : uint64
         Which of the 2**bits shares this is; an odd number.
-    table, keys, frequencies, size : ndarray, ndarray, ndarray of shape (n_keys, 2), int
-        The table of the share, its keys, in how many documents each of them stands and how often,
-        and their number.
+    table, size : ndarray of uint64, int
+        The table of the share and the number of keys in it.
     out : ndarray of int32, of shape (n_positions,)
         The ids.
 
     Returns
     -------
     first, size : int
-        The first n-gram that is not done because the table is full, and the new size.
+        The first n-gram that is not done because the table is too full, and the new size.
     """
     mask = np.uint64(len(table) - 1)
+    most = len(table) // 4 * 3  # a fuller table is slow
     # Positions ascend, so documents are passed one by one.
     d = np.searchsorted(ends, positions[first], side="right") if first < last else 0
     for k in range(first, last):
         while ends[d] <= positions[k]:
             d += 1
-        document = np.uint64(d) << _32
-        key = wanted[k]
-        slot = _hash(key, secret) >> bits & mask
-        while table[slot, 0] != 0 and table[slot, 0] != key + _ONE:
+        key = keys[k] + _ONE
+        slot = _hash(keys[k], secret) >> bits & mask
+        while table[slot, 0] != 0 and table[slot, 0] != key:
             slot = slot + _ONE & mask
-        place = table[slot, 1] & _LOWER
         if table[slot, 0] == 0:
-            if size >= len(keys):
+            if size >= most:
                 return k, size
-            place = np.uint64(size)
-            table[slot, 0] = key + _ONE
-            table[slot, 1] = document | place
-            keys[place] = key
-            frequencies[place, 0] = frequencies[place, 1] = 1
+            table[slot, 0] = key
+            table[slot, 1] = size
             size += 1
-        else:
-            frequencies[place, 1] += 1
-            if table[slot, 1] != document | place:
-                table[slot, 1] = document | place
-                frequencies[place, 0] += 1
+        place = table[slot, 1] & _LOWER
+        met = np.uint64(d + 1) << _32 | place
+        table[slot, 2] += table[slot, 1] != met
+        table[slot, 1] = met
+        table[slot, 3] += _ONE
         out[positions[k]] = (place << bits) + share
     return last, size
 
@@ -150,8 +144,28 @@ def move_table(old, bits, secret, table):
             slot = _hash(old[i, 0] - _ONE, secret) >> bits & mask
             while table[slot, 0] != 0:
                 slot = slot + _ONE & mask
-            table[slot, 0] = old[i, 0]
-            table[slot, 1] = old[i, 1]
+            table[slot] = old[i]
+
+
+@kernel
+def list_table(table, share, bits, keys, frequencies):
+    """Write what is in the table of a share to the ids in `keys` and `frequencies`.
+
+    Parameters
+    ----------
+    table, share, bits
+        As of `number_share`.
+    keys : ndarray of uint64, of shape (n_ids,)
+        The key of each id.
+    frequencies : ndarray of int32 or int64, of shape (n_ids, 2)
+        In how many documents each stands, and how often.
+    """
+    for i in range(len(table)):
+        if table[i, 0] != 0:
+            found = ((table[i, 1] & _LOWER) << bits) + share
+            keys[found] = table[i, 0] - _ONE
+            frequencies[found, 0] = table[i, 2]
+            frequencies[found, 1] = table[i, 3]
 
 
 @kernel
