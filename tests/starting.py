@@ -133,9 +133,7 @@ class Starter:
 
     def close(self) -> None:
         """Stop."""
-        assert self._server.stdin is not None
-        self._server.stdin.close()
-        self._server.wait()
+        self._server.communicate()
 
 
 def _serve() -> None:

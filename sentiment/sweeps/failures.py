@@ -1,5 +1,6 @@
 """When a sweep gives up."""
 
+import re
 from collections.abc import Sequence
 
 from sentiment.errors import SentimentError
@@ -64,7 +65,8 @@ class FailurePolicy:
         """
         self._in_a_row = self._in_a_row + 1 if result.error else 0
         if self._first is not None:
-            self._first.append(result.error)
+            # Numbers in messages are often the values that were tried.
+            self._first.append(re.sub(r"\d[\d.e+-]*", "#", result.error))
             if len(self._first) == FIRST:
                 errors, self._first = set(self._first), None
                 if len(errors) == 1 and result.error:

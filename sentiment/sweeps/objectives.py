@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite, nan
 
 from sentiment.errors import ConfigError, suggest
 from sentiment.evaluation import METRICS
@@ -31,9 +32,10 @@ class Objective:
 
     def choose(self, results: Mapping[int, JobResult]) -> int | None:
         """Return the number of the best of `results`, the first of equals."""
-        finished = [n for n, result in sorted(results.items()) if self.metric in result.metrics]
         sign = -1 if self.more else 1
-        return min(finished, key=lambda n: sign * results[n].metrics[self.metric], default=None)
+        found = {n: result.metrics.get(self.metric, nan) for n, result in results.items()}
+        finished = sorted(n for n, value in found.items() if isfinite(value))
+        return min(finished, key=lambda n: sign * found[n], default=None)
 
 
 def find_objectives(names: Sequence[str]) -> list[Objective]:

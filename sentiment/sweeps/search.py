@@ -85,7 +85,7 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
     again = study.mend(session.results)
     if again:
         observer.on_note(f"{len(again)} trials were cut off and are run again")
-    study.seed(_make_sampler(sampler, space, cfg.seed + len(study.optuna.trials), batch > 1))
+    study.seed(_make_sampler(sampler, space, cfg.seed, len(study.optuna.trials), batch > 1))
     runner = JobRunner(
         session.folder, hydra.launcher.launch, hydra.compose, session.take, study.beat
     )
@@ -126,13 +126,20 @@ def _list_fixed_settings(cfg: DictConfig, space: Space) -> dict[str, str]:
     }
 
 
-def _make_sampler(described: DictConfig, space: Space, seed: int, parallel: bool) -> Any:
-    """Return the sampler, which takes `seed` if it has none of its own."""
+def _make_sampler(
+    described: DictConfig, space: Space, seed: int, drawn: int, parallel: bool
+) -> Any:
+    """Return the sampler, which takes `seed` if it has none of its own.
+
+    One that goes on after some were `drawn` does not draw the same again.
+    """
     from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 
     config = cast("dict[str, Any]", OmegaConf.to_container(described, resolve=True))
     if "seed" in config and config["seed"] is None:
-        config["seed"] = seed % 2**32
+        # A grid is shuffled by its seed, and goes on in the order in which it began.
+        ordered = config["_target_"] == "optuna.samplers.GridSampler"
+        config["seed"] = (seed if ordered else seed + drawn) % 2**32
     if "constant_liar" in config:
         # So that trials that are asked for together do not all look in the same place.
         config["constant_liar"] = config["constant_liar"] or parallel
@@ -150,4 +157,7 @@ def _make_sampler(described: DictConfig, space: Space, seed: int, parallel: bool
         }
     except ValueError as error:
         raise ConfigError([f"a grid needs values it can count: {error}"]) from error
-    return sampler(choices)
+    grid = sampler(choices)
+    # After its last point, it would stop a loop of Optuna's that is not there.
+    grid.after_trial = lambda *facts: None
+    return grid

@@ -1,0 +1,110 @@
+"""Searches in this process whose jobs are a formula: to look at searches, not at models."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra import initialize_config_dir
+from hydra._internal.callbacks import Callbacks
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext, RunMode
+
+from sentiment.config import register_schemas
+from sentiment.config.composing import CONF
+from sentiment.sweeps import search, session
+from sentiment.sweeps.hydra_side import HydraSide
+from sentiment.sweeps.observing import OBSERVER, Unobserved
+from sentiment.sweeps.results import JobResult, write_result
+
+# Takes what a job was asked for.
+Formula = Callable[[dict[str, Any]], dict[str, float]]
+
+
+@dataclass
+class Notes(Unobserved):
+    """Whoever watches, with a good memory."""
+
+    jobs: list[JobResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    before: int = 0
+
+    def on_sweep(self, name: str, shared: Sequence[str], total: int, done: int, _: Any) -> None:
+        self.before = done
+
+    def on_job(self, result: JobResult, best: JobResult | None) -> None:
+        self.jobs.append(result)
+
+    def on_note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@dataclass
+class FakeLauncher:
+    """Launches jobs that only calculate.
+
+    Attributes
+    ----------
+    formula : callable
+        Returns the metrics of a job, or raises what fails the job.
+    launched : list
+        The number of each job that was run.
+    """
+
+    formula: Formula
+    launched: list[int] = field(default_factory=list)
+
+    def launch(self, jobs: Sequence[Sequence[str]], first: int) -> None:
+        for words in jobs:
+            read = OverridesParser.create().parse_overrides(list(words))
+            asked = {override.key_or_group: override.value() for override in read}
+            folder, number = asked["hydra.sweep.dir"], int(asked["hydra.sweep.subdir"])
+            self.launched.append(number)
+            metrics, error = {}, ""
+            try:
+                metrics = self.formula(asked)
+            except ValueError as problem:
+                error = f"ValueError: {problem}"
+            now = time.time()
+            result = JobResult(number, list(words[:-2]), now, now, metrics=metrics, error=error)
+            write_result(Path(folder) / str(number), result)
+
+
+@dataclass
+class Bench:
+    """Runs searches in a folder; the winner is only named."""
+
+    folder: Path
+    winners: list[int] = field(default_factory=list)
+
+    def search(self, formula: Formula, *typed: str) -> tuple[Notes, list[int]]:
+        """Run a search; return what was told of it, and the numbers of the jobs it ran."""
+        notes = Notes()
+        launcher = FakeLauncher(formula)
+        with self._hydra([f"outputs={self.folder}", "tracking=off", *typed], launcher) as hydra:
+            token = OBSERVER.set(lambda: notes)
+            try:
+                sampler = hydra.config.hydra.sweeper.sampler
+                search.run_search(hydra, sampler, list(hydra.config.hydra.overrides.task))
+            finally:
+                OBSERVER.reset(token)
+        return notes, launcher.launched
+
+    def name_winner(self, sweep: session.Session, number: int, *facts: object) -> None:
+        """Take the place of the training of a winner."""
+        self.winners.append(number)
+
+    @contextmanager
+    def _hydra(self, typed: list[str], launcher: FakeLauncher) -> Iterator[HydraSide]:
+        register_schemas()
+        with initialize_config_dir(str(CONF)):
+            hydra = GlobalHydra.instance().hydra
+            assert hydra is not None
+            config = hydra.compose_config(
+                "train", typed, RunMode.MULTIRUN, with_log_configuration=False
+            )
+            context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
+            yield HydraSide(config, context, launcher)

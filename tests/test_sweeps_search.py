@@ -1,0 +1,286 @@
+"""What a search asks for and what becomes of it, with jobs that are a formula."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sweep_bench import Bench
+from sweeping import DRAWN, SEARCH, list_points, read_jobs, read_study
+
+from sentiment.errors import ConfigError
+from sentiment.sweeps import search, session
+from sentiment.sweeps.failures import JobsFailedError, SweepStoppedError
+from sentiment.sweeps.studies import StudyMismatchError
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    bench = Bench(tmp_path / "outputs")
+    monkeypatch.setattr(
+        session.Session,
+        "train_winner",
+        lambda sweep, number, *facts: bench.name_winner(sweep, number, *facts),
+    )
+    monkeypatch.setattr(search, "save_study_figures", lambda *facts: None)
+    monkeypatch.chdir(tmp_path)
+    return bench
+
+
+def peak(asked: dict[str, Any]) -> dict[str, float]:
+    """Best where alpha is 1."""
+    return {"validation/accuracy": 1 - abs(asked[DRAWN] - 1) / 100}
+
+
+def points(folder: Path, name: str = "naive_bayes") -> list[str]:
+    return list_points(read_jobs(folder / "outputs" / "search" / name))
+
+
+def test_there_are_as_many_trials_as_wanted(bench: Bench, tmp_path: Path) -> None:
+    notes, launched = bench.search(peak, *SEARCH, "search.n_trials=12")
+    assert launched == list(range(12))
+    study = read_study(tmp_path)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 12
+    best = max(notes.jobs, key=lambda job: job.metrics["validation/accuracy"])
+    assert bench.winners == [best.number] == [study.best_trial.number]
+    assert len(set(points(tmp_path))) == 12
+
+
+def test_the_same_command_again_has_nothing_to_do(bench: Bench) -> None:
+    bench.search(peak, *SEARCH, "search.n_trials=4")
+    notes, launched = bench.search(peak, *SEARCH, "search.n_trials=4")
+    assert launched == []
+    assert notes.before == 4
+    assert len(bench.winners) == 1
+
+
+def test_more_trials_go_on(bench: Bench, tmp_path: Path) -> None:
+    bench.search(peak, *SEARCH, "search.n_trials=4")
+    notes, launched = bench.search(peak, *SEARCH, "search.n_trials=9")
+    assert launched == [4, 5, 6, 7, 8]
+    assert notes.before == 4
+    assert len(set(points(tmp_path))) == 9
+    assert bench.winners[-1] == read_study(tmp_path).best_trial.number
+
+
+def test_the_same_seed_gives_the_same_trials(bench: Bench, tmp_path: Path) -> None:
+    runs = []
+    for seed, name in ((1, "a"), (1, "b"), (2, "c")):
+        words = ("search.n_trials=8", f"seed={seed}", f"search.name={name}")
+        bench.search(peak, *SEARCH, *words)
+        runs.append(points(tmp_path, name))
+    assert runs[0] == runs[1]
+    assert not set(runs[0]) & set(runs[2])
+
+
+MISMATCHES = [
+    (["features.min_df=2"], "settings.features.min_df: 1 in the study, 2 now"),
+    (["features.min_df=1,2"], "space.common.features.min_df: nothing in the study, "),
+    ([f"{DRAWN}=interval(1,2)"], f"space.common.{DRAWN}: FloatDistribution(high=10.0"),
+    (["optimize=log_loss"], "objectives: ['accuracy'] in the study, ['log_loss'] now"),
+    (["seed=7"], "settings.seed: 42 in the study, 7 now"),
+    (["data.limit=200"], "settings.data.limit: 300 in the study, 200 now"),
+]
+
+
+@pytest.mark.parametrize(("typed", "difference"), MISMATCHES)
+def test_another_search_of_the_same_name_is_refused(
+    bench: Bench, tmp_path: Path, typed: list[str], difference: str
+) -> None:
+    bench.search(peak, *SEARCH, "search.n_trials=2")
+    with pytest.raises(StudyMismatchError) as refused:
+        bench.search(peak, *SEARCH, "search.n_trials=4", *typed)
+    assert f"\n  - {difference}" in str(refused.value)
+    assert refused.value.exit_code == 2
+    assert len(read_study(tmp_path).trials) == 2
+
+
+def test_other_data_under_the_same_name_is_refused(bench: Bench, tmp_path: Path) -> None:
+    rows = [f"a {word} film number {i},{word}" for i in range(30) for word in ("good", "bad")]
+    path = tmp_path / "mine.csv"
+    words = (*SEARCH[2:], "data=csv", f"data.path={path}", "search.n_trials=2")
+    path.write_text("\n".join(["text,label", *rows]))
+    bench.search(peak, *words)
+    path.write_text("\n".join(["text,label", *rows[4:]]))
+    # In another process, the file would be read again.
+    search.read_data.__globals__["_read_data"].cache_clear()
+    with pytest.raises(StudyMismatchError, match="- data: .* in the study, .* now"):
+        bench.search(peak, *words)
+
+
+def test_a_fresh_one_is_started_beside(bench: Bench, tmp_path: Path) -> None:
+    bench.search(peak, *SEARCH, "search.n_trials=2")
+    words = ("search.n_trials=3", "optimize=log_loss")
+    formula = lambda asked: {"validation/log_loss": asked[DRAWN]}  # noqa: E731
+    bench.search(formula, *SEARCH, *words, "search.fresh=true")
+    assert len(read_study(tmp_path).trials) == 2
+    second = read_study(tmp_path, "naive_bayes~2")
+    assert len(second.trials) == 3
+    assert bench.winners[-1] == min(second.trials, key=lambda trial: trial.value).number
+    # From now on, that is the one which is gone on with.
+    notes, launched = bench.search(formula, *SEARCH, "search.n_trials=4", "optimize=log_loss")
+    assert launched == [3]
+    assert notes.before == 3
+
+
+def test_how_it_is_run_may_change(bench: Bench) -> None:
+    bench.search(peak, *SEARCH, "search.n_trials=2")
+    words = ("search.n_trials=4", "search.max_failures=9", "search.batch=2")
+    _, launched = bench.search(peak, *SEARCH, *words)
+    assert launched == [2, 3]
+
+
+def test_a_point_is_not_run_twice(bench: Bench, tmp_path: Path) -> None:
+    """A space that is used up: what is drawn again is told what was found."""
+    words = (f"{DRAWN}=0.1,1", "search.n_trials=7")
+    _, launched = bench.search(peak, *SEARCH, *words)
+    assert len(launched) == 2
+    assert sorted(points(tmp_path)) == ["0.1", "1"]
+    trials = read_study(tmp_path).trials
+    assert len(trials) == 7
+    assert {(trial.params[DRAWN], trial.value) for trial in trials} == {(0.1, 0.991), (1, 1.0)}
+    assert bench.winners == [next(n for n in launched if trials[n].value == 1.0)]
+    _, launched = bench.search(peak, *SEARCH, *words)
+    assert launched == []
+    assert len(bench.winners) == 1
+
+
+def test_jobs_handed_out_together_are_different(bench: Bench, tmp_path: Path) -> None:
+    words = (f"{DRAWN}=0.1,1,2", "search.n_trials=8", "search.batch=4")
+    bench.search(peak, *SEARCH, *words)
+    assert sorted(points(tmp_path)) == ["0.1", "1", "2"]
+
+
+def test_a_branch_draws_only_its_own(bench: Bench, tmp_path: Path) -> None:
+    words = [word for word in SEARCH if not word.startswith("search=")]
+    bench.search(
+        lambda asked: {"validation/accuracy": 0.5}, *words, "search=all", "search.n_trials=30"
+    )
+    own = {
+        "logistic_regression": {"C", "class_weight"},
+        "svm": {"estimator.C", "estimator.class_weight"},
+        "nbsvm": {"alpha", "C"},
+        "naive_bayes": {"alpha"},
+        "sgd": {"alpha", "penalty"},
+    }
+    seen = Counter()
+    for job in read_jobs(tmp_path / "outputs" / "search" / "all").values():
+        assert not job["error"]
+        asked = dict(word.split("=", 1) for word in job["overrides"])
+        model = asked["model"]
+        drawn = {key.removeprefix("model.") for key in asked if key.startswith("model.")}
+        # The folder of counts and the like are typed; settings of a model are only drawn.
+        assert drawn <= own[model] | {"beta"}
+        assert own[model] <= drawn
+        seen[model] += 1
+    assert set(seen) == set(own)
+
+
+def test_a_typed_model_leaves_one_branch(bench: Bench, tmp_path: Path) -> None:
+    words = [word for word in SEARCH if not word.startswith("search=")]
+    bench.search(
+        lambda asked: {"validation/accuracy": asked[DRAWN]},
+        *words,
+        "search=all",
+        "model=sgd",
+        "search.n_trials=3",
+    )
+    jobs = read_jobs(tmp_path / "outputs" / "search" / "all")
+    assert len(jobs) == 3
+    for job in jobs.values():
+        assert next(w for w in job["overrides"] if w.startswith("model")) == "model=sgd"
+        keys = {w.partition("=")[0] for w in job["overrides"] if w.startswith("model.")}
+        assert keys == {"model.alpha", "model.penalty"}
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "qmc", "nsgaii"])
+def test_samplers_are_chosen_by_config(bench: Bench, tmp_path: Path, sampler: str) -> None:
+    words = ("features.max_df=interval(0.5,1.0)", f"hydra/sweeper/sampler={sampler}")
+    for total, expected in ((6, [0, 1, 2, 3, 4, 5]), (9, [6, 7, 8])):
+        _, launched = bench.search(peak, *SEARCH, *words, f"search.n_trials={total}")
+        assert launched == expected
+    assert len(set(points(tmp_path))) == 9
+
+
+def test_a_grid_sampler_counts_its_points(bench: Bench, tmp_path: Path) -> None:
+    words = ("hydra/sweeper/sampler=grid", f"{DRAWN}=0.1,1,2", "features.min_df=1,2")
+    _, launched = bench.search(peak, *SEARCH, *words, "search.n_trials=4")
+    assert len(launched) == 4
+    _, launched = bench.search(peak, *SEARCH, *words, "search.n_trials=9")
+    assert len(launched) == 2
+    assert Counter(points(tmp_path)) == {"0.1": 2, "1": 2, "2": 2}
+
+
+def test_a_grid_sampler_cannot_count_a_range(bench: Bench) -> None:
+    with pytest.raises(ConfigError, match="a grid needs values it can count"):
+        bench.search(peak, *SEARCH, "hydra/sweeper/sampler=grid", "search.n_trials=2")
+
+
+def test_a_search_for_two_things(bench: Bench, tmp_path: Path) -> None:
+    words = ("search.objectives=[accuracy,size_mb]", "hydra/sweeper/sampler=nsgaii")
+    bench.search(
+        lambda asked: peak(asked) | {"model/size_mb": asked[DRAWN]},
+        *SEARCH,
+        *words,
+        "search.n_trials=6",
+    )
+    study = read_study(tmp_path)
+    assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert {len(trial.values) for trial in study.trials} == {2}
+    assert bench.winners == [max(study.trials, key=lambda trial: trial.values[0]).number]
+
+
+def fail(asked: dict[str, Any]) -> dict[str, float]:
+    raise ValueError(f"alpha must not be {asked[DRAWN]}")
+
+
+def test_it_stops_if_the_first_all_fail_alike(bench: Bench, tmp_path: Path) -> None:
+    """The values in the messages are others each time, but what is wrong is the same."""
+    with pytest.raises(SweepStoppedError) as stopped:
+        bench.search(fail, *SEARCH, "search.n_trials=50")
+    assert "the first 3 jobs failed in the same way" in str(stopped.value)
+    assert stopped.value.exit_code == 1
+    assert [trial.state.name for trial in read_study(tmp_path).trials] == ["FAIL"] * 3
+    assert bench.winners == []
+
+
+def test_it_stops_if_too_many_fail_in_a_row(bench: Bench, tmp_path: Path) -> None:
+    def fail_later(asked: dict[str, Any]) -> dict[str, float]:
+        if len(read_jobs(tmp_path / "outputs/search/naive_bayes")) in (1, 4, 5, 6):
+            fail(asked)
+        return peak(asked)
+
+    with pytest.raises(SweepStoppedError, match="3 jobs in a row failed"):
+        bench.search(fail_later, *SEARCH, "search.n_trials=50", "search.max_failures=2")
+    states = [trial.state.name for trial in read_study(tmp_path).trials]
+    assert states == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE", "FAIL", "FAIL", "FAIL"]
+    # Given again, the command goes on, and what failed counts.
+    with pytest.raises(JobsFailedError, match="4 of 9 jobs failed"):
+        bench.search(peak, *SEARCH, "search.n_trials=9")
+    assert len(bench.winners) == 1
+
+
+def test_one_failure_is_told_at_the_end(bench: Bench, tmp_path: Path) -> None:
+    def fail_once(asked: dict[str, Any]) -> dict[str, float]:
+        if len(read_jobs(tmp_path / "outputs/search/naive_bayes")) == 2:
+            raise ValueError("no")
+        return peak(asked)
+
+    with pytest.raises(JobsFailedError) as failed:
+        bench.search(fail_once, *SEARCH, "search.n_trials=5")
+    assert str(failed.value) == "1 of 5 jobs failed:\n  #2  ValueError: no"
+    trial = read_study(tmp_path).trials[2]
+    assert trial.state.name == "FAIL"
+    assert trial.user_attrs["error"] == "ValueError: no"
+
+
+def test_a_metric_that_is_no_number_is_never_the_best(bench: Bench, tmp_path: Path) -> None:
+    def sometimes(asked: dict[str, Any]) -> dict[str, float]:
+        first = not read_jobs(tmp_path / "outputs/search/naive_bayes")
+        return {"validation/accuracy": float("nan")} if first else peak(asked)
+
+    bench.search(sometimes, *SEARCH, "search.n_trials=3")
+    study = read_study(tmp_path)
+    assert study.trials[0].state.name == "FAIL"
+    assert study.trials[0].user_attrs["error"] == "accuracy is no number"
+    assert bench.winners == [study.best_trial.number]
