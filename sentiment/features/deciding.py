@@ -11,7 +11,7 @@ from sentiment.features.alphabets import SECRET, Words
 from sentiment.features.kernels import deciding, spotting, tokenizing
 from sentiment.features.kernels.compiling import count_threads, cut_ranges, run_threads
 from sentiment.features.rules import TokenRules, classify, find_rules
-from sentiment.features.texts import Texts, are_strings, join_utf8, normalize, to_utf8
+from sentiment.features.texts import Texts, are_strings, normalize, to_utf8
 from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
 from sentiment.features.vocabulary import Vocabulary
 
@@ -165,7 +165,7 @@ class LinearDecider:
         """Return the decisions on documents that have to go through Python's own functions."""
         texts = [document.decode("utf-8", "surrogatepass") for document in documents]
         texts = [clean_text(text) for text in texts] if cleaned else texts
-        source, bounds = join_utf8([normalize(text, self._rules) for text in texts])
+        source, bounds = to_utf8([normalize(text, self._rules) for text in texts])
         out = np.empty((len(texts), self.n_decisions))
         reading = _find_reading(self._rules, cleaned=False, prepared=True)
         self._decide_some(source, bounds[:-1], bounds[1:], reading, desk, out)
