@@ -115,7 +115,12 @@ class Starter:
             "env": env or {},
             "output": str(output),
         }
-        return Started(self, self.ask({"start": job}), output)
+        for ending in (".out", ".err"):
+            Path(f"{output}{ending}").touch()
+        pid = self.ask({"start": job})
+        while os.getpgid(pid) != pid:  # until then, it could not be told from others
+            time.sleep(0.001)
+        return Started(self, pid, output)
 
     def run(
         self, cwd: Path, name: str, *arguments: str, env: dict[str, str] | None = None
@@ -133,7 +138,11 @@ class Starter:
 
     def close(self) -> None:
         """Stop."""
-        self._server.communicate()
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.close()
+        self._server.stdout.close()
+        self._server.wait()
 
 
 def _serve() -> None:
@@ -148,6 +157,7 @@ def _serve() -> None:
         if "start" in question:
             pid = os.fork()
             if pid == 0:
+                os.close(answers.fileno())
                 _become(question["start"])
                 return
             answer: int | None = pid
@@ -175,7 +185,7 @@ def _become(job: dict[str, Any]) -> None:
     os.environ |= job["env"]
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for descriptor, ending in ((1, ".out"), (2, ".err")):
-        os.dup2(os.open(job["output"] + ending, os.O_WRONLY | os.O_CREAT), descriptor)
+        os.dup2(os.open(job["output"] + ending, os.O_WRONLY), descriptor)
     sys.argv = job["argv"]
     sys.path[0] = str(_SCRIPTS)
     runpy.run_path(job["argv"][0], run_name="__main__")

@@ -127,8 +127,10 @@ class Session:
                     f"counts were made once and read by {found} jobs, which saved {saved:,.0f} s"
                 )
         except KeyboardInterrupt:
+            # Some may not have been taken yet.
+            kept = len(read_results(self.folder))
             self.observer.on_note(
-                f"stopped: {len(self.results)} of {self.total} jobs are kept. Go on with: {command}"
+                f"stopped: {kept} of {self.total} jobs are kept. Go on with: {command}"
             )
             raise
         finally:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Attributes of trials and of studies.
 _OWNER, _STALE, _SAME, _ERROR = "owner", "stale", "same_as", "error"
 _DEFINITION, _RUN, _WINNER, _BEAT = "definition", "run", "winner", "beat "
+# Seconds in which a process puts its name to a trial that it made; it takes milliseconds.
+_GRACE = 10.0
 
 
 class StudyMismatchError(SentimentError, ValueError):
@@ -147,6 +149,9 @@ class Study:
             owner = trial.user_attrs.get(_OWNER)
             beat = beats.get(f"{_BEAT}{owner}", 0.0)
             if trial.state.name != "RUNNING" or is_alive(owner, beat):
+                continue
+            begun = trial.datetime_start
+            if owner is None and begun and time.time() - begun.timestamp() < _GRACE:
                 continue
             if trial.number in results:
                 self.tell(results[trial.number])
