@@ -5,6 +5,7 @@ import statistics
 import time
 from itertools import pairwise
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,12 @@ class RatioTfidf(sklearn_text.TfidfVectorizer):
         return self._tfidf.transform(counts)
 
 
-def search(folder: Path, *words: str) -> float:
-    """Search on the embedded reviews as a process, and return its seconds."""
-    start = time.perf_counter()
+def search(folder: Path, *words: str) -> tuple[float, float]:
+    """Search on the embedded reviews as a process; return its seconds and those of processors."""
+    start, before = time.perf_counter(), getrusage(RUSAGE_CHILDREN)
     run_script("scripts/train.py", "-m", f"search={_NAME}", f"outputs={folder}", *words)
-    return time.perf_counter() - start
+    seconds, after = time.perf_counter() - start, getrusage(RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def read_trials(folder: Path) -> list[JobResult]:
@@ -68,8 +70,8 @@ def choose_sample(results: list[JobResult]) -> list[JobResult]:
     return [ordered[int((k + 0.5) * step)] for k in range(_SAMPLE)]
 
 
-def time_plainly(result: JobResult) -> tuple[float, float]:
-    """Return the seconds of a trial with plain scikit-learn, and its validation accuracy.
+def time_plainly(result: JobResult) -> tuple[float, float, float]:
+    """Return a trial's seconds with plain scikit-learn, those of processors, and its accuracy.
 
     Reading, cleaning and splitting are not counted.
     """
@@ -80,21 +82,26 @@ def time_plainly(result: JobResult) -> tuple[float, float]:
     settings = make(cfg, "features").get_params()
     maker = RatioTfidf if settings["log_count_ratio"] else sklearn_text.TfidfVectorizer
     plain = maker(**{key: value for key, value in settings.items() if key not in _OWN})
-    start = time.perf_counter()
+    start, before = time.perf_counter(), time.process_time()
     pipeline = Pipeline([("features", plain), ("model", make(cfg, "model"))])
     predicted = pipeline.fit(texts[0], labels).predict(texts[1])
-    taken = time.perf_counter() - start
-    return taken, accuracy_score(data.validation["label"], predicted)
+    seconds, busy = time.perf_counter() - start, time.process_time() - before
+    return seconds, busy, accuracy_score(data.validation["label"], predicted)
 
 
-def compare_search(seconds: float, results: list[JobResult]) -> Figure:
-    """Return how many times as fast the search was; its spread is that of leaving one out."""
+def compare_search(seconds: float, busy: float, results: list[JobResult]) -> Figure:
+    """Return how many times as fast the search was; its spread is that of leaving one out.
+
+    The two are not timed in turn, so the ratio of processor seconds is told too: what else runs on
+    the machine makes little difference to it.
+    """
     sample = choose_sample(results)
     timed = [time_plainly(result) for result in sample]
-    taken = [one for one, _ in timed]
+    taken = [one for one, _, _ in timed]
+    theirs_busy = statistics.mean(one for _, one, _ in timed) * _TRIALS
     differences = [
         abs(result.metrics["validation/accuracy"] - accuracy)
-        for result, (_, accuracy) in zip(sample, timed, strict=True)
+        for result, (_, _, accuracy) in zip(sample, timed, strict=True)
     ]
     ratio = _TRIALS / seconds
     without = [statistics.mean(taken[:k] + taken[k + 1 :]) * ratio for k in range(_SAMPLE)]
@@ -111,6 +118,7 @@ def compare_search(seconds: float, results: list[JobResult]) -> Figure:
         more={
             "search s": seconds,
             f"scikit-learn s, {_TRIALS} trials (extrapolated)": statistics.mean(taken) * _TRIALS,
+            "processor seconds, x": theirs_busy / busy,
             "search without start and winner s": results[-1].ended - results[0].started,
             "largest difference in accuracy": max(differences),
         },
@@ -189,9 +197,9 @@ def compare_found(results: list[JobResult]) -> Figure:
 
 def bench_search(plan: Plan) -> dict[str, Figure]:
     """Measure a search, then the same one gone on with."""
-    seconds = search(plan.folder)
+    taken = search(plan.folder)
     results = read_trials(plan.folder)
-    figures = {"search": compare_search(seconds, results)}
+    figures = {"search": compare_search(*taken, results)}
     figures["trial_overhead"] = measure_overhead(results)
     search(plan.folder, f"search.n_trials={_MORE_TRIALS}")
     return figures | {"search_gain": compare_found(read_trials(plan.folder))}
@@ -208,7 +216,7 @@ def bench_workers(plan: Plan) -> dict[str, Figure]:
         points = []
         for name, words in runs.items():
             folder = plan.folder / f"{name} {number}".replace(" ", "_")
-            seconds[name].append(search(folder, *words))
+            seconds[name].append(search(folder, *words)[0])
             results = read_trials(folder)
             spans[name].append(max(r.ended for r in results) - results[0].started)
             points.append(sorted(str(sorted(result.settings.items())) for result in results))
