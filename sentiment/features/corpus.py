@@ -44,8 +44,11 @@ def make_alphabet(rules: TokenRules) -> Alphabet:
 
 def make_trie(alphabet: Alphabet, rules: TokenRules, expected: int = 0) -> Trie:
     """Return an empty trie for the n-grams of tokens of `alphabet`; see `Trie`."""
-    spelled = rules.analyzer == "char_wb"
-    return Trie(Characters() if spelled else alphabet, rules.separator, expected)
+    if isinstance(alphabet, Words) and rules.analyzer == "char_wb":
+        # Each word is spelled once, with a space at both of its ends.
+        spelled = len(alphabet.store) + 2 * alphabet.size
+        return Trie(Characters(), rules.separator, min(expected, spelled))
+    return Trie(alphabet, rules.separator, expected)
 
 
 def read_corpus(
@@ -120,11 +123,9 @@ def number_tokens(
     min_n, max_n = ngram_range
     walk = trie.walk(tokens, ends, max_n, threads, frozen=False)
     streams = {n: numbers for n, numbers in walk if n >= min_n}
+    sizes = [trie.alphabet.size, *(order.size for order in trie.orders)]
     frequencies = {
-        n: trie.list_frequencies(n)
-        if n > 1
-        else count_numbers(tokens, ends, trie.alphabet.size, threads)
-        for n in streams
+        n: count_numbers(numbers, ends, sizes[n - 1], threads) for n, numbers in streams.items()
     }
     return NumberedLayers(streams, ends, frequencies)
 

@@ -50,14 +50,15 @@ def count_numbers(numbers: np.ndarray, ends: np.ndarray, size: int, threads: int
     """
 
     def work(first: int, last: int) -> np.ndarray:
-        part = np.zeros((size, 2), np.int32 if len(numbers) < 2**31 else np.int64)
+        # Half the bytes are half the way to the memory, and nearly always enough.
+        part = np.zeros((size, 3), np.int32 if len(numbers) < 2**31 else np.int64)
         matrices.add_numbers(numbers, ends, first, last, part)
         return part
 
     table, *others = run_threads(work, cut_ranges(ends, threads))
     for part in others:
         table += part
-    return table
+    return table[:, :2]
 
 
 def take_numbers(
@@ -80,7 +81,7 @@ def take_numbers(
         Number of threads.
     """
     width = count_columns(columns)
-    columns = {n: np.append(columns[n], np.int32(-1)) for n in streams}
+    columns = {n: _end_with_none(columns[n]) for n in streams}
     ranges = cut_ranges(ends, threads)
     places = np.zeros(len(ends) + 1, np.int64)
     most = places[1:]
@@ -117,6 +118,11 @@ def take_numbers(
     for part in (indices, data):
         part.resize(indptr[-1], refcheck=False)  # in its place
     return Rows(indptr, indices, data)
+
+
+def _end_with_none(columns: np.ndarray) -> np.ndarray:
+    ended: bool = len(columns) > 0 and columns[-1] < 0
+    return columns if ended else np.append(columns, np.int32(-1))
 
 
 def _cut_blocks(places: np.ndarray, first: int, last: int) -> list[tuple[int, int]]:

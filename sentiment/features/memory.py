@@ -143,7 +143,7 @@ class CountMemory:
         corpus = _unpack(entry, settings.rules)
         if settings.rules.analyzer == "char_wb":
             # Words are kept; to spell each of them once takes no long time.
-            trie = make_trie(corpus.alphabet, corpus.rules)
+            trie = make_trie(corpus.alphabet, corpus.rules, len(corpus.tokens))
             spelled = spell_corpus(corpus, settings.ngram_range, trie, rows, settings.threads)
             return Recalled(spelled, trie.describe(), f"{entry.stamp} {settings.ngram_range}")
 

@@ -56,7 +56,8 @@ def choose_columns(
     orders, numbers, often, spread = [], [], [], []
     for n, table in frequencies.items():
         in_documents = table[:, 0]
-        kept = np.flatnonzero((in_documents >= max(low, 1)) & (in_documents <= high))
+        kept = np.flatnonzero(in_documents >= max(low, 1))
+        kept = kept[in_documents[kept] <= high]
         orders.append(np.full(len(kept), n))
         numbers.append(kept)
         often.append(table[kept, 0 if binary else 1])
@@ -81,7 +82,7 @@ def choose_columns(
     columns = {}
     for n in frequencies:
         chosen = np.flatnonzero(order == n)
-        columns[n] = np.full(number[chosen].max(initial=-1) + 1, -1, np.int32)
+        columns[n] = np.full(number[chosen].max(initial=-1) + 2, -1, np.int32)
         columns[n][number[chosen]] = chosen
     return Columns(terms, columns, in_documents[sorted_places])
 

@@ -11,8 +11,8 @@ from sentiment.features.kernels.compiling import cut_ranges, run_threads
 
 # A share of so many positions, of which one in four brings a new n-gram, has a table that fits
 # into the cache of a core. There are no more shares than places in that cache to write to.
-_SHARE = 2**15
-_MOST_BITS = 11
+_SHARE = 2**16
+_MOST_BITS = 10
 # Keys of so many positions are held at once; to look at all shares again takes little beside them.
 _AT_ONCE = 2**24
 
@@ -21,13 +21,15 @@ class _Share:
     """The n-grams of one order whose keys fall together."""
 
     def __init__(self, capacity: int) -> None:
-        self.table = np.zeros((capacity, 4), np.uint64)
+        self.table = np.zeros((capacity, 2), np.uint64)
+        self.keys = np.empty(capacity // 4 * 3, np.uint64)  # a fuller table is slow
         self.size = 0
 
     def make_room(self, bits: np.uint64) -> None:
         """Make room for twice as many n-grams."""
-        old, self.table = self.table, np.zeros((2 * len(self.table), 4), np.uint64)
-        ngrams.move_table(old, bits, SECRET, self.table)
+        self.keys = np.concatenate([self.keys, np.empty_like(self.keys)])
+        self.table = np.zeros((2 * len(self.table), 2), np.uint64)
+        ngrams.fill_table(self.keys, self.size, bits, SECRET, self.table)
 
 
 class Order:
@@ -45,28 +47,20 @@ class Order:
         self.n = n
         bits = min(_MOST_BITS, max(0, (expected // _SHARE).bit_length()))
         self.bits = np.uint64(bits)
-        capacity = 1 << max(8, ((expected >> bits) // 8).bit_length())
+        capacity = 1 << max(8, ((expected >> bits) // 4).bit_length())
         self.shares = [_Share(capacity) for _ in range(1 << bits)]
-        self._met = 0
-        self._listed: tuple[np.ndarray, np.ndarray] | None = None
 
-    def list_all(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the key of each number, and in how many documents it stands and how often.
+    @property
+    def size(self) -> int:
+        """All numbers are below."""
+        return max(share.size for share in self.shares) * len(self.shares)
 
-        Some numbers, which stand in no document, are not taken.
-        """
-        if self._listed is None:
-            self._listed = self._list_all()
-        return self._listed
-
-    def _list_all(self) -> tuple[np.ndarray, np.ndarray]:
-        size = max(share.size for share in self.shares) * len(self.shares)
-        # Half the bytes are half the way to the memory, and nearly always enough.
-        kind = np.int32 if self._met < 2**31 else np.int64
-        keys, frequencies = np.zeros(size, np.uint64), np.zeros((size, 2), kind)
+    def keys(self) -> np.ndarray:
+        """Return the key of each number; some numbers, with the key 0, are not taken."""
+        keys = np.zeros(self.size, np.uint64)
         for part, share in enumerate(self.shares):
-            ngrams.list_table(share.table, np.uint64(part), self.bits, keys, frequencies)
-        return keys, frequencies
+            keys[part :: len(self.shares)][: share.size] = share.keys[: share.size]
+        return keys
 
     def number(
         self, prefixes: np.ndarray, tokens: np.ndarray, ends: np.ndarray, threads: int
@@ -75,8 +69,6 @@ class Order:
         out = np.empty(len(tokens), np.int32)
         for first, last in cut_ranges(ends, 1 + len(tokens) // _AT_ONCE):
             self._number_part(prefixes, tokens, ends, first, last, threads, out)
-        self._met += len(tokens)
-        self._listed = None
         return out
 
     def _number_part(
@@ -113,8 +105,8 @@ class Order:
                 share, first = self.shares[part], marks[part]
                 while True:
                     first, share.size = ngrams.number_share(
-                        keys, positions, first, marks[part + 1], ends, np.uint64(part), self.bits,
-                        SECRET, share.table, share.size, out,
+                        keys, positions, first, marks[part + 1], np.uint64(part), self.bits,
+                        SECRET, share.table, share.keys, share.size, out,
                     )  # fmt: skip
                     if first == marks[part + 1]:
                         break
@@ -158,14 +150,7 @@ class Trie:
 
     def describe(self) -> "Ngrams":
         """Return what the numbers stand for."""
-        return Ngrams(self.alphabet, self.separator, [order.list_all()[0] for order in self.orders])
-
-    def list_frequencies(self, n: int) -> np.ndarray:
-        """Return in how many documents each n-gram of `n` tokens stands, and how often.
-
-        The shape is (size, 2), and `n` is 2 or more.
-        """
-        return self.orders[n - 2].list_all()[1]
+        return Ngrams(self.alphabet, self.separator, [order.keys() for order in self.orders])
 
     def walk(
         self, tokens: np.ndarray, ends: np.ndarray, max_n: int, threads: int, *, frozen: bool

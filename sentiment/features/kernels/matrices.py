@@ -49,17 +49,16 @@ def add_numbers(numbers, ends, first, last, frequencies):
         Where each document ends.
     first, last : int
         The documents to do.
-    frequencies : ndarray of int32 or int64, of shape (n_numbers, 2)
-        Number of documents and number of times, added to.
+    frequencies : ndarray of int32 or int64, of shape (n_numbers, 3)
+        Number of documents and number of times, added to, and the last document plus one.
     """
-    seen = np.full(len(frequencies), -1, np.int64)
     for d in range(first, last):
         for i in range(ends[d - 1] if d > 0 else 0, ends[d]):
             number = numbers[i]
             if number >= 0:
                 frequencies[number, 1] += 1
-                if seen[number] != d:
-                    seen[number] = d
+                if frequencies[number, 2] != d + 1:
+                    frequencies[number, 2] = d + 1
                     frequencies[number, 0] += 1
 
 

@@ -3,10 +3,9 @@
 The key of an n-gram is the id of its first n - 1 tokens and the id of its last one, so two n-grams
 never share a key. Keys are dealt out to shares by their hash, and each share has its own table,
 small enough for the cache of a core: the memory is read and written in order, not at random. A
-table is an array of shape (capacity, 4); in a row are a key plus one, or zero if it is empty, its
-place, with the document that held it last in the upper half, in how many documents it stands, and
-how often. Places are given in the order in which keys are met. An id is a place times the number of
-shares, plus the share.
+table is an array of shape (capacity, 2), of keys plus one and places, zero is empty, together with
+the array of its keys in the order of their places. An id is a place times the number of shares,
+plus the share.
 """
 
 import numpy as np
@@ -15,7 +14,6 @@ from sentiment.features.kernels.compiling import kernel
 
 _ONE = np.uint64(1)
 _32 = np.uint64(32)
-_LOWER = np.uint64(0x00000000FFFFFFFF)
 # So many table entries are asked for before the first is looked at, so that the memory fetches
 # them side by side.
 _BATCH = 64
@@ -86,20 +84,18 @@ def deal_out(prefixes, tokens, ends, step, first, last, bits, secret, places, ke
 
 
 @kernel
-def number_share(keys, positions, first, last, ends, share, bits, secret, table, size, out):
-    """Write the ids of n-grams of one share into `out`, numbering new ones, and count them.
+def number_share(wanted, positions, first, last, share, bits, secret, table, keys, size, out):
+    """Write the ids of n-grams of one share into `out`, numbering new ones.
 
     Parameters
     ----------
-    keys, positions : ndarray of uint64, of int32 or int64
+    wanted, positions : ndarray of uint64, of int32 or int64
         The keys and where each n-gram starts, from `deal_out`.
     first, last : int
         The range of them to do.
-    ends : ndarray of int64
-        Where each document ends.
     share, bits, secret : uint64
         Which of the 2**bits shares this is; an odd number.
-    table, size : ndarray of uint64, int
+    table, keys, size : ndarray, ndarray, int
         The table of the share and the number of keys in it.
     out : ndarray of int32, of shape (n_positions,)
         The ids.
@@ -107,65 +103,35 @@ def number_share(keys, positions, first, last, ends, share, bits, secret, table,
     Returns
     -------
     first, size : int
-        The first n-gram that is not done because the table is too full, and the new size.
+        The first n-gram that is not done because the table is full, and the new size.
     """
     mask = np.uint64(len(table) - 1)
-    most = len(table) // 4 * 3  # a fuller table is slow
-    # Positions ascend, so documents are passed one by one.
-    d = np.searchsorted(ends, positions[first], side="right") if first < last else 0
     for k in range(first, last):
-        while ends[d] <= positions[k]:
-            d += 1
-        key = keys[k] + _ONE
-        slot = _hash(keys[k], secret) >> bits & mask
-        while table[slot, 0] != 0 and table[slot, 0] != key:
+        key = wanted[k]
+        slot = _hash(key, secret) >> bits & mask
+        while table[slot, 0] != 0 and table[slot, 0] != key + _ONE:
             slot = slot + _ONE & mask
         if table[slot, 0] == 0:
-            if size >= most:
+            if size >= len(keys):
                 return k, size
-            table[slot, 0] = key
+            table[slot, 0] = key + _ONE
             table[slot, 1] = size
+            keys[size] = key
             size += 1
-        place = table[slot, 1] & _LOWER
-        met = np.uint64(d + 1) << _32 | place
-        table[slot, 2] += table[slot, 1] != met
-        table[slot, 1] = met
-        table[slot, 3] += _ONE
-        out[positions[k]] = (place << bits) + share
+        out[positions[k]] = (table[slot, 1] << bits) + share
     return last, size
 
 
 @kernel
-def move_table(old, bits, secret, table):
-    """Enter all that is in the table `old` of a share into its new, empty `table`."""
+def fill_table(keys, size, bits, secret, table):
+    """Enter the first `size` of the `keys` of a share into its empty `table`."""
     mask = np.uint64(len(table) - 1)
-    for i in range(len(old)):
-        if old[i, 0] != 0:
-            slot = _hash(old[i, 0] - _ONE, secret) >> bits & mask
-            while table[slot, 0] != 0:
-                slot = slot + _ONE & mask
-            table[slot] = old[i]
-
-
-@kernel
-def list_table(table, share, bits, keys, frequencies):
-    """Write what is in the table of a share to the ids in `keys` and `frequencies`.
-
-    Parameters
-    ----------
-    table, share, bits
-        As of `number_share`.
-    keys : ndarray of uint64, of shape (n_ids,)
-        The key of each id.
-    frequencies : ndarray of int32 or int64, of shape (n_ids, 2)
-        In how many documents each stands, and how often.
-    """
-    for i in range(len(table)):
-        if table[i, 0] != 0:
-            found = ((table[i, 1] & _LOWER) << bits) + share
-            keys[found] = table[i, 0] - _ONE
-            frequencies[found, 0] = table[i, 2]
-            frequencies[found, 1] = table[i, 3]
+    for i in range(size):
+        slot = _hash(keys[i], secret) >> bits & mask
+        while table[slot, 0] != 0:
+            slot = slot + _ONE & mask
+        table[slot, 0] = keys[i] + _ONE
+        table[slot, 1] = i
 
 
 @kernel
@@ -204,5 +170,5 @@ def look_up(prefixes, tokens, ends, step, first, last, secret, table, out):
                 slot = slots[b]
                 while table[slot, 0] != 0 and table[slot, 0] != wanted[b]:
                     slot = slot + _ONE & mask
-                out[positions[b]] = table[slot, 1] & _LOWER if table[slot, 0] != 0 else -1
+                out[positions[b]] = table[slot, 1] if table[slot, 0] != 0 else -1
     return seen
