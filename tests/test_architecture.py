@@ -124,8 +124,9 @@ def test_every_dependency_can_be_imported() -> None:
     names = [one.name for one in dependencies if one.marker is None]
     assert "mlflow" in names
     for name in names:
-        if name == "hydra-joblib-launcher":
-            import_module("hydra_plugins.hydra_joblib_launcher.joblib_launcher")
+        if name in ("hydra-joblib-launcher", "hydra-optuna-sweeper"):
+            plugin = name.replace("-", "_")
+            import_module(f"hydra_plugins.{plugin}.{plugin.removeprefix('hydra_')}")
         else:
             import_module(IMPORT_NAMES.get(name, name.replace("-", "_")))
 
