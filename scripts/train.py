@@ -2,7 +2,7 @@
 
 import hydra
 from _sweep_watch import SweepWatch
-from _terminal import Watch, run_script, show_training
+from _terminal import run_script
 from omegaconf import DictConfig
 
 from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
@@ -20,6 +20,9 @@ def main(cfg: DictConfig) -> None:
 
         run_trial(cfg, job)
         return
+    # Not above: a worker of a cluster is sent this function, and has no scripts on its path.
+    from _terminal import Watch, show_training
+
     with Watch(f"train {' '.join(job.overrides)}", job, discard=True) as watch:
         check_config(cfg)
         from sentiment.training import train
