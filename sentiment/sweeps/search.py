@@ -85,7 +85,9 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
     again = study.mend(session.results)
     if again:
         observer.on_note(f"{len(again)} trials were cut off and are run again")
-    study.seed(_make_sampler(sampler, space, cfg.seed, len(study.optuna.trials), batch > 1))
+    # Neither what was drawn before is drawn again, nor what another process draws.
+    shift = len(study.optuna.trials) + study.own_seed
+    study.seed(_make_sampler(sampler, space, cfg.seed, shift, batch > 1))
     runner = JobRunner(
         session.folder, hydra.launcher.launch, hydra.compose, session.take, study.beat
     )
@@ -127,19 +129,16 @@ def _list_fixed_settings(cfg: DictConfig, space: Space) -> dict[str, str]:
 
 
 def _make_sampler(
-    described: DictConfig, space: Space, seed: int, drawn: int, parallel: bool
+    described: DictConfig, space: Space, seed: int, shift: int, parallel: bool
 ) -> Any:
-    """Return the sampler, which takes `seed` if it has none of its own.
-
-    One that goes on after some were `drawn` does not draw the same again.
-    """
+    """Return the sampler, which takes `seed`, moved by `shift`, if it has none of its own."""
     from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 
     config = cast("dict[str, Any]", OmegaConf.to_container(described, resolve=True))
     if "seed" in config and config["seed"] is None:
         # A grid is shuffled by its seed, and goes on in the order in which it began.
         ordered = config["_target_"] == "optuna.samplers.GridSampler"
-        config["seed"] = (seed if ordered else seed + drawn) % 2**32
+        config["seed"] = (seed if ordered else seed + shift) % 2**32
     if "constant_liar" in config:
         # So that trials that are asked for together do not all look in the same place.
         config["constant_liar"] = config["constant_liar"] or parallel

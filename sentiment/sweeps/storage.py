@@ -1,12 +1,16 @@
 """Where studies are kept."""
 
 import fcntl
+import time
 from pathlib import Path
 from typing import IO, Any
 
 from sentiment.errors import ConfigError
 
 _NEWEST = "~"
+# What databases say of tables that another process is making, and how often that is waited for.
+_MAKING = ("already exists", "UNIQUE constraint", "unique constraint", "is locked", "no such table")
+_TRIES = 5
 
 
 def open_storage(address: str | None, path: Path) -> Any:
@@ -36,7 +40,17 @@ def open_storage(address: str | None, path: Path) -> Any:
         with lock:
             _cut_tail(path)
         return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    from sqlalchemy.exc import DBAPIError
+
     try:
+        for _ in range(_TRIES):
+            try:
+                return RDBStorage(address)
+            except DBAPIError as error:
+                # Of processes that make the tables at the same time, one gets through.
+                if not any(sign in str(error) for sign in _MAKING):
+                    raise
+                time.sleep(1)
         return RDBStorage(address)
     except Exception as error:  # each database has its own
         reason = str(error).splitlines()[0]

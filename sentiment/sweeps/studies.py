@@ -3,6 +3,7 @@
 import json
 import math
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -215,6 +216,15 @@ class Study:
         if time.monotonic() - self._last_beat > BEAT:
             self._last_beat = time.monotonic()
             self._study.set_user_attr(f"{_BEAT}{self._owner}", time.time())
+
+    @property
+    def own_seed(self) -> int:
+        """A number that no other process at work on the study has; 0 if there is none."""
+        beats = self._study.user_attrs
+        names = [key.removeprefix(_BEAT) for key in beats if key.startswith(_BEAT)]
+        others = [name for name in names if name != self._owner]
+        alone = not any(is_alive(name, beats[f"{_BEAT}{name}"]) for name in others)
+        return 0 if alone else zlib.crc32(self._owner.encode())
 
     def claim_winner(self, number: int) -> bool:
         """Return whether it is on this process to train the winner, which is trial `number`."""
