@@ -6,7 +6,7 @@ from sentiment.config import compose, explain_error, flatten, make
 from sentiment.config.targets import is_allowed
 from sentiment.errors import ConfigError
 
-KNOWN = "data, features, model, deploy, tracking, seed, cv, optimize, outputs, memory"
+KNOWN = "data, features, model, deploy, tracking, seed, cv, optimize, outputs, memory, search"
 
 
 def mistake(*overrides: str) -> str:
@@ -38,7 +38,8 @@ def mistake(*overrides: str) -> str:
         (
             "features.max_feature=5",
             "there is no setting 'features.max_feature'. Did you mean 'max_features'? Known: "
-            "ngram_range, min_df, max_df, max_features, sublinear_tf, stop_words, memory.",
+            "ngram_range, min_df, max_df, max_features, sublinear_tf, token_pattern, stop_words, "
+            "log_count_ratio, memory.",
         ),
         ("sed=5", f"there is no setting 'sed'. Did you mean 'seed'? Known: {KNOWN}."),
         (

@@ -67,7 +67,7 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
     tracker = make(cfg, "tracking", "open_sweep")
     tracker.open()
     tags = {"kind": "sweep", "study": study.name, "command": hydra.describe_command()}
-    record = tracker.open_sweep(f"search {study.name}", tags, study.run_id)
+    record = tracker.open_sweep(f"search {study.name}", tags, study.await_run())
     study.run_id = record.id
     session = Session(
         name=study.name,
@@ -79,8 +79,9 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
         total=settings.n_trials,
         shared=space.write({}),
         tell=study.tell,
+        find_others=lambda: study.list_ended(space),
     )
-    session.begin()
+    session.begin(alone=not study.find_others())
     batch = hydra.count_batch()
     again = study.mend(session.results)
     if again:

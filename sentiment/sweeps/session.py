@@ -1,6 +1,7 @@
 """One process's part in a sweep: results are recorded, told and judged, and the best is trained."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from sentiment.tracking import SweepRecord
 from sentiment.training import train
 
 WINNER = "winner"
+# Seconds in which a process records a job that has ended; it takes a fraction of one.
+_RECORDING = 60.0
 
 
 @dataclass
@@ -44,8 +47,10 @@ class Session:
         How many jobs there will be.
     shared : sequence of str
         The overrides that all jobs have.
+    find_others : callable
+        Returns what other processes found as well, by number.
     results : dict of int to JobResult
-        All results so far, by number.
+        The results of this process and of earlier ones, by number.
     """
 
     name: str
@@ -57,15 +62,20 @@ class Session:
     total: int
     shared: Sequence[str]
     tell: Callable[[JobResult], None] = lambda result: None
+    find_others: Callable[[], dict[int, JobResult]] = dict
     results: dict[int, JobResult] = field(default_factory=dict)
 
-    def begin(self) -> None:
-        """Take up what an earlier process left: its results, and those it did not record."""
+    def begin(self, *, alone: bool = True) -> None:
+        """Take up what an earlier process left: its results, and those it did not record.
+
+        If this process is not `alone`, others may be about to record what has just ended.
+        """
         self.results = read_results(self.folder)
         recorded = self.record.find_jobs()
         for number, result in sorted(self.results.items()):
             # One that was run again has ended later; a store keeps milliseconds.
-            if recorded.get(number, 0) < result.ended - 0.001:
+            left = alone or time.time() - result.ended > _RECORDING
+            if left and recorded.get(number, 0) < result.ended - 0.001:
                 self._record(result)
         done = len(self.results)
         self.observer.on_sweep(self.name, self.shared, self.total, done, self.objective)
@@ -87,8 +97,11 @@ class Session:
     @property
     def best(self) -> JobResult | None:
         """The best result so far."""
-        number = self.objective.choose(self.results)
-        return None if number is None else self.results[number]
+        return self._choose(self.find_others() | self.results)
+
+    def _choose(self, results: dict[int, JobResult]) -> JobResult | None:
+        number = self.objective.choose(results)
+        return None if number is None else results[number]
 
     @property
     def failed(self) -> list[JobResult]:
@@ -106,12 +119,13 @@ class Session:
             result.metrics,
             "\n\n".join(part for part in parts if part),
         )
-        best = self.best
+        known = self.find_others() | self.results
+        best = self._choose(known)
         if best is not None:
             score = best.metrics[self.objective.metric]
             self.record.update(
                 {"best.job": str(best.number), "best.overrides": " ".join(best.overrides)},
-                {f"best/{self.objective.metric}": score, "jobs/done": float(len(self.results))},
+                {f"best/{self.objective.metric}": score, "jobs/done": float(len(known))},
             )
 
     @contextmanager

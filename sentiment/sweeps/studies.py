@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 # Attributes of trials and of studies.
 _OWNER, _STALE, _SAME, _ERROR = "owner", "stale", "same_as", "error"
-_DEFINITION, _RUN, _WINNER, _BEAT = "definition", "run", "winner", "beat "
+_DEFINITION, _RUN, _WINNER, _BEAT, _SINCE = "definition", "run", "winner", "beat ", "since "
 # Seconds in which a process puts its name to a trial that it made; it takes milliseconds.
 _GRACE = 10.0
+# Seconds between two looks for what another process is about to do.
+_PAUSE = 0.1
 
 
 class StudyMismatchError(SentimentError, ValueError):
@@ -207,6 +209,16 @@ class Study:
         best = min(ended, key=lambda trial: (sign * trial.values[0], trial.number), default=None)
         return None if best is None else Draw(best.number, dict(best.params))
 
+    def list_ended(self, space: Space) -> dict[int, JobResult]:
+        """Return what all processes found, with the first objective and no other metrics."""
+        metric = self.objectives[0].metric
+        found = {}
+        for t in self.list_trials():
+            if t.state.is_finished() and _SAME not in t.user_attrs:
+                metrics = {metric: t.values[0]} if t.values else {}
+                found[t.number] = JobResult(t.number, space.write(t.params), 0, 0, metrics=metrics)
+        return found
+
     def list_repeats(self) -> dict[int, int]:
         """Return the trials that were not run, and which each is the same as."""
         return {t.number: t.user_attrs[_SAME] for t in self.list_trials() if _SAME in t.user_attrs}
@@ -214,17 +226,31 @@ class Study:
     def beat(self) -> None:
         """Let other processes know that this one is there; to be called again and again."""
         if time.monotonic() - self._last_beat > BEAT:
+            if not self._last_beat:
+                self._study.set_user_attr(f"{_SINCE}{self._owner}", time.time())
             self._last_beat = time.monotonic()
             self._study.set_user_attr(f"{_BEAT}{self._owner}", time.time())
+
+    def find_others(self) -> dict[str, float]:
+        """Return the other processes that are at work on the study, and since when."""
+        kept = self._study.user_attrs
+        names = [key.removeprefix(_BEAT) for key in kept if key.startswith(_BEAT)]
+        alive = [n for n in names if n != self._owner and is_alive(n, kept[f"{_BEAT}{n}"])]
+        return {name: kept.get(f"{_SINCE}{name}", 0.0) for name in alive}
 
     @property
     def own_seed(self) -> int:
         """A number that no other process at work on the study has; 0 if there is none."""
-        beats = self._study.user_attrs
-        names = [key.removeprefix(_BEAT) for key in beats if key.startswith(_BEAT)]
-        others = [name for name in names if name != self._owner]
-        alone = not any(is_alive(name, beats[f"{_BEAT}{name}"]) for name in others)
-        return 0 if alone else zlib.crc32(self._owner.encode())
+        return zlib.crc32(self._owner.encode()) if self.find_others() else 0
+
+    def await_run(self) -> str | None:
+        """Return the tracked run of the sweep, or None if it is on this process to start it."""
+        while _RUN not in self._study.user_attrs:
+            mine = (self._study.user_attrs.get(f"{_SINCE}{self._owner}", 0.0), self._owner)
+            if all(mine < (since, name) for name, since in self.find_others().items()):
+                return None
+            time.sleep(_PAUSE)
+        return self.run_id
 
     def claim_winner(self, number: int) -> bool:
         """Return whether it is on this process to train the winner, which is trial `number`."""

@@ -1,0 +1,91 @@
+"""A PostgreSQL server on this machine, for as long as tests need one."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+# Where Debian's package postgresql puts what is not on the path.
+_DEBIAN = "/usr/lib/postgresql"
+_USER = "postgres"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that is running.
+
+    Attributes
+    ----------
+    port : int
+        Where it listens, on 127.0.0.1 only.
+    """
+
+    port: int
+
+    @property
+    def address(self) -> str:
+        """The database, as SQLAlchemy has it."""
+        return f"postgresql+psycopg://{_USER}@127.0.0.1:{self.port}/postgres"
+
+
+def find_programs() -> Path | None:
+    """Return the folder of the newest server that is installed."""
+    found = sorted(Path(_DEBIAN).glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    program = shutil.which("initdb")
+    return Path(program).resolve().parent if program else None
+
+
+def why_not() -> str:
+    """Return why there can be no server here; nothing if there can be one."""
+    if find_programs() is None:
+        return "there is no PostgreSQL server here (Debian: apt-get install postgresql)"
+    if find_spec("psycopg") is None:
+        return "psycopg is not installed: pip install 'sentiment[postgresql]'"
+    if os.getuid() == 0 and not shutil.which("setpriv"):
+        return "PostgreSQL does not run as root, and there is no setpriv to become another user"
+    return ""
+
+
+@contextmanager
+def run_server(folder: Path) -> Iterator[Server]:
+    """Run a server whose files are in the empty `folder`, and remove them in the end."""
+    programs = find_programs()
+    assert programs is not None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # PostgreSQL refuses to run as root; Debian's package has a user for it.
+    before: list[str] = []
+    if os.getuid() == 0:
+        shutil.chown(folder, _USER, _USER)
+        before = ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups"]
+    data, log = folder / "data", folder / "log"
+
+    def call(program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [*before, str(programs / program), "-D", str(data), *arguments],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{log.read_text() if log.exists() else ''}"
+
+    call("initdb", "-U", _USER, "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
+    options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off"
+    # Its output would keep the pipe of pg_ctl open.
+    call("pg_ctl", "start", "-w", "-l", str(log), "-o", options)
+    try:
+        yield Server(port)
+    finally:
+        call("pg_ctl", "stop", "-m", "immediate")
+        shutil.rmtree(folder, ignore_errors=True)

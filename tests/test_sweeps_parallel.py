@@ -1,0 +1,129 @@
+"""Sweeps of several processes: workers, a queue, and machines that share a study."""
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import optuna
+import pytest
+from postgresql import run_server, why_not
+from starting import Starter
+from sweeping import (
+    QUICK,
+    SEARCH,
+    STUDY,
+    list_points,
+    read_jobs,
+    read_lines,
+    read_store,
+    read_winner,
+)
+
+TRIALS = 10
+
+
+def test_workers_start_together_on_a_fresh_store(starter: Starter, tmp_path: Path) -> None:
+    done = starter.run(
+        tmp_path,
+        "train",
+        "-m",
+        *QUICK,
+        "model=naive_bayes",
+        "model.alpha=0.1,0.2,0.5,-1,1,2,5,10",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=4",
+    )
+    assert done.returncode == 1
+    assert "1 of 8 jobs failed" in done.stderr
+    assert sorted(dict(read_lines(done.stdout))) == list(range(8))
+    store = read_store(tmp_path)
+    assert set(store.count_trials().items()) == {(number, 1) for number in range(8)}
+    assert Counter(run.info.status for run in store.trials) == {"FINISHED": 7, "FAILED": 1}
+    assert len(store.winners) == 1
+
+
+@pytest.mark.skipif(
+    find_spec("hydra_plugins.hydra_submitit_launcher") is None,
+    reason="hydra-submitit-launcher is not installed: pip install 'sentiment[slurm]'",
+)
+def test_jobs_are_put_into_a_queue(starter: Starter, tmp_path: Path) -> None:
+    """What a cluster would run, run by the same launcher on this machine."""
+    done = starter.run(
+        tmp_path,
+        "train",
+        "-m",
+        *SEARCH,
+        "search.n_trials=4",
+        "search.batch=2",
+        "hydra/launcher=submitit_local",
+        "tracking=off",
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(dict(read_lines(done.stdout))) == [0, 1, 2, 3]
+    jobs = read_jobs(tmp_path / STUDY)
+    assert len(set(list_points(jobs))) == 4
+    assert read_winner(tmp_path / STUDY)["number"] in jobs
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database that several processes reach."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/studies.db"
+        return
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    # Another user could not enter the folder of the test.
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    try:
+        with run_server(folder) as server:
+            yield server.address
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_two_processes_share_a_study(starter: Starter, tmp_path: Path, address: str) -> None:
+    command = ["-m", *SEARCH, f"search.n_trials={TRIALS}", f"search.storage={address}"]
+    started = [starter.start(tmp_path, "train", *command) for _ in range(2)]
+    done = [one.wait() for one in started]
+    for one in done:
+        assert one.returncode == 0, one.stderr
+        assert one.stderr == ""
+    storage = optuna.storages.RDBStorage(address)
+    study = optuna.load_study(study_name="naive_bayes", storage=storage)
+    complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
+    storage.remove_session()
+    storage.engine.dispose()
+    assert len(complete) == TRIALS
+    told = [dict(read_lines(one.stdout)) for one in done]
+    # Both did a part, and none the part of the other.
+    assert all(told)
+    assert sorted([*told[0], *told[1]]) == [trial.number for trial in complete]
+    jobs = read_jobs(tmp_path / STUDY)
+    assert list(jobs) == [trial.number for trial in complete]
+    assert len(set(list_points(jobs))) == TRIALS
+
+    # Where they track, there is one sweep, with one winner, and that is the best of both.
+    store = read_store(tmp_path)
+    (parent,), (winner,) = store.parents, store.winners
+    assert set(store.count_trials().values()) == {1}
+    assert len(store.trials) == TRIALS
+    assert {run.data.tags["mlflow.parentRunId"] for run in [*store.trials, winner]} == {
+        parent.info.run_id
+    }
+    best = max(complete, key=lambda trial: (trial.value, -trial.number))
+    assert read_winner(tmp_path / STUDY)["number"] == best.number
+    assert winner.data.metrics["validation/accuracy"] == best.value
+    assert parent.data.tags["best.job"] == str(best.number)
+    assert parent.data.metrics["best/validation/accuracy"] == best.value
+    assert parent.data.metrics["jobs/done"] == TRIALS
+    assert parent.info.status == "FINISHED"
+
+    again = starter.run(tmp_path, "train", *command)
+    assert again.returncode == 0, again.stderr
+    assert list(read_lines(again.stdout)) == []
+    assert "in full" not in again.stdout
