@@ -1,0 +1,291 @@
+"""The parts of sweeps, each by itself."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import optuna
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from sentiment.errors import ConfigError
+from sentiment.sweeps.failures import (
+    FailurePolicy,
+    JobsFailedError,
+    SweepStoppedError,
+    check_failures,
+)
+from sentiment.sweeps.hydra_side import quote, write_override
+from sentiment.sweeps.objectives import Objective, find_objectives
+from sentiment.sweeps.results import JobResult, read_results, write_result
+from sentiment.sweeps.runner import JobRunner, PlannedJob
+from sentiment.sweeps.storage import newest, open_storage
+
+# What a command line can hold.
+TEXT = st.text(st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs"]))
+
+
+def make_result(
+    number: int = 0, error: str = "", metrics: dict[str, float] | None = None
+) -> JobResult:
+    """Return the result of a job of one second."""
+    return JobResult(number, [f"model.C={number}"], 10.0, 11.0, metrics=metrics or {}, error=error)
+
+
+# Overrides: what is written is what Hydra reads.
+
+
+def read_back(override: str) -> object:
+    read = OverridesParser.create().parse_override(override)
+    assert not read.is_sweep_override()
+    return read.value()
+
+
+@given(TEXT)
+def test_hydra_reads_what_was_quoted(value: str) -> None:
+    assert str(read_back(f"key={quote(value)}")) == value
+
+
+@given(TEXT)
+def test_a_written_string_is_no_sweep(value: str) -> None:
+    override = write_override("key", value)
+    assert not OverridesParser.create().parse_override(override).is_sweep_override()
+
+
+@pytest.mark.parametrize("value", ["1,2", "choice(1, 2)", "a b'c", "\\", "\\'", "[1,2", "range(3)"])
+def test_special_signs_stay_what_they_are(value: str) -> None:
+    assert str(read_back(write_override("key", value))) == value
+
+
+@pytest.mark.parametrize("value", [1, 0.5, 1e-07, True, None])
+def test_numbers_stay_numbers(value: object) -> None:
+    written = write_override("key", value).partition("=")[2]
+    expected = None if value is None else value
+    assert OmegaConf.create(f"key: {'null' if value is None else written}").key == expected
+
+
+# Results: there as a whole, or not at all.
+
+
+def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
+    result = JobResult(3, ["a='ü'"], 1.5, 4.0, "x", {"t": "1"}, {"s": "2"}, {"m": 0.25}, "e", "t")
+    write_result(tmp_path / "3", result)
+    write_result(tmp_path / "12", make_result(12))
+    assert read_results(tmp_path) == {3: result, 12: make_result(12)}
+    assert result.seconds == 2.5
+
+
+def test_a_result_that_was_being_written_is_none(tmp_path: Path) -> None:
+    write_result(tmp_path / "1", make_result(1))
+    whole = (tmp_path / "1" / "result.json").read_text()
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / ".result.json.99").write_text(whole[: len(whole) // 2])
+    assert list(read_results(tmp_path)) == [1]
+
+
+# Failures: when a sweep gives up.
+
+
+def count_until_stop(policy: FailurePolicy, errors: Sequence[str]) -> int | None:
+    """Return how many jobs ended before the policy stopped the sweep, or None if it did not."""
+    for number, error in enumerate(errors):
+        try:
+            policy.add(make_result(number, error))
+        except SweepStoppedError:
+            return number + 1
+    return None
+
+
+@pytest.mark.parametrize(
+    ("errors", "stops"),
+    [
+        (["E: C is -1", "E: C is -2.5e-3", "E: C is -7"], 3),
+        (["E: C is -1", "F: C is -2", "E: C is -3", ""], None),
+        (["", "E: 1", "E: 1", "E: 1"], None),
+        (["E: 1", "E: 1", "", "E: 1", "E: 1", "E: 1"], None),
+        (["", *["E: 1"] * 6], 7),
+        (["", *["E: 1"] * 5, "", *["E: 1"] * 5], None),
+    ],
+)
+def test_a_fresh_sweep_stops(errors: list[str], stops: int | None) -> None:
+    assert count_until_stop(FailurePolicy(5, fresh=True), errors) == stops
+
+
+def test_a_sweep_that_goes_on_has_no_first_jobs() -> None:
+    assert count_until_stop(FailurePolicy(3, fresh=False), ["E"] * 3) is None
+    assert count_until_stop(FailurePolicy(0, fresh=False), ["", "E"]) == 2
+
+
+def test_failures_are_counted_and_shown() -> None:
+    check_failures([], 3)
+    failed = [make_result(n, f"E: {n}") for n in range(7)]
+    with pytest.raises(JobsFailedError) as caught:
+        check_failures(failed, 9)
+    assert str(caught.value).splitlines() == [
+        "7 of 9 jobs failed:",
+        *(f"  #{n}  E: {n}" for n in range(5)),
+        "  and 2 more",
+    ]
+    assert caught.value.exit_code == 1
+
+
+# Objectives.
+
+
+def test_the_best_is_the_first_of_equals_and_has_a_value() -> None:
+    more = Objective("accuracy", "validation/accuracy", True)
+    less = Objective("size", "cost/model_mb", False)
+    results = {
+        4: make_result(4, metrics={"validation/accuracy": 0.9, "cost/model_mb": 3.0}),
+        2: make_result(2, metrics={"validation/accuracy": 0.9, "cost/model_mb": 1.0}),
+        1: make_result(1, metrics={"validation/accuracy": float("nan")}),
+        0: make_result(0, "E: failed"),
+    }
+    assert more.choose(results) == 2
+    assert less.choose(results) == 2
+    assert more.choose({0: results[0]}) is None
+
+
+def test_an_unknown_objective_is_told() -> None:
+    with pytest.raises(ConfigError, match="no metric 'acuracy'.*Did you mean 'accuracy'"):
+        find_objectives(["acuracy"])
+    with pytest.raises(ConfigError, match=r"search\.objectives is empty"):
+        find_objectives([])
+
+
+# Storage.
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ([], (None, "svm")),
+        (["svm"], ("svm", "svm~2")),
+        (["svm", "svm~2", "svm~10", "svm~x", "all~99"], ("svm~10", "svm~11")),
+    ],
+)
+def test_the_newest_study_of_a_name(known: list[str], expected: tuple[str | None, str]) -> None:
+    assert newest("svm", known) == expected
+
+
+def test_a_journal_loses_only_the_line_that_was_being_written(tmp_path: Path) -> None:
+    path = tmp_path / "studies.log"
+    study = optuna.create_study(storage=open_storage(None, path), study_name="s")
+    for value in (1.0, 2.0):
+        trial = study.ask()
+        study.tell(trial, value)
+    written = path.read_bytes()
+    # What a process that died while it wrote would have left.
+    path.write_bytes(written + written.splitlines()[-1][:20])
+    again = optuna.load_study(storage=open_storage(None, path), study_name="s")
+    assert [trial.value for trial in again.trials] == [1.0, 2.0]
+    assert path.read_bytes().startswith(written)
+    again.tell(again.ask(), 3.0)
+    assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"search\.storage is 'sqlite:.*cannot be used"):
+        open_storage(f"sqlite:///{tmp_path}/none/studies.db", tmp_path / "unused")
+    with pytest.raises(ConfigError, match=r"search\.storage is 'nonsense'.*address of a database"):
+        open_storage("nonsense", tmp_path / "unused")
+
+
+# The runner.
+
+
+class Launcher:
+    """Runs jobs as Hydra's launchers do: a folder for each, and the end at the first problem."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.launched: list[list[int]] = []
+        self.unready: set[int] = set()
+        self.dying: set[int] = set()
+
+    def read_number(self, overrides: Sequence[str]) -> int:
+        return int(str(read_back(overrides[-1])))
+
+    def compose(self, overrides: Sequence[str]) -> None:
+        if self.read_number(overrides) in self.unready:
+            raise ValueError("there is no such config")
+
+    def launch(self, jobs: Sequence[Sequence[str]], first: int) -> None:
+        numbers = [self.read_number(job) for job in jobs]
+        assert first == min(numbers)
+        self.launched.append(numbers)
+        for job in jobs:
+            self.compose(job)
+            number = self.read_number(job)
+            assert read_back(job[-2]) == str(self.folder)
+            (self.folder / str(number)).mkdir(parents=True, exist_ok=True)
+            if number in self.dying:
+                raise RuntimeError("a worker was killed")
+            now = time.time()
+            write_result(self.folder / str(number), JobResult(number, list(job[:-2]), now, now))
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Launcher:
+    return Launcher(tmp_path / "a sweep, with 'signs'")
+
+
+def run_jobs(launcher: Launcher, numbers: Sequence[int]) -> dict[int, str]:
+    """Run jobs; return the error of each that handed a result on, in that order."""
+    told: list[JobResult] = []
+    runner = JobRunner(
+        launcher.folder, launcher.launch, launcher.compose, told.append, lambda: None
+    )
+    runner.run([PlannedJob(number, [f"model.C={number}"]) for number in numbers])
+    assert {result.number: result for result in told} == read_results(launcher.folder)
+    assert len(told) == len(numbers)
+    assert all(result.overrides == [f"model.C={result.number}"] for result in told)
+    return {result.number: result.error for result in told}
+
+
+def test_every_job_hands_its_result_on(launcher: Launcher) -> None:
+    assert run_jobs(launcher, [3, 4, 7]) == {3: "", 4: "", 7: ""}
+    assert launcher.launched == [[3, 4, 7]]
+
+
+def test_a_job_without_a_config_does_not_lose_the_others(launcher: Launcher) -> None:
+    launcher.unready = {1}
+    found = run_jobs(launcher, [0, 1, 2])
+    assert found == {0: "", 1: "ValueError: there is no such config", 2: ""}
+    assert launcher.launched == [[0, 1, 2], [2]]
+
+
+def test_a_job_that_dies_has_failed_and_the_others_run(launcher: Launcher) -> None:
+    launcher.dying = {0}
+    found = run_jobs(launcher, [0, 1])
+    assert "ended without a result (a worker was killed)" in found[0]
+    assert found[1] == ""
+
+
+def test_what_a_job_left_before_is_not_taken_for_its_result(launcher: Launcher) -> None:
+    write_result(launcher.folder / "0", make_result(0, "E: of an earlier run"))
+    assert run_jobs(launcher, [0]) == {0: ""}
+
+
+def test_a_launcher_that_does_not_work_is_told(launcher: Launcher) -> None:
+    def launch(jobs: Sequence[Sequence[str]], first: int) -> None:
+        raise OSError("the queue does not answer")
+
+    runner = JobRunner(launcher.folder, launch, launcher.compose, lambda result: None, lambda: None)
+    with pytest.raises(OSError, match="the queue does not answer"):
+        runner.run([PlannedJob(0, [])])
+
+
+def test_a_problem_with_a_result_ends_the_sweep(launcher: Launcher) -> None:
+    def refuse(result: JobResult) -> None:
+        raise SweepStoppedError("enough", "E")
+
+    runner = JobRunner(
+        launcher.folder, launcher.launch, launcher.compose, refuse, on_wait=lambda: None
+    )
+    with pytest.raises(SweepStoppedError, match="the sweep stopped: enough"):
+        runner.run([PlannedJob(0, ["model.C=0"])])
