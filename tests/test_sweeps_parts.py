@@ -1,6 +1,8 @@
 """The parts of sweeps, each by itself."""
 
+import contextlib
 import json
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -289,3 +291,17 @@ def test_a_problem_with_a_result_ends_the_sweep(launcher: Launcher) -> None:
     )
     with pytest.raises(SweepStoppedError, match="the sweep stopped: enough"):
         runner.run([PlannedJob(0, ["model.C=0"])])
+
+
+def test_an_interrupt_that_a_job_loses_is_kept(launcher: Launcher) -> None:
+    def launch(jobs: Sequence[Sequence[str]], first: int) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        launcher.launch(jobs, first)
+
+    runner = JobRunner(launcher.folder, launch, launcher.compose, lambda r: None, lambda: None)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run([PlannedJob(0, [])])
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert list(read_results(launcher.folder)) == [0]

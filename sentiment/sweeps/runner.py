@@ -1,5 +1,6 @@
 """Jobs in a folder, run by one of Hydra's launchers and followed while they run."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -80,7 +81,7 @@ class JobRunner:
         while pending:
             problem = None
             begun = time.time()
-            with self._collecting(pending):
+            with self._collecting(pending), _keeping_interrupts():
                 try:
                     self._launch([self._address(j) for j in pending.values()], min(pending))
                 except Exception as error:  # of the launcher: the jobs report their own
@@ -165,3 +166,30 @@ class JobRunner:
                 collect()
         if problems:
             raise problems[0]
+
+
+@contextmanager
+def _keeping_interrupts() -> Iterator[None]:
+    """Interrupt at the end of the ``with`` block if Ctrl-C came in it and was lost.
+
+    Python drops what is raised in callbacks of the garbage collector and of compiled code.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    noticed = False
+
+    def notice(number: int, frame: Any) -> None:
+        nonlocal noticed
+        noticed = True
+        if callable(before):
+            before(number, frame)
+
+    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, notice)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if noticed:
+        raise KeyboardInterrupt
