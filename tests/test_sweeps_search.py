@@ -157,7 +157,7 @@ def test_a_branch_draws_only_its_own(bench: Bench, tmp_path: Path) -> None:
         lambda asked: {"validation/accuracy": 0.5}, *words, "search=all", "search.n_trials=30"
     )
     own = {
-        "logistic_regression": {"C", "class_weight", "solver"},
+        "logistic_regression": {"C", "class_weight"},
         "svm": {"estimator.C", "estimator.class_weight"},
         "nbsvm": {"alpha", "C"},
         "naive_bayes": {"alpha"},
