@@ -35,7 +35,7 @@ predict: $(READY) ## Predict a file with the best model: make predict ARGS="inpu
 	$(RUN) scripts/predict.py $(ARGS)
 
 test: $(READY) ## Run the test suite
-	$(RUN) -m pytest -n 2 $(ARGS)
+	$(RUN) -m pytest -n 2 --dist worksteal $(ARGS)
 
 bench: $(READY) $(PEERS) ## Measure the figures that the README quotes
 	$(RUN) benchmarks/bench.py $(ARGS)
