@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,10 @@ from sentiment.data.datasets import EmbeddedReviews
 from sentiment.training import TrainingResult, train
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# What a shell starts in the background ignores Ctrl-C, and so does all that it starts; the tests
+# of Ctrl-C need it to arrive.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

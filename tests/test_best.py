@@ -75,6 +75,8 @@ def search(tmp_path: Path) -> Search:
             )
             write_result(home / study.name / str(draw.number), result)
             study.tell(result)
+        if address is not None:
+            storage.engine.dispose()
         return study
 
     return run

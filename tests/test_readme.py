@@ -78,7 +78,7 @@ def test_a_command_runs_as_it_is_written(clone: Path, command: str) -> None:
         if "model=random_forest" in words:
             words += ["model.n_estimators=10"]
         if "search.n_trials=30" in words:
-            words += ["search.n_trials=3"]
+            words += ["search.n_trials=2"]
     elif "scripts/best.py" in words:
         if not (clone / "outputs" / "search").exists():
             search = "scripts/train.py -m search=svm search.n_trials=2 data.limit=300 tracking=off"

@@ -135,10 +135,14 @@ def _open_journal(path: Path) -> Any:
 def _open(address: str) -> Any:
     """Return the database at `address`, or None if it holds no studies."""
     from optuna.storages import RDBStorage
+    from sqlalchemy.pool import NullPool
 
     try:
         # Optuna would make what is not there.
-        return RDBStorage(address, skip_table_creation=True) if _has_tables(address) else None
+        if not _has_tables(address):
+            return None
+        # Without a pool nothing stays open when the study has been read.
+        return RDBStorage(address, engine_kwargs={"poolclass": NullPool}, skip_table_creation=True)
     except Exception as error:  # each database has its own
         reason = str(error).splitlines()[0]
         raise ConfigError(
