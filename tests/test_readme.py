@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from starting import Starter
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = [
@@ -35,7 +36,7 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clone(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Path:
     """A folder like a clone, with the files that the README speaks of and a trained model."""
     folder = tmp_path_factory.mktemp("clone")
     (folder / "scripts").symlink_to(ROOT / "scripts")
@@ -51,7 +52,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for topic in ("billing", "login", "other")
         )
     )
-    done = run(["python", "scripts/train.py", "experiment=quick_look", "data.limit=300"], folder)
+    done = starter.run(folder, "train", "experiment=quick_look", "data.limit=300")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -70,22 +71,24 @@ def test_the_commands_are_found() -> None:
 
 
 @pytest.mark.parametrize("command", PYTHON)
-def test_a_command_runs_as_it_is_written(clone: Path, command: str) -> None:
-    words = shlex.split(command)
-    if "scripts/train.py" in words:
+def test_a_command_runs_as_it_is_written(clone: Path, starter: Starter, command: str) -> None:
+    script, *words = shlex.split(command)[1:]
+    name = Path(script).stem
+    assert script == f"scripts/{name}.py"
+    if name == "train":
         size = "90" if any("path=" in word for word in words) else "300"
         words += [f"data.limit={size}"]
         if "model=random_forest" in words:
             words += ["model.n_estimators=10"]
         if "search.n_trials=30" in words:
             words += ["search.n_trials=2"]
-    elif "scripts/best.py" in words:
+    elif name == "best":
         if not (clone / "outputs" / "search").exists():
-            search = "scripts/train.py -m search=svm search.n_trials=2 data.limit=300 tracking=off"
-            assert run(["python", *search.split()], clone).returncode == 0
+            search = "-m search=svm search.n_trials=2 data.limit=300 tracking=off"
+            assert starter.run(clone, "train", *search.split()).returncode == 0
     else:
         words += ["overwrite=true"]
-    done = run(words, clone)
+    done = starter.run(clone, name, *words)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
 
