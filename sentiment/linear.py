@@ -7,20 +7,23 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from sklearn import linear_model
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import ComplementNB, MultinomialNB
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import LinearSVC
 
 from sentiment.features.deciding import LinearDecider
+from sentiment.models.logistic_regression import LogisticRegression
 from sentiment.models.nbsvm import NBSVM
 from sentiment.pipeline import TextClassifier
 
 # The attribute by which each model multiplies the features; all else it does comes after that.
 _WEIGHTS = {
+    linear_model.LogisticRegression: "coef_",
     LogisticRegression: "coef_",
     SGDClassifier: "coef_",
     LinearSVC: "coef_",

@@ -17,6 +17,7 @@ from sklearn.utils import Bunch
 from sentiment.data.cleaning import Cleaner, make_cleaner
 from sentiment.errors import UnsavableModelError, UntrustedModelError
 from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
+from sentiment.models.logistic_regression import LogisticRegression
 from sentiment.models.nbsvm import NBSVM
 
 # What a pipeline of ours holds beyond what skops trusts by itself. The list stands here and is
@@ -66,7 +67,7 @@ def _make_plain(part: Any) -> Any:
     """Return scikit-learn's counterpart of `part`, if it is one of this project."""
     if isinstance(part, Cleaner):
         return make_cleaner()
-    if isinstance(part, CountVectorizer | NBSVM):
+    if isinstance(part, CountVectorizer | LogisticRegression | NBSVM):
         part = part.to_sklearn()
     if isinstance(part, text.CountVectorizer) and hasattr(part, "vocabulary_"):
         return _hold_terms_in_array(part)

@@ -57,7 +57,10 @@ def test_the_pipeline_is_the_one_built_by_hand(
     cfg = compose("train", overrides)
     pipeline = make_pipeline(make(cfg, "features"), make(cfg, "model"))
     pipeline.fit(reviews, reviews["label"].to_numpy(str))
-    expected = by_hand(reviews, features, LogisticRegression(C=10, max_iter=1000, random_state=42))
+    model = LogisticRegression(
+        C=10, solver="liblinear", dual=True, tol=0.01, max_iter=1000, random_state=42
+    )
+    expected = by_hand(reviews, features, model)
     labels, probabilities = predict(pipeline, reviews)
     np.testing.assert_allclose(probabilities, expected, rtol=1e-9)
     assert (labels == pipeline.predict(reviews)).all()

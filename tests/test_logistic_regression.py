@@ -1,0 +1,104 @@
+"""Logistic regression with the solver that suits the data."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn import linear_model
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sentiment.config import compose, make
+from sentiment.features.vectorizers import TfidfVectorizer
+from sentiment.model_files import load_model, save_model
+from sentiment.models.logistic_regression import LogisticRegression
+from sentiment.pipeline import make_pipeline
+
+FITTED = ["coef_", "intercept_", "classes_", "n_iter_"]
+
+
+@pytest.fixture(scope="module")
+def matrix(reviews: pd.DataFrame) -> Any:
+    return TfidfVectorizer(min_df=2).fit_transform(reviews["text"])
+
+
+@parametrize_with_checks(
+    [
+        LogisticRegression(max_iter=1000),
+        LogisticRegression(solver="auto", tol=0.01, max_iter=1000),
+    ]
+)
+def test_it_is_a_classifier_of_scikit_learns_kind(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+def test_two_classes_of_texts_are_left_to_liblinear(reviews: pd.DataFrame, matrix: Any) -> None:
+    settings = {"C": 5.0, "tol": 0.01, "class_weight": "balanced", "random_state": 0}
+    model = LogisticRegression(solver="auto", **settings).fit(matrix, reviews["label"])
+    plain = linear_model.LogisticRegression(solver="liblinear", dual=True, **settings)
+    plain.fit(matrix, reviews["label"])
+    for name in FITTED:
+        np.testing.assert_array_equal(getattr(model, name), getattr(plain, name))
+    assert (model.predict_proba(matrix) == plain.predict_proba(matrix)).all()
+    assert (model.get_params()["solver"], clone(model).solver) == ("auto", "auto")
+
+
+@pytest.mark.parametrize("case", ["three classes", "dense", "lasso", "no penalty"])
+def test_the_rest_is_left_to_lbfgs(reviews: pd.DataFrame, matrix: Any, case: str) -> None:
+    labels = reviews["label"].to_numpy(dtype=str).copy()
+    settings: dict[str, Any] = {"max_iter": 500}
+    if case == "three classes":
+        labels[:50] = "neither"
+    elif case == "dense":
+        matrix = matrix[:, :50].toarray()
+    elif case == "lasso":
+        settings["l1_ratio"] = 1.0
+    else:
+        matrix, settings["C"] = matrix[:, :20], np.inf
+    model = LogisticRegression(solver="auto", tol=0.5, **settings)
+    plain = linear_model.LogisticRegression(**settings)
+    if case == "lasso":
+        with pytest.raises(ValueError, match="lbfgs supports only"):
+            model.fit(matrix, labels)
+        return
+    plain.fit(matrix, labels)
+    model.fit(matrix, labels)
+    for name in FITTED:
+        np.testing.assert_array_equal(getattr(model, name), getattr(plain, name))
+    assert (model.predict_proba(matrix) == plain.predict_proba(matrix)).all()
+
+
+def test_it_is_nearer_to_the_optimum(reviews: pd.DataFrame, matrix: Any) -> None:
+    # liblinear's objective, with the penalty on the intercept too.
+    whole = sparse.hstack([matrix, np.ones((matrix.shape[0], 1))]).tocsr()
+    signs = np.where(reviews["label"] == "positive", 1, -1)
+
+    def measure(model: Any) -> float:
+        weights = np.append(model.coef_.ravel(), model.intercept_)
+        losses = np.logaddexp(0, -signs * (whole @ weights))
+        return float(weights @ weights / 2 + 10 * losses.sum())
+
+    model = LogisticRegression(solver="auto", tol=0.01, C=10).fit(matrix, reviews["label"])
+    exact = linear_model.LogisticRegression(
+        solver="newton-cg", tol=1e-9, C=10, fit_intercept=False, max_iter=1000
+    ).fit(whole, reviews["label"])
+    exact.coef_, exact.intercept_ = exact.coef_[:, :-1], exact.coef_[0, -1:]
+    assert measure(exact) <= measure(model) < 1.0001 * measure(exact)
+
+
+def test_it_is_saved_as_scikit_learns_own(reviews: pd.DataFrame, tmp_path: Path) -> None:
+    cfg = compose("train", ["features=tfidf_unigram", "memory=null"])
+    pipeline = make_pipeline(make(cfg, "features"), make(cfg, "model"))
+    pipeline.fit(reviews, reviews["label"].to_numpy(str))
+    assert type(pipeline["model"]) is LogisticRegression
+    save_model(pipeline, tmp_path / "model.skops")
+    loaded = load_model(tmp_path / "model.skops")
+    assert type(loaded["model"]) is linear_model.LogisticRegression
+    assert (loaded["model"].solver, loaded["model"].dual) == ("liblinear", True)
+    assert (loaded.predict_proba(reviews) == pipeline.predict_proba(reviews)).all()
+    with pytest.raises(NotFittedError):
+        LogisticRegression(solver="auto").to_sklearn().predict([[0.0]])
