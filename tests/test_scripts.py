@@ -82,7 +82,7 @@ MISTAKES = [
     ("train", ["model=svn"], "model=svn: there is no such model. Did you mean 'svm'? Expected one "
      "of ensemble, logistic_regression, naive_bayes, nbsvm, random_forest, sgd, svm."),
     ("train", ["model.typo=1"], "there is no setting 'model.typo'. Known: C, class_weight, "
-     "max_iter, random_state, solver, tol."),
+     "solver, tol, max_iter, random_state."),
     ("train", ["+model.typo=1"], "model.typo is not a parameter of LogisticRegression. Known: "
      "penalty, C, l1_ratio, dual, tol, fit_intercept, intercept_scaling, class_weight, "
      "random_state, solver, max_iter, verbose, warm_start, n_jobs."),
