@@ -69,7 +69,12 @@ class TrainingResult:
     folder: Path
 
 
-def train(cfg: DictConfig, job: Job, observer: StageObserver | None = None) -> TrainingResult:
+def train(
+    cfg: DictConfig,
+    job: Job,
+    observer: StageObserver | None = None,
+    data: PreparedData | None = None,
+) -> TrainingResult:
     """Run one training job.
 
     Parameters
@@ -80,6 +85,8 @@ def train(cfg: DictConfig, job: Job, observer: StageObserver | None = None) -> T
         Where it runs.
     observer : StageObserver, optional
         Whoever watches.
+    data : PreparedData, optional
+        The data of `cfg` where they are at hand; they are read without it.
 
     Raises
     ------
@@ -97,7 +104,7 @@ def train(cfg: DictConfig, job: Job, observer: StageObserver | None = None) -> T
         scorer: BatchScorer = make(cfg, "deploy", "score")
         tracker: Tracker = make(cfg, "tracking", "start")
     with stages("prepare data"):
-        data = prepare_data(dataset, cfg.seed)
+        data = prepare_data(dataset, cfg.seed) if data is None else data
         if cfg.cv:
             check_class_sizes(data.train["label"], cfg.cv, f"cross-validation with cv={cfg.cv}")
     if cfg.memory is not None:

@@ -11,6 +11,7 @@ from starting import Starter
 
 from sentiment.config import Job, compose
 from sentiment.data.datasets import EmbeddedReviews
+from sentiment.data.preparation import PreparedData
 from sentiment.training import TrainingResult, train
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,7 +42,10 @@ def train_quickly(store: Path, tmp_path: Path) -> Callable[..., TrainingResult]:
     made: list[Path] = []
 
     def run(
-        *overrides: str, sweep: Path | None = None, number: int | None = None
+        *overrides: str,
+        sweep: Path | None = None,
+        number: int | None = None,
+        data: PreparedData | None = None,
     ) -> TrainingResult:
         quick = [
             f"outputs={store}",
@@ -57,7 +61,7 @@ def train_quickly(store: Path, tmp_path: Path) -> Callable[..., TrainingResult]:
         folder.mkdir()
         made.append(folder)
         job = Job(folder=folder, overrides=list(overrides), sweep=sweep, number=number)
-        return train(compose("train", [*quick, *overrides]), job)
+        return train(compose("train", [*quick, *overrides]), job, data=data)
 
     return run
 

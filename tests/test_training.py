@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sentiment import training
 from sentiment.errors import ConfigError, FitError, TooFewRowsError, UnsavableModelError
 from sentiment.evaluation import METRICS
 from sentiment.training import TrainingResult
@@ -80,6 +81,22 @@ def test_the_same_seed_gives_the_same_numbers(train_quickly: Train) -> None:
     same = [key for key in first.metrics if key.startswith(("validation/", "test/"))]
     assert {k: first.metrics[k] for k in same} == {k: second.metrics[k] for k in same}
     assert first.data.fingerprint == second.data.fingerprint != other.data.fingerprint
+
+
+def test_data_at_hand_are_not_read_again(
+    train_quickly: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = train_quickly()
+
+    def refuse(*facts: object) -> None:
+        raise AssertionError("the data are read again")
+
+    monkeypatch.setattr(training, "prepare_data", refuse)
+    again = train_quickly(data=first.data)
+    assert again.data is first.data
+    for split in ("validation", "test"):
+        for name in METRICS:
+            assert again.metrics[f"{split}/{name}"] == first.metrics[f"{split}/{name}"]
 
 
 @pytest.mark.parametrize(

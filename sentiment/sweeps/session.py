@@ -15,6 +15,7 @@ from sentiment.sweeps.objectives import Objective
 from sentiment.sweeps.observing import SweepObserver
 from sentiment.sweeps.results import JobResult, read_results
 from sentiment.sweeps.savings import estimate_savings
+from sentiment.sweeps.trial import read_data
 from sentiment.tracking import SweepRecord
 from sentiment.training import train
 
@@ -176,7 +177,7 @@ class Session:
         folder = self.folder / WINNER
         folder.mkdir(parents=True, exist_ok=True)
         job = Job(folder, choices, overrides, parent=self.record.id)
-        result = train(cfg, job)
+        result = train(cfg, job, data=read_data(cfg))
         facts = {"number": number, "run": result.run_id, "command": job.write_command()}
         (folder / "job.json").write_text(json.dumps(facts, indent=2) + "\n")
         self.record.update(
