@@ -15,7 +15,9 @@ from sentiment.errors import (
     MissingColumnError,
     OutputExistsError,
     UnreadableFileError,
+    UntrustedModelError,
 )
+from sentiment.model_files import load_model, save_model
 from sentiment.pipeline import predict as predict_frame
 from sentiment.prediction import PredictionResult, predict
 from sentiment.scoring import BatchScorer
@@ -87,6 +89,21 @@ def test_the_choice_is_told(trained: TrainingResult, predict_file: Predict, tmp_
     assert len(model.commit) == 40
     named = predict_file(path, f"deploy.run={trained.run_id}", "overwrite=true").model
     assert (named.uri, named.why) == (model.uri, "it was named")
+
+
+@pytest.mark.parametrize("by", ["best", "run", "address"])
+def test_a_model_that_was_changed_after_training_is_refused(
+    trained: TrainingResult, predict_file: Predict, tmp_path: Path, by: str
+) -> None:
+    path = write(pd.DataFrame({"text": ["good"]}), tmp_path / "x.csv")
+    model = predict_file(path).model
+    other = load_model(model.path)
+    other["model"].intercept_ = other["model"].intercept_ + 10
+    save_model(other, model.path)
+    named = {"best": "best", "run": trained.run_id, "address": model.uri}[by]
+    with pytest.raises(UntrustedModelError, match="it was changed after it was trained: its SHA"):
+        predict_file(path, f"deploy.run={named}", "output=never.csv")
+    assert not Path("never.csv").exists()
 
 
 def test_a_row_without_text_is_kept_without_an_answer(

@@ -1,5 +1,7 @@
 """The run that is being recorded in an MLflow store."""
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from sentiment.tracking.records import RunRecord
 
 # What another process needs to load a model; the cleaning steps are the standard library's.
 _MODEL_REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
+# The tag of a run that holds the digest of its model file.
+_DIGEST = "model.sha256"
 
 
 def fetch_model(uri: str) -> Path:
@@ -24,6 +28,31 @@ def fetch_model(uri: str) -> Path:
     if not path.is_file():
         raise UntrustedModelError(folder, "it is not saved as model.skops")
     return path
+
+
+def check_digest(path: Path, tags: Mapping[str, str]) -> None:
+    """Compare the model file `path` with what the `tags` of its run say of it.
+
+    Raises
+    ------
+    UntrustedModelError
+        It is another file than the one that was kept. A run of which no digest was kept passes.
+    """
+    kept = tags.get(_DIGEST)
+    if kept is None:
+        return
+    found = _digest(path)
+    if found != kept:
+        raise UntrustedModelError(
+            path,
+            f"it was changed after it was trained: its SHA-256 is {found[:12]}…, and its run "
+            f"keeps {kept[:12]}…",
+        )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class MlflowRun(RunRecord):
@@ -94,4 +123,6 @@ class MlflowRun(RunRecord):
             pip_requirements=provenance.pin(*_MODEL_REQUIREMENTS),
         )
         uri = f"models:/{info.model_id}"
-        return uri, fetch_model(uri)
+        path = fetch_model(uri)
+        self._mlflow.set_tag(_DIGEST, _digest(path))
+        return uri, path

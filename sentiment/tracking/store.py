@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sentiment import provenance
 from sentiment.errors import RunNotFoundError, TrackingStoreError
 from sentiment.tracking.records import ModelChoice, RunRecord, SweepRecord, Tracker
-from sentiment.tracking.runs import MlflowRun, fetch_model
+from sentiment.tracking.runs import MlflowRun, check_digest, fetch_model
 from sentiment.tracking.sweeps import MlflowSweep
 
 if TYPE_CHECKING:
@@ -214,10 +214,11 @@ def _one_at_a_time(database: Path | None) -> Iterator[None]:
 
 
 def _describe(uri: str, run: "Run", why: str) -> ModelChoice:
-    tags = run.data.tags
+    tags, path = run.data.tags, fetch_model(uri)
+    check_digest(path, tags)
     return ModelChoice(
         uri=uri,
-        path=fetch_model(uri),
+        path=path,
         run_id=run.info.run_id,
         run_name=run.info.run_name,
         why=why,
