@@ -188,11 +188,12 @@ def show_prediction(result: "PredictionResult") -> None:
     console = Console(highlight=False, soft_wrap=True)
     model = result.model
     counts = ", ".join(f"{count:,} {label}" for label, count in sorted(result.counts.items()))
-    console.print(f"model    {model.uri}: {model.run_name} (run {model.run_id})")
+    run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
+    console.print(f"model    {model.uri}{run}")
     console.print(f"chosen   {model.why}")
-    console.print(
-        f"from     commit {model.commit[:12]}, data {model.data} {model.fingerprint[:12]}"
-    )
+    if model.run_id:
+        data = f"{model.data} {model.fingerprint[:12]}"
+        console.print(f"from     commit {model.commit[:12]}, data {data}")
     console.print(f"rows     {result.rows:,}" + (f": {counts}" if counts else ""))
     if result.without_text:
         console.print(f"         {result.without_text:,} without text: prediction left empty")

@@ -9,7 +9,12 @@ from omegaconf import DictConfig
 
 from sentiment.config import make
 from sentiment.data import tables
-from sentiment.errors import ConfigError, MissingColumnError, OutputExistsError
+from sentiment.errors import (
+    ConfigError,
+    InputNotFoundError,
+    MissingColumnError,
+    OutputExistsError,
+)
 from sentiment.evaluation import METRICS
 from sentiment.linear import make_fast
 from sentiment.model_files import load_model
@@ -70,7 +75,7 @@ def predict(cfg: DictConfig, observer: StageObserver | None = None) -> Predictio
     if output.exists() and not cfg.overwrite:
         raise OutputExistsError(output)
 
-    choice = tracker.find_model(scorer.run, scorer.metric, greater_is_better=METRICS[scorer.metric])
+    choice = _choose_model(scorer, tracker)
     classifier = make_fast(load_model(choice.path))
     counts: dict[str, int] = {}
     rows = without_text = 0
@@ -85,6 +90,16 @@ def predict(cfg: DictConfig, observer: StageObserver | None = None) -> Predictio
                 counts[str(label)] = counts.get(str(label), 0) + int(count)
             observer.on_progress(rows, None, "rows")
     return PredictionResult(output, choice, rows, without_text, counts)
+
+
+def _choose_model(scorer: BatchScorer, tracker: Tracker) -> ModelChoice:
+    if not scorer.run.endswith(".skops"):
+        more = METRICS[scorer.metric]
+        return tracker.find_model(scorer.run, scorer.metric, greater_is_better=more)
+    path = Path(scorer.run).expanduser()
+    if not path.is_file():
+        raise InputNotFoundError(path, "deploy.run", "a skops file")
+    return ModelChoice(str(path), path, run_id="", run_name="", why="it was named")
 
 
 def _choose_text_column(source: Path, columns: list[Any], wanted: str | None) -> str:

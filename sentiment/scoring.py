@@ -19,7 +19,8 @@ class BatchScorer:
     Parameters
     ----------
     run : str
-        The run whose model it uses: ``"best"``, a run id, or ``models:/name@alias``.
+        The run whose model it uses: ``"best"``, a run id, or ``models:/name@alias``; or the path
+        of a model file that ends with ``.skops``.
     metric : str
         The validation metric that makes a run the best.
     chunk_size : int

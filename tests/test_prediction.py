@@ -106,6 +106,19 @@ def test_a_model_that_was_changed_after_training_is_refused(
     assert not Path("never.csv").exists()
 
 
+def test_a_model_file_is_put_to_work_without_a_store(
+    train_quickly: Train, predict_file: Predict, reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    trained = train_quickly("tracking=off")
+    path = write(reviews[["text"]].tail(10), tmp_path / "x.csv")
+    result = predict_file(path, f"deploy.run='{trained.model}'")
+    labels, _ = predict_frame(trained.pipeline, reviews.tail(10))
+    assert tables.read_table(result.output, "output")["prediction"].tolist() == labels.tolist()
+    assert (result.model.uri, result.model.run_id) == (trained.model, "")
+    with pytest.raises(InputNotFoundError, match="deploy.run is 'no.skops', but there is no such"):
+        predict_file(path, "deploy.run=no.skops", "overwrite=true")
+
+
 def test_a_row_without_text_is_kept_without_an_answer(
     trained: TrainingResult, predict_file: Predict, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A tracked model and where it comes from.
+    """A model and where it comes from.
 
     Attributes
     ----------
@@ -20,7 +20,7 @@ class ModelChoice:
     path : Path
         Its skops file.
     run_id, run_name : str
-        The run that trained it.
+        The run that trained it; empty for a file that no run is known of.
     why : str
         How it was chosen.
     commit, data, fingerprint : str
@@ -32,9 +32,9 @@ class ModelChoice:
     run_id: str
     run_name: str
     why: str
-    commit: str
-    data: str
-    fingerprint: str
+    commit: str = "unknown"
+    data: str = "unknown"
+    fingerprint: str = "unknown"
 
 
 class RunRecord(Protocol):

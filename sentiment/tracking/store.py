@@ -144,7 +144,8 @@ class MlflowTracker(Tracker):
             raise RunNotFoundError(
                 f"run {run_id!r}",
                 self.uri,
-                "Expected deploy.run=best, a run id, or models:/name@alias.",
+                "Expected deploy.run=best, a run id, models:/name@alias or a file that ends with "
+                ".skops.",
             ) from error
 
     def _find_by_address(self, client: "MlflowClient", uri: str) -> ModelChoice:
