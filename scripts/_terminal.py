@@ -187,16 +187,27 @@ def show_prediction(result: "PredictionResult") -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     model = result.model
-    counts = ", ".join(f"{count:,} {label}" for label, count in sorted(result.counts.items()))
     run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
     console.print(f"model    {model.uri}{run}")
     console.print(f"chosen   {model.why}")
     if model.run_id:
         data = f"{model.data} {model.fingerprint[:12]}"
         console.print(f"from     commit {model.commit[:12]}, data {data}")
-    console.print(f"rows     {result.rows:,}" + (f": {counts}" if counts else ""))
-    if result.without_text:
-        console.print(f"         {result.without_text:,} without text: prediction left empty")
+    tally = result.tally
+    rest = f" + {tally.rejected:,} rejected" if tally.rejected else ""
+    console.print(f"rows     {tally.read:,} read = {tally.written:,} written{rest}")
+    counts = ", ".join(f"{count:,} {label}" for label, count in sorted(tally.counts.items()))
+    console.print(f"labels   {counts or 'none'}")
+    for reason, count in sorted(tally.reasons.items(), key=lambda one: -one[1]):
+        console.print(f"         {count:,} rejected: {reason}")
+    if tally.blank_lines:
+        console.print(f"         {tally.blank_lines:,} blank lines passed over")
+    rate = (tally.read - result.resumed) / max(result.seconds, 1e-9)
+    again = f", after {result.resumed:,} rows done before" if result.resumed else ""
+    console.print(f"time     {result.seconds:.1f} s, {rate:,.0f} rows/s{again}")
+    if result.rejected:
+        console.print(f"rejected {relate_path(result.rejected)}")
+    console.print(f"report   {relate_path(result.report)}")
     console.print(f"output   {relate_path(result.output)}")
 
 

@@ -1,28 +1,49 @@
-"""Predict: put a tracked model to work on a file, chunk by chunk."""
+"""Predict: put a tracked model to work on a file of any size, and lose nothing of it."""
 
-from dataclasses import dataclass
+import hashlib
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
 from omegaconf import DictConfig
 
 from sentiment.config import make
-from sentiment.data import tables
+from sentiment.data.tables import find_text_column
 from sentiment.errors import (
     ConfigError,
+    EmptyDataError,
     InputNotFoundError,
     MissingColumnError,
-    OutputExistsError,
+    SentimentError,
 )
 from sentiment.evaluation import METRICS
+from sentiment.files.ahead import work_ahead
+from sentiment.files.batches import ADDED_COLUMNS, Batch, Limits, Position
+from sentiment.files.opening import (
+    ENDINGS,
+    Input,
+    find_format,
+    make_output,
+    open_input,
+    strip_compression,
+)
+from sentiment.files.outputs import Output
+from sentiment.files.partial import PartialOutput
 from sentiment.linear import make_fast
 from sentiment.model_files import load_model
+from sentiment.pipeline import TextClassifier
 from sentiment.scoring import BatchScorer
 from sentiment.stages import SilentObserver, StageObserver
 from sentiment.tracking import ModelChoice, Tracker
 
-ADDED_COLUMNS = ("prediction", "probability")
+# What a kill costs at most, in seconds of work.
+_CHECKPOINT = 1.0
+_BINS = 20
+_Scored = tuple[Batch, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -33,25 +54,79 @@ class PredictionResult:
     ----------
     output : Path
         The file that was written.
+    rejected : Path or None
+        The file of rejected rows, if there are any.
+    report : Path
+        The file that holds what is known of the job.
     model : ModelChoice
         The model that was used.
-    rows : int
-        Rows written, as many as were read.
-    without_text : int
-        Rows among them that have no text and so no prediction.
-    counts : dict of str to int
-        Rows per predicted label.
+    tally : Tally
+        What became of the rows.
+    seconds : float
+        How long this process worked on them.
+    resumed : int
+        Rows that were done before it began.
     """
 
     output: Path
+    rejected: Path | None
+    report: Path
     model: ModelChoice
-    rows: int
-    without_text: int
-    counts: dict[str, int]
+    tally: "Tally"
+    seconds: float
+    resumed: int
+
+
+@dataclass
+class Tally:
+    """What became of the rows so far.
+
+    Attributes
+    ----------
+    read, written, blank_lines : int
+        Rows that were read and written; lines without anything, which are no rows.
+    reasons : dict of str to int
+        Rejected rows, by kind of reason.
+    counts : dict of str to int
+        Rows per predicted label.
+    histogram : list of int
+        Rows by the probability of their label, in twenty bins of equal width from 0 to 1.
+    sum : float
+        Of these probabilities.
+    """
+
+    read: int = 0
+    written: int = 0
+    blank_lines: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    histogram: list[int] = field(default_factory=lambda: [0] * _BINS)
+    sum: float = 0.0
+
+    @property
+    def rejected(self) -> int:
+        """Rows that were rejected."""
+        return sum(self.reasons.values())
+
+    def add(self, scored: _Scored, labels: list[str]) -> None:
+        """Count the rows of a batch."""
+        batch, codes, probabilities = scored
+        self.read += batch.read
+        self.written += len(codes)
+        self.blank_lines += batch.blank_lines
+        for reject in batch.rejects:
+            kind = reject.reason.partition(":")[0]
+            self.reasons[kind] = self.reasons.get(kind, 0) + 1
+        for label, count in zip(labels, np.bincount(codes, minlength=len(labels)), strict=True):
+            if count:
+                self.counts[label] = self.counts.get(label, 0) + int(count)
+        bins = np.histogram(probabilities, _BINS, (0.0, 1.0))[0]
+        self.histogram = [int(a + b) for a, b in zip(self.histogram, bins, strict=True)]
+        self.sum += float(np.sum(probabilities))
 
 
 def predict(cfg: DictConfig, observer: StageObserver | None = None) -> PredictionResult:
-    """Run one prediction job.
+    """Run one prediction job, or go on with one that was interrupted.
 
     Parameters
     ----------
@@ -68,62 +143,191 @@ def predict(cfg: DictConfig, observer: StageObserver | None = None) -> Predictio
     observer = observer or SilentObserver()
     scorer: BatchScorer = make(cfg, "deploy", "score")
     tracker: Tracker = make(cfg, "tracking", "find_model")
-    source = Path(cfg.input).expanduser()
-    columns = tables.read_columns(source, "input")
-    text_column = _choose_text_column(source, columns, cfg.text_column)
-    output, kind = _choose_output(source, cfg.output, scorer.format)
-    if output.exists() and not cfg.overwrite:
-        raise OutputExistsError(output)
+    path = Path(cfg.input).expanduser()
+    source = open_input(path, cfg.encoding, cfg.sep)
+    text_column = _choose_text_column(path, source.columns, cfg.text_column)
+    target, kind = _choose_output(path, source, cfg.output, scorer.format)
+    partial = PartialOutput(target, overwrite=cfg.overwrite)
+    state = partial.read_state()
+    if state and state.get("complete"):
+        partial.finish(state["report"], state["ready"])
+        if state["report"]["input"]["path"] == str(path.resolve()):
+            return _read_result(partial, state["report"])
+        state = partial.read_state()
 
-    choice = _choose_model(scorer, tracker)
+    choice = _choose_model(scorer, tracker, state)
+    job = _describe_job(path, choice, scorer, text_column, kind, cfg)
+    if state and not partial.check_same(state, job):
+        state = None
     classifier = make_fast(load_model(choice.path))
-    counts: dict[str, int] = {}
-    rows = without_text = 0
-    with tables.TableWriter(output, kind) as writer:
-        for chunk in tables.read_chunks(source, scorer.chunk_size, "input"):
-            texts = chunk.reindex(columns=[text_column]).set_axis(["text"], axis=1)
-            scored = scorer.score(classifier, texts)
-            writer.write(pd.concat([chunk, scored], axis=1))
-            rows += len(chunk)
-            without_text += int(scored["prediction"].isna().sum())
-            for label, count in scored["prediction"].value_counts().items():
-                counts[str(label)] = counts.get(str(label), 0) + int(count)
-            observer.on_progress(rows, None, "rows")
-    return PredictionResult(output, choice, rows, without_text, counts)
+    labels = [str(label) for label in classifier.classes_]
+    output = make_output(source, kind, labels)
+    limits = Limits(
+        max_chars=scorer.max_chars,
+        reject_empty=scorer.empty == "reject",
+        # A table has the same columns in every row.
+        fields=None if kind == "jsonl" else frozenset(source.columns),
+    )
+    progress = state["progress"] if state else {}
+    tally, start = Tally(**progress.get("tally", {})), Position(**progress.get("position", {}))
+    begun = time.perf_counter()
+    with partial.open(state):
+        try:
+            batches = work_ahead(source.read(text_column, limits, start))
+            scored = work_ahead(_score(scorer, classifier, batches))
+            for _ in _write(scored, output, partial, job, tally, labels, fresh=state is None):
+                taken = time.perf_counter() - begun
+                observer.on_progress(*_describe_progress(tally, taken, source.share, start.row))
+            if not tally.read:
+                raise EmptyDataError(f"'{path}'")
+        except SentimentError:
+            partial.discard()
+            raise
+        seconds = time.perf_counter() - begun
+        report = _make_report(path, choice, job, tally, seconds, start.row)
+        partial.finish(report, output.finish(partial.partial).name)
+    return _read_result(partial, report)
 
 
-def _choose_model(scorer: BatchScorer, tracker: Tracker) -> ModelChoice:
-    if not scorer.run.endswith(".skops"):
-        more = METRICS[scorer.metric]
-        return tracker.find_model(scorer.run, scorer.metric, greater_is_better=more)
-    path = Path(scorer.run).expanduser()
-    if not path.is_file():
-        raise InputNotFoundError(path, "deploy.run", "a skops file")
-    return ModelChoice(str(path), path, run_id="", run_name="", why="it was named")
+def _score(
+    scorer: BatchScorer, classifier: TextClassifier, batches: Iterable[Batch]
+) -> Iterator[_Scored]:
+    for batch in batches:
+        yield (batch, *scorer.score(classifier, batch.texts.to_pandas()))
 
 
-def _choose_text_column(source: Path, columns: list[Any], wanted: str | None) -> str:
-    found = wanted if wanted in columns else None if wanted else tables.find_text_column(columns)
+def _write(
+    scored: Iterable[_Scored], output: Output, partial: PartialOutput, job: dict[str, Any],
+    tally: Tally, labels: list[str], *, fresh: bool,
+) -> Iterator[Batch]:  # fmt: skip
+    """Write every batch and yield it; note now and then how far everything is."""
+    saved = time.monotonic()
+    for batch, codes, probabilities in scored:
+        rows = output.write(batch, codes, probabilities)
+        if fresh:
+            rows, fresh = output.begin(batch) + rows, False
+        partial.append(rows, batch.rejects)
+        tally.add((batch, codes, probabilities), labels)
+        if time.monotonic() - saved > _CHECKPOINT:
+            partial.save(job, {"tally": asdict(tally), "position": asdict(batch.end)})
+            saved = time.monotonic()
+        yield batch
+
+
+def _choose_model(
+    scorer: BatchScorer, tracker: Tracker, state: dict[str, Any] | None
+) -> ModelChoice:
+    """Return the model; an unfinished output is finished with the one that it was begun with."""
+    if scorer.run.endswith(".skops"):
+        path = Path(scorer.run).expanduser()
+        if not path.is_file():
+            raise InputNotFoundError(path, "deploy.run", "a skops file")
+        return ModelChoice(str(path), path, run_id="", run_name="", why="it was named")
+    more = METRICS[scorer.metric]
+    if state and scorer.run == state["job"]["run"] == "best":
+        choice = tracker.find_model(state["job"]["model"], scorer.metric, greater_is_better=more)
+        return replace(choice, why="the unfinished output was begun with it")
+    return tracker.find_model(scorer.run, scorer.metric, greater_is_better=more)
+
+
+def _choose_text_column(path: Path, columns: list[str], wanted: str | None) -> str:
+    found = wanted if wanted in columns else None if wanted else find_text_column(columns)
     if found is None:
-        raise MissingColumnError(source, wanted, columns, "text_column")
+        raise MissingColumnError(path, wanted, columns, "text_column")
     taken = [column for column in ADDED_COLUMNS if column in columns]
     if taken:
         raise ConfigError(
             [
-                f"'{source}' already has a column {taken[0]!r}, which predict adds. "
+                f"'{path}' already has a column {taken[0]!r}, which predict adds. "
                 "Is it an output of predict? Rename or remove that column."
             ]
         )
     return found
 
 
-def _choose_output(source: Path, wanted: str | None, form: str | None) -> tuple[Path, str]:
+def _choose_output(
+    path: Path, source: Input, wanted: str | None, form: str | None
+) -> tuple[Path, str]:
     """Return where to write and in what format."""
     if wanted is not None:
         output = Path(wanted).expanduser()
-        if output.resolve() == source.resolve():
+        if output.resolve() == path.resolve():
             raise ConfigError([f"output is '{output}', which is the input; name another file."])
-        return output, form or tables.format_of(output, "output")
-    kind = form or tables.format_of(source, "input")
-    ending = tables.SUFFIXES[form] if form else source.suffix
-    return source.with_name(f"{source.stem}.predictions{ending}"), kind
+        if strip_compression(output) != output:
+            raise ConfigError(
+                [f"output is '{output}', but outputs are not compressed; name it without "
+                 f"{output.suffix}."]
+            )  # fmt: skip
+        return output, form or find_format(output, "output")
+    plain = strip_compression(path)
+    ending = ENDINGS[form] if form else plain.suffix
+    return plain.with_name(f"{plain.stem}.predictions{ending}"), form or source.kind
+
+
+def _describe_job(
+    path: Path, choice: ModelChoice, scorer: BatchScorer, text_column: str, kind: str,
+    cfg: DictConfig,
+) -> dict[str, Any]:  # fmt: skip
+    """Return all that two processes must have in common to work on the same output."""
+    there = path.stat()
+    with choice.path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "input": str(path.resolve()),
+        "size": there.st_size,
+        "modified": there.st_mtime_ns,
+        "run": scorer.run,
+        "model": choice.uri,
+        "sha256": digest,
+        "text_column": text_column,
+        "format": kind,
+        "max_chars": scorer.max_chars,
+        "empty": scorer.empty,
+        "encoding": cfg.encoding,
+        "sep": cfg.sep,
+    }
+
+
+def _describe_progress(
+    tally: Tally, seconds: float, share: float, before: int
+) -> tuple[int, None, str]:
+    rate = (tally.read - before) / max(seconds, 1e-9)
+    left = f", {seconds * (1 - share) / share:,.0f} s left" if 0 < share < 1 and not before else ""
+    return tally.read, None, f"rows, {rate:,.0f}/s{left}, {tally.rejected:,} rejected"
+
+
+def _make_report(
+    path: Path, choice: ModelChoice, job: dict[str, Any], tally: Tally, seconds: float, before: int
+) -> dict[str, Any]:
+    if tally.read != tally.written + tally.rejected:
+        raise AssertionError(f"{tally.read} rows in, {tally.written} + {tally.rejected} out")
+    model = {key: str(value) for key, value in asdict(choice).items()}
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": model | {"sha256": job["sha256"]},
+        "input": {"path": job["input"], "bytes": job["size"], "text_column": job["text_column"]},
+        "settings": {key: job[key] for key in ("max_chars", "empty", "encoding", "sep", "format")},
+        "rows": {
+            "read": tally.read,
+            "written": tally.written,
+            "rejected": tally.rejected,
+            "resumed": before,
+        },
+        "tally": asdict(tally),
+        "mean_probability": tally.sum / tally.written if tally.written else None,
+        "seconds": round(seconds, 3),
+        "rows_per_second": round((tally.read - before) / max(seconds, 1e-9), 1),
+    }
+
+
+def _read_result(partial: PartialOutput, report: dict[str, Any]) -> PredictionResult:
+    model = {key: value for key, value in report["model"].items() if key != "sha256"}
+    return PredictionResult(
+        output=partial.output,
+        rejected=partial.rejected if report["rows"]["rejected"] else None,
+        report=partial.report,
+        model=ModelChoice(**model | {"path": Path(model["path"])}),
+        tally=Tally(**report["tally"]),
+        seconds=report["seconds"],
+        resumed=report["rows"]["resumed"],
+    )

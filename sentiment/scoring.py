@@ -1,20 +1,20 @@
-"""How a trained model is put to work on a table."""
+"""How a trained model is put to work on texts."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from sentiment.data import tables
 from sentiment.errors import ConfigError, suggest
 from sentiment.evaluation import METRICS
-from sentiment.pipeline import TextClassifier, predict
+from sentiment.pipeline import TextClassifier
+
+FORMATS = ("csv", "parquet", "jsonl")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchScorer:
-    """One process that scores a table chunk by chunk.
+    """One process that scores a file batch by batch.
 
     Parameters
     ----------
@@ -23,15 +23,19 @@ class BatchScorer:
         of a model file that ends with ``.skops``.
     metric : str
         The validation metric that makes a run the best.
-    chunk_size : int
-        Rows that are read, scored and written at a time.
+    max_chars : int
+        Characters of the longest text that is answered; longer ones are rejected.
+    empty : {"score", "reject"}
+        What becomes of a text of nothing but white space: the model says what it says of a text
+        without a word that it knows, or the row is rejected.
     format : {"csv", "parquet", "jsonl"}, optional
         Format of the output; that of the input without it.
     """
 
     run: str = "best"
     metric: str = "accuracy"
-    chunk_size: int = 5000
+    max_chars: int = 1_000_000
+    empty: str = "score"
     format: str | None = None
 
     def __post_init__(self) -> None:
@@ -41,34 +45,39 @@ class BatchScorer:
                 f"deploy.metric is {self.metric!r}.{suggest(str(self.metric), METRICS)} "
                 f"Expected one of {', '.join(METRICS)}."
             )
-        if not isinstance(self.chunk_size, int) or self.chunk_size < 1:
+        if not isinstance(self.max_chars, int) or self.max_chars < 1:
             problems.append(
-                f"deploy.chunk_size is {self.chunk_size!r}; "
-                "expected a whole number of rows above 0."
+                f"deploy.max_chars is {self.max_chars!r}; "
+                "expected a whole number of characters above 0."
             )
-        if self.format is not None and self.format not in tables.SUFFIXES:
+        if self.empty not in ("score", "reject"):
+            problems.append(f"deploy.empty is {self.empty!r}; expected score or reject.")
+        if self.format is not None and self.format not in FORMATS:
             problems.append(
-                f"deploy.format is {self.format!r}; expected one of {', '.join(tables.SUFFIXES)}."
+                f"deploy.format is {self.format!r}; expected one of {', '.join(FORMATS)}."
             )
         if problems:
             raise ConfigError(problems)
 
-    def cut(self, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-        """Yield `frame` in chunks."""
-        for start in range(0, len(frame), self.chunk_size):
-            yield frame.iloc[start : start + self.chunk_size]
+    def score(self, classifier: TextClassifier, texts: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `classifier` says of `texts`.
 
-    def score(self, pipeline: TextClassifier, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return ``prediction`` and its ``probability`` for each row of `frame`.
+        Parameters
+        ----------
+        classifier : TextClassifier
+            Fitted.
+        texts : Series of str, of shape (n,)
+            None is missing.
 
-        Both are missing where ``text`` is missing or empty.
+        Returns
+        -------
+        codes : ndarray of int64, of shape (n,)
+            The most probable class, as its place in ``classifier.classes_``.
+        probabilities : ndarray of float64, of shape (n,)
+            Its probability.
         """
-        texts = tables.as_strings(frame["text"])
-        present = texts.notna().to_numpy()
-        prediction = pd.Series(pd.NA, index=frame.index, dtype="str")
-        probability = pd.Series(np.nan, index=frame.index, dtype="float64")
-        if present.any():
-            labels, probabilities = predict(pipeline, pd.DataFrame({"text": texts[present]}))
-            prediction[present] = labels.astype(str)
-            probability[present] = probabilities.max(axis=1)
-        return pd.DataFrame({"prediction": prediction, "probability": probability})
+        if not len(texts):
+            return np.empty(0, np.int64), np.empty(0)
+        found = classifier.predict_proba(pd.DataFrame({"text": texts}))
+        codes = np.argmax(found, axis=1)
+        return codes, found[np.arange(len(codes)), codes]

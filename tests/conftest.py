@@ -23,6 +23,18 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def write_frame(frame: pd.DataFrame, path: Path) -> Path:
+    """Write a table in the format that the ending of its name says."""
+    match path.suffix:
+        case ".parquet":
+            frame.to_parquet(path)
+        case ".jsonl":
+            frame.to_json(path, orient="records", lines=True, force_ascii=False)
+        case _:
+            frame.to_csv(path, index=False)
+    return path
+
+
 @pytest.fixture(scope="session")
 def reviews() -> pd.DataFrame:
     """400 real reviews, half of each label."""

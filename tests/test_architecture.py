@@ -20,7 +20,7 @@ FLOORS = [
     {"errors", "stages", "provenance"},
     {"config", "data"},
     {"features"},
-    {"models"},
+    {"models", "files"},
     {"pipeline", "model_files"},
     {"evaluation", "explanation", "linear", "tracking"},
     {"figures", "scoring"},

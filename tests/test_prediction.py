@@ -1,10 +1,13 @@
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import write_frame
 
 from sentiment.config import compose
 from sentiment.data import tables
@@ -17,8 +20,8 @@ from sentiment.errors import (
     UnreadableFileError,
     UntrustedModelError,
 )
+from sentiment.files.opening import ENDINGS
 from sentiment.model_files import load_model, save_model
-from sentiment.pipeline import predict as predict_frame
 from sentiment.prediction import PredictionResult, predict
 from sentiment.scoring import BatchScorer
 from sentiment.training import TrainingResult
@@ -41,10 +44,10 @@ def predict_file(store: Path, tmp_path: Path) -> Predict:
     return run
 
 
-def write(frame: pd.DataFrame, path: Path) -> Path:
-    with tables.TableWriter(path, tables.format_of(path, "input")) as writer:
-        writer.write(frame)
-    return path
+def answer(pipeline: Any, frame: pd.DataFrame) -> tuple[list[str], np.ndarray]:
+    """Return what a fitted pipeline says, without any of the code under test."""
+    probabilities = pipeline.predict_proba(frame[["text"]])
+    return pipeline.classes_[probabilities.argmax(axis=1)].tolist(), probabilities.max(axis=1)
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
@@ -58,30 +61,33 @@ def test_a_file_is_predicted_as_training_would(
     form: str | None,
 ) -> None:
     frame = reviews.tail(30).assign(id=[f"{n:03}" for n in range(30)])[["id", "text", "label"]]
-    path = write(frame, tmp_path / f"my reviews{ending}")
-    overrides = ["deploy.chunk_size=7", *([f"deploy.format={form}"] if form else [])]
-    result = predict_file(path, *overrides)
-    expected_ending = tables.SUFFIXES[form] if form else ending
+    path = write_frame(frame, tmp_path / f"my reviews{ending}")
+    result = predict_file(path, *([f"deploy.format={form}"] if form else []))
+    expected_ending = ENDINGS[form] if form else ending
     assert result.output == tmp_path / f"my reviews.predictions{expected_ending}"
     written = tables.read_table(result.output, "output")
     assert list(written) == ["id", "text", "label", "prediction", "probability"]
     kept = written[["id", "text", "label"]].astype(object).to_numpy()
     assert kept.tolist() == frame.astype(object).to_numpy().tolist()
-    labels, probabilities = predict_frame(trained.pipeline, frame)
-    assert written["prediction"].tolist() == labels.tolist()
-    np.testing.assert_allclose(
-        written["probability"].astype(float), probabilities.max(axis=1), rtol=1e-12
-    )
-    assert result.rows == 30
-    assert result.counts == pd.Series(labels).value_counts().to_dict()
+    labels, probabilities = answer(trained.pipeline, frame)
+    assert written["prediction"].tolist() == labels
+    np.testing.assert_allclose(written["probability"].astype(float), probabilities, rtol=1e-12)
+    assert result.tally.read == result.tally.written == 30
+    assert result.tally.counts == pd.Series(labels).value_counts().to_dict()
     assert result.model.run_id == trained.run_id
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == sorted(
-        [path.name, result.output.name]
+        [path.name, result.output.name, f"{result.output.name}.json"]
     )
+    report = json.loads(result.report.read_text())
+    assert report["rows"] == {"read": 30, "written": 30, "rejected": 0, "resumed": 0}
+    assert report["model"]["run_id"] == trained.run_id
+    assert report["model"]["fingerprint"] == trained.data.fingerprint
+    assert sum(report["tally"]["histogram"]) == 30
+    assert report["mean_probability"] == pytest.approx(probabilities.mean())
 
 
 def test_the_choice_is_told(trained: TrainingResult, predict_file: Predict, tmp_path: Path) -> None:
-    path = write(pd.DataFrame({"review": ["good"]}), tmp_path / "x.csv")
+    path = write_frame(pd.DataFrame({"review": ["good"]}), tmp_path / "x.csv")
     model = predict_file(path).model
     score = trained.metrics["validation/accuracy"]
     assert model.why == f"best validation/accuracy of 1 run on imdb: {score:.4f}"
@@ -95,7 +101,7 @@ def test_the_choice_is_told(trained: TrainingResult, predict_file: Predict, tmp_
 def test_a_model_that_was_changed_after_training_is_refused(
     trained: TrainingResult, predict_file: Predict, tmp_path: Path, by: str
 ) -> None:
-    path = write(pd.DataFrame({"text": ["good"]}), tmp_path / "x.csv")
+    path = write_frame(pd.DataFrame({"text": ["good"]}), tmp_path / "x.csv")
     model = predict_file(path).model
     other = load_model(model.path)
     other["model"].intercept_ = other["model"].intercept_ + 10
@@ -110,65 +116,67 @@ def test_a_model_file_is_put_to_work_without_a_store(
     train_quickly: Train, predict_file: Predict, reviews: pd.DataFrame, tmp_path: Path
 ) -> None:
     trained = train_quickly("tracking=off")
-    path = write(reviews[["text"]].tail(10), tmp_path / "x.csv")
+    path = write_frame(reviews[["text"]].tail(10), tmp_path / "x.csv")
     result = predict_file(path, f"deploy.run='{trained.model}'")
-    labels, _ = predict_frame(trained.pipeline, reviews.tail(10))
-    assert tables.read_table(result.output, "output")["prediction"].tolist() == labels.tolist()
+    labels, _ = answer(trained.pipeline, reviews.tail(10))
+    assert tables.read_table(result.output, "output")["prediction"].tolist() == labels
     assert (result.model.uri, result.model.run_id) == (trained.model, "")
     with pytest.raises(InputNotFoundError, match="deploy.run is 'no.skops', but there is no such"):
         predict_file(path, "deploy.run=no.skops", "overwrite=true")
 
 
-def test_a_row_without_text_is_kept_without_an_answer(
+def test_a_row_without_text_is_rejected_and_an_empty_one_is_not(
     trained: TrainingResult, predict_file: Predict, tmp_path: Path
 ) -> None:
-    rows = [{"n": 1, "text": "good"}, {"text": None, "n": 2}, {"text": "", "n": 3}, {"n": 4}]
+    rows = [{"n": 1, "text": "good"}, {"text": None, "n": 2}, {"text": " ", "n": 3}, {"n": 4}]
     path = tmp_path / "x.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for size in (1, 2, 10):
-        result = predict_file(path, f"deploy.chunk_size={size}", "overwrite=true")
-        assert (result.rows, result.without_text) == (4, 3)
-        written = [json.loads(line) for line in result.output.read_text().splitlines()]
-        assert [row["n"] for row in written] == [1, 2, 3, 4]
-        assert [row["prediction"] is None for row in written] == [False, True, True, True]
-        assert [row["probability"] is None for row in written] == [False, True, True, True]
+    result = predict_file(path)
+    assert (result.tally.read, result.tally.reasons) == (4, {"no text": 2})
+    written = [json.loads(line) for line in result.output.read_text().splitlines()]
+    assert [row["n"] for row in written] == [1, 3]
+    _, expected = answer(trained.pipeline, pd.DataFrame({"text": [""]}))
+    assert written[1]["probability"] == pytest.approx(expected[0])
+    result = predict_file(path, "deploy.empty=reject", "overwrite=true")
+    assert result.rejected is not None
+    assert pd.read_csv(result.rejected)[["row", "reason"]].to_numpy().tolist() == [
+        [2, "no text"],
+        [3, "the text is empty"],
+        [4, "no text"],
+    ]
 
 
 def test_a_table_takes_no_field_that_comes_late(
     trained: TrainingResult, predict_file: Predict, tmp_path: Path
 ) -> None:
     path = tmp_path / "x.jsonl"
-    path.write_text('{"text": "a", "n": 1}\n{"text": "b"}\n{"text": "c", "more": 1}\n')
-    with pytest.raises(ConfigError, match="the field 'more' first stands behind rows"):
-        predict_file(path, "deploy.chunk_size=1", "deploy.format=csv")
-    assert not (tmp_path / "x.predictions.csv").exists()
-    result = predict_file(path, "deploy.chunk_size=1")
+    first = '{"text": "a", "n": 1}\n' + '{"text": "b"}\n' * 1000
+    path.write_text(first + '{"text": "c", "more": 1}\n')
+    result = predict_file(path, "deploy.format=csv")
+    assert result.tally.reasons == {"a field that the first rows lack": 1}
     lines = result.output.read_text().splitlines()
-    assert [json.loads(line).get("more") for line in lines] == [None, None, 1]
-    path.write_text('{"text": "a", "n": 1}\n{"text": "b"}\n')
-    result = predict_file(path, "deploy.chunk_size=1", "deploy.format=csv")
-    assert [line.split(",")[:2] for line in result.output.read_text().splitlines()] == [
-        ["text", "n"],
-        ["a", "1"],
-        ["b", ""],
-    ]
+    assert [line.split(",")[:2] for line in lines[:3]] == [["text", "n"], ["a", "1"], ["b", ""]]
+    result = predict_file(path)
+    lines = result.output.read_text().splitlines()
+    assert json.loads(lines[-1])["more"] == 1
 
 
-def test_parquet_of_many_chunks_has_one_schema(
+def test_parquet_keeps_missing_values_and_rejects_missing_texts(
     trained: TrainingResult, predict_file: Predict, tmp_path: Path
 ) -> None:
     frame = pd.DataFrame({"text": [None, "good", None, "bad"], "n": [1, None, 3, 4]})
-    path = write(frame.astype({"text": "str"}), tmp_path / "x.parquet")
-    result = predict_file(path, "deploy.chunk_size=1")
+    path = write_frame(frame.astype({"text": "str"}), tmp_path / "x.parquet")
+    result = predict_file(path)
     written = pd.read_parquet(result.output)
-    assert written["prediction"].isna().tolist() == [True, False, True, False]
-    assert written["n"].isna().tolist() == [False, True, False, False]
+    assert written["text"].tolist() == ["good", "bad"]
+    assert written["n"].isna().tolist() == [True, False]
+    assert result.tally.reasons == {"no text": 2}
 
 
 def test_a_file_in_the_way_is_not_overwritten(
     trained: TrainingResult, predict_file: Predict, tmp_path: Path
 ) -> None:
-    path = write(pd.DataFrame({"text": ["good"]}), tmp_path / "x.csv")
+    path = write_frame(pd.DataFrame({"text": ["good"]}), tmp_path / "x.csv")
     output = tmp_path / "x.predictions.csv"
     output.write_text("precious")
     with pytest.raises(OutputExistsError):
@@ -178,14 +186,14 @@ def test_a_file_in_the_way_is_not_overwritten(
     assert output.read_text().startswith("text,prediction,probability\n")
 
 
-def test_a_failure_in_the_middle_leaves_nothing(
+def test_a_file_that_ends_too_early_leaves_nothing(
     trained: TrainingResult, predict_file: Predict, tmp_path: Path
 ) -> None:
-    path = tmp_path / "x.jsonl"
-    path.write_text('{"text": "good"}\n' * 20 + "{broken\n")
-    with pytest.raises(UnreadableFileError, match="as JSON lines"):
-        predict_file(path, "deploy.chunk_size=5")
-    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["x.jsonl"]
+    path = tmp_path / "x.csv.gz"
+    path.write_bytes(gzip.compress(b"text\n" + b"good\n" * 5000)[:-12])
+    with pytest.raises(UnreadableFileError, match="as a gzip file"):
+        predict_file(path)
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == [path.name]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +237,7 @@ def test_a_failure_in_the_middle_leaves_nothing(
             ["output=x.xls"],
             ConfigError,
             "output is 'x.xls', whose ending '.xls' names no known format; expected one of .csv, "
-            ".parquet, .pq, .jsonl, .ndjson.",
+            ".tsv, .txt, .parquet, .pq, .jsonl, .ndjson, maybe with .gz or .zst behind it.",
         ),
     ],
 )
@@ -254,5 +262,5 @@ def test_an_input_that_is_not_there(predict_file: Predict, tmp_path: Path) -> No
 
 
 def test_scorer_settings_are_checked_at_once() -> None:
-    with pytest.raises(ConfigError, match="3 problems"):
-        BatchScorer(metric="x", chunk_size=0, format="xls")
+    with pytest.raises(ConfigError, match="4 problems"):
+        BatchScorer(metric="x", max_chars=0, empty="drop", format="xls")

@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import write_frame
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,19 +21,16 @@ FRAMES = st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=12)
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(rows=FRAMES, size=st.integers(1, 5))
-def test_what_is_written_is_read(
+def test_what_pandas_wrote_is_read(
     tmp_path: Path, kind: str, rows: list[tuple[str, str]], size: int
 ) -> None:
     frame = pd.DataFrame(rows, columns=["id", "text"], dtype="str")
-    path = tmp_path / f"table{tables.SUFFIXES[kind]}"
-    with tables.TableWriter(path, kind) as writer:
-        for start in range(0, len(frame), size):
-            writer.write(frame.iloc[start : start + size])
+    path = tmp_path / f"table.{kind}"
+    write_frame(frame, path)
     chunks = list(tables.read_chunks(path, size, "input"))
     assert [len(chunk) for chunk in chunks[:-1]] == [size] * (len(chunks) - 1)
     read = pd.concat(chunks, ignore_index=True)
     assert read.astype(object).to_numpy().tolist() == frame.to_numpy().tolist()
-    assert list(tmp_path.iterdir()) == [path]
     path.unlink()
 
 
@@ -50,38 +48,18 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     source = pa.table(
         {"id": [1, None], "when": pa.array([0, 1], pa.timestamp("ms")), "t": ["a", None]}
     )
-    path, copy = tmp_path / "x.parquet", tmp_path / "y.parquet"
-    pq.write_table(source, path)
-    with tables.TableWriter(copy, "parquet") as writer:
-        for chunk in tables.read_chunks(path, 1, "input"):
-            writer.write(chunk)
-    assert pq.read_table(copy).cast(source.schema).equals(source)
+    pq.write_table(source, tmp_path / "x.parquet")
+    read = pa.Table.from_pandas(tables.read_table(tmp_path / "x.parquet", "input"))
+    assert read.cast(source.schema).equals(source)
 
 
 def test_json_lines_keep_their_types(tmp_path: Path) -> None:
     records = [{"id": 2**60 + 1, "text": "é", "tags": ["a"], "x": None}, {"id": 0.5, "text": "b"}]
-    path, copy = tmp_path / "x.jsonl", tmp_path / "y.jsonl"
+    path = tmp_path / "x.jsonl"
     path.write_text("\n\n".join(json.dumps(r) for r in records) + "\n", encoding="utf-8")
-    with tables.TableWriter(copy, "jsonl") as writer:
-        writer.write(tables.read_table(path, "input"))
-    lines = copy.read_text(encoding="utf-8").splitlines()
-    assert "é" in lines[0]
-    assert [json.loads(line) for line in lines] == [
-        records[0],
-        {"id": 0.5, "text": "b", "tags": None, "x": None},
-    ]
-
-
-@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
-def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / f"out{tables.SUFFIXES[kind]}"
-    path.write_text("old")
-    writer = tables.TableWriter(path, kind)
-    with pytest.raises(ZeroDivisionError), writer:
-        writer.write(pd.DataFrame({"text": ["new"]}))
-        raise ZeroDivisionError
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
+    read = tables.read_table(path, "input")
+    assert read.iloc[0].to_dict() == records[0]
+    assert read.iloc[1][["id", "text"]].to_dict() == records[1]
 
 
 @pytest.mark.parametrize(
@@ -109,14 +87,6 @@ def test_files_that_are_not_what_they_seem(
     path.write_bytes(content)
     with pytest.raises(error, match=message.replace("[", r"\[").replace(".", r"\.")):
         tables.read_table(path, "input")
-
-
-def test_half_a_surrogate_pair_survives_json(tmp_path: Path) -> None:
-    path, copy = tmp_path / "x.jsonl", tmp_path / "y.jsonl"
-    path.write_text('{"text": "bad \\ud800 thing"}\n')
-    with tables.TableWriter(copy, "jsonl") as writer:
-        writer.write(tables.read_table(path, "input"))
-    assert copy.read_text() == path.read_text()
 
 
 def test_a_folder_is_no_table(tmp_path: Path) -> None:

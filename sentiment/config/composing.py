@@ -43,6 +43,8 @@ class PredictConfig:
     input: str = MISSING
     output: str | None = None
     text_column: str | None = None
+    encoding: str | None = None
+    sep: str | None = None
     overwrite: bool = False
     outputs: str = "outputs"
 

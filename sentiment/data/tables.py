@@ -1,12 +1,9 @@
-"""CSV, Parquet and JSON-lines tables, read whole or in chunks and written whole or not at all."""
+"""CSV, Parquet and JSON-lines tables that are read whole, or not at all."""
 
-import contextlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -22,7 +19,6 @@ FORMATS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-SUFFIXES = {"csv": ".csv", "parquet": ".parquet", "jsonl": ".jsonl"}
 _CSV_BLOCK = 16 * 2**20
 _NAMES = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines"}
 
@@ -44,14 +40,6 @@ def format_of(path: Path, setting: str) -> str:
                 f"expected one of {', '.join(FORMATS)}."
             ]
         ) from None
-
-
-def read_columns(path: Path, setting: str) -> list[str]:
-    """Return the column names of the table at `path`."""
-    # JSON lines may lack a field here and there.
-    for chunk in read_chunks(path, 1000, setting):
-        return list(chunk.columns)
-    raise AssertionError("read_chunks yields a chunk or raises")
 
 
 def read_table(path: Path, setting: str) -> pd.DataFrame:
@@ -157,105 +145,6 @@ def _read_jsonl(path: Path, rows: int) -> Iterator[pd.DataFrame]:
                 records = []
     if records:
         yield pd.DataFrame(records, dtype=object)
-
-
-class TableWriter:
-    """Write frames to a table that appears under its name when it is complete.
-
-    The rows go to a temporary file beside `path`, which takes its name when the ``with`` block
-    ends well and is removed when it does not.
-
-    Parameters
-    ----------
-    path : Path
-        Where the table shall stand.
-    kind : {"csv", "parquet", "jsonl"}
-        Its format.
-    """
-
-    def __init__(self, path: Path, kind: str) -> None:
-        self.path = path
-        self._kind = kind
-        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        self._columns: list[str] = []
-        self._file: IO[str] | None = None
-        self._parquet: pq.ParquetWriter | None = None
-
-    def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self._kind != "parquet":
-            # JSON can carry half a surrogate pair; escaped, it is what was read.
-            self._file = self._partial.open(
-                "w", encoding="utf-8", errors="backslashreplace", newline=""
-            )
-        return self
-
-    def write(self, frame: pd.DataFrame) -> None:
-        """Append `frame`.
-
-        The columns of a CSV or Parquet table are those of its first frame.
-
-        Raises
-        ------
-        ConfigError
-            A later frame has a column more.
-        """
-        if self._kind != "jsonl":
-            frame = self._with_columns_of_first(frame)
-        if self._file is None:
-            self._write_parquet(frame)
-        elif self._kind == "csv":
-            frame.to_csv(self._file, index=False, header=self._file.tell() == 0)
-        else:
-            self._file.writelines(
-                json.dumps(_without_missing(record), ensure_ascii=False, default=str) + "\n"
-                for record in frame.to_dict(orient="records")
-            )
-
-    def _with_columns_of_first(self, frame: pd.DataFrame) -> pd.DataFrame:
-        self._columns = self._columns or list(frame.columns)
-        more = [column for column in frame if column not in self._columns]
-        if more:
-            raise ConfigError(
-                [
-                    f"the field {more[0]!r} first stands behind rows that were written to "
-                    f"'{self.path}' without it; write JSON lines, which may do so: "
-                    "deploy.format=jsonl."
-                ]
-            )
-        return (
-            frame if list(frame.columns) == self._columns else frame.reindex(columns=self._columns)
-        )
-
-    def _write_parquet(self, frame: pd.DataFrame) -> None:
-        schema = self._parquet.schema if self._parquet else None
-        table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
-        if self._parquet is None:
-            self._parquet = pq.ParquetWriter(self._partial, table.schema)
-        self._parquet.write_table(table)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for resource in (self._file, self._parquet):
-            if resource is not None:
-                resource.close()
-        if error is None:
-            self._partial.replace(self.path)
-        else:
-            with contextlib.suppress(FileNotFoundError):
-                self._partial.unlink()
-
-
-def _without_missing(record: dict[Any, Any]) -> dict[str, Any]:
-    return {str(key): None if _is_missing(value) else value for key, value in record.items()}
-
-
-def _is_missing(value: object) -> bool:
-    return value is pd.NA or (isinstance(value, float) and value != value)
 
 
 def as_strings(column: pd.Series) -> pd.Series:

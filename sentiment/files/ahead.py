@@ -1,0 +1,51 @@
+"""Work of several stages, each in a thread of its own."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+_DEPTH = 2
+
+
+def work_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield `items`, of which the next few are made meanwhile in another thread.
+
+    An error of theirs is raised here; a caller that stops early stops the thread as well.
+    """
+    ready: queue.Queue[tuple[Item | None, BaseException | None, bool]] = queue.Queue(_DEPTH)
+    stopped = threading.Event()
+
+    def put(entry: tuple[Item | None, BaseException | None, bool]) -> None:
+        while not stopped.is_set():
+            try:
+                ready.put(entry, timeout=0.1)
+            except queue.Full:
+                continue
+            return
+
+    def work() -> None:
+        try:
+            for item in items:
+                put((item, None, False))
+                if stopped.is_set():
+                    return
+        except BaseException as error:
+            put((None, error, True))
+        else:
+            put((None, None, True))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error, last = ready.get()
+            if error is not None:
+                raise error
+            if last:
+                return
+            yield item  # type: ignore[misc]
+    finally:
+        stopped.set()
+        thread.join()

@@ -1,0 +1,146 @@
+"""Rows on their way from an input to an output."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+# What predict adds to each row.
+ADDED_COLUMNS = ("prediction", "probability")
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place between two batches, from which an input can be read on.
+
+    Attributes
+    ----------
+    offset : int
+        Bytes of the decoded input in front of it; rows, for a Parquet file.
+    row, line : int
+        Rows and lines in front of it.
+    """
+
+    offset: int = 0
+    row: int = 0
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Reject:
+    r"""A row that cannot be answered.
+
+    Attributes
+    ----------
+    row, line : int
+        Its number among the rows, and that of its first line in the file, both from 1; line 0
+        where a file has no lines.
+    reason : str
+        Why not.
+    raw : str
+        What stands there, with ``\xff`` for bytes that are no text.
+    """
+
+    row: int
+    line: int
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """Rows as the bytes that they are in the input.
+
+    Attributes
+    ----------
+    data : ndarray of uint8
+        A part of the input.
+    bounds : ndarray of int64, of shape (n_rows, 2)
+        Where each row starts and ends in it.
+    """
+
+    data: np.ndarray
+    bounds: np.ndarray
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of an input, in order.
+
+    Attributes
+    ----------
+    texts : LargeStringArray
+        The texts of the rows that can be answered.
+    make_table : callable
+        Returns these rows with all of their columns, as an Arrow table.
+    rejects : list of Reject
+        The others.
+    end : Position
+        Where the next batch begins.
+    raw : RawRows, optional
+        The rows that can be answered, where the input has them as bytes.
+    blank_lines : int
+        Lines without anything in them, which are no rows.
+    """
+
+    texts: pa.LargeStringArray
+    make_table: Callable[[], pa.Table]
+    rejects: list[Reject]
+    end: Position
+    raw: RawRows | None = None
+    blank_lines: int = 0
+
+    @property
+    def read(self) -> int:
+        """How many rows were read for it."""
+        return len(self.texts) + len(self.rejects)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a text may be.
+
+    Attributes
+    ----------
+    max_chars : int
+        Characters of the longest text that is answered.
+    reject_empty : bool
+        Whether texts of nothing but white space are rejected.
+    fields : frozenset of str, optional
+        The fields that a row may have, where rows may differ in them; any without it.
+    """
+
+    max_chars: int = 1_000_000
+    reject_empty: bool = False
+    fields: frozenset[str] | None = None
+
+    def find_fault(self, text: str) -> str | None:
+        """Return why `text` is not answered, or None."""
+        if len(text) > self.max_chars:
+            return f"text too long: {len(text):,} characters, at most {self.max_chars:,}"
+        return "the text is empty" if self.reject_empty and not text.strip() else None
+
+
+@dataclass
+class Refusals:
+    """The rejected rows of a batch, by the order in which they stand.
+
+    Attributes
+    ----------
+    reasons : dict of int to str
+        By the number of the record in the batch, from 0.
+    """
+
+    reasons: dict[int, str] = field(default_factory=dict)
+
+    def add(self, record: int, reason: str | None) -> None:
+        """Refuse a record, unless it was refused before or there is no reason."""
+        if reason is not None:
+            self.reasons.setdefault(record, reason)
+
+    def list_kept(self, count: int) -> np.ndarray:
+        """Return the numbers of the records out of `count` that are not refused."""
+        kept = np.ones(count, bool)
+        kept[list(self.reasons)] = False
+        return np.flatnonzero(kept)

@@ -1,0 +1,169 @@
+"""Loops over the bytes of delimited files: arrays in, arrays out."""
+
+from sentiment.features.kernels.compiling import kernel
+
+# What stands in place of a number of fields: the record is none.
+STRAY, UNCLOSED = -1, -2
+
+_LF, _CR, _TAB, _SPACE = 10, 13, 9, 32
+
+
+@kernel
+def _find_line_end(data, i, stop):
+    """Return where the line of the byte `i` ends."""
+    while i < stop and data[i] != _LF and data[i] != _CR:
+        i += 1
+    return i
+
+
+@kernel
+def _pass_line_end(data, i, stop):
+    """Return where the next line begins."""
+    if i + 1 < stop and data[i] == _CR and data[i + 1] == _LF:
+        return i + 2
+    return i + 1
+
+
+@kernel
+def split_records(data, start, stop, rules, slots, bounds, fields, spans, quoted):
+    """Find the records of a part of a delimited file (RFC 4180), from `start` on.
+
+    A quote opens a field only as its first byte, and only a separator or the end of a line may
+    follow the one that closes it. Of what breaks this rule, the first line is given up, and the
+    next one begins a record of its own, so that a quote too many does not swallow what follows.
+
+    Parameters
+    ----------
+    data : ndarray of uint8
+        The bytes; ``data[:stop]`` is looked at.
+    rules : tuple of (int, int, bool, bool)
+        Separator and quote; whether nothing follows `data`; whether the first record, which has
+        no end, is given up.
+    slots : ndarray of int64, of shape (n_columns,)
+        Where the bounds of the fields of a column go, or -1 for a column that is not wanted.
+    bounds : ndarray of int64, of shape (n_records, 2)
+        Written: where each record starts and ends, without the end of its line.
+    fields : ndarray of int64, of shape (n_records,)
+        Written: the number of fields, or `STRAY` or `UNCLOSED`.
+    spans : ndarray of int64, of shape (n_records, n_slots, 2)
+        Written: where the fields start and end, without their quotes.
+    quoted : ndarray of bool, of shape (n_records, n_slots)
+        Written: whether they hold quotes that are doubled.
+
+    Returns
+    -------
+    n, next : int
+        How many records there are, and where the one starts that is not complete.
+    """
+    separator, quote, final, give_up = rules
+    n, record = 0, start
+    while record < stop and n < len(bounds):
+        i, count, status = record, 0, 0
+        complete = False
+        while True:
+            doubled = False
+            if i < stop and data[i] == quote:
+                first = i + 1
+                i = first
+                while True:
+                    while i < stop and data[i] != quote:
+                        i += 1
+                    if i + 1 < stop and data[i + 1] == quote:
+                        doubled = True
+                        i += 2
+                    else:
+                        break
+                last = i
+                if i >= stop:
+                    status = UNCLOSED
+                    break
+                i += 1
+                if i < stop and data[i] != separator and data[i] != _LF and data[i] != _CR:
+                    status = STRAY
+                    break
+            else:
+                first = i
+                while i < stop and data[i] != separator and data[i] != _LF and data[i] != _CR:
+                    i += 1
+                last = i
+            if count < len(slots) and slots[count] >= 0:
+                spans[n, slots[count], 0], spans[n, slots[count], 1] = first, last
+                quoted[n, slots[count]] = doubled
+            count += 1
+            if i < stop and data[i] == separator:
+                i += 1
+                continue
+            # A carriage return at the very end may be half of the end of a line.
+            complete = i + 1 < stop or (i < stop and data[i] == _LF) or final
+            break
+        if status == UNCLOSED and not (final or give_up):
+            break
+        if status < 0:
+            count = status
+            i = _find_line_end(data, record, stop)
+            complete = i < stop or final
+        if not complete:
+            break
+        bounds[n, 0], bounds[n, 1], fields[n] = record, i, count
+        n += 1
+        record = min(_pass_line_end(data, i, stop), stop)
+    return n, record
+
+
+@kernel
+def gather_fields(data, spans, doubled, quote, out, offsets, blank):
+    """Copy fields one after the other, with doubled quotes as one.
+
+    Parameters
+    ----------
+    data, spans, doubled : ndarray
+        From `split_records`, of one slot.
+    out : ndarray of uint8
+        Written: room for all fields.
+    offsets : ndarray of int64, of shape (n_fields + 1,)
+        Written: where they start.
+    blank : ndarray of bool, of shape (n_fields,)
+        Written: whether there is nothing but white space in a field.
+    """
+    k = 0
+    for n in range(len(spans)):
+        offsets[n] = k
+        empty = True
+        i, end = spans[n, 0], spans[n, 1]
+        while i < end and (data[i] == _SPACE or _TAB <= data[i] <= _CR):
+            i += 1
+        empty = i == end
+        i = spans[n, 0]
+        if doubled[n]:
+            while i < end:
+                out[k] = data[i]
+                k += 1
+                i += 2 if data[i] == quote else 1
+        else:
+            out[k : k + end - i] = data[i:end]
+            k += end - i
+        blank[n] = empty
+    offsets[len(spans)] = k
+
+
+@kernel
+def join_rows(data, bounds, endings, ends, out):
+    """Write each record and its ending, one after the other.
+
+    Parameters
+    ----------
+    data, bounds : ndarray of uint8, of int64
+        The bytes, and where each record starts and ends, shape (n_records, 2).
+    endings, ends : ndarray of uint8, of int64
+        What is added to them, and where each of that starts, shape (n_records + 1,).
+    out : ndarray of uint8
+        Written: as long as all of them.
+    """
+    k = 0
+    for n in range(len(bounds)):
+        size = bounds[n, 1] - bounds[n, 0]
+        out[k : k + size] = data[bounds[n, 0] : bounds[n, 1]]
+        k += size
+        size = ends[n + 1] - ends[n]
+        out[k : k + size] = endings[ends[n] : ends[n + 1]]
+        k += size

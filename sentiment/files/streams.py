@@ -1,0 +1,130 @@
+"""The bytes of a file, decompressed and in UTF-8, block by block."""
+
+import codecs
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from sentiment.errors import ConfigError, UnreadableFileError
+
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+BLOCK = 8 * 2**20
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+# An error handler that lets a byte through which is none of UTF-8, so that its row is rejected.
+_KEEP_ERRORS = "sentiment.keep_errors"
+
+
+def _mark_error(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+codecs.register_error(_KEEP_ERRORS, _mark_error)
+
+
+class ByteSource:
+    """A file whose text is read as UTF-8, whatever its compression and encoding.
+
+    Parameters
+    ----------
+    path : Path
+        Ends with ``.gz`` or ``.zst`` if it is compressed.
+    encoding : str, optional
+        Its encoding; without it UTF-8, or what a byte order mark says.
+
+    Raises
+    ------
+    ConfigError
+        There is no such encoding.
+    """
+
+    def __init__(self, path: Path, encoding: str | None = None) -> None:
+        self.path = path
+        self._compression = COMPRESSIONS.get(path.suffix.lower())
+        self._size = max(path.stat().st_size, 1)
+        self._share = 0.0
+        with self._open() as file:
+            start = self._read(file, 4)
+        mark = next((mark for mark in _MARKS if start.startswith(mark)), b"")
+        try:
+            name = codecs.lookup(encoding or _MARKS.get(mark, "utf-8")).name
+        except LookupError:
+            raise ConfigError(
+                [f"encoding is {encoding!r}, which is not known; expected utf-8, utf-16, latin-1, "
+                 "cp1252 or another that Python knows."]
+            ) from None  # fmt: skip
+        self.encoding = "utf-8" if name == "utf-8-sig" else name
+        self._mark = len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0
+
+    @property
+    def share(self) -> float:
+        """How much of the file has been read, from 0 to 1."""
+        return self._share
+
+    def read(self, offset: int = 0, size: int = BLOCK) -> Iterator[bytes]:
+        """Yield the text from the byte `offset` of its UTF-8 on, in blocks of about `size` bytes.
+
+        What cannot be decoded becomes bytes that are no UTF-8.
+
+        Raises
+        ------
+        UnreadableFileError
+            A compressed file is damaged.
+        """
+        with self._open() as file:
+            if self.encoding == "utf-8":
+                self._skip(file, self._mark + offset)
+                while block := self._read(file, size):
+                    yield block
+                return
+            decoder = codecs.getincrementaldecoder(self.encoding)(_KEEP_ERRORS)
+            skip, begun = offset, False
+            while True:
+                raw = self._read(file, size)
+                text = decoder.decode(raw, final=not raw)
+                if text and not begun:
+                    text, begun = text.removeprefix("\ufeff"), True
+                block = text.encode("utf-8", "surrogateescape")
+                if block[skip:]:
+                    yield block[skip:]
+                skip = max(skip - len(block), 0)
+                if not raw:
+                    return
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[Any]:
+        with self.path.open("rb") as file:
+            self._file: IO[bytes] = file
+            if self._compression is None:
+                yield file
+                return
+            with pa.CompressedInputStream(pa.PythonFile(file), self._compression) as stream:
+                yield stream
+
+    def _read(self, file: Any, size: int) -> bytes:
+        try:
+            block: bytes = file.read(size)
+        except (OSError, pa.ArrowException) as error:
+            if self._compression is None:
+                raise
+            reason = str(error).splitlines()[0]
+            raise UnreadableFileError(self.path, f"a {self._compression} file", reason) from error
+        self._share = min(self._file.tell() / self._size, 1.0)
+        return block
+
+    def _skip(self, file: Any, size: int) -> None:
+        if self._compression is None:
+            file.seek(size)
+            return
+        while size and (block := self._read(file, min(size, BLOCK))):
+            size -= len(block)
