@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from sentiment.files.opening import (
 )
 from sentiment.files.outputs import Output
 from sentiment.files.partial import PartialOutput
+from sentiment.files.tally import Tally
 from sentiment.linear import make_fast
 from sentiment.model_files import load_model
 from sentiment.pipeline import TextClassifier
@@ -42,7 +43,6 @@ from sentiment.tracking import ModelChoice, Tracker
 
 # What a kill costs at most, in seconds of work.
 _CHECKPOINT = 1.0
-_BINS = 20
 _Scored = tuple[Batch, np.ndarray, np.ndarray]
 
 
@@ -72,57 +72,9 @@ class PredictionResult:
     rejected: Path | None
     report: Path
     model: ModelChoice
-    tally: "Tally"
+    tally: Tally
     seconds: float
     resumed: int
-
-
-@dataclass
-class Tally:
-    """What became of the rows so far.
-
-    Attributes
-    ----------
-    read, written, blank_lines : int
-        Rows that were read and written; lines without anything, which are no rows.
-    reasons : dict of str to int
-        Rejected rows, by kind of reason.
-    counts : dict of str to int
-        Rows per predicted label.
-    histogram : list of int
-        Rows by the probability of their label, in twenty bins of equal width from 0 to 1.
-    sum : float
-        Of these probabilities.
-    """
-
-    read: int = 0
-    written: int = 0
-    blank_lines: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    histogram: list[int] = field(default_factory=lambda: [0] * _BINS)
-    sum: float = 0.0
-
-    @property
-    def rejected(self) -> int:
-        """Rows that were rejected."""
-        return sum(self.reasons.values())
-
-    def add(self, scored: _Scored, labels: list[str]) -> None:
-        """Count the rows of a batch."""
-        batch, codes, probabilities = scored
-        self.read += batch.read
-        self.written += len(codes)
-        self.blank_lines += batch.blank_lines
-        for reject in batch.rejects:
-            kind = reject.reason.partition(":")[0]
-            self.reasons[kind] = self.reasons.get(kind, 0) + 1
-        for label, count in zip(labels, np.bincount(codes, minlength=len(labels)), strict=True):
-            if count:
-                self.counts[label] = self.counts.get(label, 0) + int(count)
-        bins = np.histogram(probabilities, _BINS, (0.0, 1.0))[0]
-        self.histogram = [int(a + b) for a, b in zip(self.histogram, bins, strict=True)]
-        self.sum += float(np.sum(probabilities))
 
 
 def predict(cfg: DictConfig, observer: StageObserver | None = None) -> PredictionResult:
@@ -177,12 +129,15 @@ def predict(cfg: DictConfig, observer: StageObserver | None = None) -> Predictio
             scored = work_ahead(_score(scorer, classifier, batches))
             for _ in _write(scored, output, partial, job, tally, labels, fresh=state is None):
                 taken = time.perf_counter() - begun
-                observer.on_progress(*_describe_progress(tally, taken, source.share, start.row))
+                observer.on_progress(
+                    tally.read, None, tally.describe(taken, source.share, start.row)
+                )
             if not tally.read:
                 raise EmptyDataError(f"'{path}'")
         except SentimentError:
             partial.discard()
             raise
+        partial.flush()
         seconds = time.perf_counter() - begun
         report = _make_report(path, choice, job, tally, seconds, start.row)
         partial.finish(report, output.finish(partial.partial).name)
@@ -207,7 +162,7 @@ def _write(
         if fresh:
             rows, fresh = output.begin(batch) + rows, False
         partial.append(rows, batch.rejects)
-        tally.add((batch, codes, probabilities), labels)
+        tally.add(batch, codes, probabilities, labels)
         if time.monotonic() - saved > _CHECKPOINT:
             partial.save(job, {"tally": asdict(tally), "position": asdict(batch.end)})
             saved = time.monotonic()
@@ -286,14 +241,6 @@ def _describe_job(
         "encoding": cfg.encoding,
         "sep": cfg.sep,
     }
-
-
-def _describe_progress(
-    tally: Tally, seconds: float, share: float, before: int
-) -> tuple[int, None, str]:
-    rate = (tally.read - before) / max(seconds, 1e-9)
-    left = f", {seconds * (1 - share) / share:,.0f} s left" if 0 < share < 1 and not before else ""
-    return tally.read, None, f"rows, {rate:,.0f}/s{left}, {tally.rejected:,} rejected"
 
 
 def _make_report(

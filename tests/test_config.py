@@ -96,7 +96,7 @@ def mistake(*overrides: str) -> str:
             "deploy.metric is 'auc'. Did you mean 'roc_auc'? Expected one of accuracy, precision, "
             "recall, f1, roc_auc, log_loss, brier, ece.",
         ),
-        ("deploy.chunk_size=0", "deploy.chunk_size is 0; expected a whole number of rows above 0."),
+        ("deploy.max_chars=0", "deploy.max_chars is 0; expected a whole number of characters above 0."),
         ("deploy.format=xls", "deploy.format is 'xls'; expected one of csv, parquet, jsonl."),
     ],
 )  # fmt: skip

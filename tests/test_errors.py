@@ -11,12 +11,14 @@ from sentiment.errors import (
     FitError,
     InputNotFoundError,
     MissingColumnError,
+    OutputBusyError,
     OutputExistsError,
     RunNotFoundError,
     SentimentError,
     TooFewClassesError,
     TooFewRowsError,
     TrackingStoreError,
+    UnfinishedOutputError,
     UnreadableFileError,
     UnsavableModelError,
     UntrustedModelError,
@@ -83,6 +85,18 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         FileExistsError,
         "'x.csv' is already there and is not overwritten. Name another file with output=<file>, "
         "or say overwrite=true.",
+    ),
+    (
+        UnfinishedOutputError(Path("x.csv.partial"), ["sep was ';' and is None"]),
+        FileExistsError,
+        "'x.csv.partial' is the unfinished output of another job: sep was ';' and is None. Give "
+        "that job's command again to finish it, name another file with output=<file>, or drop "
+        "what is there with overwrite=true.",
+    ),
+    (
+        OutputBusyError(Path("x.csv")),
+        BlockingIOError,
+        "another process is writing 'x.csv'. Wait for it, or name another file with output=<file>.",
     ),
     (
         RunNotFoundError("run 'x'", "sqlite:///y", "Train first."),

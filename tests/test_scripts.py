@@ -49,7 +49,11 @@ def test_train_then_predict(
         r"chosen   best validation/accuracy of 1 run on rotten_tomatoes: ", done.stdout
     )
     assert re.search(r"from     commit \w{12}, data rotten_tomatoes \w{12}", done.stdout)
-    assert done.stdout.splitlines()[-1] == "output   reviews.predictions.csv"
+    assert "rows     2 read = 2 written\n" in done.stdout
+    assert done.stdout.splitlines()[-2:] == [
+        "report   reviews.predictions.csv.json",
+        "output   reviews.predictions.csv",
+    ]
     written = pd.read_csv(tmp_path / "reviews.predictions.csv")
     assert written["id"].tolist() == [1, 2]
     assert written["probability"].between(0.5, 1).all()
@@ -57,6 +61,7 @@ def test_train_then_predict(
         "outputs",
         "reviews.csv",
         "reviews.predictions.csv",
+        "reviews.predictions.csv.json",
     ]
 
     again = run_script("predict", "input=reviews.csv")
@@ -114,7 +119,7 @@ MISTAKES = [
     ("predict", ["input=reviews.csv", "text_column=body"], "'reviews.csv' has no column 'body'; "
      "its columns are 'review' and 'sentiment'. Name the column with text_column=<name>."),
     ("predict", ["input=one_class.csv", "+typo=1"], "there is no setting 'typo'. Known: deploy, "
-     "tracking, input, output, text_column, overwrite, outputs."),
+     "tracking, input, output, text_column, encoding, sep, overwrite, outputs."),
 ]  # fmt: skip
 
 

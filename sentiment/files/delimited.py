@@ -69,6 +69,8 @@ class DelimitedFile:
             raise UnreadableFileError(source.path, "CSV", f"its first line has {_STRAY}")
         end = int(records.bounds[0, 1])
         self.header, rest = data[:end], data[end:]
+        if not rest.strip(b"\r\n") and len(sample) < _SAMPLE:
+            raise EmptyDataError(f"'{source.path}'")
         self.newline = next((m for m in (b"\r\n", b"\n", b"\r") if rest.startswith(m)), b"\n")
         self._lines = sample[: self._first].count(b"\n") + self.header.count(b"\n") + 1
         self.columns = self._read_names(int(records.fields[0]))

@@ -171,7 +171,7 @@ class TableParquet(_Table):
         return b"".join(bytes(part.serialize()) for part in table.to_batches())
 
     def finish(self, partial: Path) -> Path:
-        """Write the rows as Parquet, in groups of about the same size."""
+        """Write the rows as Parquet, in groups of the same size."""
         made = partial.with_name(f"{partial.name}.parquet")
         with (
             pa.OSFile(str(partial)) as file,
@@ -184,15 +184,15 @@ class TableParquet(_Table):
 
 
 def _regroup(batches: pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """Yield tables of exactly `_ROW_GROUP` rows, and what is left."""
     waiting: list[pa.RecordBatch] = []
-    rows = 0
     for batch in batches:
         waiting.append(batch)
-        rows += batch.num_rows
-        if rows >= _ROW_GROUP:
-            yield pa.Table.from_batches(waiting)
-            waiting, rows = [], 0
-    if waiting:
+        while sum(one.num_rows for one in waiting) >= _ROW_GROUP:
+            table = pa.Table.from_batches(waiting)
+            yield table.slice(0, _ROW_GROUP)
+            waiting = table.slice(_ROW_GROUP).to_batches()
+    if any(one.num_rows for one in waiting):
         yield pa.Table.from_batches(waiting)
 
 

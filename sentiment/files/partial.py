@@ -98,8 +98,9 @@ class PartialOutput:
             except BlockingIOError as error:
                 raise OutputBusyError(self.output) from error
             self._file, self._rejected = file, rejected
-            file.truncate(state["size"] if state else 0)
-            rejected.truncate(state["rejected_size"] if state else 0)
+            for one, name in ((file, "size"), (rejected, "rejected_size")):
+                one.truncate(state[name] if state else 0)
+                one.seek(0, os.SEEK_END)
             if not state:
                 self._state.unlink(missing_ok=True)
                 rejected.write(_format([_FIELDS]))
@@ -114,12 +115,15 @@ class PartialOutput:
 
     def save(self, job: dict[str, Any], progress: dict[str, Any]) -> None:
         """Note that all that was appended belongs to `progress`; a later process goes on there."""
-        sizes = {}
-        for name, file in (("size", self._file), ("rejected_size", self._rejected)):
+        self.flush()
+        sizes = {"size": self._file.tell(), "rejected_size": self._rejected.tell()}
+        _replace(self._state, {"job": job, "progress": progress, **sizes})
+
+    def flush(self) -> None:
+        """Let all that was appended reach the disk."""
+        for file in (self._file, self._rejected):
             file.flush()
             os.fdatasync(file.fileno())
-            sizes[name] = file.seek(0, os.SEEK_END)
-        _replace(self._state, {"job": job, "progress": progress, **sizes})
 
     def finish(self, report: dict[str, Any], ready: str) -> None:
         """Give the files their names; called again where a process was killed in it.

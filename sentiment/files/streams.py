@@ -63,6 +63,8 @@ class ByteSource:
                 [f"encoding is {encoding!r}, which is not known; expected utf-8, utf-16, latin-1, "
                  "cp1252 or another that Python knows."]
             ) from None  # fmt: skip
+        if name in ("utf-16", "utf-32") and not mark:  # then its bytes are in the usual order
+            name = f"{name}-le"
         self.encoding = "utf-8" if name == "utf-8-sig" else name
         self._mark = len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0
 

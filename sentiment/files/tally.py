@@ -1,0 +1,77 @@
+"""What became of the rows of an input."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sentiment.files.batches import Batch
+
+_BINS = 20
+
+
+@dataclass
+class Tally:
+    """What became of the rows so far.
+
+    Attributes
+    ----------
+    read, written, blank_lines : int
+        Rows that were read and written; lines without anything, which are no rows.
+    reasons : dict of str to int
+        Rejected rows, by kind of reason.
+    counts : dict of str to int
+        Rows per predicted label.
+    histogram : list of int
+        Rows by the probability of their label, in twenty bins of equal width from 0 to 1.
+    sum : float
+        Of these probabilities.
+    """
+
+    read: int = 0
+    written: int = 0
+    blank_lines: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    histogram: list[int] = field(default_factory=lambda: [0] * _BINS)
+    sum: float = 0.0
+
+    @property
+    def rejected(self) -> int:
+        """Rows that were rejected."""
+        return sum(self.reasons.values())
+
+    def add(
+        self, batch: Batch, codes: np.ndarray, probabilities: np.ndarray, labels: list[str]
+    ) -> None:
+        """Count the rows of a batch, what they were given and with what probability."""
+        self.read += batch.read
+        self.written += len(codes)
+        self.blank_lines += batch.blank_lines
+        for reject in batch.rejects:
+            kind = reject.reason.partition(":")[0]
+            self.reasons[kind] = self.reasons.get(kind, 0) + 1
+        for label, count in zip(labels, np.bincount(codes, minlength=len(labels)), strict=True):
+            if count:
+                self.counts[label] = self.counts.get(label, 0) + int(count)
+        bins = np.histogram(probabilities, _BINS, (0.0, 1.0))[0]
+        self.histogram = [int(a + b) for a, b in zip(self.histogram, bins, strict=True)]
+        self.sum += float(np.sum(probabilities))
+
+    def describe(self, seconds: float, share: float, before: int) -> str:
+        """Return how fast it goes and how long it will take.
+
+        Parameters
+        ----------
+        seconds : float
+            Since the process began.
+        share : float
+            How much of the input has been read, from 0 to 1.
+        before : int
+            Rows that another process had done.
+        """
+        rate = (self.read - before) / max(seconds, 1e-9)
+        left = ""
+        if 0 < share < 1 and self.read > before:
+            rows = self.read * (1 - share) / share
+            left = f", {rows / rate:,.0f} s left"
+        return f"rows, {rate:,.0f}/s{left}, {self.rejected:,} rejected"

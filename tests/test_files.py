@@ -1,0 +1,216 @@
+"""Files that are read in batches: what is in them, whatever their dialect, and nothing else."""
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from sentiment.errors import ConfigError, UnreadableFileError
+from sentiment.files import streams
+from sentiment.files.ahead import work_ahead
+from sentiment.files.batches import Batch, Limits, Position
+from sentiment.files.opening import open_input
+
+FIELDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8) | (
+    st.sampled_from(['"', '""', "a,b", "two\nlines", "two\r\nlines", "\r", " ", ""])
+)
+ROWS = st.lists(st.tuples(FIELDS, FIELDS, FIELDS), min_size=1, max_size=10)
+
+
+def read_all(
+    path: Path, size: int = streams.BLOCK, *, encoding: str | None = None, sep: str | None = None,
+    limits: Limits | None = None, start: Position | None = None,
+) -> list[Batch]:  # fmt: skip
+    source = open_input(path, encoding, sep)
+    if not hasattr(source, "source"):
+        return list(source.read("text", limits or Limits(), start or Position()))
+    whole = source.source.read
+    source.source.read = lambda offset=0: whole(offset, size)
+    return list(source.read("text", limits or Limits(), start or Position()))
+
+
+def texts_of(batches: list[Batch]) -> list[str]:
+    return [text for batch in batches for text in batch.texts.to_pylist()]
+
+
+def write_csv(rows: list[tuple[str, ...]], separator: str, newline: str) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=separator, lineterminator=newline)
+    writer.writerows([("id", "text", "more"), *rows])
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("separator", list(",;\t|"))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(
+    rows=ROWS,
+    newline=st.sampled_from(["\n", "\r\n"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"]),
+    size=st.integers(1, 40),
+)
+@example(rows=[("1", "a\r", "b")], newline="\r\n", encoding="utf-8", size=1)
+def test_what_python_wrote_is_read(
+    tmp_path: Path,
+    separator: str,
+    rows: list[tuple[str, ...]],
+    newline: str,
+    encoding: str,
+    size: int,
+) -> None:
+    """Whatever the size of the blocks, and from the end of every batch on."""
+    if newline == "\n":  # Python does not quote the other half of the end of a line then
+        rows = [tuple(field.replace("\r", "-") for field in row) for row in rows]
+    path = tmp_path / "x.csv"
+    path.write_bytes(write_csv(rows, separator, newline).encode(encoding))
+    named = encoding if encoding == "utf-16-le" else None
+    batches = read_all(path, size, encoding=named, sep=separator)
+    assert texts_of(batches) == [row[1] for row in rows]
+    assert [batch.rejects for batch in batches] == [[]] * len(batches)
+    table = pa.concat_tables([batch.make_table() for batch in batches])
+    assert [tuple(row.values()) for row in table.to_pylist()] == rows
+    for number, batch in enumerate(batches, start=1):
+        rest = read_all(path, size, encoding=named, sep=separator, start=batch.end)
+        assert texts_of(rest) == texts_of(batches[number:])
+        assert not rest or rest[-1].end == batches[-1].end
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(content=st.text('ab",\n\r;', max_size=40).map(lambda text: f"id,text\n1,x\n{text}"))
+def test_every_byte_of_a_damaged_file_is_in_a_row_or_a_rejected_one(
+    tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(content.encode())
+    whole = read_all(path, sep=",")
+    kept = []
+    for batch in whole:
+        assert batch.raw is not None
+        kept += [batch.raw.data[a:b].tobytes().decode() for a, b in batch.raw.bounds]
+    kept += [reject.raw for batch in whole for reject in batch.rejects]
+    body = content.removeprefix("id,text\n")
+    assert sorted("".join(kept).replace("\n", "").replace("\r", "")) == sorted(
+        body.replace("\n", "").replace("\r", "")
+    )
+    rows = sum(batch.read for batch in whole)
+    assert whole[-1].end.row == rows
+    assert all(1 <= r.row <= rows for batch in whole for r in batch.rejects)
+    for size in (1, 3):
+        assert texts_of(read_all(path, size, sep=",")) == texts_of(whole)
+
+
+def test_a_separator_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    for separator in ",;\t|":
+        path.write_text(write_csv([("1", "a, b; c", "d")] * 9, separator, "\n"))
+        assert texts_of(read_all(path)) == ["a, b; c"] * 9
+    path.write_text("text\nplain\n")
+    assert texts_of(read_all(path)) == ["plain"]
+
+
+def test_a_quote_that_is_not_closed_costs_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text('id,text\n1,"a ""good"" one"\n2,"open\n3,"fine, too"\n4,"two\nlines"\n5,"end')
+    (batch, last) = read_all(path)
+    assert texts_of([batch, last]) == ['a "good" one', "fine, too", "two\nlines"]
+    rejects = batch.rejects + last.rejects
+    assert [(r.row, r.line, r.raw) for r in rejects] == [(2, 3, '2,"open'), (5, 7, '5,"end')]
+
+
+def test_a_long_quote_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sentiment.files.delimited.LONGEST", 200)
+    path = tmp_path / "x.csv"
+    path.write_text('id,text\n1,"open\n' + "2,fine\n" * 100)
+    batches = read_all(path, 50)
+    assert texts_of(batches) == ["fine"] * 100
+    assert [r.reason for b in batches for r in b.rejects] == ["a quote that is not closed"]
+    path.write_text("id,text\n1," + "x" * 1000)
+    with pytest.raises(UnreadableFileError, match="a line has more than 200 bytes"):
+        read_all(path, 50)
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_compressed_files_are_read_from_anywhere(tmp_path: Path, ending: str) -> None:
+    content = "id,text\n" + "".join(f"{n},number {n}\n" for n in range(500))
+    path = tmp_path / f"x.csv{ending}"
+    if ending == ".gz":  # of two members, as from cat
+        path.write_bytes(
+            gzip.compress(content[:999].encode()) + gzip.compress(content[999:].encode())
+        )
+    else:
+        path.write_bytes(pa.compress(content.encode(), codec="zstd", asbytes=True))
+    batches = read_all(path, 1000)
+    assert texts_of(batches) == [f"number {n}" for n in range(500)]
+    rest = read_all(path, 1000, start=batches[2].end)
+    assert texts_of(rest) == texts_of(batches[3:])
+
+
+def test_json_lines_are_read_from_anywhere(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    rows = [{"text": f"é {n}\n", "n": n} for n in range(50)]
+    path.write_text("\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+    batches = read_all(path, 64)
+    assert texts_of(batches) == [row["text"] for row in rows]
+    assert sum(batch.blank_lines for batch in batches) == 49
+    for number in (0, 3):
+        rest = read_all(path, 64, start=batches[number].end)
+        assert texts_of(rest) == texts_of(batches[number + 1 :])
+
+
+def test_parquet_is_read_from_anywhere(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    texts = [f"text {n}" if n % 7 else None for n in range(100)]
+    dictionary = pa.array(texts).dictionary_encode()
+    pq.write_table(pa.table({"text": dictionary, "n": range(100)}), path, row_group_size=30)
+    batches = read_all(path)
+    assert texts_of(batches) == [text for text in texts if text]
+    assert [r.row for b in batches for r in b.rejects] == list(range(1, 100, 7))
+    rest = read_all(path, start=batches[0].end)
+    assert texts_of(rest) == texts_of(batches[1:])
+
+
+def test_numbers_are_texts_and_lists_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    values = [7, 7.0, True, "\ud800", ["a"], {"b": 1}]
+    path.write_text("".join(json.dumps({"text": value}) + "\n" for value in values))
+    (batch,) = read_all(path)
+    assert batch.texts.to_pylist() == ["7", "7", "True", "?"]
+    assert [r.reason for r in batch.rejects] == ["the text is no string"] * 2
+
+
+def test_settings_that_cannot_be(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("text\na\n")
+    with pytest.raises(ConfigError, match="encoding is 'latin-99', which is not known"):
+        open_input(path, "latin-99", None)
+    with pytest.raises(ConfigError, match="sep is ';;'; expected one character"):
+        open_input(path, None, ";;")
+    path.write_bytes("text,id\na,1\n".encode("utf-16-le"))
+    with pytest.raises(UnreadableFileError, match="is it encoding=utf-16?"):
+        open_input(path, None, None)
+    path.write_bytes("täxt,id\na,1\n".encode("latin-1"))
+    with pytest.raises(UnreadableFileError, match="such as encoding=latin-1"):
+        open_input(path, None, None)
+    assert open_input(path, "latin-1", None).columns == ["täxt", "id"]
+
+
+def test_work_ahead_keeps_order_and_hands_errors_on() -> None:
+    assert list(work_ahead(range(100))) == list(range(100))
+
+    def fail():  # type: ignore[no-untyped-def]
+        yield 1
+        raise ZeroDivisionError
+
+    ahead = work_ahead(fail())
+    assert next(ahead) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(ahead)
+    endless = work_ahead(iter(int, 1))
+    next(endless)
+    endless.close()
