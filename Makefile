@@ -11,7 +11,8 @@ PEERS := $(VENV)/.peers
 COMPILE := from sentiment.features.vectorizers import TfidfVectorizer as V; \
 	from sentiment.features.deciding import LinearDecider as D; from numpy import ones; \
 	v = V(ngram_range=(1, 2)).fit(['a text', 'a text']); v.transform(['a text']); \
-	D.from_vectorizer(v, ones((1, 1))).decide(['a text'])
+	D.from_vectorizer(v, ones((1, 1))).decide(['a text']); \
+	from sentiment.files.warming import compile_kernels; compile_kernels()
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train predict test bench lint format typecheck ui lock clean distclean

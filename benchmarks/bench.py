@@ -20,6 +20,7 @@ from typing import Any
 import accuracy
 import killing
 import peers
+import predicting
 import processes
 import scale
 import sweeps
@@ -39,6 +40,11 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
         "train_unigram": processes.bench_train_unigram,
         "train": processes.bench_train,
         "predict": processes.bench_predict,
+    },
+    "predicting": {
+        "predict_large": predicting.bench_predict_large,
+        "predict_memory": predicting.bench_predict_memory,
+        "predict_killing": predicting.bench_predict_killing,
     },
     "vectorizing": {
         "pairs": vectorizing.compare_pairs,
@@ -112,8 +118,8 @@ def format_value(figure: Figure, value: float) -> str:
             return f"{value:.1f}x"
         case "exponent":
             return f"{value:.3f}"
-        case "MB":
-            return f"{value:,.0f} MB"
+        case "MB" | "reviews/s":
+            return f"{value:,.0f} {figure.unit}"
         case unit:
             return f"{value:.2f} {unit}"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 OURS = "sentiment"
-_MORE_IS_BETTER = {"x", "%"}
+_MORE_IS_BETTER = {"x", "%", "reviews/s"}
 
 
 @dataclass(frozen=True)

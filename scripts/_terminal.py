@@ -27,8 +27,11 @@ _UNWRITABLE = {EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOSPC, ENOTDIR, EPERM, ERO
 _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
 
 
-def run_script(main: Callable[[], Any]) -> None:
-    """Run a Hydra `main`; a mistake of the user ends in one message and exit code 2."""
+def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
+    """Run a Hydra `main`; a mistake of the user ends in one message and exit code 2.
+
+    Ctrl-C ends in the message `stopped` and exit code 130.
+    """
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0")
     # Hydra would print a traceback and exit by itself; so it hands the error on.
     os.environ |= {"HYDRA_FULL_ERROR": "1", _WANTS_TRACEBACK: wants_traceback}
@@ -36,7 +39,7 @@ def run_script(main: Callable[[], Any]) -> None:
     try:
         main()
     except KeyboardInterrupt:
-        sys.stderr.write("\nstopped\n")
+        sys.stderr.write(f"\n{stopped}\n")
         sys.exit(130)
     except Exception as error:
         stop_at_mistake(error)

@@ -14,11 +14,12 @@ def main(cfg: DictConfig) -> None:
     """Predict as `cfg` says and show where the result is."""
     with Watch("predict", current_job()) as watch:
         check_config(cfg)
-        from sentiment.prediction import predict
+        from sentiment.prediction import predict_files
 
-        result = predict(cfg, watch)
-    show_prediction(result)
+        results = predict_files(cfg, watch)
+    for result in results:
+        show_prediction(result)
 
 
 if __name__ == "__main__":
-    run_script(main)
+    run_script(main, "stopped; the same command goes on from here")

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from sentiment.config import make
 from sentiment.data.tables import find_text_column
@@ -24,9 +24,8 @@ from sentiment.evaluation import METRICS
 from sentiment.files.ahead import work_ahead
 from sentiment.files.batches import ADDED_COLUMNS, Batch, Limits, Position
 from sentiment.files.opening import (
-    ENDINGS,
-    Input,
-    find_format,
+    choose_output,
+    list_inputs,
     make_output,
     open_input,
     strip_compression,
@@ -77,8 +76,29 @@ class PredictionResult:
     resumed: int
 
 
-def predict(cfg: DictConfig, observer: StageObserver | None = None) -> PredictionResult:
-    """Run one prediction job, or go on with one that was interrupted.
+def predict_files(cfg: DictConfig, observer: StageObserver | None = None) -> list[PredictionResult]:
+    """Predict every file that ``cfg.input`` stands for.
+
+    Of a folder or a pattern, each file has an output of the same name in the folder
+    ``cfg.output``, ``<folder>.predictions`` without it; files that are done already, with the
+    same model and settings, are passed over. See `predict` for parameters and errors.
+    """
+    paths, folder = list_inputs(cfg.input)
+    if folder is None:
+        return [predict(cfg, observer)]
+    home = Path(cfg.output or f"{folder.resolve()}.predictions").expanduser()
+    results = []
+    for path in paths:
+        inner = strip_compression(path.relative_to(folder))
+        one = OmegaConf.merge(cfg, {"input": str(path), "output": str(home / inner)})
+        results.append(predict(cast("DictConfig", one), observer, keep_finished=True))
+    return results
+
+
+def predict(
+    cfg: DictConfig, observer: StageObserver | None = None, *, keep_finished: bool = False
+) -> PredictionResult:
+    """Run one prediction job on one file, or go on with one that was interrupted.
 
     Parameters
     ----------
@@ -86,6 +106,9 @@ def predict(cfg: DictConfig, observer: StageObserver | None = None) -> Predictio
         As composed from ``conf/predict.yaml``, checked.
     observer : StageObserver, optional
         Whoever watches.
+    keep_finished : bool
+        Whether the result of the same job is returned, if its output is there, in place of an
+        error.
 
     Raises
     ------
@@ -98,17 +121,17 @@ def predict(cfg: DictConfig, observer: StageObserver | None = None) -> Predictio
     path = Path(cfg.input).expanduser()
     source = open_input(path, cfg.encoding, cfg.sep)
     text_column = _choose_text_column(path, source.columns, cfg.text_column)
-    target, kind = _choose_output(path, source, cfg.output, scorer.format)
+    target, kind = choose_output(path, source, cfg.output, scorer.format)
     partial = PartialOutput(target, overwrite=cfg.overwrite)
+    report = partial.read_finished()
+    if report and report["job"]["input"] == str(path.resolve()):
+        return _read_result(partial, report)
     state = partial.read_state()
-    if state and state.get("complete"):
-        partial.finish(state["report"], state["ready"])
-        if state["report"]["input"]["path"] == str(path.resolve()):
-            return _read_result(partial, state["report"])
-        state = partial.read_state()
-
     choice = _choose_model(scorer, tracker, state)
     job = _describe_job(path, choice, scorer, text_column, kind, cfg)
+    if keep_finished and not cfg.overwrite and (report := partial.read_report(job)):
+        return _read_result(partial, report)
+    partial.check_free()
     if state and not partial.check_same(state, job):
         state = None
     classifier = make_fast(load_model(choice.path))
@@ -139,7 +162,7 @@ def predict(cfg: DictConfig, observer: StageObserver | None = None) -> Predictio
             raise
         partial.flush()
         seconds = time.perf_counter() - begun
-        report = _make_report(path, choice, job, tally, seconds, start.row)
+        report = _make_report(choice, job, tally, seconds, start.row)
         partial.finish(report, output.finish(partial.partial).name)
     return _read_result(partial, report)
 
@@ -200,25 +223,6 @@ def _choose_text_column(path: Path, columns: list[str], wanted: str | None) -> s
     return found
 
 
-def _choose_output(
-    path: Path, source: Input, wanted: str | None, form: str | None
-) -> tuple[Path, str]:
-    """Return where to write and in what format."""
-    if wanted is not None:
-        output = Path(wanted).expanduser()
-        if output.resolve() == path.resolve():
-            raise ConfigError([f"output is '{output}', which is the input; name another file."])
-        if strip_compression(output) != output:
-            raise ConfigError(
-                [f"output is '{output}', but outputs are not compressed; name it without "
-                 f"{output.suffix}."]
-            )  # fmt: skip
-        return output, form or find_format(output, "output")
-    plain = strip_compression(path)
-    ending = ENDINGS[form] if form else plain.suffix
-    return plain.with_name(f"{plain.stem}.predictions{ending}"), form or source.kind
-
-
 def _describe_job(
     path: Path, choice: ModelChoice, scorer: BatchScorer, text_column: str, kind: str,
     cfg: DictConfig,
@@ -244,16 +248,15 @@ def _describe_job(
 
 
 def _make_report(
-    path: Path, choice: ModelChoice, job: dict[str, Any], tally: Tally, seconds: float, before: int
+    choice: ModelChoice, job: dict[str, Any], tally: Tally, seconds: float, before: int
 ) -> dict[str, Any]:
     if tally.read != tally.written + tally.rejected:
         raise AssertionError(f"{tally.read} rows in, {tally.written} + {tally.rejected} out")
     model = {key: str(value) for key, value in asdict(choice).items()}
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": model | {"sha256": job["sha256"]},
-        "input": {"path": job["input"], "bytes": job["size"], "text_column": job["text_column"]},
-        "settings": {key: job[key] for key in ("max_chars", "empty", "encoding", "sep", "format")},
+        "model": model,
+        "job": job,
         "rows": {
             "read": tally.read,
             "written": tally.written,
@@ -268,7 +271,7 @@ def _make_report(
 
 
 def _read_result(partial: PartialOutput, report: dict[str, Any]) -> PredictionResult:
-    model = {key: value for key, value in report["model"].items() if key != "sha256"}
+    model = report["model"]
     return PredictionResult(
         output=partial.output,
         rejected=partial.rejected if report["rows"]["rejected"] else None,

@@ -96,7 +96,10 @@ def mistake(*overrides: str) -> str:
             "deploy.metric is 'auc'. Did you mean 'roc_auc'? Expected one of accuracy, precision, "
             "recall, f1, roc_auc, log_loss, brier, ece.",
         ),
-        ("deploy.max_chars=0", "deploy.max_chars is 0; expected a whole number of characters above 0."),
+        (
+            "deploy.max_chars=0",
+            "deploy.max_chars is 0; expected a whole number of characters above 0.",
+        ),
         ("deploy.format=xls", "deploy.format is 'xls'; expected one of csv, parquet, jsonl."),
     ],
 )  # fmt: skip

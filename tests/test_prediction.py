@@ -22,7 +22,7 @@ from sentiment.errors import (
 )
 from sentiment.files.opening import ENDINGS
 from sentiment.model_files import load_model, save_model
-from sentiment.prediction import PredictionResult, predict
+from sentiment.prediction import PredictionResult, predict, predict_files
 from sentiment.scoring import BatchScorer
 from sentiment.training import TrainingResult
 
@@ -264,3 +264,39 @@ def test_an_input_that_is_not_there(predict_file: Predict, tmp_path: Path) -> No
 def test_scorer_settings_are_checked_at_once() -> None:
     with pytest.raises(ConfigError, match="4 problems"):
         BatchScorer(metric="x", max_chars=0, empty="drop", format="xls")
+
+
+def test_a_folder_and_a_pattern_stand_for_many_files(
+    trained: TrainingResult, store: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    (folder / "more").mkdir(parents=True)
+    for name in ("a.csv", "b.csv", "more/c.csv", "notes.md", ".hidden.csv"):
+        (folder / name).write_text("text\ngood\nbad\n")
+    (folder / "d.csv.gz").write_bytes(gzip.compress(b"text\ngood\n"))
+
+    def run(*words: str) -> list[PredictionResult]:
+        where = [f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
+        return predict_files(compose("predict", [*where, *words]))
+
+    results = run(f"input='{folder}'")
+    home = tmp_path / "in.predictions"
+    assert [one.output for one in results] == [home / n for n in ("a.csv", "b.csv", "d.csv")]
+    stamps = [one.output.stat().st_mtime_ns for one in results]
+    (home / "b.csv").unlink()
+    again = run(f"input='{folder}'")
+    assert [one.tally for one in again] == [one.tally for one in results]
+    assert [one.output.stat().st_mtime_ns == t for one, t in zip(again, stamps, strict=True)] == [
+        True,
+        False,
+        True,
+    ]
+    (folder / "a.csv").write_text("text\nchanged\n")
+    with pytest.raises(OutputExistsError):
+        run(f"input='{folder}'")
+    pattern = run(f"input='{folder}/**/*.csv'", f"output='{tmp_path}/all'")
+    assert [one.output for one in pattern] == [
+        tmp_path / "all" / name for name in ("a.csv", "b.csv", "more/c.csv")
+    ]
+    with pytest.raises(EmptyDataError, match="no file has such a name"):
+        run(f"input='{folder}/*.jsonl'")

@@ -1,5 +1,6 @@
 """Every command in the README runs, on little data."""
 
+import gzip
 import os
 import re
 import shlex
@@ -52,6 +53,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Path:
             for topic in ("billing", "login", "other")
         )
     )
+    table = "id;text\n" + "".join(f"{n};très bon\n" for n in range(9))
+    (folder / "export.csv.gz").write_bytes(gzip.compress(table.encode("latin-1")))
     done = starter.run(folder, "train", "experiment=quick_look", "data.limit=300")
     assert done.returncode == 0, done.stderr
     return folder

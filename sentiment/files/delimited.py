@@ -64,7 +64,7 @@ class DelimitedFile:
         if not data.strip():
             raise EmptyDataError(f"'{source.path}'", "the file is empty")
         self.separator = separator or _choose_separator(data)
-        records = _Split(data, ord(self.separator), 0, final=True)
+        records = Split(data, ord(self.separator), 0, final=True)
         if records.fields[0] < 0:
             raise UnreadableFileError(source.path, "CSV", f"its first line has {_STRAY}")
         end = int(records.bounds[0, 1])
@@ -80,7 +80,7 @@ class DelimitedFile:
             raise UnreadableFileError(
                 self.source.path, "CSV", "its first line holds zero bytes; is it encoding=utf-16?"
             )
-        split = _Split(self.header, ord(self.separator), count, final=True, wanted=range(count))
+        split = Split(self.header, ord(self.separator), count, final=True, wanted=range(count))
         try:
             names: list[str] = [split.gather(k)[0].as_py() for k in range(count)]
             self.header.decode()
@@ -115,7 +115,7 @@ class DelimitedFile:
             block = next(blocks, b"")
             final = not block
             waiting += block
-            split = _Split(
+            split = Split(
                 waiting, ord(self.separator), len(self.columns),
                 final=final, give_up=len(waiting) > LONGEST, wanted=[column],
             )  # fmt: skip
@@ -127,7 +127,7 @@ class DelimitedFile:
                 waiting, end = waiting[split.next :], batch.end
                 yield batch
 
-    def _make_batch(self, data: bytes, split: "_Split", limits: Limits, start: Position) -> Batch:
+    def _make_batch(self, data: bytes, split: "Split", limits: Limits, start: Position) -> Batch:
         refused, blank = Refusals(), np.zeros(split.count, bool)
         if len(self.columns) > 1:  # an empty line of one column is an empty text
             blank = split.bounds[:, 0] == split.bounds[:, 1]
@@ -172,7 +172,7 @@ class DelimitedFile:
         return f"wrong number of fields: {found}, expected {len(self.columns)}"
 
     def _make_table(self, data: bytes, stop: int, kept: np.ndarray) -> pa.Table:
-        again = _Split(
+        again = Split(
             data, ord(self.separator), len(self.columns),
             final=True, wanted=range(len(self.columns)), stop=stop,
         )  # fmt: skip
@@ -180,7 +180,7 @@ class DelimitedFile:
         return pa.table(dict(zip(self.columns, columns, strict=True)))
 
 
-class _Split:
+class Split:
     """The records of a part of a file; see `kernels.split_records` for the arrays."""
 
     def __init__(
@@ -216,7 +216,7 @@ class _Split:
         )
 
 
-def _refuse_undecodable(data: bytes, split: _Split, refused: Refusals) -> None:
+def _refuse_undecodable(data: bytes, split: Split, refused: Refusals) -> None:
     """Refuse the records that are not UTF-8."""
     if is_utf8(memoryview(data)[: split.next]):
         return
@@ -239,7 +239,7 @@ def _choose_separator(data: bytes) -> str:
     """Return the separator by which most records have as many fields as the line of names."""
     sample, best = data[:_SAMPLE], (0.0, 0, ",")
     for separator in SEPARATORS:
-        fields = _Split(sample, ord(separator), 0, final=len(data) <= _SAMPLE).fields
+        fields = Split(sample, ord(separator), 0, final=len(data) <= _SAMPLE).fields
         if len(fields) and fields[0] > 1:
             even = float(np.mean(fields == fields[0]))
             best = max(best, (even, int(fields[0]), separator), key=lambda one: one[:2])

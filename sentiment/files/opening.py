@@ -1,9 +1,10 @@
 """Which format an input has, and which one its output."""
 
+import glob
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentiment.errors import ConfigError, InputNotFoundError
+from sentiment.errors import ConfigError, EmptyDataError, InputNotFoundError
 from sentiment.files.delimited import DelimitedFile
 from sentiment.files.json_lines import JsonLinesFile
 from sentiment.files.outputs import (
@@ -52,6 +53,40 @@ def find_format(path: Path, setting: str) -> str:
         ) from None
 
 
+def list_inputs(named: str) -> tuple[list[Path], Path | None]:
+    """Return the files that `named` stands for, and the folder that holds them if it is of many.
+
+    Parameters
+    ----------
+    named : str
+        A file, a folder, of which all files of a known format are meant, or a pattern such as
+        ``reviews/*.csv``.
+
+    Raises
+    ------
+    EmptyDataError
+        A folder or a pattern stands for no file.
+    """
+    path = Path(named).expanduser()
+    if path.is_dir():
+        found = [one for one in path.iterdir() if strip_compression(one).suffix.lower() in FORMATS]
+        folder, reason = path, "no file in it has a known format"
+    elif glob.has_magic(named) and not path.exists():
+        found = [Path(one) for one in glob.glob(str(path), recursive=True)]  # noqa: PTH207
+        folder, reason = _find_plain_part(path), "no file has such a name"
+    else:
+        return [path], None
+    files = sorted(one for one in found if one.is_file() and not one.name.startswith("."))
+    if not files:
+        raise EmptyDataError(f"'{named}'", reason)
+    return files, folder
+
+
+def _find_plain_part(pattern: Path) -> Path:
+    """Return the last folder of `pattern` that is named in full."""
+    return next(parent for parent in pattern.parents if not glob.has_magic(str(parent)))
+
+
 def strip_compression(path: Path) -> Path:
     """Return `path` without an ending that says how it is compressed."""
     return path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
@@ -93,3 +128,35 @@ def make_output(source: Input, kind: str, labels: Sequence[str]) -> Output:
             return TableJsonLines(labels)
         case _:
             return TableParquet(labels)
+
+
+def choose_output(
+    path: Path, source: Input, wanted: str | None, form: str | None
+) -> tuple[Path, str]:
+    """Return where to write and in what format.
+
+    Parameters
+    ----------
+    path, source : Path, Input
+        The input.
+    wanted, form : str, optional
+        The output and its format, as they were named.
+
+    Raises
+    ------
+    ConfigError
+        The output is the input, is compressed, or its ending is not known.
+    """
+    if wanted is not None:
+        output = Path(wanted).expanduser()
+        if output.resolve() == path.resolve():
+            raise ConfigError([f"output is '{output}', which is the input; name another file."])
+        if strip_compression(output) != output:
+            raise ConfigError(
+                [f"output is '{output}', but outputs are not compressed; name it without "
+                 f"{output.suffix}."]
+            )  # fmt: skip
+        return output, form or find_format(output, "output")
+    plain = strip_compression(path)
+    ending = ENDINGS[form] if form else plain.suffix
+    return plain.with_name(f"{plain.stem}.predictions{ending}"), form or source.kind

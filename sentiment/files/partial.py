@@ -39,20 +39,41 @@ class PartialOutput:
         self._partial_rejected = output.with_name(f"{self.rejected.name}.partial")
         self._state = output.with_name(f"{output.name}.partial.json")
 
-    def read_state(self) -> dict[str, Any] | None:
-        """Return what the last checkpoint said, if there is one that can be gone on with.
+    def read_finished(self) -> dict[str, Any] | None:
+        """Return the report of a job that was killed while its files got their names.
+
+        They have them afterwards.
+        """
+        state = self.read_state()
+        if state is None or not state.get("complete"):
+            return None
+        self.finish(state["report"], state["ready"])
+        report: dict[str, Any] = state["report"]
+        return report
+
+    def read_report(self, job: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the report of a finished output, if it is of the same `job`."""
+        if not self.output.exists():
+            return None
+        try:
+            report: dict[str, Any] = json.loads(self.report.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        return report if report.get("job") == job else None
+
+    def check_free(self) -> None:
+        """Check that an output that is there may be replaced.
 
         Raises
         ------
         OutputExistsError
-            The output is there already.
+            It may not.
         """
-        state = self._load()
-        if state is None and self.output.exists() and not self.overwrite:
+        if self.output.exists() and not self.overwrite:
             raise OutputExistsError(self.output)
-        return state
 
-    def _load(self) -> dict[str, Any] | None:
+    def read_state(self) -> dict[str, Any] | None:
+        """Return what the last checkpoint said, if there is one that can be gone on with."""
         try:
             state: dict[str, Any] = json.loads(self._state.read_text())
         except (FileNotFoundError, ValueError):
@@ -97,6 +118,10 @@ class PartialOutput:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise OutputBusyError(self.output) from error
+            if not self.partial.exists() or not os.path.samestat(
+                os.fstat(file.fileno()), self.partial.stat()
+            ):  # another process has just finished it
+                raise OutputBusyError(self.output)
             self._file, self._rejected = file, rejected
             for one, name in ((file, "size"), (rejected, "rejected_size")):
                 one.truncate(state[name] if state else 0)
