@@ -74,7 +74,7 @@ def bench_predict_large(plan: Plan) -> dict[str, Figure]:
     seconds, _ = time_in_turn(works, plan.slow_rounds)
     ratios = [b / a for a, b in zip(seconds[OURS], seconds["by hand"], strict=True)]
     figures["predict_by_hand"] = summarize(
-        f"predict.py against pandas and scikit-learn, {_ROWS:,} reviews, whole processes", "x", ratios,
+        f"predict.py against pandas and scikit-learn, {_ROWS:,} reviews", "x", ratios,
         target=8, aim=20, seconds=seconds,
     )  # fmt: skip
     return figures

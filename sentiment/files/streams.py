@@ -11,7 +11,7 @@ import pyarrow as pa
 from sentiment.errors import ConfigError, UnreadableFileError
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-BLOCK = 8 * 2**20
+BLOCK = 2**22
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32",
