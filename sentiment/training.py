@@ -23,6 +23,7 @@ from sentiment.evaluation import (
     cross_validate,
     evaluate,
     score,
+    scores_file,
 )
 from sentiment.explanation import telling_terms
 from sentiment.model_files import load_model
@@ -33,6 +34,8 @@ from sentiment.tracking import Tracker
 
 EVALUATED = ("validation", "test")
 EXAMPLE_ROWS = 3
+# Characters of each text that are kept beside its scores, for whoever looks at mistakes.
+EXCERPT = 200
 
 
 @dataclass(frozen=True)
@@ -190,12 +193,17 @@ def _tags(dataset: Dataset, data: PreparedData, job: Job) -> dict[str, str]:
 def _save_results(
     folder: Path, pipeline: Pipeline, predictions: dict[str, Predictions], data: PreparedData
 ) -> None:
-    """Write figures, terms and the quality report into `folder`."""
+    """Write figures, scores of all rows, terms and the quality report into `folder`."""
     from sentiment.figures import save_figures, save_terms_figure
 
     figures = folder / "figures"
     for split, made in predictions.items():
         save_figures(made, split, figures)
+        excerpts = getattr(data, split)["text"].str[:EXCERPT]
+        table = made.to_frame().assign(excerpt=excerpts.to_numpy())
+        path = folder / scores_file(split)
+        path.parent.mkdir(exist_ok=True)
+        table.to_parquet(path, compression="zstd")
     terms = telling_terms(pipeline)
     if terms is not None:
         terms.to_csv(folder / "terms.csv", index=False)

@@ -9,7 +9,7 @@ import pytest
 
 from sentiment import training
 from sentiment.errors import ConfigError, FitError, TooFewRowsError, UnsavableModelError
-from sentiment.evaluation import METRICS
+from sentiment.evaluation import METRICS, Predictions, score, scores_file
 from sentiment.training import TrainingResult
 
 Train = Callable[..., TrainingResult]
@@ -65,9 +65,18 @@ def test_a_run_records_all_that_it_did(train_quickly: Train, store: Path) -> Non
         "metrics.json",
         "terms.csv",
         "figures",
+        "scores",
     } <= files
     figures = {Path(f.path).name for f in client.list_artifacts(result.run_id, "figures")}
     assert figures == FIGURES | {"terms.png"}
+    for split in ("validation", "test"):
+        path = mlflow.artifacts.download_artifacts(
+            run_id=result.run_id, artifact_path=scores_file(split)
+        )
+        table, rows = pd.read_parquet(path), getattr(result.data, split)
+        kept = score(Predictions.from_frame(table))
+        assert kept == {name: result.metrics[f"{split}/{name}"] for name in METRICS}
+        assert table["excerpt"].tolist() == rows["text"].str[:200].tolist()
     config = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/config.yaml")
     assert "max_features: 500" in config
     assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/overrides.txt") == "cv=3\nseed=5"

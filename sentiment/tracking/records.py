@@ -187,3 +187,20 @@ class Tracker(Protocol):
             The store cannot be opened.
         """
         raise NotImplementedError
+
+    def fetch_file(self, run_id: str, name: str) -> Path:
+        """Return a file that a run kept, on this machine.
+
+        Parameters
+        ----------
+        run_id : str
+            Id of the run.
+        name : str
+            Of the file, in the folder of the run.
+
+        Raises
+        ------
+        RunNotFoundError
+            The run has no such file.
+        """
+        raise NotImplementedError

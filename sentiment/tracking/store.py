@@ -92,6 +92,21 @@ class MlflowTracker(Tracker):
             )
         return _describe(f"models:/{models[-1].model_id}", found, why)
 
+    def fetch_file(self, run_id: str, name: str) -> Path:
+        """Return a file that a run kept, on this machine."""
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        self._connect()
+        try:
+            return Path(download_artifacts(run_id=run_id, artifact_path=name))
+        except (MlflowException, OSError) as error:
+            raise RunNotFoundError(
+                f"the file {name} of run {run_id!r}",
+                self.uri,
+                "Runs of an earlier version lack it: train that model again.",
+            ) from error
+
     def _create_run(self, name: str, tags: dict[str, str]) -> str:
         client = self._connect()
         experiment = self._experiment_id(client)
