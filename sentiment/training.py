@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 from sklearn.pipeline import Pipeline
@@ -26,9 +25,8 @@ from sentiment.evaluation import (
     scores_file,
 )
 from sentiment.explanation import telling_terms
-from sentiment.model_files import load_model
 from sentiment.pipeline import count_ahead, fit, make_pipeline
-from sentiment.scoring import BatchScorer
+from sentiment.scoring import Answerer
 from sentiment.stages import Stage, StageObserver, Stages
 from sentiment.tracking import Tracker
 
@@ -104,7 +102,7 @@ def train(
             make(cfg, "features", "fit", "transform"),
             make(cfg, "model", "fit", "predict_proba"),
         )
-        scorer: BatchScorer = make(cfg, "deploy", "score")
+        make(cfg, "deploy", "score")  # what is wrong with it is told now
         tracker: Tracker = make(cfg, "tracking", "start")
     with stages("prepare data"):
         data = prepare_data(dataset, cfg.seed) if data is None else data
@@ -141,7 +139,7 @@ def train(
             example = pd.DataFrame({"text": data.train["text"].iloc[:EXAMPLE_ROWS]})
             address, path = run.log_model(pipeline, example, job.folder)
         with stages("rehearse deployment"):
-            late = _rehearse(scorer, path, data.validation, predictions["validation"])
+            late = _rehearse(path, data.validation, predictions["validation"])
         late |= _stage_metrics(stages.done)
         run.log_metrics(late)
         metrics |= late
@@ -211,9 +209,7 @@ def _save_results(
     (folder / "quality.json").write_text(json.dumps(data.report.to_dict(), indent=2) + "\n")
 
 
-def _rehearse(
-    scorer: BatchScorer, path: Path, validation: pd.DataFrame, expected: Predictions
-) -> dict[str, float]:
+def _rehearse(path: Path, validation: pd.DataFrame, expected: Predictions) -> dict[str, float]:
     """Load the saved model as predict does, score validation rows with it and compare.
 
     Raises
@@ -221,11 +217,11 @@ def _rehearse(
     RuntimeError
         The saved model does not say what the fitted one said.
     """
-    loaded = load_model(path)
+    answerer = Answerer.load(path)
     start = time.perf_counter()
-    codes, _ = scorer.score(loaded, validation["text"])
+    answers = answerer.answer(validation["text"])
     seconds = time.perf_counter() - start
-    if not np.array_equal(loaded.classes_[codes], expected.predicted):
+    if answers.column("prediction").to_pylist() != expected.predicted.tolist():
         raise RuntimeError(f"the model saved as '{path}' predicts otherwise than the fitted one")
     return {
         "model/size_mb": path.stat().st_size / 1e6,

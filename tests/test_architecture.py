@@ -23,7 +23,8 @@ FLOORS = [
     {"models", "files"},
     {"pipeline", "model_files"},
     {"evaluation", "explanation", "linear", "tracking"},
-    {"figures", "scoring"},
+    {"decisions", "figures"},
+    {"scoring"},
     {"prediction", "training"},
     {"sweeps"},
 ]

@@ -6,7 +6,9 @@ import pytest
 from sentiment import errors
 from sentiment.errors import (
     BadRowsError,
+    ChangedInputError,
     ConfigError,
+    DatabaseError,
     EmptyDataError,
     FitError,
     InputNotFoundError,
@@ -18,6 +20,7 @@ from sentiment.errors import (
     TooFewClassesError,
     TooFewRowsError,
     TrackingStoreError,
+    UnexplainableModelError,
     UnfinishedOutputError,
     UnreadableFileError,
     UnsavableModelError,
@@ -108,6 +111,25 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         ConnectionError,
         "the tracking store 'http://x' cannot be used: nobody answers. Check tracking.uri, or "
         "train without tracking: tracking=off.",
+    ),
+    (
+        UnexplainableModelError("Model"),
+        TypeError,
+        "the answers of Model cannot be explained by terms, which takes a linear model. Leave "
+        "explain at false, or choose the run of such a model: deploy.run=<id>.",
+    ),
+    (
+        DatabaseError("sqlite:///x.db", "no such table: y"),
+        ConnectionError,
+        "the database 'sqlite:///x.db' cannot be read: no such table: y. Check the address in "
+        "input, and table or query.",
+    ),
+    (
+        ChangedInputError("sqlite:///x.db", 2000),
+        ValueError,
+        "the first 2,000 rows of 'sqlite:///x.db' are not those that the unfinished output was "
+        "begun with. Begin anew with overwrite=true; ORDER BY in a query keeps the order of its "
+        "rows.",
     ),
     (
         UnsavableModelError("Model", ["a.B"]),

@@ -128,7 +128,7 @@ def test_every_model_takes_two_and_more_classes(
     assert result.data.classes == [f"topic {k}" for k in range(classes)]
     assert np.isfinite([result.metrics[f"test/{name}"] for name in METRICS]).all()
     assert result.metrics["test/accuracy"] > 0.5
-    linear = model not in ("random_forest", "ensemble")
+    linear = model != "random_forest"
     assert {p.name for p in (result.folder / "figures").iterdir()} == FIGURES | (
         {"terms.png"} if linear else set()
     )

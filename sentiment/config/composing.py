@@ -45,6 +45,10 @@ class PredictConfig:
     text_column: str | None = None
     encoding: str | None = None
     sep: str | None = None
+    table: str | None = None
+    query: str | None = None
+    together: bool = False
+    explain: bool = False
     overwrite: bool = False
     outputs: str = "outputs"
 

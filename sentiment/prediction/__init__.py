@@ -1,0 +1,6 @@
+"""Predict: put a tracked model to work on inputs of any size, and lose nothing of them."""
+
+from sentiment.prediction.job import predict, predict_files
+from sentiment.prediction.results import PredictionResult
+
+__all__ = ["PredictionResult", "predict", "predict_files"]
