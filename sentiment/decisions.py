@@ -54,8 +54,9 @@ class DecisionRule:
         second, line = probabilities[:, 1], self.threshold
         if line != 0.5:  # a tie at 0.5 goes to the first class, as everywhere
             codes = (second >= line).astype(np.int64)
-        distance = np.where(codes == 1, (second - line) / (1 - line), (line - second) / line)
-        return codes, distance
+        # A threshold that was chosen may be at the end, with no room on one of its sides.
+        room = np.where(codes == 1, 1 - line, line)
+        return codes, np.abs(second - line) / np.maximum(room, np.finfo(float).tiny)
 
     def is_sure(self, confidence: np.ndarray) -> np.ndarray:
         """Return which rows are answered."""
@@ -151,7 +152,7 @@ def _find_threshold(goal: str, scores: Predictions) -> float:
             raise ConfigError(
                 [
                     f"deploy.threshold is {goal!r}, but on validation rows the {wanted} of "
-                    f"{scores.classes[1]!r} is {bound.max():.4f} at best; ask for less."
+                    f"'{scores.classes[1]}' is {bound.max():.4f} at best; ask for less."
                 ]
             )
         best = int(reached[np.argmax(other[reached])])
@@ -159,6 +160,4 @@ def _find_threshold(goal: str, scores: Predictions) -> float:
     following = sorted_scores[ends[best] + 1] if ends[best] + 1 < len(second) else 0.0
     between = (low + following) / 2
     # Of neighbours among floats, the middle is one of them.
-    threshold = between if between > following else low
-    # At 0 and 1, a rule has no room on one of its sides.
-    return float(np.clip(threshold, 1e-9, 1 - 1e-9))
+    return float(between if between > following else low)

@@ -54,6 +54,17 @@ class PredictConfig:
 
 
 @dataclass
+class ExplainConfig:
+    """What ``conf/explain.yaml`` holds."""
+
+    deploy: Any = MISSING
+    tracking: Any = MISSING
+    text: str = MISSING
+    output: str | None = None
+    outputs: str = "outputs"
+
+
+@dataclass
 class SearchConfig:
     """Which search ``conf/best.yaml`` means."""
 
@@ -71,7 +82,12 @@ class BestConfig:
     outputs: str = "outputs"
 
 
-SCHEMAS: dict[str, type] = {"train": TrainConfig, "predict": PredictConfig, "best": BestConfig}
+SCHEMAS: dict[str, type] = {
+    "train": TrainConfig,
+    "predict": PredictConfig,
+    "explain": ExplainConfig,
+    "best": BestConfig,
+}
 
 
 def register_schemas() -> None:

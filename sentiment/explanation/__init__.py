@@ -2,5 +2,12 @@
 
 from sentiment.explanation.rows import RowExplainer
 from sentiment.explanation.weights import linear_weights, telling_terms
+from sentiment.explanation.words import TextExplanation, explain_text
 
-__all__ = ["RowExplainer", "linear_weights", "telling_terms"]
+__all__ = [
+    "RowExplainer",
+    "TextExplanation",
+    "explain_text",
+    "linear_weights",
+    "telling_terms",
+]

@@ -84,10 +84,11 @@ class RowExplainer:
     def _describe(self, columns: np.ndarray, numbers: "_NumberStrings", side: int) -> pa.Array:
         parts = []
         for place, column in enumerate(columns):
-            there = pa.array(column, mask=column < 0)
+            there = pa.array(np.maximum(column, 0), mask=column < 0)
             terms = self._strings.take(there).cast(pa.string())
-            parts.append(pc.binary_join_element_wise(terms, numbers.get(side, place), " "))
-        return pc.binary_join_element_wise(*parts, "; ", null_handling="skip")
+            part = pc.binary_join_element_wise(terms, " ", numbers.get(side, place), "; ", "")
+            parts.append(part.fill_null(""))
+        return pc.utf8_rtrim(pc.binary_join_element_wise(*parts, ""), "; ")
 
 
 class _NumberStrings:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,8 +165,8 @@ class DatabaseRows:
                 result = connection.execution_options(**options).execute(self._statement)
                 if not result.returns_rows:
                     raise ConfigError(["query returns no rows; expected a SELECT."])
-                yield result
-                result.close()
+                with closing(result):
+                    yield result
         except SQLAlchemyError as error:
             raise DatabaseError(self._shown, _explain(error)) from error
 

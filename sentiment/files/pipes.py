@@ -134,7 +134,9 @@ class StreamOutput:
 
     def append(self, data: bytes, rejects: list[Reject]) -> None:
         """Write rows and rejected rows."""
-        self._stream.write(data)
+        rest = memoryview(data)
+        while rest:  # without a buffer (PYTHONUNBUFFERED), a pipe takes what fits into it
+            rest = rest[self._stream.write(rest) :]
         if rejects:
             header = not self.rejected.exists()
             with self.rejected.open("ab") as file:

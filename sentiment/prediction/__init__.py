@@ -2,5 +2,6 @@
 
 from sentiment.prediction.job import predict, predict_files
 from sentiment.prediction.results import PredictionResult
+from sentiment.prediction.single import ExplanationResult, explain
 
-__all__ = ["PredictionResult", "predict", "predict_files"]
+__all__ = ["ExplanationResult", "PredictionResult", "explain", "predict", "predict_files"]

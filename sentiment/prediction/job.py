@@ -136,7 +136,10 @@ def predict(
             if not tally.read:
                 raise EmptyDataError(f"'{source.origin.name}'")
         except ChangedInputError:
-            raise  # what is there is not worth less for it
+            if not cfg.overwrite:
+                raise  # what was begun with other rows is not worth less for it
+            partial.discard()
+            return predict(cfg, observer, source)
         except SentimentError:
             partial.discard()
             raise
