@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 from conftest import ROOT, write_frame
 from postgresql import serve
+from starting import Starter
 
 from sentiment.config import compose
 from sentiment.errors import ChangedInputError, ConfigError, DatabaseError, InputNotFoundError
@@ -60,19 +62,24 @@ def read_plain(path: Path) -> list[dict[str, str]]:
 # --- pipes
 
 
-def pipe(data: bytes, folder: Path, model: str, *words: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [
-            sys.executable, str(ROOT / "scripts" / "predict.py"), "input=-",
-            f"deploy.run={model}", "tracking=off", *words,
-        ],
-        cwd=folder, input=data, capture_output=True, check=False, timeout=120,
-    )  # fmt: skip
+Pipe = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def pipe(starter: Starter, model: str, tmp_path: Path) -> Pipe:
+    """Predict what comes through standard input."""
+
+    def pipe(data: bytes, *words: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "stdin").write_bytes(data)
+        words = ("input=-", f"deploy.run={model}", "tracking=off", *words)
+        return starter.run(tmp_path, "predict", *words, stdin=tmp_path / "stdin")
+
+    return pipe
 
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_a_pipe_gives_what_a_file_gives(
-    model: str, run: Run, table: pd.DataFrame, tmp_path: Path, compress: bool
+    pipe: Pipe, run: Run, table: pd.DataFrame, tmp_path: Path, compress: bool
 ) -> None:
     path = tmp_path / "x.csv"
     # More than one look ahead, and more than one block.
@@ -81,50 +88,59 @@ def test_a_pipe_gives_what_a_file_gives(
     path.write_bytes(data)
     assert len(data) > 5_000_000
     [file] = run(f"input='{path}'")
-    done = pipe(gzip.compress(data) if compress else data, tmp_path, model)
+    done = pipe(gzip.compress(data) if compress else data)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == file.output.read_bytes()
-    told = done.stderr.decode()
-    assert "rows     4,501 read = 4,500 written + 1 rejected" in told
-    assert "output   standard output" in told
+    assert done.stdout == file.output.read_text()
+    assert "rows     4,501 read = 4,500 written + 1 rejected" in done.stderr
+    assert "output   standard output" in done.stderr
     assert file.rejected is not None
     assert (tmp_path / "stdout.rejected.csv").read_bytes() == file.rejected.read_bytes()
 
 
-def test_a_pipe_of_json_lines(model: str, tmp_path: Path) -> None:
+def test_a_pipe_of_json_lines(pipe: Pipe) -> None:
     data = b'{"text": "good"}\n{"text": null}\n{"text": "bad"}\n'
-    done = pipe(data, tmp_path, model, "deploy.format=csv")
-    rows = list(csv.DictReader(io.StringIO(done.stdout.decode())))
+    rows = list(csv.DictReader(io.StringIO(pipe(data, "deploy.format=csv").stdout)))
     assert [row["text"] for row in rows] == ["good", "bad"]
     assert list(rows[0]) == ["text", "prediction", "probability"]
-    again = pipe(data, tmp_path, model)
-    lines = [json.loads(line) for line in again.stdout.splitlines()]
+    lines = [json.loads(line) for line in pipe(data).stdout.splitlines()]
     assert [one["prediction"] for one in lines] == [row["prediction"] for row in rows]
 
 
-def test_a_pipe_that_is_read_no_further_is_no_mistake(model: str, tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_text("text\n" + "a film\n" * 200_000)
-    reader = subprocess.run(
-        f"{sys.executable} {ROOT}/scripts/predict.py input=x.csv output=- tracking=off "
-        f"'deploy.run={model}' | head -2; echo ${{PIPESTATUS[0]}}",
-        cwd=tmp_path, shell=True, executable="/bin/bash", capture_output=True, text=True,
-        check=True, timeout=120,
-    )  # fmt: skip
-    lines = reader.stdout.splitlines()
-    assert lines[0] == "text,prediction,probability"
-    assert lines[1].startswith("a film,")
-    assert lines[2] == str(128 + signal.SIGPIPE)
-    assert "Traceback" not in reader.stderr
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_real_pipe_loses_nothing_and_may_end_early(
+    model: str, tmp_path: Path, unbuffered: str
+) -> None:
+    lines = 60_000
+    program = (
+        f"(echo text; yes 'a film' | head -{lines}) | "
+        f"{sys.executable} {ROOT}/scripts/predict.py input=- tracking=off 'deploy.run={model}' | "
+        "{reader}; echo ${{PIPESTATUS[*]}}"
+    )
+
+    def run(reader: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            program.format(reader=reader), cwd=tmp_path, shell=True, executable="/bin/bash",
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered}, capture_output=True, text=True,
+            check=True, timeout=120,
+        )  # fmt: skip
+
+    assert run("wc -l").stdout.split() == [str(lines + 1), "0", "0", "0"]
+    done = run("head -2")
+    told = done.stdout.splitlines()
+    assert told[0] == "text,prediction,probability"
+    assert told[1].startswith("a film,")
+    assert told[2] == f"0 {128 + signal.SIGPIPE} 0"
+    assert "Traceback" not in done.stderr
 
 
-def test_what_a_pipe_cannot_be(model: str, tmp_path: Path) -> None:
-    empty = pipe(b"", tmp_path, model)
+def test_what_a_pipe_cannot_be(pipe: Pipe) -> None:
+    empty = pipe(b"")
     assert empty.returncode == 2
-    assert b"'standard input' holds no data" in empty.stderr
-    binary = pipe(b"text\ngood\n", tmp_path, model, "deploy.format=parquet")
+    assert "'standard input' holds no data" in empty.stderr
+    binary = pipe(b"text\ngood\n", "deploy.format=parquet")
     assert binary.returncode == 2
-    assert b"Parquet is not written to standard output" in binary.stderr
-    assert binary.stdout == b""
+    assert "Parquet is not written to standard output" in binary.stderr
+    assert binary.stdout == ""
 
 
 # --- databases

@@ -53,7 +53,7 @@ def explain(cfg: DictConfig) -> ExplanationResult:
     """
     text = sys.stdin.read() if cfg.text == PIPE else cfg.text
     if not text.strip():
-        raise EmptyDataError("text", "there is nothing in it")
+        raise EmptyDataError("'text'", "there is nothing in it")
     scorer: BatchScorer = make(cfg, "deploy", "score")
     tracker: Tracker = make(cfg, "tracking", "find_model")
     choice = choose_model(scorer, tracker, state=None)
