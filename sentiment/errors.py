@@ -227,6 +227,16 @@ class DatabaseError(SentimentError, ConnectionError):
         )
 
 
+class ClusterError(SentimentError, ConnectionError):
+    """A cluster cannot be reached, or does not do its work."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"the Dask cluster {address} failed: {reason.strip().rstrip('.')}. Check "
+            "deploy.address and the logs of its workers, or use this process: deploy=batch."
+        )
+
+
 class ChangedInputError(SentimentError, ValueError):
     """What was read of an input is not there any more, so that nobody can go on behind it."""
 

@@ -40,9 +40,13 @@ class Answerer:
         How answers are made of probabilities; the most probable class without it.
     explain : bool
         Whether the terms that spoke most for and against an answer are added to it.
+    path : Path, optional
+        The file that `pipeline` was loaded from, for those who load it elsewhere.
 
     Attributes
     ----------
+    rule, explains : DecisionRule, bool
+        As above.
     labels : list of str
         What can be answered.
     schema : Schema
@@ -55,10 +59,17 @@ class Answerer:
     """
 
     def __init__(
-        self, pipeline: Pipeline, rule: DecisionRule | None = None, *, explain: bool = False
+        self,
+        pipeline: Pipeline,
+        rule: DecisionRule | None = None,
+        *,
+        explain: bool = False,
+        path: Path | None = None,
     ) -> None:
         self._classifier = make_fast(pipeline)
-        self._rule = rule = rule or DecisionRule()
+        self._path = path
+        self.rule = rule = rule or DecisionRule()
+        self.explains = explain
         self._explainer = RowExplainer(pipeline) if explain else None
         self.labels = [str(label) for label in pipeline.classes_]
         if rule.least_confidence > 0:
@@ -68,7 +79,19 @@ class Answerer:
     @classmethod
     def load(cls, path: Path, rule: DecisionRule | None = None, *, explain: bool = False) -> Self:
         """Return an answerer with the model in the skops file `path`; see `load_model`."""
-        return cls(load_model(path), rule, explain=explain)
+        return cls(load_model(path), rule, explain=explain, path=path)
+
+    def read_file(self) -> bytes:
+        """Return the file of the model.
+
+        Raises
+        ------
+        ValueError
+            It is not known.
+        """
+        if self._path is None:
+            raise ValueError("the model was not loaded from a file")
+        return self._path.read_bytes()
 
     def answer(self, texts: pa.Array | pd.Series) -> pa.RecordBatch:
         """Return what the model says of `texts`.
@@ -91,8 +114,8 @@ class Answerer:
         if frame.empty:
             return pa.RecordBatch.from_pylist([], self.schema)
         probabilities = self._classifier.predict_proba(frame)
-        codes, confidence = self._rule.decide(probabilities)
-        answered = np.where(self._rule.is_sure(confidence), codes, len(self.labels) - 1)
+        codes, confidence = self.rule.decide(probabilities)
+        answered = np.where(self.rule.is_sure(confidence), codes, len(self.labels) - 1)
         columns = [
             pa.DictionaryArray.from_arrays(pa.array(answered, pa.int32()), self.labels),
             pa.array(probabilities[np.arange(len(codes)), codes]),

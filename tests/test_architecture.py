@@ -25,6 +25,7 @@ FLOORS = [
     {"evaluation", "explanation", "linear", "tracking"},
     {"decisions", "figures"},
     {"scoring"},
+    {"distribution"},
     {"prediction", "training"},
     {"sweeps"},
 ]
@@ -34,6 +35,8 @@ ONLY_IN = {
     "mlflow": {"tracking"},
     "hydra": {"config", "sweeps"},
     "optuna": {"sweeps"},
+    "distributed": {"distribution"},
+    "sqlalchemy": {"files", "sweeps", "tracking"},
     "matplotlib": {"figures", "sweeps"},
     "rich": set(),
 }

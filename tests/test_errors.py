@@ -7,6 +7,7 @@ from sentiment import errors
 from sentiment.errors import (
     BadRowsError,
     ChangedInputError,
+    ClusterError,
     ConfigError,
     DatabaseError,
     EmptyDataError,
@@ -123,6 +124,12 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         ConnectionError,
         "the database 'sqlite:///x.db' cannot be read: no such table: y. Check the address in "
         "input, and table or query.",
+    ),
+    (
+        ClusterError("tcp://x:1", "nobody answers."),
+        ConnectionError,
+        "the Dask cluster tcp://x:1 failed: nobody answers. Check deploy.address and the logs of "
+        "its workers, or use this process: deploy=batch.",
     ),
     (
         ChangedInputError("sqlite:///x.db", 2000),

@@ -106,7 +106,7 @@ def predict(
     choice = choose_model(scorer, tracker, state)
     pipeline = load_model(choice.path)
     rule = choose_rule(scorer, tracker, choice, pipeline.classes_)
-    answerer = Answerer(pipeline, rule, explain=cfg.explain)
+    answerer = Answerer(pipeline, rule, explain=cfg.explain, path=choice.path)
     job = _describe_job(source, choice, scorer, text_column, kind, cfg) | asdict(rule)
     if keep_finished and not cfg.overwrite and (report := partial.read_report(job)):
         return read_result(partial, report)
