@@ -1,0 +1,76 @@
+"""Loading of models that anybody may have made."""
+
+import re
+import struct
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import skops.io
+from sklearn.pipeline import Pipeline
+
+from sentiment.errors import UntrustedModelError
+from sentiment.model_files.archive import Archive
+from sentiment.model_files.converting import convert, make_fast_part
+from sentiment.model_files.parts import check_parts
+from sentiment.model_files.schema import check_schema
+from sentiment.model_files.trusted import TRUSTED_TYPES
+
+# What is raised at a file whose parts do not fit together.
+_DAMAGE = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError,
+    MemoryError, OSError, RuntimeError, TypeError, ValueError, Warning,
+    re.error, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+_ONE_TEXT = pd.DataFrame({"text": ["a text"]})
+
+
+def load_model(path: Path) -> Pipeline:
+    """Return the pipeline in the skops file `path`, with the vectorizers of this project.
+
+    The file may be anything: no code of it is run, and it takes no more time and memory than a
+    model of its size.
+
+    Raises
+    ------
+    UntrustedModelError
+        The file is no skops file, holds a type that is not trusted, or is no text classifier.
+    """
+    with path.open("rb") as file:
+        try:
+            archive = Archive(file)
+            strangers = check_schema(archive)
+            # What is loaded is what was checked, whatever happens to the file.
+            model = None if strangers else skops.io.load(archive.pack(), trusted=TRUSTED_TYPES)
+        except _DAMAGE as error:
+            raise UntrustedModelError(path, f"it is not a sound skops file ({error})") from error
+    if strangers:
+        raise UntrustedModelError(path, f"it holds {', '.join(strangers)}")
+    try:
+        check_parts(model)
+    except _DAMAGE as error:
+        raise UntrustedModelError(path, str(error)) from error
+    try:
+        _rehearse(model)
+    except _DAMAGE as error:
+        raise UntrustedModelError(path, f"it does not take texts ({error})") from error
+    return convert(model, make_fast_part)
+
+
+def _rehearse(model: Any) -> None:
+    """Let the model answer one text."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        probabilities = model.predict_proba(_ONE_TEXT)
+    classes = model.classes_
+    strings = isinstance(classes, np.ndarray) and classes.dtype.kind == "U" and classes.ndim == 1
+    if not strings or len(classes) < 2 or not (classes[:-1] < classes[1:]).all():
+        raise ValueError("its classes are not strings in order")
+    if probabilities.shape != (1, len(classes)) or not np.isclose(probabilities.sum(), 1):
+        raise ValueError(f"it has {len(classes)} classes, and not a probability of each")
+    if not ((probabilities >= 0) & (probabilities <= 1 + 1e-9)).all():
+        raise ValueError("its probabilities are none")
