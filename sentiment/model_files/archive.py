@@ -21,7 +21,8 @@ _MOST_SCHEMA = 2**27
 _MOST_DIRECTORY = 2**23
 # The header of an array of tree nodes has some 400 characters.
 _MOST_HEADER = 1000
-_NAME = re.compile(r"\d+\.npy|schema\.json", re.ASCII)
+# Those that skops gives. Only arrays are read, but the others may be spoken of as what they are.
+_NAME = re.compile(r"[\w-]+\.(npy|npz|bin)|schema\.json", re.ASCII)
 _END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
 _END_SIZE, _LOCATOR_SIZE = 22, 20
 
@@ -58,7 +59,11 @@ class Archive:
         if not isinstance(schema, dict):
             raise ValueError("its schema.json is no object")
         self.schema: dict[str, Any] = schema
-        self.arrays = {name: _read_header(name, data) for name, data in self._members.items()}
+        self.arrays = {
+            name: _read_header(name, data)
+            for name, data in self._members.items()
+            if name.endswith(".npy")
+        }
 
     def pack(self) -> io.BytesIO:
         """Return the members as a new file, which holds nothing that was not looked at."""

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import skops.io
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import Pipeline
 
 from sentiment.errors import UntrustedModelError
 from sentiment.model_files.archive import Archive
-from sentiment.model_files.converting import convert, make_fast_part
-from sentiment.model_files.parts import check_parts
+from sentiment.model_files.converting import convert, hold_terms_in_dictionary, make_fast_part
+from sentiment.model_files.parts import check_parts, walk_parts
 from sentiment.model_files.schema import check_schema
 from sentiment.model_files.trusted import TRUSTED_TYPES
 
@@ -52,6 +53,9 @@ def load_model(path: Path) -> Pipeline:
         raise UntrustedModelError(path, f"it holds {', '.join(strangers)}")
     try:
         check_parts(model)
+        for part in list(walk_parts(model)):  # not the new terms
+            if isinstance(part, CountVectorizer):
+                hold_terms_in_dictionary(part)
     except _DAMAGE as error:
         raise UntrustedModelError(path, str(error)) from error
     try:

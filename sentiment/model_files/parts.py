@@ -15,8 +15,8 @@ from sklearn.feature_extraction.text import (
 from sklearn.pipeline import Pipeline
 from sklearn.tree import BaseDecisionTree
 
-from sentiment.data.cleaning import make_cleaner
 from sentiment.features.rules import find_rules
+from sentiment.model_files.converting import is_cleaner
 from sentiment.model_files.patterns import is_quick
 
 _STEPS = ["text", "clean", "features", "model"]
@@ -46,13 +46,11 @@ def check_parts(model: Any) -> None:
         raise ValueError("it is not a text classification pipeline")
     if [name for name, _ in model.steps] != _STEPS:
         raise ValueError(f"its steps are not {', '.join(_STEPS)}")
-    # What they do is known, and here it is in the right order.
-    cleaner = make_cleaner()
-    if type(model["clean"]) is not Pipeline or repr(model["clean"]) != repr(cleaner):
+    if type(model["clean"]) is not Pipeline or not is_cleaner(model["clean"]):
         raise ValueError("it does not clean texts as this project does")
     if repr(model["text"].func) != "operator.itemgetter('text')":
         raise ValueError("it does not read the column of the texts")
-    for part in walk_parts(model.steps[2:]):
+    for part in walk_parts(model):
         try:
             check_part(part)
         except ValueError as error:
@@ -67,14 +65,15 @@ def check_part(part: Any) -> None:
     ValueError, AttributeError, LookupError, TypeError, re.error
         Something is not as a pipeline of this project has it; a ValueError says what is there.
     """
-    if hasattr(part, "__dict__"):
+    if type(part).__module__.startswith("sklearn.") and hasattr(part, "__dict__"):
         _check_attributes(part)
     if isinstance(part, BaseEstimator):
         _check_estimator(part)
-    elif isinstance(part, np.random.RandomState):
-        # numpy reads on from there, wherever that is.
-        if not 0 <= part.get_state(legacy=False)["state"]["pos"] <= 624:
-            raise ValueError("a broken random state")
+    # numpy reads on from there, wherever that is.
+    elif isinstance(part, np.random.RandomState) and not (
+        0 <= part.get_state(legacy=False)["state"]["pos"] <= 624
+    ):
+        raise ValueError("a broken random state")
 
 
 def walk_parts(model: Any) -> Iterator[Any]:
@@ -90,7 +89,7 @@ def walk_parts(model: Any) -> Iterator[Any]:
             pending.extend(part.values())
         elif isinstance(part, list | tuple):
             pending.extend(part)
-        elif hasattr(part, "__dict__") and not isinstance(part, type):
+        elif type(part).__module__.startswith("sklearn.") and hasattr(part, "__dict__"):
             pending.extend(vars(part).values())
 
 

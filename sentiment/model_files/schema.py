@@ -58,7 +58,8 @@ class _Checker:
             ours = _list_transformers().get(_describe(node))
             if ours is not None:
                 return deepcopy(ours)
-        if kind not in LOADABLE.get(loader, ()):
+            self.strangers.add(kind)  # and so is what it calls
+        elif kind not in LOADABLE.get(loader, ()):
             self.strangers.add(kind)
             return node
         match loader:
