@@ -436,4 +436,3 @@ def an_array_that_is_a_zip(bench: Bench) -> None:
     file = io.BytesIO()
     np.savez(file, a=np.ones(3))
     replace_array(bench, "coef_", file.getvalue())
-

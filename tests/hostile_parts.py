@@ -1,4 +1,4 @@
-"""Skops files of trusted classes only, whose parts are not as they should be; see `hostile_files`."""
+"""Skops files of trusted classes only, with parts that are not sound; see `hostile_files`."""
 
 import numpy as np
 from hostile_files import Bench, hostile
@@ -56,7 +56,7 @@ _enter(
         "a pattern of many options": ({"token_pattern": r"a?" * 60 + "x"}, FOR_EVER),
         "a pattern that refers back": ({"token_pattern": r"(.)\1+x"}, FOR_EVER),
         "a pattern that looks ahead": ({"token_pattern": r"(?=(\w+))\1:"}, FOR_EVER),
-        "a pattern of joined words that overlap": ({"token_pattern": r"\w+(?:[a-z]\w+)*!"}, FOR_EVER),
+        "a pattern of words that overlap": ({"token_pattern": r"\w+(?:[a-z]\w+)*!"}, FOR_EVER),
         "a pattern that is long": ({"token_pattern": "a" * 10**6}, FOR_EVER),
         "a pattern that is none": ({"token_pattern": "("}, "not loaded"),
         "a pattern of deep brackets": ({"token_pattern": "(" * 200 + ")" * 200}, "not loaded"),
@@ -150,8 +150,8 @@ _enter(
             {"intercept_": np.zeros((1000, 1))},
             "it holds intercept_ of 2 dimensions",
         ),
-        "intercepts that are many": ({"intercept_": np.zeros(10**6)}, "an intercept_ that does not"),
-        "intercepts that are none": ({"intercept_": np.array([np.nan])}, "intercept_ with something"),
+        "intercepts that are many": ({"intercept_": np.zeros(10**6)}, "an intercept_ that does"),
+        "intercepts that are none": ({"intercept_": np.array([np.nan])}, "intercept_ with some"),
         "too many classes": (
             {"classes_": np.array(["a", "b", "c"])},
             "it does not take texts",
