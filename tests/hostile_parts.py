@@ -3,7 +3,7 @@
 import numpy as np
 from hostile_files import Bench, hostile
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import AdaBoostClassifier, RandomForestClassifier
 from sklearn.naive_bayes import ComplementNB
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import Normalizer
@@ -81,6 +81,10 @@ _enter(
         ),
         "a vocabulary that is short": ({"vocabulary": lambda kept: kept[:-1]}, WEIGHTS),
         "a vocabulary that is long": ({"vocabulary": lambda kept: np.append(kept, "z z")}, WEIGHTS),
+        "a vocabulary of no characters": (
+            {"vocabulary": lambda kept: np.full((len(kept), 1), 2**30, np.uint32).view("U1")[:, 0]},
+            "holds what are no characters",
+        ),
         "a vocabulary that is a string": ({"vocabulary": "good"}, VOCABULARY),
         "no vocabulary": ({"vocabulary": None}, VOCABULARY),
         "indices out of bounds": (_terms({"good": 10**9, "bad": 0}), VOCABULARY),
@@ -164,6 +168,18 @@ _enter(
         "classes that are objects": (
             {"classes_": np.array(["a", "b"], dtype=object)},
             "classes_ that is no array of numbers or strings",
+        ),
+        "classes with a command for the terminal": (
+            {"classes_": np.array(["a", "b\x1b[2J"])},
+            "its classes are no names",
+        ),
+        "classes that are no text": (
+            {"classes_": np.array(["a", "b\ud800"])},
+            "it does not take texts",
+        ),
+        "classes that are no characters": (
+            {"classes_": np.array([[97], [2**30]], np.uint32).view("U1")[:, 0]},
+            "holds what are no characters",
         ),
         "classes that are a list": ({"classes_": ["a", "b"]}, "it does not take texts"),
         "jobs without an end": ({"n_jobs": 10**9}, "it holds n_jobs=1000000000"),
@@ -379,6 +395,26 @@ def _change_tree(bench: Bench, change: object) -> None:
     first = model["content"]["content"]["estimators_"]["content"][0]
     change(first["content"]["content"]["tree_"], members)  # type: ignore[operator]
     bench.write(schema, members)
+
+
+@hostile("it holds a tree that belongs to no estimator")
+def a_tree_that_is_asked_directly(bench: Bench) -> None:
+    """scikit-learn asks it for predictions on rows of any width."""
+    pipeline = bench.load("forest")
+    forest = pipeline["model"]
+    boosted = AdaBoostClassifier(n_estimators=1)
+    boosted.estimators_ = [forest.estimators_[0].tree_]
+    boosted.estimator_weights_, boosted.estimator_errors_ = np.ones(1), np.zeros(1)
+    boosted.classes_, boosted.n_classes_ = forest.classes_, 2
+    pipeline.steps[3] = ("model", boosted)
+    bench.dump(pipeline)
+
+
+@hostile("it holds a ObjectNode where a JsonNode belongs")
+def a_forest_whose_trees_are_a_set(bench: Bench) -> None:
+    pipeline = bench.load("forest")
+    pipeline["model"].estimators_ = set(pipeline["model"].estimators_)
+    bench.dump(pipeline)
 
 
 @hostile(LINKS)

@@ -342,7 +342,7 @@ def a_value_that_is_nested(bench: Bench) -> None:
     add_attribute(bench, node_of(1) | {"content": "[" * 10**5 + "]" * 10**5})
 
 
-@hostile("it holds an array of objects")
+@hostile("it holds a ObjectNode where a JsonNode belongs")
 def an_array_of_estimators(bench: Bench) -> None:
     schema, members = bench.open()
     model = schema["content"]["content"]["steps"]["content"][3]["content"][1]

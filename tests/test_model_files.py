@@ -25,7 +25,7 @@ from sklearn.ensemble import (
     RandomTreesEmbedding,
     VotingClassifier,
 )
-from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import BernoulliNB, ComplementNB, GaussianNB
@@ -274,3 +274,23 @@ def test_other_models_of_scikit_learn_are_saved(
     loaded = load_model(tmp_path / "m.skops")
     expected = pipeline.predict_proba(reviews)
     np.testing.assert_allclose(loaded.predict_proba(reviews), expected, rtol=0, atol=1e-9)
+
+
+def test_models_of_hashed_features_are_saved(reviews: pd.DataFrame, tmp_path: Path) -> None:
+    pipeline = make_pipeline(HashingVectorizer(n_features=500), LogisticRegression())
+    pipeline.fit(reviews, reviews["label"].to_numpy(str))
+    save_model(pipeline, tmp_path / "m.skops")
+    loaded = load_model(tmp_path / "m.skops")
+    assert (loaded.predict(reviews) == pipeline.predict(reviews)).all()
+
+
+def test_a_model_of_a_larger_machine_takes_all_cores_of_this_one(
+    reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    model = RandomForestClassifier(3, n_jobs=1)
+    pipeline = make_pipeline(ours.CountVectorizer(), model).fit(
+        reviews, reviews["label"].to_numpy(str)
+    )
+    model.n_jobs = 1000
+    save_model(pipeline, tmp_path / "m.skops")
+    assert load_model(tmp_path / "m.skops")["model"].n_jobs == -1

@@ -6,17 +6,17 @@ import math
 import re
 import stat
 import struct
+import sys
 import zipfile
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 
 # A model of a million n-grams takes half a GB, and packs to a tenth of it or so.
-MOST_BYTES = 2**32
+_MOST_BYTES = 2**31
 _MOST_RATIO, _ANY_RATIO = 100, 2**26  # a file that is small when unpacked may be packed as it likes
-# The vocabulary of a vectorizer takes some 500 bytes of the schema for each term, if it cannot be
-# kept as an array.
-_MOST_SCHEMA = 2**27
+# Forests of a thousand trees take 25 MB; what JSON is made into takes twenty times its size.
+_MOST_SCHEMA = 2**26
 # Entries in the directory of a zip file take some 75 bytes.
 _MOST_DIRECTORY = 2**23
 # The header of an array of tree nodes has some 400 characters.
@@ -101,7 +101,7 @@ def _check_members(infos: list[zipfile.ZipInfo], size: int) -> None:
             raise ValueError(f"its member {info.filename!r} is none of a model's")
         if info.filename == "schema.json" and info.file_size > _MOST_SCHEMA:
             raise ValueError("its schema.json is too large")
-    if sum(info.file_size for info in infos) > min(MOST_BYTES, _ANY_RATIO + _MOST_RATIO * size):
+    if sum(info.file_size for info in infos) > min(_MOST_BYTES, _ANY_RATIO + _MOST_RATIO * size):
         raise ValueError("it takes too much memory when it is unpacked")
 
 
@@ -137,4 +137,8 @@ def _read_header(name: str, data: bytes) -> tuple[tuple[int, ...], np.dtype]:
         raise ValueError(f"its array {name!r} is not what its header says")
     if shape and not dtype.itemsize:
         raise ValueError(f"its array {name!r} has elements without size")
+    if dtype.kind == "U" and shape:
+        points = np.frombuffer(data, np.uint32, offset=file.tell())
+        if points.max(initial=0) > sys.maxunicode:  # Python cannot make a string of them
+            raise ValueError(f"its array {name!r} holds what are no characters")
     return shape, dtype

@@ -1,5 +1,6 @@
 """Loading of models that anybody may have made."""
 
+import os
 import re
 import struct
 import warnings
@@ -27,6 +28,7 @@ _DAMAGE = (
     MemoryError, OSError, RuntimeError, TypeError, ValueError, Warning,
     re.error, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f]")
 _ONE_TEXT = pd.DataFrame({"text": ["a text"]})
 
 
@@ -56,6 +58,8 @@ def load_model(path: Path) -> Pipeline:
         for part in list(walk_parts(model)):  # not the new terms
             if isinstance(part, CountVectorizer):
                 hold_terms_in_dictionary(part)
+            elif (getattr(part, "n_jobs", None) or 0) > (os.cpu_count() or 1):
+                part.n_jobs = -1  # as many as this machine has
     except _DAMAGE as error:
         raise UntrustedModelError(path, str(error)) from error
     try:
@@ -74,6 +78,9 @@ def _rehearse(model: Any) -> None:
     strings = isinstance(classes, np.ndarray) and classes.dtype.kind == "U" and classes.ndim == 1
     if not strings or len(classes) < 2 or not (classes[:-1] < classes[1:]).all():
         raise ValueError("its classes are not strings in order")
+    # They are written to files, which are UTF-8, and shown on a terminal, which has commands.
+    if _CONTROLS.search("".join(classes.tolist()).encode().decode()):
+        raise ValueError("its classes are no names")
     if probabilities.shape != (1, len(classes)) or not np.isclose(probabilities.sum(), 1):
         raise ValueError(f"it has {len(classes)} classes, and not a probability of each")
     if not ((probabilities >= 0) & (probabilities <= 1 + 1e-9)).all():

@@ -32,12 +32,12 @@ def make_savable(pipeline: Pipeline) -> Pipeline:
     plain: Pipeline = convert(pipeline, make_plain_part)
     dumped = skops.io.dumps(plain)
     strangers = set(skops.io.get_untrusted_types(data=dumped)) - set(TRUSTED_TYPES)
-    strangers |= set(check_schema(Archive(io.BytesIO(dumped))))
-    for part in walk_parts(plain):
-        try:
+    try:
+        strangers |= set(check_schema(Archive(io.BytesIO(dumped))))
+        for part in walk_parts(plain):
             check_part(part)
-        except ValueError as error:
-            strangers.add(str(error))
+    except ValueError as error:
+        strangers.add(str(error))
     if strangers:
         raise UnsavableModelError(type(pipeline["model"]).__name__, sorted(strangers))
     return plain

@@ -47,8 +47,8 @@ class _Checker:
         self._arrays = archive.arrays
         self.strangers: set[str] = set()
 
-    def check(self, node: Node, depth: int) -> Node:
-        """Return `node`, or what to put in its place."""
+    def check(self, node: Node, depth: int, place: str = "") -> Node:
+        """Return `node`, or what to put in its place; `place` is the attribute that it is."""
         if depth > _DEEPEST:
             raise ValueError("its parts are nested too deeply")
         # skops puts the part that first had an id in the place of all others that have it.
@@ -66,15 +66,14 @@ class _Checker:
             case "JsonNode":
                 if node["content"].lstrip()[:1] in ("[", "{"):
                     raise ValueError("it holds a value that is none")
-            case "ListNode" | "TupleNode" | "SetNode":
+            case "ListNode" | "TupleNode":
                 node["content"] = self._check_all(node["content"], depth)
+            case "SetNode":
+                node["content"] = self._check_plain(node["content"], depth)
             case "DictNode":
-                content, key_types = node["content"], node["key_types"]
-                values = self._check_all(content.values(), depth)
-                node["content"] = dict(zip(content, values, strict=True))
-                node["key_types"] = self._check_one(key_types, depth, "ListNode")
+                self._check_dictionary(node, depth, place)
             case "ObjectNode":
-                node["content"] = self._check_one(node["content"], depth, "DictNode")
+                node["content"] = self._check_one(node["content"], depth, "DictNode", kind)
                 version = node["content"]["content"].get("_sklearn_version", {"content": '"0"'})
                 if not _VERSION.fullmatch(version["content"]):  # a warning may show it
                     raise ValueError("it was written by an odd version of scikit-learn")
@@ -83,35 +82,42 @@ class _Checker:
             case "RandomStateNode":
                 node["content"] = self._check_one(node["content"], depth, "DictNode")
             case "LossNode":
-                node["__reduce__"]["args"] = self._check_numbers(node["__reduce__"]["args"], depth)
+                args = self._check_one(node["__reduce__"]["args"], depth, "TupleNode")
+                self._check_plain(args["content"], depth)
                 if node["content"]["content"]:
                     raise ValueError("it holds a loss with a state")
                 node["content"] = self.check(node["content"], depth + 1)
             case "TreeNode":
+                # It would answer anybody who asks, but only an estimator looks at the rows first.
+                if not (place.startswith("sklearn.tree.") and place.endswith(".tree_")):
+                    raise ValueError("it holds a tree that belongs to no estimator")
                 self._check_tree(node, depth)
         return node
 
     def _check_all(self, nodes: Iterable[Node], depth: int) -> list[Node]:
         return [self.check(node, depth + 1) for node in nodes]
 
-    def _check_one(self, node: Node, depth: int, loader: str) -> Node:
+    def _check_one(self, node: Node, depth: int, loader: str, place: str = "") -> Node:
         if node["__loader__"] != loader:
             raise ValueError(f"it holds a {node['__loader__']} where a {loader} belongs")
-        return self.check(node, depth + 1)
+        return self.check(node, depth + 1, place)
 
-    def _check_numbers(self, node: Node, depth: int) -> Node:
-        if any(inner["__loader__"] != "JsonNode" for inner in node["content"]):
-            raise ValueError("it holds a loss that is made of something else than numbers")
-        return self._check_one(node, depth, "TupleNode")
+    def _check_plain(self, nodes: list[Node], depth: int) -> list[Node]:
+        return [self._check_one(node, depth, "JsonNode") for node in nodes]
+
+    def _check_dictionary(self, node: Node, depth: int, place: str) -> None:
+        node["key_types"] = self._check_one(node["key_types"], depth, "ListNode")
+        node["content"] = {
+            name: self.check(value, depth + 1, f"{place}.{name}")
+            for name, value in node["content"].items()
+        }
 
     def _check_array(self, node: Node, depth: int) -> None:
         if node["type"] == "numpy":
             if node["file"] not in self._arrays:
                 raise ValueError(f"its array {node['file']!r} is missing")
-        elif any(inner["__loader__"] != "JsonNode" for inner in node["content"]):
-            raise ValueError("it holds an array of objects")
         else:
-            node["content"] = self._check_all(node["content"], depth)
+            node["content"] = self._check_plain(node["content"], depth)
             node["shape"] = self._check_one(node["shape"], depth, "TupleNode")
 
     def _check_tree(self, node: Node, depth: int) -> None:
