@@ -345,6 +345,11 @@ def an_array_whose_header_is_nested(bench: Bench) -> None:
 
 
 @hostile("it is not a sound skops file")
+def an_array_whose_header_is_broken(bench: Bench) -> None:
+    replace_array(bench, "coef_", header_of("<f8", "(1, 300"))
+
+
+@hostile("it is not a sound skops file")
 def an_array_whose_header_is_a_call(bench: Bench) -> None:
     call = f"__import__('os').mkdir({str(bench.canary)!r})"
     replace_array(bench, "coef_", header_of("<f8", call))

@@ -1,7 +1,7 @@
 """Skops files of trusted classes only, with parts that are not sound; see `hostile_files`."""
 
 import numpy as np
-from hostile_files import Bench, hostile
+from hostile_files import Bench, hostile, node_of, npy_of
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import AdaBoostClassifier, RandomForestClassifier
 from sklearn.naive_bayes import ComplementNB
@@ -417,7 +417,7 @@ def a_forest_whose_trees_are_a_set(bench: Bench) -> None:
     bench.dump(pipeline)
 
 
-@hostile(LINKS)
+@hostile("it holds a decision tree of an odd shape")
 def a_tree_with_fewer_nodes_than_there_are(bench: Bench) -> None:
     def change(tree: dict, members: dict) -> None:
         tree["content"]["content"]["node_count"]["content"] = "1"
@@ -441,10 +441,8 @@ def a_tree_of_no_features(bench: Bench) -> None:
     _change_tree(bench, change)
 
 
-@hostile("it holds a decision tree of an odd shape")
+@hostile("it is not a sound skops file")
 def a_tree_of_too_few_class_counts(bench: Bench) -> None:
-    from hostile_files import npy_of
-
     def change(tree: dict, members: dict) -> None:
         members["7.npy"] = npy_of(np.zeros((1, 1), np.int64))
         tree["__reduce__"]["args"]["content"][1]["file"] = "7.npy"
@@ -452,10 +450,8 @@ def a_tree_of_too_few_class_counts(bench: Bench) -> None:
     _change_tree(bench, change)
 
 
-@hostile("it is not a sound skops file")
+@hostile("it holds a decision tree of an odd shape")
 def a_tree_whose_values_do_not_fit(bench: Bench) -> None:
-    from hostile_files import npy_of
-
     def change(tree: dict, members: dict) -> None:
         members["7.npy"] = npy_of(np.zeros((3, 1, 2)))
         tree["content"]["content"]["values"]["file"] = "7.npy"
@@ -465,14 +461,47 @@ def a_tree_whose_values_do_not_fit(bench: Bench) -> None:
 
 @hostile("is not what its header says")
 def a_tree_of_no_nodes(bench: Bench) -> None:
-    from hostile_files import npy_of
-
     def change(tree: dict, members: dict) -> None:
         state = tree["content"]["content"]
         dtype = bench.load("forest")["model"].estimators_[0].tree_.__getstate__()["nodes"].dtype
         members["7.npy"], members["8.npy"] = npy_of(np.zeros(0, dtype)), npy_of(np.zeros((0, 1, 2)))
         state["nodes"]["file"], state["values"]["file"] = "7.npy", "8.npy"
         state["node_count"]["content"] = "0"
+
+    _change_tree(bench, change)
+
+
+def _enter_missing_arrays() -> None:
+    """Enter files whose trees have None where compiled code expects an array."""
+    for name in ("nodes", "values"):
+
+        def make(bench: Bench, name: str = name) -> None:
+            def change(tree: dict, members: dict) -> None:
+                tree["content"]["content"][name] = node_of(None)
+
+            _change_tree(bench, change)
+
+        make.__name__ = f"a_tree_without_its_{name}"
+        hostile("not loaded")(make)
+
+
+_enter_missing_arrays()
+
+
+@hostile("not loaded")
+def a_tree_without_class_counts(bench: Bench) -> None:
+    def change(tree: dict, members: dict) -> None:
+        counts = tree["__reduce__"]["args"]["content"][1]
+        counts.update(node_of(None))
+
+    _change_tree(bench, change)
+
+
+@hostile("it holds a decision tree of an odd shape")
+def a_tree_of_another_number_of_classes(bench: Bench) -> None:
+    def change(tree: dict, members: dict) -> None:
+        members["7.npy"] = npy_of(np.array([2**61]))
+        tree["__reduce__"]["args"]["content"][1]["file"] = "7.npy"
 
     _change_tree(bench, change)
 

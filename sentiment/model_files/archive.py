@@ -39,8 +39,8 @@ class Archive:
     ----------
     schema : dict
         What the model is made of, as the file says; nothing of it is made yet.
-    arrays : dict of str to (tuple of int, dtype)
-        The shape and the type of each array.
+    arrays : set of str
+        The names of the arrays, which can be read.
 
     Raises
     ------
@@ -59,11 +59,14 @@ class Archive:
         if not isinstance(schema, dict):
             raise ValueError("its schema.json is no object")
         self.schema: dict[str, Any] = schema
-        self.arrays = {
-            name: _read_header(name, data)
-            for name, data in self._members.items()
-            if name.endswith(".npy")
-        }
+        self.arrays = {name for name in self._members if name.endswith(".npy")}
+        for name in self.arrays:
+            _check_array(name, self._members[name])
+
+    def read_array(self, name: str) -> np.ndarray:
+        """Return the array called `name`."""
+        array: np.ndarray = np.load(io.BytesIO(self._members[name]), allow_pickle=False)
+        return array
 
     def pack(self) -> io.BytesIO:
         """Return the members as a new file, which holds nothing that was not looked at."""
@@ -117,8 +120,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"its schema.json holds {name}")
 
 
-def _read_header(name: str, data: bytes) -> tuple[tuple[int, ...], np.dtype]:
-    """Return the shape and the type of the array in `data`, which has just the bytes for it."""
+def _check_array(name: str, data: bytes) -> None:
+    """Refuse an array that is not of numbers or strings, or has not just the bytes for them."""
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     reader = {
@@ -137,8 +140,7 @@ def _read_header(name: str, data: bytes) -> tuple[tuple[int, ...], np.dtype]:
         raise ValueError(f"its array {name!r} is not what its header says")
     if shape and not dtype.itemsize:
         raise ValueError(f"its array {name!r} has elements without size")
-    if dtype.kind == "U" and shape:
+    if dtype.kind == "U" and dtype.itemsize:
         points = np.frombuffer(data, np.uint32, offset=file.tell())
         if points.max(initial=0) > sys.maxunicode:  # Python cannot make a string of them
             raise ValueError(f"its array {name!r} holds what are no characters")
-    return shape, dtype

@@ -3,6 +3,7 @@
 import os
 import re
 import struct
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -25,8 +26,8 @@ from sentiment.model_files.trusted import TRUSTED_TYPES
 # What is raised at a file whose parts do not fit together.
 _DAMAGE = (
     ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError,
-    MemoryError, OSError, RuntimeError, TypeError, ValueError, Warning,
-    re.error, struct.error, zipfile.BadZipFile, zlib.error,
+    MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, Warning,
+    re.error, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f]")
 _ONE_TEXT = pd.DataFrame({"text": ["a text"]})

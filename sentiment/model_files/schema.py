@@ -9,8 +9,10 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
 import skops.io
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree._tree import NODE_DTYPE
 
 from sentiment.data.cleaning import make_cleaner
 from sentiment.model_files.archive import Archive
@@ -23,6 +25,7 @@ _DEEPEST = 60
 _FUNCTION = "sklearn.preprocessing._function_transformer.FunctionTransformer"
 # What differs between transformers that do the same.
 _PASSING = ("__id__", "_sklearn_version", "feature_names_in_", "n_features_in_", "namespace")
+_ODD_TREE = "it holds a decision tree of an odd shape"
 _VERSION = re.compile(r'"[\w.+]{1,40}"', re.ASCII)
 
 
@@ -44,7 +47,7 @@ def check_schema(archive: Archive) -> list[str]:
 
 class _Checker:
     def __init__(self, archive: Archive) -> None:
-        self._arrays = archive.arrays
+        self._archive = archive
         self.strangers: set[str] = set()
 
     def check(self, node: Node, depth: int, place: str = "") -> Node:
@@ -114,23 +117,46 @@ class _Checker:
 
     def _check_array(self, node: Node, depth: int) -> None:
         if node["type"] == "numpy":
-            if node["file"] not in self._arrays:
+            if node["file"] not in self._archive.arrays:
                 raise ValueError(f"its array {node['file']!r} is missing")
         else:
             node["content"] = self._check_plain(node["content"], depth)
             node["shape"] = self._check_one(node["shape"], depth, "TupleNode")
 
     def _check_tree(self, node: Node, depth: int) -> None:
-        """Check what a tree is made of, which its constructor believes."""
+        """Check what a tree is made of, of which its compiled code believes everything."""
         node["content"] = self._check_one(node["content"], depth, "DictNode")
         args = self._check_one(node["__reduce__"]["args"], depth, "TupleNode")
         node["__reduce__"]["args"] = args
-        width, classes, outputs = args["content"]
-        shape, dtype = self._arrays[classes["file"]]
-        numbers = [json.loads(number["content"]) for number in (width, outputs)]
-        sound = type(numbers[0]) is int and 0 < numbers[0] < 2**31 and numbers[1:] == [1]
-        if not (sound and shape == (1,) and dtype == "int64" and classes["type"] == "numpy"):
-            raise ValueError("it holds a decision tree of an odd shape")
+        width, counts, outputs = args["content"]
+        state = node["content"]["content"]
+        numbers = [_read_number(part) for part in (width, outputs, state["max_depth"])]
+        classes = self._read_array(counts, (1,), np.dtype(np.intp))
+        nodes = self._read_array(state["nodes"], (-1,), NODE_DTYPE)
+        values = self._read_array(state["values"], (-1, 1, -1), np.dtype(np.float64))
+        sound = 0 < numbers[0] < 2**31 and numbers[1] == 1 and len(nodes) > 0
+        if not sound or values.shape != (len(nodes), 1, classes[0]):
+            raise ValueError(_ODD_TREE)
+        if _read_number(state["node_count"]) != len(nodes):
+            raise ValueError(_ODD_TREE)
+
+    def _read_array(self, node: Node, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Return an array of this type and shape, where -1 stands for any number."""
+        plain = (node["__loader__"], node["__class__"], node["type"])
+        if plain != ("NdArrayNode", "ndarray", "numpy"):
+            raise ValueError(_ODD_TREE)
+        array = self._archive.read_array(node["file"])
+        fits = [there in (-1, here) for here, there in zip(array.shape, shape, strict=True)]
+        if not all(fits) or array.dtype != dtype:
+            raise ValueError(_ODD_TREE)
+        return array
+
+
+def _read_number(node: Node) -> int:
+    number = json.loads(node["content"]) if node["__loader__"] == "JsonNode" else None
+    if type(number) is not int:
+        raise ValueError(_ODD_TREE)
+    return number
 
 
 @lru_cache
