@@ -39,8 +39,8 @@ class Archive:
     ----------
     schema : dict
         What the model is made of, as the file says; nothing of it is made yet.
-    arrays : set of str
-        The names of the arrays, which can be read.
+    arrays : dict of str to (tuple of int, dtype)
+        The shape and the type of each array.
 
     Raises
     ------
@@ -59,9 +59,11 @@ class Archive:
         if not isinstance(schema, dict):
             raise ValueError("its schema.json is no object")
         self.schema: dict[str, Any] = schema
-        self.arrays = {name for name in self._members if name.endswith(".npy")}
-        for name in self.arrays:
-            _check_array(name, self._members[name])
+        self.arrays = {
+            name: _read_header(name, data)
+            for name, data in self._members.items()
+            if name.endswith(".npy")
+        }
 
     def read_array(self, name: str) -> np.ndarray:
         """Return the array called `name`."""
@@ -120,8 +122,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"its schema.json holds {name}")
 
 
-def _check_array(name: str, data: bytes) -> None:
-    """Refuse an array that is not of numbers or strings, or has not just the bytes for them."""
+def _read_header(name: str, data: bytes) -> tuple[tuple[int, ...], np.dtype]:
+    """Return the shape and the type of the array in `data`, which has just the bytes for it."""
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     reader = {
@@ -144,3 +146,4 @@ def _check_array(name: str, data: bytes) -> None:
         points = np.frombuffer(data, np.uint32, offset=file.tell())
         if points.max(initial=0) > sys.maxunicode:  # Python cannot make a string of them
             raise ValueError(f"its array {name!r} holds what are no characters")
+    return shape, dtype

@@ -131,25 +131,20 @@ class _Checker:
         width, counts, outputs = args["content"]
         state = node["content"]["content"]
         numbers = [_read_number(part) for part in (width, outputs, state["max_depth"])]
-        classes = self._read_array(counts, (1,), np.dtype(np.intp))
-        nodes = self._read_array(state["nodes"], (-1,), NODE_DTYPE)
-        values = self._read_array(state["values"], (-1, 1, -1), np.dtype(np.float64))
-        sound = 0 < numbers[0] < 2**31 and numbers[1] == 1 and len(nodes) > 0
-        if not sound or values.shape != (len(nodes), 1, classes[0]):
+        nodes = _read_number(state["node_count"])
+        if not 0 < numbers[0] < 2**31 or numbers[1] != 1 or nodes < 1:
             raise ValueError(_ODD_TREE)
-        if _read_number(state["node_count"]) != len(nodes):
-            raise ValueError(_ODD_TREE)
+        self._expect_array(counts, (1,), np.intp)
+        classes = int(self._archive.read_array(counts["file"])[0])
+        self._expect_array(state["nodes"], (nodes,), NODE_DTYPE)
+        self._expect_array(state["values"], (nodes, 1, classes), np.float64)
 
-    def _read_array(self, node: Node, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Return an array of this type and shape, where -1 stands for any number."""
-        plain = (node["__loader__"], node["__class__"], node["type"])
-        if plain != ("NdArrayNode", "ndarray", "numpy"):
+    def _expect_array(self, node: Node, shape: tuple[int, ...], dtype: Any) -> None:
+        kind = (node["__loader__"], node["__class__"], node["type"])
+        if kind != ("NdArrayNode", "ndarray", "numpy"):
             raise ValueError(_ODD_TREE)
-        array = self._archive.read_array(node["file"])
-        fits = [there in (-1, here) for here, there in zip(array.shape, shape, strict=True)]
-        if not all(fits) or array.dtype != dtype:
+        if self._archive.arrays[node["file"]] != (shape, np.dtype(dtype)):
             raise ValueError(_ODD_TREE)
-        return array
 
 
 def _read_number(node: Node) -> int:
