@@ -283,6 +283,6 @@ class UntrustedModelError(SentimentError, ValueError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"the model '{path}' is not loaded: {reason}. Only skops files made of scikit-learn "
-            "parts that this project itself writes are trusted; train the model anew."
+            f"the model '{path}' is not loaded: {_printable(reason)}. Only skops files made of "
+            "scikit-learn parts that this project itself writes are trusted; train the model anew."
         )

@@ -191,7 +191,7 @@ def test_what_scikit_learn_refuses_in_a_fold_is_told_too(train_quickly: Train) -
 def test_a_model_that_would_not_load_again_is_told(train_quickly: Train) -> None:
     neighbours = ["model=naive_bayes", "~model.alpha"]
     kind = "model._target_=sklearn.neighbors.KNeighborsClassifier"
-    message = "the fitted KNeighborsClassifier holds 'scipy.sparse._csr.csr_matrix', which this"
+    message = "the fitted KNeighborsClassifier holds 'scipy.sparse._csr.csr_matrix' and 'sklearn"
     with pytest.raises(UnsavableModelError, match=message):
         train_quickly(*neighbours, kind, "tracking=off")
 
