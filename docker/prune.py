@@ -1,4 +1,4 @@
-"""Print the packages of this environment that a requirement, such as sentiment[flow], does not need.
+"""Print the packages here that a requirement, such as sentiment[flow], does not need.
 
 The lock is one for all: it holds the tools of developers and every extra. An image has only what
 it needs, at the versions and with the hashes of the lock.
@@ -36,7 +36,8 @@ def find_needed(requirement: str) -> set[str]:
 def find_unneeded(requirement: str) -> list[str]:
     """Return the names of all that is installed and that `requirement` does not need."""
     installed = {canonicalize_name(one.name) for one in distributions()}
-    return sorted(installed - find_needed(requirement))
+    # MLflow notes the version of pip beside every model, and warns where there is none.
+    return sorted(installed - find_needed(requirement) - {"pip"})
 
 
 if __name__ == "__main__":
