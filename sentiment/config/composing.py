@@ -16,7 +16,6 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from sentiment.config.checking import check_config
 
 
-
 def _find_conf() -> Path:
     """Return the folder of the configs: one that is named, the wheel's own or the repository's."""
     if named := os.environ.get("SENTIMENT_CONF"):
