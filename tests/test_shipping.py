@@ -117,6 +117,16 @@ def test_the_stages_have_the_same_base_and_a_python_that_is_tested() -> None:
 
 def test_what_one_stage_compiles_the_other_finds() -> None:
     first, last = (environment_of(stage) for stage in STAGES)
+    # By the path of the source: it must be that of the package, not of a copy in the folder.
+    folder, copied_there = "", []
+    for command in STAGES[0]:
+        text = " ".join(command.value)
+        if command.cmd.upper() == "WORKDIR":
+            folder, copied_there = text, []
+        copied_there += command.value if command.cmd.upper() == "COPY" else []
+        if "compile_kernels" in text:
+            assert "sentiment" not in copied_there
+            assert values_of(STAGES[-1], "WORKDIR") == [(folder,)]
     assert first["NUMBA_CPU_NAME"] == last["NUMBA_CPU_NAME"] == "${CPU}"
     copied = [value for stage in STAGES for value in values_of(stage, "COPY")]
     assert (first["NUMBA_CACHE_DIR"],) * 2 in copied
