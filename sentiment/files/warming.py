@@ -13,7 +13,9 @@ def compile_kernels() -> None:
     texts = ["a text", "a text"]
     vectorizer = TfidfVectorizer(ngram_range=(1, 2)).fit(texts)
     vectorizer.transform(texts)
-    LinearDecider.from_vectorizer(vectorizer, np.ones((1, 1))).decide(texts)
+    decider = LinearDecider.from_vectorizer(vectorizer, np.ones((1, 1)))
+    if decider is not None:
+        decider.decide(texts)
     split = Split(b'text\n"a ""text"""\n', ord(","), 1, final=True, wanted=[0])
     split.gather(0)
     out, ends = np.empty(len(split.data), np.uint8), np.zeros(split.count + 1, np.int64)
