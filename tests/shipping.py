@@ -3,15 +3,18 @@
 import fnmatch
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import dockerfile
 import yaml
+from dockerfile_parse import DockerfileParser
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
@@ -22,22 +25,63 @@ PRODUCTION = ROOT / "kubernetes" / "overlays" / "production"
 PROGRAMS = Path(sys.executable).parent
 _SECRET = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|API_?KEY", re.IGNORECASE)
 
-Command = dockerfile.Command
+
+@dataclass(frozen=True)
+class Command:
+    """An instruction of a Dockerfile.
+
+    Attributes
+    ----------
+    cmd : str
+        Its name, in capitals.
+    flags, value : tuple of str
+        What begins with two dashes, and what follows; one string if a shell is to take it apart.
+    json : bool
+        Whether it is written as a list of words.
+    original : str
+        All of it.
+    """
+
+    cmd: str
+    flags: tuple[str, ...]
+    value: tuple[str, ...]
+    json: bool
+    original: str
 
 
 def parse_stages(text: str) -> list[list[Command]]:
-    """Return the instructions of each stage, by the parser that Docker itself has."""
+    """Return the instructions of each stage."""
     stages: list[list[Command]] = []
-    for command in dockerfile.parse_string(text):
-        if command.cmd.upper() == "FROM":
-            stages.append([])
-        stages[-1].append(command)
+    for part in DockerfileParser(fileobj=BytesIO(text.encode())).structure:
+        if part["instruction"] != "COMMENT":
+            command = _parse(part["instruction"].upper(), part["value"], part["content"])
+            if command.cmd == "FROM":
+                stages.append([])
+            stages[-1].append(command)
     return stages
+
+
+def _parse(name: str, text: str, original: str) -> Command:
+    found = re.match(r"(?:--\S+\s+)*", text)
+    flags = found[0].split() if found else []
+    rest = text[found.end() :] if found else text
+    before: list[str] = []
+    if name == "HEALTHCHECK":
+        kind, rest = rest.split(maxsplit=1)
+        before = [kind]
+    listed = rest.startswith("[")
+    if listed:
+        words = json.loads(rest)
+    elif name in ("ENV", "LABEL"):
+        words = [half for word in shlex.split(rest) for half in word.split("=", 1)]
+    else:
+        words = [rest] if name in ("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK") else rest.split()
+    return Command(name, tuple(flags), (*before, *words), listed, original)
 
 
 def values_of(stage: list[Command], kind: str) -> list[tuple[str, ...]]:
     """Return what follows each instruction of one kind in a stage."""
-    return [command.value for command in stage if command.cmd.upper() == kind]
+    return [command.value for command in stage if command.cmd == kind]
 
 
 def environment_of(stage: list[Command]) -> dict[str, str]:
@@ -52,7 +96,7 @@ def find_faults(text: str) -> list[str]:
     faults = [fault for stage in stages for fault in _find_stage_faults(stage)]
     names = {value[2] for stage in stages for value in values_of(stage, "FROM") if len(value) == 3}
     last = stages[-1]
-    kinds = {command.cmd.upper(): command for command in last}
+    kinds = {command.cmd: command for command in last}
     user = kinds["USER"].value[0].split(":")[0] if "USER" in kinds else ""
     if not user.isdigit() or int(user) < 1000:
         faults.append("the last stage does not end as a user with a number from 1000 on")
@@ -63,7 +107,7 @@ def find_faults(text: str) -> list[str]:
     ]
     for command in last:
         source = dict(flag[2:].split("=", 1) for flag in command.flags).get("from")
-        if command.cmd.upper() == "COPY" and source and source not in names:
+        if command.cmd == "COPY" and source and source not in names:
             faults.append(f"COPY from {source}, which is no stage")
     if any("pip install" in " ".join(value) for value in values_of(last, "RUN")):
         faults.append("the last stage installs packages itself")
@@ -75,7 +119,7 @@ def _find_stage_faults(stage: list[Command]) -> Iterator[str]:
     if not re.fullmatch(r"[\w./-]+:\d+\.\d+[\w.-]*", image):
         yield f"{image} is not pinned to a version"
     for command in stage:
-        kind, text = command.cmd.upper(), " ".join(command.value)
+        kind, text = command.cmd, " ".join(command.value)
         if kind == "ADD":
             yield "ADD unpacks and downloads; COPY does not"
         if kind in ("ARG", "ENV") and any(_SECRET.search(word) for word in command.value):
@@ -99,7 +143,7 @@ def list_copied(stages: list[list[Command]]) -> list[str]:
         source
         for stage in stages
         for command in stage
-        if command.cmd.upper() == "COPY" and not any("--from" in flag for flag in command.flags)
+        if command.cmd == "COPY" and not any("--from" in flag for flag in command.flags)
         for source in command.value[:-1]
     ]
 

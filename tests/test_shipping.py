@@ -121,9 +121,9 @@ def test_what_one_stage_compiles_the_other_finds() -> None:
     folder, copied_there = "", []
     for command in STAGES[0]:
         text = " ".join(command.value)
-        if command.cmd.upper() == "WORKDIR":
+        if command.cmd == "WORKDIR":
             folder, copied_there = text, []
-        copied_there += command.value if command.cmd.upper() == "COPY" else []
+        copied_there += command.value if command.cmd == "COPY" else []
         if "compile_kernels" in text:
             assert "sentiment" not in copied_there
             assert values_of(STAGES[-1], "WORKDIR") == [(folder,)]

@@ -48,6 +48,7 @@ def test_manifests_follow_the_schemas(folder: Any, version: str) -> None:
         ("CronJob", "predict"),
         ("Deployment", "mlflow"),
         ("Namespace", "sentiment"),
+        ("NetworkPolicy", "mlflow"),
         ("PersistentVolumeClaim", "data"),
         ("PersistentVolumeClaim", "mlflow"),
         ("Service", "mlflow"),
@@ -188,9 +189,16 @@ def test_jobs_find_the_server_and_each_others_files(folder: Any) -> None:
     assert any(f"{address}," in word for word in container["args"] if "--allowed-hosts" in word)
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container[probe]["httpGet"] == {"path": "/health", "port": opened["name"]}
+    policy = find(folder, "NetworkPolicy", "mlflow")["spec"]
+    assert policy["podSelector"] == server["selector"]
+    (rule,) = policy["ingress"]
+    assert rule["ports"] == [{"port": opened["name"]}]
+    (clients,) = rule["from"][0]["podSelector"]["matchExpressions"]
     jobs = {name: find(folder, "CronJob", name) for name in ("predict", "monitor")}
     for job in jobs.values():
         (one,) = containers_of(job)
+        labels = job["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
+        assert labels[clients["key"]] in clients["values"]
         assert {"name": "SENTIMENT_TRACKING_URI", "value": f"http://{address}"} in one["env"]
     words = {name: arguments_of(containers_of(job)[0]) for name, job in jobs.items()}
     written = next(word for word in words["predict"] if word.startswith("output="))
