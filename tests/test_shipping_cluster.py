@@ -175,6 +175,15 @@ def test_what_another_try_cannot_mend_is_not_tried_again(
     assert evicted["onPodConditions"] == [{"type": "DisruptionTarget", "status": "True"}]
 
 
+def test_exit_codes_are_those_of_the_scripts() -> None:
+    scripts = ROOT / "scripts"
+    assert "USER_ERROR = 2\n" in (scripts / "_terminal.py").read_text()
+    monitor = scripts / "monitor.py"
+    if not monitor.exists():
+        pytest.skip(f"{monitor.name} is not here yet")
+    assert "DRIFT = 3\n" in monitor.read_text()
+
+
 @FOLDERS
 def test_jobs_find_the_server_and_each_others_files(folder: Any) -> None:
     service = find(folder, "Service", "mlflow")["spec"]
