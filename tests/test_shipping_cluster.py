@@ -104,7 +104,7 @@ def test_pods_may_do_as_little_as_they_can_do_with(folder: Any) -> None:
     assert len(started) == 3
     for manifest in started:
         pod = pod_of(manifest)
-        assert pod["automountServiceAccountToken"] is False
+        assert pod["automountServiceAccountToken"] is pod["enableServiceLinks"] is False
         context = pod["securityContext"]
         assert context["runAsNonRoot"] is True
         assert f"{context['runAsUser']}:{context['runAsGroup']}" == user
