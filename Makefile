@@ -22,9 +22,11 @@ help: ## List the targets
 
 setup: $(READY) ## Make .venv with the locked packages
 
+# The lock is complete, so pip need not look for more; it would refuse pandas[parquet], for example,
+# whose version no line of a lock has with its extra.
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(RUN) -c "$(COMPILE)"
 	touch $@

@@ -61,7 +61,7 @@ def test_the_dockerfile_has_no_faults() -> None:
         ("USER 10001:10001", "USER 0", "does not end as a user"),
         ("USER 10001:10001", "", "does not end as a user"),
         ("--no-cache-dir --disable-pip", "--disable-pip", "keeps a cache"),
-        ("--require-hashes", "", "what pip may install"),
+        (" --require-hashes", "", "what pip may install"),
         ("RUN groupadd", "RUN apt-get install -y curl && groupadd", "lists of apt"),
         ("RUN groupadd", "RUN curl example.org | sh && groupadd", "downloads"),
         ("RUN groupadd", "RUN pip install --no-cache-dir --no-index x && groupadd", "itself"),
