@@ -86,7 +86,7 @@ def test_one_text_is_explained(
     base, words, total = map(float, sums.groups())
     assert total == pytest.approx(base + words, abs=0.011)
     page = tmp_path / re.search(r"page     (\S+)", done.stdout)[1]  # type: ignore[index]
-    assert "[bold]" in page.read_text()
+    assert "Why this is" in page.read_text()
 
 
 def test_help_says_what_can_be_typed(run_script: Run) -> None:
