@@ -13,8 +13,7 @@ from sentiment.tracking import ModelChoice, StoredRun, Tracker
 
 # Validation rows have chosen settings; test rows have not.
 SPLIT = "test"
-# What may differ between runs on the same rows.
-_DIGITS = 12
+_DIGITS = 12  # of a fingerprint, to be read
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def load_contender(tracker: Tracker, key: str, model: ModelChoice, run: StoredRu
         The run kept no scores.
     """
     table = pd.read_parquet(tracker.fetch_file(run.id, scores_file(SPLIT)))
-    excerpts = table["excerpt"].to_numpy(dtype=str)
+    excerpts = table["excerpt"].to_numpy(dtype=object)
     return Contender(key, model, run, Predictions.from_frame(table), excerpts)
 
 

@@ -95,7 +95,8 @@ class Duel:
             }
         )
         order = np.argsort(-np.abs(true[1] - true[0]), kind="stable")
-        return table.iloc[order[(right[0] != right[1])[order]]].reset_index(drop=True)
+        apart = order[(right[0] != right[1])[order]]
+        return pd.DataFrame(table.iloc[apart]).reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -196,8 +197,6 @@ def _estimate_all(
 ) -> dict[str, Estimate]:
     made = {}
     for i, name in enumerate(METRICS):
-        found = estimate(
-            whole[i], samples[:, i], without[:, i], level, centre=name == _INFLATED
-        )
+        found = estimate(whole[i], samples[:, i], without[:, i], level, centre=name == _INFLATED)
         made[name] = found.floor() if bounded else found
     return made

@@ -56,9 +56,7 @@ class RowSums:
     def score_without_each(self) -> np.ndarray:
         """Return every metric without the first row, without the second and so on: (n, metrics)."""
         areas = [ranking.count_pairs_without_each() for ranking in self._ranked]
-        return self._combine(
-            self._columns.sum(axis=0) - self._columns, np.column_stack(areas)
-        )
+        return self._combine(self._columns.sum(axis=0) - self._columns, np.column_stack(areas))
 
     def _combine(self, sums: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         cuts = np.cumsum([1, 1, CALIBRATION_BINS, self.classes, self.classes])
@@ -118,7 +116,9 @@ class _Ranking:
 
 def _divide(above: np.ndarray, below: np.ndarray, otherwise: float) -> np.ndarray:
     """Return the quotients, and `otherwise` where one would be of nothing."""
-    return np.divide(above, below, out=np.full(above.shape, otherwise, dtype=float), where=below > 0)
+    quotients = np.full(above.shape, otherwise, dtype=float)
+    np.divide(above, below, out=quotients, where=below > 0)
+    return quotients
 
 
 def _mean_of_known(values: np.ndarray) -> np.ndarray:

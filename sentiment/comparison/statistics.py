@@ -140,6 +140,11 @@ class McNemar:
         )
 
     @property
+    def apart(self) -> int:
+        """Rows that only one of the two gets right."""
+        return self.only_first + self.only_second
+
+    @property
     def p(self) -> float:
         """The p-value of "one makes more errors than the other"."""
         return self._test("two-sided")
@@ -150,10 +155,9 @@ class McNemar:
         return self._test("greater")
 
     def _test(self, alternative: str) -> float:
-        apart = self.only_first + self.only_second
-        if apart == 0:
+        if not self.apart:
             return 1.0
-        return float(binomtest(self.only_first, apart, 0.5, alternative=alternative).pvalue)
+        return float(binomtest(self.only_first, self.apart, alternative=alternative).pvalue)
 
 
 def adjust(p_values: Sequence[float]) -> list[float]:

@@ -33,7 +33,9 @@ class NoTracker(Tracker):
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
         """Raise, since nothing was tracked."""
         raise RunNotFoundError(
-            f"run {run!r}", "off", "Runs are found only where training tracked them: tracking=mlflow."
+            f"run {run!r}",
+            "off",
+            "They are found only where training tracked them: tracking=mlflow.",
         )
 
     def open_registry(self, name: str) -> "MlflowRegistry":

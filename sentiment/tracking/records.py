@@ -1,5 +1,6 @@
 """What a tracker is, whatever keeps the record."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -243,8 +244,10 @@ class Tracker(Protocol):
         """Return how many runs of the experiment have all of these tags."""
         raise NotImplementedError
 
-    def annotate(self, run_id: str, tags: dict[str, str], files: dict[str, Path]) -> None:
-        """Add facts, and files by the name that they get, to a run that has ended."""
+    def annotate(
+        self, run_id: str, tags: dict[str, str], files: Sequence[Path], folder: str
+    ) -> None:
+        """Add facts to a run that has ended, and files to its `folder`."""
         raise NotImplementedError
 
     def open_registry(self, name: str) -> "MlflowRegistry":

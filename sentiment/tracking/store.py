@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,11 +119,13 @@ class MlflowTracker(Tracker):
         wanted = " AND ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
         return len(search_all(client, self._experiment_id(client), wanted))
 
-    def annotate(self, run_id: str, tags: dict[str, str], files: dict[str, Path]) -> None:
-        """Add facts, and files by the name that they get, to a run that has ended."""
+    def annotate(
+        self, run_id: str, tags: dict[str, str], files: Sequence[Path], folder: str
+    ) -> None:
+        """Add facts to a run that has ended, and files to its `folder`."""
         client = self._connect()
-        for name, path in files.items():
-            client.log_artifact(run_id, str(path), name)
+        for path in files:
+            client.log_artifact(run_id, str(path), folder)
         for key, value in tags.items():
             client.set_tag(run_id, key, value[:5000])
 
