@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # More would not be read; the tables beside the page have all.
 _SHOWN = 5
-_MARKS = {1: "better", -1: "worse", 0: ""}
+_MARKS = {1: " ▲", -1: " ▼", 0: ""}
 
 
 def show_comparison(result: "ComparisonResult") -> None:
@@ -33,8 +33,10 @@ def show_comparison(result: "ComparisonResult") -> None:
         sample = ", on a sample" if one.is_sample else ""
         told = f"{write_unit(one.size_mb, 'MB')}, {write_unit(one.rows_per_second, 'rows/s')}"
         console.print(f"{one.key:<8} {one.run.name} (run {one.run.id}): {told}{sample}")
-        console.print(f"         {one.model.why}")
+        if one.model.why != "it was named":
+            console.print(f"         {one.model.why}")
     for duel in comparison.duels:
+        console.print(f"{duel.second.key} against {duel.first.key}: ▲ better, ▼ worse")
         console.print(tabulate_metrics(comparison, duel))
         _print_disagreements(console, duel)
     for number, duel in enumerate(comparison.duels):
@@ -52,7 +54,7 @@ def tabulate_metrics(comparison: "Comparison", duel: "Duel") -> "Table":
     first, second = duel.first, duel.second
     level = f"{100 * comparison.level:.4g} % interval"
     table = Table("metric", header_style="bold")
-    for title in (first.key, second.key, f"{second.key} - {first.key}", level, "test", ""):
+    for title in (first.key, second.key, f"{second.key} - {first.key}", level, "test"):
         table.add_column(title, justify="right" if title != "test" else "left")
     scores = [comparison.scores[comparison.contenders.index(one)] for one in (first, second)]
     for name, arrow in list_metrics():
@@ -63,15 +65,14 @@ def tabulate_metrics(comparison: "Comparison", duel: "Duel") -> "Table":
             *(write_number(one[name].value) for one in scores),
             write_number(difference.value, "+"),
             ends,
-            write_p(duel.p[name]),
-            _MARKS[duel.judge(name, comparison.level)],
+            write_p(duel.p[name]) + _MARKS[duel.judge(name, comparison.level)],
             style="bold" if name == comparison.metric else None,
         )
     return table
 
 
 def _print_disagreements(console: "Console", duel: "Duel") -> None:
-    from sentiment.comparison.wording import describe_agreement
+    from sentiment.comparison.wording import describe_agreement, write_excerpt
 
     counts = ", ".join(f"{name} {n:,} ({share})" for name, n, share in describe_agreement(duel))
     console.print(f"rows     {counts}")
@@ -86,13 +87,14 @@ def _print_disagreements(console: "Console", duel: "Duel") -> None:
                 for other in (duel.first, duel.second)
             )
             room = max(console.width, 80) - len(told) - len(str(row["label"])) - 16
-            console.print(f"         {row['label']} ({told}): {_clip(row['excerpt'], room)}")
+            console.print(
+                f"         {row['label']} ({told}): {_clip(write_excerpt(row['excerpt']), room)}"
+            )
 
 
 def _clip(text: str, length: int) -> str:
-    """Return the beginning of a text on one line, without what would move a cursor."""
-    line = "".join(c if c.isprintable() else " " for c in text)
-    return line if len(line) <= length else f"{line[: max(length, 20) - 1]}…"
+    """Return what has room of a text."""
+    return text if len(text) <= length else f"{text[: max(length, 20) - 1]}…"
 
 
 def show_promotion(promotion: "Promotion") -> None:
@@ -112,6 +114,6 @@ def show_promotion(promotion: "Promotion") -> None:
     console = Console(highlight=False, soft_wrap=True, markup=False)
     for number, reason in enumerate(promotion.reasons):
         console.print(f"{'' if number else 'against':<8} {reason}")
-    console.print(f"{promotion.outcome:<8} {promotion.sentence}")
+    console.print(f"result   {promotion.sentence}")
     if promotion.champion is not None:
         console.print(f"model    models:/{promotion.name}@champion")

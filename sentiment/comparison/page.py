@@ -9,9 +9,11 @@ from sentiment.comparison.measuring import Comparison, Duel
 from sentiment.comparison.statistics import Estimate
 from sentiment.comparison.wording import (
     describe_agreement,
+    describe_evidence,
     describe_looks,
-    describe_verdict,
+    describe_outcome,
     list_metrics,
+    write_excerpt,
     write_number,
     write_p,
     write_unit,
@@ -20,7 +22,7 @@ from sentiment.evaluation import METRICS
 
 # Of each kind; the tables beside the page have all of them.
 _EXAMPLES = 5
-_WIDTH, _HEIGHT = 150, 24
+_WIDTH, _HEIGHT = 140, 24
 _OUTCOMES = {1: "better", -1: "worse", 0: "none"}
 
 
@@ -36,9 +38,9 @@ def write_page(comparison: Comparison, facts: Mapping[str, Any], path: Path) -> 
     path : Path
         The file.
     """
-    verdicts = [describe_verdict(comparison, duel) for duel in comparison.duels]
     title = f"Comparison on {facts['data']}"
-    rest = "".join(f'<p class="verdict">{escape(line)}</p>' for line in verdicts[1:])
+    verdicts = "".join(_write_verdict(comparison, duel) for duel in comparison.duels)
+    when = facts["at"][:16].replace("T", " ")
     cards = "".join(_write_card(comparison, index) for index in range(len(comparison.contenders)))
     duels = "".join(_write_duel(comparison, duel) for duel in comparison.duels)
     looks = describe_looks(facts["comparisons_before"], facts["promotions_before"])
@@ -55,9 +57,8 @@ def write_page(comparison: Comparison, facts: Mapping[str, Any], path: Path) -> 
 </head>
 <body>
 <header>
-<p class="kicker">{escape(title)} · {comparison.rows:,} test rows · {escape(facts["at"])}</p>
-<h1>{escape(verdicts[0])}</h1>
-{rest}<p class="quiet">{escape(looks.capitalize())}.</p>
+<p class="kicker">{escape(title)} · {comparison.rows:,} test rows · {escape(when)}</p>
+{verdicts}<p class="quiet">{escape(looks.capitalize())}.</p>
 </header>
 <section class="cards">{cards}</section>
 {duels}
@@ -66,6 +67,14 @@ def write_page(comparison: Comparison, facts: Mapping[str, Any], path: Path) -> 
 </html>
 """,
         encoding="utf-8",
+    )
+
+
+def _write_verdict(comparison: Comparison, duel: Duel) -> str:
+    evidence = describe_evidence(comparison, duel)
+    return (
+        f"<h1>{escape(describe_outcome(comparison, duel))}</h1>"
+        f'<p class="verdict">{escape(evidence[0].upper() + evidence[1:])}.</p>'
     )
 
 
@@ -207,7 +216,7 @@ def _write_agreement(duel: Duel) -> str:
 
 def _write_examples(title: str, table: Any, first: str, second: str) -> str:
     examples = "".join(
-        f"<blockquote><p>{escape(str(row['excerpt']))}</p>"
+        f"<blockquote><p>{escape(write_excerpt(row['excerpt']))}</p>"
         f'<p class="quiet">is {escape(str(row["label"]))}: {_write_key(first, first=True)}'
         f"says so with {row[f'{first}_probability']:.1%}, {_write_key(second, first=False)}"
         f"with {row[f'{second}_probability']:.1%}</p></blockquote>"

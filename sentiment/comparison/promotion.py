@@ -31,8 +31,8 @@ from sentiment.tracking import MlflowRegistry, ModelChoice, StoredRun, Tracker, 
 
 CHAMPION, PREVIOUS = "champion", "previous"
 RECORD = "promotion.json"
-# The tag of a version that says which one it took the place of.
-_REPLACED = "promotion.replaced"
+# Tags of a version: which one it took the place of, that it did, and when it was taken back.
+_REPLACED, _DONE, _TAKEN_BACK = "promotion.replaced", "promotion.done", "rolled_back.at"
 # What may be wrong with a champion, so that nothing can be compared with it.
 _CHAMPION_LOST = (IncomparableRunsError, RunNotFoundError, UntrustedModelError)
 
@@ -73,7 +73,7 @@ def promote(cfg: DictConfig, command: str = "", observer: StageObserver | None =
 
     The challenger is refused if
 
-    - it was trained on a sample,
+    - it was trained on a sample, or was the champion and was taken back,
     - it and the champion were not scored on the same test rows,
     - it is worse by more than ``cfg.margin`` in ``cfg.metric`` on these rows, or
     - the one-sided paired test finds it worse at the level ``cfg.alpha``: McNemar's exact test for
@@ -111,6 +111,10 @@ def promote(cfg: DictConfig, command: str = "", observer: StageObserver | None =
         sentence = f"run {run.id} is the champion of {cfg.name} already, as {_call(champion)}"
         return Promotion("unchanged", sentence, cfg.name, champion)
     reasons = ["it was trained on a sample"] if run.tags.get("sample") == "true" else []
+    versions = registry.list_versions(run.id)
+    # Or the next job that a scheduler starts would undo what a person did.
+    taken_back = [v.tags[_TAKEN_BACK] for v in versions if _TAKEN_BACK in v.tags]
+    reasons += [f"it was rolled back at {when}" for when in taken_back[:1]]
     result = None
     if champion is not None:
         try:
@@ -201,13 +205,18 @@ class _Decision:
     def promote(self) -> Promotion:
         # By its run, since a model may have been named by an alias.
         model, _ = find_model(self.tracker, self.run.id, self.cfg.metric)
-        version = self.registry.register(model.uri, self.run.id)
+        known = self.registry.list_versions(self.run.id)
+        # A version has been the champion once at most, so that its record is never written over;
+        # one that is not done was left by a process that was killed.
+        left = [version for version in known if _DONE not in version.tags]
+        version = left[0] if left else self.registry.register(model.uri, self.run.id)
         sentence = f"run {self.run.id} is the champion of {self.cfg.name} as {_call(version)}"
         sentence += f", {self._explain()}"
         self._keep("promoted", sentence, version)
         if self.champion is not None:
             self.registry.point(PREVIOUS, self.champion.number)
         self.registry.point(CHAMPION, version.number)
+        self.registry.note(version.number, {_DONE: "true"})
         return self._end("promoted", sentence, version)
 
     def _end(
@@ -302,7 +311,7 @@ def _roll_back(registry: MlflowRegistry, cfg: DictConfig, command: str) -> Promo
     else:
         sentence = f"{cfg.name} went back from {_call(champion)} to {_call(previous)}"
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        notes = {"rolled_back.at": now, "rolled_back.command": command}
+        notes = {_TAKEN_BACK: now, "rolled_back.command": command}
         registry.note(champion.number, notes)
         registry.point(CHAMPION, previous.number)
     registry.point(PREVIOUS, before.number if before else None)

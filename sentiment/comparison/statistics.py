@@ -79,10 +79,13 @@ def estimate(
     tail = norm.ppf((1 - level) / 2)
     shifted = bias + np.array([tail, -tail])
     low, high = np.quantile(samples, norm.cdf(bias + shifted / (1 - acceleration * shifted)))
-    at = norm.ppf(_share_below(samples, 0.0)) - bias
-    z = at / max(1 + acceleration * at, 1e-9) - bias
-    # So many resamples cannot tell a smaller one from none.
+    # So many resamples cannot tell a smaller p-value from none.
     least = 1 / (len(samples) + 1)
+    if samples[0] > 0 or samples[-1] < 0:
+        z = np.copysign(np.inf, -samples[0])
+    else:
+        at = norm.ppf(_share_below(samples, 0.0)) - bias
+        z = at / max(1 + acceleration * at, 1e-9) - bias
     return Estimate(
         value=float(value),
         low=float(low),

@@ -71,8 +71,14 @@ class MlflowRegistry:
                 return None
             raise
 
+    def list_versions(self, run_id: str) -> list[Version]:
+        """Return the versions of the models of a run, the newest first."""
+        wanted = f"name = '{self.name}' AND run_id = '{run_id}'"
+        found = self._client.search_model_versions(wanted)
+        return sorted(map(_describe, found), key=lambda one: -int(one.number))
+
     def register(self, uri: str, run_id: str) -> Version:
-        """Return the version of the model ``models:/<id>`` of a run; make it if there is none."""
+        """Return a new version of the model ``models:/<id>`` of a run."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -80,9 +86,6 @@ class MlflowRegistry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        for found in self._client.search_model_versions(f"name = '{self.name}'"):
-            if found.run_id == run_id:
-                return _describe(found)
         made = self._client.create_model_version(
             self.name, source=uri, run_id=run_id, model_id=uri.removeprefix("models:/")
         )

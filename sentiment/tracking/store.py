@@ -207,6 +207,7 @@ class MlflowTracker(Tracker):
         """Return a client of the store, whose tables are there and up to date."""
         # A server that is not there should not be asked for minutes (seven tries by default).
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         import mlflow
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
