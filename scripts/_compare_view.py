@@ -83,7 +83,7 @@ def _print_disagreements(console: "Console", duel: "Duel") -> None:
             console.print(f"only {one.key} is right, such as")
         for row in mine.head(_SHOWN).to_dict("records"):
             told = ", ".join(
-                f"{other.key} {row[f'{other.key}_probability']:.0%}"
+                f"{other.key} {100 * row[f'{other.key}_probability']:.0f} %"
                 for other in (duel.first, duel.second)
             )
             room = max(console.width, 80) - len(told) - len(str(row["label"])) - 16

@@ -5,6 +5,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from sentiment.comparison.measuring import Comparison, Duel
 from sentiment.comparison.statistics import Estimate
 from sentiment.comparison.wording import (
@@ -214,15 +216,17 @@ def _write_agreement(duel: Duel) -> str:
     )
 
 
-def _write_examples(title: str, table: Any, first: str, second: str) -> str:
-    examples = "".join(
-        f"<blockquote><p>{escape(write_excerpt(row['excerpt']))}</p>"
-        f'<p class="quiet">is {escape(str(row["label"]))}: {_write_key(first, first=True)}'
-        f"says so with {row[f'{first}_probability']:.1%}, {_write_key(second, first=False)}"
-        f"with {row[f'{second}_probability']:.1%}</p></blockquote>"
-        for row in table.head(_EXAMPLES).to_dict("records")
-    )
-    shown = examples or '<p class="quiet">Never.</p>'
+def _write_examples(title: str, table: pd.DataFrame, first: str, second: str) -> str:
+    shown = ""
+    for row in table.head(_EXAMPLES).to_dict("records"):
+        shares = [f"{100 * row[f'{key}_probability']:.1f} %" for key in (first, second)]
+        shown += (
+            f"<blockquote><p>{escape(write_excerpt(row['excerpt']))}</p>"
+            f'<p class="quiet">is {escape(str(row["label"]))}: {_write_key(first, first=True)}'
+            f"says so with {shares[0]}, {_write_key(second, first=False)}with {shares[1]}</p>"
+            "</blockquote>"
+        )
+    shown = shown or '<p class="quiet">Never.</p>'
     return f'<div class="card"><h3>{escape(title)}: {len(table):,} rows</h3>{shown}</div>'
 
 

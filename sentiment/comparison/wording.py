@@ -5,7 +5,7 @@ import re
 
 from sentiment.comparison.measuring import Comparison, Duel
 from sentiment.comparison.statistics import Estimate
-from sentiment.evaluation import METRICS
+from sentiment.evaluation import EXCERPT, METRICS
 
 # Those that are shares of rows are told in per cent.
 _SHARES = ("accuracy", "precision", "recall")
@@ -116,7 +116,7 @@ def write_number(value: float, sign: str = "") -> str:
 
 def write_excerpt(text: object) -> str:
     """Return how a text begins on one line, without what would move a cursor."""
-    line = _GAPS.sub(" ", str(text)).strip()
+    line = _GAPS.sub(" ", str(text)).strip() + "…" * (len(str(text)) == EXCERPT)
     return "".join(c if c.isprintable() else " " for c in line)
 
 
