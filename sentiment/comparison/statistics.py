@@ -32,7 +32,8 @@ class Estimate:
     @property
     def p(self) -> float:
         """The two-sided p-value of zero."""
-        return min(1.0, 2 * min(self.p_below, self.p_above))
+        # As numpy has it: of what is not a number, nothing is made.
+        return float(np.minimum(1.0, 2 * np.minimum(self.p_below, self.p_above)))
 
     def floor(self) -> Self:
         """Return the same with an interval that begins at zero at least."""
