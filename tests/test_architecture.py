@@ -24,7 +24,7 @@ FLOORS = [
     {"pipeline", "model_files"},
     {"evaluation", "explanation", "linear", "tracking"},
     {"figures", "scoring"},
-    {"prediction", "training"},
+    {"comparison", "prediction", "training"},
     {"sweeps"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -73,10 +73,7 @@ class MlflowTracker(Tracker):
 
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
         """Return the model that `run` names."""
-        database = self._sqlite_path()
-        if database is not None and not database.exists():
-            raise RunNotFoundError(f"run {run!r}", self.uri, _TRAIN_FIRST)
-        client = self._connect()
+        client = self._connect_to_existing(f"run {run!r}")
         if run.startswith("models:/"):
             return self._find_by_address(client, run)
         if run == "best":
@@ -131,7 +128,8 @@ class MlflowTracker(Tracker):
 
     def open_registry(self, name: str) -> MlflowRegistry:
         """Return the versions of the registered model `name`, of which there may be none yet."""
-        return MlflowRegistry(self._connect(), name)
+        client = self._connect_to_existing(f"the registered model {name!r}")
+        return MlflowRegistry(client, name)
 
     def _create_run(self, name: str, tags: dict[str, str]) -> str:
         client = self._connect()
@@ -202,6 +200,13 @@ class MlflowTracker(Tracker):
                 "Expected an address such as models:/sentiment@champion.",
             ) from error
         return _describe(uri, self._find_run(client, run_id), "it was named")
+
+    def _connect_to_existing(self, wanted: str) -> "MlflowClient":
+        """Return a client; do not make a store only to look for what cannot be there."""
+        database = self._sqlite_path()
+        if database is not None and not database.exists():
+            raise RunNotFoundError(wanted, self.uri, _TRAIN_FIRST)
+        return self._connect()
 
     def _connect(self) -> "MlflowClient":
         """Return a client of the store, whose tables are there and up to date."""
