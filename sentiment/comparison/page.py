@@ -82,8 +82,9 @@ def _write_verdict(comparison: Comparison, duel: Duel) -> str:
 
 def _write_card(comparison: Comparison, index: int) -> str:
     one = comparison.contenders[index]
+    why = "named" if one.model.why == "it was named" else one.model.why
     lines = {
-        "chosen": escape(one.model.why),
+        "chosen": escape(why),
         "run": f"<code>{escape(one.run.id)}</code>",
         "size": write_unit(one.size_mb, "MB"),
         "speed": f"{write_unit(one.rows_per_second, 'rows/s')}, when it was trained",
