@@ -193,6 +193,15 @@ def test_as_good_is_not_worse() -> None:
     assert find_reasons(duel, "log_loss", 0.5, 0.0) == []
 
 
+def test_what_cannot_be_told_is_not_good_enough() -> None:
+    better, worse = make_contenders([2.0, 1.0], rows=30)
+    for one in (better, worse):
+        one.predictions.labels[:] = "class 1"
+    (duel,) = measure([worse, better], "roc_auc", 0.95, 300, 1).duels
+    (reason,) = find_reasons(duel, "roc_auc", 0.05, 1.0)
+    assert reason.endswith("cannot be told")
+
+
 def test_other_data_and_samples_take_a_reason(
     rivals: Rivals, promote_run: Promote, name: str
 ) -> None:
@@ -274,7 +283,9 @@ def test_a_killed_promotion_leaves_a_champion_and_is_done_by_the_same_command(
         assert champion(model) in (rivals.weak.run_id, rivals.strong.run_id)
         stop_after(100)
         run(model, "run=best")
-        assert champion(model) == rivals.strong.run_id
+        version = MlflowClient().get_model_version_by_alias(model, "champion")
+        assert version.run_id == rivals.strong.run_id
+        assert version.tags[decision.DONE] == "true"
         assert champion(model, "previous") == rivals.weak.run_id
         assert len(MlflowClient().search_model_versions(f"name = '{model}'")) == 2
     assert stops == 6

@@ -114,7 +114,10 @@ def compare_contenders(
     for other in contenders[1:]:
         check_same_rows(contenders[0], other)
     with stages("compare"):
-        comparison = measure(contenders, cfg.metric, cfg.level, cfg.resamples, cfg.seed)
+        comparison = measure(
+            contenders, cfg.metric, cfg.level, cfg.resamples, cfg.seed,
+            lambda done: stages.observer.on_progress(done, cfg.resamples, "resamples"),
+        )  # fmt: skip
     first = contenders[0].run
     data = {key: first.tags.get(key, "unknown") for key in ("data", "data.fingerprint")}
     alike = {"kind": "comparison", "data.fingerprint": data["data.fingerprint"]}

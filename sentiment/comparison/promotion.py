@@ -1,5 +1,6 @@
 """Promote: a run becomes the champion if the paired test does not find it worse."""
 
+import math
 from datetime import UTC, datetime
 
 from omegaconf import DictConfig
@@ -12,6 +13,7 @@ from sentiment.comparison.comparison import (
 from sentiment.comparison.contenders import find_model, load_contender
 from sentiment.comparison.decision import (
     CHAMPION,
+    DONE,
     PREVIOUS,
     REPLACED,
     TAKEN_BACK,
@@ -73,6 +75,8 @@ def promote(cfg: DictConfig, command: str = "", observer: StageObserver | None =
         registry = tracker.open_registry(cfg.name)
         champion = registry.find(CHAMPION)
     if champion is not None and champion.run_id == run.id:
+        if DONE not in champion.tags:  # whoever promoted it was killed then
+            registry.note(champion.number, {DONE: "true"})
         sentence = f"run {run.id} is the champion of {cfg.name} already, as {call(champion)}"
         return Promotion("unchanged", sentence, cfg.name, champion)
     reasons = ["it was trained on a sample"] if run.tags.get("sample") == "true" else []
@@ -138,6 +142,8 @@ def find_reasons(duel: Duel, metric: str, alpha: float, margin: float) -> list[s
         How much worse it may be, in units of the metric, as long as the test says nothing.
     """
     loss, p = -duel.measure_gain(metric), duel.test_worse(metric)
+    if math.isnan(loss):
+        return [f"its {metric} on these rows, or that of the champion, cannot be told"]
     reasons = []
     # A loss that is the margin but for rounding is within it.
     if loss > margin + 1e-12:
