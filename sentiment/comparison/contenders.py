@@ -134,7 +134,7 @@ def _write_remedy(first: StoredRun, second: StoredRun) -> str:
     commands = [shlex.split(run.tags.get("command", "")) for run in (first, second)]
     if not all(commands) or "data" not in second.tags:
         return "Train one of them again on the data of the other."
-    words = [word for word in commands[0][2:] if not _is_data(word)]
+    words = [word for word in commands[0][2:] if not is_data(word)]
     words.append(f"data={second.tags['data']}")
     words += [word for word in commands[1][2:] if word.startswith(("data.", "+data.", "seed="))]
     return (
@@ -143,5 +143,6 @@ def _write_remedy(first: StoredRun, second: StoredRun) -> str:
     )
 
 
-def _is_data(word: str) -> bool:
+def is_data(word: str) -> bool:
+    """Return whether an override of ``train.py`` is about the data."""
     return word.lstrip("+~").startswith(("data=", "data.", "seed="))

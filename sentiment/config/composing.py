@@ -126,6 +126,32 @@ class PromoteConfig:
     outputs: str = "outputs"
 
 
+@dataclass
+class Schedule:
+    """When and how carefully the flow runs."""
+
+    cron: str | None = None
+    retries: int = 2
+    retry_delay: float = 10
+    cache_hours: float = 24
+
+
+@dataclass
+class FlowConfig:
+    """What ``conf/flow.yaml`` holds."""
+
+    tracking: Any = MISSING
+    train: list[str] = field(default_factory=list)
+    search: str | None = None
+    input: str | None = None
+    predict: list[str] = field(default_factory=list)
+    monitor: list[str] = field(default_factory=list)
+    promote: list[str] = field(default_factory=list)
+    name: str = "sentiment"
+    outputs: str = "outputs"
+    flow: Schedule = field(default_factory=Schedule)
+
+
 SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
     "predict": PredictConfig,
@@ -133,6 +159,7 @@ SCHEMAS: dict[str, type] = {
     "best": BestConfig,
     "compare": CompareConfig,
     "promote": PromoteConfig,
+    "flow": FlowConfig,
 }
 
 

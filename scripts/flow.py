@@ -1,0 +1,34 @@
+"""Train, compare, promote, predict and monitor: python scripts/flow.py input=reviews.csv."""
+
+import sys
+from pathlib import Path
+
+import hydra
+from _flow_view import show_flow
+from _terminal import Watch, run_script
+from omegaconf import DictConfig
+
+from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+
+DRIFT = 3
+SCRIPTS = Path(__file__).resolve().parent
+register_schemas()
+
+
+@hydra.main("../conf", "flow", execution_whitelist=ALLOWED_TARGETS)
+def main(cfg: DictConfig) -> None:
+    """Run the flow as `cfg` says, now or whenever its schedule says so."""
+    with Watch("flow", current_job()) as watch:
+        check_config(cfg)
+        from sentiment.flow.flow import run_flow, serve_flow
+
+        if cfg.flow.cron is not None:
+            serve_flow(cfg, SCRIPTS)
+            return
+        result = run_flow(cfg, SCRIPTS, watch)
+    show_flow(result)
+    sys.exit(DRIFT if result.drifted else 0)
+
+
+if __name__ == "__main__":
+    run_script(main, "stopped; the champion is the one that it was")

@@ -1,0 +1,221 @@
+"""The flow: the steps as tasks of Prefect, with retries, caching, artifacts and a schedule."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from sentiment import provenance
+from sentiment.errors import ConfigError, MissingPackageError, SentimentError
+from sentiment.flow.steps import Facts, Steps
+from sentiment.stages import SilentObserver, Stage, StageObserver, Stages
+
+
+@dataclass(frozen=True)
+class FlowResult:
+    """What came out of one run of the flow.
+
+    Attributes
+    ----------
+    data : dict
+        Name, fingerprint and size of the data.
+    run : str
+        The run that was trained.
+    promotion : dict
+        What became of it: ``outcome`` and ``sentence``.
+    predictions, monitoring : list of dict
+        What is told of each output, and of its comparison with training.
+    stages : list of Stage
+        Time and peak memory of each step.
+    """
+
+    data: Facts
+    run: str
+    promotion: Facts
+    predictions: list[Facts]
+    monitoring: list[Facts]
+    stages: list[Stage]
+
+    @property
+    def drifted(self) -> bool:
+        """Whether an output differs from what training saw."""
+        return any(one["drifted"] for one in self.monitoring)
+
+
+def run_flow(cfg: DictConfig, scripts: Path, observer: StageObserver | None = None) -> FlowResult:
+    """Run the flow once: on the server that ``PREFECT_API_URL`` names, or on one of its own.
+
+    A step that fails is tried again, ``cfg.flow.retries`` times, unless it is a mistake in the
+    settings; then the flow has failed, and the champion is the one that it was before.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/flow.yaml``, checked.
+    scripts : Path
+        The folder of the scripts.
+    observer : StageObserver, optional
+        Whoever watches.
+
+    Raises
+    ------
+    SentimentError
+        A step cannot be done.
+    """
+    _check_settings(cfg)
+    return _make_flow(cfg, scripts, observer)()  # type: ignore[no-any-return]
+
+
+def serve_flow(cfg: DictConfig, scripts: Path) -> None:
+    """Run the flow whenever ``cfg.flow.cron`` says so, until the process is stopped.
+
+    Raises
+    ------
+    SentimentError
+        The config cannot be used.
+    """
+    _check_settings(cfg)
+    _make_flow(cfg, scripts, None).serve(name=cfg.name, cron=cfg.flow.cron, pause_on_shutdown=False)
+
+
+def _check_settings(cfg: DictConfig) -> None:
+    if find_spec("prefect") is None:
+        raise MissingPackageError("prefect", "flows", "flow")
+    problems = []
+    if cfg.flow.retries < 0 or cfg.flow.retry_delay < 0 or cfg.flow.cache_hours < 0:
+        problems.append("flow.retries, flow.retry_delay and flow.cache_hours are 0 or more.")
+    if cfg.flow.cron is not None:
+        from croniter import croniter
+
+        if not croniter.is_valid(cfg.flow.cron):
+            problems.append(
+                f'flow.cron is {cfg.flow.cron!r}; expected five fields: flow.cron="0 3 * * *".'
+            )
+    if cfg.input is None and (cfg.predict or cfg.monitor):
+        problems.append("predict and monitor have settings, but there is no input to predict.")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _make_flow(cfg: DictConfig, scripts: Path, observer: StageObserver | None) -> Any:
+    """Return the flow as Prefect has it."""
+    # Nobody is told of what is run here, and what a script prints stays readable.
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    from prefect import flow
+
+    steps = Steps(cfg, scripts)
+    tasks = _Tasks(steps, cfg, observer or SilentObserver())
+    return flow(name=f"{cfg.name}-flow", validate_parameters=False)(tasks.run)
+
+
+class _Tasks:
+    """The steps as tasks, and how one leads to the next."""
+
+    def __init__(self, steps: Steps, cfg: DictConfig, observer: StageObserver) -> None:
+        self._steps, self._cfg = steps, cfg
+        self._stages = Stages(observer)
+
+    def run(self) -> FlowResult:
+        """Run all steps."""
+        steps, cfg = self._steps, self._cfg
+        data = self._do("check data", steps.check_data)
+        show_table("data", [data])
+        words = list(cfg.train)
+        run = self._train("train", words, data["fingerprint"])
+        champion = self._do("find champion", steps.find_champion)
+        before = champion["version"] if champion else None
+        promotion = self._decide(champion, run, words, data["fingerprint"])
+        show_table("promotion", [promotion])
+        try:
+            predictions = self._do("predict", steps.predict) if cfg.input else []
+            show_table("predictions", predictions)
+            monitoring = [self._do("monitor", steps.monitor, one["output"]) for one in predictions]
+            show_table("monitoring", monitoring)
+        except BaseException:
+            # What was promoted a moment ago may be what fails.
+            if before is not None and promotion["outcome"] == "promoted":
+                self._do("roll back", steps.roll_back)
+            raise
+        return FlowResult(data, run, promotion, predictions, monitoring, self._stages.done)
+
+    def _decide(
+        self, champion: Facts | None, run: str, words: list[str], fingerprint: str
+    ) -> Facts:
+        """Promote the run, or the settings of the champion on the same data if they are better."""
+        steps = self._steps
+        if champion is None or champion["fingerprint"] == fingerprint:
+            return self._do("promote", steps.promote, run)
+        # The champion was scored on other rows. So its settings are trained on these data, too.
+        newer = f"trained on newer data ({fingerprint[:12]})"
+        defence = steps.list_defence(champion)
+        if sorted(defence) == sorted(words):
+            reason = f"the settings of the champion, {newer}"
+            return self._do("promote", steps.promote, run, reason)
+        defender = self._train("train the champion's settings", defence, fingerprint)
+        found = self._do("compare", steps.compare, defender, run)
+        show_table("comparison", found["duels"])
+        verdict = found["duels"][0]["verdict"]
+        if found["reasons"]:
+            reason = f"the settings of the champion, {newer}, are better: {verdict}"
+            return self._do("promote", steps.promote, defender, reason)
+        reason = f"{newer}; against the settings of the champion on the same: {verdict}"
+        return self._do("promote", steps.promote, run, reason)
+
+    def _train(self, name: str, words: list[str], fingerprint: str) -> str:
+        """Train, unless the same settings were trained on the same data a while ago."""
+        cfg = self._cfg
+        key = [words, fingerprint, provenance.read_commit(), cfg.search, cfg.outputs]
+        key.append(OmegaConf.to_container(cfg.tracking, resolve=True))
+        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+        run: str = self._do(name, self._steps.train, words, cache_key=digest)
+        return run
+
+    def _do(
+        self, name: str, step: Callable[..., Any], *arguments: Any, cache_key: str | None = None
+    ) -> Any:
+        """Do a step as a task."""
+        from prefect import task
+
+        settings = self._cfg.flow
+        cached: dict[str, Any] = {}
+        if cache_key and settings.cache_hours:
+            cached = {
+                "cache_key_fn": lambda *_: cache_key,
+                "cache_expiration": timedelta(hours=settings.cache_hours),
+                "persist_result": True,
+                # Nothing that lies on a disk is unpickled.
+                "result_serializer": "json",
+            }
+        made = task(
+            step, name=name, retries=settings.retries, retry_delay_seconds=settings.retry_delay,
+            retry_condition_fn=_may_pass, **cached,
+        )  # fmt: skip
+        with self._stages(name):
+            return made(*arguments)
+
+
+def _may_pass(task: Any, run: Any, state: Any) -> bool:
+    """Return whether another try may help: a mistake stays one, a connection may come back."""
+    error = state.result(raise_on_failure=False)
+    return not isinstance(error, SentimentError) or isinstance(error, ConnectionError)
+
+
+def show_table(key: str, rows: list[Facts]) -> None:
+    """Keep a table as an artifact of the flow."""
+    from prefect.artifacts import create_table_artifact
+
+    if rows:
+        flat = [{name: _flatten(value) for name, value in row.items()} for row in rows]
+        create_table_artifact(flat, key=key)  # type: ignore[unused-coroutine]
+
+
+def _flatten(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | dict) else value

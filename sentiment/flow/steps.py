@@ -1,0 +1,191 @@
+"""What the flow does, step by step; each step takes and returns what JSON can hold."""
+
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from sentiment.comparison.comparison import compare, describe
+from sentiment.comparison.contenders import is_data
+from sentiment.comparison.decision import CHAMPION, Promotion
+from sentiment.comparison.promotion import find_reasons, promote
+from sentiment.config import Job, compose, make
+from sentiment.data.datasets import Dataset
+from sentiment.data.preparation import prepare_data
+from sentiment.errors import FlowStepError
+from sentiment.prediction import predict_files
+from sentiment.tracking import Tracker
+from sentiment.training import train
+
+Facts = dict[str, Any]
+_FOLDER = "%Y-%m-%d/%H-%M-%S-%f"
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of one flow.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/flow.yaml``, checked.
+    scripts : Path
+        The folder of the scripts, for a search, which is a process of its own.
+    """
+
+    cfg: DictConfig
+    scripts: Path
+
+    def check_data(self) -> Facts:
+        """Read, check and split the data; return what is told of them."""
+        cfg = self._compose("train", self.cfg.train)
+        dataset: Dataset = make(cfg, "data", "read")
+        data = prepare_data(dataset, cfg.seed)
+        return {
+            "data": dataset.name,
+            "fingerprint": data.fingerprint,
+            "rows": data.report.rows,
+            "dropped": data.report.dropped,
+            "splits": {name: sizes["rows"] for name, sizes in data.report.splits.items()},
+        }
+
+    def train(self, words: list[str]) -> str:
+        """Train with the settings `words`, or let a search do so; return the id of the run."""
+        if self.cfg.search:
+            return self._search(words)
+        cfg = self._compose("train", words)
+        folder = Path(cfg.outputs, "train", datetime.now().astimezone().strftime(_FOLDER))
+        folder.mkdir(parents=True)
+        result = train(cfg, Job(folder, overrides=words))
+        if result.run_id is None:
+            raise FlowStepError("train", "the run is not tracked; a flow needs tracking=mlflow")
+        return result.run_id
+
+    def find_champion(self) -> Facts | None:
+        """Return which run is the champion, on what data and with what settings; None without."""
+        tracker = self._tracker()
+        version = tracker.open_registry(self.cfg.name).find(CHAMPION)
+        if version is None:
+            return None
+        run = tracker.read_run(version.run_id)
+        words = shlex.split(run.tags.get("command", ""))[2:]
+        return {
+            "run": version.run_id,
+            "version": version.number,
+            "fingerprint": run.tags.get("data.fingerprint"),
+            "settings": [word for word in words if not (is_data(word) or _is_place(word))],
+        }
+
+    def list_defence(self, champion: Facts) -> list[str]:
+        """Return the settings of the champion with the data of this flow."""
+        return [*champion["settings"], *filter(is_data, self.cfg.train)]
+
+    def compare(self, first: str, second: str) -> Facts:
+        """Compare two runs; return what was found and what speaks against the second."""
+        cfg = self._compose("compare", [f"a={first}", f"b={second}", *self._list_common()])
+        result = compare(cfg, "python scripts/flow.py")
+        rules = self._compose("promote", self.cfg.promote)
+        reasons = find_reasons(
+            result.comparison.duels[0], rules.metric, rules.alpha, rules.margin
+        )
+        return describe(result) | {"reasons": reasons, "page": str(result.page)}
+
+    def promote(self, run: str, force: str | None = None) -> Facts:
+        """Make a run the champion, if it is not worse; return what became of it."""
+        words = [f"run={run}", *self.cfg.promote]
+        cfg = self._compose("promote", words)
+        if force is not None:
+            cfg.force = force
+        return _tell(promote(cfg, "python scripts/flow.py"))
+
+    def roll_back(self) -> Facts:
+        """Make the champion before the champion again."""
+        cfg = self._compose("promote", [*self.cfg.promote, "rollback=true"])
+        return _tell(promote(cfg, "python scripts/flow.py"))
+
+    def predict(self) -> list[Facts]:
+        """Predict the input with the champion; return what is told of each output."""
+        words = [f"deploy.run='models:/{self.cfg.name}@{CHAMPION}'", *self.cfg.predict]
+        cfg = self._compose("predict", words)
+        cfg.input = self.cfg.input
+        return [
+            {
+                "output": str(one.output),
+                "read": one.tally.read,
+                "written": one.tally.written,
+                "rejected": one.tally.rejected,
+                "labels": one.tally.counts,
+            }
+            for one in predict_files(cfg)
+        ]
+
+    def monitor(self, output: str) -> Facts:
+        """Compare an output with what training left; return the checks."""
+        from sentiment.monitoring.job import monitor
+
+        cfg = self._compose("monitor", list(self.cfg.monitor))
+        cfg.current = output
+        result = monitor(cfg)
+        return {
+            "output": output,
+            "drifted": result.comparison.drifted,
+            "compared": result.compared,
+            "report": str(result.folder / "report.html"),
+        }
+
+    def _search(self, words: list[str]) -> str:
+        """Search in a process of its own, which goes on where an earlier one was stopped."""
+        search = f"search={self.cfg.search}"
+        command = [sys.executable, str(self.scripts / "train.py"), "-m", search, *words]
+        done = subprocess.run(
+            [*command, *self._shared()], capture_output=True, text=True, check=False
+        )
+        runs = re.findall(r"^run +(\w+)$", done.stdout, re.MULTILINE)
+        if done.returncode or not runs:
+            told = (done.stderr or done.stdout).strip().splitlines()
+            raise FlowStepError("search", told[-1] if told else f"exit code {done.returncode}")
+        return str(runs[-1])
+
+    def _tracker(self) -> Tracker:
+        tracker: Tracker = make(self.cfg, "tracking", "find_model")
+        return tracker
+
+    def _compose(self, primary: str, words: Any) -> DictConfig:
+        return compose(primary, [*words, *self._shared()])
+
+    def _shared(self) -> list[str]:
+        """Return what all steps have in common, as it is typed."""
+        store = OmegaConf.to_container(self.cfg.tracking, resolve=True)
+        assert isinstance(store, dict)  # noqa: S101 - the schema says so
+        settings = {"outputs": self.cfg.outputs} | {
+            f"tracking.{key}": value for key, value in store.items() if key != "_target_"
+        }
+        return [f"{key}='{value}'" for key, value in settings.items()]
+
+    def _list_common(self) -> list[str]:
+        """Return those settings of promotions that comparisons have, too."""
+        known = ("metric", "level", "resamples", "seed")
+        return [word for word in self.cfg.promote if word.partition("=")[0] in known]
+
+
+def _is_place(word: str) -> bool:
+    """Return whether a setting says where things are kept."""
+    return word.lstrip("+~").startswith(("outputs=", "tracking=", "tracking.", "memory="))
+
+
+def _tell(promotion: Promotion) -> Facts:
+    comparison = promotion.comparison
+    return {
+        "outcome": promotion.outcome,
+        "sentence": promotion.sentence,
+        "reasons": promotion.reasons,
+        "champion": promotion.champion.run_id if promotion.champion else None,
+        "version": promotion.champion.number if promotion.champion else None,
+        "page": str(comparison.page) if comparison else None,
+    }
