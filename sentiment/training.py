@@ -26,6 +26,7 @@ from sentiment.evaluation import (
 )
 from sentiment.explanation import telling_terms
 from sentiment.model_files import load_model
+from sentiment.monitoring.reference import FOLDER, make_reference
 from sentiment.pipeline import count_ahead, fit, make_pipeline
 from sentiment.scoring import BatchScorer
 from sentiment.stages import Stage, StageObserver, Stages
@@ -134,6 +135,8 @@ def train(
         with stages("draw figures"):
             _save_results(job.folder, pipeline, predictions, data)
         run.log_metrics(metrics)
+        texts, known = data.validation["text"], predictions["validation"]
+        make_reference(pipeline, texts, known, data.report, cfg.seed).save(job.folder / FOLDER)
         with stages("save model"):
             example = pd.DataFrame({"text": data.train["text"].iloc[:EXAMPLE_ROWS]})
             address, path = run.log_model(pipeline, example, job.folder)

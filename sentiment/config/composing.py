@@ -67,7 +67,45 @@ class BestConfig:
     outputs: str = "outputs"
 
 
-SCHEMAS: dict[str, type] = {"train": TrainConfig, "predict": PredictConfig, "best": BestConfig}
+@dataclass
+class ThresholdsConfig:
+    """What matters to ``conf/monitor.yaml``."""
+
+    distance: float = 0.1
+    labels: float = 0.1
+    share: float = 0.2
+    accuracy: float = 0.05
+    alpha: float = 0.01
+
+
+@dataclass
+class MonitorConfig:
+    """What ``conf/monitor.yaml`` holds."""
+
+    tracking: Any = MISSING
+    current: str = MISSING
+    run: str | None = None
+    label_column: str | None = None
+    time_column: str | None = None
+    text_column: str | None = None
+    encoding: str | None = None
+    sep: str | None = None
+    sample: int = 200_000
+    windows: int = 10
+    thresholds: ThresholdsConfig = field(default_factory=ThresholdsConfig)
+    seed: int = 42
+    outputs: str = "outputs"
+    output: str = MISSING
+    workspace: str | None = None
+    project: str = "sentiment"
+
+
+SCHEMAS: dict[str, type] = {
+    "train": TrainConfig,
+    "predict": PredictConfig,
+    "best": BestConfig,
+    "monitor": MonitorConfig,
+}
 
 
 def register_schemas() -> None:

@@ -92,8 +92,12 @@ def strip_compression(path: Path) -> Path:
     return path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
 
 
-def open_input(path: Path, encoding: str | None, separator: str | None) -> Input:
-    """Return the input at `path`; see the class of its format for what may be wrong with it.
+def open_input(
+    path: Path, encoding: str | None, separator: str | None, setting: str = "input"
+) -> Input:
+    """Return the input at `path`, which `setting` named.
+
+    See the class of its format for what may be wrong with it.
 
     Raises
     ------
@@ -102,9 +106,9 @@ def open_input(path: Path, encoding: str | None, separator: str | None) -> Input
     ConfigError
         Its ending, the encoding or the separator is not known.
     """
-    kind = find_format(path, "input")
+    kind = find_format(path, setting)
     if not path.is_file():
-        raise InputNotFoundError(path, "input", f"a {_NAMES[kind]} file")
+        raise InputNotFoundError(path, setting, f"a {_NAMES[kind]} file")
     if separator is not None and (len(separator.encode()) != 1 or separator in '"\r\n'):
         raise ConfigError(
             [f"sep is {separator!r}; expected one character such as sep=';', or sep=\"\\t\"."]

@@ -88,7 +88,9 @@ def describe_rows(rows: pd.DataFrame, reader: TextReader, observer: StageObserve
     numbers = pd.concat(described, ignore_index=True).set_axis(rows.index)
     others = rows.drop(columns="text")
     # In the precision of the reference, so that equal values stay equal.
-    return pd.concat([numbers, others.assign(probability=others["probability"].astype("f4"))], axis=1)
+    return pd.concat(
+        [numbers, others.assign(probability=others["probability"].astype("f4"))], axis=1
+    )
 
 
 def compare(
@@ -145,9 +147,16 @@ def _check_numbers(reference: pd.DataFrame, current: pd.DataFrame, threshold: fl
         if name in reference and name in current:
             before, after = reference[name].to_numpy(), current[name].to_numpy()
             distance, p_value = compare_numbers(before, after)
-            means = (float(np.mean(values, dtype=np.float64)) for values in (before, after))
-            checks.append(Check(name, *means, distance, DISTANCE, threshold, p_value))
+            checks.append(
+                Check(
+                    name, _mean(before), _mean(after), distance, DISTANCE, threshold, p_value
+                )
+            )  # fmt: skip
     return checks
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values, dtype=np.float64))
 
 
 def _check_labels(reference: Reference, current: pd.DataFrame, threshold: float) -> Check:

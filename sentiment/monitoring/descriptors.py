@@ -156,7 +156,8 @@ def _as_strings(texts: pd.Series) -> pa.LargeStringArray:
 
 @lru_cache
 def _is_odd() -> np.ndarray:
-    return ~(is_letter() | is_space())
+    odd: np.ndarray = ~(is_letter() | is_space())
+    return odd
 
 
 def _count_characters(strings: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:

@@ -198,4 +198,5 @@ def estimate_share(count: np.ndarray, size: np.ndarray, confidence: float = 0.95
     share = count / size
     middle = (share + z**2 / (2 * size)) / (1 + z**2 / size)
     half = z / (1 + z**2 / size) * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
-    return np.clip(np.array([middle - half, middle + half]), 0.0, 1.0)
+    interval: np.ndarray = np.clip(np.array([middle - half, middle + half]), 0.0, 1.0)
+    return interval

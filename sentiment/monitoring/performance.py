@@ -53,8 +53,8 @@ class Performance:
         """Return the check of whether the accuracy has fallen."""
         before, after = self.reference, self.current
         # Of errors, which are the rarer, since the test is exact for what is rare.
-        wrong = (np.array([one.rows - one.right]) for one in (before, after))
-        _, p_values = compare_shares(*wrong, (before.rows, after.rows))
+        wrong = [np.array([one.rows - one.right]) for one in (before, after)]
+        _, p_values = compare_shares(wrong[0], wrong[1], (before.rows, after.rows))
         return Check(
             name="accuracy",
             reference=before.value,
@@ -82,8 +82,8 @@ def measure_performance(
     known = current[current["label"].notna()] if "label" in current else current.iloc[:0]
     if known.empty:
         return None
-    since = known["time"] if "time" in known else pd.Series(known.index + 1, known.index)
-    since = since.astype(str).to_numpy()
+    places = known["time"] if "time" in known else pd.Series(known.index + 1)
+    since = places.astype(str).tolist()
     right = (known["label"] == known["prediction"]).to_numpy()
     count = int(np.clip(len(known) // _LEAST_ROWS, 1, windows))
     parts = np.array_split(np.arange(len(known)), count)

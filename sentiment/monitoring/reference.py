@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.pipeline import Pipeline
 
-from sentiment.data.preparation import PreparedData
 from sentiment.data.quality import QualityReport
 from sentiment.errors import ReferenceMissingError
 from sentiment.evaluation import Predictions
@@ -73,26 +72,32 @@ class Reference:
 
 
 def make_reference(
-    pipeline: Pipeline, data: PreparedData, predictions: Predictions, seed: int
+    pipeline: Pipeline,
+    texts: pd.Series,
+    predictions: Predictions,
+    report: QualityReport,
+    seed: int,
 ) -> Reference:
-    """Return the statistics of the validation rows of `data`, or of a sample of them.
+    """Return the statistics of validation rows, or of a sample of them.
 
     Parameters
     ----------
     pipeline : Pipeline
-        Fitted on the training rows of `data`.
-    data : PreparedData
-        The data.
+        Fitted on other rows.
+    texts : Series of str, of shape (n,)
+        The texts of the validation rows.
     predictions : Predictions
-        What `pipeline` says of the validation rows.
+        Their true labels, and what `pipeline` says of them.
+    report : QualityReport
+        What is known of the data set as it was read.
     seed : int
         Seed of the sample, which is drawn of more than `MOST_ROWS` rows.
     """
-    chosen = np.arange(len(data.validation))
+    chosen = np.arange(len(texts))
     if len(chosen) > MOST_ROWS:
         chosen = np.sort(np.random.default_rng(seed).choice(chosen, MOST_ROWS, replace=False))
     reader = TextReader(find_wording(pipeline))
-    rows = reader.describe(data.validation["text"].iloc[chosen].reset_index(drop=True))
+    rows = reader.describe(texts.iloc[chosen].reset_index(drop=True))
     rows = rows.assign(
         prediction=predictions.predicted[chosen].astype(str),
         probability=predictions.probabilities.max(axis=1)[chosen].astype(np.float32),
@@ -103,13 +108,12 @@ def make_reference(
         terms=reader.list_terms(MOST_TERMS),
         classes=[str(name) for name in predictions.classes],
         words=reader.count_words(),
-        source=_count_source(data.report),
+        source={
+            "rows": report.rows,
+            "empty": report.missing_text + report.empty_text,
+            "repeated": report.duplicates,
+        },
     )
-
-
-def _count_source(report: QualityReport) -> dict[str, int]:
-    empty = report.missing_text + report.empty_text
-    return {"rows": report.rows, "empty": empty, "repeated": report.duplicates}
 
 
 def load_reference(folder: Path, owner: str) -> Reference:

@@ -187,3 +187,13 @@ class Tracker(Protocol):
             The store cannot be opened.
         """
         raise NotImplementedError
+
+    def fetch_folder(self, run_id: str, name: str) -> Path | None:
+        """Return the folder called `name` that a run keeps, on this machine, or None.
+
+        Raises
+        ------
+        TrackingStoreError
+            The store cannot be opened.
+        """
+        raise NotImplementedError

@@ -92,6 +92,14 @@ class MlflowTracker(Tracker):
             )
         return _describe(f"models:/{models[-1].model_id}", found, why)
 
+    def fetch_folder(self, run_id: str, name: str) -> Path | None:
+        """Return the folder called `name` that a run keeps, on this machine, or None."""
+        from mlflow.artifacts import download_artifacts
+
+        if not self._connect().list_artifacts(run_id, name):
+            return None
+        return Path(download_artifacts(run_id=run_id, artifact_path=name))
+
     def _create_run(self, name: str, tags: dict[str, str]) -> str:
         client = self._connect()
         experiment = self._experiment_id(client)
@@ -166,6 +174,8 @@ class MlflowTracker(Tracker):
         """Return a client of the store, whose tables are there and up to date."""
         # A server that is not there should not be asked for minutes (seven tries by default).
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        # What a person watches is the scripts' business.
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         import mlflow
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
