@@ -134,9 +134,13 @@ def train(
                 metrics |= {f"{name}/{key}": value for key, value in score(made).items()}
         with stages("draw figures"):
             _save_results(job.folder, pipeline, predictions, data)
+        with stages("keep reference"):
+            known = predictions["validation"]
+            reference = make_reference(
+                pipeline, data.validation["text"], known, data.report, cfg.seed
+            )
+            reference.save(job.folder / FOLDER)
         run.log_metrics(metrics)
-        texts, known = data.validation["text"], predictions["validation"]
-        make_reference(pipeline, texts, known, data.report, cfg.seed).save(job.folder / FOLDER)
         with stages("save model"):
             example = pd.DataFrame({"text": data.train["text"].iloc[:EXAMPLE_ROWS]})
             address, path = run.log_model(pipeline, example, job.folder)

@@ -23,7 +23,7 @@ FLOORS = [
     {"models", "files"},
     {"pipeline", "model_files"},
     {"evaluation", "explanation", "linear", "tracking"},
-    {"figures", "scoring"},
+    {"figures", "monitoring", "scoring"},
     {"prediction", "training"},
     {"sweeps"},
 ]
@@ -31,6 +31,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Where big libraries may be imported; and rich, which prints, nowhere.
 ONLY_IN = {
     "mlflow": {"tracking"},
+    "evidently": {"monitoring"},
     "hydra": {"config", "sweeps"},
     "optuna": {"sweeps"},
     "matplotlib": {"figures", "sweeps"},
@@ -95,8 +96,8 @@ def test_files_are_short_enough_to_read(path: Path) -> None:
 
 def test_the_library_is_loaded_without_the_heavy_ones() -> None:
     program = (
-        "import sys, sentiment.training, sentiment.prediction\n"
-        "print([m for m in ('mlflow', 'matplotlib') if m in sys.modules])\n"
+        "import sys, sentiment.training, sentiment.prediction, sentiment.monitoring.job\n"
+        "print([m for m in ('mlflow', 'matplotlib', 'evidently') if m in sys.modules])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -48,7 +48,9 @@ def test_no_file_is_left_out() -> None:
     assert groups == {
         *(".", "data", "features", "model", "deploy", "tracking", "experiment", "search")
     }
-    assert {path.stem for path in FILES if path.parent == Path()} == {"train", "predict", "best"}
+    assert {path.stem for path in FILES if path.parent == Path()} == {
+        *("train", "predict", "best", "monitor")
+    }
 
 
 @pytest.mark.parametrize("name", options("data"))
@@ -96,9 +98,14 @@ def test_experiment(name: str) -> None:
     assert f"python scripts/train.py experiment={name}" in text, "the command heads the file"
 
 
-@pytest.mark.parametrize("primary", ["train", "predict", "best"])
+@pytest.mark.parametrize("primary", ["train", "predict", "best", "monitor"])
 def test_the_primary_configs_hold_what_their_schemas_say(primary: str) -> None:
-    overrides = {"predict": ["input=x.csv"], "best": ["search.name=svm"]}.get(primary, [])
+    missing = {
+        "predict": ["input=x.csv"],
+        "best": ["search.name=svm"],
+        "monitor": ["current=x.csv"],
+    }
+    overrides = missing.get(primary, [])
     cfg = compose(primary, overrides)
     assert set(cfg) == set(OmegaConf.structured(OmegaConf.get_type(cfg)))
 

@@ -196,7 +196,7 @@ def test_what_cannot_be_found_is_told(tracker: MlflowTracker, tmp_path: Path) ->
     tracker.open()
     for run, message in (
         ("best", "a finished training run with validation/f1 was not found"),
-        ("abc", "run 'abc' was not found .* Expected deploy.run=best, a run id, models:/"),
+        ("abc", "run 'abc' was not found .* Expected best, a run id, models:/"),
         ("models:/nobody@champion", "model 'models:/nobody@champion' was not found"),
     ):
         with pytest.raises(RunNotFoundError, match=message):

@@ -87,8 +87,7 @@ class MlflowTracker(Tracker):
             raise RunNotFoundError(
                 f"a model of run {found.info.run_id!r}",
                 self.uri,
-                "That run failed, is still going or trained nothing; name another with "
-                "deploy.run=<id>.",
+                "That run failed, is still going or trained nothing; name another.",
             )
         return _describe(f"models:/{models[-1].model_id}", found, why)
 
@@ -152,8 +151,7 @@ class MlflowTracker(Tracker):
             raise RunNotFoundError(
                 f"run {run_id!r}",
                 self.uri,
-                "Expected deploy.run=best, a run id, models:/name@alias or a file that ends with "
-                ".skops.",
+                "Expected best, a run id, models:/name@alias or a file that ends with .skops.",
             ) from error
 
     def _find_by_address(self, client: "MlflowClient", uri: str) -> ModelChoice:
