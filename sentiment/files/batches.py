@@ -109,11 +109,14 @@ class Limits:
         Whether texts of nothing but white space are rejected.
     fields : frozenset of str, optional
         The fields that a row may have, where rows may differ in them; any without it.
+    taken : tuple of str
+        The fields that no row may have, since they are added to it.
     """
 
     max_chars: int = 1_000_000
     reject_empty: bool = False
     fields: frozenset[str] | None = None
+    taken: tuple[str, ...] = ADDED_COLUMNS
 
     def find_fault(self, text: str) -> str | None:
         """Return why `text` is not answered, or None."""

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from sentiment.errors import EmptyDataError, UnreadableFileError
 from sentiment.files.batches import (
-    ADDED_COLUMNS,
     Batch,
     Limits,
     Position,
@@ -143,7 +142,7 @@ def _find_text(record: Any, column: str, limits: Limits) -> tuple[str, str | Non
     """Return the text of a record, or why it has none."""
     if isinstance(record, str):
         return "", record
-    if taken := next((name for name in ADDED_COLUMNS if name in record), None):
+    if taken := next((name for name in limits.taken if name in record), None):
         return "", f"it already has a field {taken!r}"
     more = [key for key in record if limits.fields is not None and key not in limits.fields]
     if more:

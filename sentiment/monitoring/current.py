@@ -102,10 +102,10 @@ def read_current(
     EmptyDataError
         There is no row.
     UnreadableFileError
-        A probability is no number from 0 to 1.
+        A row has no prediction, or a probability that is no number from 0 to 1.
     """
     sampler, read, rejected = Sampler(size, seed), 0, 0
-    for batch in work_ahead(source.read(columns.text, Limits(), Position())):
+    for batch in work_ahead(source.read(columns.text, Limits(taken=()), Position())):
         read, rejected = read + batch.read, rejected + len(batch.rejects)
         sampler.add(_take_columns(path, batch, columns))
         observer.on_progress(read, None, f"rows read, {source.share:.0%} of the file")
@@ -113,10 +113,12 @@ def read_current(
     if table is None:
         raise EmptyDataError(f"'{path}'")
     rows = table.to_pandas()
-    if not rows["probability"].between(0, 1).all():
-        raise UnreadableFileError(path, "predictions", "a probability is not between 0 and 1")
     for name in set(rows) & {"prediction", "label"}:
         rows[name] = as_strings(rows[name].str.strip())
+    if rows["prediction"].hasnans or rows["probability"].hasnans:
+        raise UnreadableFileError(path, "predictions", "a row has none")
+    if not rows["probability"].between(0, 1).all():
+        raise UnreadableFileError(path, "predictions", "a probability is not between 0 and 1")
     return Current(rows, read, rejected)
 
 
@@ -128,9 +130,6 @@ def _take_columns(path: Path, batch: Batch, columns: Columns) -> pa.Table:
             taken[role] = table[column].cast(_TYPES.get(role, pa.string()))
     except pa.ArrowException as error:
         raise UnreadableFileError(path, "predictions", str(error).splitlines()[0]) from error
-    except KeyError as error:  # rows of JSON may differ in their fields
-        reason = f"a row has no field {error.args[0]}"
-        raise UnreadableFileError(path, "predictions", reason) from error
     return pa.table(taken)
 
 
