@@ -64,8 +64,8 @@ def make_report(
             *(Effect(check=check.name) for check in comparison.checks),
             ChangedTerms(),
             *([RightAnswers()] if WINDOWS in tables else []),
-            # Of so many columns, one is enough.
-            DataDriftPreset(columns=drifting, method=_METHOD, drift_share=1 / len(drifting)),
+            # Of fewer than ten columns, one is enough.
+            DataDriftPreset(columns=drifting, method=_METHOD, drift_share=0.1),
             *([ClassificationPreset()] if labelled else []),
             DataSummaryPreset(columns=columns),
         ],

@@ -49,7 +49,8 @@ def make_document(comparison: Comparison, facts: dict[str, Any]) -> dict[str, An
 
 def format_number(value: float) -> str:
     """Return a mean or a share as a person reads it."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3f}"
+    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 3
+    return f"{value:,.{decimals}f}"
 
 
 def format_p_value(value: float) -> str:
