@@ -1,6 +1,7 @@
 """monitor.py on many rows, as a whole process, and how often it raises a false alarm."""
 
 import time
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -35,7 +36,7 @@ def bench_monitor(plan: Plan) -> dict[str, Figure]:
     work = partial(run_script, "scripts/monitor.py", f"current={path}", where, code=_DRIFT)
     what = f"monitor.py on {_ROWS:,} predictions, whole process"
     figure = time_calls(what, work, plan.rounds)
-    return {"monitor": figure}
+    return {"monitor": replace(figure, target=60, aim=30)}
 
 
 def bench_false_alarms(plan: Plan) -> dict[str, Figure]:
@@ -62,7 +63,7 @@ def bench_false_alarms(plan: Plan) -> dict[str, Figure]:
         alarms += bool(found.drifted)
     share = 100 * alarms / _HALVES
     figure = Figure(
-        f"{_HALVES} random halves of the same reviews: runs with a false alarm", "% (false)",
+        f"{_HALVES} random halves of the same reviews: runs with a false alarm", "% of runs",
         share, share, share, target=1, aim=0,
         more={"seconds a comparison": (time.perf_counter() - begun) / _HALVES},
     )  # fmt: skip

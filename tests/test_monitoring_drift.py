@@ -43,16 +43,28 @@ def test_numbers_that_never_differ_are_compared_as_well() -> None:
 
 
 def test_labels_are_compared_by_jensen_and_shannon_and_by_pearson() -> None:
-    before, after = np.array([50, 30, 0]), np.array([20, 60, 10])
+    before, after = np.array([50, 30, 0]), np.array([20, 60, 20])
     p, q = before / before.sum(), after / after.sum()
     middle = (p + q) / 2
     divergence = sum(np.sum(x[x > 0] * np.log(x[x > 0] / middle[x > 0])) / 2 for x in (p, q))
     distance, p_value = compare_labels(before, after)
     assert distance == pytest.approx(np.sqrt(divergence))
-    expected = np.outer([80, 90], before + after) / 170
+    expected = np.outer([80, 100], before + after) / 180
     chi2 = np.sum((np.array([before, after]) - expected) ** 2 / expected)
     assert p_value == pytest.approx(stats.chi2.sf(chi2, 2))
     assert compare_labels(np.array([9, 0]), np.array([5, 0])) == (0.0, 1.0)
+
+
+def test_labels_that_are_rare_are_tested_together() -> None:
+    before, after = np.array([500, 400, 2, 3, 0]), np.array([50, 38, 3, 0, 2])
+    together = np.array([[5, 400, 500], [5, 38, 50]])
+    expected = np.outer(together.sum(axis=1), together.sum(axis=0)) / together.sum()
+    assert expected.min() < 5
+    together = np.array([[405, 500], [43, 50]])
+    assert compare_labels(before, after)[1] == pytest.approx(
+        stats.chi2_contingency(together, correction=False).pvalue
+    )
+    assert compare_labels(np.array([500, 500]), np.array([1, 0]))[1] == 1
 
 
 def test_shares_are_compared_by_cohen_and_by_a_binomial_test() -> None:

@@ -177,27 +177,57 @@ def test_a_model_without_tracking_has_its_reference_beside_it(
         place.monitor(path, "tracking=off")
 
 
+@pytest.mark.parametrize("text", ["a good film", " ", "日本語 !!!"])
+def test_a_single_row_has_a_report(place: Place, text: str) -> None:
+    frame = pd.DataFrame({"text": [text], "label": ["positive"]})
+    path = place.predict(frame, "one.csv", "overwrite=true")
+    result = place.monitor(path, "workspace=null", f"output={place.folder / 'one'}")
+    assert (result.read, result.compared) == (1, 1)
+    assert "prediction" not in result.comparison.drifted
+    assert (result.folder / "report.html").stat().st_size > 1e6
+
+
+def test_several_classes_and_labels_that_are_none(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    topics = pd.Series(["billing", "log in", 'odd "x"/y'] * 80)
+    frame = pd.DataFrame(
+        {"text": topics + " ticket about " + topics.index.astype(str), "t": topics}
+    )
+    job, path = Job(place.folder / "topics"), write_frame(frame, place.folder / "topics.jsonl")
+    job.folder.mkdir()
+    words = ["data=csv", f"data.path='{path}'", "data.label_column=t", "tracking=off"]
+    model = train(compose("train", [*words, *place.settings]), job).model
+    answered = place.predict(frame.assign(label="5"), "t.csv", f"deploy.run='{model}'",
+                             "tracking=off")  # fmt: skip
+    result = place.monitor(answered, "tracking=off", "label_column=t", "workspace=null")
+    assert result.comparison.performance.current.value == 1
+    assert "Confusion Matrix" in (result.folder / "report.html").read_text()
+    assert place.monitor(answered, "tracking=off").comparison.performance is None
+    assert "column 'label' holds '5', which is no label of the model" in caplog.text
+
+
 def test_what_does_not_fit_is_told(
     place: Place, drifted: MonitoringResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = place.folder / "rt.predictions.csv"
+    path, never = place.folder / "rt.predictions.csv", f"output={place.folder / 'never'}"
     frame = pd.read_csv(path)
     alone = write_frame(frame, place.folder / "alone.csv")
     with pytest.raises(ConfigError, match="has no report of predict beside it .* or run=best"):
-        place.monitor(alone)
+        place.monitor(alone, never)
     with pytest.raises(RunNotFoundError, match="run 'nope' was not found"):
-        place.monitor(alone, "run=nope")
+        place.monitor(alone, never, "run=nope")
     with pytest.raises(InputNotFoundError, match="run is 'nope.skops'"):
-        place.monitor(alone, "run=nope.skops")
+        place.monitor(alone, never, "run=nope.skops")
     with pytest.raises(MissingColumnError, match="label_column=<name>"):
-        place.monitor(path, "label_column=nope")
+        place.monitor(path, never, "label_column=nope")
     write_frame(frame.assign(prediction="4 stars"), alone)
     with pytest.raises(ConfigError, match="predicts '4 stars', which the model does not know"):
-        place.monitor(alone, "run=best")
+        place.monitor(alone, never, "run=best")
     write_frame(frame.assign(sentiment="4 stars"), alone)
     with pytest.raises(ConfigError, match="has '4 stars', which the model does not know; expected"):
-        place.monitor(alone, "run=best", "label_column=sentiment")
-    assert not list((place.folder / "outputs").glob("monitor"))
+        place.monitor(alone, never, "run=best", "label_column=sentiment")
+    assert not (place.folder / "never").exists()
 
     from mlflow import MlflowClient
 

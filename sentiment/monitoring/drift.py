@@ -14,6 +14,8 @@ import pandas as pd
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
+_LEAST_EXPECTED = 5
+
 
 @dataclass(frozen=True)
 class Check:
@@ -112,12 +114,17 @@ def compare_labels(reference: np.ndarray, current: np.ndarray) -> tuple[float, f
     distance : float
         The distance of Jensen and Shannon with natural logarithms, from 0 to 0.83.
     p_value : float
-        Of Pearson's chi-squared test of homogeneity.
+        Of Pearson's chi-squared test of homogeneity; the rarest labels are taken together until
+        five rows are expected of them in both samples (Cochran, 1954).
     """
+    table = np.array([reference, current])
+    table = table[:, np.argsort(table.sum(axis=0))]
+    smaller = table.sum(axis=1).min() / table.sum()
+    while table.shape[1] > 1 and table[:, 0].sum() * smaller < _LEAST_EXPECTED:
+        table = np.column_stack([table[:, :2].sum(axis=1), table[:, 2:]])
     distance = float(jensenshannon(reference, current))
-    table = np.array([reference, current])[:, (reference + current) > 0]
-    if table.shape[1] < 2:
-        return 0.0, 1.0
+    if table.shape[1] == 1:
+        return distance, 1.0
     return distance, float(stats.chi2_contingency(table, correction=False).pvalue)
 
 

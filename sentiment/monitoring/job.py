@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from sentiment.monitoring.reference import FOLDER, Reference, load_reference
 from sentiment.monitoring.views import list_metrics, make_document
 from sentiment.stages import Stage, StageObserver, Stages
 from sentiment.tracking import ModelChoice, Tracker
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,8 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     path, folder = Path(cfg.current).expanduser(), Path(cfg.output).expanduser()
     source = open_input(path, cfg.encoding, cfg.sep, "current")
     told = _read_report(path)
-    text_column = cfg.text_column or told.get("job", {}).get("text_column")
-    if text_column not in source.columns and not cfg.text_column:
-        text_column = None
+    remembered = told["job"].get("text_column") if told else None
+    text_column = cfg.text_column or (remembered if remembered in source.columns else None)
     columns = find_columns(path, source.columns, text_column, cfg.label_column, cfg.time_column)
     with stages("load model"):
         choice = _choose_model(path, cfg.run, told, tracker)
@@ -103,6 +105,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         _write_reports(folder, workspace, cfg.project, reference, comparison, facts)
     with stages("track"):
         tags = {"kind": "monitoring", "model": choice.uri, "monitored.run": choice.run_id}
+        tracker.open()
         with tracker.start(f"monitor {path.name}", tags) as run:
             run.log_metrics({"rows": float(current.read)} | list_metrics(comparison))
             run.log_folder(folder)
@@ -144,14 +147,17 @@ def _read_report(path: Path) -> dict[str, Any]:
         report = json.loads(path.with_name(f"{path.name}.json").read_text())
     except (FileNotFoundError, ValueError):
         return {}
-    return report if isinstance(report, dict) else {}
+    ours = isinstance(report, dict) and all(
+        isinstance(report.get(part), dict) for part in ("model", "job")
+    )
+    return report if ours else {}
 
 
 def _choose_model(
     path: Path, named: str | None, told: dict[str, Any], tracker: Tracker
 ) -> ModelChoice:
     """Return the model that made the predictions, or the one that was named."""
-    made = told.get("model", {})
+    made = told["model"] if told else {}
     run = named or made.get("run_id") or made.get("path")
     if not run:
         raise ConfigError(
@@ -202,6 +208,10 @@ def _check_labels(
     if not strangers.get("label"):
         return current
     if named is None:
+        log.warning(
+            "column %r holds %r, which is no label of the model; the accuracy is not measured",
+            column, strangers["label"][0],
+        )  # fmt: skip
         return Current(rows.drop(columns="label"), current.read, current.rejected)
     raise ConfigError(
         [

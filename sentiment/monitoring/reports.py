@@ -3,10 +3,10 @@
 import contextlib
 import fcntl
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from evidently import (
     BinaryClassification,
@@ -54,7 +54,7 @@ def make_report(
     tables = make_tables(comparison)
     numbers = [c for c in (*DESCRIPTORS, "probability") if c in comparison.rows]
     _register_verdicts(comparison)
-    labelled = "label" in comparison.rows and not comparison.rows["label"].hasnans
+    labelled = _is_labelled(reference, comparison.rows)
     definition = _define(reference, numbers, labelled=labelled)
     columns = [*numbers, "prediction", *(["label"] if labelled else [])]
     drifting = [*numbers, "prediction"]
@@ -71,8 +71,8 @@ def make_report(
         ],
         tags=tags,
     )
-    # Of a column that is constant or empty, Evidently divides nothing by nothing.
-    with np.errstate(divide="ignore", invalid="ignore"):
+    # Of a column that is constant, and of a single row, Evidently divides nothing by nothing.
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
         return report.run(
             *(
                 Dataset.from_pandas(frame[columns].reset_index(drop=True), definition)
@@ -81,6 +81,13 @@ def make_report(
             additional_data={key: Dataset.from_pandas(table) for key, table in tables.items()},
             name=name,
         )
+
+
+def _is_labelled(reference: Reference, rows: pd.DataFrame) -> bool:
+    """Return whether Evidently can measure quality: every row and every class has its label."""
+    if "label" not in rows or rows["label"].hasnans:
+        return False
+    return all(set(reference.classes) == set(rows[name]) for name in ("label", "prediction"))
 
 
 def _define(reference: Reference, numbers: list[str], *, labelled: bool) -> DataDefinition:
