@@ -110,13 +110,15 @@ class _ChangedTermsCalculation(SingleValueCalculation[ChangedTerms]):
     ) -> SingleValue:
         terms = _read(context, TERMS)
         result = self.result(len(terms))
-        result.widget = [
-            _draw_terms(title, terms[side].head(_SHOWN_TERMS))
-            for title, side in (
-                ("Words that rose", terms["effect"] > 0),
-                ("Words that fell", terms["effect"] < 0),
-            )
-        ]
+        sides = {
+            "Words that rose": terms[terms["effect"] > 0].head(_SHOWN_TERMS),
+            "Words that fell": terms[terms["effect"] < 0].head(_SHOWN_TERMS),
+        }
+        shown = {title: side for title, side in sides.items() if len(side)}
+        size = WidgetSize.HALF if len(shown) == len(sides) else WidgetSize.FULL
+        result.widget = [_draw_terms(title, side, size) for title, side in shown.items()]
+        if not shown:
+            result.widget = [counter(counters=[CounterData("", "No word rose or fell")])]
         return result
 
 
@@ -133,10 +135,8 @@ class _RightAnswersCalculation(SingleValueCalculation[RightAnswers]):
         return result
 
 
-def _draw_terms(title: str, terms: pd.DataFrame) -> BaseWidgetInfo:
+def _draw_terms(title: str, terms: pd.DataFrame, size: WidgetSize) -> BaseWidgetInfo:
     """Draw in which share of the texts words stood and stand."""
-    if terms.empty:
-        return counter(counters=[CounterData("none", title)], size=WidgetSize.HALF)
     terms = terms.iloc[::-1]  # bars are drawn from the bottom
     bars = [
         go.Bar(y=terms["term"], x=terms[name], name=name, orientation="h", marker={"color": color})
@@ -150,7 +150,7 @@ def _draw_terms(title: str, terms: pd.DataFrame) -> BaseWidgetInfo:
         yaxis={"type": "category"},
         legend={"orientation": "h", "y": 1.1, "traceorder": "reversed"},
     )
-    return plotly_figure(title=title, figure=figure, size=WidgetSize.HALF)
+    return plotly_figure(title=title, figure=figure, size=size)
 
 
 def _draw_windows(reference: pd.Series, windows: pd.DataFrame) -> BaseWidgetInfo:
