@@ -4,6 +4,7 @@ import importlib.util
 import json
 import logging
 import os
+import warnings
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -246,7 +247,9 @@ def _write_reports(
 ) -> None:  # fmt: skip
     # Evidently reports its own use to its makers unless it is told not to.
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    from sentiment.monitoring.reports import add_to_workspace, make_report
+    # Evidently 0.7 is behind Python 3.12, numpy and litestar, which warn of what it does.
+    with warnings.catch_warnings(action="ignore"):
+        from sentiment.monitoring.reports import add_to_workspace, make_report
 
     folder.mkdir(parents=True, exist_ok=True)
     document = json.dumps(make_document(comparison, facts), indent=2)

@@ -71,8 +71,9 @@ def make_report(
         ],
         tags=tags,
     )
-    # Of a column that is constant, and of a single row, Evidently divides nothing by nothing.
-    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+    # Of a column that is constant, and of a single row, Evidently divides nothing by nothing; and
+    # it calls pandas as pandas 4 will not be called.
+    with warnings.catch_warnings(action="ignore"):
         return report.run(
             *(
                 Dataset.from_pandas(frame[columns].reset_index(drop=True), definition)
