@@ -21,7 +21,7 @@ def show_monitoring(result: "MonitoringResult") -> None:
     console = Console(highlight=False, soft_wrap=True)
     comparison, model = result.comparison, result.model
     run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
-    console.print(f"model    {model.uri}{run}")
+    console.print(f"model    {model.uri}{run}", markup=False)
     console.print(f"rows     {_count_rows(result)}")
     console.print(_tabulate_checks(comparison))
     for title, words in _list_words(comparison.terms).items():
@@ -52,6 +52,7 @@ def _count_rows(result: "MonitoringResult") -> str:
 
 
 def _tabulate_checks(comparison: "Comparison") -> "Table":
+    from rich.markup import escape
     from rich.table import Table
 
     from sentiment.monitoring.views import format_number, format_p_value
@@ -63,7 +64,7 @@ def _tabulate_checks(comparison: "Comparison") -> "Table":
     table.add_column("", no_wrap=True)
     for check in comparison.checks:
         table.add_row(
-            f"{check.name} ({check.detail})" if check.detail else check.name,
+            escape(f"{check.name} ({check.detail})" if check.detail else check.name),
             format_number(check.reference),
             format_number(check.current),
             f"{check.effect:.3f}",

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -93,8 +93,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         current = _check_labels(path, current, reference, columns.label, cfg.label_column)
         if columns.time:
             order = order_rows(path, current.rows["time"], columns.time)
-            ordered = current.rows.iloc[order].reset_index(drop=True)
-            current = Current(ordered, current.read, current.rejected)
+            current = replace(current, rows=current.rows.iloc[order].reset_index(drop=True))
     with stages("compare"):
         comparison = compare(
             reference, current, TextReader(wording), Thresholds(**cfg.thresholds), cfg.windows,
@@ -213,7 +212,7 @@ def _check_labels(
             "column %r holds %r, which is no label of the model; the accuracy is not measured",
             column, strangers["label"][0],
         )  # fmt: skip
-        return Current(rows.drop(columns="label"), current.read, current.rejected)
+        return replace(current, rows=rows.drop(columns="label"))
     raise ConfigError(
         [
             f"label_column is {column!r}, where '{path}' has {strangers['label'][0]!r}, which the "
