@@ -8,24 +8,26 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PEERS := $(VENV)/.peers
+# The image and the servers are told the commit, and each machine has a password of its own.
+COMPOSE := SENTIMENT_COMMIT=$$(git rev-parse HEAD) docker compose --file docker/docker-compose.yml
+SECRETS := docker/.env
 # The kernels that every run needs are compiled once, here.
-COMPILE := from sentiment.features.vectorizers import TfidfVectorizer as V; \
-	from sentiment.features.deciding import LinearDecider as D; from numpy import ones; \
-	v = V(ngram_range=(1, 2)).fit(['a text', 'a text']); v.transform(['a text']); \
-	D.from_vectorizer(v, ones((1, 1))).decide(['a text']); \
-	from sentiment.files.warming import compile_kernels; compile_kernels()
+COMPILE := from sentiment.files.warming import compile_kernels; compile_kernels()
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train predict monitor monitor-ui test bench lint format typecheck ui lock clean distclean
+.PHONY: help setup train predict monitor monitor-ui test bench lint format typecheck ui lock \
+	docker-build docker-up docker-down clean distclean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Make .venv with the locked packages
 
+# The lock is complete, so pip need not look for more; it would refuse pandas[parquet], for example,
+# whose version no line of a lock has with its extra.
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(RUN) -c "$(COMPILE)"
 	touch $@
@@ -74,6 +76,18 @@ lock: $(READY) ## Resolve the packages anew and write requirements.lock
 	$(RUN) -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--prerelease if-necessary-or-explicit --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --no-annotate --upgrade -o requirements.lock
+
+$(SECRETS):
+	(umask 077; $(PYTHON) -c "import secrets; print('POSTGRES_PASSWORD=' + secrets.token_hex(24))" > $@)
+
+docker-build: $(SECRETS) ## Build the image; ARGS="--profile prefect" builds that of the flows too
+	$(COMPOSE) $(ARGS) build
+
+docker-up: $(SECRETS) ## Start MLflow with PostgreSQL in containers; ARGS="--profile monitor" starts more
+	$(COMPOSE) $(ARGS) up --detach --wait --build
+
+docker-down: $(SECRETS) ## Stop the containers; what they keep stays in their volumes
+	$(COMPOSE) --profile "*" down
 
 clean: ## Remove caches and everything under outputs/
 	rm -rf outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis

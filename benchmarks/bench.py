@@ -44,6 +44,8 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
     },
     "predicting": {
         "predict_large": predicting.bench_predict_large,
+        "predict_first": predicting.bench_predict_first,
+        "predict_fasttext": predicting.compare_predict_fasttext,
         "predict_memory": predicting.bench_predict_memory,
         "predict_killing": predicting.bench_predict_killing,
     },

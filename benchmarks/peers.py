@@ -35,7 +35,7 @@ _TOKENS = re.compile(r"\w+|[!?.,]")
 # 2 ** 24 it stays as it is and reading takes longer.
 _VW_TRAIN = "--loss_function logistic --ngram 2 -b 22 --passes 3 --holdout_off -k --quiet"
 _VW_PREDICT = "--testonly --link logistic --quiet"
-_FASTTEXT_TRAIN = {"wordNgrams": 2, "epoch": 5, "thread": 2, "verbose": 0}
+FASTTEXT_TRAIN = {"wordNgrams": 2, "epoch": 5, "thread": 2, "verbose": 0}
 
 
 def find_peer(name: str) -> ModuleType | None:
@@ -147,7 +147,7 @@ def compare_training(plan: Plan) -> dict[str, Figure]:
     if fasttext is not None:
         path = write_fasttext(plan.folder / "train.txt", train)
         test = write_fasttext(plan.folder / "test.txt", held_out)
-        works[FASTTEXT] = partial(fasttext.train_supervised, str(path), **_FASTTEXT_TRAIN)
+        works[FASTTEXT] = partial(fasttext.train_supervised, str(path), **FASTTEXT_TRAIN)
         # The precision of the one label that is predicted; test() needs no numpy.
         scores[FASTTEXT] = lambda model: 100 * model.test(str(test))[1]
     if vw is not None:

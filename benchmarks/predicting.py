@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from peers import FASTTEXT, FASTTEXT_TRAIN, find_peer, prepare_texts, write_fasttext
 from processes import ROOT, run_script
 from reviews import SEED, read_reviews
-from timing import OURS, Figure, Plan, summarize, time_in_turn
+from timing import OURS, Figure, Plan, compare, summarize, time_calls, time_in_turn
 
 _ROWS, _LARGE_ROWS = 500_000, 3_750_000  # the second is a file of 5 GB
 _KILLS = 30
@@ -32,6 +34,20 @@ probabilities = model.predict_proba(texts)
 frame["prediction"] = model.classes_[probabilities.argmax(axis=1)]
 frame["probability"] = probabilities.max(axis=1)
 frame.to_csv(target, index=False)
+"""
+
+
+# fastText's own predict, on texts that are prepared already; its model is loaded and each line is
+# answered with a label and a probability, as ours does.
+_FASTTEXT = """
+import sys
+import fasttext
+model, source, target = sys.argv[1:]
+found = fasttext.load_model(model)
+with open(source) as lines, open(target, "w") as out:
+    while block := lines.readlines(4_000_000):
+        labels, probabilities = found.predict([line.rstrip("\\n") for line in block])
+        out.writelines(f"{a[0]} {b[0]:.6f}\\n" for a, b in zip(labels, probabilities))
 """
 
 
@@ -95,6 +111,52 @@ def bench_predict_memory(plan: Plan) -> dict[str, Figure]:
         f"peak memory of predict.py on {gigabytes:.1f} GB", "MB", peak, peak, peak, 700, 400
     )
     return {"predict_memory": figure}
+
+
+def bench_predict_first(plan: Plan) -> dict[str, Figure]:
+    """Time predict.py from the command to the first row that it writes."""
+    run_script("scripts/train.py", f"outputs={plan.folder}")
+    source = repeat_reviews(plan.folder / "reviews.csv", _ROWS)
+    words = ["scripts/predict.py", f"input={source}", "output=-", f"outputs={plan.folder}"]
+
+    def read_first_row() -> None:
+        process = subprocess.Popen(
+            [sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        if not process.stdout.readline() or not process.stdout.readline():
+            raise RuntimeError("predict.py wrote no row")
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+    what = f"predict.py on {_ROWS:,} reviews, from the command to the first row"
+    return {
+        "predict_first": replace(time_calls(what, read_first_row, plan.rounds), target=4, aim=2)
+    }
+
+
+def compare_predict_fasttext(plan: Plan) -> dict[str, Figure]:
+    """Compare predict.py with fastText's predict on prepared texts, as whole processes."""
+    fasttext = find_peer(FASTTEXT)
+    if fasttext is None:
+        return {}
+    run_script("scripts/train.py", f"outputs={plan.folder}")
+    frame = read_reviews()
+    source = repeat_reviews(plan.folder / "reviews.csv", _ROWS)
+    lines = write_fasttext(plan.folder / "train.txt", frame)
+    model = plan.folder / "model.bin"
+    fasttext.train_supervised(input=str(lines), **FASTTEXT_TRAIN).save_model(str(model))
+    prepared = plan.folder / "prepared.txt"
+    texts = "".join(f"{text}\n" for text in prepare_texts(frame))
+    with prepared.open("w", encoding="utf-8") as file:
+        for _ in range(_ROWS // len(frame)):
+            file.write(texts)
+    theirs = ["-c", _FASTTEXT, str(model), str(prepared), str(plan.folder / "theirs.txt")]
+    ours = _predict(plan.folder, source, plan.folder / "ours.csv")
+    works = {OURS: lambda: run_script(*ours), FASTTEXT: lambda: run_script(*theirs)}
+    what = f"predict.py against fastText's predict, {_ROWS:,} reviews, whole processes"
+    return {"predict_fasttext": compare(what, works, plan.rounds, target=1, aim=2)}
 
 
 def _peak_mb() -> float:

@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -11,13 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from sentiment.config import Job, explain_error
+from sentiment.config import Job, explain_error, quote_free_text
 from sentiment.errors import SentimentError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sentiment.prediction import PredictionResult
     from sentiment.stages import Stage
     from sentiment.training import TrainingResult
 
@@ -36,6 +36,7 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     # Hydra would print a traceback and exit by itself; so it hands the error on.
     os.environ |= {"HYDRA_FULL_ERROR": "1", _WANTS_TRACEBACK: wants_traceback}
     logging.captureWarnings(capture=True)
+    sys.argv[1:] = quote_free_text(sys.argv[1:])
     try:
         main()
     except KeyboardInterrupt:
@@ -48,6 +49,10 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
 
 def stop_at_mistake(error: BaseException) -> None:
     """Print what the user can mend and exit; return if there is nothing of that kind."""
+    if isinstance(error, BrokenPipeError):
+        # Whoever reads has read enough. Python would complain when it closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     problem: Exception | str | None = explain_error(error)
     if isinstance(error, OSError) and error.errno in _UNWRITABLE:
         problem = (
@@ -182,36 +187,6 @@ def tabulate_metrics(metrics: dict[str, float]) -> "Table":
             cells.insert(0, f"{metrics[f'cv/{name}_mean']:.4f} ± {metrics[f'cv/{name}_std']:.4f}")
         table.add_row(name, *cells)
     return table
-
-
-def show_prediction(result: "PredictionResult") -> None:
-    """Print which model predicted, what it said and where."""
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=True)
-    model = result.model
-    run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
-    console.print(f"model    {model.uri}{run}")
-    console.print(f"chosen   {model.why}")
-    if model.run_id:
-        data = f"{model.data} {model.fingerprint[:12]}"
-        console.print(f"from     commit {model.commit[:12]}, data {data}")
-    tally = result.tally
-    rest = f" + {tally.rejected:,} rejected" if tally.rejected else ""
-    console.print(f"rows     {tally.read:,} read = {tally.written:,} written{rest}")
-    counts = ", ".join(f"{count:,} {label}" for label, count in sorted(tally.counts.items()))
-    console.print(f"labels   {counts or 'none'}")
-    for reason, count in sorted(tally.reasons.items(), key=lambda one: -one[1]):
-        console.print(f"         {count:,} rejected: {reason}")
-    if tally.blank_lines:
-        console.print(f"         {tally.blank_lines:,} blank lines passed over")
-    rate = (tally.read - result.resumed) / max(result.seconds, 1e-9)
-    again = f", after {result.resumed:,} rows done before" if result.resumed else ""
-    console.print(f"time     {result.seconds:.1f} s, {rate:,.0f} rows/s{again}")
-    if result.rejected:
-        console.print(f"rejected {relate_path(result.rejected)}")
-    console.print(f"report   {relate_path(result.report)}")
-    console.print(f"output   {relate_path(result.output)}")
 
 
 def relate_path(path: Path) -> Path:

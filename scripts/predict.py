@@ -1,7 +1,8 @@
 """Predict a file with the best trained model: python scripts/predict.py input=reviews.csv."""
 
 import hydra
-from _terminal import Watch, run_script, show_prediction
+from _predict_view import show_prediction
+from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
 from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas

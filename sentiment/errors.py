@@ -248,6 +248,37 @@ class RunNotFoundError(SentimentError, LookupError):
         super().__init__(f"{wanted} was not found in the tracking store '{store}'. {remedy}")
 
 
+class DatabaseError(SentimentError, ConnectionError):
+    """A database cannot be reached, or refuses what it was asked."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"the database '{url}' cannot be read: {reason.strip().rstrip('.')}. "
+            "Check the address in input, and table or query."
+        )
+
+
+class ClusterError(SentimentError, ConnectionError):
+    """A cluster cannot be reached, or does not do its work."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"the Dask cluster {address} failed: {reason.strip().rstrip('.')}. Check "
+            "deploy.address and the logs of its workers, or use this process: deploy=batch."
+        )
+
+
+class ChangedInputError(SentimentError, ValueError):
+    """What was read of an input is not there any more, so that nobody can go on behind it."""
+
+    def __init__(self, name: str, rows: int) -> None:
+        super().__init__(
+            f"the first {rows:,} rows of '{name}' are not those that the unfinished output was "
+            "begun with. Begin anew with overwrite=true; ORDER BY in a query keeps the order of "
+            "its rows."
+        )
+
+
 class TrackingStoreError(SentimentError, ConnectionError):
     """The tracking store cannot be reached or opened."""
 
@@ -255,6 +286,16 @@ class TrackingStoreError(SentimentError, ConnectionError):
         super().__init__(
             f"the tracking store '{uri}' cannot be used: {reason.strip().rstrip('.')}. "
             "Check tracking.uri, or train without tracking: tracking=off."
+        )
+
+
+class UnexplainableModelError(SentimentError, TypeError):
+    """A model has no weights by which its answers could be explained."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"the answers of {model} cannot be explained by terms, which takes a linear model. "
+            "Leave explain at false, or choose the run of such a model: deploy.run=<id>."
         )
 
 
@@ -273,6 +314,6 @@ class UntrustedModelError(SentimentError, ValueError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"the model '{path}' is not loaded: {reason}. Only skops files made of scikit-learn "
-            "parts that this project itself writes are trusted; train the model anew."
+            f"the model '{path}' is not loaded: {_printable(reason)}. Only skops files made of "
+            "scikit-learn parts that this project itself writes are trusted; train the model anew."
         )

@@ -1,7 +1,7 @@
 """How good predictions are: plain arrays in, numbers and tables out."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,8 @@ METRICS: dict[str, bool] = {
 }
 # Fifteen bins, as in Guo et al. (2017).
 CALIBRATION_BINS = 15
+# In front of a label, it names the column of its probabilities.
+_PROBABILITY = "p:"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,26 @@ class Predictions:
         """One column per class, one where a row is of that class, shape (n, n_classes)."""
         ones: np.ndarray = (self.labels[:, None] == self.classes[None, :]).astype(int)
         return ones
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table of ``label`` and the probability of each class, `n` rows."""
+        columns = {
+            f"{_PROBABILITY}{name}": column
+            for name, column in zip(self.classes, self.probabilities.T, strict=True)
+        }
+        return pd.DataFrame({"label": self.labels} | columns)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> Self:
+        """Return the predictions that `to_frame` made a table of; other columns are left out."""
+        columns = [name for name in frame.columns if name.startswith(_PROBABILITY)]
+        classes = np.array([name.removeprefix(_PROBABILITY) for name in columns], dtype=str)
+        return cls(frame["label"].to_numpy(dtype=str), frame[columns].to_numpy(), classes)
+
+
+def scores_file(split: str) -> str:
+    """Return the name, in the folder of a run, of the table of its `Predictions` of `split`."""
+    return f"scores/{split}.parquet"
 
 
 def evaluate(pipeline: Pipeline, frame: pd.DataFrame) -> Predictions:

@@ -1,7 +1,6 @@
 """Linear text classifiers that go from texts to decisions without a matrix between."""
 
 import copy
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,13 +12,13 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import ComplementNB, MultinomialNB
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
 from sentiment.features.deciding import LinearDecider
 from sentiment.models.logistic_regression import LogisticRegression
 from sentiment.models.nbsvm import NBSVM
-from sentiment.pipeline import TextClassifier
+from sentiment.pipeline import TextClassifier, list_vectorizers
 
 # The attribute by which each model multiplies the features; all else it does comes after that.
 _WEIGHTS = {
@@ -76,7 +75,7 @@ class LinearTextClassifier:
             return None
         rows = weights.fill_in()
         start, deciders = 0, []
-        for vectorizer, factor in _list_vectorizers(steps[-2] if len(steps) > 1 else None):
+        for vectorizer, factor in list_vectorizers(steps[-2] if len(steps) > 1 else None):
             end = start + len(getattr(vectorizer, "vocabulary_", ()))
             if end > rows.shape[1] or not np.isfinite(rows).all():
                 return None
@@ -119,17 +118,6 @@ class LinearTextClassifier:
                 return None
             total = decisions if total is None else total + decisions
         return total
-
-
-def _list_vectorizers(features: Any, factor: float = 1.0) -> Iterator[tuple[Any, float]]:
-    """Yield what makes up `features`, from left to right, and what each part is multiplied by."""
-    if not isinstance(features, FeatureUnion):
-        yield features, factor
-        return
-    factors = features.transformer_weights or {}
-    for name, part in features.transformer_list:
-        if part != "drop":
-            yield from _list_vectorizers(part, factor * factors.get(name, 1.0))
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Features and a model, made into one scikit-learn Pipeline that takes a frame of texts."""
 
+from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -51,6 +52,25 @@ def make_pipeline(features: Any, model: Any) -> Pipeline:
             ("model", model),
         ]
     )
+
+
+def list_vectorizers(features: Any, factor: float = 1.0) -> Iterator[tuple[Any, float]]:
+    """Yield what makes up `features`, from left to right, and what each part is multiplied by.
+
+    Parameters
+    ----------
+    features : transformer
+        A union, maybe one of unions, or one part.
+    factor : float
+        What all are multiplied by.
+    """
+    if not isinstance(features, FeatureUnion):
+        yield features, factor
+        return
+    factors = features.transformer_weights or {}
+    for name, part in features.transformer_list:
+        if part != "drop":
+            yield from list_vectorizers(part, factor * factors.get(name, 1.0))
 
 
 def count_ahead(pipeline: Pipeline, texts: pd.Series) -> None:

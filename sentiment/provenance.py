@@ -1,5 +1,6 @@
 """What a run was made with: the commit and the versions."""
 
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +22,9 @@ PACKAGES = (
 
 def read_commit() -> dict[str, str]:
     """Return the git commit of this code and whether the tree was dirty; empty without git."""
+    # An image has no repository; whoever builds it says what it was built from.
+    if built := os.environ.get("SENTIMENT_COMMIT"):
+        return {"git.commit": built}
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return {}

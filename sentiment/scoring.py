@@ -1,15 +1,128 @@
 """How a trained model is put to work on texts."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from sklearn.pipeline import Pipeline
 
+from sentiment.decisions import UNSURE, DecisionRule, check_goals
 from sentiment.errors import ConfigError, suggest
 from sentiment.evaluation import METRICS
-from sentiment.pipeline import TextClassifier
+from sentiment.explanation import RowExplainer
+from sentiment.files.batches import Batch
+from sentiment.linear import make_fast
+from sentiment.model_files import load_model
+from sentiment.pipeline import TEXT_COLUMN
 
 FORMATS = ("csv", "parquet", "jsonl")
+_ANSWERS = pa.schema({"prediction": pa.string(), "probability": pa.float64()})
+_REASONS = pa.schema({"speaks_for": pa.string(), "speaks_against": pa.string()})
+
+
+def list_answers(*, explain: bool) -> pa.Schema:
+    """Return names and types of the columns of an answer."""
+    return pa.schema([*_ANSWERS, *(_REASONS if explain else ())])
+
+
+class Answerer:
+    """Says what a model says of texts, and why.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted.
+    rule : DecisionRule, optional
+        How answers are made of probabilities; the most probable class without it.
+    explain : bool
+        Whether the terms that spoke most for and against an answer are added to it.
+    path : Path, optional
+        The file that `pipeline` was loaded from, for those who load it elsewhere.
+
+    Attributes
+    ----------
+    rule, explains : DecisionRule, bool
+        As above.
+    labels : list of str
+        What can be answered.
+    schema : Schema
+        Names and types of the columns of an answer.
+
+    Raises
+    ------
+    UnexplainableModelError
+        The model is not linear, and has to explain.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        rule: DecisionRule | None = None,
+        *,
+        explain: bool = False,
+        path: Path | None = None,
+    ) -> None:
+        self._classifier = make_fast(pipeline)
+        self._path = path
+        self.rule = rule = rule or DecisionRule()
+        self.explains = explain
+        self._explainer = RowExplainer(pipeline) if explain else None
+        self.labels = [str(label) for label in pipeline.classes_]
+        if rule.least_confidence > 0:
+            self.labels.append(UNSURE)
+        self.schema = list_answers(explain=explain)
+
+    @classmethod
+    def load(cls, path: Path, rule: DecisionRule | None = None, *, explain: bool = False) -> Self:
+        """Return an answerer with the model in the skops file `path`; see `load_model`."""
+        return cls(load_model(path), rule, explain=explain, path=path)
+
+    def read_file(self) -> bytes:
+        """Return the file of the model.
+
+        Raises
+        ------
+        ValueError
+            It is not known.
+        """
+        if self._path is None:
+            raise ValueError("the model was not loaded from a file")
+        return self._path.read_bytes()
+
+    def answer(self, texts: pa.Array | pd.Series) -> pa.RecordBatch:
+        """Return what the model says of `texts`.
+
+        Parameters
+        ----------
+        texts : array of str, of shape (n,)
+            None is missing.
+
+        Returns
+        -------
+        RecordBatch of `n` rows
+            The columns of `schema`: ``prediction``, as a dictionary of `labels`, and
+            ``probability``, that of the class which is predicted or, for a row that is left open,
+            would have been; then the reasons.
+        """
+        frame = pd.DataFrame(
+            {TEXT_COLUMN: texts if isinstance(texts, pd.Series) else texts.to_pandas()}
+        )
+        if frame.empty:
+            return pa.RecordBatch.from_pylist([], self.schema)
+        probabilities = self._classifier.predict_proba(frame)
+        codes, confidence = self.rule.decide(probabilities)
+        answered = np.where(self.rule.is_sure(confidence), codes, len(self.labels) - 1)
+        columns = [
+            pa.DictionaryArray.from_arrays(pa.array(answered, pa.int32()), self.labels),
+            pa.array(probabilities[np.arange(len(codes)), codes]),
+        ]
+        if self._explainer:
+            columns += self._explainer.explain(frame, codes)
+        return pa.RecordBatch.from_arrays(columns, names=self.schema.names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +136,11 @@ class BatchScorer:
         of a model file that ends with ``.skops``.
     metric : str
         The validation metric that makes a run the best.
+    threshold : float or str
+        From which probability on the second of two classes is the answer, or the goal by which
+        that is chosen on validation rows: ``"max_f1"``, ``"precision>=0.95"``, ``"recall>=0.95"``.
+    abstain : float
+        The share of rows, the least certain ones, that are answered with "unsure".
     max_chars : int
         Characters of the longest text that is answered; longer ones are rejected.
     empty : {"score", "reject"}
@@ -34,6 +152,8 @@ class BatchScorer:
 
     run: str = "best"
     metric: str = "accuracy"
+    threshold: float | str = 0.5
+    abstain: float = 0.0
     max_chars: int = 1_000_000
     empty: str = "score"
     format: str | None = None
@@ -45,6 +165,7 @@ class BatchScorer:
                 f"deploy.metric is {self.metric!r}.{suggest(str(self.metric), METRICS)} "
                 f"Expected one of {', '.join(METRICS)}."
             )
+        problems += check_goals(self.threshold, self.abstain)
         if not isinstance(self.max_chars, int) or self.max_chars < 1:
             problems.append(
                 f"deploy.max_chars is {self.max_chars!r}; "
@@ -59,25 +180,9 @@ class BatchScorer:
         if problems:
             raise ConfigError(problems)
 
-    def score(self, classifier: TextClassifier, texts: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        """Return what `classifier` says of `texts`.
-
-        Parameters
-        ----------
-        classifier : TextClassifier
-            Fitted.
-        texts : Series of str, of shape (n,)
-            None is missing.
-
-        Returns
-        -------
-        codes : ndarray of int64, of shape (n,)
-            The most probable class, as its place in ``classifier.classes_``.
-        probabilities : ndarray of float64, of shape (n,)
-            Its probability.
-        """
-        if not len(texts):
-            return np.empty(0, np.int64), np.empty(0)
-        found = classifier.predict_proba(pd.DataFrame({"text": texts}))
-        codes = np.argmax(found, axis=1)
-        return codes, found[np.arange(len(codes)), codes]
+    def score(
+        self, answerer: Answerer, batches: Iterable[Batch]
+    ) -> Iterator[tuple[Batch, pa.RecordBatch]]:
+        """Yield each batch and what `answerer` says of its texts, in order."""
+        for batch in batches:
+            yield batch, answerer.answer(batch.texts)

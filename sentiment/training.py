@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 from sklearn.pipeline import Pipeline
@@ -23,17 +22,19 @@ from sentiment.evaluation import (
     cross_validate,
     evaluate,
     score,
+    scores_file,
 )
 from sentiment.explanation import telling_terms
-from sentiment.model_files import load_model
 from sentiment.monitoring.reference import FOLDER, make_reference
 from sentiment.pipeline import count_ahead, fit, make_pipeline
-from sentiment.scoring import BatchScorer
+from sentiment.scoring import Answerer
 from sentiment.stages import Stage, StageObserver, Stages
 from sentiment.tracking import Tracker
 
 EVALUATED = ("validation", "test")
 EXAMPLE_ROWS = 3
+# Characters of each text that are kept beside its scores, for whoever looks at mistakes.
+EXCERPT = 200
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def train(
             make(cfg, "features", "fit", "transform"),
             make(cfg, "model", "fit", "predict_proba"),
         )
-        scorer: BatchScorer = make(cfg, "deploy", "score")
+        make(cfg, "deploy", "score")  # what is wrong with it is told now
         tracker: Tracker = make(cfg, "tracking", "start")
     with stages("prepare data"):
         data = prepare_data(dataset, cfg.seed) if data is None else data
@@ -145,7 +146,7 @@ def train(
             example = pd.DataFrame({"text": data.train["text"].iloc[:EXAMPLE_ROWS]})
             address, path = run.log_model(pipeline, example, job.folder)
         with stages("rehearse deployment"):
-            late = _rehearse(scorer, path, data.validation, predictions["validation"])
+            late = _rehearse(path, data.validation, predictions["validation"])
         late |= _stage_metrics(stages.done)
         run.log_metrics(late)
         metrics |= late
@@ -197,12 +198,17 @@ def _tags(dataset: Dataset, data: PreparedData, job: Job) -> dict[str, str]:
 def _save_results(
     folder: Path, pipeline: Pipeline, predictions: dict[str, Predictions], data: PreparedData
 ) -> None:
-    """Write figures, terms and the quality report into `folder`."""
+    """Write figures, scores of all rows, terms and the quality report into `folder`."""
     from sentiment.figures import save_figures, save_terms_figure
 
     figures = folder / "figures"
     for split, made in predictions.items():
         save_figures(made, split, figures)
+        excerpts = getattr(data, split)["text"].str[:EXCERPT]
+        table = made.to_frame().assign(excerpt=excerpts.to_numpy())
+        path = folder / scores_file(split)
+        path.parent.mkdir(exist_ok=True)
+        table.to_parquet(path, compression="zstd")
     terms = telling_terms(pipeline)
     if terms is not None:
         terms.to_csv(folder / "terms.csv", index=False)
@@ -210,9 +216,7 @@ def _save_results(
     (folder / "quality.json").write_text(json.dumps(data.report.to_dict(), indent=2) + "\n")
 
 
-def _rehearse(
-    scorer: BatchScorer, path: Path, validation: pd.DataFrame, expected: Predictions
-) -> dict[str, float]:
+def _rehearse(path: Path, validation: pd.DataFrame, expected: Predictions) -> dict[str, float]:
     """Load the saved model as predict does, score validation rows with it and compare.
 
     Raises
@@ -220,11 +224,11 @@ def _rehearse(
     RuntimeError
         The saved model does not say what the fitted one said.
     """
-    loaded = load_model(path)
+    answerer = Answerer.load(path)
     start = time.perf_counter()
-    codes, _ = scorer.score(loaded, validation["text"])
+    answers = answerer.answer(validation["text"])
     seconds = time.perf_counter() - start
-    if not np.array_equal(loaded.classes_[codes], expected.predicted):
+    if answers.column("prediction").to_pylist() != expected.predicted.tolist():
         raise RuntimeError(f"the model saved as '{path}' predicts otherwise than the fitted one")
     return {
         "model/size_mb": path.stat().st_size / 1e6,

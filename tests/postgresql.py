@@ -4,11 +4,14 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 # Where Debian's package postgresql puts what is not on the path.
 _DEBIAN = "/usr/lib/postgresql"
@@ -51,6 +54,21 @@ def why_not() -> str:
     if os.getuid() == 0 and not shutil.which("setpriv"):
         return "PostgreSQL does not run as root, and there is no setpriv to become another user"
     return ""
+
+
+@contextmanager
+def serve() -> Iterator[str]:
+    """Run a server and give the address of its database; skip the test if there can be none."""
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    # Another user could not enter the folder of a test.
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    try:
+        with run_server(folder) as server:
+            yield server.address
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

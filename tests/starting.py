@@ -105,9 +105,14 @@ class Starter:
         )
 
     def start(
-        self, cwd: Path, name: str, *arguments: str, env: dict[str, str] | None = None
+        self,
+        cwd: Path,
+        name: str,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        stdin: Path | None = None,
     ) -> Started:
-        """Start a script of the project in the folder `cwd`."""
+        """Start a script of the project in the folder `cwd`; it reads from `stdin`."""
         self._count += 1
         output = self.folder / f"{self._count}"
         job = {
@@ -115,6 +120,7 @@ class Starter:
             "cwd": str(cwd),
             "env": env or {},
             "output": str(output),
+            "stdin": str(stdin or os.devnull),
         }
         for ending in (".out", ".err"):
             Path(f"{output}{ending}").touch()
@@ -124,10 +130,15 @@ class Starter:
         return Started(self, pid, output)
 
     def run(
-        self, cwd: Path, name: str, *arguments: str, env: dict[str, str] | None = None
+        self,
+        cwd: Path,
+        name: str,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        stdin: Path | None = None,
     ) -> "subprocess.CompletedProcess[str]":
         """Run a script of the project to its end."""
-        return self.start(cwd, name, *arguments, env=env).wait()
+        return self.start(cwd, name, *arguments, env=env, stdin=stdin).wait()
 
     def ask(self, question: dict[str, Any]) -> Any:
         """Return what the process that has everything loaded answers."""
@@ -184,7 +195,7 @@ def _become(job: dict[str, Any]) -> None:
     os.setsid()
     os.chdir(job["cwd"])
     os.environ |= job["env"]
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(os.open(job["stdin"], os.O_RDONLY), 0)
     for descriptor, ending in ((1, ".out"), (2, ".err")):
         os.dup2(os.open(job["output"] + ending, os.O_WRONLY), descriptor)
     sys.argv = job["argv"]

@@ -23,7 +23,9 @@ FLOORS = [
     {"models", "files"},
     {"pipeline", "model_files"},
     {"evaluation", "explanation", "linear", "tracking"},
-    {"figures", "monitoring", "scoring"},
+    {"decisions", "figures"},
+    {"monitoring", "scoring"},
+    {"distribution"},
     {"prediction", "training"},
     {"sweeps"},
 ]
@@ -34,6 +36,8 @@ ONLY_IN = {
     "evidently": {"monitoring"},
     "hydra": {"config", "sweeps"},
     "optuna": {"sweeps"},
+    "distributed": {"distribution"},
+    "sqlalchemy": {"files", "sweeps", "tracking"},
     "matplotlib": {"figures", "sweeps"},
     "rich": set(),
 }

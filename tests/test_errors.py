@@ -6,7 +6,10 @@ import pytest
 from sentiment import errors
 from sentiment.errors import (
     BadRowsError,
+    ChangedInputError,
+    ClusterError,
     ConfigError,
+    DatabaseError,
     EmptyDataError,
     FitError,
     InputNotFoundError,
@@ -21,6 +24,7 @@ from sentiment.errors import (
     TooFewClassesError,
     TooFewRowsError,
     TrackingStoreError,
+    UnexplainableModelError,
     UnfinishedOutputError,
     UnreadableFileError,
     UnsavableModelError,
@@ -129,6 +133,31 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         ConnectionError,
         "the tracking store 'http://x' cannot be used: nobody answers. Check tracking.uri, or "
         "train without tracking: tracking=off.",
+    ),
+    (
+        UnexplainableModelError("Model"),
+        TypeError,
+        "the answers of Model cannot be explained by terms, which takes a linear model. Leave "
+        "explain at false, or choose the run of such a model: deploy.run=<id>.",
+    ),
+    (
+        DatabaseError("sqlite:///x.db", "no such table: y"),
+        ConnectionError,
+        "the database 'sqlite:///x.db' cannot be read: no such table: y. Check the address in "
+        "input, and table or query.",
+    ),
+    (
+        ClusterError("tcp://x:1", "nobody answers."),
+        ConnectionError,
+        "the Dask cluster tcp://x:1 failed: nobody answers. Check deploy.address and the logs of "
+        "its workers, or use this process: deploy=batch.",
+    ),
+    (
+        ChangedInputError("sqlite:///x.db", 2000),
+        ValueError,
+        "the first 2,000 rows of 'sqlite:///x.db' are not those that the unfinished output was "
+        "begun with. Begin anew with overwrite=true; ORDER BY in a query keeps the order of its "
+        "rows.",
     ),
     (
         UnsavableModelError("Model", ["a.B"]),

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -108,3 +110,13 @@ def test_cross_validation_is_scikit_learns(reviews: pd.DataFrame) -> None:
     assert found["accuracy_mean"] == pytest.approx(expected.mean())
     assert found["accuracy_std"] == pytest.approx(expected.std(ddof=1))
     assert len(found) == 2 * len(METRICS)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_predictions_are_the_same_in_a_file(classes: int, tmp_path: Path) -> None:
+    made = make_predictions(classes, 30, 1)
+    made.to_frame().assign(excerpt="a text").to_parquet(tmp_path / "scores.parquet")
+    again = Predictions.from_frame(pd.read_parquet(tmp_path / "scores.parquet"))
+    np.testing.assert_array_equal(again.labels, made.labels)
+    np.testing.assert_array_equal(again.classes, made.classes)
+    np.testing.assert_array_equal(again.probabilities, made.probabilities)

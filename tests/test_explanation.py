@@ -1,50 +1,90 @@
+import itertools
+import re
+from collections import Counter
+from html.parser import HTMLParser
+
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.feature_extraction.text import TfidfVectorizer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.feature_extraction import text as sklearn_text
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
 
 from sentiment.config import compose, make
-from sentiment.explanation import linear_weights, telling_terms
+from sentiment.errors import UnexplainableModelError
+from sentiment.explanation import RowExplainer, explain_text, linear_weights, telling_terms
+from sentiment.explanation.page import write_page
+from sentiment.explanation.words import TextExplanation, _find_terms
 from sentiment.pipeline import make_pipeline
 
+MODELS = ["logistic_regression", "svm", "naive_bayes", "sgd", "nbsvm"]
 
-@pytest.mark.parametrize("model", ["logistic_regression", "svm", "naive_bayes", "sgd"])
-@pytest.mark.parametrize("classes", [2, 3])
-def test_weights_are_those_of_the_model(reviews: pd.DataFrame, model: str, classes: int) -> None:
+
+def fit(reviews: pd.DataFrame, *overrides: str, classes: int = 2) -> Pipeline:
     labels = reviews["label"].to_numpy(str)
     if classes == 3:
         labels = np.where(reviews["text"].str.len() > 1500, "long", labels)
-    cfg = compose("train", [f"model={model}", "features=tfidf_unigram"])
-    pipeline = make_pipeline(make(cfg, "features"), make(cfg, "model")).fit(reviews, labels)
+    cfg = compose("train", list(overrides))
+    return make_pipeline(make(cfg, "features"), make(cfg, "model")).fit(reviews, labels)
+
+
+def to_log_odds(model: object, rows: object, classes: int) -> np.ndarray:
+    """Return what scikit-learn's own probabilities say of each class, shape (n, classes)."""
+    if classes == 3 and hasattr(model, "calibrated_classifiers_"):
+        [inner] = model.calibrated_classifiers_
+        margins = inner.estimator.decision_function(rows)
+        sigmoids = zip(inner.calibrators, margins.T, strict=True)
+        p = np.column_stack([one.predict(column) for one, column in sigmoids])
+        return np.log(p / (1 - p))
+    if classes == 3 and hasattr(model, "decision_function") and not _is_softmax(model):
+        return np.asarray(model.decision_function(rows))
+    logs = np.log(model.predict_proba(rows))  # type: ignore[attr-defined]
+    return np.column_stack(
+        [logs[:, k] - np.delete(logs, k, axis=1).mean(axis=1) for k in range(classes)]
+    )
+
+
+def _is_softmax(model: object) -> bool:
+    return isinstance(model, LogisticRegression)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_weights_are_in_log_odds(reviews: pd.DataFrame, model: str, classes: int) -> None:
+    pipeline = fit(reviews, f"model={model}", "features=tfidf_unigram", classes=classes)
     found = linear_weights(pipeline)
     assert found is not None
     terms, weights = found
     assert weights.shape == (classes, len(terms))
-    # A text of one term has the tf-idf 1 for it, so its score is the weight and the intercept.
+    # A text of one term has the tf-idf 1 for it, so that its weight is all that it adds.
     one_term = pipeline[:-1].transform(pd.DataFrame({"text": ["zzzz", *terms[:300]]}))
-    fitted = pipeline["model"]
-    if model == "svm":
-        fitted = fitted.calibrated_classifiers_[0].estimator
-    if model == "naive_bayes":
-        logs = fitted.predict_joint_log_proba(one_term)
-        scores = np.column_stack(
-            [logs[:, k] - np.delete(logs, k, axis=1).mean(axis=1) for k in range(classes)]
-        )
-    else:
-        scores = fitted.decision_function(one_term)
-        scores = np.column_stack([-scores, scores]) if classes == 2 else scores
-    np.testing.assert_allclose(weights[:, :300].T, scores[1:] - scores[0], atol=1e-9)
+    scores = to_log_odds(pipeline["model"], one_term, classes)
+    np.testing.assert_allclose(weights[:, :300].T, scores[1:] - scores[0], atol=1e-8)
 
 
-def test_other_models_have_no_weights(reviews: pd.DataFrame) -> None:
-    cfg = compose("train", ["model=random_forest", "model.n_estimators=3"])
-    pipeline = make_pipeline(make(cfg, "features"), make(cfg, "model"))
-    assert linear_weights(pipeline.fit(reviews, reviews["label"].to_numpy(str))) is None
+def test_a_vote_is_the_mean_of_its_members(reviews: pd.DataFrame) -> None:
+    pipeline = fit(reviews, "model=ensemble", "features=tfidf_unigram")
+    found = linear_weights(pipeline)
+    assert found is not None
+    parts = []
+    for member in pipeline["model"].estimators_:
+        alone = linear_weights(Pipeline([*pipeline.steps[:-1], ("model", member)]))
+        assert alone is not None
+        parts.append(alone[1])
+    np.testing.assert_allclose(found[1], np.mean(parts, axis=0), atol=1e-12)
+
+
+def test_other_models_cannot_be_explained(reviews: pd.DataFrame) -> None:
+    pipeline = fit(reviews, "model=random_forest", "model.n_estimators=3")
+    assert linear_weights(pipeline) is None
+    with pytest.raises(UnexplainableModelError, match="answers of RandomForestClassifier"):
+        RowExplainer(pipeline)
 
 
 def test_telling_terms_tell(reviews: pd.DataFrame) -> None:
-    pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    pipeline = make_pipeline(sklearn_text.TfidfVectorizer(), LogisticRegression())
     pipeline.fit(reviews, reviews["label"].to_numpy(str))
     terms = telling_terms(pipeline, 10)
     assert terms is not None
@@ -54,3 +94,117 @@ def test_telling_terms_tell(reviews: pd.DataFrame) -> None:
     assert "bad" in set(terms.loc[terms["label"] == "negative", "term"])
     assert "great" in set(terms.loc[terms["label"] == "positive", "term"])
     assert (terms.groupby("label")["weight"].diff().dropna() <= 0).all()
+
+
+@pytest.mark.parametrize("features", ["tfidf", "union"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_rows_name_their_strongest_terms(
+    reviews: pd.DataFrame, features: str, classes: int
+) -> None:
+    pipeline = fit(reviews, f"features={features}", classes=classes)
+    found = linear_weights(pipeline)
+    assert found is not None
+    frame = pd.DataFrame({"text": [*reviews["text"].tail(40), "", "zzzz"]})
+    codes = np.argmax(pipeline.predict_proba(frame), axis=1)
+    told = RowExplainer(pipeline, count=3).explain(frame, codes)
+    rows = pipeline[:-1].transform(frame).toarray()
+    for row, code in enumerate(codes):
+        added = rows[row] * found[1][code]
+        order = np.argsort(-added, kind="stable")
+        best = [f"{found[0][k]} {added[k]:+.2f}" for k in order[:3] if added[k] > 0]
+        worst = [f"{found[0][k]} {added[k]:+.2f}" for k in order[::-1][:3] if added[k] < 0]
+        assert told[0][row].as_py() == "; ".join(best)
+        assert told[1][row].as_py() == "; ".join(worst)
+
+
+TEXT = "Not a <b>great</b> film, but GREAT fun; İ ate a cake &amp; wasn't bored: a dull, bad start."
+
+
+@pytest.mark.parametrize(
+    ("features", "model"),
+    [
+        *itertools.product(["tfidf", "char", "union", "nb", "nb_union"], MODELS),
+        # Plain counts are too large for a support vector machine to be done with them.
+        *itertools.product(["counts"], ["logistic_regression", "naive_bayes", "nbsvm"]),
+    ],
+)
+def test_words_add_up_to_the_answer(reviews: pd.DataFrame, features: str, model: str) -> None:
+    pipeline = fit(reviews, f"features={features}", f"model={model}")
+    found = explain_text(pipeline, TEXT)
+    [p] = pipeline.predict_proba(pd.DataFrame({"text": [TEXT]}))
+    assert list(found.probabilities.values()) == pytest.approx(p.tolist())
+    assert found.label == pipeline.classes_[p.argmax()]
+    assert found.total == pytest.approx(np.log(p.max() / p.min()), abs=1e-6)
+    by_terms = sum(added for _, added in found.terms)
+    assert found.base + by_terms == pytest.approx(found.total, abs=1e-9)
+    assert sum(added for _, added in found.words) == pytest.approx(by_terms, abs=1e-9)
+    assert "".join(word for word, _ in found.words) == (
+        "Not a great film, but GREAT fun; İ ate a cake & wasn't bored: a dull, bad start."
+    )
+    # Each occurrence of a word has its part.
+    great = [added for word, added in found.words if word.lower() == "great"]
+    assert len(great) == 2
+
+
+@given(
+    st.text("abcd ÉİßΣ,.!'\n\u00a0xy", max_size=40),
+    st.sampled_from(["word", "char", "char_wb"]),
+    st.sampled_from([None, "unicode", "ascii"]),
+    st.tuples(st.integers(1, 3), st.integers(3, 5)),
+)
+@settings(deadline=None, max_examples=300)
+def test_terms_are_found_where_scikit_learn_finds_them(
+    text: str, analyzer: str, strip: str | None, ngram_range: tuple[int, int]
+) -> None:
+    text = re.sub(r"\s+", " ", text)
+    vectorizer = sklearn_text.CountVectorizer(
+        analyzer=analyzer, ngram_range=ngram_range, strip_accents=strip,
+        token_pattern=r"(?u)\b\w+\b", stop_words=["a"] if analyzer == "word" else None,
+    )  # fmt: skip
+    prepared = vectorizer.build_preprocessor()(text)
+    alone = "".join(map(vectorizer.build_preprocessor(), text))
+    if len(prepared) != len(text) and prepared != alone:
+        return  # a character that changes with its neighbours, among others that grow
+    found = list(_find_terms(vectorizer, text))
+    assert Counter(term for term, _ in found) == Counter(vectorizer.build_analyzer()(text))
+    for _, spans in found:
+        assert all(0 <= a < b <= len(text) for a, b in spans)
+
+
+class _Page(HTMLParser):
+    """Reads a page, and checks that what is opened is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.shown = ""
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+        self.links += [v or "" for k, v in attrs if k in ("src", "href")]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.shown += data
+
+
+def test_a_page_shows_it_all_and_runs_nothing() -> None:
+    words = [("<script>alert(1)</script>", 1.5), (" ", 0.0), ("&", -0.5), ("plain", 0.0)]
+    found = TextExplanation(
+        label="<b>", probabilities={"<b>": 0.9, "c": 0.1}, words=words,
+        terms=[("<script>", 1.5), ("&", -0.5)], base=0.25, total=1.25,
+    )  # fmt: skip
+    html = write_page(found, ["model <m>"])
+    page = _Page()
+    page.feed(html)
+    assert page.open == []
+    assert page.links == []
+    assert "<script" not in html
+    for piece in ("Why this is <b>", "<script>alert(1)</script> &plain", "+1.500", "model <m>"):
+        assert piece in page.shown
+    assert "+0.25 before any word, +1.00 by the words,\n+1.25 in all" in page.shown

@@ -1,5 +1,6 @@
 import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ import pandas as pd
 import pytest
 from conftest import write_frame
 
-from sentiment.config import compose
+from sentiment.config import compose, quote_free_text
 from sentiment.data import tables
+from sentiment.decisions import choose_rule
 from sentiment.errors import (
     ConfigError,
     EmptyDataError,
@@ -20,9 +22,11 @@ from sentiment.errors import (
     UnreadableFileError,
     UntrustedModelError,
 )
+from sentiment.evaluation import evaluate
+from sentiment.explanation import RowExplainer
 from sentiment.files.opening import ENDINGS
 from sentiment.model_files import load_model, save_model
-from sentiment.prediction import PredictionResult, predict, predict_files
+from sentiment.prediction import PredictionResult, explain, predict, predict_files
 from sentiment.scoring import BatchScorer
 from sentiment.training import TrainingResult
 
@@ -254,6 +258,87 @@ def test_inputs_that_cannot_be_predicted(
     with pytest.raises(error) as caught:
         predict_file(path, *(override.format(path=path) for override in overrides))
     assert str(caught.value) == message.format(path=path)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
+def test_reasons_stand_behind_the_answers(
+    trained: TrainingResult, predict_file: Predict, reviews: pd.DataFrame, tmp_path: Path,
+    ending: str,
+) -> None:  # fmt: skip
+    frame = pd.DataFrame({"text": [*reviews["text"].tail(8), "zzzz", 'a "great" movie; bad']})
+    path = write_frame(frame, tmp_path / f"x{ending}")
+    plain = tables.read_table(predict_file(path).output, "output")
+    result = predict_file(path, "explain=true", "overwrite=true")
+    told = tables.read_table(result.output, "output")
+    assert list(told) == [*plain, "speaks_for", "speaks_against"]
+    pd.testing.assert_frame_equal(told[list(plain)], plain)
+    codes = np.argmax(trained.pipeline.predict_proba(frame), axis=1)
+    expected = RowExplainer(trained.pipeline).explain(frame, codes)
+    for name, column in zip(("speaks_for", "speaks_against"), expected, strict=True):
+        assert told[name].fillna("").tolist() == column.to_pylist()
+    assert re.match(r"\w+ \+\d\.\d\d(; \w+ \+\d\.\d\d)*$", told["speaks_for"][0])
+
+
+@pytest.mark.parametrize(
+    ("threshold", "abstain"),
+    [("0.7", 0.0), ("max_f1", 0.0), ("'precision>=0.8'", 0.2), ("0.5", 0.3)],
+)
+def test_answers_follow_the_rule(
+    trained: TrainingResult, predict_file: Predict, reviews: pd.DataFrame, tmp_path: Path,
+    threshold: str, abstain: float,
+) -> None:  # fmt: skip
+    path = write_frame(reviews[["text"]].tail(100), tmp_path / "x.csv")
+    result = predict_file(path, f"deploy.threshold={threshold}", f"deploy.abstain={abstain}")
+    validation = evaluate(trained.pipeline, trained.data.validation)
+    goal = float(threshold) if threshold[0] == "0" else threshold.strip("'")
+    rule = choose_rule(goal, abstain, trained.pipeline.classes_, validation)
+    assert result.rule == rule
+    probabilities = trained.pipeline.predict_proba(reviews[["text"]].tail(100))
+    codes, confidence = rule.decide(probabilities)
+    labels = np.where(rule.is_sure(confidence), trained.pipeline.classes_[codes], "unsure")
+    written = pd.read_csv(result.output)
+    assert written["prediction"].tolist() == labels.tolist()
+    np.testing.assert_allclose(written["probability"], probabilities[np.arange(100), codes])
+    assert result.tally.counts == pd.Series(labels).value_counts().to_dict()
+    assert ("unsure" in labels) == (abstain > 0)
+    job = json.loads((tmp_path / "x.predictions.csv.json").read_text())["job"]
+    assert job["threshold"] == rule.threshold
+
+
+def test_a_goal_needs_the_run_of_the_model(
+    trained: TrainingResult, predict_file: Predict, tmp_path: Path
+) -> None:
+    path = write_frame(pd.DataFrame({"text": ["good"]}), tmp_path / "x.csv")
+    save_model(trained.pipeline, tmp_path / "m.skops")
+    file = f"deploy.run='{tmp_path}/m.skops'"
+    assert predict_file(path, file, "deploy.threshold=0.9").rule.threshold == 0.9
+    with pytest.raises(ConfigError, match="no run is known of '.*m.skops'. Name the run"):
+        predict_file(path, file, "deploy.threshold=max_f1", "output=never.csv")
+    with pytest.raises(ConfigError, match="deploy.threshold is 'max_f2'; expected a number"):
+        predict_file(path, "deploy.threshold=max_f2")
+
+
+def test_one_text_is_explained_on_a_page(
+    trained: TrainingResult, store: Path, tmp_path: Path
+) -> None:
+    words = [f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
+    text = "It's a great film, is it not? <b>Never</b> $boring$, 100%!"
+    result = explain(compose("explain", [*words, *quote_free_text([f"text={text}"])]))
+    [p] = trained.pipeline.predict_proba(pd.DataFrame({"text": [text]}))
+    found = result.explanation
+    assert found.label == trained.pipeline.classes_[p.argmax()]
+    assert "".join(word for word, _ in found.words) == text.replace("<b>", " ").replace(
+        "</b>", " "
+    ).replace("  ", " ")
+    assert result.model.run_id == trained.run_id
+    assert result.page.parent == store / "explanations"
+    assert result.page.name.startswith("it-s-a-great-film-")
+    page = result.page.read_text()
+    assert f"Why this is {found.label}" in page
+    assert trained.run_id is not None
+    assert trained.run_id in page
+    with pytest.raises(EmptyDataError, match="'text' holds no data: there is nothing in it"):
+        explain(compose("explain", [*words, "text=' '"]))
 
 
 def test_an_input_that_is_not_there(predict_file: Predict, tmp_path: Path) -> None:

@@ -25,10 +25,10 @@ Train = Callable[..., TrainingResult]
 PROGRAM = """
 import sys, time
 sys.path[:0] = [{scripts!r}]
-from sentiment import prediction
+from sentiment.prediction import job
 from sentiment.files import streams
 from sentiment.scoring import BatchScorer
-prediction._CHECKPOINT = 0
+job._CHECKPOINT = 0
 read, score = streams.ByteSource.read, BatchScorer.score
 streams.ByteSource.read = lambda self, offset=0, size=4000: read(self, offset, size)
 def slowly(self, *arguments):
@@ -104,12 +104,12 @@ def test_every_format_can_be_gone_on_with(
     (tmp_path / "x.jsonl").write_text(
         "".join(json.dumps({"n": n, "text": f"film {n}"}) + "\n" for n in range(300))
     )
-    monkeypatch.setattr("sentiment.prediction._CHECKPOINT", 0)
+    monkeypatch.setattr("sentiment.prediction.job._CHECKPOINT", 0)
     read = "sentiment.files.streams.ByteSource.read"
     from sentiment.files.streams import ByteSource
 
     whole_read = ByteSource.read
-    monkeypatch.setattr(read, lambda self, offset=0: whole_read(self, offset, 1000))
+    monkeypatch.setattr(read, lambda self, offset=0, size=0: whole_read(self, offset, 1000))
 
     class Interrupt:
         def on_progress(self, done: int, total: int | None, unit: str) -> None:

@@ -4,8 +4,10 @@ import gzip
 import os
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,9 +56,14 @@ def clone(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Path:
         )
     )
     table = "id;text\n" + "".join(f"{n};très bon\n" for n in range(9))
+    with closing(sqlite3.connect(folder / "reviews.db")) as database:
+        database.execute("CREATE TABLE reviews (id INTEGER PRIMARY KEY, text TEXT)")
+        database.execute("INSERT INTO reviews (text) VALUES ('good'), ('bad')")
+        database.commit()
     (folder / "export.csv.gz").write_bytes(gzip.compress(table.encode("latin-1")))
     done = starter.run(folder, "train", "experiment=quick_look", "data.limit=300")
     assert done.returncode == 0, done.stderr
+    (folder / "first_run").write_text(re.findall(r"^run +(\w+)$", done.stdout, re.MULTILINE)[0])
     return folder
 
 
@@ -92,11 +99,23 @@ def test_a_command_runs_as_it_is_written(clone: Path, starter: Starter, command:
     elif name == "monitor":
         if not (clone / "reviews.predictions.csv").exists():
             assert starter.run(clone, "predict", "input=reviews.csv").returncode == 0
-    else:
+    elif name == "predict":
         words += ["overwrite=true"]
+        if "threshold" in command:  # the best may be one of three classes
+            words += [f"deploy.run={(clone / 'first_run').read_text()}"]
     done = starter.run(clone, name, *words)
     # Ten words again and again are no reviews, and monitor says so.
     assert done.returncode == (3 if name == "monitor" else 0), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_command_in_a_pipe_runs_as_it_is_written(clone: Path) -> None:
+    [command] = [one for one in COMMANDS if "|" in one]
+    done = run(["bash", "-c", command], clone)
+    assert done.returncode == 0, done.stderr
+    header, *rows = done.stdout.splitlines()
+    assert header == "review,sentiment,prediction,probability"
+    assert len(rows) == 2
     assert "Traceback" not in done.stderr
 
 

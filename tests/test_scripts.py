@@ -72,6 +72,23 @@ def test_train_then_predict(
     )
 
 
+def test_one_text_is_explained(
+    run_script: Run, tmp_path: Path, trained: subprocess.CompletedProcess[str]
+) -> None:
+    done = run_script("explain", "text=Good, isn't it? [bold]Bad[/bold]: never, $5!")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Good, isn't it? [bold]Bad[/bold]: never, $5!"
+    assert re.search(r"label    (negative|positive) \(negative 0\.\d{4}, positive", done.stdout)
+    sums = re.search(r"sum      (\S+) before any word (\S+) by the words = (\S+) log", done.stdout)
+    assert sums is not None
+    base, words, total = map(float, sums.groups())
+    assert total == pytest.approx(base + words, abs=0.011)
+    page = tmp_path / re.search(r"page     (\S+)", done.stdout)[1]  # type: ignore[index]
+    assert "Why this is" in page.read_text()
+
+
 def test_help_says_what_can_be_typed(run_script: Run) -> None:
     done = run_script("train", "--help")
     assert done.returncode == 0
@@ -130,7 +147,8 @@ MISTAKES = [
      "configuration:\n  - sample is 0; expected a whole number above 0.\n  - thresholds.alpha is "
      "2.0; expected less than 1."),
     ("predict", ["input=one_class.csv", "+typo=1"], "there is no setting 'typo'. Known: deploy, "
-     "tracking, input, output, text_column, encoding, sep, overwrite, outputs."),
+     "tracking, input, output, text_column, encoding, sep, table, query, together, explain, "
+     "overwrite, outputs."),
 ]  # fmt: skip
 
 

@@ -1,7 +1,5 @@
 """Sweeps of several processes: workers, a queue, and machines that share a study."""
 
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -9,7 +7,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from postgresql import run_server, why_not
+from postgresql import serve
 from starting import Starter
 from sweeping import (
     QUICK,
@@ -74,16 +72,8 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/studies.db"
         return
-    reason = why_not()
-    if reason:
-        pytest.skip(reason)
-    # Another user could not enter the folder of the test.
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    try:
-        with run_server(folder) as server:
-            yield server.address
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with serve() as address:
+        yield address
 
 
 def test_two_processes_share_a_study(starter: Starter, tmp_path: Path, address: str) -> None:

@@ -201,6 +201,9 @@ def test_what_cannot_be_found_is_told(tracker: MlflowTracker, tmp_path: Path) ->
     ):
         with pytest.raises(RunNotFoundError, match=message):
             tracker.find_model(run, "f1", greater_is_better=True)
+    run_id = log_run(tracker, 0.5)
+    with pytest.raises(RunNotFoundError, match=f"the file scores/x.parquet of run '{run_id}' was"):
+        tracker.fetch_file(run_id, "scores/x.parquet")
     with pytest.raises(RunNotFoundError, match="Predict needs the runs that training tracked"):
         NoTracker().find_model("best", "f1", greater_is_better=True)
 

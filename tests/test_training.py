@@ -9,7 +9,7 @@ import pytest
 
 from sentiment import training
 from sentiment.errors import ConfigError, FitError, TooFewRowsError, UnsavableModelError
-from sentiment.evaluation import METRICS
+from sentiment.evaluation import METRICS, Predictions, score, scores_file
 from sentiment.training import TrainingResult
 
 Train = Callable[..., TrainingResult]
@@ -65,9 +65,18 @@ def test_a_run_records_all_that_it_did(train_quickly: Train, store: Path) -> Non
         "metrics.json",
         "terms.csv",
         "figures",
+        "scores",
     } <= files
     figures = {Path(f.path).name for f in client.list_artifacts(result.run_id, "figures")}
     assert figures == FIGURES | {"terms.png"}
+    for split in ("validation", "test"):
+        path = mlflow.artifacts.download_artifacts(
+            run_id=result.run_id, artifact_path=scores_file(split)
+        )
+        table, rows = pd.read_parquet(path), getattr(result.data, split)
+        kept = score(Predictions.from_frame(table))
+        assert kept == {name: result.metrics[f"{split}/{name}"] for name in METRICS}
+        assert table["excerpt"].tolist() == rows["text"].str[:200].tolist()
     config = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/config.yaml")
     assert "max_features: 500" in config
     assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/overrides.txt") == "cv=3\nseed=5"
@@ -119,7 +128,7 @@ def test_every_model_takes_two_and_more_classes(
     assert result.data.classes == [f"topic {k}" for k in range(classes)]
     assert np.isfinite([result.metrics[f"test/{name}"] for name in METRICS]).all()
     assert result.metrics["test/accuracy"] > 0.5
-    linear = model not in ("random_forest", "ensemble")
+    linear = model != "random_forest"
     assert {p.name for p in (result.folder / "figures").iterdir()} == FIGURES | (
         {"terms.png"} if linear else set()
     )
@@ -182,7 +191,7 @@ def test_what_scikit_learn_refuses_in_a_fold_is_told_too(train_quickly: Train) -
 def test_a_model_that_would_not_load_again_is_told(train_quickly: Train) -> None:
     neighbours = ["model=naive_bayes", "~model.alpha"]
     kind = "model._target_=sklearn.neighbors.KNeighborsClassifier"
-    message = "the fitted KNeighborsClassifier holds 'scipy.sparse._csr.csr_matrix', which this"
+    message = "the fitted KNeighborsClassifier holds 'scipy.sparse._csr.csr_matrix' and 'sklearn"
     with pytest.raises(UnsavableModelError, match=message):
         train_quickly(*neighbours, kind, "tracking=off")
 

@@ -1,5 +1,6 @@
 """Schemas of the primary configs, and configs composed without a command line."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,17 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from sentiment.config.checking import check_config
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+
+def _find_conf() -> Path:
+    """Return the folder of the configs: one that is named, the wheel's own or the repository's."""
+    if named := os.environ.get("SENTIMENT_CONF"):
+        return Path(named).resolve()
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+CONF = _find_conf()
 
 
 @dataclass
@@ -45,7 +56,22 @@ class PredictConfig:
     text_column: str | None = None
     encoding: str | None = None
     sep: str | None = None
+    table: str | None = None
+    query: str | None = None
+    together: bool = False
+    explain: bool = False
     overwrite: bool = False
+    outputs: str = "outputs"
+
+
+@dataclass
+class ExplainConfig:
+    """What ``conf/explain.yaml`` holds."""
+
+    deploy: Any = MISSING
+    tracking: Any = MISSING
+    text: str = MISSING
+    output: str | None = None
     outputs: str = "outputs"
 
 
@@ -103,6 +129,7 @@ class MonitorConfig:
 SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
     "predict": PredictConfig,
+    "explain": ExplainConfig,
     "best": BestConfig,
     "monitor": MonitorConfig,
 }

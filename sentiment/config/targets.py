@@ -8,6 +8,7 @@ from typing import Any, cast
 # What a config may name as _target_; Hydra checks the object behind the name as well.
 ALLOWED_TARGETS = [
     "sentiment.data.datasets.*",
+    "sentiment.distribution.*",
     "sentiment.features.*",
     "sentiment.models.*",
     "sentiment.scoring.BatchScorer",

@@ -1,13 +1,10 @@
 """Rows on their way from an input to an output."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-
-# What predict adds to each row.
-ADDED_COLUMNS = ("prediction", "probability")
 
 
 @dataclass(frozen=True)
@@ -20,11 +17,17 @@ class Position:
         Bytes of the decoded input in front of it; rows, for a Parquet file.
     row, line : int
         Rows and lines in front of it.
+    file : int
+        Files in front of the one in which it is, where many are read as one.
+    digest : str
+        Of the rows in front of it, where they may be others when they are read again.
     """
 
     offset: int = 0
     row: int = 0
     line: int = 0
+    file: int = 0
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,15 @@ class Reject:
         Why not.
     raw : str
         What stands there, with ``\xff`` for bytes that are no text.
+    file : str
+        Which file it is in, where many are read as one.
     """
 
     row: int
     line: int
     reason: str
     raw: str
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,8 @@ class Batch:
         The rows that can be answered, where the input has them as bytes.
     blank_lines : int
         Lines without anything in them, which are no rows.
+    file : str
+        Which file they are from, where many are read as one.
     """
 
     texts: pa.LargeStringArray
@@ -90,6 +98,7 @@ class Batch:
     end: Position
     raw: RawRows | None = None
     blank_lines: int = 0
+    file: str = ""
 
     @property
     def read(self) -> int:
@@ -109,14 +118,14 @@ class Limits:
         Whether texts of nothing but white space are rejected.
     fields : frozenset of str, optional
         The fields that a row may have, where rows may differ in them; any without it.
-    taken : tuple of str
-        The fields that no row may have, since they are added to it.
+    added : sequence of str
+        The fields that are added to a row, which it may not have.
     """
 
     max_chars: int = 1_000_000
     reject_empty: bool = False
     fields: frozenset[str] | None = None
-    taken: tuple[str, ...] = ADDED_COLUMNS
+    added: Sequence[str] = ("prediction", "probability")
 
     def find_fault(self, text: str) -> str | None:
         """Return why `text` is not answered, or None."""

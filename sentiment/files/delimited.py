@@ -52,9 +52,9 @@ class DelimitedFile:
     kind = "csv"
 
     def __init__(self, source: ByteSource, separator: str | None = None) -> None:
-        self.source = source
+        self.source, self.origin = source, source.origin
         sample = b""
-        for block in source.read(0, _SAMPLE):
+        for block in source.peek(_SAMPLE):
             sample += block
             # Enough for the names and some rows.
             if len(sample) >= _SAMPLE and (b"\n" in sample or len(sample) > LONGEST):
@@ -62,7 +62,7 @@ class DelimitedFile:
         data = sample.lstrip(b"\r\n")
         self._first = len(sample) - len(data)
         if not data.strip():
-            raise EmptyDataError(f"'{source.path}'", "the file is empty")
+            raise EmptyDataError(f"'{self.origin.name}'", "the file is empty")
         self.separator = separator or _choose_separator(data)
         records = Split(data, ord(self.separator), 0, final=True)
         if records.fields[0] < 0:
@@ -70,7 +70,7 @@ class DelimitedFile:
         end = int(records.bounds[0, 1])
         self.header, rest = data[:end], data[end:]
         if not rest.strip(b"\r\n") and len(sample) < _SAMPLE:
-            raise EmptyDataError(f"'{source.path}'")
+            raise EmptyDataError(f"'{self.origin.name}'")
         self.newline = next((m for m in (b"\r\n", b"\n", b"\r") if rest.startswith(m)), b"\n")
         self._lines = sample[: self._first].count(b"\n") + self.header.count(b"\n") + 1
         self.columns = self._read_names(int(records.fields[0]))
@@ -91,6 +91,11 @@ class DelimitedFile:
         if twice is not None:
             raise UnreadableFileError(self.source.path, "CSV", f"it has two columns {twice!r}")
         return names
+
+    @property
+    def layout(self) -> tuple[bytes, bytes, str]:
+        """How rows are written."""
+        return self.header, self.newline, self.separator
 
     @property
     def share(self) -> float:

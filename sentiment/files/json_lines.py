@@ -44,17 +44,18 @@ class JsonLinesFile:
     """
 
     kind = "jsonl"
+    layout = None  # every row names its fields
 
     def __init__(self, source: ByteSource) -> None:
-        self.source = source
+        self.source, self.origin = source, source.origin
         sample = b""
-        for block in source.read():
+        for block in source.peek():
             sample += block
             if b"\n" in sample or len(sample) > LONGEST:
                 break
         lines = [line for line in sample.split(b"\n")[: _SAMPLE_ROWS + 1] if line.strip()]
         if not lines:
-            raise EmptyDataError(f"'{source.path}'", "the file is empty")
+            raise EmptyDataError(f"'{self.origin.name}'", "the file is empty")
         records = [parsed for parsed in map(_parse, lines) if isinstance(parsed, dict)]
         if not records:
             raise UnreadableFileError(
@@ -142,7 +143,7 @@ def _find_text(record: Any, column: str, limits: Limits) -> tuple[str, str | Non
     """Return the text of a record, or why it has none."""
     if isinstance(record, str):
         return "", record
-    if taken := next((name for name in limits.taken if name in record), None):
+    if taken := next((name for name in limits.added if name in record), None):
         return "", f"it already has a field {taken!r}"
     more = [key for key in record if limits.fields is not None and key not in limits.fields]
     if more:

@@ -1,12 +1,17 @@
 """Which format an input has, and which one its output."""
 
 import glob
-from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from sentiment.errors import ConfigError, EmptyDataError, InputNotFoundError
+from sentiment.files.chain import Chain
+from sentiment.files.database import DatabaseRows
 from sentiment.files.delimited import DelimitedFile
+from sentiment.files.inputs import Input
 from sentiment.files.json_lines import JsonLinesFile
+from sentiment.files.origins import COMPRESSIONS, strip_compression
 from sentiment.files.outputs import (
     Output,
     RawDelimited,
@@ -16,7 +21,8 @@ from sentiment.files.outputs import (
     TableParquet,
 )
 from sentiment.files.parquet import ParquetFile
-from sentiment.files.streams import COMPRESSIONS, ByteSource
+from sentiment.files.pipes import PIPE, open_stdin
+from sentiment.files.streams import ByteSource
 
 FORMATS = {
     ".csv": "csv",
@@ -29,8 +35,6 @@ FORMATS = {
 }
 ENDINGS = {"csv": ".csv", "parquet": ".parquet", "jsonl": ".jsonl"}
 _NAMES = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines"}
-
-Input = DelimitedFile | JsonLinesFile | ParquetFile
 
 
 def find_format(path: Path, setting: str) -> str:
@@ -68,6 +72,8 @@ def list_inputs(named: str) -> tuple[list[Path], Path | None]:
         A folder or a pattern stands for no file.
     """
     path = Path(named).expanduser()
+    if named == PIPE or is_database(named):
+        return [path], None
     if path.is_dir():
         found = [one for one in path.iterdir() if strip_compression(one).suffix.lower() in FORMATS]
         folder, reason = path, "no file in it has a known format"
@@ -87,17 +93,22 @@ def _find_plain_part(pattern: Path) -> Path:
     return next(parent for parent in pattern.parents if not glob.has_magic(str(parent)))
 
 
-def strip_compression(path: Path) -> Path:
-    """Return `path` without an ending that says how it is compressed."""
-    return path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
-
-
 def open_input(
-    path: Path, encoding: str | None, separator: str | None, setting: str = "input"
-) -> Input:
-    """Return the input at `path`, which `setting` named.
+    named: str | Path, encoding: str | None = None, separator: str | None = None,
+    table: str | None = None, query: str | None = None, setting: str = "input",
+) -> Input:  # fmt: skip
+    """Return the input that `named` stands for; see its class for what may be wrong with it.
 
-    See the class of its format for what may be wrong with it.
+    Parameters
+    ----------
+    named : str or Path
+        A file, ``-`` for standard input, or the address of a database.
+    encoding, separator : str, optional
+        Of text and of delimited text.
+    table, query : str, optional
+        What is read of a database.
+    setting : str
+        The setting that named it, for messages.
 
     Raises
     ------
@@ -106,61 +117,91 @@ def open_input(
     ConfigError
         Its ending, the encoding or the separator is not known.
     """
-    kind = find_format(path, setting)
-    if not path.is_file():
-        raise InputNotFoundError(path, setting, f"a {_NAMES[kind]} file")
     if separator is not None and (len(separator.encode()) != 1 or separator in '"\r\n'):
         raise ConfigError(
             [f"sep is {separator!r}; expected one character such as sep=';', or sep=\"\\t\"."]
         )
-    if kind == "parquet":
-        return ParquetFile(path)
-    source = ByteSource(path, encoding)
+    if is_database(str(named)):
+        return DatabaseRows(str(named), table, query)
+    if table or query:
+        raise ConfigError([f"table and query are for databases, and input is '{named}'."])
+    if str(named) == PIPE:
+        source, kind = open_stdin(encoding)
+    else:
+        path = Path(named).expanduser()
+        kind = find_format(path, setting)
+        if not path.is_file():
+            raise InputNotFoundError(path, setting, f"a {_NAMES[kind]} file")
+        if kind == "parquet":
+            return ParquetFile(path)
+        source = ByteSource(path, encoding)
     return DelimitedFile(source, separator) if kind == "csv" else JsonLinesFile(source)
 
 
-def make_output(source: Input, kind: str, labels: Sequence[str]) -> Output:
-    """Return how rows of `source` are written as `kind`, copied where both are the same."""
-    if isinstance(source, DelimitedFile) and kind == "csv":
-        return RawDelimited(source, labels)
-    if isinstance(source, JsonLinesFile) and kind == "jsonl":
-        return RawJsonLines(labels)
+def is_database(named: str) -> bool:
+    """Return whether `named` is the address of a database."""
+    return "://" in named
+
+
+def make_output(source: Input, kind: str, added: pa.Schema) -> Output:
+    """Return how rows of `source` are written as `kind`, copied where both are the same.
+
+    Parameters
+    ----------
+    source : Input
+        Where the rows are from.
+    kind : {"csv", "parquet", "jsonl"}
+        Format of the output.
+    added : Schema
+        Names and types of what is added to each row.
+    """
+    first = source.first if isinstance(source, Chain) and source.alike else source
+    if isinstance(first, DelimitedFile) and kind == "csv":
+        return RawDelimited(first, added)
+    if isinstance(first, JsonLinesFile) and kind == "jsonl":
+        return RawJsonLines()
     match kind:
         case "csv":
-            return TableCsv(labels)
+            return TableCsv(added)
         case "jsonl":
-            return TableJsonLines(labels)
+            return TableJsonLines(added)
         case _:
-            return TableParquet(labels)
+            return TableParquet(added)
 
 
-def choose_output(
-    path: Path, source: Input, wanted: str | None, form: str | None
-) -> tuple[Path, str]:
+def choose_output(source: Input, wanted: str | None, form: str | None) -> tuple[Path, str]:
     """Return where to write and in what format.
 
     Parameters
     ----------
-    path, source : Path, Input
-        The input.
+    source : Input
+        Where the rows are from.
     wanted, form : str, optional
         The output and its format, as they were named.
 
     Raises
     ------
     ConfigError
-        The output is the input, is compressed, or its ending is not known.
+        The output is the input, is compressed, its ending is not known, or a pipe cannot take it.
     """
-    if wanted is not None:
-        output = Path(wanted).expanduser()
-        if output.resolve() == path.resolve():
-            raise ConfigError([f"output is '{output}', which is the input; name another file."])
-        if strip_compression(output) != output:
+    origin = source.origin
+    if wanted is None and origin.stem == Path(PIPE):
+        wanted = PIPE
+    if wanted is None:
+        ending = ENDINGS[form] if form else origin.ending
+        return origin.stem.with_name(f"{origin.stem.name}.predictions{ending}"), form or source.kind
+    if wanted == PIPE:
+        if (form or source.kind) == "parquet":
             raise ConfigError(
-                [f"output is '{output}', but outputs are not compressed; name it without "
-                 f"{output.suffix}."]
-            )  # fmt: skip
-        return output, form or find_format(output, "output")
-    plain = strip_compression(path)
-    ending = ENDINGS[form] if form else plain.suffix
-    return plain.with_name(f"{plain.stem}.predictions{ending}"), form or source.kind
+                ["Parquet is not written to standard output; say deploy.format=csv or jsonl."]
+            )
+        return Path(PIPE), form or source.kind
+    output = Path(wanted).expanduser()
+    if origin.path is not None and output.resolve() == origin.path.resolve():
+        raise ConfigError([f"output is '{output}', which is the input; name another file."])
+    if strip_compression(output) != output:
+        raise ConfigError(
+            [f"output is '{output}', but outputs are not compressed; name it without "
+             f"{output.suffix}."]
+        )  # fmt: skip
+    return output, form or find_format(output, "output")

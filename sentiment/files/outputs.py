@@ -2,9 +2,9 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from sentiment.files import kernels
-from sentiment.files.batches import ADDED_COLUMNS, Batch, RawRows
+from sentiment.files.batches import Batch, RawRows
 from sentiment.files.delimited import DelimitedFile
 
 _ROW_GROUP = 2**16
@@ -25,18 +25,8 @@ class Output(Protocol):
     def begin(self, batch: Batch) -> bytes:
         """Return what stands in front of the rows, of which `batch` holds the first."""
 
-    def write(self, batch: Batch, codes: np.ndarray, probabilities: np.ndarray) -> bytes:
-        """Return the rows of `batch`.
-
-        Parameters
-        ----------
-        batch : Batch
-            `n` rows that can be answered.
-        codes : ndarray of int, of shape (n,)
-            Which label each row was given.
-        probabilities : ndarray of float64, of shape (n,)
-            The probability of that label.
-        """
+    def write(self, batch: Batch, answers: pa.RecordBatch) -> bytes:
+        """Return the rows of `batch` with their `answers`, as many rows of other columns."""
 
     def finish(self, partial: Path) -> Path:
         """Return the finished file, made of all that was appended."""
@@ -51,77 +41,71 @@ class _Appended:
 
 
 class RawDelimited(_Appended):
-    """A copy of a delimited file, every field as it was, with two fields more.
+    """A copy of a delimited file, every field as it was, with the answers behind them.
 
     Parameters
     ----------
     source : DelimitedFile
         The input.
-    labels : sequence of str
-        What can be answered.
+    added : Schema
+        Names and types of the answers.
     """
 
-    def __init__(self, source: DelimitedFile, labels: Sequence[str]) -> None:
+    def __init__(self, source: DelimitedFile, added: pa.Schema) -> None:
         self._header, self._newline = source.header, source.newline
         self._separator = source.separator
-        self._labels = pa.array([_quote(label, source.separator) for label in labels])
+        self._added = added
 
     def begin(self, batch: Batch) -> bytes:
         """Return the line of names."""
-        names = [self._header, *(name.encode() for name in ADDED_COLUMNS)]
+        names = [self._header, *(_quote(n, self._separator).encode() for n in self._added.names)]
         return self._separator.encode().join(names) + self._newline
 
-    def write(self, batch: Batch, codes: np.ndarray, probabilities: np.ndarray) -> bytes:
+    def write(self, batch: Batch, answers: pa.RecordBatch) -> bytes:
         """Return the rows."""
         assert batch.raw is not None  # noqa: S101 - a delimited file has bytes
-        labels = self._labels.take(pa.array(codes))
-        numbers = pa.array(probabilities).cast(pa.string())
-        newline, separator = self._newline.decode(), self._separator
-        endings = pc.binary_join_element_wise(
-            pc.binary_join_element_wise("", labels, numbers, separator), newline, ""
-        )
-        return _join(batch.raw, endings)
+        fields = [_write_values(column, self._quote) for column in answers.columns]
+        endings = pc.binary_join_element_wise("", *fields, self._separator)
+        return _join(batch.raw, pc.binary_join_element_wise(endings, self._newline.decode(), ""))
+
+    def _quote(self, value: str) -> str:
+        return _quote(value, self._separator)
 
 
 class RawJsonLines(_Appended):
-    """A copy of a file of JSON lines, every field as it was, with two fields more.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        What can be answered.
-    """
-
-    def __init__(self, labels: Sequence[str]) -> None:
-        self._labels = pa.array([json.dumps(label, ensure_ascii=False) for label in labels])
+    """A copy of a file of JSON lines, every field as it was, with the answers behind them."""
 
     def begin(self, batch: Batch) -> bytes:
         """Return nothing."""
         return b""
 
-    def write(self, batch: Batch, codes: np.ndarray, probabilities: np.ndarray) -> bytes:
+    def write(self, batch: Batch, answers: pa.RecordBatch) -> bytes:
         """Return the rows."""
         assert batch.raw is not None  # noqa: S101 - JSON lines have bytes
-        labels = self._labels.take(pa.array(codes))
-        numbers = pa.array(probabilities).cast(pa.string())
-        endings = pc.binary_join_element_wise(
-            f', "{ADDED_COLUMNS[0]}": ', labels, f', "{ADDED_COLUMNS[1]}": ', numbers, "}\n", ""
-        )
+        parts: list[Any] = []
+        for name, column in zip(answers.schema.names, answers.columns, strict=True):
+            parts += [f", {_to_json(name)}: ", _write_values(column, _to_json)]
+        endings = pc.binary_join_element_wise(*parts, "}\n", "")
         open_rows = batch.raw.bounds - np.array([0, 1])  # without the last brace
         return _join(RawRows(batch.raw.data, open_rows), endings)
 
 
 class _Table:
-    """An output of rows that are taken apart into columns, which are those of the first batch."""
+    """An output of rows that are taken apart into columns, which are those of the first batch.
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        self._labels = pa.array(labels, pa.string())
+    Parameters
+    ----------
+    added : Schema
+        Names and types of the answers.
+    """
 
-    def _join(self, batch: Batch, codes: np.ndarray, probabilities: np.ndarray) -> pa.Table:
-        answers = (self._labels.take(pa.array(codes)), pa.array(probabilities))
+    def __init__(self, added: pa.Schema) -> None:
+        self._added = added
+
+    def _join(self, batch: Batch, answers: pa.RecordBatch) -> pa.Table:
         table = batch.make_table()
-        for name, values in zip(ADDED_COLUMNS, answers, strict=True):
-            table = table.append_column(name, values)
+        for field, values in zip(self._added, answers.columns, strict=True):
+            table = table.append_column(field.name, values.cast(field.type))
         return table
 
 
@@ -130,14 +114,14 @@ class TableCsv(_Table, _Appended):
 
     def begin(self, batch: Batch) -> bytes:
         """Return the line of names."""
-        names = [*batch.make_table().column_names, *ADDED_COLUMNS]
+        names = [*batch.make_table().column_names, *self._added.names]
         return ",".join(_quote(name, ",") for name in names).encode() + b"\n"
 
-    def write(self, batch: Batch, codes: np.ndarray, probabilities: np.ndarray) -> bytes:
+    def write(self, batch: Batch, answers: pa.RecordBatch) -> bytes:
         """Return the rows."""
         out = io.BytesIO()
         options = csv.WriteOptions(include_header=False, quoting_style="needed")
-        table = self._join(batch, codes, probabilities)
+        table = self._join(batch, answers)
         plain = [_flatten(column) for column in table.columns]
         csv.write_csv(pa.table(plain, names=table.column_names), out, options)
         return out.getvalue()
@@ -150,9 +134,9 @@ class TableJsonLines(_Table, _Appended):
         """Return nothing."""
         return b""
 
-    def write(self, batch: Batch, codes: np.ndarray, probabilities: np.ndarray) -> bytes:
+    def write(self, batch: Batch, answers: pa.RecordBatch) -> bytes:
         """Return the rows."""
-        rows = self._join(batch, codes, probabilities).to_pylist()
+        rows = self._join(batch, answers).to_pylist()
         lines = (json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
         return "".join(lines).encode()
 
@@ -162,12 +146,12 @@ class TableParquet(_Table):
 
     def begin(self, batch: Batch) -> bytes:
         """Return the schema."""
-        codes, probabilities = np.zeros(len(batch.texts), int), np.zeros(len(batch.texts))
-        return bytes(_decode(self._join(batch, codes, probabilities)).schema.serialize())
+        columns = _decode(batch.make_table()).schema
+        return bytes(pa.schema([*columns, *self._added]).serialize())
 
-    def write(self, batch: Batch, codes: np.ndarray, probabilities: np.ndarray) -> bytes:
+    def write(self, batch: Batch, answers: pa.RecordBatch) -> bytes:
         """Return the rows."""
-        table = _decode(self._join(batch, codes, probabilities)).combine_chunks()
+        table = _decode(self._join(batch, answers)).combine_chunks()
         return b"".join(bytes(part.serialize()) for part in table.to_batches())
 
     def finish(self, partial: Path) -> Path:
@@ -221,6 +205,19 @@ def _join(rows: RawRows, endings: pa.StringArray) -> bytes:
     out = np.empty(size, np.uint8)
     kernels.join_rows(rows.data, rows.bounds, added, bounds, out)
     return out.tobytes()
+
+
+def _write_values(column: pa.Array, write: Callable[[str], str]) -> pa.Array:
+    """Return a column as strings, each string of it as `write` writes it."""
+    if pa.types.is_dictionary(column.type):
+        return pa.array([write(v) for v in column.dictionary.to_pylist()]).take(column.indices)
+    if pa.types.is_string(column.type):
+        return pa.array([write(value) for value in column.to_pylist()], pa.string())
+    return column.cast(pa.string())
+
+
+def _to_json(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _quote(value: str, separator: str) -> str:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from sentiment.errors import EmptyDataError, UnreadableFileError
 from sentiment.files.batches import Batch, Limits, Position, Refusals, Reject
 from sentiment.files.json_lines import as_text
+from sentiment.files.origins import Origin
 from sentiment.files.streams import BLOCK
 
 _MOST_ROWS = 10_000
@@ -41,16 +42,17 @@ class ParquetFile:
     kind = "parquet"
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.origin = path, Origin.of_file(path)
         try:
             with pq.ParquetFile(path) as file:
-                self.columns: list[str] = file.schema_arrow.names
+                self.layout = file.schema_arrow.remove_metadata()
+                self.columns: list[str] = self.layout.names
                 self._rows = file.metadata.num_rows
                 groups = [file.metadata.row_group(k) for k in range(file.num_row_groups)]
         except (OSError, pa.ArrowException) as error:
             raise UnreadableFileError(path, "Parquet", str(error).splitlines()[0]) from error
         if not self._rows:
-            raise EmptyDataError(f"'{path}'")
+            raise EmptyDataError(f"'{self.origin.name}'")
         twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
         if twice is not None:
             raise UnreadableFileError(path, "Parquet", f"it has two columns {twice!r}")

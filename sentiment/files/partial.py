@@ -6,7 +6,7 @@ import fcntl
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,12 @@ class PartialOutput:
         Where the finished output shall stand.
     overwrite : bool
         Whether it may be replaced, and whether what is left of another job may be dropped.
+    many : bool
+        Whether rejected rows are of many files.
     """
 
-    def __init__(self, output: Path, *, overwrite: bool) -> None:
-        self.output, self.overwrite = output, overwrite
+    def __init__(self, output: Path, *, overwrite: bool, many: bool = False) -> None:
+        self.output, self.overwrite, self._many = output, overwrite, many
         self.rejected = output.with_name(f"{output.name}.rejected.csv")
         self.report = output.with_name(f"{output.name}.json")
         self.partial = output.with_name(f"{output.name}.partial")
@@ -128,15 +130,14 @@ class PartialOutput:
                 one.seek(0, os.SEEK_END)
             if not state:
                 self._state.unlink(missing_ok=True)
-                rejected.write(_format([_FIELDS]))
+                rejected.write(format_rejects([], header=True, many=self._many))
             yield
 
-    def append(self, data: bytes, rejects: Iterable[Reject]) -> None:
+    def append(self, data: bytes, rejects: list[Reject]) -> None:
         """Write rows and rejected rows."""
         self._file.write(data)
-        lines = [(r.row, r.line or "", r.reason, r.raw) for r in rejects]
-        if lines:
-            self._rejected.write(_format(lines))
+        if rejects:
+            self._rejected.write(format_rejects(rejects, many=self._many))
 
     def save(self, job: dict[str, Any], progress: dict[str, Any]) -> None:
         """Note that all that was appended belongs to `progress`; a later process goes on there."""
@@ -180,9 +181,25 @@ class PartialOutput:
             path.unlink(missing_ok=True)
 
 
-def _format(rows: Iterable[Iterable[object]]) -> bytes:
+def format_rejects(rejects: list[Reject], *, header: bool = False, many: bool = False) -> bytes:
+    """Return rejected rows as lines of CSV.
+
+    Parameters
+    ----------
+    rejects : list of Reject
+        The rows.
+    header : bool
+        Whether a line of names stands above them.
+    many : bool
+        Whether they say which file they are from.
+    """
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    if header:
+        writer.writerow(["file", *_FIELDS] if many else _FIELDS)
+    for one in rejects:
+        fields = (one.row, one.line or "", one.reason, one.raw)
+        writer.writerow([one.file, *fields] if many else fields)
     return text.getvalue().encode()
 
 

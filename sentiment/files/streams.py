@@ -3,14 +3,17 @@
 import codecs
 import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 
 from sentiment.errors import ConfigError, UnreadableFileError
+from sentiment.files.origins import COMPRESSIONS, Origin
 
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+# How a compressed file begins (RFC 1952, RFC 8878).
+MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 BLOCK = 2**22
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -42,6 +45,11 @@ class ByteSource:
     encoding : str, optional
         Its encoding; without it UTF-8, or what a byte order mark says.
 
+    Attributes
+    ----------
+    origin : Origin
+        Where it is.
+
     Raises
     ------
     ConfigError
@@ -50,8 +58,9 @@ class ByteSource:
 
     def __init__(self, path: Path, encoding: str | None = None) -> None:
         self.path = path
-        self._compression = COMPRESSIONS.get(path.suffix.lower())
-        self._size = max(path.stat().st_size, 1)
+        self._compression = self._find_compression()
+        self.origin = self._find_origin()
+        self._size = self.origin.identity.get("size")
         self._share = 0.0
         with self._open() as file:
             start = self._read(file, 4)
@@ -72,6 +81,10 @@ class ByteSource:
     def share(self) -> float:
         """How much of the file has been read, from 0 to 1."""
         return self._share
+
+    def peek(self, size: int = BLOCK) -> Iterator[bytes]:
+        """Yield the text from its beginning, for a look at it before it is read."""
+        return ByteSource.read(self, 0, size)
 
     def read(self, offset: int = 0, size: int = BLOCK) -> Iterator[bytes]:
         """Yield the text from the byte `offset` of its UTF-8 on, in blocks of about `size` bytes.
@@ -103,14 +116,24 @@ class ByteSource:
                 if not raw:
                     return
 
+    def _find_compression(self) -> str | None:
+        return COMPRESSIONS.get(self.path.suffix.lower())
+
+    def _find_origin(self) -> Origin:
+        return Origin.of_file(self.path)
+
+    def _open_raw(self) -> AbstractContextManager[Any]:
+        return self.path.open("rb")
+
     @contextlib.contextmanager
     def _open(self) -> Iterator[Any]:
-        with self.path.open("rb") as file:
+        with self._open_raw() as file:
             self._file: IO[bytes] = file
             if self._compression is None:
                 yield file
                 return
-            with pa.CompressedInputStream(pa.PythonFile(file), self._compression) as stream:
+            raw = pa.PythonFile(file, mode="r")
+            with pa.CompressedInputStream(raw, self._compression) as stream:
                 yield stream
 
     def _read(self, file: Any, size: int) -> bytes:
@@ -121,7 +144,8 @@ class ByteSource:
                 raise
             reason = str(error).splitlines()[0]
             raise UnreadableFileError(self.path, f"a {self._compression} file", reason) from error
-        self._share = min(self._file.tell() / self._size, 1.0)
+        if self._size:
+            self._share = min(self._file.tell() / self._size, 1.0)
         return block
 
     def _skip(self, file: Any, size: int) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from sentiment.files.batches import Batch
 
@@ -40,19 +42,18 @@ class Tally:
         """Rows that were rejected."""
         return sum(self.reasons.values())
 
-    def add(
-        self, batch: Batch, codes: np.ndarray, probabilities: np.ndarray, labels: list[str]
-    ) -> None:
+    def add(self, batch: Batch, answers: pa.RecordBatch) -> None:
         """Count the rows of a batch, what they were given and with what probability."""
         self.read += batch.read
-        self.written += len(codes)
+        self.written += answers.num_rows
         self.blank_lines += batch.blank_lines
         for reject in batch.rejects:
             kind = reject.reason.partition(":")[0]
             self.reasons[kind] = self.reasons.get(kind, 0) + 1
-        for label, count in zip(labels, np.bincount(codes, minlength=len(labels)), strict=True):
-            if count:
-                self.counts[label] = self.counts.get(label, 0) + int(count)
+        for found in pc.value_counts(answers.column("prediction")).to_pylist():
+            label = found["values"]
+            self.counts[label] = self.counts.get(label, 0) + found["counts"]
+        probabilities = answers.column("probability").to_numpy()
         bins = np.histogram(probabilities, _BINS, (0.0, 1.0))[0]
         self.histogram = [int(a + b) for a, b in zip(self.histogram, bins, strict=True)]
         self.sum += float(np.sum(probabilities))

@@ -17,10 +17,12 @@ from sentiment.errors import (
     UnreadableFileError,
 )
 from sentiment.files.ahead import work_ahead
-from sentiment.files.batches import ADDED_COLUMNS, Batch, Limits, Position
-from sentiment.files.opening import Input
+from sentiment.files.batches import Batch, Limits, Position
+from sentiment.files.inputs import Input
 from sentiment.stages import StageObserver
 
+# What predict writes.
+_ANSWER = ("prediction", "probability")
 _TYPES = {"probability": pa.float64()}
 # A sample may grow by this share before it is cut to its size again.
 _SLACK = 0.25
@@ -44,7 +46,7 @@ class Columns:
 
     def list_roles(self) -> dict[str, str]:
         """Return the columns to read beside the text, by what they hold."""
-        roles = {name: name for name in ADDED_COLUMNS}
+        roles = {name: name for name in _ANSWER}
         roles |= {"label": self.label} if self.label else {}
         return roles | ({"time": self.time} if self.time else {})
 
@@ -79,7 +81,7 @@ def find_columns(
     MissingColumnError
         It lacks a column that was named, or the texts.
     """
-    if not set(ADDED_COLUMNS) <= set(columns):
+    if not set(_ANSWER) <= set(columns):
         raise NoPredictionsError(path, columns)
     found = text if text in columns else None if text else find_text_column(columns)
     if found is None:
@@ -105,7 +107,7 @@ def read_current(
         A row has no prediction, or a probability that is no number from 0 to 1.
     """
     sampler, read, rejected = Sampler(size, seed), 0, 0
-    for batch in work_ahead(source.read(columns.text, Limits(taken=()), Position())):
+    for batch in work_ahead(source.read(columns.text, Limits(added=()), Position())):
         read, rejected = read + batch.read, rejected + len(batch.rejects)
         sampler.add(_take_columns(path, batch, columns))
         observer.on_progress(read, None, f"rows read, {source.share:.0%} of the file")

@@ -13,7 +13,14 @@ from typing import Any
 from omegaconf import DictConfig
 
 from sentiment.config import make
-from sentiment.errors import ConfigError, InputNotFoundError, MissingPackageError
+from sentiment.decisions import UNSURE, DecisionRule
+from sentiment.errors import (
+    ConfigError,
+    InputNotFoundError,
+    MissingPackageError,
+    ReferenceMissingError,
+    RunNotFoundError,
+)
 from sentiment.files.opening import open_input
 from sentiment.model_files import load_model
 from sentiment.monitoring.comparison import Comparison, Thresholds, compare
@@ -77,16 +84,16 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     """
     stages = Stages(observer) if observer else Stages()
     _check_settings(cfg)
-    tracker: Tracker = make(cfg, "tracking", "start", "fetch_folder")
+    tracker: Tracker = make(cfg, "tracking", "start", "find_model")
     path, folder = Path(cfg.current).expanduser(), Path(cfg.output).expanduser()
-    source = open_input(path, cfg.encoding, cfg.sep, "current")
+    source = open_input(path, cfg.encoding, cfg.sep, setting="current")
     told = _read_report(path)
     remembered = told["job"].get("text_column") if told else None
     text_column = cfg.text_column or (remembered if remembered in source.columns else None)
     columns = find_columns(path, source.columns, text_column, cfg.label_column, cfg.time_column)
     with stages("load model"):
         choice = _choose_model(path, cfg.run, told, tracker)
-        reference = _find_reference(choice, tracker)
+        reference = _find_reference(choice, tracker).decide(_read_rule(told))
         wording = find_wording(load_model(choice.path))
     with stages("read rows"):
         current = read_current(path, source, columns, cfg.sample, cfg.seed, stages.observer)
@@ -153,6 +160,12 @@ def _read_report(path: Path) -> dict[str, Any]:
     return report if ours else {}
 
 
+def _read_rule(told: dict[str, Any]) -> DecisionRule:
+    """Return how the answers were made of probabilities."""
+    job = told["job"] if told else {}
+    return DecisionRule(job.get("threshold", 0.5), job.get("least_confidence", 0.0))
+
+
 def _choose_model(
     path: Path, named: str | None, told: dict[str, Any], tracker: Tracker
 ) -> ModelChoice:
@@ -177,8 +190,12 @@ def _choose_model(
 def _find_reference(choice: ModelChoice, tracker: Tracker) -> Reference:
     if not choice.run_id:  # trained without tracking, which leaves all of it in one folder
         return load_reference(choice.path.parent / FOLDER, f"the folder of '{choice.path}'")
-    folder = tracker.fetch_folder(choice.run_id, FOLDER)
-    return load_reference(folder or Path(FOLDER) / choice.run_id, f"run {choice.run_id!r}")
+    owner = f"run {choice.run_id!r}"
+    try:
+        folder = tracker.fetch_file(choice.run_id, FOLDER)
+    except RunNotFoundError as error:
+        raise ReferenceMissingError(owner) from error
+    return load_reference(folder, owner)
 
 
 def _check_labels(
@@ -191,13 +208,14 @@ def _check_labels(
     ConfigError
         Predictions, or labels of a column that was named, are none that the model knows.
     """
-    known, rows = set(reference.classes), current.rows
+    answers, rows = set(reference.classes), current.rows
+    labels = [name for name in reference.classes if name != UNSURE]
     strangers = {
         name: sorted(set(rows[name].dropna()) - known)
-        for name in ("prediction", "label")
+        for name, known in (("prediction", answers), ("label", set(labels)))
         if name in rows
     }
-    expected = f"expected {', '.join(map(repr, reference.classes))}"
+    expected = f"expected {', '.join(map(repr, labels))}"
     if strangers["prediction"]:
         raise ConfigError(
             [

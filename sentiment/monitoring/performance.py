@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sentiment.decisions import UNSURE
 from sentiment.monitoring.drift import Check, compare_shares, estimate_share
 
 # A window of fewer rows says little: the interval of an accuracy of 90 % is 12 points wide.
@@ -75,12 +76,15 @@ def measure_performance(
     ----------
     reference, current : DataFrame
         ``label`` and ``prediction``; the current rows in the order of their time, which stands in
-        ``time`` if it is known. Those without a label are passed over.
+        ``time`` if it is known. Those without a label or without an answer are passed over.
     windows : int
         How many windows there are at most; each has a hundred rows or more, if there are as many.
     """
-    known = current[current["label"].notna()] if "label" in current else current.iloc[:0]
-    if known.empty:
+    if "label" not in current:
+        return None
+    known = current[current["label"].notna() & (current["prediction"] != UNSURE)]
+    reference = reference[reference["prediction"] != UNSURE]
+    if known.empty or reference.empty:
         return None
     places = known["time"] if "time" in known else pd.Series(known.index + 1)
     since = places.astype(str).tolist()

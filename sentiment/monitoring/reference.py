@@ -5,7 +5,7 @@ certain than of any others.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from sklearn.pipeline import Pipeline
 
 from sentiment.data.quality import QualityReport
+from sentiment.decisions import UNSURE, DecisionRule
 from sentiment.errors import ReferenceMissingError
 from sentiment.evaluation import Predictions
 from sentiment.monitoring.descriptors import TextReader, find_wording
@@ -59,6 +60,25 @@ class Reference:
         rarest = int(self.terms.min()) if len(self.terms) < self.words else 0
         counts: np.ndarray = self.terms.reindex(terms, fill_value=rarest).to_numpy()
         return counts
+
+    def decide(self, rule: DecisionRule) -> "Reference":
+        """Return the same reference with the answers that `rule` makes of its probabilities."""
+        if rule == DecisionRule():
+            return self
+        names = np.array(self.classes)
+        codes = pd.Index(self.classes).get_indexer(pd.Index(self.rows["prediction"]))
+        probability = confidence = self.rows["probability"].to_numpy()
+        if len(names) == 2:  # of more classes, no rule changes which is the answer
+            second = np.where(codes == 1, probability, 1 - probability)
+            table = np.column_stack([1 - second, second])
+            codes, confidence = rule.decide(table)
+            probability = table[np.arange(len(codes)), codes]
+        sure = rule.is_sure(confidence)
+        rows = self.rows.assign(
+            prediction=np.where(sure, names[codes], UNSURE), probability=probability
+        )
+        unsure = [UNSURE] if rule.least_confidence > 0 else []
+        return replace(self, rows=rows, classes=[*self.classes, *unsure])
 
     def save(self, folder: Path) -> None:
         """Write two small files into `folder`, which is made."""

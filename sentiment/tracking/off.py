@@ -32,10 +32,6 @@ class NoTracker(Tracker):
             f"run {run!r}", "off", "Predict needs the runs that training tracked: tracking=mlflow."
         )
 
-    def fetch_folder(self, run_id: str, name: str) -> Path | None:
-        """Return None, since nothing was tracked."""
-        return None
-
 
 class _Unrecorded(SweepRecord):
     """No record of a sweep."""

@@ -188,12 +188,19 @@ class Tracker(Protocol):
         """
         raise NotImplementedError
 
-    def fetch_folder(self, run_id: str, name: str) -> Path | None:
-        """Return the folder called `name` that a run keeps, on this machine, or None.
+    def fetch_file(self, run_id: str, name: str) -> Path:
+        """Return a file or folder that a run kept, on this machine.
+
+        Parameters
+        ----------
+        run_id : str
+            Id of the run.
+        name : str
+            Of the file, in the folder of the run.
 
         Raises
         ------
-        TrackingStoreError
-            The store cannot be opened.
+        RunNotFoundError
+            The run has no such file.
         """
         raise NotImplementedError

@@ -91,13 +91,20 @@ class MlflowTracker(Tracker):
             )
         return _describe(f"models:/{models[-1].model_id}", found, why)
 
-    def fetch_folder(self, run_id: str, name: str) -> Path | None:
-        """Return the folder called `name` that a run keeps, on this machine, or None."""
+    def fetch_file(self, run_id: str, name: str) -> Path:
+        """Return a file or folder that a run kept, on this machine."""
         from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
 
-        if not self._connect().list_artifacts(run_id, name):
-            return None
-        return Path(download_artifacts(run_id=run_id, artifact_path=name))
+        self._connect()
+        try:
+            return Path(download_artifacts(run_id=run_id, artifact_path=name))
+        except (MlflowException, OSError) as error:
+            raise RunNotFoundError(
+                f"the file {name} of run {run_id!r}",
+                self.uri,
+                "Runs of an earlier version lack it: train that model again.",
+            ) from error
 
     def _create_run(self, name: str, tags: dict[str, str]) -> str:
         client = self._connect()
@@ -172,7 +179,7 @@ class MlflowTracker(Tracker):
         """Return a client of the store, whose tables are there and up to date."""
         # A server that is not there should not be asked for minutes (seven tries by default).
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        # What a person watches is the scripts' business.
+        # Bars of one file each would run through what a script shows.
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         import mlflow
         from mlflow.exceptions import MlflowException

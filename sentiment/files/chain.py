@@ -1,0 +1,96 @@
+"""Many files that are read as one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from sentiment.errors import ConfigError
+from sentiment.files.batches import Batch, Limits, Position
+from sentiment.files.inputs import Input
+from sentiment.files.origins import Origin
+
+# The column that says which file a row is from.
+FILE = "file"
+
+
+class Chain:
+    """Files of the same columns, one after the other.
+
+    Parameters
+    ----------
+    members : sequence of Input
+        At least one, all of the same kind.
+    folder : Path
+        The folder that all are in.
+
+    Attributes
+    ----------
+    kind, columns : str, list of str
+        Those of all members.
+    origin : Origin
+        Where they are.
+    alike : bool
+        Whether lines of one can stand among those of another as they are.
+
+    Raises
+    ------
+    ConfigError
+        They are of different kinds or have different columns.
+    """
+
+    def __init__(self, members: Sequence[Input], folder: Path) -> None:
+        first = self.first = members[0]
+        for other in members:
+            same_types = other.kind != "parquet" or other.layout == first.layout
+            if (other.kind, other.columns) != (first.kind, first.columns) or not same_types:
+                raise ConfigError(
+                    [
+                        f"'{first.origin.name}' and '{other.origin.name}' do not fit into one "
+                        f"output: {first.kind} of {_describe(first)}, and {other.kind} of "
+                        f"{_describe(other)}. Leave together at false."
+                    ]
+                )
+        self._members = members
+        self._names = [
+            str(one.origin.path.relative_to(folder)) for one in members if one.origin.path
+        ]
+        self.kind, self.columns = first.kind, first.columns
+        self.origin = Origin(
+            str(folder),
+            {"input": [one.origin.identity for one in members]},
+            folder.resolve(),
+            first.origin.ending,
+        )
+        self.layout = first.layout
+        self.alike = all(one.layout == first.layout for one in members)
+        self.share = 0.0
+
+    def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
+        """Yield the rows from `start` on; rows and lines are counted in each file anew."""
+        sizes = [one.origin.identity["size"] for one in self._members]
+        for number, member in enumerate(self._members):
+            if number < start.file:
+                continue
+            begin = replace(start, file=0) if number == start.file else Position()
+            for batch in member.read(text_column, limits, begin):
+                read = sum(sizes[:number]) + member.share * sizes[number]
+                self.share = read / max(sum(sizes), 1)
+                yield replace(
+                    batch, end=replace(batch.end, file=number), file=self._names[number],
+                    rejects=[replace(one, file=self._names[number]) for one in batch.rejects],
+                )  # fmt: skip
+
+    @staticmethod
+    def add_file(batch: Batch, answers: pa.RecordBatch) -> pa.RecordBatch:
+        """Return `answers` behind a column that says which file they are of."""
+        codes = pa.array([0] * answers.num_rows, pa.int32())
+        names = pa.DictionaryArray.from_arrays(codes, [batch.file])
+        return answers.add_column(0, FILE, names)
+
+
+def _describe(member: Input) -> str:
+    if member.kind == "parquet":
+        return str(member.layout).replace("\n", ", ")
+    return ", ".join(member.columns)

@@ -1,0 +1,206 @@
+"""Rows of a database, by a table or a query."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sentiment.errors import ChangedInputError, ConfigError, DatabaseError, InputNotFoundError
+from sentiment.files.batches import Batch, Limits, Position, Reject
+from sentiment.files.json_lines import as_text
+from sentiment.files.origins import Origin
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, Result, Select, TextClause
+
+# At a time; a place to go on from is behind so many.
+_ROWS = 2000
+
+
+class DatabaseRows:
+    """The rows of a table or a query.
+
+    Nothing is written: the database is asked to refuse that, and what was done is rolled back.
+
+    Parameters
+    ----------
+    url : str
+        As SQLAlchemy takes it: ``sqlite:///reviews.db``,
+        ``postgresql+psycopg://user:password@host/database``.
+    table, query : str, optional
+        What is read: one of both, or the only table that there is. A table is read in the order
+        of its primary key.
+
+    Attributes
+    ----------
+    columns : list of str
+        Their names.
+    origin : Origin
+        Where they are, without the password.
+
+    Raises
+    ------
+    ConfigError
+        There is no such table, or it is not said which.
+    DatabaseError
+        The database cannot be reached, or refuses the query.
+    InputNotFoundError
+        An sqlite file is not there.
+    """
+
+    kind = "csv"
+    share = 0.0
+    layout = None
+
+    def __init__(self, url: str, table: str | None = None, query: str | None = None) -> None:
+        if table and query:
+            raise ConfigError(["table and query are both given; give one of them."])
+        self._engine = _connect(url)
+        self._shown = self._engine.url.render_as_string(hide_password=True)
+        self._statement: Select[Any] | TextClause
+        if query is None:
+            table, self._statement = self._find_table(table)
+        else:
+            from sqlalchemy import text
+
+            self._statement = text(query)
+        with self._execute() as rows:
+            self.columns = list(rows.keys())
+        twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
+        if twice is not None:
+            raise ConfigError([f"the query has two columns {twice!r}; rename one: AS <name>."])
+        what = {"table": table} if query is None else {"query": query}
+        self.origin = Origin(
+            self._shown, {"input": self._shown, **what}, Path(table or "query"), ".csv"
+        )
+
+    def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
+        """Yield the rows from `start` on.
+
+        A database has no places in which to go on: its rows are read again, and have to be those
+        that they were.
+
+        Raises
+        ------
+        ChangedInputError
+            The rows in front of `start` are others.
+        DatabaseError
+            The connection broke.
+        """
+        place, digest = 0, hashlib.sha256()
+        column = self.columns.index(text_column)
+        with self._execute() as result:
+            while rows := [tuple(row) for row in result.fetchmany(_ROWS)]:
+                digest.update(repr(rows).encode("utf-8", "surrogatepass"))
+                place += len(rows)
+                end = Position(place, place, digest=digest.hexdigest())
+                if place == start.row and end.digest != start.digest:
+                    raise ChangedInputError(self.origin.name, start.row)
+                if place > start.row:
+                    yield self._make_batch(rows, column, limits, end)
+        if place < start.row:
+            raise ChangedInputError(self.origin.name, start.row)
+
+    def _make_batch(
+        self, rows: list[tuple[Any, ...]], column: int, limits: Limits, end: Position
+    ) -> Batch:
+        texts, kept, rejects = [], [], []
+        first = end.row - len(rows) + 1
+        for number, row in enumerate(rows, start=first):
+            text = as_text(row[column])
+            reason = "no text" if text is None else limits.find_fault(text)
+            if reason is None:
+                texts.append(text)
+                kept.append(row)
+            else:
+                raw = json.dumps(dict(zip(self.columns, row, strict=True)), default=str)
+                rejects.append(Reject(number, 0, reason, raw))
+        return Batch(
+            texts=pa.array(texts, pa.large_string()),
+            make_table=partial(_make_table, kept, self.columns),
+            rejects=rejects,
+            end=end,
+        )
+
+    def _find_table(self, name: str | None) -> "tuple[str, Select[Any]]":
+        from sqlalchemy import MetaData, Table, inspect, select
+        from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
+
+        try:
+            inspector = inspect(self._engine)
+            there = sorted([*inspector.get_table_names(), *inspector.get_view_names()])
+            if name is None and len(there) == 1:
+                name = there[0]
+            if name is None:
+                raise ConfigError(
+                    [
+                        f"'{self._shown}' has the tables {', '.join(there) or '(none)'}; name one, "
+                        'table=<name>, or give a query, query="SELECT ..."'
+                    ]
+                )
+            schema, _, plain = name.rpartition(".")
+            table = Table(plain, MetaData(), schema=schema or None, autoload_with=self._engine)
+        except NoSuchTableError:
+            raise ConfigError(
+                [f"table is {name!r}, but '{self._shown}' has {', '.join(there) or 'none'}."]
+            ) from None
+        except SQLAlchemyError as error:
+            raise DatabaseError(self._shown, _explain(error)) from error
+        return name, select(table).order_by(*table.primary_key.columns)
+
+    @contextmanager
+    def _execute(self) -> "Iterator[Result[Any]]":
+        from sqlalchemy.exc import SQLAlchemyError
+
+        options: dict[str, Any] = {"stream_results": True, "max_row_buffer": _ROWS}
+        try:
+            with self._engine.connect() as connection:
+                if self._engine.dialect.name == "sqlite":
+                    connection.exec_driver_sql("PRAGMA query_only = ON")
+                result = connection.execution_options(**options).execute(self._statement)
+                if not result.returns_rows:
+                    raise ConfigError(["query returns no rows; expected a SELECT."])
+                with closing(result):
+                    yield result
+        except SQLAlchemyError as error:
+            raise DatabaseError(self._shown, _explain(error)) from error
+
+
+def _connect(url: str) -> "Engine":
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+    from sqlalchemy.pool import NullPool
+
+    try:
+        engine = create_engine(url, poolclass=NullPool)
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise ConfigError(
+            [f"input is no address of a database: {error}. Expected sqlite:///reviews.db, "
+             "postgresql+psycopg://user:password@host/database or a file."]
+        ) from error  # fmt: skip
+    except ModuleNotFoundError as error:
+        raise DatabaseError(
+            url.partition("://")[0], f"its driver is missing: pip install {error.name}"
+        ) from error
+    file = engine.url.database
+    if engine.dialect.name == "sqlite" and file and file != ":memory:" and not Path(file).is_file():
+        raise InputNotFoundError(Path(file), "input", "a file of sqlite")
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(postgresql_readonly=True)
+    return engine
+
+
+def _make_table(rows: list[tuple[Any, ...]], columns: list[str]) -> pa.Table:
+    found = list(zip(*rows, strict=True)) or [()] * len(columns)
+    strings = [[None if v is None else str(v) for v in values] for values in found]
+    arrays = [pa.array(values, pa.large_string()) for values in strings]
+    return pa.table(arrays, names=columns)
+
+
+def _explain(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]

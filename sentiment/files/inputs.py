@@ -1,0 +1,36 @@
+"""What an input is, whatever it is read from."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from sentiment.files.batches import Batch, Limits, Position
+from sentiment.files.origins import Origin
+
+
+class Input(Protocol):
+    """Rows that are read once, from the beginning or from a place behind a batch on.
+
+    Attributes
+    ----------
+    kind : {"csv", "parquet", "jsonl"}
+        The format of an output that is like it.
+    columns : list of str
+        Names of the columns, or those of the fields that the first rows have.
+    origin : Origin
+        Where it is.
+    """
+
+    kind: str
+    columns: list[str]
+    origin: Origin
+
+    @property
+    def layout(self) -> object:
+        """What is the same for another input if its rows can stand among those of this one."""
+
+    @property
+    def share(self) -> float:
+        """How much has been read, from 0 to 1; 0 where that is not known."""
+
+    def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
+        """Yield the rows from `start` on."""

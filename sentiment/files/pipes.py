@@ -1,0 +1,175 @@
+"""Standard input and standard output, for a place in a pipe."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from sentiment.errors import ConfigError
+from sentiment.files.batches import Reject
+from sentiment.files.origins import Origin
+from sentiment.files.partial import format_rejects
+from sentiment.files.streams import BLOCK, MAGIC, ByteSource
+
+# What stands for both on the command line.
+PIPE = "-"
+
+
+class PipeSource(ByteSource):
+    """Bytes that come through a pipe, and can be read once.
+
+    Parameters
+    ----------
+    stream : binary file
+        The end of the pipe.
+    encoding : str, optional
+        As for a file.
+    """
+
+    def __init__(self, stream: IO[bytes], encoding: str | None = None) -> None:
+        self._replay = _Replay(stream)
+        self._start = self._replay.peek(4)
+        super().__init__(Path("standard input"), encoding)
+
+    def _find_origin(self) -> Origin:
+        # What comes through it another time is something else.
+        return Origin("standard input", {"input": PIPE, "begun": time.time()}, Path(PIPE), "")
+
+    def read(self, offset: int = 0, size: int = BLOCK) -> Iterator[bytes]:
+        """Yield the text from the byte `offset` on, once; see the parent."""
+        self._replay.keeping = False
+        return super().read(offset, size)
+
+    def _find_compression(self) -> str | None:
+        return next((name for magic, name in MAGIC.items() if self._start.startswith(magic)), None)
+
+    @contextlib.contextmanager
+    def _open_raw(self) -> Iterator[Any]:
+        self._replay.rewind()
+        yield self._replay
+
+
+class _Replay:
+    """A stream whose beginning is kept, so that it can be read again."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._head, self._at = stream, b"", 0
+        self.keeping, self.closed = True, False
+
+    def rewind(self) -> None:
+        self._at = 0
+
+    def peek(self, size: int) -> bytes:
+        self.rewind()
+        start = self.read(size)
+        self.rewind()
+        return start
+
+    def read(self, size: int) -> bytes:
+        kept = self._head[self._at : self._at + size]
+        self._at += len(kept)
+        if len(kept) == size:
+            return kept
+        if not self.keeping:
+            self._head = b""
+        fresh = self._stream.read(size - len(kept))
+        self._at += len(fresh)
+        if self.keeping:
+            self._head += fresh
+        return kept + fresh
+
+    def seek(self, place: int) -> None:
+        self.rewind()
+        self.read(place)
+
+    def tell(self) -> int:
+        return self._at
+
+    def close(self) -> None:
+        """Leave the stream open: it is read on."""
+
+
+class StreamOutput:
+    """Rows for standard output, in the place of a `PartialOutput`; nothing goes on with it.
+
+    Rejected rows are kept in a file in the working folder, if there are any.
+
+    Parameters
+    ----------
+    stream : binary file
+        Where the rows go.
+    many : bool
+        Whether rejected rows are of many files.
+    """
+
+    def __init__(self, stream: IO[bytes], *, many: bool = False) -> None:
+        self._stream, self._many = stream, many
+        self.output = self.partial = Path(PIPE)
+        self.rejected = Path("stdout.rejected.csv")
+        self.report = None
+
+    def read_finished(self) -> None:
+        """Return nothing."""
+
+    def read_state(self) -> None:
+        """Return nothing."""
+
+    def read_report(self, job: dict[str, Any]) -> None:
+        """Return nothing."""
+
+    def check_free(self) -> None:
+        """Remove the rejected rows of another job."""
+        self.rejected.unlink(missing_ok=True)
+
+    def check_same(self, state: dict[str, Any], job: dict[str, Any]) -> bool:
+        """Return that nothing was begun."""
+        return False
+
+    @contextlib.contextmanager
+    def open(self, state: dict[str, Any] | None) -> Iterator[None]:
+        """Open nothing: the stream is."""
+        yield
+
+    def append(self, data: bytes, rejects: list[Reject]) -> None:
+        """Write rows and rejected rows."""
+        rest = memoryview(data)
+        while rest:  # without a buffer (PYTHONUNBUFFERED), a pipe takes what fits into it
+            rest = rest[self._stream.write(rest) :]
+        if rejects:
+            header = not self.rejected.exists()
+            with self.rejected.open("ab") as file:
+                file.write(format_rejects(rejects, header=header, many=self._many))
+
+    def save(self, job: dict[str, Any], progress: dict[str, Any]) -> None:
+        """Hand on what was written."""
+        self._stream.flush()
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        self._stream.flush()
+
+    def finish(self, report: dict[str, Any], ready: str) -> None:
+        """Do nothing: the rows are gone already."""
+
+    def discard(self) -> None:
+        """Do nothing: the rows are gone already."""
+
+
+def open_stdin(encoding: str | None) -> tuple[ByteSource, str]:
+    """Return what comes through standard input, and its format, ``"jsonl"`` or ``"csv"``.
+
+    Raises
+    ------
+    ConfigError
+        It is a terminal, or there is no such encoding.
+    """
+    if sys.stdin.isatty():
+        raise ConfigError(
+            [f"input is {PIPE!r}, standard input, but nothing is piped into it; "
+             "cat reviews.csv | python scripts/predict.py input=-"]
+        )  # fmt: skip
+    source = PipeSource(sys.stdin.buffer, encoding)
+    start = next(source.peek(), b"").lstrip()
+    return source, "jsonl" if start.startswith(b"{") else "csv"

@@ -1,0 +1,149 @@
+"""The zip file around a model, read within limits and written anew."""
+
+import io
+import json
+import math
+import re
+import stat
+import struct
+import sys
+import zipfile
+from typing import Any, BinaryIO, NoReturn
+
+import numpy as np
+
+# A model of a million n-grams takes half a GB, and packs to a tenth of it or so.
+_MOST_BYTES = 2**31
+_MOST_RATIO, _ANY_RATIO = 100, 2**26  # a file that is small when unpacked may be packed as it likes
+# Forests of a thousand trees take 25 MB; what JSON is made into takes twenty times its size.
+_MOST_SCHEMA = 2**26
+# Entries in the directory of a zip file take some 75 bytes.
+_MOST_DIRECTORY = 2**23
+# The header of an array of tree nodes has some 400 characters.
+_MOST_HEADER = 1000
+# Those that skops gives. Only arrays are read, but the others may be spoken of as what they are.
+_NAME = re.compile(r"[\w-]+\.(npy|npz|bin)|schema\.json", re.ASCII)
+_END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
+_END_SIZE, _LOCATOR_SIZE = 22, 20
+
+
+class Archive:
+    """The members of a skops file.
+
+    Parameters
+    ----------
+    file : file object
+        Opened for reading bytes.
+
+    Attributes
+    ----------
+    schema : dict
+        What the model is made of, as the file says; nothing of it is made yet.
+    arrays : dict of str to (tuple of int, dtype)
+        The shape and the type of each array.
+
+    Raises
+    ------
+    ValueError, RuntimeError, zipfile.BadZipFile, zlib.error
+        It is not a sound file, or takes too much memory.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        size = _check_directory(file)
+        with zipfile.ZipFile(file) as source:
+            infos = source.infolist()
+            _check_members(infos, size)
+            # To read "all that is there" would unpack more than the directory tells of.
+            self._members = {info.filename: _read_member(source, info) for info in infos}
+        schema = json.loads(self._members.pop("schema.json"), parse_constant=_refuse_constant)
+        if not isinstance(schema, dict):
+            raise ValueError("its schema.json is no object")
+        self.schema: dict[str, Any] = schema
+        self.arrays = {
+            name: _read_header(name, data)
+            for name, data in self._members.items()
+            if name.endswith(".npy")
+        }
+
+    def read_array(self, name: str) -> np.ndarray:
+        """Return the array called `name`."""
+        array: np.ndarray = np.load(io.BytesIO(self._members[name]), allow_pickle=False)
+        return array
+
+    def pack(self) -> io.BytesIO:
+        """Return the members as a new file, which holds nothing that was not looked at."""
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as target:
+            while self._members:  # so that they are not all there twice
+                target.writestr(*self._members.popitem())
+            target.writestr("schema.json", json.dumps(self.schema))
+        packed.seek(0)
+        return packed
+
+
+def _check_directory(file: BinaryIO) -> int:
+    """Return the size of `file`, whose directory is small enough to be read at once."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - _END_SIZE - _LOCATOR_SIZE))
+    tail = file.read().rjust(_END_SIZE + _LOCATOR_SIZE, b"\0")
+    locator, end = tail[:_LOCATOR_SIZE], tail[_LOCATOR_SIZE:]
+    if not end.startswith(_END):
+        raise zipfile.BadZipFile("File is not a zip file")
+    if locator.startswith(_END_64) or struct.unpack("<I", end[12:16])[0] > _MOST_DIRECTORY:
+        raise ValueError("it has too many members")
+    return size
+
+
+def _check_members(infos: list[zipfile.ZipInfo], size: int) -> None:
+    names = [info.filename for info in infos]
+    if len(set(names)) < len(names):
+        raise ValueError("it has two members of one name")
+    for info in infos:
+        plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
+        # The other ways of packing unpack without a limit.
+        known = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        if not (_NAME.fullmatch(info.filename) and plain and known) or info.flag_bits & 1:
+            raise ValueError(f"its member {info.filename!r} is none of a model's")
+        if info.filename == "schema.json" and info.file_size > _MOST_SCHEMA:
+            raise ValueError("its schema.json is too large")
+    if sum(info.file_size for info in infos) > min(_MOST_BYTES, _ANY_RATIO + _MOST_RATIO * size):
+        raise ValueError("it takes too much memory when it is unpacked")
+
+
+def _read_member(source: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    with source.open(info) as member:
+        data = member.read(info.file_size)
+    if len(data) < info.file_size:
+        raise ValueError(f"its member {info.filename!r} is cut off")
+    return data
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"its schema.json holds {name}")
+
+
+def _read_header(name: str, data: bytes) -> tuple[tuple[int, ...], np.dtype]:
+    """Return the shape and the type of the array in `data`, which has just the bytes for it."""
+    file = io.BytesIO(data)
+    version = np.lib.format.read_magic(file)
+    reader = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(version)
+    if reader is None:
+        raise ValueError(f"its array {name!r} has an unknown format")
+    shape, _, dtype = reader(file, max_header_size=_MOST_HEADER)
+    # Only tree nodes have fields. numpy would unpickle objects, if it was let.
+    known = dtype.isnative and not dtype.hasobject and (dtype.kind in "biufU" or dtype.names)
+    size = math.prod(shape) * dtype.itemsize
+    # An array without elements could be as wide as it likes.
+    vain = any(shape) and not all(shape)
+    if not known or vain or min(shape, default=0) < 0 or size != len(data) - file.tell():
+        raise ValueError(f"its array {name!r} is not what its header says")
+    if shape and not dtype.itemsize:
+        raise ValueError(f"its array {name!r} has elements without size")
+    if dtype.kind == "U" and dtype.itemsize:
+        points = np.frombuffer(data, np.uint32, offset=file.tell())
+        if points.max(initial=0) > sys.maxunicode:  # Python cannot make a string of them
+            raise ValueError(f"its array {name!r} holds what are no characters")
+    return shape, dtype

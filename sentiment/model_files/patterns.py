@@ -1,0 +1,80 @@
+"""Token patterns that cannot take for ever."""
+
+import re
+from re import _constants as codes  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any
+
+_LONGEST = 500
+_ONE_CHARACTER = {codes.ANY, codes.CATEGORY, codes.IN, codes.LITERAL, codes.NOT_LITERAL}
+_REPEATS = {codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT}
+_WORDY = {codes.CATEGORY_WORD, codes.CATEGORY_DIGIT}
+# A repetition without a limit counts as so many ways; a second one would be too much.
+_NO_LIMIT, _MOST_WAYS = 1000, 50 * 1000
+
+
+def is_quick(pattern: str) -> bool:
+    r"""Return whether the time of a search is about the square of the length of a text, at most.
+
+    That is so if there is at most one repetition without a small limit in each alternative, and
+    nothing but single characters is repeated, or parts of words after a mark: ``#?\w+`` and
+    ``\w+(?:[-']\w+)*`` are quick, and ``(\w+ ?)+`` is not.
+
+    Raises
+    ------
+    re.error
+        It is no pattern.
+    """
+    # How many ways there are to match is what backtracking may have to go through.
+    return len(pattern) <= _LONGEST and _count_ways(parser.parse(pattern)) <= _MOST_WAYS
+
+
+def _count_ways(items: Any) -> float:
+    ways, before = 1.0, None
+    for item in items:
+        code, value = item
+        if code is codes.SUBPATTERN:
+            ways *= _count_ways(value[-1])
+        elif code is codes.BRANCH:
+            ways *= sum(_count_ways(branch) for branch in value[1])
+        elif code in _REPEATS:
+            ways *= 1 if _joins_words(before, value[2]) else _count_repeats(*value)
+        elif code not in _ONE_CHARACTER and code is not codes.AT:
+            return float("inf")  # looks around, or back
+        before = item
+    return ways
+
+
+def _count_repeats(least: Any, most: Any, body: Any) -> float:
+    if len(body) == 1 and body[0][0] in _ONE_CHARACTER:
+        return float(min(int(most) - int(least) + 1, _NO_LIMIT))
+    return 1 + _count_ways(body) if most == 1 else float("inf")
+
+
+def _joins_words(before: Any, body: Any) -> bool:
+    """Return whether `body` is a mark and a word, and stands behind a word."""
+    if len(body) == 1 and body[0][0] is codes.SUBPATTERN:
+        body = body[0][1][-1]
+    return len(body) == 2 and _is_mark(body[0]) and _is_word(body[1]) and _is_word(before)
+
+
+def _is_mark(item: Any) -> bool:
+    return all(
+        code is codes.LITERAL and not re.match(r"\w", chr(value)) for code, value in _options(item)
+    )
+
+
+def _is_word(item: Any) -> bool:
+    if item is None or item[0] not in _REPEATS or len(item[1][2]) != 1:
+        return False
+    return all(
+        (code is codes.CATEGORY and value in _WORDY)
+        or (code is codes.LITERAL and re.match(r"\w", chr(value)))
+        or (code is codes.RANGE and f"{value[0]:c}{value[1]:c}".isalnum() and value[1] < 128)
+        for code, value in _options(item[1][2][0])
+    )
+
+
+def _options(item: Any) -> Any:
+    """Return what a single character may be."""
+    return item[1] if item[0] is codes.IN else [item]

@@ -1,0 +1,99 @@
+"""What a prediction job works with: the model, how it decides, and the column of texts."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sentiment import decisions
+from sentiment.data.tables import find_text_column
+from sentiment.decisions import DecisionRule
+from sentiment.errors import ConfigError, InputNotFoundError, MissingColumnError
+from sentiment.evaluation import METRICS, Predictions, scores_file
+from sentiment.files.inputs import Input
+from sentiment.scoring import BatchScorer
+from sentiment.tracking import ModelChoice, Tracker
+
+
+def choose_model(
+    scorer: BatchScorer, tracker: Tracker, state: dict[str, Any] | None
+) -> ModelChoice:
+    """Return the model; an unfinished output is finished with the one that it was begun with.
+
+    Raises
+    ------
+    InputNotFoundError, RunNotFoundError
+        There is none.
+    """
+    if scorer.run.endswith(".skops"):
+        path = Path(scorer.run).expanduser()
+        if not path.is_file():
+            raise InputNotFoundError(path, "deploy.run", "a skops file")
+        return ModelChoice(str(path), path, run_id="", run_name="", why="it was named")
+    more = METRICS[scorer.metric]
+    if state and scorer.run == state["job"]["run"] == "best":
+        choice = tracker.find_model(state["job"]["model"], scorer.metric, greater_is_better=more)
+        return replace(choice, why="the unfinished output was begun with it")
+    return tracker.find_model(scorer.run, scorer.metric, greater_is_better=more)
+
+
+def choose_rule(
+    scorer: BatchScorer, tracker: Tracker, choice: ModelChoice, classes: np.ndarray
+) -> DecisionRule:
+    """Return the rule that the settings ask for, chosen on the validation rows of the run.
+
+    Raises
+    ------
+    ConfigError
+        No run is known of the model, or a goal cannot be reached.
+    RunNotFoundError
+        The run did not keep its scores.
+    """
+    scores = None
+    if decisions.needs_scores(scorer.threshold, scorer.abstain):
+        if not choice.run_id:
+            raise ConfigError(
+                [
+                    "deploy.threshold and deploy.abstain are chosen on the validation rows of a "
+                    f"run, and no run is known of '{choice.path}'. Name the run, deploy.run=<id>, "
+                    "or a number, deploy.threshold=0.7."
+                ]
+            )
+        table = pd.read_parquet(tracker.fetch_file(choice.run_id, scores_file("validation")))
+        scores = Predictions.from_frame(table)
+    return decisions.choose_rule(scorer.threshold, scorer.abstain, classes, scores)
+
+
+def choose_text_column(source: Input, wanted: str | None) -> str:
+    """Return the column that holds the texts of `source`, the `wanted` one if it is named.
+
+    Raises
+    ------
+    MissingColumnError
+        There is none.
+    """
+    columns = source.columns
+    found = wanted if wanted in columns else None if wanted else find_text_column(columns)
+    if found is None:
+        raise MissingColumnError(Path(source.origin.name), wanted, columns, "text_column")
+    return found
+
+
+def check_columns(source: Input, added: list[str]) -> None:
+    """Check that `source` has none of the columns that are added.
+
+    Raises
+    ------
+    ConfigError
+        It has.
+    """
+    taken = [column for column in added if column in source.columns]
+    if taken:
+        raise ConfigError(
+            [
+                f"'{source.origin.name}' already has a column {taken[0]!r}, which predict adds. "
+                "Is it an output of predict? Rename or remove that column."
+            ]
+        )

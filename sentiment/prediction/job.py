@@ -1,0 +1,197 @@
+"""Predict: put a tracked model to work on a file of any size, and lose nothing of it."""
+
+import hashlib
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+from omegaconf import DictConfig, OmegaConf
+
+from sentiment.config import make
+from sentiment.errors import ChangedInputError, EmptyDataError, SentimentError
+from sentiment.files.ahead import work_ahead
+from sentiment.files.batches import Batch, Limits, Position
+from sentiment.files.chain import FILE, Chain
+from sentiment.files.inputs import Input
+from sentiment.files.opening import choose_output, list_inputs, make_output, open_input
+from sentiment.files.origins import strip_compression
+from sentiment.files.outputs import Output
+from sentiment.files.partial import PartialOutput
+from sentiment.files.pipes import PIPE, StreamOutput
+from sentiment.files.tally import Tally
+from sentiment.model_files import load_model
+from sentiment.prediction.choices import (
+    check_columns,
+    choose_model,
+    choose_rule,
+    choose_text_column,
+)
+from sentiment.prediction.results import PredictionResult, make_report, read_result
+from sentiment.scoring import Answerer, BatchScorer, list_answers
+from sentiment.stages import SilentObserver, StageObserver
+from sentiment.tracking import ModelChoice, Tracker
+
+# What a kill costs at most, in seconds of work.
+_CHECKPOINT = 1.0
+
+
+def predict_files(cfg: DictConfig, observer: StageObserver | None = None) -> list[PredictionResult]:
+    """Predict every file that ``cfg.input`` stands for.
+
+    Of a folder or a pattern, each file has an output of the same name in the folder
+    ``cfg.output``, ``<folder>.predictions`` without it; files that are done already, with the
+    same model and settings, are passed over. With ``cfg.together``, all have one output. See
+    `predict` for parameters and errors.
+    """
+    paths, folder = list_inputs(cfg.input)
+    if folder is None:
+        return [predict(cfg, observer)]
+    if cfg.together:
+        members = [open_input(path, cfg.encoding, cfg.sep) for path in paths]
+        return [predict(cfg, observer, Chain(members, folder))]
+    home = Path(cfg.output or f"{folder.resolve()}.predictions").expanduser()
+    results = []
+    for path in paths:
+        inner = strip_compression(path.relative_to(folder))
+        one = OmegaConf.merge(cfg, {"input": str(path), "output": str(home / inner)})
+        results.append(predict(cast("DictConfig", one), observer, keep_finished=True))
+    return results
+
+
+def predict(
+    cfg: DictConfig,
+    observer: StageObserver | None = None,
+    source: Input | None = None,
+    *,
+    keep_finished: bool = False,
+) -> PredictionResult:
+    """Run one prediction job with one output, or go on with one that was interrupted.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/predict.yaml``, checked.
+    observer : StageObserver, optional
+        Whoever watches.
+    source : Input, optional
+        What is predicted; what ``cfg.input`` names without it.
+    keep_finished : bool
+        Whether the result of the same job is returned, if its output is there, in place of an
+        error.
+
+    Raises
+    ------
+    SentimentError
+        The config, the input, the output or the model cannot be used.
+    """
+    observer = observer or SilentObserver()
+    scorer: BatchScorer = make(cfg, "deploy", "score")
+    tracker: Tracker = make(cfg, "tracking", "find_model")
+    source = source or open_input(cfg.input, cfg.encoding, cfg.sep, cfg.table, cfg.query)
+    text_column = choose_text_column(source, cfg.text_column)
+    many = isinstance(source, Chain)
+    answers = list_answers(explain=cfg.explain)
+    added = answers.insert(0, pa.field(FILE, pa.string())) if many else answers
+    check_columns(source, added.names)
+    target, kind = choose_output(source, cfg.output, scorer.format)
+    partial = _open_output(target, overwrite=cfg.overwrite, many=many)
+    report = partial.read_finished()
+    if report and source.origin.identity.items() <= report["job"].items():
+        return read_result(partial, report)
+    state = partial.read_state()
+    choice = choose_model(scorer, tracker, state)
+    pipeline = load_model(choice.path)
+    rule = choose_rule(scorer, tracker, choice, pipeline.classes_)
+    answerer = Answerer(pipeline, rule, explain=cfg.explain, path=choice.path)
+    job = _describe_job(source, choice, scorer, text_column, kind, cfg) | asdict(rule)
+    if keep_finished and not cfg.overwrite and (report := partial.read_report(job)):
+        return read_result(partial, report)
+    partial.check_free()
+    if state and not partial.check_same(state, job):
+        state = None
+    output = make_output(source, kind, added)
+    limits = Limits(
+        max_chars=scorer.max_chars,
+        reject_empty=scorer.empty == "reject",
+        # A table has the same columns in every row.
+        fields=None if kind == "jsonl" else frozenset(source.columns),
+        added=added.names,
+    )
+    progress = state["progress"] if state else {}
+    tally, start = Tally(**progress.get("tally", {})), Position(**progress.get("position", {}))
+    done_before = tally.read
+    begun = time.perf_counter()
+    with partial.open(state):
+        try:
+            batches = work_ahead(source.read(text_column, limits, start))
+            scored = work_ahead(scorer.score(answerer, batches))
+            for _ in _write(scored, output, partial, job, tally, fresh=state is None):
+                taken = time.perf_counter() - begun
+                told = tally.describe(taken, source.share, done_before)
+                observer.on_progress(tally.read, None, told)
+            if not tally.read:
+                raise EmptyDataError(f"'{source.origin.name}'")
+        except ChangedInputError:
+            if not cfg.overwrite:
+                raise  # what was begun with other rows is not worth less for it
+            partial.discard()
+            return predict(cfg, observer, source)
+        except SentimentError:
+            partial.discard()
+            raise
+        partial.flush()
+        seconds = time.perf_counter() - begun
+        report = make_report(choice, job, tally, seconds, done_before)
+        partial.finish(report, output.finish(partial.partial).name)
+    return read_result(partial, report)
+
+
+def _open_output(target: Path, *, overwrite: bool, many: bool) -> PartialOutput | StreamOutput:
+    if target == Path(PIPE):
+        return StreamOutput(sys.stdout.buffer, many=many)
+    return PartialOutput(target, overwrite=overwrite, many=many)
+
+
+def _write(
+    scored: Iterable[tuple[Batch, pa.RecordBatch]], output: Output,
+    partial: PartialOutput | StreamOutput, job: dict[str, Any],
+    tally: Tally, *, fresh: bool,
+) -> Iterator[Batch]:  # fmt: skip
+    """Write every batch and yield it; note now and then how far everything is."""
+    saved = time.monotonic()
+    for batch, answers in scored:
+        columns = Chain.add_file(batch, answers) if batch.file else answers
+        rows = output.write(batch, columns)
+        if fresh:
+            rows, fresh = output.begin(batch) + rows, False
+        partial.append(rows, batch.rejects)
+        tally.add(batch, answers)
+        if time.monotonic() - saved > _CHECKPOINT:
+            partial.save(job, {"tally": asdict(tally), "position": asdict(batch.end)})
+            saved = time.monotonic()
+        yield batch
+
+
+def _describe_job(
+    source: Input, choice: ModelChoice, scorer: BatchScorer, text_column: str, kind: str,
+    cfg: DictConfig,
+) -> dict[str, Any]:  # fmt: skip
+    """Return all that two processes must have in common to work on the same output."""
+    with choice.path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return source.origin.identity | {
+        "run": scorer.run,
+        "model": choice.uri,
+        "sha256": digest,
+        "text_column": text_column,
+        "format": kind,
+        "max_chars": scorer.max_chars,
+        "empty": scorer.empty,
+        "explain": cfg.explain,
+        "encoding": cfg.encoding,
+        "sep": cfg.sep,
+    }

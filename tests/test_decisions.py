@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score, precision_recall_curve, precision_score, recall_score
+
+from sentiment.decisions import DecisionRule, check_goals, choose_rule, needs_scores
+from sentiment.errors import ConfigError
+from sentiment.evaluation import Predictions
+
+CLASSES = np.array(["bad", "good"])
+
+
+def make_scores(seed: int, rows: int, decimals: int = 2) -> Predictions:
+    """Two classes that overlap, with probabilities of which many are equal."""
+    rng = np.random.default_rng(seed)
+    good = rng.random(rows) < 0.4
+    good[:2] = [True, False]
+    second = np.clip(rng.normal(0.4 + 0.2 * good, 0.2), 0, 1).round(decimals)
+    return Predictions(
+        np.where(good, "good", "bad"), np.column_stack([1 - second, second]), CLASSES
+    )
+
+
+def answer(rule: DecisionRule, scores: Predictions) -> np.ndarray:
+    return CLASSES[rule.decide(scores.probabilities)[0]]
+
+
+@given(seed=st.integers(0, 10_000), rows=st.integers(5, 200))
+@settings(deadline=None, max_examples=80)
+def test_no_threshold_has_a_better_f1(seed: int, rows: int) -> None:
+    scores = make_scores(seed, rows)
+    found = answer(choose_rule("max_f1", 0.0, CLASSES, scores), scores)
+    precision, recall, _ = precision_recall_curve(
+        scores.labels, scores.probabilities[:, 1], pos_label="good"
+    )
+    best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
+    assert f1_score(scores.labels, found, pos_label="good") == pytest.approx(best)
+
+
+@given(seed=st.integers(0, 10_000), rows=st.integers(5, 200), least=st.floats(0.05, 0.9))
+@settings(deadline=None, max_examples=80)
+@pytest.mark.parametrize("wanted", ["precision", "recall"])
+def test_a_goal_is_reached_with_the_most_of_the_other(
+    wanted: str, seed: int, rows: int, least: float
+) -> None:
+    scores = make_scores(seed, rows)
+    precision, recall, _ = precision_recall_curve(
+        scores.labels, scores.probabilities[:, 1], pos_label="good"
+    )
+    # The last point is not that of any threshold.
+    pairs = list(zip(precision[:-1], recall[:-1], strict=True))
+    bound, other = (0, 1) if wanted == "precision" else (1, 0)
+    possible = [pair[other] for pair in pairs if pair[bound] >= least]
+    goal = f"{wanted}>={least}"
+    if not possible:
+        with pytest.raises(ConfigError, match=f"the {wanted} of 'good' is 0.* at best"):
+            choose_rule(goal, 0.0, CLASSES, scores)
+        return
+    found = answer(choose_rule(goal, 0.0, CLASSES, scores), scores)
+    reached = [
+        metric(scores.labels, found, pos_label="good", zero_division=0.0)
+        for metric in (precision_score, recall_score)
+    ]
+    assert reached[bound] >= least
+    assert reached[other] == pytest.approx(max(possible))
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.3, "max_f1"])
+@pytest.mark.parametrize("abstain", [0.05, 0.3])
+def test_the_share_that_was_asked_for_is_left_open(threshold: float | str, abstain: float) -> None:
+    scores = make_scores(1, 4000, decimals=9)
+    rule = choose_rule(threshold, abstain, CLASSES, scores)
+    codes, confidence = rule.decide(scores.probabilities)
+    sure = rule.is_sure(confidence)
+    assert np.mean(~sure) == pytest.approx(abstain, abs=1e-3)
+    assert confidence[~sure].max() < confidence[sure].min()
+    # What is left is better.
+    right = CLASSES[codes] == scores.labels
+    assert right[sure].mean() > right.mean()
+
+
+def test_confidence_is_how_far_the_line_is_away() -> None:
+    second = np.array([0.0, 0.4, 0.79, 0.8, 0.9, 1.0])
+    codes, confidence = DecisionRule(0.8).decide(np.column_stack([1 - second, second]))
+    assert codes.tolist() == [0, 0, 0, 1, 1, 1]
+    np.testing.assert_allclose(confidence, [1, 0.5, 0.0125, 0, 0.5, 1], atol=1e-12)
+    codes, confidence = DecisionRule().decide(np.array([[0.5, 0.5], [0.2, 0.8]]))
+    assert codes.tolist() == [0, 1]  # a tie is of the first, as in scikit-learn
+    three = np.array([[0.3, 0.4, 0.3], [0.8, 0.1, 0.1]])
+    codes, confidence = DecisionRule().decide(three)
+    assert (codes.tolist(), confidence.tolist()) == ([1, 0], [0.4, 0.8])
+
+
+@pytest.mark.parametrize(
+    "threshold", [0, 1, 1.5, True, None, "max_accuracy", "precision>0.9", "precision>=1.5"]
+)
+def test_goals_that_do_not_exist(threshold: object) -> None:
+    [problem] = check_goals(threshold, 0.0)  # type: ignore[arg-type]
+    assert problem == (
+        f"deploy.threshold is {threshold!r}; expected a number above 0 and below 1, max_f1, "
+        "precision>=0.95 or recall>=0.95."
+    )
+    [problem] = check_goals(0.5, 1.0)
+    assert problem.startswith("deploy.abstain is 1.0; expected the share of rows")
+    assert check_goals("recall >= .9", 0.2) == []
+
+
+def test_only_a_number_needs_no_rows() -> None:
+    assert not needs_scores(0.7, 0.0)
+    assert needs_scores("max_f1", 0.0)
+    assert needs_scores(0.5, 0.1)
+
+
+def test_goals_that_a_model_cannot_have() -> None:
+    with pytest.raises(ConfigError, match="is for two classes, and the model has 3: a, b, c"):
+        choose_rule(0.7, 0.0, np.array(["a", "b", "c"]))
+    with pytest.raises(ConfigError, match="would answer 'unsure', which is a class of the model"):
+        choose_rule(0.5, 0.1, np.array(["sure", "unsure"]))

@@ -1,0 +1,109 @@
+"""Files that workers of Dask score, on real processes."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from sentiment.config import Job, compose
+from sentiment.distribution import DaskScorer
+from sentiment.errors import ClusterError, ConfigError
+from sentiment.files.streams import ByteSource
+from sentiment.prediction import PredictionResult, predict
+from sentiment.training import train
+
+distributed = pytest.importorskip(
+    "distributed", reason="Dask is not installed: pip install 'sentiment[dask]'"
+)
+Run = Callable[..., PredictionResult]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("model")
+    words = ["tracking=off", "features=tfidf_unigram", "data.limit=300"]
+    return train(compose("train", words), Job(folder)).model
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The address of a scheduler with two workers."""
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.fixture
+def path(reviews: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that is read in some forty batches."""
+    read = ByteSource.read
+    monkeypatch.setattr(
+        ByteSource, "read", lambda self, offset=0, size=0: read(self, offset, 12_000)
+    )
+    path = tmp_path / "x.csv"
+    reviews[["text"]].to_csv(path, index=False)
+    path.write_bytes(path.read_bytes() + b"a,field too many\n")
+    return path
+
+
+@pytest.fixture
+def run(model: str, path: Path) -> Run:
+    def run(*words: str, observer: object = None) -> PredictionResult:
+        where = [f"input='{path}'", f"deploy.run='{model}'", "tracking=off", "overwrite=true"]
+        return predict(compose("predict", [*where, *words]), observer)  # type: ignore[arg-type]
+
+    return run
+
+
+def test_workers_say_what_one_process_says(run: Run, cluster: str, tmp_path: Path) -> None:
+    words = ["explain=true", "deploy.threshold=0.6"]
+    here = run(f"output='{tmp_path}/here.csv'", *words)
+    there = run(
+        f"output='{tmp_path}/there.csv'", "deploy=dask", f"deploy.address={cluster}", *words
+    )
+    assert there.output.read_bytes() == here.output.read_bytes()
+    assert there.tally == here.tally
+    assert there.tally.rejected == 1
+    # It leaves nothing on a cluster that others use, too.
+    with distributed.Client(cluster) as client:
+        plugins = client.run(lambda dask_worker: list(dask_worker.plugins))
+    assert not [name for names in plugins.values() for name in names if "sentiment" in name]
+
+
+def test_a_worker_that_is_killed_loses_nothing(run: Run, tmp_path: Path) -> None:
+    here = run(f"output='{tmp_path}/here.csv'")
+    killed: list[int] = []
+
+    class Killer:
+        def on_progress(self, done: int, total: int | None, unit: str) -> None:
+            if len(killed) < 2 and done > 60 * (len(killed) + 1):
+                workers = [
+                    one.pid
+                    for one in psutil.Process().children()
+                    if "spawn_main" in " ".join(one.cmdline())
+                ]
+                killed.append(workers[-1])
+                os.kill(workers[-1], signal.SIGKILL)
+
+    there = run(f"output='{tmp_path}/there.csv'", "deploy=dask", observer=Killer())
+    assert len(set(killed)) == 2
+    assert there.output.read_bytes() == here.output.read_bytes()
+    assert there.tally == here.tally
+
+
+def test_what_is_wrong_with_a_cluster_is_told(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sentiment.distribution.scorer._PATIENCE", 1)
+    with pytest.raises(ClusterError, match="cluster tcp://127.0.0.1:9 failed: Timed out"):
+        run("deploy=dask", "deploy.address=tcp://127.0.0.1:9")
+    assert [one.name for one in tmp_path.iterdir()] == ["x.csv"]
+    with pytest.raises(ClusterError, match="unknown address scheme 'gopher'"):
+        run("deploy=dask", "deploy.address=gopher://127.0.0.1:9")
+    with pytest.raises(ConfigError, match="deploy.workers is 0; expected a whole number"):
+        DaskScorer(workers=0)

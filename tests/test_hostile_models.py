@@ -1,0 +1,118 @@
+"""No file that a stranger may hand over does anything but to be refused."""
+
+import ast
+import time
+import tracemalloc
+from pathlib import Path
+
+import hostile_files
+import hostile_parts  # noqa: F401 - it enters its files in HOSTILE
+import hostile_schemas  # noqa: F401
+import pandas as pd
+import pytest
+import skops.io
+from conftest import ROOT, Run
+from hostile_files import Bench
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import ComplementNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.svm import LinearSVC
+from test_architecture import FILES, imports_of
+
+from sentiment.errors import UntrustedModelError
+from sentiment.features.vectorizers import TfidfVectorizer
+from sentiment.model_files import load_model, make_savable
+from sentiment.models.voting import make_soft_vote
+from sentiment.pipeline import make_pipeline
+
+MODELS = {
+    "linear": LogisticRegression(),
+    "forest": RandomForestClassifier(3, random_state=0),
+    "network": MLPClassifier((5,), tol=1.0, n_iter_no_change=1, random_state=0),
+    "vote": make_soft_vote({"a": LogisticRegression(), "b": ComplementNB()}),
+    "calibrated": CalibratedClassifierCV(LinearSVC(), cv=2, ensemble=False),
+}
+
+
+@pytest.fixture(scope="module")
+def models(reviews: pd.DataFrame) -> dict[str, bytes]:
+    """Sound models in plain scikit-learn, as skops writes them."""
+    made = {}
+    for name, model in MODELS.items():
+        pipeline = make_pipeline(TfidfVectorizer(max_features=300), model)
+        pipeline.fit(reviews[["text"]], reviews["label"].to_numpy(str))
+        made[name] = skops.io.dumps(make_savable(pipeline))
+    return made
+
+
+@pytest.fixture
+def bench(models: dict[str, bytes], tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "model.skops", tmp_path / "canary", models)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_models_that_are_not_tampered_with_are_loaded(bench: Bench, model: str) -> None:
+    bench.dump(bench.load(model))
+    load_model(bench.path)
+    bench.write(*bench.open(model))
+    load_model(bench.path)
+    bench.write(*bench.open(model), method=0)
+    load_model(bench.path)
+
+
+@pytest.mark.parametrize("kind", hostile_files.HOSTILE)
+def test_hostile_files_are_refused(bench: Bench, kind: str) -> None:
+    make, reason = hostile_files.HOSTILE[kind]
+    make(bench)
+    start = time.process_time()
+    tracemalloc.start()
+    try:
+        with pytest.raises(UntrustedModelError) as caught:
+            load_model(bench.path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert reason in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1000
+    assert not bench.canary.exists()
+    assert time.process_time() - start < 20
+    assert peak < 2**27
+
+
+def test_the_command_line_says_so_without_a_traceback(bench: Bench, run_script: Run) -> None:
+    hostile_files.HOSTILE["a partial of a system call"][0](bench)
+    pd.DataFrame({"text": ["a text"]}).to_csv(bench.path.with_name("texts.csv"))
+    done = run_script("predict", "input=texts.csv", f"deploy.run={bench.path}")
+    assert done.returncode == 2
+    assert "it holds functools.partial. Only skops files" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not bench.canary.exists()
+
+
+# What runs code that is in a file, and where: nothing in this project does.
+UNPICKLE = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "shelve", "marshal", "torch"}
+CALLS = {"read_pickle", "load_model", "eval", "exec", "compile", "__import__"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_in_the_library_runs_what_is_in_a_file(path: Path) -> None:
+    ours = {"sentiment.model_files.load_model", "sentiment.model_files.loading.load_model"}
+    imports = {name for name, _ in imports_of(path)}
+    assert not {name.partition(".")[0] for name in imports} & UNPICKLE
+    assert not {name for name in imports if name.endswith(".load_model")} - ours
+    assert "skops.io.load" not in imports
+    assert "skops.io.loads" not in imports
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        first, _, last = called.rpartition(".")
+        if first in ("joblib", "skops.io"):
+            assert last not in ("load", "loads") or path.name == "loading.py"
+        if first in ("np", "numpy") and last in ("load", "fromfile", "memmap"):
+            assert "allow_pickle=False" in ast.unparse(node)
+        if first != "re" and called not in ("self.compile", "load_model"):
+            assert last not in CALLS, called
