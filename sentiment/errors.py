@@ -279,6 +279,25 @@ class ChangedInputError(SentimentError, ValueError):
         )
 
 
+class IncomparableRunsError(SentimentError, ValueError):
+    """Two runs were not scored on the same test rows, so that no test can be paired."""
+
+    def __init__(self, first: str, second: str, differences: Sequence[str], remedy: str) -> None:
+        super().__init__(
+            f"run {second} cannot be compared with run {first}: {'; '.join(differences)}. {remedy}"
+        )
+
+
+class NothingToRollBackError(SentimentError, LookupError):
+    """There is no champion, or none before it."""
+
+    def __init__(self, name: str, missing: str, store: str) -> None:
+        super().__init__(
+            f"the model {name!r} has no {missing} in the tracking store '{store}', so there is "
+            "nothing to go back to. Promote one: python scripts/promote.py run=<id>."
+        )
+
+
 class TrackingStoreError(SentimentError, ConnectionError):
     """The tracking store cannot be reached or opened."""
 

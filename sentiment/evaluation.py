@@ -25,6 +25,8 @@ METRICS: dict[str, bool] = {
 }
 # Fifteen bins, as in Guo et al. (2017).
 CALIBRATION_BINS = 15
+# Characters of each text that are kept beside its scores, for whoever looks at mistakes.
+EXCERPT = 200
 # In front of a label, it names the column of its probabilities.
 _PROBABILITY = "p:"
 

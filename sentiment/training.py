@@ -17,6 +17,7 @@ from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.splitting import SPLITS, check_class_sizes
 from sentiment.errors import ConfigError, suggest
 from sentiment.evaluation import (
+    EXCERPT,
     METRICS,
     Predictions,
     cross_validate,
@@ -33,8 +34,6 @@ from sentiment.tracking import Tracker
 
 EVALUATED = ("validation", "test")
 EXAMPLE_ROWS = 3
-# Characters of each text that are kept beside its scores, for whoever looks at mistakes.
-EXCERPT = 200
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from omegaconf import DictConfig
 from starting import Starter
 
 from sentiment.config import Job, compose
@@ -76,6 +78,44 @@ def train_quickly(store: Path, tmp_path: Path) -> Callable[..., TrainingResult]:
         return train(compose("train", [*quick, *overrides]), job, data=data)
 
     return run
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Runs to compare: two on the same data, one on other data and one on a sample."""
+
+    store: Path
+    data: Path
+    weak: TrainingResult
+    strong: TrainingResult
+    other: TrainingResult
+    sample: TrainingResult
+
+    def compose(self, primary: str, *overrides: str) -> DictConfig:
+        where = [f"outputs={self.store}", "tracking.experiment=rivals", "resamples=300"]
+        return compose(primary, [*where, *overrides])
+
+
+@pytest.fixture(scope="session")
+def rivals(store: Path, reviews: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Rivals:
+    folder = tmp_path_factory.mktemp("rivals")
+    data = write_frame(reviews, folder / "reviews.csv")
+
+    def run(name: str, *overrides: str) -> TrainingResult:
+        words = ["data=csv", f"data.path={data}", "features=tfidf_unigram", *overrides]
+        where = [f"outputs={store}", "tracking.experiment=rivals"]
+        (folder / name).mkdir()
+        job = Job(folder / name, {"model": "logistic_regression", "features": name}, words)
+        return train(compose("train", [*where, *words]), job)
+
+    return Rivals(
+        store,
+        data,
+        weak=run("weak", "features.max_features=10"),
+        strong=run("strong", "features.max_features=3000"),
+        other=run("other", "features.max_features=5", "seed=7"),
+        sample=run("sample", "data.limit=300"),
+    )
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ _PRELOADED = (
     "optuna.storages.journal",
     "optuna.visualization.matplotlib",
     "plotly.graph_objects",
+    "sentiment.comparison.promotion",
     "sentiment.features.vectorizers",
     "sentiment.figures",
     "sentiment.models.nbsvm",

@@ -26,7 +26,7 @@ FLOORS = [
     {"decisions", "figures"},
     {"monitoring", "scoring"},
     {"distribution"},
-    {"prediction", "training"},
+    {"comparison", "prediction", "training"},
     {"sweeps"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -12,10 +12,12 @@ from sentiment.errors import (
     DatabaseError,
     EmptyDataError,
     FitError,
+    IncomparableRunsError,
     InputNotFoundError,
     MissingColumnError,
     MissingPackageError,
     NoPredictionsError,
+    NothingToRollBackError,
     OutputBusyError,
     OutputExistsError,
     ReferenceMissingError,
@@ -127,6 +129,17 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         RunNotFoundError("run 'x'", "sqlite:///y", "Train first."),
         LookupError,
         "run 'x' was not found in the tracking store 'sqlite:///y'. Train first.",
+    ),
+    (
+        IncomparableRunsError("a", "b", ["seed is 1 against 2", "c is d"], "Train again."),
+        ValueError,
+        "run b cannot be compared with run a: seed is 1 against 2; c is d. Train again.",
+    ),
+    (
+        NothingToRollBackError("sentiment", "previous", "sqlite:///y"),
+        LookupError,
+        "the model 'sentiment' has no previous in the tracking store 'sqlite:///y', so there is "
+        "nothing to go back to. Promote one: python scripts/promote.py run=<id>.",
     ),
     (
         TrackingStoreError("http://x", "nobody answers."),

@@ -80,6 +80,18 @@ def test_the_commands_are_found() -> None:
     assert {"python scripts/train.py", "python scripts/predict.py input=reviews.csv"} <= set(PYTHON)
 
 
+def add_challenger(clone: Path, starter: Starter) -> None:
+    """Train a model on all of a small table, after two that become champions one by one."""
+    train = ["data=kaggle", "data.path=IMDB Dataset.csv", "features=tfidf_unigram"]
+    promote = ["run=best", "resamples=200"]
+    first = [] if (clone / "outputs" / "promote").exists() else [promote, promote]
+    for words in [*first, None]:
+        assert starter.run(clone, "train", *train).returncode == 0
+        if words is not None:
+            done = starter.run(clone, "promote", *words)
+            assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("command", PYTHON)
 def test_a_command_runs_as_it_is_written(clone: Path, starter: Starter, command: str) -> None:
     script, *words = shlex.split(command)[1:]
@@ -99,7 +111,12 @@ def test_a_command_runs_as_it_is_written(clone: Path, starter: Starter, command:
     elif name == "monitor":
         if not (clone / "reviews.predictions.csv").exists():
             assert starter.run(clone, "predict", "input=reviews.csv").returncode == 0
+    elif name in ("compare", "promote"):
+        add_challenger(clone, starter)
+        words += ["resamples=200"]
     elif name == "predict":
+        if "deploy.run=models:/sentiment@champion" in words:
+            add_challenger(clone, starter)
         words += ["overwrite=true"]
         if "threshold" in command:  # the best may be one of three classes
             words += [f"deploy.run={(clone / 'first_run').read_text()}"]

@@ -149,6 +149,17 @@ MISTAKES = [
     ("predict", ["input=one_class.csv", "+typo=1"], "there is no setting 'typo'. Known: deploy, "
      "tracking, input, output, text_column, encoding, sep, table, query, together, explain, "
      "overwrite, outputs."),
+    ("compare", [], "0 runs to compare; expected two or more: runs=[best,<id>], or "
+     "a=models:/sentiment@champion b=<id>."),
+    ("compare", ["a=best", "b=models:/sentiment@champion"], "run 'best' was not found in the "
+     "tracking store 'sqlite:///outputs/mlflow.db'. Train a model first: python "
+     "scripts/train.py."),
+    ("promote", ["metric=acuracy"], "metric is 'acuracy'. Did you mean 'accuracy'? Expected one of "
+     "accuracy, precision, recall, f1, roc_auc, log_loss, brier, ece."),
+    ("promote", [], "run 'best' was not found in the tracking store "
+     "'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py."),
+    ("promote", ["rollback=true"], "the registered model 'sentiment' was not found in the "
+     "tracking store 'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py."),
 ]  # fmt: skip
 
 

@@ -204,7 +204,7 @@ def test_what_cannot_be_found_is_told(tracker: MlflowTracker, tmp_path: Path) ->
     run_id = log_run(tracker, 0.5)
     with pytest.raises(RunNotFoundError, match=f"the file scores/x.parquet of run '{run_id}' was"):
         tracker.fetch_file(run_id, "scores/x.parquet")
-    with pytest.raises(RunNotFoundError, match="Predict needs the runs that training tracked"):
+    with pytest.raises(RunNotFoundError, match="only where training tracked them"):
         NoTracker().find_model("best", "f1", greater_is_better=True)
 
 

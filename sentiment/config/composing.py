@@ -126,12 +126,47 @@ class MonitorConfig:
     project: str = "sentiment"
 
 
+@dataclass
+class CompareConfig:
+    """What ``conf/compare.yaml`` holds."""
+
+    tracking: Any = MISSING
+    runs: list[str] = field(default_factory=list)
+    a: str | None = None
+    b: str | None = None
+    metric: str = "accuracy"
+    level: float = 0.95
+    resamples: int = 2000
+    seed: int = 42
+    outputs: str = "outputs"
+
+
+@dataclass
+class PromoteConfig:
+    """What ``conf/promote.yaml`` holds."""
+
+    tracking: Any = MISSING
+    run: str = "best"
+    name: str = "sentiment"
+    metric: str = "accuracy"
+    alpha: float = 0.05
+    margin: float = 0.005
+    force: str | None = None
+    rollback: bool = False
+    level: float = 0.95
+    resamples: int = 2000
+    seed: int = 42
+    outputs: str = "outputs"
+
+
 SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
     "predict": PredictConfig,
     "explain": ExplainConfig,
     "best": BestConfig,
     "monitor": MonitorConfig,
+    "compare": CompareConfig,
+    "promote": PromoteConfig,
 }
 
 

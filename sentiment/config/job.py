@@ -41,15 +41,15 @@ class Job:
         model, features = (self.choices.get(group, group) for group in ("model", "features"))
         return f"{model} on {features}"
 
-    def write_command(self) -> str:
-        """Return the command that trains the same by itself."""
+    def write_command(self, script: str = "train") -> str:
+        """Return the command that does the same by itself."""
         words = [word for word in self.overrides if not word.startswith(("search=", "search."))]
         if len(words) < len(self.overrides):
             # A search may choose these.
             typed = {word.partition("=")[0] for word in words}
             chosen = [g for g in ("model", "features") if g in self.choices and g not in typed]
             words = [*(f"{group}={self.choices[group]}" for group in chosen), *words]
-        return " ".join(["python scripts/train.py", *map(shlex.quote, words)])
+        return " ".join([f"python scripts/{script}.py", *map(shlex.quote, words)])
 
 
 def current_job() -> Job:

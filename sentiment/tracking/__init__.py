@@ -1,7 +1,18 @@
 """Keeping a record of runs and finding their models again."""
 
 from sentiment.tracking.off import NoTracker
-from sentiment.tracking.records import ModelChoice, RunRecord, SweepRecord, Tracker
+from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
+from sentiment.tracking.registry import MlflowRegistry, Version
 from sentiment.tracking.store import MlflowTracker
 
-__all__ = ["MlflowTracker", "ModelChoice", "NoTracker", "RunRecord", "SweepRecord", "Tracker"]
+__all__ = [
+    "MlflowRegistry",
+    "MlflowTracker",
+    "ModelChoice",
+    "NoTracker",
+    "RunRecord",
+    "StoredRun",
+    "SweepRecord",
+    "Tracker",
+    "Version",
+]

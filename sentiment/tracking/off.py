@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from sklearn.pipeline import Pipeline
@@ -10,6 +11,9 @@ from sklearn.pipeline import Pipeline
 from sentiment.errors import RunNotFoundError
 from sentiment.model_files import save_model
 from sentiment.tracking.records import ModelChoice, RunRecord, SweepRecord, Tracker
+
+if TYPE_CHECKING:
+    from sentiment.tracking.registry import MlflowRegistry
 
 
 class NoTracker(Tracker):
@@ -29,7 +33,15 @@ class NoTracker(Tracker):
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
         """Raise, since nothing was tracked."""
         raise RunNotFoundError(
-            f"run {run!r}", "off", "Predict needs the runs that training tracked: tracking=mlflow."
+            f"run {run!r}",
+            "off",
+            "They are found only where training tracked them: tracking=mlflow.",
+        )
+
+    def open_registry(self, name: str) -> "MlflowRegistry":
+        """Raise, since nothing is registered."""
+        raise RunNotFoundError(
+            f"the registered model {name!r}", "off", "Models are registered with tracking=mlflow."
         )
 
 

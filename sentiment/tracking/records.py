@@ -1,12 +1,16 @@
 """What a tracker is, whatever keeps the record."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 from sklearn.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from sentiment.tracking.registry import MlflowRegistry
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,27 @@ class ModelChoice:
     commit: str = "unknown"
     data: str = "unknown"
     fingerprint: str = "unknown"
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """What the store holds of a run.
+
+    Attributes
+    ----------
+    id, name : str
+        Its id and name.
+    tags, params : dict of str to str
+        Facts and settings.
+    metrics : dict of str to float
+        Numbers.
+    """
+
+    id: str
+    name: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    metrics: dict[str, float]
 
 
 class RunRecord(Protocol):
@@ -203,4 +228,28 @@ class Tracker(Protocol):
         RunNotFoundError
             The run has no such file.
         """
+        raise NotImplementedError
+
+    def read_run(self, run_id: str) -> StoredRun:
+        """Return what is recorded of a run.
+
+        Raises
+        ------
+        RunNotFoundError
+            There is no such run.
+        """
+        raise NotImplementedError
+
+    def count_runs(self, tags: dict[str, str]) -> int:
+        """Return how many runs of the experiment have all of these tags."""
+        raise NotImplementedError
+
+    def annotate(
+        self, run_id: str, tags: dict[str, str], files: Sequence[Path], folder: str
+    ) -> None:
+        """Add facts to a run that has ended, and files to its `folder`."""
+        raise NotImplementedError
+
+    def open_registry(self, name: str) -> "MlflowRegistry":
+        """Return the versions of the registered model `name`, of which there may be none yet."""
         raise NotImplementedError

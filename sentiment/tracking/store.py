@@ -3,15 +3,16 @@
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment import provenance
 from sentiment.errors import RunNotFoundError, TrackingStoreError
-from sentiment.tracking.records import ModelChoice, RunRecord, SweepRecord, Tracker
+from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
+from sentiment.tracking.registry import MlflowRegistry
 from sentiment.tracking.runs import MlflowRun, check_digest, fetch_model
-from sentiment.tracking.sweeps import MlflowSweep
+from sentiment.tracking.sweeps import MlflowSweep, search_all
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -72,10 +73,7 @@ class MlflowTracker(Tracker):
 
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
         """Return the model that `run` names."""
-        database = self._sqlite_path()
-        if database is not None and not database.exists():
-            raise RunNotFoundError(f"run {run!r}", self.uri, _TRAIN_FIRST)
-        client = self._connect()
+        client = self._connect_to_existing(f"run {run!r}")
         if run.startswith("models:/"):
             return self._find_by_address(client, run)
         if run == "best":
@@ -105,6 +103,33 @@ class MlflowTracker(Tracker):
                 self.uri,
                 "Runs of an earlier version lack it: train that model again.",
             ) from error
+
+    def read_run(self, run_id: str) -> StoredRun:
+        """Return what is recorded of a run."""
+        run = self._find_run(self._connect(), run_id)
+        data = run.data
+        return StoredRun(run_id, run.info.run_name, data.tags, data.params, data.metrics)
+
+    def count_runs(self, tags: dict[str, str]) -> int:
+        """Return how many runs of the experiment have all of these tags."""
+        client = self._connect()
+        wanted = " AND ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        return len(search_all(client, self._experiment_id(client), wanted))
+
+    def annotate(
+        self, run_id: str, tags: dict[str, str], files: Sequence[Path], folder: str
+    ) -> None:
+        """Add facts to a run that has ended, and files to its `folder`."""
+        client = self._connect()
+        for path in files:
+            client.log_artifact(run_id, str(path), folder)
+        for key, value in tags.items():
+            client.set_tag(run_id, key, value[:5000])
+
+    def open_registry(self, name: str) -> MlflowRegistry:
+        """Return the versions of the registered model `name`, of which there may be none yet."""
+        client = self._connect_to_existing(f"the registered model {name!r}")
+        return MlflowRegistry(client, name)
 
     def _create_run(self, name: str, tags: dict[str, str]) -> str:
         client = self._connect()
@@ -158,7 +183,8 @@ class MlflowTracker(Tracker):
             raise RunNotFoundError(
                 f"run {run_id!r}",
                 self.uri,
-                "Expected best, a run id, models:/name@alias or a file that ends with .skops.",
+                "Expected best, a run id, models:/name@alias or, to predict, a file that ends "
+                "with .skops.",
             ) from error
 
     def _find_by_address(self, client: "MlflowClient", uri: str) -> ModelChoice:
@@ -174,6 +200,13 @@ class MlflowTracker(Tracker):
                 "Expected an address such as models:/sentiment@champion.",
             ) from error
         return _describe(uri, self._find_run(client, run_id), "it was named")
+
+    def _connect_to_existing(self, wanted: str) -> "MlflowClient":
+        """Return a client; do not make a store only to look for what cannot be there."""
+        database = self._sqlite_path()
+        if database is not None and not database.exists():
+            raise RunNotFoundError(wanted, self.uri, _TRAIN_FIRST)
+        return self._connect()
 
     def _connect(self) -> "MlflowClient":
         """Return a client of the store, whose tables are there and up to date."""

@@ -9,10 +9,23 @@ from sentiment.tracking.records import SweepRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 _JOB_TAG = "sweep.job"
 # What MLflow takes of each in one call.
 _PARAMS, _LENGTH = 100, 500
+
+
+def search_all(client: "MlflowClient", experiment: str, wanted: str) -> "list[Run]":
+    """Return all runs of an experiment, by its id, that the filter `wanted` lets through."""
+    runs: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs([experiment], wanted, max_results=1000, page_token=token)
+        runs += list(page)
+        token = page.token
+        if not token:
+            return runs
 
 
 class MlflowSweep(SweepRecord):
@@ -40,18 +53,11 @@ class MlflowSweep(SweepRecord):
 
     def find_jobs(self) -> dict[int, float]:
         """Return the numbers of the jobs that are recorded, and when each ended."""
-        runs, token = [], None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment],
-                filter_string=f"tags.mlflow.parentRunId = '{self.id}' AND tags.kind = 'trial'",
-                max_results=1000,
-                page_token=token,
-            )
-            runs += list(page)
-            token = page.token
-            if not token:
-                break
+        runs = search_all(
+            self._client,
+            self._experiment,
+            f"tags.mlflow.parentRunId = '{self.id}' AND tags.kind = 'trial'",
+        )
         ended = {}
         for run in runs:
             number = int(run.data.tags[_JOB_TAG])

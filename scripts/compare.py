@@ -1,0 +1,26 @@
+"""Compare trained runs on the same test rows: python scripts/compare.py runs=[best,<run id>]."""
+
+import hydra
+from _compare_view import show_comparison
+from _terminal import Watch, run_script
+from omegaconf import DictConfig
+
+from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+
+register_schemas()
+
+
+@hydra.main("../conf", "compare", execution_whitelist=ALLOWED_TARGETS)
+def main(cfg: DictConfig) -> None:
+    """Compare the runs that `cfg` names and show what was found."""
+    job = current_job()
+    with Watch("compare", job) as watch:
+        check_config(cfg)
+        from sentiment.comparison.comparison import compare
+
+        result = compare(cfg, job.write_command("compare"), watch)
+    show_comparison(result)
+
+
+if __name__ == "__main__":
+    run_script(main)

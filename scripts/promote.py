@@ -1,0 +1,31 @@
+"""Make a run the champion if it is not worse: python scripts/promote.py run=best."""
+
+import sys
+
+import hydra
+from _compare_view import show_promotion
+from _terminal import Watch, run_script
+from omegaconf import DictConfig
+
+from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+
+REFUSED = 4
+register_schemas()
+
+
+@hydra.main("../conf", "promote", execution_whitelist=ALLOWED_TARGETS)
+def main(cfg: DictConfig) -> None:
+    """Promote the run that `cfg` names, or say why not and exit with 4."""
+    job = current_job()
+    with Watch("promote", job) as watch:
+        check_config(cfg)
+        from sentiment.comparison.promotion import promote
+
+        result = promote(cfg, job.write_command("promote"), watch)
+    show_promotion(result)
+    if result.outcome == "refused":
+        sys.exit(REFUSED)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,266 @@
+"""Compare: metrics side by side, paired tests, a page and a record of it."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from sentiment.comparison.contenders import (
+    SPLIT,
+    Contender,
+    check_different,
+    check_same_rows,
+    find_model,
+    load_contender,
+)
+from sentiment.comparison.measuring import Comparison, measure
+from sentiment.comparison.page import write_page
+from sentiment.comparison.wording import describe_verdict
+from sentiment.config import make
+from sentiment.errors import ConfigError, suggest
+from sentiment.evaluation import METRICS
+from sentiment.stages import StageObserver, Stages
+from sentiment.tracking import RunRecord, Tracker
+
+_KEYS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# With fewer, the ends of a 95 % interval are made of a handful of resamples.
+_FEWEST_RESAMPLES = 200
+PAGE = "comparison.html"
+TABLE = "comparison.json"
+
+
+@dataclass(frozen=True)
+class ComparisonResult:
+    """What came out of a comparison.
+
+    Attributes
+    ----------
+    comparison : Comparison
+        What was found.
+    looks, decisions : int
+        How many comparisons there were before on the same test rows, and how many of them decided
+        on a promotion.
+    folder : Path
+        Where the page and the tables are.
+    run_id : str or None
+        The run in the tracking store that keeps them.
+    """
+
+    comparison: Comparison
+    looks: int
+    decisions: int
+    folder: Path
+    run_id: str | None
+
+    @property
+    def page(self) -> Path:
+        """The HTML page."""
+        return self.folder / PAGE
+
+
+def compare(
+    cfg: DictConfig, command: str = "", observer: StageObserver | None = None
+) -> ComparisonResult:
+    """Compare the test predictions of two or more tracked runs, each with the first.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/compare.yaml``, checked.
+    command : str
+        How it was asked for, for the record.
+    observer : StageObserver, optional
+        Whoever watches.
+
+    Raises
+    ------
+    SentimentError
+        The config cannot be used, a run is not there or kept no scores, or the runs were not
+        scored on the same rows.
+    """
+    names = _list_names(cfg)
+    check_settings(cfg)
+    stages = Stages(observer) if observer else Stages()
+    tracker: Tracker = make(cfg, "tracking", "find_model")
+    with stages("find runs"):
+        found = [find_model(tracker, name, cfg.metric) for name in names]
+        check_different(names, [run for _, run in found])
+        contenders = [
+            load_contender(tracker, key, model, run)
+            for key, (model, run) in zip(_KEYS, found, strict=False)
+        ]
+    return compare_contenders(contenders, cfg, tracker, stages, {"command": command})
+
+
+def compare_contenders(
+    contenders: Sequence[Contender],
+    cfg: DictConfig,
+    tracker: Tracker,
+    stages: Stages,
+    tags: dict[str, str],
+) -> ComparisonResult:
+    """Compare runs that were found, and keep a record with these `tags`.
+
+    Raises
+    ------
+    IncomparableRunsError
+        They were not scored on the same rows.
+    """
+    for other in contenders[1:]:
+        check_same_rows(contenders[0], other)
+    with stages("compare"):
+        comparison = measure(
+            contenders, cfg.metric, cfg.level, cfg.resamples, cfg.seed,
+            lambda done: stages.observer.on_progress(done, cfg.resamples, "resamples"),
+        )  # fmt: skip
+    first = contenders[0].run
+    data = {key: first.tags.get(key, "unknown") for key in ("data", "data.fingerprint")}
+    alike = {"kind": "comparison", "data.fingerprint": data["data.fingerprint"]}
+    looks = tracker.count_runs(alike)
+    decisions = tracker.count_runs(alike | {"purpose": "promotion"})
+    folder = make_folder(Path(cfg.outputs) / "compare")
+    keys = " and ".join(one.model.run_name for one in contenders)
+    with (
+        stages("keep results"),
+        tracker.start(f"compare {keys}", alike | data | tags) as record,
+    ):
+        result = ComparisonResult(comparison, looks, decisions, folder, record.id)
+        table = describe(result) | {"command": tags.get("command", "")}
+        write_json(table, folder / TABLE)
+        for duel in comparison.duels:
+            name = f"disagreements_{duel.first.key}_{duel.second.key}.csv"
+            duel.list_disagreements().to_csv(folder / name, index=False)
+        write_page(comparison, table, folder / PAGE)
+        _log(record, result, cfg)
+    return result
+
+
+def _log(record: RunRecord, result: ComparisonResult, cfg: DictConfig) -> None:
+    comparison = result.comparison
+    record.log_params(
+        {f"run_{one.key}": one.run.id for one in comparison.contenders}
+        | {key: cfg[key] for key in ("metric", "level", "resamples", "seed")}
+    )
+    metrics: dict[str, float] = {}
+    for one, scores in zip(comparison.contenders, comparison.scores, strict=True):
+        metrics |= {f"{one.key}/{name}": found.value for name, found in scores.items()}
+    for duel in comparison.duels:
+        pair = f"{duel.second.key}-{duel.first.key}"
+        metrics |= {f"{pair}/{name}": one.value for name, one in duel.differences.items()}
+        metrics |= {f"{pair}/{name}_p": p for name, p in duel.p.items()}
+    record.log_metrics(metrics)
+    record.log_folder(result.folder)
+
+
+def _list_names(cfg: DictConfig) -> list[str]:
+    pair = [cfg.a, cfg.b]
+    names = [str(name) for name in cfg.runs]
+    if names and any(pair):
+        raise ConfigError(["runs and a, b were both given; say either runs=[...] or a=... b=..."])
+    if any(pair):
+        names = [name for name in pair if name]
+    if not 2 <= len(names) <= len(_KEYS):
+        raise ConfigError(
+            [
+                f"{len(names)} run{'s' * (len(names) != 1)} to compare; expected two or more: "
+                "runs=[best,<id>], or a=models:/sentiment@champion b=<id>."
+            ]
+        )
+    return names
+
+
+def check_settings(cfg: DictConfig) -> None:
+    """Check what comparisons and promotions have in common.
+
+    Raises
+    ------
+    ConfigError
+        Names everything that is wrong.
+    """
+    problems = []
+    if cfg.metric not in METRICS:
+        problems.append(
+            f"metric is {cfg.metric!r}.{suggest(cfg.metric, METRICS)} "
+            f"Expected one of {', '.join(METRICS)}."
+        )
+    if not 0.5 <= cfg.level < 1:
+        problems.append(f"level is {cfg.level}; expected a share from 0.5 to below 1: 0.95.")
+    if cfg.resamples < _FEWEST_RESAMPLES:
+        problems.append(f"resamples is {cfg.resamples}; expected {_FEWEST_RESAMPLES} or more.")
+    if cfg.seed < 0:
+        problems.append(f"seed is {cfg.seed}; expected a whole number from 0.")
+    if problems:
+        raise ConfigError(problems)
+
+
+def make_folder(home: Path) -> Path:
+    """Return a new folder in `home`, named after the time."""
+    folder = home / datetime.now().astimezone().strftime("%Y-%m-%d/%H-%M-%S-%f")
+    folder.mkdir(parents=True)
+    return folder
+
+
+def write_json(facts: Any, path: Path) -> None:
+    """Write plain containers as JSON, which has nothing but null for what is not a number."""
+    path.write_text(json.dumps(_plain(facts), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def describe(result: ComparisonResult) -> dict[str, Any]:
+    """Return all that was found, as plain containers."""
+    comparison = result.comparison
+    first = comparison.contenders[0].run
+    return {
+        "at": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "data": first.tags.get("data", "unknown"),
+        "fingerprint": first.tags.get("data.fingerprint", "unknown"),
+        "split": SPLIT,
+        "rows": comparison.rows,
+        "metric": comparison.metric,
+        "level": comparison.level,
+        "resamples": comparison.resamples,
+        "comparisons_before": result.looks,
+        "promotions_before": result.decisions,
+        "runs": [
+            {
+                "key": one.key,
+                "run": one.run.id,
+                "name": one.run.name,
+                "model": one.model.uri,
+                "why": one.model.why,
+                "command": one.run.tags.get("command", ""),
+                "commit": one.model.commit,
+                "sample": one.is_sample,
+                "size_mb": one.size_mb,
+                "rows_per_second": one.rows_per_second,
+                "metrics": {name: asdict(found) for name, found in scores.items()},
+            }
+            for one, scores in zip(comparison.contenders, comparison.scores, strict=True)
+        ],
+        "duels": [
+            {
+                "first": duel.first.key,
+                "second": duel.second.key,
+                "verdict": describe_verdict(comparison, duel),
+                "outcome": duel.judge(comparison.metric, comparison.level),
+                "errors": asdict(duel.errors),
+                "differences": {
+                    name: asdict(one) | {"p": duel.p[name]}
+                    for name, one in duel.differences.items()
+                },
+            }
+            for duel in comparison.duels
+        ],
+    }

@@ -1,0 +1,110 @@
+"""Registered models: numbered versions, and aliases that move from one to another."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+# What MLflow says where there is no such model, and where there is no such alias of it.
+_ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+_TAG_LENGTH = 5000
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model.
+
+    Attributes
+    ----------
+    number : str
+        Its number.
+    run_id : str
+        The run that trained it.
+    tags : dict of str to str
+        What was recorded of it.
+    """
+
+    number: str
+    run_id: str
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class MlflowRegistry:
+    """The versions of one registered model.
+
+    Each call is one transaction of the store, so an alias is never between two versions.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Of a store that is ready.
+    name : str
+        The registered model.
+    """
+
+    def __init__(self, client: "MlflowClient", name: str) -> None:
+        # It says how long it would wait for a version of which it does not wait.
+        logging.getLogger("mlflow.store.model_registry").setLevel(logging.WARNING)
+        self._client = client
+        self.name = name
+
+    def find(self, alias: str) -> Version | None:
+        """Return the version that `alias` means, or None."""
+        return self._look_up(self._client.get_model_version_by_alias, alias)
+
+    def get(self, number: str) -> Version | None:
+        """Return the version with this number, or None."""
+        return self._look_up(self._client.get_model_version, number)
+
+    def _look_up(self, get: "Callable[[str, str], ModelVersion]", which: str) -> Version | None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return _describe(get(self.name, which))
+        except MlflowException as error:
+            if error.error_code in _ABSENT:
+                return None
+            raise
+
+    def list_versions(self, run_id: str) -> list[Version]:
+        """Return the versions of the models of a run, the newest first."""
+        wanted = f"name = '{self.name}' AND run_id = '{run_id}'"
+        found = self._client.search_model_versions(wanted)
+        return sorted(map(_describe, found), key=lambda one: -int(one.number))
+
+    def register(self, uri: str, run_id: str) -> Version:
+        """Return a new version of the model ``models:/<id>`` of a run."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(self.name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        made = self._client.create_model_version(
+            self.name, source=uri, run_id=run_id, model_id=uri.removeprefix("models:/")
+        )
+        return _describe(made)
+
+    def note(self, number: str, tags: dict[str, str], description: str | None = None) -> None:
+        """Record facts of a version."""
+        for key, value in tags.items():
+            self._client.set_model_version_tag(self.name, number, key, value[:_TAG_LENGTH])
+        if description is not None:
+            self._client.update_model_version(self.name, number, description)
+
+    def point(self, alias: str, number: str | None) -> None:
+        """Let `alias` mean the version `number`, or nothing."""
+        if number is None:
+            self._client.delete_registered_model_alias(self.name, alias)
+        else:
+            self._client.set_registered_model_alias(self.name, alias, number)
+
+
+def _describe(found: "ModelVersion") -> Version:
+    return Version(str(found.version), str(found.run_id), dict(found.tags))

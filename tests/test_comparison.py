@@ -1,0 +1,332 @@
+"""Comparisons: what is found, what is refused, what is kept, and the page."""
+
+import json
+import re
+import shlex
+from html.parser import HTMLParser
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from comparing import make_contenders
+from conftest import Rivals
+from starting import Starter
+
+from sentiment.comparison.comparison import compare
+from sentiment.comparison.contenders import check_same_rows
+from sentiment.comparison.measuring import Comparison, measure
+from sentiment.comparison.page import write_page
+from sentiment.comparison.wording import (
+    describe_looks,
+    describe_verdict,
+    write_excerpt,
+    write_p,
+    write_unit,
+)
+from sentiment.config import Job, compose
+from sentiment.errors import ConfigError, IncomparableRunsError, RunNotFoundError
+from sentiment.evaluation import EXCERPT, METRICS, score
+from sentiment.training import train
+
+FACTS = {
+    "at": "2030-01-02T03:04:05+00:00",
+    "data": "made-up",
+    "fingerprint": "abc",
+    "command": "python scripts/compare.py",
+    "comparisons_before": 2,
+    "promotions_before": 1,
+}
+
+
+def compare_made_up(*skills: float, metric: str = "accuracy", **options: object) -> Comparison:
+    contenders = make_contenders(list(skills), **options)  # type: ignore[arg-type]
+    return measure(contenders, metric, 0.95, 400, 1)
+
+
+def test_what_is_found_is_what_training_measured(rivals: Rivals) -> None:
+    weak, strong = rivals.weak, rivals.strong
+    cfg = rivals.compose("compare", f"runs=[{weak.run_id},'{strong.model}']")
+    result = compare(cfg, "python scripts/compare.py")
+    found = result.comparison
+    assert found.rows == len(weak.data.test)
+    for one, trained in zip(found.scores, (weak, strong), strict=True):
+        values = {f"test/{name}": estimate.value for name, estimate in one.items()}
+        assert values == pytest.approx({name: trained.metrics[name] for name in values})
+        for estimate in one.values():
+            assert estimate.low <= estimate.value <= estimate.high
+    (duel,) = found.duels
+    assert duel.judge("accuracy", 0.95) == 1
+    difference = duel.differences["accuracy"]
+    assert difference.value == pytest.approx(
+        strong.metrics["test/accuracy"] - weak.metrics["test/accuracy"]
+    )
+    assert found.contenders[1].size_mb == strong.metrics["model/size_mb"]
+    assert found.contenders[1].rows_per_second == strong.metrics["deploy/rows_per_second"]
+
+
+def test_it_is_kept_and_never_taken_for_a_training_run(rivals: Rivals) -> None:
+    cfg = rivals.compose("compare", f"a={rivals.weak.run_id}", "b=best")
+    result, again = compare(cfg, "the command"), compare(cfg)
+    assert again.looks == result.looks + 1
+    run = mlflow.get_run(str(result.run_id))
+    assert run.data.tags["kind"] == "comparison"
+    assert run.data.tags["command"] == "the command"
+    assert run.data.tags["data.fingerprint"] == rivals.weak.data.fingerprint
+    assert run.data.params["run_A"] == rivals.weak.run_id
+    assert run.data.metrics["B/accuracy"] == rivals.strong.metrics["test/accuracy"]
+    folder = Path(mlflow.artifacts.download_artifacts(run_id=result.run_id))
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"comparison.html", "comparison.json", "disagreements_A_B.csv"}
+    table = json.loads((folder / "comparison.json").read_text())
+    assert [one["run"] for one in table["runs"]] == [rivals.weak.run_id, rivals.strong.run_id]
+    assert table["duels"][0]["verdict"].startswith("B is better than A: right on ")
+    rows = pd.read_csv(folder / "disagreements_A_B.csv")
+    errors = result.comparison.duels[0].errors
+    counts = rows["right"].value_counts().to_dict()
+    assert counts == {"A": errors.only_first, "B": errors.only_second}
+    texts = rivals.weak.data.test["text"]
+    for row in rows.to_dict("records"):
+        assert row[row["right"]] == row["label"]
+        assert texts[row["row"]].startswith(row["excerpt"][:20])
+
+
+REFUSED = [
+    ([], "0 runs to compare; expected two or more: runs=[best,<id>]"),
+    (["runs=[best]"], "1 run to compare"),
+    (["a=best"], "1 run to compare"),
+    (["runs=[best,{strong}]", "a=best"], "say either runs="),
+    (["runs=[{weak},{weak}]"], "{weak} means the run {weak} twice"),
+    (["runs=[best,{strong}]"], "best and {strong} means the run {strong} twice"),
+    (["runs=[best,{weak}]", "metric=acuracy"], "metric is 'acuracy'. Did you mean 'accuracy'?"),
+    (["runs=[best,{weak}]", "level=95"], "level is 95.0; expected a share"),
+    (["runs=[best,{weak}]", "resamples=10", "seed=-1"], "2 problems in the configuration"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "message"), REFUSED)
+def test_what_cannot_be_asked_is_told(rivals: Rivals, overrides: list[str], message: str) -> None:
+    ids = {"weak": rivals.weak.run_id, "strong": rivals.strong.run_id}
+    with pytest.raises(ConfigError) as caught:
+        compare(rivals.compose("compare", *(word.format(**ids) for word in overrides)))
+    assert message.format(**ids) in str(caught.value)
+
+
+def test_runs_that_are_not_there_or_kept_no_scores_are_told(rivals: Rivals, tmp_path: Path) -> None:
+    cfg = rivals.compose("compare", "runs=[best,nonsense]")
+    with pytest.raises(RunNotFoundError, match="run 'nonsense' was not found"):
+        compare(cfg)
+    with pytest.raises(RunNotFoundError, match="only where training tracked them"):
+        compare(compose("compare", ["runs=[best,x]", "tracking=off", f"outputs={tmp_path}"]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_on_other_data_are_refused_with_the_command_that_helps(rivals: Rivals) -> None:
+    cfg = rivals.compose("compare", f"a={rivals.strong.run_id}", f"b={rivals.other.run_id}")
+    with pytest.raises(IncomparableRunsError) as caught:
+        compare(cfg)
+    message = str(caught.value)
+    digits = [one.data.fingerprint[:12] for one in (rivals.strong, rivals.other)]
+    assert f"data csv {digits[0]} against data csv {digits[1]}; seed is 42 against 7." in message
+    words = shlex.split(message.partition("compare with that: ")[2])
+    assert words[:2] == ["python", "scripts/train.py"]
+    made = compose("train", words[2:])
+    assert (made.seed, made.features.max_features, made.data.path) == (7, 3000, str(rivals.data))
+
+
+def test_the_command_that_helps_gives_runs_that_can_be_compared(
+    rivals: Rivals, tmp_path: Path
+) -> None:
+    cfg = rivals.compose("compare", f"a={rivals.strong.run_id}", f"b={rivals.sample.run_id}")
+    with pytest.raises(IncomparableRunsError, match=r"\(a sample\); data.limit is None") as caught:
+        compare(cfg)
+    words = shlex.split(str(caught.value).partition("scripts/train.py ")[2])
+    where = [f"outputs={rivals.store}", "tracking.experiment=rivals"]
+    again = train(compose("train", [*where, *words]), Job(tmp_path, {}, words))
+    cfg = rivals.compose("compare", f"a={again.run_id}", f"b={rivals.sample.run_id}")
+    assert compare(cfg).comparison.rows == len(rivals.sample.data.test)
+
+
+def test_rows_are_compared_as_well_as_fingerprints() -> None:
+    one, two = make_contenders([1.0, 1.0])
+    check_same_rows(one, two)
+    _, other = make_contenders([1.0, 1.0], excerpt="another")
+    with pytest.raises(IncomparableRunsError, match="the test rows that they kept"):
+        check_same_rows(one, other)
+    _, third = make_contenders([1.0, 1.0], classes=3)
+    with pytest.raises(IncomparableRunsError, match="class 0, class 1 against class 0, class 1, c"):
+        check_same_rows(one, third)
+
+
+def test_a_run_without_a_command_has_a_remedy_in_words() -> None:
+    one, _ = make_contenders([1.0, 1.0])
+    _, two = make_contenders([1.0, 1.0])
+    two.run.tags["data.fingerprint"] = "xyz"
+    two.run.tags["command"] = ""
+    with pytest.raises(IncomparableRunsError, match="Train one of them again on the data of the"):
+        check_same_rows(one, two)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_of_several_runs_each_is_compared_with_the_first(classes: int) -> None:
+    found = compare_made_up(1.0, 1.0, 2.5, classes=classes)
+    assert [(d.first.key, d.second.key) for d in found.duels] == [("A", "B"), ("A", "C")]
+    assert [duel.judge("accuracy", 0.95) for duel in found.duels] == [0, 1]
+    alone = compare_made_up(1.0, 1.0, classes=classes).duels[0]
+    # Holm: the larger of two p-values is as it is alone, the smaller is doubled.
+    assert found.duels[0].p["accuracy"] == pytest.approx(alone.errors.p)
+    assert found.duels[1].p["accuracy"] == pytest.approx(2 * found.duels[1].errors.p)
+    for one, contender in zip(found.scores, found.contenders, strict=True):
+        values = {name: estimate.value for name, estimate in one.items()}
+        assert values == pytest.approx(score(contender.predictions))
+
+
+def test_a_loss_is_worse_whatever_the_direction_of_the_metric() -> None:
+    (duel,) = compare_made_up(2.5, 1.0).duels
+    for name in METRICS:
+        if name != "ece":
+            assert duel.measure_gain(name) < 0
+            assert duel.test_worse(name) < 0.05
+            assert duel.judge(name, 0.95) == -1
+    (mirrored,) = compare_made_up(1.0, 2.5).duels
+    assert min(mirrored.test_worse(n) for n in METRICS if n != "ece") > 0.9
+    assert duel.find_noticeable("accuracy", 0.05) == pytest.approx(
+        (1.6449 + 0.8416) * duel.differences["accuracy"].error, rel=1e-3
+    )
+
+
+def test_the_examples_are_those_that_differ_most() -> None:
+    (duel,) = compare_made_up(1.0, 2.0).duels
+    table = duel.list_disagreements()
+    assert len(table) == duel.errors.apart
+    gaps = (table["A_probability"] - table["B_probability"]).abs()
+    assert gaps.is_monotonic_decreasing
+    only_a = table[table["right"] == "A"]
+    assert (only_a["A"] == only_a["label"]).all()
+    assert (only_a["B"] != only_a["label"]).all()
+
+
+def test_the_verdict_is_a_sentence() -> None:
+    better = compare_made_up(1.0, 2.5)
+    assert re.fullmatch(
+        r"B is better than A: right on \d\d\.\d\d % against \d\d\.\d\d % \(\+\d+\.\d\d points, "
+        r"95 % interval \+\d+\.\d\d to \+\d+\.\d\d, McNemar p < 0.001\)\.",
+        describe_verdict(better, better.duels[0]),
+    )
+    same = compare_made_up(1.0, 1.0, metric="log_loss")
+    assert re.fullmatch(
+        r"400 test rows show no difference between A and B in log_loss: log_loss 0\.\d{4} against "
+        r"0\.\d{4} \([+-]0\.\d{4}, 95 % interval -0\.\d{4} to \+0\.\d{4}, paired bootstrap "
+        r"p = 0\.\d{3}\); a loss of 0\.\d{4} would probably have been noticed\.",
+        describe_verdict(same, same.duels[0]),
+    )
+    worse = compare_made_up(2.5, 1.0)
+    assert describe_verdict(worse, worse.duels[0]).startswith("B is worse than A: ")
+
+
+def test_small_words() -> None:
+    assert [write_p(p) for p in (0.0001, 0.0123, 0.9999)] == ["p < 0.001", "p = 0.012", "p = 1"]
+    assert write_unit(float("nan"), "MB") == "not known"
+    assert (write_unit(5.94, "MB"), write_unit(33427, "rows/s")) == ("5.9 MB", "33,427 rows/s")
+    assert describe_looks(0, 0) == "the first comparison on these test rows"
+    assert describe_looks(1, 0) == "1 comparison before on these test rows"
+    assert describe_looks(3, 1).endswith("rows, 1 of them to decide on a promotion")
+    assert write_excerpt("a<br /><br />b\n\tc\x1b[2J") == "a b c [2J"
+    assert write_excerpt("x" * EXCERPT)[-2:] == "x…"
+
+
+class Page(HTMLParser):
+    """Counts tags, and holds every text and attribute."""
+
+    void = frozenset({"meta", "link", "br", "line", "circle", "img"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize("skills", [(1.0, 2.0), (1.0, 1.0, 2.0), (1.0, 1.0)])
+def test_the_page_is_whole_and_needs_nothing_else(
+    skills: tuple[float, ...], tmp_path: Path
+) -> None:
+    evil = "<script>alert('x')</script> & \"quoted\""
+    found = compare_made_up(*skills, excerpt=evil)
+    for one in found.contenders:
+        one.run.tags["command"] = evil
+    write_page(found, FACTS | {"data": evil, "command": evil}, tmp_path / "page.html")
+    source = (tmp_path / "page.html").read_text(encoding="utf-8")
+    page = Page(source)
+    assert page.open == []
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.seen)
+    assert "://" not in source
+    assert "url(" not in source
+    assert "@import" not in source
+    assert "nan" not in re.findall(r"[a-z]+", " ".join(value for _, value in page.attributes))
+    assert page.text.count(evil) > 4
+    assert page.seen.count("svg") == 2 * len(METRICS) * len(found.duels)
+    assert "prefers-color-scheme: dark" in source
+    assert page.text.count("Only B is right") == 1
+    assert ("Holm" in page.text) == (len(skills) > 2)
+    assert "2 comparisons before on these test rows, 1 of them" in page.text
+    numbers = [float(value) for name, value in page.attributes if name in ("x1", "x2", "cx")]
+    assert min(numbers) >= 0
+    assert max(numbers) <= 140
+
+
+def test_the_page_of_a_metric_that_is_not_known(tmp_path: Path) -> None:
+    """Where the test rows are of one class, there is no area under a curve."""
+    contenders = make_contenders([1.0, 2.0], rows=30)
+    for one in contenders:
+        one.predictions.labels[:] = "class 1"
+    found = measure(contenders, "accuracy", 0.95, 300, 1)
+    assert np.isnan(found.scores[0]["roc_auc"].value)
+    assert np.isnan(found.duels[0].p["roc_auc"])
+    write_page(found, FACTS, tmp_path / "page.html")
+    assert Page((tmp_path / "page.html").read_text(encoding="utf-8")).open == []
+
+
+def test_the_script(rivals: Rivals, starter: Starter, tmp_path: Path) -> None:
+    where = [f"outputs={rivals.store}", "tracking.experiment=rivals", "resamples=300"]
+    done = starter.run(tmp_path, "compare", f"runs=[{rivals.weak.run_id},best]", *where)
+    assert (done.returncode, done.stderr) == (0, "")
+    for expected in (
+        "data     csv ",
+        f"A        logistic_regression on weak (run {rivals.weak.run_id}): ",
+        "         best validation/accuracy of ",
+        "B against A: ▲ better, ▼ worse",
+        "│ accuracy ↑  │ 0.",
+        "rows     both right ",
+        "only B is right, such as",
+        "verdict  B is better than A: right on ",
+        "run      ",
+    ):
+        assert expected in done.stdout
+    page = re.search(r"^page     (.*)$", done.stdout, re.MULTILINE)
+    assert page is not None
+    assert Path(page[1]).is_file()
+    assert list(tmp_path.iterdir()) == []
+    refused = starter.run(tmp_path, "compare", f"runs=[best,{rivals.other.run_id}]", *where)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(f"compare.py: run {rivals.other.run_id} cannot be compared")

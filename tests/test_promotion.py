@@ -1,0 +1,347 @@
+"""Promotions: who becomes the champion, who is refused, what is recorded, and the way back."""
+
+import json
+import re
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from comparing import make_contenders
+from conftest import Rivals, write_frame
+from mlflow import MlflowClient
+from starting import Starter
+
+from sentiment.comparison import decision
+from sentiment.comparison.decision import Promotion
+from sentiment.comparison.measuring import measure
+from sentiment.comparison.promotion import find_reasons, promote
+from sentiment.config import compose
+from sentiment.errors import ConfigError, NothingToRollBackError, RunNotFoundError
+from sentiment.tracking import MlflowRegistry, MlflowTracker
+from sentiment.training import TrainingResult
+
+Promote = Callable[..., Promotion]
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A registered model of each test's own."""
+    return re.sub(r"\W+", "-", request.node.name)
+
+
+@pytest.fixture
+def promote_run(rivals: Rivals, name: str) -> Promote:
+    def run(result: TrainingResult | None = None, *overrides: str) -> Promotion:
+        words = [f"name={name}", *overrides]
+        if result is not None:
+            words.append(f"run={result.run_id}")
+        return promote(rivals.compose("promote", *words), "the command")
+
+    return run
+
+
+def champion(name: str, alias: str = "champion") -> str | None:
+    """Return the run whose model an alias means."""
+    try:
+        return MlflowClient().get_model_version_by_alias(name, alias).run_id
+    except mlflow.MlflowException:
+        return None
+
+
+def test_from_training_to_the_champion_and_back(
+    starter: Starter, reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    """All of it as a person types it."""
+    write_frame(reviews, tmp_path / "reviews.csv")
+    data = ["data=csv", "data.path=reviews.csv", "features=tfidf_unigram"]
+
+    def run(script: str, *words: str, code: int = 0) -> str:
+        done = starter.run(tmp_path, script, *words)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr if code else done.stdout
+
+    def train(*words: str) -> str:
+        found = re.search(r"^run      (\w+)$", run("train", *data, *words), re.MULTILINE)
+        assert found is not None
+        return found[1]
+
+    def predict() -> str:
+        told = run("predict", "input=reviews.csv", "overwrite=true",
+                   "deploy.run=models:/sentiment@champion")  # fmt: skip
+        found = re.search(r"\(run (\w+)\)", told)
+        assert found is not None
+        return found[1]
+
+    weak = train("features.max_features=10")
+    told = run("promote", "run=best")
+    assert told == (
+        f"result   run {weak} is the champion of sentiment as version 1, the first\n"
+        "model    models:/sentiment@champion\n"
+    )
+    assert predict() == weak
+    strong = train("features.max_features=3000")
+    told = run("compare", "a=models:/sentiment@champion", "b=best")
+    assert f"(run {weak})" in told
+    assert "verdict  B is better than A: right on " in told
+    told = run("promote", "run=best")
+    assert f"result   run {strong} is the champion of sentiment as version 2, in place of" in told
+    assert predict() == strong
+    told = run("promote", f"run={weak}", code=4)
+    assert told.startswith(f"promote.py: run {weak} was not promoted: its accuracy is worse by 0.")
+    assert 'give a reason: force="...".' in told
+    assert run("promote", "rollback=true").startswith(
+        "result   sentiment went back from version 2 to version 1\n"
+    )
+    assert predict() == weak
+
+
+def test_what_is_recorded(rivals: Rivals, promote_run: Promote, name: str) -> None:
+    promote_run(rivals.weak)
+    result = promote_run(rivals.strong)
+    assert (result.outcome, result.reasons) == ("promoted", [])
+    assert (champion(name), champion(name, "previous")) == (
+        rivals.strong.run_id,
+        rivals.weak.run_id,
+    )
+    version = MlflowClient().get_model_version_by_alias(name, "champion")
+    assert version.tags["promotion.command"] == "the command"
+    assert version.tags["promotion.replaced"] == "1"
+    assert version.description == result.sentence
+    assert re.fullmatch(
+        rf"run {rivals.strong.run_id} is the champion of {name} as version 2, in place of version "
+        rf"1 \(run {rivals.weak.run_id}\): accuracy \+\d+\.\d\d points, 95 % interval "
+        r"\+\d+\.\d\d to \+\d+\.\d\d, on \d+ test rows of csv",
+        result.sentence,
+    )
+    run = mlflow.get_run(str(rivals.strong.run_id))
+    assert run.data.tags["promotion"] == "promoted"
+    folder = Path(mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/promotions"))
+    (kept,) = folder.iterdir()
+    assert {path.name for path in kept.iterdir()} == {"promotion.json", "comparison.html"}
+    record = json.loads((kept / "promotion.json").read_text())
+    assert record["champion"]["run_id"] == rivals.weak.run_id
+    assert record["challenger"]["run"] == rivals.strong.run_id
+    assert record["fingerprint"] == rivals.strong.data.fingerprint
+    gain = rivals.strong.metrics["test/accuracy"] - rivals.weak.metrics["test/accuracy"]
+    assert record["difference"]["value"] == pytest.approx(gain)
+    assert (record["rows"], record["force"], record["version"]) == (80, None, "2")
+    assert result.comparison is not None
+    again = promote_run(rivals.weak)
+    assert again.comparison is not None
+    assert again.comparison.decisions == result.comparison.decisions + 1
+    assert mlflow.get_run(str(rivals.weak.run_id)).data.tags["promotion"] == "refused"
+    assert champion(name) == rivals.strong.run_id
+
+
+def test_the_champion_itself_changes_nothing(
+    rivals: Rivals, promote_run: Promote, name: str
+) -> None:
+    promote_run(rivals.strong)
+    result = promote_run(None, "run=best")
+    assert (result.outcome, result.comparison) == ("unchanged", None)
+    assert len(MlflowClient().search_model_versions(f"name = '{name}'")) == 1
+
+
+def test_a_model_that_was_named_by_an_alias_is_registered_by_itself(
+    rivals: Rivals, promote_run: Promote, name: str
+) -> None:
+    client = MlflowClient()
+    client.create_registered_model(name)
+    made = client.create_model_version(
+        name, rivals.weak.model, rivals.weak.run_id, model_id=rivals.weak.model.split("/")[1]
+    )
+    client.set_registered_model_alias(name, "candidate", made.version)
+    result = promote_run(None, f"run=models:/{name}@candidate")
+    assert result.champion is not None
+    # What another tool registered, and no promotion has used, is used.
+    assert result.champion.number == str(made.version)
+    assert champion(name) == rivals.weak.run_id
+
+
+REASONS = [
+    # metric, alpha, margin, what is found in each reason
+    ("accuracy", 0.05, 0.5, ["the paired test finds it worse in accuracy (one-sided p "]),
+    ("accuracy", 0.05, 0.001, ["its accuracy is worse by 0.", "the paired test finds it worse"]),
+    ("log_loss", 0.05, 9.0, ["the paired test finds it worse in log_loss"]),
+    ("log_loss", 1e-9, 0.001, ["its log_loss is worse by 0."]),
+    ("log_loss", 1e-9, 9.0, []),
+]
+
+
+@pytest.mark.parametrize(("metric", "alpha", "margin", "expected"), REASONS)
+def test_what_speaks_against_a_challenger(
+    metric: str, alpha: float, margin: float, expected: list[str]
+) -> None:
+    better, worse = make_contenders([2.0, 1.0])
+    (duel,) = measure([better, worse], metric, 0.95, 400, 1).duels
+    found = find_reasons(duel, metric, alpha, margin)
+    assert len(found) == len(expected)
+    for one, begin in zip(found, expected, strict=True):
+        assert one.startswith(begin)
+    (mirrored,) = measure([worse, better], metric, 0.95, 400, 1).duels
+    assert find_reasons(mirrored, metric, alpha, 0.0) == []
+
+
+def test_as_good_is_not_worse() -> None:
+    one, _ = make_contenders([2.0, 1.0])
+    (duel,) = measure([one, one], "accuracy", 0.95, 400, 1).duels
+    assert find_reasons(duel, "accuracy", 0.05, 0.0) == []
+    assert find_reasons(duel, "log_loss", 0.5, 0.0) == []
+
+
+def test_what_cannot_be_told_is_not_good_enough() -> None:
+    better, worse = make_contenders([2.0, 1.0], rows=30)
+    for one in (better, worse):
+        one.predictions.labels[:] = "class 1"
+    (duel,) = measure([worse, better], "roc_auc", 0.95, 300, 1).duels
+    (reason,) = find_reasons(duel, "roc_auc", 0.05, 1.0)
+    assert reason.endswith("cannot be told")
+
+
+def test_other_data_and_samples_take_a_reason(
+    rivals: Rivals, promote_run: Promote, name: str
+) -> None:
+    assert promote_run(rivals.sample).reasons == ["it was trained on a sample"]
+    assert champion(name) is None
+    first = promote_run(rivals.sample, "force='there is nothing else'")
+    assert (first.outcome, first.force) == ("promoted", "there is nothing else")
+    refused = promote_run(rivals.other)
+    assert refused.outcome == "refused"
+    assert "cannot be compared with run" in refused.reasons[0]
+    assert "compare with that: python scripts/train.py features=tfidf_unigram " in refused.sentence
+    forced = promote_run(rivals.other, "force='the data are new'")
+    assert forced.sentence.endswith(
+        "in place of version 1, with which it was not compared; forced: the data are new"
+    )
+    version = MlflowClient().get_model_version_by_alias(name, "champion")
+    assert version.tags["promotion.force"] == "the data are new"
+
+
+def test_a_champion_that_lost_its_scores_takes_a_reason(
+    rivals: Rivals, promote_run: Promote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote_run(rivals.weak)
+    fetch = MlflowTracker.fetch_file
+
+    def fail(tracker: MlflowTracker, run_id: str, path: str) -> Path:
+        return fetch(tracker, run_id, "no" if run_id == rivals.weak.run_id else path)
+
+    monkeypatch.setattr(MlflowTracker, "fetch_file", fail)
+    refused = promote_run(rivals.strong)
+    assert "Runs of an earlier version lack it" in refused.reasons[0]
+    assert promote_run(rivals.strong, "force='it has none'").outcome == "promoted"
+
+
+def test_a_killed_promotion_leaves_a_champion_and_is_done_by_the_same_command(
+    rivals: Rivals, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stopped before each of its changes in turn."""
+    originals = {
+        (owner, method): getattr(owner, method)
+        for owner, method in (
+            (MlflowRegistry, "register"),
+            (MlflowRegistry, "note"),
+            (MlflowRegistry, "point"),
+            (MlflowTracker, "annotate"),
+        )
+    }
+    left = 0
+
+    def stop_after(changes: int) -> None:
+        nonlocal left
+        left = changes
+
+        for (owner, method), original in originals.items():
+
+            def change(*arguments: object, original: Callable[..., object] = original) -> object:
+                nonlocal left
+                left -= 1
+                if left < 0:
+                    raise KeyboardInterrupt
+                return original(*arguments)
+
+            monkeypatch.setattr(owner, method, change)
+
+    def run(model: str, *words: str) -> Promotion:
+        return promote(rivals.compose("promote", f"name={model}", *words))
+
+    stops = 0
+    for changes in count():
+        model = f"{name}-{changes}"
+        stop_after(100)
+        run(model, f"run={rivals.weak.run_id}")
+        stop_after(changes)
+        try:
+            run(model, "run=best")
+            break
+        except KeyboardInterrupt:
+            stops += 1
+        assert champion(model) in (rivals.weak.run_id, rivals.strong.run_id)
+        stop_after(100)
+        run(model, "run=best")
+        version = MlflowClient().get_model_version_by_alias(model, "champion")
+        assert version.run_id == rivals.strong.run_id
+        assert version.tags[decision.DONE] == "true"
+        assert champion(model, "previous") == rivals.weak.run_id
+        assert len(MlflowClient().search_model_versions(f"name = '{model}'")) == 2
+    assert stops == 6
+
+    stop_after(2)  # of the rollback's three changes
+    with pytest.raises(KeyboardInterrupt):
+        run(model, "rollback=true")
+    assert champion(model) == champion(model, "previous") == rivals.weak.run_id
+    stop_after(100)
+    assert "where an interrupted command left it" in run(model, "rollback=true").sentence
+    assert (champion(model), champion(model, "previous")) == (rivals.weak.run_id, None)
+
+
+def test_going_back_goes_back_one_by_one(rivals: Rivals, promote_run: Promote, name: str) -> None:
+    with pytest.raises(NothingToRollBackError, match="has no champion"):
+        promote_run(None, "rollback=true")
+    promote_run(rivals.weak)
+    with pytest.raises(NothingToRollBackError, match="has no previous"):
+        promote_run(None, "rollback=true")
+    promote_run(rivals.strong)
+    promote_run(rivals.weak, "force='it is small'")  # for the second time, as version 3
+    went = [promote_run(None, "rollback=true").sentence for _ in range(2)]
+    assert went == [
+        f"{name} went back from version 3 to version 2",
+        f"{name} went back from version 2 to version 1",
+    ]
+    assert champion(name) == rivals.weak.run_id
+    with pytest.raises(NothingToRollBackError):
+        promote_run(None, "rollback=true")
+    refused = promote_run(rivals.strong)
+    assert refused.outcome == "refused"
+    assert refused.reasons[0].startswith("it was rolled back at 20")
+    tags = MlflowClient().get_model_version(name, "3").tags
+    assert tags[decision.TAKEN_BACK].startswith("20")
+    assert tags["promotion.force"] == "it is small", "its record is as it was"
+
+
+MISTAKES = [
+    (["alpha=0"], "alpha is 0.0; expected a share above 0"),
+    (["margin=-1"], "margin is -1.0; expected 0 or more"),
+    (["force=' '"], "force is empty; it takes the reason"),
+    (["name=a/b"], "name is 'a/b'; expected a name without"),
+    (["metric=x", "level=2", "alpha=1"], "3 problems in the configuration"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "message"), MISTAKES)
+def test_mistakes_are_told_together(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        promote(compose("promote", overrides))
+    assert message in str(caught.value)
+
+
+def test_what_is_not_there_is_told(rivals: Rivals, promote_run: Promote) -> None:
+    with pytest.raises(RunNotFoundError, match="run 'nonsense' was not found"):
+        promote_run(None, "run=nonsense")
+    for words in (["rollback=true"], []):
+        with pytest.raises(RunNotFoundError, match="tracking=mlflow"):
+            promote(compose("promote", ["tracking=off", *words]))
