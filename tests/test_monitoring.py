@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.data.quality import QualityReport, add_keys, check_quality, find_unusable
+from sentiment.decisions import DecisionRule
 from sentiment.errors import ReferenceMissingError
 from sentiment.evaluation import Predictions, evaluate
 from sentiment.features.vectorizers import TfidfVectorizer
@@ -272,3 +273,24 @@ def test_results_are_plain_numbers(world: World, reference: Reference, later: pd
     assert metrics["alarms"] == 0
     assert 0.7 < metrics["accuracy"] < 1
     assert {f"effect/{check.name}" for check in comparison.checks} <= set(metrics)
+
+
+def test_a_reference_is_decided_as_the_predictions_were(world: World) -> None:
+    rows = np.arange(2500)
+    reference, table = world.refer(rows), world.probabilities[rows]
+    rule = DecisionRule(threshold=0.7, least_confidence=0.2)
+    codes, confidence = rule.decide(table)
+    decided = reference.decide(rule)
+    near = np.abs(confidence - 0.2) < 1e-4  # a reference has single precision
+    expected = np.where(confidence >= 0.2, world.pipeline.classes_[codes], "unsure")
+    assert decided.rows["prediction"].to_numpy()[~near].tolist() == expected[~near].tolist()
+    np.testing.assert_allclose(
+        decided.rows["probability"], table[np.arange(2500), codes], rtol=1e-5
+    )
+    assert decided.classes == ["negative", "positive", "unsure"]
+    assert reference.decide(DecisionRule()) is reference
+    answered = expected != "unsure"
+    found = measure_performance(decided.rows, decided.rows, 5)
+    assert found.current.rows == pytest.approx(answered.sum(), abs=float(near.sum()))
+    without = measure_performance(reference.rows, reference.rows, 5)
+    assert found.reference.value > without.reference.value, "doubtful ones are left open"

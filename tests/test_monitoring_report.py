@@ -177,6 +177,19 @@ def test_a_model_without_tracking_has_its_reference_beside_it(
         place.monitor(path, "tracking=off")
 
 
+def test_answers_by_another_rule_are_compared_with_a_reference_by_the_same(place: Place) -> None:
+    later = EmbeddedReviews(name="imdb", source="imdb").read().sample(1500, random_state=8)
+    seen = pd.concat([place.trained.data.train["text"], place.trained.data.validation["text"]])
+    later = later[~later["text"].isin(seen)]
+    rule = ["deploy.threshold=0.9", "deploy.abstain=0.3", "overwrite=true"]
+    path = place.predict(later, "ruled.csv", *rule)
+    assert "unsure" in set(pd.read_csv(path)["prediction"])
+    result = place.monitor(path, "workspace=null", f"output={place.folder / 'ruled'}")
+    assert result.comparison.drifted == []
+    unsure = (result.comparison.rows["prediction"] == "unsure").sum()
+    assert result.comparison.performance.current.rows == len(later) - unsure
+
+
 @pytest.mark.parametrize("text", ["a good film", " ", "日本語 !!!"])
 def test_a_single_row_has_a_report(place: Place, text: str) -> None:
     frame = pd.DataFrame({"text": [text], "label": ["positive"]})

@@ -126,7 +126,7 @@ FRAME = pd.DataFrame(
 
 
 def read(path: Path, columns: Columns | None = None, size: int = 10) -> Current:
-    source = open_input(path, None, None, "current")
+    source = open_input(path, setting="current")
     columns = columns or find_columns(path, source.columns, None, None, None)
     return read_current(path, source, columns, size, 0, SilentObserver())
 
