@@ -1,6 +1,7 @@
 # Every target that needs Python makes its own .venv first, from the locked packages.
 PYTHON ?= python3
 PORT ?= 5000
+MONITOR_PORT ?= 8000
 ARGS ?=
 
 VENV := .venv
@@ -14,8 +15,8 @@ SECRETS := docker/.env
 COMPILE := from sentiment.files.warming import compile_kernels; compile_kernels()
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train predict test bench lint format typecheck ui lock docker-build docker-up \
-	docker-down clean distclean
+.PHONY: help setup train predict monitor monitor-ui test bench lint format typecheck ui lock \
+	docker-build docker-up docker-down clean distclean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -36,6 +37,14 @@ train: $(READY) ## Train on 25,000 real reviews; ARGS="model=svm" changes settin
 
 predict: $(READY) ## Predict a file with the best model: make predict ARGS="input=reviews.csv"
 	$(RUN) scripts/predict.py $(ARGS)
+
+monitor: $(READY) ## Compare predictions with training: make monitor ARGS="current=reviews.predictions.csv"
+	$(RUN) scripts/monitor.py $(ARGS)
+
+# Evidently reports its own use to its makers unless it is told not to.
+monitor-ui: $(READY) ## Show drift over time on 127.0.0.1; MONITOR_PORT=8000
+	mkdir -p outputs/monitoring
+	DO_NOT_TRACK=1 $(VENV)/bin/evidently ui --workspace outputs/monitoring --host 127.0.0.1 --port $(MONITOR_PORT)
 
 test: $(READY) ## Run the test suite
 	$(RUN) -m pytest -n 2 --dist worksteal $(ARGS)

@@ -19,6 +19,7 @@ from typing import Any
 
 import accuracy
 import killing
+import monitoring
 import peers
 import predicting
 import processes
@@ -47,6 +48,10 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
         "predict_fasttext": predicting.compare_predict_fasttext,
         "predict_memory": predicting.bench_predict_memory,
         "predict_killing": predicting.bench_predict_killing,
+    },
+    "monitoring": {
+        "monitor": monitoring.bench_monitor,
+        "false_alarms": monitoring.bench_false_alarms,
     },
     "vectorizing": {
         "pairs": vectorizing.compare_pairs,

@@ -136,6 +136,37 @@ class MissingColumnError(SentimentError, KeyError):
         )
 
 
+class NoPredictionsError(SentimentError, KeyError):
+    """A file to monitor is none that predict has written."""
+
+    def __init__(self, path: Path, found: Sequence[str]) -> None:
+        super().__init__(
+            f"'{path}' has no columns 'prediction' and 'probability', which predict writes; its "
+            f"columns are {quote_list(found)}. Predict it first: "
+            f"python scripts/predict.py 'input={path}'."
+        )
+
+
+class ReferenceMissingError(SentimentError, LookupError):
+    """A run keeps nothing that its predictions could be compared with."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(
+            f"{owner} keeps no reference to monitor against; those trained before there was "
+            "monitoring have none. Train the model again, or name another run with run=<id>."
+        )
+
+
+class MissingPackageError(SentimentError, ImportError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, purpose: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs {package}, which is not installed. Install it with "
+            f"pip install -e '.[{extra}]'."
+        )
+
+
 class BadRowsError(SentimentError, ValueError):
     """Rows cannot be used and the configuration says not to drop them."""
 

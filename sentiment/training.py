@@ -26,6 +26,7 @@ from sentiment.evaluation import (
     scores_file,
 )
 from sentiment.explanation import telling_terms
+from sentiment.monitoring.reference import FOLDER, make_reference
 from sentiment.pipeline import count_ahead, fit, make_pipeline
 from sentiment.scoring import Answerer
 from sentiment.stages import Stage, StageObserver, Stages
@@ -133,6 +134,12 @@ def train(
                 metrics |= {f"{name}/{key}": value for key, value in score(made).items()}
         with stages("draw figures"):
             _save_results(job.folder, pipeline, predictions, data)
+        with stages("keep reference"):
+            known = predictions["validation"]
+            reference = make_reference(
+                pipeline, data.validation["text"], known, data.report, cfg.seed
+            )
+            reference.save(job.folder / FOLDER)
         run.log_metrics(metrics)
         with stages("save model"):
             example = pd.DataFrame({"text": data.train["text"].iloc[:EXAMPLE_ROWS]})

@@ -34,6 +34,7 @@ _PRELOADED = (
     "sentiment.features.vectorizers",
     "sentiment.figures",
     "sentiment.models.nbsvm",
+    "sentiment.monitoring.job",
     "sentiment.prediction",
     "sentiment.sweeps.grid",
     "sentiment.sweeps.search",

@@ -24,7 +24,7 @@ FLOORS = [
     {"pipeline", "model_files"},
     {"evaluation", "explanation", "linear", "tracking"},
     {"decisions", "figures"},
-    {"scoring"},
+    {"monitoring", "scoring"},
     {"distribution"},
     {"comparison", "prediction", "training"},
     {"sweeps"},
@@ -33,6 +33,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Where big libraries may be imported; and rich, which prints, nowhere.
 ONLY_IN = {
     "mlflow": {"tracking"},
+    "evidently": {"monitoring"},
     "hydra": {"config", "sweeps"},
     "optuna": {"sweeps"},
     "distributed": {"distribution"},
@@ -99,8 +100,8 @@ def test_files_are_short_enough_to_read(path: Path) -> None:
 
 def test_the_library_is_loaded_without_the_heavy_ones() -> None:
     program = (
-        "import sys, sentiment.training, sentiment.prediction\n"
-        "print([m for m in ('mlflow', 'matplotlib') if m in sys.modules])\n"
+        "import sys, sentiment.training, sentiment.prediction, sentiment.monitoring.job\n"
+        "print([m for m in ('mlflow', 'matplotlib', 'evidently') if m in sys.modules])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

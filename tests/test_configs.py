@@ -49,7 +49,7 @@ def test_no_file_is_left_out() -> None:
         *(".", "data", "features", "model", "deploy", "tracking", "experiment", "search")
     }
     primaries = {path.stem for path in FILES if path.parent == Path()}
-    assert primaries == {*("train", "predict", "explain", "best", "compare", "promote")}
+    assert primaries == {*("train", "predict", "explain", "best", "monitor", "compare", "promote")}
 
 
 @pytest.mark.parametrize("name", options("data"))
@@ -97,9 +97,14 @@ def test_experiment(name: str) -> None:
     assert f"python scripts/train.py experiment={name}" in text, "the command heads the file"
 
 
-@pytest.mark.parametrize("primary", ["train", "predict", "best", "compare", "promote"])
+@pytest.mark.parametrize("primary", ["train", "predict", "best", "monitor", "compare", "promote"])
 def test_the_primary_configs_hold_what_their_schemas_say(primary: str) -> None:
-    overrides = {"predict": ["input=x.csv"], "best": ["search.name=svm"]}.get(primary, [])
+    missing = {
+        "predict": ["input=x.csv"],
+        "best": ["search.name=svm"],
+        "monitor": ["current=x.csv"],
+    }
+    overrides = missing.get(primary, [])
     cfg = compose(primary, overrides)
     assert set(cfg) == set(OmegaConf.structured(OmegaConf.get_type(cfg)))
 

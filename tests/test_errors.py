@@ -15,9 +15,12 @@ from sentiment.errors import (
     IncomparableRunsError,
     InputNotFoundError,
     MissingColumnError,
+    MissingPackageError,
+    NoPredictionsError,
     NothingToRollBackError,
     OutputBusyError,
     OutputExistsError,
+    ReferenceMissingError,
     RunNotFoundError,
     SentimentError,
     TooFewClassesError,
@@ -61,6 +64,24 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         KeyError,
         "'x.csv' has no column that is known to hold texts; its columns are 'id'. Name the column "
         "with text_column=<name>.",
+    ),
+    (
+        NoPredictionsError(Path("x.csv"), ["id", "text"]),
+        KeyError,
+        "'x.csv' has no columns 'prediction' and 'probability', which predict writes; its columns "
+        "are 'id' and 'text'. Predict it first: python scripts/predict.py 'input=x.csv'.",
+    ),
+    (
+        ReferenceMissingError("run 'x'"),
+        LookupError,
+        "run 'x' keeps no reference to monitor against; those trained before there was monitoring "
+        "have none. Train the model again, or name another run with run=<id>.",
+    ),
+    (
+        MissingPackageError("evidently", "monitoring", "monitor"),
+        ImportError,
+        "monitoring needs evidently, which is not installed. Install it with "
+        "pip install -e '.[monitor]'.",
     ),
     (
         BadRowsError({"missing_text": 2, "empty_text": 1}, 1000),

@@ -135,6 +135,17 @@ MISTAKES = [
      "'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py."),
     ("predict", ["input=reviews.csv", "text_column=body"], "'reviews.csv' has no column 'body'; "
      "its columns are 'review' and 'sentiment'. Name the column with text_column=<name>."),
+    ("monitor", [], "current has no value; give it: current=<value>."),
+    ("monitor", ["current=review.csv"], "current is 'review.csv', but there is no such file or "
+     "folder (looked in '{cwd}'); expected a CSV file. Did you mean 'reviews.csv'?"),
+    ("monitor", ["current=empty.csv"], "'empty.csv' holds no data: the file is empty. Expected at "
+     "least one row with a text."),
+    ("monitor", ["current=reviews.csv"], "'reviews.csv' has no columns 'prediction' and "
+     "'probability', which predict writes; its columns are 'review' and 'sentiment'. Predict it "
+     "first: python scripts/predict.py 'input=reviews.csv'."),
+    ("monitor", ["current=reviews.csv", "sample=0", "thresholds.alpha=2"], "2 problems in the "
+     "configuration:\n  - sample is 0; expected a whole number above 0.\n  - thresholds.alpha is "
+     "2.0; expected less than 1."),
     ("predict", ["input=one_class.csv", "+typo=1"], "there is no setting 'typo'. Known: deploy, "
      "tracking, input, output, text_column, encoding, sep, table, query, together, explain, "
      "overwrite, outputs."),

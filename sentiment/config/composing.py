@@ -94,6 +94,39 @@ class BestConfig:
 
 
 @dataclass
+class ThresholdsConfig:
+    """What matters to ``conf/monitor.yaml``."""
+
+    distance: float = 0.1
+    labels: float = 0.1
+    share: float = 0.2
+    accuracy: float = 0.05
+    alpha: float = 0.01
+
+
+@dataclass
+class MonitorConfig:
+    """What ``conf/monitor.yaml`` holds."""
+
+    tracking: Any = MISSING
+    current: str = MISSING
+    run: str | None = None
+    label_column: str | None = None
+    time_column: str | None = None
+    text_column: str | None = None
+    encoding: str | None = None
+    sep: str | None = None
+    sample: int = 200_000
+    windows: int = 10
+    thresholds: ThresholdsConfig = field(default_factory=ThresholdsConfig)
+    seed: int = 42
+    outputs: str = "outputs"
+    output: str = MISSING
+    workspace: str | None = None
+    project: str = "sentiment"
+
+
+@dataclass
 class CompareConfig:
     """What ``conf/compare.yaml`` holds."""
 
@@ -157,6 +190,7 @@ SCHEMAS: dict[str, type] = {
     "predict": PredictConfig,
     "explain": ExplainConfig,
     "best": BestConfig,
+    "monitor": MonitorConfig,
     "compare": CompareConfig,
     "promote": PromoteConfig,
     "flow": FlowConfig,

@@ -15,13 +15,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 # A tag starts with a letter, so that "a <3 b" and "1 < 2 > 0" stay as they are.
-_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+TAG_PATTERN = r"</?[a-zA-Z][^<>]*>"
+_TAG = re.compile(TAG_PATTERN)
 # Two plain patterns take half the time of one with an alternative.
 _ODD_SPACE = re.compile(r"[^\S ]")
 _SPACES = re.compile(r"  +")
 
 CLEANING_STEPS: dict[str, Callable[[str], str]] = {
-    "strip_tags": partial(re.sub, _TAG.pattern, " "),
+    "strip_tags": partial(re.sub, TAG_PATTERN, " "),
     "unescape": html.unescape,
     "plain_spaces": partial(re.sub, _ODD_SPACE.pattern, " "),
     "single_spaces": partial(re.sub, _SPACES.pattern, " "),

@@ -98,6 +98,12 @@ def is_space() -> np.ndarray:
 
 
 @lru_cache
+def is_letter() -> np.ndarray:
+    """Return for each code point whether it is a letter, as `str.isalpha` has it."""
+    return np.strings.isalpha(_every_code_point())
+
+
+@lru_cache
 def is_word_character() -> np.ndarray:
     r"""Return for each code point whether it is ``\w``, as `re` has it."""
     letters = np.strings.isalnum(_every_code_point())

@@ -95,7 +95,7 @@ def _find_plain_part(pattern: Path) -> Path:
 
 def open_input(
     named: str | Path, encoding: str | None = None, separator: str | None = None,
-    table: str | None = None, query: str | None = None,
+    table: str | None = None, query: str | None = None, setting: str = "input",
 ) -> Input:  # fmt: skip
     """Return the input that `named` stands for; see its class for what may be wrong with it.
 
@@ -107,6 +107,8 @@ def open_input(
         Of text and of delimited text.
     table, query : str, optional
         What is read of a database.
+    setting : str
+        The setting that named it, for messages.
 
     Raises
     ------
@@ -127,9 +129,9 @@ def open_input(
         source, kind = open_stdin(encoding)
     else:
         path = Path(named).expanduser()
-        kind = find_format(path, "input")
+        kind = find_format(path, setting)
         if not path.is_file():
-            raise InputNotFoundError(path, "input", f"a {_NAMES[kind]} file")
+            raise InputNotFoundError(path, setting, f"a {_NAMES[kind]} file")
         if kind == "parquet":
             return ParquetFile(path)
         source = ByteSource(path, encoding)

@@ -214,7 +214,7 @@ class Tracker(Protocol):
         raise NotImplementedError
 
     def fetch_file(self, run_id: str, name: str) -> Path:
-        """Return a file that a run kept, on this machine.
+        """Return a file or folder that a run kept, on this machine.
 
         Parameters
         ----------

@@ -90,7 +90,7 @@ class MlflowTracker(Tracker):
         return _describe(f"models:/{models[-1].model_id}", found, why)
 
     def fetch_file(self, run_id: str, name: str) -> Path:
-        """Return a file that a run kept, on this machine."""
+        """Return a file or folder that a run kept, on this machine."""
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 

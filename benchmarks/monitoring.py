@@ -1,0 +1,70 @@
+"""monitor.py on many rows, as a whole process, and how often it raises a false alarm."""
+
+import time
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from predicting import repeat_reviews
+from processes import run_script
+from reviews import SEED, read_different_reviews
+from timing import Figure, Plan, time_calls
+
+from sentiment.data.quality import add_keys, check_quality, find_unusable
+from sentiment.evaluation import Predictions, evaluate
+from sentiment.features.vectorizers import TfidfVectorizer
+from sentiment.models.logistic_regression import LogisticRegression
+from sentiment.monitoring.comparison import Thresholds, compare
+from sentiment.monitoring.current import Current
+from sentiment.monitoring.descriptors import TextReader, find_wording
+from sentiment.monitoring.reference import make_reference
+from sentiment.pipeline import fit, make_pipeline
+from sentiment.stages import SilentObserver
+
+_ROWS, _HALVES = 200_000, 200
+_DRIFT = 3
+
+
+def bench_monitor(plan: Plan) -> dict[str, Figure]:
+    """Time monitor.py on 200,000 predictions; they repeat reviews, which is drift."""
+    where = f"outputs={plan.folder}"
+    run_script("scripts/train.py", where)
+    source = repeat_reviews(plan.folder / "reviews.csv", _ROWS)
+    run_script("scripts/predict.py", f"input={source}", where)
+    path = source.with_name("reviews.predictions.csv")
+    work = partial(run_script, "scripts/monitor.py", f"current={path}", where, code=_DRIFT)
+    what = f"monitor.py on {_ROWS:,} predictions, whole process"
+    figure = time_calls(what, work, plan.rounds)
+    return {"monitor": replace(figure, target=60, aim=30)}
+
+
+def bench_false_alarms(plan: Plan) -> dict[str, Figure]:
+    """Compare random halves of reviews that a model has not seen with each other."""
+    frame = read_different_reviews().sample(frac=1, random_state=SEED)
+    keyed = add_keys(frame)
+    report = check_quality(keyed, find_unusable(keyed))
+    pipeline = fit(make_pipeline(TfidfVectorizer(min_df=2), LogisticRegression()), frame.head(5000))
+    unseen = frame.iloc[5000:].reset_index(drop=True)
+    made, wording = evaluate(pipeline, unseen), find_wording(pipeline)
+    answered = unseen.assign(
+        prediction=made.predicted.astype(str), probability=made.probabilities.max(axis=1)
+    )
+    rng, alarms, begun = np.random.default_rng(SEED), 0, time.perf_counter()
+    for _ in range(_HALVES):
+        one, other = np.array_split(rng.permutation(len(unseen)), 2)
+        known = Predictions(made.labels[one], made.probabilities[one], made.classes)
+        reference = make_reference(pipeline, unseen["text"].iloc[one], known, report, SEED)
+        rows: pd.DataFrame = answered.iloc[other].reset_index(drop=True)
+        found = compare(
+            reference, Current(rows, len(rows), 0), TextReader(wording), Thresholds(), 10,
+            SilentObserver(),
+        )  # fmt: skip
+        alarms += bool(found.drifted)
+    share = 100 * alarms / _HALVES
+    figure = Figure(
+        f"{_HALVES} random halves of the same reviews: runs with a false alarm", "% of runs",
+        share, share, share, target=1, aim=0,
+        more={"seconds a comparison": (time.perf_counter() - begun) / _HALVES},
+    )  # fmt: skip
+    return {"false_alarms": figure}

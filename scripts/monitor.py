@@ -1,0 +1,29 @@
+"""Compare predictions with training: python scripts/monitor.py current=reviews.predictions.csv."""
+
+import sys
+
+import hydra
+from _monitor_view import show_monitoring
+from _terminal import Watch, run_script
+from omegaconf import DictConfig
+
+from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+
+DRIFT = 3
+register_schemas()
+
+
+@hydra.main("../conf", "monitor", execution_whitelist=ALLOWED_TARGETS)
+def main(cfg: DictConfig) -> None:
+    """Compare as `cfg` says and show the result; drift is an exit code of its own."""
+    with Watch("monitor", current_job()) as watch:
+        check_config(cfg)
+        from sentiment.monitoring.job import monitor
+
+        result = monitor(cfg, watch)
+    show_monitoring(result)
+    sys.exit(DRIFT if result.comparison.drifted else 0)
+
+
+if __name__ == "__main__":
+    run_script(main)

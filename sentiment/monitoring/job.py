@@ -1,0 +1,279 @@
+"""Monitor: compare a file of predictions with what training left, and tell when they differ."""
+
+import importlib.util
+import json
+import logging
+import os
+import warnings
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from sentiment.config import make
+from sentiment.decisions import UNSURE, DecisionRule
+from sentiment.errors import (
+    ConfigError,
+    InputNotFoundError,
+    MissingPackageError,
+    ReferenceMissingError,
+    RunNotFoundError,
+)
+from sentiment.files.opening import open_input
+from sentiment.model_files import load_model
+from sentiment.monitoring.comparison import Comparison, Thresholds, compare
+from sentiment.monitoring.current import Current, find_columns, order_rows, read_current
+from sentiment.monitoring.descriptors import TextReader, find_wording
+from sentiment.monitoring.reference import FOLDER, Reference, load_reference
+from sentiment.monitoring.views import list_metrics, make_document
+from sentiment.stages import Stage, StageObserver, Stages
+from sentiment.tracking import ModelChoice, Tracker
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MonitoringResult:
+    """What came out of one monitoring job.
+
+    Attributes
+    ----------
+    comparison : Comparison
+        Checks, words and performance.
+    model : ModelChoice
+        The model that made the predictions.
+    read, compared, rejected : int
+        Rows of the file, those that were compared, and those that could not be read.
+    reference_rows : int
+        Rows that they were compared with.
+    folder : Path
+        Where ``report.html``, ``report.json`` (Evidently's) and ``drift.json`` are.
+    workspace : Path or None
+        The Evidently workspace that the report was added to.
+    stages : list of Stage
+        Time and peak memory of each stage.
+    """
+
+    comparison: Comparison
+    model: ModelChoice
+    read: int
+    compared: int
+    rejected: int
+    reference_rows: int
+    folder: Path
+    workspace: Path | None
+    stages: list[Stage]
+
+
+def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> MonitoringResult:
+    """Compare one file of predictions with the reference of the run that made them.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/monitor.yaml``, checked.
+    observer : StageObserver, optional
+        Whoever watches.
+
+    Raises
+    ------
+    SentimentError
+        The config, the file, the run or its reference cannot be used, or Evidently is missing.
+    """
+    stages = Stages(observer) if observer else Stages()
+    _check_settings(cfg)
+    tracker: Tracker = make(cfg, "tracking", "start", "find_model")
+    path, folder = Path(cfg.current).expanduser(), Path(cfg.output).expanduser()
+    source = open_input(path, cfg.encoding, cfg.sep, setting="current")
+    told = _read_report(path)
+    remembered = told["job"].get("text_column") if told else None
+    text_column = cfg.text_column or (remembered if remembered in source.columns else None)
+    columns = find_columns(path, source.columns, text_column, cfg.label_column, cfg.time_column)
+    with stages("load model"):
+        choice = _choose_model(path, cfg.run, told, tracker)
+        reference = _find_reference(choice, tracker).decide(_read_rule(told))
+        wording = find_wording(load_model(choice.path))
+    with stages("read rows"):
+        current = read_current(path, source, columns, cfg.sample, cfg.seed, stages.observer)
+        current = _check_labels(path, current, reference, columns.label, cfg.label_column)
+        if columns.time:
+            order = order_rows(path, current.rows["time"], columns.time)
+            current = replace(current, rows=current.rows.iloc[order].reset_index(drop=True))
+    with stages("compare"):
+        comparison = compare(
+            reference, current, TextReader(wording), Thresholds(**cfg.thresholds), cfg.windows,
+            stages.observer,
+        )  # fmt: skip
+    facts = _describe(path, choice, current, reference, cfg)
+    workspace = Path(cfg.workspace).expanduser() if cfg.workspace else None
+    with stages("report"):
+        _write_reports(folder, workspace, cfg.project, reference, comparison, facts)
+    with stages("track"):
+        tags = {"kind": "monitoring", "model": choice.uri, "monitored.run": choice.run_id}
+        tracker.open()
+        with tracker.start(f"monitor {path.name}", tags) as run:
+            run.log_metrics({"rows": float(current.read)} | list_metrics(comparison))
+            run.log_folder(folder)
+    return MonitoringResult(
+        comparison=comparison,
+        model=choice,
+        read=current.read,
+        compared=len(current.rows),
+        rejected=current.rejected,
+        reference_rows=len(reference.rows),
+        folder=folder,
+        workspace=workspace,
+        stages=stages.done,
+    )
+
+
+def _check_settings(cfg: DictConfig) -> None:
+    if importlib.util.find_spec("evidently") is None:
+        raise MissingPackageError("evidently", "monitoring", "monitor")
+    problems = [
+        f"{name} is {cfg[name]}; expected a whole number above 0."
+        for name in ("sample", "windows")
+        if cfg[name] < 1
+    ]
+    problems += [
+        f"thresholds.{name} is {value}; expected a number above 0."
+        for name, value in cfg.thresholds.items()
+        if not value > 0
+    ]
+    if cfg.thresholds.alpha >= 1:
+        problems.append(f"thresholds.alpha is {cfg.thresholds.alpha}; expected less than 1.")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _read_report(path: Path) -> dict[str, Any]:
+    """Return what `predict` says of the file that it wrote, if that is still beside it."""
+    try:
+        report = json.loads(path.with_name(f"{path.name}.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    ours = isinstance(report, dict) and all(
+        isinstance(report.get(part), dict) for part in ("model", "job")
+    )
+    return report if ours else {}
+
+
+def _read_rule(told: dict[str, Any]) -> DecisionRule:
+    """Return how the answers were made of probabilities."""
+    job = told["job"] if told else {}
+    return DecisionRule(job.get("threshold", 0.5), job.get("least_confidence", 0.0))
+
+
+def _choose_model(
+    path: Path, named: str | None, told: dict[str, Any], tracker: Tracker
+) -> ModelChoice:
+    """Return the model that made the predictions, or the one that was named."""
+    made = told["model"] if told else {}
+    run = named or made.get("run_id") or made.get("path")
+    if not run:
+        raise ConfigError(
+            [
+                f"'{path}' has no report of predict beside it ('{path.name}.json'), so the model "
+                "that it comes from is not known. Name its run with run=<id>, or run=best."
+            ]
+        )
+    if run.endswith(".skops"):
+        model = Path(run).expanduser()
+        if not model.is_file():
+            raise InputNotFoundError(model, "run", "a skops file")
+        return ModelChoice(str(model), model, run_id="", run_name="", why="it was named")
+    return tracker.find_model(run, "accuracy", greater_is_better=True)
+
+
+def _find_reference(choice: ModelChoice, tracker: Tracker) -> Reference:
+    if not choice.run_id:  # trained without tracking, which leaves all of it in one folder
+        return load_reference(choice.path.parent / FOLDER, f"the folder of '{choice.path}'")
+    owner = f"run {choice.run_id!r}"
+    try:
+        folder = tracker.fetch_file(choice.run_id, FOLDER)
+    except RunNotFoundError as error:
+        raise ReferenceMissingError(owner) from error
+    return load_reference(folder, owner)
+
+
+def _check_labels(
+    path: Path, current: Current, reference: Reference, column: str | None, named: str | None
+) -> Current:
+    """Compare labels with those of the model; a column that only looks like labels is dropped.
+
+    Raises
+    ------
+    ConfigError
+        Predictions, or labels of a column that was named, are none that the model knows.
+    """
+    answers, rows = set(reference.classes), current.rows
+    labels = [name for name in reference.classes if name != UNSURE]
+    strangers = {
+        name: sorted(set(rows[name].dropna()) - known)
+        for name, known in (("prediction", answers), ("label", set(labels)))
+        if name in rows
+    }
+    expected = f"expected {', '.join(map(repr, labels))}"
+    if strangers["prediction"]:
+        raise ConfigError(
+            [
+                f"'{path}' predicts {strangers['prediction'][0]!r}, which the model does not know; "
+                f"{expected}. Name the run that made these predictions with run=<id>."
+            ]
+        )
+    if not strangers.get("label"):
+        return current
+    if named is None:
+        log.warning(
+            "column %r holds %r, which is no label of the model; the accuracy is not measured",
+            column, strangers["label"][0],
+        )  # fmt: skip
+        return replace(current, rows=rows.drop(columns="label"))
+    raise ConfigError(
+        [
+            f"label_column is {column!r}, where '{path}' has {strangers['label'][0]!r}, which the "
+            f"model does not know; {expected}."
+        ]
+    )
+
+
+def _describe(
+    path: Path, choice: ModelChoice, current: Current, reference: Reference, cfg: DictConfig
+) -> dict[str, Any]:
+    """Return what is told of the job in front of its results."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "current": str(path.resolve()),
+        "model": {key: str(value) for key, value in asdict(choice).items()},
+        "rows": {
+            "read": current.read,
+            "rejected": current.rejected,
+            "compared": len(current.rows),
+            "reference": len(reference.rows),
+        },
+        "thresholds": dict(cfg.thresholds),
+        "seed": cfg.seed,
+    }
+
+
+def _write_reports(
+    folder: Path, workspace: Path | None, project: str, reference: Reference,
+    comparison: Comparison, facts: dict[str, Any],
+) -> None:  # fmt: skip
+    # Evidently reports its own use to its makers unless it is told not to.
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    # Evidently 0.7 is behind Python 3.12, numpy and litestar, which warn of what it does.
+    with warnings.catch_warnings(action="ignore"):
+        from sentiment.monitoring.reports import add_to_workspace, make_report
+
+    folder.mkdir(parents=True, exist_ok=True)
+    document = json.dumps(make_document(comparison, facts), indent=2)
+    (folder / "drift.json").write_text(f"{document}\n")
+    name = Path(facts["current"]).name
+    report = make_report(reference, comparison, name, tags=[facts["model"]["run_id"]])
+    report.save_html(str(folder / "report.html"))
+    report.save_json(str(folder / "report.json"))
+    if workspace is not None:
+        add_to_workspace(workspace, project, report)

@@ -1,0 +1,296 @@
+"""What is caught and what is not, on real reviews: the model was not trained on any of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import Pipeline
+
+from sentiment.data.datasets import EmbeddedReviews
+from sentiment.data.quality import QualityReport, add_keys, check_quality, find_unusable
+from sentiment.decisions import DecisionRule
+from sentiment.errors import ReferenceMissingError
+from sentiment.evaluation import Predictions, evaluate
+from sentiment.features.vectorizers import TfidfVectorizer
+from sentiment.models.logistic_regression import LogisticRegression
+from sentiment.monitoring.comparison import Comparison, Thresholds, compare
+from sentiment.monitoring.current import Current
+from sentiment.monitoring.descriptors import TextReader, find_wording
+from sentiment.monitoring.performance import measure_performance
+from sentiment.monitoring.reference import Reference, load_reference, make_reference
+from sentiment.monitoring.views import list_metrics, make_document
+from sentiment.pipeline import fit, make_pipeline
+from sentiment.stages import SilentObserver
+
+HALVES = 20
+# Sentences as a critic in another country would write them, put together at random.
+GERMAN = (
+    """
+Der Film ist von der ersten bis zur letzten Minute spannend. Die Schauspieler überzeugen mich nicht.
+Das Drehbuch hat viele Schwächen. Ich habe selten so gelacht. Die Musik passt sehr gut zu den
+Bildern. Leider ist die Geschichte viel zu lang geraten. Am Ende war ich enttäuscht. Wer gute
+Unterhaltung sucht, sollte sich diesen Film ansehen. Die Handlung bleibt bis zum Schluss unklar.
+Der Regisseur zeigt einmal mehr sein großes Können. Nach einer halben Stunde wollte ich gehen.
+""".replace("\n", " ")
+    .strip()
+    .split(". ")
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """A model, and reviews that it has not seen, with what it says of them."""
+
+    pipeline: Pipeline
+    report: QualityReport
+    answered: pd.DataFrame
+    probabilities: np.ndarray
+
+    def refer(self, rows: np.ndarray) -> Reference:
+        frame = self.answered.iloc[rows]
+        made = Predictions(
+            frame["label"].to_numpy(dtype=str), self.probabilities[rows], self.pipeline.classes_
+        )
+        return make_reference(self.pipeline, frame["text"], made, self.report, 1)
+
+    def answer(self, frame: pd.DataFrame) -> Current:
+        made = evaluate(self.pipeline, frame.fillna({"label": ""}))
+        rows = frame[["text", "label"]].reset_index(drop=True)
+        rows["prediction"] = made.predicted.astype(str)
+        return Current(rows.assign(probability=made.probabilities.max(axis=1)), len(rows), 0)
+
+    def compare(self, reference: Reference, current: Current) -> Comparison:
+        reader = TextReader(find_wording(self.pipeline))
+        return compare(reference, current, reader, Thresholds(), 10, SilentObserver())
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    frame = EmbeddedReviews(name="imdb", source="imdb").read()
+    keyed = add_keys(frame)
+    report = check_quality(keyed, find_unusable(keyed))
+    frame = frame[~keyed["key"].duplicated()].sample(frac=1, random_state=3)
+    pipeline = make_pipeline(TfidfVectorizer(min_df=2), LogisticRegression())
+    fit(pipeline, frame.head(3000))
+    unseen = frame.iloc[3000:15_000].reset_index(drop=True)
+    made = evaluate(pipeline, unseen)
+    answered = unseen.assign(
+        prediction=made.predicted.astype(str), probability=made.probabilities.max(axis=1)
+    )
+    return World(pipeline, report, answered, made.probabilities)
+
+
+@pytest.fixture(scope="module")
+def reference(world: World) -> Reference:
+    return world.refer(np.arange(2500))
+
+
+@pytest.fixture(scope="module")
+def later(world: World) -> pd.DataFrame:
+    """Reviews that are in no reference."""
+    return world.answered[["text", "label"]].iloc[2500:]
+
+
+def translate(frame: pd.DataFrame) -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    sizes = rng.integers(4, 12, len(frame))
+    return frame.assign(text=[". ".join(rng.choice(GERMAN, size)) for size in sizes])
+
+
+def replace_word(frame: pd.DataFrame) -> pd.DataFrame:
+    """In every twentieth review, people begin to speak of something new."""
+    texts = frame["text"].copy()
+    texts.iloc[::20] += " I saw it on Zyxflix."
+    return frame.assign(text=texts)
+
+
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+CHANGES: list[tuple[str, Change, set[str], set[str]]] = [
+    (
+        "sentences of Rotten Tomatoes",
+        lambda frame: EmbeddedReviews(name="rt", source="rotten_tomatoes").read(),
+        {"characters", "words", "markup", "unknown", "probability", "terms", "accuracy"},
+        {"empty", "repeated"},
+    ),
+    (
+        "four of five are negative",
+        lambda frame: pd.concat([
+            frame[frame["label"] == "negative"].head(3200),
+            frame[frame["label"] == "positive"].head(800),
+        ]),
+        {"prediction"},
+        {"characters", "words", "non_letters", "markup", "unknown", "empty", "repeated"},
+    ),
+    (
+        "cut after 200 characters",
+        lambda frame: frame.head(2000).assign(text=lambda f: f["text"].str[:200]),
+        {"characters", "words", "probability", "terms", "accuracy"},
+        {"empty"},
+    ),
+    (
+        "German",
+        lambda frame: translate(frame.head(1000)),
+        {"unknown", "terms", "characters", "non_letters", "accuracy"},
+        {"empty", "repeated"},
+    ),
+    (
+        "a new word in one of twenty",
+        lambda frame: replace_word(frame.head(2000)),
+        {"terms"},
+        {"characters", "words", "probability", "prediction", "accuracy"},
+    ),
+    (
+        "tags are gone",
+        lambda frame: frame.head(2000).assign(text=lambda f: f["text"].str.replace("<br />", " ")),
+        {"markup"},
+        {"words", "unknown", "probability", "prediction", "terms", "accuracy"},
+    ),
+    (
+        "one of ten is empty, one of ten repeats another",
+        lambda frame: frame.head(2000).assign(
+            text=lambda f: f["text"].where(np.arange(2000) % 10 != 0, " ").where(
+                np.arange(2000) % 10 != 1, f["text"].iloc[2])
+        ),
+        {"empty", "repeated"},
+        {"prediction"},
+    ),
+    (
+        "labels are wrong in one of four",
+        lambda frame: frame.head(2000).assign(
+            label=lambda f: f["label"].where(np.arange(2000) % 4 != 0, "negative")
+        ),
+        {"accuracy"},
+        {"characters", "words", "probability", "prediction", "terms"},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "alarms", "quiet"),
+    [case[1:] for case in CHANGES],
+    ids=[case[0] for case in CHANGES],
+)
+def test_drift_is_caught(
+    world: World,
+    reference: Reference,
+    later: pd.DataFrame,
+    change: Change,
+    alarms: set[str],
+    quiet: set[str],
+) -> None:
+    drifted = set(world.compare(reference, world.answer(change(later))).drifted)
+    assert alarms <= drifted
+    assert not quiet & drifted
+
+
+def test_random_halves_of_the_same_are_quiet(world: World) -> None:
+    """At most one false alarm; of twenty, 0.2 are expected at an alpha of 1 %."""
+    rng, alarms = np.random.default_rng(11), []
+    for _ in range(HALVES):
+        one, other = np.array_split(rng.permutation(len(world.answered)), 2)
+        current = Current(world.answered.iloc[other].reset_index(drop=True), len(other), 0)
+        alarms += [world.compare(world.refer(one), current).drifted]
+    assert sum(map(bool, alarms)) <= 1, alarms
+
+
+@pytest.mark.parametrize("rows", [1, 2, 10, 50])
+def test_a_handful_of_rows_is_no_drift(
+    world: World, reference: Reference, later: pd.DataFrame, rows: int
+) -> None:
+    for start in range(0, 200, 50):
+        few = world.answer(later.iloc[start : start + rows])
+        assert world.compare(reference, few).drifted == []
+
+
+def test_words_that_rose_and_fell_are_told(
+    world: World, reference: Reference, later: pd.DataFrame
+) -> None:
+    changed = replace_word(later.head(2000))
+    changed["text"] = changed["text"].str.replace("movie", "film", regex=False)
+    terms = world.compare(reference, world.answer(changed)).terms
+    assert terms.index[0] == "movie"
+    assert terms.loc["movie", "effect"] < -1
+    assert terms.loc["zyxflix", "current"] == 0.05
+    assert terms.loc["film", "effect"] > 0.2
+    assert len(terms) < 8
+
+
+def test_the_accuracy_falls_where_it_does(
+    world: World, reference: Reference, later: pd.DataFrame
+) -> None:
+    """Of a file in the order of time whose last third is answered wrongly."""
+    current = world.answer(later.head(3000))
+    rows = current.rows.copy()
+    rows.loc[2000:, "label"] = rows.loc[2000:, "prediction"].map(
+        {"negative": "positive", "positive": "negative"}
+    )
+    rows.loc[::7, "label"] = None
+    found = measure_performance(reference.rows, rows, windows=9)
+    assert found is not None
+    assert found.current.rows == rows["label"].notna().sum()
+    assert len(found.windows) == 9
+    assert [window.value > 0.7 for window in found.windows] == [True] * 6 + [False] * 3
+    assert all(window.low <= window.value <= window.high for window in found.windows)
+    right = reference.rows["label"] == reference.rows["prediction"]
+    assert found.reference.value == pytest.approx(right.mean())
+    assert found.reference.low < found.reference.value < found.reference.high
+    assert len(measure_performance(reference.rows, rows.head(250), 9).windows) == 2
+    assert measure_performance(reference.rows, rows.assign(label=None), 9) is None
+
+
+def test_a_reference_is_small_and_comes_back_as_it_was(world: World, tmp_path: Path) -> None:
+    reference = world.refer(np.arange(len(world.answered)))
+    reference.save(tmp_path / "reference")
+    assert len(reference.rows) == 5000
+    assert sum(path.stat().st_size for path in (tmp_path / "reference").iterdir()) < 300_000
+    again = load_reference(tmp_path / "reference", "run 'x'")
+    pd.testing.assert_frame_equal(again.rows, reference.rows)
+    pd.testing.assert_series_equal(again.terms, reference.terms, check_names=False)
+    assert (again.classes, again.words, again.source) == (
+        reference.classes, reference.words, reference.source,
+    )  # fmt: skip
+    with pytest.raises(ReferenceMissingError, match="run 'x' keeps no reference to monitor"):
+        load_reference(tmp_path, "run 'x'")
+
+
+def test_a_word_that_is_not_kept_counts_as_the_rarest_that_is(reference: Reference) -> None:
+    assert reference.words > len(reference.terms) == 4000
+    counts = reference.count_terms(pd.Index(["the", "zyxflix"]))
+    assert counts.tolist() == [reference.terms["the"], reference.terms.min()]
+
+
+def test_results_are_plain_numbers(world: World, reference: Reference, later: pd.DataFrame) -> None:
+    comparison = world.compare(reference, world.answer(later.head(300)))
+    document = make_document(comparison, {"seed": 1})
+    assert list(document) == ["seed", "drifted", "checks", "terms", "windows"]
+    assert [type(value) for value in document["checks"][0].values()] == [
+        str, float, float, float, str, float, float, str, bool,
+    ]  # fmt: skip
+    metrics = list_metrics(comparison)
+    assert metrics["alarms"] == 0
+    assert 0.7 < metrics["accuracy"] < 1
+    assert {f"effect/{check.name}" for check in comparison.checks} <= set(metrics)
+
+
+def test_a_reference_is_decided_as_the_predictions_were(world: World) -> None:
+    rows = np.arange(2500)
+    reference, table = world.refer(rows), world.probabilities[rows]
+    rule = DecisionRule(threshold=0.7, least_confidence=0.2)
+    codes, confidence = rule.decide(table)
+    decided = reference.decide(rule)
+    near = np.abs(confidence - 0.2) < 1e-4  # a reference has single precision
+    expected = np.where(confidence >= 0.2, world.pipeline.classes_[codes], "unsure")
+    assert decided.rows["prediction"].to_numpy()[~near].tolist() == expected[~near].tolist()
+    np.testing.assert_allclose(
+        decided.rows["probability"], table[np.arange(2500), codes], rtol=1e-5
+    )
+    assert decided.classes == ["negative", "positive", "unsure"]
+    assert reference.decide(DecisionRule()) is reference
+    answered = expected != "unsure"
+    found = measure_performance(decided.rows, decided.rows, 5)
+    assert found.current.rows == pytest.approx(answered.sum(), abs=float(near.sum()))
+    without = measure_performance(reference.rows, reference.rows, 5)
+    assert found.reference.value > without.reference.value, "doubtful ones are left open"

@@ -1,0 +1,351 @@
+"""The verb as a whole: files, tracked numbers, the workspace, and pages that draw themselves."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import write_frame
+from starting import Starter
+
+from sentiment.config import Job, compose
+from sentiment.data.datasets import EmbeddedReviews
+from sentiment.errors import (
+    ConfigError,
+    InputNotFoundError,
+    MissingColumnError,
+    MissingPackageError,
+    ReferenceMissingError,
+    RunNotFoundError,
+)
+from sentiment.monitoring.job import MonitoringResult, monitor
+from sentiment.prediction import predict
+from sentiment.training import TrainingResult, train
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, NAMES)), "")
+needs_browser = pytest.mark.skipif(
+    not BROWSER, reason="no Chromium to look at pages with; on Debian: apt install chromium"
+)
+CHECKS = ["characters", "words", "non_letters", "markup", "unknown", "probability", "prediction",
+          "terms", "empty", "repeated", "accuracy"]  # fmt: skip
+
+
+@dataclass
+class Place:
+    """A folder with a trained model and predictions of sentences, which it was not trained for."""
+
+    folder: Path
+    trained: TrainingResult
+
+    @property
+    def settings(self) -> list[str]:
+        return [f"outputs={self.folder / 'outputs'}"]
+
+    def predict(self, frame: pd.DataFrame, name: str, *more: str) -> Path:
+        path = write_frame(frame, self.folder / name)
+        return predict(compose("predict", [f"input='{path}'", *self.settings, *more])).output
+
+    def monitor(self, path: Path, *more: str) -> MonitoringResult:
+        return monitor(compose("monitor", [f"current='{path}'", *self.settings, *more]))
+
+
+@pytest.fixture(scope="module")
+def sentences() -> pd.DataFrame:
+    frame = EmbeddedReviews(name="rt", source="rotten_tomatoes").read()
+    frame = frame.sample(1200, random_state=1).rename(columns={"label": "sentiment"})
+    return frame.assign(at=pd.date_range("2026-01-01", periods=1200, freq="h").astype(str))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = tmp_path_factory.mktemp("place")
+    quick = ["features=tfidf_unigram", "data.limit=3000", f"outputs={folder / 'outputs'}"]
+    job = Job(folder / "job")
+    job.folder.mkdir()
+    return Place(folder, train(compose("train", quick), job))
+
+
+@pytest.fixture(scope="module")
+def drifted(place: Place, sentences: pd.DataFrame) -> MonitoringResult:
+    path = place.predict(sentences, "rt.csv")
+    return place.monitor(path, "time_column=at", f"output={place.folder / 'drifted'}")
+
+
+def test_drift_is_told_in_every_way(place: Place, drifted: MonitoringResult) -> None:
+    assert {"characters", "terms", "accuracy"} <= set(drifted.comparison.drifted)
+    assert drifted.model.run_id == place.trained.run_id
+    assert (drifted.read, drifted.compared, drifted.rejected) == (1200, 1200, 0)
+    assert drifted.reference_rows == len(place.trained.data.validation)
+    names = ["drift.json", "report.html", "report.json"]
+    assert sorted(path.name for path in drifted.folder.iterdir()) == names
+
+    document = json.loads((drifted.folder / "drift.json").read_text())
+    assert document["drifted"] == drifted.comparison.drifted
+    assert [check["name"] for check in document["checks"]] == CHECKS
+    assert document["windows"][2]["since"] == "2026-01-01 00:00:00"
+    assert document["model"]["run_id"] == place.trained.run_id
+    assert document["rows"]["compared"] == 1200
+
+    report = json.loads((drifted.folder / "report.json").read_text())
+    values = {metric["metric_name"]: metric["value"] for metric in report["metrics"]}
+    assert values["Alarms()"] == len(drifted.comparison.drifted)
+    for check in drifted.comparison.checks:
+        assert values[f"Effect(check={check.name})"] == pytest.approx(check.effect)
+    drift = {metric["config"]["column"]: metric["value"] for metric in report["metrics"]
+             if metric["metric_name"].startswith("ValueDrift")}  # fmt: skip
+    for check in drifted.comparison.checks[:7]:
+        assert drift[check.name] == pytest.approx(check.effect), "Evidently says the same"
+
+
+def test_the_tracker_keeps_numbers_and_reports(place: Place, drifted: MonitoringResult) -> None:
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{place.folder}/outputs/mlflow.db")
+    found = mlflow.search_runs(
+        search_all_experiments=True, output_format="list", filter_string="tags.kind = 'monitoring'"
+    )
+    run = next(r for r in found if r.info.run_name == "monitor rt.predictions.csv")
+    assert run.data.tags["monitored.run"] == place.trained.run_id
+    assert run.data.metrics["alarms"] == len(drifted.comparison.drifted)
+    assert run.data.metrics["rows"] == 1200
+    assert run.data.metrics["effect/words"] == drifted.comparison.checks[1].effect
+    assert run.data.metrics["accuracy"] == drifted.comparison.performance.current.value
+    files = {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
+    assert files == {"drift.json", "report.html", "report.json"}
+
+
+def test_the_workspace_has_every_run_and_panels_for_what_they_measured(
+    place: Place, drifted: MonitoringResult
+) -> None:
+    from evidently.ui.workspace import Workspace
+
+    workspace = Workspace(str(drifted.workspace))
+    (project,) = workspace.list_projects()
+    assert project.name == "sentiment"
+    before = len(workspace.list_runs(project.id))
+    place.monitor(place.folder / "rt.predictions.csv", f"output={place.folder / 'again'}")
+    assert len(workspace.list_projects()) == 1
+    runs = workspace.list_runs(project.id)
+    assert len(runs) == before + 1
+    results = workspace.get_run(project.id, runs[-1]).metric_results.values()
+    measured = [result.metric_value_location.metric.params for result in results]
+    for panel in project.dashboard.model().panels:
+        for value in panel.values:
+            wanted = {"type": value.metric, **value.metric_labels}
+            assert any(wanted.items() <= params.items() for params in measured), wanted
+
+
+def test_rows_like_those_of_training_are_no_drift(place: Place) -> None:
+    later = EmbeddedReviews(name="imdb", source="imdb").read().sample(3000, random_state=9)
+    seen = pd.concat([place.trained.data.train["text"], place.trained.data.validation["text"]])
+    later = later[~later["text"].isin(seen)].drop(columns="label")
+    path = place.predict(later, "reviews.parquet", "deploy.format=jsonl")
+    result = place.monitor(path, "sample=2000", "workspace=null", f"output={place.folder / 'same'}")
+    assert result.comparison.drifted == []
+    assert result.comparison.performance is None
+    assert (result.read, result.compared) == (len(later), 2000)
+    assert result.workspace is None
+    assert "RightAnswers" not in (result.folder / "report.json").read_text()
+
+
+def test_a_model_without_tracking_has_its_reference_beside_it(
+    place: Place, sentences: pd.DataFrame
+) -> None:
+    job = Job(place.folder / "untracked")
+    job.folder.mkdir()
+    quick = ["features=char", "features.max_features=500", "data.limit=600", "tracking=off"]
+    model = train(compose("train", [*quick, *place.settings]), job).model
+    path = place.predict(sentences.head(300), "x.csv", f"deploy.run='{model}'", "tracking=off")
+    result = place.monitor(path, "tracking=off", f"output={place.folder / 'untracked' / 'drift'}")
+    checks = [check.name for check in result.comparison.checks]
+    assert checks == [name for name in CHECKS if name != "unknown"], "it knows no words"
+    (job.folder / "reference" / "rows.parquet").unlink()
+    with pytest.raises(ReferenceMissingError, match=r"the folder of '.*model.skops' keeps no ref"):
+        place.monitor(path, "tracking=off")
+
+
+def test_answers_by_another_rule_are_compared_with_a_reference_by_the_same(place: Place) -> None:
+    later = EmbeddedReviews(name="imdb", source="imdb").read().sample(1500, random_state=8)
+    seen = pd.concat([place.trained.data.train["text"], place.trained.data.validation["text"]])
+    later = later[~later["text"].isin(seen)]
+    rule = ["deploy.threshold=0.9", "deploy.abstain=0.3", "overwrite=true"]
+    path = place.predict(later, "ruled.csv", *rule)
+    assert "unsure" in set(pd.read_csv(path)["prediction"])
+    result = place.monitor(path, "workspace=null", f"output={place.folder / 'ruled'}")
+    assert result.comparison.drifted == []
+    unsure = (result.comparison.rows["prediction"] == "unsure").sum()
+    assert result.comparison.performance.current.rows == len(later) - unsure
+
+
+@pytest.mark.parametrize("text", ["a good film", " ", "日本語 !!!"])
+def test_a_single_row_has_a_report(place: Place, text: str) -> None:
+    frame = pd.DataFrame({"text": [text], "label": ["positive"]})
+    path = place.predict(frame, "one.csv", "overwrite=true")
+    result = place.monitor(path, "workspace=null", f"output={place.folder / 'one'}")
+    assert (result.read, result.compared) == (1, 1)
+    assert "prediction" not in result.comparison.drifted
+    assert (result.folder / "report.html").stat().st_size > 1e6
+
+
+def test_several_classes_and_labels_that_are_none(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    topics = pd.Series(["billing", "log in", 'odd "x"/y'] * 80)
+    frame = pd.DataFrame(
+        {"text": topics + " ticket about " + topics.index.astype(str), "t": topics}
+    )
+    job, path = Job(place.folder / "topics"), write_frame(frame, place.folder / "topics.jsonl")
+    job.folder.mkdir()
+    words = ["data=csv", f"data.path='{path}'", "data.label_column=t", "tracking=off"]
+    model = train(compose("train", [*words, *place.settings]), job).model
+    answered = place.predict(frame.assign(label="5"), "t.csv", f"deploy.run='{model}'",
+                             "tracking=off")  # fmt: skip
+    result = place.monitor(answered, "tracking=off", "label_column=t", "workspace=null")
+    assert result.comparison.performance.current.value == 1
+    assert "Confusion Matrix" in (result.folder / "report.html").read_text()
+    assert place.monitor(answered, "tracking=off").comparison.performance is None
+    assert "column 'label' holds '5', which is no label of the model" in caplog.text
+
+
+def test_what_does_not_fit_is_told(
+    place: Place, drifted: MonitoringResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, never = place.folder / "rt.predictions.csv", f"output={place.folder / 'never'}"
+    frame = pd.read_csv(path)
+    alone = write_frame(frame, place.folder / "alone.csv")
+    with pytest.raises(ConfigError, match="has no report of predict beside it .* or run=best"):
+        place.monitor(alone, never)
+    with pytest.raises(RunNotFoundError, match="run 'nope' was not found"):
+        place.monitor(alone, never, "run=nope")
+    with pytest.raises(InputNotFoundError, match="run is 'nope.skops'"):
+        place.monitor(alone, never, "run=nope.skops")
+    with pytest.raises(MissingColumnError, match="label_column=<name>"):
+        place.monitor(path, never, "label_column=nope")
+    write_frame(frame.assign(prediction="4 stars"), alone)
+    with pytest.raises(ConfigError, match="predicts '4 stars', which the model does not know"):
+        place.monitor(alone, never, "run=best")
+    write_frame(frame.assign(sentiment="4 stars"), alone)
+    with pytest.raises(ConfigError, match="has '4 stars', which the model does not know; expected"):
+        place.monitor(alone, never, "run=best", "label_column=sentiment")
+    assert not (place.folder / "never").exists()
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{place.folder}/outputs/mlflow.db")
+    kept = Path(client.get_run(place.trained.run_id).info.artifact_uri.removeprefix("file://"))
+    (kept / "reference").rename(kept / "elsewhere")
+    try:
+        with pytest.raises(ReferenceMissingError, match=f"run '{place.trained.run_id}' keeps no"):
+            place.monitor(path)
+    finally:
+        (kept / "elsewhere").rename(kept / "reference")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingPackageError, match=r"pip install -e '.\[monitor\]'"):
+        place.monitor(path)
+
+
+def test_the_exit_code_is_for_schedulers(
+    place: Place, drifted: MonitoringResult, starter: Starter
+) -> None:
+    words = ["current=rt.predictions.csv", "workspace=null"]
+    done = starter.run(place.folder, "monitor", *words)
+    assert (done.returncode, done.stderr) == (3, "")
+    for line in (
+        f"(run {place.trained.run_id})",
+        f"1,200 compared with {len(place.trained.data.validation)} validation rows",
+        "fell     ",
+        "right    ",
+        "report   outputs/monitor/",
+        "verdict  drift in characters, words, ",
+    ):
+        assert line in done.stdout
+    assert max(map(len, done.stdout.splitlines()[2:14])) <= 80
+    loose = [f"thresholds.{name}=99" for name in ("distance", "labels", "share", "accuracy")]
+    done = starter.run(place.folder, "monitor", *words, *loose)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "verdict  no drift\n" in done.stdout
+
+
+def browse(page: str, folder: Path, *flags: str) -> str:
+    """Let Chromium open a page on this machine; there is no other for it."""
+    command = [
+        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        "--window-size=1300,3600", "--virtual-time-budget=20000", f"--user-data-dir={folder}",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", *flags, page,
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
+    return done.stdout
+
+
+@needs_browser
+def test_the_page_opens_without_a_network_and_draws_its_plots(
+    drifted: MonitoringResult, tmp_path: Path
+) -> None:
+    page = (drifted.folder / "report.html").as_uri()
+    document = browse(page, tmp_path / "one", "--dump-dom")
+    count = len(drifted.comparison.drifted)
+    for expected in (f"Drift in {count} of 11 checks", "Words that fell", "Accuracy over time",
+                     "Dataset Drift is detected", "Confusion Matrix"):  # fmt: skip
+        assert expected in document
+    # Words, accuracy, two small plots per column, confusion matrices.
+    assert document.count('<svg class="main-svg"') >= 16
+
+    picture = tmp_path / "report.png"
+    browse(page, tmp_path / "two", f"--screenshot={picture}")
+    pixels = matplotlib.image.imread(picture)[:, :, :3]
+    assert pixels.shape == (3600, 1300, 3)
+    red = (pixels[:, :, 0] > 0.85) & (pixels[:, :, 1:].max(axis=2) < 0.1)
+    assert red.sum() > 5000, "bars of the current rows"
+    assert red[400:1200].any(), "words and accuracy stand at the top"
+    assert len(np.unique((pixels * 255).astype(int) @ [1, 256, 65536])) > 50
+
+
+@needs_browser
+def test_the_dashboard_draws_its_plots(drifted: MonitoringResult, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [Path(sys.executable).parent / "evidently", "ui", "--workspace", drifted.workspace,
+               "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
+    server = subprocess.Popen(
+        list(map(str, command)), env=os.environ | {"DO_NOT_TRACK": "1"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_for(lambda: urllib.request.urlopen(address, timeout=1).status == 200)
+        project = uuid.uuid5(uuid.NAMESPACE_OID, "sentiment")
+        page = f"{address}/projects/{project}"
+        document = browse(page, tmp_path, "--dump-dom")
+    finally:
+        server.terminate()
+        server.wait()
+    for title in ("Rows", "Accuracy", "Alarms", "Texts", "Answers", "Words", "Quality"):
+        assert f">{title}<" in document
+    for check in CHECKS:
+        assert f">{check}<" in document
+
+
+def wait_for(ready: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if ready():
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise TimeoutError
