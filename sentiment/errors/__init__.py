@@ -1,0 +1,75 @@
+"""Errors a person can mend.
+
+Each constructor takes facts and composes the message: what was found, what was expected and
+what to do about it. Where a caller would naturally catch a builtin exception, the class is one.
+"""
+
+from sentiment.errors.base import (
+    ConfigError,
+    MissingPackageError,
+    SentimentError,
+    quote_list,
+    suggest,
+)
+from sentiment.errors.inputs import (
+    ChangedInputError,
+    DatabaseError,
+    EmptyDataError,
+    InputNotFoundError,
+    MissingColumnError,
+    OutputBusyError,
+    OutputExistsError,
+    UnfinishedOutputError,
+    UnreadableFileError,
+)
+from sentiment.errors.runs import (
+    ClusterError,
+    IncomparableRunsError,
+    NoPredictionsError,
+    NothingToRollBackError,
+    ReferenceMissingError,
+    RunNotFoundError,
+    StepFailedError,
+    TrackingStoreError,
+    UnexplainableModelError,
+    UntrustedModelError,
+)
+from sentiment.errors.training import (
+    BadRowsError,
+    FitError,
+    TooFewClassesError,
+    TooFewRowsError,
+    UnsavableModelError,
+)
+
+__all__ = [
+    "BadRowsError",
+    "ChangedInputError",
+    "ClusterError",
+    "ConfigError",
+    "DatabaseError",
+    "EmptyDataError",
+    "FitError",
+    "IncomparableRunsError",
+    "InputNotFoundError",
+    "MissingColumnError",
+    "MissingPackageError",
+    "NoPredictionsError",
+    "NothingToRollBackError",
+    "OutputBusyError",
+    "OutputExistsError",
+    "ReferenceMissingError",
+    "RunNotFoundError",
+    "SentimentError",
+    "StepFailedError",
+    "TooFewClassesError",
+    "TooFewRowsError",
+    "TrackingStoreError",
+    "UnexplainableModelError",
+    "UnfinishedOutputError",
+    "UnreadableFileError",
+    "UnsavableModelError",
+    "UntrustedModelError",
+    "quote_list",
+    "suggest",
+]
