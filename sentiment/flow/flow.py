@@ -13,7 +13,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from sentiment import provenance
-from sentiment.errors import ConfigError, MissingPackageError, SentimentError
+from sentiment.config import explain_error
+from sentiment.errors import ConfigError, MissingPackageError
 from sentiment.flow.steps import Facts, Steps
 from sentiment.stages import SilentObserver, Stage, StageObserver, Stages
 
@@ -129,6 +130,7 @@ class _Tasks:
     def run(self) -> FlowResult:
         """Run all steps."""
         steps, cfg = self._steps, self._cfg
+        self._do("check settings", steps.check_settings)
         data = self._do("check data", steps.check_data)
         show_table("data", [data])
         words = steps.list_words("train")
@@ -212,8 +214,8 @@ class _Tasks:
 
 def _may_pass(task: Any, run: Any, state: Any) -> bool:
     """Return whether another try may help: a mistake stays one, a connection may come back."""
-    error = state.result(raise_on_failure=False)
-    return not isinstance(error, SentimentError) or isinstance(error, ConnectionError)
+    mistake = explain_error(state.result(raise_on_failure=False))
+    return mistake is None or isinstance(mistake, ConnectionError)
 
 
 def show_table(key: str, rows: list[Facts]) -> None:

@@ -19,9 +19,10 @@ from sentiment.config import Job, compose, make, quote_free_text
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
 from sentiment.errors import StepFailedError
-from sentiment.files.opening import is_database, list_inputs
+from sentiment.files.opening import is_database, list_inputs, open_input
 from sentiment.files.origins import strip_compression
 from sentiment.prediction import predict_files
+from sentiment.prediction.choices import choose_text_column
 from sentiment.tracking import Tracker
 from sentiment.training import train
 
@@ -50,6 +51,20 @@ class Steps:
     def list_words(self, script: str) -> list[str]:
         """Return the settings of a script as its command line would have them."""
         return quote_free_text(shlex.split(self.cfg[script]))
+
+    def check_settings(self) -> Facts:
+        """Look at the settings of every script, and at the input, before the work begins."""
+        self._compose("train", self.list_words("train"))
+        self._compose("promote", self.list_words("promote"))
+        if self.cfg.input is None:
+            return {"input": None}
+        cfg = self._compose_prediction()
+        self._compose("monitor", ["current=x", *self.list_words("monitor")])
+        inputs = [cfg.input] if is_database(cfg.input) else list_inputs(cfg.input)[0]
+        for one in inputs:
+            source = open_input(one, cfg.encoding, cfg.sep, cfg.table, cfg.query)
+            choose_text_column(source, cfg.text_column)
+        return {"input": cfg.input}
 
     def check_data(self) -> Facts:
         """Read, check and split the data; return what is told of them."""
@@ -117,9 +132,7 @@ class Steps:
 
     def predict(self) -> list[Facts]:
         """Predict the input with the champion; return what is told of each output."""
-        own = [f"input={self.cfg.input}", f"deploy.run=models:/{self.cfg.name}@{CHAMPION}"]
-        own.append(f"output={self._choose_output()}")
-        cfg = self._compose("predict", [*quote_free_text(own), *self.list_words("predict")])
+        cfg = self._compose_prediction()
         return [
             {
                 "output": str(one.output),
@@ -130,6 +143,11 @@ class Steps:
             }
             for one in predict_files(cfg)
         ]
+
+    def _compose_prediction(self) -> DictConfig:
+        own = [f"input={self.cfg.input}", f"deploy.run=models:/{self.cfg.name}@{CHAMPION}"]
+        own.append(f"output={self._choose_output()}")
+        return self._compose("predict", [*quote_free_text(own), *self.list_words("predict")])
 
     def _choose_output(self) -> Path:
         """Return where predictions go, in a folder that no other run of the flow has."""

@@ -1,0 +1,256 @@
+"""The flow, with real Prefect on a server of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+from conftest import ROOT, write_frame
+from hydra.errors import HydraException
+
+from sentiment.config import compose, explain_error, quote_free_text
+from sentiment.data.datasets import EmbeddedReviews
+from sentiment.errors import ConfigError, MissingColumnError, TrackingStoreError
+from sentiment.flow.flow import FlowResult, run_flow
+from sentiment.flow.steps import Steps
+
+pytest.importorskip("prefect", reason="Prefect is not installed: pip install 'sentiment[flow]'")
+Flow = Callable[..., FlowResult]
+QUICK = "data=csv data.path='{data}' features=tfidf_unigram features.max_features={features}"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Prefect server on loopback, for this module."""
+    home = tmp_path_factory.mktemp("prefect")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(home))
+        patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+        from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+        from prefect.testing.utilities import prefect_test_harness
+
+        with temporary_settings({PREFECT_HOME: home}), prefect_test_harness():
+            yield str(PREFECT_API_URL.value())
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    """1,600 reviews, half of each label, in no order."""
+    frame = EmbeddedReviews(name="imdb", source="imdb").read()
+    return frame.groupby("label").head(800).sample(frac=1, random_state=1)[["text", "label"]]
+
+
+@pytest.fixture
+def flow(server: str, frame: pd.DataFrame, tmp_path: Path) -> Flow:
+    write_frame(frame[:900], tmp_path / "data.csv")
+    write_frame(frame[900:], tmp_path / "new.csv")
+
+    def run(*words: str, features: int = 2000, data: str = "data.csv") -> FlowResult:
+        own = [
+            f"outputs={tmp_path}/outputs",
+            f"train={QUICK.format(data=tmp_path / data, features=features)}",
+            f"input={tmp_path}/new.csv", "promote=resamples=200", "flow.retry_delay=0",
+        ]  # fmt: skip
+        named = {word.partition("=")[0] for word in words}
+        kept = [word for word in own if word.partition("=")[0] not in named]
+        cfg = compose("flow", quote_free_text([*kept, *words]))
+        return run_flow(cfg, ROOT / "scripts")
+
+    return run
+
+
+def read_aliases(tmp_path: Path) -> dict[str, str]:
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
+    model = client.get_registered_model("sentiment")
+    return {
+        alias: client.get_model_version("sentiment", version).run_id
+        for alias, version in model.aliases.items()
+    }
+
+
+def test_a_model_lives_and_is_followed_by_others(
+    flow: Flow, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Train, promote, predict, monitor; better and worse challengers, other data, drift."""
+    first = flow()
+    assert first.promotion["outcome"] == "promoted"
+    assert first.data["rows"] == 900
+    [output] = first.predictions
+    assert (output["read"], output["written"], output["rejected"]) == (700, 700, 0)
+    written = pd.read_csv(output["output"])
+    assert (written["prediction"] == written["label"]).mean() > 0.7
+    assert not first.drifted
+    assert Path(first.monitoring[0]["report"]).is_file()
+    assert read_aliases(tmp_path) == {"champion": first.run}
+
+    # Nothing is trained twice.
+    again = flow()
+    assert (again.run, again.promotion["outcome"]) == (first.run, "unchanged")
+
+    # A challenger that knows five words.
+    worse = flow(features=5)
+    assert worse.run != first.run
+    assert worse.promotion["outcome"] == "refused"
+    assert "accuracy is worse by" in worse.promotion["sentence"]
+    assert Path(worse.promotion["page"]).is_file()
+    assert read_aliases(tmp_path)["champion"] == first.run
+
+    # More data: the same settings take the place of the old champion without a fight.
+    write_frame(frame[:1100], tmp_path / "more.csv")
+    newer = flow(data="more.csv")
+    assert newer.promotion["outcome"] == "promoted"
+    assert (
+        "forced: the settings of the champion, trained on newer data"
+        in (newer.promotion["sentence"])
+    )
+    assert read_aliases(tmp_path) == {"champion": newer.run, "previous": first.run}
+
+    # Yet more data, and worse settings: those of the champion win on the same rows.
+    write_frame(frame[:1300], tmp_path / "most.csv")
+    defended = flow(data="most.csv", features=5)
+    assert "are better: " in defended.promotion["sentence"]
+    champion = read_aliases(tmp_path)["champion"]
+    assert champion not in (defended.run, newer.run)
+    run = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db").get_run(champion)
+    assert run.data.params["features.max_features"] == "2000"
+    assert run.data.tags["data.fingerprint"] == defended.data["fingerprint"]
+
+    # Other texts.
+    sentences = EmbeddedReviews(name="rotten_tomatoes", source="rotten_tomatoes").read()
+    shifted = write_frame(sentences.sample(700, random_state=1)[["text"]], tmp_path / "short.csv")
+    drifted = flow(f"input={shifted}", data="most.csv")
+    assert drifted.drifted
+    assert {"characters", "words"} <= set(drifted.monitoring[0]["drifted"])
+
+    # Back.
+    steps = Steps(
+        compose("flow", quote_free_text([f"outputs={tmp_path}/outputs"])), ROOT / "scripts"
+    )
+    before = read_aliases(tmp_path)
+    assert steps.roll_back()["outcome"] == "rolled back"
+    assert read_aliases(tmp_path)["champion"] == before["previous"]
+
+
+def test_a_step_that_fails_leaves_the_champion(
+    flow: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = flow("input=null")
+    assert read_aliases(tmp_path) == {"champion": first.run}
+
+    def fail(self: Steps) -> None:
+        raise RuntimeError("the disk is on fire")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Steps, "predict", fail)
+        with pytest.raises(RuntimeError, match="the disk is on fire"):
+            flow(features=2500, data="data.csv")
+    assert read_aliases(tmp_path)["champion"] == first.run
+    with monkeypatch.context() as patch:
+        patch.setattr("sentiment.flow.steps.train", lambda *_: fail)
+        with pytest.raises(AttributeError):
+            flow(features=1500)
+    assert read_aliases(tmp_path)["champion"] == first.run
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        (RuntimeError("it rains"), 3),
+        (TrackingStoreError("x", "nobody answers"), 3),
+        (ConfigError(["no."]), 1),
+    ],
+)
+def test_what_may_pass_is_tried_again(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, error: Exception, tries: int
+) -> None:
+    calls = []
+
+    def fail(self: Steps) -> None:
+        calls.append(self)
+        raise error
+
+    monkeypatch.setattr(Steps, "check_data", fail)
+    with pytest.raises(type(error)):
+        flow()
+    assert len(calls) == tries
+
+
+def test_mistakes_are_told_before_the_work(flow: Flow, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(MissingColumnError, match="its columns are 'a' and 'b'"):
+        flow(f"input={tmp_path}/odd.csv")
+    with pytest.raises(HydraException) as caught:
+        flow("predict=typo=1", "flow.retry_delay=100")
+    assert "there is no setting 'typo'" in str(explain_error(caught.value))
+    with pytest.raises(ConfigError, match=r"flow.cron is 'at night'; expected five fields"):
+        flow("flow.cron=at night")
+    with pytest.raises(ConfigError, match="there is no input to predict"):
+        flow("input=null", "monitor=sample=10")
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_tables_are_kept_as_artifacts(flow: Flow) -> None:
+    from prefect.client.orchestration import get_client
+
+    result = flow("input=null")
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(limit=50) if hasattr(client, "read_artifacts") else None
+    assert found is not None
+    tables = {one.key: json.loads(one.data) for one in found if one.type == "table"}
+    assert any(row["fingerprint"] == result.data["fingerprint"] for row in tables["data"])
+
+
+def run_process(server: str | None, folder: Path, *words: str) -> subprocess.Popen[str]:
+    env = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
+    env |= {"PREFECT_HOME": str(folder / "prefect")} | (
+        {"PREFECT_API_URL": server} if server else {}
+    )
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts" / "flow.py"), *words],
+        cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_it_runs_without_a_server(flow: Flow, tmp_path: Path) -> None:
+    train = QUICK.format(data="data.csv", features=2000)
+    words = [f"train={train}", "input=new.csv", "promote=resamples=200"]
+    process = run_process(None, tmp_path, *words)
+    printed, told = process.communicate(timeout=180)
+    assert process.returncode == 0, told
+    assert "is the champion of sentiment as version 1, the first" in printed
+    assert "monitor  no drift in 700 rows" in printed
+    assert told == ""
+
+
+def test_a_search_may_train(flow: Flow) -> None:
+    words = "data.limit=null search.n_trials=2 model.alpha=0.1,1"
+    result = flow("search=naive_bayes", "input=null", f"train={words} data=rotten_tomatoes")
+    assert result.promotion["outcome"] == "promoted"
+    assert result.data["data"] == "rotten_tomatoes"
+
+
+def test_a_schedule_waits_for_its_time(server: str, tmp_path: Path) -> None:
+    from prefect.client.orchestration import get_client
+
+    process = run_process(server, tmp_path, 'flow.cron="0 3 * * *"', "name=nightly")
+    try:
+        found: list[Any] = []
+        end = time.monotonic() + 90
+        while not found and time.monotonic() < end and process.poll() is None:
+            time.sleep(0.5)
+            with get_client(sync_client=True) as client:
+                found = [one for one in client.read_deployments() if one.name == "nightly"]
+        assert found, process.stderr.read() if process.poll() is not None else "not there"
+        assert [one.schedule.cron for one in found[0].schedules] == ["0 3 * * *"]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    assert process.returncode in (0, 130)
