@@ -91,9 +91,7 @@ class Steps:
         cfg = self._compose("compare", [f"a={first}", f"b={second}", *self._list_common()])
         result = compare(cfg, "python scripts/flow.py")
         rules = self._compose("promote", self.cfg.promote)
-        reasons = find_reasons(
-            result.comparison.duels[0], rules.metric, rules.alpha, rules.margin
-        )
+        reasons = find_reasons(result.comparison.duels[0], rules.metric, rules.alpha, rules.margin)
         return describe(result) | {"reasons": reasons, "page": str(result.page)}
 
     def promote(self, run: str, force: str | None = None) -> Facts:

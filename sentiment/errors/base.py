@@ -1,0 +1,75 @@
+"""What all errors are, and how their messages are composed."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+
+def quote_list(names: Iterable[object]) -> str:
+    """Return names as a readable list: ``'a', 'b' and 'c'``."""
+    quoted = [repr(str(name)) for name in names]
+    if len(quoted) <= 1:
+        return "".join(quoted) or "nothing"
+    return f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+
+
+def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return ``" Did you mean 'x'?"`` for the known name closest to `name`, or nothing.
+
+    `cutoff` is the least similarity, as `difflib.SequenceMatcher.ratio` has it.
+    """
+    folded = {other.lower(): other for other in known}
+    close = get_close_matches(name.lower(), folded, n=1, cutoff=cutoff)
+    return f" Did you mean {folded[close[0]]!r}?" if close else ""
+
+
+def make_printable(text: str, length: int = 200) -> str:
+    """Return the beginning of `text`, which may quote a file, with control characters escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:length])
+
+
+class SentimentError(Exception):
+    """Base of every error that the person at the keyboard can mend.
+
+    Attributes
+    ----------
+    exit_code : int
+        What a script that stops at it ends with.
+    """
+
+    exit_code = 2
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The jobs of a sweep send their errors home; the message is composed already.
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(
+    kind: type[SentimentError], args: tuple[Any, ...], state: dict[str, Any]
+) -> SentimentError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigError(SentimentError, ValueError):
+    """The configuration cannot be run; names every problem found, not only the first.
+
+    Parameters
+    ----------
+    problems : sequence of str
+        One sentence or two per problem.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = list(problems)
+        if len(self.problems) == 1:
+            message = self.problems[0]
+        else:
+            listed = "\n".join(f"  - {problem}" for problem in self.problems)
+            message = f"{len(self.problems)} problems in the configuration:\n{listed}"
+        super().__init__(message)

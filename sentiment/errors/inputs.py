@@ -1,0 +1,127 @@
+"""What is wrong with what is read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sentiment.errors.base import SentimentError, make_printable, quote_list, suggest
+
+
+class InputNotFoundError(SentimentError, FileNotFoundError):
+    """A file or folder to read is not there."""
+
+    def __init__(self, path: Path, setting: str, expected: str = "a file") -> None:
+        found = "it is a folder" if path.is_dir() else "it is a file" if path.exists() else ""
+        if found:
+            message = f"{setting} is '{path}', but {found}; expected {expected}."
+        else:
+            # Names with the same ending are similar already.
+            nearest = suggest(path.name, _names_in(path.parent), cutoff=0.8)
+            where = "" if path.is_absolute() else f" (looked in '{Path.cwd()}')"
+            message = (
+                f"{setting} is '{path}', but there is no such file or folder{where}; "
+                f"expected {expected}.{nearest}"
+            )
+        super().__init__(message)
+
+
+def _names_in(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+
+
+class UnreadableFileError(SentimentError, ValueError):
+    """A file is there, but is not what its name promises."""
+
+    def __init__(self, path: Path, expected: str, reason: str) -> None:
+        super().__init__(
+            f"'{path}' cannot be read as {expected}: {make_printable(reason.strip().rstrip('.'))}. "
+            "Check that the file is complete and that its ending names its format "
+            "(.csv, .parquet, .jsonl)."
+        )
+
+
+class EmptyDataError(SentimentError, ValueError):
+    """There is not a single row to work on."""
+
+    def __init__(self, where: str, reason: str = "it has no rows") -> None:
+        super().__init__(f"{where} holds no data: {reason}. Expected at least one row with a text.")
+
+
+class MissingColumnError(SentimentError, KeyError):
+    """A table lacks a column that was asked for, or that had to be guessed."""
+
+    def __init__(self, path: Path, wanted: str | None, found: Sequence[str], setting: str) -> None:
+        if wanted is None:
+            lacks = "has no column that is known to hold texts"
+            nearest = ""
+        else:
+            lacks = f"has no column {wanted!r}"
+            nearest = suggest(wanted, found)
+        super().__init__(
+            f"'{path}' {lacks}; its columns are {quote_list(found)}.{nearest} "
+            f"Name the column with {setting}=<name>."
+        )
+
+
+class NoPredictionsError(SentimentError, KeyError):
+    """A file to monitor is none that predict has written."""
+
+    def __init__(self, path: Path, found: Sequence[str]) -> None:
+        super().__init__(
+            f"'{path}' has no columns 'prediction' and 'probability', which predict writes; its "
+            f"columns are {quote_list(found)}. Predict it first: "
+            f"python scripts/predict.py 'input={path}'."
+        )
+
+
+class BadRowsError(SentimentError, ValueError):
+    """Rows cannot be used and the configuration says not to drop them."""
+
+    def __init__(self, counts: dict[str, int], rows: int) -> None:
+        listed = ", ".join(f"{reason.replace('_', ' ')}: {n:,}" for reason, n in counts.items())
+        super().__init__(
+            f"{sum(counts.values()):,} of {rows:,} rows cannot be used ({listed}) and "
+            "data.on_bad_rows=error. Mend them, or drop them with data.on_bad_rows=drop."
+        )
+
+
+class TooFewClassesError(SentimentError, ValueError):
+    """Classification needs two classes at least."""
+
+    def __init__(self, classes: Sequence[str], where: str) -> None:
+        super().__init__(
+            f"{where} has {len(classes)} class{'es' * (len(classes) != 1)} "
+            f"({quote_list(classes)}); expected two or more. "
+            "Check that the label column is the right one and that the file is not sorted and cut."
+        )
+
+
+class TooFewRowsError(SentimentError, ValueError):
+    """A class, or the whole data set, is too small to be split."""
+
+    def __init__(self, label: str, rows: int, needed: int, purpose: str) -> None:
+        super().__init__(
+            f"class {label!r} has {rows:,} row{'s' * (rows != 1)}, but {purpose} needs at least "
+            f"{needed:,} of each class. Add rows, merge or remove rare classes, or raise "
+            "data.limit."
+        )
+
+
+class DatabaseError(SentimentError, ConnectionError):
+    """A database cannot be reached, or refuses what it was asked."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"the database '{url}' cannot be read: {reason.strip().rstrip('.')}. "
+            "Check the address in input, and table or query."
+        )
+
+
+class ChangedInputError(SentimentError, ValueError):
+    """What was read of an input is not there any more, so that nobody can go on behind it."""
+
+    def __init__(self, name: str, rows: int) -> None:
+        super().__init__(
+            f"the first {rows:,} rows of '{name}' are not those that the unfinished output was "
+            "begun with. Begin anew with overwrite=true; ORDER BY in a query keeps the order of "
+            "its rows."
+        )
