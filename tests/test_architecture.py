@@ -27,7 +27,7 @@ FLOORS = [
     {"monitoring", "scoring"},
     {"distribution"},
     {"comparison", "prediction", "training"},
-    {"sweeps"},
+    {"flow", "sweeps"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Where big libraries may be imported; and rich, which prints, nowhere.
@@ -36,6 +36,7 @@ ONLY_IN = {
     "evidently": {"monitoring"},
     "hydra": {"config", "sweeps"},
     "optuna": {"sweeps"},
+    "prefect": {"flow"},
     "distributed": {"distribution"},
     "sqlalchemy": {"files", "sweeps", "tracking"},
     "matplotlib": {"figures", "sweeps"},

@@ -23,6 +23,7 @@ from sentiment.errors import (
     ReferenceMissingError,
     RunNotFoundError,
     SentimentError,
+    StepFailedError,
     TooFewClassesError,
     TooFewRowsError,
     TrackingStoreError,
@@ -158,6 +159,11 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         ConnectionError,
         "the database 'sqlite:///x.db' cannot be read: no such table: y. Check the address in "
         "input, and table or query.",
+    ),
+    (
+        StepFailedError("search", "exit code 1."),
+        RuntimeError,
+        "the step 'search' of the flow failed: exit code 1.",
     ),
     (
         ClusterError("tcp://x:1", "nobody answers."),

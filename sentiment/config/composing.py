@@ -174,12 +174,12 @@ class FlowConfig:
     """What ``conf/flow.yaml`` holds."""
 
     tracking: Any = MISSING
-    train: list[str] = field(default_factory=list)
+    train: str = ""
     search: str | None = None
     input: str | None = None
-    predict: list[str] = field(default_factory=list)
-    monitor: list[str] = field(default_factory=list)
-    promote: list[str] = field(default_factory=list)
+    predict: str = ""
+    monitor: str = ""
+    promote: str = ""
     name: str = "sentiment"
     outputs: str = "outputs"
     flow: Schedule = field(default_factory=Schedule)

@@ -6,8 +6,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
 from hydra.errors import HydraException
 
-# Settings that are text as it stands: paths, queries, reviews.
-_FREE_TEXT = {"deploy.run", "deploy.threshold", "force", "input", "output", "query", "text"}
+# Settings that are text as it stands: paths, queries, reviews, the words of other scripts.
+_FREE_TEXT = {
+    *("current", "input", "output", "deploy.run", "query", "text", "force"),
+    *("deploy.threshold", "flow.cron", "train", "predict", "monitor", "promote"),
+}
 
 
 def quote_free_text(words: list[str]) -> list[str]:

@@ -6,41 +6,40 @@ what to do about it. Where a caller would naturally catch a builtin exception, t
 
 from sentiment.errors.base import (
     ConfigError,
+    MissingPackageError,
     SentimentError,
     quote_list,
     suggest,
 )
 from sentiment.errors.inputs import (
-    BadRowsError,
     ChangedInputError,
     DatabaseError,
     EmptyDataError,
     InputNotFoundError,
     MissingColumnError,
-    NoPredictionsError,
-    TooFewClassesError,
-    TooFewRowsError,
-    UnreadableFileError,
-)
-from sentiment.errors.models import (
-    FitError,
-    UnexplainableModelError,
-    UnsavableModelError,
-    UntrustedModelError,
-)
-from sentiment.errors.outputs import (
     OutputBusyError,
     OutputExistsError,
     UnfinishedOutputError,
+    UnreadableFileError,
 )
 from sentiment.errors.runs import (
     ClusterError,
     IncomparableRunsError,
-    MissingPackageError,
+    NoPredictionsError,
     NothingToRollBackError,
     ReferenceMissingError,
     RunNotFoundError,
+    StepFailedError,
     TrackingStoreError,
+    UnexplainableModelError,
+    UntrustedModelError,
+)
+from sentiment.errors.training import (
+    BadRowsError,
+    FitError,
+    TooFewClassesError,
+    TooFewRowsError,
+    UnsavableModelError,
 )
 
 __all__ = [
@@ -62,6 +61,7 @@ __all__ = [
     "ReferenceMissingError",
     "RunNotFoundError",
     "SentimentError",
+    "StepFailedError",
     "TooFewClassesError",
     "TooFewRowsError",
     "TrackingStoreError",

@@ -1,4 +1,4 @@
-"""What all errors are, and how their messages are composed."""
+"""What all errors have in common."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -73,3 +73,13 @@ class ConfigError(SentimentError, ValueError):
             listed = "\n".join(f"  - {problem}" for problem in self.problems)
             message = f"{len(self.problems)} problems in the configuration:\n{listed}"
         super().__init__(message)
+
+
+class MissingPackageError(SentimentError, ImportError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, purpose: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs {package}, which is not installed. Install it with "
+            f"pip install -e '.[{extra}]'."
+        )

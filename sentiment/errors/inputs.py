@@ -1,4 +1,4 @@
-"""What is wrong with what is read."""
+"""What may be wrong with files, tables and databases that are read or written."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,47 +62,14 @@ class MissingColumnError(SentimentError, KeyError):
         )
 
 
-class NoPredictionsError(SentimentError, KeyError):
-    """A file to monitor is none that predict has written."""
+class ChangedInputError(SentimentError, ValueError):
+    """What was read of an input is not there any more, so that nobody can go on behind it."""
 
-    def __init__(self, path: Path, found: Sequence[str]) -> None:
+    def __init__(self, name: str, rows: int) -> None:
         super().__init__(
-            f"'{path}' has no columns 'prediction' and 'probability', which predict writes; its "
-            f"columns are {quote_list(found)}. Predict it first: "
-            f"python scripts/predict.py 'input={path}'."
-        )
-
-
-class BadRowsError(SentimentError, ValueError):
-    """Rows cannot be used and the configuration says not to drop them."""
-
-    def __init__(self, counts: dict[str, int], rows: int) -> None:
-        listed = ", ".join(f"{reason.replace('_', ' ')}: {n:,}" for reason, n in counts.items())
-        super().__init__(
-            f"{sum(counts.values()):,} of {rows:,} rows cannot be used ({listed}) and "
-            "data.on_bad_rows=error. Mend them, or drop them with data.on_bad_rows=drop."
-        )
-
-
-class TooFewClassesError(SentimentError, ValueError):
-    """Classification needs two classes at least."""
-
-    def __init__(self, classes: Sequence[str], where: str) -> None:
-        super().__init__(
-            f"{where} has {len(classes)} class{'es' * (len(classes) != 1)} "
-            f"({quote_list(classes)}); expected two or more. "
-            "Check that the label column is the right one and that the file is not sorted and cut."
-        )
-
-
-class TooFewRowsError(SentimentError, ValueError):
-    """A class, or the whole data set, is too small to be split."""
-
-    def __init__(self, label: str, rows: int, needed: int, purpose: str) -> None:
-        super().__init__(
-            f"class {label!r} has {rows:,} row{'s' * (rows != 1)}, but {purpose} needs at least "
-            f"{needed:,} of each class. Add rows, merge or remove rare classes, or raise "
-            "data.limit."
+            f"the first {rows:,} rows of '{name}' are not those that the unfinished output was "
+            "begun with. Begin anew with overwrite=true; ORDER BY in a query keeps the order of "
+            "its rows."
         )
 
 
@@ -116,12 +83,32 @@ class DatabaseError(SentimentError, ConnectionError):
         )
 
 
-class ChangedInputError(SentimentError, ValueError):
-    """What was read of an input is not there any more, so that nobody can go on behind it."""
+class OutputExistsError(SentimentError, FileExistsError):
+    """An output file is there already."""
 
-    def __init__(self, name: str, rows: int) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__(
-            f"the first {rows:,} rows of '{name}' are not those that the unfinished output was "
-            "begun with. Begin anew with overwrite=true; ORDER BY in a query keeps the order of "
-            "its rows."
+            f"'{path}' is already there and is not overwritten. "
+            "Name another file with output=<file>, or say overwrite=true."
+        )
+
+
+class UnfinishedOutputError(SentimentError, FileExistsError):
+    """What another job left unfinished stands where an output is to be written."""
+
+    def __init__(self, path: Path, differences: Sequence[str]) -> None:
+        super().__init__(
+            f"'{path}' is the unfinished output of another job: {'; '.join(differences)}. Give "
+            "that job's command again to finish it, name another file with output=<file>, or drop "
+            "what is there with overwrite=true."
+        )
+
+
+class OutputBusyError(SentimentError, BlockingIOError):
+    """Another process is writing the output."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"another process is writing '{path}'. Wait for it, or name another file with "
+            "output=<file>."
         )

@@ -1,8 +1,9 @@
-"""What is wrong with runs, with the stores that keep them and with what they need."""
+"""What may be wrong with runs, their models and what is done with them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from sentiment.errors.base import SentimentError
+from sentiment.errors.base import SentimentError, make_printable, quote_list
 
 
 class RunNotFoundError(SentimentError, LookupError):
@@ -10,6 +11,47 @@ class RunNotFoundError(SentimentError, LookupError):
 
     def __init__(self, wanted: str, store: str, remedy: str) -> None:
         super().__init__(f"{wanted} was not found in the tracking store '{store}'. {remedy}")
+
+
+class TrackingStoreError(SentimentError, ConnectionError):
+    """The tracking store cannot be reached or opened."""
+
+    def __init__(self, uri: str, reason: str) -> None:
+        super().__init__(
+            f"the tracking store '{uri}' cannot be used: {reason.strip().rstrip('.')}. "
+            "Check tracking.uri, or train without tracking: tracking=off."
+        )
+
+
+class UntrustedModelError(SentimentError, ValueError):
+    """A model file holds something that this project does not load."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"the model '{path}' is not loaded: {make_printable(reason)}. Only skops files made of "
+            "scikit-learn parts that this project itself writes are trusted; train the model anew."
+        )
+
+
+class UnexplainableModelError(SentimentError, TypeError):
+    """A model has no weights by which its answers could be explained."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"the answers of {model} cannot be explained by terms, which takes a linear model. "
+            "Leave explain at false, or choose the run of such a model: deploy.run=<id>."
+        )
+
+
+class NoPredictionsError(SentimentError, KeyError):
+    """A file to monitor is none that predict has written."""
+
+    def __init__(self, path: Path, found: Sequence[str]) -> None:
+        super().__init__(
+            f"'{path}' has no columns 'prediction' and 'probability', which predict writes; its "
+            f"columns are {quote_list(found)}. Predict it first: "
+            f"python scripts/predict.py 'input={path}'."
+        )
 
 
 class ReferenceMissingError(SentimentError, LookupError):
@@ -41,16 +83,6 @@ class NothingToRollBackError(SentimentError, LookupError):
         )
 
 
-class TrackingStoreError(SentimentError, ConnectionError):
-    """The tracking store cannot be reached or opened."""
-
-    def __init__(self, uri: str, reason: str) -> None:
-        super().__init__(
-            f"the tracking store '{uri}' cannot be used: {reason.strip().rstrip('.')}. "
-            "Check tracking.uri, or train without tracking: tracking=off."
-        )
-
-
 class ClusterError(SentimentError, ConnectionError):
     """A cluster cannot be reached, or does not do its work."""
 
@@ -61,11 +93,8 @@ class ClusterError(SentimentError, ConnectionError):
         )
 
 
-class MissingPackageError(SentimentError, ImportError):
-    """An optional package is not installed."""
+class StepFailedError(SentimentError, RuntimeError):
+    """A step of a flow that is a process of its own did not do its work."""
 
-    def __init__(self, package: str, purpose: str, extra: str) -> None:
-        super().__init__(
-            f"{purpose} needs {package}, which is not installed. Install it with "
-            f"pip install -e '.[{extra}]'."
-        )
+    def __init__(self, step: str, reason: str) -> None:
+        super().__init__(f"the step {step!r} of the flow failed: {reason.strip().rstrip('.')}.")

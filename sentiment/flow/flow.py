@@ -70,7 +70,8 @@ def run_flow(cfg: DictConfig, scripts: Path, observer: StageObserver | None = No
         A step cannot be done.
     """
     _check_settings(cfg)
-    return _make_flow(cfg, scripts, observer)()  # type: ignore[no-any-return]
+    result: FlowResult = _make_flow(cfg, scripts, observer)()
+    return result
 
 
 def serve_flow(cfg: DictConfig, scripts: Path) -> None:
@@ -92,9 +93,11 @@ def _check_settings(cfg: DictConfig) -> None:
     if cfg.flow.retries < 0 or cfg.flow.retry_delay < 0 or cfg.flow.cache_hours < 0:
         problems.append("flow.retries, flow.retry_delay and flow.cache_hours are 0 or more.")
     if cfg.flow.cron is not None:
-        from croniter import croniter
+        from prefect.client.schemas.schedules import CronSchedule
 
-        if not croniter.is_valid(cfg.flow.cron):
+        try:
+            CronSchedule(cron=cfg.flow.cron)
+        except ValueError:
             problems.append(
                 f'flow.cron is {cfg.flow.cron!r}; expected five fields: flow.cron="0 3 * * *".'
             )
@@ -106,9 +109,9 @@ def _check_settings(cfg: DictConfig) -> None:
 
 def _make_flow(cfg: DictConfig, scripts: Path, observer: StageObserver | None) -> Any:
     """Return the flow as Prefect has it."""
-    # Nobody is told of what is run here, and what a script prints stays readable.
+    # Nobody is told of what is run here, and an error is told once, by whoever called.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     from prefect import flow
 
     steps = Steps(cfg, scripts)
@@ -128,7 +131,7 @@ class _Tasks:
         steps, cfg = self._steps, self._cfg
         data = self._do("check data", steps.check_data)
         show_table("data", [data])
-        words = list(cfg.train)
+        words = steps.list_words("train")
         run = self._train("train", words, data["fingerprint"])
         champion = self._do("find champion", steps.find_champion)
         before = champion["version"] if champion else None
@@ -152,22 +155,26 @@ class _Tasks:
         """Promote the run, or the settings of the champion on the same data if they are better."""
         steps = self._steps
         if champion is None or champion["fingerprint"] == fingerprint:
-            return self._do("promote", steps.promote, run)
+            return self._promote(run)
         # The champion was scored on other rows. So its settings are trained on these data, too.
         newer = f"trained on newer data ({fingerprint[:12]})"
         defence = steps.list_defence(champion)
         if sorted(defence) == sorted(words):
             reason = f"the settings of the champion, {newer}"
-            return self._do("promote", steps.promote, run, reason)
+            return self._promote(run, reason)
         defender = self._train("train the champion's settings", defence, fingerprint)
         found = self._do("compare", steps.compare, defender, run)
         show_table("comparison", found["duels"])
         verdict = found["duels"][0]["verdict"]
         if found["reasons"]:
             reason = f"the settings of the champion, {newer}, are better: {verdict}"
-            return self._do("promote", steps.promote, defender, reason)
+            return self._promote(defender, reason)
         reason = f"{newer}; against the settings of the champion on the same: {verdict}"
-        return self._do("promote", steps.promote, run, reason)
+        return self._promote(run, reason)
+
+    def _promote(self, run: str, reason: str | None = None) -> Facts:
+        promotion: Facts = self._do("promote", self._steps.promote, run, reason)
+        return promotion
 
     def _train(self, name: str, words: list[str], fingerprint: str) -> str:
         """Train, unless the same settings were trained on the same data a while ago."""
@@ -185,6 +192,7 @@ class _Tasks:
         from prefect import task
 
         settings = self._cfg.flow
+        make_task: Any = task
         cached: dict[str, Any] = {}
         if cache_key and settings.cache_hours:
             cached = {
@@ -194,7 +202,7 @@ class _Tasks:
                 # Nothing that lies on a disk is unpickled.
                 "result_serializer": "json",
             }
-        made = task(
+        made = make_task(
             step, name=name, retries=settings.retries, retry_delay_seconds=settings.retry_delay,
             retry_condition_fn=_may_pass, **cached,
         )  # fmt: skip
@@ -214,7 +222,7 @@ def show_table(key: str, rows: list[Facts]) -> None:
 
     if rows:
         flat = [{name: _flatten(value) for name, value in row.items()} for row in rows]
-        create_table_artifact(flat, key=key)  # type: ignore[unused-coroutine]
+        create_table_artifact(flat, key=key)
 
 
 def _flatten(value: Any) -> Any:

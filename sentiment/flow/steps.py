@@ -4,7 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from sentiment.comparison.comparison import compare, describe
 from sentiment.comparison.contenders import is_data
 from sentiment.comparison.decision import CHAMPION, Promotion
 from sentiment.comparison.promotion import find_reasons, promote
-from sentiment.config import Job, compose, make
+from sentiment.config import Job, compose, make, quote_free_text
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
-from sentiment.errors import FlowStepError
+from sentiment.errors import StepFailedError
+from sentiment.files.opening import is_database, list_inputs
+from sentiment.files.origins import strip_compression
 from sentiment.prediction import predict_files
 from sentiment.tracking import Tracker
 from sentiment.training import train
@@ -37,14 +39,21 @@ class Steps:
         As composed from ``conf/flow.yaml``, checked.
     scripts : Path
         The folder of the scripts, for a search, which is a process of its own.
+    at : str
+        When it was begun, as part of a path; tries after the first go on in the same folder.
     """
 
     cfg: DictConfig
     scripts: Path
+    at: str = field(default_factory=lambda: datetime.now().astimezone().strftime(_FOLDER))
+
+    def list_words(self, script: str) -> list[str]:
+        """Return the settings of a script as its command line would have them."""
+        return quote_free_text(shlex.split(self.cfg[script]))
 
     def check_data(self) -> Facts:
         """Read, check and split the data; return what is told of them."""
-        cfg = self._compose("train", self.cfg.train)
+        cfg = self._compose("train", self.list_words("train"))
         dataset: Dataset = make(cfg, "data", "read")
         data = prepare_data(dataset, cfg.seed)
         return {
@@ -60,11 +69,12 @@ class Steps:
         if self.cfg.search:
             return self._search(words)
         cfg = self._compose("train", words)
-        folder = Path(cfg.outputs, "train", datetime.now().astimezone().strftime(_FOLDER))
+        now = datetime.now().astimezone().strftime(_FOLDER)
+        folder = Path(cfg.outputs, "train", now)
         folder.mkdir(parents=True)
         result = train(cfg, Job(folder, overrides=words))
         if result.run_id is None:
-            raise FlowStepError("train", "the run is not tracked; a flow needs tracking=mlflow")
+            raise StepFailedError("train", "the run is not tracked; a flow needs tracking=mlflow")
         return result.run_id
 
     def find_champion(self) -> Facts | None:
@@ -84,34 +94,32 @@ class Steps:
 
     def list_defence(self, champion: Facts) -> list[str]:
         """Return the settings of the champion with the data of this flow."""
-        return [*champion["settings"], *filter(is_data, self.cfg.train)]
+        return [*champion["settings"], *filter(is_data, self.list_words("train"))]
 
     def compare(self, first: str, second: str) -> Facts:
         """Compare two runs; return what was found and what speaks against the second."""
         cfg = self._compose("compare", [f"a={first}", f"b={second}", *self._list_common()])
         result = compare(cfg, "python scripts/flow.py")
-        rules = self._compose("promote", self.cfg.promote)
+        rules = self._compose("promote", self.list_words("promote"))
         reasons = find_reasons(result.comparison.duels[0], rules.metric, rules.alpha, rules.margin)
         return describe(result) | {"reasons": reasons, "page": str(result.page)}
 
     def promote(self, run: str, force: str | None = None) -> Facts:
         """Make a run the champion, if it is not worse; return what became of it."""
-        words = [f"run={run}", *self.cfg.promote]
-        cfg = self._compose("promote", words)
-        if force is not None:
-            cfg.force = force
+        reasons = quote_free_text([f"force={force}"]) if force else []
+        cfg = self._compose("promote", [f"run={run}", *reasons, *self.list_words("promote")])
         return _tell(promote(cfg, "python scripts/flow.py"))
 
     def roll_back(self) -> Facts:
         """Make the champion before the champion again."""
-        cfg = self._compose("promote", [*self.cfg.promote, "rollback=true"])
+        cfg = self._compose("promote", [*self.list_words("promote"), "rollback=true"])
         return _tell(promote(cfg, "python scripts/flow.py"))
 
     def predict(self) -> list[Facts]:
         """Predict the input with the champion; return what is told of each output."""
-        words = [f"deploy.run='models:/{self.cfg.name}@{CHAMPION}'", *self.cfg.predict]
-        cfg = self._compose("predict", words)
-        cfg.input = self.cfg.input
+        own = [f"input={self.cfg.input}", f"deploy.run=models:/{self.cfg.name}@{CHAMPION}"]
+        own.append(f"output={self._choose_output()}")
+        cfg = self._compose("predict", [*quote_free_text(own), *self.list_words("predict")])
         return [
             {
                 "output": str(one.output),
@@ -123,12 +131,20 @@ class Steps:
             for one in predict_files(cfg)
         ]
 
+    def _choose_output(self) -> Path:
+        """Return where predictions go, in a folder that no other run of the flow has."""
+        folder = Path(self.cfg.outputs, "predict", self.at)
+        if is_database(self.cfg.input):
+            return folder / "predictions.csv"
+        paths, home = list_inputs(self.cfg.input)
+        return folder if home else folder / strip_compression(paths[0]).name
+
     def monitor(self, output: str) -> Facts:
         """Compare an output with what training left; return the checks."""
         from sentiment.monitoring.job import monitor
 
-        cfg = self._compose("monitor", list(self.cfg.monitor))
-        cfg.current = output
+        own = quote_free_text([f"current={output}"])
+        cfg = self._compose("monitor", [*own, *self.list_words("monitor")])
         result = monitor(cfg)
         return {
             "output": output,
@@ -147,7 +163,7 @@ class Steps:
         runs = re.findall(r"^run +(\w+)$", done.stdout, re.MULTILINE)
         if done.returncode or not runs:
             told = (done.stderr or done.stdout).strip().splitlines()
-            raise FlowStepError("search", told[-1] if told else f"exit code {done.returncode}")
+            raise StepFailedError("search", told[-1] if told else f"exit code {done.returncode}")
         return str(runs[-1])
 
     def _tracker(self) -> Tracker:
@@ -162,14 +178,14 @@ class Steps:
         store = OmegaConf.to_container(self.cfg.tracking, resolve=True)
         assert isinstance(store, dict)  # noqa: S101 - the schema says so
         settings = {"outputs": self.cfg.outputs} | {
-            f"tracking.{key}": value for key, value in store.items() if key != "_target_"
+            f"tracking.{key!s}": value for key, value in store.items() if key != "_target_"
         }
         return [f"{key}='{value}'" for key, value in settings.items()]
 
     def _list_common(self) -> list[str]:
         """Return those settings of promotions that comparisons have, too."""
         known = ("metric", "level", "resamples", "seed")
-        return [word for word in self.cfg.promote if word.partition("=")[0] in known]
+        return [word for word in self.list_words("promote") if word.partition("=")[0] in known]
 
 
 def _is_place(word: str) -> bool:
