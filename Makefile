@@ -1,6 +1,7 @@
 # Every target that needs Python makes its own .venv first, from the locked packages.
 PYTHON ?= python3
 PORT ?= 5000
+PREFECT_PORT ?= 4200
 MONITOR_PORT ?= 8000
 ARGS ?=
 
@@ -15,7 +16,7 @@ SECRETS := docker/.env
 COMPILE := from sentiment.files.warming import compile_kernels; compile_kernels()
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train predict monitor monitor-ui test bench lint format typecheck ui lock \
+.PHONY: help setup train predict monitor monitor-ui flow prefect-up test bench lint format typecheck ui lock \
 	docker-build docker-up docker-down clean distclean
 
 help: ## List the targets
@@ -45,6 +46,12 @@ monitor: $(READY) ## Compare predictions with training: make monitor ARGS="curre
 monitor-ui: $(READY) ## Show drift over time on 127.0.0.1; MONITOR_PORT=8000
 	mkdir -p outputs/monitoring
 	DO_NOT_TRACK=1 $(VENV)/bin/evidently ui --workspace outputs/monitoring --host 127.0.0.1 --port $(MONITOR_PORT)
+
+flow: $(READY) ## Run all steps, from data to monitoring: make flow ARGS="input=reviews.csv"
+	$(RUN) scripts/flow.py $(ARGS)
+
+prefect-up: $(READY) ## Start a Prefect server on 127.0.0.1; PREFECT_PORT=4200
+	PREFECT_SERVER_ANALYTICS_ENABLED=false $(VENV)/bin/prefect server start --host 127.0.0.1 --port $(PREFECT_PORT)
 
 test: $(READY) ## Run the test suite
 	$(RUN) -m pytest -n 2 --dist worksteal $(ARGS)

@@ -49,7 +49,9 @@ def test_no_file_is_left_out() -> None:
         *(".", "data", "features", "model", "deploy", "tracking", "experiment", "search")
     }
     primaries = {path.stem for path in FILES if path.parent == Path()}
-    assert primaries == {*("train", "predict", "explain", "best", "monitor", "compare", "promote")}
+    assert primaries == {
+        *("train", "predict", "explain", "best", "monitor", "compare", "promote", "flow")
+    }
 
 
 @pytest.mark.parametrize("name", options("data"))

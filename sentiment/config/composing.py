@@ -163,6 +163,7 @@ class PromoteConfig:
 class Schedule:
     """When and how carefully the flow runs."""
 
+    search: str | None = None
     cron: str | None = None
     retries: int = 2
     retry_delay: float = 10
@@ -175,7 +176,6 @@ class FlowConfig:
 
     tracking: Any = MISSING
     train: str = ""
-    search: str | None = None
     input: str | None = None
     predict: str = ""
     monitor: str = ""

@@ -181,7 +181,7 @@ class _Tasks:
     def _train(self, name: str, words: list[str], fingerprint: str) -> str:
         """Train, unless the same settings were trained on the same data a while ago."""
         cfg = self._cfg
-        key = [words, fingerprint, provenance.read_commit(), cfg.search, cfg.outputs]
+        key = [words, fingerprint, provenance.read_commit(), cfg.outputs]
         key.append(OmegaConf.to_container(cfg.tracking, resolve=True))
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
         run: str = self._do(name, self._steps.train, words, cache_key=digest)

@@ -50,7 +50,12 @@ class Steps:
 
     def list_words(self, script: str) -> list[str]:
         """Return the settings of a script as its command line would have them."""
-        return quote_free_text(shlex.split(self.cfg[script]))
+        search = [f"search={self.cfg.flow.search}"] if script == "train" and self._searches else []
+        return [*search, *quote_free_text(shlex.split(self.cfg[script]))]
+
+    @property
+    def _searches(self) -> bool:
+        return self.cfg.flow.search is not None
 
     def check_settings(self) -> Facts:
         """Look at the settings of every script, and at the input, before the work begins."""
@@ -81,7 +86,7 @@ class Steps:
 
     def train(self, words: list[str]) -> str:
         """Train with the settings `words`, or let a search do so; return the id of the run."""
-        if self.cfg.search:
+        if self._searches:
             return self._search(words)
         cfg = self._compose("train", words)
         now = datetime.now().astimezone().strftime(_FOLDER)
@@ -173,11 +178,8 @@ class Steps:
 
     def _search(self, words: list[str]) -> str:
         """Search in a process of its own, which goes on where an earlier one was stopped."""
-        search = f"search={self.cfg.search}"
-        command = [sys.executable, str(self.scripts / "train.py"), "-m", search, *words]
-        done = subprocess.run(
-            [*command, *self._shared()], capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, str(self.scripts / "train.py"), "-m", *words, *self._shared()]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         runs = re.findall(r"^run +(\w+)$", done.stdout, re.MULTILINE)
         if done.returncode or not runs:
             told = (done.stderr or done.stdout).strip().splitlines()
