@@ -109,8 +109,9 @@ def test_a_command_runs_as_it_is_written(clone: Path, starter: Starter, command:
             search = "-m search=svm search.n_trials=2 data.limit=300 tracking=off"
             assert starter.run(clone, "train", *search.split()).returncode == 0
     elif name == "monitor":
-        if not (clone / "reviews.predictions.csv").exists():
-            assert starter.run(clone, "predict", "input=reviews.csv").returncode == 0
+        made_by = f"deploy.run={(clone / 'first_run').read_text()}"
+        made = starter.run(clone, "predict", "input=reviews.csv", made_by, "overwrite=true")
+        assert made.returncode == 0, made.stderr
     elif name in ("compare", "promote"):
         add_challenger(clone, starter)
         words += ["resamples=200"]

@@ -1,6 +1,7 @@
 """Jobs in a folder, run by one of Hydra's launchers and followed while they run."""
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -174,7 +175,7 @@ def _keeping_interrupts() -> Iterator[None]:
 
     Python drops what is raised in callbacks of the garbage collector and of compiled code.
     """
-    before = signal.getsignal(signal.SIGINT)
+    before, report = signal.getsignal(signal.SIGINT), sys.unraisablehook
     noticed = False
 
     def notice(number: int, frame: Any) -> None:
@@ -183,13 +184,19 @@ def _keeping_interrupts() -> Iterator[None]:
         if callable(before):
             before(number, frame)
 
+    def report_others(lost: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):  # that was noticed
+            report(lost)
+
     if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
         yield
         return
     signal.signal(signal.SIGINT, notice)
+    sys.unraisablehook = report_others
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = report
     if noticed:
         raise KeyboardInterrupt
