@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +29,6 @@ QUICK = "data=csv data.path='{data}' features=tfidf_unigram features.max_feature
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Prefect server on loopback, for this module."""
-    home = tmp_path_factory.mktemp("prefect")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_HOME", str(home))
-        patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-        from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
-        from prefect.testing.utilities import prefect_test_harness
-
-        with temporary_settings({PREFECT_HOME: home}), prefect_test_harness():
-            yield str(PREFECT_API_URL.value())
-
-
-@pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
     """1,600 reviews, half of each label, in no order."""
     frame = EmbeddedReviews(name="imdb", source="imdb").read()
@@ -50,7 +36,7 @@ def frame() -> pd.DataFrame:
 
 
 @pytest.fixture
-def flow(server: str, frame: pd.DataFrame, tmp_path: Path) -> Flow:
+def flow(prefect_server: str, frame: pd.DataFrame, tmp_path: Path) -> Flow:
     write_frame(frame[:900], tmp_path / "data.csv")
     write_frame(frame[900:], tmp_path / "new.csv")
 
@@ -198,9 +184,9 @@ def test_mistakes_are_told_before_the_work(flow: Flow, tmp_path: Path) -> None:
     assert not (tmp_path / "outputs").exists()
 
 
-def test_tables_are_kept_as_artifacts(flow: Flow, server: str) -> None:
+def test_tables_are_kept_as_artifacts(flow: Flow, prefect_server: str) -> None:
     result = flow("input=null")
-    found = httpx.post(f"{server}/artifacts/filter", json={"limit": 50}).json()
+    found = httpx.post(f"{prefect_server}/artifacts/filter", json={"limit": 50}).json()
     rows = [row for one in found if one["key"] == "data" for row in json.loads(one["data"])]
     assert result.data["fingerprint"] in {row["fingerprint"] for row in rows}
 
@@ -234,14 +220,14 @@ def test_a_search_may_train(flow: Flow) -> None:
     assert result.data["data"] == "rotten_tomatoes"
 
 
-def test_a_schedule_waits_for_its_time(server: str, tmp_path: Path) -> None:
-    process = run_process(server, tmp_path, 'flow.cron="0 3 * * *"', "name=nightly")
+def test_a_schedule_waits_for_its_time(prefect_server: str, tmp_path: Path) -> None:
+    process = run_process(prefect_server, tmp_path, 'flow.cron="0 3 * * *"', "name=nightly")
     try:
         found: list[Any] = []
         end = time.monotonic() + 90
         while not found and time.monotonic() < end and process.poll() is None:
             time.sleep(0.5)
-            found = httpx.post(f"{server}/deployments/filter", json={}).json()
+            found = httpx.post(f"{prefect_server}/deployments/filter", json={}).json()
         assert found
         assert [one["schedule"]["cron"] for one in found[0]["schedules"]] == ["0 3 * * *"]
     finally:

@@ -93,8 +93,11 @@ def add_challenger(clone: Path, starter: Starter) -> None:
 
 
 @pytest.mark.parametrize("command", PYTHON)
-def test_a_command_runs_as_it_is_written(clone: Path, starter: Starter, command: str) -> None:
+def test_a_command_runs_as_it_is_written(
+    clone: Path, starter: Starter, command: str, request: pytest.FixtureRequest
+) -> None:
     script, *words = shlex.split(command)[1:]
+    env = {"PREFECT_HOME": str(clone / "prefect")}
     name = Path(script).stem
     assert script == f"scripts/{name}.py"
     if name == "train":
@@ -127,7 +130,8 @@ def test_a_command_runs_as_it_is_written(clone: Path, starter: Starter, command:
         # No sample becomes the champion by itself.
         typed["promote"] = "force=test resamples=200"
         words = [f"{key}={value}" for key, value in typed.items()]
-    env = {"PREFECT_HOME": str(clone / "prefect")}
+        # One that is there saves starting another.
+        env["PREFECT_API_URL"] = request.getfixturevalue("prefect_server")
     done = starter.run(clone, name, *words, env=env)
     # Ten words again and again are no reviews, and monitor says so.
     drifted = name == "monitor" or (name == "flow" and "input=reviews.csv" in words)

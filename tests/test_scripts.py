@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +11,29 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import ROOT, Run
+from starting import Starter
 
 QUICK = ["data=rotten_tomatoes", "data.limit=300", "features=tfidf_unigram"]
 
 
-@pytest.fixture
-def trained(run_script: Run) -> subprocess.CompletedProcess[str]:
-    done = run_script("train", *QUICK)
+@pytest.fixture(scope="module")
+def training(
+    starter: Starter, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A folder in which a model was trained, and what that printed."""
+    folder = tmp_path_factory.mktemp("training")
+    done = starter.run(folder, "train", *QUICK)
     assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+@pytest.fixture
+def trained(
+    training: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> subprocess.CompletedProcess[str]:
+    """The same in the folder of the test."""
+    folder, done = training
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     return done
 
 
@@ -73,9 +89,9 @@ def test_train_then_predict(
 
 
 def test_one_text_is_explained(
-    run_script: Run, tmp_path: Path, trained: subprocess.CompletedProcess[str]
+    starter: Starter, tmp_path: Path, trained: subprocess.CompletedProcess[str]
 ) -> None:
-    done = run_script("explain", "text=Good, isn't it? [bold]Bad[/bold]: never, $5!")
+    done = starter.run(tmp_path, "explain", "text=Good, isn't it? [bold]Bad[/bold]: never, $5!")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     lines = done.stdout.splitlines()
