@@ -26,8 +26,10 @@ def test_a_model_is_trained_watched_and_replaced(
     def run(script: str, *words: str, code: int = 0) -> str:
         done = starter.run(tmp_path, script, *words, env=env)
         assert done.returncode == code, done.stdout + done.stderr
-        assert done.stderr == ""
-        return done.stdout
+        assert "Traceback" not in done.stderr
+        mistake = code in (2, 4)
+        assert bool(done.stderr) == mistake
+        return done.stderr if mistake else done.stdout
 
     def find(pattern: str, told: str) -> str:
         found = re.search(pattern, told, re.MULTILINE)
@@ -41,7 +43,16 @@ def test_a_model_is_trained_watched_and_replaced(
         )
 
     first = find(r"^run +(\w+)$", run("train", *DATA.split(), "features.max_features=300"))
-    assert f"run {first} is the champion of sentiment as version 1" in run("promote", "run=best")
+    assert run("promote", "run=best") == (
+        f"result   run {first} is the champion of sentiment as version 1, the first\n"
+        "model    models:/sentiment@champion\n"
+    )
+    weak = find(r"^run +(\w+)$", run("train", *DATA.split(), "features.max_features=5"))
+    told = run("compare", "a=models:/sentiment@champion", f"b={weak}")
+    assert "verdict  B is worse than A: right on " in told
+    told = run("promote", f"run={weak}", code=4)
+    assert told.startswith(f"promote.py: run {weak} was not promoted: its accuracy is worse by 0.")
+    assert 'give a reason: force="...".' in told
     assert predict("today") == first
     assert "verdict  no drift" in run("monitor", "current=today.predictions.csv")
     assert predict("tomorrow") == first
@@ -56,6 +67,8 @@ def test_a_model_is_trained_watched_and_replaced(
     assert f"result   run {second} is the champion of sentiment as version 2" in told
     assert "against the settings of the champion on the same: " in told
     assert "monitor  no drift in 700 rows" in told
+    told = run("compare", f"a={first}", "b=models:/sentiment@champion", code=2)
+    assert "cannot be compared" in told
     assert "went back from version 2 to version 1" in run("promote", "rollback=true")
     assert predict("today") == first
     answers = pd.read_csv(tmp_path / "today.predictions.csv")

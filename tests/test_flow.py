@@ -213,13 +213,6 @@ def test_it_runs_without_a_server(flow: Flow, tmp_path: Path) -> None:
     assert told == ""
 
 
-def test_a_search_may_train(flow: Flow) -> None:
-    words = "data=rotten_tomatoes search.n_trials=2 features.max_features=1000"
-    result = flow("flow.search=naive_bayes", "input=null", f"train={words}")
-    assert result.promotion["outcome"] == "promoted"
-    assert result.data["data"] == "rotten_tomatoes"
-
-
 def test_a_schedule_waits_for_its_time(prefect_server: str, tmp_path: Path) -> None:
     process = run_process(prefect_server, tmp_path, 'flow.cron="0 3 * * *"', "name=nightly")
     try:

@@ -7,12 +7,10 @@ from itertools import count
 from pathlib import Path
 
 import mlflow
-import pandas as pd
 import pytest
 from comparing import make_contenders
-from conftest import Rivals, write_frame
+from conftest import Rivals
 from mlflow import MlflowClient
-from starting import Starter
 
 from sentiment.comparison import decision
 from sentiment.comparison.decision import Promotion
@@ -49,54 +47,6 @@ def champion(name: str, alias: str = "champion") -> str | None:
         return MlflowClient().get_model_version_by_alias(name, alias).run_id
     except mlflow.MlflowException:
         return None
-
-
-def test_from_training_to_the_champion_and_back(
-    starter: Starter, reviews: pd.DataFrame, tmp_path: Path
-) -> None:
-    """All of it as a person types it."""
-    write_frame(reviews, tmp_path / "reviews.csv")
-    data = ["data=csv", "data.path=reviews.csv", "features=tfidf_unigram"]
-
-    def run(script: str, *words: str, code: int = 0) -> str:
-        done = starter.run(tmp_path, script, *words)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stderr if code else done.stdout
-
-    def train(*words: str) -> str:
-        found = re.search(r"^run      (\w+)$", run("train", *data, *words), re.MULTILINE)
-        assert found is not None
-        return found[1]
-
-    def predict() -> str:
-        told = run("predict", "input=reviews.csv", "overwrite=true",
-                   "deploy.run=models:/sentiment@champion")  # fmt: skip
-        found = re.search(r"\(run (\w+)\)", told)
-        assert found is not None
-        return found[1]
-
-    weak = train("features.max_features=10")
-    told = run("promote", "run=best")
-    assert told == (
-        f"result   run {weak} is the champion of sentiment as version 1, the first\n"
-        "model    models:/sentiment@champion\n"
-    )
-    assert predict() == weak
-    strong = train("features.max_features=3000")
-    told = run("compare", "a=models:/sentiment@champion", "b=best")
-    assert f"(run {weak})" in told
-    assert "verdict  B is better than A: right on " in told
-    told = run("promote", "run=best")
-    assert f"result   run {strong} is the champion of sentiment as version 2, in place of" in told
-    assert predict() == strong
-    told = run("promote", f"run={weak}", code=4)
-    assert told.startswith(f"promote.py: run {weak} was not promoted: its accuracy is worse by 0.")
-    assert 'give a reason: force="...".' in told
-    assert run("promote", "rollback=true").startswith(
-        "result   sentiment went back from version 2 to version 1\n"
-    )
-    assert predict() == weak
 
 
 def test_what_is_recorded(rivals: Rivals, promote_run: Promote, name: str) -> None:

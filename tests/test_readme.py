@@ -137,6 +137,8 @@ def test_a_command_runs_as_it_is_written(
     drifted = name == "monitor" or (name == "flow" and "input=reviews.csv" in words)
     assert done.returncode == (3 if drifted else 0), done.stderr
     assert "Traceback" not in done.stderr
+    if name == "flow":
+        assert "result   run " in done.stdout
 
 
 def test_a_command_in_a_pipe_runs_as_it_is_written(clone: Path) -> None:
