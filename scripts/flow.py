@@ -18,12 +18,13 @@ register_schemas()
 @hydra.main("../conf", "flow", execution_whitelist=ALLOWED_TARGETS)
 def main(cfg: DictConfig) -> None:
     """Run the flow as `cfg` says, now or whenever its schedule says so."""
-    with Watch("flow", current_job()) as watch:
+    job = current_job()
+    with Watch("flow", job) as watch:
         check_config(cfg)
         from sentiment.flow.flow import run_flow, serve_flow
 
         if cfg.flow.cron is not None:
-            serve_flow(cfg, SCRIPTS)
+            serve_flow(cfg, SCRIPTS, job.overrides)
             return
         result = run_flow(cfg, SCRIPTS, watch)
     show_flow(result)

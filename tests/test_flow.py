@@ -54,11 +54,11 @@ def flow(prefect_server: str, frame: pd.DataFrame, tmp_path: Path) -> Flow:
     return run
 
 
-def read_aliases(tmp_path: Path) -> dict[str, str]:
+def read_aliases(tmp_path: Path, name: str = "sentiment") -> dict[str, str]:
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
-    model = client.get_registered_model("sentiment")
+    model = client.get_registered_model(name)
     return {
-        alias: client.get_model_version("sentiment", version).run_id
+        alias: client.get_model_version(name, version).run_id
         for alias, version in model.aliases.items()
     }
 
@@ -213,16 +213,41 @@ def test_it_runs_without_a_server(flow: Flow, tmp_path: Path) -> None:
     assert told == ""
 
 
-def test_a_schedule_waits_for_its_time(prefect_server: str, tmp_path: Path) -> None:
-    process = run_process(prefect_server, tmp_path, 'flow.cron="0 3 * * *"', "name=nightly")
-    try:
-        found: list[Any] = []
-        end = time.monotonic() + 90
-        while not found and time.monotonic() < end and process.poll() is None:
+def test_a_schedule_runs_the_flow_when_it_is_time(
+    flow: Flow, prefect_server: str, tmp_path: Path
+) -> None:
+    train = QUICK.format(data="data.csv", features=2000)
+    process = run_process(
+        prefect_server, tmp_path, 'flow.cron="0 3 * * *"', "name=nightly", f"train={train}",
+        "input=new.csv",
+    )  # fmt: skip
+
+    def ask(path: str, **question: Any) -> Any:
+        return httpx.post(f"{prefect_server}/{path}", json=question).json()
+
+    def wait_for(find: Callable[[], Any]) -> Any:
+        end = time.monotonic() + 120
+        while time.monotonic() < end and process.poll() is None:
+            if found := find():
+                return found
             time.sleep(0.5)
-            found = httpx.post(f"{prefect_server}/deployments/filter", json={}).json()
-        assert found
-        assert [one["schedule"]["cron"] for one in found[0]["schedules"]] == ["0 3 * * *"]
+        raise AssertionError("it never came")
+
+    try:
+        named = {"name": {"any_": ["nightly"]}}
+        [deployment] = wait_for(lambda: ask("deployments/filter", deployments=named))
+        assert [one["schedule"]["cron"] for one in deployment["schedules"]] == ["0 3 * * *"]
+        # What the server does at three.
+        run = ask(f"deployments/{deployment['id']}/create_flow_run", state={"type": "SCHEDULED"})
+
+        def find_end() -> Any:
+            now = httpx.get(f"{prefect_server}/flow_runs/{run['id']}").json()["state"]
+            return now if now["type"] in ("COMPLETED", "FAILED", "CRASHED") else None
+
+        state = wait_for(find_end)
+        assert state["type"] == "COMPLETED", state["message"]
+        assert list(tmp_path.glob("outputs/predict/*/*/new.csv"))
+        assert "champion" in read_aliases(tmp_path, "nightly")
     finally:
         process.send_signal(signal.SIGINT)
         printed, told = process.communicate(timeout=60)

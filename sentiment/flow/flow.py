@@ -71,12 +71,23 @@ def run_flow(cfg: DictConfig, scripts: Path, observer: StageObserver | None = No
         A step cannot be done.
     """
     _check_settings(cfg)
-    result: FlowResult = _make_flow(cfg, scripts, observer)()
+    _prepare_prefect()
+    from prefect import flow
+
+    make_flow: Any = flow(name=f"{cfg.name}-flow", validate_parameters=False)
+    result: FlowResult = make_flow(lambda: run_steps(cfg, scripts, observer))()
     return result
 
 
-def serve_flow(cfg: DictConfig, scripts: Path) -> None:
+def serve_flow(cfg: DictConfig, scripts: Path, words: list[str]) -> None:
     """Run the flow whenever ``cfg.flow.cron`` says so, until the process is stopped.
+
+    Parameters
+    ----------
+    cfg, scripts
+        As of `run_flow`.
+    words : list of str
+        The settings as they were typed; each run begins with them.
 
     Raises
     ------
@@ -84,7 +95,21 @@ def serve_flow(cfg: DictConfig, scripts: Path) -> None:
         The config cannot be used.
     """
     _check_settings(cfg)
-    _make_flow(cfg, scripts, None).serve(name=cfg.name, cron=cfg.flow.cron, pause_on_shutdown=False)
+    _prepare_prefect()
+    from sentiment.flow.scheduled import run_scheduled
+
+    serve: Any = run_scheduled.serve
+    serve(
+        name=cfg.name,
+        cron=cfg.flow.cron,
+        parameters={"words": words, "scripts": str(scripts)},
+        pause_on_shutdown=False,
+    )
+
+
+def run_steps(cfg: DictConfig, scripts: Path, observer: StageObserver | None = None) -> FlowResult:
+    """Run all steps, as tasks of the flow that is running."""
+    return _Tasks(Steps(cfg, scripts), cfg, observer or SilentObserver()).run()
 
 
 def _check_settings(cfg: DictConfig) -> None:
@@ -108,16 +133,10 @@ def _check_settings(cfg: DictConfig) -> None:
         raise ConfigError(problems)
 
 
-def _make_flow(cfg: DictConfig, scripts: Path, observer: StageObserver | None) -> Any:
-    """Return the flow as Prefect has it."""
+def _prepare_prefect() -> None:
     # Nobody is told of what is run here, and an error is told once, by whoever called.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    from prefect import flow
-
-    steps = Steps(cfg, scripts)
-    tasks = _Tasks(steps, cfg, observer or SilentObserver())
-    return flow(name=f"{cfg.name}-flow", validate_parameters=False)(tasks.run)
 
 
 class _Tasks:

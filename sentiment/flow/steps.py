@@ -60,7 +60,7 @@ class Steps:
     def check_settings(self) -> Facts:
         """Look at the settings of every script, and at the input, before the work begins."""
         self._compose("train", self.list_words("train"))
-        self._compose("promote", self.list_words("promote"))
+        self._compose_promotion()
         if self.cfg.input is None:
             return {"input": None}
         cfg = self._compose_prediction()
@@ -120,19 +120,19 @@ class Steps:
         """Compare two runs; return what was found and what speaks against the second."""
         cfg = self._compose("compare", [f"a={first}", f"b={second}", *self._list_common()])
         result = compare(cfg, "python scripts/flow.py")
-        rules = self._compose("promote", self.list_words("promote"))
+        rules = self._compose_promotion()
         reasons = find_reasons(result.comparison.duels[0], rules.metric, rules.alpha, rules.margin)
         return describe(result) | {"reasons": reasons, "page": str(result.page)}
 
     def promote(self, run: str, force: str | None = None) -> Facts:
         """Make a run the champion, if it is not worse; return what became of it."""
         reasons = quote_free_text([f"force={force}"]) if force else []
-        cfg = self._compose("promote", [f"run={run}", *reasons, *self.list_words("promote")])
+        cfg = self._compose_promotion(f"run={run}", *reasons)
         return _tell(promote(cfg, "python scripts/flow.py"))
 
     def roll_back(self) -> Facts:
         """Make the champion before the champion again."""
-        cfg = self._compose("promote", [*self.list_words("promote"), "rollback=true"])
+        cfg = self._compose_promotion("rollback=true")
         return _tell(promote(cfg, "python scripts/flow.py"))
 
     def predict(self) -> list[Facts]:
@@ -148,6 +148,10 @@ class Steps:
             }
             for one in predict_files(cfg)
         ]
+
+    def _compose_promotion(self, *words: str) -> DictConfig:
+        name = f"name={self.cfg.name}"
+        return self._compose("promote", [name, *words, *self.list_words("promote")])
 
     def _compose_prediction(self) -> DictConfig:
         own = [f"input={self.cfg.input}", f"deploy.run=models:/{self.cfg.name}@{CHAMPION}"]
