@@ -54,7 +54,7 @@ prefect-up: $(READY) ## Start a Prefect server on 127.0.0.1; PREFECT_PORT=4200
 	PREFECT_SERVER_ANALYTICS_ENABLED=false $(VENV)/bin/prefect server start --host 127.0.0.1 --port $(PREFECT_PORT)
 
 test: $(READY) ## Run the test suite
-	$(RUN) -m pytest -n 3 --dist worksteal $(ARGS)
+	$(RUN) -m pytest -n 2 --dist worksteal $(ARGS)
 
 bench: $(READY) $(PEERS) ## Measure the figures that the README quotes
 	$(RUN) benchmarks/bench.py $(ARGS)

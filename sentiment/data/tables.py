@@ -1,6 +1,7 @@
 """CSV, Parquet and JSON-lines tables that are read whole, or not at all."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,9 @@ def read_chunks(path: Path, rows: int, setting: str) -> Iterator[pd.DataFrame]:
             seen = True
             yield chunk
     except (UnicodeDecodeError, pa.ArrowException) as error:
-        raise UnreadableFileError(path, _NAMES[kind], str(error).splitlines()[0]) from error
+        # Arrow knows the row only where it did not read blocks side by side.
+        reason = re.sub(r"Row #\d+: ", "", str(error).splitlines()[0])
+        raise UnreadableFileError(path, _NAMES[kind], reason) from error
     if not seen:
         raise EmptyDataError(f"'{path}'")
 
