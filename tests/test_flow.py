@@ -147,6 +147,21 @@ def test_a_step_that_fails_leaves_the_champion(
     assert read_aliases(tmp_path)["champion"] == first.run
 
 
+def test_the_settings_of_a_champion_are_not_searched_for_again(
+    frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_frame(frame[:300], tmp_path / "data.csv")
+    train = f"data=csv data.path={tmp_path}/data.csv"
+    words = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]
+    steps = Steps(compose("flow", quote_free_text(words)), ROOT / "scripts")
+    assert steps.list_words("train")[0] == "search=naive_bayes"
+    monkeypatch.setattr(Steps, "_search", lambda *_: pytest.fail("it searched"))
+    champion = {"settings": ["model=naive_bayes", "features=tfidf_unigram"]}
+    run = steps.train(steps.list_defence(champion))
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
+    assert client.get_run(run).data.params["model._target_"].endswith("ComplementNB")
+
+
 @pytest.mark.parametrize(
     ("error", "tries"),
     [

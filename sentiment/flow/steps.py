@@ -50,12 +50,10 @@ class Steps:
 
     def list_words(self, script: str) -> list[str]:
         """Return the settings of a script as its command line would have them."""
-        search = [f"search={self.cfg.flow.search}"] if script == "train" and self._searches else []
-        return [*search, *quote_free_text(shlex.split(self.cfg[script]))]
-
-    @property
-    def _searches(self) -> bool:
-        return self.cfg.flow.search is not None
+        words = quote_free_text(shlex.split(self.cfg[script]))
+        if script == "train" and self.cfg.flow.search is not None:
+            words.insert(0, f"search={self.cfg.flow.search}")
+        return words
 
     def check_settings(self) -> Facts:
         """Look at the settings of every script, and at the input, before the work begins."""
@@ -85,8 +83,8 @@ class Steps:
         }
 
     def train(self, words: list[str]) -> str:
-        """Train with the settings `words`, or let a search do so; return the id of the run."""
-        if self._searches:
+        """Train with the settings `words`, or search if they say so; return the id of the run."""
+        if any(word.startswith("search=") for word in words):
             return self._search(words)
         cfg = self._compose("train", words)
         now = datetime.now().astimezone().strftime(_FOLDER)
