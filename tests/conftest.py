@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from omegaconf import DictConfig
+from postgresql import serve
 from starting import Starter
 
 from sentiment.config import Job, compose
@@ -144,6 +145,16 @@ def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starter]:
     starter = Starter(tmp_path_factory.mktemp("printed"))
     yield starter
     starter.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database that several processes reach."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/shared.db"
+        return
+    with serve() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

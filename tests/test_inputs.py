@@ -8,14 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import sqlalchemy as sa
 from conftest import ROOT, write_frame
-from postgresql import serve
 from starting import Starter
 
 from sentiment.config import compose
@@ -144,15 +143,6 @@ def test_what_a_pipe_cannot_be(pipe: Pipe) -> None:
 
 
 # --- databases
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/reviews.db"
-        return
-    with serve() as address:
-        yield address
 
 
 def fill(address: str, frame: pd.DataFrame, name: str = "reviews") -> None:

@@ -1,13 +1,11 @@
 """Sweeps of several processes: workers, a queue, and machines that share a study."""
 
 from collections import Counter
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import optuna
 import pytest
-from postgresql import serve
 from starting import Starter
 from sweeping import (
     QUICK,
@@ -64,16 +62,6 @@ def test_jobs_are_put_into_a_queue(starter: Starter, tmp_path: Path) -> None:
     jobs = read_jobs(tmp_path / STUDY)
     assert len(set(list_points(jobs))) == 4
     assert read_winner(tmp_path / STUDY)["number"] in jobs
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database that several processes reach."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/studies.db"
-        return
-    with serve() as address:
-        yield address
 
 
 def test_two_processes_share_a_study(starter: Starter, tmp_path: Path, address: str) -> None:
