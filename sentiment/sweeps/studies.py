@@ -90,6 +90,7 @@ class Study:
         )
         self._owner = name_owner()
         self._last_beat = 0.0
+        self._ended: dict[int, JobResult] = {}
 
     def define(self, definition: Mapping[str, Any]) -> None:
         """Keep what the study looks for, or compare it with what is kept.
@@ -212,12 +213,16 @@ class Study:
     def list_ended(self, space: Space) -> dict[int, JobResult]:
         """Return what all processes found, with the first objective and no other metrics."""
         metric = self.objectives[0].metric
-        found = {}
-        for t in self.list_trials():
-            if t.state.is_finished() and _SAME not in t.user_attrs:
+        trials = self.list_trials()
+        ended = [t for t in trials if t.state.is_finished() and _SAME not in t.user_attrs]
+        for t in ended:
+            # What has ended stays as it is, and this is asked after each of many trials.
+            if t.number not in self._ended:
                 metrics = {metric: t.values[0]} if t.values else {}
-                found[t.number] = JobResult(t.number, space.write(t.params), 0, 0, metrics=metrics)
-        return found
+                self._ended[t.number] = JobResult(
+                    t.number, space.write(t.params), 0, 0, metrics=metrics
+                )
+        return {t.number: self._ended[t.number] for t in ended}
 
     def list_repeats(self) -> dict[int, int]:
         """Return the trials that were not run, and which each is the same as."""

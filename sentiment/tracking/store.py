@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _TRAIN_FIRST = "Train a model first: python scripts/train.py."
+# MLflow's own settings, for whoever has not set them.
+_ENVIRONMENT = {
+    # A server that is not there should not be asked for minutes (seven tries by default).
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    # Bars of one file each would run through what a script shows.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # What is trained here is nobody else's business, and many machines reach no other.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
 
 
 class MlflowTracker(Tracker):
@@ -38,6 +47,9 @@ class MlflowTracker(Tracker):
         self.uri = uri
         self.artifacts = artifacts
         self.experiment = experiment
+        # Before MLflow is imported, which reads some of them only then.
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
 
     def open(self) -> None:
         """Make the store ready, and make it and the experiment if they are not there."""
@@ -210,10 +222,6 @@ class MlflowTracker(Tracker):
 
     def _connect(self) -> "MlflowClient":
         """Return a client of the store, whose tables are there and up to date."""
-        # A server that is not there should not be asked for minutes (seven tries by default).
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        # Bars of one file each would run through what a script shows.
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         import mlflow
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
