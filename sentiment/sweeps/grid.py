@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -77,11 +78,9 @@ def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
         for number, point in enumerate(points)
         if number not in session.results
     ]
-    runner = JobRunner(folder, hydra.launcher.launch, hydra.compose, session.take, lambda: None)
+    runner = JobRunner(folder, hydra.launch, hydra.compose, session.take, lambda: None)
     with session.keeping(hydra.describe_command()):
-        batch = hydra.count_batch()
-        for at in range(0, len(left), batch):
-            runner.run(left[at : at + batch])
+        runner.run(partial(next, iter(left), None))
         best = session.best
         if best is not None and session.read_winner() != best.number:
             overrides = list(points[best.number])

@@ -1,11 +1,11 @@
 """What a sweep needs of Hydra: the typed command, the launcher and the configs of jobs."""
 
 import copy
-import os
 import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,10 +13,10 @@ from hydra.errors import HydraException
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
-# Jobs that are handed out at a time, for each worker: enough that none waits long for the
-# slowest, and few enough that a search still learns.
-_PER_WORKER = 4
-# For launchers that put jobs into a queue.
+from sentiment.sweeps.workers import HandOut
+
+# Jobs that are handed at a time to launchers that put them into a queue: enough that none waits
+# long for the slowest, and few enough that a search still learns.
 _QUEUED = 16
 
 
@@ -66,17 +66,29 @@ class HydraSide:
         """Return the command that goes on with the sweep."""
         return " ".join(["python scripts/train.py -m", *map(shlex.quote, self.list_typed())])
 
-    def count_batch(self) -> int:
-        """Return how many jobs are handed to the launcher at a time."""
+    @property
+    def is_parallel(self) -> bool:
+        """Whether jobs run side by side."""
+        return self._gives_one_by_one or self._batch > 1
+
+    @property
+    def _gives_one_by_one(self) -> bool:
+        return self.settings.batch is None and hasattr(self.launcher, "launch_each")
+
+    @property
+    def _batch(self) -> int:
         if self.settings.batch is not None:
             return int(self.settings.batch)
-        launcher = self.config.hydra.launcher
-        if str(launcher._target_).endswith(".BasicLauncher"):
-            return 1
-        workers = launcher.get("n_jobs")
-        if workers is None:
-            return _QUEUED
-        return _PER_WORKER * (workers if workers > 0 else os.cpu_count() or 1)
+        serial = str(self.config.hydra.launcher._target_).endswith(".BasicLauncher")
+        return 1 if serial else _QUEUED
+
+    def launch(self, hand_out: HandOut) -> None:
+        """Run the jobs that `hand_out` gives, until it gives none."""
+        if self._gives_one_by_one:
+            self.launcher.launch_each(hand_out)
+            return
+        while jobs := list(islice(iter(hand_out, None), self._batch)):
+            self.launcher.launch([overrides for _, overrides in jobs], jobs[0][0])
 
 
 def _without_hydra(config: DictConfig) -> DictConfig:

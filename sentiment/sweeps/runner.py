@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sentiment.config import describe_error
 from sentiment.sweeps.hydra_side import quote
 from sentiment.sweeps.results import JobResult, discard_result, read_result, write_result
+from sentiment.sweeps.workers import HandOut
 
 # Seconds between two looks for results of jobs that run elsewhere.
 _POLL = 0.1
@@ -45,7 +47,7 @@ class JobRunner:
     folder : Path
         Where the folders of the jobs are.
     launch : callable
-        ``launch`` of a Hydra launcher: overrides of several jobs and the number of the first.
+        Runs the jobs that it is handed out, until there are none; see `HydraSide.launch`.
     compose : callable
         Composes the config of one job, and raises if there is none.
     on_result : callable
@@ -57,7 +59,7 @@ class JobRunner:
     def __init__(
         self,
         folder: Path,
-        launch: Callable[[Sequence[Sequence[str]], int], Any],
+        launch: Callable[[HandOut], None],
         compose: Callable[[list[str]], Any],
         on_result: Callable[[JobResult], None],
         on_wait: Callable[[], None],
@@ -67,26 +69,31 @@ class JobRunner:
         self._compose = compose
         self._on_result = on_result
         self._on_wait = on_wait
+        # Jobs under way; one thread at a time looks what became of them.
+        self._pending: dict[int, PlannedJob] = {}
+        self._looking = threading.Lock()
 
-    def run(self, jobs: Sequence[PlannedJob]) -> None:
-        """Run `jobs`; when this returns, each has a result.
+    def run(self, next_job: Callable[[], PlannedJob | None]) -> None:
+        """Run the jobs that `next_job` gives, until it gives none.
+
+        All that have ended have handed their results on before the next is asked for.
 
         Raises
         ------
         Exception
-            Whatever `on_result` raised.
+            Whatever `next_job` or `on_result` raised.
         """
-        pending = {job.number: job for job in jobs}
-        for number in pending:
-            discard_result(self.folder / str(number))
-        while pending:
-            problem = None
-            begun = time.time()
-            with self._collecting(pending), _keeping_interrupts():
+        left: list[PlannedJob] = []
+        while True:
+            problem, begun = None, time.time()
+            with self._following() as problems, _keeping_interrupts():
                 try:
-                    self._launch([self._address(j) for j in pending.values()], min(pending))
+                    self._launch(partial(self._hand_out, left, next_job, problems))
                 except Exception as error:  # of the launcher: the jobs report their own
                     problem = error
+            pending = self._pending
+            if problem is None and not pending:
+                return
             lost = [job for job in pending.values() if self._was_started(job.number, begun)]
             faulty = self._find_faulty(pending.values()) if problem else {}
             if faulty:
@@ -97,8 +104,30 @@ class JobRunner:
             else:
                 raise problem
             for number, reason in failed.items():
-                job = pending.pop(number)
-                self._on_result(self._fail(job, begun, reason))
+                self._on_result(self._fail(pending.pop(number), begun, reason))
+            left += pending.values()
+            pending.clear()
+
+    def _hand_out(
+        self,
+        left: list[PlannedJob],
+        next_job: Callable[[], PlannedJob | None],
+        problems: list[BaseException],
+    ) -> tuple[int, list[str]] | None:
+        """Return the next job for the launcher; a problem that is not its own ends its work."""
+        try:
+            self._collect()
+            if problems:
+                return None
+            job = left.pop(0) if left else next_job()
+        except Exception as error:
+            problems.append(error)
+            return None
+        if job is None:
+            return None
+        discard_result(self.folder / str(job.number))
+        self._pending[job.number] = job
+        return job.number, self._address(job)
 
     def _address(self, job: PlannedJob) -> list[str]:
         """Return the overrides of `job` with its own folder among them."""
@@ -135,36 +164,41 @@ class JobRunner:
         write_result(self.folder / str(job.number), result)
         return result
 
-    @contextmanager
-    def _collecting(self, pending: dict[int, PlannedJob]) -> Iterator[None]:
-        """Hand results on while the ``with`` block runs, and the rest at its end."""
-        over = threading.Event()
-        problems: list[BaseException] = []
-
-        def collect() -> None:
-            for number in sorted(pending):
+    def _collect(self) -> None:
+        """Hand on the results that are there."""
+        with self._looking:
+            for number in sorted(self._pending):
                 result = read_result(self.folder / str(number))
                 if result is not None:
-                    del pending[number]
+                    del self._pending[number]
                     self._on_result(result)
+
+    @contextmanager
+    def _following(self) -> Iterator[list[BaseException]]:
+        """Hand results on while the ``with`` block runs, and the rest at its end.
+
+        What goes wrong with that is put into the list that is returned, and raised at the end.
+        """
+        over = threading.Event()
+        problems: list[BaseException] = []
 
         def follow() -> None:
             try:
                 while not over.wait(_POLL):
-                    collect()
+                    self._collect()
                     self._on_wait()
-            except BaseException as error:  # raised again in the thread of the sweep
+            except BaseException as error:
                 problems.append(error)
 
         thread = threading.Thread(target=follow, name="results", daemon=True)
         thread.start()
         try:
-            yield
+            yield problems
         finally:
             over.set()
             thread.join()
             if not problems:
-                collect()
+                self._collect()
         if problems:
             raise problems[0]
 

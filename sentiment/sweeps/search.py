@@ -21,7 +21,7 @@ from sentiment.sweeps.runner import JobRunner, PlannedJob
 from sentiment.sweeps.session import Session
 from sentiment.sweeps.spaces import Space, read_space
 from sentiment.sweeps.storage import open_storage
-from sentiment.sweeps.studies import Draw, Study
+from sentiment.sweeps.studies import Study
 from sentiment.sweeps.study_figures import save_study_figures
 from sentiment.sweeps.trial import list_settings, read_data
 
@@ -82,19 +82,26 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
         find_others=lambda: study.list_ended(space),
     )
     session.begin(alone=not study.find_others())
-    batch = hydra.count_batch()
     again = study.mend(session.results)
     if again:
         observer.on_note(f"{len(again)} trials were cut off and are run again")
     # Neither what was drawn before is drawn again, nor what another process draws.
     shift = len(study.optuna.trials) + study.own_seed
-    study.seed(_make_sampler(sampler, space, cfg.seed, shift, batch > 1))
-    runner = JobRunner(
-        session.folder, hydra.launcher.launch, hydra.compose, session.take, study.beat
-    )
+    study.seed(_make_sampler(sampler, space, cfg.seed, shift, hydra.is_parallel))
+    runner = JobRunner(session.folder, hydra.launch, hydra.compose, session.take, study.beat)
+
+    def next_job() -> PlannedJob | None:
+        draw = study.ask(space, settings.n_trials)
+        return None if draw is None else PlannedJob(draw.number, space.write(draw.params))
+
     with session.keeping(hydra.describe_command()):
-        while draws := _ask(study, space, settings.n_trials, batch, session):
-            runner.run([PlannedJob(d.number, space.write(d.params)) for d in draws])
+        runner.run(next_job)
+        while study.count_running() or study.count_begun() < settings.n_trials:
+            # Other processes are at work; if one dies, its trials are run here.
+            time.sleep(_PATIENCE)
+            study.beat()
+            study.mend(read_results(session.folder))
+            runner.run(next_job)
         best = study.find_best()
         if best is not None and study.claim_winner(best.number):
             overrides = space.write(best.params)
@@ -103,20 +110,6 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
             save_study_figures(study.optuna, objectives, session.folder / "figures")
             record.keep(session.folder / "figures")
     check_failures(session.failed, len(session.results))
-
-
-def _ask(study: Study, space: Space, total: int, batch: int, session: Session) -> list[Draw]:
-    """Return trials to be run next; none when there are as many as wanted and all have ended."""
-    while True:
-        draws: list[Draw] = []
-        while len(draws) < batch and (draw := study.ask(space, total, draws)):
-            draws.append(draw)
-        if draws or not study.count_running():
-            return draws
-        # Other processes are at work; if one dies, its trials are run here.
-        time.sleep(_PATIENCE)
-        study.beat()
-        study.mend(read_results(session.folder))
 
 
 def _list_fixed_settings(cfg: DictConfig, space: Space) -> dict[str, str]:

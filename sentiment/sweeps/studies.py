@@ -131,6 +131,10 @@ class Study:
         trials = self._study.get_trials(deepcopy=False)
         return [trial for trial in trials if _STALE not in trial.user_attrs]
 
+    def count_begun(self) -> int:
+        """Return how many trials are being run or have ended."""
+        return sum(trial.state.name != "WAITING" for trial in self.list_trials())
+
     def count_done(self) -> int:
         """Return how many trials have ended, well or not."""
         return sum(trial.state.is_finished() for trial in self.list_trials())
@@ -164,13 +168,13 @@ class Study:
                 again.append(trial.number)
         return again
 
-    def ask(self, space: Space, total: int, pending: Sequence[Draw]) -> Draw | None:
-        """Return the next trial, or None if there are `total`, or if it is one of `pending`.
+    def ask(self, space: Space, total: int) -> Draw | None:
+        """Return the next trial, or None if there are `total`, or if the same one is being run.
 
         A trial that would be the same as one that is complete is not run: it is told what that
         one found, and counts as done.
         """
-        while sum(t.state.name != "WAITING" for t in self.list_trials()) < total:
+        while self.count_begun() < total:
             trial = self._study.ask(dict(space.common))
             trial.set_user_attr(_OWNER, self._owner)
             for key, cases in space.branches.items():
@@ -178,11 +182,11 @@ class Study:
                 for name, distribution in cases.get(str(value), {}).items():
                     _suggest(trial, name_parameter(name, str(value)), distribution)
             drawn = Draw(trial.number, dict(trial.params))
-            others = self.list_trials()
-            surplus = sum(t.number < trial.number for t in others if t.state.name != "WAITING")
-            twice = any(drawn.params == other.params for other in pending)
-            if surplus >= total or twice:
-                self._give_up(trial)  # another process was faster
+            others = [t for t in self.list_trials() if t.state.name != "WAITING"]
+            before = [t for t in others if t.number < trial.number]
+            running = [t.params for t in before if not t.state.is_finished()]
+            if len(before) >= total or drawn.params in running:
+                self._give_up(trial)  # another process was faster, or its result is awaited
                 return None
             twin = next((t for t in others if t.values and t.params == drawn.params), None)
             if twin is None:

@@ -14,7 +14,7 @@ from hydra_plugins.hydra_optuna_sweeper.config import OptunaSweeperConf
 from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
 from omegaconf import DictConfig
 
-_HOME = "hydra_plugins.sentiment_sweepers.sweepers"
+_HOME = "hydra_plugins.sentiment_plugins.sweepers"
 
 
 class GridSweeper(BasicSweeper):
@@ -78,5 +78,5 @@ for _name, _node in {
     "resuming_search": SearchSweeperConf,
 }.items():
     ConfigStore.instance().store(
-        group="hydra/sweeper", name=_name, node=_node, provider="sentiment_sweepers"
+        group="hydra/sweeper", name=_name, node=_node, provider="sentiment_plugins"
     )

@@ -1,0 +1,3 @@
+import sentiment.sweeps.trial, sentiment.models, sklearn.linear_model, sentiment.features.vectorizers
+import gc
+gc.freeze()
