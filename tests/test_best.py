@@ -57,7 +57,7 @@ def search(tmp_path: Path) -> Search:
         space = Space(COMMON, {}, FIXED, tuple(words))
         for score in scores:
             study.optuna.enqueue_trial(dict(zip(COMMON, next(points), strict=True)))
-            draw = study.ask(space, len(scores), [])
+            draw = study.ask(space, len(scores))
             assert draw is not None
             overrides = space.write(draw.params)
             values = score if isinstance(score, tuple) else (score,)

@@ -26,6 +26,7 @@ from sentiment.sweeps.objectives import Objective, find_objectives
 from sentiment.sweeps.results import JobResult, read_results, write_result
 from sentiment.sweeps.runner import JobRunner, PlannedJob
 from sentiment.sweeps.storage import newest, open_storage
+from sentiment.sweeps.workers import HandOut
 
 # What a command line can hold.
 TEXT = st.text(st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs"]))
@@ -216,13 +217,12 @@ class Launcher:
         if self.read_number(overrides) in self.unready:
             raise ValueError("there is no such config")
 
-    def launch(self, jobs: Sequence[Sequence[str]], first: int) -> None:
-        numbers = [self.read_number(job) for job in jobs]
-        assert first == min(numbers)
-        self.launched.append(numbers)
-        for job in jobs:
+    def launch(self, hand_out: HandOut) -> None:
+        jobs = list(iter(hand_out, None))
+        self.launched.append([number for number, _ in jobs])
+        for number, job in jobs:
+            assert number == self.read_number(job)
             self.compose(job)
-            number = self.read_number(job)
             assert read_back(job[-2]) == str(self.folder)
             (self.folder / str(number)).mkdir(parents=True, exist_ok=True)
             if number in self.dying:
@@ -236,13 +236,19 @@ def launcher(tmp_path: Path) -> Launcher:
     return Launcher(tmp_path / "a sweep, with 'signs'")
 
 
+def plan(runner: JobRunner, numbers: Sequence[int]) -> None:
+    """Run jobs of these numbers."""
+    jobs = (PlannedJob(number, [f"model.C={number}"]) for number in numbers)
+    runner.run(lambda: next(jobs, None))
+
+
 def run_jobs(launcher: Launcher, numbers: Sequence[int]) -> dict[int, str]:
     """Run jobs; return the error of each that handed a result on, in that order."""
     told: list[JobResult] = []
     runner = JobRunner(
         launcher.folder, launcher.launch, launcher.compose, told.append, lambda: None
     )
-    runner.run([PlannedJob(number, [f"model.C={number}"]) for number in numbers])
+    plan(runner, numbers)
     assert {result.number: result for result in told} == read_results(launcher.folder)
     assert len(told) == len(numbers)
     assert all(result.overrides == [f"model.C={result.number}"] for result in told)
@@ -274,12 +280,12 @@ def test_what_a_job_left_before_is_not_taken_for_its_result(launcher: Launcher) 
 
 
 def test_a_launcher_that_does_not_work_is_told(launcher: Launcher) -> None:
-    def launch(jobs: Sequence[Sequence[str]], first: int) -> None:
+    def launch(hand_out: HandOut) -> None:
         raise OSError("the queue does not answer")
 
     runner = JobRunner(launcher.folder, launch, launcher.compose, lambda result: None, lambda: None)
     with pytest.raises(OSError, match="the queue does not answer"):
-        runner.run([PlannedJob(0, [])])
+        plan(runner, [0])
 
 
 def test_a_problem_with_a_result_ends_the_sweep(launcher: Launcher) -> None:
@@ -290,18 +296,18 @@ def test_a_problem_with_a_result_ends_the_sweep(launcher: Launcher) -> None:
         launcher.folder, launcher.launch, launcher.compose, refuse, on_wait=lambda: None
     )
     with pytest.raises(SweepStoppedError, match="the sweep stopped: enough"):
-        runner.run([PlannedJob(0, ["model.C=0"])])
+        plan(runner, [0])
 
 
 def test_an_interrupt_that_a_job_loses_is_kept(launcher: Launcher) -> None:
-    def launch(jobs: Sequence[Sequence[str]], first: int) -> None:
+    def launch(hand_out: HandOut) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        launcher.launch(jobs, first)
+        launcher.launch(hand_out)
 
     runner = JobRunner(launcher.folder, launch, launcher.compose, lambda r: None, lambda: None)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        runner.run([PlannedJob(0, [])])
+        plan(runner, [0])
     assert signal.getsignal(signal.SIGINT) is handler
     assert list(read_results(launcher.folder)) == [0]

@@ -3,7 +3,6 @@
 import gc
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -90,20 +89,21 @@ class Workers:
 
     def _start(self) -> None:
         """Start the workers in a thread, since the first waits until everything is loaded."""
-        import cloudpickle
         from hydra.core.singleton import Singleton
+        from joblib import wrap_non_picklable_objects
 
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(_LOADED)
         with _environment(self._environment):
             forkserver.ensure_running()
         # By value, since what is in a script cannot be imported.
-        app = cloudpickle.dumps((*self._app, Singleton.get_state()))
+        app = wrap_non_picklable_objects([*self._app, Singleton.get_state()], keep_wrapper=False)
         self._executor = ProcessPoolExecutor(self._number, context, _prepare, (app,))
         self._starting = threading.Thread(target=self._call)
         self._starting.start()
 
     def _call(self) -> None:
+        """Give each worker something to do, so that all are started."""
         for _ in range(self._number):
             self._executor.submit(os.getpid)
 
@@ -120,17 +120,18 @@ def _environment(changes: dict[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
+# In a worker: what it runs jobs of.
 _app: list[Any] = []
 
 
-def _prepare(app: bytes) -> None:
+def _prepare(app: list[Any]) -> None:
     """Make a worker ready for jobs."""
     from sentiment.sweeps.trial import read_data
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep hears it and ends its workers
     threading.Thread(target=_leave_with_sweep, daemon=True).start()
     gc.freeze()
-    _app[:] = pickle.loads(app)
+    _app[:] = app
     try:
         read_data(_app[1])
     except Exception:  # each job will say it of itself
