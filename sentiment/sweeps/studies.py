@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sentiment.errors import SentimentError
+from sentiment.sweeps.mismatches import StudyMismatchError, list_differences
 from sentiment.sweeps.objectives import Objective
 from sentiment.sweeps.owners import BEAT, is_alive, name_owner
 from sentiment.sweeps.results import JobResult
@@ -25,19 +25,6 @@ _DEFINITION, _RUN, _WINNER, _BEAT, _SINCE = "definition", "run", "winner", "beat
 _GRACE = 10.0
 # Seconds between two looks for what another process is about to do.
 _PAUSE = 0.1
-
-
-class StudyMismatchError(SentimentError, ValueError):
-    """A study is there already, but it looks for something else."""
-
-    def __init__(self, name: str, differences: Sequence[str]) -> None:
-        shown = "\n".join(f"  - {line}" for line in differences[:8])
-        more = f"\n  and {len(differences) - 8} more" if len(differences) > 8 else ""
-        super().__init__(
-            f"the study {name!r} was started with something else, so its trials cannot be "
-            f"compared with new ones:\n{shown}{more}\nGo on with what it was started with, start "
-            "a new one beside it with search.fresh=true, or name another: search.name=<name>."
-        )
 
 
 @dataclass(frozen=True)
@@ -296,14 +283,3 @@ def _states() -> Any:
 def _suggest(trial: Any, name: str, distribution: Any) -> None:
     """Let `trial` draw from a distribution, as `optuna.Study.ask` does for those it is given."""
     trial._suggest(name, distribution)
-
-
-def list_differences(kept: Any, now: Any, path: str = "") -> list[str]:
-    """Return one line per value that differs in two nested dictionaries."""
-    if not (isinstance(kept, dict) and isinstance(now, dict)):
-        return [] if kept == now else [f"{path}: {kept} in the study, {now} now"]
-    lines: list[str] = []
-    for key in [*kept, *(key for key in now if key not in kept)]:
-        inner = f"{path}.{key}" if path else str(key)
-        lines += list_differences(kept.get(key, "nothing"), now.get(key, "nothing"), inner)
-    return lines
