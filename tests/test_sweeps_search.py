@@ -11,7 +11,7 @@ from sweeping import DRAWN, SEARCH, list_points, read_jobs, read_study
 from sentiment.errors import ConfigError
 from sentiment.sweeps import search, session
 from sentiment.sweeps.failures import JobsFailedError, SweepStoppedError
-from sentiment.sweeps.studies import StudyMismatchError
+from sentiment.sweeps.mismatches import StudyMismatchError
 
 
 @pytest.fixture
