@@ -25,6 +25,7 @@ PARTS = {
     Path("common/sweep.yaml"),
     Path("hydra/hydra_logging/quiet.yaml"),
     Path("hydra/job_logging/quiet.yaml"),
+    Path("hydra/launcher/joblib.yaml"),
     *(path for path in FILES if path.parent == Path("common/space")),
 }
 
