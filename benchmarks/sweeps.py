@@ -24,7 +24,7 @@ from sentiment.sweeps.results import JobResult, read_results
 from sentiment.sweeps.trial import read_data
 
 _NAME = "logistic_regression"
-_TRIALS, _SAMPLE, _MORE_TRIALS, _PARALLEL_TRIALS = 50, 5, 100, 30
+_TRIALS, _SAMPLE, _MORE_TRIALS = 50, 5, 100
 # Of our vectorizer alone.
 _OWN = ("log_count_ratio", "alpha", "n_jobs", "memory")
 # Of a normal distribution: two sides of a 95 % interval.
@@ -207,7 +207,7 @@ def bench_search(plan: Plan) -> dict[str, Figure]:
 
 def bench_workers(plan: Plan) -> dict[str, Figure]:
     """Compare two workers with one, on the same points."""
-    common = ["hydra/sweeper/sampler=random", f"search.n_trials={_PARALLEL_TRIALS}"]
+    common = ["hydra/sweeper/sampler=random", f"search.n_trials={_TRIALS}"]
     joblib = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     runs = {"two workers": [*common, *joblib], "one": common}
     seconds: dict[str, list[float]] = {name: [] for name in runs}
@@ -223,7 +223,7 @@ def bench_workers(plan: Plan) -> dict[str, Figure]:
         if points[0] != points[1]:
             raise RuntimeError("the two searches tried different points")
     figure = make_ratio(
-        f"{_PARALLEL_TRIALS} trials with two workers against one, whole processes",
+        f"{_TRIALS} trials with two workers against one, whole processes",
         seconds,
         target=1.4,
         aim=1.8,
