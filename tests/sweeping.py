@@ -2,13 +2,17 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from starting import Started
 
 QUICK = ("data=rotten_tomatoes", "data.limit=300", "features=tfidf_unigram")
 # A study of which one number is drawn; jobs of well under a second.
@@ -27,6 +31,8 @@ SEARCH = (
 )
 STUDY = Path("outputs/search/naive_bayes")
 DRAWN = "model.alpha"
+WORKERS = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+WAIT = 60
 JOB_LINE = re.compile(r"#(\d+) +(?:(\w+) (\d\.\d{4})|failed: (.*?))  \d+\.\d s")
 
 
@@ -95,3 +101,35 @@ def list_points(jobs: dict[int, dict[str, Any]]) -> list[str]:
         for word in job["overrides"]
         if word.startswith(f"{DRAWN}=")
     ]
+
+
+def wait_for_jobs(started: Started, folder: Path, pattern: str, number: int) -> None:
+    """Wait until as many jobs of a sweep have left a result, or the sweep is over."""
+    end = time.monotonic() + WAIT
+    while len(list(folder.glob(f"{pattern}/[0-9]*/result.json"))) < number:
+        assert time.monotonic() < end, started.stdout
+        if "in full" in started.stdout:
+            return
+        time.sleep(0.01)
+
+
+def list_helpers(started: Started) -> list[psutil.Process]:
+    """Return the processes that a script has started, and those that these have."""
+    return psutil.Process(started.pid).children(recursive=True)
+
+
+def list_workers(started: Started) -> list[psutil.Process]:
+    """Return the worker processes of a sweep: they are forked from one that it started."""
+    return [
+        worker for helper in psutil.Process(started.pid).children() for worker in helper.children()
+    ]
+
+
+def wait_for_end(processes: list[psutil.Process]) -> None:
+    """Wait until these have ended, whether or not anybody asked how."""
+    end = time.monotonic() + WAIT
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                assert time.monotonic() < end, f"{process} goes on"
+                time.sleep(0.01)

@@ -1,21 +1,28 @@
 """Sweeps of several processes: workers, a queue, and machines that share a study."""
 
+import os
+import signal
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
 import optuna
 import pytest
-from starting import Starter
+from starting import Started, Starter
 from sweeping import (
     QUICK,
     SEARCH,
     STUDY,
+    WORKERS,
+    list_helpers,
     list_points,
+    list_workers,
     read_jobs,
     read_lines,
     read_store,
     read_winner,
+    wait_for_end,
+    wait_for_jobs,
 )
 
 TRIALS = 10
@@ -39,6 +46,44 @@ def test_workers_start_together_on_a_fresh_store(starter: Starter, tmp_path: Pat
     assert set(store.count_trials().items()) == {(number, 1) for number in range(8)}
     assert Counter(run.info.status for run in store.trials) == {"FINISHED": 7, "FAILED": 1}
     assert len(store.winners) == 1
+
+
+def start_workers(starter: Starter, folder: Path) -> Started:
+    """Start a search by two workers, and return when it is under way."""
+    words = [*SEARCH, f"search.n_trials={TRIALS}", "tracking=off", *WORKERS]
+    started = starter.start(folder, "train", "-m", *words)
+    wait_for_jobs(started, folder, str(STUDY), 2)
+    return started
+
+
+def test_a_worker_that_is_killed_does_not_end_the_sweep(starter: Starter, tmp_path: Path) -> None:
+    started = start_workers(starter, tmp_path)
+    helpers = list_helpers(started)
+    workers = list_workers(started)
+    assert len(workers) == 2
+    workers[0].kill()
+    done = started.wait()
+    assert done.returncode == 1
+    jobs = read_jobs(tmp_path / STUDY)
+    assert len(jobs) == TRIALS
+    failed = {number for number, job in jobs.items() if job["error"]}
+    # The one it ran; and the pool ends the other worker.
+    assert 1 <= len(failed) <= 2
+    for number in failed:
+        assert "ended without a result" in jobs[number]["error"]
+    assert f"{len(failed)} of {TRIALS} jobs failed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert read_winner(tmp_path / STUDY)["number"] not in failed
+    wait_for_end(helpers)
+
+
+def test_workers_do_not_outlive_the_sweep(starter: Starter, tmp_path: Path) -> None:
+    started = start_workers(starter, tmp_path)
+    helpers = list_helpers(started)
+    assert len(helpers) > len(list_workers(started)) == 2
+    os.kill(started.pid, signal.SIGKILL)
+    assert started.wait().returncode == -signal.SIGKILL
+    wait_for_end(helpers)
 
 
 @pytest.mark.skipif(

@@ -5,6 +5,7 @@ import json
 import signal
 import time
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import optuna
@@ -272,6 +273,21 @@ def test_a_job_that_dies_has_failed_and_the_others_run(launcher: Launcher) -> No
     found = run_jobs(launcher, [0, 1])
     assert "ended without a result (a worker was killed)" in found[0]
     assert found[1] == ""
+
+
+def test_a_worker_may_die_before_its_job_has_begun(launcher: Launcher) -> None:
+    pools = iter([True, False])
+
+    def launch(hand_out: HandOut) -> None:
+        if next(pools):
+            hand_out()
+            raise BrokenExecutor("a worker was killed")
+        launcher.launch(hand_out)
+
+    told: list[JobResult] = []
+    runner = JobRunner(launcher.folder, launch, launcher.compose, told.append, lambda: None)
+    plan(runner, [0, 1])
+    assert [(result.number, bool(result.error)) for result in told] == [(0, True), (1, False)]
 
 
 def test_what_a_job_left_before_is_not_taken_for_its_result(launcher: Launcher) -> None:

@@ -16,8 +16,21 @@ from typing import Any
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
-from starting import Started, Starter
-from sweeping import QUICK, SEARCH, STUDY, list_points, read_jobs, read_store, read_study
+from starting import Starter
+from sweeping import (
+    QUICK,
+    SEARCH,
+    STUDY,
+    WAIT,
+    WORKERS,
+    list_helpers,
+    list_points,
+    read_jobs,
+    read_store,
+    read_study,
+    wait_for_end,
+    wait_for_jobs,
+)
 
 from sentiment.sweeps import owners
 from sentiment.sweeps.objectives import find_objectives
@@ -26,18 +39,8 @@ from sentiment.sweeps.spaces import Space
 from sentiment.sweeps.storage import open_storage
 from sentiment.sweeps.studies import Study
 
+LAUNCHERS = {"serial": [], "joblib": WORKERS}
 SPACE = Space({"model.alpha": FloatDistribution(0, 1)}, {}, {})
-WAIT = 60
-
-
-def wait_for_jobs(started: Started, folder: Path, pattern: str, number: int) -> None:
-    """Wait until as many jobs of a sweep have left a result, or the sweep is over."""
-    end = time.monotonic() + WAIT
-    while len(list(folder.glob(f"{pattern}/[0-9]*/result.json"))) < number:
-        assert time.monotonic() < end, started.stdout
-        if "in full" in started.stdout:
-            return
-        time.sleep(0.01)
 
 
 def kill_again_and_again(
@@ -69,16 +72,12 @@ def check_store(folder: Path, jobs: int) -> None:
     database.close()
 
 
-@pytest.mark.parametrize(
-    ("words", "moments"),
-    [((), [0, 5]), (("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"), [0, 5])],
-    ids=["serial", "joblib"],
-)
+@pytest.mark.parametrize("words", LAUNCHERS.values(), ids=LAUNCHERS)
 def test_a_search_that_is_killed_is_gone_on_with(
-    starter: Starter, tmp_path: Path, words: tuple[str, ...], moments: list[int]
+    starter: Starter, tmp_path: Path, words: list[str]
 ) -> None:
     command = ["-m", *SEARCH, "search.n_trials=8", *words]
-    done = kill_again_and_again(starter, tmp_path, str(STUDY), moments, command)
+    done = kill_again_and_again(starter, tmp_path, str(STUDY), [0, 5], command)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     study = read_study(tmp_path)
@@ -107,14 +106,19 @@ def test_a_grid_that_is_killed_is_gone_on_with(starter: Starter, tmp_path: Path)
     check_store(tmp_path, 8)
 
 
-def test_a_search_that_is_interrupted_says_how_to_go_on(starter: Starter, tmp_path: Path) -> None:
-    command = ["-m", *SEARCH, "search.n_trials=12", "tracking=off"]
+@pytest.mark.parametrize("words", LAUNCHERS.values(), ids=LAUNCHERS)
+def test_a_search_that_is_interrupted_says_how_to_go_on(
+    starter: Starter, tmp_path: Path, words: list[str]
+) -> None:
+    command = ["-m", *SEARCH, "search.n_trials=12", "tracking=off", *words]
     started = starter.start(tmp_path, "train", *command)
     wait_for_jobs(started, tmp_path, str(STUDY), 3)
+    helpers = list_helpers(started)
     started.send(signal.SIGINT)
     done = started.wait()
     assert done.returncode == 130
-    assert "Traceback" not in done.stderr
+    assert done.stderr == "\nstopped\n"
+    wait_for_end(helpers)
     kept = len(read_jobs(tmp_path / STUDY))
     assert 3 <= kept < 12
     told = next(line for line in done.stdout.splitlines() if line.startswith("stopped"))

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -98,7 +99,7 @@ class JobRunner:
             faulty = self._find_faulty(pending.values()) if problem else {}
             if faulty:
                 failed = faulty
-            elif lost or problem is None:
+            elif lost or problem is None or isinstance(problem, BrokenExecutor):
                 why = RuntimeError(f"the job ended without a result ({problem or 'no error'})")
                 failed = dict.fromkeys((job.number for job in lost or pending.values()), why)
             else:
