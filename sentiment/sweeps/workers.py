@@ -5,9 +5,10 @@ import multiprocessing
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from typing import Any
 
@@ -79,13 +80,19 @@ class Workers:
                     return [future.result() for future in ended]
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 ended += done
-        except BrokenExecutor:
+        except Exception:
+            self._end()
             self._start()
             raise
         except BaseException:
-            for worker in multiprocessing.active_children():
-                worker.kill()
+            self._end()
             raise
+
+    def _end(self) -> None:
+        """End the workers, whatever they do."""
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        self._close()
 
     def _start(self) -> None:
         """Start the workers in a thread, since the first waits until everything is loaded."""
@@ -99,13 +106,17 @@ class Workers:
         # By value, since what is in a script cannot be imported.
         app = wrap_non_picklable_objects([*self._app, Singleton.get_state()], keep_wrapper=False)
         self._executor = ProcessPoolExecutor(self._number, context, _prepare, (app,))
-        self._starting = threading.Thread(target=self._call)
+        # Python's own way to end them, when it exits, has not always waited for what is under way.
+        self._close = weakref.finalize(self, self._executor.shutdown)
+        self._starting = threading.Thread(target=_wake, args=(self._executor, self._number))
         self._starting.start()
 
-    def _call(self) -> None:
-        """Give each worker something to do, so that all are started."""
-        for _ in range(self._number):
-            self._executor.submit(os.getpid)
+
+def _wake(executor: ProcessPoolExecutor, number: int) -> None:
+    """Give each worker something to do, so that all are started."""
+    with suppress(RuntimeError):  # the sweep is over already
+        for _ in range(number):
+            executor.submit(os.getpid)
 
 
 @contextmanager
