@@ -253,17 +253,35 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
         MlflowTracker(f"sqlite:///{tmp_path}/x.db", "x", "y").open()
 
 
-def test_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
-    program = (
-        "from sentiment.tracking import MlflowTracker\n"
-        "tracker = MlflowTracker('sqlite:///new/mlflow.db', 'new/artifacts', 'e')\n"
-        "tracker.open()\n"
-        "with tracker.start('x', {}) as run: run.log_metrics({'a': 1.0})\n"
-    )
-    command = [sys.executable, "-c", program]
+# Opens a new store and tracks a run in it.
+TRACKING = [
+    sys.executable,
+    "-c",
+    "from sentiment.tracking import MlflowTracker\n"
+    "tracker = MlflowTracker('sqlite:///new/mlflow.db', 'new/artifacts', 'e')\n"
+    "tracker.open()\n"
+    "with tracker.start('x', {}) as run: run.log_metrics({'a': 1.0})\n",
+]
 
+
+def test_a_store_that_is_made_in_part_is_made_anew(tmp_path: Path) -> None:
+    """MLflow makes its tables in many steps, and does not go on after a kill between two."""
+    new = tmp_path / "new"
+    draft, enough = new / ".mlflow.db.draft", 300_000  # bytes, of nearly a million
+    process = subprocess.Popen(TRACKING, cwd=tmp_path)
+    while not draft.exists() or draft.stat().st_size < enough:
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    assert not (new / "mlflow.db").exists()
+    assert subprocess.run(TRACKING, cwd=tmp_path, check=False).returncode == 0
+    assert {path.name for path in new.iterdir()} == {".mlflow.db.lock", "artifacts", "mlflow.db"}
+
+
+def test_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
     def start(_: int) -> int:
-        return subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode
+        return subprocess.run(TRACKING, cwd=tmp_path, check=False, capture_output=True).returncode
 
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(start, range(3))) == [0, 0, 0]

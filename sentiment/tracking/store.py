@@ -228,8 +228,11 @@ class MlflowTracker(Tracker):
 
         for name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        database = self._sqlite_path()
         try:
-            with _one_at_a_time(self._sqlite_path()):
+            with _one_at_a_time(database):
+                if database is not None and not database.exists():
+                    _make_whole(database)
                 mlflow.set_tracking_uri(self.uri)
                 client = mlflow.MlflowClient()
                 client.search_experiments(max_results=1)
@@ -268,6 +271,17 @@ def _one_at_a_time(database: Path | None) -> Iterator[None]:
     with database.with_name(f".{database.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _make_whole(database: Path) -> None:
+    """Make an sqlite store elsewhere first: MLflow cannot go on with one that is made in part."""
+    import mlflow
+
+    draft = database.with_name(f".{database.name}.draft")
+    for left in database.parent.glob(f"{draft.name}*"):
+        left.unlink()
+    mlflow.MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
+    draft.replace(database)
 
 
 def _describe(uri: str, run: "Run", why: str) -> ModelChoice:
