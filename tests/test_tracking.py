@@ -276,7 +276,7 @@ def test_a_store_that_is_made_in_part_is_made_anew(tmp_path: Path) -> None:
     process.wait()
     assert not (new / "mlflow.db").exists()
     assert subprocess.run(TRACKING, cwd=tmp_path, check=False).returncode == 0
-    assert {path.name for path in new.iterdir()} == {".mlflow.db.lock", "artifacts", "mlflow.db"}
+    assert {path.name for path in new.iterdir()} == {".mlflow.db.lock", "mlflow.db"}
 
 
 def test_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
