@@ -23,14 +23,14 @@ _WORDS = [
     "search=naive_bayes",
     f"search.n_trials={_TRIALS}",
     "data=rotten_tomatoes",
-    "data.limit=2000",
+    "data.limit=6000",
 ]
 # Every so many kills one comes at any moment of the start, and not while trials run.
 _EARLY = 4
-_START_SECONDS = 8.0
+_START_SECONDS = 4.0
 # After one of these numbers of new results, and then so many seconds at most.
-_NEW_RESULTS = (0, 1, 2)
-_LATER = 0.5
+_NEW_RESULTS = (0, 1)
+_LATER = 0.3
 
 
 def count_results(folder: Path) -> int:
