@@ -29,6 +29,8 @@ SEARCH = (
     "features.token_pattern='\\w+'",
     "features.log_count_ratio=false",
 )
+# For what is to be killed while trials run, however late the kill comes.
+ENDLESS = "search.n_trials=1000"
 STUDY = Path("outputs/search/naive_bayes")
 DRAWN = "model.alpha"
 WORKERS = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
@@ -104,12 +106,10 @@ def list_points(jobs: dict[int, dict[str, Any]]) -> list[str]:
 
 
 def wait_for_jobs(started: Started, folder: Path, pattern: str, number: int) -> None:
-    """Wait until as many jobs of a sweep have left a result, or the sweep is over."""
+    """Wait until as many jobs of a sweep have left a result."""
     end = time.monotonic() + WAIT
     while len(list(folder.glob(f"{pattern}/[0-9]*/result.json"))) < number:
         assert time.monotonic() < end, started.stdout
-        if "in full" in started.stdout:
-            return
         time.sleep(0.01)
 
 

@@ -21,7 +21,8 @@ from sentiment.prediction import predict
 from sentiment.training import TrainingResult
 
 Train = Callable[..., TrainingResult]
-# The script as it is, but for smaller batches, more of them, and a checkpoint after each.
+# The script as it is, but for smaller batches, more of them, and a checkpoint after each. After
+# some blocks it waits, so that it is not at its end before it is killed, however late that is.
 PROGRAM = """
 import sys, time
 sys.path[:0] = [{scripts!r}]
@@ -30,7 +31,12 @@ from sentiment.files import streams
 from sentiment.scoring import BatchScorer
 job._CHECKPOINT = 0
 read, score = streams.ByteSource.read, BatchScorer.score
-streams.ByteSource.read = lambda self, offset=0, size=4000: read(self, offset, size)
+def read_some(self, offset=0, size=4000):
+    for number, block in enumerate(read(self, offset, size)):
+        if number == {blocks}:
+            time.sleep(60)
+        yield block
+streams.ByteSource.read = read_some
 def slowly(self, *arguments):
     time.sleep(0.01)
     return score(self, *arguments)
@@ -40,8 +46,8 @@ runpy.run_path({scripts!r} + "/predict.py", run_name="__main__")
 """
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    program = PROGRAM.format(scripts=str(ROOT / "scripts"))
+def start(folder: Path, *words: str, blocks: int | None = None) -> subprocess.Popen[str]:
+    program = PROGRAM.format(scripts=str(ROOT / "scripts"), blocks=blocks)
     return subprocess.Popen(
         [sys.executable, "-c", program, *words],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -71,13 +77,14 @@ def test_what_is_killed_goes_on_and_ends_the_same(model: str, tmp_path: Path) ->
     rng, state = random.Random(0), tmp_path / "out.csv.partial.json"
     kills = 0
     while kills < 4:
-        process = start(tmp_path, *words, "output=out.csv")
+        process = start(tmp_path, *words, "output=out.csv", blocks=20)
         before = state.stat().st_mtime_ns if state.exists() else 0
         while process.poll() is None and (not state.exists() or state.stat().st_mtime_ns == before):
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.1))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+        assert process.returncode == -signal.SIGKILL
         kills += 1
         assert not (tmp_path / "out.csv").exists()
         assert (tmp_path / "out.csv.partial").is_file()

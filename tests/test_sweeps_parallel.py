@@ -10,6 +10,7 @@ import optuna
 import pytest
 from starting import Started, Starter
 from sweeping import (
+    ENDLESS,
     QUICK,
     SEARCH,
     STUDY,
@@ -25,7 +26,7 @@ from sweeping import (
     wait_for_jobs,
 )
 
-TRIALS = 10
+TRIALS = 16
 
 
 def test_workers_start_together_on_a_fresh_store(starter: Starter, tmp_path: Path) -> None:
@@ -48,16 +49,17 @@ def test_workers_start_together_on_a_fresh_store(starter: Starter, tmp_path: Pat
     assert len(store.winners) == 1
 
 
-def start_workers(starter: Starter, folder: Path) -> Started:
+def start_workers(starter: Starter, folder: Path, total: str) -> Started:
     """Start a search by two workers, and return when it is under way."""
-    words = [*SEARCH, f"search.n_trials={TRIALS}", "tracking=off", *WORKERS]
+    words = [*SEARCH, total, "tracking=off", *WORKERS]
     started = starter.start(folder, "train", "-m", *words)
     wait_for_jobs(started, folder, str(STUDY), 2)
     return started
 
 
 def test_a_worker_that_is_killed_does_not_end_the_sweep(starter: Starter, tmp_path: Path) -> None:
-    started = start_workers(starter, tmp_path)
+    total = 30
+    started = start_workers(starter, tmp_path, f"search.n_trials={total}")
     helpers = list_helpers(started)
     workers = list_workers(started)
     assert len(workers) == 2
@@ -65,20 +67,20 @@ def test_a_worker_that_is_killed_does_not_end_the_sweep(starter: Starter, tmp_pa
     done = started.wait()
     assert done.returncode == 1
     jobs = read_jobs(tmp_path / STUDY)
-    assert len(jobs) == TRIALS
+    assert len(jobs) == total
     failed = {number for number, job in jobs.items() if job["error"]}
     # The one it ran; and the pool ends the other worker.
     assert 1 <= len(failed) <= 2
     for number in failed:
         assert "ended without a result" in jobs[number]["error"]
-    assert f"{len(failed)} of {TRIALS} jobs failed" in done.stderr
+    assert f"{len(failed)} of {total} jobs failed" in done.stderr
     assert "Traceback" not in done.stderr
     assert read_winner(tmp_path / STUDY)["number"] not in failed
     wait_for_end(helpers)
 
 
 def test_workers_do_not_outlive_the_sweep(starter: Starter, tmp_path: Path) -> None:
-    started = start_workers(starter, tmp_path)
+    started = start_workers(starter, tmp_path, ENDLESS)
     helpers = list_helpers(started)
     assert len(helpers) > len(list_workers(started)) == 2
     os.kill(started.pid, signal.SIGKILL)
