@@ -13,7 +13,7 @@ PEERS := $(VENV)/.peers
 COMPOSE := SENTIMENT_COMMIT=$$(git rev-parse HEAD) docker compose --file docker/docker-compose.yml
 SECRETS := docker/.env
 # The kernels that every run needs are compiled once, here.
-COMPILE := from sentiment.files.warming import compile_kernels; compile_kernels()
+COMPILE := from sentiment.warming import compile_kernels; compile_kernels()
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train predict monitor monitor-ui flow prefect-up test bench lint format typecheck ui lock \

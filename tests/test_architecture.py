@@ -23,7 +23,7 @@ FLOORS = [
     {"models", "files"},
     {"pipeline", "model_files"},
     {"evaluation", "explanation", "linear", "tracking"},
-    {"decisions", "figures"},
+    {"decisions", "figures", "warming"},
     {"monitoring", "scoring"},
     {"distribution"},
     {"comparison", "prediction", "training"},
