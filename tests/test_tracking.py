@@ -21,6 +21,7 @@ import pytest
 from sentiment.errors import RunNotFoundError, TrackingStoreError, UntrustedModelError
 from sentiment.pipeline import predict
 from sentiment.tracking import MlflowTracker, NoTracker
+from sentiment.tracking.choosing import choose_best
 from sentiment.training import TrainingResult
 
 Train = Callable[..., TrainingResult]
@@ -179,6 +180,44 @@ def test_a_sample_counts_where_there_is_nothing_else(tracker: MlflowTracker) -> 
     log_run(tracker, 0.2, sample="true")
     better = log_run(tracker, 0.3, sample="true")
     assert best(tracker, more=True) == better
+
+
+EASY = {"data": "easy", "data.fingerprint": "12ab"}
+HARD = {"data": "hard", "data.fingerprint": "34cd"}
+
+
+def test_runs_on_other_data_than_the_last_do_not_count(tracker: MlflowTracker) -> None:
+    """On easy data, any model has a better score."""
+    tracker.open()
+    log_run(tracker, 0.9, **EASY)
+    log_run(tracker, 0.1, **EASY)
+    high, low = log_run(tracker, 0.6, **HARD), log_run(tracker, 0.5, **HARD)
+    log_run(tracker, 0.99, **EASY, sample="true")
+    assert best(tracker, more=True) == high
+    assert best(tracker, more=False) == low
+    log_run(tracker, 0.2, **EASY | {"data.fingerprint": "has more rows now"})
+    newer = log_run(tracker, 0.3, **EASY | {"data.fingerprint": "has more rows now"})
+    assert best(tracker, more=True) == newer
+
+
+def test_the_choice_is_told(tracker: MlflowTracker) -> None:
+    tracker.open()
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name(tracker.experiment)
+
+    def choose(*, more: bool) -> tuple[str, str]:
+        runs = client.search_runs([experiment.experiment_id])
+        found = choose_best(runs, "validation/accuracy", more=more)
+        assert found is not None
+        return found[0].info.run_id, found[1]
+
+    first = log_run(tracker, 0.25, **EASY)
+    assert choose(more=True) == (first, "best validation/accuracy of 1 run on easy: 0.2500")
+    log_run(tracker, 0.5, **HARD)
+    # Of two that are equal, the later one.
+    second = log_run(tracker, 0.5, **HARD)
+    told = "best validation/accuracy of 2 runs on hard: 0.5000; 1 run on other data before"
+    assert choose(more=True) == choose(more=False) == (second, told)
 
 
 def test_what_cannot_be_found_is_told(tracker: MlflowTracker, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sentiment import provenance
 from sentiment.errors import RunNotFoundError, TrackingStoreError
+from sentiment.tracking.choosing import choose_best
 from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
 from sentiment.tracking.registry import MlflowRegistry
 from sentiment.tracking.runs import MlflowRun, check_digest, fetch_model
@@ -167,24 +168,12 @@ class MlflowTracker(Tracker):
 
     def _find_best(self, client: "MlflowClient", metric: str, more: bool) -> "tuple[Run, str]":
         name = f"validation/{metric}"
-        runs = client.search_runs(
-            [self._experiment_id(client)],
-            filter_string="attributes.status = 'FINISHED' AND tags.kind = 'training'",
-            order_by=[
-                f"metrics.`{name}` {'DESC' if more else 'ASC'}",
-                "attributes.start_time DESC",
-            ],
-            max_results=1000,
-        )
-        scored = [found for found in runs if name in found.data.metrics]
-        # A sample can score well by luck, so it counts only where there is nothing else.
-        candidates = [r for r in scored if r.data.tags.get("sample") != "true"] or scored
-        if not candidates:
+        trained = "attributes.status = 'FINISHED' AND tags.kind = 'training'"
+        runs = search_all(client, self._experiment_id(client), trained)
+        found = choose_best(runs, name, more=more)
+        if found is None:
             raise RunNotFoundError(f"a finished training run with {name}", self.uri, _TRAIN_FIRST)
-        best = candidates[0]
-        data = {found.data.tags.get("data", "unknown") for found in candidates}
-        among = f"{len(candidates)} run{'s' * (len(candidates) != 1)} on {', '.join(sorted(data))}"
-        return best, f"best {name} of {among}: {best.data.metrics[name]:.4f}"
+        return found
 
     def _find_run(self, client: "MlflowClient", run_id: str) -> "Run":
         from mlflow.exceptions import MlflowException
