@@ -171,9 +171,11 @@ def _describe_data(result: "TrainingResult") -> str:
     dropped = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in report.dropped.items())
     splits = ", ".join(f"{sizes['rows']:,} {name}" for name, sizes in report.splits.items())
     used = sum(sizes["rows"] for sizes in report.splits.values())
+    first = f"\nunreadable: {report.faults[0]}" if report.faults else ""
+    more = f" (and {report.unreadable - 1:,} more: quality.json)" * (report.unreadable > 1)
     return (
         f"{report.rows:,} rows read, {sum(report.dropped.values()):,} dropped"
-        f"{f' ({dropped})' if dropped else ''}, {used:,} used: {splits}"
+        f"{f' ({dropped})' if dropped else ''}, {used:,} used: {splits}{first}{more}"
     )
 
 

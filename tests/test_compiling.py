@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sentiment.features.kernels.compiling import count_threads, cut_ranges, kernel, run_threads
+from sentiment.compiling import count_threads, cut_ranges, kernel, run_threads
 
 NOTICE = "compiling the text kernels"
 
@@ -79,9 +79,7 @@ def run_kernels(cache: Path) -> str:
 
 def test_it_is_said_once_that_kernels_are_compiled(tmp_path: Path) -> None:
     said = run_kernels(tmp_path)
-    assert re.fullmatch(
-        rf"WARNING\|sentiment\.features\.kernels\.compiling\|{NOTICE}[^\n]*\n", said
-    )
+    assert re.fullmatch(rf"WARNING\|sentiment\.compiling\|{NOTICE}[^\n]*\n", said)
     assert len(list(tmp_path.rglob("*.nbc"))) == 2
     assert run_kernels(tmp_path) == ""
 

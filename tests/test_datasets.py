@@ -1,15 +1,19 @@
+import gzip
 import json
+import sqlite3
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from sentiment.data.datasets import AclImdb, EmbeddedReviews, TableFile
+from sentiment.data.quality import add_keys, check_quality, find_unusable
 from sentiment.errors import (
     ConfigError,
     EmptyDataError,
     InputNotFoundError,
     MissingColumnError,
+    SentimentError,
 )
 
 
@@ -65,9 +69,87 @@ def test_empty_cells_are_missing_and_whole_numbers_stay_whole(tmp_path: Path, en
     if ending == ".csv":
         path.write_text("text,label\none,1\n,2\n,  \n")
     read = TableFile(name="x", path=str(path)).read()
-    assert read["text"].isna().tolist() == [False, True, True]
-    assert read["label"].tolist()[:2] == ["1", "2"]
-    assert read["label"].isna().tolist() == [False, False, True]
+    # A row without a text is of no use, whatever its label, and comes behind the others.
+    assert sorted(read["text"].dropna()) == ["one"]
+    assert read["text"].isna().sum() == 2
+    assert read.loc[read["text"] == "one", "label"].tolist() == ["1"]
+    assert set(read["label"].dropna()) <= {"1", "2"}
+    assert find_unusable(add_keys(read)).tolist() == ["", "missing_text", "missing_text"]
+
+
+def test_labels_are_missing_where_there_is_only_white_space(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text('text,label\none,1\ntwo,"  "\nthree,\n')
+    assert TableFile(name="x", path=str(path)).read()["label"].isna().tolist() == [
+        False,
+        True,
+        True,
+    ]
+
+
+def test_rows_that_cannot_be_read_say_why(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(
+        b'label,text\n0,good\n1,too,many\n1,"a "stray" quote"\n0,caf\xe9\n\n1,bad\n0,"no end\n'
+    )
+    frame = add_keys(TableFile(name="x", path=str(path)).read())
+    assert frame["text"].dropna().tolist() == ["good", "bad"]
+    unusable = find_unusable(frame)
+    assert sorted(unusable) == [""] * 2 + ["unreadable"] * 4
+    report = check_quality(frame, unusable)
+    assert (report.rows, report.unreadable, report.missing_text) == (6, 4, 0)
+    assert report.faults == [
+        f"'{path}', line 3: wrong number of fields: 3, expected 2",
+        f"'{path}', line 4: a quote in the middle of a quoted field",
+        f"'{path}', line 5: bytes that are not in the encoding of the file",
+        f"'{path}', line 8: a quote that is not closed",
+    ]
+
+
+def test_whatever_predict_reads_can_be_trained_on(tmp_path: Path) -> None:
+    """A compressed file of another encoding and separator; a folder, a pattern, a database."""
+    frame = pd.DataFrame({"text": ["très bon", "a; b", "pas mal"], "label": ["1", "0", "1"]})
+    expected = frame.to_dict(orient="list")
+
+    def read(path: object, **settings: str) -> dict[str, list[str]]:
+        return TableFile(name="x", path=str(path), **settings).read().to_dict(orient="list")
+
+    packed = tmp_path / "x.csv.gz"
+    packed.write_bytes(gzip.compress(frame.to_csv(sep=";", index=False).encode("latin-1")))
+    assert read(packed, encoding="latin-1") == read(packed, encoding="latin-1", sep=";") == expected
+    many = tmp_path / "many"
+    many.mkdir()
+    write_table(many / "1.csv", frame.head(1))
+    write_table(many / "2.jsonl", frame.tail(2))
+    assert read(many) == read(many / "[12].*") == expected
+    address = f"sqlite:///{tmp_path}/x.db"
+    with sqlite3.connect(tmp_path / "x.db") as database:
+        frame.to_sql("reviews", database, index=False)
+        frame.head(1).to_sql("others", database, index=False)
+    database.close()
+    assert read(address, table="reviews") == expected
+    assert read(address, query="SELECT text, label FROM reviews") == expected
+    with pytest.raises(EmptyDataError, match="x.db' holds no data: it has no rows"):
+        read(address, query="SELECT text, label FROM reviews WHERE label = '7'")
+
+
+def test_settings_are_named_as_training_has_them(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"caf\xe9,label\na,b\n")
+    for settings, message in (
+        ({}, r"name its encoding, such as data\.encoding=latin-1"),
+        ({"encoding": "klingon"}, r"data\.encoding is 'klingon', which is not known"),
+        ({"sep": "ab"}, r"data\.sep is 'ab'; expected one character such as data\.sep=';'"),
+        ({"table": "x"}, r"data\.table and data\.query are for databases, and data\.path is '/"),
+    ):
+        with pytest.raises(SentimentError, match=message):
+            TableFile(name="x", path=str(path), **settings).read()
+    for address, message in (
+        ("sqlite:///nope.db", r"data\.path is 'nope\.db', but there is no such file"),
+        ("no://where", r"data\.path is no address of a database"),
+    ):
+        with pytest.raises(SentimentError, match=message):
+            TableFile(name="x", path=address).read()
 
 
 def test_half_a_surrogate_pair_is_a_question_mark(tmp_path: Path) -> None:

@@ -91,6 +91,13 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "data.on_bad_rows=error. Mend them, or drop them with data.on_bad_rows=drop.",
     ),
     (
+        BadRowsError({"unreadable": 1}, 1000, ["'x.csv', line 7: a quote that is not closed"]),
+        ValueError,
+        "1 of 1,000 rows cannot be used (unreadable: 1) and data.on_bad_rows=error. The first that "
+        "cannot be read is in 'x.csv', line 7: a quote that is not closed. Mend them, or drop them "
+        "with data.on_bad_rows=drop.",
+    ),
+    (
         TooFewClassesError(["good"], "the data"),
         ValueError,
         "the data has 1 class ('good'); expected two or more. Check that the label column is the "
@@ -157,8 +164,8 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         DatabaseError("sqlite:///x.db", "no such table: y"),
         ConnectionError,
-        "the database 'sqlite:///x.db' cannot be read: no such table: y. Check the address in "
-        "input, and table or query.",
+        "the database 'sqlite:///x.db' cannot be read: no such table: y. Check its address, "
+        "and the table or query.",
     ),
     (
         StepFailedError("search", "exit code 1."),

@@ -1,10 +1,11 @@
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from sentiment.data.cleaning import clean_text
-from sentiment.data.datasets import Dataset, EmbeddedReviews
+from sentiment.data.datasets import Dataset, EmbeddedReviews, TableFile
 from sentiment.data.preparation import fingerprint, prepare_data
 from sentiment.errors import BadRowsError, EmptyDataError, TooFewClassesError, TooFewRowsError
 
@@ -58,13 +59,24 @@ def test_the_report_counts_what_is_wrong() -> None:
     assert sum(report.dropped.values()) + sum(s["rows"] for s in report.splits.values()) == 106
 
 
-def test_bad_rows_stop_the_run_if_asked_to() -> None:
+def test_bad_rows_stop_the_run_if_asked_to(tmp_path: Path) -> None:
     with pytest.raises(BadRowsError) as caught:
         prepare_data(Given(name="x", rows=make_rows(100) + BAD_ROWS, on_bad_rows="error"), 1)
     assert (
         "5 of 106 rows cannot be used (missing text: 1, empty text: 1, missing label: 1, "
         in str(caught.value)
     )
+    (tmp_path / "x.csv").write_text("text,label\n" + "a film,good\nanother,bad\n" * 9 + "a,b,c\n")
+    with pytest.raises(BadRowsError) as caught:
+        table = TableFile(name="x", path=str(tmp_path / "x.csv"), on_bad_rows="error")
+        prepare_data(table, 1)
+    assert "1 of 19 rows cannot be used (unreadable: 1)" in str(caught.value)
+    assert f"is in '{tmp_path}/x.csv', line 20: wrong number of fields" in str(caught.value)
+    (tmp_path / "x.csv").write_bytes(b"text,label\ncaf\xe9,good\n")
+    with pytest.raises(
+        EmptyDataError, match=r"none of its 1 rows .* line 2: bytes that are not in"
+    ):
+        prepare_data(TableFile(name="x", path=str(tmp_path / "x.csv")), 1)
     clean = make_rows(100) + BAD_ROWS[3:5]  # copies are no fault of the rows
     assert prepare_data(Given(name="x", rows=clean, on_bad_rows="error"), 1).report.duplicates == 2
 

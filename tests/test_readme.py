@@ -57,8 +57,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Path:
     )
     table = "id;text\n" + "".join(f"{n};très bon\n" for n in range(9))
     with closing(sqlite3.connect(folder / "reviews.db")) as database:
-        database.execute("CREATE TABLE reviews (id INTEGER PRIMARY KEY, text TEXT)")
-        database.execute("INSERT INTO reviews (text) VALUES ('good'), ('bad')")
+        database.execute("CREATE TABLE reviews (id INTEGER PRIMARY KEY, text TEXT, label TEXT)")
+        labelled = [(f"film {n} is {label}", label) for n in range(30) for label in ("good", "bad")]
+        database.executemany("INSERT INTO reviews (text, label) VALUES (?, ?)", labelled)
         database.commit()
     (folder / "export.csv.gz").write_bytes(gzip.compress(table.encode("latin-1")))
     done = starter.run(folder, "train", "experiment=quick_look", "data.limit=300")

@@ -133,9 +133,9 @@ MISTAKES = [
      "there is no such file or folder (looked in '{cwd}'); expected a CSV file."),
     ("train", ["data=csv", "data.path=empty.csv"], "'empty.csv' holds no data: the file is empty. "
      "Expected at least one row with a text."),
-    ("train", ["data=csv", "data.path=picture.csv"], "'picture.csv' cannot be read as CSV: CSV "
-     "parse error: Expected 1 columns, got 2: \\x00,\ufffd. Check that the file is complete and "
-     "that its ending names its format (.csv, .parquet, .jsonl)."),
+    ("train", ["data=csv", "data.path=picture.csv"], "'picture.csv' cannot be read as CSV: its "
+     "first line is not UTF-8; name its encoding, such as data.encoding=latin-1. Check that the "
+     "file is complete and that its ending names its format (.csv, .parquet, .jsonl)."),
     ("train", ["data=csv", "data.path=reviews.csv"], "'reviews.csv' has no column 'text'; its "
      "columns are 'review' and 'sentiment'. Name the column with data.text_column=<name>."),
     ("train", ["data=kaggle", "data.path=one_class.csv"], "the data has 1 class ('good'); expected "

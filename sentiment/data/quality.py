@@ -8,6 +8,7 @@ import pandas as pd
 
 from sentiment.data.cleaning import clean_text
 
+_FAULTS = 20
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
@@ -19,6 +20,8 @@ class QualityReport:
     ----------
     rows : int
         Rows read.
+    unreadable : int
+        Rows that cannot be read, such as those with too many fields.
     missing_text, empty_text, missing_label : int
         Rows without a text, with a text that is empty after cleaning, without a label.
     duplicates : int
@@ -33,9 +36,12 @@ class QualityReport:
         Rows left out, by reason; filled in by the preparation.
     splits : dict
         Rows per split before and after copies were dropped; filled in by the preparation.
+    faults : list of str
+        Where and why the first unreadable rows cannot be read.
     """
 
     rows: int
+    unreadable: int
     missing_text: int
     empty_text: int
     missing_label: int
@@ -45,6 +51,7 @@ class QualityReport:
     length_quantiles: dict[str, int]
     dropped: dict[str, int] = field(default_factory=dict)
     splits: dict[str, dict[str, int]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain containers."""
@@ -67,11 +74,20 @@ def add_keys(frame: pd.DataFrame) -> pd.DataFrame:
 def find_unusable(frame: pd.DataFrame) -> pd.Series:
     """Return why each row cannot be used (``missing_text``, ...), "" where it can."""
     reasons = np.select(
-        [frame["text"].isna(), frame["length"] == 0, frame["label"].isna()],
-        ["missing_text", "empty_text", "missing_label"],
+        [
+            _read_faults(frame).notna(),
+            frame["text"].isna(),
+            frame["length"] == 0,
+            frame["label"].isna(),
+        ],
+        ["unreadable", "missing_text", "empty_text", "missing_label"],
         default="",
     )
     return pd.Series(reasons, index=frame.index, dtype="str")
+
+
+def _read_faults(frame: pd.DataFrame) -> pd.Series:
+    return frame["fault"] if "fault" in frame else pd.Series(None, frame.index, dtype="str")
 
 
 def find_conflicts(frame: pd.DataFrame) -> pd.Series:
@@ -91,7 +107,7 @@ def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
     Parameters
     ----------
     frame : DataFrame
-        Columns ``text``, ``label``, ``key`` and ``length``.
+        Columns ``text``, ``label``, ``key``, ``length`` and perhaps ``fault``.
     unusable : Series of str
         From `find_unusable`.
     """
@@ -101,6 +117,7 @@ def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
     quantiles = lengths.quantile(list(QUANTILES)) if len(usable) else pd.Series(0, QUANTILES)
     return QualityReport(
         rows=len(frame),
+        unreadable=int((unusable == "unreadable").sum()),
         missing_text=int((unusable == "missing_text").sum()),
         empty_text=int((unusable == "empty_text").sum()),
         missing_label=int((unusable == "missing_label").sum()),
@@ -108,4 +125,5 @@ def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
         conflicting_labels=int(conflicts.sum()),
         labels={str(k): int(n) for k, n in usable["label"].value_counts().sort_index().items()},
         length_quantiles={f"{q:.0%}": int(length) for q, length in quantiles.items()},
+        faults=_read_faults(frame).dropna().head(_FAULTS).to_list(),
     )

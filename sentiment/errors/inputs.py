@@ -79,7 +79,7 @@ class DatabaseError(SentimentError, ConnectionError):
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(
             f"the database '{url}' cannot be read: {reason.strip().rstrip('.')}. "
-            "Check the address in input, and table or query."
+            "Check its address, and the table or query."
         )
 
 

@@ -8,11 +8,12 @@ from sentiment.errors.base import SentimentError, quote_list
 class BadRowsError(SentimentError, ValueError):
     """Rows cannot be used and the configuration says not to drop them."""
 
-    def __init__(self, counts: dict[str, int], rows: int) -> None:
+    def __init__(self, counts: dict[str, int], rows: int, faults: Sequence[str] = ()) -> None:
         listed = ", ".join(f"{reason.replace('_', ' ')}: {n:,}" for reason, n in counts.items())
+        first = f" The first that cannot be read is in {faults[0]}." if faults else ""
         super().__init__(
             f"{sum(counts.values()):,} of {rows:,} rows cannot be used ({listed}) and "
-            "data.on_bad_rows=error. Mend them, or drop them with data.on_bad_rows=drop."
+            f"data.on_bad_rows=error.{first} Mend them, or drop them with data.on_bad_rows=drop."
         )
 
 

@@ -1,6 +1,6 @@
 """The loop over the features of rows: arrays in, arrays out."""
 
-from sentiment.features.kernels.compiling import kernel
+from sentiment.compiling import kernel
 
 
 @kernel

@@ -6,8 +6,8 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from sentiment.compiling import cut_ranges, run_threads
 from sentiment.features.kernels import tokenizing
-from sentiment.features.kernels.compiling import cut_ranges, run_threads
 from sentiment.features.rules import NO_END, TokenRules, classify, is_space
 from sentiment.features.texts import TextBytes, join_utf8
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from sentiment.compiling import cut_ranges, run_threads
 from sentiment.features.kernels import matrices
-from sentiment.features.kernels.compiling import cut_ranges, run_threads
 
 # Entries of eight bytes that are gathered and sorted at a time.
 _BLOCK = 2**14

@@ -6,10 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from sentiment.compiling import count_threads, cut_ranges, run_threads
 from sentiment.data.cleaning import CleanedTexts, clean_text
 from sentiment.features.alphabets import SECRET, Words
 from sentiment.features.kernels import deciding, spotting, tokenizing
-from sentiment.features.kernels.compiling import count_threads, cut_ranges, run_threads
 from sentiment.features.rules import TokenRules, classify, find_rules
 from sentiment.features.texts import Texts, are_strings, normalize, to_utf8
 from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
+from sentiment.compiling import cut_ranges, run_threads
 from sentiment.features.counting import Rows, count_columns, sort_rows, take_numbers
 from sentiment.features.kernels import matrices, spelling
-from sentiment.features.kernels.compiling import cut_ranges, run_threads
 
 # For each order a table of shape (n_ngrams, 2): in how many documents each n-gram stands, and how
 # often.

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 from sklearn.feature_extraction.text import strip_accents_ascii, strip_accents_unicode
 
+from sentiment.compiling import cut_ranges, run_threads
 from sentiment.data.cleaning import CleanedTexts, clean_text
 from sentiment.features.kernels import scanning
-from sentiment.features.kernels.compiling import cut_ranges, run_threads
 from sentiment.features.rules import TokenRules
 
 # Collections of str; others are told apart by `are_strings`.

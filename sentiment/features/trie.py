@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sentiment.compiling import cut_ranges, run_threads
 from sentiment.features.alphabets import SECRET, Alphabet
 from sentiment.features.kernels import ngrams
-from sentiment.features.kernels.compiling import cut_ranges, run_threads
 
 # A share of so many positions, of which one in four brings a new n-gram, has a table that fits
 # into the cache of a core. There are no more shares than places in that cache to write to.

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+# Why a row is rejected that has no text at all.
+NO_TEXT = "no text"
+
 
 @dataclass(frozen=True)
 class Position:
@@ -80,6 +83,9 @@ class Batch:
         The texts of the rows that can be answered.
     make_table : callable
         Returns these rows with all of their columns, as an Arrow table.
+    read_column : callable
+        Returns a column of these rows, by its name, as texts: a LargeStringArray, null where a row
+        has none.
     rejects : list of Reject
         The others.
     end : Position
@@ -94,6 +100,7 @@ class Batch:
 
     texts: pa.LargeStringArray
     make_table: Callable[[], pa.Table]
+    read_column: Callable[[str], pa.LargeStringArray]
     rejects: list[Reject]
     end: Position
     raw: RawRows | None = None

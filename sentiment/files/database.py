@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sentiment.errors import ChangedInputError, ConfigError, DatabaseError, InputNotFoundError
-from sentiment.files.batches import Batch, Limits, Position, Reject
-from sentiment.files.json_lines import as_text
-from sentiment.files.origins import Origin
+from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject
+from sentiment.files.columns import as_text, as_texts
+from sentiment.files.origins import Origin, read_group
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Result, Select, TextClause
@@ -35,6 +35,8 @@ class DatabaseRows:
     table, query : str, optional
         What is read: one of both, or the only table that there is. A table is read in the order
         of its primary key.
+    setting : str
+        The setting that named it, for messages.
 
     Attributes
     ----------
@@ -57,14 +59,17 @@ class DatabaseRows:
     share = 0.0
     layout = None
 
-    def __init__(self, url: str, table: str | None = None, query: str | None = None) -> None:
+    def __init__(
+        self, url: str, table: str | None = None, query: str | None = None, setting: str = "input"
+    ) -> None:
+        group = read_group(setting)
         if table and query:
-            raise ConfigError(["table and query are both given; give one of them."])
-        self._engine = _connect(url)
+            raise ConfigError([f"{group}table and {group}query are both given; give one of them."])
+        self._engine = _connect(url, setting)
         self._shown = self._engine.url.render_as_string(hide_password=True)
         self._statement: Select[Any] | TextClause
         if query is None:
-            table, self._statement = self._find_table(table)
+            table, self._statement = self._find_table(table, group)
         else:
             from sqlalchemy import text
 
@@ -113,7 +118,7 @@ class DatabaseRows:
         first = end.row - len(rows) + 1
         for number, row in enumerate(rows, start=first):
             text = as_text(row[column])
-            reason = "no text" if text is None else limits.find_fault(text)
+            reason = NO_TEXT if text is None else limits.find_fault(text)
             if reason is None:
                 texts.append(text)
                 kept.append(row)
@@ -123,11 +128,12 @@ class DatabaseRows:
         return Batch(
             texts=pa.array(texts, pa.large_string()),
             make_table=partial(_make_table, kept, self.columns),
+            read_column=lambda name: as_texts(row[self.columns.index(name)] for row in kept),
             rejects=rejects,
             end=end,
         )
 
-    def _find_table(self, name: str | None) -> "tuple[str, Select[Any]]":
+    def _find_table(self, name: str | None, group: str) -> "tuple[str, Select[Any]]":
         from sqlalchemy import MetaData, Table, inspect, select
         from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
 
@@ -140,14 +146,14 @@ class DatabaseRows:
                 raise ConfigError(
                     [
                         f"'{self._shown}' has the tables {', '.join(there) or '(none)'}; name one, "
-                        'table=<name>, or give a query, query="SELECT ..."'
+                        f'{group}table=<name>, or give a query, {group}query="SELECT ..."'
                     ]
                 )
             schema, _, plain = name.rpartition(".")
             table = Table(plain, MetaData(), schema=schema or None, autoload_with=self._engine)
         except NoSuchTableError:
             raise ConfigError(
-                [f"table is {name!r}, but '{self._shown}' has {', '.join(there) or 'none'}."]
+                [f"{group}table is {name!r}, but '{self._shown}' has {', '.join(there) or 'none'}."]
             ) from None
         except SQLAlchemyError as error:
             raise DatabaseError(self._shown, _explain(error)) from error
@@ -171,7 +177,7 @@ class DatabaseRows:
             raise DatabaseError(self._shown, _explain(error)) from error
 
 
-def _connect(url: str) -> "Engine":
+def _connect(url: str, setting: str) -> "Engine":
     from sqlalchemy import create_engine
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
     from sqlalchemy.pool import NullPool
@@ -180,7 +186,7 @@ def _connect(url: str) -> "Engine":
         engine = create_engine(url, poolclass=NullPool)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise ConfigError(
-            [f"input is no address of a database: {error}. Expected sqlite:///reviews.db, "
+            [f"{setting} is no address of a database: {error}. Expected sqlite:///reviews.db, "
              "postgresql+psycopg://user:password@host/database or a file."]
         ) from error  # fmt: skip
     except ModuleNotFoundError as error:
@@ -189,7 +195,7 @@ def _connect(url: str) -> "Engine":
         ) from error
     file = engine.url.database
     if engine.dialect.name == "sqlite" and file and file != ":memory:" and not Path(file).is_file():
-        raise InputNotFoundError(Path(file), "input", "a file of sqlite")
+        raise InputNotFoundError(Path(file), setting, "a file of sqlite")
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(postgresql_readonly=True)
     return engine

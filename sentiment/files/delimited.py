@@ -78,14 +78,16 @@ class DelimitedFile:
     def _read_names(self, count: int) -> list[str]:
         if b"\0" in self.header:
             raise UnreadableFileError(
-                self.source.path, "CSV", "its first line holds zero bytes; is it encoding=utf-16?"
-            )
+                self.source.path, "CSV",
+                f"its first line holds zero bytes; is it {self.source.group}encoding=utf-16?",
+            )  # fmt: skip
         split = Split(self.header, ord(self.separator), count, final=True, wanted=range(count))
         try:
             names: list[str] = [split.gather(k)[0].as_py() for k in range(count)]
             self.header.decode()
         except UnicodeDecodeError as error:
-            reason = "its first line is not UTF-8; name its encoding, such as encoding=latin-1"
+            example = f"{self.source.group}encoding=latin-1"
+            reason = f"its first line is not UTF-8; name its encoding, such as {example}"
             raise UnreadableFileError(self.source.path, "CSV", reason) from error
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
@@ -161,6 +163,7 @@ class DelimitedFile:
         return Batch(
             texts=texts,
             make_table=partial(self._make_table, data, split.next, kept),
+            read_column=partial(self._read_column, data, split.next, kept),
             rejects=rejects,
             end=Position(
                 start.offset + split.next,
@@ -177,12 +180,19 @@ class DelimitedFile:
         return f"wrong number of fields: {found}, expected {len(self.columns)}"
 
     def _make_table(self, data: bytes, stop: int, kept: np.ndarray) -> pa.Table:
-        again = Split(
-            data, ord(self.separator), len(self.columns),
-            final=True, wanted=range(len(self.columns)), stop=stop,
-        )  # fmt: skip
+        again = self._split_again(data, stop, range(len(self.columns)))
         columns = [again.gather(k, kept) for k in range(len(self.columns))]
         return pa.table(dict(zip(self.columns, columns, strict=True)))
+
+    def _read_column(
+        self, data: bytes, stop: int, kept: np.ndarray, name: str
+    ) -> pa.LargeStringArray:
+        return self._split_again(data, stop, [self.columns.index(name)]).gather(0, kept)
+
+    def _split_again(self, data: bytes, stop: int, wanted: "range | list[int]") -> "Split":
+        return Split(
+            data, ord(self.separator), len(self.columns), final=True, wanted=wanted, stop=stop
+        )
 
 
 class Split:

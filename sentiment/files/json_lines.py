@@ -10,12 +10,14 @@ import pyarrow as pa
 
 from sentiment.errors import EmptyDataError, UnreadableFileError
 from sentiment.files.batches import (
+    NO_TEXT,
     Batch,
     Limits,
     Position,
     RawRows,
     Reject,
 )
+from sentiment.files.columns import as_text, as_texts
 from sentiment.files.delimited import LONGEST
 from sentiment.files.streams import ByteSource
 
@@ -121,6 +123,7 @@ def _make_batch(
     return Batch(
         texts=pa.array(texts, pa.large_string()),
         make_table=partial(_make_table, rows, columns),
+        read_column=partial(_read_column, rows),
         rejects=rejects,
         end=Position(start.offset + len(data), start.row + row, start.line + len(lines)),
         raw=rows,
@@ -150,23 +153,21 @@ def _find_text(record: Any, column: str, limits: Limits) -> tuple[str, str | Non
         return "", f"a field that the first rows lack: {more[0]!r}"
     text = as_text(record.get(column))
     if text is None:
-        return "", "no text" if record.get(column) is None else "the text is no string"
+        return "", NO_TEXT if record.get(column) is None else "the text is no string"
     return text, limits.find_fault(text)
 
 
-def as_text(value: object) -> str | None:
-    """Return a string or number as text that can be stored, or None for something else."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if value is None or isinstance(value, list | dict):
-        return None
-    # Half a surrogate pair, which JSON can carry, is no text that could be stored.
-    return str(value).encode("utf-8", "replace").decode()
-
-
 def _make_table(raw: RawRows, columns: list[str]) -> pa.Table:
-    records = [json.loads(raw.data[a:b].tobytes()) for a, b in raw.bounds.tolist()]
+    records = _parse_rows(raw)
     return pa.table({name: _make_column([one.get(name) for one in records]) for name in columns})
+
+
+def _read_column(raw: RawRows, name: str) -> pa.LargeStringArray:
+    return as_texts(one.get(name) for one in _parse_rows(raw))
+
+
+def _parse_rows(raw: RawRows) -> list[dict[str, Any]]:
+    return [json.loads(raw.data[a:b].tobytes()) for a, b in raw.bounds.tolist()]
 
 
 def _make_column(values: list[Any]) -> pa.Array:

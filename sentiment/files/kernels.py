@@ -1,6 +1,6 @@
 """Loops over the bytes of delimited files: arrays in, arrays out."""
 
-from sentiment.features.kernels.compiling import kernel
+from sentiment.compiling import kernel
 
 # What stands in place of a number of fields: the record is none.
 STRAY, UNCLOSED = -1, -2

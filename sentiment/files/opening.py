@@ -11,7 +11,7 @@ from sentiment.files.database import DatabaseRows
 from sentiment.files.delimited import DelimitedFile
 from sentiment.files.inputs import Input
 from sentiment.files.json_lines import JsonLinesFile
-from sentiment.files.origins import COMPRESSIONS, strip_compression
+from sentiment.files.origins import COMPRESSIONS, read_group, strip_compression
 from sentiment.files.outputs import (
     Output,
     RawDelimited,
@@ -117,14 +117,20 @@ def open_input(
     ConfigError
         Its ending, the encoding or the separator is not known.
     """
+    group = read_group(setting)
     if separator is not None and (len(separator.encode()) != 1 or separator in '"\r\n'):
         raise ConfigError(
-            [f"sep is {separator!r}; expected one character such as sep=';', or sep=\"\\t\"."]
+            [
+                f"{group}sep is {separator!r}; expected one character such as {group}sep=';', "
+                f'or {group}sep="\\t".'
+            ]
         )
     if is_database(str(named)):
-        return DatabaseRows(str(named), table, query)
+        return DatabaseRows(str(named), table, query, setting)
     if table or query:
-        raise ConfigError([f"table and query are for databases, and input is '{named}'."])
+        raise ConfigError(
+            [f"{group}table and {group}query are for databases, and {setting} is '{named}'."]
+        )
     if str(named) == PIPE:
         source, kind = open_stdin(encoding)
     else:
@@ -134,7 +140,7 @@ def open_input(
             raise InputNotFoundError(path, setting, f"a {_NAMES[kind]} file")
         if kind == "parquet":
             return ParquetFile(path)
-        source = ByteSource(path, encoding)
+        source = ByteSource(path, encoding, group)
     return DelimitedFile(source, separator) if kind == "csv" else JsonLinesFile(source)
 
 

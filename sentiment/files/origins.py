@@ -43,6 +43,12 @@ class Origin:
         return cls(str(path), identity, plain.with_suffix(""), plain.suffix, path)
 
 
+def read_group(setting: str) -> str:
+    """Return what stands before the settings that belong to one: ``data.`` for ``data.path``."""
+    group, point, _ = setting.rpartition(".")
+    return group + point
+
+
 def strip_compression(path: Path) -> Path:
     """Return `path` without an ending that says how it is compressed."""
     return path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path

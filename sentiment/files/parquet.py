@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sentiment.errors import EmptyDataError, UnreadableFileError
-from sentiment.files.batches import Batch, Limits, Position, Refusals, Reject
-from sentiment.files.json_lines import as_text
+from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Refusals, Reject
+from sentiment.files.columns import as_texts
 from sentiment.files.origins import Origin
 from sentiment.files.streams import BLOCK
 
@@ -88,24 +88,15 @@ class ParquetFile:
 def _make_batch(table: pa.Table, text_column: str, limits: Limits, end: int) -> Batch:
     """Return the rows of `table`, the last of which is the number `end`."""
     refused, column = Refusals(), table[text_column].combine_chunks()
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        texts = column.cast(pa.large_string())
-        long = pc.greater(pc.utf8_length(texts), limits.max_chars)
-        if limits.reject_empty:
-            long = pc.or_(long, pc.equal(pc.utf8_trim_whitespace(texts), ""))
-        faulty = np.flatnonzero(long.fill_null(False).to_numpy(zero_copy_only=False))
-        for row in faulty.tolist():
-            refused.add(row, limits.find_fault(texts[row].as_py()))
-    else:
-        found = [_decode(value) for value in column.to_pylist()]
-        texts = pa.array(found, pa.large_string())
-        for row, text in enumerate(found):
-            refused.add(row, limits.find_fault(text) if text is not None else None)
+    texts = _read_texts(column)
+    faulty = pc.greater(pc.utf8_length(texts), limits.max_chars)
+    if limits.reject_empty:
+        faulty = pc.or_(faulty, pc.equal(pc.utf8_trim_whitespace(texts), ""))
+    for row in np.flatnonzero(faulty.fill_null(False).to_numpy(zero_copy_only=False)).tolist():
+        refused.add(row, limits.find_fault(texts[row].as_py()))
     for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False)).tolist():
         missing = column[row].as_py() is None
-        refused.add(row, "no text" if missing else "the text is no string")
+        refused.add(row, NO_TEXT if missing else "the text is no string")
     kept = refused.list_kept(table.num_rows)
     rows = table if len(kept) == table.num_rows else table.take(kept)
     first = end - table.num_rows
@@ -113,16 +104,30 @@ def _make_batch(table: pa.Table, text_column: str, limits: Limits, end: int) -> 
         Reject(first + row + 1, 0, refused.reasons[row], _write_row(table, row))
         for row in sorted(refused.reasons)
     ]
-    return Batch(texts.take(kept), lambda: rows, rejects, Position(end, end, 0))
+    return Batch(
+        texts=texts.take(kept),
+        make_table=lambda: rows,
+        read_column=lambda name: _read_texts(rows[name].combine_chunks()),
+        rejects=rejects,
+        end=Position(end, end, 0),
+    )
 
 
-def _decode(value: object) -> str | None:
+def _read_texts(column: pa.Array) -> pa.LargeStringArray:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return column.cast(pa.large_string())
+    return as_texts(_decode(value) for value in column.to_pylist())
+
+
+def _decode(value: object) -> object:
     if isinstance(value, bytes):
         try:
             return value.decode()
         except UnicodeDecodeError:
             return None
-    return as_text(value)
+    return value
 
 
 def _write_row(table: pa.Table, row: int) -> str:

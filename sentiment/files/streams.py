@@ -44,6 +44,8 @@ class ByteSource:
         Ends with ``.gz`` or ``.zst`` if it is compressed.
     encoding : str, optional
         Its encoding; without it UTF-8, or what a byte order mark says.
+    group : str
+        What stands before the names of its settings in messages, such as ``data.``.
 
     Attributes
     ----------
@@ -56,8 +58,8 @@ class ByteSource:
         There is no such encoding.
     """
 
-    def __init__(self, path: Path, encoding: str | None = None) -> None:
-        self.path = path
+    def __init__(self, path: Path, encoding: str | None = None, group: str = "") -> None:
+        self.path, self.group = path, group
         self._compression = self._find_compression()
         self.origin = self._find_origin()
         self._size = self.origin.identity.get("size")
@@ -69,9 +71,11 @@ class ByteSource:
             name = codecs.lookup(encoding or _MARKS.get(mark, "utf-8")).name
         except LookupError:
             raise ConfigError(
-                [f"encoding is {encoding!r}, which is not known; expected utf-8, utf-16, latin-1, "
-                 "cp1252 or another that Python knows."]
-            ) from None  # fmt: skip
+                [
+                    f"{group}encoding is {encoding!r}, which is not known; expected utf-8, utf-16, "
+                    "latin-1, cp1252 or another that Python knows."
+                ]
+            ) from None
         if name in ("utf-16", "utf-32") and not mark:  # then its bytes are in the usual order
             name = f"{name}-le"
         self.encoding = "utf-8" if name == "utf-8-sig" else name

@@ -1,6 +1,6 @@
 """The rows that a model has answered, as `predict` wrote them: a sample of any number of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from sentiment.data.tables import as_strings, find_text_column
 from sentiment.errors import (
     ConfigError,
     EmptyDataError,
@@ -18,12 +17,17 @@ from sentiment.errors import (
 )
 from sentiment.files.ahead import work_ahead
 from sentiment.files.batches import Batch, Limits, Position
+from sentiment.files.columns import find_text_column, strip_labels
 from sentiment.files.inputs import Input
 from sentiment.stages import StageObserver
 
 # What predict writes.
 _ANSWER = ("prediction", "probability")
-_TYPES = {"probability": pa.float64()}
+_CONVERSIONS: dict[str, Callable[[pa.LargeStringArray], pa.Array]] = {
+    "prediction": strip_labels,
+    "label": strip_labels,
+    "probability": lambda texts: texts.cast(pa.float64()),
+}
 # A sample may grow by this share before it is cut to its size again.
 _SLACK = 0.25
 
@@ -115,8 +119,6 @@ def read_current(
     if table is None:
         raise EmptyDataError(f"'{path}'")
     rows = table.to_pandas()
-    for name in set(rows) & {"prediction", "label"}:
-        rows[name] = as_strings(rows[name].str.strip())
     if rows["prediction"].hasnans or rows["probability"].hasnans:
         raise UnreadableFileError(path, "predictions", "a row has none")
     if not rows["probability"].between(0, 1).all():
@@ -125,11 +127,11 @@ def read_current(
 
 
 def _take_columns(path: Path, batch: Batch, columns: Columns) -> pa.Table:
-    table = batch.make_table()
     taken: dict[str, pa.Array] = {"text": batch.texts}
     try:
         for role, column in columns.list_roles().items():
-            taken[role] = table[column].cast(_TYPES.get(role, pa.string()))
+            found = batch.read_column(column)
+            taken[role] = _CONVERSIONS[role](found) if role in _CONVERSIONS else found
     except pa.ArrowException as error:
         raise UnreadableFileError(path, "predictions", str(error).splitlines()[0]) from error
     return pa.table(taken)

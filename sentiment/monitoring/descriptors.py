@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from sentiment.compiling import count_threads
 from sentiment.data.cleaning import TAG_PATTERN, CleanedTexts
 from sentiment.features.alphabets import Words
 from sentiment.features.corpus import read_corpus
 from sentiment.features.counting import count_numbers
-from sentiment.features.kernels.compiling import count_threads
 from sentiment.features.rules import TokenRules, find_rules, is_letter, is_space
 from sentiment.features.vectorizers import CountVectorizer
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from sentiment import decisions
-from sentiment.data.tables import find_text_column
 from sentiment.decisions import DecisionRule
 from sentiment.errors import ConfigError, InputNotFoundError, MissingColumnError
 from sentiment.evaluation import METRICS, Predictions, scores_file
+from sentiment.files.columns import find_text_column
 from sentiment.files.inputs import Input
 from sentiment.scoring import BatchScorer
 from sentiment.tracking import ModelChoice, Tracker

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sentiment.features.kernels.compiling import kernel
+from sentiment.compiling import kernel
 
 # A word, or an n-gram, that is not in the tree.
 UNKNOWN = -1

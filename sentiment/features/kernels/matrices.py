@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from sentiment.features.kernels.compiling import kernel
+from sentiment.compiling import kernel
 
 _ONE, _EIGHT, _32, _DIGIT = np.uint64(1), np.uint64(8), np.uint64(32), np.uint64(255)
 _LOWER = np.uint64(0x00000000FFFFFFFF)

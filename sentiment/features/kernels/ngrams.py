@@ -10,7 +10,7 @@ plus the share.
 
 import numpy as np
 
-from sentiment.features.kernels.compiling import kernel
+from sentiment.compiling import kernel
 
 _ONE = np.uint64(1)
 _32 = np.uint64(32)

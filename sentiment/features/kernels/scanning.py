@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sentiment.features.kernels.compiling import kernel
+from sentiment.compiling import kernel
 
 _AMPERSAND = 38
 

@@ -6,7 +6,7 @@ Counts are in compressed rows: document `d` holds the words ``ids[bounds[d] : bo
 
 import numpy as np
 
-from sentiment.features.kernels.compiling import kernel
+from sentiment.compiling import kernel
 
 _32 = np.uint64(32)
 

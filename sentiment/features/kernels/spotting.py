@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from sentiment.features.kernels.compiling import kernel
+from sentiment.compiling import kernel
 
 # Kinds of bytes; all bytes of a character are of the kind of the character.
 WORD, MARK, JOINER = 1, 2, 4

@@ -9,7 +9,7 @@ its hash, and such tokens are then compared byte by byte. So two tokens never sh
 
 import numpy as np
 
-from sentiment.features.kernels.compiling import kernel
+from sentiment.compiling import kernel
 
 # Kinds of characters. The last two are those of bytes that need a closer look.
 OTHER, WORD, MARK, JOINER, CLOSER_LOOK = 0, 1, 2, 3, 4

@@ -12,9 +12,9 @@ from sklearn.feature_extraction import text
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils._sparse import _align_api_if_sparse
 
+from sentiment.compiling import count_threads
 from sentiment.data.cleaning import CleanedTexts
 from sentiment.features.counting import Rows
-from sentiment.features.kernels.compiling import count_threads
 from sentiment.features.memory import CountMemory, Recalled, Settings, count_texts
 from sentiment.features.rules import TokenRules, find_rules
 from sentiment.features.selection import choose_columns

@@ -9,8 +9,8 @@ from sklearn.feature_extraction import text
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from sentiment.compiling import count_threads, cut_ranges, run_threads
 from sentiment.features.kernels import matrices
-from sentiment.features.kernels.compiling import count_threads, cut_ranges, run_threads
 from sentiment.features.vectorizers.count import OWN_CONSTRAINTS, CountVectorizer
 from sentiment.features.weighting import compute_idf, compute_log_count_ratio
 
