@@ -23,6 +23,7 @@ PARTS = {
     Path("common/dataset.yaml"),
     Path("common/search.yaml"),
     Path("common/sweep.yaml"),
+    Path("common/table.yaml"),
     Path("hydra/hydra_logging/quiet.yaml"),
     Path("hydra/job_logging/quiet.yaml"),
     Path("hydra/launcher/joblib.yaml"),

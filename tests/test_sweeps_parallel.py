@@ -8,6 +8,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from postgresql import PASSWORD
 from starting import Started, Starter
 from sweeping import (
     ENDLESS,
@@ -147,6 +148,13 @@ def test_two_processes_share_a_study(starter: Starter, tmp_path: Path, address: 
     assert parent.data.metrics["best/validation/accuracy"] == best.value
     assert parent.data.metrics["jobs/done"] == TRIALS
     assert parent.info.status == "FINISHED"
+
+    outputs = tmp_path / "outputs"
+    recorded = [path for path in (outputs / "artifacts").rglob("*") if path.is_file()]
+    recorded.append(outputs / "mlflow.db")
+    assert len(recorded) > 10
+    for path in recorded:
+        assert PASSWORD.encode() not in path.read_bytes(), path
 
     again = starter.run(tmp_path, "train", *command)
     assert again.returncode == 0, again.stderr

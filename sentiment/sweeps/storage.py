@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sentiment.errors import ConfigError
+from sentiment.provenance import hide_passwords
 
 _NEWEST = "~"
 # What databases say of tables that another process is making, and how often that is waited for.
@@ -56,9 +57,10 @@ def open_storage(address: str | None, path: Path) -> Any:
         reason = str(error).splitlines()[0]
         raise ConfigError(
             [
-                f"search.storage is {address!r}, which cannot be used: {reason}. Expected the "
-                "address of a database, such as postgresql://user:password@host/name, whose "
-                "driver is installed, or null for a file under outputs/."
+                f"search.storage is {hide_passwords(address)!r}, which cannot be used: {reason}. "
+                "Expected the address of a database, such as "
+                "postgresql://user:password@host/name, whose driver is installed, or null for a "
+                "file under outputs/."
             ]
         ) from error
 

@@ -17,6 +17,7 @@ from sentiment.data.splitting import SPLITS
 from sentiment.evaluation import cross_validate, evaluate, score
 from sentiment.model_files import save_model
 from sentiment.pipeline import count_ahead, fit, make_pipeline
+from sentiment.provenance import hide_passwords
 from sentiment.sweeps.results import JobResult, write_result
 
 # What says how jobs are run and kept, not what they do.
@@ -63,9 +64,12 @@ def run_trial(cfg: DictConfig, job: Job) -> JobResult:
 
 
 def list_settings(cfg: DictConfig) -> dict[str, object]:
-    """Return the settings, by dotted key, that make a difference to what a job finds."""
+    """Return the settings, by dotted key, that make a difference to what a job finds.
+
+    Passwords make none, and are hidden.
+    """
     return {
-        key: value
+        key: hide_passwords(value) if isinstance(value, str) else value
         for key, value in flatten(cfg).items()
         if not is_housekeeping(key) and not key.endswith(".memory")
     }

@@ -86,7 +86,7 @@ class MlflowRun(RunRecord):
 
     def log_params(self, params: dict[str, Any]) -> None:
         """Record settings."""
-        items = [(key, str(value)) for key, value in params.items()]
+        items = [(key, provenance.hide_passwords(str(value))) for key, value in params.items()]
         for start in range(0, len(items), 100):  # MLflow takes a hundred at a time
             self._mlflow.log_params(dict(items[start : start + 100]))
 
@@ -96,7 +96,7 @@ class MlflowRun(RunRecord):
 
     def log_text(self, text: str, name: str) -> None:
         """Keep `text` as a file called `name`."""
-        self._mlflow.log_text(text, name)
+        self._mlflow.log_text(provenance.hide_passwords(text), name)
 
     def log_folder(self, folder: Path) -> None:
         """Keep all files in `folder`."""

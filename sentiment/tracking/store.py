@@ -45,7 +45,7 @@ class MlflowTracker(Tracker):
     """
 
     def __init__(self, uri: str, artifacts: str, experiment: str) -> None:
-        self.uri = uri
+        self.uri, self._shown = uri, provenance.hide_passwords(uri)
         self.artifacts = artifacts
         self.experiment = experiment
         # Before MLflow is imported, which reads some of them only then.
@@ -97,7 +97,7 @@ class MlflowTracker(Tracker):
         if not models:
             raise RunNotFoundError(
                 f"a model of run {found.info.run_id!r}",
-                self.uri,
+                self._shown,
                 "That run failed, is still going or trained nothing; name another.",
             )
         return _describe(f"models:/{models[-1].model_id}", found, why)
@@ -113,7 +113,7 @@ class MlflowTracker(Tracker):
         except (MlflowException, OSError) as error:
             raise RunNotFoundError(
                 f"the file {name} of run {run_id!r}",
-                self.uri,
+                self._shown,
                 "Runs of an earlier version lack it: train that model again.",
             ) from error
 
@@ -136,7 +136,7 @@ class MlflowTracker(Tracker):
         client = self._connect()
         for path in files:
             client.log_artifact(run_id, str(path), folder)
-        for key, value in tags.items():
+        for key, value in provenance.make_public(tags).items():
             client.set_tag(run_id, key, value[:5000])
 
     def open_registry(self, name: str) -> MlflowRegistry:
@@ -153,7 +153,8 @@ class MlflowTracker(Tracker):
             "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": commit.get("git.commit", ""),
         }
-        run = client.create_run(experiment, run_name=name[:250], tags=shown | tags | commit)
+        told = provenance.make_public(shown | tags | commit)
+        run = client.create_run(experiment, run_name=name[:250], tags=told)
         return str(run.info.run_id)
 
     def _experiment_id(self, client: "MlflowClient") -> str:
@@ -161,7 +162,7 @@ class MlflowTracker(Tracker):
         if found is None:
             raise RunNotFoundError(
                 f"experiment {self.experiment!r}",
-                self.uri,
+                self._shown,
                 f"{_TRAIN_FIRST} Or name another experiment with tracking.experiment=<name>.",
             )
         return str(found.experiment_id)
@@ -172,7 +173,8 @@ class MlflowTracker(Tracker):
         runs = search_all(client, self._experiment_id(client), trained)
         found = choose_best(runs, name, more=more)
         if found is None:
-            raise RunNotFoundError(f"a finished training run with {name}", self.uri, _TRAIN_FIRST)
+            wanted = f"a finished training run with {name}"
+            raise RunNotFoundError(wanted, self._shown, _TRAIN_FIRST)
         return found
 
     def _find_run(self, client: "MlflowClient", run_id: str) -> "Run":
@@ -183,7 +185,7 @@ class MlflowTracker(Tracker):
         except MlflowException as error:
             raise RunNotFoundError(
                 f"run {run_id!r}",
-                self.uri,
+                self._shown,
                 "Expected best, a run id, models:/name@alias or, to predict, a file that ends "
                 "with .skops.",
             ) from error
@@ -197,7 +199,7 @@ class MlflowTracker(Tracker):
         except MlflowException as error:
             raise RunNotFoundError(
                 f"model {uri!r}",
-                self.uri,
+                self._shown,
                 "Expected an address such as models:/sentiment@champion.",
             ) from error
         return _describe(uri, self._find_run(client, run_id), "it was named")
@@ -206,7 +208,7 @@ class MlflowTracker(Tracker):
         """Return a client; do not make a store only to look for what cannot be there."""
         database = self._sqlite_path()
         if database is not None and not database.exists():
-            raise RunNotFoundError(wanted, self.uri, _TRAIN_FIRST)
+            raise RunNotFoundError(wanted, self._shown, _TRAIN_FIRST)
         return self._connect()
 
     def _connect(self) -> "MlflowClient":
@@ -226,7 +228,7 @@ class MlflowTracker(Tracker):
                 client = mlflow.MlflowClient()
                 client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise TrackingStoreError(self.uri, _first_sentence(error)) from error
+            raise TrackingStoreError(self._shown, _first_sentence(error)) from error
         return client
 
     def _sqlite_path(self) -> Path | None:

@@ -96,17 +96,17 @@ class MlflowSweep(SweepRecord):
             self._experiment,
             start_time=start,
             run_name=f"#{number} {name}"[:250],
-            tags=tags | facts | self._commit,
+            tags=provenance.make_public(tags | facts | self._commit),
         )
         run_id = run.info.run_id
-        items = [Param(key, value[:6000]) for key, value in params.items()]
+        items = [Param(k, v[:6000]) for k, v in provenance.make_public(params).items()]
         self._client.log_batch(
             run_id, [Metric(k, v, end, 0) for k, v in metrics.items()], items[:_PARAMS]
         )
         for at in range(_PARAMS, len(items), _PARAMS):
             self._client.log_batch(run_id, params=items[at : at + _PARAMS])
         if error:
-            self._client.log_text(run_id, error, "error.txt")
+            self._client.log_text(run_id, provenance.hide_passwords(error), "error.txt")
         self._client.set_terminated(run_id, "FAILED" if error else "FINISHED", end)
 
     def update(self, tags: dict[str, str], metrics: dict[str, float]) -> None:
@@ -117,7 +117,7 @@ class MlflowSweep(SweepRecord):
         self._client.log_batch(
             str(self.id),
             metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
-            tags=[RunTag(key, value[:5000]) for key, value in tags.items()],
+            tags=[RunTag(k, v[:5000]) for k, v in provenance.make_public(tags).items()],
         )
 
     def keep(self, folder: Path) -> None:
