@@ -38,6 +38,17 @@ def write_frame(frame: pd.DataFrame, path: Path) -> Path:
     return path
 
 
+def read_frame(path: Path) -> pd.DataFrame:
+    """Return a table as pandas reads it, the fields of a CSV file as they stand there."""
+    match path.suffix:
+        case ".parquet":
+            return pd.read_parquet(path)
+        case ".jsonl":
+            return pd.read_json(path, lines=True, dtype=False)
+        case _:
+            return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
 @pytest.fixture(scope="session")
 def reviews() -> pd.DataFrame:
     """400 real reviews, half of each label."""

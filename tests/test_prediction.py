@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import write_frame
+from conftest import read_frame, write_frame
 
 from sentiment.config import compose, quote_free_text
-from sentiment.data import tables
 from sentiment.decisions import choose_rule
 from sentiment.errors import (
     ConfigError,
@@ -69,7 +68,7 @@ def test_a_file_is_predicted_as_training_would(
     result = predict_file(path, *([f"deploy.format={form}"] if form else []))
     expected_ending = ENDINGS[form] if form else ending
     assert result.output == tmp_path / f"my reviews.predictions{expected_ending}"
-    written = tables.read_table(result.output, "output")
+    written = read_frame(result.output)
     assert list(written) == ["id", "text", "label", "prediction", "probability"]
     kept = written[["id", "text", "label"]].astype(object).to_numpy()
     assert kept.tolist() == frame.astype(object).to_numpy().tolist()
@@ -123,7 +122,7 @@ def test_a_model_file_is_put_to_work_without_a_store(
     path = write_frame(reviews[["text"]].tail(10), tmp_path / "x.csv")
     result = predict_file(path, f"deploy.run='{trained.model}'")
     labels, _ = answer(trained.pipeline, reviews.tail(10))
-    assert tables.read_table(result.output, "output")["prediction"].tolist() == labels
+    assert read_frame(result.output)["prediction"].tolist() == labels
     assert (result.model.uri, result.model.run_id) == (trained.model, "")
     with pytest.raises(InputNotFoundError, match="deploy.run is 'no.skops', but there is no such"):
         predict_file(path, "deploy.run=no.skops", "overwrite=true")
@@ -267,9 +266,9 @@ def test_reasons_stand_behind_the_answers(
 ) -> None:  # fmt: skip
     frame = pd.DataFrame({"text": [*reviews["text"].tail(8), "zzzz", 'a "great" movie; bad']})
     path = write_frame(frame, tmp_path / f"x{ending}")
-    plain = tables.read_table(predict_file(path).output, "output")
+    plain = read_frame(predict_file(path).output)
     result = predict_file(path, "explain=true", "overwrite=true")
-    told = tables.read_table(result.output, "output")
+    told = read_frame(result.output)
     assert list(told) == [*plain, "speaks_for", "speaks_against"]
     pd.testing.assert_frame_equal(told[list(plain)], plain)
     codes = np.argmax(trained.pipeline.predict_proba(frame), axis=1)

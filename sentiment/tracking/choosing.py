@@ -7,12 +7,15 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Run
 
+# What tells data sets of the same name apart.
+_SOURCE = ("data.path", "data.table", "data.query")
+
 
 def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run, str] | None":
     """Return the best of trained `runs` and why it is, or None if none has the `metric`.
 
-    Scores on different data cannot be compared, so only runs on the data that were trained on last
-    count; and a sample can score well by luck, so it counts only where there is nothing else.
+    Scores on different data cannot be compared, so only runs on what was trained on last count; and
+    a sample can score well by luck, so it counts only where there is nothing else.
 
     Parameters
     ----------
@@ -37,8 +40,9 @@ def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run
     return best, why + f"; {_count(others)} on other data before" * bool(others)
 
 
-def _read_data(run: "Run") -> str | None:
-    return run.data.tags.get("data.fingerprint")
+def _read_data(run: "Run") -> list[str | None]:
+    """Return where the data are from; rows that were added, or split anew, make no other data."""
+    return [run.data.tags.get("data"), *(run.data.params.get(name) for name in _SOURCE)]
 
 
 def _read_start(run: "Run") -> int:
