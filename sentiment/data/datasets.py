@@ -20,7 +20,7 @@ from sentiment.errors import ConfigError, EmptyDataError, InputNotFoundError, Mi
 from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject
 from sentiment.files.columns import strip_labels
 from sentiment.files.inputs import Input
-from sentiment.files.opening import is_database, list_inputs, open_input
+from sentiment.files.opening import open_all, open_input
 
 # A text may be of any length, and a row may have any fields.
 _LIMITS = Limits(max_chars=sys.maxsize, added=())
@@ -138,11 +138,8 @@ class TableFile(Dataset):
         """Return the two columns of all files."""
         columns = {"text": self.text_column, "label": self.label_column}
         parts = []
-        for path in list_inputs(self.path)[0]:
-            source = open_input(
-                self.path if is_database(self.path) else path,
-                self.encoding, self.sep, self.table, self.query, "data.path",
-            )  # fmt: skip
+        settings = (self.encoding, self.sep, self.table, self.query)
+        for source in open_all(self.path, *settings, "data.path"):
             for role, column in columns.items():
                 if column not in source.columns:
                     name = Path(source.origin.name)

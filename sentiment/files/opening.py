@@ -1,6 +1,7 @@
 """Which format an input has, and which one its output."""
 
 import glob
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -142,6 +143,15 @@ def open_input(
             return ParquetFile(path)
         source = ByteSource(path, encoding, group)
     return DelimitedFile(source, separator) if kind == "csv" else JsonLinesFile(source)
+
+
+def open_all(
+    named: str, encoding: str | None = None, separator: str | None = None,
+    table: str | None = None, query: str | None = None, setting: str = "input",
+) -> Iterator[Input]:  # fmt: skip
+    """Yield all inputs that `named` stands for; see `list_inputs` and `open_input`."""
+    for one in [named] if is_database(named) else list_inputs(named)[0]:
+        yield open_input(one, encoding, separator, table, query, setting)
 
 
 def is_database(named: str) -> bool:

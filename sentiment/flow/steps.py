@@ -19,7 +19,7 @@ from sentiment.config import Job, compose, make, quote_free_text
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
 from sentiment.errors import StepFailedError
-from sentiment.files.opening import is_database, list_inputs, open_input
+from sentiment.files.opening import is_database, list_inputs, open_all
 from sentiment.files.origins import strip_compression
 from sentiment.prediction import predict_files
 from sentiment.prediction.choices import choose_text_column
@@ -63,9 +63,7 @@ class Steps:
             return {"input": None}
         cfg = self._compose_prediction()
         self._compose("monitor", ["current=x", *self.list_words("monitor")])
-        inputs = [cfg.input] if is_database(cfg.input) else list_inputs(cfg.input)[0]
-        for one in inputs:
-            source = open_input(one, cfg.encoding, cfg.sep, cfg.table, cfg.query)
+        for source in open_all(cfg.input, cfg.encoding, cfg.sep, cfg.table, cfg.query):
             choose_text_column(source, cfg.text_column)
         return {"input": cfg.input}
 
