@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sentiment.data.datasets import AclImdb, EmbeddedReviews, TableFile
 from sentiment.data.quality import add_keys, check_quality, find_unusable
@@ -39,6 +41,25 @@ def write_table(path: Path, frame: pd.DataFrame) -> Path:
     else:
         path.write_text("".join(json.dumps(r) + "\n" for r in frame.to_dict(orient="records")))
     return path
+
+
+CELLS = st.text(
+    st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=12
+) | st.sampled_from(["007", "NA", "null", "1e5", "", '"', "a,b", "two\nlines", " padded "])
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=12))
+def test_what_pandas_wrote_is_read(
+    tmp_path: Path, ending: str, rows: list[tuple[str, str]]
+) -> None:
+    frame = pd.DataFrame(rows, columns=["label", "text"], dtype="str")
+    path = write_table(tmp_path / f"x{ending}", frame)
+    read = TableFile(name="x", path=str(path)).read().astype(object)
+    assert "fault" not in read
+    found = read.where(read.notna(), None)[["label", "text"]].to_numpy().tolist()
+    assert found == [[label.strip() or None, text or None] for label, text in rows]
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
@@ -136,14 +157,14 @@ def test_whatever_predict_reads_can_be_trained_on(tmp_path: Path) -> None:
 def test_settings_are_named_as_training_has_them(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(b"caf\xe9,label\na,b\n")
-    for settings, message in (
+    for wrong, message in (
         ({}, r"name its encoding, such as data\.encoding=latin-1"),
         ({"encoding": "klingon"}, r"data\.encoding is 'klingon', which is not known"),
         ({"sep": "ab"}, r"data\.sep is 'ab'; expected one character such as data\.sep=';'"),
         ({"table": "x"}, r"data\.table and data\.query are for databases, and data\.path is '/"),
     ):
         with pytest.raises(SentimentError, match=message):
-            TableFile(name="x", path=str(path), **settings).read()
+            TableFile(name="x", path=str(path), **wrong).read()
     for address, message in (
         ("sqlite:///nope.db", r"data\.path is 'nope\.db', but there is no such file"),
         ("no://where", r"data\.path is no address of a database"),
