@@ -5,11 +5,12 @@ import multiprocessing
 import os
 import signal
 import threading
-import weakref
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
+from multiprocessing.connection import wait
+from multiprocessing.util import Finalize
 from typing import Any
 
 # The number and the overrides of the next job; None if there is none.
@@ -32,7 +33,9 @@ class Workers:
     """Worker processes, which get ready while the caller goes on.
 
     They are forked from one process that has loaded the libraries, so these are loaded once and
-    take their memory once.
+    take their memory once. Each has a pipe of its own, and the caller alone waits for all of them:
+    whichever process is killed, and wherever the caller is interrupted, no other is waited for in
+    vain, as may happen with the queues and locks that the workers of an executor share.
 
     Parameters
     ----------
@@ -46,14 +49,25 @@ class Workers:
 
     def __init__(self, number: int, threads: int | None, app: tuple[Any, Any, Any]) -> None:
         import joblib
+        from hydra.core.singleton import Singleton
 
         self._number = int(joblib.effective_n_jobs(number))
         share = str(threads or max(1, joblib.cpu_count() // self._number))
-        self._environment = {
-            name: share if threads else os.environ.get(name, share) for name in _THREADS
-        }
-        self._app = app
-        self._start()
+        environment = {name: share if threads else os.environ.get(name, share) for name in _THREADS}
+        # By value, since what is in a script cannot be imported.
+        self._app = joblib.wrap_non_picklable_objects(
+            [*app, Singleton.get_state()], keep_wrapper=False
+        )
+        multiprocessing.get_context("forkserver").set_forkserver_preload(_LOADED)
+        with _environment(environment):
+            forkserver.ensure_running()
+        self._workers: list[_Worker] = []
+        # Before Python waits for its child processes at its exit, these are let go of.
+        Finalize(self, _let_go, args=(self._workers,), exitpriority=1)
+        self._problem: BaseException | None = None
+        # In a thread, since the first waits until everything is loaded.
+        self._starting = threading.Thread(target=self._start)
+        self._starting.start()
 
     def run(self, hand_out: HandOut) -> list[Any]:
         """Run jobs until `hand_out` gives none and all have ended.
@@ -66,57 +80,92 @@ class Workers:
         Raises
         ------
         Exception
-            Of the first job that raised one, or whose worker was killed, when all have ended.
+            Of the first job that raised one, when all that were begun have ended.
+        BrokenExecutor
+            The process of a job was killed.
         """
-        running: set[Future[Any]] = set()
-        ended: list[Future[Any]] = []
         try:
             self._starting.join()
-            while True:
-                well = not any(future.exception() for future in ended)
-                while well and len(running) < self._number and (job := hand_out()) is not None:
-                    running.add(self._executor.submit(_run, *job))
-                if not running:
-                    return [future.result() for future in ended]
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                ended += done
-        except Exception:
-            self._end()
-            self._start()
-            raise
-        except BaseException:
-            self._end()
+            if self._problem:
+                raise self._problem
+            return self._run(hand_out)
+        except KeyboardInterrupt:
+            for worker in self._workers:
+                worker.end()
             raise
 
-    def _end(self) -> None:
-        """End the workers, whatever they do."""
-        for worker in multiprocessing.active_children():
-            worker.kill()
-        self._close()
+    def _run(self, hand_out: HandOut) -> list[Any]:
+        idle, busy = list(self._workers), dict[Any, _Worker]()
+        ended: list[Any] = []
+        problem: Exception | None = None
+        while True:
+            while idle and problem is None and (job := hand_out()) is not None:
+                worker = self._give(idle.pop(), job)
+                busy[worker.pipe] = worker
+            if not busy:
+                break
+            for pipe in wait(list(busy)):
+                worker = busy.pop(pipe)
+                try:
+                    outcome = worker.pipe.recv()
+                except (EOFError, OSError):
+                    outcome = BrokenExecutor("its process was killed")
+                    worker = self._replace(worker)
+                idle.append(worker)
+                if isinstance(outcome, Exception):
+                    problem = problem or outcome
+                else:
+                    ended.append(outcome)
+        if problem:
+            raise problem
+        return ended
+
+    def _give(self, worker: "_Worker", job: tuple[int, Sequence[str]]) -> "_Worker":
+        """Give a job to `worker`, or to another in its place if it was killed meanwhile."""
+        try:
+            worker.pipe.send(job)
+        except OSError:
+            worker = self._replace(worker)
+            worker.pipe.send(job)
+        return worker
+
+    def _replace(self, worker: "_Worker") -> "_Worker":
+        worker.end()
+        self._workers.remove(worker)
+        self._workers.append(_Worker(self._app))
+        return self._workers[-1]
 
     def _start(self) -> None:
-        """Start the workers in a thread, since the first waits until everything is loaded."""
-        from hydra.core.singleton import Singleton
-        from joblib import wrap_non_picklable_objects
+        try:
+            while len(self._workers) < self._number:
+                self._workers.append(_Worker(self._app))
+        except BaseException as problem:
+            self._problem = problem
 
+
+class _Worker:
+    """A process that runs jobs, and the pipe to it."""
+
+    def __init__(self, app: Any) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(_LOADED)
-        with _environment(self._environment):
-            forkserver.ensure_running()
-        # By value, since what is in a script cannot be imported.
-        app = wrap_non_picklable_objects([*self._app, Singleton.get_state()], keep_wrapper=False)
-        self._executor = ProcessPoolExecutor(self._number, context, _prepare, (app,))
-        # Python's own way to end them, when it exits, has not always waited for what is under way.
-        self._close = weakref.finalize(self, self._executor.shutdown)
-        self._starting = threading.Thread(target=_wake, args=(self._executor, self._number))
-        self._starting.start()
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=_serve, args=(other, app))
+        self.process.start()
+        other.close()
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
 
 
-def _wake(executor: ProcessPoolExecutor, number: int) -> None:
-    """Give each worker something to do, so that all are started."""
-    with suppress(RuntimeError):  # the sweep is over already
-        for _ in range(number):
-            executor.submit(os.getpid)
+def _let_go(workers: list[_Worker]) -> None:
+    """Let workers end that have nothing to do."""
+    for worker in workers:
+        worker.pipe.close()
+    for worker in workers:
+        worker.process.join()
 
 
 @contextmanager
@@ -131,20 +180,23 @@ def _environment(changes: dict[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-# In a worker: what it runs jobs of.
-_app: list[Any] = []
+def _serve(pipe: Any, app: list[Any]) -> None:
+    """Run jobs as they come through `pipe`, in a worker, until it is let go of."""
+    _get_ready(app)
+    with suppress(EOFError, OSError):
+        while True:
+            number, overrides = pipe.recv()
+            pipe.send(_run(number, overrides, *app))
 
 
-def _prepare(app: list[Any]) -> None:
-    """Make a worker ready for jobs."""
+def _get_ready(app: list[Any]) -> None:
     from sentiment.sweeps.trial import read_data
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep hears it and ends its workers
     threading.Thread(target=_leave_with_sweep, daemon=True).start()
     gc.freeze()
-    _app[:] = app
     try:
-        read_data(_app[1])
+        read_data(app[1])
     except Exception:  # each job will say it of itself
         return
 
@@ -156,9 +208,14 @@ def _leave_with_sweep() -> None:
         os._exit(1)
 
 
-def _run(number: int, overrides: Sequence[str]) -> Any:
-    """Run a job as Hydra does."""
+def _run(
+    number: int, overrides: Sequence[str], context: Any, config: Any, task: Any, state: Any
+) -> Any:
+    """Run a job as Hydra does; return what it returns, or the exception that it raises."""
     from hydra_plugins.hydra_joblib_launcher._core import execute_job
 
-    context, config, task, state = _app
-    return execute_job(number, overrides, context, config, task, 0, state, wrap_result=True)
+    try:
+        return execute_job(number, overrides, context, config, task, 0, state, wrap_result=True)
+    except Exception as error:
+        # Not every exception can be sent, or made anew by who receives it.
+        return RuntimeError(f"{type(error).__name__}: {error}")
