@@ -17,7 +17,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Each room may import those below it, and itself.
 FLOORS = [
-    {"errors", "stages", "provenance", "compiling"},
+    {"errors", "stages", "provenance", "compiling", "statistics"},
     {"config", "files"},
     {"data"},
     {"features"},

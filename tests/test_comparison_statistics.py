@@ -1,6 +1,5 @@
 """Intervals and tests against scipy's, scikit-learn's and the definitions."""
 
-from itertools import combinations
 from math import comb
 from types import SimpleNamespace
 
@@ -14,7 +13,7 @@ from sklearn import metrics
 
 from sentiment.comparison.measuring import measure
 from sentiment.comparison.resampling import RowSums, resample
-from sentiment.comparison.statistics import Estimate, McNemar, adjust, estimate
+from sentiment.comparison.statistics import Estimate, McNemar, estimate
 from sentiment.evaluation import METRICS, Predictions, score
 
 NAMES = list(METRICS)
@@ -185,28 +184,6 @@ def test_mcnemar_of_a_textbook() -> None:
     assert McNemar.count(right, ~right) == McNemar(0, 3, 2, 0)
     assert McNemar.count(right, right) == McNemar(3, 0, 0, 2)
     assert (McNemar(3, 0, 0, 2).p, McNemar(3, 0, 0, 2).p_worse) == (1, 1)
-
-
-def test_holms_correction_of_a_known_case() -> None:
-    assert adjust([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert adjust([0.6, 0.7]) == [1, 1]
-    assert adjust([0.2]) == [0.2]
-    assert adjust([]) == []
-
-
-@given(p=st.lists(st.floats(0, 1), min_size=1, max_size=5), alpha=st.floats(0.001, 0.5))
-@settings(deadline=None, max_examples=50)
-def test_holms_correction_is_the_closed_test_of_bonferroni(p: list[float], alpha: float) -> None:
-    """A hypothesis falls if every set that holds it falls by Bonferroni's test."""
-    for i, adjusted in enumerate(adjust(p)):
-        sets = [
-            chosen
-            for size in range(1, len(p) + 1)
-            for chosen in combinations(range(len(p)), size)
-            if i in chosen
-        ]
-        closed = max(min(min(p[k] for k in chosen) * len(chosen), 1.0) for chosen in sets)
-        assert adjusted == pytest.approx(closed)
 
 
 def test_resamples_are_made_in_batches_and_told() -> None:

@@ -9,8 +9,9 @@ from scipy.stats import norm
 
 from sentiment.comparison.contenders import Contender
 from sentiment.comparison.resampling import RowSums, resample
-from sentiment.comparison.statistics import Estimate, McNemar, adjust, estimate
+from sentiment.comparison.statistics import Estimate, McNemar, estimate
 from sentiment.evaluation import METRICS
+from sentiment.statistics import adjust_p_values
 
 # Resampling makes it larger: a row that is drawn twice is a bin that is further off.
 _INFLATED = "ece"
@@ -173,7 +174,7 @@ def measure(
         {name: one.p for name, one in found.items()} | {"accuracy": counts.p}
         for found, counts in zip(differences, errors, strict=True)
     ]
-    adjusted = {name: adjust([one[name] for one in p]) for name in METRICS}
+    adjusted = {name: adjust_p_values([one[name] for one in p]).tolist() for name in METRICS}
     duels = [
         Duel(
             contenders[0],

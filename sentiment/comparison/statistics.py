@@ -1,6 +1,5 @@
 """Intervals and tests for models on the same rows: arrays in, numbers out."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -162,17 +161,3 @@ class McNemar:
         if not self.apart:
             return 1.0
         return float(binomtest(self.only_first, self.apart, alternative=alternative).pvalue)
-
-
-def adjust(p_values: Sequence[float]) -> list[float]:
-    """Return p-values of several tests, corrected so that one error among all stays as rare.
-
-    The k-th smallest of m is multiplied by ``m - k + 1``, and none is smaller than one before it
-    (Holm, 1979).
-    """
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p, kind="stable")
-    steps = np.maximum.accumulate(np.minimum(p[order] * np.arange(len(p), 0, -1), 1))
-    adjusted = np.empty(len(p))
-    adjusted[order] = steps
-    return [float(one) for one in adjusted]

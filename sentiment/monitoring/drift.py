@@ -14,6 +14,8 @@ import pandas as pd
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
+from sentiment.statistics import adjust_p_values
+
 _LEAST_EXPECTED = 5
 
 
@@ -63,20 +65,11 @@ def decide(checks: Sequence[Check], alpha: float) -> list[Check]:
     alpha : float
         The largest probability of a false alarm in any of them.
     """
-    corrected = correct_p_values(np.array([check.p_value for check in checks]))
+    corrected = adjust_p_values([check.p_value for check in checks])
     return [
         replace(check, p_value=p, drifted=check.effect >= check.threshold and p < alpha)
         for check, p in zip(checks, corrected.tolist(), strict=True)
     ]
-
-
-def correct_p_values(p_values: np.ndarray) -> np.ndarray:
-    """Return p-values corrected by Holm's step-down method (1979), shape (n,)."""
-    order = np.argsort(p_values)
-    factors = np.arange(len(p_values), 0, -1)
-    corrected = np.empty(len(p_values))
-    corrected[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1.0)
-    return corrected
 
 
 def compare_numbers(reference: np.ndarray, current: np.ndarray) -> tuple[float, float]:
@@ -189,21 +182,3 @@ def compare_terms(
             "p_value": np.minimum(p_values * max(tested, len(effects)), 1.0),
         }
     )
-
-
-def estimate_share(count: np.ndarray, size: np.ndarray, confidence: float = 0.95) -> np.ndarray:
-    """Return Wilson's (1927) score interval of a share, shape (2, n).
-
-    Parameters
-    ----------
-    count, size : ndarray of int, of shape (n,)
-        Rows that have the property, and all rows, at least one.
-    confidence : float
-        How often such an interval holds the share.
-    """
-    z = stats.norm.ppf((1 + confidence) / 2)
-    share = count / size
-    middle = (share + z**2 / (2 * size)) / (1 + z**2 / size)
-    half = z / (1 + z**2 / size) * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
-    interval: np.ndarray = np.clip(np.array([middle - half, middle + half]), 0.0, 1.0)
-    return interval

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from sentiment.decisions import UNSURE
-from sentiment.monitoring.drift import Check, compare_shares, estimate_share
+from sentiment.monitoring.drift import Check, compare_shares
+from sentiment.statistics import wilson_interval
 
 # A window of fewer rows says little: the interval of an accuracy of 90 % is 12 points wide.
 _LEAST_ROWS = 100
@@ -100,5 +101,5 @@ def measure_performance(
 
 def _measure(since: str, right: np.ndarray) -> Accuracy:
     count, rows = int(right.sum()), len(right)
-    low, high = estimate_share(np.array([count]), np.array([rows]))[:, 0].tolist()
+    low, high = wilson_interval(np.array([count]), np.array([rows]))[:, 0].tolist()
     return Accuracy(since, rows, count, count / rows, low, high)
