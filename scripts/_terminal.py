@@ -8,13 +8,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from errno import EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOSPC, ENOTDIR, EPERM, EROFS
+from errno import EACCES, EDQUOT, EEXIST, EIO, EISDIR, ENAMETOOLONG, ENOSPC, ENOTDIR, EPERM, EROFS
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sentiment.config import Job, explain_error, quote_free_text
-from sentiment.errors import SentimentError
+from sentiment.errors import ExitCode, SentimentError, find_os_exit_code
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from sentiment.stages import Stage
     from sentiment.training import TrainingResult
 
-USER_ERROR = 2
-# What the place to read or write can have against it.
-_UNWRITABLE = {EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOSPC, ENOTDIR, EPERM, EROFS}
+# Errors of the operating system that say that a path or its disk cannot be used.
+_UNUSABLE = {EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS, EDQUOT, EIO, ENOSPC}
 _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
 # Objects between two looks for garbage in cycles. There is little of it and much else: with
 # Python's 700, a seventh of a short command's time went into looking.
@@ -32,9 +31,9 @@ _UNTIL_COLLECTED = 100_000
 
 
 def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
-    """Run a Hydra `main`; a mistake of the user ends in one message and exit code 2.
+    """Run a Hydra `main`; a known error ends in one message and its `ExitCode`.
 
-    Ctrl-C ends in the message `stopped` and exit code 130.
+    Ctrl-C ends in the message `stopped`.
     """
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0")
     # Hydra would print a traceback and exit by itself; so it hands the error on.
@@ -46,7 +45,7 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
         main()
     except KeyboardInterrupt:
         sys.stderr.write(f"\n{stopped}\n")
-        sys.exit(130)
+        sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
         stop_at_mistake(error)
         raise
@@ -60,18 +59,22 @@ def stop_at_mistake(error: BaseException) -> None:
         # Whoever reads has read enough. Python would complain when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
-    problem: Exception | str | None = explain_error(error)
-    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+    known = explain_error(error)
+    if known is not None:
+        problem, code = str(known), known.exit_code
+    elif isinstance(error, OSError) and error.errno in _UNUSABLE:
+        where = f"'{error.filename}'" if error.filename is not None else "a file or the disk"
         problem = (
-            f"'{error.filename}' cannot be used: {error.strerror}. Check the path, its "
-            "permissions and the space on the disk."
+            f"{where} cannot be used: {error.strerror}. Check the path, its permissions and the "
+            "space on the disk."
         )
-    if problem is None:
+        code = find_os_exit_code(error)
+    else:
         return
     if os.environ.get(_WANTS_TRACEBACK) == "1":
         traceback.print_exception(error)
     sys.stderr.write(f"{Path(sys.argv[0]).name}: {problem}\n")
-    sys.exit(problem.exit_code if isinstance(problem, SentimentError) else USER_ERROR)
+    sys.exit(code)
 
 
 class Watch:

@@ -9,8 +9,8 @@ from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
 from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+from sentiment.errors import ExitCode
 
-DRIFT = 3
 SCRIPTS = Path(__file__).resolve().parent
 register_schemas()
 
@@ -28,7 +28,7 @@ def main(cfg: DictConfig) -> None:
             return
         result = run_flow(cfg, SCRIPTS, watch)
     show_flow(result)
-    sys.exit(DRIFT if result.drifted else 0)
+    sys.exit(ExitCode.DRIFT if result.drifted else ExitCode.OK)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
 from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+from sentiment.errors import ExitCode
 
-DRIFT = 3
 register_schemas()
 
 
@@ -22,7 +22,7 @@ def main(cfg: DictConfig) -> None:
 
         result = monitor(cfg, watch)
     show_monitoring(result)
-    sys.exit(DRIFT if result.comparison.drifted else 0)
+    sys.exit(ExitCode.DRIFT if result.comparison.drifted else ExitCode.OK)
 
 
 if __name__ == "__main__":

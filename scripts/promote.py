@@ -8,8 +8,8 @@ from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
 from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+from sentiment.errors import ExitCode
 
-REFUSED = 4
 register_schemas()
 
 
@@ -24,7 +24,7 @@ def main(cfg: DictConfig) -> None:
         result = promote(cfg, job.write_command("promote"), watch)
     show_promotion(result)
     if result.outcome == "refused":
-        sys.exit(REFUSED)
+        sys.exit(ExitCode.REFUSED)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ from sentiment.errors import (
     ClusterError,
     ConfigError,
     DatabaseError,
+    DatabaseUnavailableError,
     EmptyDataError,
+    ExitCode,
     FitError,
     IncomparableRunsError,
     InputNotFoundError,
@@ -24,6 +26,7 @@ from sentiment.errors import (
     RunNotFoundError,
     SentimentError,
     StepFailedError,
+    StudyStorageError,
     TooFewClassesError,
     TooFewRowsError,
     TrackingStoreError,
@@ -163,9 +166,23 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     ),
     (
         DatabaseError("sqlite:///x.db", "no such table: y"),
-        ConnectionError,
+        ValueError,
         "the database 'sqlite:///x.db' cannot be read: no such table: y. Check its address, "
         "and the table or query.",
+    ),
+    (
+        DatabaseUnavailableError("sqlite:///x.db", "database is locked"),
+        ConnectionError,
+        "the database 'sqlite:///x.db' does not answer: database is locked. Check that it runs and "
+        "that its address is right, then give the same command again.",
+    ),
+    (
+        StudyStorageError("postgresql://x/y", "connection refused."),
+        ConnectionError,
+        "search.storage is 'postgresql://x/y', which cannot be used: connection refused. Expected "
+        "the address of a database that runs, such as postgresql://user:password@host/name, or "
+        "null for a file under outputs/. What is done is kept; the same command resumes the "
+        "search.",
     ),
     (
         StepFailedError("search", "exit code 1."),
@@ -206,6 +223,20 @@ def test_messages_say_found_expected_and_remedy(
 ) -> None:
     assert str(error) == message
     assert isinstance(error, builtin)
+
+
+@pytest.mark.parametrize("error", [error for error, _, _ in EXAMPLES])
+def test_lost_connections_are_worth_a_retry(error: SentimentError) -> None:
+    waits = isinstance(error, ConnectionError | BlockingIOError)
+    assert error.exit_code.is_transient == waits
+    assert waits or error.exit_code is ExitCode.MISTAKE
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"), [(1, ExitCode.FAILED), (2, 2), (69, 69), (0, 1), (-9, 1), (137, 1)]
+)
+def test_a_step_hands_on_the_exit_code_of_its_process(returned: int, expected: int) -> None:
+    assert StepFailedError("search", "", returned).exit_code == expected
 
 
 @pytest.mark.parametrize(("error", "builtin", "message"), EXAMPLES)

@@ -6,9 +6,11 @@ import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +20,13 @@ from conftest import ROOT, write_frame
 from starting import Starter
 
 from sentiment.config import compose
-from sentiment.errors import ChangedInputError, ConfigError, DatabaseError, InputNotFoundError
+from sentiment.errors import (
+    ChangedInputError,
+    ConfigError,
+    DatabaseError,
+    DatabaseUnavailableError,
+    InputNotFoundError,
+)
 from sentiment.files import database
 from sentiment.prediction import PredictionResult, predict, predict_files
 from sentiment.training import TrainingResult
@@ -256,13 +264,21 @@ def test_what_is_wrong_with_a_database_is_told(
         (["input=mysql://x/y"], DatabaseError, "its driver is missing: pip install MySQLdb"),
         (
             ["input='postgresql+psycopg://me:secret@127.0.0.1:1/x'"],
-            DatabaseError, r"me:\*\*\*@127.0.0.1:1/x' cannot be read: .*refused",
+            DatabaseUnavailableError, r"me:\*\*\*@127.0.0.1:1/x' does not answer: .*refused",
         ),
         (["input=x.csv", "table=y"], ConfigError, "table and query are for databases"),
     ):  # fmt: skip
         with pytest.raises(kind, match=message) as caught:
             run(*words)
         assert "secret" not in str(caught.value)
+
+
+def test_a_locked_database_is_an_outage(run: Run, table: pd.DataFrame, tmp_path: Path) -> None:
+    fill(f"sqlite:///{tmp_path}/reviews.db", table)
+    with closing(sqlite3.connect(tmp_path / "reviews.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(DatabaseUnavailableError, match="does not answer: database is locked"):
+            run(f"input='sqlite:///{tmp_path}/reviews.db?timeout=0'")
 
 
 # --- many files, one output

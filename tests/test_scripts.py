@@ -13,6 +13,8 @@ import pytest
 from conftest import ROOT, Run
 from starting import Starter
 
+from sentiment.errors import ExitCode
+
 QUICK = ["data=rotten_tomatoes", "data.limit=300", "features=tfidf_unigram"]
 
 
@@ -229,6 +231,20 @@ def test_a_bug_is_not_dressed_up_as_a_mistake(run_script: Run, tmp_path: Path) -
     )
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
+
+
+def test_a_full_disk_is_an_outage_and_not_a_mistake(tmp_path: Path) -> None:
+    """`/dev/full` raises ENOSPC at the first flush, as a full disk does."""
+    program = (
+        "import sys; sys.argv = ['predict.py']; sys.path.insert(0, r'{scripts}')\n"
+        "from _terminal import run_script\n"
+        "run_script(lambda: open('/dev/full', 'w').write('x' * 100_000))\n"
+    ).format(scripts=ROOT / "scripts")
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == ExitCode.IO_ERROR == 74
+    assert re.fullmatch(r"predict\.py: .* cannot be used: No space left on .*\n", done.stderr)
 
 
 def test_a_person_who_watches_sees_stages_and_what_to_type_next(

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from sentiment.errors import ConfigError
+from sentiment.errors import ConfigError, ExitCode, StudyStorageError
 from sentiment.sweeps.failures import (
     FailurePolicy,
     JobsFailedError,
@@ -26,7 +26,7 @@ from sentiment.sweeps.hydra_side import quote, write_override
 from sentiment.sweeps.objectives import Objective, find_objectives
 from sentiment.sweeps.results import JobResult, read_results, write_result
 from sentiment.sweeps.runner import JobRunner, PlannedJob
-from sentiment.sweeps.storage import newest, open_storage
+from sentiment.sweeps.storage import newest, open_storage, storage_failures
 from sentiment.sweeps.workers import HandOut
 
 # What a command line can hold.
@@ -193,10 +193,26 @@ def test_a_journal_loses_only_the_line_that_was_being_written(tmp_path: Path) ->
 
 
 def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"search\.storage is 'sqlite:.*cannot be used"):
+    with pytest.raises(StudyStorageError, match=r"search\.storage is 'sqlite:.*cannot be used"):
         open_storage(f"sqlite:///{tmp_path}/none/studies.db", tmp_path / "unused")
     with pytest.raises(ConfigError, match=r"search\.storage is 'nonsense'.*address of a database"):
         open_storage("nonsense", tmp_path / "unused")
+
+
+def test_a_study_whose_database_breaks_ends_with_an_outage(tmp_path: Path) -> None:
+    file = tmp_path / "studies.db"
+    address = f"sqlite:///{file}"
+    storage = open_storage(address, tmp_path / "unused")
+    study = optuna.create_study(storage=storage, study_name="s")
+    storage.engine.dispose()
+    file.write_bytes(b"x" * 8192)
+    with (
+        pytest.raises(StudyStorageError, match="file is not a database") as caught,
+        storage_failures(address),
+    ):
+        study.ask()
+    storage.engine.dispose()
+    assert caught.value.exit_code is ExitCode.UNAVAILABLE
 
 
 # The runner.

@@ -54,9 +54,12 @@ class SearchSweeper(OptunaSweeper):
         """Run the trials that are left, and train the best."""
         from sentiment.sweeps.hydra_side import HydraSide
         from sentiment.sweeps.search import run_search
+        from sentiment.sweeps.storage import storage_failures
 
         hydra = HydraSide(*self._hydra, self.sweeper.launcher)
-        run_search(hydra, self._sampler, [*self.sweeper._parse_sweeper_params_config(), *arguments])
+        given = [*self.sweeper._parse_sweeper_params_config(), *arguments]
+        with storage_failures(hydra.settings.storage):
+            run_search(hydra, self._sampler, given)
 
 
 @dataclass

@@ -11,9 +11,11 @@ from sentiment.errors.base import (
     quote_list,
     suggest,
 )
+from sentiment.errors.exit_codes import ExitCode, find_os_exit_code
 from sentiment.errors.inputs import (
     ChangedInputError,
     DatabaseError,
+    DatabaseUnavailableError,
     EmptyDataError,
     InputNotFoundError,
     MissingColumnError,
@@ -30,6 +32,7 @@ from sentiment.errors.runs import (
     ReferenceMissingError,
     RunNotFoundError,
     StepFailedError,
+    StudyStorageError,
     TrackingStoreError,
     UnexplainableModelError,
     UntrustedModelError,
@@ -48,7 +51,9 @@ __all__ = [
     "ClusterError",
     "ConfigError",
     "DatabaseError",
+    "DatabaseUnavailableError",
     "EmptyDataError",
+    "ExitCode",
     "FitError",
     "IncomparableRunsError",
     "InputNotFoundError",
@@ -62,6 +67,7 @@ __all__ = [
     "RunNotFoundError",
     "SentimentError",
     "StepFailedError",
+    "StudyStorageError",
     "TooFewClassesError",
     "TooFewRowsError",
     "TrackingStoreError",
@@ -70,6 +76,7 @@ __all__ = [
     "UnreadableFileError",
     "UnsavableModelError",
     "UntrustedModelError",
+    "find_os_exit_code",
     "quote_list",
     "suggest",
 ]

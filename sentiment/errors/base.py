@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from sentiment.errors.exit_codes import ExitCode
+
 
 def quote_list(names: Iterable[object]) -> str:
     """Return names as a readable list: ``'a', 'b' and 'c'``."""
@@ -29,15 +31,15 @@ def make_printable(text: str, length: int = 200) -> str:
 
 
 class SentimentError(Exception):
-    """Base of every error that the person at the keyboard can mend.
+    """Base of every error that a user or operator can do something about.
 
     Attributes
     ----------
-    exit_code : int
-        What a script that stops at it ends with.
+    exit_code : ExitCode
+        Exit code of a command that stops at it.
     """
 
-    exit_code = 2
+    exit_code = ExitCode.MISTAKE
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""

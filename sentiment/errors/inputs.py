@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sentiment.errors.base import SentimentError, make_printable, quote_list, suggest
+from sentiment.errors.exit_codes import ExitCode
 
 
 class InputNotFoundError(SentimentError, FileNotFoundError):
@@ -73,13 +74,25 @@ class ChangedInputError(SentimentError, ValueError):
         )
 
 
-class DatabaseError(SentimentError, ConnectionError):
-    """A database cannot be reached, or refuses what it was asked."""
+class DatabaseError(SentimentError, ValueError):
+    """A database rejects the table or query that it was asked for."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(
             f"the database '{url}' cannot be read: {reason.strip().rstrip('.')}. "
             "Check its address, and the table or query."
+        )
+
+
+class DatabaseUnavailableError(SentimentError, ConnectionError):
+    """A database cannot be reached, or the connection to it was lost."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"the database '{url}' does not answer: {reason.strip().rstrip('.')}. "
+            "Check that it runs and that its address is right, then give the same command again."
         )
 
 
@@ -106,6 +119,8 @@ class UnfinishedOutputError(SentimentError, FileExistsError):
 
 class OutputBusyError(SentimentError, BlockingIOError):
     """Another process is writing the output."""
+
+    exit_code = ExitCode.BUSY
 
     def __init__(self, path: Path) -> None:
         super().__init__(

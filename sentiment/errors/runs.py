@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sentiment.errors.base import SentimentError, make_printable, quote_list
+from sentiment.errors.exit_codes import ExitCode
 
 
 class RunNotFoundError(SentimentError, LookupError):
@@ -15,6 +16,8 @@ class RunNotFoundError(SentimentError, LookupError):
 
 class TrackingStoreError(SentimentError, ConnectionError):
     """The tracking store cannot be reached or opened."""
+
+    exit_code = ExitCode.UNAVAILABLE
 
     def __init__(self, uri: str, reason: str) -> None:
         super().__init__(
@@ -86,6 +89,8 @@ class NothingToRollBackError(SentimentError, LookupError):
 class ClusterError(SentimentError, ConnectionError):
     """A cluster cannot be reached, or does not do its work."""
 
+    exit_code = ExitCode.UNAVAILABLE
+
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
             f"the Dask cluster {address} failed: {reason.strip().rstrip('.')}. Check "
@@ -94,7 +99,33 @@ class ClusterError(SentimentError, ConnectionError):
 
 
 class StepFailedError(SentimentError, RuntimeError):
-    """A step of a flow that is a process of its own did not do its work."""
+    """A step of a flow did not do its work.
 
-    def __init__(self, step: str, reason: str) -> None:
+    Parameters
+    ----------
+    step : str
+        Name of the step.
+    reason : str
+        Why it failed.
+    exit_code : int
+        Exit code of the step where it is a process of its own.
+    """
+
+    def __init__(self, step: str, reason: str, exit_code: int = ExitCode.MISTAKE) -> None:
+        known = exit_code in set(ExitCode)
+        self.exit_code = ExitCode(exit_code) if known and exit_code else ExitCode.FAILED
         super().__init__(f"the step {step!r} of the flow failed: {reason.strip().rstrip('.')}.")
+
+
+class StudyStorageError(SentimentError, ConnectionError):
+    """The database of a study cannot be reached or written."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"search.storage is {address!r}, which cannot be used: {reason.strip().rstrip('.')}. "
+            "Expected the address of a database that runs, such as "
+            "postgresql://user:password@host/name, or null for a file under outputs/. What is "
+            "done is kept; the same command resumes the search."
+        )

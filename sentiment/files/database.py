@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -10,16 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sentiment.errors import ChangedInputError, ConfigError, DatabaseError, InputNotFoundError
+from sentiment.errors import (
+    ChangedInputError,
+    ConfigError,
+    DatabaseError,
+    DatabaseUnavailableError,
+    InputNotFoundError,
+)
 from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject
 from sentiment.files.columns import as_text, as_texts
 from sentiment.files.origins import Origin, read_group
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Result, Select, TextClause
+    from sqlalchemy.exc import SQLAlchemyError
 
 # At a time; a place to go on from is behind so many.
 _ROWS = 2000
+_SQLITE_OUTAGES = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+}
+# Classes of SQLSTATE: connection exception, insufficient resources, operator intervention.
+_SQLSTATE_OUTAGES = {"08", "53", "57"}
 
 
 class DatabaseRows:
@@ -156,7 +172,7 @@ class DatabaseRows:
                 [f"{group}table is {name!r}, but '{self._shown}' has {', '.join(there) or 'none'}."]
             ) from None
         except SQLAlchemyError as error:
-            raise DatabaseError(self._shown, _explain(error)) from error
+            raise self._describe(error) from error
         return name, select(table).order_by(*table.primary_key.columns)
 
     @contextmanager
@@ -174,7 +190,26 @@ class DatabaseRows:
                 with closing(result):
                     yield result
         except SQLAlchemyError as error:
-            raise DatabaseError(self._shown, _explain(error)) from error
+            raise self._describe(error) from error
+
+    def _describe(self, error: "SQLAlchemyError") -> DatabaseError | DatabaseUnavailableError:
+        kind = DatabaseUnavailableError if _is_outage(error) else DatabaseError
+        return kind(self._shown, _explain(error))
+
+
+def _is_outage(error: "SQLAlchemyError") -> bool:
+    """Return whether the database is at fault, not the table or query that it was asked for."""
+    from sqlalchemy.exc import DBAPIError, OperationalError
+
+    if not isinstance(error, DBAPIError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        # The low byte of an extended result code is the primary one.
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_OUTAGES
+    # A driver has no SQLSTATE to report where it found no server at all.
+    state = getattr(error.orig, "sqlstate", None)
+    failed = isinstance(error, OperationalError)
+    return error.connection_invalidated or (failed and (state or "08")[:2] in _SQLSTATE_OUTAGES)
 
 
 def _connect(url: str, setting: str) -> "Engine":

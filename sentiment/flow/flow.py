@@ -232,9 +232,9 @@ class _Tasks:
 
 
 def _may_pass(task: Any, run: Any, state: Any) -> bool:
-    """Return whether another try may help: a mistake stays one, a connection may come back."""
-    mistake = explain_error(state.result(raise_on_failure=False))
-    return mistake is None or isinstance(mistake, ConnectionError)
+    """Return whether another try may help: a mistake stays one, a server may come back."""
+    error = explain_error(state.result(raise_on_failure=False))
+    return error is None or error.exit_code.is_transient
 
 
 def show_table(key: str, rows: list[Facts]) -> None:

@@ -183,7 +183,8 @@ class Steps:
         runs = re.findall(r"^run +(\w+)$", done.stdout, re.MULTILINE)
         if done.returncode or not runs:
             told = (done.stderr or done.stdout).strip().splitlines()
-            raise StepFailedError("search", told[-1] if told else f"exit code {done.returncode}")
+            reason = told[-1] if told else f"exit code {done.returncode}"
+            raise StepFailedError("search", reason, done.returncode)
         return str(runs[-1])
 
     def _tracker(self) -> Tracker:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from sentiment.errors import SentimentError
+from sentiment.errors import ExitCode, SentimentError
 from sentiment.sweeps.results import JobResult
 
 # As many first jobs that all fail in the same way are no coincidence.
@@ -13,7 +13,7 @@ FIRST = 3
 class SweepStoppedError(SentimentError, RuntimeError):
     """Too many jobs failed for a sweep to go on."""
 
-    exit_code = 1
+    exit_code = ExitCode.FAILED
 
     def __init__(self, why: str, error: str) -> None:
         super().__init__(
@@ -25,7 +25,7 @@ class SweepStoppedError(SentimentError, RuntimeError):
 class JobsFailedError(SentimentError, RuntimeError):
     """Some jobs of a sweep failed; the others are done."""
 
-    exit_code = 1
+    exit_code = ExitCode.FAILED
 
     def __init__(self, failed: Sequence[JobResult], total: int) -> None:
         shown = "\n".join(f"  #{result.number}  {result.error}" for result in failed[:5])

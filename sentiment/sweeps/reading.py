@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentiment.errors import ConfigError, SentimentError, quote_list, suggest
+from sentiment.errors import SentimentError, quote_list, suggest
 from sentiment.sweeps.objectives import Objective, find_objectives
-from sentiment.sweeps.storage import newest
+from sentiment.sweeps.storage import explain_failure, newest
 from sentiment.sweeps.studies import _DEFINITION, _SAME, _STALE
 
 if TYPE_CHECKING:
@@ -144,10 +144,7 @@ def _open(address: str) -> Any:
         # Without a pool nothing stays open when the study has been read.
         return RDBStorage(address, engine_kwargs={"poolclass": NullPool}, skip_table_creation=True)
     except Exception as error:  # each database has its own
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            [f"search.storage is {address!r}, which cannot be used: {reason}."]
-        ) from error
+        raise explain_failure(address, error) from error
 
 
 def _has_tables(address: str) -> bool:

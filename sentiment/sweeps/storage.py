@@ -1,11 +1,13 @@
 """Where studies are kept."""
 
+import contextlib
 import fcntl
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from sentiment.errors import ConfigError
+from sentiment.errors import ConfigError, SentimentError, StudyStorageError
 from sentiment.provenance import hide_passwords
 
 _NEWEST = "~"
@@ -30,6 +32,8 @@ def open_storage(address: str | None, path: Path) -> Any:
     Raises
     ------
     ConfigError
+        `address` is not the address of a database.
+    StudyStorageError
         The database cannot be used.
     """
     from optuna.storages import JournalStorage, RDBStorage
@@ -54,15 +58,39 @@ def open_storage(address: str | None, path: Path) -> Any:
                 time.sleep(1)
         return RDBStorage(address)
     except Exception as error:  # each database has its own
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            [
-                f"search.storage is {hide_passwords(address)!r}, which cannot be used: {reason}. "
-                "Expected the address of a database, such as "
-                "postgresql://user:password@host/name, whose driver is installed, or null for a "
-                "file under outputs/."
-            ]
-        ) from error
+        raise explain_failure(address, error) from error
+
+
+def explain_failure(address: str, error: Exception) -> SentimentError:
+    """Return the error of this project for what a study's database at `address` raised."""
+    from sqlalchemy.exc import ArgumentError
+
+    reason = str(error).splitlines()[0]
+    if not isinstance(error, ArgumentError | ImportError):
+        return StudyStorageError(hide_passwords(address), reason)
+    return ConfigError(
+        [
+            f"search.storage is {hide_passwords(address)!r}, which is not the address of a "
+            f"database: {reason}. Expected postgresql://user:password@host/name or the like, whose "
+            "driver is installed, or null for a file under outputs/."
+        ]
+    )
+
+
+@contextlib.contextmanager
+def storage_failures(address: str | None) -> Iterator[None]:
+    """Raise `StudyStorageError` where the database at `address` fails within the block."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        if address is None:
+            raise
+        # Optuna's own message only says that there is a cause.
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        raise explain_failure(address, cause) from error
 
 
 def _make_lock(path: Path) -> Any:
