@@ -14,6 +14,7 @@ from sentiment.errors import (
     EmptyDataError,
     ExitCode,
     FitError,
+    FlowServerError,
     IncomparableRunsError,
     InputNotFoundError,
     MissingColumnError,
@@ -183,6 +184,12 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "the address of a database that runs, such as postgresql://user:password@host/name, or "
         "null for a file under outputs/. What is done is kept; the same command resumes the "
         "search.",
+    ),
+    (
+        FlowServerError("http://x:4200/api", "connection refused."),
+        ConnectionError,
+        "the Prefect server 'http://x:4200/api' does not answer: connection refused. Start it "
+        "(make prefect-up), correct PREFECT_API_URL, or unset it to run the flow without a server.",
     ),
     (
         StepFailedError("search", "exit code 1."),

@@ -19,7 +19,12 @@ from hydra.errors import HydraException
 
 from sentiment.config import compose, explain_error, quote_free_text
 from sentiment.data.datasets import EmbeddedReviews
-from sentiment.errors import ConfigError, MissingColumnError, TrackingStoreError
+from sentiment.errors import (
+    ConfigError,
+    FlowServerError,
+    MissingColumnError,
+    TrackingStoreError,
+)
 from sentiment.flow.flow import FlowResult, run_flow
 from sentiment.flow.steps import Steps
 
@@ -33,6 +38,18 @@ def frame() -> pd.DataFrame:
     """1,600 reviews, half of each label, in no order."""
     frame = EmbeddedReviews(name="imdb", source="imdb").read()
     return frame.groupby("label").head(800).sample(frac=1, random_state=1)[["text", "label"]]
+
+
+def test_a_server_that_is_away_is_reported_before_any_work(tmp_path: Path) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    cfg = compose("flow", [f"outputs={tmp_path}"])
+    with (
+        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}),
+        pytest.raises(FlowServerError, match=r"127\.0\.0\.1:1/api' does not answer: .*refused"),
+    ):
+        run_flow(cfg, ROOT / "scripts")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from sentiment.errors.inputs import (
 )
 from sentiment.errors.runs import (
     ClusterError,
+    FlowServerError,
     IncomparableRunsError,
     NoPredictionsError,
     NothingToRollBackError,
@@ -55,6 +56,7 @@ __all__ = [
     "EmptyDataError",
     "ExitCode",
     "FitError",
+    "FlowServerError",
     "IncomparableRunsError",
     "InputNotFoundError",
     "MissingColumnError",

@@ -98,6 +98,19 @@ class ClusterError(SentimentError, ConnectionError):
         )
 
 
+class FlowServerError(SentimentError, ConnectionError):
+    """A Prefect server cannot be reached."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"the Prefect server '{address}' does not answer: {reason.strip().rstrip('.')}. Start "
+            "it (make prefect-up), correct PREFECT_API_URL, or unset it to run the flow without a "
+            "server."
+        )
+
+
 class StepFailedError(SentimentError, RuntimeError):
     """A step of a flow did not do its work.
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sentiment import provenance
 from sentiment.config import explain_error
-from sentiment.errors import ConfigError, MissingPackageError
+from sentiment.errors import ConfigError, FlowServerError, MissingPackageError
 from sentiment.flow.steps import Facts, Steps
 from sentiment.stages import SilentObserver, Stage, StageObserver, Stages
 
@@ -134,9 +134,19 @@ def _check_settings(cfg: DictConfig) -> None:
 
 
 def _prepare_prefect() -> None:
-    # Nobody is told of what is run here, and an error is told once, by whoever called.
+    # No usage is reported to Prefect's makers, and the caller alone reports errors.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL
+
+    address = PREFECT_API_URL.value()
+    if address is None:
+        return
+    with get_client(sync_client=True) as client:
+        problem = client.api_healthcheck()
+    if problem is not None:
+        raise FlowServerError(provenance.hide_passwords(str(address)), str(problem))
 
 
 class _Tasks:
