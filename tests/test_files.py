@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sentiment.errors import ConfigError, UnreadableFileError
 from sentiment.files import streams
 from sentiment.files.ahead import work_ahead
-from sentiment.files.batches import Batch, Limits, Position
+from sentiment.files.batches import Batch, Limits, Position, Reject
 from sentiment.files.opening import open_input
 
 FIELDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8) | (
@@ -48,7 +48,9 @@ def write_csv(rows: list[tuple[str, ...]], separator: str, newline: str) -> str:
 
 
 @pytest.mark.parametrize("separator", list(",;\t|"))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
 @given(
     rows=ROWS,
     newline=st.sampled_from(["\n", "\r\n"]),
@@ -81,7 +83,9 @@ def test_what_python_wrote_is_read(
         assert not rest or rest[-1].end == batches[-1].end
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
+)
 @given(content=st.text('ab",\n\r;', max_size=40).map(lambda text: f"id,text\n1,x\n{text}"))
 def test_every_byte_of_a_damaged_file_is_in_a_row_or_a_rejected_one(
     tmp_path: Path, content: str
@@ -124,15 +128,40 @@ def test_a_quote_that_is_not_closed_costs_one_line(tmp_path: Path) -> None:
 
 
 def test_a_long_quote_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sentiment.files.delimited.LONGEST", 200)
+    monkeypatch.setattr("sentiment.files.lines.LONGEST", 200)
     path = tmp_path / "x.csv"
     path.write_text('id,text\n1,"open\n' + "2,fine\n" * 100)
     batches = read_all(path, 50)
     assert texts_of(batches) == ["fine"] * 100
     assert [r.reason for b in batches for r in b.rejects] == ["a quote that is not closed"]
-    path.write_text("id,text\n1," + "x" * 1000)
+
+
+@pytest.mark.parametrize("size", [50, 2**22])
+def test_a_row_that_is_too_long_is_one_rejected_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr("sentiment.files.lines.LONGEST", 200)
+    monkeypatch.setattr("sentiment.files.lines.EXCERPT", 7)
+    path, reason = tmp_path / "x.csv", "row too long: 1,002 bytes, at most 200"
+    path.write_bytes(b"id,text\r\n1,a\r\n2," + "\u00e9".encode() * 500 + b"\r\n3,b\r\n")
+    batches = read_all(path, size)
+    assert texts_of(batches) == ["a", "b"]
+    assert [r for b in batches for r in b.rejects] == [Reject(2, 3, reason, "2,\u00e9\u00e9...")]
+    path.write_bytes(b"id,text\n1," + b"x" * 1000)
+    (only,) = read_all(path, size)
+    assert only.rejects == [Reject(1, 2, reason, "1,xxxxx...")]
+    path.write_bytes(b"id," + b"x" * 1000 + b"\n1,a\n")
+    with pytest.raises(UnreadableFileError, match="its first line has more than 200 bytes"):
+        read_all(path, size)
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'{"text": "' + b"x" * 990 + b'"}\n{"text": "a"}\n\n{"text": "b"}')
+    batches = read_all(path, size)
+    assert texts_of(batches) == ["a", "b"]
+    assert [r for b in batches for r in b.rejects] == [Reject(1, 1, reason, '{"text"...')]
+    assert batches[-1].end.row == 3
+    path.write_bytes(b'{"text": "' + b"x" * 990 + b'"}')
     with pytest.raises(UnreadableFileError, match="a line has more than 200 bytes"):
-        read_all(path, 50)
+        read_all(path, size)
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst"])
@@ -180,8 +209,11 @@ def test_numbers_are_texts_and_lists_are_not(tmp_path: Path) -> None:
     values = [7, 7.0, True, "\ud800", ["a"], {"b": 1}]
     path.write_text("".join(json.dumps({"text": value}) + "\n" for value in values))
     (batch,) = read_all(path)
-    assert batch.texts.to_pylist() == ["7", "7", "True", "?"]
-    assert [r.reason for r in batch.rejects] == ["the text is no string"] * 2
+    assert batch.texts.to_pylist() == ["7", "7", "True"]
+    assert [r.reason for r in batch.rejects] == [
+        "half a surrogate pair, which is no character",
+        *["the text is no string"] * 2,
+    ]
 
 
 def test_settings_that_cannot_be(tmp_path: Path) -> None:

@@ -7,14 +7,12 @@ import numpy as np
 import pyarrow as pa
 
 from sentiment.errors import EmptyDataError, UnreadableFileError
-from sentiment.files import kernels
+from sentiment.files import kernels, lines
 from sentiment.files.batches import Batch, Limits, Position, RawRows, Refusals, Reject
 from sentiment.files.streams import ByteSource
 
 QUOTE = ord('"')
 SEPARATORS = ",;\t|"
-# What a record may have of bytes; a quote that is not closed until then never is.
-LONGEST = 64 * 2**20
 _SAMPLE = 2**18
 _STRAY = "a quote in the middle of a quoted field"
 _UNCLOSED = "a quote that is not closed"
@@ -57,7 +55,7 @@ class DelimitedFile:
         for block in source.peek(_SAMPLE):
             sample += block
             # Enough for the names and some rows.
-            if len(sample) >= _SAMPLE and (b"\n" in sample or len(sample) > LONGEST):
+            if len(sample) >= _SAMPLE and (b"\n" in sample or len(sample) > lines.LONGEST):
                 break
         data = sample.lstrip(b"\r\n")
         self._first = len(sample) - len(data)
@@ -65,14 +63,18 @@ class DelimitedFile:
             raise EmptyDataError(f"'{self.origin.name}'", "the file is empty")
         self.separator = separator or _choose_separator(data)
         records = Split(data, ord(self.separator), 0, final=True)
-        if records.fields[0] < 0:
-            raise UnreadableFileError(source.path, "CSV", f"its first line has {_STRAY}")
+        if not records.count or records.fields[0] < 0:
+            too_long = not records.count or records.fields[0] == kernels.TOO_LONG
+            fault = f"more than {lines.LONGEST:,} bytes" if too_long else _STRAY
+            raise UnreadableFileError(source.path, "CSV", f"its first line has {fault}")
         end = int(records.bounds[0, 1])
         self.header, rest = data[:end], data[end:]
         if not rest.strip(b"\r\n") and len(sample) < _SAMPLE:
             raise EmptyDataError(f"'{self.origin.name}'")
         self.newline = next((m for m in (b"\r\n", b"\n", b"\r") if rest.startswith(m)), b"\n")
-        self._lines = sample[: self._first].count(b"\n") + self.header.count(b"\n") + 1
+        # The byte by which lines are counted; the first one ends all those in front of the rows.
+        self._mark = self.newline[-1:]
+        self._lines = sample[: self._first].count(self._mark) + self.header.count(self._mark) + 1
         self.columns = self._read_names(int(records.fields[0]))
 
     def _read_names(self, count: int) -> list[str]:
@@ -105,13 +107,7 @@ class DelimitedFile:
         return self.source.share
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
-        """Yield the rows from `start` on.
-
-        Raises
-        ------
-        UnreadableFileError
-            A line is longer than any text could be.
-        """
+        """Yield the rows from `start` on."""
         column = self.columns.index(text_column)
         waiting, fresh = b"", start.offset == 0
         offset = start.offset or self._first + len(self.header) + len(self.newline)
@@ -122,16 +118,20 @@ class DelimitedFile:
             block = next(blocks, b"")
             final = not block
             waiting += block
-            split = Split(
-                waiting, ord(self.separator), len(self.columns),
-                final=final, give_up=len(waiting) > LONGEST, wanted=[column],
-            )  # fmt: skip
-            if not split.count and len(waiting) > LONGEST:
-                reason = f"a line has more than {LONGEST:,} bytes"
-                raise UnreadableFileError(self.source.path, "CSV", reason)
-            if split.count:
-                batch = self._make_batch(waiting, split, limits, end)
-                waiting, end = waiting[split.next :], batch.end
+            while True:
+                split = Split(
+                    waiting, ord(self.separator), len(self.columns), final=final, wanted=[column]
+                )
+                if split.count:
+                    batch = self._make_batch(waiting, split, limits, end)
+                    waiting, end = waiting[split.next :], batch.end
+                    yield batch
+                # A carriage return behind the longest record waits for what follows it.
+                if len(waiting) <= lines.LONGEST + (not final):
+                    break
+                line, waiting = lines.skip_line(waiting, blocks, b"\r\n")
+                batch = lines.reject_long_line(line, end, self._mark)
+                end = batch.end
                 yield batch
 
     def _make_batch(self, data: bytes, split: "Split", limits: Limits, start: Position) -> Batch:
@@ -139,7 +139,9 @@ class DelimitedFile:
         if len(self.columns) > 1:  # an empty line of one column is an empty text
             blank = split.bounds[:, 0] == split.bounds[:, 1]
         for record in np.flatnonzero((split.fields != len(self.columns)) & ~blank).tolist():
-            refused.add(record, self._describe_fields(int(split.fields[record])))
+            found = int(split.fields[record])
+            wrong = f"wrong number of fields: {found}, expected {len(self.columns)}"
+            refused.add(record, split.describe_fault(record) or wrong)
         _refuse_undecodable(data, split, refused)
         kept = np.flatnonzero(~blank)
         kept = kept[~np.isin(kept, list(refused.reasons))]
@@ -154,11 +156,11 @@ class DelimitedFile:
             good = ~np.isin(kept, list(refused.reasons))
             kept, texts = kept[good], texts.filter(pa.array(good))
         rows = start.row + np.cumsum(~blank)
+        counter = lines.LineCounter(data, start.line, self._mark)
         rejects = []
         for record in sorted(refused.reasons):
             a, b = split.bounds[record].tolist()
-            line = start.line + data.count(b"\n", 0, a) + 1
-            raw = data[a:b].decode("utf-8", "backslashreplace")
+            line, raw = counter.count(a) + 1, lines.show_line(data[a:b], b - a)
             rejects.append(Reject(int(rows[record]), line, refused.reasons[record], raw))
         return Batch(
             texts=texts,
@@ -168,16 +170,11 @@ class DelimitedFile:
             end=Position(
                 start.offset + split.next,
                 int(rows[-1]),
-                start.line + data.count(b"\n", 0, split.next),
+                counter.count(split.next),
             ),
             raw=RawRows(split.data, split.bounds[kept]),
             blank_lines=int(blank.sum()),
         )
-
-    def _describe_fields(self, found: int) -> str:
-        if found < 0:
-            return _STRAY if found == kernels.STRAY else _UNCLOSED
-        return f"wrong number of fields: {found}, expected {len(self.columns)}"
 
     def _make_table(self, data: bytes, stop: int, kept: np.ndarray) -> pa.Table:
         again = self._split_again(data, stop, range(len(self.columns)))
@@ -200,7 +197,7 @@ class Split:
 
     def __init__(
         self, data: bytes, separator: int, columns: int, *, final: bool,
-        give_up: bool = False, wanted: "range | list[int]" = range(0), stop: int | None = None,
+        wanted: "range | list[int]" = range(0), stop: int | None = None,
     ) -> None:  # fmt: skip
         data = data[:stop]
         self.data = np.frombuffer(data, np.uint8)
@@ -211,10 +208,21 @@ class Split:
         self.spans = np.zeros((most, max(len(wanted), 1), 2), np.int64)
         self.doubled = np.zeros((most, max(len(wanted), 1)), bool)
         self.count, self.next = kernels.split_records(
-            self.data, 0, len(self.data), (separator, QUOTE, final, give_up), slots,
+            self.data, 0, len(self.data), (separator, QUOTE, final, lines.LONGEST), slots,
             self.bounds, self.fields, self.spans, self.doubled,
         )  # fmt: skip
         self.bounds, self.fields = self.bounds[: self.count], self.fields[: self.count]
+
+    def describe_fault(self, record: int) -> str | None:
+        """Return why a record has no fields, or None if it has."""
+        match int(self.fields[record]):
+            case kernels.STRAY:
+                return _STRAY
+            case kernels.UNCLOSED:
+                return _UNCLOSED
+            case kernels.TOO_LONG:
+                return f"row too long: at most {lines.LONGEST:,} bytes"
+        return None
 
     def gather(self, slot: int, records: np.ndarray | None = None) -> pa.LargeStringArray:
         """Return the fields of `records`, all of them without it, which are UTF-8."""

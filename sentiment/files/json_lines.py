@@ -1,6 +1,7 @@
 """Files of JSON lines: one object per line."""
 
 import json
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -9,19 +10,17 @@ import numpy as np
 import pyarrow as pa
 
 from sentiment.errors import EmptyDataError, UnreadableFileError
-from sentiment.files.batches import (
-    NO_TEXT,
-    Batch,
-    Limits,
-    Position,
-    RawRows,
-    Reject,
-)
+from sentiment.files import lines
+from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, RawRows, Reject
 from sentiment.files.columns import as_text, as_texts
-from sentiment.files.delimited import LONGEST
-from sentiment.files.streams import ByteSource
+from sentiment.files.streams import BLOCK, ByteSource
 
 _SAMPLE_ROWS = 1000
+# Objects and arrays inside of each other. Python itself gives up at a depth that depends on its
+# version and on the function that is called.
+_DEEPEST = 200
+_TOO_DEEP = f"nested too deeply: more than {_DEEPEST} objects and arrays"
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class JsonLinesFile:
@@ -50,20 +49,38 @@ class JsonLinesFile:
 
     def __init__(self, source: ByteSource) -> None:
         self.source, self.origin = source, source.origin
-        sample = b""
-        for block in source.peek():
-            sample += block
-            if b"\n" in sample or len(sample) > LONGEST:
-                break
-        lines = [line for line in sample.split(b"\n")[: _SAMPLE_ROWS + 1] if line.strip()]
-        if not lines:
+        parsed = [_parse(line) for line in self._read_sample()]
+        if not parsed:
             raise EmptyDataError(f"'{self.origin.name}'", "the file is empty")
-        records = [parsed for parsed in map(_parse, lines) if isinstance(parsed, dict)]
+        records = [record for record in parsed if isinstance(record, dict)]
         if not records:
-            raise UnreadableFileError(
-                source.path, "JSON lines", f"line 1 is not a JSON object: {_parse(lines[0])}"
-            )
+            reason = f"line 1 is not a JSON object: {parsed[0]}"
+            raise UnreadableFileError(source.path, "JSON lines", reason)
         self.columns = list(dict.fromkeys(str(key) for record in records for key in record))
+
+    def _read_sample(self) -> list[bytes]:
+        """Return the first lines that hold anything, the same ones for blocks of any size."""
+        sample: list[bytes] = []
+        waiting, size, final, too_long = b"", 0, False, False
+        blocks = self.source.peek()
+        while not final:
+            block = next(blocks, b"")
+            final = not block
+            *complete, waiting = (waiting + block).split(b"\n")
+            for line in [*complete, waiting] if final else complete:
+                if len(sample) == _SAMPLE_ROWS or size >= BLOCK:
+                    return sample
+                too_long = too_long or len(line) > lines.LONGEST
+                if len(line) <= lines.LONGEST and line.strip():
+                    sample.append(line)
+                    size += len(line)
+            if len(waiting) > lines.LONGEST and not final:
+                too_long = True
+                waiting = lines.skip_line(waiting, blocks, b"\n")[1]
+        if too_long and not sample:
+            reason = f"a line has more than {lines.LONGEST:,} bytes"
+            raise UnreadableFileError(self.source.path, "JSON lines", reason)
+        return sample
 
     @property
     def share(self) -> float:
@@ -71,13 +88,7 @@ class JsonLinesFile:
         return self.source.share
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
-        """Yield the rows from `start` on.
-
-        Raises
-        ------
-        UnreadableFileError
-            A line is longer than any text could be.
-        """
+        """Yield the rows from `start` on."""
         waiting, end = b"", start
         blocks = self.source.read(start.offset)
         final = False
@@ -85,35 +96,38 @@ class JsonLinesFile:
             block = next(blocks, b"")
             final = not block
             waiting += block
-            cut = len(waiting) if final else waiting.rfind(b"\n") + 1
-            if not cut and len(waiting) > LONGEST:
-                reason = f"a line has more than {LONGEST:,} bytes"
-                raise UnreadableFileError(self.source.path, "JSON lines", reason)
+            cut = waiting.rfind(b"\n") + 1
+            if final and len(waiting) - cut <= lines.LONGEST:
+                cut = len(waiting)
             if cut:
                 batch = _make_batch(waiting[:cut], text_column, limits, end, self.columns)
                 waiting, end = waiting[cut:], batch.end
                 yield batch
+            if len(waiting) > lines.LONGEST:
+                line, waiting = lines.skip_line(waiting, blocks, b"\n")
+                batch = lines.reject_long_line(line, end, b"\n")
+                end = batch.end
+                yield batch
 
 
 def _make_batch(
-    data: bytes, text_column: str, limits: Limits, start: Position, columns: list[str]
+    data: bytes, column: str, limits: Limits, start: Position, columns: list[str]
 ) -> Batch:
     texts, bounds, rejects = [], [], []
     place = row = blank = 0
-    lines = data.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    for number, line in enumerate(lines, start=1):
-        stripped = line.strip()
-        if stripped:
-            record = _parse(stripped)
-            text, reason = _find_text(record, text_column, limits)
+    found = data.split(b"\n")
+    if not found[-1]:
+        found.pop()
+    for number, line in enumerate(found, start=1):
+        stripped, fault = line.strip(), lines.check_length(len(line))
+        if stripped or fault:
+            text, reason = ("", fault) if fault else _find_text(_parse(stripped), column, limits)
             if reason is None:
                 texts.append(text)
                 begin = place + line.index(stripped)
                 bounds.append((begin, begin + len(stripped)))
             else:
-                raw = line.decode("utf-8", "backslashreplace").rstrip("\r")
+                raw = lines.show_line(line.rstrip(b"\r"), len(line))
                 rejects.append(Reject(start.row + row + 1, start.line + number, reason, raw))
             row += 1
         else:
@@ -125,21 +139,46 @@ def _make_batch(
         make_table=partial(_make_table, rows, columns),
         read_column=partial(_read_column, rows),
         rejects=rejects,
-        end=Position(start.offset + len(data), start.row + row, start.line + len(lines)),
+        end=Position(start.offset + len(data), start.row + row, start.line + len(found)),
         raw=rows,
         blank_lines=blank,
     )
 
 
 def _parse(line: bytes) -> Any:
-    """Return what a line holds, or as str what is wrong with it."""
+    """Return the object that a line holds, or as str what is wrong with it."""
     try:
-        parsed = json.loads(line)
+        parsed = json.loads(line.decode())
     except UnicodeDecodeError:
         return "bytes that are not in the encoding of the file"
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        return _TOO_DEEP
+    except ValueError as error:
         return f"not JSON: {error}"
-    return parsed if isinstance(parsed, dict) else "not an object"
+    if not isinstance(parsed, dict):
+        return "not an object"
+    if line.count(b"{") + line.count(b"[") > _DEEPEST and _is_deeper(parsed, _DEEPEST):
+        return _TOO_DEEP
+    if _HALF_PAIR.search(line) and not _is_unicode(parsed):
+        return "half a surrogate pair, which is no character"
+    return parsed
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Return whether more than `depth` objects and arrays are inside of each other."""
+    level = [value]
+    for _ in range(depth):
+        inner = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [one for group in inner for one in group if isinstance(one, dict | list)]
+    return bool(level)
+
+
+def _is_unicode(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _find_text(record: Any, column: str, limits: Limits) -> tuple[str, str | None]:

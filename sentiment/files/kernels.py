@@ -2,8 +2,8 @@
 
 from sentiment.compiling import kernel
 
-# What stands in place of a number of fields: the record is none.
-STRAY, UNCLOSED = -1, -2
+# Takes the place of the number of fields: the record is rejected, up to the end of its first line.
+STRAY, UNCLOSED, TOO_LONG = -1, -2, -3
 
 _LF, _CR, _TAB, _SPACE = 10, 13, 9, 32
 
@@ -31,20 +31,23 @@ def split_records(data, start, stop, rules, slots, bounds, fields, spans, quoted
     A quote opens a field only as its first byte, and only a separator or the end of a line may
     follow the one that closes it. Of what breaks this rule, the first line is given up, and the
     next one begins a record of its own, so that a quote too many does not swallow what follows.
+    The same holds for a record of more than `longest` bytes. Whether a record is complete depends
+    on the bytes that follow it only where a later call sees more of them, so that records are the
+    same however a file is cut into parts.
 
     Parameters
     ----------
     data : ndarray of uint8
         The bytes; ``data[:stop]`` is looked at.
-    rules : tuple of (int, int, bool, bool)
-        Separator and quote; whether nothing follows `data`; whether the first record, which has
-        no end, is given up.
+    rules : tuple of (int, int, bool, int)
+        Separator and quote; whether nothing follows `data`; the bytes of the longest record,
+        without the end of its line.
     slots : ndarray of int64, of shape (n_columns,)
         Where the bounds of the fields of a column go, or -1 for a column that is not wanted.
     bounds : ndarray of int64, of shape (n_records, 2)
         Written: where each record starts and ends, without the end of its line.
     fields : ndarray of int64, of shape (n_records,)
-        Written: the number of fields, or `STRAY` or `UNCLOSED`.
+        Written: the number of fields, or `STRAY`, `UNCLOSED` or `TOO_LONG`.
     spans : ndarray of int64, of shape (n_records, n_slots, 2)
         Written: where the fields start and end, without their quotes.
     quoted : ndarray of bool, of shape (n_records, n_slots)
@@ -53,28 +56,31 @@ def split_records(data, start, stop, rules, slots, bounds, fields, spans, quoted
     Returns
     -------
     n, next : int
-        How many records there are, and where the one starts that is not complete.
+        How many records there are, and where the one starts that is not complete. If more than
+        `longest` bytes of `data` follow, that record begins with a line which is too long.
     """
-    separator, quote, final, give_up = rules
+    separator, quote, final, longest = rules
     n, record = 0, start
     while record < stop and n < len(bounds):
         i, count, status = record, 0, 0
         complete = False
+        edge = min(record + longest, stop)
+        cut = edge < stop
         while True:
             doubled = False
             if i < stop and data[i] == quote:
                 first = i + 1
                 i = first
                 while True:
-                    while i < stop and data[i] != quote:
+                    while i < edge and data[i] != quote:
                         i += 1
-                    if i + 1 < stop and data[i + 1] == quote:
+                    if i < edge and i + 1 < stop and data[i + 1] == quote:
                         doubled = True
                         i += 2
                     else:
                         break
                 last = i
-                if i >= stop:
+                if i >= edge:
                     status = UNCLOSED
                     break
                 i += 1
@@ -83,9 +89,12 @@ def split_records(data, start, stop, rules, slots, bounds, fields, spans, quoted
                     break
             else:
                 first = i
-                while i < stop and data[i] != separator and data[i] != _LF and data[i] != _CR:
+                while i < edge and data[i] != separator and data[i] != _LF and data[i] != _CR:
                     i += 1
                 last = i
+            if cut and (i > edge or (i == edge and data[i] != _LF and data[i] != _CR)):
+                status = TOO_LONG
+                break
             if count < len(slots) and slots[count] >= 0:
                 spans[n, slots[count], 0], spans[n, slots[count], 1] = first, last
                 quoted[n, slots[count]] = doubled
@@ -96,12 +105,14 @@ def split_records(data, start, stop, rules, slots, bounds, fields, spans, quoted
             # A carriage return at the very end may be half of the end of a line.
             complete = i + 1 < stop or (i < stop and data[i] == _LF) or final
             break
-        if status == UNCLOSED and not (final or give_up):
+        if status == UNCLOSED and not (final or cut):
             break
         if status < 0:
             count = status
-            i = _find_line_end(data, record, stop)
-            complete = i < stop or final
+            i = _find_line_end(data, record, edge)
+            if cut and i == edge and data[i] != _LF and data[i] != _CR:
+                break
+            complete = i + 1 < stop or (i < stop and data[i] == _LF) or final
         if not complete:
             break
         bounds[n, 0], bounds[n, 1], fields[n] = record, i, count

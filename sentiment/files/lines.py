@@ -1,0 +1,129 @@
+"""Lines of text files: the longest one that is read, and how they are counted."""
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from sentiment.files.batches import Batch, Position, Reject
+
+# Bytes of the longest record of a text file. A quote that is not closed until then never is.
+LONGEST = 64 * 2**20
+# Bytes that are shown of a longer one.
+EXCERPT = 1000
+
+
+@dataclass(frozen=True)
+class LongLine:
+    """A line that is too long to be kept in memory.
+
+    Attributes
+    ----------
+    excerpt : bytes
+        Its beginning.
+    size : int
+        Its bytes, without its end.
+    ending : bytes
+        Its end; empty at the end of a file.
+    """
+
+    excerpt: bytes
+    size: int
+    ending: bytes
+
+
+def skip_line(data: bytes, blocks: Iterator[bytes], marks: bytes) -> tuple[LongLine, bytes]:
+    r"""Read on to the end of the line that begins with `data`, and return it and what follows.
+
+    Parameters
+    ----------
+    data : bytes
+        The beginning of the line, maybe with its end and more.
+    blocks : iterator of bytes
+        What follows `data`.
+    marks : bytes
+        The bytes that end a line: ``b"\n"``, or ``b"\r\n"`` for either of both and the pair.
+    """
+    excerpt, size = data[:EXCERPT], 0  # `data` is longer than that
+    while True:
+        ends = [place for mark in marks if (place := data.find(mark)) >= 0]
+        if ends or not data:
+            break
+        size += len(data)
+        data = next(blocks, b"")
+    end = min(ends, default=0)
+    # A carriage return as the last byte may be half of the end of a line.
+    if b"\r" in marks and data[end:] == b"\r":
+        data += next(blocks, b"")
+    pair = b"\r" in marks and data[end : end + 2] == b"\r\n"
+    ending = data[end : end + 1 + pair]
+    return LongLine(excerpt, size + end, ending), data[end + len(ending) :]
+
+
+def reject_long_line(line: LongLine, start: Position, mark: bytes) -> Batch:
+    """Return a batch of one rejected row, which `line` is.
+
+    Parameters
+    ----------
+    line : LongLine
+        The row.
+    start : Position
+        In front of it.
+    mark : bytes
+        The byte by which lines are counted.
+    """
+    reason, raw = check_length(line.size), show_line(line.excerpt, line.size)
+    assert reason is not None  # noqa: S101 - that is why it was skipped
+    return Batch(
+        texts=pa.array([], pa.large_string()),
+        make_table=lambda: pa.table({}),
+        read_column=lambda name: pa.array([], pa.large_string()),
+        rejects=[Reject(start.row + 1, start.line + 1, reason, raw)],
+        end=Position(
+            start.offset + line.size + len(line.ending),
+            start.row + 1,
+            start.line + (mark in line.ending),
+        ),
+    )
+
+
+def check_length(size: int) -> str | None:
+    """Return why a line of `size` bytes is rejected, or None."""
+    return f"row too long: {size:,} bytes, at most {LONGEST:,}" if size > LONGEST else None
+
+
+def show_line(data: bytes, size: int) -> str:
+    r"""Return a line of `size` bytes as text, with ``\xff`` for bytes that are no UTF-8.
+
+    Of a line that is too long, this is the beginning, followed by ``...``.
+    """
+    if size <= LONGEST:
+        return data.decode("utf-8", "backslashreplace")
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    # It keeps half a character at the end to itself.
+    return f"{decoder.decode(data[:EXCERPT])}..."
+
+
+class LineCounter:
+    """Counts the lines in front of places in `data`, which are asked for in rising order.
+
+    Parameters
+    ----------
+    data : bytes
+        A part of a file.
+    before : int
+        Lines in front of it.
+    mark : bytes
+        The byte that ends a line.
+    """
+
+    def __init__(self, data: bytes, before: int, mark: bytes) -> None:
+        self._data, self._lines, self._mark = data, before, mark
+        self._place = 0
+
+    def count(self, place: int) -> int:
+        """Return how many lines are in front of `place`."""
+        self._lines += self._data.count(self._mark, self._place, place)
+        self._place = place
+        return self._lines
