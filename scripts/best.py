@@ -7,8 +7,7 @@ from _best_view import show_best
 from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
-from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
-from sentiment.sweeps.hydra_side import quote
+from sentiment.config import ALLOWED_TARGETS, check_config, current_job, quote, register_schemas
 
 QUOTATION = "'\""
 register_schemas()

@@ -1,8 +1,5 @@
 import pytest
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import InstantiationException
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from sentiment.config import compose, explain_error, flatten, make, quote_free_text
@@ -170,15 +167,6 @@ def test_settings_are_flattened_for_the_record() -> None:
     assert flat["features.ngram_range"] == [1, 2]
     assert flat["cv"] is None
     assert flat["tracking.uri"] == "sqlite:///outputs/mlflow.db"
-
-
-@given(st.text("ab'\"\\ ,=>{}[]()!:$@%\n*é;|&#", min_size=1, max_size=12))
-@settings(max_examples=300)
-def test_free_text_is_what_was_typed(value: str) -> None:
-    [quoted] = quote_free_text([f"text={value}"])
-    if "${" in value or quoted == f"text={value}":  # in Hydra's quotes already
-        return
-    assert OverridesParser.create().parse_override(quoted).value() == value
 
 
 def test_what_is_no_free_text_is_left_alone() -> None:

@@ -107,6 +107,17 @@ def test_one_text_is_explained(
     assert "Why this is" in page.read_text()
 
 
+def test_a_threshold_is_typed_as_a_number(
+    starter: Starter, tmp_path: Path, trained: subprocess.CompletedProcess[str]
+) -> None:
+    (tmp_path / "a, b (1).csv").write_text("id,review\n1,good fun\n2,bad\n")
+    done = starter.run(tmp_path, "predict", "input=a, b (1).csv", "deploy.threshold=0.99")
+    assert done.returncode == 0, done.stderr
+    assert "rule     the second class from probability 0.9900 on\n" in done.stdout
+    written = pd.read_csv(tmp_path / "a, b (1).predictions.csv")
+    assert written["prediction"].tolist() == ["negative", "negative"]
+
+
 def test_help_says_what_can_be_typed(run_script: Run) -> None:
     done = run_script("train", "--help")
     assert done.returncode == 0

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from sentiment.config import quote
 from sentiment.errors import ConfigError, ExitCode, StudyStorageError
 from sentiment.sweeps.failures import (
     FailurePolicy,
@@ -22,7 +23,7 @@ from sentiment.sweeps.failures import (
     SweepStoppedError,
     check_failures,
 )
-from sentiment.sweeps.hydra_side import quote, write_override
+from sentiment.sweeps.hydra_side import write_override
 from sentiment.sweeps.objectives import Objective, find_objectives
 from sentiment.sweeps.results import JobResult, read_results, write_result
 from sentiment.sweeps.runner import JobRunner, PlannedJob

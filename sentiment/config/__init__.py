@@ -5,7 +5,7 @@ from sentiment.config.composing import compose, flatten, register_schemas
 from sentiment.config.explaining import describe_error, explain_error
 from sentiment.config.job import Job, current_job
 from sentiment.config.making import make
-from sentiment.config.quoting import quote_free_text
+from sentiment.config.quoting import quote, quote_free_text
 from sentiment.config.targets import ALLOWED_TARGETS
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "explain_error",
     "flatten",
     "make",
+    "quote",
     "quote_free_text",
     "register_schemas",
 ]

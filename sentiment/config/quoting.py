@@ -1,39 +1,72 @@
-"""Free text on the command line, which Hydra's grammar would take apart."""
+"""Text on the command line, which Hydra's grammar would take apart or turn into something else."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import QuotedString
+from hydra.core.override_parser.types import QuotedString, Sweep
 from hydra.errors import HydraException
 
-# Settings that are text as it stands: paths, queries, reviews, the words of other scripts.
-_FREE_TEXT = {
-    *("current", "input", "output", "deploy.run", "query", "text", "force"),
-    *("deploy.threshold", "flow.cron", "train", "predict", "monitor", "promote"),
-}
+from sentiment.config.kinds import Kind, find_kind
+
+_SWEEPING = {"-m", "--multirun"}
+# A list of texts that have no quotes, commas or brackets themselves.
+_LIST = re.compile(r"""\[([^\[\]'"]*)\]""")
+_UNREADABLE = object()
 
 
-def quote_free_text(words: list[str]) -> list[str]:
-    """Return the words of a command line with the values of such settings in quotes.
+def quote_free_text(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line so that Hydra takes every text as it was typed.
 
-    A value that is in Hydra's own quotes already, refers to another setting, ``${key}``, or is
-    ``null``, is left as it is.
+    The value of a setting that is a text is put in Hydra's quotes if Hydra would otherwise refuse
+    it or read something else, such as a number, a list or a sweep. A value that is in quotes
+    already, is ``null`` or refers to another setting, ``${key}``, is left as it is; so is what a
+    sweep goes over (``-m key=a,b``).
+
+    Examples
+    --------
+    >>> quote_free_text(["input=a (1).csv", "deploy.threshold=0.7", "text_column=0", "seed=1"])
+    ["input='a (1).csv'", 'deploy.threshold=0.7', "text_column='0'", 'seed=1']
     """
-    return [_quote(word) for word in words]
+    sweeping = not _SWEEPING.isdisjoint(words)
+    return [_quote_word(word, sweeping=sweeping) for word in words]
 
 
-def _quote(word: str) -> str:
-    key, _, value = word.partition("=")
-    if key not in _FREE_TEXT or value in ("", "null") or "${" in value or _is_quoted(word):
-        return word
+def quote(value: str) -> str:
+    """Return `value` in quotes that Hydra removes again, whatever characters it has."""
     # A backslash is one, but for those in front of a quote.
     escaped = re.sub(r"(\\*)(')", r"\1\1\\'", value)
     escaped = re.sub(r"(\\+)\Z", r"\1\1", escaped)
-    return f"{key}='{escaped}'"
+    return f"'{escaped}'"
 
 
-def _is_quoted(word: str) -> bool:
+def _quote_word(word: str, *, sweeping: bool) -> str:
+    key, _, value = word.partition("=")
+    kind = find_kind(key.lstrip("+"))
+    if kind is None or value in ("", "null"):
+        return word
+    read = _read(word)
+    if isinstance(read, QuotedString) or (sweeping and isinstance(read, Sweep)) or read == value:
+        return word
+    if "${" in value and read is not _UNREADABLE:
+        return word
+    match kind:
+        case Kind.NUMBER_OR_TEXT if isinstance(read, int | float):
+            return word
+        case Kind.TEXTS:
+            listed = _LIST.fullmatch(value.strip())
+            texts = [one.strip() for one in listed[1].split(",")] if listed else []
+            if not listed or read == texts or texts == [""]:
+                return word
+            return f"{key}=[{','.join(map(quote, texts))}]"
+        case _:
+            return f"{key}={quote(value)}"
+
+
+def _read(word: str) -> Any:
+    """Return the value that Hydra reads in `word`, or `_UNREADABLE`."""
     try:
-        return isinstance(OverridesParser.create().parse_override(word)._value, QuotedString)
+        return OverridesParser.create().parse_override(word)._value
     except HydraException:
-        return False
+        return _UNREADABLE

@@ -50,10 +50,12 @@ class Steps:
 
     def list_words(self, script: str) -> list[str]:
         """Return the settings of a script as its command line would have them."""
-        words = quote_free_text(shlex.split(self.cfg[script]))
+        words = shlex.split(self.cfg[script])
         if script == "train" and self.cfg.flow.search is not None:
-            words.insert(0, f"search={self.cfg.flow.search}")
-        return words
+            # A search may go over the values of a setting, as `-m` says to Hydra.
+            _, *words = quote_free_text(["-m", *words])
+            return [f"search={self.cfg.flow.search}", *words]
+        return quote_free_text(words)
 
     def check_settings(self) -> Facts:
         """Look at the settings of every script, and at the input, before the work begins."""
@@ -122,7 +124,7 @@ class Steps:
 
     def promote(self, run: str, force: str | None = None) -> Facts:
         """Make a run the champion, if it is not worse; return what became of it."""
-        reasons = quote_free_text([f"force={force}"]) if force else []
+        reasons = [f"force={force}"] if force else []
         cfg = self._compose_promotion(f"run={run}", *reasons)
         return _tell(promote(cfg, "python scripts/flow.py"))
 
@@ -152,7 +154,7 @@ class Steps:
     def _compose_prediction(self) -> DictConfig:
         own = [f"input={self.cfg.input}", f"deploy.run=models:/{self.cfg.name}@{CHAMPION}"]
         own.append(f"output={self._choose_output()}")
-        return self._compose("predict", [*quote_free_text(own), *self.list_words("predict")])
+        return self._compose("predict", [*own, *self.list_words("predict")])
 
     def _choose_output(self) -> Path:
         """Return where predictions go, in a folder that no other run of the flow has."""
@@ -166,8 +168,7 @@ class Steps:
         """Compare an output with what training left; return the checks."""
         from sentiment.monitoring.job import monitor
 
-        own = quote_free_text([f"current={output}"])
-        cfg = self._compose("monitor", [*own, *self.list_words("monitor")])
+        cfg = self._compose("monitor", [f"current={output}", *self.list_words("monitor")])
         result = monitor(cfg)
         return {
             "output": output,
@@ -192,7 +193,7 @@ class Steps:
         return tracker
 
     def _compose(self, primary: str, words: Any) -> DictConfig:
-        return compose(primary, [*words, *self._shared()])
+        return compose(primary, quote_free_text([*words, *self._shared()]))
 
     def _shared(self) -> list[str]:
         """Return what all steps have in common, as it is typed."""
@@ -201,7 +202,7 @@ class Steps:
         settings = {"outputs": self.cfg.outputs} | {
             f"tracking.{key!s}": value for key, value in store.items() if key != "_target_"
         }
-        return [f"{key}='{value}'" for key, value in settings.items()]
+        return quote_free_text([f"{key}={value}" for key, value in settings.items()])
 
     def _list_common(self) -> list[str]:
         """Return those settings of promotions that comparisons have, too."""

@@ -1,7 +1,6 @@
 """What a sweep needs of Hydra: the typed command, the launcher and the configs of jobs."""
 
 import copy
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from hydra.errors import HydraException
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
+from sentiment.config import quote
 from sentiment.sweeps.workers import HandOut
 
 # Jobs that are handed at a time to launchers that put them into a queue: enough that none waits
@@ -96,13 +96,6 @@ def _without_hydra(config: DictConfig) -> DictConfig:
     with open_dict(task):
         del task["hydra"]
     return task
-
-
-def quote(value: str) -> str:
-    """Return `value` as Hydra reads it back, whatever signs are in it."""
-    # Backslashes only mean something before a quotation mark.
-    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), value)
-    return f"'{escaped}'"
 
 
 def write_override(key: str, value: Any) -> str:

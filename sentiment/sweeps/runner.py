@@ -12,8 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sentiment.config import describe_error
-from sentiment.sweeps.hydra_side import quote
+from sentiment.config import describe_error, quote
 from sentiment.sweeps.results import JobResult, discard_result, read_result, write_result
 from sentiment.sweeps.workers import HandOut
 

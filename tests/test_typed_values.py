@@ -1,0 +1,212 @@
+"""Every setting of every command takes a value as a person types it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import DictConfig, OmegaConf
+
+from sentiment.config import compose, explain_error, flatten, make, quote_free_text
+from sentiment.config.composing import CONF, SCHEMAS
+from sentiment.config.kinds import GROUPS, Kind, classify, find_kind
+from sentiment.config.targets import locate
+from sentiment.flow.steps import Steps
+
+# What is typed, and what the setting is then: the same, but for what Hydra itself unquotes.
+TEXTS = [
+    *("two words", "a,b", "a=b", "a:b", "it's", 'she said "x"', "(1)", "[x]", "{a}", "x, y (z)"),
+    *("C:\\new\\x", "back\\", "a\\'b", "\\d+\\.\\d", "(?u)\\w+(?:'\\w+)*|[!?.,;:()\"*/]"),
+    *("007", "7", "0", "-1", "1e5", ".5", "nan", "inf", "true", "False", "NULL", "none", "5%"),
+    *("#5 100% $HOME & | ; <x> ~ * ? !", "très 好 😀", " padded ", "tab\there", "line\nbreak"),
+    *("-", "@file", "~x", "'half", '"', "a' 'b", "a/b", "x@y", "precision>=0.8", "0 3 * * *"),
+]
+VALUES: dict[type, list[tuple[str, Any]]] = {
+    float: [("0.7", 0.7), ("5", 5), ("1e-3", 0.001), (".25", 0.25), ("-2", -2)],
+    int: [("7", 7), ("1_000", 1000), ("0", 0)],
+    bool: [("true", True), ("False", False), ("TRUE", True)],
+    list: [("[1,3]", [1, 3]), ("[ 2 , 4 ]", [2, 4])],
+    str: [("lbfgs", "lbfgs"), ("word", "word")],  # names of choices, such as a solver
+    type(None): [("null", None), ("5", 5)],
+}
+# Kinds of texts; "'in quotes'" are Hydra's own.
+TYPED: dict[Kind, list[tuple[str, Any]]] = {
+    Kind.TEXT: [*((text, text) for text in TEXTS), ("'in quotes'", "in quotes"), ("", "")],
+    Kind.NUMBER_OR_TEXT: [*VALUES[float], ("max_f1", "max_f1"), ("recall>=0.9", "recall>=0.9")],
+    Kind.TEXTS: [
+        ("[best,models:/sentiment@champion]", ["best", "models:/sentiment@champion"]),
+        ("[ 7e10, my model.skops,x=1]", ["7e10", "my model.skops", "x=1"]),
+        ("[a]", ["a"]),
+        ("[]", []),
+    ],
+}
+# The commands, with what they must be told; groups with several files are gone through.
+COMMANDS = {
+    "train": [],
+    "predict": ["input=x.csv"],
+    "explain": ["text=x"],
+    "best": ["search.name=svm"],
+    "monitor": ["current=x.csv"],
+    "compare": [],
+    "promote": [],
+    "flow": [],
+}
+
+
+def list_files(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def list_variants() -> Iterator[tuple[str, list[str]]]:
+    """Yield each command with the files of its groups, so that each file is there once."""
+    for command, needed in COMMANDS.items():
+        groups = ("data", "features", "model", "deploy", "tracking", "search")
+        known = set(OmegaConf.structured(SCHEMAS[command]))
+        files = {group: list_files(group) for group in groups if group in known}
+        if command == "best":
+            files = {}
+        for k in range(max(map(len, files.values()), default=1)):
+            chosen = [f"{group}={names[k % len(names)]}" for group, names in files.items()]
+            path = ["data.path=x"] if "data" in files and not is_embedded(chosen) else []
+            yield command, [*chosen, *path, *needed]
+
+
+def is_embedded(chosen: list[str]) -> bool:
+    return bool({"data=imdb", "data=rotten_tomatoes"} & set(chosen))
+
+
+VARIANTS = [(*variant, number) for number, variant in enumerate(list_variants())]
+IDS = [" ".join([command, *words]) for command, words, _ in VARIANTS]
+
+
+def list_leaves(cfg: DictConfig) -> dict[str, Any]:
+    """Return the settings of `cfg` that are one value, without what names classes."""
+    hidden = ("_target_", "search.space", "search.branches")
+    return {
+        key: value
+        for key, value in flatten(cfg).items()
+        if not any(part in key for part in hidden) and not isinstance(value, dict)
+    }
+
+
+@pytest.mark.parametrize("kind", TYPED)
+def test_a_text_is_what_was_typed(kind: Kind) -> None:
+    key = {Kind.TEXT: "text", Kind.NUMBER_OR_TEXT: "deploy.threshold", Kind.TEXTS: "runs"}[kind]
+    assert find_kind(key) is kind
+    for typed, value in TYPED[kind]:
+        [word] = quote_free_text([f"{key}={typed}"])
+        assert OverridesParser.create().parse_override(word).value() == value
+        assert quote_free_text([word]) == [word]
+
+
+@pytest.mark.parametrize(("command", "words", "number"), VARIANTS, ids=IDS)
+def test_every_setting_takes_what_is_typed(command: str, words: list[str], number: int) -> None:
+    leaves = list_leaves(compose(command, words))
+    chosen = {}
+    for k, (key, default) in enumerate(leaves.items()):
+        kind = find_kind(key)
+        values = TYPED[kind] if kind is not None else VALUES[type(default)]
+        chosen[key] = values[(7 * number + k) % len(values)]
+    typed = [f"{key}={text}" for key, (text, _) in chosen.items()]
+    found = flatten(compose(command, quote_free_text([*words, *typed])))
+    assert {key: found[key] for key in chosen} == {key: value for key, (_, value) in chosen.items()}
+
+
+def test_what_may_be_left_out_can_be_null() -> None:
+    words = ["output=null", "text_column=null", "deploy.format=null", "query=null"]
+    found = flatten(compose("predict", quote_free_text(["input=x.csv", *words])))
+    assert {found[word.partition("=")[0]] for word in words} == {None}
+
+
+@pytest.mark.parametrize("group", ["data", "deploy", "tracking"])
+def test_the_texts_of_groups_are_those_of_the_classes_that_their_files_name(group: str) -> None:
+    found = {}
+    for name in list_files(group):
+        path = (
+            ["data.path=x"] if group == "data" and name not in ("imdb", "rotten_tomatoes") else []
+        )
+        node = compose("train", [f"{group}={name}", *path])[group]
+        target = locate(node["_target_"])
+        hints = get_type_hints(target.__init__) | get_type_hints(target)  # type: ignore[misc]
+        found |= {str(key): classify(hints[str(key)]) for key in node if key != "_target_"}
+    texts = {key: kind for key, kind in found.items() if kind is not None}
+    assert texts == {key: find_kind(f"{group}.{key}") for key in get_type_hints(GROUPS[group])}
+
+
+def test_settings_that_are_no_text_have_no_kind() -> None:
+    for key in ("seed", "data.limit", "model.C", "search", "search.n_trials", "hydra.run.dir", "x"):
+        assert find_kind(key) is None
+    assert find_kind("features.parts.words.token_pattern") is Kind.TEXT
+    assert find_kind("flow.cron") is find_kind("input") is find_kind("search.name") is Kind.TEXT
+
+
+@pytest.mark.parametrize("typed", ["0.7", "recall >= .95"])
+def test_a_threshold_can_be_typed_in_every_command_that_has_one(typed: str, tmp_path: Path) -> None:
+    expected = 0.7 if typed == "0.7" else typed
+    word = f"deploy.threshold={typed}"
+    for command in ("train", "predict", "explain"):
+        for deploy in ("batch", "dask"):
+            words = [f"deploy={deploy}", *COMMANDS[command], word]
+            made = make(compose(command, quote_free_text(words)), "deploy", "score")
+            assert made.threshold == expected
+    cfg = compose(
+        "flow",
+        quote_free_text(["input=x.csv", f'predict=deploy.threshold="{typed}"', "name=it's (2)"]),
+    )
+    steps = Steps(cfg, tmp_path)
+    inner = steps._compose_prediction()
+    assert inner.deploy.threshold == expected
+    assert inner.deploy.run == "models:/it's (2)@champion"
+
+
+def test_what_a_flow_hands_on_is_what_was_typed() -> None:
+    place = "out (2), it's \\ mine"
+    words = [
+        f"outputs={place}",
+        "input=a,b (1).csv",
+        "name=my 'own', model",
+        "tracking.experiment=7",
+    ]
+    steps = Steps(compose("flow", quote_free_text(words)), Path())
+    inner = steps._compose_prediction()
+    assert (inner.outputs, inner.input, inner.tracking.experiment) == (place, "a,b (1).csv", "7")
+    assert inner.output.startswith(place)
+    assert steps._compose_promotion("run=1e5").run == "1e5"
+    assert steps._compose_promotion("run=1e5").name == "my 'own', model"
+
+
+def test_a_sweep_goes_over_texts_and_takes_the_others_as_they_are() -> None:
+    words = ["data.path=a,b", "optimize=choice(f1,accuracy)", "data.table=x (1)", "data.query=a=b"]
+    assert quote_free_text(["-m", *words])[1:] == [
+        *words[:2],
+        "data.table='x (1)'",
+        "data.query='a=b'",
+    ]
+    assert quote_free_text(words)[0] == "data.path='a,b'"
+    searched = compose("flow", ["flow.search=svm", "train='data.path=a,b'"])
+    assert Steps(searched, Path()).list_words("train") == ["search=svm", "data.path=a,b"]
+
+
+def test_what_was_typed_plainly_is_recorded_plainly() -> None:
+    words = ["input=a/b.csv", "text_column=body", "deploy.run=models:/sentiment@champion", "a=best"]
+    assert quote_free_text(words) == words
+
+
+def test_a_value_in_another_ones_place_is_refused() -> None:
+    for word in ("seed=it's", "cv=[", "model.C=a=b"):
+        with pytest.raises(Exception, match="override|parse|mismatched|HANDLE|token") as caught:
+            compose("train", quote_free_text([word]))
+        assert "cannot be read" in str(explain_error(caught.value))
+
+
+@given(st.text("ab'\"\\ ,=>{}[]()!:$@%\n*é;|&#", min_size=1, max_size=12))
+@settings(max_examples=300)
+def test_free_text_is_what_was_typed(value: str) -> None:
+    [quoted] = quote_free_text([f"text={value}"])
+    read = OverridesParser.create().parse_override(quoted)
+    if "${" in value or (quoted == f"text={value}" and value[0] in "'\""):
+        return  # refers to another setting, or is in Hydra's quotes already
+    assert read.value() == value
