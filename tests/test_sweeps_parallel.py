@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import optuna
+import psutil
 import pytest
 from postgresql import PASSWORD
 from starting import Started, Starter
@@ -58,21 +59,37 @@ def start_workers(starter: Starter, folder: Path, total: str) -> Started:
     return started
 
 
+def suspend_in_job(started: Started, folder: Path, worker: psutil.Process) -> int:
+    """Suspend one of two workers while it has a job, and return the number of that job.
+
+    Jobs are given out in the order of their numbers, so one that has no result when the other
+    worker has ended later ones is that of the suspended worker. If there is none, it was suspended
+    between two jobs, and resumes.
+    """
+    while True:
+        worker.suspend()
+        wait_for_jobs(started, folder, str(STUDY), len(read_jobs(folder / STUDY)) + 3)
+        jobs = read_jobs(folder / STUDY)
+        missing = set(range(max(jobs))) - jobs.keys()
+        if missing:
+            return missing.pop()
+        worker.resume()
+
+
 def test_a_worker_that_is_killed_does_not_end_the_sweep(starter: Starter, tmp_path: Path) -> None:
-    total = 30
+    total = 60
     started = start_workers(starter, tmp_path, f"search.n_trials={total}")
     helpers = list_helpers(started)
     workers = list_workers(started)
     assert len(workers) == 2
-    # It surely has a job when the other has ended some.
-    workers[0].suspend()
-    wait_for_jobs(started, tmp_path, str(STUDY), len(read_jobs(tmp_path / STUDY)) + 4)
+    lost = suspend_in_job(started, tmp_path, workers[0])
     workers[0].kill()
     done = started.wait()
     assert done.returncode == 1
     jobs = read_jobs(tmp_path / STUDY)
     assert len(jobs) == total
     (failed,) = (number for number, job in jobs.items() if job["error"])
+    assert failed == lost
     assert "ended without a result (its process was killed)" in jobs[failed]["error"]
     assert f"1 of {total} jobs failed" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,26 +1,41 @@
 """A grid: every combination of what was typed, each once."""
 
+import fcntl
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from sentiment.config import check_config, make
-from sentiment.errors import ConfigError
+from sentiment.errors import ConfigError, ExitCode, SentimentError
 from sentiment.sweeps.failures import FailurePolicy, check_failures
 from sentiment.sweeps.hydra_side import HydraSide
-from sentiment.sweeps.objectives import find_objectives
+from sentiment.sweeps.objectives import Objective, find_objectives
 from sentiment.sweeps.observing import OBSERVER
-from sentiment.sweeps.results import JobResult, discard_result, read_results
+from sentiment.sweeps.results import JobResult, discard_result, read_results, read_winner
 from sentiment.sweeps.runner import JobRunner, PlannedJob
 from sentiment.sweeps.session import Session
+from sentiment.sweeps.state import read_state, write_state
 from sentiment.sweeps.storage import newest
 from sentiment.sweeps.trial import is_housekeeping, list_settings, read_data
 
-_RUN = "run_id"
+_SWEEP = "sweep.json"
+
+
+class SweepBusyError(SentimentError, BlockingIOError):
+    """Another process runs the same grid."""
+
+    exit_code = ExitCode.BUSY
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"another process runs this sweep in '{folder}'. Wait for it, or start the same one "
+            "beside it with search.fresh=true."
+        )
 
 
 def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
@@ -51,6 +66,14 @@ def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
         known = following
     folder = home / known
     folder.mkdir(parents=True, exist_ok=True)
+    with _holding(folder):
+        _run(hydra, points, objective, folder)
+
+
+def _run(
+    hydra: HydraSide, points: Sequence[Sequence[str]], objective: Objective, folder: Path
+) -> None:
+    cfg, settings = hydra.task, hydra.settings
     for number, result in read_results(folder).items():
         if result.error:
             discard_result(folder / str(number))
@@ -58,12 +81,12 @@ def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
     tracker.open()
     typed = hydra.list_typed()
     tags = {"kind": "sweep", "command": hydra.describe_command()}
-    earlier = (folder / _RUN).read_text() if (folder / _RUN).is_file() else None
+    earlier = (read_state(folder / _SWEEP) or {}).get("run_id")
     record = tracker.open_sweep(f"sweep {' '.join(typed)}".strip(), tags, earlier)
-    if record.id is not None:
-        (folder / _RUN).write_text(record.id)
+    facts = {"run_id": record.id, "objective": objective.name, "jobs": len(points)}
+    write_state(folder / _SWEEP, facts)
     session = Session(
-        name=known,
+        name=folder.name,
         folder=folder,
         objective=objective,
         record=record,
@@ -82,10 +105,21 @@ def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
     with session.keeping(hydra.describe_command()):
         runner.run(partial(next, iter(left), None))
         best = session.best
-        if best is not None and session.read_winner() != best.number:
+        if best is not None and read_winner(folder) != best.number:
             overrides = list(points[best.number])
             session.train_winner(best.number, overrides, *hydra.compose(overrides))
     check_failures(session.failed, len(points))
+
+
+@contextmanager
+def _holding(folder: Path) -> Iterator[None]:
+    """Refuse to share `folder`: each process would discard what the other is about to find."""
+    with (folder / ".lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SweepBusyError(folder) from error
+        yield
 
 
 def _check(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
@@ -115,7 +149,7 @@ def _name_grid(cfg: DictConfig, points: Sequence[Sequence[str]]) -> str:
 def _can_go_on(hydra: HydraSide, folder: Path, total: int) -> bool:
     """Return whether something is left to do, and what is done was on the data as it is now."""
     good = [result for result in read_results(folder).values() if not result.error]
-    if len(good) == total and (folder / "winner" / "job.json").is_file():
+    if len(good) == total and read_winner(folder) is not None:
         return False
     known: dict[str, str] = {}
     return all(

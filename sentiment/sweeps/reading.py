@@ -125,11 +125,9 @@ def read_study(name: str, address: str | None, home: Path) -> StoredStudy:
 
 def _open_journal(path: Path) -> Any:
     """Return the journal `path`, or None if it is not there."""
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
+    from sentiment.sweeps.journal import read_journal
 
-    # Reading takes no lock and leaves out a line that is being written.
-    return JournalStorage(JournalFileBackend(str(path))) if path.is_file() else None
+    return read_journal(path) if path.is_file() else None
 
 
 def _open(address: str) -> Any:

@@ -109,7 +109,7 @@ def _read_command(result: JobResult) -> list[str] | None:
 
 def _borrow_command(study: StoredStudy, trial: "FrozenTrial") -> list[str] | None:
     """Return the overrides of a trial that ran elsewhere: those of one here, its own draw."""
-    here = read_results(study.folder)
+    here = read_results(study.folder, keep=True)
     for other in study.complete:
         words = _read_command(here[other.number]) if other.number in here else None
         if words is not None:

@@ -1,11 +1,15 @@
-"""What a job of a sweep leaves in its folder, for whoever goes on with the sweep."""
+"""Results that the jobs of a sweep leave in their folders, from which a sweep is resumed."""
 
-import json
-import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from math import isfinite
 from pathlib import Path
+from typing import Any
+
+from sentiment.sweeps.state import log, read_state, set_aside, was_set_aside, write_state
 
 _NAME = "result.json"
+# The folder, beside those of the jobs, of the one that was trained in full.
+WINNER = "winner"
 
 
 @dataclass(frozen=True)
@@ -51,29 +55,96 @@ class JobResult:
 
 def write_result(folder: Path, result: JobResult) -> None:
     """Keep `result` in `folder`; it is there as a whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{_NAME}.{os.getpid()}"
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(asdict(result), file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / _NAME)
+    write_state(folder / _NAME, asdict(result))
 
 
 def discard_result(folder: Path) -> None:
-    """Forget what a job in `folder` left, since it is run again."""
+    """Remove the result of a job in `folder` that is about to run again."""
     (folder / _NAME).unlink(missing_ok=True)
 
 
-def read_result(folder: Path) -> JobResult | None:
-    """Return what the job in `folder` left, or None if it has not finished."""
+def read_result(folder: Path, *, keep: bool = False) -> JobResult | None:
+    """Return the result of the job in `folder`, or None if there is no sound one.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the job, whose name is its number.
+    keep : bool, default=False
+        Whether a damaged result stays where it is instead of being set aside.
+    """
     path = folder / _NAME
-    if not path.is_file():
+    facts = read_state(path, keep=keep)
+    if facts is None:
         return None
-    return JobResult(**json.loads(path.read_text(encoding="utf-8")))
+    problem = _find_problem(facts, folder.name)
+    if not problem:
+        return JobResult(**facts)
+    aside = "ignored" if keep else f"renamed to '{set_aside(path).name}'"
+    log.warning("'%s' is damaged (%s) and is %s", path, problem, aside)
+    return None
 
 
-def read_results(folder: Path) -> dict[int, JobResult]:
-    """Return the results of all finished jobs of the sweep in `folder`, by number."""
-    found = (read_result(path.parent) for path in folder.glob(f"[0-9]*/{_NAME}"))
+def read_results(folder: Path, *, keep: bool = False) -> dict[int, JobResult]:
+    """Return the sound results of all finished jobs of the sweep in `folder`, by number."""
+    homes = [path.parent for path in folder.glob(f"[0-9]*/{_NAME}") if path.parent.name.isdecimal()]
+    homes.sort(key=lambda home: int(home.name))
+    found = (read_result(home, keep=keep) for home in homes)
     return {result.number: result for result in found if result is not None}
+
+
+def list_lost(folder: Path) -> list[int]:
+    """Return the jobs whose results were damaged, in the sweep in `folder`."""
+    homes = [path.parent for path in folder.glob(f"[0-9]*/{_NAME}.*")]
+    return sorted({int(home.name) for home in homes if was_set_aside(home / _NAME)})
+
+
+def read_winner(folder: Path, *, keep: bool = False) -> int | None:
+    """Return the job of the sweep in `folder` that was trained in full, or None."""
+    path = folder / WINNER / "job.json"
+    number = (read_state(path, keep=keep) or {}).get("number")
+    return number if isinstance(number, int) and (path.parent / "metrics.json").is_file() else None
+
+
+def _find_problem(facts: dict[str, Any], name: str) -> str:
+    """Return what is wrong with the fields of a result, or nothing."""
+    for one in fields(JobResult):
+        if one.name not in facts and one.name in ("number", "overrides", "started", "ended"):
+            return f"it has no {one.name!r}"
+    unknown = sorted(facts.keys() - _CHECKS.keys())
+    if unknown:
+        return f"it has an unknown field {unknown[0]!r}"
+    wrong = sorted(key for key, value in facts.items() if not _CHECKS[key](value))
+    if wrong:
+        return f"{wrong[0]!r} is of another type"
+    return "" if str(facts["number"]) == name else f"it is of job {facts['number']}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_moment(value: Any) -> bool:
+    return _is_number(value) and isfinite(value)
+
+
+def _maps_to_text(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+_CHECKS = {
+    "number": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "overrides": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "started": _is_moment,
+    "ended": _is_moment,
+    "name": _is_text,
+    "tags": _maps_to_text,
+    "settings": _maps_to_text,
+    "metrics": lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
+    "error": _is_text,
+    "trace": _is_text,
+}

@@ -16,7 +16,8 @@ from sentiment.sweeps.failures import FailurePolicy, check_failures
 from sentiment.sweeps.hydra_side import HydraSide
 from sentiment.sweeps.objectives import find_objectives
 from sentiment.sweeps.observing import OBSERVER
-from sentiment.sweeps.results import read_results
+from sentiment.sweeps.restoring import keep_study
+from sentiment.sweeps.results import list_lost, read_results
 from sentiment.sweeps.runner import JobRunner, PlannedJob
 from sentiment.sweeps.session import Session
 from sentiment.sweeps.spaces import Space, read_space
@@ -69,6 +70,8 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
     tags = {"kind": "sweep", "study": study.name, "command": hydra.describe_command()}
     record = tracker.open_sweep(f"search {study.name}", tags, study.await_run())
     study.run_id = record.id
+    if settings.storage is None:
+        keep_study(home / study.name, study, space)
     session = Session(
         name=study.name,
         folder=(home / study.name).resolve(),
@@ -81,7 +84,8 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
         tell=study.tell,
         find_others=lambda: study.list_ended(space),
     )
-    session.begin(alone=not study.find_others())
+    alone = not study.find_others()
+    session.begin(alone=alone)
     again = study.mend(session.results)
     if again:
         observer.on_note(f"{len(again)} trials were cut off and are run again")
@@ -90,7 +94,14 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
     study.seed(_make_sampler(sampler, space, cfg.seed, shift, hydra.is_parallel))
     runner = JobRunner(session.folder, hydra.launch, hydra.compose, session.take, study.beat)
 
+    lost = study.list_draws(list_lost(session.folder)) if alone else []
+    if lost:
+        observer.on_note(f"{len(lost)} trials whose results were damaged are run again")
+
     def next_job() -> PlannedJob | None:
+        if lost:
+            again = lost.pop()
+            return PlannedJob(again.number, space.write(again.params))
         draw = study.ask(space, settings.n_trials)
         return None if draw is None else PlannedJob(draw.number, space.write(draw.params))
 

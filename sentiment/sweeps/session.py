@@ -1,6 +1,5 @@
 """One process's part in a sweep: results are recorded, told and judged, and the best is trained."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,13 +12,13 @@ from sentiment.config import Job
 from sentiment.sweeps.failures import FailurePolicy
 from sentiment.sweeps.objectives import Objective
 from sentiment.sweeps.observing import SweepObserver
-from sentiment.sweeps.results import JobResult, read_results
+from sentiment.sweeps.results import WINNER, JobResult, read_results
 from sentiment.sweeps.savings import estimate_savings
+from sentiment.sweeps.state import write_state
 from sentiment.sweeps.trial import read_data
 from sentiment.tracking import SweepRecord
 from sentiment.training import train
 
-WINNER = "winner"
 # Seconds in which a process records a job that has ended; it takes a fraction of one.
 _RECORDING = 60.0
 
@@ -152,11 +151,6 @@ class Session:
             self.observer.on_end()
             self.record.end(complete=complete)
 
-    def read_winner(self) -> int | None:
-        """Return the number of the job that was trained as the winner, if one was."""
-        path = self.folder / WINNER / "job.json"
-        return int(json.loads(path.read_text())["number"]) if path.is_file() else None
-
     def train_winner(
         self, number: int, overrides: list[str], cfg: DictConfig, choices: dict[str, str]
     ) -> None:
@@ -179,7 +173,7 @@ class Session:
         job = Job(folder, choices, overrides, parent=self.record.id)
         result = train(cfg, job, data=read_data(cfg))
         facts = {"number": number, "run": result.run_id, "command": job.write_command()}
-        (folder / "job.json").write_text(json.dumps(facts, indent=2) + "\n")
+        write_state(folder / "job.json", facts)
         self.record.update(
             {"winner.run": str(result.run_id)},
             {k: v for k, v in result.metrics.items() if k.startswith("test/")},

@@ -1,4 +1,4 @@
-"""What a search draws from."""
+"""The settings that a search draws, and their distributions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,8 +39,59 @@ class Space:
         drawn = (write_override(read_setting(name), value) for name, value in params.items())
         return [*(f"{key}={value}" for key, value in self.fixed.items()), *self.others, *drawn]
 
+    def find(self, parameter: str) -> Any:
+        """Return the distribution of a parameter, which `name_parameter` may have named."""
+        if parameter in self.common:
+            return self.common[parameter]
+        case = parameter.partition(" (")[2].removesuffix(")")
+        cases = (cases[case] for cases in self.branches.values() if case in cases)
+        return next(space[read_setting(parameter)] for space in cases)
+
+    def read(self, overrides: Sequence[str]) -> dict[str, Any] | None:
+        """Return the parameters that `write` made `overrides` of, or None if one is missing."""
+        words = {word.partition("=")[0]: word for word in overrides}
+        params: dict[str, Any] = {}
+        try:
+            for name, distribution in self.common.items():
+                params[name] = _read_value(distribution, name, words[name])
+            for key, cases in self.branches.items():
+                value = str(params.get(key, self.fixed.get(key)))
+                for name, distribution in cases.get(value, {}).items():
+                    read = _read_value(distribution, name, words[name])
+                    params[name_parameter(name, value)] = read
+        except (KeyError, ValueError):
+            return None
+        return params
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the space as JSON can hold it; see `from_json`."""
+        from optuna.distributions import distribution_to_json
+
+        def convert(space: Mapping[str, Any]) -> dict[str, str]:
+            return {name: distribution_to_json(one) for name, one in space.items()}
+
+        branches = {
+            key: {case: convert(space) for case, space in cases.items()}
+            for key, cases in self.branches.items()
+        }
+        return {"common": convert(self.common), "branches": branches, "fixed": dict(self.fixed)}
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> "Space":
+        """Return the space that `to_json` described, without the overrides of another kind."""
+        from optuna.distributions import json_to_distribution
+
+        def convert(space: Mapping[str, str]) -> dict[str, Any]:
+            return {name: json_to_distribution(one) for name, one in space.items()}
+
+        branches = {
+            key: {case: convert(space) for case, space in cases.items()}
+            for key, cases in facts["branches"].items()
+        }
+        return cls(convert(facts["common"]), branches, facts["fixed"])
+
     def describe(self) -> dict[str, Any]:
-        """Return it as strings."""
+        """Return the distributions as strings."""
         return {
             "common": {name: str(d) for name, d in self.common.items()},
             "branches": {
@@ -48,6 +99,17 @@ class Space:
                 for key, cases in self.branches.items()
             },
         }
+
+
+def _read_value(distribution: Any, setting: str, word: str) -> Any:
+    """Return the value that an override gives a setting, as its distribution has it."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    if isinstance(distribution, CategoricalDistribution):
+        written = {write_override(setting, choice): choice for choice in distribution.choices}
+        return written[word]
+    value = word.partition("=")[2]
+    return int(value) if isinstance(distribution, IntDistribution) else float(value)
 
 
 def read_space(settings: Any, arguments: Sequence[str]) -> Space:

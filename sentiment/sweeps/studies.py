@@ -118,6 +118,11 @@ class Study:
         trials = self._study.get_trials(deepcopy=False)
         return [trial for trial in trials if _STALE not in trial.user_attrs]
 
+    def list_draws(self, numbers: Sequence[int]) -> list[Draw]:
+        """Return those trials of these numbers that have ended."""
+        ended = [t for t in self.list_trials() if t.state.is_finished() and t.number in numbers]
+        return [Draw(t.number, dict(t.params)) for t in ended if _SAME not in t.user_attrs]
+
     def count_begun(self) -> int:
         """Return how many trials are being run or have ended."""
         return sum(trial.state.name != "WAITING" for trial in self.list_trials())

@@ -1,6 +1,5 @@
 """Which trial of a study is the best, and why."""
 
-import json
 import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +9,9 @@ from omegaconf import DictConfig
 
 from sentiment.sweeps.reading import StoredStudy, read_study
 from sentiment.sweeps.recipes import Recipe, find_recipe, write_experiment
-from sentiment.sweeps.results import JobResult, read_result
-from sentiment.sweeps.session import WINNER
+from sentiment.sweeps.results import WINNER, JobResult, read_result, read_winner
 from sentiment.sweeps.spaces import read_setting
+from sentiment.sweeps.state import read_state
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -113,7 +112,7 @@ def find_best(cfg: DictConfig) -> BestTrial:
     """
     study = read_study(cfg.search.name, cfg.search.storage, Path(cfg.outputs) / "search")
     best, *others = study.complete
-    result = read_result(study.folder / str(best.number))
+    result = read_result(study.folder / str(best.number), keep=True)
     recipe = find_recipe(study, best, result)
     scores = {o.name: value for o, value in zip(study.objectives, best.values, strict=True)}
     written = None
@@ -143,12 +142,9 @@ def _read_metrics(
     if result is None:
         return {o.metric: value for o, value in zip(study.objectives, best.values, strict=True)}
     metrics = dict(result.metrics)
-    winner = study.folder / WINNER
-    if (winner / "job.json").is_file():
-        trained = json.loads((winner / "job.json").read_text(encoding="utf-8"))["number"]
-        if trained == best.number and (winner / "metrics.json").is_file():
-            known = json.loads((winner / "metrics.json").read_text(encoding="utf-8"))
-            metrics |= {key: value for key, value in known.items() if key.startswith("test/")}
+    if read_winner(study.folder, keep=True) == best.number:
+        known = read_state(study.folder / WINNER / "metrics.json", keep=True) or {}
+        metrics |= {key: value for key, value in known.items() if key.startswith("test/")}
     return metrics
 
 

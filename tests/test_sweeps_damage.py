@@ -1,0 +1,364 @@
+"""Sweeps whose own files were damaged: named, set aside, and the same command ends as it should."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from starting import Starter
+from sweep_bench import Bench
+from sweeping import DRAWN, QUICK, SEARCH, read_jobs, read_lines, read_study, read_winner
+
+from sentiment.sweeps import search, session
+from sentiment.sweeps.grid import SweepBusyError, _holding
+from sentiment.sweeps.journal import DamagedJournalError, open_journal, read_journal
+from sentiment.sweeps.results import JobResult, list_lost, read_result, read_results, write_result
+from sentiment.sweeps.spaces import Space
+from sentiment.sweeps.state import read_state, set_aside, write_state
+from sentiment.sweeps.storage import open_storage
+
+TRIALS = 5
+COMMAND = (*SEARCH, f"search.n_trials={TRIALS}")
+Damage = Callable[[bytes, int], bytes]
+
+
+def flip(content: bytes, place: int) -> bytes:
+    """Return `content` with one bit of one byte changed."""
+    changed = bytearray(content)
+    changed[place] ^= 1 << place % 8
+    return bytes(changed)
+
+
+def cut(content: bytes, place: int) -> bytes:
+    return content[:place]
+
+
+def peak(asked: dict[str, Any]) -> dict[str, float]:
+    return {"validation/accuracy": 1 - abs(asked[DRAWN] - 1) / 100}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a search that is complete."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        bench = make_bench(folder, patch)
+        bench.search(peak, *COMMAND)
+        assert bench.winners
+    return folder
+
+
+def make_bench(folder: Path, patch: pytest.MonkeyPatch) -> Bench:
+    bench = Bench(folder / "outputs")
+
+    def keep(sweep: session.Session, number: int, *facts: object) -> None:
+        bench.name_winner(sweep, number)
+        write_state(sweep.folder / "winner" / "job.json", {"number": number})
+        write_state(sweep.folder / "winner" / "metrics.json", {})
+
+    patch.setattr(session.Session, "train_winner", keep)
+    patch.setattr(search, "save_study_figures", lambda *facts: None)
+    patch.chdir(folder)
+    return bench
+
+
+@pytest.fixture
+def bench(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Runs the same search in a copy of its folder."""
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    return make_bench(tmp_path, monkeypatch)
+
+
+def check_search(bench: Bench) -> None:
+    """Run the search again: it is complete, and each trial has the score of its own point."""
+    folder = bench.folder.parent
+    bench.search(peak, *COMMAND)
+    trials = [t for t in read_study(folder).trials if "stale" not in t.user_attrs]
+    assert [t.state.name for t in trials] == ["COMPLETE"] * TRIALS
+    for trial in trials:
+        assert trial.value == pytest.approx(peak(trial.params)["validation/accuracy"])
+    jobs = read_jobs(bench.folder / "search" / "naive_bayes")
+    for trial in trials:
+        job = jobs[trial.number]
+        assert job["metrics"]["validation/accuracy"] == trial.value
+        assert f"{DRAWN}={trial.params[DRAWN]}" in job["overrides"]
+    _, launched = bench.search(peak, *COMMAND)
+    assert launched == []
+
+
+def list_places(content: bytes, number: int = 100) -> list[int]:
+    """Return places all over `content`, its first and its last bytes among them."""
+    return [
+        0,
+        1,
+        len(content) - 2,
+        len(content) - 1,
+        *range(7, len(content), len(content) // number),
+    ]
+
+
+@pytest.mark.parametrize("damage", [flip, cut])
+def test_a_damaged_journal_is_made_again_from_the_results(
+    bench: Bench, damage: Damage, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = bench.folder / "search" / "studies.journal"
+    content = path.read_bytes()
+    expected = list_scores(bench)
+    seen: set[bool] = set()
+    for place in list_places(content):
+        damaged = damage(content, place)
+        path.write_bytes(damaged)
+        caplog.clear()
+        open_storage(None, path)
+        assert list_scores(bench) == expected, place
+        renamed = list(path.parent.glob("studies.journal.damaged*"))
+        seen.add(bool(renamed))
+        for aside in renamed:
+            # A torn last line is what a kill leaves, and is dropped.
+            assert damaged.startswith(aside.read_bytes())
+            assert f"'{path}' is damaged (line " in caplog.text
+            assert f"it was renamed to '{aside.name}'" in caplog.text
+            aside.unlink()
+    assert seen == ({True, False} if damage is flip else {False})
+
+
+def list_scores(bench: Bench) -> list[tuple[int, str, dict[str, Any], float]]:
+    trials = read_study(bench.folder.parent).trials
+    for trial in trials:
+        assert trial.value == peak(trial.params)["validation/accuracy"]
+    return [(t.number, t.state.name, t.params, t.value) for t in trials]
+
+
+@pytest.mark.parametrize("damage", [flip, cut])
+def test_a_damaged_result_is_no_result(
+    bench: Bench, damage: Damage, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = bench.folder / "search" / "naive_bayes"
+    path, expected = folder / "2" / "result.json", read_results(folder)
+    content = path.read_bytes()
+    for place in list_places(content):
+        damaged = damage(content, place)
+        path.write_bytes(damaged)
+        caplog.clear()
+        found = read_results(folder)
+        if found == expected:  # white space
+            assert json.loads(damaged) == json.loads(content)
+            continue
+        assert found == {n: result for n, result in expected.items() if n != 2}
+        assert f"'{path}' is damaged (" in caplog.text
+        aside = path.with_name("result.json.damaged")
+        assert aside.read_bytes() == damaged
+        aside.unlink()
+
+
+@pytest.mark.parametrize("damage", [flip, cut])
+def test_the_same_command_ends_with_all_trials(bench: Bench, damage: Damage) -> None:
+    home = bench.folder / "search"
+    for place in (40, 900):
+        result = min((home / "naive_bayes").glob("[0-9]*/result.json"))
+        for path in (home / "studies.journal", result):
+            content = path.read_bytes()
+            path.write_bytes(damage(content, place % len(content)))
+        check_search(bench)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{}", b"[]", b"null", b"7", b'"x"', b"\xff\xfe", b"[" * 100_000, b'{"number": "2"}',
+        b'{"number": 2, "overrides": [], "started": 0, "ended": 1, "metrics": {"a": "0.9"}}',
+        b'{"number": 2, "overrides": [], "started": 0, "ended": 1, "metrics": 5}',
+        b'{"number": 2, "overrides": [], "started": 0, "ended": "now"}',
+        b'{"number": 2, "overrides": [], "started": 0, "ended": Infinity}',
+        b'{"number": 2, "overrides": [1], "started": 0, "ended": 1}',
+        b'{"number": 3, "overrides": [], "started": 0, "ended": 1}',
+        b'{"number": 2, "overrides": [], "started": 0, "ended": 1, "tags": {"command": null}}',
+        b'{"number": 2, "overrides": [], "started": 0, "ended": 1, "colour": "red"}',
+    ],
+)  # fmt: skip
+def test_a_result_of_another_kind_is_set_aside(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in (1, 2):
+        write_result(tmp_path / str(number), JobResult(number, [], 0.0, 1.0))
+    path = tmp_path / "2" / "result.json"
+    path.write_bytes(content)
+    assert read_result(tmp_path / "2", keep=True) is None
+    assert path.read_bytes() == content
+    caplog.clear()
+    assert list(read_results(tmp_path)) == [1]
+    assert f"'{path}' is damaged (" in caplog.text
+    assert (tmp_path / "2" / "result.json.damaged").read_bytes() == content
+    assert list_lost(tmp_path) == [2]
+    write_result(tmp_path / "2", JobResult(2, [], 0.0, 1.0))
+    assert list_lost(tmp_path) == []
+    assert list(read_results(tmp_path)) == [1, 2]
+
+
+def test_results_without_a_checksum_are_read(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    facts = {"number": 1, "overrides": ["a=1"], "started": 0, "ended": 1.5, "metrics": {"m": 1}}
+    (tmp_path / "1" / "result.json").write_text(json.dumps(facts))
+    assert read_result(tmp_path / "1") == JobResult(1, ["a=1"], 0, 1.5, metrics={"m": 1})
+
+
+def test_nothing_is_overwritten_by_what_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    for content in ("a", "b", "c"):
+        path.write_text(content)
+        set_aside(path)
+        assert not path.exists()
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {
+        "x.json.damaged": "a", "x.json.damaged-2": "b", "x.json.damaged-3": "c",
+    }  # fmt: skip
+    assert read_state(path) is None
+
+
+def test_all_studies_of_a_damaged_journal_are_recovered(bench: Bench) -> None:
+    bench.search(peak, *COMMAND, "search.name=second")
+    path = bench.folder / "search" / "studies.journal"
+    before = {name: describe(read_study(bench.folder.parent, name)) for name in STUDIES}
+    path.write_bytes(flip(path.read_bytes(), 30))
+    _, launched = bench.search(peak, *COMMAND)
+    assert launched == []
+    assert {name: describe(read_study(bench.folder.parent, name)) for name in STUDIES} == before
+    assert len(bench.winners) == 1, "the first one's was trained before, and none again"
+
+
+STUDIES = ("naive_bayes", "second")
+
+
+def describe(study: Any) -> list[Any]:
+    trials = [(t.number, t.state, t.params, t.distributions, t.values) for t in study.trials]
+    return [study.directions, study.user_attrs["definition"], trials]
+
+
+def test_a_failed_and_a_lost_trial_keep_their_numbers(bench: Bench) -> None:
+    home = bench.folder / "search"
+    shutil.rmtree(home / "naive_bayes" / "1")
+    failed = read_result(home / "naive_bayes" / "3")
+    assert failed is not None
+    broken = JobResult(3, failed.overrides, failed.started, failed.ended, error="E: no")
+    write_result(home / "naive_bayes" / "3", broken)
+    (home / "studies.journal").unlink()
+    open_storage(None, home / "studies.journal")
+    study = read_study(bench.folder.parent)
+    states = [(t.state.name, "stale" in t.user_attrs) for t in study.trials]
+    good, lost, bad = ("COMPLETE", False), ("FAIL", True), ("FAIL", False)
+    assert states == [good, lost, good, bad, good]
+    assert study.trials[3].user_attrs["error"] == "E: no"
+
+
+def test_a_damaged_journal_in_use_is_left_alone(bench: Bench) -> None:
+    path = bench.folder / "search" / "studies.journal"
+    program = (
+        "import sys, pathlib\nfrom sentiment.sweeps.storage import open_storage\n"
+        f"open_storage(None, pathlib.Path({str(path)!r}))\nprint('open', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout.readline() == b"open\n"
+        damaged = flip(path.read_bytes(), 30)
+        path.write_bytes(damaged)
+        with pytest.raises(DamagedJournalError) as refused:
+            bench.search(peak, *COMMAND)
+        assert str(refused.value) == (
+            f"'{path}' is damaged (line 1). Wait for the other processes that use it, then repeat "
+            "the command."
+        )
+        assert path.read_bytes() == damaged
+        other.stdin.close()
+    check_search(bench)
+
+
+def test_reading_a_damaged_journal_changes_nothing(bench: Bench) -> None:
+    path = bench.folder / "search" / "studies.journal"
+    for content in (flip(path.read_bytes(), 40), b'{"op_code":99,"worker_id":"x"}\n', b"[]\n"):
+        path.write_bytes(content)
+        with pytest.raises(DamagedJournalError, match=r"is damaged .* Repeat the command of the"):
+            read_journal(path)
+        assert path.read_bytes() == content
+
+
+def test_a_journal_of_nonsense_without_checksums_is_set_aside(tmp_path: Path) -> None:
+    for number, line in enumerate(
+        ['{"op_code": 99, "worker_id": "x"}', '{"op_code": 4, "worker_id": "x"}', "{}"]
+    ):
+        path = tmp_path / f"{number}.journal"
+        path.write_text(line + "\n")
+        with open_journal(path) as (storage, alone):
+            assert alone
+            assert storage.get_all_studies() == []
+        assert path.with_name(f"{path.name}.damaged").read_text() == line + "\n"
+
+
+def test_overrides_are_read_back_as_they_were_drawn() -> None:
+    alpha = FloatDistribution(1e-8, 10, log=True)
+    space = Space(
+        {
+            "model": CategoricalDistribution(["svm", "nb"]),
+            "features.token_pattern": CategoricalDistribution([r"\w+", "a,b 'c'"]),
+            "features.stop_words": CategoricalDistribution([None, True, 2, "[1,1]"]),
+            "features.min_df": IntDistribution(1, 10),
+        },
+        {"model": {"svm": {"model.C": alpha}, "nb": {"model.alpha": alpha}}},
+        {"data": "imdb"},
+    )
+    again = Space.from_json(json.loads(json.dumps(space.to_json())))
+    assert (again.common, again.branches, again.fixed) == (
+        space.common, space.branches, space.fixed
+    )  # fmt: skip
+    for model, own in (("svm", "model.C (svm)"), ("nb", "model.alpha (nb)")):
+        for pattern in (r"\w+", "a,b 'c'"):
+            for words in (None, True, 2, "[1,1]"):
+                params = {
+                    "model": model,
+                    "features.token_pattern": pattern,
+                    "features.stop_words": words,
+                    "features.min_df": 3,
+                    own: 0.1 + 0.2,
+                }
+                assert again.read(space.write(params)) == params
+                assert again.find(own) == alpha
+    assert again.read(["model=svm"]) is None
+
+
+def test_a_grid_runs_damaged_jobs_again(starter: Starter, tmp_path: Path) -> None:
+    command = ("-m", *QUICK, "model=naive_bayes", "model.alpha=0.1,1,10", "tracking=off")
+    first = starter.run(tmp_path, "train", *command)
+    assert first.returncode == 0, first.stderr
+    (sweep,) = (tmp_path / "outputs" / "sweep").iterdir()
+    before = {n: job["metrics"]["validation/accuracy"] for n, job in read_jobs(sweep).items()}
+    winner = read_winner(sweep)["number"]
+    for name in ("1/result.json", "winner/job.json", "sweep.json"):
+        (sweep / name).write_bytes(flip((sweep / name).read_bytes(), 20))
+    (sweep / "2" / "result.json").write_bytes(b"")
+    for path in (sweep / "0" / ".hydra").iterdir():
+        path.write_bytes(b"\xff: [")
+    again = starter.run(tmp_path, "train", *command)
+    assert again.returncode == 0, again.stderr
+    assert "Traceback" not in again.stderr
+    for name in ("1/result.json", "2/result.json", "winner/job.json", "sweep.json"):
+        assert f"/{name}' is damaged (" in again.stderr
+        assert (sweep / f"{name}.damaged").is_file()
+    assert list(dict(read_lines(again.stdout))) == [1, 2]
+    after = {n: job["metrics"]["validation/accuracy"] for n, job in read_jobs(sweep).items()}
+    assert after == before
+    assert read_winner(sweep)["number"] == winner
+
+
+def test_a_grid_is_run_by_one_process_at_a_time(tmp_path: Path) -> None:
+    refused = pytest.raises(SweepBusyError, match=r"search\.fresh=true")
+    with _holding(tmp_path), refused, _holding(tmp_path):
+        pass
+    with _holding(tmp_path):
+        pass
