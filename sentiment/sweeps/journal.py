@@ -13,7 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 
-from sentiment.errors import SentimentError
+from sentiment.errors import ExitCode, SentimentError
 from sentiment.sweeps.state import log, set_aside
 
 _CHECKSUM = b',"crc32":'
@@ -23,6 +23,8 @@ _users: dict[Path, int] = {}
 
 class DamagedJournalError(SentimentError, ValueError):
     """The journal of all studies holds something that was not written to it."""
+
+    exit_code = ExitCode.FAILED
 
     def __init__(self, path: Path, reason: str, remedy: str = "Repeat the command.") -> None:
         self.path, self.reason = path, reason
