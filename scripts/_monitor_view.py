@@ -68,7 +68,7 @@ def _tabulate_checks(comparison: "Comparison") -> "Table":
             format_number(check.reference),
             format_number(check.current),
             f"{check.effect:.3f}",
-            f"{check.threshold:g}",
+            f"{check.threshold:.3g}",
             format_p_value(check.p_value),
             "[bold red]drift[/]" if check.drifted else "",
         )

@@ -1,33 +1,60 @@
 """Tests of two samples against scipy and formulas written out by hand."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
+from drifting import EVERYTHING, Population, compare_samples
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
+from sentiment.monitoring.comparison import Thresholds
 from sentiment.monitoring.drift import (
     Check,
+    choose,
     compare_labels,
     compare_numbers,
     compare_shares,
     compare_terms,
+    compute_p_values,
     decide,
 )
+from sentiment.monitoring.performance import measure_performance
 
+RUNS = 60
 RNG = np.random.default_rng(7)
 CHECK = Check("x", 0.0, 1.0, effect=0.5, measure="", threshold=0.1, p_value=0.0001)
 
 
 def test_distance_of_numbers_is_that_between_sorted_values() -> None:
     before, after = RNG.normal(size=400), RNG.normal(0.3, 1.2, 400)
-    distance, p_value = compare_numbers(before, after)
+    distance, _ = compare_numbers(before, after)
     by_hand = np.abs(np.sort(before) - np.sort(after)).mean() / before.std()
     assert distance == pytest.approx(by_hand)
-    points = np.concatenate([before, after])
-    gap = np.abs(np.mean(before[:, None] <= points, 0) - np.mean(after[:, None] <= points, 0)).max()
-    assert p_value == pytest.approx(stats.kstwo.sf(gap, 200), rel=1e-6)
     assert compare_numbers(before, before) == (0.0, 1.0)
+
+
+def measure_gap(before: np.ndarray, after: np.ndarray) -> float:
+    points = np.concatenate([before, after])
+    shares = [np.mean(sample[:, None] <= points, axis=0) for sample in (before, after)]
+    return float(np.abs(shares[0] - shares[1]).max())
+
+
+def test_significance_of_numbers_is_the_share_of_splits_that_differ_as_much() -> None:
+    """Of all ways to take three of eight values."""
+    values = np.array([0.0, 1.0, 2.5, 3.0, 4.0, 7.0, 8.0, 9.0])
+    gaps = []
+    for chosen in combinations(range(8), 3):
+        taken = np.isin(np.arange(8), chosen)
+        gaps.append(measure_gap(values[taken], values[~taken]))
+    for chosen in ([0, 1, 2], [0, 5, 7], [1, 4, 6], [5, 6, 7]):
+        taken = np.isin(np.arange(8), chosen)
+        gap = measure_gap(values[taken], values[~taken])
+        expected = np.mean(np.array(gaps) >= gap - 1e-12)
+        assert compare_numbers(values[taken], values[~taken])[1] == pytest.approx(expected)
 
 
 def test_numbers_that_never_differ_are_compared_as_well() -> None:
@@ -38,41 +65,91 @@ def test_numbers_that_never_differ_are_compared_as_well() -> None:
     assert p_value < 1e-20
 
 
-def test_labels_are_compared_by_jensen_and_shannon_and_by_pearson() -> None:
+def test_numbers_of_a_single_row_are_compared_exactly() -> None:
+    """A row above all of a small reference is one of 61 equally likely places."""
+    distance, p_value = compare_numbers(np.arange(60.0), np.array([1e6]))
+    assert distance > 1000
+    assert p_value == pytest.approx(2 / 61)
+
+
+def test_labels_are_compared_by_odds() -> None:
     before, after = np.array([50, 30, 0]), np.array([20, 60, 20])
-    p, q = before / before.sum(), after / after.sum()
-    middle = (p + q) / 2
-    divergence = sum(np.sum(x[x > 0] * np.log(x[x > 0] / middle[x > 0])) / 2 for x in (p, q))
-    distance, p_value = compare_labels(before, after)
-    assert distance == pytest.approx(np.sqrt(divergence))
-    expected = np.outer([80, 100], before + after) / 180
-    chi2 = np.sum((np.array([before, after]) - expected) ** 2 / expected)
-    assert p_value == pytest.approx(stats.chi2.sf(chi2, 2))
-    assert compare_labels(np.array([9, 0]), np.array([5, 0])) == (0.0, 1.0)
+    ratios, p_values = compare_labels(before, after)
+    assert ratios[0] == pytest.approx((50.5 / 30.5) / (20.5 / 80.5))
+    assert ratios[2] == pytest.approx((20.5 / 80.5) / (0.5 / 80.5))
+    alone = double_tail(50, 20, 80, 100)
+    assert p_values[0] == pytest.approx(3 * alone)
+    # Of two labels, one test says all; what nobody predicts is not tested.
+    ratios, p_values = compare_labels(np.array([50, 30, 0]), np.array([20, 80, 0]))
+    assert p_values[0] == p_values[1] == pytest.approx(double_tail(50, 20, 80, 100))
+    assert ratios[0] == pytest.approx(ratios[1])
+    ratios, p_values = compare_labels(np.array([9, 0]), np.array([5, 0]))
+    assert p_values.tolist() == [1, 1]
 
 
-def test_labels_that_are_rare_are_tested_together() -> None:
-    before, after = np.array([500, 400, 2, 3, 0]), np.array([50, 38, 3, 0, 2])
-    together = np.array([[5, 400, 500], [5, 38, 50]])
-    expected = np.outer(together.sum(axis=1), together.sum(axis=0)) / together.sum()
-    assert expected.min() < 5
-    together = np.array([[405, 500], [43, 50]])
-    assert compare_labels(before, after)[1] == pytest.approx(
-        stats.chi2_contingency(together, correction=False).pvalue
-    )
-    assert compare_labels(np.array([500, 500]), np.array([1, 0]))[1] == 1
+@pytest.mark.parametrize(
+    ("before", "after", "largest"),
+    [
+        ([30, 30], [600, 0], 1e-15),
+        ([500, 500], [0, 200_000], 1e-300),
+        ([990, 10], [10_000, 0], 1e-10),
+        ([2475, 25], [950, 50], 1e-10),
+        ([1500, 980, 20], [6000, 4000, 0], 1e-12),
+    ],
+    ids=["all of one label", "the other label", "a rare one vanishes", "fivefold", "of three"],
+)
+def test_labels_that_vanish_or_multiply_are_found(
+    before: list[int], after: list[int], largest: float
+) -> None:
+    ratios, p_values = compare_labels(np.array(before), np.array(after))
+    chosen = choose(ratios, Thresholds().labels, p_values)
+    assert ratios[chosen] > 4
+    assert p_values[chosen] < largest
 
 
-def test_shares_are_compared_by_cohen_and_by_a_binomial_test() -> None:
+def double_tail(before: int, after: int, rows_before: int, rows_after: int) -> float:
+    """Return the doubled smaller tail of Fisher's exact test, as scipy computes it."""
+    table = [[after, rows_after - after], [before, rows_before - before]]
+    tails = [stats.fisher_exact(table, alternative=side).pvalue for side in ("less", "greater")]
+    return min(2 * min(tails), 1.0)
+
+
+@given(st.data(), st.integers(1, 3000), st.integers(1, 30_000))
+def test_shares_are_compared_by_fishers_exact_test(
+    data: st.DataObject, rows_before: int, rows_after: int
+) -> None:
+    before = data.draw(st.integers(0, rows_before))
+    after = data.draw(st.integers(0, rows_after))
+    sizes = rows_before, rows_after
+    found = float(compute_p_values(np.array([before]), np.array([after]), sizes)[0])
+    assert found == pytest.approx(double_tail(before, after, *sizes), rel=1e-6, abs=1e-290)
+
+
+def test_an_exact_test_rejects_equal_shares_no_oftener_than_its_level() -> None:
+    """Exactly, by adding up all outcomes of two binomial samples."""
+    rows_before, rows_after = 12, 30
+    before, after = np.meshgrid(np.arange(rows_before + 1), np.arange(rows_after + 1))
+    p_values = compute_p_values(before.ravel(), after.ravel(), (rows_before, rows_after))
+    for share in (0.01, 0.1, 0.5, 0.97):
+        likely = stats.binom.pmf(before, rows_before, share) * stats.binom.pmf(
+            after, rows_after, share
+        )
+        for level in (0.001, 0.01, 0.05, 0.3):
+            assert likely.ravel()[p_values <= level].sum() <= level
+
+
+def test_shares_differ_by_cohens_h() -> None:
     effects, p_values = compare_shares(np.array([2, 30, 0]), np.array([9, 31, 0]), (100, 120))
     assert effects[0] == pytest.approx(2 * np.arcsin(0.075**0.5) - 2 * np.arcsin(0.02**0.5))
-    share = 120 / 220
-    tail = min(stats.binom.sf(8, 11, share), stats.binom.cdf(9, 11, share))
-    assert p_values[0] == pytest.approx(2 * tail)
-    assert effects[2] == 0
-    assert p_values[2] == 1
-    # Never surer than the exact test.
-    assert p_values[0] >= stats.fisher_exact([[2, 98], [9, 111]]).pvalue
+    assert p_values[0] == pytest.approx(double_tail(2, 9, 100, 120))
+    assert (effects[2], p_values[2]) == (0, 1)
+
+
+def test_what_matters_is_chosen_before_what_is_significant() -> None:
+    p_values = np.array([1e-9, 1e-3, 1e-5, 1e-5])
+    assert choose(np.array([0.1, 5, 4, 6]), 2, p_values) == 3
+    assert choose(np.array([0.1, 5, 4, 6]), np.array([0, 2, 9, 9]), p_values) == 0
+    assert choose(np.array([0.1, 1, 1, 1]), 2, p_values) == 0
 
 
 def test_terms_are_corrected_for_all_that_might_have_been_chosen() -> None:
@@ -90,13 +167,74 @@ def test_an_alarm_is_both_large_and_significant() -> None:
     assert not decide([unsure, *[replace(CHECK, p_value=1.0)] * 9], alpha=0.01)[0].drifted
 
 
-def test_false_alarms_are_as_rare_as_alpha_says() -> None:
-    """For samples of the same, with no threshold to help: at most 1 % and some luck."""
-    alarms = 0
-    for _ in range(300):
-        checks = []
-        for _ in range(6):
-            _, p_value = compare_numbers(RNG.normal(size=200), RNG.normal(size=300))
-            checks.append(replace(CHECK, effect=1.0, p_value=p_value))
-        alarms += any(check.drifted for check in decide(checks, alpha=0.01))
-    assert alarms <= stats.binom.ppf(0.999, 300, 0.01)
+HALF = Population({"a": 0.5, "b": 0.5})
+RARE = Population({"a": 0.99, "b": 0.01})
+THREE = Population({"a": 0.6, "b": 0.39, "c": 0.01}, {"c": 0.5})
+
+
+@pytest.mark.parametrize("population", [HALF, RARE, THREE], ids=["half", "1 %", "three"])
+def test_false_alarms_are_as_rare_as_alpha_says(population: Population) -> None:
+    """For samples of the same, with no threshold to help: at most 1 % of runs, and luck."""
+    rng = np.random.default_rng(9)
+    sizes = zip(
+        rng.choice([60, 300, 1500], RUNS), rng.choice([1, 20, 200, 2000], RUNS), strict=True
+    )
+    drifted = [
+        compare_samples(rng, population, population, pair, EVERYTHING).drifted for pair in sizes
+    ]
+    assert sum(map(bool, drifted)) <= stats.binom.ppf(0.9999, RUNS, 0.01), drifted
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sizes", "alarms"),
+    [
+        (HALF, Population({"a": 1.0, "b": 0.0}), (60, 600), {"prediction"}),
+        (RARE, Population({"a": 1.0, "b": 0.0}), (2500, 3000), {"prediction"}),
+        (RARE, Population({"a": 0.95, "b": 0.05}), (2500, 1000), {"prediction"}),
+        (
+            Population({"a": 0.5, "b": 0.5}, {"a": 0.99, "b": 0.99}),
+            Population({"a": 0.5, "b": 0.5}, {"a": 0.945, "b": 0.945}),
+            (2500, 1000),
+            {"accuracy", "recall"},
+        ),
+        (
+            Population({"a": 0.97, "b": 0.03}, {"a": 0.98}),
+            Population({"a": 0.97, "b": 0.03}, {"a": 0.98, "b": 0.2}),
+            (2500, 3000),
+            {"recall"},
+        ),
+    ],
+    ids=["all of one label", "1 % vanishes", "1 % to 5 %", "99 % to 94.5 %", "a rare recall"],
+)
+def test_differences_that_matter_are_alarms(
+    before: Population, after: Population, sizes: tuple[int, int], alarms: set[str]
+) -> None:
+    """With the thresholds as they are, each of eight times."""
+    perfect = dict.fromkeys(before.labels, 1.0)
+    if "accuracy" not in alarms and "recall" not in alarms:
+        before, after = replace(before, recalls=perfect), replace(after, recalls=perfect)
+    rng = np.random.default_rng(5)
+    for _ in range(8):
+        assert alarms <= set(compare_samples(rng, before, after, sizes, Thresholds()).drifted)
+
+
+def test_a_fall_that_matters_is_five_points_or_half_as_many_errors_again() -> None:
+    def measure(before: int, after: int) -> list[Check]:
+        """Of 1,000 and 10,000 rows, so many are right."""
+        frames = [
+            pd.DataFrame({"label": "a", "prediction": ["a"] * right + ["b"] * (rows - right)})
+            for right, rows in ((before, 1000), (after, 10_000))
+        ]
+        found = measure_performance(*frames, windows=1)
+        assert found is not None
+        return found.list_checks(points=0.05, errors=0.5)
+
+    for before, after, threshold in ((700, 6490, 0.05), (900, 8490, 0.05), (980, 9690, 0.01)):
+        accuracy, recall = measure(before, after)
+        assert accuracy.threshold == recall.threshold == pytest.approx(threshold)
+        assert accuracy.effect == pytest.approx(threshold + 0.001)
+        assert accuracy.reference == pytest.approx(before / 1000)
+        assert recall.detail == "a"
+        assert accuracy.p_value == pytest.approx(
+            double_tail(1000 - before, 10_000 - after, 1000, 10_000)
+        )

@@ -40,7 +40,7 @@ needs_browser = pytest.mark.skipif(
     not BROWSER, reason="no Chromium to look at pages with; on Debian: apt install chromium"
 )
 CHECKS = ["characters", "words", "non_letters", "markup", "unknown", "probability", "prediction",
-          "terms", "empty", "repeated", "accuracy"]  # fmt: skip
+          "terms", "empty", "repeated", "accuracy", "recall"]  # fmt: skip
 
 
 @dataclass
@@ -330,7 +330,10 @@ def test_the_dashboard_draws_its_plots(drifted: MonitoringResult, tmp_path: Path
     finally:
         server.terminate()
         server.wait()
-    for title in ("Rows", "Accuracy", "Alarms", "Texts", "Answers", "Words", "Quality"):
+    for title in (
+        "Rows", "Accuracy", "Recall", "Alarms", "Texts", "Probabilities", "Labels", "Words",
+        "Quality",
+    ):  # fmt: skip
         assert f">{title}<" in document
     for check in CHECKS:
         assert f">{check}<" in document

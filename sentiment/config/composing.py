@@ -95,12 +95,13 @@ class BestConfig:
 
 @dataclass
 class ThresholdsConfig:
-    """What matters to ``conf/monitor.yaml``."""
+    """Sizes of the differences that matter, in ``conf/monitor.yaml``."""
 
     distance: float = 0.1
-    labels: float = 0.1
+    labels: float = 1.68
     share: float = 0.2
     accuracy: float = 0.05
+    errors: float = 0.5
     alpha: float = 0.01
 
 

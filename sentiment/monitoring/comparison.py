@@ -9,6 +9,7 @@ from sentiment.monitoring.current import Current
 from sentiment.monitoring.descriptors import DESCRIPTORS, TextReader
 from sentiment.monitoring.drift import (
     Check,
+    choose,
     compare_labels,
     compare_numbers,
     compare_shares,
@@ -19,13 +20,13 @@ from sentiment.monitoring.performance import Performance, measure_performance
 from sentiment.monitoring.reference import MOST_TERMS, Reference
 from sentiment.stages import StageObserver
 
-DISTANCE, DIVERGENCE, COHEN = "Wasserstein / std", "Jensen-Shannon", "Cohen's h"
+DISTANCE, ODDS, COHEN = "Wasserstein / std", "odds ratio", "Cohen's h"
 _BATCH_ROWS = 5_000
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What matters, if it is significant.
+    """Sizes from which a significant difference matters.
 
     Parameters
     ----------
@@ -33,21 +34,27 @@ class Thresholds:
         Between numbers, in standard deviations of the reference (Wasserstein); 0.1 is Evidently's
         default.
     labels : float
-        Between predicted labels (Jensen and Shannon); 0.1 is Evidently's default, and what an even
-        split of two labels is from 64 to 36.
+        Factor by which the odds of a predicted label rise or fall, above 1. What Chen, Cohen and
+        Chen (2010, "How big is a big odds ratio?") call small is 1.68: from 50 % to 63 % or 37 %,
+        from 1 % to 1.7 % or 0.6 %.
     share : float
         Between shares of rows, such as those that hold a word (Cohen's h); 0.2 is what Cohen
         (1988) calls small, and what 1 % is from 4 %.
     accuracy : float
-        By which the accuracy falls; 0.05 is five points.
+        By which the accuracy falls, of all rows or of those of one true label; 0.05 is five points.
+    errors : float
+        The same as a share of the errors at training, for models that make few; 0.5 is half as many
+        again. The smaller of both counts, so that five points are asked of a model that is right on
+        90 % or less, and half a point of one that is right on 99 %.
     alpha : float
         Probability of a false alarm in a run.
     """
 
     distance: float = 0.1
-    labels: float = 0.1
+    labels: float = 1.68
     share: float = 0.2
     accuracy: float = 0.05
+    errors: float = 0.5
     alpha: float = 0.01
 
 
@@ -128,7 +135,7 @@ def compare(
         *_check_quality(reference, current, thresholds.share),
     ]
     if performance is not None:
-        checks.append(performance.check(thresholds.accuracy))
+        checks += performance.list_checks(thresholds.accuracy, thresholds.errors)
     changed = terms[
         (terms["effect"].abs() >= thresholds.share) & (terms["p_value"] < thresholds.alpha)
     ]
@@ -160,18 +167,17 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _check_labels(reference: Reference, current: pd.DataFrame, threshold: float) -> Check:
-    """Compare predicted labels; what is shown is the share of the one that changed most."""
-    counts = [
+    """Compare predicted labels, each with all others."""
+    before, after = (
         frame["prediction"].value_counts().reindex(reference.classes, fill_value=0).to_numpy()
         for frame in (reference.rows, current)
-    ]
-    distance, p_value = compare_labels(*counts)
-    before, after = (count / count.sum() for count in counts)
-    most = int(np.argmax(np.abs(after - before)))
-    shares = float(before[most]), float(after[most])
+    )
+    ratios, p_values = compare_labels(before, after)
+    chosen = choose(ratios, threshold, p_values)
     return Check(
-        "prediction", *shares, distance, DIVERGENCE, threshold, p_value,
-        detail=reference.classes[most],
+        "prediction", float(before[chosen] / before.sum()), float(after[chosen] / after.sum()),
+        float(ratios[chosen]), ODDS, threshold, float(p_values[chosen]),
+        detail=reference.classes[chosen],
     )  # fmt: skip
 
 
@@ -190,33 +196,34 @@ def _compare_terms(reference: Reference, reader: TextReader) -> pd.DataFrame:
 
 
 def _check_terms(terms: pd.DataFrame, threshold: float) -> Check:
-    """Return the check of the word whose change, if it is large, is the most certain."""
+    """Return the check of the word whose change, if it is large, is the most significant."""
     if terms.empty:
         return Check("terms", 0.0, 0.0, 0.0, COHEN, threshold, 1.0)
-    sized = terms.assign(size=terms["effect"].abs())
-    large = sized[sized["size"] >= threshold]
-    ranked = (sized if large.empty else large).sort_values(
-        ["p_value", "size"], ascending=[True, False], kind="stable"
+    sizes = terms["effect"].abs().to_numpy()
+    most = terms.iloc[choose(sizes, threshold, terms["p_value"].to_numpy())]
+    before, after, effect, p_value = most.tolist()
+    return Check(
+        "terms", before, after, abs(effect), COHEN, threshold, p_value, detail=str(most.name)
     )
-    most = ranked.iloc[0]
-    before, after, size, p_value = most[["reference", "current", "size", "p_value"]].tolist()
-    return Check("terms", before, after, size, COHEN, threshold, p_value, detail=str(most.name))
 
 
 def _check_quality(reference: Reference, current: Current, threshold: float) -> list[Check]:
     """Compare how many texts are empty, and how many repeat an earlier one."""
-    texts = current.rows["text"]
-    found = {"empty": (texts.str.strip() == "").sum(), "repeated": texts.duplicated().sum()}
-    sizes = (reference.source["rows"], len(texts))
+    texts, known = current.rows["text"], reference.source["rows"]
+    # Among more texts, more repeat another: of no more than training had, so that shares compare.
+    chosen = np.random.default_rng(known).permutation(len(texts))[:known]
+    empty, repeated = texts.str.strip() == "", texts.iloc[chosen].duplicated()
     checks = []
-    for name, count in found.items():
-        before = reference.source[name]
-        effects, p_values = compare_shares(np.array([before]), np.array([int(count)]), sizes)
+    for name, found in {"empty": empty, "repeated": repeated}.items():
+        before, after = reference.source[name], int(found.sum())
+        effects, p_values = compare_shares(
+            np.array([before]), np.array([after]), (known, len(found))
+        )
         # Fewer of them than at training is no harm.
         checks.append(
             Check(
-                name, before / sizes[0], int(count) / sizes[1], float(effects[0]), COHEN,
-                threshold, float(p_values[0]),
+                name, before / known, after / len(found), float(effects[0]), COHEN, threshold,
+                float(p_values[0]),
             )
         )  # fmt: skip
     return checks

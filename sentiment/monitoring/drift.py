@@ -1,9 +1,10 @@
-"""Whether two samples differ, by how much, and when that is an alarm: arrays in, results out.
+"""Two-sample tests: how large a difference is, how significant, and whether it is an alarm.
 
 A difference is an alarm if it is both larger than a threshold and significant. So a large sample
 raises no alarm at what nobody would care about, and a small one none at noise. Significance is
 that of all checks of a run together: Holm's (1979) correction bounds the probability of any false
-alarm by `alpha`, however the checks depend on each other.
+alarm by `alpha`, however the checks depend on each other. Each test is exact or conservative at
+every sample size, so the bound holds for a file of one row as well.
 """
 
 from collections.abc import Sequence
@@ -12,11 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from scipy import stats
-from scipy.spatial.distance import jensenshannon
 
 from sentiment.statistics import adjust_p_values
-
-_LEAST_EXPECTED = 5
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def decide(checks: Sequence[Check], alpha: float) -> list[Check]:
 
 
 def compare_numbers(reference: np.ndarray, current: np.ndarray) -> tuple[float, float]:
-    """Return how far two samples of numbers lie apart, and the p-value of their equality.
+    """Return the distance of two samples of numbers, and the p-value of their equality.
 
     Parameters
     ----------
@@ -86,16 +84,20 @@ def compare_numbers(reference: np.ndarray, current: np.ndarray) -> tuple[float, 
         Wasserstein's distance in standard deviations of the reference, which Evidently takes for
         large samples as well; a deviation below a thousandth counts as one.
     p_value : float
-        Of the two-sided test of Kolmogorov and Smirnov, asymptotic; conservative where values
-        repeat.
+        Of the two-sided test of Kolmogorov and Smirnov: exact up to 10,000 rows, conservative
+        where values repeat. The asymptotic one calls a single row that lies outside of a small
+        reference all but impossible.
     """
     scale = max(float(np.std(reference, dtype=np.float64)), 1e-3)
     distance = float(stats.wasserstein_distance(reference, current)) / scale
-    return distance, float(stats.ks_2samp(reference, current, method="asymp").pvalue)
+    return distance, float(stats.ks_2samp(reference, current).pvalue)
 
 
-def compare_labels(reference: np.ndarray, current: np.ndarray) -> tuple[float, float]:
-    """Return how far two distributions over labels lie apart, and the p-value of their equality.
+def compare_labels(reference: np.ndarray, current: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how the odds of each label have changed, and the p-values of their equality.
+
+    Each label is compared with all others together, so that a rare one is seen beside frequent
+    ones, and a frequent one is not hidden by a small sample of the rest.
 
     Parameters
     ----------
@@ -104,21 +106,21 @@ def compare_labels(reference: np.ndarray, current: np.ndarray) -> tuple[float, f
 
     Returns
     -------
-    distance : float
-        The distance of Jensen and Shannon with natural logarithms, from 0 to 0.83.
-    p_value : float
-        Of Pearson's chi-squared test of homogeneity; the rarest labels are taken together until
-        five rows are expected of them in both samples (Cochran, 1954).
+    ratios : ndarray of float, of shape (n_labels,)
+        The factor by which the odds rose or fell, at least 1. Half a row is added to each count
+        (Haldane, 1956), so that it is finite where a label vanishes.
+    p_values : ndarray of float, of shape (n_labels,)
+        Of `compute_p_values`, times the labels that were tested (Bonferroni); two labels make one
+        test.
     """
-    table = np.array([reference, current])
-    table = table[:, np.argsort(table.sum(axis=0))]
-    smaller = table.sum(axis=1).min() / table.sum()
-    while table.shape[1] > 1 and table[:, 0].sum() * smaller < _LEAST_EXPECTED:
-        table = np.column_stack([table[:, :2].sum(axis=1), table[:, 2:]])
-    distance = float(jensenshannon(reference, current))
-    if table.shape[1] == 1:
-        return distance, 1.0
-    return distance, float(stats.chi2_contingency(table, correction=False).pvalue)
+    sizes = int(reference.sum()), int(current.sum())
+    before, after = (
+        (counts + 0.5) / (size - counts + 0.5)
+        for counts, size in zip((reference, current), sizes, strict=True)
+    )
+    tested = int(np.count_nonzero(reference + current))
+    p_values = compute_p_values(reference, current, sizes) * (tested if tested > 2 else 1)
+    return np.maximum(after / before, before / after), np.minimum(p_values, 1.0)
 
 
 def compare_shares(
@@ -138,19 +140,55 @@ def compare_shares(
     effects : ndarray of float, of shape (n,)
         Cohen's (1988) h, the difference of ``2 arcsin sqrt(share)``; above 0 for a rise.
     p_values : ndarray of float, of shape (n,)
-        Of the two-sided conditional test of Przyborowski and Wilenski (1940), exact for rare
-        properties and conservative for others: given how many rows have the property in all,
-        those of the current sample are binomial.
+        Of `compute_p_values`.
     """
     before, after = (
         2 * np.arcsin(np.sqrt(counts / max(size, 1)))
         for counts, size in zip((reference, current), sizes, strict=True)
     )
-    total, share = reference + current, sizes[1] / max(sum(sizes), 1)
-    tails = np.minimum(
-        stats.binom.cdf(current, total, share), stats.binom.sf(current - 1, total, share)
-    )
-    return after - before, np.minimum(2 * tails, 1.0)
+    return after - before, compute_p_values(reference, current, sizes)
+
+
+def compute_p_values(
+    reference: np.ndarray,
+    current: np.ndarray,
+    sizes: tuple[int, int] | tuple[np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """Return the p-values of the equality of shares, by Fisher's exact test.
+
+    Given how many rows have a property in all, those among the current ones are hypergeometric.
+    The smaller of both tails is doubled, which is conservative at any size and for any share.
+
+    Parameters
+    ----------
+    reference, current : ndarray of int, of shape (n,)
+        Rows that have a property, for `n` properties.
+    sizes : (int, int) or (ndarray, ndarray)
+        Rows in the reference and in the current sample, of each property or of all.
+
+    Returns
+    -------
+    ndarray of float, of shape (n,)
+    """
+    given = sizes[0] + sizes[1], reference + current, sizes[1]
+    lower, upper = stats.hypergeom.cdf(current, *given), stats.hypergeom.sf(current - 1, *given)
+    p_values: np.ndarray = np.minimum(2 * np.minimum(lower, upper), 1.0)
+    return p_values
+
+
+def choose(effects: np.ndarray, thresholds: np.ndarray | float, p_values: np.ndarray) -> int:
+    """Return which of several differences to report: of those that matter, the most significant.
+
+    Parameters
+    ----------
+    effects, p_values : ndarray of float, of shape (n,)
+        Sizes and significance of the differences, at least one.
+    thresholds : ndarray of float, of shape (n,), or float
+        Where a difference begins to matter; if none does, all are candidates.
+    """
+    large = effects >= thresholds
+    candidates = large if large.any() else np.ones_like(large)
+    return int(np.lexsort((-effects, p_values, ~candidates))[0])
 
 
 def compare_terms(

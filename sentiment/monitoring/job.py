@@ -138,9 +138,9 @@ def _check_settings(cfg: DictConfig) -> None:
         if cfg[name] < 1
     ]
     problems += [
-        f"thresholds.{name} is {value}; expected a number above 0."
+        f"thresholds.{name} is {value}; expected a number above {least}."
         for name, value in cfg.thresholds.items()
-        if not value > 0
+        if not value > (least := 1 if name == "labels" else 0)
     ]
     if cfg.thresholds.alpha >= 1:
         problems.append(f"thresholds.alpha is {cfg.thresholds.alpha}; expected less than 1.")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sentiment.decisions import UNSURE
-from sentiment.monitoring.drift import Check, compare_shares
+from sentiment.monitoring.drift import Check, choose, compute_p_values
 from sentiment.statistics import wilson_interval
 
 # A window of fewer rows says little: the interval of an accuracy of 90 % is 12 points wide.
@@ -45,27 +45,51 @@ class Performance:
         On validation rows at training, and on the rows of the file.
     windows : list of Accuracy
         On runs of equally many of these rows, in the order of their time.
+    recalls : dict of str to (Accuracy, Accuracy)
+        The same two on the rows of each true label that both have.
     """
 
     reference: Accuracy
     current: Accuracy
     windows: list[Accuracy]
+    recalls: dict[str, tuple[Accuracy, Accuracy]]
 
-    def check(self, threshold: float) -> Check:
-        """Return the check of whether the accuracy has fallen."""
-        before, after = self.reference, self.current
-        # Of errors, which are the rarer, since the test is exact for what is rare.
-        wrong = [np.array([one.rows - one.right]) for one in (before, after)]
-        _, p_values = compare_shares(wrong[0], wrong[1], (before.rows, after.rows))
-        return Check(
-            name="accuracy",
-            reference=before.value,
-            current=after.value,
-            effect=before.value - after.value,
-            measure="fall",
-            threshold=threshold,
-            p_value=float(p_values[0]),
-        )
+    def list_checks(self, points: float, errors: float) -> list[Check]:
+        """Return the checks of whether the accuracy has fallen, and the recall of a label.
+
+        Parameters
+        ----------
+        points : float
+            A fall that matters.
+        errors : float
+            The same as a share of the errors in the reference; the smaller of both counts.
+        """
+        checks = [_check_fall("accuracy", {"": (self.reference, self.current)}, points, errors)]
+        if self.recalls:
+            checks.append(_check_fall("recall", self.recalls, points, errors))
+        return checks
+
+
+def _check_fall(
+    name: str, pairs: dict[str, tuple[Accuracy, Accuracy]], points: float, errors: float
+) -> Check:
+    """Return the check of the pair whose fall, if it is large, is the most significant."""
+    rows = np.array([[one.rows for one in pair] for pair in pairs.values()]).T
+    wrong = rows - np.array([[one.right for one in pair] for pair in pairs.values()]).T
+    before, after = wrong / rows
+    thresholds = np.minimum(points, errors * before)
+    p_values = compute_p_values(wrong[0], wrong[1], (rows[0], rows[1])) * len(pairs)
+    chosen = choose(after - before, thresholds, p_values)
+    return Check(
+        name=name,
+        reference=float(1 - before[chosen]),
+        current=float(1 - after[chosen]),
+        effect=float(after[chosen] - before[chosen]),
+        measure="fall",
+        threshold=float(thresholds[chosen]),
+        p_value=min(float(p_values[chosen]), 1.0),
+        detail=list(pairs)[chosen],
+    )
 
 
 def measure_performance(
@@ -89,14 +113,26 @@ def measure_performance(
         return None
     places = known["time"] if "time" in known else pd.Series(known.index + 1)
     since = places.astype(str).tolist()
-    right = (known["label"] == known["prediction"]).to_numpy()
+    right = _find_right(known)
     count = int(np.clip(len(known) // _LEAST_ROWS, 1, windows))
     parts = np.array_split(np.arange(len(known)), count)
+    both = _find_right(reference), right
+    labels = reference["label"].to_numpy(), known["label"].to_numpy()
     return Performance(
-        reference=_measure("", (reference["label"] == reference["prediction"]).to_numpy()),
+        reference=_measure("", both[0]),
         current=_measure(since[0], right),
         windows=[_measure(since[part[0]], right[part]) for part in parts],
-    )
+        recalls={
+            str(label): (_measure("", both[0][labels[0] == label]),
+                         _measure("", both[1][labels[1] == label]))
+            for label in sorted(set(labels[0]) & set(labels[1]))
+        },
+    )  # fmt: skip
+
+
+def _find_right(rows: pd.DataFrame) -> np.ndarray:
+    right: np.ndarray = (rows["label"] == rows["prediction"]).to_numpy()
+    return right
 
 
 def _measure(since: str, right: np.ndarray) -> Accuracy:

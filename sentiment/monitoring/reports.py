@@ -160,8 +160,10 @@ def _make_dashboard() -> DashboardModel:
     plots: dict[str, tuple[str, list[PanelMetric]]] = {
         "Alarms": ("checks that say drift", [alarms]),
         "Accuracy": ("of the rows with a true label", [accuracy]),
+        "Recall": ("how far that of the label fell that lost most", [effect("recall")]),
         "Texts": ("distance from training, in standard deviations", [*map(effect, DESCRIPTORS)]),
-        "Answers": ("distance from training", [effect("probability"), effect("prediction")]),
+        "Probabilities": ("distance from training", [effect("probability")]),
+        "Labels": ("odds ratio of the label that changed most", [effect("prediction")]),
         "Words": ("Cohen's h of the word that changed most", [effect("terms")]),
         "Quality": ("Cohen's h, above 0 if there are more", [effect("empty"), effect("repeated")]),
     }

@@ -74,7 +74,7 @@ class _AlarmsCalculation(SingleValueCalculation[Alarms]):
             [
                 check.name, check.detail, format_number(check.reference),
                 format_number(check.current), f"{check.effect:.3f}", check.measure,
-                f"{check.threshold:g}", format_p_value(check.p_value),
+                f"{check.threshold:.3g}", format_p_value(check.p_value),
                 "drift" if check.drifted else "",
             ]
             for check in checks
