@@ -96,8 +96,8 @@ docker-up: $(SECRETS) ## Start MLflow with PostgreSQL in containers; ARGS="--pro
 docker-down: $(SECRETS) ## Stop the containers; what they keep stays in their volumes
 	$(COMPOSE) --profile "*" down
 
-clean: ## Remove caches and everything under outputs/
-	rm -rf outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove caches; runs, models and their store under outputs/ stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean ## Remove .venv as well

@@ -3,11 +3,11 @@
 import gc
 import logging
 import os
-import shutil
 import signal
 import sys
 import traceback
 from collections.abc import Callable
+from datetime import datetime
 from errno import EACCES, EDQUOT, EEXIST, EIO, EISDIR, ENAMETOOLONG, ENOSPC, ENOTDIR, EPERM, EROFS
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # Errors of the operating system that say that a path or its disk cannot be used.
 _UNUSABLE = {EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS, EDQUOT, EIO, ENOSPC}
 _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
+# How conf/train.yaml names the folder of a run, after the moment at which its config was composed.
+_FOLDER_NAME = "%Y-%m-%d/%H-%M-%S-%f"
+_STARTED = datetime.now()
 # Objects between two looks for garbage in cycles. There is little of it and much else: with
 # Python's 700, a seventh of a short command's time went into looking.
 _UNTIL_COLLECTED = 100_000
@@ -86,17 +89,14 @@ class Watch:
         What is being done.
     job : Job
         The job. A mistake in one that is not part of a sweep ends the script.
-    discard : bool
-        Whether its folder is then removed, so that nothing half-written is left.
     """
 
-    def __init__(self, title: str, job: Job, *, discard: bool = False) -> None:
+    def __init__(self, title: str, job: Job) -> None:
         from rich.console import Console
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         self._title = title.strip()
         self._job = job
-        self._discard = discard
         console = Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
@@ -121,8 +121,7 @@ class Watch:
     ) -> None:
         self._progress.stop()
         if isinstance(error, SentimentError | OSError) and self._job.sweep is None:
-            if self._discard and isinstance(error, SentimentError):
-                _discard(self._job.folder)
+            _remove_unused(self._job.folder)
             stop_at_mistake(error)
 
     def on_start(self, name: str) -> None:
@@ -141,13 +140,25 @@ class Watch:
             self._progress.console.print(line, style="dim", highlight=False)
 
 
-def _discard(folder: Path) -> None:
-    """Remove the folder of a job, and those of its day and script if nothing else is there."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for parent in list(folder.parents)[:2]:
-        if Path.cwd().is_relative_to(parent) or any(parent.iterdir()):
+def _remove_unused(folder: Path) -> None:
+    """Remove the folder that Hydra made for this run, and those around it, unless they are in use.
+
+    No folder is removed that holds anything, or that somebody else may have made: only one named
+    after a moment at which this process was running, its day's, and that of all trainings.
+    """
+    day = folder.parent
+    try:
+        named = datetime.strptime(f"{day.name}/{folder.name}", _FOLDER_NAME)
+    except ValueError:
+        return
+    if named < _STARTED:
+        return
+    script = [day.parent] if day.parent.name == Path(sys.argv[0]).stem else []
+    for unused in (folder, day, *script):
+        try:
+            unused.rmdir()
+        except OSError:
             return
-        parent.rmdir()
 
 
 def show_training(result: "TrainingResult", store: str | None) -> None:

@@ -23,7 +23,7 @@ def main(cfg: DictConfig) -> None:
     # Not above: a worker of a cluster is sent this function, and has no scripts on its path.
     from _terminal import Watch, show_training
 
-    with Watch(f"train {' '.join(job.overrides)}", job, discard=True) as watch:
+    with Watch(f"train {' '.join(job.overrides)}", job) as watch:
         check_config(cfg)
         from sentiment.training import train
 

@@ -30,10 +30,11 @@ from sentiment.monitoring.reference import FOLDER, make_reference
 from sentiment.pipeline import count_ahead, fit, make_pipeline
 from sentiment.scoring import Answerer
 from sentiment.stages import Stage, StageObserver, Stages
-from sentiment.tracking import Tracker
+from sentiment.tracking import MODEL, RunFolder, Tracker
 
 EVALUATED = ("validation", "test")
 EXAMPLE_ROWS = 3
+LOG = "train.log"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class TrainingResult:
     model : str
         Address of the saved model.
     folder : Path
-        Where the figures and tables are.
+        Where all that the run wrote is: that of the job, or one inside of it.
     """
 
     score: float
@@ -92,9 +93,15 @@ def train(
     Raises
     ------
     SentimentError
-        The config, the data or the tracking store cannot be used.
+        The config, the data or the tracking store cannot be used. Nothing is left in the folder.
     """
-    stages = Stages(observer) if observer else Stages()
+    with RunFolder.claim(job.folder) as folder, folder.logging_to(LOG):
+        return _train(cfg, job, folder, Stages(observer) if observer else Stages(), data)
+
+
+def _train(
+    cfg: DictConfig, job: Job, folder: RunFolder, stages: Stages, data: PreparedData | None
+) -> TrainingResult:
     with stages("configure"):
         _check_settings(cfg)
         dataset = make(cfg, "data", "read")
@@ -133,24 +140,24 @@ def train(
             for name, made in predictions.items():
                 metrics |= {f"{name}/{key}": value for key, value in score(made).items()}
         with stages("draw figures"):
-            _save_results(job.folder, pipeline, predictions, data)
+            _save_results(folder, pipeline, predictions, data)
         with stages("keep reference"):
             known = predictions["validation"]
             reference = make_reference(
                 pipeline, data.validation["text"], known, data.report, cfg.seed
             )
-            reference.save(job.folder / FOLDER)
+            folder.include(reference.save(folder.path / FOLDER))
         run.log_metrics(metrics)
         with stages("save model"):
             example = pd.DataFrame({"text": data.train["text"].iloc[:EXAMPLE_ROWS]})
-            address, path = run.log_model(pipeline, example, job.folder)
+            address, path = run.log_model(pipeline, example, folder)
         with stages("rehearse deployment"):
             late = _rehearse(path, data.validation, predictions["validation"])
         late |= _stage_metrics(stages.done)
         run.log_metrics(late)
         metrics |= late
-        (job.folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-        run.log_folder(job.folder)
+        folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        run.log_files(folder.path, [name for name in folder.files if name != MODEL])
     return TrainingResult(
         score=metrics[f"validation/{cfg.optimize}"],
         metrics=metrics,
@@ -159,7 +166,7 @@ def train(
         pipeline=pipeline,
         run_id=run.id,
         model=address,
-        folder=job.folder,
+        folder=folder.path,
     )
 
 
@@ -195,24 +202,22 @@ def _tags(dataset: Dataset, data: PreparedData, job: Job) -> dict[str, str]:
 
 
 def _save_results(
-    folder: Path, pipeline: Pipeline, predictions: dict[str, Predictions], data: PreparedData
+    folder: RunFolder, pipeline: Pipeline, predictions: dict[str, Predictions], data: PreparedData
 ) -> None:
     """Write figures, scores of all rows, terms and the quality report into `folder`."""
     from sentiment.figures import save_figures, save_terms_figure
 
-    figures = folder / "figures"
     for split, made in predictions.items():
-        save_figures(made, split, figures)
+        folder.include(save_figures(made, split, folder.path / "figures"))
         excerpts = getattr(data, split)["text"].str[:EXCERPT]
         table = made.to_frame().assign(excerpt=excerpts.to_numpy())
-        path = folder / scores_file(split)
-        path.parent.mkdir(exist_ok=True)
-        table.to_parquet(path, compression="zstd")
+        table.to_parquet(folder.add(scores_file(split)), compression="zstd")
     terms = telling_terms(pipeline)
     if terms is not None:
-        terms.to_csv(folder / "terms.csv", index=False)
-        save_terms_figure(terms, figures / "terms.png")
-    (folder / "quality.json").write_text(json.dumps(data.report.to_dict(), indent=2) + "\n")
+        terms.to_csv(folder.add("terms.csv"), index=False)
+        save_terms_figure(terms, folder.add("figures/terms.png"))
+    report = json.dumps(data.report.to_dict(), indent=2)
+    folder.add("quality.json").write_text(report + "\n")
 
 
 def _rehearse(path: Path, validation: pd.DataFrame, expected: Predictions) -> dict[str, float]:

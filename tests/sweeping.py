@@ -74,7 +74,8 @@ def read_winner(folder: Path) -> dict[str, Any]:
     """Return which job of the sweep in `folder` won, with the metrics it then had."""
     winner = folder / "winner"
     facts: dict[str, Any] = json.loads((winner / "job.json").read_text())
-    return facts | {"metrics": json.loads((winner / "metrics.json").read_text())}
+    metrics = winner / facts["folder"] / "metrics.json"
+    return facts | {"metrics": json.loads(metrics.read_text())}
 
 
 def read_lines(stdout: str) -> Iterator[tuple[int, float | str]]:

@@ -59,6 +59,31 @@ def test_room_is_made_of_our_own_entries_only(tmp_path: Path) -> None:
     assert all(path.exists() for path in foreign)
 
 
+def test_folders_named_like_entries_are_not_taken_for_them(tmp_path: Path) -> None:
+    """Names of hexadecimal digits are those of many caches and stores."""
+    fit_films(tmp_path)
+    (entry,) = find_corpora(tmp_path)
+    foreign = [
+        tmp_path / "0123456789abcdef" / ("0" * 32) / "thesis.txt",
+        tmp_path / "0123456789abcdef" / ("1" * 32) / "manifest.json",
+        entry.parent / ("2" * 32) / "deep" / "a.npy",
+        entry / "notes.txt",
+        entry / "mine" / "b.npy",
+        next(entry.glob("ngrams-*")) / "c.npy",
+    ]
+    for path in foreign:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('{"not": "ours"}')
+    forget()
+    recall(tmp_path, ["another film"], CountVectorizer(), most_bytes=1)
+    assert all(path.read_text() == '{"not": "ours"}' for path in foreign)
+    left = [path for path in entry.rglob("*") if path.is_file() and path not in foreign]
+    assert left == []
+    forget()
+    assert fit_films(tmp_path) == fit_films(None)
+    assert (entry / "manifest.json").is_file()
+
+
 def test_the_folder_is_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         (tmp_path / "file").write_text("not ours")

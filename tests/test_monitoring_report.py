@@ -89,7 +89,7 @@ def test_drift_is_told_in_every_way(place: Place, drifted: MonitoringResult) -> 
     assert drifted.model.run_id == place.trained.run_id
     assert (drifted.read, drifted.compared, drifted.rejected) == (1200, 1200, 0)
     assert drifted.reference_rows == len(place.trained.data.validation)
-    names = ["drift.json", "report.html", "report.json"]
+    names = ["drift.json", "report.html", "report.json", "run.json"]
     assert sorted(path.name for path in drifted.folder.iterdir()) == names
 
     document = json.loads((drifted.folder / "drift.json").read_text())
@@ -153,7 +153,12 @@ def test_rows_like_those_of_training_are_no_drift(place: Place) -> None:
     seen = pd.concat([place.trained.data.train["text"], place.trained.data.validation["text"]])
     later = later[~later["text"].isin(seen)].drop(columns="label")
     path = place.predict(later, "reviews.parquet", "deploy.format=jsonl")
-    result = place.monitor(path, "sample=2000", "workspace=null", f"output={place.folder / 'same'}")
+    own = place.folder / "same" / "drift.json"
+    own.parent.mkdir()
+    own.write_text("a person's own")
+    result = place.monitor(path, "sample=2000", "workspace=null", f"output={own.parent}")
+    assert result.folder.parent == own.parent
+    assert own.read_text() == "a person's own"
     assert result.comparison.drifted == []
     assert result.comparison.performance is None
     assert (result.read, result.compared) == (len(later), 2000)

@@ -118,6 +118,19 @@ def test_a_threshold_is_typed_as_a_number(
     assert written["prediction"].tolist() == ["negative", "negative"]
 
 
+def test_a_page_replaces_no_file_unless_it_may(
+    starter: Starter, tmp_path: Path, trained: subprocess.CompletedProcess[str]
+) -> None:
+    (tmp_path / "notes.html").write_text("mine")
+    words = ["text=Good fun", "output=notes.html"]
+    done = starter.run(tmp_path, "explain", *words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("explain.py: 'notes.html' is already there and is not over")
+    assert (tmp_path / "notes.html").read_text() == "mine"
+    assert starter.run(tmp_path, "explain", *words, "overwrite=true").returncode == 0
+    assert "Why this is" in (tmp_path / "notes.html").read_text()
+
+
 def test_help_says_what_can_be_typed(run_script: Run) -> None:
     done = run_script("train", "--help")
     assert done.returncode == 0

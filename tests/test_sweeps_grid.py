@@ -125,7 +125,7 @@ class TestWholeGrid:
     def test_jobs_leave_a_result_and_no_more(self, grid: Ran) -> None:
         for number in range(4):
             left = {path.name for path in (grid.sweep / str(number)).iterdir()}
-            assert left - {"train.log"} == {"result.json", ".hydra"}
+            assert left - {"train.log"} == {"result.json"}
         assert {path.name for path in grid.folder.iterdir()} == {"outputs"}
         assert not (grid.folder / "outputs" / "train").exists()
 

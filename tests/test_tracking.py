@@ -324,6 +324,16 @@ def test_a_store_that_is_made_in_part_is_made_anew(tmp_path: Path) -> None:
     assert {path.name for path in new.iterdir()} == {".mlflow.db.lock", "mlflow.db"}
 
 
+def test_files_beside_a_new_store_stay(tmp_path: Path) -> None:
+    names = [".mlflow.db.drafts", ".mlflow.db.draft.txt", ".mlflow.db.draft-2", ".other.db.draft"]
+    for name in [*names, ".mlflow.db.lock"]:
+        (tmp_path / name).write_text("mine")
+    MlflowTracker(f"sqlite:///{tmp_path}/mlflow.db", "x", "y").open()
+    for name in [*names, ".mlflow.db.lock"]:
+        assert (tmp_path / name).read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {*names, ".mlflow.db.lock", "mlflow.db"}
+
+
 def test_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
     def start(_: int) -> int:
         return subprocess.run(TRACKING, cwd=tmp_path, check=False, capture_output=True).returncode

@@ -132,15 +132,18 @@ def compare_contenders(
         result = ComparisonResult(comparison, looks, decisions, folder, record.id)
         table = describe(result) | {"command": tags.get("command", "")}
         write_json(table, folder / TABLE)
+        files = [TABLE, PAGE]
         for duel in comparison.duels:
-            name = f"disagreements_{duel.first.key}_{duel.second.key}.csv"
-            duel.list_disagreements().to_csv(folder / name, index=False)
+            files.append(f"disagreements_{duel.first.key}_{duel.second.key}.csv")
+            duel.list_disagreements().to_csv(folder / files[-1], index=False)
         write_page(comparison, table, folder / PAGE)
-        _log(record, result, cfg)
+        _log(record, result, cfg, files)
     return result
 
 
-def _log(record: RunRecord, result: ComparisonResult, cfg: DictConfig) -> None:
+def _log(
+    record: RunRecord, result: ComparisonResult, cfg: DictConfig, files: Sequence[str]
+) -> None:
     comparison = result.comparison
     record.log_params(
         {f"run_{one.key}": one.run.id for one in comparison.contenders}
@@ -154,7 +157,7 @@ def _log(record: RunRecord, result: ComparisonResult, cfg: DictConfig) -> None:
         metrics |= {f"{pair}/{name}": one.value for name, one in duel.differences.items()}
         metrics |= {f"{pair}/{name}_p": p for name, p in duel.p.items()}
     record.log_metrics(metrics)
-    record.log_folder(result.folder)
+    record.log_files(result.folder, files)
 
 
 def _list_names(cfg: DictConfig) -> list[str]:

@@ -72,6 +72,7 @@ class ExplainConfig:
     tracking: Any = MISSING
     text: str = MISSING
     output: str | None = None
+    overwrite: bool = False
     outputs: str = "outputs"
 
 
@@ -207,10 +208,10 @@ def register_schemas() -> None:
     OmegaConf.register_resolver("in_sweep", _in_sweep, replace=True)
 
 
-def _in_sweep(value: str) -> str | None:
-    """Return `value` in a sweep and nothing else: what one job alone would not gain from."""
+def _in_sweep(value: Any, otherwise: Any = None) -> Any:
+    """Return `value` in a sweep, where several jobs may use it, and `otherwise` in a single run."""
     sweeping = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-    return value if sweeping else None
+    return value if sweeping else otherwise
 
 
 def compose(primary: str, overrides: list[str] | None = None) -> DictConfig:

@@ -16,7 +16,7 @@ class Job:
     Attributes
     ----------
     folder : Path
-        Its own folder for what it makes.
+        Where its files go. A folder that already holds something gets a new one inside for them.
     choices : dict of str to str
         The config file chosen in each group, such as ``{"model": "svm"}``.
     overrides : list of str

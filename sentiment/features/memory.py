@@ -132,7 +132,7 @@ class CountMemory:
         return [
             path
             for path in self.folder.glob("*/*")
-            if _is_name(path.name, 32) and _is_name(path.parent.name, 16)
+            if _is_name(path.name, 32) and _is_name(path.parent.name, 16) and storage.is_entry(path)
         ]
 
     def _count(self, found: _Found, settings: Settings) -> Recalled:

@@ -5,10 +5,9 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,7 +165,7 @@ def make_room(groups: list[Path], most_bytes: int) -> None:
     for group in sorted(groups[1:], key=used.__getitem__):
         if total <= most_bytes:
             return
-        shutil.rmtree(group, ignore_errors=True)
+        _remove(group)
         total -= sizes[group]
 
 
@@ -187,7 +186,7 @@ def _remember(entry: Entry) -> None:
 @contextmanager
 def _locked(entry: Path) -> Iterator[None]:
     """Hold the lock of `entry`, which the system takes back from a process that dies."""
-    with (entry.parent / f".{entry.name}.lock").open("w") as file:
+    with _lock_file(entry).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -196,25 +195,70 @@ def _write(entry: Path, arrays: Arrays) -> None:
     """Write `arrays` so that they appear at once, or not at all; the lock must be held."""
     prefix = f".{entry.name}.new-"
     for left in entry.parent.glob(f"{prefix}*"):  # by a process that was killed
-        shutil.rmtree(left, ignore_errors=True)
+        _remove(left, arrays)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=entry.parent))
     try:
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array, allow_pickle=False)
         manifest = {name: _digest(array) for name, array in arrays.items()}
         (folder / _MANIFEST).write_text(json.dumps(manifest))
-        shutil.rmtree(entry, ignore_errors=True)  # what is there is damaged
-        folder.rename(entry)
+        _remove(entry, arrays)  # what is there is damaged
+        if not entry.is_dir():
+            folder.rename(entry)
+            return
+        # Files that are not ours are in there. Nobody reads arrays before there is a manifest.
+        for name in (*(f"{name}.npy" for name in arrays), _MANIFEST):
+            (folder / name).rename(entry / name)
+        folder.rmdir()
     except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder, arrays)
         raise
+
+
+def is_entry(folder: Path) -> bool:
+    """Return whether `folder` holds an entry, rather than files of somebody else."""
+    return _STAMP in _read_manifest(folder)
+
+
+def _remove(entry: Path, names: Iterable[str] = ()) -> None:
+    """Remove the entry in a folder and those inside of it; files that are not theirs stay.
+
+    Parameters
+    ----------
+    entry : Path
+        The folder, which is removed if nothing else is in it.
+    names : iterable of str
+        Arrays that are part of it even if its manifest is lost.
+    """
+    for inner in filter(is_entry, entry.glob("*/")):
+        _remove(inner)
+        _lock_file(inner).unlink(missing_ok=True)
+    arrays = {*names, *_read_manifest(entry)}
+    with suppress(OSError):
+        for name in (_MANIFEST, *(f"{name}.npy" for name in arrays)):
+            (entry / name).unlink(missing_ok=True)
+        entry.rmdir()
+
+
+def _lock_file(entry: Path) -> Path:
+    return entry.parent / f".{entry.name}.lock"
+
+
+def _read_manifest(entry: Path) -> dict[str, str]:
+    """Return the digests of the arrays of an entry by name; nothing if that cannot be read."""
+    try:
+        manifest = json.loads((entry / _MANIFEST).read_text())
+    except (OSError, ValueError):
+        return {}
+    names = list(manifest) if isinstance(manifest, dict) else []
+    return {name: manifest[name] for name in names if name.replace("-", "").isalnum()}
 
 
 def _read(entry: Path) -> Arrays | None:
     """Return the arrays that were written, mapped into memory, or None if they are not the same."""
+    manifest = _read_manifest(entry)
     try:
-        manifest = json.loads((entry / _MANIFEST).read_text())
-        arrays = _map(entry, [name for name in manifest if name.replace("-", "").isalnum()])
+        arrays = _map(entry, list(manifest))
         if all(_digest(arrays[name]) == digest for name, digest in manifest.items()):
             return arrays
     except _DAMAGE:

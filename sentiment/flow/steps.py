@@ -89,7 +89,6 @@ class Steps:
         cfg = self._compose("train", words)
         now = datetime.now().astimezone().strftime(_FOLDER)
         folder = Path(cfg.outputs, "train", now)
-        folder.mkdir(parents=True)
         result = train(cfg, Job(folder, overrides=words))
         if result.run_id is None:
             raise StepFailedError("train", "the run is not tracked; a flow needs tracking=mlflow")

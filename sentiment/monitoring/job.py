@@ -29,7 +29,7 @@ from sentiment.monitoring.descriptors import TextReader, find_wording
 from sentiment.monitoring.reference import FOLDER, Reference, load_reference
 from sentiment.monitoring.views import list_metrics, make_document
 from sentiment.stages import Stage, StageObserver, Stages
-from sentiment.tracking import ModelChoice, Tracker
+from sentiment.tracking import ModelChoice, RunFolder, Tracker
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,8 @@ class MonitoringResult:
     reference_rows : int
         Rows that they were compared with.
     folder : Path
-        Where ``report.html``, ``report.json`` (Evidently's) and ``drift.json`` are.
+        Where ``report.html``, ``report.json`` (Evidently's) and ``drift.json`` are: the output
+        folder, or a new one inside of it if that held something.
     workspace : Path or None
         The Evidently workspace that the report was added to.
     stages : list of Stage
@@ -85,7 +86,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     stages = Stages(observer) if observer else Stages()
     _check_settings(cfg)
     tracker: Tracker = make(cfg, "tracking", "start", "find_model")
-    path, folder = Path(cfg.current).expanduser(), Path(cfg.output).expanduser()
+    path = Path(cfg.current).expanduser()
     source = open_input(path, cfg.encoding, cfg.sep, setting="current")
     told = _read_report(path)
     remembered = told["job"].get("text_column") if told else None
@@ -108,6 +109,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         )  # fmt: skip
     facts = _describe(path, choice, current, reference, cfg)
     workspace = Path(cfg.workspace).expanduser() if cfg.workspace else None
+    folder = RunFolder.claim(Path(cfg.output).expanduser())
     with stages("report"):
         _write_reports(folder, workspace, cfg.project, reference, comparison, facts)
     with stages("track"):
@@ -115,7 +117,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         tracker.open()
         with tracker.start(f"monitor {path.name}", tags) as run:
             run.log_metrics({"rows": float(current.read)} | list_metrics(comparison))
-            run.log_folder(folder)
+            run.log_files(folder.path, folder.files)
     return MonitoringResult(
         comparison=comparison,
         model=choice,
@@ -123,7 +125,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         compared=len(current.rows),
         rejected=current.rejected,
         reference_rows=len(reference.rows),
-        folder=folder,
+        folder=folder.path,
         workspace=workspace,
         stages=stages.done,
     )
@@ -259,7 +261,7 @@ def _describe(
 
 
 def _write_reports(
-    folder: Path, workspace: Path | None, project: str, reference: Reference,
+    folder: RunFolder, workspace: Path | None, project: str, reference: Reference,
     comparison: Comparison, facts: dict[str, Any],
 ) -> None:  # fmt: skip
     # Evidently reports its own use to its makers unless it is told not to.
@@ -268,12 +270,11 @@ def _write_reports(
     with warnings.catch_warnings(action="ignore"):
         from sentiment.monitoring.reports import add_to_workspace, make_report
 
-    folder.mkdir(parents=True, exist_ok=True)
     document = json.dumps(make_document(comparison, facts), indent=2)
-    (folder / "drift.json").write_text(f"{document}\n")
+    folder.add("drift.json").write_text(f"{document}\n")
     name = Path(facts["current"]).name
     report = make_report(reference, comparison, name, tags=[facts["model"]["run_id"]])
-    report.save_html(str(folder / "report.html"))
-    report.save_json(str(folder / "report.json"))
+    report.save_html(str(folder.add("report.html")))
+    report.save_json(str(folder.add("report.json")))
     if workspace is not None:
         add_to_workspace(workspace, project, report)

@@ -80,8 +80,8 @@ class Reference:
         unsure = [UNSURE] if rule.least_confidence > 0 else []
         return replace(self, rows=rows, classes=[*self.classes, *unsure])
 
-    def save(self, folder: Path) -> None:
-        """Write two small files into `folder`, which is made."""
+    def save(self, folder: Path) -> list[Path]:
+        """Write two small files into `folder`, which is made; return their paths."""
         folder.mkdir(parents=True, exist_ok=True)
         facts = {"classes": self.classes, "words": self.words, "source": self.source}
         rows = pa.Table.from_pandas(self.rows, preserve_index=False)
@@ -89,6 +89,7 @@ class Reference:
         pq.write_table(rows.replace_schema_metadata(metadata), folder / _ROWS, compression="zstd")
         terms = pa.table({"term": self.terms.index.astype(str), "rows": self.terms.to_numpy()})
         pq.write_table(terms, folder / _TERMS, compression="zstd")
+        return [folder / _ROWS, folder / _TERMS]
 
 
 def make_reference(

@@ -9,7 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from sentiment.config import make
-from sentiment.errors import EmptyDataError
+from sentiment.errors import EmptyDataError, OutputExistsError
 from sentiment.explanation import TextExplanation, explain_text
 from sentiment.explanation.page import write_page
 from sentiment.files.pipes import PIPE
@@ -54,11 +54,13 @@ def explain(cfg: DictConfig) -> ExplanationResult:
     text = sys.stdin.read() if cfg.text == PIPE else cfg.text
     if not text.strip():
         raise EmptyDataError("'text'", "there is nothing in it")
+    page = Path(cfg.output or Path(cfg.outputs, "explanations", _name_page(text))).expanduser()
+    if cfg.output is not None and page.exists() and not cfg.overwrite:
+        raise OutputExistsError(page)
     scorer: BatchScorer = make(cfg, "deploy", "score")
     tracker: Tracker = make(cfg, "tracking", "find_model")
     choice = choose_model(scorer, tracker, state=None)
     found = explain_text(load_model(choice.path), text)
-    page = Path(cfg.output or Path(cfg.outputs, "explanations", _name_page(text))).expanduser()
     page.parent.mkdir(parents=True, exist_ok=True)
     run = f"{choice.run_name}, run {choice.run_id}" if choice.run_id else str(choice.path)
     page.write_text(write_page(found, [f"model {choice.uri}", run, choice.why]))

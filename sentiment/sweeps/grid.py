@@ -104,8 +104,8 @@ def _run(
     runner = JobRunner(folder, hydra.launch, hydra.compose, session.take, lambda: None)
     with session.keeping(hydra.describe_command()):
         runner.run(partial(next, iter(left), None))
-        best = session.best
-        if best is not None and read_winner(folder) != best.number:
+        best, winner = session.best, read_winner(folder)
+        if best is not None and (winner is None or winner.number != best.number):
             overrides = list(points[best.number])
             session.train_winner(best.number, overrides, *hydra.compose(overrides))
     check_failures(session.failed, len(points))

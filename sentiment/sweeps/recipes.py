@@ -1,5 +1,6 @@
 """How a trial is trained by itself: as a command line, and as a file in conf/experiment."""
 
+import os
 import re
 import shlex
 import tempfile
@@ -181,9 +182,16 @@ def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite:
     text = describe_experiment(name, recipe.overrides, about)
     _check_experiment(text, recipe.settings)
     path.parent.mkdir(exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    if overwrite:
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+        return path
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:  # it was not there a moment ago
+        raise ExperimentExistsError(path) from None
     return path
 
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sentiment.sweeps.state import log, read_state, set_aside, was_set_aside, write_state
 
@@ -99,11 +99,22 @@ def list_lost(folder: Path) -> list[int]:
     return sorted({int(home.name) for home in homes if was_set_aside(home / _NAME)})
 
 
-def read_winner(folder: Path, *, keep: bool = False) -> int | None:
-    """Return the job of the sweep in `folder` that was trained in full, or None."""
+class Winner(NamedTuple):
+    """Job of a sweep that was trained in full, and the folder of its run."""
+
+    number: int
+    folder: Path
+
+
+def read_winner(folder: Path, *, keep: bool = False) -> Winner | None:
+    """Return the winner of the sweep in `folder`, or None if none was trained in full."""
     path = folder / WINNER / "job.json"
-    number = (read_state(path, keep=keep) or {}).get("number")
-    return number if isinstance(number, int) and (path.parent / "metrics.json").is_file() else None
+    facts = read_state(path, keep=keep) or {}
+    number, inside = facts.get("number"), str(facts.get("folder", "."))
+    home = path.parent / Path(inside).name
+    if not isinstance(number, int) or not (home / "metrics.json").is_file():
+        return None
+    return Winner(number, home)
 
 
 def _find_problem(facts: dict[str, Any], name: str) -> str:

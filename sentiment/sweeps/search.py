@@ -118,8 +118,8 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
             overrides = space.write(best.params)
             session.train_winner(best.number, overrides, *hydra.compose(overrides))
             study.keep_winner(best.number)
-            save_study_figures(study.optuna, objectives, session.folder / "figures")
-            record.keep(session.folder / "figures")
+            figures = session.folder / "figures"
+            record.log_files(figures, save_study_figures(study.optuna, objectives, figures))
     check_failures(session.failed, len(session.results))
 
 

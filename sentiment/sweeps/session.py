@@ -169,10 +169,15 @@ class Session:
         """
         self.observer.on_note(f"training #{number} in full, and scoring it on test rows once")
         folder = self.folder / WINNER
-        folder.mkdir(parents=True, exist_ok=True)
         job = Job(folder, choices, overrides, parent=self.record.id)
         result = train(cfg, job, data=read_data(cfg))
-        facts = {"number": number, "run": result.run_id, "command": job.write_command()}
+        facts = {
+            "number": number,
+            "run": result.run_id,
+            "command": job.write_command(),
+            # Another one if an earlier process was killed while it trained the winner.
+            "folder": result.folder.relative_to(folder.absolute()).as_posix(),
+        }
         write_state(folder / "job.json", facts)
         self.record.update(
             {"winner.run": str(result.run_id)},

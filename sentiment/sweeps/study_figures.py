@@ -7,8 +7,11 @@ from typing import Any
 
 from sentiment.sweeps.objectives import Objective
 
+# What plotly writes beside its pages, for all of them.
+_SCRIPT = "plotly.min.js"
 
-def save_study_figures(study: Any, objectives: Sequence[Objective], folder: Path) -> None:
+
+def save_study_figures(study: Any, objectives: Sequence[Objective], folder: Path) -> list[str]:
     """Write history, importances, slices and parallel coordinates of `study` into `folder`.
 
     Parameters
@@ -19,6 +22,11 @@ def save_study_figures(study: Any, objectives: Sequence[Objective], folder: Path
         What it looked for; of several, the front is drawn too.
     folder : Path
         Each figure is a PNG and an HTML page there, which share one script and need no network.
+
+    Returns
+    -------
+    list of str
+        Names of the files.
     """
     from matplotlib import pyplot as plt
     from optuna import visualization as pages
@@ -27,6 +35,7 @@ def save_study_figures(study: Any, objectives: Sequence[Objective], folder: Path
     folder.mkdir(parents=True, exist_ok=True)
     plt.switch_backend("agg")
     names = ["optimization_history", "param_importances", "slice", "parallel_coordinate"]
+    drawn = []
     targets: dict[str, Any] = {"target_name": objectives[0].name}
     if len(objectives) > 1:
         targets["target"] = lambda trial: trial.values[0]
@@ -40,12 +49,15 @@ def save_study_figures(study: Any, objectives: Sequence[Objective], folder: Path
             axes = draw(study, **targets)
             _save_picture(axes, folder / f"{name}.png")
             _save_page(getattr(pages, f"plot_{name}")(study, **targets), folder / f"{name}.html")
+            drawn.append(name)
         if len(objectives) > 1:
             shown = [objective.name for objective in objectives]
             axes = pictures.plot_pareto_front(study, target_names=shown)
             _save_picture(axes, folder / "pareto_front.png")
             page = pages.plot_pareto_front(study, target_names=shown)
             _save_page(page, folder / "pareto_front.html")
+            drawn.append("pareto_front")
+    return [f"{name}{ending}" for name in drawn for ending in (".png", ".html")] + [_SCRIPT]
 
 
 def _has_choice(study: Any) -> bool:

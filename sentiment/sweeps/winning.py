@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from sentiment.sweeps.reading import StoredStudy, read_study
 from sentiment.sweeps.recipes import Recipe, find_recipe, write_experiment
-from sentiment.sweeps.results import WINNER, JobResult, read_result, read_winner
+from sentiment.sweeps.results import JobResult, read_result, read_winner
 from sentiment.sweeps.spaces import read_setting
 from sentiment.sweeps.state import read_state
 
@@ -142,8 +142,9 @@ def _read_metrics(
     if result is None:
         return {o.metric: value for o, value in zip(study.objectives, best.values, strict=True)}
     metrics = dict(result.metrics)
-    if read_winner(study.folder, keep=True) == best.number:
-        known = read_state(study.folder / WINNER / "metrics.json", keep=True) or {}
+    winner = read_winner(study.folder, keep=True)
+    if winner is not None and winner.number == best.number:
+        known = read_state(winner.folder / "metrics.json", keep=True) or {}
         metrics |= {key: value for key, value in known.items() if key.startswith("test/")}
     return metrics
 

@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.errors import RunNotFoundError
 from sentiment.model_files import save_model
+from sentiment.tracking.folder import MODEL, RunFolder
 from sentiment.tracking.records import ModelChoice, RunRecord, SweepRecord, Tracker
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ class _UntrackedRun(RunRecord):
     id = None
 
     def log_model(
-        self, pipeline: Pipeline, example: pd.DataFrame, folder: Path
+        self, pipeline: Pipeline, example: pd.DataFrame, folder: RunFolder
     ) -> tuple[str, Path]:
-        path = folder / "model.skops"
+        path = folder.add(MODEL)
         save_model(pipeline, path)
         return str(path), path

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from sentiment.tracking.folder import RunFolder
+
 if TYPE_CHECKING:
     from sentiment.tracking.registry import MlflowRegistry
 
@@ -89,12 +91,12 @@ class RunRecord(Protocol):
         """Keep `text` as a file called `name`."""
         return
 
-    def log_folder(self, folder: Path) -> None:
-        """Keep all files in `folder`."""
+    def log_files(self, folder: Path, names: Sequence[str]) -> None:
+        """Keep the files `names`, paths relative to `folder`, under the same paths."""
         return
 
     def log_model(
-        self, pipeline: Pipeline, example: pd.DataFrame, folder: Path
+        self, pipeline: Pipeline, example: pd.DataFrame, folder: RunFolder
     ) -> tuple[str, Path]:
         """Keep the fitted `pipeline`; return its address and its skops file.
 
@@ -104,8 +106,8 @@ class RunRecord(Protocol):
             Fitted.
         example : DataFrame
             A few rows of its input.
-        folder : Path
-            The folder of the job, for a record that has no place of its own.
+        folder : RunFolder
+            The folder of the run, for a record that has no place of its own.
         """
         raise NotImplementedError
 
@@ -156,8 +158,8 @@ class SweepRecord(Protocol):
         """Record how far the sweep is."""
         return
 
-    def keep(self, folder: Path) -> None:
-        """Keep all files in `folder`."""
+    def log_files(self, folder: Path, names: Sequence[str]) -> None:
+        """Keep the files `names`, paths relative to `folder`, under the same paths."""
         return
 
     def end(self, *, complete: bool) -> None:

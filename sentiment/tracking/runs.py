@@ -1,9 +1,9 @@
 """The run that is being recorded in an MLflow store."""
 
 import hashlib
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from sklearn.pipeline import Pipeline
@@ -11,7 +11,11 @@ from sklearn.pipeline import Pipeline
 from sentiment import provenance
 from sentiment.errors import UntrustedModelError
 from sentiment.model_files import TRUSTED_TYPES, make_savable
+from sentiment.tracking.folder import RunFolder
 from sentiment.tracking.records import RunRecord
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 # What another process needs to load a model; the cleaning steps are the standard library's.
 _MODEL_REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
@@ -55,6 +59,13 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def log_files(client: "MlflowClient", run_id: str, folder: Path, names: Sequence[str]) -> None:
+    """Keep the files `names`, paths relative to `folder`, under the same paths."""
+    for name in names:
+        inside = str(PurePosixPath(name).parent)
+        client.log_artifact(run_id, str(folder / name), None if inside == "." else inside)
+
+
 class MlflowRun(RunRecord):
     """The run that is active in MLflow.
 
@@ -63,6 +74,8 @@ class MlflowRun(RunRecord):
     run_id : str
         Its id.
     """
+
+    id: str
 
     def __init__(self, run_id: str) -> None:
         import mlflow
@@ -98,12 +111,12 @@ class MlflowRun(RunRecord):
         """Keep `text` as a file called `name`."""
         self._mlflow.log_text(provenance.hide_passwords(text), name)
 
-    def log_folder(self, folder: Path) -> None:
-        """Keep all files in `folder`."""
-        self._mlflow.log_artifacts(str(folder))
+    def log_files(self, folder: Path, names: Sequence[str]) -> None:
+        """Keep the files `names`, paths relative to `folder`, under the same paths."""
+        log_files(self._mlflow.MlflowClient(), self.id, folder, names)
 
     def log_model(
-        self, pipeline: Pipeline, example: pd.DataFrame, folder: Path
+        self, pipeline: Pipeline, example: pd.DataFrame, folder: RunFolder
     ) -> tuple[str, Path]:
         """Keep the fitted `pipeline`; return its address and its skops file."""
         from mlflow.models import ModelSignature

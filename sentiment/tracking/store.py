@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _TRAIN_FIRST = "Train a model first: python scripts/train.py."
+# What sqlite keeps of a database: the file, and beside it what it needs to undo or redo.
+_SQLITE_FILES = ("", "-journal", "-wal", "-shm")
 # MLflow's own settings, for whoever has not set them.
 _ENVIRONMENT = {
     # A server that is not there should not be asked for minutes (seven tries by default).
@@ -259,7 +261,7 @@ def _one_at_a_time(database: Path | None) -> Iterator[None]:
     import fcntl
 
     database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(f".{database.name}.lock").open("w") as lock:
+    with database.with_name(f".{database.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -269,10 +271,17 @@ def _make_whole(database: Path) -> None:
     import mlflow
 
     draft = database.with_name(f".{database.name}.draft")
-    for left in database.parent.glob(f"{draft.name}*"):
-        left.unlink()
+    for ending in _SQLITE_FILES:  # of a process that was killed
+        draft.with_name(f"{draft.name}{ending}").unlink(missing_ok=True)
     mlflow.MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
-    draft.replace(database)
+    # Unlike a renamed file, a link replaces none that somebody has put there in the meantime.
+    try:
+        os.link(draft, database)
+    except FileExistsError:
+        pass
+    except OSError:  # the file system has no links
+        draft.replace(database)
+    draft.unlink(missing_ok=True)
 
 
 def _describe(uri: str, run: "Run", why: str) -> ModelChoice:

@@ -1,11 +1,13 @@
 """The runs of a sweep and its jobs in an MLflow store."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment import provenance
 from sentiment.tracking.records import SweepRecord
+from sentiment.tracking.runs import log_files
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -120,9 +122,9 @@ class MlflowSweep(SweepRecord):
             tags=[RunTag(k, v[:5000]) for k, v in provenance.make_public(tags).items()],
         )
 
-    def keep(self, folder: Path) -> None:
-        """Keep all files in `folder`."""
-        self._client.log_artifacts(str(self.id), str(folder))
+    def log_files(self, folder: Path, names: Sequence[str]) -> None:
+        """Keep the files `names`, paths relative to `folder`, under the same paths."""
+        log_files(self._client, str(self.id), folder, names)
 
     def end(self, *, complete: bool) -> None:
         """End the run; one that is not complete can be gone on with."""

@@ -1,0 +1,249 @@
+"""What belongs to others is neither removed, nor overwritten, nor recorded."""
+
+import json
+import logging
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Barrier
+
+import mlflow
+import pytest
+from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+from starting import Starter
+
+from sentiment.config import Job, compose
+from sentiment.errors import ConfigError, FitError
+from sentiment.tracking import RunFolder
+from sentiment.training import train
+
+QUICK = ["data=rotten_tomatoes", "data.limit=300", "features=tfidf_unigram"]
+TYPO = ["data=csv", "data.path=typo.csv"]
+FIGURES = [
+    f"figures/{split}_{name}.png"
+    for split in ("test", "validation")
+    for name in ("confusion", "precision_recall", "reliability", "roc")
+]
+# All that a training leaves in its folder, the model apart.
+WRITTEN = {
+    "config.yaml",
+    "overrides.txt",
+    "versions.json",
+    "metrics.json",
+    "quality.json",
+    "terms.csv",
+    "figures/terms.png",
+    *FIGURES,
+    "scores/validation.parquet",
+    "scores/test.parquet",
+    "reference/rows.parquet",
+    "reference/terms.parquet",
+}
+# Files of a person that have the names of those that a run, or Hydra, writes.
+OWN = ["thesis.txt", "metrics.json", "train.log", ".hydra/config.yaml", "figures/test_roc.png"]
+
+
+def snapshot(folder: Path) -> dict[str, bytes | None]:
+    """Return the content of all files in `folder`, and None for each folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+def write_own(folder: Path) -> dict[str, bytes | None]:
+    for name in OWN:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"my {name}")
+    return snapshot(folder)
+
+
+names = st.lists(
+    st.lists(st.sampled_from(["a", "b", "run.json", "metrics.json"]), min_size=1, max_size=3),
+    max_size=6,
+)
+
+
+@given(before=names, written=names, during=names, depth=st.integers(0, 2))
+def test_only_what_a_run_wrote_is_removed(
+    before: list[list[str]], written: list[list[str]], during: list[list[str]], depth: int
+) -> None:
+    def put(folder: Path, parts: list[str], text: str) -> None:
+        path = folder.joinpath(*(f"{part}.d" for part in parts[:-1]), parts[-1])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    with TemporaryDirectory() as home:
+        for parts in before:
+            put(Path(home), parts, "mine")
+        wanted = Path(home).joinpath(*["in.d"] * depth)
+        expected = snapshot(Path(home))
+        folder = RunFolder.claim(wanted)
+        assert {k: v for k, v in snapshot(Path(home)).items() if k in expected} == expected
+        assert not set(folder.files)
+        for parts in written:
+            put(folder.path, ["run", *parts], "the run's")
+            folder.include(
+                [folder.path.joinpath("run.d", *(f"{p}.d" for p in parts[:-1]), parts[-1])]
+            )
+        for parts in during:
+            put(folder.path, ["other", *parts], "somebody else's")
+        kept = {
+            name: text
+            for name, text in snapshot(Path(home)).items()
+            if text == b"somebody else's" or name in expected
+        }
+        folder.discard()
+        assert {
+            k: v for k, v in snapshot(Path(home)).items() if v is not None or k in expected
+        } == kept
+        if not during:
+            assert snapshot(Path(home)) == expected
+
+
+def test_of_many_that_want_a_folder_each_gets_its_own(tmp_path: Path) -> None:
+    count = 8
+    start = Barrier(count)
+
+    def claim(_: int) -> Path:
+        start.wait()
+        folder = RunFolder.claim(tmp_path / "same")
+        folder.add("mine.txt").write_text(str(folder.path))
+        return folder.path
+
+    with ThreadPoolExecutor(count) as pool:
+        claimed = list(pool.map(claim, range(count)))
+    assert len(set(claimed)) == count
+    assert all((path / "mine.txt").read_text() == str(path) for path in claimed)
+    assert {path.parent for path in claimed} <= {tmp_path, tmp_path / "same"}
+
+
+def test_a_log_is_listed_once_there_is_one(tmp_path: Path) -> None:
+    folder = RunFolder.claim(tmp_path)
+    with folder.logging_to("train.log"):
+        assert folder.files == []
+        logging.getLogger("some.module").warning("so it goes")
+        assert folder.files == ["train.log"]
+    logging.getLogger("some.module").warning("after the end")
+    text = (tmp_path / "train.log").read_text()
+    assert text.endswith("][some.module][WARNING] so it goes\n")
+    assert text.count("\n") == 1
+    folder.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_stays(starter: Starter, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = starter.run(tmp_path, "train", *TYPO, "hydra.run.dir=empty")
+    assert done.returncode == 2, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+@pytest.mark.parametrize("place", [".", "..", "{absolute}"])
+def test_a_mistake_removes_nothing_of_a_person(
+    starter: Starter, tmp_path: Path, place: str
+) -> None:
+    here = tmp_path / "home" / "here"
+    before = {folder: write_own(folder) for folder in (tmp_path / "mine", here.parent, here)}
+    folder = place.format(absolute=tmp_path / "mine")
+    # One is noticed before anything is written, the other when the run has begun.
+    fails_late = [*QUICK, "features.min_df=1000", "tracking=off"]
+    for mistake in (TYPO, fails_late) if place == "." else (TYPO,):
+        done = starter.run(here, "train", *mistake, f"hydra.run.dir={folder}")
+        assert done.returncode == 2, done.stderr
+        assert "Traceback" not in done.stderr
+    for folder, files in before.items():
+        assert {k: v for k, v in snapshot(folder).items() if k in files} == files
+    assert {path.name for path in tmp_path.iterdir()} == {"mine", "home"}
+    assert set(snapshot(here)) == set(before[here])
+
+
+def artifacts(run_id: str) -> set[str]:
+    """Return the files that the store has of a run."""
+    client = mlflow.MlflowClient()
+
+    def walk(folder: str | None) -> set[str]:
+        found = client.list_artifacts(run_id, folder)
+        files = {one.path for one in found if not one.is_dir}
+        return files.union(*(walk(one.path) for one in found if one.is_dir))
+
+    return walk(None) - {"train.log"}
+
+
+def test_a_run_in_a_folder_that_is_in_use_gets_one_of_its_own(store: Path, tmp_path: Path) -> None:
+    """Beside an earlier run, and beside one that is under way."""
+    RunFolder.claim(tmp_path / "under way")
+
+    def run(folder: Path, model: str, features: int) -> Path:
+        words = [*QUICK, f"model={model}", f"features.max_features={features}"]
+        where = [f"outputs={store}", "tracking.experiment=folders"]
+        result = train(compose("train", [*words, *where]), Job(folder, overrides=words))
+        assert result.run_id is not None
+        # A forest has no terms, and is not taken to have those of the run before.
+        absent = {"terms.csv", "figures/terms.png"} if model == "random_forest" else set()
+        assert artifacts(result.run_id) == WRITTEN - absent
+        path = mlflow.artifacts.download_artifacts(
+            run_id=result.run_id, artifact_path="metrics.json"
+        )
+        kept = json.loads(Path(path).read_text())
+        assert kept == json.loads((result.folder / "metrics.json").read_text()) == result.metrics
+        return result.folder
+
+    first = run(tmp_path / "again", "logistic_regression", 100)
+    assert first == tmp_path / "again"
+    told = snapshot(first)
+    second = run(tmp_path / "again", "random_forest", 50)
+    assert second.parent == first
+    assert {k: v for k, v in snapshot(first).items() if k in told} == told
+    assert run(tmp_path / "under way", "logistic_regression", 100).parent == tmp_path / "under way"
+    assert [path.name for path in (tmp_path / "under way").iterdir() if path.is_file()] == [
+        "run.json"
+    ]
+
+
+def test_a_store_may_lie_in_the_folder_of_the_run(store: Path, tmp_path: Path) -> None:
+    """As in README's library lines, and with hydra.job.chdir=true."""
+    outputs = tmp_path / "outputs"
+    for _ in range(2):
+        result = train(compose("train", [*QUICK, f"outputs={outputs}"]), Job(outputs))
+        assert result.run_id is not None
+        assert artifacts(result.run_id) == WRITTEN
+    assert len(list(outputs.rglob("mlflow.db"))) == 1
+
+
+@pytest.mark.parametrize("how", ["hydra.job.chdir=true", "hydra.run.dir=."])
+def test_a_store_in_the_folder_of_the_run_is_not_copied_into_itself(
+    starter: Starter, tmp_path: Path, how: str
+) -> None:
+    before = write_own(tmp_path)
+    for _ in range(1 if "chdir" in how else 2):
+        done = starter.run(tmp_path, "train", *QUICK, how)
+        assert done.returncode == 0, done.stderr
+    assert {k: v for k, v in snapshot(tmp_path).items() if k in before} == before
+    (path,) = tmp_path.rglob("mlflow.db")
+    runs = list((path.parent / "artifacts").glob("*/artifacts"))
+    assert len(runs) == (1 if "chdir" in how else 2)
+    for run in runs:
+        files = {p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()}
+        assert files - {"train.log"} == WRITTEN
+
+
+def test_a_library_call_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    for overrides, error in (
+        (["features.min_df=1000", "tracking=off"], FitError),
+        (["optimize=nonsense"], ConfigError),
+    ):
+        with pytest.raises(error):
+            train(compose("train", [*QUICK, *overrides]), Job(tmp_path / "a" / "b"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_make_clean_removes_caches_only() -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "clean"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ".ruff_cache" in done.stdout
+    assert "outputs" not in done.stdout
