@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import sqlalchemy as sa
-from conftest import ROOT, write_frame
+from conftest import ROOT, read_frame, write_frame
 from starting import Starter
 
 from sentiment.config import compose
@@ -273,6 +273,44 @@ def test_what_is_wrong_with_a_database_is_told(
         assert "secret" not in str(caught.value)
 
 
+def test_a_row_of_a_database_costs_no_other(run: Run, tmp_path: Path) -> None:
+    """SQLite keeps any bytes in any column, whatever its type is called."""
+    with closing(sqlite3.connect(tmp_path / "x.db")) as db:
+        db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT, d DATETIME, n NUMERIC)")
+        db.execute("INSERT INTO t VALUES (1, 'good', '2020-01-01', 1.5)")
+        db.execute("INSERT INTO t VALUES (2, CAST(x'ff41' AS TEXT), NULL, NULL)")
+        db.execute("INSERT INTO t VALUES (3, 'bad', 'not a date', 'not a number')")
+        db.execute("INSERT INTO t VALUES (4, x'676f6f64', NULL, x'ff')")
+        db.execute("INSERT INTO t VALUES (5, x'ff', NULL, NULL)")
+        db.commit()
+    [result] = run(f"input='sqlite:///{tmp_path}/x.db'", f"output='{tmp_path}/o.csv'")
+    written = pd.read_csv(result.output, dtype=str, keep_default_na=False).to_numpy().tolist()
+    assert [row[:4] for row in written] == [
+        ["1", "good", "2020-01-01", "1.5"],
+        ["3", "bad", "not a date", "not a number"],
+        ["4", "good", "", r"\xff"],
+    ]
+    assert result.rejected is not None
+    rejected = pd.read_csv(result.rejected)
+    assert rejected[["row", "reason"]].to_numpy().tolist() == [
+        [2, "bytes that are not UTF-8"],
+        [5, "bytes that are not UTF-8"],
+    ]
+
+
+def test_dates_that_python_has_not_are_read(run: Run, tmp_path: Path, address: str) -> None:
+    if address.startswith("sqlite"):
+        pytest.skip("sqlite has no dates")
+    engine = sa.create_engine(address)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE t (id int PRIMARY KEY, text text, d date)"))
+        connection.execute(sa.text("INSERT INTO t VALUES (1, 'good', 'infinity')"))
+        connection.execute(sa.text("INSERT INTO t VALUES (2, 'bad', '12020-01-31')"))
+    engine.dispose()
+    [result] = run(f"input='{address}'", "table=t", f"output='{tmp_path}/o.csv'")
+    assert pd.read_csv(result.output)["d"].tolist() == ["infinity", "12020-01-31"]
+
+
 def test_a_locked_database_is_an_outage(run: Run, table: pd.DataFrame, tmp_path: Path) -> None:
     fill(f"sqlite:///{tmp_path}/reviews.db", table)
     with closing(sqlite3.connect(tmp_path / "reviews.db", isolation_level=None)) as other:
@@ -319,6 +357,22 @@ def test_rejected_rows_say_which_file_they_are_of(run: Run, tmp_path: Path) -> N
     assert [(row["file"], row["row"], row["line"]) for row in read_plain(result.rejected)] == [
         ("a.csv", "2", "3"), ("b.csv", "1", "2"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_files_may_have_any_name(run: Run, tmp_path: Path, ending: str) -> None:
+    """Names that Hydra would read as something else, and bytes that are not UTF-8."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    names = [b"${x}", b"???", b"[b]", b"a=b, c", b"\xff"]
+    for name in names:
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name + b".csv")).write_text("text\na\nb,c\n")
+    assert [one.tally.written for one in run(f"input='{folder}'")] == [1] * 5
+    [result] = run(f"input='{folder}'", "together=true", f"output='{tmp_path}/o{ending}'")
+    shown = sorted(name.decode("utf-8", "backslashreplace") + ".csv" for name in names)
+    assert sorted(read_frame(result.output)["file"]) == shown
+    assert result.rejected is not None
+    assert sorted(pd.read_csv(result.rejected)["file"]) == shown
 
 
 def test_files_that_do_not_fit_together(run: Run, tmp_path: Path) -> None:

@@ -26,6 +26,23 @@ def parquet(**columns: object) -> bytes:
     return bytes(sink.getvalue())
 
 
+def not_utf8(*values: str | bytes) -> pa.StringArray:
+    """Return strings as a program writes them that does not look at what they are."""
+    data = pa.array([v if isinstance(v, bytes) else v.encode() for v in values], pa.binary())
+    return pa.StringArray.from_buffers(len(data), data.buffers()[1], data.buffers()[2])
+
+
+def damage_group(number: int) -> bytes:
+    """Return a file of three groups of three rows; the texts of one cannot be read."""
+    sink = pa.BufferOutputStream()
+    table = pa.table({"id": range(9), "text": [f"film {n}" for n in range(9)]})
+    pa.parquet.write_table(table, sink, row_group_size=3)
+    data = bytearray(sink.getvalue())
+    column = pa.parquet.ParquetFile(pa.py_buffer(bytes(data))).metadata.row_group(number).column(1)
+    data[column.dictionary_page_offset : column.dictionary_page_offset + 20] = bytes(20)
+    return bytes(data)
+
+
 TABLE = parquet(id=[1, 2], text=["good", "bad"])
 
 # Name -> ending, content, settings; and rows read, written, or the message that is expected.
@@ -118,6 +135,32 @@ FILES: dict[str, Damage] = {
         ".jsonl", LINES * 600 + b'{"text": "a", "prediction": 1}\n', [], (1201, 1200),
     ),
     "a whole array": (".jsonl", b'[{"text": "a"}]\n', [], "line 1 is not a JSON object"),
+    "half a surrogate pair": (
+        ".jsonl", LINES + b'{"text": "\\ud83d"}\n{"text": "a", "n": {"\\ude00": 1}}\n', [], (4, 2),
+    ),
+    "half a surrogate pair, as CSV": (
+        ".jsonl", LINES + b'{"text": "\\ud83d"}\n{"text": "\\ud83d\\ude00"}\n',
+        ["deploy.format=csv"], (4, 3),
+    ),
+    "half a surrogate pair, as Parquet": (
+        ".jsonl", LINES + b'{"text": "a", "n": ["\\ud83d"]}\n', ["deploy.format=parquet"], (3, 2),
+    ),
+    "half a surrogate pair in the first name": (
+        ".jsonl", b'{"\\ud83d": 1, "text": "a"}\n' + LINES, ["deploy.format=csv"], (3, 2),
+    ),
+    "nested a little less than too deeply": (
+        ".jsonl", LINES + b'{"text": "a", "n": ' + b"[" * 199 + b"]" * 199 + b"}\n",
+        ["deploy.format=csv"], (3, 3),
+    ),
+    "nested too deeply": (
+        ".jsonl", LINES + b'{"text": "a", "n": ' + b"[" * 200 + b"]" * 200 + b"}\n",
+        ["deploy.format=csv"], (3, 2),
+    ),
+    "infinite numbers": (
+        ".jsonl", LINES + b'{"text": 1e999}\n{"text": NaN}\n', ["deploy.format=parquet"], (4, 3),
+    ),
+    "bytes as UTF-16": (".jsonl", LINES + '{"text": "a"}'.encode("utf-16-le") + b"\n", [], (3, 2)),
+    "a mark in the middle": (".jsonl", LINES + b"\xef\xbb\xbf" + LINES, [], (4, 3)),
     "nothing but spaces": (".jsonl", b"  \n \n", [], "the file is empty"),
     # Parquet
     "parquet cut off": (".parquet", TABLE[:-20], [], "cannot be read as Parquet"),
@@ -128,6 +171,45 @@ FILES: dict[str, Damage] = {
     "parquet without rows": (".parquet", parquet(text=pa.array([], pa.string())), [], "no rows"),
     "parquet of lists": (".parquet", parquet(text=[["a"], None]), [], (2, 0)),
     "parquet of bytes": (".parquet", parquet(text=[b"good", b"\xff"]), [], (2, 1)),
+    "parquet, one group of three damaged": (".parquet", damage_group(2), [], (9, 6)),
+    "parquet, its first group damaged, as CSV": (
+        ".parquet", damage_group(0), ["deploy.format=csv"], (9, 6),
+    ),
+    "parquet with texts that are not UTF-8": (
+        ".parquet", parquet(text=not_utf8("good", b"\xff", "bad")), [], (3, 2),
+    ),
+    "parquet with others that are not UTF-8": (
+        ".parquet", parquet(text=list("abc"), n=not_utf8("a", "b", b"\xff")),
+        ["deploy.format=jsonl"], (3, 2),
+    ),
+    "parquet with lists that are not UTF-8": (
+        ".parquet",
+        parquet(text=["a", "b"], n=pa.ListArray.from_arrays([0, 1, 2], not_utf8("a", b"\xff"))),
+        ["deploy.format=csv"], (2, 1),
+    ),
+    "parquet with categories that are not UTF-8": (
+        ".parquet", parquet(text=["a", "b"], n=not_utf8("a", b"\xff").dictionary_encode()),
+        ["deploy.format=jsonl"], (2, 1),
+    ),
+    "parquet with late dates, as JSON": (
+        ".parquet", parquet(text=["a", "b"], n=pa.array([2**62, 0], pa.timestamp("us"))),
+        ["deploy.format=jsonl"], (2, 2),
+    ),
+    "parquet with late dates in lists, as CSV": (
+        ".parquet", parquet(text=["a", "b"], n=pa.array([[2**30], [0]], pa.list_(pa.date32()))),
+        ["deploy.format=csv"], (2, 2),
+    ),
+    "parquet with a late date in a rejected row": (
+        ".parquet", parquet(text=["a", None], n=pa.array([0, 2**62], pa.timestamp("us"))),
+        [], (2, 1),
+    ),
+    "parquet with an unknown time zone": (
+        ".parquet", parquet(text=["a"], n=pa.array([0], pa.timestamp("us", "Mars/Olympus"))),
+        ["deploy.format=csv"], (1, 1),
+    ),
+    "parquet with bytes, as CSV": (
+        ".parquet", parquet(text=["a", "b"], n=[b"\xff", b"b"]), ["deploy.format=csv"], (2, 2),
+    ),
     "parquet of numbers": (".parquet", parquet(text=[1.5, None]), [], (2, 1)),
 }  # fmt: skip
 

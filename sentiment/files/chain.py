@@ -1,5 +1,6 @@
 """Many files that are read as one."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from sentiment.errors import ConfigError
 from sentiment.files.batches import Batch, Limits, Position
 from sentiment.files.inputs import Input
 from sentiment.files.origins import Origin
+from sentiment.files.values import show_value
 
 # The column that says which file a row is from.
 FILE = "file"
@@ -53,8 +55,11 @@ class Chain:
                     ]
                 )
         self._members = members
+        # A name may hold bytes that are not UTF-8.
         self._names = [
-            str(one.origin.path.relative_to(folder)) for one in members if one.origin.path
+            show_value(os.fsencode(one.origin.path.relative_to(folder)))
+            for one in members
+            if one.origin.path
         ]
         self.kind, self.columns = first.kind, first.columns
         self.origin = Origin(

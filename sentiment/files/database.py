@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from sentiment.errors import (
 from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject
 from sentiment.files.columns import as_text, as_texts
 from sentiment.files.origins import Origin, read_group
+from sentiment.files.values import show_value
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Result, Select, TextClause
@@ -133,13 +134,12 @@ class DatabaseRows:
         texts, kept, rejects = [], [], []
         first = end.row - len(rows) + 1
         for number, row in enumerate(rows, start=first):
-            text = as_text(row[column])
-            reason = NO_TEXT if text is None else limits.find_fault(text)
+            text, reason = _find_text(row, column, limits)
             if reason is None:
                 texts.append(text)
                 kept.append(row)
             else:
-                raw = json.dumps(dict(zip(self.columns, row, strict=True)), default=str)
+                raw = json.dumps(dict(zip(self.columns, row, strict=True)), default=show_value)
                 rejects.append(Reject(number, 0, reason, raw))
         return Batch(
             texts=pa.array(texts, pa.large_string()),
@@ -150,8 +150,9 @@ class DatabaseRows:
         )
 
     def _find_table(self, name: str | None, group: str) -> "tuple[str, Select[Any]]":
-        from sqlalchemy import MetaData, Table, inspect, select
+        from sqlalchemy import MetaData, Table, inspect, select, type_coerce
         from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
+        from sqlalchemy.types import NullType
 
         try:
             inspector = inspect(self._engine)
@@ -173,7 +174,10 @@ class DatabaseRows:
             ) from None
         except SQLAlchemyError as error:
             raise self._describe(error) from error
-        return name, select(table).order_by(*table.primary_key.columns)
+        # Without types: SQLAlchemy would stop at a value that is no date where a date is expected.
+        columns = [type_coerce(column, NullType()).label(column.name) for column in table.columns]
+        untyped: Any = select(*columns)
+        return name, untyped.select_from(table).order_by(*table.primary_key.columns)
 
     @contextmanager
     def _execute(self) -> "Iterator[Result[Any]]":
@@ -213,7 +217,7 @@ def _is_outage(error: "SQLAlchemyError") -> bool:
 
 
 def _connect(url: str, setting: str) -> "Engine":
-    from sqlalchemy import create_engine
+    from sqlalchemy import create_engine, event
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
     from sqlalchemy.pool import NullPool
 
@@ -233,12 +237,46 @@ def _connect(url: str, setting: str) -> "Engine":
         raise InputNotFoundError(Path(file), setting, "a file of sqlite")
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(postgresql_readonly=True)
+    if engine.driver in _PREPARE:
+        event.listen(engine, "connect", _PREPARE[engine.driver])
     return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    """Let strings through that are not UTF-8, so that their row is rejected and no other."""
+    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+
+
+def _prepare_psycopg(connection: Any, _: Any) -> None:
+    """Take dates as text, as Python has no year after 9999 and no infinity."""
+    from psycopg.types.string import TextLoader
+
+    for name in ("date", "time", "timetz", "timestamp", "timestamptz", "interval"):
+        connection.adapters.register_loader(name, TextLoader)
+
+
+_PREPARE: dict[str, Callable[[Any, Any], None]] = {
+    "pysqlite": _prepare_sqlite,
+    "psycopg": _prepare_psycopg,
+}
+
+
+def _find_text(row: tuple[Any, ...], column: int, limits: Limits) -> tuple[str, str | None]:
+    """Return the text of a row, or why it has none."""
+    value = row[column]
+    try:
+        text = as_text(value.decode() if isinstance(value, bytes) else value)
+        for one in row:
+            if isinstance(one, str):
+                one.encode()
+    except UnicodeError:
+        return "", "bytes that are not UTF-8"
+    return (text, limits.find_fault(text)) if text is not None else ("", NO_TEXT)
 
 
 def _make_table(rows: list[tuple[Any, ...]], columns: list[str]) -> pa.Table:
     found = list(zip(*rows, strict=True)) or [()] * len(columns)
-    strings = [[None if v is None else str(v) for v in values] for values in found]
+    strings = [[None if v is None else show_value(v) for v in values] for values in found]
     arrays = [pa.array(values, pa.large_string()) for values in strings]
     return pa.table(arrays, names=columns)
 

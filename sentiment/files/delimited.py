@@ -130,7 +130,7 @@ class DelimitedFile:
                 if len(waiting) <= lines.LONGEST + (not final):
                     break
                 line, waiting = lines.skip_line(waiting, blocks, b"\r\n")
-                batch = lines.reject_long_line(line, end, self._mark)
+                batch = lines.reject_long_line(line, end, self._mark, self.columns)
                 end = batch.end
                 yield batch
 

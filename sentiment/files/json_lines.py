@@ -105,7 +105,7 @@ class JsonLinesFile:
                 yield batch
             if len(waiting) > lines.LONGEST:
                 line, waiting = lines.skip_line(waiting, blocks, b"\n")
-                batch = lines.reject_long_line(line, end, b"\n")
+                batch = lines.reject_long_line(line, end, b"\n", self.columns)
                 end = batch.end
                 yield batch
 

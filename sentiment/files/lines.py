@@ -4,14 +4,16 @@ import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
-from sentiment.files.batches import Batch, Position, Reject
+from sentiment.files.batches import Batch, Position, RawRows, Reject
 
 # Bytes of the longest record of a text file. A quote that is not closed until then never is.
 LONGEST = 64 * 2**20
 # Bytes that are shown of a longer one.
 EXCERPT = 1000
+_NO_TEXTS = pa.array([], pa.large_string())
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def skip_line(data: bytes, blocks: Iterator[bytes], marks: bytes) -> tuple[LongL
     return LongLine(excerpt, size + end, ending), data[end + len(ending) :]
 
 
-def reject_long_line(line: LongLine, start: Position, mark: bytes) -> Batch:
+def reject_long_line(line: LongLine, start: Position, mark: bytes, columns: list[str]) -> Batch:
     """Return a batch of one rejected row, which `line` is.
 
     Parameters
@@ -72,19 +74,22 @@ def reject_long_line(line: LongLine, start: Position, mark: bytes) -> Batch:
         In front of it.
     mark : bytes
         The byte by which lines are counted.
+    columns : list of str
+        The columns that other rows have.
     """
     reason, raw = check_length(line.size), show_line(line.excerpt, line.size)
     assert reason is not None  # noqa: S101 - that is why it was skipped
     return Batch(
-        texts=pa.array([], pa.large_string()),
-        make_table=lambda: pa.table({}),
-        read_column=lambda name: pa.array([], pa.large_string()),
+        texts=_NO_TEXTS,
+        make_table=lambda: pa.table(dict.fromkeys(columns, _NO_TEXTS)),
+        read_column=lambda name: _NO_TEXTS,
         rejects=[Reject(start.row + 1, start.line + 1, reason, raw)],
         end=Position(
             start.offset + line.size + len(line.ending),
             start.row + 1,
             start.line + (mark in line.ending),
         ),
+        raw=RawRows(np.empty(0, np.uint8), np.empty((0, 2), np.int64)),
     )
 
 

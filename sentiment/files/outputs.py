@@ -15,6 +15,7 @@ from pyarrow import csv
 from sentiment.files import kernels
 from sentiment.files.batches import Batch, RawRows
 from sentiment.files.delimited import DelimitedFile
+from sentiment.files.values import list_values, show_value, write_json
 
 _ROW_GROUP = 2**16
 
@@ -136,9 +137,12 @@ class TableJsonLines(_Table, _Appended):
 
     def write(self, batch: Batch, answers: pa.RecordBatch) -> bytes:
         """Return the rows."""
-        rows = self._join(batch, answers).to_pylist()
-        lines = (json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
-        return "".join(lines).encode()
+        table = self._join(batch, answers)
+        columns = [list_values(column) for column in table.columns]
+        rows = (
+            dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)
+        )
+        return "".join(f"{write_json(row)}\n" for row in rows).encode()
 
 
 class TableParquet(_Table):
@@ -190,10 +194,21 @@ def _decode(table: pa.Table) -> pa.Table:
 
 
 def _flatten(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column that CSV can hold: nested values as JSON."""
-    if not pa.types.is_nested(column.type):
+    """Return a column that CSV can hold: nested values as JSON, bytes as the text that they are."""
+    kind = column.type
+    if pa.types.is_nested(kind):
+        # Escaped characters are kept, as these values may come from a file that has them so.
+        shown: list[str | None] = [json.dumps(v, default=show_value) for v in list_values(column)]
+    elif _is_bytes(kind) or (pa.types.is_timestamp(kind) and kind.tz):
+        shown = [None if v is None else show_value(v) for v in list_values(column)]
+    else:
         return column
-    return pa.chunked_array([[json.dumps(v, default=str) for v in column.to_pylist()]])
+    return pa.chunked_array([pa.array(shown, pa.large_string())])
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    return any(test(kind) for test in tests)
 
 
 def _join(rows: RawRows, endings: pa.StringArray) -> bytes:

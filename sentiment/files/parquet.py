@@ -1,6 +1,5 @@
 """Parquet files."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Refusals, 
 from sentiment.files.columns import as_texts
 from sentiment.files.origins import Origin
 from sentiment.files.streams import BLOCK
+from sentiment.files.values import list_values, reject_invalid, write_json
 
 _MOST_ROWS = 10_000
 
@@ -49,8 +49,8 @@ class ParquetFile:
                 self.columns: list[str] = self.layout.names
                 self._rows = file.metadata.num_rows
                 groups = [file.metadata.row_group(k) for k in range(file.num_row_groups)]
-        except (OSError, pa.ArrowException) as error:
-            raise UnreadableFileError(path, "Parquet", str(error).splitlines()[0]) from error
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+            raise UnreadableFileError(path, "Parquet", _explain(error)) from error
         if not self._rows:
             raise EmptyDataError(f"'{self.origin.name}'")
         twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
@@ -62,40 +62,66 @@ class ParquetFile:
         self.share = 0.0
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
-        """Yield the rows from `start` on.
+        """Yield the rows from `start` on; those of a row group that is damaged are rejected.
 
         Raises
         ------
         UnreadableFileError
-            A part of the file is damaged.
+            All of the file is damaged.
         """
-        first = 0
-        try:
-            with pq.ParquetFile(self.path) as file:
-                for group, size in enumerate(self._sizes):
-                    if first + size > start.row:
-                        at = first
-                        for batch in file.iter_batches(self._step, row_groups=[group]):
-                            at += batch.num_rows
-                            if at > start.row:
-                                self.share = at / self._rows
-                                yield _make_batch(pa.table(batch), text_column, limits, at)
-                    first += size
-        except (OSError, pa.ArrowException) as error:
-            raise UnreadableFileError(self.path, "Parquet", str(error).splitlines()[0]) from error
+        first, sound, fault = 0, start.row > 0, ""
+        for group, size in enumerate(self._sizes):
+            at, first = first, first + size
+            if first <= start.row:
+                continue
+            try:
+                for batch in self._read_group(group):
+                    at += batch.num_rows
+                    if at > start.row:
+                        sound = True
+                        self.share = at / self._rows
+                        yield _make_batch(pa.table(batch), text_column, limits, at)
+            except (OSError, pa.ArrowException) as error:
+                fault = _explain(error)
+                for begin in range(max(at, start.row), first, _MOST_ROWS):
+                    end = min(begin + _MOST_ROWS, first)
+                    yield _reject_rows(begin, end, fault, self.layout)
+        if not sound:
+            raise UnreadableFileError(self.path, "Parquet", fault)
+
+    def _read_group(self, group: int) -> Iterator[pa.RecordBatch]:
+        with pq.ParquetFile(self.path, page_checksum_verification=True) as file:
+            yield from file.iter_batches(self._step, row_groups=[group])
+
+
+def _explain(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+def _reject_rows(start: int, end: int, fault: str, schema: pa.Schema) -> Batch:
+    """Return a batch of the rows from `start` to `end`, which cannot be read and are rejected."""
+    reason = f"a damaged part of the file: {fault}"
+    return Batch(
+        texts=pa.array([], pa.large_string()),
+        make_table=schema.empty_table,
+        read_column=lambda name: pa.array([], pa.large_string()),
+        rejects=[Reject(row, 0, reason, "") for row in range(start + 1, end + 1)],
+        end=Position(end, end, 0),
+    )
 
 
 def _make_batch(table: pa.Table, text_column: str, limits: Limits, end: int) -> Batch:
     """Return the rows of `table`, the last of which is the number `end`."""
-    refused, column = Refusals(), table[text_column].combine_chunks()
-    texts = _read_texts(column)
+    refused = Refusals()
+    reject_invalid(table, refused)
+    texts = _read_texts(table[text_column].combine_chunks(), refused)
     faulty = pc.greater(pc.utf8_length(texts), limits.max_chars)
     if limits.reject_empty:
         faulty = pc.or_(faulty, pc.equal(pc.utf8_trim_whitespace(texts), ""))
     for row in np.flatnonzero(faulty.fill_null(False).to_numpy(zero_copy_only=False)).tolist():
         refused.add(row, limits.find_fault(texts[row].as_py()))
     for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False)).tolist():
-        missing = column[row].as_py() is None
+        missing = not table[text_column][row].is_valid
         refused.add(row, NO_TEXT if missing else "the text is no string")
     kept = refused.list_kept(table.num_rows)
     rows = table if len(kept) == table.num_rows else table.take(kept)
@@ -113,12 +139,17 @@ def _make_batch(table: pa.Table, text_column: str, limits: Limits, end: int) -> 
     )
 
 
-def _read_texts(column: pa.Array) -> pa.LargeStringArray:
+def _read_texts(column: pa.Array, refused: Refusals | None = None) -> pa.LargeStringArray:
+    """Return a column as texts, null for what is none and for the rows that are refused."""
+    if refused and refused.reasons:
+        rejected = np.zeros(len(column), bool)
+        rejected[list(refused.reasons)] = True
+        column = pc.if_else(pa.array(rejected), pa.scalar(None, column.type), column)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return column.cast(pa.large_string())
-    return as_texts(_decode(value) for value in column.to_pylist())
+    return as_texts(_decode(value) for value in list_values(column))
 
 
 def _decode(value: object) -> object:
@@ -131,5 +162,6 @@ def _decode(value: object) -> object:
 
 
 def _write_row(table: pa.Table, row: int) -> str:
-    record = table.slice(row, 1).to_pylist()[0]
-    return json.dumps(record, ensure_ascii=False, default=str)
+    one = table.slice(row, 1)
+    values = (list_values(column)[0] for column in one.columns)
+    return write_json(dict(zip(one.column_names, values, strict=True)))

@@ -22,14 +22,17 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-# An error handler that lets a byte through which is none of UTF-8, so that its row is rejected.
+# An error handler that lets a byte through which is not UTF-8, so that its row is rejected.
 _KEEP_ERRORS = "sentiment.keep_errors"
+_MARK = "\udcff"
 
 
-def _mark_error(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    return "\udcff", error.end
+def _mark_error(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeDecodeError):
+        return _MARK, error.end
+    if isinstance(error, UnicodeEncodeError):  # the mark, or half a surrogate pair in the text
+        return b"\xff" * (error.end - error.start), error.end
+    raise error
 
 
 codecs.register_error(_KEEP_ERRORS, _mark_error)
@@ -69,7 +72,9 @@ class ByteSource:
         mark = next((mark for mark in _MARKS if start.startswith(mark)), b"")
         try:
             name = codecs.lookup(encoding or _MARKS.get(mark, "utf-8")).name
-        except LookupError:
+            # Some codecs do not make text of bytes, or do it all at once or not at all.
+            codecs.getincrementaldecoder(name)(_KEEP_ERRORS).decode(b"").encode()
+        except (LookupError, ValueError, AssertionError, AttributeError, TypeError):
             raise ConfigError(
                 [
                     f"{group}encoding is {encoding!r}, which is not known; expected utf-8, utf-16, "
@@ -113,7 +118,7 @@ class ByteSource:
                 text = decoder.decode(raw, final=not raw)
                 if text and not begun:
                     text, begun = text.removeprefix("\ufeff"), True
-                block = text.encode("utf-8", "surrogateescape")
+                block = text.encode("utf-8", _KEEP_ERRORS)
                 if block[skip:]:
                     yield block[skip:]
                 skip = max(skip - len(block), 0)

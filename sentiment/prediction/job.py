@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from sentiment.config import make
 from sentiment.errors import ChangedInputError, EmptyDataError, SentimentError
@@ -56,9 +56,9 @@ def predict_files(cfg: DictConfig, observer: StageObserver | None = None) -> lis
     home = Path(cfg.output or f"{folder.resolve()}.predictions").expanduser()
     results = []
     for path in paths:
-        inner = strip_compression(path.relative_to(folder))
-        one = OmegaConf.merge(cfg, {"input": str(path), "output": str(home / inner)})
-        results.append(predict(cast("DictConfig", one), observer, keep_finished=True))
+        output = home / strip_compression(path.relative_to(folder))
+        source = open_input(path, cfg.encoding, cfg.sep)
+        results.append(predict(cfg, observer, source, str(output), keep_finished=True))
     return results
 
 
@@ -66,6 +66,7 @@ def predict(
     cfg: DictConfig,
     observer: StageObserver | None = None,
     source: Input | None = None,
+    output: str | None = None,
     *,
     keep_finished: bool = False,
 ) -> PredictionResult:
@@ -78,7 +79,9 @@ def predict(
     observer : StageObserver, optional
         Whoever watches.
     source : Input, optional
-        What is predicted; what ``cfg.input`` names without it.
+        What is predicted; default: what ``cfg.input`` names.
+    output : str, optional
+        Where to write; default: ``cfg.output``.
     keep_finished : bool
         Whether the result of the same job is returned, if its output is there, in place of an
         error.
@@ -97,7 +100,7 @@ def predict(
     answers = list_answers(explain=cfg.explain)
     added = answers.insert(0, pa.field(FILE, pa.string())) if many else answers
     check_columns(source, added.names)
-    target, kind = choose_output(source, cfg.output, scorer.format)
+    target, kind = choose_output(source, output or cfg.output, scorer.format)
     partial = _open_output(target, overwrite=cfg.overwrite, many=many)
     report = partial.read_finished()
     if report and source.origin.identity.items() <= report["job"].items():
@@ -113,7 +116,7 @@ def predict(
     partial.check_free()
     if state and not partial.check_same(state, job):
         state = None
-    output = make_output(source, kind, added)
+    writer = make_output(source, kind, added)
     limits = Limits(
         max_chars=scorer.max_chars,
         reject_empty=scorer.empty == "reject",
@@ -129,7 +132,7 @@ def predict(
         try:
             batches = work_ahead(source.read(text_column, limits, start))
             scored = work_ahead(scorer.score(answerer, batches))
-            for _ in _write(scored, output, partial, job, tally, fresh=state is None):
+            for _ in _write(scored, writer, partial, job, tally, fresh=state is None):
                 taken = time.perf_counter() - begun
                 told = tally.describe(taken, source.share, done_before)
                 observer.on_progress(tally.read, None, told)
@@ -139,14 +142,14 @@ def predict(
             if not cfg.overwrite:
                 raise  # what was begun with other rows is not worth less for it
             partial.discard()
-            return predict(cfg, observer, source)
+            return predict(cfg, observer, source, output)
         except SentimentError:
             partial.discard()
             raise
         partial.flush()
         seconds = time.perf_counter() - begun
         report = make_report(choice, job, tally, seconds, done_before)
-        partial.finish(report, output.finish(partial.partial).name)
+        partial.finish(report, writer.finish(partial.partial).name)
     return read_result(partial, report)
 
 
