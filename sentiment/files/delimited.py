@@ -1,5 +1,6 @@
 """Files of separated values, such as CSV."""
 
+import sys
 from collections.abc import Iterator
 from functools import partial
 
@@ -14,6 +15,8 @@ from sentiment.files.streams import ByteSource
 QUOTE = ord('"')
 SEPARATORS = ",;\t|"
 _SAMPLE = 2**18
+# At a time.
+_MOST_ROWS = 2**17
 _STRAY = "a quote in the middle of a quoted field"
 _UNCLOSED = "a quote that is not closed"
 
@@ -120,12 +123,15 @@ class DelimitedFile:
             waiting += block
             while True:
                 split = Split(
-                    waiting, ord(self.separator), len(self.columns), final=final, wanted=[column]
-                )
+                    waiting, ord(self.separator), len(self.columns),
+                    final=final, wanted=[column], most=_MOST_ROWS,
+                )  # fmt: skip
                 if split.count:
                     batch = self._make_batch(waiting, split, limits, end)
                     waiting, end = waiting[split.next :], batch.end
                     yield batch
+                if split.is_full:
+                    continue
                 # A carriage return behind the longest record waits for what follows it.
                 if len(waiting) <= lines.LONGEST + (not final):
                     break
@@ -197,13 +203,14 @@ class Split:
 
     def __init__(
         self, data: bytes, separator: int, columns: int, *, final: bool,
-        wanted: "range | list[int]" = range(0), stop: int | None = None,
+        wanted: "range | list[int]" = range(0), stop: int | None = None, most: int = sys.maxsize,
     ) -> None:  # fmt: skip
         data = data[:stop]
         self.data = np.frombuffer(data, np.uint8)
         slots = np.full(columns, -1, np.int64)
         slots[list(wanted)] = np.arange(len(wanted))
-        most = data.count(b"\n") + data.count(b"\r") + 1
+        # A quote that is not closed can leave millions of short records behind.
+        most = min(data.count(b"\n") + data.count(b"\r") + 1, most)
         self.bounds, self.fields = np.empty((most, 2), np.int64), np.empty(most, np.int64)
         self.spans = np.zeros((most, max(len(wanted), 1), 2), np.int64)
         self.doubled = np.zeros((most, max(len(wanted), 1)), bool)
@@ -211,6 +218,7 @@ class Split:
             self.data, 0, len(self.data), (separator, QUOTE, final, lines.LONGEST), slots,
             self.bounds, self.fields, self.spans, self.doubled,
         )  # fmt: skip
+        self.is_full = self.count == most and self.next < len(data)
         self.bounds, self.fields = self.bounds[: self.count], self.fields[: self.count]
 
     def describe_fault(self, record: int) -> str | None:
