@@ -11,7 +11,8 @@ from processes import run_script
 from reviews import SEED, read_different_reviews
 from timing import Figure, Plan, time_calls
 
-from sentiment.data.quality import add_keys, check_quality, find_unusable
+from sentiment.data.copies import add_keys
+from sentiment.data.quality import check_quality, find_unusable
 from sentiment.evaluation import Predictions, evaluate
 from sentiment.features.vectorizers import TfidfVectorizer
 from sentiment.models.logistic_regression import LogisticRegression

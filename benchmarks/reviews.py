@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sentiment.data.copies import add_keys, find_surplus
 from sentiment.data.datasets import EmbeddedReviews
-from sentiment.data.quality import add_keys, find_conflicts, find_copies, find_unusable
+from sentiment.data.quality import find_unusable
 
 SEED = 42
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -29,7 +30,7 @@ def read_different_reviews() -> pd.DataFrame:
     """Return the embedded reviews without copies, those that a training run would use."""
     frame = add_keys(read_reviews())
     usable = frame[find_unusable(frame) == ""]
-    kept = usable[~find_conflicts(usable) & ~find_copies(usable)]
+    kept = usable[find_surplus(usable) == ""]
     return kept[["text", "label"]].reset_index(drop=True)
 
 

@@ -17,6 +17,8 @@ from sentiment.config import Job, explain_error, quote_free_text
 from sentiment.errors import ExitCode, SentimentError, find_os_exit_code
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.table import Table
 
     from sentiment.stages import Stage
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 # Errors of the operating system that say that a path or its disk cannot be used.
 _UNUSABLE = {EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS, EDQUOT, EIO, ENOSPC}
+_SHOWN_CLASSES = 10
 _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
 # How conf/train.yaml names the folder of a run, after the moment at which its config was composed.
 _FOLDER_NAME = "%Y-%m-%d/%H-%M-%S-%f"
@@ -166,7 +169,7 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"\n{_describe_data(result)}")
+    console.print(f"\n{_describe_data(result)}", markup=False)
     console.print(tabulate_metrics(result.metrics))
     seconds = sum(stage.seconds for stage in result.stages)
     peak = max(stage.peak_mb for stage in result.stages)
@@ -182,15 +185,28 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
 
 def _describe_data(result: "TrainingResult") -> str:
     report = result.data.report
-    dropped = ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in report.dropped.items())
-    splits = ", ".join(f"{sizes['rows']:,} {name}" for name, sizes in report.splits.items())
-    used = sum(sizes["rows"] for sizes in report.splits.values())
+    dropped, why = sum(report.dropped.values()), report.describe_dropped()
+    splits = ", ".join(f"{sum(rows.values()):,} {name}" for name, rows in report.splits.items())
+    used = sum(sum(rows.values()) for rows in report.splits.values())
+    left = f" of {used + report.not_sampled:,}" if report.not_sampled else ""
     first = f"\nunreadable: {report.faults[0]}" if report.faults else ""
     more = f" (and {report.unreadable - 1:,} more: quality.json)" * (report.unreadable > 1)
     return (
-        f"{report.rows:,} rows read, {sum(report.dropped.values()):,} dropped"
-        f"{f' ({dropped})' if dropped else ''}, {used:,} used: {splits}{first}{more}"
+        f"{report.rows:,} rows read, {dropped:,} dropped{f' ({why})' if why else ''}, "
+        f"{used:,}{left} used: {splits}{first}{more}\n{_describe_classes(report.splits)}"
     )
+
+
+def _describe_classes(splits: "Mapping[str, Mapping[str, int]]") -> str:
+    """Return the names of the classes, their rows, and what precision and the like are of."""
+    rows = {
+        label: sum(split.get(label, 0) for split in splits.values()) for label in splits["train"]
+    }
+    listed = ", ".join(f"{n:,} {label!r}" for label, n in list(rows.items())[:_SHOWN_CLASSES])
+    more = f" and {len(rows) - _SHOWN_CLASSES:,} more" * (len(rows) > _SHOWN_CLASSES)
+    second = list(rows)[-1]
+    of = f"of {second!r}" if len(rows) == 2 else f"means over the {len(rows):,} classes"
+    return f"classes: {listed}{more}; precision, recall and f1 are {of}"
 
 
 def tabulate_metrics(metrics: dict[str, float]) -> "Table":

@@ -1,6 +1,7 @@
 """Train: prepare the data, fit a pipeline, evaluate it, keep a record of all of it."""
 
 import json
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from sentiment import provenance
 from sentiment.config import Job, flatten, make
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import PreparedData, prepare_data
-from sentiment.data.splitting import SPLITS, check_class_sizes
+from sentiment.data.quality import UNSPACED_TEXTS
+from sentiment.data.splitting import SPLITS, check_class_sizes, count_classes
 from sentiment.errors import ConfigError, suggest
 from sentiment.evaluation import (
     EXCERPT,
@@ -27,7 +29,7 @@ from sentiment.evaluation import (
 )
 from sentiment.explanation import telling_terms
 from sentiment.monitoring.reference import FOLDER, make_reference
-from sentiment.pipeline import count_ahead, fit, make_pipeline
+from sentiment.pipeline import count_ahead, fit, list_vectorizers, make_pipeline
 from sentiment.scoring import Answerer
 from sentiment.stages import Stage, StageObserver, Stages
 from sentiment.tracking import MODEL, RunFolder, Tracker
@@ -35,6 +37,8 @@ from sentiment.tracking import MODEL, RunFolder, Tracker
 EVALUATED = ("validation", "test")
 EXAMPLE_ROWS = 3
 LOG = "train.log"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,11 @@ def _train(
         tracker: Tracker = make(cfg, "tracking", "start")
     with stages("prepare data"):
         data = prepare_data(dataset, cfg.seed) if data is None else data
+        if job.sweep is None:
+            _warn(data, pipeline)
         if cfg.cv:
-            check_class_sizes(data.train["label"], cfg.cv, f"cross-validation with cv={cfg.cv}")
+            purpose = f"cross-validation with cv={cfg.cv}"
+            check_class_sizes(count_classes(data.train["label"]), cfg.cv, purpose, "training data")
     if cfg.memory is not None:
         with stages("count texts"):
             texts = [getattr(data, name)["text"] for name in SPLITS]
@@ -183,6 +190,15 @@ def _check_settings(cfg: DictConfig) -> None:
         problems.append(f"seed is {cfg.seed}; expected a whole number from 0 to 2**32 - 1.")
     if problems:
         raise ConfigError(problems)
+
+
+def _warn(data: PreparedData, pipeline: Pipeline) -> None:
+    """Log what may be a mistake in the data, as far as it matters to `pipeline`."""
+    parts = [part for part, _ in list_vectorizers(pipeline["features"])]
+    of_words = all(getattr(part, "analyzer", "word") == "word" for part in parts)
+    for kind, warning in data.report.warnings.items():
+        if kind != UNSPACED_TEXTS or of_words:
+            log.warning(warning)
 
 
 def _run_name(job: Job, pipeline: Pipeline) -> str:

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sentiment.data.copies import add_keys
 from sentiment.data.datasets import AclImdb, EmbeddedReviews, TableFile
-from sentiment.data.quality import add_keys, check_quality, find_unusable
+from sentiment.data.preparation import prepare_data
+from sentiment.data.quality import check_quality, find_unusable
 from sentiment.errors import (
     ConfigError,
     EmptyDataError,
@@ -173,10 +175,28 @@ def test_settings_are_named_as_training_has_them(tmp_path: Path) -> None:
             TableFile(name="x", path=address).read()
 
 
-def test_half_a_surrogate_pair_is_a_question_mark(tmp_path: Path) -> None:
+def test_half_a_surrogate_pair_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    path.write_text('{"text": "bad \\ud800 thing", "label": 1}\n')
-    assert TableFile(name="x", path=str(path)).read()["text"].tolist() == ["bad ? thing"]
+    path.write_text('{"text": "good", "label": 1}\n{"text": "bad \\ud800 thing", "label": 1}\n')
+    read = TableFile(name="x", path=str(path)).read()
+    assert read["text"].dropna().tolist() == ["good"]
+    [fault] = read["fault"].dropna()
+    assert fault.startswith(f"'{path}', line 2: half a surrogate pair")
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
+def test_a_label_that_is_a_list_says_so(tmp_path: Path, ending: str) -> None:
+    frame = pd.DataFrame({"text": ["a", "b", "c"], "label": [["x", "y"], ["z"], None]})
+    path = write_table(tmp_path / f"x{ending}", frame)
+    read = add_keys(TableFile(name="x", path=str(path)).read())
+    unusable = find_unusable(read)
+    assert unusable.tolist() == ["unreadable", "unreadable", "missing_label"]
+    written = {".jsonl": '["x", "y"]', ".parquet": "['x', 'y']"}[ending]
+    fault = f"'{path}': the label is {written}; expected a text or a number"
+    assert check_quality(read, unusable).faults[0] == fault
+    with pytest.raises(EmptyDataError) as caught:
+        prepare_data(TableFile(name="x", path=str(path)), 1)
+    assert f"(2 unreadable, 1 missing label; the first: {fault})" in str(caught.value)
 
 
 def test_a_missing_column_is_named_with_its_neighbours(tmp_path: Path) -> None:

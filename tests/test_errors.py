@@ -92,26 +92,28 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         BadRowsError({"missing_text": 2, "empty_text": 1}, 1000),
         ValueError,
         "3 of 1,000 rows cannot be used (missing text: 2, empty text: 1) and "
-        "data.on_bad_rows=error. Mend them, or drop them with data.on_bad_rows=drop.",
+        "data.on_bad_rows=error. Correct them, or drop them with data.on_bad_rows=drop.",
     ),
     (
         BadRowsError({"unreadable": 1}, 1000, ["'x.csv', line 7: a quote that is not closed"]),
         ValueError,
         "1 of 1,000 rows cannot be used (unreadable: 1) and data.on_bad_rows=error. The first that "
-        "cannot be read is in 'x.csv', line 7: a quote that is not closed. Mend them, or drop them "
-        "with data.on_bad_rows=drop.",
+        "cannot be read is in 'x.csv', line 7: a quote that is not closed. Correct them, or drop "
+        "them with data.on_bad_rows=drop.",
     ),
     (
-        TooFewClassesError(["good"], "the data"),
+        TooFewClassesError({"good": 3}, "the data", "1 of 4 rows are left out (1 duplicates)."),
         ValueError,
-        "the data has 1 class ('good'); expected two or more. Check that the label column is the "
-        "right one and that the file is not sorted and cut.",
+        "the data has 1 class ('good': 3); expected two or more. 1 of 4 rows are left out (1 "
+        "duplicates). Check that the label column is the right one, that every class has a label, "
+        "and that the file is not cut behind its first class.",
     ),
     (
-        TooFewRowsError("rare", 1, 3, "a split"),
+        TooFewRowsError({"rare": 1, "odd": 2}, 4, 3, "a split", "", "raise data.limit"),
         ValueError,
-        "class 'rare' has 1 row, but a split needs at least 3 of each class. Add rows, merge or "
-        "remove rare classes, or raise data.limit.",
+        "2 of 4 classes are too small ('rare': 1, 'odd': 2), but a split needs at least 3 "
+        "different texts of each class. Add rows, merge or remove rare classes, or raise "
+        "data.limit.",
     ),
     (
         FitError("no terms remain."),

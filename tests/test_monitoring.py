@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from sklearn.pipeline import Pipeline
 
+from sentiment.data.copies import add_keys
 from sentiment.data.datasets import EmbeddedReviews
-from sentiment.data.quality import QualityReport, add_keys, check_quality, find_unusable
+from sentiment.data.quality import QualityReport, check_quality, find_unusable
 from sentiment.decisions import DecisionRule
 from sentiment.errors import ReferenceMissingError
 from sentiment.evaluation import Predictions, evaluate

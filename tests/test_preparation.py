@@ -52,11 +52,10 @@ def test_the_report_counts_what_is_wrong() -> None:
         "missing_text": 1, "empty_text": 1, "missing_label": 1, "duplicates": 2,
         "conflicting_labels": 2,
     }  # fmt: skip
-    assert sum(split["before_duplicates"] for split in report.splits.values()) == 103
-    assert {n: s["rows"] for n, s in report.splits.items()} == {
-        "train": len(data.train), "validation": len(data.validation), "test": len(data.test)
-    }  # fmt: skip
-    assert sum(report.dropped.values()) + sum(s["rows"] for s in report.splits.values()) == 106
+    used = {name: sum(rows.values()) for name, rows in report.splits.items()}
+    assert used == {"train": 69, "validation": 10, "test": 20}
+    assert used == {name: len(getattr(data, name)) for name in used}
+    assert sum(report.dropped.values()) + sum(used.values()) == 106
 
 
 def test_bad_rows_stop_the_run_if_asked_to(tmp_path: Path) -> None:
@@ -92,13 +91,13 @@ def test_the_official_test_half_stays_whole() -> None:
     )
     seen = set(data.train["text"]) | set(data.validation["text"])
     assert seen == {text for text, _, _ in train}
-    assert len(data.validation) == round(0.1 * (60 + 10 + 1))
+    assert len(data.validation) == round(0.1 * 60)
 
 
 def test_real_reviews_do_not_leak() -> None:
     data = prepare_data(EmbeddedReviews(name="imdb", source="imdb"), 42)
-    assert {n: s["before_duplicates"] for n, s in data.report.splits.items()} == {
-        "train": 17_500, "validation": 2_500, "test": 5_000
+    assert {n: sum(rows.values()) for n, rows in data.report.splits.items()} == {
+        "train": 17_432, "validation": 2_490, "test": 4_980
     }  # fmt: skip
     sides = [
         {clean_text(text).strip().lower() for text in part["text"]}
@@ -110,24 +109,56 @@ def test_real_reviews_do_not_leak() -> None:
 
 
 def test_a_limit_takes_a_stratified_sample() -> None:
-    rows = [(f"text {n}", "a" if n % 4 else "b") for n in range(400)]
+    rows = [(f"text {n}", "a" if n % 4 else "b") for n in range(400)] * 3
     data = prepare_data(Given(name="x", rows=rows, limit=100), 3)
     everything = pd.concat([data.train, data.validation, data.test])
     assert len(everything) == 100
     assert (everything["label"] == "b").sum() == 25
-    assert data.report.rows == 400
+    assert (data.report.rows, data.report.dropped) == (1200, {"duplicates": 800})
+    assert data.report.not_sampled == 300
 
 
 @pytest.mark.parametrize(
     ("rows", "error", "message"),
     [
-        ([("x", "a")] * 30, TooFewClassesError, r"the data has 1 class \('a'\)"),
-        ([(None, "a"), ("", "b")], EmptyDataError, "data=x holds no data: none of its 2 rows is"),
-        (make_rows(5), TooFewRowsError, "class 'b' has 2 rows"),
         (
-            [("same", "a"), ("same too", "b")] * 20,
+            [("x", "a")] * 30,
             TooFewClassesError,
-            "the train split, once copies are dropped, has 0 classes",
+            r"the data has 1 class \('a': 1\); expected two or more\. 29 of 30 rows are left out "
+            r"\(29 duplicates\)\.",
+        ),
+        (
+            [(f"text {n}", None if n % 2 else "a") for n in range(600)],
+            TooFewClassesError,
+            r"the data has 1 class \('a': 300\); .* 300 of 600 rows are left out "
+            r"\(300 missing label\)\. Check that",
+        ),
+        (
+            [(None, "a"), ("", "b")],
+            EmptyDataError,
+            r"data=x holds no data: none of its 2 rows is usable \(1 missing text, 1 empty text\)",
+        ),
+        (
+            [*make_rows(90), ("r 1", "r"), ("r 2", "r"), ("R  2", "r"), ("q", "q"), (None, "q")],
+            TooFewRowsError,
+            r"2 of 4 classes are too small \('r': 2, 'q': 1\), but a split into train, validation "
+            r"and test needs at least 3 different texts of each class\. 2 of 95 rows are left out",
+        ),
+        (
+            [("same", "a"), ("same", "b")] * 20,
+            TooFewClassesError,
+            r"has 0 classes; .* 40 of 40 rows are left out \(40 conflicting labels\)",
+        ),
+        (
+            [(f"text {n}", f"id {n}") for n in range(200)],
+            TooFewRowsError,
+            r"200 of 200 classes are too small .* and 190 more\).* Is the label column the right",
+        ),
+        (
+            [(f"{half} {n}", "ab"[n % 2], half) for n in range(20) for half in ("train", "test")]
+            + [("x", "c", "test")],
+            TooFewRowsError,
+            r"1 of 3 classes is too small \('c': 0\), but a split of the training half into",
         ),
     ],
 )
@@ -136,6 +167,64 @@ def test_data_that_cannot_be_trained_on(
 ) -> None:
     with pytest.raises(error, match=message):
         prepare_data(Given(name="x", rows=rows), 1)
+
+
+@pytest.mark.parametrize("rare", [3, 4, 5])
+def test_three_different_texts_make_a_class(rare: int) -> None:
+    rows = [(f"text {n}", "a") for n in range(600)] + [(f"rare {n}", "b") for n in range(rare)]
+    for seed in range(20):
+        splits = prepare_data(Given(name="x", rows=rows), seed).report.splits
+        assert [splits[name]["b"] for name in splits] == [rare - 2, 1, 1]
+
+
+def test_a_sample_too_small_for_a_class_says_so() -> None:
+    rows = [(f"text {n}", "a" if n % 100 else "b") for n in range(1000)]
+    with pytest.raises(TooFewRowsError, match=r"\('b': 1\), .*rare classes, or raise data.limit\."):
+        prepare_data(Given(name="x", rows=rows, limit=100), 1)
+
+
+def warn(rows: list[tuple[str | None, ...]]) -> dict[str, str]:
+    return prepare_data(Given(name="x", rows=rows), 1).report.warnings
+
+
+def test_labels_that_are_perhaps_one_are_named() -> None:
+    assert warn(make_rows(40)) == {}
+    names = ["Pos", "pos", "neg", "very  bad", "Very bad", "1", "1.0"]
+    [(kind, message)] = warn([(f"text {n}", names[n % 7]) for n in range(70)]).items()
+    assert kind == "similar_labels"
+    for part in (
+        "'1' (10 rows) and '1.0' (10 rows)",
+        "'Pos' (10 rows) and 'pos' (10 rows)",
+        "'Very bad' (10 rows) and 'very  bad' (10 rows)",
+    ):
+        assert part in message
+    assert "neg" not in message
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "这部电影真的非常好看我很喜欢",
+        "この映画はとても面白かったです",
+        "หนังเรื่องนี้สนุกมากจริงๆ",
+        "ភាពយន្តនេះល្អណាស់",
+    ],
+)
+def test_texts_without_spaces_are_noticed(sentence: str) -> None:
+    plain = make_rows(200)
+    unspaced = [(f"{sentence} {n}", "ab"[n % 2]) for n in range(200)]
+    separated = [(f"{' '.join(sentence[k : k + 2] for k in range(0, 14, 2))} {n}", "ab"[n % 2])
+                 for n in range(200)]  # fmt: skip
+    quoted = [(f"they say {sentence[:6]} for a film that is good: {n}", "ab"[n % 2])
+              for n in range(200)]  # fmt: skip
+    assert list(warn(unspaced)) == ["unspaced_texts"]
+    assert list(warn(plain + unspaced[:20])) == ["unspaced_texts"]
+    assert (
+        "9% of the texts are in a script without spaces"
+        in warn(plain + unspaced[:20])["unspaced_texts"]
+    )
+    for fine in (plain, plain + unspaced[:5], separated, quoted):
+        assert warn(fine) == {}
 
 
 def test_fingerprints_tell_data_apart() -> None:

@@ -44,7 +44,8 @@ def test_train_then_predict(
 ) -> None:
     assert trained.stderr == ""
     for expected in (
-        "8,530 rows read, 0 dropped, 300 used: 210 train, 30 validation, 60 test",
+        "8,530 rows read, 0 dropped, 300 of 8,530 used: 210 train, 30 validation, 60 test\n",
+        "\nclasses: 150 'negative', 150 'positive'; precision, recall and f1 are of 'positive'\n",
         "accuracy",
         "time     ",
         "peak memory",
@@ -164,9 +165,10 @@ MISTAKES = [
      "file is complete and that its ending names its format (.csv, .parquet, .jsonl)."),
     ("train", ["data=csv", "data.path=reviews.csv"], "'reviews.csv' has no column 'text'; its "
      "columns are 'review' and 'sentiment'. Name the column with data.text_column=<name>."),
-    ("train", ["data=kaggle", "data.path=one_class.csv"], "the data has 1 class ('good'); expected "
-     "two or more. Check that the label column is the right one and that the file is not sorted "
-     "and cut."),
+    ("train", ["data=kaggle", "data.path=one_class.csv"], "the data has 1 class ('good': 1); "
+     "expected two or more. 8 of 9 rows are left out (8 duplicates). Check that the label column "
+     "is the right one, that every class has a label, and that the file is not cut behind its "
+     "first class."),
     ("train", [*QUICK, "features.min_df=1000"], "scikit-learn could not fit the pipeline: max_df "
      "corresponds to < documents than min_df. Change the features or model settings named there, "
      "or look at the data they meet."),

@@ -1,66 +1,135 @@
+from collections import Counter
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentiment.data.cleaning import clean_text
-from sentiment.data.quality import add_keys
-from sentiment.data.splitting import SPLITS, assign_splits, find_leaks, take_sample
-from sentiment.errors import TooFewClassesError, TooFewRowsError
+from sentiment.data.copies import add_keys, find_surplus
+from sentiment.data.datasets import Dataset
+from sentiment.data.preparation import prepare_data
+from sentiment.data.splitting import SPLITS, apportion, assign_splits, take_sample
 
-# Few different texts, in many spellings that clean to the same.
-SPELLINGS = st.builds(
-    str.replace,
-    st.sampled_from(["x", "X", " x", "x<br />", "<p>x</p>", "&#32;x", "x\n\nx", "x  x", "x x"]),
-    st.just("x"),
-    st.sampled_from("abcdef"),
+SPELLINGS = ["{}", " {}", "{}<br />", "<p>{}</p>", "&#32;{}", "{}\n", "{}\u200b", "\ufeff{}\xa0"]
+# How many rows each text of a class has, class by class.
+COPIES = st.lists(
+    st.lists(st.sampled_from([1, 1, 1, 2, 5, 40]), min_size=3, max_size=40), min_size=2, max_size=4
 )
-ROWS = st.lists(
-    st.tuples(SPELLINGS, st.sampled_from(["no", "yes", "maybe"])), min_size=12, max_size=60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given(Dataset):
+    """A data set for tests."""
+
+    frame: pd.DataFrame
+
+    def read(self) -> pd.DataFrame:
+        return self.frame
+
+
+def make_copies(copies: list[list[int]], seed: int) -> pd.DataFrame:
+    """Return the copies of each text, spelled in several ways, in a random order."""
+    rows = [
+        (SPELLINGS[k % len(SPELLINGS)].format(f"text {n} of class {label}"), f"c{label}")
+        for label, sizes in enumerate(copies)
+        for n, size in enumerate(sizes)
+        for k in range(size)
+    ]
+    frame = pd.DataFrame(rows, columns=["text", "label"], dtype="str")
+    return frame.sample(frac=1, random_state=seed).reset_index(drop=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    copies=COPIES,
+    validation=st.floats(0.05, 0.4),
+    test=st.floats(0.05, 0.4),
+    seed=st.integers(0, 1000),
 )
-HALVES = st.lists(st.sampled_from(["train", "test"]), min_size=60, max_size=60)
-
-
-def split_all(
-    frame: pd.DataFrame, *, official: bool, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return all rows with their split, and those that stay."""
-    frame = add_keys(frame)
-    splits = assign_splits(frame, validation_size=0.1, test_size=0.2, seed=seed)
-    frame = frame.assign(split=splits)
-    return frame, frame[find_leaks(frame, keep_test=official) == ""]
-
-
-def sides_of_texts(frame: pd.DataFrame) -> pd.Series:
-    plain = [clean_text(text).strip().lower() for text in frame["text"]]
-    return frame["split"].groupby(np.array(plain)).nunique()
-
-
-@settings(max_examples=150, deadline=None)
-@given(rows=ROWS, halves=HALVES, official=st.booleans(), seed=st.integers(0, 1000))
-def test_no_text_stands_on_two_sides(
-    rows: list[tuple[str, str]], halves: list[str], official: bool, seed: int
+def test_copies_make_no_difference_to_a_split(
+    copies: list[list[int]], validation: float, test: float, seed: int
 ) -> None:
-    frame = pd.DataFrame(rows, columns=["text", "label"])
-    if official:
-        frame["half"] = halves[: len(frame)]
-    try:
-        every, kept = split_all(frame, official=official, seed=seed)
-    except (TooFewRowsError, TooFewClassesError):
-        return
-    assert (sides_of_texts(kept) == 1).all()
-    if official:
-        test = every[every["half"] == "test"]
-        assert (test["split"] == "test").all()
-        assert test.index.isin(kept.index).all()
-        assert not (every.loc[every["half"] == "train", "split"] == "test").any()
-    else:
-        assert not kept["key"].duplicated().any()
-        assert kept.groupby("key")["label"].nunique().eq(1).all()
-    # A text that has one label only never disappears altogether.
-    honest = every.groupby("key")["label"].nunique()
-    assert set(honest[honest == 1].index) <= set(kept["key"])
+    """Sizes are those asked for, of different texts; no text is on two sides, none is lost."""
+    frame = make_copies(copies, seed)
+    dataset = Given(name="x", frame=frame, validation_size=validation, test_size=test)
+    data = prepare_data(dataset, seed)
+    again = prepare_data(dataset, seed)
+    assert data.fingerprint == again.fingerprint
+
+    parts = {name: getattr(data, name) for name in SPLITS}
+    everything = pd.concat(parts.values())
+    different = {
+        (f"text {n} of class {k}") for k, sizes in enumerate(copies) for n in range(len(sizes))
+    }
+    cleaned = [
+        text.replace("<br />", "")
+        .replace("<p>", "")
+        .replace("</p>", "")
+        .replace("&#32;", "")
+        .strip("\n\u200b\ufeff\xa0 ")
+        for text in everything["text"]
+    ]
+    assert Counter(cleaned) == Counter(different)
+
+    sizes = {f"c{k}": len(texts) for k, texts in enumerate(copies)}
+    total = sum(sizes.values())
+    for name, share in (("test", test), ("validation", validation)):
+        counts = parts[name]["label"].value_counts()
+        assert abs(len(parts[name]) - share * total) <= max(1, len(sizes))
+        for label, size in sizes.items():
+            assert counts[label] >= 1
+            assert abs(counts[label] - share * size) <= 2
+    assert set(parts["train"]["label"]) == set(sizes)
+
+    report = data.report
+    assert report.splits == {
+        name: part["label"].value_counts().sort_index().to_dict() for name, part in parts.items()
+    }
+    assert report.dropped == ({"duplicates": len(frame) - total} if len(frame) > total else {})
+    assert report.rows == len(frame)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(0, 25), st.sampled_from("ab"), st.sampled_from(["train", "test"])),
+        min_size=20,
+        max_size=120,
+    ),
+    seed=st.integers(0, 100),
+)
+def test_an_official_test_half_stays_whole_and_its_texts_leave_training(
+    rows: list[tuple[int, str, str]], seed: int
+) -> None:
+    # Enough texts of their own for each class and half.
+    own = [(100 + n, "ab"[n % 2], half) for n, half in enumerate(["train"] * 8 + ["test"] * 4)]
+    table = [(f"text {n}", label, half) for n, label, half in [*rows, *own]]
+    frame = pd.DataFrame(table, columns=["text", "label", "half"], dtype="str")
+    data = prepare_data(Given(name="x", frame=frame), seed)
+    test = frame[frame["half"] == "test"]
+    assert data.test.to_numpy().tolist() == test[["text", "label"]].to_numpy().tolist()
+    learned = pd.concat([data.train, data.validation])
+    labels = frame.groupby("text")["label"].nunique()
+    expected = set(frame["text"]) - set(test["text"]) - set(labels[labels > 1].index)
+    assert Counter(learned["text"]) == Counter(expected)
+    used = len(learned) + len(test)
+    assert sum(data.report.dropped.values()) + used == len(frame)
+
+
+@settings(max_examples=30, deadline=None)
+@given(copies=COPIES, seed=st.integers(0, 100), limit=st.integers(1, 150))
+def test_a_limit_counts_different_texts(copies: list[list[int]], seed: int, limit: int) -> None:
+    frame = make_copies(copies, seed)
+    kept = add_keys(frame)
+    kept = kept[find_surplus(kept) == ""]
+    sample = take_sample(kept, limit, seed)
+    assert len(sample) == min(limit, len(kept))
+    assert not sample["key"].duplicated().any()
+    assert sample.index.is_monotonic_increasing
+    for label, size in kept["label"].value_counts().items():
+        assert abs((sample["label"] == label).sum() - len(sample) * size / len(kept)) < 1
 
 
 def test_sizes_of_the_kaggle_file() -> None:
@@ -71,28 +140,14 @@ def test_sizes_of_the_kaggle_file() -> None:
     assert (counts["negative"] == counts["positive"]).all()
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    sizes=st.lists(st.integers(3, 80), min_size=2, max_size=5),
-    validation=st.floats(0.05, 0.4),
-    test=st.floats(0.05, 0.4),
-    seed=st.integers(0, 100),
-)
-def test_splits_are_stratified(sizes: list[int], validation: float, test: float, seed: int) -> None:
-    labels = [f"c{k}" for k, size in enumerate(sizes) for _ in range(size)]
-    frame = pd.DataFrame({"label": labels})
-    splits = assign_splits(frame, validation_size=validation, test_size=test, seed=seed)
-    again = assign_splits(frame, validation_size=validation, test_size=test, seed=seed)
-    assert splits.equals(again)
-    assert set(splits) == set(SPLITS)
-    rows = len(frame)
-    # Each split is as large as asked for, or has at least one row of each class.
-    assert abs((splits == "test").sum() - test * rows) <= max(1, len(sizes))
-    for split in ("train", "validation", "test"):
-        members = frame["label"][splits == split]
-        share = len(members) / rows
-        for label, size in zip(sorted(set(labels)), sizes, strict=True):
-            assert abs((members == label).sum() - share * size) <= 2
+@pytest.mark.parametrize("copies", [1, 5, 40])
+def test_texts_that_are_there_many_times(copies: int) -> None:
+    texts = [(f"text {n}", "good" if n % 2 else "bad") for n in range(600)]
+    frame = pd.DataFrame(texts * copies, columns=["text", "label"], dtype="str")
+    data = prepare_data(Given(name="x", frame=frame), 42)
+    assert {name: sum(sizes.values()) for name, sizes in data.report.splits.items()} == {
+        "train": 420, "validation": 60, "test": 120
+    }  # fmt: skip
 
 
 def test_another_seed_is_another_split() -> None:
@@ -103,42 +158,37 @@ def test_another_seed_is_another_split() -> None:
     assert not first.equals(second)
 
 
-def test_a_copy_leaves_training_first() -> None:
-    frame = pd.DataFrame(
-        {
-            "key": [0, 0, 0, 1, 1, 2, 3, 3],
-            "label": ["a"] * 6 + ["a", "b"],
-            "split": [
-                "train",
-                "validation",
-                "test",
-                "train",
-                "validation",
-                "train",
-                "train",
-                "test",
-            ],
-        }
+def test_rows_are_chosen_at_random() -> None:
+    """Each row is in the test split as often as any other."""
+    frame = pd.DataFrame({"label": ["a"] * 30 + ["b"] * 10})
+    times = sum(
+        (assign_splits(frame, validation_size=0.1, test_size=0.2, seed=seed) == "test").to_numpy()
+        for seed in range(1000)
     )
-    assert find_leaks(frame, keep_test=False).tolist() == [
-        "duplicates",
-        "duplicates",
-        "",
-        "duplicates",
-        "",
-        "",
-        "conflicting_labels",
-        "conflicting_labels",
-    ]
-    assert find_leaks(frame, keep_test=True).tolist()[-1] == ""
+    # 200 times of 1,000 are expected; five standard deviations of a binomial are 63.
+    assert np.abs(times - 200).max() < 63
 
 
-def test_a_rare_class_is_named() -> None:
-    frame = pd.DataFrame({"label": ["a"] * 50 + ["b"] * 2})
-    with pytest.raises(TooFewRowsError, match=r"class 'b' has 2 rows, but a split into train, "):
-        assign_splits(frame, validation_size=0.1, test_size=0.2, seed=1)
-    with pytest.raises(TooFewClassesError, match=r"the data has 1 class \('a'\)"):
-        assign_splits(frame[:50], validation_size=0.1, test_size=0.2, seed=1)
+@given(
+    sizes=st.lists(st.integers(0, 10**6), min_size=1, max_size=20).filter(sum),
+    share=st.floats(0, 1),
+)
+def test_apportioned_rows_are_as_many_as_asked_for(sizes: list[int], share: float) -> None:
+    total = round(share * sum(sizes))
+    found = apportion(np.array(sizes), total)
+    assert found.sum() == total
+    exact = [size * total / sum(sizes) for size in sizes]
+    assert all(abs(n - e) < 1 and n <= s for n, e, s in zip(found, exact, sizes, strict=True))
+
+
+def test_of_copies_one_stays_and_of_conflicts_none() -> None:
+    frame = pd.DataFrame({"key": [0, 0, 0, 1, 2, 3, 3], "label": ["a"] * 6 + ["b"]})
+    conflict = "conflicting_labels"
+    expected = ["", "duplicates", "duplicates", "", "", conflict, conflict]
+    assert find_surplus(frame).tolist() == expected
+    frame["half"] = ["train", "test", "test", "train", "train", "train", "test"]
+    expected = ["duplicates", "", "", "", "", conflict, ""]
+    assert find_surplus(frame).tolist() == expected
 
 
 @pytest.mark.parametrize("rows", [10, 99, 199, 200, 500])

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from sentiment import training
+from sentiment.config import Job, compose
 from sentiment.errors import ConfigError, FitError, TooFewRowsError, UnsavableModelError
 from sentiment.evaluation import METRICS, Predictions, score, scores_file
-from sentiment.training import TrainingResult
+from sentiment.training import TrainingResult, train
 
 Train = Callable[..., TrainingResult]
 FIGURES = {
@@ -199,3 +200,27 @@ def test_a_model_that_would_not_load_again_is_told(train_quickly: Train) -> None
 def test_the_score_is_the_metric_that_was_asked_for(train_quickly: Train) -> None:
     result = train_quickly("optimize=log_loss", "tracking=off")
     assert result.score == result.metrics["validation/log_loss"]
+
+
+def test_texts_without_spaces_are_warned_of_and_learned_by_their_characters(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rng = np.random.default_rng(1)
+    words = {"good": ["非常好看", "很喜欢", "推荐"], "bad": ["太糟糕", "浪费时间", "无聊"]}
+    rest = list("人天地山水火木金土日月星云雨风花草树鸟鱼")
+    rows = [
+        ("".join([*rng.choice(rest, 8), rng.choice(words[label]), *rng.choice(rest, 8)]), label)
+        for label in ["good", "bad"] * 150
+    ]
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / "zh.csv", index=False)
+    common = ["tracking=off", "data=csv", f"data.path={tmp_path}/zh.csv"]
+    job = Job(tmp_path)
+    with pytest.raises(FitError):
+        train(compose("train", [*common, "features=tfidf"]), job)
+    assert "100% of the texts are in a script without spaces" in caplog.text
+    assert "features=char" in caplog.text
+    caplog.clear()
+    result = train(compose("train", [*common, "features=char", "features.min_df=1"]), job)
+    assert result.metrics["test/accuracy"] > 0.9
+    assert "without spaces" not in caplog.text
+    assert "unspaced_texts" in json.loads((tmp_path / "quality.json").read_text())["warnings"]

@@ -22,6 +22,8 @@ from sentiment.files.columns import strip_labels
 from sentiment.files.inputs import Input
 from sentiment.files.opening import open_all, open_input
 
+# Characters of a value that a message quotes.
+_SHOWN = 40
 # A text may be of any length, and a row may have any fields.
 _LIMITS = Limits(max_chars=sys.maxsize, added=())
 
@@ -161,10 +163,40 @@ def _read_columns(source: Input, columns: dict[str, str]) -> pd.DataFrame:
 def _make_tables(source: Input, batch: Batch, columns: dict[str, str]) -> Iterator[pa.Table]:
     texts = pc.if_else(pc.equal(batch.texts, ""), None, batch.texts)  # an empty one is none
     read = {name: batch.read_column(c) for name, c in columns.items() if name != "text"}
-    yield pa.table({"text": texts} | {name: strip_labels(found) for name, found in read.items()})
+    table = pa.table({"text": texts} | {name: strip_labels(found) for name, found in read.items()})
+    if read["label"].null_count:
+        faults = _find_odd_labels(source, batch, columns["label"], read["label"])
+        table = table.append_column("fault", faults)
+    yield table
     if batch.rejects:
-        faults = [_describe_fault(source, one) for one in batch.rejects]
-        yield pa.table({"fault": pa.array(faults, pa.large_string())})
+        found = [_describe_fault(source, one) for one in batch.rejects]
+        yield pa.table({"fault": pa.array(found, pa.large_string())})
+
+
+def _find_odd_labels(
+    source: Input, batch: Batch, column: str, labels: pa.LargeStringArray
+) -> pa.LargeStringArray:
+    """Return what is wrong with labels that are there but are no text or number, such as lists."""
+    cells = batch.make_table()[column]
+    odd = pc.and_(pc.is_null(labels), pc.is_valid(cells)).to_pylist()
+    expected = "expected a text or a number"
+    faults = [
+        f"'{source.origin.name}': the label is {_shorten(cell.as_py())}; {expected}"
+        if is_odd and not _is_nan(cell.as_py())
+        else None
+        for is_odd, cell in zip(odd, cells, strict=True)
+    ]
+    return pa.array(faults, pa.large_string())
+
+
+def _is_nan(value: object) -> bool:
+    return value != value or value == "NaN"
+
+
+def _shorten(value: object) -> str:
+    """Return what stands in a cell, which JSON lines have as JSON."""
+    written = value if isinstance(value, str) else repr(value)
+    return written if len(written) <= _SHOWN else f"{written[:_SHOWN]}..."
 
 
 def _describe_fault(source: Input, reject: Reject) -> str | None:

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from sentiment.data.copies import add_keys, find_surplus
 from sentiment.data.datasets import Dataset
-from sentiment.data.quality import QualityReport, add_keys, check_quality, find_unusable
+from sentiment.data.quality import QualityReport, check_quality, count_labels, find_unusable
 from sentiment.data.splitting import (
     SPLITS,
     assign_splits,
     check_class_sizes,
-    find_leaks,
+    count_classes,
     take_sample,
 )
 from sentiment.errors import BadRowsError, EmptyDataError
@@ -52,7 +53,7 @@ class PreparedData:
 
 
 def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
-    """Read `dataset`, check it, drop what cannot be used and split the rest.
+    """Read `dataset`, check it, drop what cannot be used and copies, and split the rest.
 
     Raises
     ------
@@ -64,40 +65,59 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     unusable = find_unusable(frame)
     report = check_quality(frame, unusable)
     _stop_at_bad_rows(dataset, report)
-
     usable = frame[unusable == ""]
-    if usable.empty:
-        first = f"; the first: {report.faults[0]}" if report.faults else ""
-        reason = f"none of its {len(frame):,} rows is usable{first}"
-        raise EmptyDataError(f"data={dataset.name}", reason)
-    check_class_sizes(usable["label"], 1, "training")
-    sample = take_sample(usable, dataset.limit, seed)
-    sample = sample.assign(
-        split=assign_splits(
-            sample,
-            validation_size=dataset.validation_size,
-            test_size=dataset.test_size,
-            seed=seed,
-        )
-    )
-    leaks = find_leaks(sample, keep_test="half" in sample)
-    kept = sample[leaks == ""]
-    for name in SPLITS:
-        where = f"the {name} split, once copies are dropped,"
-        check_class_sizes(kept.loc[kept["split"] == name, "label"], 1, "evaluation", where)
-
-    dropped = pd.concat([unusable, leaks])
+    surplus = find_surplus(usable)
+    dropped = pd.concat([unusable, surplus])
     report.dropped = {str(k): int(n) for k, n in dropped[dropped != ""].value_counts().items()}
-    before, after = sample["split"].value_counts(), kept["split"].value_counts()
-    report.splits = {
-        name: {"before_duplicates": int(before[name]), "rows": int(after[name])} for name in SPLITS
-    }
-    log.info("data: %s", report.to_dict())
+    if usable.empty:
+        why = f"{report.describe_dropped()}{report.describe_first_fault()}"
+        reason = f"none of its {len(frame):,} rows is usable ({why})"
+        raise EmptyDataError(f"data={dataset.name}", reason)
+
+    # Copies go first: a split of rows would leave its sides as large as copies are many.
+    different = usable[surplus == ""]
+    left_out = _describe_left_out(report)
+    check_class_sizes(count_classes(different["label"]), 1, "training", left_out=left_out)
+    kept = take_sample(different, dataset.limit, seed)
+    report.not_sampled = len(different) - len(kept)
+    _check_splits(kept, left_out, "raise data.limit" if report.not_sampled else "")
+    splits = assign_splits(
+        kept,
+        validation_size=dataset.validation_size,
+        test_size=dataset.test_size,
+        seed=seed,
+    )
+    kept = kept.assign(split=splits)
     parts = {
         name: kept.loc[kept["split"] == name, ["text", "label"]].reset_index(drop=True)
         for name in SPLITS
     }
+    report.splits = {name: count_labels(part["label"]) for name, part in parts.items()}
+    log.info("data: %s", report.to_dict())
     return PreparedData(**parts, report=report, fingerprint=fingerprint(kept))
+
+
+def _describe_left_out(report: QualityReport) -> str:
+    """Return a sentence on the rows that were dropped, "" if there are none."""
+    total = sum(report.dropped.values())
+    why = f"{report.describe_dropped()}{report.describe_first_fault()}"
+    return f"{total:,} of {report.rows:,} rows are left out ({why})." if total else ""
+
+
+def _check_splits(frame: pd.DataFrame, left_out: str, remedy: str) -> None:
+    """Check that each class has enough rows for all splits."""
+    counts = count_classes(frame["label"])
+    if "half" not in frame:
+        purpose = "a split into train, validation and test"
+        check_class_sizes(counts, len(SPLITS), purpose, left_out=left_out, remedy=remedy)
+        return
+    half = frame["label"][frame["half"] == "test"]
+    check_class_sizes(count_classes(half), 1, "a test", "the test half", left_out)
+    training = count_classes(frame["label"][frame["half"] != "test"])
+    # A class may be in the test half only.
+    counts = {label: training.get(label, 0) for label in counts}
+    purpose = "a split of the training half into train and validation"
+    check_class_sizes(counts, 2, purpose, "the training half", left_out, remedy)
 
 
 def _stop_at_bad_rows(dataset: Dataset, report: QualityReport) -> None:

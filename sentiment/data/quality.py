@@ -1,15 +1,33 @@
 """What is wrong with the rows of a data set, before anything is trained on them."""
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sentiment.data.cleaning import clean_text
+from sentiment.data.copies import find_conflicts, find_copies, fold_text
 
 _FAULTS = 20
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+# Scripts that are written without spaces between words: Thai and Lao, Tibetan, Burmese, Khmer,
+# Japanese and Chinese.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff]+"
+)
+# Their words have 1.5 (Chinese) to 5 (Thai) characters; longer runs are phrases or sentences. Texts
+# whose words were separated before have shorter runs.
+_LONGEST_WORD = 6
+# Texts that are looked at for their script, at least: the standard error of a share of them is at
+# most 1.6 %.
+_LOOKED_AT = 1000
+# A share of texts that a model of words cannot read, from which on it is worth a warning.
+_MANY = 0.05
+# Warning of `QualityReport` that matters to features that are made of words only.
+UNSPACED_TEXTS = "unspaced_texts"
 
 
 @dataclass
@@ -25,17 +43,21 @@ class QualityReport:
     missing_text, empty_text, missing_label : int
         Rows without a text, with a text that is empty after cleaning, without a label.
     duplicates : int
-        Rows whose cleaned, lower-cased text stands in an earlier row with the same label.
+        Rows whose text (as `fold_text` compares it) is in an earlier row with the same label.
     conflicting_labels : int
-        Rows whose text stands elsewhere with another label.
+        Rows whose text occurs with another label, too.
     labels : dict of str to int
         Usable rows per label.
     length_quantiles : dict of str to int
         Characters of the cleaned texts, by quantile.
+    warnings : dict of str to str
+        What may be a mistake in the data, by kind.
     dropped : dict of str to int
         Rows left out, by reason; filled in by the preparation.
-    splits : dict
-        Rows per split before and after copies were dropped; filled in by the preparation.
+    not_sampled : int
+        Rows that ``data.limit`` left out; filled in by the preparation.
+    splits : dict of str to dict of str to int
+        Rows of each split, by label; filled in by the preparation.
     faults : list of str
         Where and why the first unreadable rows cannot be read.
     """
@@ -49,7 +71,9 @@ class QualityReport:
     conflicting_labels: int
     labels: dict[str, int]
     length_quantiles: dict[str, int]
+    warnings: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
+    not_sampled: int = 0
     splits: dict[str, dict[str, int]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
@@ -57,18 +81,13 @@ class QualityReport:
         """Return the report as plain containers."""
         return asdict(self)
 
+    def describe_dropped(self) -> str:
+        """Return how many rows were left out and why, such as ``3 duplicates, 1 empty text``."""
+        return ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in self.dropped.items())
 
-def add_keys(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return `frame` with the columns ``length`` and ``key``.
-
-    ``key`` is a number that two rows share if and only if their texts are the same once they are
-    cleaned and lower-cased; ``length`` is the number of characters of that form, 0 for a text that
-    is missing.
-    """
-    texts = frame["text"].to_numpy(dtype=object)
-    plain = [clean_text(text).strip().lower() if isinstance(text, str) else "" for text in texts]
-    codes, _ = pd.factorize(np.array(plain, dtype=object))
-    return frame.assign(key=codes, length=np.fromiter(map(len, plain), dtype=np.int64))
+    def describe_first_fault(self) -> str:
+        """Return where and why the first unreadable row cannot be read, "" without one."""
+        return f"; the first: {self.faults[0]}" if self.faults else ""
 
 
 def find_unusable(frame: pd.DataFrame) -> pd.Series:
@@ -90,17 +109,6 @@ def _read_faults(frame: pd.DataFrame) -> pd.Series:
     return frame["fault"] if "fault" in frame else pd.Series(None, frame.index, dtype="str")
 
 
-def find_conflicts(frame: pd.DataFrame) -> pd.Series:
-    """Return which rows have a text that stands elsewhere with another label."""
-    labels = pd.Series(pd.factorize(frame["label"])[0], index=frame.index).groupby(frame["key"])
-    return labels.transform("min") != labels.transform("max")
-
-
-def find_copies(frame: pd.DataFrame) -> pd.Series:
-    """Return which rows repeat the text of an earlier row."""
-    return frame["key"].duplicated()
-
-
 def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
     """Return the report on the rows of `frame`.
 
@@ -115,6 +123,7 @@ def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
     conflicts = find_conflicts(usable)
     lengths = usable["length"]
     quantiles = lengths.quantile(list(QUANTILES)) if len(usable) else pd.Series(0, QUANTILES)
+    labels = count_labels(usable["label"])
     return QualityReport(
         rows=len(frame),
         unreadable=int((unusable == "unreadable").sum()),
@@ -123,7 +132,61 @@ def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
         missing_label=int((unusable == "missing_label").sum()),
         duplicates=int((find_copies(usable) & ~conflicts).sum()),
         conflicting_labels=int(conflicts.sum()),
-        labels={str(k): int(n) for k, n in usable["label"].value_counts().sort_index().items()},
+        labels=labels,
         length_quantiles={f"{q:.0%}": int(length) for q, length in quantiles.items()},
+        warnings=dict([*_compare_labels(labels), *_look_at_scripts(usable["text"])]),
         faults=_read_faults(frame).dropna().head(_FAULTS).to_list(),
     )
+
+
+def count_labels(labels: pd.Series) -> dict[str, int]:
+    """Return how many rows each label has, labels in order."""
+    return {str(label): int(n) for label, n in labels.value_counts().sort_index().items()}
+
+
+def _compare_labels(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """Yield a warning of labels that are perhaps one: ``Pos`` and ``pos``, ``1`` and ``1.0``."""
+    alike: dict[str, list[str]] = {}
+    for label in labels:
+        alike.setdefault(_fold_label(label), []).append(label)
+    groups = [
+        " and ".join(f"{label!r} ({labels[label]:,} rows)" for label in names)
+        for names in alike.values()
+        if len(names) > 1
+    ]
+    if groups:
+        yield (
+            "similar_labels",
+            f"these labels differ only in capitals, white space or how a number is written, and "
+            f"are separate classes: {'; '.join(groups)}. Make them one in the data if they are.",
+        )
+
+
+def _fold_label(label: str) -> str:
+    folded = fold_text(label).replace(" ", "")
+    try:
+        return repr(float(folded))
+    except ValueError:
+        return folded
+
+
+def _look_at_scripts(texts: pd.Series) -> Iterator[tuple[str, str]]:
+    """Yield a warning of texts in which spaces do not separate words."""
+    chosen = texts.iloc[:: max(len(texts) // _LOOKED_AT, 1)]
+    found = [text for text in chosen if _is_unspaced(text)]
+    if len(found) > _MANY * len(chosen):
+        yield (
+            UNSPACED_TEXTS,
+            f"{len(found) / len(chosen):.0%} of the texts are in a script without spaces between "
+            f"words, such as {found[0][:20]!r}, so features of words take whole phrases for words. "
+            "Use runs of characters: features=char.",
+        )
+
+
+def _is_unspaced(text: str) -> bool:
+    """Return whether most letters of `text` are in long runs of a script without spaces."""
+    if text.isascii():
+        return False
+    runs = [len(run) for run in _UNSPACED.findall(text)]
+    letters = sum(map(str.isalpha, text))
+    return 2 * sum(runs) > letters and sum(runs) > _LONGEST_WORD * len(runs)

@@ -1,12 +1,11 @@
-"""Stratified splits in which no text stands on two sides."""
+"""Stratified samples and splits of texts that are different from each other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
-from sentiment.data.quality import find_conflicts, find_copies
+from sentiment.data.copies import number
 from sentiment.errors import TooFewClassesError, TooFewRowsError
 
 SPLITS = ("train", "validation", "test")
@@ -16,26 +15,48 @@ def take_sample(frame: pd.DataFrame, rows: int | None, seed: int) -> pd.DataFram
     """Return a stratified sample of `rows` rows in their old order, or `frame` if it has fewer."""
     if rows is None or rows >= len(frame):
         return frame
-    strata = frame["label"] if "half" not in frame else frame["label"] + "|" + frame["half"]
-    check_class_sizes(strata, 2, f"a sample of {rows:,} rows")
-    if rows < strata.nunique() or len(frame) - rows < strata.nunique():
-        taken = np.random.default_rng(seed).choice(len(frame), rows, replace=False)
-    else:
-        taken, _ = train_test_split(
-            np.arange(len(frame)), train_size=rows, stratify=strata, random_state=seed
-        )
-    return frame.iloc[np.sort(taken)]
+    halves = frame["half"] if "half" in frame else [""] * len(frame)
+    codes = number(zip(frame["label"], halves, strict=True))
+    taken = apportion(np.bincount(codes), rows)
+    chosen = _rank(codes, np.random.default_rng(seed)) < taken[codes]
+    sample: pd.DataFrame = frame.loc[chosen]
+    return sample
+
+
+def count_classes(labels: Iterable[str]) -> dict[str, int]:
+    """Return how many rows each label has, the largest class first."""
+    counts = pd.Series(labels, dtype=object).value_counts()
+    return {str(label): int(rows) for label, rows in counts.items()}
 
 
 def check_class_sizes(
-    labels: Sequence[str] | pd.Series, needed: int, purpose: str, where: str = "the data"
+    counts: Mapping[str, int],
+    needed: int,
+    purpose: str,
+    where: str = "the data",
+    left_out: str = "",
+    remedy: str = "",
 ) -> None:
-    """Raise if there are fewer than two classes, or fewer than `needed` rows of one."""
-    counts = pd.Series(labels).value_counts()
+    """Raise if there are fewer than two classes, or fewer than `needed` rows of one.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        Rows of each class, whose texts are different.
+    needed : int
+        Rows of each class that `purpose` needs.
+    purpose, where : str
+        What is to be done, and with what, for the message.
+    left_out : str
+        Which rows are not counted, and why.
+    remedy : str
+        What helps besides more rows.
+    """
     if len(counts) < 2:
-        raise TooFewClassesError([str(label) for label in counts.index], where)
-    if counts.min() < needed:
-        raise TooFewRowsError(str(counts.idxmin()), int(counts.min()), needed, purpose)
+        raise TooFewClassesError(counts, where, left_out)
+    small = {label: rows for label, rows in counts.items() if rows < needed}
+    if small:
+        raise TooFewRowsError(small, len(counts), needed, purpose, left_out, remedy)
 
 
 def assign_splits(
@@ -43,61 +64,62 @@ def assign_splits(
 ) -> pd.Series:
     """Return the split of each row: "train", "validation" or "test", stratified by label.
 
-    Rows that bring a ``half`` keep it: the test half is the test split, and validation rows are
-    taken from the training half as a share of it.
+    Every class has a row in every split. Rows that bring a ``half`` keep it: the test half is the
+    test split, and validation rows are taken from the training half as a share of it.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns ``label`` and perhaps ``half``.
+        Columns ``label`` and perhaps ``half``; at least three rows of each label, or two in the
+        training half.
     validation_size, test_size : float
         Shares of the rows.
     seed : int
         Seed of the random choice.
     """
-    rows = np.arange(len(frame))
-    labels = frame["label"].to_numpy(dtype=object)
     splits = np.full(len(frame), "train", dtype=object)
+    pool = np.arange(len(frame))
+    shares = {"test": test_size, "validation": validation_size}
     if "half" in frame:
-        splits[frame["half"] == "test"] = "test"
-    else:
-        check_class_sizes(frame["label"], 3, "a split into train, validation and test")
-        _move(splits, rows, labels, "test", round(test_size * len(frame)), seed)
-    training = rows[splits == "train"]
-    wanted = validation_size * (len(training) if "half" in frame else len(frame))
-    check_class_sizes(labels[training], 2, "a validation split")
-    _move(splits, training, labels, "validation", round(wanted), seed)
+        official = (frame["half"] == "test").to_numpy(bool)
+        splits[official] = "test"
+        pool = pool[~official]
+        del shares["test"]
+    codes = number(frame["label"].iloc[pool])
+    sizes = np.bincount(codes)
+    ranks = _rank(codes, np.random.default_rng(seed))
+    begin = np.zeros(len(sizes), np.int64)
+    for split, share in shares.items():
+        # At least one row of each class, and one for training and for each split to come.
+        to_come = len(shares) - list(shares).index(split)
+        taken = apportion(sizes, round(share * len(pool)))
+        end = begin + np.clip(taken, 1, np.maximum(sizes - begin - to_come, 1))
+        splits[pool[(begin[codes] <= ranks) & (ranks < end[codes])]] = split
+        begin = end
     return pd.Series(splits, index=frame.index, dtype="str")
 
 
-def _move(
-    splits: np.ndarray, rows: np.ndarray, labels: np.ndarray, to: str, wanted: int, seed: int
-) -> None:
-    """Move about `wanted` of `rows` to the split `to`, with a row of each class on both sides."""
-    classes = len(set(labels[rows]))
-    size = min(max(wanted, classes), len(rows) - classes)
-    _, moved = train_test_split(rows, test_size=size, stratify=labels[rows], random_state=seed)
-    splits[moved] = to
-
-
-def find_leaks(frame: pd.DataFrame, *, keep_test: bool) -> pd.Series:
-    """Return why each row must leave its split, "" where it may stay.
-
-    A text with two labels says nothing and leaves everywhere. Of the copies of a text one stays,
-    in test rather than in validation and in validation rather than in training.
+def apportion(sizes: np.ndarray, total: int) -> np.ndarray:
+    """Return how many rows of each class make a stratified `total`, by largest remainders.
 
     Parameters
     ----------
-    frame : DataFrame
-        Columns ``key``, ``label`` and ``split``.
-    keep_test : bool
-        Whether the test split is official and stays whole, whatever it holds; its texts leave
-        the other splits.
+    sizes : ndarray of int, of shape (n_classes,)
+        Rows of each class.
+    total : int
+        At most their sum.
     """
-    ranks = frame["split"].map({name: rank for rank, name in enumerate(reversed(SPLITS))})
-    ranked = frame.iloc[np.argsort(ranks.to_numpy(), kind="stable")]
-    copies = find_copies(ranked).reindex(frame.index)
-    reasons = np.select([find_conflicts(frame), copies], ["conflicting_labels", "duplicates"], "")
-    if keep_test:
-        reasons = np.where(frame["split"] == "test", "", reasons)
-    return pd.Series(reasons, index=frame.index, dtype="str")
+    shares, remainders = np.divmod(sizes * total, sizes.sum())
+    missing = total - shares.sum()
+    shares[np.argsort(-remainders, kind="stable")[:missing]] += 1
+    return shares
+
+
+def _rank(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the place of each row in a random order of the rows of its class, from 0."""
+    order = rng.permutation(len(codes))
+    order = order[np.argsort(codes[order], kind="stable")]
+    sizes = np.bincount(codes)
+    ranks = np.empty(len(codes), np.int64)
+    ranks[order] = np.arange(len(codes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return ranks

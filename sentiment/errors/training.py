@@ -1,8 +1,11 @@
 """What may be wrong with the data and the settings of a training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sentiment.errors.base import SentimentError, quote_list
+
+# Classes that a message lists.
+_LISTED = 10
 
 
 class BadRowsError(SentimentError, ValueError):
@@ -13,30 +16,42 @@ class BadRowsError(SentimentError, ValueError):
         first = f" The first that cannot be read is in {faults[0]}." if faults else ""
         super().__init__(
             f"{sum(counts.values()):,} of {rows:,} rows cannot be used ({listed}) and "
-            f"data.on_bad_rows=error.{first} Mend them, or drop them with data.on_bad_rows=drop."
+            f"data.on_bad_rows=error.{first} Correct them, or drop them with data.on_bad_rows=drop."
         )
 
 
 class TooFewClassesError(SentimentError, ValueError):
-    """Classification needs two classes at least."""
+    """There are fewer than two classes to tell apart."""
 
-    def __init__(self, classes: Sequence[str], where: str) -> None:
+    def __init__(self, counts: Mapping[str, int], where: str, left_out: str = "") -> None:
+        listed = f" ({_list_counts(counts)})" if counts else ""
         super().__init__(
-            f"{where} has {len(classes)} class{'es' * (len(classes) != 1)} "
-            f"({quote_list(classes)}); expected two or more. "
-            "Check that the label column is the right one and that the file is not sorted and cut."
+            f"{where} has {len(counts)} class{'es' * (len(counts) != 1)}{listed}; expected two or "
+            f"more. {left_out}{' ' * bool(left_out)}Check that the label column is the right one, "
+            "that every class has a label, and that the file is not cut behind its first class."
         )
 
 
 class TooFewRowsError(SentimentError, ValueError):
-    """A class, or the whole data set, is too small to be split."""
+    """Classes are too small for what is to be done; names all of them."""
 
-    def __init__(self, label: str, rows: int, needed: int, purpose: str) -> None:
+    def __init__(
+        self, small: Mapping[str, int], classes: int, needed: int, purpose: str,
+        left_out: str = "", remedy: str = "",
+    ) -> None:  # fmt: skip
+        right = " Is the label column the right one?" * (len(small) > _LISTED)
         super().__init__(
-            f"class {label!r} has {rows:,} row{'s' * (rows != 1)}, but {purpose} needs at least "
-            f"{needed:,} of each class. Add rows, merge or remove rare classes, or raise "
-            "data.limit."
+            f"{len(small):,} of {classes:,} classes {'is' if len(small) == 1 else 'are'} too "
+            f"small ({_list_counts(small)}), but {purpose} needs at least {needed:,} different "
+            f"texts of each class. {left_out}{' ' * bool(left_out)}Add rows, merge or remove rare "
+            f"classes{f', or {remedy}' * bool(remedy)}.{right}"
         )
+
+
+def _list_counts(counts: Mapping[str, int]) -> str:
+    listed = [f"{label!r}: {rows:,}" for label, rows in list(counts.items())[:_LISTED]]
+    more = len(counts) - len(listed)
+    return ", ".join(listed) + (f" and {more:,} more" if more else "")
 
 
 class FitError(SentimentError, ValueError):

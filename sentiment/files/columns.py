@@ -22,8 +22,11 @@ def as_texts(values: Iterable[object]) -> pa.LargeStringArray:
 
 
 def strip_labels(texts: pa.LargeStringArray) -> pa.LargeStringArray:
-    """Return `texts` without white space around them, null where nothing is left."""
-    stripped = pc.utf8_trim_whitespace(texts)
+    """Return `texts` without white space and zero bytes around them, null where nothing is left.
+
+    Arrays of numpy drop zero bytes from the end of a text, so no label can have them there.
+    """
+    stripped = pc.utf8_trim(pc.utf8_trim_whitespace(texts), characters="\0 \t\r\n")
     return pc.if_else(pc.equal(stripped, ""), None, stripped)
 
 

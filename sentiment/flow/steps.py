@@ -79,7 +79,7 @@ class Steps:
             "fingerprint": data.fingerprint,
             "rows": data.report.rows,
             "dropped": data.report.dropped,
-            "splits": {name: sizes["rows"] for name, sizes in data.report.splits.items()},
+            "splits": {name: sum(sizes.values()) for name, sizes in data.report.splits.items()},
         }
 
     def train(self, words: list[str]) -> str:

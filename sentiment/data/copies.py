@@ -1,0 +1,100 @@
+"""Copies of texts: which rows have the same text, and which of them stay."""
+
+import re
+from collections.abc import Hashable, Iterable
+from hashlib import blake2b
+from unicodedata import normalize
+
+import numpy as np
+import pandas as pd
+
+from sentiment.data.cleaning import clean_text
+
+# Characters that nobody sees: Default_Ignorable_Code_Point of the Unicode Character Database, such
+# as soft hyphens, zero-width spaces and joiners, byte order marks and variation selectors.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+
+
+def fold_text(text: str) -> str:
+    """Return the form of `text` in which copies are equal.
+
+    HTML tags and entities, white space and characters that nobody sees are cleaned away. What is
+    left is compared as in the compatibility caseless match of the Unicode Standard (section 3.13,
+    D146): capitals, composed and decomposed accents, and wide, narrow or joined forms of the same
+    letters make no difference. Everything else does, NUL included.
+
+    Examples
+    --------
+    >>> fold_text("Cafe\u0301<br />  &amp; BAR") == fold_text("caf\u00e9 & bar")
+    True
+    """
+    text = clean_text(text)
+    if text.isascii():
+        return text.strip().lower()
+    # ASCII is in its normal form already, and no character combines with one behind white space.
+    words = [word if word.isascii() else _fold_word(word) for word in text.split()]
+    return " ".join(filter(None, words)).lower()
+
+
+def _fold_word(word: str) -> str:
+    word = normalize("NFD", _INVISIBLE.sub("", word)).casefold()
+    word = normalize("NFKC", normalize("NFKD", word).casefold())
+    return " ".join(word.split())  # an accent of its own becomes white space with an accent
+
+
+def add_keys(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return `frame` with the columns ``length`` and ``key``.
+
+    ``key`` is a number that two rows share if and only if `fold_text` makes the same of their
+    texts; ``length`` is the number of characters of that form, 0 for a text that is missing.
+    """
+    digests, lengths = [], np.zeros(len(frame), np.int64)
+    for row, text in enumerate(frame["text"].to_numpy(dtype=object)):
+        folded = fold_text(text) if isinstance(text, str) else ""
+        lengths[row] = len(folded)
+        # Digests are exact for any characters, and the folded texts need not be kept.
+        digests.append(blake2b(folded.encode(errors="surrogatepass"), digest_size=16).digest())
+    return frame.assign(key=number(digests), length=lengths)
+
+
+def number(values: Iterable[Hashable]) -> np.ndarray:
+    """Return a number for each of `values`, from 0 in the order in which they first occur."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(value, len(numbers)) for value in values], np.int64)
+
+
+def find_conflicts(frame: pd.DataFrame) -> pd.Series:
+    """Return which rows have a text that occurs with another label, too."""
+    labels = pd.Series(number(frame["label"]), index=frame.index).groupby(frame["key"])
+    return labels.transform("min") != labels.transform("max")
+
+
+def find_copies(frame: pd.DataFrame) -> pd.Series:
+    """Return which rows repeat the text of an earlier row."""
+    return frame["key"].duplicated()
+
+
+def find_surplus(frame: pd.DataFrame) -> pd.Series:
+    """Return why each row is left out so that each text is there once, "" for those that stay.
+
+    A text with two labels says nothing, so none of its rows stays; of the copies of a text, the
+    first one does. An official test half stays whole, whatever it holds, and its texts leave the
+    training half.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns ``key`` and ``label``, and ``half`` where the data bring a split of their own.
+    """
+    official = np.zeros(len(frame), bool)
+    if "half" in frame:
+        official = (frame["half"] == "test").to_numpy(bool)
+    first = frame.iloc[np.argsort(~official, kind="stable")]
+    copies = find_copies(first).reindex(frame.index)
+    reasons = np.select([find_conflicts(frame), copies], ["conflicting_labels", "duplicates"], "")
+    reasons[official] = ""
+    return pd.Series(reasons, index=frame.index, dtype="str")
