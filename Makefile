@@ -1,5 +1,5 @@
 # Every target that needs Python makes its own .venv first, from the locked packages.
-PYTHON ?= python3
+INSTALL := $(or $(PYTHON),python3) scripts/install.py
 PORT ?= 5000
 PREFECT_PORT ?= 4200
 MONITOR_PORT ?= 8000
@@ -7,36 +7,37 @@ ARGS ?=
 
 VENV := .venv
 RUN := $(VENV)/bin/python
+# What training, predicting and the UI need, and what all else needs as well.
+CORE := $(VENV)/.core
 READY := $(VENV)/.ready
 PEERS := $(VENV)/.peers
 # The image and the servers are told the commit, and each machine has a password of its own.
 COMPOSE := SENTIMENT_COMMIT=$$(git rev-parse HEAD) docker compose --file docker/docker-compose.yml
 SECRETS := docker/.env
-# The kernels that every run needs are compiled once, here.
-COMPILE := from sentiment.warming import compile_kernels; compile_kernels()
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train predict monitor monitor-ui flow prefect-up test bench lint format typecheck ui lock \
+.PHONY: help setup setup-all train predict monitor monitor-ui flow prefect-up test bench lint format typecheck ui lock \
 	docker-build docker-up docker-down clean distclean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
-setup: $(READY) ## Make .venv with the locked packages
+setup: ## Install into .venv what training, predicting and the UI need; PYTHON=python3.12
+	@$(INSTALL)
 
-# The lock is complete, so pip need not look for more; it would refuse pandas[parquet], for example,
-# whose version no line of a lock has with its extra.
+setup-all: ## Install what monitoring, flows, clusters and tests need as well
+	@$(INSTALL) --all
+
+$(CORE): requirements-core.lock pyproject.toml
+	@$(INSTALL)
+
 $(READY): requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	$(RUN) -c "$(COMPILE)"
-	touch $@
+	@$(INSTALL) --all
 
-train: $(READY) ## Train on 25,000 real reviews; ARGS="model=svm" changes settings
+train: $(CORE) ## Train on 25,000 real reviews; ARGS="model=svm" changes settings
 	$(RUN) scripts/train.py $(ARGS)
 
-predict: $(READY) ## Predict a file with the best model: make predict ARGS="input=reviews.csv"
+predict: $(CORE) ## Predict a file with the best model: make predict ARGS="input=reviews.csv"
 	$(RUN) scripts/predict.py $(ARGS)
 
 monitor: $(READY) ## Compare predictions with training: make monitor ARGS="current=reviews.predictions.csv"
@@ -74,18 +75,20 @@ format: $(READY) ## Mend the style
 typecheck: $(READY) ## Check the types
 	$(RUN) -m mypy
 
-ui: $(READY) ## Show the runs in the MLflow UI on 127.0.0.1; PORT=5000
+ui: $(CORE) ## Show the runs in the MLflow UI on 127.0.0.1; PORT=5000
 	mkdir -p outputs
 	$(VENV)/bin/mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db --host 127.0.0.1 --port $(PORT)
 
-lock: $(READY) ## Resolve the packages anew and write requirements.lock
+COMPILE := -m uv pip compile pyproject.toml --universal --python-version 3.11 --no-header \
+	--no-annotate --prerelease if-necessary-or-explicit --generate-hashes --no-emit-index-url \
+	--no-emit-find-links
+lock: $(READY) ## Resolve the packages anew and write both locks
 	$(RUN) -m pip install --quiet uv
-	$(RUN) -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-		--prerelease if-necessary-or-explicit --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-header --no-annotate --upgrade -o requirements.lock
+	$(RUN) $(COMPILE) --extra dev --upgrade -o requirements.lock
+	$(RUN) $(COMPILE) --extra build --constraint requirements.lock -o requirements-core.lock
 
 $(SECRETS):
-	(umask 077; $(PYTHON) -c "import secrets; print('POSTGRES_PASSWORD=' + secrets.token_hex(24))" > $@)
+	(umask 077; $(or $(PYTHON),python3) -c "import secrets; print('POSTGRES_PASSWORD=' + secrets.token_hex(24))" > $@)
 
 docker-build: $(SECRETS) ## Build the image; ARGS="--profile prefect" builds that of the flows too
 	$(COMPOSE) $(ARGS) build

@@ -178,5 +178,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
         from prefect.testing.utilities import prefect_test_harness
 
-        with temporary_settings({PREFECT_HOME: home}), prefect_test_harness(server_startup_timeout=300):
+        with (
+            temporary_settings({PREFECT_HOME: home}),
+            prefect_test_harness(server_startup_timeout=300),
+        ):
             yield str(PREFECT_API_URL.value())

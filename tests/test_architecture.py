@@ -138,8 +138,9 @@ def test_every_dependency_can_be_imported() -> None:
             import_module(IMPORT_NAMES.get(name, name.replace("-", "_")))
 
 
-def test_the_lock_is_hashed_and_names_no_address() -> None:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-core.lock"])
+def test_locks_are_hashed_and_name_no_address(name: str) -> None:
+    lines = (ROOT / name).read_text().splitlines()
     packages = [line for line in lines if "==" in line]
     assert len(packages) > 80
     for line in lines:
