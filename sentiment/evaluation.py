@@ -91,29 +91,23 @@ def evaluate(pipeline: Pipeline, frame: pd.DataFrame) -> Predictions:
 def score(predictions: Predictions) -> dict[str, float]:
     """Return every metric of `METRICS`.
 
-    Precision, recall and F1 are those of the positive class where there are two classes and
+    Precision, recall and F1 are those of the positive class where there are two classes, and
     unweighted means over the classes where there are more. ROC AUC is then the mean of one class
-    against the rest, over the classes that stand in the split. The Brier score is the mean of the
-    squared error summed over the classes (Brier, 1950), halved for two classes, so that it lies
-    between 0 and 1 there.
+    against the rest. A class without a row in the split has no precision, recall, F1 or area: it is
+    left out of the means, and where it is the positive class of two, these metrics are NaN. The
+    Brier score is the mean of the squared error summed over the classes (Brier, 1950), halved for
+    two classes, so that it lies between 0 and 1 there.
     """
     y, p, classes = predictions.labels, predictions.probabilities, predictions.classes
     binary = len(classes) == 2
-    average: dict[str, Any] = (
-        {"pos_label": classes[1]} if binary else {"average": "macro", "labels": classes}
-    )
-    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-        y,
-        predictions.predicted,
-        zero_division=0.0,
-        **average | {"average": "binary" if binary else "macro"},
-    )
+    present = [label for label in classes[1:] if label in y] if binary else np.unique(y)
+    precision, recall, f1 = _measure_classes(y, predictions.predicted, present)
     squared = np.square(p - predictions.indicators).sum(axis=1).mean()
     return {
         "accuracy": float(metrics.accuracy_score(y, predictions.predicted)),
-        "precision": float(precision),
-        "recall": float(recall),
-        "f1": float(f1),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
         "roc_auc": _roc_auc(predictions),
         "log_loss": float(metrics.log_loss(y, p, labels=classes)),
         "brier": float(squared / 2 if binary else squared),
@@ -121,18 +115,26 @@ def score(predictions: Predictions) -> dict[str, float]:
     }
 
 
+def _measure_classes(y: np.ndarray, predicted: np.ndarray, classes: Any) -> list[float]:
+    """Return precision, recall and F1, each the mean over `classes`; NaN if there are none."""
+    if not len(classes):
+        return [float("nan")] * 3
+    found = metrics.precision_recall_fscore_support(
+        y, predicted, labels=classes, average="macro", zero_division=0.0
+    )
+    return [float(value) for value in found[:3]]
+
+
 def _roc_auc(predictions: Predictions) -> float:
+    """Return the mean area of one class against the rest; NaN where all rows are of one class."""
     indicators = predictions.indicators
     columns = [1] if len(predictions.classes) == 2 else range(len(predictions.classes))
-    present = [k for k in columns if 0 < indicators[:, k].sum() < len(indicators)]
-    return float(
-        np.mean(
-            [
-                metrics.roc_auc_score(indicators[:, k], predictions.probabilities[:, k])
-                for k in present
-            ]
-        )
-    )
+    areas = [
+        metrics.roc_auc_score(indicators[:, k], predictions.probabilities[:, k])
+        for k in columns
+        if 0 < indicators[:, k].sum() < len(indicators)
+    ]
+    return float(np.mean(areas)) if areas else float("nan")
 
 
 def calibration_table(predictions: Predictions, bins: int = CALIBRATION_BINS) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
+from sentiment.comparison.resampling import RowSums
 from sentiment.evaluation import (
     METRICS,
     Predictions,
@@ -90,12 +91,47 @@ def test_calibration_of_a_known_case() -> None:
     assert expected_calibration_error(made) == pytest.approx(0.2 * 0.4 + 0.8 * 0.15)
 
 
-def test_a_class_that_is_not_in_the_split_does_not_stop_the_scores() -> None:
-    made = make_predictions(3, 40, 1)
-    kept = made.labels != "class 2"
-    scores = score(Predictions(made.labels[kept], made.probabilities[kept], made.classes))
-    assert set(scores) == set(METRICS)
-    assert np.isfinite(list(scores.values())).all()
+@given(seed=st.integers(0, 10_000), classes=st.integers(2, 6), left=st.integers(1, 5))
+@settings(deadline=None, max_examples=50)
+def test_metrics_are_means_over_the_classes_in_the_split(
+    seed: int, classes: int, left: int
+) -> None:
+    made = make_predictions(classes, 40, seed)
+    names = made.classes[: min(left, classes)]
+    kept = np.isin(made.labels, names)
+    made = Predictions(made.labels[kept], made.probabilities[kept], made.classes)
+    y, predicted, found = made.labels, made.predicted, score(made)
+    counted = [name for name in names if classes > 2 or name == "class 1"]
+    for name, measure in (
+        ("precision", metrics.precision_score),
+        ("recall", metrics.recall_score),
+        ("f1", metrics.f1_score),
+    ):
+        expected = np.nan
+        if counted:
+            expected = measure(y, predicted, labels=counted, average="macro", zero_division=0)
+        assert found[name] == pytest.approx(expected, nan_ok=True)
+    areas = [
+        metrics.roc_auc_score(y == name, made.probabilities[:, k])
+        for k, name in enumerate(made.classes)
+        if name in counted and len(names) > 1
+    ]
+    expected = np.mean(areas) if areas else np.nan
+    assert found["roc_auc"] == pytest.approx(expected, nan_ok=True)
+    assert found["log_loss"] == pytest.approx(
+        metrics.log_loss(y, made.probabilities, labels=made.classes)
+    )
+    resampled = RowSums(made).score(np.ones((1, len(y))))[0]
+    assert resampled.tolist() == pytest.approx([found[m] for m in METRICS], nan_ok=True)
+
+
+@pytest.mark.parametrize("classes", [3, 4])
+def test_a_perfect_model_is_perfect_on_a_split_without_a_class(classes: int) -> None:
+    names = np.array([f"class {k}" for k in range(classes)])
+    labels = np.repeat(names[:2], 5)
+    found = score(Predictions(labels, np.repeat(np.eye(classes)[:2], 5, axis=0), names))
+    perfect = {name: float(greater) for name, greater in METRICS.items()}
+    assert found == pytest.approx(perfect, abs=1e-9)
 
 
 def test_cross_validation_is_scikit_learns(reviews: pd.DataFrame) -> None:

@@ -64,11 +64,14 @@ class RowSums:
         total = there.sum(axis=1)
         positive = slice(1, 2) if self.classes == 2 else slice(None)
         right_, guessed_, there_ = (part[:, positive] for part in (right, guessed, there))
+        # A class without a row is left out of the means, as in `evaluation.score`.
+        precision, f1 = _divide(right_, guessed_, 0), _divide(2 * right_, guessed_ + there_, 0)
+        precision[there_ <= 0] = f1[there_ <= 0] = np.nan
         metrics = {
             "accuracy": right.sum(axis=1) / total,
-            "precision": _divide(right_, guessed_, 0).mean(axis=1),
-            "recall": _divide(right_, there_, 0).mean(axis=1),
-            "f1": _divide(2 * right_, guessed_ + there_, 0).mean(axis=1),
+            "precision": _mean_of_known(precision),
+            "recall": _mean_of_known(_divide(right_, there_, np.nan)),
+            "f1": _mean_of_known(f1),
             "roc_auc": _mean_of_known(_divide(pairs, there_ * (total[:, None] - there_), np.nan)),
             "log_loss": loss[:, 0] / total,
             "brier": squared[:, 0] / total,
