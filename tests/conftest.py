@@ -120,12 +120,14 @@ def rivals(store: Path, reviews: pd.DataFrame, tmp_path_factory: pytest.TempPath
         job = Job(folder / name, {"model": "logistic_regression", "features": name}, words)
         return train(compose("train", [*where, *words]), job)
 
+    # The last one says on which rows runs are compared.
+    other = run("other", "features.max_features=5", "seed=7")
     return Rivals(
         store,
         data,
         weak=run("weak", "features.max_features=10"),
         strong=run("strong", "features.max_features=3000"),
-        other=run("other", "features.max_features=5", "seed=7"),
+        other=other,
         sample=run("sample", "data.limit=300"),
     )
 

@@ -93,7 +93,10 @@ def test_the_choice_is_told(trained: TrainingResult, predict_file: Predict, tmp_
     path = write_frame(pd.DataFrame({"review": ["good"]}), tmp_path / "x.csv")
     model = predict_file(path).model
     score = trained.metrics["validation/accuracy"]
-    assert model.why == f"best validation/accuracy of 1 run on imdb: {score:.4f}"
+    rows = len(trained.data.validation)
+    assert model.why.startswith(
+        f"best validation/accuracy of 1 run on imdb: {score:.4f} ({rows} rows, 95 % interval "
+    )
     assert (model.data, model.fingerprint) == ("imdb", trained.data.fingerprint)
     assert len(model.commit) == 40
     named = predict_file(path, f"deploy.run={trained.run_id}", "overwrite=true").model

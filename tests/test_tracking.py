@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,16 +13,18 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from sentiment.errors import RunNotFoundError, TrackingStoreError, UntrustedModelError
 from sentiment.pipeline import predict
 from sentiment.tracking import MlflowTracker, NoTracker
-from sentiment.tracking.choosing import choose_best
+from sentiment.tracking.choosing import choose_best, describe_score
 from sentiment.training import TrainingResult
 
 Train = Callable[..., TrainingResult]
@@ -222,8 +225,82 @@ def test_the_choice_is_told(tracker: MlflowTracker) -> None:
     log_run(tracker, 0.5, data="hard")
     # Of two that are equal, the later one.
     second = log_run(tracker, 0.5, data="hard")
-    told = "best validation/accuracy of 2 runs on hard: 0.5000; 1 run on other data before"
+    log_run(tracker, 0.5, data="hard", sample="true")
+    told = (
+        "best validation/accuracy of 2 runs on hard: 0.5000; "
+        "not comparable: 1 run on other data, 1 run on a sample"
+    )
     assert choose(more=True) == choose(more=False) == (second, told)
+
+
+def test_only_runs_on_the_same_rows_are_compared(tracker: MlflowTracker) -> None:
+    """A lucky split, or few rows to validate on, make no model better."""
+    tracker.open()
+    log_run(tracker, 0.9, data="reviews", **{"data.fingerprint": "seed 1"})
+    high = log_run(tracker, 0.7, data="reviews", **{"data.fingerprint": "seed 2"})
+    log_run(tracker, 0.8, data="reviews", **{"data.fingerprint": "seed 1"})
+    low = log_run(tracker, 0.6, data="moved", **{"data.fingerprint": "seed 2"})
+    assert best(tracker, more=True) == high
+    assert best(tracker, more=False) == low
+    runs = mlflow.MlflowClient().search_runs([tracker._experiment_id(mlflow.MlflowClient())])
+    found = choose_best(runs, "validation/accuracy", more=True)
+    assert found is not None
+    assert found[1].endswith("not comparable: 2 runs on other data")
+
+
+@pytest.mark.parametrize("years", [-10, 10])
+def test_a_wrong_clock_does_not_decide_which_run_is_the_last(
+    tracker: MlflowTracker, years: int
+) -> None:
+    tracker.open()
+    client = mlflow.MlflowClient()
+    experiment = tracker._experiment_id(client)
+    with sqlite3.connect(tracker.uri.removeprefix("sqlite:///")) as database:
+        for number, data in enumerate(["first", "second", "third"]):
+            run = log_run(tracker, 0.9 - number / 10, data=data)
+            if data == ("second" if years > 0 else "third"):
+                moved = "UPDATE runs SET start_time = start_time + ? WHERE run_uuid = ?"
+                database.execute(moved, (years * 365 * 86_400_000, run))
+                database.commit()
+    database.close()
+    runs = client.search_runs([experiment])
+    assert [r.data.tags["order"] for r in sorted(runs, key=read_accuracy)] == [
+        f"{n:012}" for n in (3, 2, 1)
+    ]
+    assert best(tracker, more=True) == run
+    # A run of an earlier version, or one that another tool made, has only its start time.
+    client.create_run(experiment, int(1000 * (time.time() + 9e6)), {"kind": "training"})
+    assert best(tracker, more=True) == run
+
+
+def read_accuracy(run: Any) -> float:
+    return float(run.data.metrics["validation/accuracy"])
+
+
+def test_a_future_start_is_not_the_last_among_runs_without_an_order(
+    tracker: MlflowTracker,
+) -> None:
+    tracker.open()
+    client = mlflow.MlflowClient()
+    experiment = tracker._experiment_id(client)
+    now, made = 1000 * time.time(), {}
+    for data, start in (("future", now + 9e9), ("old", now - 9e9), ("new", now - 1e6)):
+        tags = {"kind": "training", "data": data}
+        made[data] = client.create_run(experiment, int(start), tags).info.run_id
+        client.log_metric(made[data], "validation/accuracy", 0.5)
+        client.set_terminated(made[data])
+    assert best(tracker, more=True) == made["new"]
+
+
+def test_a_score_has_its_interval() -> None:
+    metrics = {"validation/accuracy": 0.8947, "validation/f1": 0.5, "rows/validation": 2488.0}
+    assert describe_score("validation/f1", metrics) == "0.5000 (2,488 rows)"
+    assert describe_score("validation/accuracy", {"validation/accuracy": 1.0}) == "1.0000"
+    result = binomtest(2226, 2488).proportion_ci(0.95, "wilson")
+    metrics["validation/accuracy"] = 2226 / 2488
+    assert describe_score("validation/accuracy", metrics) == (
+        f"0.8947 (2,488 rows, 95 % interval {result.low:.4f} to {result.high:.4f})"
+    )
 
 
 def test_what_cannot_be_found_is_told(tracker: MlflowTracker, tmp_path: Path) -> None:

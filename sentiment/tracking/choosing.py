@@ -1,21 +1,28 @@
-"""Which of the runs of a store is the best."""
+"""Choice of the best run: among runs whose scores can be compared."""
 
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from mlflow import MlflowClient
     from mlflow.entities import Run
 
-# What tells data sets of the same name apart.
+# Settings that tell data sets of the same name apart.
 _SOURCE = ("data.path", "data.table", "data.query")
+# The tag that counts the runs of an experiment in the order in which they were created. Start times
+# are those of the machines' clocks, and one clock may be wrong.
+ORDER = "order"
 
 
 def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run, str] | None":
     """Return the best of trained `runs` and why it is, or None if none has the `metric`.
 
-    Scores on different data cannot be compared, so only runs on what was trained on last count; and
-    a sample can score well by luck, so it counts only where there is nothing else.
+    Scores are comparable on the same rows only, so the best is one of the runs whose data, rows and
+    split are those of the newest run: their fingerprint is the same. Runs on a sample are counted
+    only where there are no others. The newest is the one that was created last in the store,
+    whatever the clocks of its machines said. Of equal scores, the newer run is the better one.
 
     Parameters
     ----------
@@ -27,26 +34,77 @@ def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run
         Whether a greater value is better.
     """
     scored = [run for run in runs if metric in run.data.metrics]
-    candidates = [run for run in scored if run.data.tags.get("sample") != "true"] or scored
+    complete = [run for run in scored if run.data.tags.get("sample") != "true"]
+    candidates = complete or scored
     if not candidates:
         return None
-    last = max(candidates, key=_read_start)
-    same = [run for run in candidates if _read_data(run) == _read_data(last)]
+    last = max(candidates, key=_read_order)
+    same = [run for run in candidates if _read_rows(run) == _read_rows(last)]
+    others = [_read_source(run) for run in candidates if _read_rows(run) != _read_rows(last)]
+    moved = others.count(_read_source(last))
     sign = 1 if more else -1
-    best = max(same, key=lambda run: (sign * run.data.metrics[metric], _read_start(run)))
-    name, score = best.data.tags.get("data", "unknown"), best.data.metrics[metric]
-    others = len(candidates) - len(same)
-    why = f"best {metric} of {_count(len(same))} on {name}: {score:.4f}"
-    return best, why + f"; {_count(others)} on other data before" * bool(others)
+    best = max(same, key=lambda run: (sign * run.data.metrics[metric], _read_order(run)))
+    left_out = {
+        "on other data": len(others) - moved,
+        "on other rows or another split of them": moved,
+        "on a sample": len(scored) - len(candidates),
+    }
+    reasons = [f"{_count(number)} {why}" for why, number in left_out.items() if number]
+    why = (
+        f"best {metric} of {_count(len(same))} on {last.data.tags.get('data', 'unknown')}: "
+        f"{describe_score(metric, best.data.metrics)}"
+    )
+    return best, why + f"; not comparable: {', '.join(reasons)}" * bool(reasons)
 
 
-def _read_data(run: "Run") -> list[str | None]:
-    """Return where the data are from; rows that were added, or split anew, make no other data."""
+def describe_score(metric: str, metrics: "Mapping[str, float]") -> str:
+    """Return a score with the number of its rows and, of an accuracy, its interval.
+
+    Examples
+    --------
+    >>> describe_score("validation/accuracy", {"validation/accuracy": 0.8, "rows/validation": 20})
+    '0.8000 (20 rows, 95 % interval 0.5840 to 0.9193)'
+    """
+    value, split = metrics[metric], metric.partition("/")[0]
+    rows = round(metrics.get(f"rows/{split}", 0))
+    if not rows:
+        return f"{value:.4f}"
+    interval = ""
+    if metric.endswith("/accuracy"):
+        import numpy as np
+
+        from sentiment.statistics import wilson_interval
+
+        low, high = wilson_interval(np.array([value * rows]), np.array([rows]))[:, 0]
+        interval = f", 95 % interval {low:.4f} to {high:.4f}"
+    return f"{value:.4f} ({rows:,} rows{interval})"
+
+
+def next_order(client: "MlflowClient", experiment: str) -> str:
+    """Return the `ORDER` of a run that is about to be created in an experiment, given by its id."""
+    from mlflow.entities import ViewType
+
+    newest = client.search_runs(
+        [experiment], f"tags.`{ORDER}` LIKE '%'", ViewType.ALL, 1, [f"tags.`{ORDER}` DESC"]
+    )
+    number = max((_read_order(run)[0] for run in newest), default=0) + 1
+    return f"{number:012}"  # stores sort tags as text
+
+
+def _read_source(run: "Run") -> list[str | None]:
     return [run.data.tags.get("data"), *(run.data.params.get(name) for name in _SOURCE)]
 
 
-def _read_start(run: "Run") -> int:
-    return int(run.info.start_time)
+def _read_rows(run: "Run") -> str | list[str | None]:
+    """Return what is the same for runs that were validated on the same rows."""
+    return run.data.tags.get("data.fingerprint") or _read_source(run)
+
+
+def _read_order(run: "Run") -> tuple[int, int]:
+    """Return what is greater for newer runs; those of earlier versions have a start time only."""
+    order, start = run.data.tags.get(ORDER, ""), int(run.info.start_time or 0)
+    in_future = start > 1000 * time.time()
+    return int(order) if order.isdecimal() else 0, 0 if in_future else start
 
 
 def _count(runs: int) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sentiment import provenance
 from sentiment.errors import RunNotFoundError, TrackingStoreError
-from sentiment.tracking.choosing import choose_best
+from sentiment.tracking.choosing import ORDER, choose_best, next_order
 from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
 from sentiment.tracking.registry import MlflowRegistry
 from sentiment.tracking.runs import MlflowRun, check_digest, fetch_model
@@ -155,6 +155,7 @@ class MlflowTracker(Tracker):
             "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": commit.get("git.commit", ""),
         }
+        shown[ORDER] = next_order(client, experiment)
         told = provenance.make_public(shown | tags | commit)
         run = client.create_run(experiment, run_name=name[:250], tags=told)
         return str(run.info.run_id)
