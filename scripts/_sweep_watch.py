@@ -1,14 +1,21 @@
-"""What a person sees of a sweep: a line per job, and how far all of them are."""
+"""What a person sees of a sweep: a line per job, how far all of them are, and the best."""
 
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rich.table import Table
 
     from sentiment.sweeps.objectives import Objective
+    from sentiment.sweeps.ranking import Ranking
     from sentiment.sweeps.results import JobResult
     from sentiment.training import TrainingResult
+
+# Characters of a value; regular expressions are longer and say little.
+_VALUE = 16
+_TOP = 5
 
 
 class SweepWatch:
@@ -29,32 +36,48 @@ class SweepWatch:
             transient=True,
             disable=not self._console.is_terminal,
         )
+        self._best: set[str] = set()
 
     def on_sweep(
         self, name: str, shared: "Sequence[str]", total: int, done: int, objective: "Objective"
     ) -> None:
-        """Say what begins, and what is there already."""
+        """Print what begins, and what is there already."""
         self._objective, self._shared = objective, set(shared)
         before = f", {done} of them done before" if done else ""
         self._print(f"{name}: {total} jobs{before}  {' '.join(_hide(shared))}".rstrip())
         self._task = self._progress.add_task("", total=total, completed=done)
         self._progress.start()
 
-    def on_job(self, result: "JobResult", best: "JobResult | None") -> None:
+    def on_job(self, result: "JobResult", ranking: "Ranking") -> None:
         """Print the line of a job that has ended."""
-        asked = " ".join(_shorten(w) for w in _hide(result.overrides) if w not in self._shared)
         if result.error:
             told = f"failed: {result.error.splitlines()[0]}"
         else:
             told = f"{self._objective.name} {result.metrics[self._objective.metric]:.4f}"
-        self._print(f"#{result.number:<3} {told}  {result.seconds:.1f} s  {asked}")
-        shown = ""
-        if best is not None:
-            shown = f"best #{best.number} {best.metrics[self._objective.metric]:.4f},"
+        words = [word for word in _hide(result.overrides) if word not in self._shared]
+        if ranking.winner == result.number:
+            changed, self._best = words, set(words)
+        else:
+            # What sets it apart from the best comes first.
+            changed = sorted(words, key=self._best.__contains__)
+        seconds = f"  {result.seconds:.1f} s  "
+        width = self._console.width
+        line = f"#{result.number:<3} {_cut(told, width - len(seconds) - 5)}{seconds}"
+        self._print(line + fit_settings(changed, width - len(line)))
+        shown = f"best #{ranking.winner} {ranking.places[0]}," if ranking.places else ""
         self._progress.update(self._task, advance=1, description=shown)
 
+    def on_ranking(self, ranking: "Ranking", results: "Mapping[int, JobResult]") -> None:
+        """Print the best jobs."""
+        if len(results) > 1:
+            if ranking.places:
+                title = self._objective.name
+                self._progress.console.print(tabulate_ranking(ranking, results, title))
+            if ranking.note:
+                self._print(ranking.note)
+
     def on_winner(self, number: int, result: "TrainingResult") -> None:
-        """Print what the best job said of the test rows."""
+        """Print the scores of the best job on test rows."""
         from _terminal import show_training
 
         show_training(result, None)
@@ -72,16 +95,66 @@ class SweepWatch:
         sys.stdout.flush()
 
 
+def tabulate_ranking(
+    ranking: "Ranking", results: "Mapping[int, JobResult]", objective: str
+) -> "Table":
+    """Return a table of the best jobs, with the settings in which the listed ones differ."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from sentiment.sweeps.ranking import describe_uncertainty
+
+    shown = ranking.places[:_TOP]
+    words = [_hide(results[place.numbers[0]].overrides) for place in shown]
+    common = set.intersection(*map(set, words)) if len(words) > 1 else set()
+    table = Table("job", objective, "settings", header_style="bold")
+    for place, own in zip(shown, words, strict=True):
+        jobs = ", ".join(f"#{number}" for number in place.numbers)
+        differing = [word for word in own if word not in common]
+        if len(place.numbers) > 1:
+            differing = [word for word in differing if not word.startswith("seed=")]
+        table.add_row(jobs, str(place), Text(fit_settings(differing, None)))
+    doubt = describe_uncertainty(shown[0], results, objective)
+    if doubt:
+        table.caption, table.caption_justify = doubt, "left"
+    return table
+
+
+def fit_settings(overrides: "Iterable[str]", width: int | None) -> str:
+    """Return short names and values of settings, as many as `width` characters hold.
+
+    Examples
+    --------
+    >>> fit_settings(["features.ngram_range=[1,2]", "model.C=0.123456"], 40)
+    'ngram_range=[1,2] C=0.1235'
+    >>> fit_settings(["features.ngram_range=[1,2]", "model.C=0.123456"], 20)
+    'ngram_range=[1,2] …'
+    """
+    parts = [_shorten(word) for word in overrides]
+    if width is None or len(" ".join(parts)) <= width:
+        return " ".join(parts)
+    kept = ""
+    for part in parts:
+        if len(kept) + len(part) + 1 <= width - 1:
+            kept += f"{part} "
+    return f"{kept}…"
+
+
 def _shorten(override: str) -> str:
-    """Return `override` with the last part of its key, and a number as a person would say it."""
+    """Return `override` with the last part of its key, and a value of a few characters."""
     key, _, value = override.partition("=")
+    name = key.rpartition(".")[2]
     try:
         number = float(value)
     except ValueError:
-        shown = value
-    else:
-        shown = f"{number:.4g}" if "." in value else value
-    return f"{key.rpartition('.')[2]}={shown}"
+        if value[:1] == value[-1:] == "'" and len(value) > 1:
+            value = value[1:-1].replace("\\'", "'")
+        return f"{name}={_cut(value, _VALUE)}"
+    return f"{name}={f'{number:.4g}' if '.' in value else value}"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: max(length, 1) - 1]}…"
 
 
 def _hide(overrides: "Iterable[str]") -> list[str]:

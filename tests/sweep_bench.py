@@ -18,6 +18,7 @@ from sentiment.config.composing import CONF
 from sentiment.sweeps import search, session
 from sentiment.sweeps.hydra_side import HydraSide
 from sentiment.sweeps.observing import OBSERVER, Unobserved
+from sentiment.sweeps.ranking import Ranking
 from sentiment.sweeps.results import JobResult, write_result
 
 # Takes what a job was asked for.
@@ -35,7 +36,7 @@ class Notes(Unobserved):
     def on_sweep(self, name: str, shared: Sequence[str], total: int, done: int, _: Any) -> None:
         self.before = done
 
-    def on_job(self, result: JobResult, best: JobResult | None) -> None:
+    def on_job(self, result: JobResult, ranking: Ranking) -> None:
         self.jobs.append(result)
 
     def on_note(self, text: str) -> None:

@@ -24,7 +24,7 @@ from sentiment.sweeps.failures import (
     check_failures,
 )
 from sentiment.sweeps.hydra_side import write_override
-from sentiment.sweeps.objectives import Objective, find_objectives
+from sentiment.sweeps.objectives import find_objectives
 from sentiment.sweeps.results import JobResult, read_results, write_result
 from sentiment.sweeps.runner import JobRunner, PlannedJob
 from sentiment.sweeps.storage import newest, open_storage, storage_failures
@@ -139,20 +139,6 @@ def test_failures_are_counted_and_shown() -> None:
 
 
 # Objectives.
-
-
-def test_the_best_is_the_first_of_equals_and_has_a_value() -> None:
-    more = Objective("accuracy", "validation/accuracy", True)
-    less = Objective("size", "cost/model_mb", False)
-    results = {
-        4: make_result(4, metrics={"validation/accuracy": 0.9, "cost/model_mb": 3.0}),
-        2: make_result(2, metrics={"validation/accuracy": 0.9, "cost/model_mb": 1.0}),
-        1: make_result(1, metrics={"validation/accuracy": float("nan")}),
-        0: make_result(0, "E: failed"),
-    }
-    assert more.choose(results) == 2
-    assert less.choose(results) == 2
-    assert more.choose({0: results[0]}) is None
 
 
 def test_an_unknown_objective_is_told() -> None:

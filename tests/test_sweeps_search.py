@@ -108,6 +108,14 @@ def test_other_data_under_the_same_name_is_refused(bench: Bench, tmp_path: Path)
         bench.search(peak, *words)
 
 
+@pytest.mark.parametrize("typed", ["seed=1,2,3", "data.limit=100,300", "data.limit=range(9,99)"])
+def test_a_search_does_not_draw_its_rows(bench: Bench, tmp_path: Path, typed: str) -> None:
+    words = [word for word in SEARCH if not word.startswith(typed.partition("=")[0])]
+    with pytest.raises(ConfigError, match="changes the rows that its trials are validated on"):
+        bench.search(peak, *words, typed)
+    assert not (tmp_path / "outputs" / "search").exists()
+
+
 def test_a_fresh_one_is_started_beside(bench: Bench, tmp_path: Path) -> None:
     bench.search(peak, *SEARCH, "search.n_trials=2")
     words = ("search.n_trials=3", "optimize=log_loss")

@@ -16,6 +16,7 @@ from sentiment.sweeps.failures import FailurePolicy, check_failures
 from sentiment.sweeps.hydra_side import HydraSide
 from sentiment.sweeps.objectives import Objective, find_objectives
 from sentiment.sweeps.observing import OBSERVER
+from sentiment.sweeps.ranking import rank
 from sentiment.sweeps.results import JobResult, discard_result, read_results, read_winner
 from sentiment.sweeps.runner import JobRunner, PlannedJob
 from sentiment.sweeps.session import Session
@@ -62,7 +63,11 @@ def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
     home = Path(cfg.outputs).resolve() / "sweep"
     name = _name_grid(cfg, points)
     known, following = newest(name, [path.name for path in home.glob("*") if path.is_dir()])
-    if known is None or settings.fresh or not _can_go_on(hydra, home / known, len(points)):
+    if (
+        known is None
+        or settings.fresh
+        or not _can_go_on(hydra, home / known, len(points), objective)
+    ):
         known = following
     folder = home / known
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,10 +109,11 @@ def _run(
     runner = JobRunner(folder, hydra.launch, hydra.compose, session.take, lambda: None)
     with session.keeping(hydra.describe_command()):
         runner.run(partial(next, iter(left), None))
-        best, winner = session.best, read_winner(folder)
-        if best is not None and (winner is None or winner.number != best.number):
-            overrides = list(points[best.number])
-            session.train_winner(best.number, overrides, *hydra.compose(overrides))
+        session.report_ranking()
+        best, winner = session.ranking.winner, read_winner(folder)
+        if best is not None and (winner is None or winner.number != best):
+            overrides = list(points[best])
+            session.train_winner(best, overrides, *hydra.compose(overrides))
     check_failures(session.failed, len(points))
 
 
@@ -146,10 +152,11 @@ def _name_grid(cfg: DictConfig, points: Sequence[Sequence[str]]) -> str:
     return hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
-def _can_go_on(hydra: HydraSide, folder: Path, total: int) -> bool:
+def _can_go_on(hydra: HydraSide, folder: Path, total: int, objective: Objective) -> bool:
     """Return whether something is left to do, and what is done was on the data as it is now."""
     good = [result for result in read_results(folder).values() if not result.error]
-    if len(good) == total and read_winner(folder) is not None:
+    winner = rank({result.number: result for result in good}, objective).winner
+    if len(good) == total and (winner is None or read_winner(folder) is not None):
         return False
     known: dict[str, str] = {}
     return all(

@@ -1,12 +1,10 @@
-"""What a sweep looks for."""
+"""Objectives of a sweep."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, nan
 
 from sentiment.errors import ConfigError, suggest
 from sentiment.evaluation import METRICS
-from sentiment.sweeps.results import JobResult
 
 # Besides the metrics of predictions: what a model costs. Less is better.
 COSTS = {"size_mb": "model/size_mb", "predict_seconds": "validation/predict_seconds"}
@@ -29,13 +27,6 @@ class Objective:
     name: str
     metric: str
     more: bool
-
-    def choose(self, results: Mapping[int, JobResult]) -> int | None:
-        """Return the number of the best of `results`, the first of equals."""
-        sign = -1 if self.more else 1
-        found = {n: result.metrics.get(self.metric, nan) for n, result in results.items()}
-        finished = sorted(n for n, value in found.items() if isfinite(value))
-        return min(finished, key=lambda n: sign * found[n], default=None)
 
 
 def find_objectives(names: Sequence[str]) -> list[Objective]:

@@ -1,11 +1,12 @@
 """Whoever watches a sweep; Hydra starts sweeps, so there is no argument to hand one over."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a script sets an observer before anything heavy is loaded
     from sentiment.sweeps.objectives import Objective
+    from sentiment.sweeps.ranking import Ranking
     from sentiment.sweeps.results import JobResult
     from sentiment.training import TrainingResult
 
@@ -31,8 +32,12 @@ class SweepObserver(Protocol):
         """
         return
 
-    def on_job(self, result: "JobResult", best: "JobResult | None") -> None:
-        """Note that a job has ended; `best` is the best so far."""
+    def on_job(self, result: "JobResult", ranking: "Ranking") -> None:
+        """Note that a job has ended; `ranking` is that of all jobs so far."""
+        return
+
+    def on_ranking(self, ranking: "Ranking", results: "Mapping[int, JobResult]") -> None:
+        """Note the ranking of all jobs, by whose numbers their `results` are found."""
         return
 
     def on_note(self, text: str) -> None:

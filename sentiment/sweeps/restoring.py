@@ -88,7 +88,7 @@ def _restore(storage: "BaseStorage", folder: Path, facts: Mapping[str, Any]) -> 
         study.set_user_attr(_RUN, facts["run_id"])
     winner = read_winner(folder)
     if winner is not None and _WINNER not in study.user_attrs:
-        study.set_user_attr(_WINNER, {"number": winner, "owner": None, "done": True})
+        study.set_user_attr(_WINNER, {"number": winner.number, "owner": None, "done": True})
     space, results = Space.from_json(facts["space"]), read_results(folder)
     params = {number: space.read(result.overrides) for number, result in results.items()}
     for trial in study.get_trials(deepcopy=False):

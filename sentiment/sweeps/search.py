@@ -1,5 +1,6 @@
 """A search: Optuna asks for trials until there are as many as were wanted."""
 
+import re
 import time
 import warnings
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from sentiment.config import check_config, make
-from sentiment.errors import ConfigError
+from sentiment.errors import ConfigError, quote_list
 from sentiment.sweeps.failures import FailurePolicy, check_failures
 from sentiment.sweeps.hydra_side import HydraSide
 from sentiment.sweeps.objectives import find_objectives
@@ -52,6 +53,7 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
     check_config(cfg)
     objectives = find_objectives(settings.objectives or [cfg.optimize])
     space = read_space(settings, arguments)
+    _check_rows(space)
     home = Path(cfg.outputs) / "search"
     storage = open_storage(settings.storage, home / "studies.journal")
     taken = [path.name for path in home.glob("*") if path.is_dir()]
@@ -113,6 +115,7 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
             study.beat()
             study.mend(read_results(session.folder))
             runner.run(next_job)
+        session.report_ranking()
         best = study.find_best()
         if best is not None and study.claim_winner(best.number):
             overrides = space.write(best.params)
@@ -121,6 +124,19 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
             figures = session.folder / "figures"
             record.log_files(figures, save_study_figures(study.optuna, objectives, figures))
     check_failures(session.failed, len(session.results))
+
+
+def _check_rows(space: Space) -> None:
+    """Raise if trials would be validated on different rows, where any score is one of luck."""
+    changing = [key for key in space.list_drawn() if re.match(r"(seed|data)(\.|@|$)", key)]
+    if changing:
+        raise ConfigError(
+            [
+                f"the search draws {quote_list(changing)}, which changes the rows that its trials "
+                "are validated on, so their scores cannot be compared. Give it one value, or run a "
+                "grid, which averages over seeds: the same command without search=."
+            ]
+        )
 
 
 def _list_fixed_settings(cfg: DictConfig, space: Space) -> dict[str, str]:

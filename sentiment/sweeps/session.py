@@ -12,6 +12,7 @@ from sentiment.config import Job
 from sentiment.sweeps.failures import FailurePolicy
 from sentiment.sweeps.objectives import Objective
 from sentiment.sweeps.observing import SweepObserver
+from sentiment.sweeps.ranking import Ranking, rank
 from sentiment.sweeps.results import WINNER, JobResult, read_results
 from sentiment.sweeps.savings import estimate_savings
 from sentiment.sweeps.state import write_state
@@ -91,17 +92,17 @@ class Session:
         self.tell(result)
         self.results[result.number] = result
         self._record(result)
-        self.observer.on_job(result, self.best)
+        self.observer.on_job(result, self.ranking)
         self.policy.add(result)
 
     @property
-    def best(self) -> JobResult | None:
-        """The best result so far."""
-        return self._choose(self.find_others() | self.results)
+    def ranking(self) -> Ranking:
+        """The ranking of the results so far."""
+        return rank(self.find_others() | self.results, self.objective)
 
-    def _choose(self, results: dict[int, JobResult]) -> JobResult | None:
-        number = self.objective.choose(results)
-        return None if number is None else results[number]
+    def report_ranking(self) -> None:
+        """Report the ranking at the end of all jobs."""
+        self.observer.on_ranking(self.ranking, self.find_others() | self.results)
 
     @property
     def failed(self) -> list[JobResult]:
@@ -120,12 +121,15 @@ class Session:
             "\n\n".join(part for part in parts if part),
         )
         known = self.find_others() | self.results
-        best = self._choose(known)
-        if best is not None:
-            score = best.metrics[self.objective.metric]
+        places = rank(known, self.objective).places
+        if places:
+            best = known[places[0].numbers[0]]
             self.record.update(
                 {"best.job": str(best.number), "best.overrides": " ".join(best.overrides)},
-                {f"best/{self.objective.metric}": score, "jobs/done": float(len(known))},
+                {
+                    f"best/{self.objective.metric}": places[0].score,
+                    "jobs/done": float(len(known)),
+                },
             )
 
     @contextmanager

@@ -120,6 +120,7 @@ def _try_out(cfg: DictConfig) -> tuple[dict[str, str], dict[str, float]]:
     start = time.perf_counter()
     predictions = evaluate(pipeline, data.validation)
     metrics["validation/predict_seconds"] = time.perf_counter() - start
+    metrics |= {f"rows/{name}": float(len(getattr(data, name))) for name in ("train", "validation")}
     metrics |= {f"validation/{name}": value for name, value in score(predictions).items()}
     if "size_mb" in (cfg.search.objectives or []):
         metrics["model/size_mb"] = _measure_size(pipeline)
