@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from datetime import datetime
 from errno import EACCES, EDQUOT, EEXIST, EIO, EISDIR, ENAMETOOLONG, ENOSPC, ENOTDIR, EPERM, EROFS
+from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -45,6 +46,10 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     # Hydra would print a traceback and exit by itself; so it hands the error on.
     os.environ |= {"HYDRA_FULL_ERROR": "1", _WANTS_TRACEBACK: wants_traceback}
     logging.captureWarnings(capture=True)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal without Unicode loses a line of a table, not the result behind it.
+            stream.reconfigure(errors="backslashreplace")
     sys.argv[1:] = quote_free_text(sys.argv[1:])
     gc.set_threshold(_UNTIL_COLLECTED)
     try:

@@ -2,12 +2,20 @@
 
 import sys
 
+import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
 from _best_view import show_best
 from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
-from sentiment.config import ALLOWED_TARGETS, check_config, current_job, quote, register_schemas
+from sentiment.config import (
+    ALLOWED_TARGETS,
+    CONF,
+    check_config,
+    current_job,
+    quote,
+    register_schemas,
+)
 
 QUOTATION = "'\""
 register_schemas()
@@ -19,7 +27,7 @@ def read_word(word: str) -> str:
     return f"search.name={quote(name.strip(QUOTATION))}" if key == "search" else word
 
 
-@hydra.main("../conf", "best", execution_whitelist=ALLOWED_TARGETS)
+@hydra.main(str(CONF), "best", execution_whitelist=ALLOWED_TARGETS)
 def main(cfg: DictConfig) -> None:
     """Show the best trial, and write it as an experiment if `cfg` says so."""
     with Watch("best", current_job()):

@@ -1,16 +1,17 @@
 """Compare trained runs on the same test rows: python scripts/compare.py runs=[best,<run id>]."""
 
+import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
 from _compare_view import show_comparison
 from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
-from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
 
 register_schemas()
 
 
-@hydra.main("../conf", "compare", execution_whitelist=ALLOWED_TARGETS)
+@hydra.main(str(CONF), "compare", execution_whitelist=ALLOWED_TARGETS)
 def main(cfg: DictConfig) -> None:
     """Compare the runs that `cfg` names and show what was found."""
     job = current_job()

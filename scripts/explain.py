@@ -1,16 +1,17 @@
 """Show why a text is taken for what it is: python scripts/explain.py text="A gem."."""
 
+import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
 from _explain_view import show_explanation
 from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
-from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
 
 register_schemas()
 
 
-@hydra.main("../conf", "explain", execution_whitelist=ALLOWED_TARGETS)
+@hydra.main(str(CONF), "explain", execution_whitelist=ALLOWED_TARGETS)
 def main(cfg: DictConfig) -> None:
     """Explain as `cfg` says, and write a page of it."""
     with Watch("explain", current_job()):

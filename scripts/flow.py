@@ -3,19 +3,20 @@
 import sys
 from pathlib import Path
 
+import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
 from _flow_view import show_flow
 from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
-from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
 from sentiment.errors import ExitCode
 
 SCRIPTS = Path(__file__).resolve().parent
 register_schemas()
 
 
-@hydra.main("../conf", "flow", execution_whitelist=ALLOWED_TARGETS)
+@hydra.main(str(CONF), "flow", execution_whitelist=ALLOWED_TARGETS)
 def main(cfg: DictConfig) -> None:
     """Run the flow as `cfg` says, now or whenever its schedule says so."""
     job = current_job()

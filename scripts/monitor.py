@@ -2,18 +2,19 @@
 
 import sys
 
+import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
 from _monitor_view import show_monitoring
 from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
-from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
 from sentiment.errors import ExitCode
 
 register_schemas()
 
 
-@hydra.main("../conf", "monitor", execution_whitelist=ALLOWED_TARGETS)
+@hydra.main(str(CONF), "monitor", execution_whitelist=ALLOWED_TARGETS)
 def main(cfg: DictConfig) -> None:
     """Compare as `cfg` says and show the result; drift is an exit code of its own."""
     with Watch("monitor", current_job()) as watch:

@@ -1,16 +1,17 @@
 """Predict a file with the best trained model: python scripts/predict.py input=reviews.csv."""
 
+import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
 from _predict_view import show_prediction
 from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
-from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
 
 register_schemas()
 
 
-@hydra.main("../conf", "predict", execution_whitelist=ALLOWED_TARGETS)
+@hydra.main(str(CONF), "predict", execution_whitelist=ALLOWED_TARGETS)
 def main(cfg: DictConfig) -> None:
     """Predict as `cfg` says and show where the result is."""
     with Watch("predict", current_job()) as watch:

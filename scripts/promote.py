@@ -2,18 +2,19 @@
 
 import sys
 
+import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
 from _compare_view import show_promotion
 from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
-from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
 from sentiment.errors import ExitCode
 
 register_schemas()
 
 
-@hydra.main("../conf", "promote", execution_whitelist=ALLOWED_TARGETS)
+@hydra.main(str(CONF), "promote", execution_whitelist=ALLOWED_TARGETS)
 def main(cfg: DictConfig) -> None:
     """Promote the run that `cfg` names, or say why not and exit with 4."""
     job = current_job()

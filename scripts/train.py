@@ -1,17 +1,18 @@
 """Train a text classifier: python scripts/train.py model=svm features.max_features=20000."""
 
+import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
 from _sweep_watch import SweepWatch
 from _terminal import run_script
 from omegaconf import DictConfig
 
-from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
 from sentiment.sweeps.observing import OBSERVER
 
 register_schemas()
 
 
-@hydra.main("../conf", "train", execution_whitelist=ALLOWED_TARGETS)
+@hydra.main(str(CONF), "train", execution_whitelist=ALLOWED_TARGETS)
 def main(cfg: DictConfig) -> None:
     """Train as `cfg` says and show the result; a job of a sweep leaves it in its folder."""
     job = current_job()

@@ -1,7 +1,7 @@
 """The only room that knows Hydra's configs: schemas, checks, and objects made from them."""
 
 from sentiment.config.checking import check_config
-from sentiment.config.composing import compose, flatten, register_schemas
+from sentiment.config.composing import CONF, compose, flatten, register_schemas
 from sentiment.config.explaining import describe_error, explain_error
 from sentiment.config.job import Job, current_job
 from sentiment.config.making import make
@@ -10,6 +10,7 @@ from sentiment.config.targets import ALLOWED_TARGETS
 
 __all__ = [
     "ALLOWED_TARGETS",
+    "CONF",
     "Job",
     "check_config",
     "compose",

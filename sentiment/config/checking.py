@@ -32,6 +32,21 @@ def check_config(cfg: DictConfig) -> None:
             problems += _check_node(cfg[key], key)
     if problems:
         raise ConfigError(problems)
+    if "outputs" in known:
+        check_folder(cfg.outputs)
+
+
+def check_folder(outputs: str) -> str:
+    """Return `outputs` if it can be the name of a folder; an empty one would mean the root.
+
+    Raises
+    ------
+    ConfigError
+        It is empty.
+    """
+    if not outputs.strip():
+        raise ConfigError(["outputs is empty; expected a folder, such as outputs=outputs."])
+    return outputs
 
 
 def _check_node(node: DictConfig, path: str) -> Iterator[str]:

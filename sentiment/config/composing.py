@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from sentiment.config.checking import check_config
+from sentiment.config.checking import check_config, check_folder
 
 
 def _find_conf() -> Path:
@@ -206,6 +206,7 @@ def register_schemas() -> None:
             name=f"{name}_schema", node=schema, provider="sentiment", replace=True
         )
     OmegaConf.register_resolver("in_sweep", _in_sweep, replace=True)
+    OmegaConf.register_resolver("folder", check_folder, replace=True)
 
 
 def _in_sweep(value: Any, otherwise: Any = None) -> Any:

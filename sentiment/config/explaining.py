@@ -25,8 +25,16 @@ def explain_error(error: BaseException) -> SentimentError | None:
     if isinstance(error, ValueError) and "Config group override" in str(error):
         return ConfigError(["a group was set to no name; choose one, such as model=svm."])
     if isinstance(error, CompactHydraException | OmegaConfBaseException):
-        return _explain_composition(error)
+        return _find_resolver_error(error) or _explain_composition(error)
     return None
+
+
+def _find_resolver_error(error: BaseException) -> SentimentError | None:
+    """Return the error of a resolver of this project, which OmegaConf wraps in its own."""
+    cause = error.__context__
+    while cause is not None and not isinstance(cause, SentimentError):
+        cause = cause.__context__
+    return cause
 
 
 def describe_error(error: BaseException) -> str:
