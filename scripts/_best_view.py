@@ -1,4 +1,4 @@
-"""What a person sees of the best trial of a search."""
+"""What a person sees of the best trial of a search or a grid, and of all of them."""
 
 from typing import TYPE_CHECKING
 
@@ -7,10 +7,32 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from sentiment.sweeps.grids import Summary
     from sentiment.sweeps.winning import BestTrial
 
 # More would not be read.
 _SHOWN = 5
+
+
+def show_sweeps(sweeps: "list[Summary]") -> None:
+    """Print a table of all grids and searches."""
+    from _sweep_watch import fit_settings
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False)
+    if not sweeps:
+        console.print("no searches or grids yet: python scripts/train.py -m search=svm")
+        return
+    table = Table("name", "kind", "jobs", "failed", "best", "settings", header_style="bold")
+    for one in sweeps:
+        words = (word for word in one.settings if not word.startswith("hydra"))
+        counts = (str(one.ended), str(one.failed or ""))
+        settings = Text(fit_settings(words, max(20, console.width - 60)))
+        table.add_row(Text(one.name), one.kind, *counts, one.best or "none", settings)
+    console.print(table)
+    console.print(f"next     python scripts/best.py search={sweeps[-1].name}")
 
 
 def show_best(best: "BestTrial") -> None:
@@ -19,12 +41,21 @@ def show_best(best: "BestTrial") -> None:
     from rich.console import Console
 
     from sentiment.evaluation import METRICS
+    from sentiment.sweeps.grids import StoredGrid
+    from sentiment.tracking.choosing import describe_score
 
     console = Console(highlight=False, soft_wrap=True, markup=False)
     study = best.study
     scores = ", ".join(f"{name} {value:.4f}" for name, value in best.scores.items())
-    console.print(f"\nstudy    {study.name}: {_count(best)}")
-    console.print(f"best     #{best.number}: {scores}")
+    console.print(
+        f"\n{'study' if study.kind == 'search' else 'grid':<8} {study.name}: {_count(best)}"
+    )
+    first = f"validation/{study.objectives[0].name}"
+    exact = best.metrics.get(first) == best.score
+    scored = describe_score(first, best.metrics).partition(" ")[2] if exact else ""
+    console.print(f"best     #{best.number}: {scores} {scored}".rstrip())
+    if isinstance(study, StoredGrid) and study.ranking.note:
+        console.print(f"note     {study.ranking.note}")
     if all(f"validation/{name}" in best.metrics for name in METRICS):
         console.print(tabulate_metrics(best.metrics))
     _print_lines("why", _explain(best), console.print)

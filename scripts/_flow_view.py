@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _terminal import relate_path
+from _terminal import describe_time, relate_path
 
 if TYPE_CHECKING:
     from sentiment.flow.flow import FlowResult
@@ -31,4 +31,4 @@ def show_flow(result: "FlowResult") -> None:
         console.print(f"monitor  {found} in {one['compared']:,} rows")
         console.print(f"report   {relate_path(Path(one['report']).resolve())}")
     seconds = sum(stage.seconds for stage in result.stages)
-    console.print(f"time     {seconds:.1f} s in {len(result.stages)} steps")
+    console.print(f"time     {describe_time(seconds)} in {len(result.stages)} steps")

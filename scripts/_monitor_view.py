@@ -15,7 +15,7 @@ _SHOWN_WORDS = 8
 
 def show_monitoring(result: "MonitoringResult") -> None:
     """Print every check, the words that changed, the performance and where the reports are."""
-    from _terminal import relate_path
+    from _terminal import describe_time, relate_path
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
@@ -34,7 +34,7 @@ def show_monitoring(result: "MonitoringResult") -> None:
         for window in known.windows if len(known.windows) > 1 else []:
             console.print(f"         {_describe(window)} from {window.since}", markup=False)
     seconds = sum(stage.seconds for stage in result.stages)
-    console.print(f"time     {seconds:.1f} s")
+    console.print(f"time     {describe_time(seconds)}")
     console.print(f"report   {relate_path(result.folder / 'report.html')}", markup=False)
     if result.workspace is not None and console.is_terminal:
         console.print(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _terminal import relate_path
+from _terminal import describe_time, relate_path
 
 if TYPE_CHECKING:
     from sentiment.decisions import DecisionRule
@@ -38,7 +38,7 @@ def show_prediction(result: "PredictionResult") -> None:
         console.print(f"         {tally.blank_lines:,} blank lines passed over")
     rate = (tally.read - result.resumed) / max(result.seconds, 1e-9)
     again = f", after {result.resumed:,} rows done before" if result.resumed else ""
-    console.print(f"time     {result.seconds:.1f} s, {rate:,.0f} rows/s{again}")
+    console.print(f"time     {describe_time(result.seconds)}, {rate:,.0f} rows/s{again}")
     if result.rejected:
         console.print(f"rejected {relate_path(result.rejected)}")
     if result.report:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sentiment.training import TrainingResult
 
 # Characters of a value; regular expressions are longer and say little.
-_VALUE = 16
+_VALUE = 20
 _TOP = 5
 
 

@@ -1,10 +1,10 @@
-"""Show the best trial of a search, and why it won: python scripts/best.py search=svm."""
+"""Show the best of a search or a grid, and why it won: python scripts/best.py search=svm."""
 
 import sys
 
 import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
-from _best_view import show_best
+from _best_view import show_best, show_sweeps
 from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
@@ -29,9 +29,14 @@ def read_word(word: str) -> str:
 
 @hydra.main(str(CONF), "best", execution_whitelist=ALLOWED_TARGETS)
 def main(cfg: DictConfig) -> None:
-    """Show the best trial, and write it as an experiment if `cfg` says so."""
+    """Show the best trial, and write it as an experiment if `cfg` says so; or list all sweeps."""
     with Watch("best", current_job()):
         check_config(cfg)
+        if cfg.search.name is None:
+            from sentiment.sweeps.grids import list_sweeps
+
+            show_sweeps(list_sweeps(cfg))
+            return
         from sentiment.sweeps.winning import find_best
 
         best = find_best(cfg)

@@ -80,7 +80,7 @@ class ExplainConfig:
 class SearchConfig:
     """Which search ``conf/best.yaml`` means."""
 
-    name: str = MISSING
+    name: str | None = None
     storage: str | None = None
 
 

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from sentiment.config import check_config, make
 from sentiment.errors import ConfigError, ExitCode, SentimentError
 from sentiment.sweeps.failures import FailurePolicy, check_failures
+from sentiment.sweeps.grids import NAME
 from sentiment.sweeps.hydra_side import HydraSide
 from sentiment.sweeps.objectives import Objective, find_objectives
 from sentiment.sweeps.observing import OBSERVER
@@ -23,8 +24,6 @@ from sentiment.sweeps.session import Session
 from sentiment.sweeps.state import read_state, write_state
 from sentiment.sweeps.storage import newest
 from sentiment.sweeps.trial import is_housekeeping, list_settings, read_data
-
-_SWEEP = "sweep.json"
 
 
 class SweepBusyError(SentimentError, BlockingIOError):
@@ -86,10 +85,10 @@ def _run(
     tracker.open()
     typed = hydra.list_typed()
     tags = {"kind": "sweep", "command": hydra.describe_command()}
-    earlier = (read_state(folder / _SWEEP) or {}).get("run_id")
+    earlier = (read_state(folder / NAME) or {}).get("run_id")
     record = tracker.open_sweep(f"sweep {' '.join(typed)}".strip(), tags, earlier)
     facts = {"run_id": record.id, "objective": objective.name, "jobs": len(points)}
-    write_state(folder / _SWEEP, facts)
+    write_state(folder / NAME, facts)
     session = Session(
         name=folder.name,
         folder=folder,

@@ -167,4 +167,4 @@ def describe_uncertainty(place: Place, results: Mapping[int, JobResult], objecti
     if place.std is not None or f"validation/{objective}" not in metrics:
         return ""
     shown = describe_score(f"validation/{objective}", metrics)
-    return f"#{place.numbers[0]}: {shown}" if "interval" in shown else ""
+    return f"best #{place.numbers[0]}: {shown}" if "interval" in shown else ""

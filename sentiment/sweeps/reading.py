@@ -62,6 +62,7 @@ class StoredStudy:
     trials: "Sequence[FrozenTrial]"
     fixed: dict[str, str]
     optuna: Any
+    kind: str = "search"
 
     @property
     def complete(self) -> "list[FrozenTrial]":
@@ -106,10 +107,8 @@ def read_study(name: str, address: str | None, home: Path) -> StoredStudy:
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     where = f"'{home / 'studies.journal'}'" if address is None else "the database"
-    storage = _open_journal(home / "studies.journal") if address is None else _open(address)
-    names = [] if storage is None else sorted(optuna.get_all_study_names(storage))
+    storage, names = _open_all(address, home)
     known, _ = newest(name, names)
     if known is None:
         raise StudyNotFoundError(name, where, names)
@@ -121,6 +120,39 @@ def read_study(name: str, address: str | None, home: Path) -> StoredStudy:
         raise NoTrialError(known, states.count("FAIL"), states.count("RUNNING"))
     objectives = find_objectives(definition["objectives"])
     return StoredStudy(known, home / known, objectives, trials, definition["settings"], study)
+
+
+def list_studies(
+    address: str | None, home: Path
+) -> list[tuple[str, int, int, str, dict[str, Any]]]:
+    """Return name, trials that ended, failed ones, best score and its parameters of each study."""
+    import optuna
+
+    storage, names = _open_all(address, home)
+    found = []
+    for name in names:
+        study = optuna.load_study(study_name=name, storage=storage)
+        definition = study.user_attrs.get(_DEFINITION)
+        if definition is None:  # one of another tool
+            continue
+        trials = [t for t in study.get_trials(deepcopy=False) if _STALE not in t.user_attrs]
+        objectives = find_objectives(definition["objectives"])
+        stored = StoredStudy(name, home / name, objectives, trials, definition["settings"], study)
+        best = stored.complete[:1]
+        score = "".join(f"{objectives[0].name} {trial.values[0]:.4f}" for trial in best)
+        params = {name: value for trial in best for name, value in trial.params.items()}
+        ended = sum(trial.state.is_finished() for trial in trials)
+        found.append((name, ended, stored.count("FAIL"), score, params))
+    return found
+
+
+def _open_all(address: str | None, home: Path) -> tuple[Any, list[str]]:
+    """Return the storage of all studies, or None if it is not there, and their names."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = _open_journal(home / "studies.journal") if address is None else _open(address)
+    return storage, [] if storage is None else sorted(optuna.get_all_study_names(storage))
 
 
 def _open_journal(path: Path) -> Any:

@@ -17,13 +17,15 @@ from sentiment.config import compose, explain_error
 from sentiment.config.composing import CONF
 from sentiment.errors import ConfigError, SentimentError
 from sentiment.sweeps.hydra_side import write_override
-from sentiment.sweeps.reading import StoredStudy
 from sentiment.sweeps.results import JobResult, read_results
 from sentiment.sweeps.spaces import read_setting
 from sentiment.sweeps.trial import _HOUSEKEEPING, list_settings
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+
+    from sentiment.sweeps.grids import GridTrial, StoredGrid
+    from sentiment.sweeps.reading import StoredStudy
 
 _SCRIPT = "python scripts/train.py"
 _LITERALS = {"None": "null", "True": "true", "False": "false"}
@@ -72,15 +74,15 @@ class Recipe:
 
 
 def find_recipe(
-    study: StoredStudy, trial: "FrozenTrial", result: JobResult | None
+    study: "StoredStudy | StoredGrid", trial: "FrozenTrial | GridTrial", result: JobResult | None
 ) -> Recipe | None:
     """Return how `trial` is trained by itself, or None if nothing of its study is on this machine.
 
     Parameters
     ----------
-    study : StoredStudy
+    study : StoredStudy or StoredGrid
         The study.
-    trial : optuna.trial.FrozenTrial
+    trial : optuna.trial.FrozenTrial or GridTrial
         One of its trials.
     result : JobResult, optional
         What it left in its folder, if that is here.
@@ -108,7 +110,9 @@ def _read_command(result: JobResult) -> list[str] | None:
     return [word for word in words if _find_root(word) != "search"]
 
 
-def _borrow_command(study: StoredStudy, trial: "FrozenTrial") -> list[str] | None:
+def _borrow_command(
+    study: "StoredStudy | StoredGrid", trial: "FrozenTrial | GridTrial"
+) -> list[str] | None:
     """Return the overrides of a trial that ran elsewhere: those of one here, its own draw."""
     here = read_results(study.folder, keep=True)
     for other in study.complete:

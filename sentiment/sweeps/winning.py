@@ -1,13 +1,15 @@
 """Which trial of a study is the best, and why."""
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from sentiment.sweeps.reading import StoredStudy, read_study
+from sentiment.sweeps.grids import GridTrial, StoredGrid, read_grid
+from sentiment.sweeps.reading import StoredStudy, StudyNotFoundError, read_study
 from sentiment.sweeps.recipes import Recipe, find_recipe, write_experiment
 from sentiment.sweeps.results import JobResult, read_result, read_winner
 from sentiment.sweeps.spaces import read_setting
@@ -15,6 +17,8 @@ from sentiment.sweeps.state import read_state
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+
+    _Trial = FrozenTrial | GridTrial
 
 # With fewer trials an importance is one of chance: twice the 10 that Optuna's TPE draws at
 # random before it dares to guess.
@@ -47,7 +51,7 @@ class BestTrial:
 
     Attributes
     ----------
-    study : StoredStudy
+    study : StoredStudy or StoredGrid
         Where it was found.
     number : int
         The trial.
@@ -74,7 +78,7 @@ class BestTrial:
         The experiment that was made of it.
     """
 
-    study: StoredStudy
+    study: StoredStudy | StoredGrid
     number: int
     params: dict[str, Any]
     scores: dict[str, float]
@@ -110,7 +114,7 @@ def find_best(cfg: DictConfig) -> BestTrial:
     SentimentError
         There is no such study or it has no trial, or the experiment cannot be written.
     """
-    study = read_study(cfg.search.name, cfg.search.storage, Path(cfg.outputs) / "search")
+    study = _read_sweep(cfg.search.name, cfg.search.storage, Path(cfg.outputs))
     best, *others = study.complete
     result = read_result(study.folder / str(best.number), keep=True)
     recipe = find_recipe(study, best, result)
@@ -118,7 +122,9 @@ def find_best(cfg: DictConfig) -> BestTrial:
     written = None
     if cfg.write is not None:
         told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
-        about = f"The best of {len(study.complete)} trials of the search {study.name}: {told}."
+        about = (
+            f"The best of {len(study.complete)} trials of the {study.kind} {study.name}: {told}."
+        )
         written = write_experiment(cfg.write, recipe, about, overwrite=cfg.overwrite)
     return BestTrial(
         study=study,
@@ -136,8 +142,19 @@ def find_best(cfg: DictConfig) -> BestTrial:
     )
 
 
+def _read_sweep(name: str, address: str | None, outputs: Path) -> StoredStudy | StoredGrid:
+    """Return the search, or else the grid, of that name."""
+    grid = read_grid(name, outputs / "sweep")
+    try:
+        return read_study(name, address, outputs / "search")
+    except StudyNotFoundError:
+        if grid is None:
+            raise
+        return grid
+
+
 def _read_metrics(
-    study: StoredStudy, best: "FrozenTrial", result: JobResult | None
+    study: StoredStudy | StoredGrid, best: "_Trial", result: JobResult | None
 ) -> dict[str, float]:
     if result is None:
         return {o.metric: value for o, value in zip(study.objectives, best.values, strict=True)}
@@ -149,7 +166,7 @@ def _read_metrics(
     return metrics
 
 
-def _measure_importances(study: StoredStudy) -> dict[str, float]:
+def _measure_importances(study: StoredStudy | StoredGrid) -> dict[str, float]:
     """Return the importances of the settings that all trials draw, by functional ANOVA.
 
     Optuna's own default looks only at what sets the best tenth apart, and a sampler that learns
@@ -158,7 +175,7 @@ def _measure_importances(study: StoredStudy) -> dict[str, float]:
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
     values = {trial.values[0] for trial in study.complete}
-    if len(study.complete) < ENOUGH_TRIALS or len(values) == 1:
+    if isinstance(study, StoredGrid) or len(study.complete) < ENOUGH_TRIALS or len(values) == 1:
         return {}
     found = get_param_importances(
         study.optuna,
@@ -168,7 +185,7 @@ def _measure_importances(study: StoredStudy) -> dict[str, float]:
     return {name: float(share) for name, share in found.items()}
 
 
-def _find_neighbours(best: "FrozenTrial", others: "list[FrozenTrial]") -> list[Neighbour]:
+def _find_neighbours(best: "_Trial", others: "Sequence[_Trial]") -> list[Neighbour]:
     neighbours = []
     for trial in others:
         if trial.params.keys() != best.params.keys():
@@ -180,8 +197,8 @@ def _find_neighbours(best: "FrozenTrial", others: "list[FrozenTrial]") -> list[N
     return neighbours
 
 
-def _find_front(study: StoredStudy) -> list[tuple[int, list[float]]]:
-    if len(study.objectives) == 1:
+def _find_front(study: StoredStudy | StoredGrid) -> list[tuple[int, list[float]]]:
+    if isinstance(study, StoredGrid) or len(study.objectives) == 1:
         return []
     ours = {trial.number for trial in study.complete}
     front = [t for t in study.optuna.best_trials if t.number in ours]

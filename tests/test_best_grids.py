@@ -1,0 +1,99 @@
+"""The best of grids, and the list of all sweeps."""
+
+import re
+from pathlib import Path
+
+import pytest
+from starting import Starter
+from sweeping import QUICK, read_jobs
+
+from sentiment.config import compose
+from sentiment.sweeps.grids import NAME, NoBestJobError, list_sweeps, read_grid
+from sentiment.sweeps.objectives import Objective
+from sentiment.sweeps.ranking import rank
+from sentiment.sweeps.results import JobResult, read_results, write_result
+from sentiment.sweeps.state import write_state
+from sentiment.sweeps.winning import find_best
+
+
+def make_grid(folder: Path, scores: dict[str, float], rows: str = "same") -> Path:
+    """Write a grid of several values of C, each with its score."""
+    for number, (value, score) in enumerate(scores.items()):
+        settings = {"model.C": value, "data.path": f"{number}.csv" if rows != "same" else "a.csv"}
+        fingerprint = rows if rows == "same" else str(number)
+        result = JobResult(
+            number,
+            ["model=svm", f"model.C={value}"],
+            0,
+            1,
+            tags={"data.fingerprint": fingerprint},
+            settings=settings,
+            metrics={"validation/accuracy": score, "rows/validation": 100.0},
+        )
+        write_result(folder / str(number), result)
+    write_state(folder / NAME, {"objective": "accuracy", "run_id": None, "jobs": len(scores)})
+    return folder
+
+
+def test_a_grid_is_read_as_a_study_is(tmp_path: Path) -> None:
+    make_grid(tmp_path / "sweep" / "1c0ffee2", {"0.1": 0.7, "1": 0.9, "10": 0.8})
+    found = find_best(compose("best", ["search.name=1c0ffee2", f"outputs={tmp_path}"]))
+    assert (found.number, found.score, found.second) == (1, 0.9, (2, 0.8))
+    assert found.params == {"model.C": "1"}
+    assert [(one.value, one.score) for one in found.neighbours] == [("10", 0.8), ("0.1", 0.7)]
+    assert (found.importances, found.front, found.study.kind) == ({}, [], "grid")
+
+
+def test_a_grid_of_several_files_has_no_best(tmp_path: Path) -> None:
+    make_grid(tmp_path / "a", {"0.1": 0.7, "1": 0.9}, rows="others")
+    with pytest.raises(NoBestJobError, match="they differ in 'data.path'"):
+        read_grid("a", tmp_path)
+    assert read_grid("b", tmp_path) is None
+
+
+def test_all_sweeps_are_listed(tmp_path: Path) -> None:
+    cfg = compose("best", [f"outputs={tmp_path}"])
+    assert list_sweeps(cfg) == []
+    make_grid(tmp_path / "sweep" / "b", {"1": 0.5}, rows="same")
+    make_grid(tmp_path / "sweep" / "a", {"1": 0.25, "2": 0.75})
+    make_grid(tmp_path / "sweep" / "c", {"1": 0.25, "2": 0.75}, rows="others")
+    (tmp_path / "sweep" / "not_a_sweep").mkdir()
+    told = [(one.name, one.kind, one.ended, one.best, one.settings) for one in list_sweeps(cfg)]
+    assert told == [
+        ("a", "grid", 2, "accuracy 0.7500", ["model.C=2"]),
+        ("b", "grid", 1, "accuracy 0.5000", []),
+        ("c", "grid", 2, "", []),
+    ]
+    assert list(tmp_path.iterdir()) == [tmp_path / "sweep"], "reading makes nothing"
+
+
+def test_lines_fit_the_terminal_and_the_best_are_a_table(starter: Starter, tmp_path: Path) -> None:
+    pattern = "features.token_pattern='\\w+','(?u)\\w+(?:\\'\\w+)*|[!?.,;:()\"*/]'"
+    words = ("-m", *QUICK, "features=tfidf", pattern, "features.max_features=100,200,300")
+    done = starter.run(
+        tmp_path, "train", *words, "features.min_df=1", "tracking=off", env={"COLUMNS": "72"}
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    jobs = [line for line in lines if re.match(r"#\d", line)]
+    assert len(jobs) == 6
+    for line in jobs:
+        assert re.match(r"#\d   accuracy 0\.\d{4}  \d+\.\d s  ", line)
+        assert len(line) <= 72
+    (sweep,) = (tmp_path / "outputs" / "sweep").iterdir()
+    ranking = rank(read_results(sweep), Objective("accuracy", "validation/accuracy", True))
+    shown = [re.match(r"│ #(\d) +│ (0\.\d{4})", line) for line in lines]
+    top = [(int(row[1]), row[2]) for row in shown if row]
+    assert top == [(p.numbers[0], f"{p.score:.4f}") for p in ranking.places[:5]]
+    assert f"best #{ranking.winner}: {ranking.places[0].score:.4f} (" in done.stdout
+    assert re.search(r"^time     \d+\.\d s \(\d+\.\d s with start-up\), ", done.stdout, re.M)
+
+    listed = starter.run(tmp_path, "best")
+    assert listed.returncode == 0, listed.stderr
+    assert f"│ {sweep.name} │ grid │ 6 " in listed.stdout
+    best = starter.run(tmp_path, "best", f"search={sweep.name}")
+    assert best.returncode == 0, best.stderr
+    assert f"grid     {sweep.name}: 6 trials\n" in best.stdout
+    score = read_jobs(sweep)[int(ranking.winner or 0)]["metrics"]["validation/accuracy"]
+    assert f"best     #{ranking.winner}: accuracy {score:.4f} (" in best.stdout
+    assert "command  python scripts/train.py data=rotten_tomatoes" in best.stdout
