@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sentiment.monitoring.comparison import Comparison
+    from sentiment.monitoring.current import Columns
     from sentiment.monitoring.job import MonitoringResult
     from sentiment.monitoring.performance import Accuracy
 
@@ -22,6 +23,7 @@ def show_monitoring(result: "MonitoringResult") -> None:
     comparison, model = result.comparison, result.model
     run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
     console.print(f"model    {model.uri}{run}", markup=False)
+    console.print(f"columns  {_describe_columns(result.columns)}", markup=False)
     console.print(f"rows     {_count_rows(result)}")
     console.print(_tabulate_checks(comparison))
     for title, words in _list_words(comparison.terms).items():
@@ -42,6 +44,12 @@ def show_monitoring(result: "MonitoringResult") -> None:
         )
     drifted = comparison.drifted
     console.print(f"verdict  {'drift in ' + ', '.join(drifted) if drifted else 'no drift'}")
+
+
+def _describe_columns(columns: "Columns") -> str:
+    others = {"labels": columns.label, "times": columns.time}
+    more = "".join(f"; {role} in {name!r}" for role, name in others.items() if name)
+    return f"texts in {columns.text!r} ({columns.why}){more}"
 
 
 def _count_rows(result: "MonitoringResult") -> str:

@@ -25,6 +25,8 @@ def show_prediction(result: "PredictionResult") -> None:
     if model.run_id:
         data = f"{model.data} {model.fingerprint[:12]}"
         console.print(f"from     commit {model.commit[:12]}, data {data}")
+    column = result.text_column
+    console.print(f"texts    column {column.name!r}: {column.why}", markup=False)
     for line in _describe_rule(result.rule):
         console.print(line)
     tally = result.tally

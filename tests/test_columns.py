@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 
-from sentiment.files.columns import as_texts, find_text_column, strip_labels
+from sentiment.errors import AmbiguousColumnError, MissingColumnError
+from sentiment.files.columns import ColumnChoice, as_texts, choose_text_column, strip_labels
 
 
 def test_values_become_texts() -> None:
@@ -11,18 +14,43 @@ def test_values_become_texts() -> None:
 
 
 def test_labels_have_no_white_space_around_them() -> None:
-    found = strip_labels(pa.array([" good ", "a b", "\u3000\t", "", None], pa.large_string()))
-    assert found.to_pylist() == ["good", "a b", None, None, None]
+    labels = [" good ", "a b", "\u3000\t", "", None, "x\0y\0 \0", "\0"]
+    found = strip_labels(pa.array(labels, pa.large_string()))
+    assert found.to_pylist() == ["good", "a b", None, None, None, "x\0y", None]
 
 
 @pytest.mark.parametrize(
-    ("columns", "expected"),
+    ("columns", "named", "learned", "expected", "why"),
     [
-        (["id", "review"], "review"),
-        (["Review", "TEXT "], "TEXT "),
-        (["comment", "label"], "comment"),
-        (["id", "label"], None),
+        (["id", "review"], None, "", "review", "by its name"),
+        (["Review", "TEXT "], None, "", "TEXT ", "by its name, before 'Review'"),
+        (["comment", "label"], None, "", "comment", "by its name"),
+        (["text", "summary"], None, "summary", "summary", "the model learned from it"),
+        (["text", "summary"], "text", "summary", "text", "it was named"),
+        (
+            ["id", "body"],
+            None,
+            "summary",
+            "body",
+            "by its name; the model learned from 'summary', not there",
+        ),
     ],
 )
-def test_the_text_column_is_found_by_its_name(columns: list[str], expected: str | None) -> None:
-    assert find_text_column(columns) == expected
+def test_the_column_of_texts_is_chosen(
+    columns: list[str], named: str | None, learned: str, expected: str, why: str
+) -> None:
+    found = choose_text_column(Path("x.csv"), columns, named, learned)
+    assert found == ColumnChoice(expected, why)
+
+
+def test_a_column_of_texts_that_is_not_clear_is_not_chosen() -> None:
+    with pytest.raises(MissingColumnError, match="has no column 'body'; its columns are"):
+        choose_text_column(Path("x.csv"), ["text"], "body", "text")
+    with pytest.raises(MissingColumnError, match="has no column that is known to hold texts"):
+        choose_text_column(Path("x.csv"), ["id", "label"], None)
+    with pytest.raises(MissingColumnError) as caught:
+        choose_text_column(Path("x.csv"), ["id", "Summary"], None, "summary")
+    assert "'summary', from which the model learned, and none that is known" in str(caught.value)
+    assert "Did you mean 'Summary'? Name the column with text_column=<name>." in str(caught.value)
+    with pytest.raises(AmbiguousColumnError, match="that may hold texts: 'text' and 'review'"):
+        choose_text_column(Path("x.csv"), ["review", "text"], None, "summary")

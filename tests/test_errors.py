@@ -5,6 +5,7 @@ import pytest
 
 from sentiment import errors
 from sentiment.errors import (
+    AmbiguousColumnError,
     BadRowsError,
     ChangedInputError,
     ClusterError,
@@ -69,6 +70,18 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         KeyError,
         "'x.csv' has no column that is known to hold texts; its columns are 'id'. Name the column "
         "with text_column=<name>.",
+    ),
+    (
+        MissingColumnError(Path("x.csv"), None, ["id"], "text_column", "summary"),
+        KeyError,
+        "'x.csv' has no column 'summary', from which the model learned, and none that is known to "
+        "hold texts; its columns are 'id'. Name the column with text_column=<name>.",
+    ),
+    (
+        AmbiguousColumnError(Path("x.csv"), "summary", ["text", "body"], "text_column"),
+        KeyError,
+        "'x.csv' has no column 'summary', from which the model learned, and 2 that may hold texts: "
+        "'text' and 'body'. Name one with text_column=<name>.",
     ),
     (
         NoPredictionsError(Path("x.csv"), ["id", "text"]),

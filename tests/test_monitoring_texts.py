@@ -1,6 +1,7 @@
 """What is read of texts and of files of predictions."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from sentiment.monitoring.current import (
 from sentiment.monitoring.descriptors import TextReader, Wording, find_wording
 from sentiment.pipeline import make_pipeline
 from sentiment.stages import SilentObserver
+from sentiment.tracking import ModelChoice
 
 ODD_TEXTS = [
     "",
@@ -139,6 +141,17 @@ def test_predictions_are_read_in_every_format(tmp_path: Path, ending: str) -> No
     assert current.rows["label"].isna().tolist() == [False, True, False]
     assert (current.read, current.rejected) == (3, 0)
     assert len(read(tmp_path / f"x{ending}", size=2).rows) == 2
+
+
+def test_the_columns_that_the_model_learned_from_come_first(tmp_path: Path) -> None:
+    names = ["text", "label", "summary", "stars", "prediction", "probability"]
+    model = ModelChoice("x", tmp_path, "", "", "", text_column="summary", label_column="stars")
+    found = find_columns(tmp_path / "x.csv", names, learned=model)
+    assert (found, found.why) == (Columns("summary", "stars"), "the model learned from it")
+    named = find_columns(tmp_path / "x.csv", names, "text", "label", learned=model)
+    assert named == Columns("text", "label")
+    other = replace(model, text_column="body", label_column="grade")
+    assert find_columns(tmp_path / "x.csv", names, learned=other) == Columns("text", "label")
 
 
 def test_columns_are_found_or_missed(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from conftest import read_frame, write_frame
 from sentiment.config import compose, quote_free_text
 from sentiment.decisions import choose_rule
 from sentiment.errors import (
+    AmbiguousColumnError,
     ConfigError,
     EmptyDataError,
     InputNotFoundError,
@@ -131,6 +132,42 @@ def test_a_model_file_is_put_to_work_without_a_store(
         predict_file(path, "deploy.run=no.skops", "overwrite=true")
 
 
+def test_the_column_that_a_model_learned_from_is_read(
+    train_quickly: Train, predict_file: Predict, reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    """A file has another column whose name says that it holds texts, and these say the contrary."""
+    learned = reviews.rename(columns={"text": "summary"}).assign(
+        text=reviews["text"].to_numpy()[::-1]
+    )
+    path = write_frame(learned, tmp_path / "x.csv")
+    trained = train_quickly(
+        "data=csv", f"data.path='{path}'", "data.text_column=summary", "data.limit=null"
+    )
+    result = predict_file(path)
+    labels, _ = answer(trained.pipeline, reviews)
+    assert read_frame(result.output)["prediction"].tolist() == labels
+    assert (result.text_column.name, result.model.text_column) == ("summary", "summary")
+    report = json.loads(result.report.read_text())
+    assert report["text_column"] == {"name": "summary", "why": "the model learned from it"}
+
+    named = predict_file(path, "text_column=text", "overwrite=true")
+    assert read_frame(named.output)["prediction"].tolist() == labels[::-1]
+    assert named.text_column.why == "it was named"
+
+    other = write_frame(learned[["text", "label"]], tmp_path / "other.csv")
+    found = predict_file(other).text_column
+    assert found.name == "text"
+    assert found.why == "by its name; the model learned from 'summary', not there"
+    both = write_frame(learned.rename(columns={"summary": "review"}), tmp_path / "both.csv")
+    with pytest.raises(AmbiguousColumnError, match="2 that may hold texts: 'text' and 'review'"):
+        predict_file(both)
+    neither = write_frame(learned[["label"]], tmp_path / "neither.csv")
+    with pytest.raises(MissingColumnError, match="no column 'summary', from which the model"):
+        predict_file(neither)
+    alone = predict_file(both, f"deploy.run='{result.model.path}'").text_column
+    assert (alone.name, alone.why) == ("text", "by its name, before 'review'")
+
+
 def test_a_row_without_text_is_rejected_and_an_empty_one_is_not(
     trained: TrainingResult, predict_file: Predict, tmp_path: Path
 ) -> None:
@@ -205,13 +242,6 @@ def test_a_file_that_ends_too_early_leaves_nothing(
 @pytest.mark.parametrize(
     ("content", "overrides", "error", "message"),
     [
-        (
-            "id,body text\n1,a\n",
-            [],
-            MissingColumnError,
-            "'{path}' has no column that is known to hold texts; its columns are 'id' and "
-            "'body text'. Name the column with text_column=<name>.",
-        ),
         (
             "id,review\n1,a\n",
             ["text_column=reviews"],

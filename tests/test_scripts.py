@@ -68,6 +68,7 @@ def test_train_then_predict(
         r"chosen   best validation/accuracy of 1 run on rotten_tomatoes: ", done.stdout
     )
     assert re.search(r"from     commit \w{12}, data rotten_tomatoes \w{12}", done.stdout)
+    assert "texts    column 'review': by its name\n" in done.stdout
     assert "rows     2 read = 2 written\n" in done.stdout
     assert done.stdout.splitlines()[-2:] == [
         "report   reviews.predictions.csv.json",

@@ -13,6 +13,7 @@ from sentiment.errors.base import (
 )
 from sentiment.errors.exit_codes import ExitCode, find_os_exit_code
 from sentiment.errors.inputs import (
+    AmbiguousColumnError,
     ChangedInputError,
     DatabaseError,
     DatabaseUnavailableError,
@@ -47,6 +48,7 @@ from sentiment.errors.training import (
 )
 
 __all__ = [
+    "AmbiguousColumnError",
     "BadRowsError",
     "ChangedInputError",
     "ClusterError",

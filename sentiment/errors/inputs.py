@@ -50,16 +50,30 @@ class EmptyDataError(SentimentError, ValueError):
 class MissingColumnError(SentimentError, KeyError):
     """A table lacks a column that was asked for, or that had to be guessed."""
 
-    def __init__(self, path: Path, wanted: str | None, found: Sequence[str], setting: str) -> None:
-        if wanted is None:
-            lacks = "has no column that is known to hold texts"
-            nearest = ""
+    def __init__(
+        self, path: Path, wanted: str | None, found: Sequence[str], setting: str, learned: str = ""
+    ) -> None:
+        nearest = suggest(wanted or learned, found)
+        if wanted is not None:
+            lacks = f"no column {wanted!r}"
+        elif learned:
+            lacks = f"no column {learned!r}, from which the model learned, and none that is known "
+            lacks += "to hold texts"
         else:
-            lacks = f"has no column {wanted!r}"
-            nearest = suggest(wanted, found)
+            lacks = "no column that is known to hold texts"
         super().__init__(
-            f"'{path}' {lacks}; its columns are {quote_list(found)}.{nearest} "
+            f"'{path}' has {lacks}; its columns are {quote_list(found)}.{nearest} "
             f"Name the column with {setting}=<name>."
+        )
+
+
+class AmbiguousColumnError(SentimentError, KeyError):
+    """A table lacks the column that a model learned from, and several could be meant."""
+
+    def __init__(self, path: Path, learned: str, known: Sequence[str], setting: str) -> None:
+        super().__init__(
+            f"'{path}' has no column {learned!r}, from which the model learned, and {len(known)} "
+            f"that may hold texts: {quote_list(known)}. Name one with {setting}=<name>."
         )
 
 

@@ -1,9 +1,13 @@
 """What columns hold, as texts, and which of them holds the texts."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from sentiment.errors import AmbiguousColumnError, MissingColumnError, quote_list
 
 
 def as_text(value: object) -> str | None:
@@ -30,8 +34,65 @@ def strip_labels(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     return pc.if_else(pc.equal(stripped, ""), None, stripped)
 
 
-def find_text_column(columns: Sequence[str]) -> str | None:
-    """Return the column that holds the texts by its usual name, or None."""
+@dataclass(frozen=True)
+class ColumnChoice:
+    """A column of an input and why it was chosen.
+
+    Attributes
+    ----------
+    name : str
+        The name of the column.
+    why : str
+        What it was chosen by.
+    """
+
+    name: str
+    why: str
+
+
+def choose_text_column(
+    path: Path, columns: Sequence[str], named: str | None, learned: str = ""
+) -> ColumnChoice:
+    """Return the column that holds the texts.
+
+    Parameters
+    ----------
+    path : Path
+        The file that has them, for messages.
+    columns : sequence of str
+        The columns of the file.
+    named : str, optional
+        The column that a person named.
+    learned : str
+        The column that the model learned from; empty where that is not known. It is chosen if the
+        file has it, before any other; if not, a column that has one of the usual names.
+
+    Raises
+    ------
+    MissingColumnError
+        There is none.
+    AmbiguousColumnError
+        The file lacks the column that the model learned from, and has several of the usual names.
+    """
+    if named:
+        if named not in columns:
+            raise MissingColumnError(path, named, columns, "text_column")
+        return ColumnChoice(named, "it was named")
+    if learned in columns:
+        return ColumnChoice(learned, "the model learned from it")
+    known = list_text_columns(columns)
+    if not known:
+        raise MissingColumnError(path, None, columns, "text_column", learned)
+    if not learned:
+        others = f", before {quote_list(known[1:])}" if known[1:] else ""
+        return ColumnChoice(known[0], f"by its name{others}")
+    if len(known) > 1:
+        raise AmbiguousColumnError(path, learned, known, "text_column")
+    return ColumnChoice(known[0], f"by its name; the model learned from {learned!r}, not there")
+
+
+def list_text_columns(columns: Sequence[str]) -> list[str]:
+    """Return the columns that usually hold texts, by their names, the likeliest first."""
     usual = ("text", "review", "sentence", "comment", "content", "body", "message", "tweet")
     folded = {str(column).strip().lower(): column for column in reversed(columns)}
-    return next((folded[name] for name in usual if name in folded), None)
+    return [folded[name] for name in usual if name in folded]

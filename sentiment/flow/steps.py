@@ -19,10 +19,10 @@ from sentiment.config import Job, compose, make, quote_free_text
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
 from sentiment.errors import StepFailedError
+from sentiment.files.columns import choose_text_column
 from sentiment.files.opening import is_database, list_inputs, open_all
 from sentiment.files.origins import strip_compression
 from sentiment.prediction import predict_files
-from sentiment.prediction.choices import choose_text_column
 from sentiment.tracking import Tracker
 from sentiment.training import train
 
@@ -59,14 +59,16 @@ class Steps:
 
     def check_settings(self) -> Facts:
         """Look at the settings of every script, and at the input, before the work begins."""
-        self._compose("train", self.list_words("train"))
+        learned = self._compose("train", self.list_words("train")).data.get("text_column")
         self._compose_promotion()
         if self.cfg.input is None:
             return {"input": None}
         cfg = self._compose_prediction()
         self._compose("monitor", ["current=x", *self.list_words("monitor")])
         for source in open_all(cfg.input, cfg.encoding, cfg.sep, cfg.table, cfg.query):
-            choose_text_column(source, cfg.text_column)
+            # Which model predicts is known later, and it may have learned from another column.
+            column = learned if learned in source.columns else ""
+            choose_text_column(Path(source.origin.name), source.columns, cfg.text_column, column)
         return {"input": cfg.input}
 
     def check_data(self) -> Facts:

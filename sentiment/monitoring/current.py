@@ -1,7 +1,7 @@
 """The rows that a model has answered, as `predict` wrote them: a sample of any number of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,10 @@ from sentiment.errors import (
 )
 from sentiment.files.ahead import work_ahead
 from sentiment.files.batches import Batch, Limits, Position
-from sentiment.files.columns import find_text_column, strip_labels
+from sentiment.files.columns import choose_text_column, strip_labels
 from sentiment.files.inputs import Input
 from sentiment.stages import StageObserver
+from sentiment.tracking import ModelChoice
 
 # What predict writes.
 _ANSWER = ("prediction", "probability")
@@ -42,11 +43,14 @@ class Columns:
         The texts.
     label, time : str, optional
         The true labels, and when each row was answered.
+    why : str
+        What the column of texts was chosen by.
     """
 
     text: str
     label: str | None = None
     time: str | None = None
+    why: str = field(default="", compare=False)
 
     def list_roles(self) -> dict[str, str]:
         """Return the columns to read beside the text, by what they hold."""
@@ -73,29 +77,56 @@ class Current:
     rejected: int
 
 
+def check_columns(path: Path, columns: Sequence[str], **named: str | None) -> None:
+    """Check that `predict` wrote the file `path`, and that it has the columns that were named.
+
+    Raises
+    ------
+    NoPredictionsError, MissingColumnError
+        It did not, or the file has not.
+    """
+    if not set(_ANSWER) <= set(columns):
+        raise NoPredictionsError(path, columns)
+    for setting, wanted in named.items():
+        if wanted is not None and wanted not in columns:
+            raise MissingColumnError(path, wanted, columns, setting)
+
+
 def find_columns(
-    path: Path, columns: Sequence[str], text: str | None, label: str | None, time: str | None
+    path: Path,
+    columns: Sequence[str],
+    text: str | None = None,
+    label: str | None = None,
+    time: str | None = None,
+    learned: ModelChoice | None = None,
 ) -> Columns:
-    """Return where in the file `path` things stand, as it was said or by their usual names.
+    """Return which of the `columns` of the file `path` hold what.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : sequence of str
+        Its columns.
+    text, label, time : str, optional
+        Columns that were named.
+    learned : ModelChoice, optional
+        The model, whose own columns are looked for before the usual names.
 
     Raises
     ------
     NoPredictionsError
         `predict` has not written it.
-    MissingColumnError
-        It lacks a column that was named, or the texts.
+    MissingColumnError, AmbiguousColumnError
+        It lacks a column that was named, or it is not clear which one holds the texts.
     """
-    if not set(_ANSWER) <= set(columns):
-        raise NoPredictionsError(path, columns)
-    found = text if text in columns else None if text else find_text_column(columns)
-    if found is None:
-        raise MissingColumnError(path, text, columns, "text_column")
-    for setting, wanted in (("label_column", label), ("time_column", time)):
-        if wanted is not None and wanted not in columns:
-            raise MissingColumnError(path, wanted, columns, setting)
+    check_columns(path, columns, text_column=text, label_column=label, time_column=time)
+    found = choose_text_column(path, columns, text, learned.text_column if learned else "")
+    if label is None and learned and learned.label_column in columns:
+        label = learned.label_column
     folded = {column.strip().lower(): column for column in reversed(columns)}
     usual = next((folded[name] for name in ("label", "sentiment") if name in folded), None)
-    return Columns(found, label or usual, time)
+    return Columns(found.name, label or usual, time, found.why)
 
 
 def read_current(

@@ -24,7 +24,14 @@ from sentiment.errors import (
 from sentiment.files.opening import open_input
 from sentiment.model_files import load_model
 from sentiment.monitoring.comparison import Comparison, Thresholds, compare
-from sentiment.monitoring.current import Current, find_columns, order_rows, read_current
+from sentiment.monitoring.current import (
+    Columns,
+    Current,
+    check_columns,
+    find_columns,
+    order_rows,
+    read_current,
+)
 from sentiment.monitoring.descriptors import TextReader, find_wording
 from sentiment.monitoring.reference import FOLDER, Reference, load_reference
 from sentiment.monitoring.views import list_metrics, make_document
@@ -44,6 +51,8 @@ class MonitoringResult:
         Checks, words and performance.
     model : ModelChoice
         The model that made the predictions.
+    columns : Columns
+        Which columns of the file were read.
     read, compared, rejected : int
         Rows of the file, those that were compared, and those that could not be read.
     reference_rows : int
@@ -59,6 +68,7 @@ class MonitoringResult:
 
     comparison: Comparison
     model: ModelChoice
+    columns: Columns
     read: int
     compared: int
     rejected: int
@@ -89,11 +99,11 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     path = Path(cfg.current).expanduser()
     source = open_input(path, cfg.encoding, cfg.sep, setting="current")
     told = _read_report(path)
-    remembered = told["job"].get("text_column") if told else None
-    text_column = cfg.text_column or (remembered if remembered in source.columns else None)
-    columns = find_columns(path, source.columns, text_column, cfg.label_column, cfg.time_column)
+    named = {name: cfg[name] for name in ("text_column", "label_column", "time_column")}
+    check_columns(path, source.columns, **named)
     with stages("load model"):
         choice = _choose_model(path, cfg.run, told, tracker)
+        columns = _find_columns(path, source.columns, cfg, told, choice)
         reference = _find_reference(choice, tracker).decide(_read_rule(told))
         wording = find_wording(load_model(choice.path))
     with stages("read rows"):
@@ -107,7 +117,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
             reference, current, TextReader(wording), Thresholds(**cfg.thresholds), cfg.windows,
             stages.observer,
         )  # fmt: skip
-    facts = _describe(path, choice, current, reference, cfg)
+    facts = _describe(path, choice, columns, current, reference, cfg)
     workspace = Path(cfg.workspace).expanduser() if cfg.workspace else None
     folder = RunFolder.claim(Path(cfg.output).expanduser())
     with stages("report"):
@@ -121,6 +131,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     return MonitoringResult(
         comparison=comparison,
         model=choice,
+        columns=columns,
         read=current.read,
         compared=len(current.rows),
         rejected=current.rejected,
@@ -241,14 +252,27 @@ def _check_labels(
     )
 
 
+def _find_columns(
+    path: Path, columns: list[str], cfg: DictConfig, told: dict[str, Any], choice: ModelChoice
+) -> Columns:
+    """Return the columns: those that were named, that predict read, or that the model knows."""
+    text, why = cfg.text_column, ""
+    if text is None and told and told["job"].get("text_column") in columns:
+        text, why = told["job"]["text_column"], "predict read it"
+    found = find_columns(path, columns, text, cfg.label_column, cfg.time_column, choice)
+    return replace(found, why=why) if why else found
+
+
 def _describe(
-    path: Path, choice: ModelChoice, current: Current, reference: Reference, cfg: DictConfig
-) -> dict[str, Any]:
+    path: Path, choice: ModelChoice, columns: Columns, current: Current, reference: Reference,
+    cfg: DictConfig,
+) -> dict[str, Any]:  # fmt: skip
     """Return what is told of the job in front of its results."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "current": str(path.resolve()),
         "model": {key: str(value) for key, value in asdict(choice).items()},
+        "columns": asdict(columns),
         "rows": {
             "read": current.read,
             "rejected": current.rejected,

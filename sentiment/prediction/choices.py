@@ -1,4 +1,4 @@
-"""What a prediction job works with: the model, how it decides, and the column of texts."""
+"""What a prediction job works with: the model and how it decides."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +9,8 @@ import pandas as pd
 
 from sentiment import decisions
 from sentiment.decisions import DecisionRule
-from sentiment.errors import ConfigError, InputNotFoundError, MissingColumnError
+from sentiment.errors import ConfigError, InputNotFoundError
 from sentiment.evaluation import METRICS, Predictions, scores_file
-from sentiment.files.columns import find_text_column
 from sentiment.files.inputs import Input
 from sentiment.scoring import BatchScorer
 from sentiment.tracking import ModelChoice, Tracker
@@ -64,21 +63,6 @@ def choose_rule(
         table = pd.read_parquet(tracker.fetch_file(choice.run_id, scores_file("validation")))
         scores = Predictions.from_frame(table)
     return decisions.choose_rule(scorer.threshold, scorer.abstain, classes, scores)
-
-
-def choose_text_column(source: Input, wanted: str | None) -> str:
-    """Return the column that holds the texts of `source`, the `wanted` one if it is named.
-
-    Raises
-    ------
-    MissingColumnError
-        There is none.
-    """
-    columns = source.columns
-    found = wanted if wanted in columns else None if wanted else find_text_column(columns)
-    if found is None:
-        raise MissingColumnError(Path(source.origin.name), wanted, columns, "text_column")
-    return found
 
 
 def check_columns(source: Input, added: list[str]) -> None:

@@ -16,6 +16,7 @@ from sentiment.errors import ChangedInputError, EmptyDataError, SentimentError
 from sentiment.files.ahead import work_ahead
 from sentiment.files.batches import Batch, Limits, Position
 from sentiment.files.chain import FILE, Chain
+from sentiment.files.columns import choose_text_column
 from sentiment.files.inputs import Input
 from sentiment.files.opening import choose_output, list_inputs, make_output, open_input
 from sentiment.files.origins import strip_compression
@@ -28,7 +29,6 @@ from sentiment.prediction.choices import (
     check_columns,
     choose_model,
     choose_rule,
-    choose_text_column,
 )
 from sentiment.prediction.results import PredictionResult, make_report, read_result
 from sentiment.scoring import Answerer, BatchScorer, list_answers
@@ -95,7 +95,9 @@ def predict(
     scorer: BatchScorer = make(cfg, "deploy", "score")
     tracker: Tracker = make(cfg, "tracking", "find_model")
     source = source or open_input(cfg.input, cfg.encoding, cfg.sep, cfg.table, cfg.query)
-    text_column = choose_text_column(source, cfg.text_column)
+    name = Path(source.origin.name)
+    if cfg.text_column is not None:  # a mistake in it need not wait for the model
+        choose_text_column(name, source.columns, cfg.text_column)
     many = isinstance(source, Chain)
     answers = list_answers(explain=cfg.explain)
     added = answers.insert(0, pa.field(FILE, pa.string())) if many else answers
@@ -107,10 +109,11 @@ def predict(
         return read_result(partial, report)
     state = partial.read_state()
     choice = choose_model(scorer, tracker, state)
+    column = choose_text_column(name, source.columns, cfg.text_column, choice.text_column)
     pipeline = load_model(choice.path)
     rule = choose_rule(scorer, tracker, choice, pipeline.classes_)
     answerer = Answerer(pipeline, rule, explain=cfg.explain, path=choice.path)
-    job = _describe_job(source, choice, scorer, text_column, kind, cfg) | asdict(rule)
+    job = _describe_job(source, choice, scorer, column.name, kind, cfg) | asdict(rule)
     if keep_finished and not cfg.overwrite and (report := partial.read_report(job)):
         return read_result(partial, report)
     partial.check_free()
@@ -130,7 +133,7 @@ def predict(
     begun = time.perf_counter()
     with partial.open(state):
         try:
-            batches = work_ahead(source.read(text_column, limits, start))
+            batches = work_ahead(source.read(column.name, limits, start))
             scored = work_ahead(scorer.score(answerer, batches))
             for _ in _write(scored, writer, partial, job, tally, fresh=state is None):
                 taken = time.perf_counter() - begun
@@ -148,7 +151,7 @@ def predict(
             raise
         partial.flush()
         seconds = time.perf_counter() - begun
-        report = make_report(choice, job, tally, seconds, done_before)
+        report = make_report(choice, column, job, tally, seconds, done_before)
         partial.finish(report, writer.finish(partial.partial).name)
     return read_result(partial, report)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.decisions import DecisionRule
+from sentiment.files.columns import ColumnChoice
 from sentiment.files.partial import PartialOutput
 from sentiment.files.pipes import StreamOutput
 from sentiment.files.tally import Tally
@@ -26,6 +27,8 @@ class PredictionResult:
         The file that holds what is known of the job, if the output is a file.
     model : ModelChoice
         The model that was used.
+    text_column : ColumnChoice
+        The column that the texts were read from.
     rule : DecisionRule
         How answers were made of its probabilities.
     tally : Tally
@@ -40,6 +43,7 @@ class PredictionResult:
     rejected: Path | None
     report: Path | None
     model: ModelChoice
+    text_column: ColumnChoice
     rule: DecisionRule
     tally: Tally
     seconds: float
@@ -47,8 +51,9 @@ class PredictionResult:
 
 
 def make_report(
-    choice: ModelChoice, job: dict[str, Any], tally: Tally, seconds: float, before: int
-) -> dict[str, Any]:
+    choice: ModelChoice, column: ColumnChoice, job: dict[str, Any], tally: Tally, seconds: float,
+    before: int,
+) -> dict[str, Any]:  # fmt: skip
     """Return what is told of a job that is done; `before` rows were done by other processes."""
     if tally.read != tally.written + tally.rejected:
         raise AssertionError(f"{tally.read} rows in, {tally.written} + {tally.rejected} out")
@@ -56,6 +61,7 @@ def make_report(
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": model,
+        "text_column": asdict(column),
         "job": job,
         "rows": {
             "read": tally.read,
@@ -78,6 +84,7 @@ def read_result(partial: PartialOutput | StreamOutput, report: dict[str, Any]) -
         rejected=partial.rejected if report["rows"]["rejected"] else None,
         report=partial.report,
         model=ModelChoice(**model | {"path": Path(model["path"])}),
+        text_column=ColumnChoice(**report["text_column"]),
         rule=DecisionRule(report["job"]["threshold"], report["job"]["least_confidence"]),
         tally=Tally(**report["tally"]),
         seconds=report["seconds"],

@@ -31,6 +31,8 @@ class ModelChoice:
         How it was chosen.
     commit, data, fingerprint : str
         Commit and data that it was trained with, "unknown" where that was not recorded.
+    text_column, label_column : str
+        The columns of its data; empty where they were not recorded or have no names.
     """
 
     uri: str
@@ -41,6 +43,8 @@ class ModelChoice:
     commit: str = "unknown"
     data: str = "unknown"
     fingerprint: str = "unknown"
+    text_column: str = ""
+    label_column: str = ""
 
 
 @dataclass(frozen=True)

@@ -297,4 +297,6 @@ def _describe(uri: str, run: "Run", why: str) -> ModelChoice:
         commit=tags.get("git.commit", "unknown"),
         data=tags.get("data", "unknown"),
         fingerprint=tags.get("data.fingerprint", "unknown"),
+        text_column=run.data.params.get("data.text_column", ""),
+        label_column=run.data.params.get("data.label_column", ""),
     )
