@@ -16,12 +16,11 @@ _SHOWN = 5
 
 def show_sweeps(sweeps: "list[Summary]") -> None:
     """Print a table of all grids and searches."""
+    from _console import PlainConsole
     from _sweep_watch import fit_settings
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
-    console = Console(highlight=False, markup=False)
+    console = PlainConsole()
     if not sweeps:
         console.print("no searches or grids yet: python scripts/train.py -m search=svm")
         return
@@ -29,27 +28,27 @@ def show_sweeps(sweeps: "list[Summary]") -> None:
     for one in sweeps:
         words = (word for word in one.settings if not word.startswith("hydra"))
         counts = (str(one.ended), str(one.failed or ""))
-        settings = Text(fit_settings(words, max(20, console.width - 60)))
-        table.add_row(Text(one.name), one.kind, *counts, one.best or "none", settings)
-    console.print(table)
+        settings = fit_settings(words, max(20, console.width - 60))
+        table.add_row(one.name, one.kind, *counts, one.best or "none", settings)
+    console.print(table, soft_wrap=False)
     console.print(f"next     python scripts/best.py search={sweeps[-1].name}")
 
 
 def show_best(best: "BestTrial") -> None:
     """Print the best trial, why it won, and how to train it."""
+    from _console import PlainConsole
     from _terminal import relate_path, tabulate_metrics
-    from rich.console import Console
 
     from sentiment.evaluation import METRICS
     from sentiment.sweeps.grids import StoredGrid
     from sentiment.tracking.choosing import describe_score
 
-    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console = PlainConsole()
     study = best.study
     scores = ", ".join(f"{name} {value:.4f}" for name, value in best.scores.items())
-    console.print(
-        f"\n{'study' if study.kind == 'search' else 'grid':<8} {study.name}: {_count(best)}"
-    )
+    kind = "study" if study.kind == "search" else "grid"
+    console.print()
+    console.print(f"{kind:<8} {study.name}: {_count(best)}")
     first = f"validation/{study.objectives[0].name}"
     exact = best.metrics.get(first) == best.score
     scored = describe_score(first, best.metrics).partition(" ")[2] if exact else ""
@@ -75,7 +74,8 @@ def show_best(best: "BestTrial") -> None:
         console.print(f"written  {relate_path(best.written)}")
         console.print(f"next     python scripts/train.py experiment={best.written.stem}")
     elif console.is_terminal:
-        console.print(f"\nnext     python scripts/best.py search={study.name} write=<name>")
+        console.print()
+        console.print(f"next     python scripts/best.py search={study.name} write=<name>")
 
 
 def _print_lines(title: str, lines: "list[str]", write: "Callable[[str], None]") -> None:

@@ -17,16 +17,17 @@ _MARKS = {1: " ▲", -1: " ▼", 0: ""}
 
 def show_comparison(result: "ComparisonResult") -> None:
     """Print the metrics side by side, the tests, where the runs disagree, and the verdict."""
+    from _console import PlainConsole
     from _terminal import relate_path
-    from rich.console import Console
 
     from sentiment.comparison.wording import describe_looks, describe_verdict, write_unit
 
-    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console = PlainConsole()
     comparison = result.comparison
     first = comparison.contenders[0].run.tags
+    console.print()
     console.print(
-        f"\ndata     {first.get('data')} {first.get('data.fingerprint', '')[:12]}, "
+        f"data     {first.get('data')} {first.get('data.fingerprint', '')[:12]}, "
         f"{comparison.rows:,} test rows; {describe_looks(result.looks, result.decisions)}"
     )
     for one in comparison.contenders:
@@ -99,19 +100,17 @@ def _clip(text: str, length: int) -> str:
 
 def show_promotion(promotion: "Promotion") -> None:
     """Print the comparison, if there was one, and what came of it."""
-    import sys
-
-    from rich.console import Console
+    from _console import PlainConsole
 
     if promotion.comparison is not None:
         show_comparison(promotion.comparison)
     if promotion.outcome == "refused":
-        sys.stderr.write(
+        PlainConsole(stderr=True).print(
             f"promote.py: {promotion.sentence}. The champion stays; to promote it all the same, "
-            'give a reason: force="...".\n'
+            'give a reason: force="...".'
         )
         return
-    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console = PlainConsole()
     for number, reason in enumerate(promotion.reasons):
         console.print(f"{'' if number else 'against':<8} {reason}")
     console.print(f"result   {promotion.sentence}")

@@ -18,33 +18,34 @@ _BOLD, _PLAIN, _DIM = 0.5, 0.2, 0.05
 
 def show_explanation(result: "ExplanationResult") -> None:
     """Print a text with its words coloured, the terms behind them and the label."""
-    from rich.console import Console
+    from _console import PlainConsole
 
-    console = Console(highlight=False)
+    console = PlainConsole()
     found = result.explanation
-    console.print(_colour_words(found))
+    console.print(_colour_words(found), soft_wrap=False)
     console.print()
     console.print(_tabulate_terms(found))
     others = ", ".join(f"{name} {p:.4f}" for name, p in found.probabilities.items())
-    console.print(f"label    {found.label} ({others})", markup=False)
+    console.print(f"label    {found.label} ({others})")
     words = found.total - found.base
     console.print(
         f"sum      {found.base:+.2f} before any word {words:+.2f} by the words = "
-        f"{found.total:+.2f} log-odds of {found.label}",
-        soft_wrap=True,
+        f"{found.total:+.2f} log-odds of {found.label}"
     )
     model = result.model
     run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
-    console.print(f"model    {model.uri}{run}", soft_wrap=True)
-    console.print(f"page     {relate_path(result.page)}", soft_wrap=True)
+    console.print(f"model    {model.uri}{run}")
+    console.print(f"page     {relate_path(result.page)}")
 
 
 def _colour_words(found: "TextExplanation") -> "Text":
+    from _console import clean
     from rich.text import Text
 
     most = max((abs(weight) for _, weight in found.words), default=0.0)
     text = Text()
-    for word, weight in found.words:
+    for written, weight in found.words:
+        word = clean(written, keep="\n\t")
         share = abs(weight) / most if most else 0.0
         colour = "green" if weight > 0 else "red"
         if share >= _BOLD:
@@ -57,6 +58,7 @@ def _colour_words(found: "TextExplanation") -> "Text":
 
 
 def _tabulate_terms(found: "TextExplanation") -> "Table":
+    from _console import clean
     from rich.table import Table
     from rich.text import Text
 
@@ -72,6 +74,6 @@ def _tabulate_terms(found: "TextExplanation") -> "Table":
         cells: list[Text] = []
         for side, colour in zip(sides, ("green", "red"), strict=True):
             term, added = side[row] if row < len(side) else ("", None)
-            cells += [Text(term), Text(f"{added:+.2f}" if added is not None else "", colour)]
+            cells += [Text(clean(term)), Text(f"{added:+.2f}" if added is not None else "", colour)]
         table.add_row(*cells)
     return table

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 def show_flow(result: "FlowResult") -> None:
     """Print what each step found."""
-    from rich.console import Console
+    from _console import PlainConsole
 
-    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console = PlainConsole()
     data = result.data
     splits = ", ".join(f"{rows:,} {name}" for name, rows in data["splits"].items())
     console.print(f"data     {data['data']} {data['fingerprint'][:12]}: {splits}")

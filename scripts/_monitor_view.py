@@ -16,28 +16,28 @@ _SHOWN_WORDS = 8
 
 def show_monitoring(result: "MonitoringResult") -> None:
     """Print every check, the words that changed, the performance and where the reports are."""
+    from _console import PlainConsole
     from _terminal import describe_time, relate_path
-    from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = PlainConsole()
     comparison, model = result.comparison, result.model
     run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
-    console.print(f"model    {model.uri}{run}", markup=False)
-    console.print(f"columns  {_describe_columns(result.columns)}", markup=False)
+    console.print(f"model    {model.uri}{run}")
+    console.print(f"columns  {_describe_columns(result.columns)}")
     console.print(f"rows     {_count_rows(result)}")
     console.print(_tabulate_checks(comparison))
     for title, words in _list_words(comparison.terms).items():
-        console.print(f"{title:<8} {words}", markup=False)
+        console.print(f"{title:<8} {words}")
     if comparison.performance is not None:
         known = comparison.performance
         console.print(
             f"right    {_describe(known.current)}; {_describe(known.reference)} at training"
         )
         for window in known.windows if len(known.windows) > 1 else []:
-            console.print(f"         {_describe(window)} from {window.since}", markup=False)
+            console.print(f"         {_describe(window)} from {window.since}")
     seconds = sum(stage.seconds for stage in result.stages)
     console.print(f"time     {describe_time(seconds)}")
-    console.print(f"report   {relate_path(result.folder / 'report.html')}", markup=False)
+    console.print(f"report   {relate_path(result.folder / 'report.html')}")
     if result.workspace is not None and console.is_terminal:
         console.print(
             f"next     evidently ui --workspace {result.workspace}    (or: make monitor-ui)"

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 def show_prediction(result: "PredictionResult") -> None:
     """Print which model predicted, what it said and where."""
-    from rich.console import Console
+    from _console import PlainConsole
 
     # What is written to standard output is for another program.
     piped = result.output == Path("-")
-    console = Console(highlight=False, soft_wrap=True, stderr=piped)
+    console = PlainConsole(stderr=piped)
     model = result.model
     run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
     console.print(f"model    {model.uri}{run}")
@@ -26,7 +26,7 @@ def show_prediction(result: "PredictionResult") -> None:
         data = f"{model.data} {model.fingerprint[:12]}"
         console.print(f"from     commit {model.commit[:12]}, data {data}")
     column = result.text_column
-    console.print(f"texts    column {column.name!r}: {column.why}", markup=False)
+    console.print(f"texts    column {column.name!r}: {column.why}")
     for line in _describe_rule(result.rule):
         console.print(line)
     tally = result.tally

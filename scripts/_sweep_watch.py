@@ -22,14 +22,14 @@ class SweepWatch:
     """Prints one line per job, and keeps a bar below them if there is a terminal."""
 
     def __init__(self) -> None:
-        from rich.console import Console
+        from _console import PlainConsole
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = PlainConsole()
         self._progress = Progress(
             TextColumn("{task.completed} of {task.total} jobs"),
             BarColumn(bar_width=30),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
             console=self._console,
@@ -91,7 +91,7 @@ class SweepWatch:
         self._progress.stop()
 
     def _print(self, line: str) -> None:
-        self._progress.console.print(line, markup=False)
+        self._progress.console.print(line)
         sys.stdout.flush()
 
 

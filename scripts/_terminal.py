@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from datetime import datetime
 from errno import EACCES, EDQUOT, EEXIST, EIO, EISDIR, ENAMETOOLONG, ENOSPC, ENOTDIR, EPERM, EROFS
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sentiment.config import Job, explain_error, quote_free_text
 from sentiment.errors import ExitCode, SentimentError, find_os_exit_code
+from sentiment.printable import make_printable
+from sentiment.redaction import format_error, learn_secrets, protect_process, redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,8 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     Ctrl-C ends in the message `stopped`.
     """
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0")
+    protect_process()
+    learn_secrets(sys.argv[1:])
     # Hydra would print a traceback and exit by itself; so it hands the error on.
     os.environ |= {"HYDRA_FULL_ERROR": "1", _WANTS_TRACEBACK: wants_traceback}
     logging.captureWarnings(capture=True)
@@ -60,7 +63,8 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
         stop_at_mistake(error)
-        raise
+        sys.stderr.write(format_error(error))
+        sys.exit(1)
     finally:
         gc.freeze()  # the interpreter looks through all there is once more before it ends
 
@@ -84,8 +88,9 @@ def stop_at_mistake(error: BaseException) -> None:
     else:
         return
     if os.environ.get(_WANTS_TRACEBACK) == "1":
-        traceback.print_exception(error)
-    sys.stderr.write(f"{Path(sys.argv[0]).name}: {problem}\n")
+        sys.stderr.write(format_error(error))
+    message = redact(f"{Path(sys.argv[0]).name}: {problem}\n")
+    sys.stderr.write(make_printable(message, None, keep="\n"))
     sys.exit(code)
 
 
@@ -101,15 +106,15 @@ class Watch:
     """
 
     def __init__(self, title: str, job: Job) -> None:
-        from rich.console import Console
+        from _console import PlainConsole
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         self._title = title.strip()
         self._job = job
-        console = Console(stderr=True)
+        console = PlainConsole(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
             console=console,
             transient=True,
@@ -146,7 +151,7 @@ class Watch:
         """Show a stage that has ended."""
         if not self._progress.disable:
             line = f"  {stage.name:<20} {stage.seconds:6.1f} s {stage.peak_mb:7,.0f} MB"
-            self._progress.console.print(line, style="dim", highlight=False)
+            self._progress.console.print(line, style="dim")
 
 
 def _remove_unused(folder: Path) -> None:
@@ -172,10 +177,12 @@ def _remove_unused(folder: Path) -> None:
 
 def show_training(result: "TrainingResult", store: str | None) -> None:
     """Print the metrics of a training job, where its parts are and what to type next."""
-    from rich.console import Console
+    from _console import PlainConsole
 
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"\n{_describe_data(result)}", markup=False)
+    console = PlainConsole()
+    console.print()
+    for line in _describe_data(result):
+        console.print(line)
     console.print(tabulate_metrics(result.metrics))
     seconds = sum(stage.seconds for stage in result.stages)
     peak = max(stage.peak_mb for stage in result.stages)
@@ -185,7 +192,8 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
     console.print(f"model    {result.model} ({result.metrics['model/size_mb']:.1f} MB)")
     console.print(f"figures  {relate_path(result.folder / 'figures')}")
     if console.is_terminal and result.run_id:
-        console.print("\nnext     python scripts/predict.py input=reviews.csv")
+        console.print()
+        console.print("next     python scripts/predict.py input=reviews.csv")
         console.print(f"         mlflow ui --backend-store-uri {store}    (or: make ui)")
 
 
@@ -204,18 +212,19 @@ def _count_seconds() -> float:
         return time.time() - _STARTED.timestamp()
 
 
-def _describe_data(result: "TrainingResult") -> str:
+def _describe_data(result: "TrainingResult") -> list[str]:
     report = result.data.report
     dropped, why = sum(report.dropped.values()), report.describe_dropped()
     splits = ", ".join(f"{sum(rows.values()):,} {name}" for name, rows in report.splits.items())
     used = sum(sum(rows.values()) for rows in report.splits.values())
     left = f" of {used + report.not_sampled:,}" if report.not_sampled else ""
-    first = f"\nunreadable: {report.faults[0]}" if report.faults else ""
     more = f" (and {report.unreadable - 1:,} more: quality.json)" * (report.unreadable > 1)
-    return (
+    counts = (
         f"{report.rows:,} rows read, {dropped:,} dropped{f' ({why})' if why else ''}, "
-        f"{used:,}{left} used: {splits}{first}{more}\n{_describe_classes(report.splits)}"
+        f"{used:,}{left} used: {splits}"
     )
+    faults = [f"unreadable: {fault}{more}" for fault in report.faults[:1]]
+    return [counts, *faults, _describe_classes(report.splits)]
 
 
 def _describe_classes(splits: "Mapping[str, Mapping[str, int]]") -> str:

@@ -1,8 +1,7 @@
-"""What a run was made with: the commit and the versions."""
+"""The commit and the package versions that a run was made with."""
 
 import os
 import platform
-import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,18 +18,6 @@ PACKAGES = (
     "sentiment",
     "skops",
 )
-# In an address: what stands between a name and a host.
-_PASSWORD = re.compile(r"(://[^\s/:@'\"]*):[^\s/@'\"]+@")
-
-
-def hide_passwords(text: str) -> str:
-    """Return `text` with the passwords in its addresses hidden, as all who see a run see it."""
-    return _PASSWORD.sub(r"\1:***@", text)
-
-
-def make_public(facts: dict[str, str]) -> dict[str, str]:
-    """Return `facts` without the passwords in them."""
-    return {key: hide_passwords(value) for key, value in facts.items()}
 
 
 def read_commit() -> dict[str, str]:

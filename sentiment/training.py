@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from sklearn.pipeline import Pipeline
 
 from sentiment import provenance
-from sentiment.config import Job, flatten, make
+from sentiment.config import Job, flatten, make, record_yaml
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.quality import UNSPACED_TEXTS
@@ -131,7 +131,8 @@ def _train(
     with tracker.start(_run_name(job, pipeline), _tags(dataset, data, job), job.parent) as run:
         run.log_data(dataset.name, data.fingerprint)
         run.log_params({k: v for k, v in flatten(cfg).items() if not k.startswith("search.")})
-        run.log_text(OmegaConf.to_yaml(cfg, resolve=True), "config.yaml")
+        run.log_text(record_yaml(cfg), "config.yaml")
+        folder.add("config.yaml").write_text(record_yaml(cfg), encoding="utf-8")
         run.log_text("\n".join(job.overrides), "overrides.txt")
         run.log_text(json.dumps(provenance.read_versions(), indent=2), "versions.json")
         metrics = {f"rows/{name}": float(len(getattr(data, name))) for name in SPLITS}

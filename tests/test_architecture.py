@@ -17,6 +17,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Each room may import those below it, and itself.
 FLOORS = [
+    {"printable"},
+    {"redaction"},
     {"errors", "stages", "provenance", "compiling", "statistics"},
     {"config", "files"},
     {"data"},
@@ -39,7 +41,7 @@ ONLY_IN = {
     "optuna": {"sweeps"},
     "prefect": {"flow"},
     "distributed": {"distribution"},
-    "sqlalchemy": {"files", "sweeps", "tracking"},
+    "sqlalchemy": {"files", "redaction", "sweeps", "tracking"},
     "matplotlib": {"figures", "sweeps"},
     "rich": set(),
 }

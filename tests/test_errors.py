@@ -196,7 +196,7 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         StudyStorageError("postgresql://x/y", "connection refused."),
         ConnectionError,
         "search.storage is 'postgresql://x/y', which cannot be used: connection refused. Expected "
-        "the address of a database that runs, such as postgresql://user:password@host/name, or "
+        "the address of a database that runs, such as postgresql://user@host/name, or "
         "null for a file under outputs/. What is done is kept; the same command resumes the "
         "search.",
     ),

@@ -1,11 +1,12 @@
 """The only room that knows Hydra's configs: schemas, checks, and objects made from them."""
 
 from sentiment.config.checking import check_config
-from sentiment.config.composing import CONF, compose, flatten, register_schemas
+from sentiment.config.composing import CONF, compose, register_schemas
 from sentiment.config.explaining import describe_error, explain_error
 from sentiment.config.job import Job, current_job
 from sentiment.config.making import make
 from sentiment.config.quoting import quote, quote_free_text
+from sentiment.config.recording import flatten, read_recorded, record_config, record_yaml
 from sentiment.config.targets import ALLOWED_TARGETS
 
 __all__ = [
@@ -21,5 +22,8 @@ __all__ = [
     "make",
     "quote",
     "quote_free_text",
+    "read_recorded",
+    "record_config",
+    "record_yaml",
     "register_schemas",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from omegaconf import DictConfig, OmegaConf
 
+from sentiment.config.recording import learn_config
 from sentiment.config.targets import is_allowed, list_parameters
 from sentiment.errors import ConfigError, suggest
 
@@ -19,6 +20,7 @@ def check_config(cfg: DictConfig) -> None:
         Names every unknown key, missing value, unknown constructor parameter and target that is
         not allowed.
     """
+    learn_config(cfg)
     known = list(OmegaConf.structured(OmegaConf.get_type(cfg)))
     missing = sorted(OmegaConf.missing_keys(cfg))
     problems = [

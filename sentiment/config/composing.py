@@ -240,18 +240,3 @@ def compose(primary: str, overrides: list[str] | None = None) -> DictConfig:
         GlobalHydra.instance().hydra = running
     check_config(cfg)
     return cfg
-
-
-def flatten(cfg: DictConfig) -> dict[str, Any]:
-    """Return every value of `cfg` under its dotted key, interpolations resolved."""
-    flat: dict[str, Any] = {}
-
-    def walk(value: Any, path: str) -> None:
-        if isinstance(value, dict) and value:
-            for key, inner in value.items():
-                walk(inner, f"{path}.{key}" if path else str(key))
-        else:
-            flat[path] = value
-
-    walk(OmegaConf.to_container(cfg, resolve=True), "")
-    return flat

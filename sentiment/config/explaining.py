@@ -12,6 +12,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from sentiment.config.targets import is_allowed, list_parameters
 from sentiment.errors import ConfigError, SentimentError, suggest
+from sentiment.redaction import redact
 
 
 def explain_error(error: BaseException) -> SentimentError | None:
@@ -38,9 +39,9 @@ def _find_resolver_error(error: BaseException) -> SentimentError | None:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return what a person can mend, or else the kind of `error` and what it says."""
-    mendable = explain_error(error)
-    return str(mendable) if mendable is not None else f"{type(error).__name__}: {error}"
+    """Return the message of `error` for a user, or else its class and its message."""
+    mistake = explain_error(error)
+    return str(mistake) if mistake is not None else redact(f"{type(error).__name__}: {error}")
 
 
 def _explain_choice(wanted: str, options: list[str]) -> ConfigError:

@@ -8,6 +8,8 @@ from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
+from sentiment.redaction import learn_secrets, redact
+
 
 @dataclass(frozen=True)
 class Job:
@@ -20,7 +22,7 @@ class Job:
     choices : dict of str to str
         The config file chosen in each group, such as ``{"model": "svm"}``.
     overrides : list of str
-        What was typed.
+        What was typed, without secrets.
     sweep : Path, optional
         The folder of the sweep that it belongs to.
     number : int, optional
@@ -35,6 +37,10 @@ class Job:
     sweep: Path | None = None
     number: int | None = None
     parent: str | None = None
+
+    def __post_init__(self) -> None:
+        learn_secrets(self.overrides)
+        object.__setattr__(self, "overrides", [redact(word) for word in self.overrides])
 
     def describe(self) -> str:
         """Return the choices that tell one job from another at a glance."""

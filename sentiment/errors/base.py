@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from sentiment.errors.exit_codes import ExitCode
+from sentiment.redaction import redact
 
 
 def quote_list(names: Iterable[object]) -> str:
@@ -25,13 +26,10 @@ def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     return f" Did you mean {folded[close[0]]!r}?" if close else ""
 
 
-def make_printable(text: str, length: int = 200) -> str:
-    """Return the beginning of `text`, which may quote a file, with control characters escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:length])
-
-
 class SentimentError(Exception):
     """Base of every error that a user or operator can do something about.
+
+    No message shows a secret.
 
     Attributes
     ----------
@@ -40,6 +38,9 @@ class SentimentError(Exception):
     """
 
     exit_code = ExitCode.MISTAKE
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(redact(a) if isinstance(a, str) else a for a in args))
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""

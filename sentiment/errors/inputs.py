@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentiment.errors.base import SentimentError, make_printable, quote_list, suggest
+from sentiment.errors.base import SentimentError, quote_list, suggest
 from sentiment.errors.exit_codes import ExitCode
+from sentiment.printable import make_printable
 
 
 class InputNotFoundError(SentimentError, FileNotFoundError):

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentiment.errors.base import SentimentError, make_printable, quote_list
+from sentiment.errors.base import SentimentError, quote_list
 from sentiment.errors.exit_codes import ExitCode
+from sentiment.printable import make_printable
 
 
 class RunNotFoundError(SentimentError, LookupError):
@@ -139,6 +140,6 @@ class StudyStorageError(SentimentError, ConnectionError):
         super().__init__(
             f"search.storage is {address!r}, which cannot be used: {reason.strip().rstrip('.')}. "
             "Expected the address of a database that runs, such as "
-            "postgresql://user:password@host/name, or null for a file under outputs/. What is "
+            "postgresql://user@host/name, or null for a file under outputs/. What is "
             "done is kept; the same command resumes the search."
         )

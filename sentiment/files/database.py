@@ -22,6 +22,7 @@ from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject
 from sentiment.files.columns import as_text, as_texts
 from sentiment.files.origins import Origin, read_group
 from sentiment.files.values import show_value
+from sentiment.redaction import learn_secrets, redact
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Result, Select, TextClause
@@ -82,8 +83,9 @@ class DatabaseRows:
         group = read_group(setting)
         if table and query:
             raise ConfigError([f"{group}table and {group}query are both given; give one of them."])
+        learn_secrets(url)
         self._engine = _connect(url, setting)
-        self._shown = self._engine.url.render_as_string(hide_password=True)
+        self._shown = redact(self._engine.url.render_as_string(hide_password=True))
         self._statement: Select[Any] | TextClause
         if query is None:
             table, self._statement = self._find_table(table, group)
@@ -96,7 +98,7 @@ class DatabaseRows:
         twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
         if twice is not None:
             raise ConfigError([f"the query has two columns {twice!r}; rename one: AS <name>."])
-        what = {"table": table} if query is None else {"query": query}
+        what = {"table": table} if query is None else {"query": redact(query)}
         self.origin = Origin(
             self._shown, {"input": self._shown, **what}, Path(table or "query"), ".csv"
         )
@@ -226,7 +228,7 @@ def _connect(url: str, setting: str) -> "Engine":
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise ConfigError(
             [f"{setting} is no address of a database: {error}. Expected sqlite:///reviews.db, "
-             "postgresql+psycopg://user:password@host/database or a file."]
+             "postgresql+psycopg://user@host/database or a file."]
         ) from error  # fmt: skip
     except ModuleNotFoundError as error:
         raise DatabaseError(

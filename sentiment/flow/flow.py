@@ -16,6 +16,7 @@ from sentiment import provenance
 from sentiment.config import explain_error
 from sentiment.errors import ConfigError, FlowServerError, MissingPackageError
 from sentiment.flow.steps import Facts, Steps
+from sentiment.redaction import MASK, redact
 from sentiment.stages import SilentObserver, Stage, StageObserver, Stages
 
 
@@ -95,6 +96,13 @@ def serve_flow(cfg: DictConfig, scripts: Path, words: list[str]) -> None:
         The config cannot be used.
     """
     _check_settings(cfg)
+    if any(MASK in word for word in words):
+        raise ConfigError(
+            [
+                "the settings of a scheduled flow, which Prefect stores, have a password. Name an "
+                "environment variable instead, such as train='data.path=${oc.env:REVIEWS_DB}'."
+            ]
+        )
     _prepare_prefect()
     from sentiment.flow.scheduled import run_scheduled
 
@@ -146,7 +154,7 @@ def _prepare_prefect() -> None:
     with get_client(sync_client=True) as client:
         problem = client.api_healthcheck()
     if problem is not None:
-        raise FlowServerError(provenance.hide_passwords(str(address)), str(problem))
+        raise FlowServerError(redact(str(address)), str(problem))
 
 
 class _Tasks:
@@ -257,4 +265,6 @@ def show_table(key: str, rows: list[Facts]) -> None:
 
 
 def _flatten(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, list | dict) else value
+    """Return what a cell of a table can hold, without secrets."""
+    text = json.dumps(value) if isinstance(value, list | dict) else value
+    return redact(text) if isinstance(text, str) else text

@@ -1,5 +1,6 @@
 """What the flow does, step by step; each step takes and returns what JSON can hold."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -15,7 +16,7 @@ from sentiment.comparison.comparison import compare, describe
 from sentiment.comparison.contenders import is_data
 from sentiment.comparison.decision import CHAMPION, Promotion
 from sentiment.comparison.promotion import find_reasons, promote
-from sentiment.config import Job, compose, make, quote_free_text
+from sentiment.config import Job, compose, make, quote_free_text, read_recorded
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
 from sentiment.errors import StepFailedError
@@ -23,6 +24,7 @@ from sentiment.files.columns import choose_text_column
 from sentiment.files.opening import is_database, list_inputs, open_all
 from sentiment.files.origins import strip_compression
 from sentiment.prediction import predict_files
+from sentiment.redaction import redact
 from sentiment.tracking import Tracker
 from sentiment.training import train
 
@@ -50,7 +52,7 @@ class Steps:
 
     def list_words(self, script: str) -> list[str]:
         """Return the settings of a script as its command line would have them."""
-        words = shlex.split(self.cfg[script])
+        words = shlex.split(read_recorded(self.cfg, script))
         if script == "train" and self.cfg.flow.search is not None:
             # A search may go over the values of a setting, as `-m` says to Hydra.
             _, *words = quote_free_text(["-m", *words])
@@ -69,7 +71,7 @@ class Steps:
             # Which model predicts is known later, and it may have learned from another column.
             column = learned if learned in source.columns else ""
             choose_text_column(Path(source.origin.name), source.columns, cfg.text_column, column)
-        return {"input": cfg.input}
+        return {"input": redact(cfg.input)}
 
     def check_data(self) -> Facts:
         """Read, check and split the data; return what is told of them."""
@@ -180,8 +182,12 @@ class Steps:
 
     def _search(self, words: list[str]) -> str:
         """Search in a process of its own, which goes on where an earlier one was stopped."""
-        command = [sys.executable, str(self.scripts / "train.py"), "-m", *words, *self._shared()]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # The address of the store may hold a password, and anybody can list command lines.
+        shared = [word for word in self._shared() if not word.startswith("tracking.uri=")]
+        store = self.cfg.tracking.get("uri")
+        environment = os.environ | ({"SENTIMENT_TRACKING_URI": str(store)} if store else {})
+        command = [sys.executable, str(self.scripts / "train.py"), "-m", *words, *shared]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         runs = re.findall(r"^run +(\w+)$", done.stdout, re.MULTILINE)
         if done.returncode or not runs:
             told = (done.stderr or done.stdout).strip().splitlines()

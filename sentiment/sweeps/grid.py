@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from sentiment.config import check_config, make
 from sentiment.errors import ConfigError, ExitCode, SentimentError
+from sentiment.redaction import redact
 from sentiment.sweeps.failures import FailurePolicy, check_failures
 from sentiment.sweeps.grids import NAME
 from sentiment.sweeps.hydra_side import HydraSide
@@ -62,11 +63,7 @@ def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
     home = Path(cfg.outputs).resolve() / "sweep"
     name = _name_grid(cfg, points)
     known, following = newest(name, [path.name for path in home.glob("*") if path.is_dir()])
-    if (
-        known is None
-        or settings.fresh
-        or not _can_go_on(hydra, home / known, len(points), objective)
-    ):
+    if known is None or settings.fresh or not _can_go_on(hydra, home / known, points, objective):
         known = following
     folder = home / known
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +94,7 @@ def _run(
         observer=OBSERVER.get()(),
         policy=FailurePolicy(settings.max_failures, fresh=not any(read_results(folder))),
         total=len(points),
-        shared=[word for word in points[0] if all(word in point for point in points)],
+        shared=[redact(word) for word in points[0] if all(word in point for point in points)],
     )
     session.begin()
     left = [
@@ -146,27 +143,32 @@ def _is_fine(hydra: HydraSide, point: Sequence[str]) -> bool:
 
 def _name_grid(cfg: DictConfig, points: Sequence[Sequence[str]]) -> str:
     """Return a name that another grid does not have, but the same one run in another way has."""
-    asked = [[word for word in point if not is_housekeeping(word)] for point in points]
+    asked = [[redact(word) for word in point if not is_housekeeping(word)] for point in points]
     identity = json.dumps([list_settings(cfg), cfg.optimize, asked], default=str)
     return hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
-def _can_go_on(hydra: HydraSide, folder: Path, total: int, objective: Objective) -> bool:
+def _can_go_on(
+    hydra: HydraSide, folder: Path, points: Sequence[Sequence[str]], objective: Objective
+) -> bool:
     """Return whether something is left to do, and what is done was on the data as it is now."""
     good = [result for result in read_results(folder).values() if not result.error]
     winner = rank({result.number: result for result in good}, objective).winner
-    if len(good) == total and (winner is None or read_winner(folder) is not None):
+    if len(good) == len(points) and (winner is None or read_winner(folder) is not None):
         return False
     known: dict[str, str] = {}
     return all(
-        _read_fingerprint(hydra, result, known) == result.tags.get("data.fingerprint")
+        _read_fingerprint(hydra, result, points[result.number], known)
+        == result.tags.get("data.fingerprint")
         for result in good
     )
 
 
-def _read_fingerprint(hydra: HydraSide, result: JobResult, known: dict[str, str]) -> str:
+def _read_fingerprint(
+    hydra: HydraSide, result: JobResult, point: Sequence[str], known: dict[str, str]
+) -> str:
     data = {k: v for k, v in result.settings.items() if k.startswith("data.") or k == "seed"}
     key = json.dumps(data, sort_keys=True)
     if key not in known:
-        known[key] = read_data(hydra.compose(result.overrides)[0]).fingerprint
+        known[key] = read_data(hydra.compose(point)[0]).fingerprint
     return known[key]

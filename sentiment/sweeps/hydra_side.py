@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,6 +14,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
 from sentiment.config import quote
+from sentiment.redaction import redact
 from sentiment.sweeps.workers import HandOut
 
 # Jobs that are handed at a time to launchers that put them into a queue: enough that none waits
@@ -56,11 +58,11 @@ class HydraSide:
         return _without_hydra(cfg), chosen
 
     def list_typed(self) -> list[str]:
-        """Return what was typed, but for a request to start anew."""
+        """Return the words that were typed, redacted, without a request to start anew."""
         typed = self.config.hydra.overrides
         words = [*typed.task, *typed.hydra]
         hidden = ("search.fresh=", "hydra.mode=")
-        return [word for word in words if not word.startswith(hidden)]
+        return [redact(word) for word in words if not word.startswith(hidden)]
 
     def describe_command(self) -> str:
         """Return the command that goes on with the sweep."""
@@ -87,6 +89,9 @@ class HydraSide:
         if self._gives_one_by_one:
             self.launcher.launch_each(hand_out)
             return
+        # submitit pickles the config of each job, whose passwords nobody else may read.
+        if pickles := self.config.hydra.launcher.get("submitit_folder"):
+            Path(str(pickles).partition("%")[0]).mkdir(mode=0o700, parents=True, exist_ok=True)
         while jobs := list(islice(iter(hand_out, None), self._batch)):
             self.launcher.launch([overrides for _, overrides in jobs], jobs[0][0])
 

@@ -5,6 +5,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sentiment.redaction import redact
 from sentiment.sweeps.state import log, read_state, set_aside, was_set_aside, write_state
 
 _NAME = "result.json"
@@ -14,7 +15,7 @@ WINNER = "winner"
 
 @dataclass(frozen=True)
 class JobResult:
-    """One finished job of a sweep.
+    """One finished job of a sweep; no secret is in it.
 
     Attributes
     ----------
@@ -47,10 +48,22 @@ class JobResult:
     error: str = ""
     trace: str = ""
 
+    def __post_init__(self) -> None:
+        for name in ("overrides", "name", "tags", "settings", "error", "trace"):
+            object.__setattr__(self, name, _redact(getattr(self, name)))
+
     @property
     def seconds(self) -> float:
         """How long it took."""
         return self.ended - self.started
+
+
+def _redact(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _redact(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_redact(inner) for inner in value]
+    return redact(value) if isinstance(value, str) else value
 
 
 def write_result(folder: Path, result: JobResult) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sentiment.errors import ConfigError
+from sentiment.redaction import redact
 from sentiment.sweeps.hydra_side import write_override
 
 
@@ -146,7 +147,21 @@ def read_space(settings: Any, arguments: Sequence[str]) -> Space:
                 elif key in space:
                     del space[key]
     common |= {key: d for key, d in typed.items() if key not in in_branches}
+    spaces = [common, *(space for cases in branches.values() for space in cases.values())]
+    _check_secrets({key: d for space in spaces for key, d in space.items()})
     return Space(common, branches, {k: str(v) for k, v in fixed.items()}, tuple(others))
+
+
+def _check_secrets(drawn: Mapping[str, Any]) -> None:
+    """Refuse secrets that a trial would draw, since Optuna stores each value as it is."""
+    for key, distribution in drawn.items():
+        if any(isinstance(c, str) and redact(c) != c for c in getattr(distribution, "choices", ())):
+            raise ConfigError(
+                [
+                    f"{key} has a password among its choices, and a study stores its choices. Name "
+                    f"environment variables instead: '{key}=choice(\"${{oc.env:FIRST}}\",...)'."
+                ]
+            )
 
 
 def name_parameter(setting: str, case: str) -> str:

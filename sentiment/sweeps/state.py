@@ -19,12 +19,17 @@ def write_state(path: Path, facts: Mapping[str, Any]) -> None:
     """Write `facts` as JSON with a checksum; `path` holds all of them or is left as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with partial.open("w", encoding="utf-8") as file:
+    # It quotes settings and errors, which are for others to read only if the user says so.
+    with open(partial, "w", encoding="utf-8", opener=_open_private) as file:
         json.dump({**facts, _CHECKSUM: _sum(facts)}, file, indent=2)
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)
 
 
 def read_state(path: Path, *, keep: bool = False) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.errors import ConfigError, SentimentError, StudyStorageError
-from sentiment.provenance import hide_passwords
+from sentiment.redaction import redact
 
 _NEWEST = "~"
 # What databases say of tables that another process is making, and how often that is waited for.
@@ -68,11 +68,11 @@ def explain_failure(address: str, error: Exception) -> SentimentError:
 
     reason = str(error).splitlines()[0]
     if not isinstance(error, ArgumentError | ImportError):
-        return StudyStorageError(hide_passwords(address), reason)
+        return StudyStorageError(redact(address), reason)
     return ConfigError(
         [
-            f"search.storage is {hide_passwords(address)!r}, which is not the address of a "
-            f"database: {reason}. Expected postgresql://user:password@host/name or the like, whose "
+            f"search.storage is {redact(address)!r}, which is not the address of a "
+            f"database: {reason}. Expected postgresql://user@host/name or the like, whose "
             "driver is installed, or null for a file under outputs/."
         ]
     )

@@ -3,7 +3,6 @@
 import re
 import tempfile
 import time
-import traceback
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from sentiment.data.splitting import SPLITS
 from sentiment.evaluation import cross_validate, evaluate, score
 from sentiment.model_files import save_model
 from sentiment.pipeline import count_ahead, fit, make_pipeline
-from sentiment.provenance import hide_passwords
+from sentiment.redaction import format_error, protect_process
 from sentiment.sweeps.results import JobResult, write_result
 
 # What says how jobs are run and kept, not what they do.
@@ -38,6 +37,7 @@ def run_trial(cfg: DictConfig, job: Job) -> JobResult:
         Its number and folder.
     """
     started = time.time()
+    protect_process()  # a launcher of Hydra's may run it in any process
     settings = {key: str(value) for key, value in list_settings(cfg).items()}
     try:
         check_config(cfg)
@@ -45,7 +45,7 @@ def run_trial(cfg: DictConfig, job: Job) -> JobResult:
         error, trace = "", ""
     except Exception as problem:  # whatever it is, the other jobs go on, and it is told
         tags, metrics = {}, {}
-        error, trace = describe_error(problem), traceback.format_exc()
+        error, trace = describe_error(problem), format_error(problem)
     number = 0 if job.number is None else job.number
     result = JobResult(
         number=number,
@@ -66,10 +66,10 @@ def run_trial(cfg: DictConfig, job: Job) -> JobResult:
 def list_settings(cfg: DictConfig) -> dict[str, object]:
     """Return the settings, by dotted key, that make a difference to what a job finds.
 
-    Passwords make none, and are hidden.
+    Secrets make none, and are redacted.
     """
     return {
-        key: hide_passwords(value) if isinstance(value, str) else value
+        key: value
         for key, value in flatten(cfg).items()
         if not is_housekeeping(key) and not key.endswith(".memory")
     }

@@ -13,6 +13,8 @@ from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from typing import Any
 
+from sentiment.redaction import protect_process, redact
+
 # The number and the overrides of the next job; None if there is none.
 HandOut = Callable[[], tuple[int, Sequence[str]] | None]
 
@@ -192,6 +194,7 @@ def _serve(pipe: Any, app: list[Any]) -> None:
 def _get_ready(app: list[Any]) -> None:
     from sentiment.sweeps.trial import read_data
 
+    protect_process()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep hears it and ends its workers
     threading.Thread(target=_leave_with_sweep, daemon=True).start()
     gc.freeze()
@@ -218,4 +221,4 @@ def _run(
         return execute_job(number, overrides, context, config, task, 0, state, wrap_result=True)
     except Exception as error:
         # Not every exception can be sent, or made anew by who receives it.
-        return RuntimeError(f"{type(error).__name__}: {error}")
+        return RuntimeError(redact(f"{type(error).__name__}: {error}"))

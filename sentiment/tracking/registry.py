@@ -4,6 +4,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sentiment.redaction import redact
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -94,9 +96,9 @@ class MlflowRegistry:
     def note(self, number: str, tags: dict[str, str], description: str | None = None) -> None:
         """Record facts of a version."""
         for key, value in tags.items():
-            self._client.set_model_version_tag(self.name, number, key, value[:_TAG_LENGTH])
+            self._client.set_model_version_tag(self.name, number, key, redact(value)[:_TAG_LENGTH])
         if description is not None:
-            self._client.update_model_version(self.name, number, description)
+            self._client.update_model_version(self.name, number, redact(description))
 
     def point(self, alias: str, number: str | None) -> None:
         """Let `alias` mean the version `number`, or nothing."""

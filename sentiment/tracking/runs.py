@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from sentiment import provenance
 from sentiment.errors import UntrustedModelError
 from sentiment.model_files import TRUSTED_TYPES, make_savable
+from sentiment.redaction import redact
 from sentiment.tracking.folder import RunFolder
 from sentiment.tracking.records import RunRecord
 
@@ -99,7 +100,7 @@ class MlflowRun(RunRecord):
 
     def log_params(self, params: dict[str, Any]) -> None:
         """Record settings."""
-        items = [(key, provenance.hide_passwords(str(value))) for key, value in params.items()]
+        items = [(key, redact(str(value))) for key, value in params.items()]
         for start in range(0, len(items), 100):  # MLflow takes a hundred at a time
             self._mlflow.log_params(dict(items[start : start + 100]))
 
@@ -109,7 +110,7 @@ class MlflowRun(RunRecord):
 
     def log_text(self, text: str, name: str) -> None:
         """Keep `text` as a file called `name`."""
-        self._mlflow.log_text(provenance.hide_passwords(text), name)
+        self._mlflow.log_text(redact(text), name)
 
     def log_files(self, folder: Path, names: Sequence[str]) -> None:
         """Keep the files `names`, paths relative to `folder`, under the same paths."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from sentiment import provenance
 from sentiment.errors import RunNotFoundError, TrackingStoreError
+from sentiment.redaction import redact, redact_values
+from sentiment.tracking.access import ENVIRONMENT, take_credentials
 from sentiment.tracking.choosing import ORDER, choose_best, next_order
 from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
 from sentiment.tracking.registry import MlflowRegistry
@@ -22,15 +24,6 @@ if TYPE_CHECKING:
 _TRAIN_FIRST = "Train a model first: python scripts/train.py."
 # What sqlite keeps of a database: the file, and beside it what it needs to undo or redo.
 _SQLITE_FILES = ("", "-journal", "-wal", "-shm")
-# MLflow's own settings, for whoever has not set them.
-_ENVIRONMENT = {
-    # A server that is not there should not be asked for minutes (seven tries by default).
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    # Bars of one file each would run through what a script shows.
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # What is trained here is nobody else's business, and many machines reach no other.
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
 
 
 class MlflowTracker(Tracker):
@@ -47,11 +40,12 @@ class MlflowTracker(Tracker):
     """
 
     def __init__(self, uri: str, artifacts: str, experiment: str) -> None:
-        self.uri, self._shown = uri, provenance.hide_passwords(uri)
+        self.uri, self._credentials = take_credentials(uri)
+        self._shown = redact(uri)
         self.artifacts = artifacts
         self.experiment = experiment
         # Before MLflow is imported, which reads some of them only then.
-        for name, value in _ENVIRONMENT.items():
+        for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
 
     def open(self) -> None:
@@ -138,7 +132,7 @@ class MlflowTracker(Tracker):
         client = self._connect()
         for path in files:
             client.log_artifact(run_id, str(path), folder)
-        for key, value in provenance.make_public(tags).items():
+        for key, value in redact_values(tags).items():
             client.set_tag(run_id, key, value[:5000])
 
     def open_registry(self, name: str) -> MlflowRegistry:
@@ -156,8 +150,8 @@ class MlflowTracker(Tracker):
             "mlflow.source.git.commit": commit.get("git.commit", ""),
         }
         shown[ORDER] = next_order(client, experiment)
-        told = provenance.make_public(shown | tags | commit)
-        run = client.create_run(experiment, run_name=name[:250], tags=told)
+        told = redact_values(shown | tags | commit)
+        run = client.create_run(experiment, run_name=redact(name)[:250], tags=told)
         return str(run.info.run_id)
 
     def _experiment_id(self, client: "MlflowClient") -> str:
@@ -227,6 +221,7 @@ class MlflowTracker(Tracker):
             with _one_at_a_time(database):
                 if database is not None and not database.exists():
                     _make_whole(database)
+                os.environ |= self._credentials
                 mlflow.set_tracking_uri(self.uri)
                 client = mlflow.MlflowClient()
                 client.search_experiments(max_results=1)

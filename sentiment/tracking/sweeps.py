@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment import provenance
+from sentiment.redaction import redact, redact_values
 from sentiment.tracking.records import SweepRecord
 from sentiment.tracking.runs import log_files
 
@@ -93,22 +94,22 @@ class MlflowSweep(SweepRecord):
             _JOB_TAG: str(number),
         }
         if error:
-            facts["error"] = error.splitlines()[0][:_LENGTH]
+            facts["error"] = redact(error.splitlines()[0])[:_LENGTH]
         run = self._client.create_run(
             self._experiment,
             start_time=start,
-            run_name=f"#{number} {name}"[:250],
-            tags=provenance.make_public(tags | facts | self._commit),
+            run_name=redact(f"#{number} {name}")[:250],
+            tags=redact_values(tags | facts | self._commit),
         )
         run_id = run.info.run_id
-        items = [Param(k, v[:6000]) for k, v in provenance.make_public(params).items()]
+        items = [Param(k, v[:6000]) for k, v in redact_values(params).items()]
         self._client.log_batch(
             run_id, [Metric(k, v, end, 0) for k, v in metrics.items()], items[:_PARAMS]
         )
         for at in range(_PARAMS, len(items), _PARAMS):
             self._client.log_batch(run_id, params=items[at : at + _PARAMS])
         if error:
-            self._client.log_text(run_id, provenance.hide_passwords(error), "error.txt")
+            self._client.log_text(run_id, redact(error), "error.txt")
         self._client.set_terminated(run_id, "FAILED" if error else "FINISHED", end)
 
     def update(self, tags: dict[str, str], metrics: dict[str, float]) -> None:
@@ -119,7 +120,7 @@ class MlflowSweep(SweepRecord):
         self._client.log_batch(
             str(self.id),
             metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
-            tags=[RunTag(k, v[:5000]) for k, v in provenance.make_public(tags).items()],
+            tags=[RunTag(k, v[:5000]) for k, v in redact_values(tags).items()],
         )
 
     def log_files(self, folder: Path, names: Sequence[str]) -> None:

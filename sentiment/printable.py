@@ -1,0 +1,36 @@
+"""Text from outside in a form that a terminal shows and does not obey."""
+
+import unicodedata
+
+# Joiners of emoji and of words in Persian and Indic scripts.
+_JOINERS = "\u200c\u200d"
+
+
+def make_printable(text: str, length: int | None = 200, keep: str = "") -> str:
+    r"""Return the beginning of `text` with everything escaped that is not shown as a character.
+
+    Control characters, among them those that begin escape sequences, line breaks and the marks that
+    change the direction of writing are escaped as in a Python literal.
+
+    Parameters
+    ----------
+    text : str
+        Such as a label, a file name or a message that quotes one.
+    length : int, optional
+        Characters that are kept; None for all.
+    keep : str
+        Control characters that are not escaped, such as ``"\n"``.
+
+    Examples
+    --------
+    >>> make_printable("\x1b[31mred\u202e")
+    '\\x1b[31mred\\u202e'
+    """
+    text = text[:length]
+    if text.isprintable():
+        return text
+    return "".join(c if _is_shown(c) or c in keep else ascii(c)[1:-1] for c in text)
+
+
+def _is_shown(c: str) -> bool:
+    return c.isprintable() or c in _JOINERS or unicodedata.category(c) == "Zs"

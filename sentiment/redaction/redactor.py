@@ -1,0 +1,138 @@
+"""The secrets of this process, and texts without them."""
+
+import contextlib
+import logging
+import os
+import re
+import shlex
+import traceback
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sentiment.printable import make_printable
+from sentiment.redaction.addresses import MASK, NAMES, find_secrets, redact_addresses
+from sentiment.redaction.spelling import spell
+
+_SECRET_VARIABLE = re.compile(
+    r"(?:^|_)(?:PASSWORD|PASSWD|PGPASSWORD|PASS|TOKEN|SECRET|KEY|CREDENTIALS?)$", re.IGNORECASE
+)
+# Shorter ones are redacted in addresses only: elsewhere they would match words at random.
+_MIN_LENGTH, _MIN_VARIABLE_LENGTH = 3, 6
+# A default password of this kind protects nothing, and occurs in every config.
+_PUBLIC = {"sentiment", "mlflow", "optuna", "sklearn", "postgres", "postgresql", "sqlite", "none"}
+
+
+class Redactor:
+    """The secrets of a process and the patterns that find them in any encoding."""
+
+    def __init__(self) -> None:
+        self._patterns: dict[str, re.Pattern[str]] = {}
+
+    def learn(self, setting: str) -> None:
+        """Remember the secrets in `setting`: an address, a command line word or several words."""
+        if "://" not in setting and "=" not in setting:
+            return
+        _, _, value = setting.partition("=")
+        texts = {setting, value, value[1:-1] if value[:1] in ("'", '"') else value}
+        with contextlib.suppress(ValueError):
+            words = shlex.split(value)
+            texts |= {*words, *(word.partition("=")[2] for word in words)}
+        for text in texts:
+            self._remember(find_secrets(text))
+
+    def learn_environment(self, environment: Mapping[str, str]) -> None:
+        """Remember the values of variables that name a secret, and addresses in all others."""
+        for name, value in environment.items():
+            self.learn(value)
+            if _SECRET_VARIABLE.search(name) and len(value) >= _MIN_VARIABLE_LENGTH:
+                self._remember([value])
+
+    def _remember(self, found: Iterable[str]) -> None:
+        for secret in found:
+            is_public = len(secret) < _MIN_LENGTH or secret.lower() in _PUBLIC or secret == MASK
+            if not is_public and secret not in self._patterns:
+                pattern = re.compile(spell(secret), re.IGNORECASE)
+                self._patterns = self._patterns | {secret: pattern}
+
+    def redact(self, text: str) -> str:
+        """Return `text` without secrets."""
+        # Secrets may overlap, as where an address can be read in two ways.
+        found = [m.span() for pattern in self._patterns.values() for m in pattern.finditer(text)]
+        text = _mask(text, found) if found else text
+        return redact_addresses(text)
+
+
+_REDACTOR = Redactor()
+
+
+def redact(text: str) -> str:
+    """Return `text` with passwords, tokens and the known secrets of this process masked.
+
+    Examples
+    --------
+    >>> redact("cannot connect to postgresql://ann:s3cret@db:5432/reviews")
+    'cannot connect to postgresql://ann:***@db:5432/reviews'
+    """
+    return _REDACTOR.redact(text)
+
+
+def redact_values(facts: Mapping[str, str]) -> dict[str, str]:
+    """Return `facts` with each value redacted."""
+    return {key: redact(value) for key, value in facts.items()}
+
+
+def learn_secrets(settings: Any) -> None:
+    """Remember the secrets in the strings of `settings`, which may be nested.
+
+    Parameters
+    ----------
+    settings : str, list or dict
+        Command line words or a config.
+    """
+    if isinstance(settings, str):
+        _REDACTOR.learn(settings)
+    elif isinstance(settings, Mapping):
+        for key, value in settings.items():
+            learn_secrets(value)
+            if isinstance(value, str) and re.fullmatch(NAMES, str(key), re.IGNORECASE):
+                _REDACTOR.learn(f"?{key}={value}")
+    elif isinstance(settings, Iterable):
+        for one in settings:
+            learn_secrets(one)
+
+
+def protect_process() -> None:
+    """Learn the secrets of the environment and redact all log records of this process."""
+    _REDACTOR.learn_environment(os.environ)
+    make_record = logging.getLogRecordFactory()
+    if getattr(make_record, "redacts", False):
+        return
+
+    def make_redacted(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make_record(*args, **kwargs)
+        try:
+            message = make_printable(record.getMessage(), None, keep="\n\t")
+            record.msg, record.args = redact(message), ()
+        except (TypeError, ValueError):
+            return record  # a message that does not fit its arguments; the handler reports it
+        if record.exc_info and record.exc_info[1] is not None:
+            record.exc_text = format_error(record.exc_info[1]).rstrip()
+        return record
+
+    make_redacted.redacts = True  # type: ignore[attr-defined]
+    logging.setLogRecordFactory(make_redacted)
+
+
+def format_error(error: BaseException) -> str:
+    """Return the traceback of `error`, redacted and printable."""
+    text = "".join(traceback.format_exception(error))
+    return redact(make_printable(text, None, keep="\n\t"))
+
+
+def _mask(text: str, spans: list[tuple[int, int]]) -> str:
+    parts, done = [], 0
+    for start, end in sorted(spans):
+        if start >= done:
+            parts += [text[done:start], MASK]
+        done = max(done, end)
+    return "".join([*parts, text[done:]])

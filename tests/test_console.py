@@ -1,0 +1,79 @@
+"""What strangers write in labels, names and texts is shown by scripts, and never obeyed."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.table import Table
+from rich.text import Text
+
+from sentiment.printable import make_printable
+
+sys.path.insert(0, str(ROOT / "scripts"))
+from _console import PlainConsole, clean
+
+# What a terminal obeys: control characters, and marks that change the direction of writing.
+_OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+HOSTILE = [
+    "[/b]",
+    "[red]swallowed[/red]",
+    "[link=http://x]y[/link]",
+    ":smile:",
+    "\x1b[2J",
+    "\x1b]8;;http://x\x1b\\y",
+    "\x9b31m",
+    "first\rsecond",
+    "first\nsecond",
+    "\u202egnp.exe",
+    "postgresql://ann:in-no-print@h",
+]
+
+
+def show(capsys: pytest.CaptureFixture[str], *texts: str) -> str:
+    console = PlainConsole()
+    for text in texts:
+        console.print(f"label    {text}")
+        table = Table(text)
+        table.add_row(text)
+        table.add_row(Text(text))
+        console.print(table)
+        console.print(Text(text))
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_of_strangers_is_shown_as_it_is(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = show(capsys, text)
+    assert not _OBEYED.search(shown)
+    assert "in-no-print" not in shown
+    first = shown.splitlines()[0]
+    shown_text = text.replace("in-no-print", "***")
+    expected = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown_text)
+    assert first == f"label    {expected}"
+
+
+@given(st.text())
+def test_any_text_is_one_printable_line(text: str) -> None:
+    assert not _OBEYED.search(clean(text))
+    assert "\n" not in clean(text)
+    if text.isprintable() and "=" not in text and ":" not in text:
+        assert clean(text) == text
+
+
+def test_joined_emoji_and_spaces_are_left_as_they_are() -> None:
+    text = "\U0001f468\u200d\U0001f469\u200d\U0001f467 10\u00a0000 \u0645\u06cc\u200c\u062e"
+    assert make_printable(text) == text
+    assert make_printable("a\tb\nc", keep="\n") == "a\\tb\nc"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.py")), ids=lambda p: p.name)
+def test_one_console_prints_everything(path: Path) -> None:
+    code = path.read_text()
+    # What installs the packages runs before rich is there.
+    if path.name not in ("_console.py", "install.py"):
+        assert not re.search(r"(?<!Plain)\bConsole\(", code)
+        assert not re.search(r"(?<![.\w])print\(", code)
