@@ -27,6 +27,10 @@ class PlainConsole(Console):
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
+    def on_broken_pipe(self) -> None:
+        """Raise `BrokenPipeError`, which has an exit code of its own; Rich would exit with 1."""
+        raise BrokenPipeError
+
     def render_str(self, text: str, *args: Any, **kwargs: Any) -> Text:
         """Return `text`, from a line or a cell of a table, without markup."""
         style, justify = kwargs.get("style", ""), kwargs.get("justify")

@@ -1,6 +1,8 @@
 """What strangers write in labels, names and texts is shown by scripts, and never obeyed."""
 
 import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -77,3 +79,19 @@ def test_one_console_prints_everything(path: Path) -> None:
     if path.name not in ("_console.py", "install.py"):
         assert not re.search(r"(?<!Plain)\bConsole\(", code)
         assert not re.search(r"(?<![.\w])print\(", code)
+
+
+def test_a_reader_that_has_read_enough_is_no_failure() -> None:
+    """As in `train.py | head -1`: the shell's code for a closed pipe, and no traceback."""
+    program = (
+        f"import sys; sys.argv = ['x.py']; sys.path.insert(0, {str(ROOT / 'scripts')!r})\n"
+        "from _console import PlainConsole\n"
+        "from _terminal import run_script\n"
+        "run_script(lambda: [PlainConsole().print('x' * 99) for _ in range(10_000)])\n"
+    )
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(program)} | head -1"
+    done = subprocess.run(
+        ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (141, "x" * 99 + "\n", "")
