@@ -24,6 +24,7 @@ import peers
 import predicting
 import processes
 import scale
+import significance
 import sweeps
 import vectorizing
 from drawing import BARS, draw_ratios
@@ -67,6 +68,7 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
         "two_workers": sweeps.bench_workers,
         "killing": killing.bench_killing,
     },
+    "statistics": significance.BENCHMARKS,
     "quality": {"accuracy": accuracy.bench_accuracy},
 }
 BENCHMARKS = {name: work for group in GROUPS.values() for name, work in group.items()}

@@ -50,7 +50,7 @@ def show_comparison(result: "ComparisonResult") -> None:
 def tabulate_metrics(comparison: "Comparison", duel: "Duel") -> "Table":
     from rich.table import Table
 
-    from sentiment.comparison.wording import list_metrics, write_number, write_p
+    from sentiment.comparison.wording import list_metrics, write_interval, write_number, write_p
 
     first, second = duel.first, duel.second
     level = f"{100 * comparison.level:.4g} % interval"
@@ -60,12 +60,11 @@ def tabulate_metrics(comparison: "Comparison", duel: "Duel") -> "Table":
     scores = [comparison.scores[comparison.contenders.index(one)] for one in (first, second)]
     for name, arrow in list_metrics():
         difference = duel.differences[name]
-        ends = f"{write_number(difference.low, '+')} to {write_number(difference.high, '+')}"
         table.add_row(
             f"{name} {arrow}",
             *(write_number(one[name].value) for one in scores),
             write_number(difference.value, "+"),
-            ends,
+            write_interval(difference, "+"),
             write_p(duel.p[name]) + _MARKS[duel.judge(name, comparison.level)],
             style="bold" if name == comparison.metric else None,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import betaincinv, ndtri
 
 
 def adjust_p_values(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -46,3 +46,63 @@ def wilson_interval(count: np.ndarray, size: np.ndarray, confidence: float = 0.9
     half = z / (1 + z**2 / size) * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
     interval: np.ndarray = np.clip(np.array([middle - half, middle + half]), 0.0, 1.0)
     return interval
+
+
+def exact_interval(count: np.ndarray, size: np.ndarray, confidence: float = 0.95) -> np.ndarray:
+    """Return the exact binomial interval of a share (Clopper and Pearson, 1934), shape (2, n).
+
+    Its coverage is never below `confidence`, for any share and any number of rows. Wilson's is
+    narrower and right on average, but falls to 90 % for shares near 0 and 1 in small samples.
+
+    Parameters
+    ----------
+    count, size : ndarray of int, of shape (n,)
+        Rows that have the property, and all rows; of no rows, the interval is from 0 to 1.
+    confidence : float
+        Least coverage of the interval.
+    """
+    tail = (1 - confidence) / 2
+    interval: np.ndarray = np.array(
+        [lower_bound(count, size, 1 - tail), 1 - lower_bound(size - count, size, 1 - tail)]
+    )
+    return interval
+
+
+def lower_bound(count: np.ndarray, size: np.ndarray, confidence: float) -> np.ndarray:
+    """Return the exact one-sided lower bound of a share (Clopper and Pearson, 1934), shape (n,)."""
+    count, size = np.asarray(count), np.asarray(size)
+    bound: np.ndarray = np.where(
+        count > 0, betaincinv(np.maximum(count, 1), size - count + 1, 1 - confidence), 0.0
+    )
+    return bound
+
+
+def paired_interval(gained: int, lost: int, size: int, confidence: float = 0.95) -> np.ndarray:
+    """Return Tango's (1998) score interval of the difference of two paired shares, shape (2,).
+
+    Parameters
+    ----------
+    gained, lost : int
+        Rows that have the property only in the second case, and only in the first.
+    size : int
+        All rows.
+    confidence : float
+        Nominal coverage of the interval of ``(gained - lost) / size``.
+    """
+    from scipy.optimize import brentq
+
+    if not size:
+        return np.array([-1.0, 1.0])
+
+    def score(difference: float) -> float:
+        """Return the score statistic, which falls from plus to minus infinity."""
+        linear = (2 * size - gained + lost) * difference - gained - lost
+        constant = -lost * difference * (1 - difference)
+        rest = (np.sqrt(linear**2 - 8 * size * constant) - linear) / (4 * size)
+        variance = size * (2 * rest + difference * (1 - difference))
+        return float((gained - lost - size * difference) / np.sqrt(max(variance, 1e-300)))
+
+    z, observed = ndtri((1 + confidence) / 2), (gained - lost) / size
+    low = brentq(lambda d: score(d) - z, -1.0, observed) if observed > -1 else -1.0
+    high = brentq(lambda d: score(d) + z, observed, 1.0) if observed < 1 else 1.0
+    return np.array([low, high])

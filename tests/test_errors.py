@@ -14,8 +14,10 @@ from sentiment.errors import (
     DatabaseUnavailableError,
     EmptyDataError,
     ExitCode,
+    ExperimentDeletedError,
     FitError,
     FlowServerError,
+    GoalOutOfReachError,
     IncomparableRunsError,
     InputNotFoundError,
     MissingColumnError,
@@ -24,7 +26,9 @@ from sentiment.errors import (
     NothingToRollBackError,
     OutputBusyError,
     OutputExistsError,
+    PromotionBusyError,
     ReferenceMissingError,
+    RunDeletedError,
     RunNotFoundError,
     SentimentError,
     StepFailedError,
@@ -37,6 +41,7 @@ from sentiment.errors import (
     UnreadableFileError,
     UnsavableModelError,
     UntrustedModelError,
+    UnusableVersionError,
     quote_list,
     suggest,
 )
@@ -161,6 +166,54 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         IncomparableRunsError("a", "b", ["seed is 1 against 2", "c is d"], "Train again."),
         ValueError,
         "run b cannot be compared with run a: seed is 1 against 2; c is d. Train again.",
+    ),
+    (
+        ExperimentDeletedError("x", "1", "sqlite:///y"),
+        LookupError,
+        "experiment 'x' is deleted in the tracking store 'sqlite:///y'. Restore it (mlflow "
+        "experiments restore --experiment-id 1), or name another one with "
+        "tracking.experiment=<name>.",
+    ),
+    (
+        RunDeletedError("x", "sqlite:///y"),
+        LookupError,
+        "run 'x' is deleted in the tracking store 'sqlite:///y'. Restore it, or its experiment if "
+        "that is deleted (mlflow runs restore --run-id x), or name another run.",
+    ),
+    (
+        UnusableVersionError("m", "2", "its file is gone.", "3", ("1", "abc")),
+        LookupError,
+        "version 2 of m cannot be loaded: its file is gone. The champion is still version 3. The "
+        "next older version that can be loaded is 1: python scripts/promote.py name=m run=abc "
+        "force='version 2 cannot be loaded'.",
+    ),
+    (
+        UnusableVersionError("m", "2", "its file is gone.", None, None),
+        LookupError,
+        "version 2 of m cannot be loaded: its file is gone. There is no champion. No older version "
+        "that was the champion can be loaded; promote another run.",
+    ),
+    (
+        PromotionBusyError("m", "host:1:2"),
+        BlockingIOError,
+        "another process (host:1:2) is changing the registered model 'm'. Run the same command "
+        "again when it is done.",
+    ),
+    (
+        GoalOutOfReachError(
+            "precision>=0.95",
+            "precision of 'good'",
+            1200,
+            500,
+            best=0.97,
+            bound=0.94567,
+            confidence=0.975,
+        ),
+        ValueError,
+        "deploy.threshold is 'precision>=0.95', but 1,200 validation rows (500 of that class) do "
+        "not show it: the precision of 'good' is 0.9700 at best, and with a confidence of 97.5 % "
+        "not less than 0.9457. Ask for precision>=0.945 or less, or train with more validation "
+        "rows (data.validation_size).",
     ),
     (
         NothingToRollBackError("sentiment", "previous", "sqlite:///y"),

@@ -17,12 +17,14 @@ import pytest
 from conftest import ROOT, write_frame
 from hydra.errors import HydraException
 
+from sentiment.comparison.promotion import promote
 from sentiment.config import compose, explain_error, quote_free_text
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.errors import (
     ConfigError,
     FlowServerError,
     MissingColumnError,
+    RunDeletedError,
     TrackingStoreError,
 )
 from sentiment.flow.flow import FlowResult, run_flow
@@ -112,9 +114,9 @@ def test_a_model_lives_and_is_followed_by_others(
     newer = flow(data="more.csv")
     assert newer.promotion["outcome"] == "promoted"
     assert (
-        "forced: the settings of the champion, trained on newer data"
-        in (newer.promotion["sentence"])
-    )
+        "which it was not compared; losses are counted from it; the settings of the champion, "
+        "trained on newer data"
+    ) in newer.promotion["sentence"]
     assert read_aliases(tmp_path) == {"champion": newer.run, "previous": first.run}
 
     # Yet more data, and worse settings: those of the champion win on the same rows.
@@ -141,6 +143,31 @@ def test_a_model_lives_and_is_followed_by_others(
     before = read_aliases(tmp_path)
     assert steps.roll_back()["outcome"] == "rolled back"
     assert read_aliases(tmp_path)["champion"] == before["previous"]
+
+
+def test_a_rollback_by_hand_outlasts_the_flow(
+    flow: Flow, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Neither the cached run is promoted again nor one on newer data; a deleted one is replaced."""
+    first = flow("input=null")
+    write_frame(frame[:1100], tmp_path / "more.csv")
+    newer = flow("input=null", data="more.csv")
+    assert newer.promotion["outcome"] == "promoted"
+    promote(compose("promote", [f"outputs={tmp_path}/outputs", "rollback=true"]), "by hand")
+    again = flow("input=null", data="more.csv")
+    assert (again.run, again.promotion["outcome"]) == (newer.run, "refused")
+    assert "it was rolled back at " in again.promotion["sentence"]
+    # The cache remembers a run that is gone.
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
+    client.delete_run(newer.run)
+    third = flow("input=null", data="more.csv")
+    assert third.run != newer.run
+    assert third.promotion["outcome"] == "refused"
+    assert "version 2, which replaced that one, was rolled back" in third.promotion["sentence"]
+    assert read_aliases(tmp_path)["champion"] == first.run
+    client.delete_run(first.run)
+    with pytest.raises(RunDeletedError, match="Restore it"):
+        flow("input=null", data="more.csv")
 
 
 def test_a_step_that_fails_leaves_the_champion(

@@ -313,7 +313,7 @@ def test_reasons_stand_behind_the_answers(
 
 @pytest.mark.parametrize(
     ("threshold", "abstain"),
-    [("0.7", 0.0), ("max_f1", 0.0), ("'precision>=0.8'", 0.2), ("0.5", 0.3)],
+    [("0.7", 0.0), ("max_f1", 0.0), ("'precision>=0.5'", 0.2), ("0.5", 0.3)],
 )
 def test_answers_follow_the_rule(
     trained: TrainingResult, predict_file: Predict, reviews: pd.DataFrame, tmp_path: Path,

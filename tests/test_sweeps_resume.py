@@ -33,7 +33,7 @@ from sweeping import (
     wait_for_jobs,
 )
 
-from sentiment.sweeps import owners
+from sentiment import owners
 from sentiment.sweeps.objectives import find_objectives
 from sentiment.sweeps.results import JobResult
 from sentiment.sweeps.spaces import Space

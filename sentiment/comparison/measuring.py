@@ -1,21 +1,20 @@
-"""What a comparison finds: metrics with intervals, paired tests, and where models disagree."""
+"""Comparison of runs: metrics with intervals, paired tests, and rows where models disagree."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from sentiment.comparison.contenders import Contender
-from sentiment.comparison.resampling import RowSums, resample
-from sentiment.comparison.statistics import Estimate, McNemar, estimate
+from sentiment.comparison.estimates import Estimate, McNemar, PairedTest
+from sentiment.comparison.intervals import estimate_differences, estimate_scores
+from sentiment.comparison.resampling import RowSums, permute, resample
 from sentiment.evaluation import METRICS
 from sentiment.statistics import adjust_p_values
 
-# Resampling makes it larger: a row that is drawn twice is a bin that is further off.
-_INFLATED = "ece"
-# How often a test should notice what there is, as is usual.
+# The usual power of a test.
 _POWER = 0.8
 
 
@@ -30,16 +29,18 @@ class Duel:
     differences : dict of str to Estimate
         Second less first, by metric.
     errors : McNemar
-        How often each is right.
+        Counts of rows on which each is right.
+    tests : dict of str to PairedTest
+        By metric: McNemar's exact test for accuracy, a paired permutation test for the others.
     p : dict of str to float
-        Two-sided p-values by metric: of accuracy that of McNemar's exact test, of the others that
-        of the paired bootstrap; with more than one duel, corrected (Holm) over the duels.
+        Two-sided p-values by metric; with more than one duel, adjusted (Holm) over the duels.
     """
 
     first: Contender
     second: Contender
     differences: dict[str, Estimate]
     errors: McNemar
+    tests: dict[str, PairedTest]
     p: dict[str, float]
 
     def measure_gain(self, metric: str) -> float:
@@ -49,10 +50,8 @@ class Duel:
 
     def test_worse(self, metric: str) -> float:
         """Return the one-sided p-value of "the second is worse than the first"."""
-        if metric == "accuracy":
-            return self.errors.p_worse
-        difference = self.differences[metric]
-        return difference.p_below if METRICS[metric] else difference.p_above
+        test = self.tests[metric]
+        return test.p_less if METRICS[metric] else test.p_greater
 
     def judge(self, metric: str, level: float) -> int:
         """Return 1 if the second is better, -1 if it is worse and 0 if the rows cannot tell."""
@@ -66,7 +65,7 @@ class Duel:
         ``(z_alpha + z_power) * standard error``, as for any test of a normal estimate.
         """
         error = self.differences[metric].error
-        return float((norm.ppf(1 - alpha) + norm.ppf(_POWER)) * error)
+        return float((ndtri(1 - alpha) + ndtri(_POWER)) * error)
 
     def list_disagreements(self) -> pd.DataFrame:
         """Return the rows that only one of the two gets right, the most different first.
@@ -156,48 +155,42 @@ def measure(
     report : callable, optional
         Told how many resamples are done.
     """
-    models = [RowSums(one.predictions) for one in contenders]
+    made = [one.predictions for one in contenders]
+    models = [RowSums(one) for one in made]
     samples = resample(models, resamples, seed, report)
     whole = [model.score(np.ones((1, model.rows)))[0] for model in models]
     without = [model.score_without_each() for model in models]
     scores = [
-        _estimate_all(whole[i], samples[i], without[i], level, bounded=True)
+        estimate_scores(made[i], whole[i], samples[i], without[i], level)
         for i in range(len(models))
     ]
-    differences = [
-        _estimate_all(whole[i] - whole[0], samples[i] - samples[0], without[i] - without[0], level)
-        for i in range(1, len(models))
+    right = [one.predicted == one.labels for one in made]
+    others = range(1, len(models))
+    errors = [McNemar.count(right[0], right[i]) for i in others]
+    tests = [
+        _test(errors[i - 1], whole[i] - whole[0], permute(made[0], made[i], resamples, seed))
+        for i in others
     ]
-    right = [one.predictions.predicted == one.predictions.labels for one in contenders]
-    errors = [McNemar.count(right[0], other) for other in right[1:]]
-    p = [
-        {name: one.p for name, one in found.items()} | {"accuracy": counts.p}
-        for found, counts in zip(differences, errors, strict=True)
-    ]
-    adjusted = {name: adjust_p_values([one[name] for one in p]).tolist() for name in METRICS}
-    duels = [
-        Duel(
-            contenders[0],
-            contenders[i + 1],
-            differences[i],
-            errors[i],
-            {name: adjusted[name][i] for name in METRICS},
+    adjusted = {
+        name: adjust_p_values([found[name].p for found in tests]).tolist() for name in METRICS
+    }
+    duels = []
+    for i in others:
+        differences = estimate_differences(
+            made[0], made[i], whole[i] - whole[0], samples[i] - samples[0],
+            without[i] - without[0], level,
+        )  # fmt: skip
+        p = {name: adjusted[name][i - 1] for name in METRICS}
+        duels.append(
+            Duel(contenders[0], contenders[i], differences, errors[i - 1], tests[i - 1], p)
         )
-        for i in range(len(errors))
-    ]
     return Comparison(list(contenders), scores, duels, metric, level, resamples)
 
 
-def _estimate_all(
-    whole: np.ndarray,
-    samples: np.ndarray,
-    without: np.ndarray,
-    level: float,
-    *,
-    bounded: bool = False,
-) -> dict[str, Estimate]:
-    made = {}
-    for i, name in enumerate(METRICS):
-        found = estimate(whole[i], samples[:, i], without[:, i], level, centre=name == _INFLATED)
-        made[name] = found.floor() if bounded else found
-    return made
+def _test(errors: McNemar, observed: np.ndarray, permuted: np.ndarray) -> dict[str, PairedTest]:
+    """Return the test of every metric."""
+    found = {
+        name: PairedTest.by_permutation(observed[i], permuted[:, i])
+        for i, name in enumerate(METRICS)
+    }
+    return found | {"accuracy": errors.test()}

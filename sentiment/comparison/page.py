@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from sentiment.comparison.estimates import Estimate
+from sentiment.comparison.intervals import FEWEST_ROWS
 from sentiment.comparison.measuring import Comparison, Duel
-from sentiment.comparison.statistics import Estimate
 from sentiment.comparison.wording import (
     describe_agreement,
     describe_evidence,
@@ -16,6 +17,7 @@ from sentiment.comparison.wording import (
     describe_outcome,
     list_metrics,
     write_excerpt,
+    write_interval,
     write_number,
     write_p,
     write_unit,
@@ -148,8 +150,7 @@ def _write_row(comparison: Comparison, duel: Duel, name: str, arrow: str) -> str
 
 
 def _write_estimate(one: Estimate, sign: str = "") -> str:
-    value, low, high = (write_number(x, sign) for x in (one.value, one.low, one.high))
-    return f"{value}<small>{low} to {high}</small>"
+    return f"{write_number(one.value, sign)}<small>{write_interval(one, sign)}</small>"
 
 
 def _draw_scores(scores: list[Estimate]) -> str:
@@ -212,8 +213,8 @@ def _write_agreement(duel: Duel) -> str:
     )
     return (
         f'<div class="card"><div class="bar">{bar}</div><ul class="legend">{legend}</ul>'
-        f'<p class="quiet">McNemar’s exact test of the {duel.errors.apart:,} rows that only one '
-        f"gets right: {escape(write_p(duel.p['accuracy']))}.</p></div>"
+        f'<p class="quiet">McNemar’s exact test of the {duel.errors.discordant:,} rows that only '
+        f"one gets right: {escape(write_p(duel.p['accuracy']))}.</p></div>"
     )
 
 
@@ -233,7 +234,7 @@ def _write_examples(title: str, table: pd.DataFrame, first: str, second: str) ->
 
 def _write_method(comparison: Comparison, facts: Mapping[str, Any]) -> str:
     several = len(comparison.duels) > 1
-    holm = " They are corrected over the comparisons of this page (Holm, 1979)." if several else ""
+    holm = " They are adjusted for the comparisons of this page (Holm, 1979)." if several else ""
     command = facts.get("command")
     made = f"<p>Made by <code>{escape(command)}</code>.</p>" if command else ""
     return f"""<details>
@@ -241,11 +242,14 @@ def _write_method(comparison: Comparison, facts: Mapping[str, Any]) -> str:
 <p>Data <code>{escape(facts["data"])}</code>, SHA-256 of texts, labels and splits
 <code>{escape(facts["fingerprint"])}</code>; all numbers are of its {comparison.rows:,} test
 rows.</p>
-<p>Intervals are {100 * comparison.level:.4g} % BCa bootstrap intervals (Efron, 1987) from
-{comparison.resamples:,} resamples of the rows, the same for all models, so that differences are
-paired. Calibration error grows by resampling itself; its resamples are centred on what was
-observed.</p>
-<p>The test of accuracy is McNemar’s exact test, that of the other metrics the paired bootstrap,
-both two-sided.{holm} Only {escape(comparison.metric)} decides; the other metrics are beside it to
-be looked at, and with so many of them one in twenty differs by chance.</p>
+<p>Intervals are of {100 * comparison.level:.4g} %. Accuracy, and precision, recall and F1 of two
+classes, have exact binomial ones (Clopper and Pearson, 1934), their paired differences in accuracy
+and recall score intervals (Tango, 1998). All others are BCa bootstrap intervals (Efron, 1987) from
+{comparison.resamples:,} resamples of the rows, the same for all models; with fewer than
+{FEWEST_ROWS} rows of a class there is none. Nor has calibration error one by itself, since it is
+biased upwards.</p>
+<p>The test of accuracy is McNemar’s exact test, that of the other metrics a permutation test, which
+exchanges what the two models predict for a row {comparison.resamples:,} times at random; both are
+two-sided and exact.{holm} Only {escape(comparison.metric)} decides; the other metrics are beside it
+to be looked at, and with so many of them one in twenty differs by chance.</p>
 {made}</details>"""

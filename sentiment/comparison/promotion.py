@@ -1,100 +1,97 @@
 """Promote: a run becomes the champion if the paired test does not find it worse."""
 
 import math
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
+from sentiment.comparison.anchor import ROUNDING, AnchorCheck, check_anchor
 from sentiment.comparison.comparison import (
     ComparisonResult,
     check_settings,
     compare_contenders,
 )
 from sentiment.comparison.contenders import find_model, load_contender
-from sentiment.comparison.decision import (
-    CHAMPION,
+from sentiment.comparison.decision import ChampionMovedError, Decision, Promotion, call
+from sentiment.comparison.history import (
     DONE,
-    PREVIOUS,
-    REPLACED,
-    TAKEN_BACK,
-    Decision,
-    Promotion,
-    call,
+    find_defender,
+    find_rollback,
+    find_successor_rolled_back,
 )
 from sentiment.comparison.measuring import Duel
+from sentiment.comparison.rollback import roll_back
 from sentiment.comparison.wording import write_p
 from sentiment.config import make
 from sentiment.errors import (
     ConfigError,
     IncomparableRunsError,
-    NothingToRollBackError,
     RunNotFoundError,
     UntrustedModelError,
 )
+from sentiment.model_files import load_model
 from sentiment.stages import StageObserver, Stages
 from sentiment.tracking import MlflowRegistry, ModelChoice, StoredRun, Tracker, Version
 
-# What may be wrong with a champion, so that nothing can be compared with it.
-_CHAMPION_LOST = (IncomparableRunsError, RunNotFoundError, UntrustedModelError)
 
-
-def promote(cfg: DictConfig, command: str = "", observer: StageObserver | None = None) -> Promotion:
-    """Let a run be the champion of a registered model, or let the one before be it again.
+def promote(
+    cfg: DictConfig,
+    command: str = "",
+    observer: StageObserver | None = None,
+    *,
+    new_data: str | None = None,
+) -> Promotion:
+    """Make a run the champion of a registered model, or roll back to the previous one.
 
     The challenger is refused if
 
-    - it was trained on a sample, or was the champion and was taken back,
+    - it was trained on a sample, or was rolled back, it or a run with the same settings and data,
     - it and the champion were not scored on the same test rows,
-    - it is worse by more than ``cfg.margin`` in ``cfg.metric`` on these rows, or
+    - it is worse by more than ``cfg.margin`` in ``cfg.metric`` on these rows, than the champion or
+      than the best champion so far, or
     - the one-sided paired test finds it worse at the level ``cfg.alpha``: McNemar's exact test for
-      accuracy, the paired bootstrap for every other metric,
+      accuracy, a permutation test for every other metric,
 
-    unless ``cfg.force`` gives a reason. Where there is no champion yet, nothing is compared.
+    unless ``cfg.force`` gives a reason. If there was no champion yet, nothing is compared.
+
+    Its model is loaded first, as predict does. If the champion alias has moved since the
+    comparison, the challenger is compared again with the new champion; processes that run this
+    function move aliases one at a time. Only a move by other means, such as the MLflow UI, within
+    the few milliseconds between the last look and the move itself is not seen.
 
     Parameters
     ----------
     cfg : DictConfig
         As composed from ``conf/promote.yaml``, checked.
     command : str
-        How it was asked for, for the record.
+        The command, for the record.
     observer : StageObserver, optional
-        Whoever watches.
+        Progress callback.
+    new_data : str, optional
+        Why the run may replace a champion that was scored on other data. It does not hold after a
+        rollback, so that a schedule does not undo what a person did.
 
     Raises
     ------
     SentimentError
-        The config cannot be used, or there is no such run.
+        The config cannot be used, there is no such run, or its model cannot be loaded.
     """
     _check_settings(cfg)
     stages = Stages(observer) if observer else Stages()
     tracker: Tracker = make(cfg, "tracking", "find_model")
     if cfg.rollback:
-        return _roll_back(tracker.open_registry(cfg.name), cfg, command)
+        return roll_back(tracker, cfg, command)
     with stages("find runs"):
         model, run = find_model(tracker, cfg.run, cfg.metric)
         registry = tracker.open_registry(cfg.name)
-        champion = registry.find(CHAMPION)
-    if champion is not None and champion.run_id == run.id:
-        if DONE not in champion.tags:  # whoever promoted it was killed then
-            registry.note(champion.number, {DONE: "true"})
-        sentence = f"run {run.id} is the champion of {cfg.name} already, as {call(champion)}"
-        return Promotion("unchanged", sentence, cfg.name, champion)
-    reasons = ["it was trained on a sample"] if run.tags.get("sample") == "true" else []
-    versions = registry.list_versions(run.id)
-    # Or the next job that a scheduler starts would undo what a person did.
-    taken_back = [v.tags[TAKEN_BACK] for v in versions if TAKEN_BACK in v.tags]
-    reasons += [f"it was rolled back at {when}" for when in taken_back[:1]]
-    result = None
-    if champion is not None:
+    with stages("load model"):
+        load_model(model.path)
+    challenge = _Challenge(registry, tracker, model, run, cfg, stages, command, new_data)
+    while True:
         try:
-            result = _compare(champion, model, run, tracker, cfg, stages, command)
-        except _CHAMPION_LOST as error:
-            reasons.append(str(error))
-        else:
-            reasons += find_reasons(result.comparison.duels[0], cfg.metric, cfg.alpha, cfg.margin)
-    decision = Decision(registry, tracker, run, champion, reasons, result, cfg, command)
-    with stages("keep the record"):
-        return decision.refuse() if reasons and not cfg.force else decision.promote()
+            return challenge.decide()
+        except ChampionMovedError:
+            continue
 
 
 def _check_settings(cfg: DictConfig) -> None:
@@ -115,20 +112,88 @@ def _check_settings(cfg: DictConfig) -> None:
         raise ConfigError(problems)
 
 
-def _compare(
-    champion: Version, model: ModelChoice, run: StoredRun, tracker: Tracker, cfg: DictConfig,
-    stages: Stages, command: str,
-) -> ComparisonResult:  # fmt: skip
-    with stages("find runs"):
-        challenger = load_contender(tracker, "B", model, run)
-        known = find_model(tracker, champion.run_id, cfg.metric)
-        defender = load_contender(tracker, "A", *known)
-    tags = {"command": command, "purpose": "promotion"}
-    return compare_contenders([defender, challenger], cfg, tracker, stages, tags)
+@dataclass(frozen=True)
+class _Challenge:
+    """A run that is to become the champion."""
+
+    registry: MlflowRegistry
+    tracker: Tracker
+    model: ModelChoice
+    run: StoredRun
+    cfg: DictConfig
+    stages: Stages
+    command: str
+    new_data: str | None
+
+    def decide(self) -> Promotion:
+        """Compare the run with the champion of this moment; promote or refuse it.
+
+        Raises
+        ------
+        ChampionMovedError
+            There is another champion now.
+        """
+        cfg, run = self.cfg, self.run
+        defender = find_defender(self.registry)
+        champion = defender.version
+        reasons = ["it was trained on a sample"] if run.tags.get("sample") == "true" else []
+        rolled_back = find_rollback(self.registry, self.tracker, run)
+        reasons += [one for one in (rolled_back, defender.problem) if one]
+        result, anchor = None, None
+        is_same = champion is not None and champion.run_id == run.id
+        if champion is not None and not is_same:
+            try:
+                result = self._compare(champion)
+            except IncomparableRunsError as error:
+                reasons += self._judge_other_data(champion, error)
+            except (RunNotFoundError, UntrustedModelError) as error:
+                reasons.append(str(error))
+            else:
+                reasons += find_reasons(
+                    result.comparison.duels[0], cfg.metric, cfg.alpha, cfg.margin
+                )
+                anchor = self._check_anchor(champion, result)
+                if anchor is not None and anchor.version.number != champion.number:
+                    reasons += anchor.list_reasons(cfg.metric, cfg.margin)
+        decision = Decision(
+            self.registry, self.tracker, run, defender, reasons, result, anchor, cfg,
+            self.command, self.new_data,
+        )  # fmt: skip
+        if is_same and defender.is_champion:
+            assert champion is not None  # noqa: S101 - is_same says so
+            if DONE not in champion.tags:  # the process that promoted it was killed
+                decision.finish(champion)
+            sentence = f"run {run.id} is the champion of {cfg.name} already, as {call(champion)}"
+            return Promotion("unchanged", sentence, cfg.name, champion)
+        with self.stages("keep the record"):
+            return decision.refuse() if reasons and not cfg.force else decision.promote()
+
+    def _compare(self, champion: Version) -> ComparisonResult:
+        with self.stages("read scores"):
+            challenger = load_contender(self.tracker, "B", self.model, self.run)
+            known = find_model(self.tracker, champion.run_id, self.cfg.metric)
+            defender = load_contender(self.tracker, "A", *known)
+        tags = {"command": self.command, "purpose": "promotion"}
+        return compare_contenders([defender, challenger], self.cfg, self.tracker, self.stages, tags)
+
+    def _check_anchor(self, champion: Version, result: ComparisonResult) -> AnchorCheck | None:
+        duel = result.comparison.duels[0]
+        return check_anchor(self.registry, self.tracker, champion, duel, self.cfg.metric)
+
+    def _judge_other_data(self, champion: Version, error: IncomparableRunsError) -> list[str]:
+        if self.new_data is None:
+            return [str(error)]
+        rolled_back = find_successor_rolled_back(self.registry, champion)
+        if rolled_back is None:
+            return []
+        return [
+            f"it cannot be compared with {call(champion)}, which was scored on other data, and "
+            f"version {rolled_back}, which replaced that one, was rolled back"
+        ]
 
 
 def find_reasons(duel: Duel, metric: str, alpha: float, margin: float) -> list[str]:
-    """Return what speaks against the second of a duel taking the place of the first.
+    """Return what speaks against the second model of a duel.
 
     Parameters
     ----------
@@ -139,40 +204,16 @@ def find_reasons(duel: Duel, metric: str, alpha: float, margin: float) -> list[s
     alpha : float
         Level of the one-sided paired test of "it is worse".
     margin : float
-        How much worse it may be, in units of the metric, as long as the test says nothing.
+        How much worse it may be, in units of the metric, as long as the test is not significant.
     """
     loss, p = -duel.measure_gain(metric), duel.test_worse(metric)
     if math.isnan(loss):
-        return [f"its {metric} on these rows, or that of the champion, cannot be told"]
+        return [f"its {metric} on these rows, or that of the champion, is not defined"]
     reasons = []
-    # A loss that is the margin but for rounding is within it.
-    if loss > margin + 1e-12:
+    if loss > margin + ROUNDING:
         reasons.append(f"its {metric} is worse by {loss:.4f}, more than margin={margin:g}")
     if loss > 0 and p < alpha:
         reasons.append(
             f"the paired test finds it worse in {metric} (one-sided {write_p(p)}, alpha={alpha:g})"
         )
     return reasons
-
-
-def _roll_back(registry: MlflowRegistry, cfg: DictConfig, command: str) -> Promotion:
-    """Let the champion before be it again, and ``previous`` mean the one before that.
-
-    What a killed process left, with both aliases at one version, is what stands before the last
-    step of a promotion or of this; then only that last step is done.
-    """
-    champion, previous = registry.find(CHAMPION), registry.find(PREVIOUS)
-    if champion is None or previous is None:
-        missing = PREVIOUS if champion else CHAMPION
-        raise NothingToRollBackError(cfg.name, missing, cfg.tracking.uri)
-    before = registry.get(previous.tags.get(REPLACED, ""))
-    if champion.number == previous.number:
-        sentence = f"{cfg.name} is at {call(previous)}, where an interrupted command left it"
-    else:
-        sentence = f"{cfg.name} went back from {call(champion)} to {call(previous)}"
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        notes = {TAKEN_BACK: now, "rolled_back.command": command}
-        registry.note(champion.number, notes)
-        registry.point(CHAMPION, previous.number)
-    registry.point(PREVIOUS, before.number if before else None)
-    return Promotion("rolled back", sentence, cfg.name, previous)

@@ -3,8 +3,8 @@
 import math
 import re
 
+from sentiment.comparison.estimates import Estimate
 from sentiment.comparison.measuring import Comparison, Duel
-from sentiment.comparison.statistics import Estimate
 from sentiment.evaluation import EXCERPT, METRICS
 
 # Those that are shares of rows are told in per cent.
@@ -46,6 +46,8 @@ def write_difference(difference: Estimate, metric: str, level: float) -> str:
     """Return a difference with its interval: ``+1.7 points, 95 % interval +0.9 to +2.4``."""
     scale, unit = (100, " points") if metric in _SHARES else (1, "")
     digits = 2 if metric in _SHARES else 4
+    if math.isnan(difference.low):
+        return f"{scale * difference.value:+.{digits}f}{unit}, too few rows for an interval"
     value, low, high = (
         f"{scale * x:+.{digits}f}" for x in (difference.value, difference.low, difference.high)
     )
@@ -54,7 +56,7 @@ def write_difference(difference: Estimate, metric: str, level: float) -> str:
 
 def write_test(duel: Duel, metric: str) -> str:
     """Return the test with its p-value, such as ``McNemar p = 0.012``."""
-    name = "McNemar" if metric == "accuracy" else "paired bootstrap"
+    name = "McNemar" if metric == "accuracy" else "permutation test"
     return f"{name} {write_p(duel.p[metric])}"
 
 
@@ -112,6 +114,13 @@ def describe_agreement(duel: Duel) -> list[tuple[str, int, str]]:
 def write_number(value: float, sign: str = "") -> str:
     """Return a number with four digits, or a dash for one that is not known."""
     return "–" if math.isnan(value) else f"{value:{sign}.4f}"
+
+
+def write_interval(one: Estimate, sign: str = "") -> str:
+    """Return an interval as ``0.9041 to 0.9312``, or a dash where there is none."""
+    if math.isnan(one.low):
+        return "–"
+    return f"{write_number(one.low, sign)} to {write_number(one.high, sign)}"
 
 
 def write_excerpt(text: object) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentiment.errors.base import SentimentError, quote_list
+from sentiment.errors.base import ConfigError, SentimentError, quote_list
 from sentiment.errors.exit_codes import ExitCode
 from sentiment.printable import make_printable
 
@@ -13,6 +13,30 @@ class RunNotFoundError(SentimentError, LookupError):
 
     def __init__(self, wanted: str, store: str, remedy: str) -> None:
         super().__init__(f"{wanted} was not found in the tracking store '{store}'. {remedy}")
+
+
+class RunDeletedError(RunNotFoundError):
+    """A run is deleted in the tracking store, though it can still be restored."""
+
+    def __init__(self, run_id: str, store: str) -> None:
+        SentimentError.__init__(
+            self,
+            f"run {run_id!r} is deleted in the tracking store '{store}'. Restore it, or its "
+            f"experiment if that is deleted (mlflow runs restore --run-id {run_id}), or name "
+            "another run.",
+        )
+
+
+class ExperimentDeletedError(RunNotFoundError):
+    """An experiment is deleted in the tracking store, though it can still be restored."""
+
+    def __init__(self, name: str, experiment_id: str, store: str) -> None:
+        SentimentError.__init__(
+            self,
+            f"experiment {name!r} is deleted in the tracking store '{store}'. Restore it (mlflow "
+            f"experiments restore --experiment-id {experiment_id}), or name another one with "
+            "tracking.experiment=<name>.",
+        )
 
 
 class TrackingStoreError(SentimentError, ConnectionError):
@@ -84,6 +108,99 @@ class NothingToRollBackError(SentimentError, LookupError):
         super().__init__(
             f"the model {name!r} has no {missing} in the tracking store '{store}', so there is "
             "nothing to go back to. Promote one: python scripts/promote.py run=<id>."
+        )
+
+
+class UnusableVersionError(SentimentError, LookupError):
+    """A version of a registered model cannot be loaded, so that no alias is moved to it.
+
+    Parameters
+    ----------
+    name, version : str
+        The registered model and the number of the version.
+    reason : str
+        Why it cannot be loaded.
+    champion : str or None
+        The number of the champion, which stays.
+    older : (str, str) or None
+        Number and run of the next older version that can be loaded.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        reason: str,
+        champion: str | None,
+        older: tuple[str, str] | None,
+    ) -> None:
+        stays = (
+            f"The champion is still version {champion}." if champion else "There is no champion."
+        )
+        remedy = "No older version that was the champion can be loaded; promote another run."
+        if older:
+            remedy = (
+                f"The next older version that can be loaded is {older[0]}: python "
+                f"scripts/promote.py name={name} run={older[1]} "
+                f"force='version {version} cannot be loaded'."
+            )
+        super().__init__(
+            f"version {version} of {name} cannot be loaded: {reason.strip().rstrip('.')}. "
+            f"{stays} {remedy}"
+        )
+
+
+class PromotionBusyError(SentimentError, BlockingIOError):
+    """Another process has been changing the same registered model for minutes."""
+
+    exit_code = ExitCode.BUSY
+
+    def __init__(self, name: str, owner: str) -> None:
+        super().__init__(
+            f"another process ({owner}) is changing the registered model {name!r}. Run the same "
+            "command again when it is done."
+        )
+
+
+class GoalOutOfReachError(ConfigError):
+    """No threshold is known to reach a goal for the precision or the recall.
+
+    Parameters
+    ----------
+    goal : str
+        The setting.
+    what : str
+        What it is about: ``precision of 'positive'``.
+    rows, positive : int
+        Validation rows, and those of the second class.
+    best, bound : float
+        The best share on these rows, and the best lower bound.
+    confidence : float
+        That of the bound.
+    """
+
+    def __init__(
+        self,
+        goal: str,
+        what: str,
+        rows: int,
+        positive: int,
+        *,
+        best: float,
+        bound: float,
+        confidence: float,
+    ) -> None:
+        # Rounded down, so that what the message suggests is within reach.
+        possible = int(bound * 1000) / 1000
+        name = what.partition(" ")[0]
+        super().__init__(
+            [
+                f"deploy.threshold is {goal!r}, but {rows:,} validation rows ({positive:,} of that "
+                f"class) do not show it: the {what} is {best:.4f} at best, and with a confidence "
+                f"of {100 * confidence:g} % not less than {bound:.4f}. Ask for "
+                f"{name}>={possible:.3f} or less, or train with more validation rows "
+                "(data.validation_size)."
+            ]
         )
 
 

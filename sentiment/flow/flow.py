@@ -211,8 +211,8 @@ class _Tasks:
         reason = f"{newer}; against the settings of the champion on the same: {verdict}"
         return self._promote(run, reason)
 
-    def _promote(self, run: str, reason: str | None = None) -> Facts:
-        promotion: Facts = self._do("promote", self._steps.promote, run, reason)
+    def _promote(self, run: str, new_data: str | None = None) -> Facts:
+        promotion: Facts = self._do("promote", self._steps.promote, run, new_data)
         return promotion
 
     def _train(self, name: str, words: list[str], fingerprint: str) -> str:
@@ -222,12 +222,19 @@ class _Tasks:
         key.append(OmegaConf.to_container(cfg.tracking, resolve=True))
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
         run: str = self._do(name, self._steps.train, words, cache_key=digest)
+        if not self._do("check run", self._steps.has_model, run):  # deleted since
+            run = self._do(name, self._steps.train, words, cache_key=digest, refresh=True)
         return run
 
     def _do(
-        self, name: str, step: Callable[..., Any], *arguments: Any, cache_key: str | None = None
+        self,
+        name: str,
+        step: Callable[..., Any],
+        *arguments: Any,
+        cache_key: str | None = None,
+        refresh: bool = False,
     ) -> Any:
-        """Do a step as a task."""
+        """Do a step as a task; with `refresh`, whatever the cache holds."""
         from prefect import task
 
         settings = self._cfg.flow
@@ -238,6 +245,7 @@ class _Tasks:
                 "cache_key_fn": lambda *_: cache_key,
                 "cache_expiration": timedelta(hours=settings.cache_hours),
                 "persist_result": True,
+                "refresh_cache": refresh,
                 # Nothing that lies on a disk is unpickled.
                 "result_serializer": "json",
             }

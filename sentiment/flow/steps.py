@@ -14,12 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from sentiment.comparison.comparison import compare, describe
 from sentiment.comparison.contenders import is_data
-from sentiment.comparison.decision import CHAMPION, Promotion
+from sentiment.comparison.decision import Promotion
+from sentiment.comparison.history import CHAMPION, FLOW
 from sentiment.comparison.promotion import find_reasons, promote
 from sentiment.config import Job, compose, make, quote_free_text, read_recorded
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
-from sentiment.errors import StepFailedError
+from sentiment.errors import RunNotFoundError, StepFailedError
 from sentiment.files.columns import choose_text_column
 from sentiment.files.opening import is_database, list_inputs, open_all
 from sentiment.files.origins import strip_compression
@@ -120,21 +121,31 @@ class Steps:
     def compare(self, first: str, second: str) -> Facts:
         """Compare two runs; return what was found and what speaks against the second."""
         cfg = self._compose("compare", [f"a={first}", f"b={second}", *self._list_common()])
-        result = compare(cfg, "python scripts/flow.py")
+        result = compare(cfg, FLOW)
         rules = self._compose_promotion()
         reasons = find_reasons(result.comparison.duels[0], rules.metric, rules.alpha, rules.margin)
         return describe(result) | {"reasons": reasons, "page": str(result.page)}
 
-    def promote(self, run: str, force: str | None = None) -> Facts:
-        """Make a run the champion, if it is not worse; return what became of it."""
-        reasons = [f"force={force}"] if force else []
-        cfg = self._compose_promotion(f"run={run}", *reasons)
-        return _tell(promote(cfg, "python scripts/flow.py"))
+    def has_model(self, run: str) -> bool:
+        """Return whether a run that was trained earlier is still there, with its model."""
+        try:
+            self._tracker().find_model(run, "accuracy", greater_is_better=True)
+        except RunNotFoundError:
+            return False
+        return True
+
+    def promote(self, run: str, new_data: str | None = None) -> Facts:
+        """Make a run the champion, if it is not worse; return the outcome.
+
+        `new_data` is the reason why it may replace a champion that was scored on other data.
+        """
+        cfg = self._compose_promotion(f"run={run}")
+        return _tell(promote(cfg, FLOW, new_data=new_data))
 
     def roll_back(self) -> Facts:
         """Make the champion before the champion again."""
         cfg = self._compose_promotion("rollback=true")
-        return _tell(promote(cfg, "python scripts/flow.py"))
+        return _tell(promote(cfg, FLOW))
 
     def predict(self) -> list[Facts]:
         """Predict the input with the champion; return what is told of each output."""

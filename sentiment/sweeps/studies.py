@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sentiment.owners import BEAT, is_alive, name_owner
 from sentiment.sweeps.mismatches import StudyMismatchError, list_differences
 from sentiment.sweeps.objectives import Objective
-from sentiment.sweeps.owners import BEAT, is_alive, name_owner
 from sentiment.sweeps.results import JobResult
 from sentiment.sweeps.spaces import Space, name_parameter
 from sentiment.sweeps.storage import newest

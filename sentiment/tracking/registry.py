@@ -1,10 +1,13 @@
 """Registered models: numbered versions, and aliases that move from one to another."""
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sentiment.redaction import redact
+from sentiment.tracking.lease import hold_lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,14 +76,52 @@ class MlflowRegistry:
                 return None
             raise
 
-    def list_versions(self, run_id: str) -> list[Version]:
-        """Return the versions of the models of a run, the newest first."""
-        wanted = f"name = '{self.name}' AND run_id = '{run_id}'"
-        found = self._client.search_model_versions(wanted)
+    def list_versions(self, run_id: str | None = None) -> list[Version]:
+        """Return the versions of the models of a run (default: all), the newest first."""
+        wanted = f"name = '{self.name}'"
+        if run_id is not None:
+            wanted += f" AND run_id = '{run_id}'"
+        found: list[ModelVersion] = []
+        token = None
+        while token != "":
+            page = self._client.search_model_versions(wanted, page_token=token)
+            found, token = found + list(page), page.token or ""
         return sorted(map(_describe, found), key=lambda one: -int(one.number))
+
+    def read_tags(self) -> dict[str, str]:
+        """Return the tags of the registered model itself; none if it is not there."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return dict(self._client.get_registered_model(self.name).tags)
+        except MlflowException as error:
+            if error.error_code in _ABSENT:
+                return {}
+            raise
+
+    def set_tag(self, key: str, value: str) -> None:
+        """Record a fact of the registered model itself, which outlives its versions."""
+        self._client.set_registered_model_tag(self.name, key, value)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Let one process at a time move aliases in the ``with`` block.
+
+        Whoever moves one by other means, such as the MLflow UI, is not kept out.
+        """
+        self._create()
+        with hold_lease(self._client, self.name):
+            yield
 
     def register(self, uri: str, run_id: str) -> Version:
         """Return a new version of the model ``models:/<id>`` of a run."""
+        self._create()
+        made = self._client.create_model_version(
+            self.name, source=uri, run_id=run_id, model_id=uri.removeprefix("models:/")
+        )
+        return _describe(made)
+
+    def _create(self) -> None:
         from mlflow.exceptions import MlflowException
 
         try:
@@ -88,10 +129,6 @@ class MlflowRegistry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        made = self._client.create_model_version(
-            self.name, source=uri, run_id=run_id, model_id=uri.removeprefix("models:/")
-        )
-        return _describe(made)
 
     def note(self, number: str, tags: dict[str, str], description: str | None = None) -> None:
         """Record facts of a version."""

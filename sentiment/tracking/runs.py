@@ -9,14 +9,15 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from sentiment import provenance
-from sentiment.errors import UntrustedModelError
+from sentiment.errors import RunNotFoundError, UntrustedModelError
 from sentiment.model_files import TRUSTED_TYPES, make_savable
 from sentiment.redaction import redact
 from sentiment.tracking.folder import RunFolder
-from sentiment.tracking.records import RunRecord
+from sentiment.tracking.records import ModelChoice, RunRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 # What another process needs to load a model; the cleaning steps are the standard library's.
 _MODEL_REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
@@ -33,6 +34,49 @@ def fetch_model(uri: str) -> Path:
     if not path.is_file():
         raise UntrustedModelError(folder, "it is not saved as model.skops")
     return path
+
+
+def fetch_checked_model(uri: str, run: "Run", store: str) -> Path:
+    """Return the skops file of the model `uri` of a run, compared with the digest of the run.
+
+    Raises
+    ------
+    RunNotFoundError
+        The file is not there any more.
+    UntrustedModelError
+        It is another file than the one that was kept.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        path = fetch_model(uri)
+    except (MlflowException, OSError) as error:
+        reason = redact(str(error).splitlines()[0].rstrip("."))
+        raise RunNotFoundError(
+            f"the model file of run {run.info.run_id!r}",
+            store,
+            f"Its artifacts were deleted or cannot be read ({reason}): train that model again, or "
+            "name another run.",
+        ) from error
+    check_digest(path, run.data.tags)
+    return path
+
+
+def describe_model(uri: str, run: "Run", why: str, store: str) -> ModelChoice:
+    """Return the model `uri` of a run, fetched and checked, and why it was chosen."""
+    tags = run.data.tags
+    return ModelChoice(
+        uri=uri,
+        path=fetch_checked_model(uri, run, store),
+        run_id=run.info.run_id,
+        run_name=run.info.run_name,
+        why=why,
+        commit=tags.get("git.commit", "unknown"),
+        data=tags.get("data", "unknown"),
+        fingerprint=tags.get("data.fingerprint", "unknown"),
+        text_column=run.data.params.get("data.text_column", ""),
+        label_column=run.data.params.get("data.label_column", ""),
+    )
 
 
 def check_digest(path: Path, tags: Mapping[str, str]) -> None:

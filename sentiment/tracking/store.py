@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment import provenance
-from sentiment.errors import RunNotFoundError, TrackingStoreError
+from sentiment.errors import (
+    ExperimentDeletedError,
+    RunDeletedError,
+    RunNotFoundError,
+    TrackingStoreError,
+)
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking.access import ENVIRONMENT, take_credentials
 from sentiment.tracking.choosing import ORDER, choose_best, next_order
 from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
 from sentiment.tracking.registry import MlflowRegistry
-from sentiment.tracking.runs import MlflowRun, check_digest, fetch_model
-from sentiment.tracking.sweeps import MlflowSweep, search_all
+from sentiment.tracking.runs import MlflowRun, describe_model
+from sentiment.tracking.sweeps import MlflowSweep, is_active, search_all
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -58,6 +63,7 @@ class MlflowTracker(Tracker):
             # So that the UI opens with runs and metrics rather than with traces of agents.
             kind = {"mlflow.experimentKind": "custom_model_development"}
             client.create_experiment(self.experiment, artifact_location=location, tags=kind)
+        self._experiment_id(client)
 
     @contextlib.contextmanager
     def start(
@@ -75,7 +81,7 @@ class MlflowTracker(Tracker):
     def open_sweep(self, name: str, tags: dict[str, str], run_id: str | None) -> SweepRecord:
         """Start the run that the jobs of a sweep belong to, or go on with that of `run_id`."""
         client = self._connect()
-        if run_id is None or not _is_alive(client, run_id):
+        if run_id is None or not is_active(client, run_id):
             run_id = self._create_run(name, tags)
         client.update_run(run_id, status="RUNNING")
         return MlflowSweep(client, self._experiment_id(client), run_id)
@@ -96,7 +102,7 @@ class MlflowTracker(Tracker):
                 self._shown,
                 "That run failed, is still going or trained nothing; name another.",
             )
-        return _describe(f"models:/{models[-1].model_id}", found, why)
+        return describe_model(f"models:/{models[-1].model_id}", found, why, self._shown)
 
     def fetch_file(self, run_id: str, name: str) -> Path:
         """Return a file or folder that a run kept, on this machine."""
@@ -162,6 +168,8 @@ class MlflowTracker(Tracker):
                 self._shown,
                 f"{_TRAIN_FIRST} Or name another experiment with tracking.experiment=<name>.",
             )
+        if found.lifecycle_stage != "active":
+            raise ExperimentDeletedError(self.experiment, found.experiment_id, self._shown)
         return str(found.experiment_id)
 
     def _find_best(self, client: "MlflowClient", metric: str, more: bool) -> "tuple[Run, str]":
@@ -174,11 +182,11 @@ class MlflowTracker(Tracker):
             raise RunNotFoundError(wanted, self._shown, _TRAIN_FIRST)
         return found
 
-    def _find_run(self, client: "MlflowClient", run_id: str) -> "Run":
+    def _find_run(self, client: "MlflowClient", run_id: str, *, deleted: bool = False) -> "Run":
         from mlflow.exceptions import MlflowException
 
         try:
-            return client.get_run(run_id)
+            found = client.get_run(run_id)
         except MlflowException as error:
             raise RunNotFoundError(
                 f"run {run_id!r}",
@@ -186,6 +194,9 @@ class MlflowTracker(Tracker):
                 "Expected best, a run id, models:/name@alias or, to predict, a file that ends "
                 "with .skops.",
             ) from error
+        if found.info.lifecycle_stage != "active" and not deleted:
+            raise RunDeletedError(run_id, self._shown)
+        return found
 
     def _find_by_address(self, client: "MlflowClient", uri: str) -> ModelChoice:
         from mlflow.exceptions import MlflowException
@@ -197,9 +208,11 @@ class MlflowTracker(Tracker):
             raise RunNotFoundError(
                 f"model {uri!r}",
                 self._shown,
-                "Expected an address such as models:/sentiment@champion.",
+                "Expected models:/sentiment@champion, for instance, with its files still there.",
             ) from error
-        return _describe(uri, self._find_run(client, run_id), "it was named")
+        # A version serves on when its run is deleted, as long as its files are there.
+        run = self._find_run(client, run_id, deleted=True)
+        return describe_model(uri, run, "it was named", self._shown)
 
     def _connect_to_existing(self, wanted: str) -> "MlflowClient":
         """Return a client; do not make a store only to look for what cannot be there."""
@@ -232,15 +245,6 @@ class MlflowTracker(Tracker):
     def _sqlite_path(self) -> Path | None:
         prefix = "sqlite:///"
         return Path(self.uri.removeprefix(prefix)) if self.uri.startswith(prefix) else None
-
-
-def _is_alive(client: "MlflowClient", run_id: str) -> bool:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return str(client.get_run(run_id).info.lifecycle_stage) == "active"
-    except MlflowException:
-        return False
 
 
 def _first_sentence(error: Exception) -> str:
@@ -278,20 +282,3 @@ def _make_whole(database: Path) -> None:
     except OSError:  # the file system has no links
         draft.replace(database)
     draft.unlink(missing_ok=True)
-
-
-def _describe(uri: str, run: "Run", why: str) -> ModelChoice:
-    tags, path = run.data.tags, fetch_model(uri)
-    check_digest(path, tags)
-    return ModelChoice(
-        uri=uri,
-        path=path,
-        run_id=run.info.run_id,
-        run_name=run.info.run_name,
-        why=why,
-        commit=tags.get("git.commit", "unknown"),
-        data=tags.get("data", "unknown"),
-        fingerprint=tags.get("data.fingerprint", "unknown"),
-        text_column=run.data.params.get("data.text_column", ""),
-        label_column=run.data.params.get("data.label_column", ""),
-    )

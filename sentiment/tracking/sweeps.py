@@ -130,3 +130,13 @@ class MlflowSweep(SweepRecord):
     def end(self, *, complete: bool) -> None:
         """End the run; one that is not complete can be gone on with."""
         self._client.set_terminated(str(self.id), "FINISHED" if complete else "KILLED")
+
+
+def is_active(client: "MlflowClient", run_id: str) -> bool:
+    """Return whether a run is there and was not deleted."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.get_run(run_id).info.lifecycle_stage) == "active"
+    except MlflowException:
+        return False

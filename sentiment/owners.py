@@ -1,4 +1,4 @@
-"""Which processes are at work on a study."""
+"""Names of processes, and whether one is alive, for all that several processes share."""
 
 import os
 import socket

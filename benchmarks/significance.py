@@ -1,0 +1,218 @@
+"""Error rates of the tests, intervals and choices that promotions and thresholds rest on.
+
+Every figure is a simulation with known truth: pairs of models that find the same texts hard and
+differ otherwise by chance. The methods that textbooks offer first are measured beside ours.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from timing import Figure, Plan
+
+from sentiment.comparison.estimates import McNemar, PairedTest, estimate
+from sentiment.comparison.intervals import FEWEST_ROWS, estimate_differences, estimate_scores
+from sentiment.comparison.resampling import RowSums, permute, resample
+from sentiment.decisions import choose_rule
+from sentiment.errors import ConfigError
+from sentiment.evaluation import METRICS, Predictions
+
+_NAMES = list(METRICS)
+_SIZES = (10, 20, 50, 200, 1000)
+_TRIALS, _DRAWS, _LEVEL = 600, 399, 0.95
+_CLASSES = np.array(["negative", "positive"])
+
+
+def predict_alike(
+    rng: np.random.Generator, rows: int, skills: tuple[float, float]
+) -> list[Predictions]:
+    """Return what two models predict for the same rows; equal skills make a true null."""
+    labels = (rng.random(rows) < 0.5).astype(int)
+    labels[:2] = [0, 1]
+    hard = rng.normal(size=rows)
+    made = []
+    for skill in skills:
+        margin = skill * (2 * labels - 1) + 0.8 * hard + 0.6 * rng.normal(size=rows)
+        second = 1 / (1 + np.exp(-2 * skill * margin))
+        made.append(Predictions(_CLASSES[labels], np.column_stack([1 - second, second]), _CLASSES))
+    return made
+
+
+def _score(made: Predictions) -> np.ndarray:
+    scores: np.ndarray = RowSums(made).score(np.ones((1, len(made.labels))))[0]
+    return scores
+
+
+def _report(what: str, unit: str, value: float, target: float, more: dict[str, float]) -> Figure:
+    return Figure(what, unit, value, min(more.values()), max(more.values()), target, more=more)
+
+
+def bench_tests(plan: Plan) -> dict[str, Figure]:
+    """Count how often two models of the same skill are called different at 5 %."""
+    more: dict[str, float] = {}
+    before: dict[str, float] = {}
+    for rows in _SIZES:
+        alarms, former = np.zeros(len(_NAMES)), np.zeros(len(_NAMES))
+        for trial in range(_TRIALS):
+            pair = predict_alike(np.random.default_rng((rows, trial)), rows, (0.8, 0.8))
+            observed, permuted = _score(pair[1]) - _score(pair[0]), permute(*pair, _DRAWS, trial)
+            tests = [PairedTest.by_permutation(*one) for one in zip(observed, permuted.T)]  # noqa: B905
+            tests[0] = McNemar.count(*(one.predicted == one.labels for one in pair)).test()
+            alarms += [test.p <= 1 - _LEVEL + 1e-9 for test in tests]
+            first, second = resample([RowSums(one) for one in pair], _DRAWS, trial)
+            drawn = second - first
+            tails = np.minimum((drawn <= 0).mean(axis=0), (drawn >= 0).mean(axis=0))
+            former += 2 * tails <= 1 - _LEVEL
+        more |= {
+            f"{name}, {rows} rows": 100 * n / _TRIALS
+            for name, n in zip(_NAMES, alarms, strict=True)
+        }
+        before |= {
+            f"{name}, {rows} rows": 100 * n / _TRIALS
+            for name, n in zip(_NAMES, former, strict=True)
+        }
+    what = f"false alarms at 5 %, largest of all metrics and sizes, {_TRIALS} pairs each"
+    return {
+        "false_alarms_of_tests": _report(what, "% of pairs", max(more.values()), 6.5, more),
+        "false_alarms_of_bootstrap": _report(
+            f"the same of the paired bootstrap, {what}",
+            "% of pairs",
+            max(before.values()),
+            6.5,
+            before,
+        ),
+    }
+
+
+def bench_intervals(plan: Plan) -> dict[str, Figure]:
+    """Count how often 95 % intervals cover the truth, where there is an interval."""
+    skills, more, before = (1.2, 1.4), dict[str, float](), dict[str, float]()
+    many = predict_alike(np.random.default_rng(1), 2_000_000, skills)
+    truth = [_score(made) for made in many]
+    for rows in (*_SIZES[:4], 2 * FEWEST_ROWS + 60, 1000):
+        ours: dict[str, list[bool]] = {}
+        former: dict[str, list[bool]] = {}
+        for trial in range(_TRIALS):
+            pair = predict_alike(np.random.default_rng((rows, trial)), rows, skills)
+            sums = [RowSums(one) for one in pair]
+            samples, whole = resample(sums, _DRAWS, trial), [_score(one) for one in pair]
+            without = [one.score_without_each() for one in sums]
+            gaps = [values[1] - values[0] for values in (whole, samples, without)]
+            found = estimate_scores(pair[0], whole[0], samples[0], without[0], _LEVEL)
+            found |= {
+                f"{name} B-A": one
+                for name, one in estimate_differences(*pair, *gaps, _LEVEL).items()
+            }
+            for i, name in enumerate(_NAMES):
+                for what, value, one, numbers in (
+                    (name, truth[0][i], (whole[0], samples[0], without[0]), found[name]),
+                    (f"{name} B-A", truth[1][i] - truth[0][i], gaps, found[f"{name} B-A"]),
+                ):
+                    if not np.isnan(numbers.low):
+                        ours.setdefault(what, []).append(numbers.low <= value <= numbers.high)
+                    bca = estimate(
+                        one[0][i], one[1][:, i], one[2][:, i], _LEVEL, center=name == "ece"
+                    )
+                    former.setdefault(what, []).append(bca.low <= value <= bca.high)
+        more |= {f"{what}, {rows} rows": 100 * float(np.mean(one)) for what, one in ours.items()}
+        before |= {
+            f"{what}, {rows} rows": 100 * float(np.mean(one)) for what, one in former.items()
+        }
+    what = f"coverage of 95 % intervals, least of all metrics and sizes, {_TRIALS} pairs each"
+    return {
+        "coverage": _report(what, "%", min(more.values()), 93, more),
+        "coverage_of_bca": _report(
+            f"the same if all were BCa, {what}", "%", min(before.values()), 93, before
+        ),
+    }
+
+
+def bench_thresholds(plan: Plan) -> dict[str, Figure]:
+    """Count how many new files miss ``precision>=0.9``, chosen on as many rows."""
+    more: dict[str, float] = {}
+    for rows in (500, 1000, 2500, 5000):
+        missed, chosen, former = 0, 0, 0
+        for trial in range(_TRIALS):
+            rng = np.random.default_rng((rows, trial))
+            known, new = (predict_alike(rng, rows, (1.1, 1.1))[0] for _ in range(2))
+            former += _miss(new, _choose_by_point(known))
+            try:
+                rule = choose_rule("precision>=0.9", 0.0, _CLASSES, known)
+            except ConfigError:
+                continue
+            chosen += 1
+            missed += _miss(new, rule.threshold)
+        more[f"missed, {rows} rows"] = 100 * missed / max(chosen, 1)
+        more[f"no threshold, {rows} rows"] = 100 * (1 - chosen / _TRIALS)
+        more[f"missed by point estimate, {rows} rows"] = 100 * former / _TRIALS
+    worst = max(value for name, value in more.items() if name.startswith("missed,"))
+    what = f"new files below precision>=0.9, chosen on as many rows, {_TRIALS} pairs of files each"
+    return {"missed_goals": _report(what, "% of files", worst, 10, more)}
+
+
+def _miss(new: Predictions, threshold: float) -> bool:
+    taken = new.probabilities[:, 1] >= threshold
+    return bool(taken.any() and np.mean(new.labels[taken] == _CLASSES[1]) < 0.9)
+
+
+def _choose_by_point(known: Predictions) -> float:
+    second = np.sort(known.probabilities[:, 1])[::-1]
+    hits = np.cumsum(known.labels[np.argsort(-known.probabilities[:, 1])] == _CLASSES[1])
+    reached = np.flatnonzero(hits / np.arange(1, len(hits) + 1) >= 0.9)
+    return float(second[reached[-1]]) if len(reached) else 1.0
+
+
+def bench_anchor(plan: Plan) -> dict[str, Figure]:
+    """Offer 30 challengers, each 0.2 points worse than the champion; margin 0.5 points."""
+    figures: dict[str, Figure] = {}
+    for key, anchored in (("drift_with_anchor", True), ("drift_without_anchor", False)):
+        more: dict[str, float] = {}
+        for rows in (1000, 2500, 5000, 10_000):
+            lost = [
+                _promote_nightly(np.random.default_rng((rows, trial)), rows, anchored=anchored)
+                for trial in range(_TRIALS // 6)
+            ]
+            more[f"mean, {rows} rows"] = float(np.mean(lost))
+            more[f"95 % of series, {rows} rows"] = float(np.quantile(lost, 0.95))
+        worst = max(value for name, value in more.items() if name.startswith("mean"))
+        what = "accuracy lost in 30 nights of challengers 0.2 points worse each"
+        figures[key] = _report(
+            f"{what}, {'with' if anchored else 'without'} the anchor", "points", worst, 1, more
+        )
+    return figures
+
+
+def _promote_nightly(
+    rng: np.random.Generator, rows: int, *, anchored: bool, margin: float = 0.005
+) -> float:
+    """Return by how many points the champion is truly worse after 30 nights."""
+    easy = rng.random(rows) < 0.9
+
+    def train(loss: float) -> np.ndarray:
+        """Return on which rows a model is right; two of them disagree on 5 %."""
+        right: np.ndarray = np.where(
+            easy, rng.random(rows) >= 0.0139 + loss / 0.9, rng.random(rows) < 0.125
+        )
+        return right
+
+    champion = anchor = (0.0, train(0.0))
+    for _ in range(30):
+        challenger = (champion[0] + 0.002, train(champion[0] + 0.002))
+        duel = McNemar.count(champion[1], challenger[1])
+        loss = (duel.only_first - duel.only_second) / rows
+        behind = float(anchor[1].mean() - challenger[1].mean())
+        if loss > margin or (loss > 0 and duel.test().p_less < 0.05):
+            continue
+        if anchored and behind > margin:
+            continue
+        champion = challenger
+        if behind <= 0:
+            anchor = challenger
+    return 100 * champion[0]
+
+
+BENCHMARKS: dict[str, Callable[[Plan], dict[str, Figure]]] = {
+    "tests": bench_tests,
+    "intervals": bench_intervals,
+    "thresholds": bench_thresholds,
+    "anchor": bench_anchor,
+}

@@ -1,0 +1,101 @@
+"""Lease on a registered model: mutual exclusion among processes that share nothing but a store."""
+
+import contextlib
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sentiment.errors import PromotionBusyError
+from sentiment.owners import SILENCE, is_alive, name_owner
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_PREFIX = "promotion.lease."
+_CHOOSING = 0
+_POLL = 0.2
+# A lease is held for a second or two; one of a dead process on another machine ends after SILENCE.
+_PATIENCE = 3 * SILENCE
+
+
+class Lease:
+    """One attempt to be the only process that changes a registered model.
+
+    MLflow has no operation that compares and sets. So each process writes a tag of its own, takes
+    a number above all that it sees, and waits until nobody has a smaller one: Lamport's bakery
+    algorithm (1974), which needs no more than that a tag that was written is read by everybody.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Of a store that is ready.
+    name : str
+        A registered model that is there.
+    """
+
+    def __init__(self, client: "MlflowClient", name: str) -> None:
+        self._client, self._name = client, name
+        self._key = f"{_PREFIX}{uuid.uuid4().hex[:12]}"
+
+    def acquire(self) -> None:
+        """Wait until no living process is ahead.
+
+        Raises
+        ------
+        PromotionBusyError
+            Another process has held the lease for minutes.
+        """
+        self._write(_CHOOSING)
+        number = 1 + max((n for n, _, _ in self._read_others().values()), default=0)
+        self._write(number)
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            ahead = [
+                owner
+                for key, (other, _, owner) in self._read_others().items()
+                if other == _CHOOSING or (other, key) < (number, self._key)
+            ]
+            if not ahead:
+                return
+            if time.monotonic() > deadline:
+                raise PromotionBusyError(self._name, ahead[0])
+            time.sleep(_POLL)
+
+    def release(self) -> None:
+        """Give the lease back; if the store does not answer, it expires."""
+        self._delete(self._key)
+
+    def _write(self, number: int) -> None:
+        value = json.dumps([number, time.time(), name_owner()])
+        self._client.set_registered_model_tag(self._name, self._key, value)
+
+    def _read_others(self) -> dict[str, tuple[int, float, str]]:
+        """Return number, time and owner of every other living process; remove those of the dead."""
+        found = {}
+        for key, value in self._client.get_registered_model(self._name).tags.items():
+            if key.startswith(_PREFIX) and key != self._key:
+                number, since, owner = json.loads(value)
+                if is_alive(owner, since):
+                    found[key] = (number, since, owner)
+                else:
+                    self._delete(key)
+        return found
+
+    def _delete(self, key: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        with contextlib.suppress(MlflowException):
+            self._client.delete_registered_model_tag(self._name, key)
+
+
+@contextlib.contextmanager
+def hold_lease(client: "MlflowClient", name: str) -> Iterator[None]:
+    """Let one process at a time change the registered model `name` in the ``with`` block."""
+    lease = Lease(client, name)
+    try:
+        lease.acquire()
+        yield
+    finally:
+        lease.release()

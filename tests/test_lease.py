@@ -1,0 +1,111 @@
+"""The lease on a registered model, on a store of tags in memory and of threads."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sentiment.errors import PromotionBusyError
+from sentiment.owners import SILENCE, name_owner
+from sentiment.tracking import lease
+from sentiment.tracking.lease import hold_lease
+
+
+class Tags:
+    """The tags of one registered model; each call is atomic, and may be slow."""
+
+    def __init__(self) -> None:
+        self.tags: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def set_registered_model_tag(self, name: str, key: str, value: str) -> None:
+        with self._lock:
+            self.tags[key] = value
+
+    def delete_registered_model_tag(self, name: str, key: str) -> None:
+        with self._lock:
+            self.tags.pop(key, None)
+
+    def get_registered_model(self, name: str) -> Any:
+        with self._lock:
+            copy = dict(self.tags)
+        time.sleep(0)  # another thread may go first
+        return SimpleNamespace(tags=copy)
+
+
+@pytest.fixture
+def client() -> Any:
+    return Tags()
+
+
+@pytest.fixture(autouse=True)
+def short_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "_POLL", 0.001)
+
+
+def test_one_at_a_time_holds_it(client: Any) -> None:
+    inside, seen, rounds = 0, [], 15
+
+    def work() -> None:
+        nonlocal inside
+        for _ in range(rounds):
+            with hold_lease(client, "m"):
+                inside += 1
+                seen.append(inside)
+                time.sleep(0)  # an invitation to come in
+                seen.append(inside)
+                inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [1] * (2 * 6 * rounds)
+    assert client.tags == {}
+
+
+def test_it_is_given_back_when_the_work_fails(client: Any) -> None:
+    with pytest.raises(KeyboardInterrupt), hold_lease(client, "m"):
+        raise KeyboardInterrupt
+    assert client.tags == {}
+
+
+def make_dead_owner() -> str:
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    process.wait()
+    return f"{socket.gethostname()}:{process.pid}:1"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_the_lease_of_a_dead_process_is_removed(
+    client: Any, number: int, *, elsewhere: bool
+) -> None:
+    owner = "elsewhere:1:1" if elsewhere else make_dead_owner()
+    since = time.time() - (2 * SILENCE if elsewhere else 0)
+    client.tags = {
+        "promotion.lease.dead": json.dumps([number, since, owner]),
+        "promotion.last": "3",
+    }
+    with hold_lease(client, "m"):
+        assert "promotion.lease.dead" not in client.tags
+    assert client.tags == {"promotion.last": "3"}
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_process_that_holds_it_for_minutes_is_named(
+    client: Any, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "_PATIENCE", 0.01)
+    client.tags["promotion.lease.alive"] = json.dumps([number, time.time(), name_owner()])
+    busy = pytest.raises(PromotionBusyError, match="is changing the registered model 'm'")
+    with busy, hold_lease(client, "m"):
+        pytest.fail("it was held by another process")
+    assert list(client.tags) == ["promotion.lease.alive"]
