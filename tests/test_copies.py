@@ -2,7 +2,7 @@ from unicodedata import normalize
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentiment.data.copies import add_keys, find_conflicts, fold_text
@@ -63,6 +63,7 @@ def test_other_texts(one: str, other: str) -> None:
     assert add_keys(pd.DataFrame({"text": [one, other, one]}))["key"].tolist() == [0, 1, 0]
 
 
+@settings(deadline=None)
 @given(TEXTS.map("".join))
 def test_the_form_in_unicode_makes_no_difference(text: str) -> None:
     folded = fold_text(text)
@@ -72,6 +73,7 @@ def test_the_form_in_unicode_makes_no_difference(text: str) -> None:
         assert folded == fold_text(text.casefold()) == fold_text(folded)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=4), max_size=30))
 def test_rows_share_a_key_where_their_texts_are_the_same(texts: list[str]) -> None:
     found = add_keys(pd.DataFrame({"text": texts}, dtype="object"))

@@ -1,7 +1,9 @@
 import gzip
 import json
+import os
 import sqlite3
 from pathlib import Path
+from threading import Thread
 
 import pandas as pd
 import pytest
@@ -18,7 +20,9 @@ from sentiment.errors import (
     InputNotFoundError,
     MissingColumnError,
     SentimentError,
+    UnreadableFileError,
 )
+from sentiment.files.opening import list_inputs
 
 
 @pytest.mark.parametrize(("source", "per_class"), [("imdb", 12_500), ("rotten_tomatoes", 4_265)])
@@ -51,7 +55,9 @@ CELLS = st.text(
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
 @given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=12))
 def test_what_pandas_wrote_is_read(
     tmp_path: Path, ending: str, rows: list[tuple[str, str]]
@@ -154,6 +160,41 @@ def test_whatever_predict_reads_can_be_trained_on(tmp_path: Path) -> None:
     assert read(address, query="SELECT text, label FROM reviews") == expected
     with pytest.raises(EmptyDataError, match="x.db' holds no data: it has no rows"):
         read(address, query="SELECT text, label FROM reviews WHERE label = '7'")
+
+
+def test_json_lines_may_be_called_json(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"text": ["a", "b"], "label": ["x", "y"]})
+    path = tmp_path / "x.json"
+    frame.to_json(path, orient="records", lines=True)
+    assert TableFile(name="x", path=str(path)).read().to_dict(orient="list") == frame.to_dict(
+        "list"
+    )
+    assert list_inputs(str(tmp_path / "*.json"))[0] == [path]
+    (tmp_path / "y.csv").write_text("text,label\na,x\n")
+    assert list_inputs(str(tmp_path))[0] == [tmp_path / "y.csv"], "reports are called so, too"
+    for indent in (None, 2):
+        frame.to_json(path, orient="records", indent=indent)
+        with pytest.raises(UnreadableFileError, match="it is an array; expected an object"):
+            TableFile(name="x", path=str(path)).read()
+
+
+@pytest.mark.parametrize("name", ["x", "x.csv", "x.whatever"])
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "jsonl"])
+def test_a_named_pipe_is_read(tmp_path: Path, name: str, kind: str) -> None:
+    """The shell makes one for ``data.path=<(zcat x.csv.gz)``, without an ending."""
+    frame = pd.DataFrame({"text": [f"text {n}" for n in range(5000)], "label": ["x", "y"] * 2500})
+    if kind == "jsonl":
+        data = frame.to_json(orient="records", lines=True).encode()
+    else:
+        data = frame.to_csv(index=False).encode()
+        data = gzip.compress(data) if kind == "csv.gz" else data
+    path = tmp_path / name
+    os.mkfifo(path)
+    writer = Thread(target=path.write_bytes, args=[data])
+    writer.start()
+    read = TableFile(name="x", path=str(path)).read()
+    writer.join()
+    assert read.to_dict(orient="list") == frame.to_dict(orient="list")
 
 
 def test_settings_are_named_as_training_has_them(tmp_path: Path) -> None:

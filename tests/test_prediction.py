@@ -273,7 +273,7 @@ def test_a_file_that_ends_too_early_leaves_nothing(
             ["output=x.xls"],
             ConfigError,
             "output is 'x.xls', whose ending '.xls' names no known format; expected one of .csv, "
-            ".tsv, .txt, .parquet, .pq, .jsonl, .ndjson, maybe with .gz or .zst behind it.",
+            ".tsv, .txt, .parquet, .pq, .jsonl, .ndjson, .json, maybe with .gz or .zst behind it.",
         ),
     ],
 )

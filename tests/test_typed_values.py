@@ -203,7 +203,7 @@ def test_a_value_in_another_ones_place_is_refused() -> None:
 
 
 @given(st.text("ab'\"\\ ,=>{}[]()!:$@%\n*é;|&#", min_size=1, max_size=12))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_free_text_is_what_was_typed(value: str) -> None:
     [quoted] = quote_free_text([f"text={value}"])
     read = OverridesParser.create().parse_override(quoted)

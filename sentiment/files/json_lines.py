@@ -49,12 +49,15 @@ class JsonLinesFile:
 
     def __init__(self, source: ByteSource) -> None:
         self.source, self.origin = source, source.origin
-        parsed = [_parse(line) for line in self._read_sample()]
+        sample = self._read_sample()
+        parsed = [_parse(line) for line in sample]
         if not parsed:
             raise EmptyDataError(f"'{self.origin.name}'", "the file is empty")
         records = [record for record in parsed if isinstance(record, dict)]
         if not records:
             reason = f"line 1 is not a JSON object: {parsed[0]}"
+            if sample[0].lstrip().startswith(b"["):
+                reason = "it is an array; expected an object on each line, as jq -c '.[]' writes"
             raise UnreadableFileError(source.path, "JSON lines", reason)
         self.columns = list(dict.fromkeys(str(key) for record in records for key in record))
 

@@ -22,7 +22,7 @@ from sentiment.files.outputs import (
     TableParquet,
 )
 from sentiment.files.parquet import ParquetFile
-from sentiment.files.pipes import PIPE, open_stdin
+from sentiment.files.pipes import PIPE, open_fifo, open_stdin
 from sentiment.files.streams import ByteSource
 
 FORMATS = {
@@ -34,6 +34,8 @@ FORMATS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
+# Also the ending of reports and settings, so only a file that is named is taken for JSON lines.
+_JSON = {".json": "jsonl"}
 ENDINGS = {"csv": ".csv", "parquet": ".parquet", "jsonl": ".jsonl"}
 _NAMES = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines"}
 
@@ -48,12 +50,13 @@ def find_format(path: Path, setting: str) -> str:
     """
     ending = strip_compression(path).suffix
     try:
-        return FORMATS[ending.lower()]
+        return (FORMATS | _JSON)[ending.lower()]
     except KeyError:
+        known = ", ".join(FORMATS | _JSON)
         raise ConfigError(
             [
                 f"{setting} is '{path}', whose ending {ending!r} names no known format; expected "
-                f"one of {', '.join(FORMATS)}, maybe with {' or '.join(COMPRESSIONS)} behind it."
+                f"one of {known}, maybe with {' or '.join(COMPRESSIONS)} behind it."
             ]
         ) from None
 
@@ -134,8 +137,9 @@ def open_input(
         )
     if str(named) == PIPE:
         source, kind = open_stdin(encoding)
+    elif (path := Path(named).expanduser()).is_fifo():
+        source, kind = open_fifo(path, encoding)
     else:
-        path = Path(named).expanduser()
         kind = find_format(path, setting)
         if not path.is_file():
             raise InputNotFoundError(path, setting, f"a {_NAMES[kind]} file")

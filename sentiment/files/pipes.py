@@ -26,16 +26,21 @@ class PipeSource(ByteSource):
         The end of the pipe.
     encoding : str, optional
         As for a file.
+    path : Path, optional
+        The named pipe, which is closed at its end; default: standard input, which is not.
     """
 
-    def __init__(self, stream: IO[bytes], encoding: str | None = None) -> None:
-        self._replay = _Replay(stream)
+    def __init__(
+        self, stream: IO[bytes], encoding: str | None = None, path: Path | None = None
+    ) -> None:
+        self._replay = _Replay(stream, close=path is not None)
         self._start = self._replay.peek(4)
-        super().__init__(Path("standard input"), encoding)
+        super().__init__(path or Path("standard input"), encoding)
 
     def _find_origin(self) -> Origin:
         # What comes through it another time is something else.
-        return Origin("standard input", {"input": PIPE, "begun": time.time()}, Path(PIPE), "")
+        identity = {"input": str(self.path), "begun": time.time()}
+        return Origin(str(self.path), identity, Path(PIPE), "")
 
     def read(self, offset: int = 0, size: int = BLOCK) -> Iterator[bytes]:
         """Yield the text from the byte `offset` on, once; see the parent."""
@@ -54,8 +59,8 @@ class PipeSource(ByteSource):
 class _Replay:
     """A stream whose beginning is kept, so that it can be read again."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream, self._head, self._at = stream, b"", 0
+    def __init__(self, stream: IO[bytes], *, close: bool) -> None:
+        self._stream, self._close, self._head, self._at = stream, close, b"", 0
         self.keeping, self.closed = True, False
 
     def rewind(self) -> None:
@@ -74,7 +79,9 @@ class _Replay:
             return kept
         if not self.keeping:
             self._head = b""
-        fresh = self._stream.read(size - len(kept))
+        fresh = b"" if self._stream.closed else self._stream.read(size - len(kept))
+        if self._close and not fresh:
+            self._stream.close()
         self._at += len(fresh)
         if self.keeping:
             self._head += fresh
@@ -170,6 +177,14 @@ def open_stdin(encoding: str | None) -> tuple[ByteSource, str]:
             [f"input is {PIPE!r}, standard input, but nothing is piped into it; "
              "cat reviews.csv | python scripts/predict.py input=-"]
         )  # fmt: skip
-    source = PipeSource(sys.stdin.buffer, encoding)
+    return _find_format(PipeSource(sys.stdin.buffer, encoding))
+
+
+def open_fifo(path: Path, encoding: str | None) -> tuple[ByteSource, str]:
+    """Return what comes through the named pipe `path`, such as ``<(zcat x.gz)``, and its format."""
+    return _find_format(PipeSource(path.open("rb"), encoding, path))
+
+
+def _find_format(source: ByteSource) -> tuple[ByteSource, str]:
     start = next(source.peek(), b"").lstrip()
     return source, "jsonl" if start.startswith(b"{") else "csv"
