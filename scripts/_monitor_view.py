@@ -60,8 +60,8 @@ def _count_rows(result: "MonitoringResult") -> str:
 
 
 def _tabulate_checks(comparison: "Comparison") -> "Table":
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     from sentiment.monitoring.views import format_number, format_p_value
 
@@ -72,13 +72,13 @@ def _tabulate_checks(comparison: "Comparison") -> "Table":
     table.add_column("", no_wrap=True)
     for check in comparison.checks:
         table.add_row(
-            escape(f"{check.name} ({check.detail})" if check.detail else check.name),
+            f"{check.name} ({check.detail})" if check.detail else check.name,
             format_number(check.reference),
             format_number(check.current),
             f"{check.effect:.3f}",
             f"{check.threshold:.3g}",
             format_p_value(check.p_value),
-            "[bold red]drift[/]" if check.drifted else "",
+            Text("drift" if check.drifted else "", style="bold red"),
         )
     return table
 
