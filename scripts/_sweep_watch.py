@@ -56,10 +56,9 @@ class SweepWatch:
             told = f"{self._objective.name} {result.metrics[self._objective.metric]:.4f}"
         words = [word for word in _hide(result.overrides) if word not in self._shared]
         if ranking.winner == result.number:
-            changed, self._best = words, set(words)
-        else:
-            # What sets it apart from the best comes first.
-            changed = sorted(words, key=self._best.__contains__)
+            self._best = set(words)
+        # What sets it apart from the best comes first, and what is short, so that more is shown.
+        changed = sorted(words, key=lambda word: (word in self._best, len(_shorten(word))))
         seconds = f"  {result.seconds:.1f} s  "
         width = self._console.width
         line = f"#{result.number:<3} {_cut(told, width - len(seconds) - 5)}{seconds}"
@@ -110,7 +109,7 @@ def tabulate_ranking(
     table = Table("job", objective, "settings", header_style="bold")
     for place, own in zip(shown, words, strict=True):
         jobs = ", ".join(f"#{number}" for number in place.numbers)
-        differing = [word for word in own if word not in common]
+        differing = sorted({*own} - common, key=lambda word: len(_shorten(word)))
         if len(place.numbers) > 1:
             differing = [word for word in differing if not word.startswith("seed=")]
         table.add_row(jobs, str(place), Text(fit_settings(differing, None)))

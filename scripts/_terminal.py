@@ -199,7 +199,7 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
 
 def describe_time(seconds: float) -> str:
     """Return the seconds of the work and those of the whole command, start-up included."""
-    return f"{seconds:.1f} s ({_count_seconds():.1f} s with start-up)"
+    return f"{seconds:.1f} s (whole command {_count_seconds():.1f} s)"
 
 
 def _count_seconds() -> float:

@@ -46,7 +46,7 @@ _PRELOADED = (
     "sklearn.naive_bayes",
     "sklearn.svm",
 )
-_TIMEOUT = 120
+_TIMEOUT = 300
 
 
 class Started:

@@ -34,7 +34,7 @@ ENDLESS = "search.n_trials=1000"
 STUDY = Path("outputs/search/naive_bayes")
 DRAWN = "model.alpha"
 WORKERS = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-WAIT = 60
+WAIT = 120
 JOB_LINE = re.compile(r"#(\d+) +(?:(\w+) (\d\.\d{4})|failed: (.*?))  \d+\.\d s")
 
 

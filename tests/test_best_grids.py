@@ -86,7 +86,7 @@ def test_lines_fit_the_terminal_and_the_best_are_a_table(starter: Starter, tmp_p
     top = [(int(row[1]), row[2]) for row in shown if row]
     assert top == [(p.numbers[0], f"{p.score:.4f}") for p in ranking.places[:5]]
     assert f"best #{ranking.winner}: {ranking.places[0].score:.4f} (" in done.stdout
-    assert re.search(r"^time     \d+\.\d s \(\d+\.\d s with start-up\), ", done.stdout, re.M)
+    assert re.search(r"^time     \d+\.\d s \(whole command \d+\.\d s\), ", done.stdout, re.M)
 
     listed = starter.run(tmp_path, "best")
     assert listed.returncode == 0, listed.stderr

@@ -75,7 +75,7 @@ def test_any_damage_to_a_header(tmp_path: Path) -> None:
     "manifest",
     ["", "{", "[]", "[1]", "{}", '{"tokens": 1}', '"tokens"', b"\xff\xfe", '["../../secret"]',
      '{"../../secret": "DIGEST"}', '{"/etc/secret": "DIGEST"}', '{"tokens/../secret": "DIGEST"}',
-     "null", "7"],
+     "null", "7", "[" * 100_000],
 )  # fmt: skip
 @pytest.mark.parametrize("of", ["*/*/manifest.json", "*/*/*/manifest.json"])
 def test_manifests_of_all_kinds(

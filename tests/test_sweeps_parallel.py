@@ -28,7 +28,7 @@ from sweeping import (
     wait_for_jobs,
 )
 
-TRIALS = 16
+TRIALS = 30
 
 
 def test_workers_start_together_on_a_fresh_store(starter: Starter, tmp_path: Path) -> None:
@@ -132,6 +132,12 @@ def test_jobs_are_put_into_a_queue(starter: Starter, tmp_path: Path) -> None:
 def test_two_processes_share_a_study(starter: Starter, tmp_path: Path, address: str) -> None:
     command = ["-m", *SEARCH, f"search.n_trials={TRIALS}", f"search.storage={address}"]
     started = [starter.start(tmp_path, "train", *command) for _ in range(2)]
+    wait_for_jobs(started[0], tmp_path, str(STUDY), 1)
+    # Each works while the other is suspended, so both do a part, however late one of them starts.
+    for one in started:
+        one.send(signal.SIGSTOP)
+        wait_for_jobs(one, tmp_path, str(STUDY), len(read_jobs(tmp_path / STUDY)) + 2)
+        one.send(signal.SIGCONT)
     done = [one.wait() for one in started]
     for one in done:
         assert one.returncode == 0, one.stderr

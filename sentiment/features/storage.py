@@ -57,6 +57,7 @@ _DAMAGE = (
     EOFError,
     KeyError,
     OSError,
+    RecursionError,
     SyntaxError,
     TokenError,
     TypeError,
@@ -248,7 +249,7 @@ def _read_manifest(entry: Path) -> dict[str, str]:
     """Return the digests of the arrays of an entry by name; nothing if that cannot be read."""
     try:
         manifest = json.loads((entry / _MANIFEST).read_text())
-    except (OSError, ValueError):
+    except (OSError, RecursionError, ValueError):
         return {}
     names = list(manifest) if isinstance(manifest, dict) else []
     return {name: manifest[name] for name in names if name.replace("-", "").isalnum()}
