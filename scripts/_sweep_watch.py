@@ -57,12 +57,13 @@ class SweepWatch:
         words = [word for word in _hide(result.overrides) if word not in self._shared]
         if ranking.winner == result.number:
             self._best = set(words)
-        # What sets it apart from the best comes first, and what is short, so that more is shown.
-        changed = sorted(words, key=lambda word: (word in self._best, len(_shorten(word))))
         seconds = f"  {result.seconds:.1f} s  "
         width = self._console.width
         line = f"#{result.number:<3} {_cut(told, width - len(seconds) - 5)}{seconds}"
-        self._print(line + fit_settings(changed, width - len(line)))
+        if len(line) + len(fit_settings(words, None)) > width:
+            # What sets it apart from the best comes first, and what is short: so more is shown.
+            words.sort(key=lambda word: (word in self._best, len(_shorten(word))))
+        self._print(line + fit_settings(words, width - len(line)))
         shown = f"best #{ranking.winner} {ranking.places[0]}," if ranking.places else ""
         self._progress.update(self._task, advance=1, description=shown)
 
@@ -109,7 +110,7 @@ def tabulate_ranking(
     table = Table("job", objective, "settings", header_style="bold")
     for place, own in zip(shown, words, strict=True):
         jobs = ", ".join(f"#{number}" for number in place.numbers)
-        differing = sorted({*own} - common, key=lambda word: len(_shorten(word)))
+        differing = [word for word in own if word not in common]
         if len(place.numbers) > 1:
             differing = [word for word in differing if not word.startswith("seed=")]
         table.add_row(jobs, str(place), Text(fit_settings(differing, None)))
