@@ -29,6 +29,8 @@ def show_prediction(result: "PredictionResult") -> None:
     console.print(f"texts    column {column.name!r}: {column.why}")
     for line in _describe_rule(result.rule):
         console.print(line)
+    for number, line in enumerate(result.assumed):
+        console.print(f"{'' if number else 'assumed':<8} {line}", markup=False)
     tally = result.tally
     rest = f" + {tally.rejected:,} rejected" if tally.rejected else ""
     console.print(f"rows     {tally.read:,} read = {tally.written:,} written{rest}")
@@ -36,6 +38,8 @@ def show_prediction(result: "PredictionResult") -> None:
     console.print(f"labels   {counts or 'none'}")
     for reason, count in sorted(tally.reasons.items(), key=lambda one: -one[1]):
         console.print(f"         {count:,} rejected: {reason}")
+    if tally.repaired:
+        console.print(f"         {tally.repaired:,} with a stray quote that was read as text")
     if tally.blank_lines:
         console.print(f"         {tally.blank_lines:,} blank lines passed over")
     rate = (tally.read - result.resumed) / max(result.seconds, 1e-9)

@@ -10,7 +10,8 @@ from sentiment.explanation.rows import RowExplainer
 from sentiment.features.deciding import LinearDecider
 from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
 from sentiment.files import kernels
-from sentiment.files.delimited import Split
+from sentiment.files.dialects import Dialect
+from sentiment.files.records import Split
 from sentiment.pipeline import make_pipeline
 
 # So many words that tables have to grow.
@@ -37,7 +38,7 @@ def compile_kernels() -> None:
 
 
 def _compile_tables() -> None:
-    split = Split(b'text\n"a ""good"" film"\n', ord(","), 1, final=True, wanted=[0])
+    split = Split(b'text\n"a ""good"" film"\n', Dialect(), 1, final=True, wanted=[0])
     split.gather(0)
     out, ends = np.empty(len(split.data), np.uint8), np.zeros(split.count + 1, np.int64)
     kernels.join_rows(split.data, split.bounds, np.empty(0, np.uint8), ends, out)

@@ -119,7 +119,7 @@ def test_labels_are_missing_where_there_is_only_white_space(tmp_path: Path) -> N
 def test_rows_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(
-        b'label,text\n0,good\n1,too,many\n1,"a "stray" quote"\n0,caf\xe9\n\n1,bad\n0,"no end\n'
+        b'label,text\n0,good\n1,too,many\n1,"a stray" quote, and\n0,caf\xe9\n\n1,bad\n0,"no end'
     )
     frame = add_keys(TableFile(name="x", path=str(path)).read())
     assert frame["text"].dropna().tolist() == ["good", "bad"]
@@ -203,7 +203,7 @@ def test_settings_are_named_as_training_has_them(tmp_path: Path) -> None:
     for wrong, message in (
         ({}, r"name its encoding, such as data\.encoding=latin-1"),
         ({"encoding": "klingon"}, r"data\.encoding is 'klingon', which is not known"),
-        ({"sep": "ab"}, r"data\.sep is 'ab'; expected one character such as data\.sep=';'"),
+        ({"sep": 'a"'}, r"data\.sep is 'a\"'; expected 1 to 8 characters"),
         ({"table": "x"}, r"data\.table and data\.query are for databases, and data\.path is '/"),
     ):
         with pytest.raises(SentimentError, match=message):

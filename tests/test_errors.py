@@ -5,6 +5,7 @@ import pytest
 
 from sentiment import errors
 from sentiment.errors import (
+    AllRowsRejectedError,
     AmbiguousColumnError,
     BadRowsError,
     ChangedInputError,
@@ -69,6 +70,13 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         KeyError,
         "'x.csv' has no column 'txt'; its columns are 'id' and 'text'. Did you mean 'text'? Name "
         "the column with data.text_column=<name>.",
+    ),
+    (
+        AllRowsRejectedError("x.csv", {"no text": 2, "wrong number of fields": 9}, "row 1: 'a'"),
+        ValueError,
+        "all 11 rows of 'x.csv' are rejected, 9 of them for this reason: wrong number of fields. "
+        "The first is row 1: 'a'. Nothing was written. Check how fields are separated and quoted, "
+        "and set sep or quote.",
     ),
     (
         MissingColumnError(Path("x.csv"), None, ["id"], "text_column"),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sentiment.files import delimited, lines
 from sentiment.files.batches import Batch, Limits, Position
+from sentiment.files.dialects import ReadOptions
 from sentiment.files.opening import open_input
 from sentiment.files.streams import ByteSource
 
@@ -44,7 +45,7 @@ def read_rows(
         return read(self, offset, size)
 
     with patch.object(ByteSource, "read", read_some):
-        source = open_input(path, encoding, None if path.name.startswith("x.json") else ",")
+        source = open_input(path, ReadOptions(encoding=encoding, sep=","))
         return list(source.read("text", Limits(max_chars=30), start or Position()))
 
 

@@ -50,19 +50,24 @@ Damage = tuple[str, bytes, list[str], tuple[int, int] | str]
 FILES: dict[str, Damage] = {
     # CSV: quotes
     "open quote at the end": (".csv", GOOD + b'3,"open', [], (3, 2)),
-    "open quote in the middle": (".csv", GOOD + b'3,"open\n4,fine\n5,"x"\n', [], (5, 4)),
-    "open quote in each row": (".csv", b'id,text\n1,"a\n2,"b\n3,"c\n', [], (3, 0)),
-    "stray quote": (".csv", GOOD + b'3,"say "hi" now"\n', [], (3, 2)),
+    "open quote in the middle": (".csv", GOOD + b'3,"open\n4,fine\n5,"x"\n', [], (5, 5)),
+    "open quote and a comma": (".csv", GOOD + b'3,"open, and\n4,fine\n', [], (4, 3)),
+    "open quote in each row": (".csv", b'id,text\n1,"a\n2,"b\n3,"c\n', [], (3, 3)),
+    "stray quote": (".csv", GOOD + b'3,"say "hi" now"\n', [], (3, 3)),
+    "stray quotes in lines of a text": (".csv", GOOD + b'3,"say "hi"\nand go"\n', [], (4, 2)),
     "quote in a plain field": (".csv", GOOD + b'3,a 5" disk\n', [], (3, 3)),
-    "text behind a quote": (".csv", GOOD + b'3,"a"b\n', [], (3, 2)),
+    "text behind a quote": (".csv", GOOD + b'3,"a"b\n', [], (3, 3)),
     "space before a quote": (".csv", GOOD + b'3, "a"\n', [], (3, 3)),
     "only quotes": (".csv", GOOD + b'"""""",""""\n', [], (3, 3)),
     "quoted newlines": (".csv", GOOD + b'3,"a\n\n\r\nb"\n', [], (3, 3)),
-    "half a doubled quote": (".csv", GOOD + b'3,"a""\n', [], (3, 2)),
+    "half a doubled quote": (".csv", GOOD + b'3,"a""\n', [], (3, 3)),
+    "a separator missing before a quote": (".csv", b'n,a,text\n1,2"x, y"\n2,b,c\n', [], (2, 1)),
     # CSV: fields
     "a field too many": (".csv", GOOD + b"3,a,b\n", [], (3, 2)),
     "a field too few": (".csv", GOOD + b"3\n", [], (3, 2)),
-    "all rows too long": (".csv", b"id,text\n1,a,b\n2,c,d\n", ["sep=','"], (2, 0)),
+    "all rows too long": (
+        ".csv", b"id,text\n1,a,b\n2,c,d\n", ["sep=','"], "all 2 rows of .* set sep or quote",
+    ),
     "separator at the end": (".csv", GOOD + b"3,a,\n", [], (3, 2)),
     "blank lines": (".csv", GOOD + b"\n\n3,a\n\n", [], (3, 3)),
     "blank lines first": (".csv", b"\n\r\n" + GOOD, [], (2, 2)),
@@ -79,7 +84,8 @@ FILES: dict[str, Damage] = {
     "no header": (".csv", b"1,good film\n2,bad film\n", [], "no column that is known"),
     "only a header": (".csv", b"id,text\n", [], "it has no rows"),
     "a header and blank lines": (".csv", b"id,text\n\n\n", [], "it has no rows"),
-    "an open header": (".csv", b'id,"text\n1,a\n', [], "its first line has"),
+    "an open header": (".csv", b'id,"text\n1,a\n', [], (1, 1)),
+    "an open header, nothing below": (".csv", b'id,"text\n', [], "its first line has"),
     "empty": (".csv", b"", [], "the file is empty"),
     "only newlines": (".csv", b"\n\n\n", [], "the file is empty"),
     "only a mark": (".csv", b"\xef\xbb\xbf", [], "the file is empty"),
@@ -107,7 +113,13 @@ FILES: dict[str, Damage] = {
     "a picture": (".csv", b"\x89PNG\r\n\x1a\n\x00\xff\xfe,\n1,2,3\n", [], "cannot be read as CSV"),
     "control characters": (".csv", GOOD + b"3,\x01\x02\x1b[31m\n", [], (3, 3)),
     "a wrong separator": (".csv", GOOD, ["sep=';'"], "no column that is known"),
-    "a separator of two": (".csv", GOOD, ["sep=';;'"], "expected one character"),
+    "a separator of two": (".csv", GOOD.replace(b",", b";;"), ["sep=';;'"], (2, 2)),
+    "a separator with a quote": (".csv", GOOD, ["sep='\"'"], "expected 1 to 8 characters"),
+    "a separator line": (".csv", b"sep=;\r\n" + GOOD.replace(b",", b";"), [], (2, 2)),
+    "a separator line alone": (".csv", b"sep=;\r\n", [], "holds no data"),
+    "lines above the names": (".csv", b"A report\n\n" + GOOD, [], (3, 2)),
+    "names again": (".csv", GOOD + b"id,text\n3,c\n", [], (4, 3)),
+    "another table": (".csv", GOOD + b"\na,b,c\n1,2,3\n", [], (4, 2)),
     # CSV: sizes
     "a long text": (".csv", GOOD + b"3," + b"x" * 200 + b"\n", ["deploy.max_chars=100"], (3, 2)),
     "long in bytes only": (
@@ -169,7 +181,7 @@ FILES: dict[str, Damage] = {
         ".parquet", TABLE[:4] + bytes(60) + TABLE[64:], [], "cannot be read as Parquet",
     ),
     "parquet without rows": (".parquet", parquet(text=pa.array([], pa.string())), [], "no rows"),
-    "parquet of lists": (".parquet", parquet(text=[["a"], None]), [], (2, 0)),
+    "parquet of lists": (".parquet", parquet(text=[["a"], None]), [], "all 2 rows .*text_column"),
     "parquet of bytes": (".parquet", parquet(text=[b"good", b"\xff"]), [], (2, 1)),
     "parquet, one group of three damaged": (".parquet", damage_group(2), [], (9, 6)),
     "parquet, its first group damaged, as CSV": (
@@ -266,4 +278,4 @@ def count_rows(path: Path) -> int:
     if path.suffix == ".jsonl":
         return sum("prediction" in json.loads(line) for line in path.read_text().splitlines())
     with path.open(newline="", encoding="utf-8") as lines:
-        return sum(len(row) > 1 for row in csv.reader(lines)) - 1
+        return sum(map(bool, csv.reader(lines))) - 1

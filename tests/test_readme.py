@@ -61,6 +61,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Path:
         labelled = [(f"film {n} is {label}", label) for n in range(30) for label in ("good", "bad")]
         database.executemany("INSERT INTO reviews (text, label) VALUES (?, ?)", labelled)
         database.commit()
+    (folder / "export.txt").write_text('id\tbody\n1\t"fine"\n2\tbad\n')
+    (folder / "quoted.csv").write_text("Export\nof May\nid, text\n1, 'fine, really'\n")
+    (folder / "unnamed.csv").write_text("1,fine\n2,bad\n")
     (folder / "export.csv.gz").write_bytes(gzip.compress(table.encode("latin-1")))
     done = starter.run(folder, "train", "experiment=quick_look", "data.limit=300")
     assert done.returncode == 0, done.stderr

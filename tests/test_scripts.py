@@ -192,8 +192,8 @@ MISTAKES = [
      "configuration:\n  - sample is 0; expected a whole number above 0.\n  - thresholds.alpha is "
      "2.0; expected less than 1."),
     ("predict", ["input=one_class.csv", "+typo=1"], "there is no setting 'typo'. Known: deploy, "
-     "tracking, input, output, text_column, encoding, sep, table, query, together, explain, "
-     "overwrite, outputs."),
+     "tracking, input, output, text_column, encoding, sep, quote, escape, header, table, query, "
+     "together, explain, overwrite, outputs."),
     ("compare", [], "0 runs to compare; expected two or more: runs=[best,<id>], or "
      "a=models:/sentiment@champion b=<id>."),
     ("compare", ["a=best", "b=models:/sentiment@champion"], "run 'best' was not found in the "

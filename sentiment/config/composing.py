@@ -56,6 +56,9 @@ class PredictConfig:
     text_column: str | None = None
     encoding: str | None = None
     sep: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    header: Any = None
     table: str | None = None
     query: str | None = None
     together: bool = False
@@ -118,6 +121,9 @@ class MonitorConfig:
     text_column: str | None = None
     encoding: str | None = None
     sep: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    header: Any = None
     sample: int = 200_000
     windows: int = 10
     thresholds: ThresholdsConfig = field(default_factory=ThresholdsConfig)

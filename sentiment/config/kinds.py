@@ -33,6 +33,8 @@ class DataTexts:
     label_column: str
     encoding: str | None
     sep: str | None
+    quote: str | None
+    escape: str | None
     table: str | None
     query: str | None
 

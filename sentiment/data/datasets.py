@@ -5,6 +5,7 @@ values allowed) and, where it brings a split of its own, ``half`` ("train" or "t
 cannot be read are there without either, and ``fault`` says why not; elsewhere it is missing.
 """
 
+import logging
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from sentiment.errors import ConfigError, EmptyDataError, InputNotFoundError, MissingColumnError
 from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject
 from sentiment.files.columns import strip_labels
+from sentiment.files.dialects import ReadOptions
 from sentiment.files.inputs import Input
 from sentiment.files.opening import open_all, open_input
 
@@ -26,6 +28,9 @@ from sentiment.files.opening import open_all, open_input
 _SHOWN = 40
 # A text may be of any length, and a row may have any fields.
 _LIMITS = Limits(max_chars=sys.maxsize, added=())
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,10 +127,8 @@ class TableFile(Dataset):
         the address of a database.
     text_column, label_column : str
         Names of the two columns.
-    encoding, sep : str, optional
-        Of text, and of delimited text; without them, they are found.
-    table, query : str, optional
-        What is read of a database.
+    encoding, sep, quote, escape, header, table, query : optional
+        See `ReadOptions`.
     """
 
     path: str
@@ -133,6 +136,9 @@ class TableFile(Dataset):
     label_column: str = "label"
     encoding: str | None = None
     sep: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    header: bool | int | None = None
     table: str | None = None
     query: str | None = None
 
@@ -140,8 +146,9 @@ class TableFile(Dataset):
         """Return the two columns of all files."""
         columns = {"text": self.text_column, "label": self.label_column}
         parts = []
-        settings = (self.encoding, self.sep, self.table, self.query)
-        for source in open_all(self.path, *settings, "data.path"):
+        for source in open_all(self.path, ReadOptions.of(self), "data.path"):
+            for found in source.assumed:
+                log.warning("'%s': %s", source.origin.name, found)
             for role, column in columns.items():
                 if column not in source.columns:
                     name = Path(source.origin.name)

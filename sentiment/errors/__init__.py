@@ -13,6 +13,7 @@ from sentiment.errors.base import (
 )
 from sentiment.errors.exit_codes import ExitCode, find_os_exit_code
 from sentiment.errors.inputs import (
+    AllRowsRejectedError,
     AmbiguousColumnError,
     ChangedInputError,
     DatabaseError,
@@ -53,6 +54,7 @@ from sentiment.errors.training import (
 )
 
 __all__ = [
+    "AllRowsRejectedError",
     "AmbiguousColumnError",
     "BadRowsError",
     "ChangedInputError",

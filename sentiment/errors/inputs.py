@@ -48,6 +48,48 @@ class EmptyDataError(SentimentError, ValueError):
         super().__init__(f"{where} holds no data: {reason}. Expected at least one row with a text.")
 
 
+class AllRowsRejectedError(SentimentError, ValueError):
+    """Not a single row of an input could be predicted.
+
+    Parameters
+    ----------
+    name : str
+        The input.
+    reasons : dict of str to int
+        Rejected rows by reason.
+    example : str
+        Where the first of them is, and what is in it.
+    group : str
+        Precedes the settings of the input in messages.
+    """
+
+    def __init__(
+        self, name: str, reasons: dict[str, int], example: str = "", group: str = ""
+    ) -> None:
+        reason, count = max(reasons.items(), key=lambda one: one[1])
+        shown = f" The first is {make_printable(example)}." if example else ""
+        super().__init__(
+            f"all {sum(reasons.values()):,} rows of '{name}' are rejected, {count:,} of them for "
+            f"this reason: {reason}.{shown} Nothing was written. "
+            f"{_find_remedy(reason).format(group=group)}"
+        )
+
+
+# What to do about rejected rows, by a word in their reason.
+_REMEDIES = {
+    "encoding": "Name its encoding, such as {group}encoding=latin-1.",
+    "too long": "Raise deploy.max_chars.",
+    "field": "Check how fields are separated and quoted, and set {group}sep or {group}quote.",
+    "quote": "Check how fields are quoted, and set {group}quote or {group}escape.",
+    "line": "Check where the column names are, and set {group}header.",
+}
+
+
+def _find_remedy(reason: str) -> str:
+    default = "Check that {group}text_column names the column of texts."
+    return next((remedy for word, remedy in _REMEDIES.items() if word in reason), default)
+
+
 class MissingColumnError(SentimentError, KeyError):
     """A table lacks a column that was asked for, or that had to be guessed."""
 

@@ -94,6 +94,8 @@ class Batch:
         The rows that can be answered, where the input has them as bytes.
     blank_lines : int
         Lines without anything in them, which are no rows.
+    repaired : int
+        Rows among them whose quotes were out of place.
     file : str
         Which file they are from, where many are read as one.
     """
@@ -105,6 +107,7 @@ class Batch:
     end: Position
     raw: RawRows | None = None
     blank_lines: int = 0
+    repaired: int = 0
     file: str = ""
 
     @property

@@ -33,6 +33,8 @@ class Chain:
         Those of all members.
     origin : Origin
         Where they are.
+    assumed : list of str
+        What was detected of the layout of each member.
     alike : bool
         Whether lines of one can stand among those of another as they are.
 
@@ -69,6 +71,7 @@ class Chain:
             first.origin.ending,
         )
         self.layout = first.layout
+        self.assumed = [f"{one.origin.name}: {found}" for one in members for found in one.assumed]
         self.alike = all(one.layout == first.layout for one in members)
         self.share = 0.0
 

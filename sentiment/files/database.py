@@ -74,6 +74,7 @@ class DatabaseRows:
     """
 
     kind = "csv"
+    assumed = ()
     share = 0.0
     layout = None
 

@@ -1,58 +1,61 @@
 """Files of separated values, such as CSV."""
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sentiment.errors import EmptyDataError, UnreadableFileError
-from sentiment.files import kernels, lines
+from sentiment.files import lines
 from sentiment.files.batches import Batch, Limits, Position, RawRows, Refusals, Reject
+from sentiment.files.dialects import ReadOptions
+from sentiment.files.layouts import detect_layout
+from sentiment.files.records import STRAY, Split, read_fields
+from sentiment.files.repairs import repair_line
 from sentiment.files.streams import ByteSource
 
-QUOTE = ord('"')
-SEPARATORS = ",;\t|"
 _SAMPLE = 2**18
 # At a time.
 _MOST_ROWS = 2**17
-_STRAY = "a quote in the middle of a quoted field"
-_UNCLOSED = "a quote that is not closed"
 
 
 class DelimitedFile:
-    """A file of separated values with a line of column names.
+    """A file of separated values.
 
     Parameters
     ----------
     source : ByteSource
         Its bytes.
-    separator : str, optional
-        What stands between fields; without it, that of ``, ; tab |`` that fits best.
+    options : ReadOptions, optional
+        Separator, quote, escape and line of column names, parsed; default: detected.
 
     Attributes
     ----------
     columns : list of str
         Their names.
+    dialect : Dialect
+        How fields are marked.
     header : bytes
         The line of names, without its end.
     newline : bytes
         How a line ends.
-    separator : str
-        What stands between fields.
+    assumed : sequence of str
+        What was detected and need not be so.
 
     Raises
     ------
     EmptyDataError
-        There is no line.
+        There is no row.
     UnreadableFileError
         The line of names cannot be read, or has a name twice.
     """
 
     kind = "csv"
 
-    def __init__(self, source: ByteSource, separator: str | None = None) -> None:
+    def __init__(self, source: ByteSource, options: ReadOptions | None = None) -> None:
         self.source, self.origin = source, source.origin
         sample = b""
         for block in source.peek(_SAMPLE):
@@ -60,49 +63,55 @@ class DelimitedFile:
             # Enough for the names and some rows.
             if len(sample) >= _SAMPLE and (b"\n" in sample or len(sample) > lines.LONGEST):
                 break
-        data = sample.lstrip(b"\r\n")
-        self._first = len(sample) - len(data)
-        if not data.strip():
+        if not sample.strip():
             raise EmptyDataError(f"'{self.origin.name}'", "the file is empty")
-        self.separator = separator or _choose_separator(data)
-        records = Split(data, ord(self.separator), 0, final=True)
-        if not records.count or records.fields[0] < 0:
-            too_long = not records.count or records.fields[0] == kernels.TOO_LONG
-            fault = f"more than {lines.LONGEST:,} bytes" if too_long else _STRAY
+        final = len(sample) < _SAMPLE
+        layout = detect_layout(sample, options or ReadOptions(), final=final)
+        self.dialect, self.columns, self.newline = layout.dialect, layout.columns, layout.newline
+        self.assumed: Sequence[str] = layout.assumed
+        if not layout.columns and layout.header is not None:
+            too_long = len(layout.header) > lines.LONGEST
+            fault = f"more than {lines.LONGEST:,} bytes" if too_long else STRAY
             raise UnreadableFileError(source.path, "CSV", f"its first line has {fault}")
-        end = int(records.bounds[0, 1])
-        self.header, rest = data[:end], data[end:]
-        if not rest.strip(b"\r\n") and len(sample) < _SAMPLE:
+        if not sample[layout.start :].strip(b"\r\n") and final:
             raise EmptyDataError(f"'{self.origin.name}'")
-        self.newline = next((m for m in (b"\r\n", b"\n", b"\r") if rest.startswith(m)), b"\n")
+        self._has_names = layout.header is not None or not self._is_numbered()
+        self.header = layout.header or self._join([name.encode() for name in self.columns])
+        self._check_names()
         # The byte by which lines are counted; the first one ends all those in front of the rows.
         self._mark = self.newline[-1:]
-        self._lines = sample[: self._first].count(self._mark) + self.header.count(self._mark) + 1
-        self.columns = self._read_names(int(records.fields[0]))
+        counter = lines.LineCounter(sample, 0, self._mark)
+        self._preamble = [
+            Reject(
+                row, counter.count(a) + 1, "a line above the rows", lines.show_line(sample[a:b], 0)
+            )
+            for row, (a, b) in enumerate(layout.preamble, start=1)
+        ]
+        self._start = Position(layout.start, len(self._preamble), counter.count(layout.start))
 
-    def _read_names(self, count: int) -> list[str]:
+    def _is_numbered(self) -> bool:
+        return self.columns == [f"column_{k + 1}" for k in range(len(self.columns))]
+
+    def _check_names(self) -> None:
         if b"\0" in self.header:
             raise UnreadableFileError(
                 self.source.path, "CSV",
                 f"its first line holds zero bytes; is it {self.source.group}encoding=utf-16?",
             )  # fmt: skip
-        split = Split(self.header, ord(self.separator), count, final=True, wanted=range(count))
         try:
-            names: list[str] = [split.gather(k)[0].as_py() for k in range(count)]
             self.header.decode()
         except UnicodeDecodeError as error:
             example = f"{self.source.group}encoding=latin-1"
             reason = f"its first line is not UTF-8; name its encoding, such as {example}"
             raise UnreadableFileError(self.source.path, "CSV", reason) from error
-        twice = next((name for name in names if names.count(name) > 1), None)
+        twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
         if twice is not None:
             raise UnreadableFileError(self.source.path, "CSV", f"it has two columns {twice!r}")
-        return names
 
     @property
-    def layout(self) -> tuple[bytes, bytes, str]:
+    def layout(self) -> object:
         """How rows are written."""
-        return self.header, self.newline, self.separator
+        return self.header, self.newline, self.dialect
 
     @property
     def share(self) -> float:
@@ -112,46 +121,67 @@ class DelimitedFile:
     def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
         """Yield the rows from `start` on."""
         column = self.columns.index(text_column)
-        waiting, fresh = b"", start.offset == 0
-        offset = start.offset or self._first + len(self.header) + len(self.newline)
-        end = start if not fresh else Position(offset, 0, self._lines)
-        blocks = self.source.read(offset)
-        final = False
+        waiting, above = b"", self._preamble if start.offset == 0 else []
+        end = start if start.offset else self._start
+        blocks = self.source.read(end.offset)
+        final, most = False, _MOST_ROWS
         while not final:
             block = next(blocks, b"")
             final = not block
             waiting += block
             while True:
                 split = Split(
-                    waiting, ord(self.separator), len(self.columns),
-                    final=final, wanted=[column], most=_MOST_ROWS,
+                    waiting, self.dialect, len(self.columns),
+                    final=final, wanted=[column], most=most,
                 )  # fmt: skip
+                follows = final and not split.is_full
+                # Whether a broken line is repaired depends on the record that follows it.
+                unknown = not final and len(waiting) - split.next <= lines.LONGEST + 1
+                stray = bool(split.count) and split.is_stray(split.count - 1)
+                held = stray and (split.is_full or unknown)
+                if held:
+                    a, b = split.bounds[-1].tolist()
+                    follows = self._repair_line(waiting[a:b]) is not None
+                    split.drop_last()
                 if split.count:
-                    batch = self._make_batch(waiting, split, limits, end)
+                    batch = self._make_batch(waiting, split, limits, end, column, follows=follows)
                     waiting, end = waiting[split.next :], batch.end
-                    yield batch
+                    yield replace(batch, rejects=[*above, *batch.rejects]) if above else batch
+                    above = []
+                most = _MOST_ROWS if split.count or not split.is_full else 2 * most
                 if split.is_full:
                     continue
                 # A carriage return behind the longest record waits for what follows it.
-                if len(waiting) <= lines.LONGEST + (not final):
+                if held or len(waiting) <= lines.LONGEST + (not final):
                     break
                 line, waiting = lines.skip_line(waiting, blocks, b"\r\n")
                 batch = lines.reject_long_line(line, end, self._mark, self.columns)
                 end = batch.end
-                yield batch
+                yield replace(batch, rejects=[*above, *batch.rejects])
+                above = []
 
-    def _make_batch(self, data: bytes, split: "Split", limits: Limits, start: Position) -> Batch:
-        refused, blank = Refusals(), np.zeros(split.count, bool)
-        if len(self.columns) > 1:  # an empty line of one column is an empty text
-            blank = split.bounds[:, 0] == split.bounds[:, 1]
+    def _make_batch(
+        self, data: bytes, split: Split, limits: Limits, start: Position, column: int,
+        *, follows: bool,
+    ) -> Batch:  # fmt: skip
+        # An empty line of one column is an empty text.
+        blank = split.is_blank if len(self.columns) > 1 else np.zeros(split.count, bool)
+        refused = Refusals()
+        repaired = self._repair(data, split, blank, follows=follows)
+        _refuse_undecodable(data, split, refused)
+        places = split.bounds.copy() if repaired else split.bounds
+        split.replace(repaired)
         for record in np.flatnonzero((split.fields != len(self.columns)) & ~blank).tolist():
             found = int(split.fields[record])
             wrong = f"wrong number of fields: {found}, expected {len(self.columns)}"
             refused.add(record, split.describe_fault(record) or wrong)
-        _refuse_undecodable(data, split, refused)
         kept = np.flatnonzero(~blank)
         kept = kept[~np.isin(kept, list(refused.reasons))]
         texts, empty = split.gather(0, kept), split.blank
+        if self._has_names and len(self.columns) > 1:
+            for place in np.flatnonzero(pc.equal(texts, self.columns[column])):
+                if self._repeats_names(split, int(kept[place])):
+                    refused.add(int(kept[place]), "repeats the column names")
         if limits.reject_empty:
             for record in kept[empty].tolist():
                 refused.add(record, "the text is empty")
@@ -165,13 +195,13 @@ class DelimitedFile:
         counter = lines.LineCounter(data, start.line, self._mark)
         rejects = []
         for record in sorted(refused.reasons):
-            a, b = split.bounds[record].tolist()
+            a, b = places[record].tolist()
             line, raw = counter.count(a) + 1, lines.show_line(data[a:b], b - a)
             rejects.append(Reject(int(rows[record]), line, refused.reasons[record], raw))
         return Batch(
             texts=texts,
-            make_table=partial(self._make_table, data, split.next, kept),
-            read_column=partial(self._read_column, data, split.next, kept),
+            make_table=partial(self._make_table, data, split.next, repaired, kept),
+            read_column=partial(self._read_column, data, split.next, repaired, kept),
             rejects=rejects,
             end=Position(
                 start.offset + split.next,
@@ -180,71 +210,64 @@ class DelimitedFile:
             ),
             raw=RawRows(split.data, split.bounds[kept]),
             blank_lines=int(blank.sum()),
+            repaired=len(repaired),
         )
 
-    def _make_table(self, data: bytes, stop: int, kept: np.ndarray) -> pa.Table:
-        again = self._split_again(data, stop, range(len(self.columns)))
+    def _repair(
+        self, data: bytes, split: Split, blank: np.ndarray, *, follows: bool
+    ) -> dict[int, bytes]:
+        """Return the lines with stray quotes as they should be, by their record.
+
+        Only where the next record is as it should be, or can be: else the quote may belong to a
+        text of several lines, of which this is the first. `follows` says so of the last one.
+        """
+        count = len(self.columns)
+        good = np.append((split.fields == count) | blank, follows)
+        found: dict[int, list[bytes]] = {}
+        for record in np.flatnonzero(split.fields < 0).tolist():
+            a, b = split.bounds[record].tolist()
+            if b == len(data):  # a file that was cut off
+                break
+            if split.is_stray(record) and (fields := self._repair_line(data[a:b])) is not None:
+                found[record] = fields
+        return {
+            record: self._join(fields)
+            for record, fields in found.items()
+            if good[record + 1] or record + 1 in found
+        }
+
+    def _repair_line(self, line: bytes) -> list[bytes] | None:
+        return repair_line(line, self.dialect, len(self.columns))
+
+    def _join(self, fields: Sequence[bytes]) -> bytes:
+        """Return a line with these fields, which need not be UTF-8."""
+        written = [self.dialect.write(one.decode("utf-8", "surrogateescape")) for one in fields]
+        return self.dialect.separator.join(written).encode("utf-8", "surrogateescape")
+
+    def _repeats_names(self, split: Split, record: int) -> bool:
+        a, b = split.bounds[record].tolist()
+        return read_fields(split.data[a:b].tobytes(), self.dialect) == self.columns
+
+    def _make_table(
+        self, data: bytes, stop: int, repaired: dict[int, bytes], kept: np.ndarray
+    ) -> pa.Table:
+        again = self._split_again(data, stop, repaired, range(len(self.columns)))
         columns = [again.gather(k, kept) for k in range(len(self.columns))]
         return pa.table(dict(zip(self.columns, columns, strict=True)))
 
     def _read_column(
-        self, data: bytes, stop: int, kept: np.ndarray, name: str
+        self, data: bytes, stop: int, repaired: dict[int, bytes], kept: np.ndarray, name: str
     ) -> pa.LargeStringArray:
-        return self._split_again(data, stop, [self.columns.index(name)]).gather(0, kept)
+        again = self._split_again(data, stop, repaired, [self.columns.index(name)])
+        return again.gather(0, kept)
 
-    def _split_again(self, data: bytes, stop: int, wanted: "range | list[int]") -> "Split":
-        return Split(
-            data, ord(self.separator), len(self.columns), final=True, wanted=wanted, stop=stop
-        )
-
-
-class Split:
-    """The records of a part of a file; see `kernels.split_records` for the arrays."""
-
-    def __init__(
-        self, data: bytes, separator: int, columns: int, *, final: bool,
-        wanted: "range | list[int]" = range(0), stop: int | None = None, most: int = sys.maxsize,
-    ) -> None:  # fmt: skip
-        data = data[:stop]
-        self.data = np.frombuffer(data, np.uint8)
-        slots = np.full(columns, -1, np.int64)
-        slots[list(wanted)] = np.arange(len(wanted))
-        # A quote that is not closed can leave millions of short records behind.
-        most = min(data.count(b"\n") + data.count(b"\r") + 1, most)
-        self.bounds, self.fields = np.empty((most, 2), np.int64), np.empty(most, np.int64)
-        self.spans = np.zeros((most, max(len(wanted), 1), 2), np.int64)
-        self.doubled = np.zeros((most, max(len(wanted), 1)), bool)
-        self.count, self.next = kernels.split_records(
-            self.data, 0, len(self.data), (separator, QUOTE, final, lines.LONGEST), slots,
-            self.bounds, self.fields, self.spans, self.doubled,
-        )  # fmt: skip
-        self.is_full = self.count == most and self.next < len(data)
-        self.bounds, self.fields = self.bounds[: self.count], self.fields[: self.count]
-
-    def describe_fault(self, record: int) -> str | None:
-        """Return why a record has no fields, or None if it has."""
-        match int(self.fields[record]):
-            case kernels.STRAY:
-                return _STRAY
-            case kernels.UNCLOSED:
-                return _UNCLOSED
-            case kernels.TOO_LONG:
-                return f"row too long: at most {lines.LONGEST:,} bytes"
-        return None
-
-    def gather(self, slot: int, records: np.ndarray | None = None) -> pa.LargeStringArray:
-        """Return the fields of `records`, all of them without it, which are UTF-8."""
-        records = np.arange(self.count) if records is None else records
-        spans = self.spans[records, slot]
-        out = np.empty(int(np.sum(spans[:, 1] - spans[:, 0])), np.uint8)
-        self.offsets = np.empty(len(records) + 1, np.int64)
-        self.blank = np.empty(len(records), bool)
-        kernels.gather_fields(
-            self.data, spans, self.doubled[records, slot], QUOTE, out, self.offsets, self.blank
-        )
-        return pa.LargeStringArray.from_buffers(
-            len(records), pa.py_buffer(self.offsets), pa.py_buffer(out)
-        )
+    def _split_again(
+        self, data: bytes, stop: int, repaired: dict[int, bytes], wanted: Sequence[int]
+    ) -> Split:
+        columns = len(self.columns)
+        split = Split(data, self.dialect, columns, final=True, wanted=wanted, stop=stop)
+        split.replace(repaired)
+        return split
 
 
 def _refuse_undecodable(data: bytes, split: Split, refused: Refusals) -> None:
@@ -264,14 +287,3 @@ def is_utf8(data: memoryview) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
-
-
-def _choose_separator(data: bytes) -> str:
-    """Return the separator by which most records have as many fields as the line of names."""
-    sample, best = data[:_SAMPLE], (0.0, 0, ",")
-    for separator in SEPARATORS:
-        fields = Split(sample, ord(separator), 0, final=len(data) <= _SAMPLE).fields
-        if len(fields) and fields[0] > 1:
-            even = float(np.mean(fields == fields[0]))
-            best = max(best, (even, int(fields[0]), separator), key=lambda one: one[:2])
-    return best[2]

@@ -1,6 +1,6 @@
 """What an input is, whatever it is read from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from sentiment.files.batches import Batch, Limits, Position
@@ -23,6 +23,10 @@ class Input(Protocol):
     kind: str
     columns: list[str]
     origin: Origin
+
+    @property
+    def assumed(self) -> Sequence[str]:
+        """What was detected of its layout and need not be so."""
 
     @property
     def layout(self) -> object:

@@ -45,6 +45,7 @@ class JsonLinesFile:
     """
 
     kind = "jsonl"
+    assumed = ()
     layout = None  # every row names its fields
 
     def __init__(self, source: ByteSource) -> None:

@@ -10,6 +10,7 @@ from sentiment.errors import ConfigError, EmptyDataError, InputNotFoundError
 from sentiment.files.chain import Chain
 from sentiment.files.database import DatabaseRows
 from sentiment.files.delimited import DelimitedFile
+from sentiment.files.dialects import ReadOptions
 from sentiment.files.inputs import Input
 from sentiment.files.json_lines import JsonLinesFile
 from sentiment.files.origins import COMPRESSIONS, read_group, strip_compression
@@ -98,19 +99,16 @@ def _find_plain_part(pattern: Path) -> Path:
 
 
 def open_input(
-    named: str | Path, encoding: str | None = None, separator: str | None = None,
-    table: str | None = None, query: str | None = None, setting: str = "input",
-) -> Input:  # fmt: skip
+    named: str | Path, options: ReadOptions | None = None, setting: str = "input"
+) -> Input:
     """Return the input that `named` stands for; see its class for what may be wrong with it.
 
     Parameters
     ----------
     named : str or Path
         A file, ``-`` for standard input, or the address of a database.
-    encoding, separator : str, optional
-        Of text and of delimited text.
-    table, query : str, optional
-        What is read of a database.
+    options : ReadOptions, optional
+        Encoding, separator and so on; default: detected.
     setting : str
         The setting that named it, for messages.
 
@@ -119,43 +117,36 @@ def open_input(
     InputNotFoundError
         There is no such file.
     ConfigError
-        Its ending, the encoding or the separator is not known.
+        Its ending is not known, or one of the options is not possible.
     """
     group = read_group(setting)
-    if separator is not None and (len(separator.encode()) != 1 or separator in '"\r\n'):
-        raise ConfigError(
-            [
-                f"{group}sep is {separator!r}; expected one character such as {group}sep=';', "
-                f'or {group}sep="\\t".'
-            ]
-        )
+    options = (options or ReadOptions()).parse(group)
     if is_database(str(named)):
-        return DatabaseRows(str(named), table, query, setting)
-    if table or query:
+        return DatabaseRows(str(named), options.table, options.query, setting)
+    if options.table or options.query:
         raise ConfigError(
             [f"{group}table and {group}query are for databases, and {setting} is '{named}'."]
         )
     if str(named) == PIPE:
-        source, kind = open_stdin(encoding)
+        source, kind = open_stdin(options.encoding)
     elif (path := Path(named).expanduser()).is_fifo():
-        source, kind = open_fifo(path, encoding)
+        source, kind = open_fifo(path, options.encoding)
     else:
         kind = find_format(path, setting)
         if not path.is_file():
             raise InputNotFoundError(path, setting, f"a {_NAMES[kind]} file")
         if kind == "parquet":
             return ParquetFile(path)
-        source = ByteSource(path, encoding, group)
-    return DelimitedFile(source, separator) if kind == "csv" else JsonLinesFile(source)
+        source = ByteSource(path, options.encoding, group)
+    return DelimitedFile(source, options) if kind == "csv" else JsonLinesFile(source)
 
 
 def open_all(
-    named: str, encoding: str | None = None, separator: str | None = None,
-    table: str | None = None, query: str | None = None, setting: str = "input",
-) -> Iterator[Input]:  # fmt: skip
+    named: str, options: ReadOptions | None = None, setting: str = "input"
+) -> Iterator[Input]:
     """Yield all inputs that `named` stands for; see `list_inputs` and `open_input`."""
     for one in [named] if is_database(named) else list_inputs(named)[0]:
-        yield open_input(one, encoding, separator, table, query, setting)
+        yield open_input(one, options, setting)
 
 
 def is_database(named: str) -> bool:
@@ -176,7 +167,8 @@ def make_output(source: Input, kind: str, added: pa.Schema) -> Output:
         Names and types of what is added to each row.
     """
     first = source.first if isinstance(source, Chain) and source.alike else source
-    if isinstance(first, DelimitedFile) and kind == "csv":
+    # What others may not read is written as they expect it.
+    if isinstance(first, DelimitedFile) and kind == "csv" and first.dialect.is_standard:
         return RawDelimited(first, added)
     if isinstance(first, JsonLinesFile) and kind == "jsonl":
         return RawJsonLines()

@@ -54,7 +54,7 @@ class RawDelimited(_Appended):
 
     def __init__(self, source: DelimitedFile, added: pa.Schema) -> None:
         self._header, self._newline = source.header, source.newline
-        self._separator = source.separator
+        self._separator = source.dialect.separator
         self._added = added
 
     def begin(self, batch: Batch) -> bytes:

@@ -40,6 +40,7 @@ class ParquetFile:
     """
 
     kind = "parquet"
+    assumed = ()
 
     def __init__(self, path: Path) -> None:
         self.path, self.origin = path, Origin.of_file(path)

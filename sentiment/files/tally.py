@@ -19,6 +19,8 @@ class Tally:
     ----------
     read, written, blank_lines : int
         Rows that were read and written; lines without anything, which are no rows.
+    repaired : int
+        Rows that were written although their quotes were out of place.
     reasons : dict of str to int
         Rejected rows, by kind of reason.
     counts : dict of str to int
@@ -32,6 +34,7 @@ class Tally:
     read: int = 0
     written: int = 0
     blank_lines: int = 0
+    repaired: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     histogram: list[int] = field(default_factory=lambda: [0] * _BINS)
@@ -47,6 +50,7 @@ class Tally:
         self.read += batch.read
         self.written += answers.num_rows
         self.blank_lines += batch.blank_lines
+        self.repaired += batch.repaired
         for reject in batch.rejects:
             kind = reject.reason.partition(":")[0]
             self.reasons[kind] = self.reasons.get(kind, 0) + 1

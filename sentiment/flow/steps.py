@@ -22,6 +22,7 @@ from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
 from sentiment.errors import RunNotFoundError, StepFailedError
 from sentiment.files.columns import choose_text_column
+from sentiment.files.dialects import ReadOptions
 from sentiment.files.opening import is_database, list_inputs, open_all
 from sentiment.files.origins import strip_compression
 from sentiment.prediction import predict_files
@@ -68,7 +69,7 @@ class Steps:
             return {"input": None}
         cfg = self._compose_prediction()
         self._compose("monitor", ["current=x", *self.list_words("monitor")])
-        for source in open_all(cfg.input, cfg.encoding, cfg.sep, cfg.table, cfg.query):
+        for source in open_all(cfg.input, ReadOptions.of(cfg)):
             # Which model predicts is known later, and it may have learned from another column.
             column = learned if learned in source.columns else ""
             choose_text_column(Path(source.origin.name), source.columns, cfg.text_column, column)

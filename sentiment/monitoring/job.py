@@ -21,6 +21,7 @@ from sentiment.errors import (
     ReferenceMissingError,
     RunNotFoundError,
 )
+from sentiment.files.dialects import ReadOptions
 from sentiment.files.opening import open_input
 from sentiment.model_files import load_model
 from sentiment.monitoring.comparison import Comparison, Thresholds, compare
@@ -97,7 +98,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     _check_settings(cfg)
     tracker: Tracker = make(cfg, "tracking", "start", "find_model")
     path = Path(cfg.current).expanduser()
-    source = open_input(path, cfg.encoding, cfg.sep, setting="current")
+    source = open_input(path, ReadOptions.of(cfg), "current")
     told = _read_report(path)
     named = {name: cfg[name] for name in ("text_column", "label_column", "time_column")}
     check_columns(path, source.columns, **named)

@@ -12,11 +12,12 @@ import pyarrow as pa
 from omegaconf import DictConfig
 
 from sentiment.config import make
-from sentiment.errors import ChangedInputError, EmptyDataError, SentimentError
+from sentiment.errors import AllRowsRejectedError, ChangedInputError, EmptyDataError, SentimentError
 from sentiment.files.ahead import work_ahead
-from sentiment.files.batches import Batch, Limits, Position
+from sentiment.files.batches import Batch, Limits, Position, Reject
 from sentiment.files.chain import FILE, Chain
 from sentiment.files.columns import choose_text_column
+from sentiment.files.dialects import ReadOptions
 from sentiment.files.inputs import Input
 from sentiment.files.opening import choose_output, list_inputs, make_output, open_input
 from sentiment.files.origins import strip_compression
@@ -37,6 +38,8 @@ from sentiment.tracking import ModelChoice, Tracker
 
 # What a kill costs at most, in seconds of work.
 _CHECKPOINT = 1.0
+# Characters of a rejected row in a message.
+_SHOWN = 60
 
 
 def predict_files(cfg: DictConfig, observer: StageObserver | None = None) -> list[PredictionResult]:
@@ -51,13 +54,13 @@ def predict_files(cfg: DictConfig, observer: StageObserver | None = None) -> lis
     if folder is None:
         return [predict(cfg, observer)]
     if cfg.together:
-        members = [open_input(path, cfg.encoding, cfg.sep) for path in paths]
+        members = [open_input(path, ReadOptions.of(cfg)) for path in paths]
         return [predict(cfg, observer, Chain(members, folder))]
     home = Path(cfg.output or f"{folder.resolve()}.predictions").expanduser()
     results = []
     for path in paths:
         output = home / strip_compression(path.relative_to(folder))
-        source = open_input(path, cfg.encoding, cfg.sep)
+        source = open_input(path, ReadOptions.of(cfg))
         results.append(predict(cfg, observer, source, str(output), keep_finished=True))
     return results
 
@@ -94,7 +97,7 @@ def predict(
     observer = observer or SilentObserver()
     scorer: BatchScorer = make(cfg, "deploy", "score")
     tracker: Tracker = make(cfg, "tracking", "find_model")
-    source = source or open_input(cfg.input, cfg.encoding, cfg.sep, cfg.table, cfg.query)
+    source = source or open_input(cfg.input, ReadOptions.of(cfg))
     name = Path(source.origin.name)
     if cfg.text_column is not None:  # a mistake in it need not wait for the model
         choose_text_column(name, source.columns, cfg.text_column)
@@ -135,12 +138,17 @@ def predict(
         try:
             batches = work_ahead(source.read(column.name, limits, start))
             scored = work_ahead(scorer.score(answerer, batches))
-            for _ in _write(scored, writer, partial, job, tally, fresh=state is None):
+            first: Reject | None = None
+            for batch in _write(scored, writer, partial, job, tally, fresh=state is None):
+                first = first or next(iter(batch.rejects), None)
                 taken = time.perf_counter() - begun
                 told = tally.describe(taken, source.share, done_before)
                 observer.on_progress(tally.read, None, told)
             if not tally.read:
                 raise EmptyDataError(f"'{source.origin.name}'")
+            if not tally.written:
+                shown = f"row {first.row:,}: {first.raw[:_SHOWN]!r}" if first else ""
+                raise AllRowsRejectedError(source.origin.name, tally.reasons, shown)
         except ChangedInputError:
             if not cfg.overwrite:
                 raise  # what was begun with other rows is not worth less for it
@@ -151,7 +159,7 @@ def predict(
             raise
         partial.flush()
         seconds = time.perf_counter() - begun
-        report = make_report(choice, column, job, tally, seconds, done_before)
+        report = make_report(choice, column, job, tally, seconds, done_before, source.assumed)
         partial.finish(report, writer.finish(partial.partial).name)
     return read_result(partial, report)
 
@@ -200,4 +208,7 @@ def _describe_job(
         "explain": cfg.explain,
         "encoding": cfg.encoding,
         "sep": cfg.sep,
+        "quote": cfg.quote,
+        "escape": cfg.escape,
+        "header": cfg.header,
     }

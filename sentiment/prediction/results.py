@@ -1,5 +1,6 @@
 """What is told of a prediction job when it is done, and kept beside its output."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,8 @@ class PredictionResult:
         How long this process worked on them.
     resumed : int
         Rows that were done before it began.
+    assumed : list of str
+        What was detected of the layout of the input and need not be so.
     """
 
     output: Path
@@ -48,11 +51,12 @@ class PredictionResult:
     tally: Tally
     seconds: float
     resumed: int
+    assumed: list[str]
 
 
 def make_report(
     choice: ModelChoice, column: ColumnChoice, job: dict[str, Any], tally: Tally, seconds: float,
-    before: int,
+    before: int, assumed: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Return what is told of a job that is done; `before` rows were done by other processes."""
     if tally.read != tally.written + tally.rejected:
@@ -69,6 +73,7 @@ def make_report(
             "rejected": tally.rejected,
             "resumed": before,
         },
+        "assumed": list(assumed),
         "tally": asdict(tally),
         "mean_probability": tally.sum / tally.written if tally.written else None,
         "seconds": round(seconds, 3),
@@ -89,4 +94,5 @@ def read_result(partial: PartialOutput | StreamOutput, report: dict[str, Any]) -
         tally=Tally(**report["tally"]),
         seconds=report["seconds"],
         resumed=report["rows"]["resumed"],
+        assumed=report.get("assumed", []),
     )

@@ -1,0 +1,145 @@
+"""The records and fields of a part of a delimited file."""
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from sentiment.files import kernels, lines
+from sentiment.files.dialects import Dialect
+
+STRAY = "a quote in the middle of a quoted field"
+_FAULTS = {
+    kernels.STRAY: STRAY,
+    kernels.UNCLOSED: "a quote that is not closed",
+    kernels.SPLIT: "a quote in the middle of a field that is not quoted, closed in another field",
+}
+
+
+class Split:
+    """The records of a part of a file; see `kernels.split_records` for the arrays.
+
+    Parameters
+    ----------
+    data : bytes
+        The part.
+    dialect : Dialect
+        How its fields are marked.
+    columns : int
+        The number of columns.
+    final : bool
+        Whether nothing follows `data`.
+    wanted : sequence of int
+        The columns whose fields are located.
+    stop : int, optional
+        Where the part ends in `data`.
+    most : int
+        The number of records that are enough.
+    longest : int, optional
+        Bytes of the longest record; default: `lines.LONGEST`.
+
+    Attributes
+    ----------
+    count, next : int
+        How many records are complete, and where the next one begins.
+    is_full : bool
+        Whether there were more than enough.
+    bounds, fields : ndarray of int64
+        Where each record starts and ends, and how many fields it has; below 0 if it is broken.
+    """
+
+    def __init__(
+        self, data: bytes, dialect: Dialect, columns: int, *, final: bool,
+        wanted: Sequence[int] = (), stop: int | None = None, most: int = sys.maxsize,
+        longest: int | None = None,
+    ) -> None:  # fmt: skip
+        data = data[:stop]
+        self._dialect, self._columns, self._wanted = dialect, columns, wanted
+        self.data = np.frombuffer(data, np.uint8)
+        self._separator = np.frombuffer(dialect.separator.encode(), np.uint8)
+        self._quote = ord(dialect.quote) if dialect.quote else -1
+        self._escape = ord(dialect.escape) if dialect.escape else None
+        slots = np.full(columns, -1, np.int64)
+        slots[list(wanted)] = np.arange(len(wanted))
+        # A quote that is not closed can leave millions of short records behind.
+        most = min(data.count(b"\n") + data.count(b"\r") + 1, most)
+        self.bounds, self.fields = np.empty((most, 2), np.int64), np.empty(most, np.int64)
+        self._spans = np.zeros((most, max(len(wanted), 1), 2), np.int64)
+        self._marks = np.zeros((most, max(len(wanted), 1)), np.uint8)
+        rules = (self._quote, final, longest or lines.LONGEST)
+        self.count, self.next = kernels.split_records(
+            self.data, 0, len(self.data), rules, self._separator, self._escape, slots,
+            self.bounds, self.fields, self._spans, self._marks,
+        )  # fmt: skip
+        self.is_full = self.count == most and self.next < len(data)
+        self.bounds, self.fields = self.bounds[: self.count], self.fields[: self.count]
+
+    @property
+    def is_blank(self) -> np.ndarray:
+        """Whether each record is an empty line."""
+        blank: np.ndarray = self.bounds[:, 0] == self.bounds[:, 1]
+        return blank
+
+    def drop_last(self) -> None:
+        """Leave the last record to the next part."""
+        self.count -= 1
+        self.next = int(self.bounds[self.count, 0])
+        self.bounds, self.fields = self.bounds[: self.count], self.fields[: self.count]
+
+    def replace(self, records: dict[int, bytes]) -> None:
+        """Put other lines, each of `columns` fields, in the place of some records."""
+        if not records:
+            return
+        places, text = list(records), b"\n".join([*records.values(), b""])
+        other = Split(
+            text, self._dialect, self._columns, final=True, wanted=self._wanted,
+            longest=len(text),
+        )  # fmt: skip
+        self.fields[places] = other.fields
+        self.bounds[places] = other.bounds + len(self.data)
+        self._spans[places] = other._spans[: other.count] + len(self.data)
+        self._marks[places] = other._marks[: other.count]
+        self.data = np.concatenate([self.data, other.data])
+
+    def describe_fault(self, record: int) -> str | None:
+        """Return why a record is broken, or None."""
+        found = int(self.fields[record])
+        if found == kernels.TOO_LONG:
+            return f"row too long: at most {lines.LONGEST:,} bytes"
+        return _FAULTS.get(found)
+
+    def is_stray(self, record: int) -> bool:
+        """Return whether a quote out of place broke a record."""
+        return int(self.fields[record]) in (kernels.STRAY, kernels.UNCLOSED)
+
+    def gather(self, slot: int, records: np.ndarray | None = None) -> pa.LargeStringArray:
+        """Return the fields of `records`, default: all of them, which are UTF-8."""
+        records = np.arange(self.count) if records is None else records
+        spans = self._spans[records, slot]
+        out = np.empty(int(np.sum(spans[:, 1] - spans[:, 0])), np.uint8)
+        self.offsets = np.empty(len(records) + 1, np.int64)
+        self.blank = np.empty(len(records), bool)
+        rules = (self._quote, -1 if self._escape is None else self._escape)
+        kernels.gather_fields(
+            self.data, spans, self._marks[records, slot], rules, self._separator,
+            out, self.offsets, self.blank,
+        )  # fmt: skip
+        return pa.LargeStringArray.from_buffers(
+            len(records), pa.py_buffer(self.offsets), pa.py_buffer(out)
+        )
+
+
+def read_fields(line: bytes, dialect: Dialect) -> list[str] | None:
+    """Return the fields of one record, or None if it is broken; see `decode`."""
+    count = int(Split(line, dialect, 0, final=True).fields[:1].sum())
+    if count < 1:
+        return None
+    split = Split(line, dialect, count, final=True, wanted=range(count))
+    return [decode(split.gather(k, np.arange(1)))[0] for k in range(count)]
+
+
+def decode(fields: pa.LargeStringArray) -> list[str]:
+    """Return fields as strings, with a replacement character for bytes that are no UTF-8."""
+    values = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(fields), fields.buffers())
+    return [value.decode("utf-8", "replace") for value in values.to_pylist()]
