@@ -4,6 +4,9 @@ PORT ?= 5000
 PREFECT_PORT ?= 4200
 MONITOR_PORT ?= 8000
 ARGS ?=
+# What the two dashboards show; another folder than outputs/ has its own.
+STORE ?= sqlite:///outputs/mlflow.db
+WORKSPACE ?= outputs/monitoring
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -44,9 +47,9 @@ monitor: $(READY) ## Compare predictions with training: make monitor ARGS="curre
 	$(RUN) scripts/monitor.py $(ARGS)
 
 # Evidently reports its own use to its makers unless it is told not to.
-monitor-ui: $(READY) ## Show drift over time on 127.0.0.1; MONITOR_PORT=8000
-	mkdir -p outputs/monitoring
-	DO_NOT_TRACK=1 $(VENV)/bin/evidently ui --workspace outputs/monitoring --host 127.0.0.1 --port $(MONITOR_PORT)
+monitor-ui: $(READY) ## Show drift over time on 127.0.0.1; MONITOR_PORT=8000 WORKSPACE=outputs/monitoring
+	mkdir -p '$(WORKSPACE)'
+	DO_NOT_TRACK=1 $(VENV)/bin/evidently ui --workspace '$(WORKSPACE)' --host 127.0.0.1 --port $(MONITOR_PORT)
 
 flow: $(READY) ## Run all steps, from data to monitoring: make flow ARGS="input=reviews.csv"
 	$(RUN) scripts/flow.py $(ARGS)
@@ -75,9 +78,9 @@ format: $(READY) ## Mend the style
 typecheck: $(READY) ## Check the types
 	$(RUN) -m mypy
 
-ui: $(CORE) ## Show the runs in the MLflow UI on 127.0.0.1; PORT=5000
+ui: $(CORE) ## Show the runs in the MLflow UI on 127.0.0.1; PORT=5000 STORE=sqlite:///outputs/mlflow.db
 	mkdir -p outputs
-	$(VENV)/bin/mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db --host 127.0.0.1 --port $(PORT)
+	$(VENV)/bin/mlflow ui --backend-store-uri '$(STORE)' --host 127.0.0.1 --port $(PORT)
 
 COMPILE := -m uv pip compile pyproject.toml --universal --python-version 3.11 --no-header \
 	--no-annotate --prerelease if-necessary-or-explicit --generate-hashes --no-emit-index-url \

@@ -20,9 +20,12 @@ def show_sweeps(sweeps: "list[Summary]") -> None:
     from _sweep_watch import fit_settings
     from rich.table import Table
 
+    from sentiment.config import suggest_command
+
     console = PlainConsole()
     if not sweeps:
-        console.print("no searches or grids yet: python scripts/train.py -m search=svm")
+        command = suggest_command("train", "-m", "search=svm")
+        console.print(f"no searches or grids yet: {command}")
         return
     table = Table("name", "kind", "jobs", "failed", "best", "settings", header_style="bold")
     for one in sweeps:
@@ -31,7 +34,7 @@ def show_sweeps(sweeps: "list[Summary]") -> None:
         settings = fit_settings(words, max(20, console.width - 60))
         table.add_row(one.name, one.kind, *counts, one.best or "none", settings)
     console.print(table, soft_wrap=False)
-    console.print(f"next     python scripts/best.py search={sweeps[-1].name}")
+    console.print(f"next     {suggest_command('best', f'search={sweeps[-1].name}')}")
 
 
 def show_best(best: "BestTrial") -> None:
@@ -39,6 +42,7 @@ def show_best(best: "BestTrial") -> None:
     from _console import PlainConsole
     from _terminal import relate_path, tabulate_metrics
 
+    from sentiment.config import suggest_command
     from sentiment.evaluation import METRICS
     from sentiment.sweeps.grids import StoredGrid
     from sentiment.tracking.choosing import describe_score
@@ -72,10 +76,11 @@ def show_best(best: "BestTrial") -> None:
         _print_lines("", lost[:_SHOWN], console.print)
     if best.written is not None:
         console.print(f"written  {relate_path(best.written)}")
-        console.print(f"next     python scripts/train.py experiment={best.written.stem}")
+        console.print(f"next     {suggest_command('train', f'experiment={best.written.stem}')}")
     elif console.is_terminal:
+        command = suggest_command("best", f"search={study.name}", "write=<name>")
         console.print()
-        console.print(f"next     python scripts/best.py search={study.name} write=<name>")
+        console.print(f"next     {command}")
 
 
 def _print_lines(title: str, lines: "list[str]", write: "Callable[[str], None]") -> None:

@@ -1,5 +1,6 @@
 """What a person sees of a comparison with training."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,8 +40,11 @@ def show_monitoring(result: "MonitoringResult") -> None:
     console.print(f"time     {describe_time(seconds)}")
     console.print(f"report   {relate_path(result.folder / 'report.html')}")
     if result.workspace is not None and console.is_terminal:
+        workspace = shlex.quote(str(result.workspace))
+        target = "" if workspace == "outputs/monitoring" else f" WORKSPACE={workspace}"
         console.print(
-            f"next     evidently ui --workspace {result.workspace}    (or: make monitor-ui)"
+            f"next     evidently ui --workspace {workspace}    (or: make monitor-ui{target})",
+            markup=False,
         )
     drifted = comparison.drifted
     console.print(f"verdict  {'drift in ' + ', '.join(drifted) if drifted else 'no drift'}")

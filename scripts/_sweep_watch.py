@@ -76,11 +76,11 @@ class SweepWatch:
             if ranking.note:
                 self._print(ranking.note)
 
-    def on_winner(self, number: int, result: "TrainingResult") -> None:
+    def on_winner(self, number: int, result: "TrainingResult", store: str | None) -> None:
         """Print the scores of the best job on test rows."""
         from _terminal import show_training
 
-        show_training(result, None)
+        show_training(result, store)
 
     def on_note(self, text: str) -> None:
         """Print a line."""

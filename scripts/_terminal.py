@@ -14,7 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from sentiment.config import Job, explain_error, quote_free_text
+from sentiment.config import (
+    Job,
+    explain_error,
+    quote_free_text,
+    remember_words,
+    suggest_command,
+    suggest_ui,
+)
 from sentiment.errors import ExitCode, SentimentError, find_os_exit_code
 from sentiment.printable import make_printable
 from sentiment.redaction import format_error, learn_secrets, protect_process, redact
@@ -54,6 +61,7 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
         if isinstance(stream, TextIOWrapper):
             # A terminal without Unicode loses a line of a table, not the result behind it.
             stream.reconfigure(errors="backslashreplace")
+    remember_words(sys.argv[1:])
     sys.argv[1:] = quote_free_text(sys.argv[1:])
     gc.set_threshold(_UNTIL_COLLECTED)
     try:
@@ -191,10 +199,10 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
         console.print(f"run      {result.run_id}")
     console.print(f"model    {result.model} ({result.metrics['model/size_mb']:.1f} MB)")
     console.print(f"figures  {relate_path(result.folder / 'figures')}")
-    if console.is_terminal and result.run_id:
+    if console.is_terminal and result.run_id and store:
         console.print()
-        console.print("next     python scripts/predict.py input=reviews.csv")
-        console.print(f"         mlflow ui --backend-store-uri {store}    (or: make ui)")
+        console.print(f"next     {suggest_command('predict', 'input=reviews.csv')}")
+        console.print(f"         {suggest_ui(store)}")
 
 
 def describe_time(seconds: float) -> str:

@@ -26,6 +26,7 @@ def main(cfg: DictConfig) -> None:
 
     with Watch(f"train {' '.join(job.overrides)}", job) as watch:
         check_config(cfg)
+        job.check_search()
         from sentiment.training import train
 
         result = train(cfg, job, watch)

@@ -110,8 +110,9 @@ def test_a_mistake_is_told_in_one_message(override: str, message: str) -> None:
 def test_a_model_without_probabilities_is_refused() -> None:
     assert mistake("model=sgd", "model.loss=hinge") == (
         "model is a SGDClassifier, which has no predict_proba. Probabilities are needed: choose a "
-        "model or a loss that has them, or wrap it in sklearn.calibration.CalibratedClassifierCV "
-        "as conf/model/svm.yaml does."
+        "model or a loss that has them, or do as conf/model/svm.yaml does, where "
+        "CalibratedClassifierCV makes them of margins. It can be saved with LinearSVC, Perceptron "
+        "and SGDClassifier in it."
     )
 
 

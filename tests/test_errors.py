@@ -97,10 +97,10 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "'text' and 'body'. Name one with text_column=<name>.",
     ),
     (
-        NoPredictionsError(Path("x.csv"), ["id", "text"]),
+        NoPredictionsError(Path("x.csv"), ["id", "text"], "predict it"),
         KeyError,
         "'x.csv' has no columns 'prediction' and 'probability', which predict writes; its columns "
-        "are 'id' and 'text'. Predict it first: python scripts/predict.py 'input=x.csv'.",
+        "are 'id' and 'text'. Predict it first: predict it",
     ),
     (
         ReferenceMissingError("run 'x'"),
@@ -178,22 +178,22 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         ExperimentDeletedError("x", "1", "sqlite:///y"),
         LookupError,
-        "experiment 'x' is deleted in the tracking store 'sqlite:///y'. Restore it (mlflow "
-        "experiments restore --experiment-id 1), or name another one with "
-        "tracking.experiment=<name>.",
+        "experiment 'x' is deleted in the tracking store 'sqlite:///y'. Restore it "
+        "(MLFLOW_TRACKING_URI=sqlite:///y mlflow experiments restore --experiment-id 1), or name "
+        "another one with tracking.experiment=<name>.",
     ),
     (
         RunDeletedError("x", "sqlite:///y"),
         LookupError,
         "run 'x' is deleted in the tracking store 'sqlite:///y'. Restore it, or its experiment if "
-        "that is deleted (mlflow runs restore --run-id x), or name another run.",
+        "that is deleted (MLFLOW_TRACKING_URI=sqlite:///y mlflow runs restore --run-id x), or name "
+        "another run.",
     ),
     (
-        UnusableVersionError("m", "2", "its file is gone.", "3", ("1", "abc")),
+        UnusableVersionError("m", "2", "its file is gone.", "3", ("1", "promote it")),
         LookupError,
         "version 2 of m cannot be loaded: its file is gone. The champion is still version 3. The "
-        "next older version that can be loaded is 1: python scripts/promote.py name=m run=abc "
-        "force='version 2 cannot be loaded'.",
+        "next older version that can be loaded is 1: promote it",
     ),
     (
         UnusableVersionError("m", "2", "its file is gone.", None, None),
@@ -224,10 +224,10 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "rows (data.validation_size).",
     ),
     (
-        NothingToRollBackError("sentiment", "previous", "sqlite:///y"),
+        NothingToRollBackError("sentiment", "previous", "sqlite:///y", "promote it"),
         LookupError,
         "the model 'sentiment' has no previous in the tracking store 'sqlite:///y', so there is "
-        "nothing to go back to. Promote one: python scripts/promote.py run=<id>.",
+        "nothing to go back to. Promote one: promote it",
     ),
     (
         TrackingStoreError("http://x", "nobody answers."),

@@ -109,12 +109,34 @@ def test_rows_name_their_strongest_terms(
     told = RowExplainer(pipeline, count=3).explain(frame, codes)
     rows = pipeline[:-1].transform(frame).toarray()
     for row, code in enumerate(codes):
-        added = rows[row] * found[1][code]
-        order = np.argsort(-added, kind="stable")
-        best = [f"{found[0][k]} {added[k]:+.2f}" for k in order[:3] if added[k] > 0]
-        worst = [f"{found[0][k]} {added[k]:+.2f}" for k in order[::-1][:3] if added[k] < 0]
-        assert told[0][row].as_py() == "; ".join(best)
-        assert told[1][row].as_py() == "; ".join(worst)
+        # A word is a run of characters as well; what both parts know is one term.
+        added = pd.Series(rows[row] * found[1][code], found[0]).groupby(level=0, sort=False).sum()
+        for side, sign in enumerate((1, -1)):
+            shown = [one.rpartition(" ") for one in told[side][row].as_py().split("; ") if one]
+            values = [float(value) for _, _, value in shown]
+            strongest = np.sort((sign * added[sign * added > 0]).to_numpy())[::-1][:3] * sign
+            assert values == pytest.approx(strongest.tolist(), abs=0.00501)
+            terms = [term for term, _, _ in shown]
+            assert len(set(terms)) == len(terms)
+            assert [added[term] for term in terms] == pytest.approx(values, abs=0.00501)
+
+
+def test_what_several_parts_know_is_one_piece_of_evidence(reviews: pd.DataFrame) -> None:
+    pipeline = fit(reviews, "features=nb_union")
+    found = explain_text(pipeline, "A great, great film.")
+    terms = [term for term, _ in found.terms]
+    assert len(set(terms)) == len(terms)
+    assert not any("__" in term for term in terms)
+    names, weights = linear_weights(pipeline)
+    [row] = pipeline[:-1].transform(pd.DataFrame({"text": ["A great, great film."]})).toarray()
+    code = list(pipeline.classes_).index(found.label)
+    assert np.count_nonzero(names == "great") == 3
+    assert dict(found.terms)["great"] == pytest.approx(
+        (row * weights[code])[names == "great"].sum()
+    )
+    top = telling_terms(pipeline, 20)
+    assert not top["term"].str.contains("__").any()
+    assert not top.duplicated(["label", "term"]).any()
 
 
 TEXT = "Not a <b>great</b> film, but GREAT fun; İ ate a cake &amp; wasn't bored: a dull, bad start."
@@ -163,6 +185,8 @@ def test_terms_are_found_where_scikit_learn_finds_them(
     )  # fmt: skip
     prepared = vectorizer.build_preprocessor()(text)
     alone = "".join(map(vectorizer.build_preprocessor(), text))
+    if re.search(r"\s\s", prepared):
+        return  # where a character vanishes between two spaces, scikit-learn makes them one
     if len(prepared) != len(text) and prepared != alone:
         return  # a character that changes with its neighbours, among others that grow
     found = list(_find_terms(vectorizer, text))

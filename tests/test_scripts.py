@@ -177,7 +177,7 @@ MISTAKES = [
     ("predict", ["input=review.csv"], "input is 'review.csv', but there is no such file or folder "
      "(looked in '{cwd}'); expected a CSV file. Did you mean 'reviews.csv'?"),
     ("predict", ["input=reviews.csv"], "run 'best' was not found in the tracking store "
-     "'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py."),
+     "'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py"),
     ("predict", ["input=reviews.csv", "text_column=body"], "'reviews.csv' has no column 'body'; "
      "its columns are 'review' and 'sentiment'. Name the column with text_column=<name>."),
     ("monitor", [], "current has no value; give it: current=<value>."),
@@ -187,7 +187,7 @@ MISTAKES = [
      "least one row with a text."),
     ("monitor", ["current=reviews.csv"], "'reviews.csv' has no columns 'prediction' and "
      "'probability', which predict writes; its columns are 'review' and 'sentiment'. Predict it "
-     "first: python scripts/predict.py 'input=reviews.csv'."),
+     "first: python scripts/predict.py input=reviews.csv"),
     ("monitor", ["current=reviews.csv", "sample=0", "thresholds.alpha=2"], "2 problems in the "
      "configuration:\n  - sample is 0; expected a whole number above 0.\n  - thresholds.alpha is "
      "2.0; expected less than 1."),
@@ -198,13 +198,13 @@ MISTAKES = [
      "a=models:/sentiment@champion b=<id>."),
     ("compare", ["a=best", "b=models:/sentiment@champion"], "run 'best' was not found in the "
      "tracking store 'sqlite:///outputs/mlflow.db'. Train a model first: python "
-     "scripts/train.py."),
+     "scripts/train.py"),
     ("promote", ["metric=acuracy"], "metric is 'acuracy'. Did you mean 'accuracy'? Expected one of "
      "accuracy, precision, recall, f1, roc_auc, log_loss, brier, ece."),
     ("promote", [], "run 'best' was not found in the tracking store "
-     "'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py."),
+     "'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py"),
     ("promote", ["rollback=true"], "the registered model 'sentiment' was not found in the "
-     "tracking store 'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py."),
+     "tracking store 'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py"),
 ]  # fmt: skip
 
 

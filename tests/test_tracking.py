@@ -309,7 +309,7 @@ def test_what_cannot_be_found_is_told(tracker: MlflowTracker, tmp_path: Path) ->
         empty.find_model("best", "f1", greater_is_better=True)
     assert str(caught.value) == (
         f"run 'best' was not found in the tracking store 'sqlite:///{tmp_path}/no.db'. "
-        "Train a model first: python scripts/train.py."
+        "Train a model first: python scripts/train.py"
     )
     assert not (tmp_path / "no.db").exists()
     MlflowTracker(tracker.uri, tracker.artifacts, "another").open()

@@ -26,6 +26,7 @@ class GridSweeper(BasicSweeper):
         from sentiment.sweeps.hydra_side import HydraSide
 
         hydra = HydraSide(self.config, self.hydra_context, self.launcher)
+        hydra.check_folder()
         typed = [*self._parse_config(), *arguments]
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         (points,) = self.split_arguments(parser.parse_overrides(typed), None)
@@ -57,6 +58,7 @@ class SearchSweeper(OptunaSweeper):
         from sentiment.sweeps.storage import storage_failures
 
         hydra = HydraSide(*self._hydra, self.sweeper.launcher)
+        hydra.check_folder()
         given = [*self.sweeper._parse_sweeper_params_config(), *arguments]
         with storage_failures(hydra.settings.storage):
             run_search(hydra, self._sampler, given)

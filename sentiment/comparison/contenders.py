@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sentiment.config import suggest_command
 from sentiment.errors import ConfigError, IncomparableRunsError
 from sentiment.evaluation import METRICS, Predictions, scores_file
 from sentiment.tracking import ModelChoice, StoredRun, Tracker
@@ -139,7 +140,7 @@ def _write_remedy(first: StoredRun, second: StoredRun) -> str:
     words += [word for word in commands[1][2:] if word.startswith(("data.", "+data.", "seed="))]
     return (
         "Train the settings of the first on the data of the second and compare with that: "
-        f"python scripts/train.py {' '.join(map(shlex.quote, words))}"
+        f"{suggest_command('train', *words)}"
     )
 
 

@@ -15,6 +15,7 @@ from sentiment.comparison.history import (
     check_loads,
     list_champions,
 )
+from sentiment.config import suggest_command
 from sentiment.errors import NothingToRollBackError, UnusableVersionError
 from sentiment.tracking import MlflowRegistry, Tracker, Version
 
@@ -62,11 +63,15 @@ def _find_target(registry: MlflowRegistry, tracker: Tracker, cfg: DictConfig) ->
     if previous is not None:
         return previous
     if champion is None:
-        raise NothingToRollBackError(cfg.name, CHAMPION, cfg.tracking.uri)
+        raise NothingToRollBackError(
+            cfg.name, CHAMPION, cfg.tracking.uri, suggest_command("promote", "run=<id>")
+        )
     replaced = champion.tags.get(REPLACED)
     if replaced and registry.get(replaced) is None:
         raise _refuse(registry, tracker, replaced, "it was deleted")
-    raise NothingToRollBackError(cfg.name, PREVIOUS, cfg.tracking.uri)
+    raise NothingToRollBackError(
+        cfg.name, PREVIOUS, cfg.tracking.uri, suggest_command("promote", "run=<id>")
+    )
 
 
 def _refuse(
@@ -76,10 +81,15 @@ def _refuse(
     champion = registry.find(CHAMPION)
     older = (one for one in list_champions(registry) if int(one.number) < int(number))
     left = next((one for one in older if check_loads(registry, tracker, one) is None), None)
+    reason = f"force=version {number} cannot be loaded"
     return UnusableVersionError(
         registry.name,
         number,
         problem,
         champion.number if champion else None,
-        (left.number, left.run_id) if left else None,
+        (left.number, _suggest(registry.name, left, reason)) if left else None,
     )
+
+
+def _suggest(name: str, version: Version, reason: str) -> str:
+    return suggest_command("promote", f"name={name}", f"run={version.run_id}", reason)

@@ -1,6 +1,12 @@
 """The only room that knows Hydra's configs: schemas, checks, and objects made from them."""
 
 from sentiment.config.checking import check_config
+from sentiment.config.commands import (
+    remember_words,
+    suggest_command,
+    suggest_training,
+    suggest_ui,
+)
 from sentiment.config.composing import CONF, compose, register_schemas
 from sentiment.config.explaining import describe_error, explain_error
 from sentiment.config.job import Job, current_job
@@ -26,4 +32,8 @@ __all__ = [
     "record_config",
     "record_yaml",
     "register_schemas",
+    "remember_words",
+    "suggest_command",
+    "suggest_training",
+    "suggest_ui",
 ]

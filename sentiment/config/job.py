@@ -8,6 +8,8 @@ from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
+from sentiment.config.commands import suggest_command
+from sentiment.errors import ConfigError
 from sentiment.redaction import learn_secrets, redact
 
 
@@ -41,6 +43,24 @@ class Job:
     def __post_init__(self) -> None:
         learn_secrets(self.overrides)
         object.__setattr__(self, "overrides", [redact(word) for word in self.overrides])
+
+    def check_search(self) -> None:
+        """Refuse settings of a search in a job that belongs to none.
+
+        Raises
+        ------
+        ConfigError
+            Names the command that searches.
+        """
+        typed = [word for word in self.overrides if word.startswith(("search=", "search."))]
+        if self.sweep is None and typed:
+            command = suggest_command("train", "-m", *self.overrides)
+            raise ConfigError(
+                [
+                    f"{typed[0]!r} is for a search, which takes -m: {command}\n"
+                    "Without a search, leave out what begins with search."
+                ]
+            )
 
     def describe(self) -> str:
         """Return the choices that tell one job from another at a glance."""

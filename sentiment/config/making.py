@@ -10,10 +10,13 @@ from sentiment.errors import ConfigError
 
 # The command line and YAML know lists only; these parameters of scikit-learn are tuples.
 _PAIRS = {"ngram_range", "feature_range", "quantile_range"}
+# What has margins only, and may be in a model file (`sentiment.model_files.trusted`).
+CALIBRATED = ("LinearSVC", "Perceptron", "SGDClassifier")
 _REMEDIES = {
     "predict_proba": (
-        "Probabilities are needed: choose a model or a loss that has them, or wrap it in "
-        "sklearn.calibration.CalibratedClassifierCV as conf/model/svm.yaml does."
+        "Probabilities are needed: choose a model or a loss that has them, or do as "
+        "conf/model/svm.yaml does, where CalibratedClassifierCV makes them of margins. It can be "
+        f"saved with {' and '.join([', '.join(CALIBRATED[:-1]), CALIBRATED[-1]])} in it."
     )
 }
 

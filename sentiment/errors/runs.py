@@ -1,5 +1,6 @@
 """What may be wrong with runs, their models and what is done with them."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,10 @@ class RunNotFoundError(SentimentError, LookupError):
         super().__init__(f"{wanted} was not found in the tracking store '{store}'. {remedy}")
 
 
+def _restore(store: str) -> str:
+    return f"MLFLOW_TRACKING_URI={shlex.quote(store)} mlflow"
+
+
 class RunDeletedError(RunNotFoundError):
     """A run is deleted in the tracking store, though it can still be restored."""
 
@@ -22,8 +27,8 @@ class RunDeletedError(RunNotFoundError):
         SentimentError.__init__(
             self,
             f"run {run_id!r} is deleted in the tracking store '{store}'. Restore it, or its "
-            f"experiment if that is deleted (mlflow runs restore --run-id {run_id}), or name "
-            "another run.",
+            f"experiment if that is deleted ({_restore(store)} runs restore --run-id {run_id}), or "
+            "name another run.",
         )
 
 
@@ -33,9 +38,9 @@ class ExperimentDeletedError(RunNotFoundError):
     def __init__(self, name: str, experiment_id: str, store: str) -> None:
         SentimentError.__init__(
             self,
-            f"experiment {name!r} is deleted in the tracking store '{store}'. Restore it (mlflow "
-            f"experiments restore --experiment-id {experiment_id}), or name another one with "
-            "tracking.experiment=<name>.",
+            f"experiment {name!r} is deleted in the tracking store '{store}'. Restore it "
+            f"({_restore(store)} experiments restore --experiment-id {experiment_id}), or name "
+            "another one with tracking.experiment=<name>.",
         )
 
 
@@ -74,11 +79,10 @@ class UnexplainableModelError(SentimentError, TypeError):
 class NoPredictionsError(SentimentError, KeyError):
     """A file to monitor is none that predict has written."""
 
-    def __init__(self, path: Path, found: Sequence[str]) -> None:
+    def __init__(self, path: Path, found: Sequence[str], command: str) -> None:
         super().__init__(
             f"'{path}' has no columns 'prediction' and 'probability', which predict writes; its "
-            f"columns are {quote_list(found)}. Predict it first: "
-            f"python scripts/predict.py 'input={path}'."
+            f"columns are {quote_list(found)}. Predict it first: {command}"
         )
 
 
@@ -104,10 +108,10 @@ class IncomparableRunsError(SentimentError, ValueError):
 class NothingToRollBackError(SentimentError, LookupError):
     """There is no champion, or none before it."""
 
-    def __init__(self, name: str, missing: str, store: str) -> None:
+    def __init__(self, name: str, missing: str, store: str, command: str) -> None:
         super().__init__(
             f"the model {name!r} has no {missing} in the tracking store '{store}', so there is "
-            "nothing to go back to. Promote one: python scripts/promote.py run=<id>."
+            f"nothing to go back to. Promote one: {command}"
         )
 
 
@@ -123,7 +127,7 @@ class UnusableVersionError(SentimentError, LookupError):
     champion : str or None
         The number of the champion, which stays.
     older : (str, str) or None
-        Number and run of the next older version that can be loaded.
+        The number of the next older version that can be loaded, and the command that promotes it.
     """
 
     def __init__(
@@ -139,11 +143,7 @@ class UnusableVersionError(SentimentError, LookupError):
         )
         remedy = "No older version that was the champion can be loaded; promote another run."
         if older:
-            remedy = (
-                f"The next older version that can be loaded is {older[0]}: python "
-                f"scripts/promote.py name={name} run={older[1]} "
-                f"force='version {version} cannot be loaded'."
-            )
+            remedy = f"The next older version that can be loaded is {older[0]}: {older[1]}"
         super().__init__(
             f"version {version} of {name} cannot be loaded: {reason.strip().rstrip('.')}. "
             f"{stays} {remedy}"

@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.errors import UnexplainableModelError
 from sentiment.explanation import kernels
-from sentiment.explanation.weights import linear_weights
+from sentiment.explanation.weights import linear_weights, merge_terms
 
 _COUNT = 5
 # Larger sums of log-odds are shown as this; a probability cannot hold them either.
@@ -28,8 +28,10 @@ class RowExplainer:
 
     Attributes
     ----------
-    terms : ndarray of shape (n_features,)
-        All terms that the model knows.
+    terms : ndarray of shape (n_terms,)
+        All different terms that the model knows.
+    places : ndarray of int, of shape (n_features,)
+        Which of them each feature is; parts of a union may know the same one.
     weights : ndarray of shape (n_classes, n_features)
         Those of `linear_weights`.
 
@@ -43,7 +45,8 @@ class RowExplainer:
         found = linear_weights(pipeline)
         if found is None:
             raise UnexplainableModelError(type(pipeline[-1]).__name__)
-        self.terms, self.weights = found[0], np.ascontiguousarray(found[1], dtype=float)
+        self.terms, self.places = merge_terms(found[0])
+        self.weights = np.ascontiguousarray(found[1], dtype=float)
         self._strings = pa.array(self.terms, pa.large_string())
         self._pipeline, self._count = pipeline, count
 
@@ -69,17 +72,31 @@ class RowExplainer:
         speaks_for, speaks_against : StringArray of shape (n,)
             Terms and what each adds, such as ``great +0.83; loved +0.52``.
         """
-        features = self.measure(frame)
+        features, weights = self.measure(frame), self.weights
+        if len(self.terms) < len(self.places):
+            features, weights = self._merge(features, codes), np.ones((1, len(self.terms)))
+            codes = np.zeros_like(codes)
         columns = np.empty((2, self._count, len(codes)), np.int64)
         values = np.empty(columns.shape)
         kernels.find_strongest(
-            features.indptr, features.indices, features.data, self.weights, codes, columns, values
+            features.indptr, features.indices, features.data, weights, codes, columns, values
         )
         numbers = _NumberStrings(values)
         speaks_for, speaks_against = (
             self._describe(columns[side], numbers, side) for side in range(2)
         )
         return speaks_for, speaks_against
+
+    def _merge(self, features: sparse.csr_matrix, codes: np.ndarray) -> sparse.csr_matrix:
+        """Return what each term adds to the class of each row, shape (n, n_terms)."""
+        rows = np.repeat(codes, np.diff(features.indptr))
+        added = features.data * self.weights[rows, features.indices]
+        merged = sparse.csr_matrix(
+            (added, self.places[features.indices], features.indptr),
+            shape=(len(codes), len(self.terms)),
+        )
+        merged.sum_duplicates()
+        return merged
 
     def _describe(self, columns: np.ndarray, numbers: "_NumberStrings", side: int) -> pa.Array:
         parts = []

@@ -4,8 +4,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+
+from sentiment.pipeline import list_vectorizers
 
 
 def linear_weights(pipeline: Pipeline) -> tuple[np.ndarray, np.ndarray] | None:
@@ -21,7 +24,7 @@ def linear_weights(pipeline: Pipeline) -> tuple[np.ndarray, np.ndarray] | None:
     Returns
     -------
     terms : ndarray of shape (n_features,)
-        Names of the features.
+        The term of each feature; parts of a union may have the same ones.
     weights : ndarray of shape (n_classes, n_features)
         The larger, the more the term speaks for the class.
     """
@@ -30,7 +33,15 @@ def linear_weights(pipeline: Pipeline) -> tuple[np.ndarray, np.ndarray] | None:
         return None
     if len(weights) == 1:
         weights = np.vstack([-weights[0], weights[0]])
-    return pipeline[-2].get_feature_names_out(), weights
+    parts = [part.get_feature_names_out() for part, _ in list_vectorizers(pipeline[-2])]
+    return np.concatenate(parts), weights
+
+
+def merge_terms(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different terms, and the place among them of each of `terms`."""
+    merged = pa.array(terms, pa.large_string()).dictionary_encode()
+    places: np.ndarray = merged.indices.to_numpy(zero_copy_only=False)
+    return np.asarray(merged.dictionary.to_pandas(), dtype=object), places
 
 
 def _find_weights(model: Any) -> np.ndarray | None:
@@ -91,7 +102,9 @@ def telling_terms(pipeline: Pipeline, count: int = 20) -> pd.DataFrame | None:
     found = linear_weights(pipeline)
     if found is None:
         return None
-    terms, weights = found
+    terms, places = merge_terms(found[0])
+    # What parts of a union know by the same name is one term to a person.
+    weights = np.stack([np.bincount(places, row, len(terms)) for row in found[1]])
     tables = []
     for label, row in zip(pipeline.classes_, weights, strict=True):
         best = np.argsort(-row, kind="stable")[:count]

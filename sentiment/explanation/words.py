@@ -37,7 +37,8 @@ class TextExplanation:
         The text as the model reads it, piece by piece, and what each piece adds. A term of
         several words is shared out among their characters.
     terms : list of (str, float)
-        What each term of the text adds, the strongest first.
+        What each term of the text adds, the strongest first; what several parts of a union
+        know by the same name is added up.
     base : float
         What the label is worth before any word.
     total : float
@@ -75,14 +76,19 @@ def explain_text(pipeline: Pipeline, text: str) -> TextExplanation:
     read = next(iter(pipeline[:-2].transform(frame)))
     nothing = sparse.csr_matrix((1, features.shape[1]))
     base = _to_log_odds(pipeline[-1].predict_proba(nothing)[0], code)
-    strongest = sorted(added, key=lambda column: -abs(added[column]))
+    merged: dict[str, float] = defaultdict(float)
+    for column, value in added.items():
+        merged[str(explainer.terms[explainer.places[column]])] += value
     return TextExplanation(
         label=str(pipeline.classes_[code]),
         probabilities={
             str(name): float(p) for name, p in zip(pipeline.classes_, probabilities, strict=True)
         },
         words=_cut(read, _share_out(read, pipeline[-2], added)),
-        terms=[(str(explainer.terms[k]), added[k]) for k in strongest if added[k]],
+        terms=sorted(
+            ((term, value) for term, value in merged.items() if value),
+            key=lambda one: -abs(one[1]),
+        ),
         base=base,
         total=base + sum(added.values()),
     )

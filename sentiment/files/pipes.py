@@ -174,8 +174,8 @@ def open_stdin(encoding: str | None) -> tuple[ByteSource, str]:
     """
     if sys.stdin.isatty():
         raise ConfigError(
-            [f"input is {PIPE!r}, standard input, but nothing is piped into it; "
-             "cat reviews.csv | python scripts/predict.py input=-"]
+            [f"input is {PIPE!r}, standard input, but nothing is piped into it; expected a file in "
+             "front of the same command, such as cat reviews.csv | ..."]
         )  # fmt: skip
     return _find_format(PipeSource(sys.stdin.buffer, encoding))
 

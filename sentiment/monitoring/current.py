@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from sentiment.config import suggest_command
 from sentiment.errors import (
     ConfigError,
     EmptyDataError,
@@ -86,7 +87,7 @@ def check_columns(path: Path, columns: Sequence[str], **named: str | None) -> No
         It did not, or the file has not.
     """
     if not set(_ANSWER) <= set(columns):
-        raise NoPredictionsError(path, columns)
+        raise NoPredictionsError(path, columns, suggest_command("predict", f"input={path}"))
     for setting, wanted in named.items():
         if wanted is not None and wanted not in columns:
             raise MissingColumnError(path, wanted, columns, setting)

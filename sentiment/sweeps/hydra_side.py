@@ -14,6 +14,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
 from sentiment.config import quote
+from sentiment.errors import ConfigError
 from sentiment.redaction import redact
 from sentiment.sweeps.workers import HandOut
 
@@ -56,6 +57,24 @@ class HydraSide:
         choices = cfg.hydra.runtime.choices
         chosen = {k: str(v) for k, v in choices.items() if "/" not in k and v}
         return _without_hydra(cfg), chosen
+
+    def check_folder(self) -> None:
+        """Refuse a folder that only Hydra's own sweepers would use.
+
+        Raises
+        ------
+        ConfigError
+            Says which setting chooses the folder.
+        """
+        for word in self.config.hydra.overrides.hydra:
+            if word.lstrip("+~").startswith("hydra.sweep."):
+                raise ConfigError(
+                    [
+                        f"{word!r} is not used: a sweep that can be resumed has a folder by its "
+                        "name, <outputs>/sweep/<name> or <outputs>/search/<name>. Choose where "
+                        "with outputs=<folder>."
+                    ]
+                )
 
     def list_typed(self) -> list[str]:
         """Return the words that were typed, redacted, without a request to start anew."""

@@ -44,8 +44,8 @@ class SweepObserver(Protocol):
         """Pass on what the person should know."""
         return
 
-    def on_winner(self, number: int, result: "TrainingResult") -> None:
-        """Note that the best job was trained in full."""
+    def on_winner(self, number: int, result: "TrainingResult", store: str | None) -> None:
+        """Note that the best job was trained in full, and in which MLflow store that is kept."""
         return
 
     def on_end(self) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sentiment.config import suggest_command
 from sentiment.errors import SentimentError, quote_list, suggest
 from sentiment.sweeps.objectives import Objective, find_objectives
 from sentiment.sweeps.storage import explain_failure, newest
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 class StudyNotFoundError(SentimentError, LookupError):
     """There is no study of that name."""
 
-    def __init__(self, name: str, where: str, known: Sequence[str]) -> None:
+    def __init__(self, name: str, where: str, known: Sequence[str], command: str) -> None:
         there = f"there are {quote_list(known)}" if len(known) > 1 else f"there is {known[:1]}"
         there = there.replace("[", "").replace("]", "") if known else "there is none yet"
         super().__init__(
             f"no study {name!r} in {where}; {there}.{suggest(name, known)} A search makes one: "
-            "python scripts/train.py -m search=<name>."
+            f"{command}"
         )
 
 
@@ -111,7 +112,8 @@ def read_study(name: str, address: str | None, home: Path) -> StoredStudy:
     storage, names = _open_all(address, home)
     known, _ = newest(name, names)
     if known is None:
-        raise StudyNotFoundError(name, where, names)
+        command = suggest_command("train", "-m", "search=<name>")
+        raise StudyNotFoundError(name, where, names, command)
     study = optuna.load_study(study_name=known, storage=storage)
     trials = [t for t in study.get_trials(deepcopy=False) if _STALE not in t.user_attrs]
     definition = study.user_attrs.get(_DEFINITION)

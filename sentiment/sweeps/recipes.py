@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
-from sentiment.config import compose, explain_error
+from sentiment.config import compose, explain_error, suggest_command
 from sentiment.config.composing import CONF
 from sentiment.errors import ConfigError, SentimentError
 from sentiment.sweeps.hydra_side import write_override
@@ -70,7 +70,7 @@ class Recipe:
     @property
     def command(self) -> str:
         """The command line."""
-        return " ".join([_SCRIPT, *map(shlex.quote, self.overrides)])
+        return suggest_command("train", *self.overrides)
 
 
 def find_recipe(

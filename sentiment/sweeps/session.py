@@ -187,4 +187,4 @@ class Session:
             {"winner.run": str(result.run_id)},
             {k: v for k, v in result.metrics.items() if k.startswith("test/")},
         )
-        self.observer.on_winner(number, result)
+        self.observer.on_winner(number, result, cfg.tracking.get("uri"))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment import provenance
+from sentiment.config import suggest_training
 from sentiment.errors import (
     ExperimentDeletedError,
     RunDeletedError,
@@ -15,7 +16,7 @@ from sentiment.errors import (
     TrackingStoreError,
 )
 from sentiment.redaction import redact, redact_values
-from sentiment.tracking.access import ENVIRONMENT, take_credentials
+from sentiment.tracking.access import ENVIRONMENT, check_address, take_credentials
 from sentiment.tracking.choosing import ORDER, choose_best, next_order
 from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
 from sentiment.tracking.registry import MlflowRegistry
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-_TRAIN_FIRST = "Train a model first: python scripts/train.py."
 # What sqlite keeps of a database: the file, and beside it what it needs to undo or redo.
 _SQLITE_FILES = ("", "-journal", "-wal", "-shm")
 
@@ -45,6 +45,7 @@ class MlflowTracker(Tracker):
     """
 
     def __init__(self, uri: str, artifacts: str, experiment: str) -> None:
+        check_address(uri)
         self.uri, self._credentials = take_credentials(uri)
         self._shown = redact(uri)
         self.artifacts = artifacts
@@ -166,7 +167,7 @@ class MlflowTracker(Tracker):
             raise RunNotFoundError(
                 f"experiment {self.experiment!r}",
                 self._shown,
-                f"{_TRAIN_FIRST} Or name another experiment with tracking.experiment=<name>.",
+                f"Name another one with tracking.experiment=<name>. {suggest_training()}",
             )
         if found.lifecycle_stage != "active":
             raise ExperimentDeletedError(self.experiment, found.experiment_id, self._shown)
@@ -179,7 +180,7 @@ class MlflowTracker(Tracker):
         found = choose_best(runs, name, more=more)
         if found is None:
             wanted = f"a finished training run with {name}"
-            raise RunNotFoundError(wanted, self._shown, _TRAIN_FIRST)
+            raise RunNotFoundError(wanted, self._shown, suggest_training())
         return found
 
     def _find_run(self, client: "MlflowClient", run_id: str, *, deleted: bool = False) -> "Run":
@@ -218,7 +219,7 @@ class MlflowTracker(Tracker):
         """Return a client; do not make a store only to look for what cannot be there."""
         database = self._sqlite_path()
         if database is not None and not database.exists():
-            raise RunNotFoundError(wanted, self._shown, _TRAIN_FIRST)
+            raise RunNotFoundError(wanted, self._shown, suggest_training())
         return self._connect()
 
     def _connect(self) -> "MlflowClient":

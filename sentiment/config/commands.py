@@ -1,0 +1,67 @@
+"""Commands that messages suggest: what a person can paste, on the store of the running command."""
+
+import shlex
+from collections.abc import Sequence
+
+from sentiment.redaction import redact
+
+_DEFAULT_STORE = "sqlite:///outputs/mlflow.db"
+_typed: list[str] = []
+
+
+def remember_words(words: Sequence[str]) -> None:
+    """Keep the words of this process's command line, of which suggested commands repeat some."""
+    _typed[:] = words
+
+
+def suggest_command(script: str, *words: str) -> str:
+    """Return a command line of `script` that uses the store that the running command was given.
+
+    Passwords are hidden; a store that needs one is better named by an environment variable.
+
+    Parameters
+    ----------
+    script : str
+        Its name, such as ``"train"``.
+    *words : str
+        Its settings; ``<...>`` in one stands for what a person fills in.
+
+    Examples
+    --------
+    >>> remember_words(["model=svm", "outputs=my runs"])
+    >>> suggest_command("predict", "input=reviews.csv")
+    "python scripts/predict.py input=reviews.csv 'outputs=my runs'"
+    """
+    accepted = {"outputs", *(() if script == "best" else ("tracking",))}
+    accepted |= {"search.storage"} if script == "best" or "-m" in words else set()
+    stored = [word for word in _typed if _name_place(word) in accepted]
+    places = set(map(_name_place, stored))
+    kept = [word for word in words if _name_place(word) not in places]
+    return " ".join([f"python scripts/{script}.py", *map(_quote, [*kept, *stored])])
+
+
+def suggest_training() -> str:
+    """Return what to do where nothing was trained yet."""
+    return f"Train a model first: {suggest_command('train')}"
+
+
+def suggest_ui(uri: str) -> str:
+    """Return how the runs in the MLflow store `uri` are looked at."""
+    shown = shlex.quote(redact(uri))
+    if uri.startswith(("http://", "https://")):
+        return f"{shown} in a browser"
+    target = "make ui" if uri == _DEFAULT_STORE else f"make ui STORE={shown}"
+    return f"mlflow ui --backend-store-uri {shown}    (or: {target})"
+
+
+def _name_place(word: str) -> str | None:
+    """Return which place for runs or sweeps an override is about, or None."""
+    key = word.lstrip("+~").partition("=")[0]
+    if key == "tracking" or key.startswith("tracking."):
+        return "tracking"
+    return key if key in ("outputs", "search.storage") else None
+
+
+def _quote(word: str) -> str:
+    shown = redact(word)
+    return shown if shown.endswith(">") else shlex.quote(shown)

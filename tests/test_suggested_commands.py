@@ -1,0 +1,370 @@
+"""Commands in messages, hints and help texts: each is run, or composed with the real configs."""
+
+import ast
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from conftest import ROOT, Rivals
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from sklearn.utils import all_estimators
+
+from sentiment.comparison.contenders import _write_remedy
+from sentiment.config import (
+    Job,
+    compose,
+    make,
+    quote_free_text,
+    remember_words,
+    suggest_command,
+    suggest_ui,
+)
+from sentiment.config.making import CALIBRATED
+from sentiment.errors import (
+    ConfigError,
+    ExperimentDeletedError,
+    RunDeletedError,
+    RunNotFoundError,
+)
+from sentiment.model_files.saving import make_savable
+from sentiment.monitoring.current import find_columns
+from sentiment.pipeline import fit, make_pipeline
+from sentiment.sweeps.reading import StudyNotFoundError, read_study
+from sentiment.tracking import MlflowTracker, StoredRun
+from sentiment.training import TrainingResult
+
+COMMAND = re.compile(r"python scripts/(\w+)\.py([^\n|]*)")
+# Where what a person typed is put together again, and this project's name of a process.
+COMPOSING = {"config/commands.py", "config/job.py", "sweeps/hydra_side.py", "sweeps/recipes.py",
+             "flow/steps.py", "comparison/history.py"}  # fmt: skip
+Train = Callable[..., TrainingResult]
+
+
+@pytest.fixture(autouse=True)
+def forget_words() -> Iterator[None]:
+    yield
+    remember_words([])
+
+
+def find_commands(text: str) -> list[tuple[str, list[str]]]:
+    """Return scripts and words of all commands in `text`, which may end a sentence."""
+    found = []
+    for script, rest in COMMAND.findall(text):
+        rest = re.sub(r"\s{2,}.*|\s+#.*|\s+<\s.*|[.)`]+$", "", rest)
+        found.append((script, shlex.split(rest)))
+    return found
+
+
+def check_command(script: str, words: list[str]) -> None:
+    """Compose what a person would get who typed this, with something for each ``<...>``."""
+    assert (ROOT / "scripts" / f"{script}.py").is_file()
+    sweeping = "-m" in words
+    words = [re.sub(r"<[^>]*>", "abc", word) for word in words if word != "-m"]
+    if script == "best":
+        words = [re.sub("^search=", "search.name=", word) for word in words]
+    # What only a search knows by another name than its file.
+    words = ["search=svm" if word == "search=abc" else word for word in words]
+    words = [word for word in words if word not in ("experiment=abc", "experiment=mine")]
+    quoted = quote_free_text([*(["-m"] if sweeping else []), *words])
+    parsed = OverridesParser.create().parse_overrides([w for w in quoted if w != "-m"])
+    single = []
+    for word, override in zip([w for w in quoted if w != "-m"], parsed, strict=True):
+        if override.is_sweep_override():
+            assert sweeping, f"{word} needs -m"
+            first = next(iter(override.sweep_string_iterator()), None)
+            word = f"{override.get_key_element()}={first}"
+        if not word.startswith("hydra/"):
+            single.append(word)
+    compose(script, single)
+
+
+def test_help_texts_and_configs_suggest_commands_that_compose() -> None:
+    commands = [
+        command
+        for path in (ROOT / "conf").rglob("*.yaml")
+        for command in find_commands(path.read_text())
+        if "..." not in command[1]
+    ]
+    assert len(commands) > 30
+    for script, words in commands:
+        check_command(script, words)
+
+
+def list_suggestions() -> Iterator[tuple[str, list[str]]]:
+    """Yield every command that the code suggests, with ``<...>`` for what is computed."""
+    for path in [*(ROOT / "sentiment").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "suggest_command":
+                words = [
+                    "search=<name>"
+                    if isinstance(word, ast.Starred)
+                    else read_text(word)
+                    if isinstance(word, ast.Constant | ast.JoinedStr)
+                    else "force=<value>"
+                    for word in node.args
+                ]
+                if "-m" not in words and "search=<name>" in words:
+                    words.remove("search=<name>")  # any settings that are typed
+                yield words[0], words[1:]
+
+
+def read_text(node: ast.expr) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "<value>" for part in node.values
+        )
+    assert isinstance(node, ast.Constant)
+    return str(node.value)
+
+
+def test_commands_in_code_compose_with_the_store_of_the_running_command(tmp_path: Path) -> None:
+    where = [f"outputs={tmp_path}/my runs", "tracking.experiment=mine"]
+    remember_words(["model=svm", *where, "search.storage=sqlite:///s.db"])
+    suggestions = list(list_suggestions())
+    assert len(suggestions) >= 8
+    for script, words in suggestions:
+        ((found, composed),) = find_commands(suggest_command(script, *words))
+        assert found == script
+        assert set(where if script != "best" else where[:1]) <= set(composed)
+        assert ("search.storage=sqlite:///s.db" in composed) == (script == "best" or "-m" in words)
+        assert "model=svm" not in composed
+        check_command(script, composed)
+
+
+@pytest.mark.parametrize("folder", ["sentiment", "scripts"])
+def test_no_message_has_a_command_of_its_own(folder: str) -> None:
+    """It would not name the store; docstrings are for readers of the code."""
+    for path in (ROOT / folder).rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        documented = {
+            id(node.body[0].value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+        }
+        if str(path.relative_to(ROOT / folder)) in COMPOSING:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and id(node) not in documented:
+                assert not COMMAND.search(str(node.value)), f"{path}:{node.lineno}"
+
+
+def test_make_targets_and_extras_in_messages_exist() -> None:
+    makefile, project = ((ROOT / name).read_text() for name in ("Makefile", "pyproject.toml"))
+    texts = [path.read_text() for path in (ROOT / "sentiment").rglob("*.py")]
+    texts += [path.read_text() for path in (ROOT / "scripts").glob("*.py")]
+    targets = {found for text in texts for found in re.findall(r"[(` ]make ([a-z]+-[a-z]+)", text)}
+    assert targets >= {"monitor-ui", "prefect-up"}
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for extra in {found for text in texts for found in re.findall(r"sentiment\[(\w+)\]", text)}:
+        assert re.search(rf"^{extra} = \[", project, re.MULTILINE), extra
+
+
+def test_passwords_are_not_repeated() -> None:
+    remember_words(["tracking.uri=postgresql://me:secret@host/runs"])
+    assert "secret" not in suggest_command("predict", "input=a.csv")
+    assert "secret" not in suggest_ui("postgresql://me:secret@host/runs")
+
+
+@pytest.mark.parametrize(
+    "store", ["sqlite:////srv/my runs/mlflow.db", "sqlite:///outputs/mlflow.db"]
+)
+def test_make_ui_shows_the_store_that_it_is_given(store: str) -> None:
+    hint = suggest_ui(store)
+    assert shlex.split(hint.partition("    (")[0])[-1] == store
+    target = re.search(r"or: make (.*)\)", hint)
+    assert target is not None
+    shown = subprocess.run(
+        ["make", "--dry-run", *shlex.split(target[1])],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert f"mlflow ui --backend-store-uri '{store}'" in shown.stdout
+
+
+def test_a_server_is_looked_at_in_a_browser() -> None:
+    assert suggest_ui("http://127.0.0.1:5000") == "http://127.0.0.1:5000 in a browser"
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_training_suggests_what_is_in_its_own_store(
+    train_quickly: Train, store: Path, tmp_path: Path, swept: bool,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    from _sweep_watch import SweepWatch
+    from _terminal import show_training
+
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    result = train_quickly()
+    remember_words([f"outputs={store}", f"tracking.experiment={tmp_path.name}"])
+    uri = f"sqlite:///{store}/mlflow.db"
+    if swept:
+        SweepWatch().on_winner(0, result, uri)
+    else:
+        show_training(result, uri)
+    printed = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    ((script, words),) = find_commands(printed)
+    where = [f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
+    assert (script, words) == ("predict", ["input=reviews.csv", *where])
+    cfg = compose(script, words)
+    chosen = make(cfg, "tracking").find_model("best", "accuracy", greater_is_better=True)
+    assert chosen.run_id == result.run_id
+    assert f"mlflow ui --backend-store-uri {uri} " in printed
+
+
+def test_what_is_missing_is_made_by_the_command_in_the_message(tmp_path: Path) -> None:
+    remember_words([f"outputs={tmp_path}/runs"])
+    tracker = make(compose("predict", ["input=a.csv", f"outputs={tmp_path}/runs"]), "tracking")
+    messages = []
+    with pytest.raises(RunNotFoundError) as no_store:
+        tracker.find_model("best", "accuracy", greater_is_better=True)
+    with pytest.raises(StudyNotFoundError) as no_study:
+        read_study("svm", None, tmp_path / "runs" / "search")
+    with pytest.raises(KeyError) as no_predictions:
+        find_columns(tmp_path / "a b.csv", ["text"], None, None, None)
+    messages = [str(caught.value) for caught in (no_store, no_study, no_predictions)]
+    for message, script in zip(messages, ("train", "train", "predict"), strict=True):
+        ((found, words),) = find_commands(message)
+        assert found == script
+        assert f"outputs={tmp_path}/runs" in words
+        check_command(script, words)
+
+
+def test_runs_on_other_data_are_trained_again_in_the_same_store() -> None:
+    remember_words(["outputs=/new", "a=x"])
+    first, second = (
+        StoredRun("1", "", {"command": f"python scripts/train.py {words}", "data": "csv"}, {}, {})
+        for words in ("model=svm outputs=/old", "data=csv data.path=b.csv")
+    )
+    ((script, words),) = find_commands(_write_remedy(first, second))
+    assert sorted(words) == ["data.path=b.csv", "data=csv", "model=svm", "outputs=/new"]
+    check_command(script, words)
+
+
+def run_mlflow(message: str) -> None:
+    """Run the mlflow command that a message suggests."""
+    from mlflow.cli import cli
+
+    found = re.search(r"\((MLFLOW_TRACKING_URI)=(\S+) mlflow ([^)]*)\)", message)
+    assert found is not None
+    name, uri, command = found.groups()
+    done = CliRunner().invoke(cli, shlex.split(command), env={name: shlex.split(uri)[0]})
+    assert done.exit_code == 0, done.output
+
+
+def test_a_deleted_experiment_or_run_is_restored_by_the_command_in_the_message(
+    train_quickly: Train, store: Path, tmp_path: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    run = train_quickly().run_id
+    uri = f"sqlite:///{store}/mlflow.db"
+    tracker, client = MlflowTracker(uri, f"{store}/artifacts", tmp_path.name), MlflowClient(uri)
+    experiment = client.get_experiment_by_name(tmp_path.name)
+    client.delete_experiment(experiment.experiment_id)
+    for use in (
+        tracker.open,
+        lambda: tracker.find_model("best", "accuracy", greater_is_better=True),
+        lambda: tracker.count_runs({"kind": "training"}),
+        lambda: train_quickly(),
+    ):
+        with pytest.raises(ExperimentDeletedError, match="experiment=<name>") as caught:
+            use()
+    run_mlflow(str(caught.value))
+    tracker.open()
+    client.delete_run(run)
+    with pytest.raises(RunDeletedError, match="name another run") as caught:
+        tracker.find_model(run, "accuracy", greater_is_better=True)
+    run_mlflow(str(caught.value))
+    assert tracker.find_model("best", "accuracy", greater_is_better=True).run_id == run
+
+
+def test_a_model_whose_files_are_gone_is_named(
+    train_quickly: Train, store: Path, tmp_path: Path
+) -> None:
+    result = train_quickly()
+    tracker = MlflowTracker(f"sqlite:///{store}/mlflow.db", f"{store}/artifacts", tmp_path.name)
+    model = result.model.removeprefix("models:/")
+    (folder,) = (store / "artifacts").rglob(model)
+    shutil.rmtree(folder)
+    for wanted in ("best", result.run_id, result.model):
+        with pytest.raises(RunNotFoundError, match=f"models:/{model}.* was not found"):
+            tracker.find_model(wanted, "accuracy", greater_is_better=True)
+
+
+@pytest.mark.parametrize(
+    ("uri", "suggested"),
+    [
+        ("sqlite:/x/y.db", "sqlite:////x/y.db"),
+        ("sqlite://x/y.db", "sqlite:////x/y.db"),
+        ("sqlite:y.db", "sqlite:///y.db"),
+    ],
+)
+def test_an_address_of_sqlite_with_too_few_slashes_is_corrected(uri: str, suggested: str) -> None:
+    with pytest.raises(ConfigError, match=f"tracking.uri={suggested}$"):
+        MlflowTracker(uri, "artifacts", "x").open()
+
+
+@pytest.mark.parametrize("word", ["search=svm", "search.n_trials=3"])
+def test_a_search_without_multirun_is_refused_with_the_command_that_searches(word: str) -> None:
+    remember_words([word, "outputs=/x"])
+    with pytest.raises(ConfigError, match="takes -m") as caught:
+        Job(Path(), overrides=[word, "outputs=/x"]).check_search()
+    ((script, words),) = find_commands(str(caught.value))
+    assert words == ["-m", word, "outputs=/x"]
+    if word == "search=svm":
+        check_command(script, words)
+    Job(Path(), overrides=["model=svm"]).check_search()
+    Job(Path(), overrides=[word], sweep=Path("x"), number=1).check_search()
+
+
+def test_margins_that_become_probabilities_can_be_saved(reviews: pd.DataFrame) -> None:
+    """Of the models with margins only, those in the message and no others."""
+    with pytest.raises(ConfigError, match="can be saved with LinearSVC, Perceptron") as caught:
+        make(
+            compose("train", ["model=svm", "model._target_=sklearn.svm.LinearSVC", "~model.cv",
+                              "~model.method", "~model.ensemble", "~model.estimator"]),
+            "model", "fit", "predict_proba",
+        )  # fmt: skip
+    assert all(name in str(caught.value) for name in CALIBRATED)
+    known = dict(all_estimators("classifier"))
+    for name in CALIBRATED:
+        target = f"{known[name].__module__}.{name}".replace("._classes.", ".")
+        for parts in ("._stochastic_gradient.", "._perceptron.", "._ridge."):
+            target = target.replace(parts, ".")
+        cfg = compose("train", ["model=svm", f"model.estimator._target_={target}",
+                                "~model.estimator.C", "features=tfidf_unigram"])  # fmt: skip
+        pipeline = fit(
+            make_pipeline(make(cfg, "features"), make(cfg, "model", "predict_proba")), reviews
+        )
+        again = make_savable(pipeline)
+        np.testing.assert_array_equal(
+            again.predict(reviews[["text"]]), pipeline.predict(reviews[["text"]])
+        )
+
+
+def test_best_suggests_to_write_from_its_own_folder() -> None:
+    remember_words(["search=svm", "outputs=/x", "search.storage=sqlite:///s.db"])
+    command = suggest_command("best", "search=svm~2", "write=<name>")
+    assert command == (
+        "python scripts/best.py 'search=svm~2' write=<name> outputs=/x search.storage=sqlite:///s.db"
+    )
+
+
+def test_rivals_share_a_store(rivals: Rivals) -> None:
+    """The remedy for runs on other data, of real runs."""
+    remember_words([f"outputs={rivals.store}"])
+    tracker = make(rivals.compose("compare", "runs=[a,b]"), "tracking")
+    runs = [tracker.read_run(one.run_id) for one in (rivals.weak, rivals.other)]
+    ((script, words),) = find_commands(_write_remedy(*runs))
+    assert f"outputs={rivals.store}" in words
+    check_command(script, words)
