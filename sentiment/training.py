@@ -17,7 +17,7 @@ from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.quality import UNSPACED_TEXTS
 from sentiment.data.splitting import SPLITS, check_class_sizes, count_classes
-from sentiment.errors import ConfigError, suggest
+from sentiment.errors import ConfigError, RunNotRecordedError, TrackingStoreError, suggest
 from sentiment.evaluation import (
     EXCERPT,
     METRICS,
@@ -28,11 +28,14 @@ from sentiment.evaluation import (
     scores_file,
 )
 from sentiment.explanation import telling_terms
+from sentiment.model_files import save_model
 from sentiment.monitoring.reference import FOLDER, make_reference
 from sentiment.pipeline import count_ahead, fit, list_vectorizers, make_pipeline
+from sentiment.recording import write_record_command
+from sentiment.redaction import redact
 from sentiment.scoring import Answerer
 from sentiment.stages import Stage, StageObserver, Stages
-from sentiment.tracking import MODEL, RunFolder, Tracker
+from sentiment.tracking import KEY, MODEL, RunFacts, RunFolder, Tracker
 
 EVALUATED = ("validation", "test")
 EXAMPLE_ROWS = 3
@@ -126,17 +129,20 @@ def _train(
         with stages("count texts"):
             texts = [getattr(data, name)["text"] for name in SPLITS]
             count_ahead(pipeline, pd.concat(texts, ignore_index=True))
+    facts = RunFacts(
+        name=_run_name(job, pipeline),
+        tags=_tags(dataset, data, job),
+        params={k: str(v) for k, v in flatten(cfg).items() if not k.startswith("search.")},
+        data=(dataset.name, data.fingerprint),
+        examples=data.train["text"].iloc[:EXAMPLE_ROWS].tolist(),
+    )
     with stages("open tracking"):
         tracker.open()
-    with tracker.start(_run_name(job, pipeline), _tags(dataset, data, job), job.parent) as run:
-        run.log_data(dataset.name, data.fingerprint)
-        run.log_params({k: v for k, v in flatten(cfg).items() if not k.startswith("search.")})
-        run.log_text(record_yaml(cfg), "config.yaml")
-        folder.add("config.yaml").write_text(record_yaml(cfg), encoding="utf-8")
-        run.log_text("\n".join(job.overrides), "overrides.txt")
-        run.log_text(json.dumps(provenance.read_versions(), indent=2), "versions.json")
+    with tracker.start(facts.name, facts.tags | {KEY: facts.key}) as run:
+        # So that a run shows what it is about while it is under way, and if it fails.
+        run.log_params(facts.params)
+        run.log_data(*facts.data)
         metrics = {f"rows/{name}": float(len(getattr(data, name))) for name in SPLITS}
-
         if cfg.cv:
             with stages("cross-validate"):
                 scores = cross_validate(pipeline, data.train, cfg.cv, cfg.seed)
@@ -147,6 +153,12 @@ def _train(
             predictions = {name: evaluate(pipeline, getattr(data, name)) for name in EVALUATED}
             for name, made in predictions.items():
                 metrics |= {f"{name}/{key}": value for key, value in score(made).items()}
+        # The model first: of what a disk that fills up has room for, it is worth most.
+        with stages("save model"):
+            path = folder.add(MODEL)
+            save_model(pipeline, path)
+        with stages("rehearse deployment"):
+            metrics |= _rehearse(path, data.validation, predictions["validation"])
         with stages("draw figures"):
             _save_results(folder, pipeline, predictions, data)
         with stages("keep reference"):
@@ -155,17 +167,17 @@ def _train(
                 pipeline, data.validation["text"], known, data.report, cfg.seed
             )
             folder.include(reference.save(folder.path / FOLDER))
-        run.log_metrics(metrics)
-        with stages("save model"):
-            example = pd.DataFrame({"text": data.train["text"].iloc[:EXAMPLE_ROWS]})
-            address, path = run.log_model(pipeline, example, folder)
-        with stages("rehearse deployment"):
-            late = _rehearse(path, data.validation, predictions["validation"])
-        late |= _stage_metrics(stages.done)
-        run.log_metrics(late)
-        metrics |= late
+        metrics |= _stage_metrics(stages.done)
+        _save_settings(folder, cfg, job)
         folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-        run.log_files(folder.path, [name for name in folder.files if name != MODEL])
+        facts.metrics = metrics
+        folder.keep(facts)
+        with stages("record run"):
+            try:
+                address = run.record(folder, facts)
+            except TrackingStoreError as error:
+                command = write_record_command(folder.path, cfg)
+                raise RunNotRecordedError(error, folder.path, command) from error
     return TrainingResult(
         score=metrics[f"validation/{cfg.optimize}"],
         metrics=metrics,
@@ -215,7 +227,17 @@ def _tags(dataset: Dataset, data: PreparedData, job: Job) -> dict[str, str]:
         "data": dataset.name,
         "data.fingerprint": data.fingerprint,
         "sample": str(dataset.limit is not None).lower(),
+        **({"mlflow.parentRunId": job.parent} if job.parent else {}),
     }
+
+
+def _save_settings(folder: RunFolder, cfg: DictConfig, job: Job) -> None:
+    """Write what the run was asked for, and with which versions it was made."""
+    folder.add("config.yaml").write_text(record_yaml(cfg), encoding="utf-8")
+    overrides = redact("\n".join(job.overrides))
+    folder.add("overrides.txt").write_text(overrides, encoding="utf-8")
+    versions = json.dumps(provenance.read_versions(), indent=2)
+    folder.add("versions.json").write_text(versions, encoding="utf-8")
 
 
 def _save_results(

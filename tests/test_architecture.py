@@ -26,7 +26,7 @@ FLOORS = [
     {"models"},
     {"pipeline", "model_files"},
     {"evaluation", "explanation", "linear", "tracking"},
-    {"decisions", "figures", "warming"},
+    {"decisions", "figures", "recording", "warming"},
     {"monitoring", "scoring"},
     {"distribution"},
     {"comparison", "prediction", "training"},

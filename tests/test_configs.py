@@ -52,7 +52,7 @@ def test_no_file_is_left_out() -> None:
     }
     primaries = {path.stem for path in FILES if path.parent == Path()}
     assert primaries == {
-        *("train", "predict", "explain", "best", "monitor", "compare", "promote", "flow")
+        *("train", "predict", "explain", "best", "monitor", "compare", "promote", "record", "flow")
     }
 
 
@@ -101,12 +101,15 @@ def test_experiment(name: str) -> None:
     assert f"python scripts/train.py experiment={name}" in text, "the command heads the file"
 
 
-@pytest.mark.parametrize("primary", ["train", "predict", "best", "monitor", "compare", "promote"])
+@pytest.mark.parametrize(
+    "primary", ["train", "predict", "best", "monitor", "compare", "promote", "record"]
+)
 def test_the_primary_configs_hold_what_their_schemas_say(primary: str) -> None:
     missing = {
         "predict": ["input=x.csv"],
         "best": ["search.name=svm"],
         "monitor": ["current=x.csv"],
+        "record": ["folder=x"],
     }
     overrides = missing.get(primary, [])
     cfg = compose(primary, overrides)

@@ -31,6 +31,8 @@ from sentiment.errors import (
     ReferenceMissingError,
     RunDeletedError,
     RunNotFoundError,
+    RunNotKeptError,
+    RunNotRecordedError,
     SentimentError,
     StepFailedError,
     StudyStorageError,
@@ -234,6 +236,19 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         ConnectionError,
         "the tracking store 'http://x' cannot be used: nobody answers. Check tracking.uri, or "
         "train without tracking: tracking=off.",
+    ),
+    (
+        RunNotRecordedError(TrackingStoreError("http://x", "no server."), Path("a/b"), "do x"),
+        ConnectionError,
+        "the tracking store 'http://x' cannot be used: no server. Nothing is lost: the trained "
+        "model, its metrics and figures are in 'a/b'. When the store is back, record the run with: "
+        "do x",
+    ),
+    (
+        RunNotKeptError(Path("a/b"), "it has no run.json"),
+        LookupError,
+        "'a/b' holds no run that can be recorded: it has no run.json. Expected the folder that a "
+        "training named when its tracking store was away; otherwise, train again.",
     ),
     (
         UnexplainableModelError("Model"),

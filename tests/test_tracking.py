@@ -78,7 +78,7 @@ def free_port() -> int:
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline and process.poll() is None:
         try:
             urllib.request.urlopen(url, timeout=5).close()
@@ -111,10 +111,16 @@ def served(store: Path) -> Iterator[Callable[..., str]]:
         wait_for(f"http://127.0.0.1:{port}{health}", process)
         return f"http://127.0.0.1:{port}"
 
+    def stop() -> None:
+        """End them as a power cut would."""
+        while started:
+            process = started.pop()
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(timeout=60)
+
+    start.stop = stop  # type: ignore[attr-defined]
     yield start
-    for process in started:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=20)
+    stop()
 
 
 def test_mlflow_serves_what_training_saw(
@@ -347,12 +353,13 @@ def test_a_model_in_another_format_is_refused(tracker: MlflowTracker) -> None:
     tracker.open()
     with tracker.start("pickled", {"kind": "training"}) as run:
         run.log_metrics({"validation/f1": 1.0})
-        mlflow.sklearn.log_model(
-            DummyClassifier().fit([[0]], [0]),
-            name="model",
-            serialization_format="cloudpickle",
-            pip_requirements=["scikit-learn"],
-        )
+        with mlflow.start_run(run_id=run.id):
+            mlflow.sklearn.log_model(
+                DummyClassifier().fit([[0]], [0]),
+                name="model",
+                serialization_format="cloudpickle",
+                pip_requirements=["scikit-learn"],
+            )
     with pytest.raises(UntrustedModelError, match="it is not saved as model.skops"):
         tracker.find_model("best", "f1", greater_is_better=True)
 

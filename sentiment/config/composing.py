@@ -168,6 +168,15 @@ class PromoteConfig:
 
 
 @dataclass
+class RecordConfig:
+    """What ``conf/record.yaml`` holds."""
+
+    tracking: Any = MISSING
+    folder: str = MISSING
+    outputs: str = "outputs"
+
+
+@dataclass
 class Schedule:
     """When and how carefully the flow runs."""
 
@@ -201,6 +210,7 @@ SCHEMAS: dict[str, type] = {
     "monitor": MonitorConfig,
     "compare": CompareConfig,
     "promote": PromoteConfig,
+    "record": RecordConfig,
     "flow": FlowConfig,
 }
 

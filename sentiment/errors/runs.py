@@ -50,9 +50,34 @@ class TrackingStoreError(SentimentError, ConnectionError):
     exit_code = ExitCode.UNAVAILABLE
 
     def __init__(self, uri: str, reason: str) -> None:
+        self.uri, self.reason = uri, reason.strip().rstrip(".")
         super().__init__(
-            f"the tracking store '{uri}' cannot be used: {reason.strip().rstrip('.')}. "
+            f"the tracking store '{uri}' cannot be used: {self.reason}. "
             "Check tracking.uri, or train without tracking: tracking=off."
+        )
+
+
+class RunNotRecordedError(TrackingStoreError):
+    """A run is trained and kept in its folder, but its tracking store cannot be used any more."""
+
+    def __init__(self, cause: TrackingStoreError, folder: Path, command: str) -> None:
+        self.uri, self.reason, self.folder = cause.uri, cause.reason, folder
+        self.exit_code = cause.exit_code
+        SentimentError.__init__(
+            self,
+            f"the tracking store '{cause.uri}' cannot be used: {cause.reason}. Nothing is lost: "
+            f"the trained model, its metrics and figures are in '{folder}'. When the store is "
+            f"back, record the run with: {command}",
+        )
+
+
+class RunNotKeptError(SentimentError, LookupError):
+    """A folder holds no complete run that could be recorded."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(
+            f"'{folder}' holds no run that can be recorded: {reason}. Expected the folder that a "
+            "training named when its tracking store was away; otherwise, train again."
         )
 
 

@@ -18,7 +18,7 @@ from sentiment.model_files.trusted import TRUSTED_TYPES
 def save_model(pipeline: Pipeline, path: Path) -> None:
     """Write `pipeline` to `path` as a compressed skops file; see `make_savable` for errors."""
     small = make_savable(pipeline)
-    skops.io.dump(small, path, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+    skops.io.dump(small, path, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
 
 
 def make_savable(pipeline: Pipeline) -> Pipeline:

@@ -7,6 +7,8 @@ from sentiment.redaction import split_credentials
 ENVIRONMENT = {
     # A server that is not there should not be asked for minutes (seven tries by default).
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    # Seconds without an answer, of 120 by default.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     # Bars of one file each would run through what a script shows.
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # What is trained here is nobody else's business, and many machines reach no other.

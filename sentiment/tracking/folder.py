@@ -1,20 +1,62 @@
 """The folder of one run: new files only, each of them listed."""
 
 import contextlib
+import hashlib
 import itertools
+import json
 import logging
+import os
+import time
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
-from sentiment.errors import SentimentError
+from sentiment.errors import RunNotKeptError, SentimentError
+from sentiment.redaction import redact_values
 
 # Made first and exclusively: of several processes that want the same folder, one makes it.
 CLAIM = "run.json"
 MODEL = "model.skops"
+# The tag of a run that holds `RunFacts.key`.
+KEY = "run.key"
 _LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] %(message)s"
+
+
+@dataclass
+class RunFacts:
+    """What is recorded of a run, its files apart.
+
+    Attributes
+    ----------
+    name : str
+        Name of the run.
+    tags, params : dict of str to str
+        Facts to find it by, and settings, without passwords.
+    data : (str, str)
+        Name and fingerprint of the data set.
+    examples : list of str
+        A few texts, as an example of what the model takes.
+    metrics : dict of str to float
+        Every metric, as ``<split>/<name>``.
+    key : str
+        Unlike that of any other run; so a run that is recorded twice is found the second time.
+    started, ended : float
+        In seconds since the epoch.
+    """
+
+    name: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    data: tuple[str, str]
+    examples: list[str] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    key: str = field(default_factory=lambda: uuid4().hex)
+    started: float = field(default_factory=time.time)
+    ended: float = 0.0
 
 
 class RunFolder:
@@ -24,8 +66,8 @@ class RunFolder:
     run, or that another run is writing: it makes a new folder in there, named after the time. So
     nothing is overwritten, and whatever else is in the folder is neither recorded nor removed.
 
-    As a context manager, it removes the files of a run that ends in a `SentimentError`: there is
-    nothing to keep then, and the message says what to change. After any other error they stay.
+    As a context manager, it removes the files of a run that ends in a `SentimentError` before it
+    was kept: the message says what to change. After any other error they stay.
 
     Parameters
     ----------
@@ -52,6 +94,7 @@ class RunFolder:
         self.path = path
         self._files: list[str] = []
         self._log: str | None = None
+        self._is_kept = False
         self._made = made
 
     @property
@@ -102,6 +145,57 @@ class RunFolder:
             logging.getLogger().removeHandler(handler)
             handler.close()
 
+    def keep(self, facts: RunFacts) -> None:
+        """Write down that the run is complete, and what has to be recorded of it.
+
+        Raises
+        ------
+        OSError
+            The disk is full.
+        """
+        facts.ended = facts.ended or time.time()
+        facts.tags, facts.params = redact_values(facts.tags), redact_values(facts.params)
+        digests = {name: _digest(self.path / name) for name in self._files}
+        content = {"facts": asdict(facts), "files": digests}
+        fresh = self.path / f".{CLAIM}.new"
+        with fresh.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(content, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path / CLAIM)
+        self._is_kept = True
+
+    @classmethod
+    def open(cls, path: Path) -> tuple[Self, RunFacts]:
+        """Return the folder of a run that was kept, and what is to be recorded of the run.
+
+        Raises
+        ------
+        RunNotKeptError
+            There is no such run, it is not complete, or its files have changed.
+        """
+        try:
+            content = json.loads((path / CLAIM).read_text(encoding="utf-8") or "null")
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise RunNotKeptError(path, f"it has no {CLAIM}") from error
+        except ValueError as error:
+            raise RunNotKeptError(path, f"{CLAIM} is damaged") from error
+        if content is None:
+            raise RunNotKeptError(path, "its training has not ended, or was cut off")
+        try:
+            facts = RunFacts(**content["facts"])
+            files = dict(content["files"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise RunNotKeptError(path, f"{CLAIM} is damaged") from error
+        folder = cls(path.absolute(), [])
+        for name, digest in files.items():
+            if not (path / name).resolve().is_relative_to(path.resolve()):
+                raise RunNotKeptError(path, f"{CLAIM} names a file outside of it")
+            if not (path / name).is_file() or _digest(path / name) != digest:
+                raise RunNotKeptError(path, f"{name} is missing or was changed since")
+            folder.add(name)
+        return folder, facts
+
     def discard(self) -> None:
         """Remove the listed files, and those folders made for them that nothing else is in."""
         for name in (*self.files, CLAIM):
@@ -121,8 +215,13 @@ class RunFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if isinstance(error, SentimentError):
+        if isinstance(error, SentimentError) and not self._is_kept:
             self.discard()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _make_folders(folder: Path) -> list[Path]:

@@ -2,15 +2,10 @@
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-from sklearn.pipeline import Pipeline
-
-from sentiment.errors import RunNotFoundError
-from sentiment.model_files import save_model
-from sentiment.tracking.folder import MODEL, RunFolder
+from sentiment.errors import ConfigError, RunNotFoundError
+from sentiment.tracking.folder import MODEL, RunFacts, RunFolder
 from sentiment.tracking.records import ModelChoice, RunRecord, SweepRecord, Tracker
 
 if TYPE_CHECKING:
@@ -21,11 +16,13 @@ class NoTracker(Tracker):
     """A tracker that keeps no record."""
 
     @contextlib.contextmanager
-    def start(
-        self, name: str, tags: dict[str, str], parent_id: str | None = None
-    ) -> Iterator[RunRecord]:
-        """Start a run that leaves no record; its model is saved in the folder of the job."""
+    def start(self, name: str, tags: dict[str, str]) -> Iterator[RunRecord]:
+        """Start a run that leaves no record; its model stays in its folder."""
         yield _UntrackedRun()
+
+    def record(self, folder: RunFolder, facts: RunFacts) -> tuple[str, str]:
+        """Raise, since there is no record."""
+        raise ConfigError(["tracking=off records nothing; choose tracking=mlflow."])
 
     def open_sweep(self, name: str, tags: dict[str, str], run_id: str | None) -> SweepRecord:
         """Return a record that keeps nothing."""
@@ -53,9 +50,6 @@ class _Unrecorded(SweepRecord):
 class _UntrackedRun(RunRecord):
     id = None
 
-    def log_model(
-        self, pipeline: Pipeline, example: pd.DataFrame, folder: RunFolder
-    ) -> tuple[str, Path]:
-        path = folder.add(MODEL)
-        save_model(pipeline, path)
-        return str(path), path
+    def record(self, folder: RunFolder, facts: RunFacts) -> str:
+        """Return the path of the model in the folder of the run."""
+        return str(folder.path / MODEL)

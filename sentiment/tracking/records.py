@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import pandas as pd
-from sklearn.pipeline import Pipeline
-
-from sentiment.tracking.folder import RunFolder
+from sentiment.tracking.folder import RunFacts, RunFolder
 
 if TYPE_CHECKING:
     from sentiment.tracking.registry import MlflowRegistry
@@ -91,27 +88,19 @@ class RunRecord(Protocol):
         """Record numbers."""
         return
 
-    def log_text(self, text: str, name: str) -> None:
-        """Keep `text` as a file called `name`."""
-        return
-
     def log_files(self, folder: Path, names: Sequence[str]) -> None:
         """Keep the files `names`, paths relative to `folder`, under the same paths."""
         return
 
-    def log_model(
-        self, pipeline: Pipeline, example: pd.DataFrame, folder: RunFolder
-    ) -> tuple[str, Path]:
-        """Keep the fitted `pipeline`; return its address and its skops file.
+    def record(self, folder: RunFolder, facts: RunFacts) -> str:
+        """Record a kept run, and end this one; return the address of its model.
 
-        Parameters
-        ----------
-        pipeline : Pipeline
-            Fitted.
-        example : DataFrame
-            A few rows of its input.
-        folder : RunFolder
-            The folder of the run, for a record that has no place of its own.
+        What is recorded already is not recorded twice.
+
+        Raises
+        ------
+        TrackingStoreError
+            The store cannot be used.
         """
         raise NotImplementedError
 
@@ -178,9 +167,7 @@ class Tracker(Protocol):
         """Make the store ready, and make it at all if it is not there."""
         return
 
-    def start(
-        self, name: str, tags: dict[str, str], parent_id: str | None = None
-    ) -> AbstractContextManager[RunRecord]:
+    def start(self, name: str, tags: dict[str, str]) -> AbstractContextManager[RunRecord]:
         """Start a run that ends with the ``with`` block, as failed if that raises.
 
         Parameters
@@ -189,8 +176,18 @@ class Tracker(Protocol):
             Name of the run.
         tags : dict of str to str
             Facts to find it by.
-        parent_id : str, optional
-            The sweep's run that it belongs to.
+        """
+        raise NotImplementedError
+
+    def record(self, folder: RunFolder, facts: RunFacts) -> tuple[str, str]:
+        """Record a run that was kept; return the id of the run and the address of its model.
+
+        A run that is recorded already stays the only one.
+
+        Raises
+        ------
+        TrackingStoreError
+            The store cannot be used.
         """
         raise NotImplementedError
 

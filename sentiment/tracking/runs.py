@@ -1,28 +1,27 @@
 """The run that is being recorded in an MLflow store."""
 
 import hashlib
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from sklearn.pipeline import Pipeline
-
-from sentiment import provenance
 from sentiment.errors import RunNotFoundError, UntrustedModelError
-from sentiment.model_files import TRUSTED_TYPES, make_savable
-from sentiment.redaction import redact
-from sentiment.tracking.folder import RunFolder
+from sentiment.redaction import redact, redact_values
+from sentiment.tracking.folder import MODEL, RunFacts, RunFolder
+from sentiment.tracking.model_folder import make_model_folder
+from sentiment.tracking.patience import list_store_errors, translate
 from sentiment.tracking.records import ModelChoice, RunRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import LoggedModel, Run
 
-# What another process needs to load a model; the cleaning steps are the standard library's.
-_MODEL_REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
 # The tag of a run that holds the digest of its model file.
 _DIGEST = "model.sha256"
+# What MLflow takes in one call, and how long a value may be.
+_BATCH, _PARAM_LENGTH, _TAG_LENGTH = 100, 6000, 5000
 
 
 def fetch_model(uri: str) -> Path:
@@ -30,7 +29,7 @@ def fetch_model(uri: str) -> Path:
     from mlflow.artifacts import download_artifacts
 
     folder = Path(download_artifacts(artifact_uri=uri))
-    path = folder / "model.skops"
+    path = folder / MODEL
     if not path.is_file():
         raise UntrustedModelError(folder, "it is not saved as model.skops")
     return path
@@ -104,7 +103,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def log_files(client: "MlflowClient", run_id: str, folder: Path, names: Sequence[str]) -> None:
+def log_files(client: Any, run_id: str, folder: Path, names: Sequence[str]) -> None:
     """Keep the files `names`, paths relative to `folder`, under the same paths."""
     for name in names:
         inside = str(PurePosixPath(name).parent)
@@ -112,75 +111,115 @@ def log_files(client: "MlflowClient", run_id: str, folder: Path, names: Sequence
 
 
 class MlflowRun(RunRecord):
-    """The run that is active in MLflow.
+    """Run in an MLflow store.
+
+    Every method may be called again, such as after the store was away: nothing is recorded twice.
 
     Parameters
     ----------
+    client : MlflowClient
+        Of a store that is ready.
+    store : str
+        Its address, without passwords.
+    experiment : str
+        Id of the experiment.
     run_id : str
-        Its id.
+        Id of the run.
     """
 
     id: str
 
-    def __init__(self, run_id: str) -> None:
-        import mlflow
-
+    def __init__(self, client: "MlflowClient", store: str, experiment: str, run_id: str) -> None:
+        self._client = client
+        self._store = store
+        self._experiment = experiment
         self.id = run_id
-        self._mlflow = mlflow
+        self.has_ended = False
 
     def log_data(self, name: str, fingerprint: str) -> None:
         """Record which data the run is on."""
         from mlflow.data.code_dataset_source import CodeDatasetSource
         from mlflow.data.meta_dataset import MetaDataset
+        from mlflow.entities import DatasetInput, InputTag
+        from mlflow.exceptions import MlflowException
 
         # A digest has 36 characters at most.
         source = CodeDatasetSource(tags={})
         data = MetaDataset(source, name=name, digest=fingerprint[:36])  # type: ignore[abstract]
+        used = DatasetInput(data._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])
         try:
-            self._mlflow.log_input(data, context="training")
-        except self._mlflow.MlflowException:
+            self._client.log_inputs(self.id, [used])
+        except MlflowException:
             # Another job of a sweep entered the same data at the same time; now it is there.
-            self._mlflow.log_input(data, context="training")
+            self._client.log_inputs(self.id, [used])
 
     def log_params(self, params: dict[str, Any]) -> None:
         """Record settings."""
-        items = [(key, redact(str(value))) for key, value in params.items()]
-        for start in range(0, len(items), 100):  # MLflow takes a hundred at a time
-            self._mlflow.log_params(dict(items[start : start + 100]))
+        from mlflow.entities import Param
 
-    def log_metrics(self, metrics: dict[str, float]) -> None:
-        """Record numbers."""
-        self._mlflow.log_metrics(metrics)
+        public = redact_values({key: str(value) for key, value in params.items()})
+        items = [Param(key, value[:_PARAM_LENGTH]) for key, value in public.items()]
+        for start in range(0, len(items), _BATCH):
+            self._client.log_batch(self.id, params=items[start : start + _BATCH])
 
-    def log_text(self, text: str, name: str) -> None:
-        """Keep `text` as a file called `name`."""
-        self._mlflow.log_text(redact(text), name)
+    def log_metrics(self, metrics: dict[str, float], moment: float | None = None) -> None:
+        """Record numbers, which were measured at `moment`, in seconds since the epoch."""
+        from mlflow.entities import Metric
+
+        now = round(1000 * (time.time() if moment is None else moment))
+        items = [Metric(key, value, now, 0) for key, value in metrics.items()]
+        for start in range(0, len(items), _BATCH):
+            self._client.log_batch(self.id, metrics=items[start : start + _BATCH])
 
     def log_files(self, folder: Path, names: Sequence[str]) -> None:
         """Keep the files `names`, paths relative to `folder`, under the same paths."""
-        log_files(self._mlflow.MlflowClient(), self.id, folder, names)
+        log_files(self._client, self.id, folder, names)
 
-    def log_model(
-        self, pipeline: Pipeline, example: pd.DataFrame, folder: RunFolder
-    ) -> tuple[str, Path]:
-        """Keep the fitted `pipeline`; return its address and its skops file."""
-        from mlflow.models import ModelSignature
-        from mlflow.sklearn import log_model
-        from mlflow.types import ColSpec, DataType, Schema
+    def record(self, folder: RunFolder, facts: RunFacts) -> str:
+        """Record a kept run, and end this one; return the address of its model.
 
-        info = log_model(
-            make_savable(pipeline),
-            name="model",
-            serialization_format="skops",
-            skops_trusted_types=TRUSTED_TYPES,
-            signature=ModelSignature(
-                inputs=Schema([ColSpec(DataType.string, "text")]),
-                outputs=Schema([ColSpec(DataType.string)]),
-            ),
-            input_example=example,
-            pip_requirements=provenance.pin(*_MODEL_REQUIREMENTS),
+        Raises
+        ------
+        TrackingStoreError
+            The store cannot be used.
+        """
+        try:
+            self.log_params(facts.params)
+            self.log_data(*facts.data)
+            self.log_metrics(facts.metrics, facts.ended)
+            self.log_files(folder.path, [name for name in folder.files if name != MODEL])
+            address = self._log_model(folder.path / MODEL, facts.examples)
+            self.end("FINISHED", facts.ended)
+        except list_store_errors() as error:
+            raise translate(self._store, error) from error
+        return address
+
+    def end(self, status: str, moment: float | None = None) -> None:
+        """End the run, as of `moment` in seconds since the epoch."""
+        self._client.set_terminated(self.id, status, round(1000 * moment) if moment else None)
+        self.has_ended = True
+
+    def _log_model(self, path: Path, examples: Sequence[str]) -> str:
+        from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+
+        model = self._find_model() or self._client.create_logged_model(
+            self._experiment, name="model", source_run_id=self.id
         )
-        uri = f"models:/{info.model_id}"
-        path = fetch_model(uri)
-        self._mlflow.set_tag(_DIGEST, _digest(path))
-        return uri, path
+        if model.status != LoggedModelStatus.READY:
+            with tempfile.TemporaryDirectory() as home:
+                folder = Path(home, "model")
+                make_model_folder(path, examples, folder, self.id, model.model_id)
+                self._client.log_model_artifacts(model.model_id, str(folder))
+            self._client.finalize_logged_model(model.model_id, "READY")
+        outputs = self._client.get_run(self.id).outputs
+        known = {one.model_id for one in outputs.model_outputs} if outputs else set()
+        if model.model_id not in known:
+            self._client.log_outputs(self.id, [LoggedModelOutput(model.model_id, step=0)])
+        self._client.set_tag(self.id, _DIGEST, _digest(path))
+        return f"models:/{model.model_id}"
+
+    def _find_model(self) -> "LoggedModel | None":
+        """Return the model of an earlier attempt, which may have been cut off."""
+        wanted = f"source_run_id = '{self.id}'"
+        found: list[LoggedModel] = self._client.search_logged_models([self._experiment], wanted)
+        return found[0] if found else None

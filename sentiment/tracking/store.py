@@ -18,6 +18,10 @@ from sentiment.errors import (
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking.access import ENVIRONMENT, check_address, take_credentials
 from sentiment.tracking.choosing import ORDER, choose_best, next_order
+from sentiment.tracking.folder import KEY, RunFacts, RunFolder
+from sentiment.tracking.opening import connect, find_sqlite_path
+from sentiment.tracking.patience import list_store_errors, translate
+from sentiment.tracking.processes import ProcessMark, has_ended
 from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
 from sentiment.tracking.registry import MlflowRegistry
 from sentiment.tracking.runs import MlflowRun, describe_model
@@ -27,8 +31,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-# What sqlite keeps of a database: the file, and beside it what it needs to undo or redo.
-_SQLITE_FILES = ("", "-journal", "-wal", "-shm")
+log = logging.getLogger(__name__)
 
 
 class MlflowTracker(Tracker):
@@ -55,7 +58,7 @@ class MlflowTracker(Tracker):
             os.environ.setdefault(name, value)
 
     def open(self) -> None:
-        """Make the store ready, and make it and the experiment if they are not there."""
+        """Make the store ready, make it and the experiment if they are not there, end dead runs."""
         client = self._connect()
         if client.get_experiment_by_name(self.experiment) is None:
             server = self.uri.startswith(("http://", "https://", "databricks"))
@@ -64,27 +67,49 @@ class MlflowTracker(Tracker):
             # So that the UI opens with runs and metrics rather than with traces of agents.
             kind = {"mlflow.experimentKind": "custom_model_development"}
             client.create_experiment(self.experiment, artifact_location=location, tags=kind)
-        self._experiment_id(client)
+        self._close_dead(client, self._experiment_id(client))
 
     @contextlib.contextmanager
-    def start(
-        self, name: str, tags: dict[str, str], parent_id: str | None = None
-    ) -> Iterator[RunRecord]:
+    def start(self, name: str, tags: dict[str, str]) -> Iterator[RunRecord]:
         """Start a run that ends with the ``with`` block, as failed if that raises."""
-        import mlflow
+        client = self._connect()
+        run_id = self._create_run(client, name, tags)
+        run = MlflowRun(client, self._shown, self._experiment_id(client), run_id)
+        try:
+            yield run
+        except TrackingStoreError:
+            raise  # there is nobody who could be told
+        except BaseException as error:
+            status = "FAILED" if isinstance(error, Exception) else "KILLED"
+            try:
+                run.end(status)
+            except list_store_errors() as problem:
+                log.warning("the run could not be ended: %s", translate(self._shown, problem))
+            raise
+        if not run.has_ended:
+            run.end("FINISHED")
 
-        parent = {"mlflow.parentRunId": parent_id} if parent_id else {}
-        run_id = self._create_run(name, tags | parent)
-        # By its id, since MLFLOW_RUN_ID in the environment would beat everything else.
-        with mlflow.start_run(run_id=run_id, nested=True):
-            yield MlflowRun(run_id)
+    def record(self, folder: RunFolder, facts: RunFacts) -> tuple[str, str]:
+        """Record a run that was kept; return the ids of the run and the address of its model."""
+        client = self._connect()
+        experiment = self._experiment_id(client)
+        found = client.search_runs([experiment], f"tags.`{KEY}` = '{facts.key}'")
+        run_id = (
+            found[0].info.run_id
+            if found
+            else self._create_run(client, facts.name, facts.tags | {KEY: facts.key}, facts.started)
+        )
+        run = MlflowRun(client, self._shown, experiment, run_id)
+        return run.id, run.record(folder, facts)
 
     def open_sweep(self, name: str, tags: dict[str, str], run_id: str | None) -> SweepRecord:
         """Start the run that the jobs of a sweep belong to, or go on with that of `run_id`."""
         client = self._connect()
         if run_id is None or not is_active(client, run_id):
-            run_id = self._create_run(name, tags)
+            run_id = self._create_run(client, name, tags)
         client.update_run(run_id, status="RUNNING")
+        for key, value in ProcessMark.of_this_process().tags.items():
+            client.set_tag(run_id, key, value)
         return MlflowSweep(client, self._experiment_id(client), run_id)
 
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
@@ -147,19 +172,33 @@ class MlflowTracker(Tracker):
         client = self._connect_to_existing(f"the registered model {name!r}")
         return MlflowRegistry(client, name)
 
-    def _create_run(self, name: str, tags: dict[str, str]) -> str:
-        client = self._connect()
+    def _create_run(
+        self, client: "MlflowClient", name: str, tags: dict[str, str], started: float | None = None
+    ) -> str:
         experiment = self._experiment_id(client)
         commit = provenance.read_commit()
-        shown = {
+        source = {
             "mlflow.source.name": tags.get("command", name),
             "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": commit.get("git.commit", ""),
         }
-        shown[ORDER] = next_order(client, experiment)
-        told = redact_values(shown | tags | commit)
-        run = client.create_run(experiment, run_name=redact(name)[:250], tags=told)
+        order = {ORDER: next_order(client, experiment)}
+        mark = ProcessMark.of_this_process().tags
+        public = redact_values(source | commit | order | tags | mark)
+        run = client.create_run(
+            experiment,
+            start_time=round(1000 * started) if started else None,
+            run_name=redact(name)[:250],
+            tags=public,
+        )
         return str(run.info.run_id)
+
+    def _close_dead(self, client: "MlflowClient", experiment: str) -> None:
+        """End the runs whose processes were killed, which would be shown as running for ever."""
+        for run in search_all(client, experiment, "attributes.status = 'RUNNING'"):
+            if has_ended(run.data.tags, run.info.start_time / 1000):
+                client.set_terminated(run.info.run_id, "KILLED")
+                log.info("run %s was left by a process that has ended", run.info.run_id)
 
     def _experiment_id(self, client: "MlflowClient") -> str:
         found = client.get_experiment_by_name(self.experiment)
@@ -217,69 +256,12 @@ class MlflowTracker(Tracker):
 
     def _connect_to_existing(self, wanted: str) -> "MlflowClient":
         """Return a client; do not make a store only to look for what cannot be there."""
-        database = self._sqlite_path()
+        database = find_sqlite_path(self.uri)
         if database is not None and not database.exists():
             raise RunNotFoundError(wanted, self._shown, suggest_training())
         return self._connect()
 
     def _connect(self) -> "MlflowClient":
         """Return a client of the store, whose tables are there and up to date."""
-        import mlflow
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
-
-        for name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        database = self._sqlite_path()
-        try:
-            with _one_at_a_time(database):
-                if database is not None and not database.exists():
-                    _make_whole(database)
-                os.environ |= self._credentials
-                mlflow.set_tracking_uri(self.uri)
-                client = mlflow.MlflowClient()
-                client.search_experiments(max_results=1)
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise TrackingStoreError(self._shown, _first_sentence(error)) from error
-        return client
-
-    def _sqlite_path(self) -> Path | None:
-        prefix = "sqlite:///"
-        return Path(self.uri.removeprefix(prefix)) if self.uri.startswith(prefix) else None
-
-
-def _first_sentence(error: Exception) -> str:
-    text = str(error).splitlines()[0]
-    return "no server answers there" if "Max retries exceeded" in text else text.split(". ")[0]
-
-
-@contextlib.contextmanager
-def _one_at_a_time(database: Path | None) -> Iterator[None]:
-    """Let one process at a time open an sqlite store: of two that migrate a new one, one fails."""
-    if database is None:
-        yield
-        return
-    import fcntl
-
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(f".{database.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _make_whole(database: Path) -> None:
-    """Make an sqlite store elsewhere first: MLflow cannot go on with one that is made in part."""
-    import mlflow
-
-    draft = database.with_name(f".{database.name}.draft")
-    for ending in _SQLITE_FILES:  # of a process that was killed
-        draft.with_name(f"{draft.name}{ending}").unlink(missing_ok=True)
-    mlflow.MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
-    # Unlike a renamed file, a link replaces none that somebody has put there in the meantime.
-    try:
-        os.link(draft, database)
-    except FileExistsError:
-        pass
-    except OSError:  # the file system has no links
-        draft.replace(database)
-    draft.unlink(missing_ok=True)
+        os.environ |= self._credentials
+        return connect(self.uri, self._shown)

@@ -65,8 +65,9 @@ class MlflowSweep(SweepRecord):
         for run in runs:
             number = int(run.data.tags[_JOB_TAG])
             self._earlier.setdefault(number, []).append(run.info.run_id)
-            # Whoever recorded those without an end was killed while they did.
-            if run.info.end_time:
+            # A process that was killed while it recorded the job left it running; by now another
+            # process may have ended it.
+            if run.info.status in ("FINISHED", "FAILED"):
                 ended[number] = run.info.end_time / 1000
         return ended
 

@@ -1,0 +1,29 @@
+"""Record a run that was kept: python scripts/record.py folder=outputs/train/..."""
+
+import hydra
+from _terminal import Watch, relate_path, run_script
+from omegaconf import DictConfig
+
+from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
+
+register_schemas()
+
+
+@hydra.main("../conf", "record", execution_whitelist=ALLOWED_TARGETS)
+def main(cfg: DictConfig) -> None:
+    """Record the run in the folder that `cfg` names."""
+    with Watch("record", current_job()):
+        check_config(cfg)
+        from sentiment.recording import record
+
+        result = record(cfg)
+    for name, value in (
+        ("run", result.run_id),
+        ("model", result.model),
+        ("folder", relate_path(result.folder)),
+    ):
+        print(f"{name:<8} {value}")
+
+
+if __name__ == "__main__":
+    run_script(main)

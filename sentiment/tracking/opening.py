@@ -1,0 +1,129 @@
+"""Opening of MLflow stores: quickly refused if they cannot be used, made whole if they are new."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from sentiment.errors import TrackingStoreError
+from sentiment.tracking.patience import PatientClient, attempt, list_store_errors, translate
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from sqlalchemy.engine import URL
+
+_SQLITE = "sqlite:///"
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+# Drivers that can be told how many seconds a connection may take.
+_CONNECT_TIMEOUT = 5
+_LIMITED_DRIVERS = ("psycopg", "psycopg2", "pymysql", "mysqldb")
+# What sqlite keeps of a database: the file, and beside it what it needs to undo or redo.
+_SQLITE_FILES = ("", "-journal", "-wal", "-shm")
+# They repeat with a traceback what is raised as well.
+_NOISY = ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool")
+_reached: set[str] = set()
+
+
+def find_sqlite_path(uri: str) -> Path | None:
+    """Return the file of an sqlite store, or None if `uri` is another kind of store."""
+    path = uri.removeprefix(_SQLITE).partition("?")[0]
+    # As SQLAlchemy has it: %20 is a space.
+    return Path(unquote(path)) if uri.startswith(_SQLITE) and path not in ("", ":memory:") else None
+
+
+def connect(uri: str, shown: str) -> "MlflowClient":
+    """Return a client of the store, whose tables are there and up to date.
+
+    Parameters
+    ----------
+    uri : str
+        Any MLflow tracking URI.
+    shown : str
+        The same without passwords.
+
+    Raises
+    ------
+    TrackingStoreError
+        The store cannot be used.
+    """
+    import mlflow
+
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    database = find_sqlite_path(uri)
+    problems: tuple[type[Exception], ...] = (ImportError, *list_store_errors())
+    try:
+        with _one_at_a_time(database):
+            if uri not in _reached:
+                _reach(uri)
+            if database is not None and not database.exists():
+                _make_whole(database, uri)
+            mlflow.set_tracking_uri(uri)
+            client = mlflow.MlflowClient()
+            attempt(shown, lambda: client.search_experiments(max_results=1))
+            _reached.add(uri)
+    except TrackingStoreError:
+        raise
+    except problems as error:
+        raise translate(shown, error) from error
+    patient: Any = PatientClient(client, shown)
+    return patient  # type: ignore[no-any-return]
+
+
+def _reach(uri: str) -> None:
+    """Connect to a database once: MLflow would try it for two minutes without a word."""
+    if not uri.startswith(_DATABASES):
+        return
+    from sqlalchemy import create_engine
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.pool import NullPool
+
+    url: URL = make_url(uri)
+    limited = url.drivername.partition("+")[2] in _LIMITED_DRIVERS
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        connect_args={"connect_timeout": _CONNECT_TIMEOUT} if limited else {},
+    )
+    if find_sqlite_path(uri) is not None:
+        return  # its file is looked at by `_one_at_a_time`, and sqlite answers at once
+    engine.connect().close()
+
+
+@contextlib.contextmanager
+def _one_at_a_time(database: Path | None) -> Iterator[None]:
+    """Let one process at a time open an sqlite store: of two that migrate a new one, one fails."""
+    if database is None:
+        yield
+        return
+    import fcntl
+
+    if database.is_dir():
+        raise IsADirectoryError(f"'{database}' is a folder; expected a file such as mlflow.db")
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with database.with_name(f".{database.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make_whole(database: Path, uri: str) -> None:
+    """Make an sqlite store elsewhere first: MLflow cannot go on with one that is made in part."""
+    import mlflow
+
+    draft = database.with_name(f".{database.name}.draft")
+    for ending in _SQLITE_FILES:  # of a process that was killed
+        draft.with_name(f"{draft.name}{ending}").unlink(missing_ok=True)
+    # The folder is spelled as in `uri`: MLflow makes one of that very name.
+    folder = uri.partition("?")[0].rpartition("/")[0]
+    mlflow.MlflowClient(f"{folder}/{quote(draft.name)}").search_experiments(max_results=1)
+    # Unlike a renamed file, a link replaces none that somebody has put there in the meantime.
+    try:
+        os.link(draft, database)
+    except FileExistsError:
+        pass
+    except OSError:  # the file system has no links
+        draft.replace(database)
+    draft.unlink(missing_ok=True)

@@ -1,0 +1,147 @@
+"""Calls to a store that may be away for a moment."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from sentiment.errors import ExitCode, TrackingStoreError, find_os_exit_code
+from sentiment.redaction import redact
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Seconds between attempts. MLflow itself waits 20 s for an sqlite store that is locked, so no
+# attempt is made after so many seconds, and the longest wait is about 40 s.
+_DELAYS = (0.5, 1.0, 2.0, 4.0)
+_PATIENCE = 20.0
+# What sqlite and the operating system say of a disk.
+_DISK_ERRORS = {
+    "No space left on device": "the disk is full",
+    "disk is full": "the disk is full",
+    "Disk quota exceeded": "the disk is full",
+    "disk I/O error": "the disk cannot be written or read",
+}
+# What MLflow says when the store, rather than the request, is at fault.
+_OUTAGES = {
+    "ABORTED",
+    "DEADLINE_EXCEEDED",
+    "INTERNAL_ERROR",
+    "REQUEST_LIMIT_EXCEEDED",
+    "TEMPORARILY_UNAVAILABLE",
+}
+
+
+def list_store_errors() -> tuple[type[Exception], ...]:
+    """Return the errors that MLflow raises if a store cannot be used."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, SQLAlchemyError, OSError
+
+
+def translate(store: str, error: Exception) -> TrackingStoreError:
+    """Return the error that a person can act on behind one of `list_store_errors`.
+
+    Parameters
+    ----------
+    store : str
+        Address of the store, without passwords.
+    error : Exception
+        What MLflow raised.
+    """
+    if isinstance(error, TrackingStoreError):
+        return error
+    reason = redact(describe(error))
+    translated = TrackingStoreError(store, reason)
+    failed = isinstance(error, OSError) and find_os_exit_code(error) is ExitCode.IO_ERROR
+    if failed or reason in _DISK_ERRORS.values():
+        translated.exit_code = ExitCode.IO_ERROR
+    return translated
+
+
+def describe(error: Exception) -> str:
+    """Return one sentence of what MLflow or a database says."""
+    text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    first = text.splitlines()[0]
+    if "Max retries exceeded" in text or ("Connection refused" in text and "http" in text):
+        return "no server answers there"
+    if "database is locked" in text:
+        return "another process keeps the database locked"
+    for sign, reason in _DISK_ERRORS.items():
+        if sign in text:
+            return reason
+    if isinstance(error, OSError) and error.filename:
+        return f"'{error.filename}': {error.strerror}"
+    return first.split(". ")[0]
+
+
+def attempt(store: str, call: Callable[[], T]) -> T:
+    """Return what `call` returns; repeat it, for less than a minute, while the store is away.
+
+    Raises
+    ------
+    TrackingStoreError
+        The store is still away. Any other error of `call` is raised as it is.
+    """
+    start = time.monotonic()
+    for delay in (*_DELAYS, None):
+        try:
+            return call()
+        except list_store_errors() as error:
+            if not is_outage(error):
+                raise
+            if delay is None or time.monotonic() - start > _PATIENCE:
+                raise translate(store, error) from error
+            log.info("the tracking store is away (%s); trying again", describe(error))
+            time.sleep(delay)
+    raise AssertionError("unreachable")
+
+
+def is_outage(error: Exception) -> bool:
+    """Return whether the same call may succeed later."""
+    if isinstance(error, TrackingStoreError):
+        return False
+    if isinstance(error, OSError):
+        return isinstance(error, ConnectionError | TimeoutError) or error.errno is None
+    code = getattr(error, "error_code", None)
+    return code in _OUTAGES if code is not None else type(error).__name__ == "OperationalError"
+
+
+class PatientClient:
+    """An MLflow client each of whose calls is repeated while the store is away.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Makes the calls.
+    store : str
+        Address of the store, without passwords.
+    """
+
+    def __init__(self, client: Any, store: str) -> None:
+        self._client = client
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+        if not callable(method):
+            return method
+
+        @wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return attempt(self._store, lambda: method(*args, **kwargs))
+
+        @wraps(method)
+        def call_once(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return method(*args, **kwargs)
+            except list_store_errors() as error:
+                if is_outage(error):
+                    raise translate(self._store, error) from error
+                raise
+
+        # The answer may have been lost, not the request: repeated, it would make a second one.
+        return call_once if name.startswith("create_") else call

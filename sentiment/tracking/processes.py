@@ -1,0 +1,121 @@
+"""Which process a run belongs to, and whether that process is still alive."""
+
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+# Tags of a run that begin with this name the processes that work on it.
+PREFIX = "process."
+# Whether a process of another machine is alive cannot be seen. No training takes a week.
+STALE_AFTER = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class ProcessMark:
+    """What identifies a process, on this machine and on others.
+
+    Attributes
+    ----------
+    host : str
+        Name and id of the machine.
+    boot : str
+        Changes whenever the machine starts.
+    space : str
+        Namespace of process ids: containers on one machine have one each.
+    pid : str
+        Process id.
+    since : str
+        When it started, in clock ticks since the boot: ids are used again.
+    """
+
+    host: str
+    boot: str
+    space: str
+    pid: str
+    since: str
+
+    @classmethod
+    def of_this_process(cls) -> "ProcessMark":
+        """Return the mark of the running process."""
+        machine = _read(Path("/etc/machine-id"))
+        return cls(
+            host=f"{platform.node()}/{machine}",
+            boot=_read(Path("/proc/sys/kernel/random/boot_id")),
+            space=_read_link(Path("/proc/self/ns/pid")),
+            pid=str(os.getpid()),
+            since=_read_start(os.getpid()),
+        )
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tag that marks a run as one of this process."""
+        value = "|".join(asdict(self).values())
+        return {f"{PREFIX}{hashlib.sha256(value.encode()).hexdigest()[:12]}": value}
+
+
+def has_ended(tags: Mapping[str, str], started: float) -> bool:
+    """Return whether all processes of a run have ended, for all that can be known here.
+
+    Parameters
+    ----------
+    tags : mapping of str to str
+        Tags of the run.
+    started : float
+        When the run started, in seconds since the epoch. A run with a process elsewhere counts as
+        alive for `STALE_AFTER` seconds.
+    """
+    marks = [value.split("|") for key, value in tags.items() if key.startswith(PREFIX)]
+    here = ProcessMark.of_this_process()
+    stale = time.time() - started > STALE_AFTER
+    return bool(marks) and all(
+        len(mark) == len(asdict(here)) and _is_dead(ProcessMark(*mark), here, stale=stale)
+        for mark in marks
+    )
+
+
+def _is_dead(mark: ProcessMark, here: ProcessMark, *, stale: bool) -> bool:
+    if mark.host != here.host:
+        return stale
+    if mark.boot != here.boot:
+        return True
+    if mark.space != here.space:
+        return stale
+    if not Path("/proc/self").exists():
+        return not _exists(int(mark.pid))
+    return _read_start(int(mark.pid)) != mark.since
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _read_start(pid: int) -> str:
+    """Return when a process started; nothing if there is none, or if it only waits to be reaped."""
+    text = _read(Path(f"/proc/{pid}/stat"))
+    # The name, in parentheses, may hold anything.
+    fields = text.rpartition(")")[2].split()
+    return fields[19] if len(fields) > 19 and fields[0] not in "ZX" else ""
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _read_link(path: Path) -> str:
+    try:
+        return str(path.readlink())
+    except OSError:
+        return ""

@@ -1,0 +1,363 @@
+"""A store that is away costs no trained run, and says so soon."""
+
+import errno
+import json
+import os
+import resource
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow.exceptions import MlflowException
+from test_run_folder import QUICK, WRITTEN, artifacts
+from test_tracking import served  # noqa: F401
+
+from sentiment.config import Job, compose
+from sentiment.errors import (
+    ConfigError,
+    ExitCode,
+    RunNotKeptError,
+    RunNotRecordedError,
+    TrackingStoreError,
+)
+from sentiment.recording import record
+from sentiment.stages import SilentObserver
+from sentiment.tracking import KEY, MlflowTracker, RunFolder, patience
+from sentiment.tracking.processes import STALE_AFTER, ProcessMark, has_ended
+from sentiment.training import TrainingResult, train
+
+
+class At(SilentObserver):
+    """Does something when a stage begins."""
+
+    def __init__(self, stage: str, act: Callable[[], object]) -> None:
+        self._stage, self._act = stage, act
+
+    def on_start(self, name: str) -> None:
+        if name == self._stage:
+            self._act()
+
+
+def train_here(folder: Path, observer: At | None, *where: str) -> TrainingResult:
+    words = [*QUICK, *where]
+    return train(compose("train", words), Job(folder, overrides=words), observer)
+
+
+def find_runs(key: str) -> list[mlflow.entities.Run]:
+    return mlflow.search_runs(
+        search_all_experiments=True, output_format="list", filter_string=f"tags.`{KEY}` = '{key}'"
+    )
+
+
+def check_recorded(folder: Path, *where: str) -> None:
+    """Record a kept run twice; it is one, and complete."""
+    _, facts = RunFolder.open(folder)
+    results = [record(compose("record", [f"folder='{folder}'", *where])) for _ in range(2)]
+    assert results[0] == results[1]
+    (run,) = find_runs(facts.key)
+    assert run.info.run_id == results[0].run_id
+    assert run.info.status == "FINISHED"
+    assert run.info.end_time == round(1000 * facts.ended)
+    assert run.data.metrics == facts.metrics == json.loads((folder / "metrics.json").read_text())
+    assert run.data.params == facts.params
+    assert facts.tags.items() <= run.data.tags.items()
+    assert [one.dataset.name for one in run.inputs.dataset_inputs] == ["rotten_tomatoes"]
+    assert artifacts(run.info.run_id) == WRITTEN
+    assert [f"models:/{one.model_id}" for one in run.outputs.model_outputs] == [results[0].model]
+    where_model = Path(mlflow.artifacts.download_artifacts(artifact_uri=results[0].model))
+    assert (where_model / "model.skops").read_bytes() == (folder / "model.skops").read_bytes()
+    texts = pd.DataFrame({"text": ["good fun"]})
+    assert len(mlflow.sklearn.load_model(results[0].model).predict(texts)) == 1
+    client = mlflow.MlflowClient()
+    found = client.search_logged_models([run.info.experiment_id])
+    assert [one.model_id for one in found if one.source_run_id == run.info.run_id] == [
+        results[0].model.removeprefix("models:/")
+    ]
+
+
+def test_a_server_that_dies_costs_nothing(
+    tmp_path: Path,
+    served: Callable[..., str],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "_DELAYS", (0.1,))
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    place = [
+        *("--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--workers", "1"),
+        *("--artifacts-destination", str(tmp_path / "kept")),
+    ]
+    first = served("server", *place, health="/health")
+    folder = tmp_path / "run"
+    at = At("fit", lambda: served.stop())  # type: ignore[attr-defined]
+    with pytest.raises(RunNotRecordedError) as caught:
+        train_here(folder, at, f"tracking.uri={first}")
+    error = caught.value
+    assert error.exit_code is ExitCode.UNAVAILABLE
+    command = f"python scripts/record.py folder={folder} tracking.uri={first}"
+    assert str(error) == (
+        f"the tracking store '{first}' cannot be used: no server answers there. Nothing is lost: "
+        f"the trained model, its metrics and figures are in '{folder}'. When the store is back, "
+        f"record the run with: {command}"
+    )
+    assert len(str(error).splitlines()) == 1
+    second = served("server", *place, health="/health")
+    check_recorded(folder, f"tracking.uri={second}")
+    # And before anything is trained, a store that is away is a message at once.
+    served.stop()  # type: ignore[attr-defined]
+    with pytest.raises(TrackingStoreError, match="no server answers there") as caught_early:
+        train_here(tmp_path / "early", None, f"tracking.uri={second}")
+    assert not isinstance(caught_early.value, RunNotRecordedError)
+    assert not (tmp_path / "early").exists()
+
+
+def test_a_locked_store_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(patience, "_DELAYS", ())
+    where = [f"outputs={tmp_path / 'out'}"]
+    locks: list[sqlite3.Connection] = []
+
+    def lock() -> None:
+        locks.append(sqlite3.connect(tmp_path / "out" / "mlflow.db"))
+        locks[0].execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(RunNotRecordedError, match="another process keeps the database locked"):
+        train_here(tmp_path / "run", At("record run", lock), *where)
+    assert not [one for one in caplog.records if one.exc_info], "no traceback on the screen"
+    locks[0].rollback()
+    locks[0].close()
+    check_recorded(tmp_path / "run", *where)
+
+
+def test_a_full_disk_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the moment at which the run is to be recorded on, files cannot grow."""
+    monkeypatch.setattr(patience, "_DELAYS", ())
+    outputs = tmp_path / "out"
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, unlimited[1]))
+
+    try:
+        with pytest.raises(RunNotRecordedError, match=r"the disk .*\. Nothing is lost") as caught:
+            train_here(tmp_path / "run", At("record run", fill), f"outputs={outputs}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert caught.value.exit_code is ExitCode.IO_ERROR
+    check_recorded(tmp_path / "run", f"outputs={outputs}")
+
+
+def test_what_is_said_of_a_full_disk() -> None:
+    for number, reason in ((errno.ENOSPC, "the disk is full"), (errno.EDQUOT, "the disk is full")):
+        error = patience.translate("x", OSError(number, os.strerror(number), "/a/b"))
+        assert error.reason == reason
+        assert error.exit_code is ExitCode.IO_ERROR
+    error = patience.translate("x", OSError(errno.EACCES, os.strerror(errno.EACCES), "/a/b"))
+    assert error.reason == "'/a/b': Permission denied"
+    assert error.exit_code is ExitCode.UNAVAILABLE
+
+
+def test_a_model_that_was_uploaded_in_part_is_completed(tmp_path: Path) -> None:
+    outputs, blocked = tmp_path / "out", tmp_path / "out" / "artifacts" / "models"
+
+    def block() -> None:
+        blocked.parent.mkdir(exist_ok=True)
+        blocked.write_text("a file where MLflow makes a folder")
+
+    with pytest.raises(RunNotRecordedError):
+        train_here(tmp_path / "run", At("record run", block), f"outputs={outputs}")
+    blocked.unlink()
+    check_recorded(tmp_path / "run", f"outputs={outputs}")
+
+
+def test_a_run_without_tracking_may_be_recorded_later(tmp_path: Path) -> None:
+    result = train_here(tmp_path / "run", None, "tracking=off")
+    assert result.run_id is None
+    with pytest.raises(ConfigError, match="tracking=off records nothing"):
+        record(compose("record", [f"folder={tmp_path / 'run'}", "tracking=off"]))
+    check_recorded(tmp_path / "run", f"outputs={tmp_path / 'out'}")
+    damage = {
+        "model.skops": "model.skops is missing or was changed since",
+        "metrics.json": "metrics.json is missing or was changed since",
+    }
+    for name, reason in damage.items():
+        path = tmp_path / "run" / name
+        good = path.read_bytes()
+        path.write_bytes(good[:-1])
+        with pytest.raises(RunNotKeptError, match=reason):
+            RunFolder.open(tmp_path / "run")
+        path.write_bytes(good)
+    RunFolder.open(tmp_path / "run")
+    manifest = tmp_path / "run" / "run.json"
+    content = json.loads(manifest.read_text())
+    outside = {"facts": content["facts"], "files": {"../secret": "x"}}
+    for text, reason in (
+        ("", "its training has not ended, or was cut off"),
+        ("null", "its training has not ended"),
+        ('{"facts"', "run.json is damaged"),
+        ("[]", "run.json is damaged"),
+        ("{}", "run.json is damaged"),
+        (json.dumps(outside), "run.json names a file outside of it"),
+    ):
+        manifest.write_text(text)
+        with pytest.raises(RunNotKeptError, match=reason):
+            RunFolder.open(tmp_path / "run")
+    manifest.unlink()
+    for path in (tmp_path / "run", tmp_path / "nowhere", tmp_path / "run" / "metrics.json"):
+        with pytest.raises(RunNotKeptError, match=r"it has no run\.json"):
+            RunFolder.open(path)
+
+
+class Flaky:
+    """A store that is away for some calls."""
+
+    def __init__(self, outages: int, code: str) -> None:
+        self.calls, self._outages, self._code = 0, outages, code
+
+    def log_batch(self) -> str:
+        self.calls += 1
+        if self.calls <= self._outages:
+            error = MlflowException("away")
+            error.error_code = self._code
+            raise error
+        return "done"
+
+    create_run = log_batch
+
+
+def test_calls_are_repeated_while_a_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+
+    def use(store: Flaky) -> patience.PatientClient:
+        return patience.PatientClient(store, "http://x")
+
+    away = Flaky(3, "TEMPORARILY_UNAVAILABLE")
+    assert use(away).log_batch() == "done"
+    assert away.calls == 4
+    assert waited == sorted(waited)
+    assert sum(waited) < 10
+    gone = Flaky(99, "INTERNAL_ERROR")
+    with pytest.raises(TrackingStoreError, match="the tracking store 'http://x' cannot be used: a"):
+        use(gone).log_batch()
+    assert gone.calls == 5
+    wrong = Flaky(1, "INVALID_PARAMETER_VALUE")
+    with pytest.raises(MlflowException):
+        use(wrong).log_batch()
+    assert wrong.calls == 1
+    # What makes something new is not repeated: the first may have been made.
+    once = Flaky(1, "TEMPORARILY_UNAVAILABLE")
+    with pytest.raises(TrackingStoreError):
+        use(once).create_run()
+    assert once.calls == 1
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    with socket.socket() as taken:  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("sqlite:///{folder}", "'.*' is a folder; expected a file"),
+        ("sqlite:///{folder}/file/mlflow.db", "'.*/file': File exists"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:{port}/x", "[Cc]onnection refused"),
+        ("http://127.0.0.1:{port}", "no server answers there"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_is_reported_soon(
+    tmp_path: Path, closed_port: int, uri: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow alone tries a database for almost two minutes, in which it sleeps."""
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    if "psycopg" in uri:
+        pytest.importorskip("psycopg")
+    (tmp_path / "file").touch()
+    address = uri.format(folder=tmp_path, port=closed_port)
+    with pytest.raises(TrackingStoreError, match=reason) as caught:
+        MlflowTracker(address, "x", "y").open()
+    assert "secret" not in str(caught.value)
+    assert sum(slept) < 10
+
+
+def test_percent_signs_in_the_path_of_a_store_are_decoded(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/a%40b%20c d/my%20lflow.db"
+    tracker = MlflowTracker(uri, str(tmp_path / "artifacts"), "e")
+    tracker.open()
+    with tracker.start("x", {}) as run:
+        run.log_metrics({"a": 1.0})
+    assert run.id is not None
+    assert mlflow.get_run(run.id).data.metrics == {"a": 1.0}
+    assert (tmp_path / "a@b c d" / "my lflow.db").is_file()
+
+
+# Starts a run in the store in this folder, and never ends it.
+RUNNING = (
+    "import time\n"
+    "from sentiment.tracking import MlflowTracker\n"
+    "tracker = MlflowTracker('sqlite:///mlflow.db', 'artifacts', 'e')\n"
+    "tracker.open()\n"
+    "with tracker.start('left', {'kind': 'training'}) as run:\n"
+    "    print(run.id, flush=True)\n"
+    "    time.sleep(600)\n"
+)
+
+
+def test_runs_of_dead_processes_are_ended(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUNNING], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    left = process.stdout.readline().strip()
+    tracker = MlflowTracker(f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts"), "e")
+    tracker.open()
+
+    def read_status(run_id: str) -> str:
+        return str(mlflow.get_run(run_id).info.status)
+
+    assert read_status(left) == "RUNNING", "its process is alive"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    client = mlflow.MlflowClient()
+    with tracker.start("mine", {}) as mine:
+        other = client.create_run(mlflow.get_run(left).info.experiment_id).info.run_id
+        tracker.open()
+        assert mine.id is not None
+        assert read_status(left) == "KILLED"
+        assert read_status(mine.id) == "RUNNING"
+        assert read_status(other) == "RUNNING", "nobody knows whose that is"
+    assert read_status(mine.id) == "FINISHED"
+
+
+def test_only_what_is_known_to_be_dead_counts_as_such() -> None:
+    here = ProcessMark.of_this_process()
+    now = time.time()
+
+    def ended(age: float = 0.0, **changes: str) -> bool:
+        return has_ended(ProcessMark(**(vars(here) | changes)).tags, now - age)
+
+    assert not ended()
+    assert ended(pid="99999999"), "there is no such process"
+    assert ended(since="1"), "its id was given to another one"
+    assert ended(boot="another"), "the machine was started again"
+    for elsewhere in ({"host": "other/1"}, {"space": "pid:[1]"}):
+        assert not ended(**elsewhere)
+        assert not ended(STALE_AFTER - 60, **elsewhere)
+        assert ended(STALE_AFTER + 60, **elsewhere)
+    assert not has_ended({}, 0.0)
+    assert not has_ended({"process.x": "of another version"}, 0.0)
+    dead = ProcessMark(**(vars(here) | {"pid": "99999999"})).tags
+    assert not has_ended(dead | here.tags, now), "one of them goes on with it"
