@@ -24,7 +24,7 @@ from sentiment.errors import (
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.opening import open_input
 from sentiment.model_files import load_model
-from sentiment.monitoring.comparison import Comparison, Thresholds, compare
+from sentiment.monitoring.comparison import Comparison, Thresholds, check_thresholds, compare
 from sentiment.monitoring.current import (
     Columns,
     Current,
@@ -151,13 +151,7 @@ def _check_settings(cfg: DictConfig) -> None:
         for name in ("sample", "windows")
         if cfg[name] < 1
     ]
-    problems += [
-        f"thresholds.{name} is {value}; expected a number above {least}."
-        for name, value in cfg.thresholds.items()
-        if not value > (least := 1 if name == "labels" else 0)
-    ]
-    if cfg.thresholds.alpha >= 1:
-        problems.append(f"thresholds.alpha is {cfg.thresholds.alpha}; expected less than 1.")
+    problems += check_thresholds(cfg.thresholds)
     if problems:
         raise ConfigError(problems)
 
