@@ -441,3 +441,15 @@ def an_array_that_is_a_zip(bench: Bench) -> None:
     file = io.BytesIO()
     np.savez(file, a=np.ones(3))
     replace_array(bench, "coef_", file.getvalue())
+
+
+@hostile("its schema.json has too many parts")
+def _a_schema_of_millions_of_lists(bench: Bench) -> None:
+    with zipfile.ZipFile(bench.path, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr("schema.json", b"[" + b"[]," * 5_000_000 + b"0]")
+
+
+@hostile("its schema.json has too many values")
+def _a_schema_of_millions_of_numbers(bench: Bench) -> None:
+    with zipfile.ZipFile(bench.path, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr("schema.json", b"[" + b"1111," * 5_000_000 + b"0]")

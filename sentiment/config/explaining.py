@@ -4,6 +4,7 @@ import re
 
 from hydra.errors import (
     CompactHydraException,
+    InstantiationException,
     MissingConfigException,
     OverrideParseException,
 )
@@ -13,6 +14,9 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from sentiment.config.targets import is_allowed, list_parameters
 from sentiment.errors import ConfigError, SentimentError, suggest
 from sentiment.redaction import redact
+
+_REFUSED = re.compile(r"Target '([^']+)' ")
+_NO_PLUGIN = re.compile(r"Unknown plugin class : '([^']+)'")
 
 
 def explain_error(error: BaseException) -> SentimentError | None:
@@ -25,9 +29,41 @@ def explain_error(error: BaseException) -> SentimentError | None:
         return _explain_syntax(error)
     if isinstance(error, ValueError) and "Config group override" in str(error):
         return ConfigError(["a group was set to no name; choose one, such as model=svm."])
+    refused = _explain_refusal(error)
+    if refused is not None:
+        return refused
     if isinstance(error, CompactHydraException | OmegaConfBaseException):
         return _find_resolver_error(error) or _explain_composition(error)
     return None
+
+
+def _explain_refusal(error: BaseException) -> ConfigError | None:
+    """Return the error for a class or function that Hydra refuses to call because a config says so.
+
+    Hydra raises it from callbacks, logging, launchers and sweepers alike, maybe as the cause of
+    another error.
+    """
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        text = str(cause)
+        if isinstance(cause, InstantiationException) and (target := _REFUSED.match(text)):
+            place = re.search(r"^\s*full_key: (\S+)", text, re.MULTILINE)
+            return _describe_refusal(place[1] if place else "the config", target[1])
+        if isinstance(cause, RuntimeError) and (target := _NO_PLUGIN.match(text)):
+            return _describe_refusal("hydra", target[1])
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _describe_refusal(where: str, target: str) -> ConfigError:
+    return ConfigError(
+        [
+            f"{where} names {target!r}, which a config cannot call. Expected a class of this "
+            "project or of scikit-learn, or a plugin or log handler of Hydra's."
+        ]
+    )
 
 
 def _find_resolver_error(error: BaseException) -> SentimentError | None:

@@ -15,8 +15,11 @@ import numpy as np
 # A model of a million n-grams takes half a GB, and packs to a tenth of it or so.
 _MOST_BYTES = 2**31
 _MOST_RATIO, _ANY_RATIO = 100, 2**26  # a file that is small when unpacked may be packed as it likes
-# Forests of a thousand trees take 25 MB; what JSON is made into takes twenty times its size.
-_MOST_SCHEMA = 2**26
+# A forest of a thousand trees has a schema of 16 MB with 64 thousand containers and 650 thousand
+# values. Python makes up to 35 times the size of a JSON text of it, so all three have limits; those
+# of the numbers are for 350 MB at most: 232 bytes for a small dictionary, 70 for a value.
+_MOST_SCHEMA = 2**25
+_MOST_CONTAINERS, _MOST_VALUES = 400_000, 3_000_000
 # Entries in the directory of a zip file take some 75 bytes.
 _MOST_DIRECTORY = 2**23
 # The header of an array of tree nodes has some 400 characters.
@@ -55,7 +58,7 @@ class Archive:
             _check_members(infos, size)
             # To read "all that is there" would unpack more than the directory tells of.
             self._members = {info.filename: _read_member(source, info) for info in infos}
-        schema = json.loads(self._members.pop("schema.json"), parse_constant=_refuse_constant)
+        schema = _read_schema(self._members.pop("schema.json"))
         if not isinstance(schema, dict):
             raise ValueError("its schema.json is no object")
         self.schema: dict[str, Any] = schema
@@ -116,6 +119,15 @@ def _read_member(source: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     if len(data) < info.file_size:
         raise ValueError(f"its member {info.filename!r} is cut off")
     return data
+
+
+def _read_schema(text: bytes) -> Any:
+    """Return the schema; what takes too much memory is refused before anything of it is made."""
+    if text.count(b"{") + text.count(b"[") > _MOST_CONTAINERS:
+        raise ValueError("its schema.json has too many parts")
+    if text.count(b",") + text.count(b":") > _MOST_VALUES:
+        raise ValueError("its schema.json has too many values")
+    return json.loads(text, parse_constant=_refuse_constant)
 
 
 def _refuse_constant(name: str) -> NoReturn:

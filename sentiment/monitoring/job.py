@@ -287,13 +287,13 @@ def _write_reports(
     os.environ.setdefault("DO_NOT_TRACK", "1")
     # Evidently 0.7 is behind Python 3.12, numpy and litestar, which warn of what it does.
     with warnings.catch_warnings(action="ignore"):
-        from sentiment.monitoring.reports import add_to_workspace, make_report
+        from sentiment.monitoring.reports import add_to_workspace, make_report, save_page
 
     document = json.dumps(make_document(comparison, facts), indent=2)
     folder.add("drift.json").write_text(f"{document}\n")
     name = Path(facts["current"]).name
     report = make_report(reference, comparison, name, tags=[facts["model"]["run_id"]])
-    report.save_html(str(folder.add("report.html")))
+    save_page(report, folder.add("report.html"))
     report.save_json(str(folder.add("report.json")))
     if workspace is not None:
         add_to_workspace(workspace, project, report)

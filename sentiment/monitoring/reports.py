@@ -2,10 +2,13 @@
 
 import contextlib
 import fcntl
+import json
 import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 from evidently import (
@@ -18,6 +21,7 @@ from evidently import (
 from evidently.core.report import Snapshot
 from evidently.legacy.calculations.stattests import StatTest, register_stattest
 from evidently.legacy.core import ColumnType
+from evidently.legacy.utils import dashboard
 from evidently.presets import ClassificationPreset, DataDriftPreset, DataSummaryPreset
 from evidently.sdk.models import DashboardModel, DashboardTabModel, PanelMetric, ProjectModel
 from evidently.sdk.panels import counter_panel, line_plot_panel
@@ -30,6 +34,23 @@ from sentiment.monitoring.views import WINDOWS, make_tables
 from sentiment.monitoring.widgets import Alarms, ChangedTerms, Effect, RightAnswers
 
 _METHOD = "sentiment"
+
+
+def save_page(report: Snapshot, path: Path) -> None:
+    """Write `report` as an HTML page, in which no label or file name ends its script.
+
+    Evidently embeds JSON into a script as it is, where ``</script>`` in a string would be obeyed.
+    """
+
+    def dump(*args: Any, **kwargs: Any) -> str:
+        return json.dumps(*args, **kwargs).replace("<", "\\u003c")
+
+    before = dashboard.json
+    dashboard.json = SimpleNamespace(dumps=dump)
+    try:
+        report.save_html(str(path))
+    finally:
+        dashboard.json = before
 
 
 def make_report(

@@ -1,0 +1,39 @@
+"""Nothing that a config of a stranger names is called but what this project allows."""
+
+from pathlib import Path
+
+import pytest
+from starting import Starter
+
+_CALL = "{_target_: subprocess.Popen, args: [touch, called]}"
+LOGGING = {
+    "factory": "handlers: {x: {(): subprocess.Popen, args: [touch, called]}}",
+    "class": "handlers: {x: {class: subprocess.Popen, args: [touch, called]}}",
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ([f"+hydra.callbacks.x={_CALL.replace(': ', ':')}"], "hydra.callbacks.x"),
+        (["--config-dir", "strange", "hydra/job_logging=factory"], "hydra.logging"),
+        (["--config-dir", "strange", "hydra/job_logging=class"], "hydra.logging"),
+        (["-m", "hydra.launcher._target_=subprocess.Popen", "model.C=1,2"], "hydra"),
+        (["-m", "hydra.sweeper._target_=subprocess.Popen", "model.C=1,2"], "hydra"),
+        ([f"+model.parts=[{_CALL.replace(': ', ':')}]"], "model.parts"),
+    ],
+    ids=["callback", "log factory", "log class", "launcher", "sweeper", "list"],
+)
+def test_calls_of_a_strange_config_are_refused_in_one_message(
+    words: list[str], named: str, starter: Starter, tmp_path: Path
+) -> None:
+    folder = tmp_path / "strange" / "hydra" / "job_logging"
+    folder.mkdir(parents=True)
+    for name, handlers in LOGGING.items():
+        text = f"version: 1\n{handlers}\nroot: {{level: INFO, handlers: [x]}}\n"
+        (folder / f"{name}.yaml").write_text(text)
+    done = starter.run(tmp_path, "train", "data=rotten_tomatoes", "data.limit=50", *words)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(f"train.py: {named}"), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.rglob("called"))
