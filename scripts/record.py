@@ -17,12 +17,15 @@ def main(cfg: DictConfig) -> None:
         from sentiment.recording import record
 
         result = record(cfg)
+    from _console import PlainConsole
+
+    console = PlainConsole()
     for name, value in (
         ("run", result.run_id),
         ("model", result.model),
         ("folder", relate_path(result.folder)),
     ):
-        print(f"{name:<8} {value}")
+        console.print(f"{name:<8} {value}")
 
 
 if __name__ == "__main__":
