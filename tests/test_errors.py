@@ -21,10 +21,12 @@ from sentiment.errors import (
     GoalOutOfReachError,
     IncomparableRunsError,
     InputNotFoundError,
+    LostModelError,
     MissingColumnError,
     MissingPackageError,
     NoPredictionsError,
     NothingToRollBackError,
+    OccupiedNameError,
     OutputBusyError,
     OutputExistsError,
     PromotionBusyError,
@@ -50,6 +52,19 @@ from sentiment.errors import (
 )
 
 EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
+    (
+        OccupiedNameError(Path("x.csv.json"), "it is a folder"),
+        FileExistsError,
+        "'x.csv.json' is in the way and is not touched: it is a folder. Rename or remove it, or "
+        "name another output with output=<file>.",
+    ),
+    (
+        LostModelError(Path("x.csv.partial"), "models:/m-1", "model 'models:/m-1' was not found."),
+        LookupError,
+        "'x.csv.partial' was begun with the model models:/m-1, which cannot be loaded any more: "
+        "model 'models:/m-1' was not found. Restore that model, name another output with "
+        "output=<file>, or begin anew with overwrite=true.",
+    ),
     (ConfigError(["a is 1; expected 2."]), ValueError, "a is 1; expected 2."),
     (
         ConfigError(["a is wrong.", "b is wrong."]),

@@ -266,7 +266,7 @@ def test_a_file_that_ends_too_early_leaves_nothing(
             "text\na\n",
             ["output={path}"],
             ConfigError,
-            "output is '{path}', which is the input; name another file.",
+            "output would write '{path}', which is the input; name another file.",
         ),
         (
             "text\na\n",

@@ -11,14 +11,22 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
+from conftest import ROOT, write_frame
 
-from sentiment.config import compose
-from sentiment.errors import OutputBusyError, OutputExistsError, UnfinishedOutputError
+from sentiment.config import Job, compose
+from sentiment.errors import (
+    LostModelError,
+    OutputBusyError,
+    OutputExistsError,
+    UnfinishedOutputError,
+)
+from sentiment.files.control import read_record, write_record
 from sentiment.files.partial import PartialOutput
-from sentiment.prediction import predict
-from sentiment.training import TrainingResult
+from sentiment.prediction import PredictionResult, predict
+from sentiment.training import TrainingResult, train
 
 Train = Callable[..., TrainingResult]
 # The script as it is, but for smaller batches, more of them, and a checkpoint after each. After
@@ -59,9 +67,18 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    words = ["tracking=off", "features=tfidf_unigram", "data.limit=300"]
+    return train(compose("train", words), Job(tmp_path_factory.mktemp("model"))).model
+
+
 @pytest.fixture
-def model(train_quickly: Train) -> str:
-    return train_quickly("tracking=off").model
+def checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint after each batch, without waiting for the disk: no power failure is tested."""
+    monkeypatch.setattr("sentiment.prediction.job._CHECKPOINT", 0)
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    monkeypatch.setattr("os.fdatasync", lambda descriptor: None)
 
 
 def test_what_is_killed_goes_on_and_ends_the_same(model: str, tmp_path: Path) -> None:
@@ -103,6 +120,7 @@ def test_what_is_killed_goes_on_and_ends_the_same(model: str, tmp_path: Path) ->
     assert not list(tmp_path.glob("*partial*"))
 
 
+@pytest.mark.usefixtures("checkpoints")
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_every_format_can_be_gone_on_with(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
@@ -111,17 +129,11 @@ def test_every_format_can_be_gone_on_with(
     (tmp_path / "x.jsonl").write_text(
         "".join(json.dumps({"n": n, "text": f"film {n}"}) + "\n" for n in range(300))
     )
-    monkeypatch.setattr("sentiment.prediction.job._CHECKPOINT", 0)
     read = "sentiment.files.streams.ByteSource.read"
     from sentiment.files.streams import ByteSource
 
     whole_read = ByteSource.read
     monkeypatch.setattr(read, lambda self, offset=0, size=0: whole_read(self, offset, 1000))
-
-    class Interrupt:
-        def on_progress(self, done: int, total: int | None, unit: str) -> None:
-            if done > 100:
-                raise KeyboardInterrupt
 
     def run(output: str, observer: object = None) -> Path:
         words = [f"input='{tmp_path}/x.jsonl'", f"output='{tmp_path}/{output}.{form}'"]
@@ -129,9 +141,106 @@ def test_every_format_can_be_gone_on_with(
         return predict(compose("predict", words), observer).output  # type: ignore[arg-type]
 
     with pytest.raises(KeyboardInterrupt):
-        run("out", Interrupt())
+        run("out", Interrupt(100))
     assert (tmp_path / f"out.{form}.partial.json").is_file()
     assert digest(run("out")) == digest(run("whole"))
+
+
+class Interrupt:
+    """An observer that stops a job once some rows are done, as Ctrl-C does."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+
+    def on_progress(self, done: int, total: int | None, unit: str) -> None:
+        if done > self._rows:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("checkpoints")
+@pytest.mark.parametrize("given", ["jsonl", "csv", "parquet"])
+def test_parquet_is_the_same_wherever_it_was_interrupted(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """Texts of very different lengths, and groups and pages that end within a block."""
+    rng = random.Random(1)
+    texts = [rng.choice(["good ", "bad ", "a film "]) * rng.randrange(60) for _ in range(2000)]
+    frame = pd.DataFrame({"text": texts, "n": range(2000)})
+    path = write_frame(frame, tmp_path / f"x.{given}")
+    monkeypatch.setattr("sentiment.files.outputs._ROW_GROUP", 700)
+    monkeypatch.setattr("sentiment.files.parquet.BLOCK", 9_000)
+    from sentiment.files.streams import ByteSource
+
+    read = ByteSource.read
+
+    def run(name: str, block: int, observer: object = None) -> Path:
+        resized = lambda self, offset=0, size=0: read(self, offset, block)  # noqa: E731
+        monkeypatch.setattr(ByteSource, "read", resized)
+        words = [f"input='{path}'", f"output='{tmp_path}/{name}.parquet'"]
+        words += [f"deploy.run='{model}'", "tracking=off"]
+        return predict(compose("predict", words), observer).output  # type: ignore[arg-type]
+
+    whole = run("whole", 9_000)
+    assert pq.ParquetFile(whole).num_row_groups == 3
+    for number in range(5):
+        rows = sorted(rng.randrange(1500) for _ in range(2))
+        for stop in rows:
+            with pytest.raises(KeyboardInterrupt):
+                run(f"out{number}", rng.randrange(3_000, 20_000), Interrupt(stop))
+        assert digest(run(f"out{number}", 9_000)) == digest(whole)
+
+
+@pytest.mark.usefixtures("checkpoints")
+@pytest.mark.parametrize("named", ["best", "alias"])
+def test_a_job_is_finished_with_the_model_that_it_was_begun_with(
+    train_quickly: Train, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    """Whatever is the best, or has the alias, when it is resumed."""
+    from mlflow import MlflowClient
+
+    first = train_quickly("features.max_features=5")
+    alias = f"models:/{tmp_path.name}@champion"
+    client = MlflowClient()
+
+    def promote(result: TrainingResult) -> None:
+        client.create_registered_model(tmp_path.name) if result is first else None
+        assert result.run_id is not None
+        version = client.create_model_version(tmp_path.name, result.model, result.run_id)
+        client.set_registered_model_alias(tmp_path.name, "champion", version.version)
+
+    promote(first)
+    (tmp_path / "x.csv").write_text("text\n" + "a good film\na bad one\n" * 400)
+    from sentiment.files.streams import ByteSource
+
+    read = ByteSource.read
+    monkeypatch.setattr(ByteSource, "read", lambda self, offset=0, size=0: read(self, offset, 999))
+
+    def run(name: str, *words: str, observer: object = None) -> PredictionResult:
+        where = [f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
+        files = [f"input='{tmp_path}/x.csv'", f"output='{tmp_path}/{name}.csv'"]
+        run = f"deploy.run={'best' if named == 'best' else alias}"
+        words = (*where, *files, run, *words)
+        return predict(compose("predict", list(words)), observer)  # type: ignore[arg-type]
+
+    whole = run("whole")
+    assert whole.model.run_id == first.run_id
+    for name in ("out", "lost"):
+        with pytest.raises(KeyboardInterrupt):
+            run(name, observer=Interrupt(100))
+    better = train_quickly()
+    promote(better)
+    assert run("now").model.run_id == better.run_id
+    resumed = run("out")
+    assert resumed.model.run_id == first.run_id
+    assert resumed.model.why == "the unfinished output was begun with it"
+    assert resumed.resumed > 0
+    assert digest(resumed.output) == digest(whole.output)
+
+    client.delete_logged_model(first.model.removeprefix("models:/"))
+    with pytest.raises(LostModelError, match="begin anew with overwrite=true"):
+        run("lost")
+    assert (tmp_path / "lost.csv.partial").stat().st_size > 0
+    assert run("lost", "overwrite=true").model.run_id == better.run_id
 
 
 def test_what_another_job_left_is_not_touched(model: str, tmp_path: Path) -> None:
@@ -139,7 +248,7 @@ def test_what_another_job_left_is_not_touched(model: str, tmp_path: Path) -> Non
     path.write_text("text\ngood\n")
     words = [f"input='{path}'", f"deploy.run='{model}'", "tracking=off"]
     partial = PartialOutput(tmp_path / "x.predictions.csv", overwrite=False)
-    with partial.open(None):
+    with partial.open(None, {"text_column": "body"}):
         partial.append(b"precious", [])
         partial.save({"text_column": "body"}, {})
         with pytest.raises(OutputBusyError, match="another process is writing"):
@@ -158,10 +267,10 @@ def test_a_kill_while_the_files_get_their_names_is_mended(model: str, tmp_path: 
     result = predict(compose("predict", words))
     partial = PartialOutput(result.output, overwrite=False)
     done = result.output.read_bytes()
-    report = json.loads(result.report.read_text())
-    partial._state.write_text(
-        json.dumps({"complete": True, "report": report, "ready": partial.partial.name})
-    )
+    assert result.report is not None
+    report = read_record(result.report)
+    state = {"complete": True, "report": report, "ready": partial.partial.name, "size": len(done)}
+    write_record(partial._state, state)
     result.output.rename(partial.partial)
     again = predict(compose("predict", words))
     assert again.output.read_bytes() == done

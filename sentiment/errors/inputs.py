@@ -184,3 +184,24 @@ class OutputBusyError(SentimentError, BlockingIOError):
             f"another process is writing '{path}'. Wait for it, or name another file with "
             "output=<file>."
         )
+
+
+class OccupiedNameError(SentimentError, FileExistsError):
+    """A file that a job needs beside its output has the name of something else."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"'{path}' is in the way and is not touched: {reason}. Rename or remove it, or name "
+            "another output with output=<file>."
+        )
+
+
+class LostModelError(SentimentError, LookupError):
+    """The model that an unfinished output was begun with cannot be loaded any more."""
+
+    def __init__(self, path: Path, model: str, reason: str) -> None:
+        super().__init__(
+            f"'{path}' was begun with the model {model}, which cannot be loaded any more: "
+            f"{reason.strip().rstrip('.')}. Restore that model, name another output with "
+            "output=<file>, or begin anew with overwrite=true."
+        )

@@ -56,7 +56,7 @@ class Chain:
                         f"{_describe(other)}. Leave together at false."
                     ]
                 )
-        self._members = members
+        self.members = members
         # A name may hold bytes that are not UTF-8.
         self._names = [
             show_value(os.fsencode(one.origin.path.relative_to(folder)))
@@ -77,8 +77,8 @@ class Chain:
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
         """Yield the rows from `start` on; rows and lines are counted in each file anew."""
-        sizes = [one.origin.identity["size"] for one in self._members]
-        for number, member in enumerate(self._members):
+        sizes = [one.origin.identity["size"] for one in self.members]
+        for number, member in enumerate(self.members):
             if number < start.file:
                 continue
             begin = replace(start, file=0) if number == start.file else Position()

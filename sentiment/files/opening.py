@@ -1,7 +1,8 @@
 """Which format an input has, and which one its output."""
 
+import contextlib
 import glob
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -194,7 +195,7 @@ def choose_output(source: Input, wanted: str | None, form: str | None) -> tuple[
     Raises
     ------
     ConfigError
-        The output is the input, is compressed, its ending is not known, or a pipe cannot take it.
+        The output is compressed, its ending is not known, or a pipe cannot take it.
     """
     origin = source.origin
     if wanted is None and origin.stem == Path(PIPE):
@@ -209,11 +210,49 @@ def choose_output(source: Input, wanted: str | None, form: str | None) -> tuple[
             )
         return Path(PIPE), form or source.kind
     output = Path(wanted).expanduser()
-    if origin.path is not None and output.resolve() == origin.path.resolve():
-        raise ConfigError([f"output is '{output}', which is the input; name another file."])
     if strip_compression(output) != output:
         raise ConfigError(
             [f"output is '{output}', but outputs are not compressed; name it without "
              f"{output.suffix}."]
         )  # fmt: skip
     return output, form or find_format(output, "output")
+
+
+def check_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
+    """Check that each of many inputs has an output of its own, which is no input.
+
+    Raises
+    ------
+    ConfigError
+        Two would have the same one, such as ``a.csv`` and ``a.csv.gz``.
+    """
+    owners: dict[Path, Path] = {}
+    for path, output in zip(inputs, outputs, strict=True):
+        owner = owners.setdefault(output, path)
+        if owner is not path:
+            raise ConfigError(
+                [f"'{owner}' and '{path}' would both have the output '{output}'; rename one."]
+            )
+    check_apart(inputs, outputs)
+
+
+def check_apart(inputs: Sequence[Path], written: Sequence[Path]) -> None:
+    """Check that nothing that is written is an input, under whatever name.
+
+    Raises
+    ------
+    ConfigError
+        It is.
+    """
+    read = {_identify(path): path for path in inputs}
+    for path in written:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if _identify(path) in read:
+                raise ConfigError(
+                    [f"output would write '{path}', which is the input; name another file."]
+                )
+
+
+def _identify(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino

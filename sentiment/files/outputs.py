@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -29,16 +29,16 @@ class Output(Protocol):
     def write(self, batch: Batch, answers: pa.RecordBatch) -> bytes:
         """Return the rows of `batch` with their `answers`, as many rows of other columns."""
 
-    def finish(self, partial: Path) -> Path:
-        """Return the finished file, made of all that was appended."""
+    def assemble(self, appended: Path, file: IO[bytes]) -> bool:
+        """Write the finished file, of all that was `appended`, or return that it is that."""
 
 
 class _Appended:
     """An output whose file is finished as it is."""
 
-    def finish(self, partial: Path) -> Path:
-        """Return the file as it is."""
-        return partial
+    def assemble(self, appended: Path, file: IO[bytes]) -> bool:
+        """Return that nothing is left to do."""
+        return False
 
 
 class RawDelimited(_Appended):
@@ -158,30 +158,33 @@ class TableParquet(_Table):
         table = _decode(self._join(batch, answers)).combine_chunks()
         return b"".join(bytes(part.serialize()) for part in table.to_batches())
 
-    def finish(self, partial: Path) -> Path:
+    def assemble(self, appended: Path, file: IO[bytes]) -> bool:
         """Write the rows as Parquet, in groups of the same size."""
-        made = partial.with_name(f"{partial.name}.parquet")
         with (
-            pa.OSFile(str(partial)) as file,
-            pa.ipc.open_stream(file) as stream,
-            pq.ParquetWriter(made, stream.schema) as writer,
+            pa.OSFile(str(appended)) as rows,
+            pa.ipc.open_stream(rows) as stream,
+            pq.ParquetWriter(file, stream.schema) as writer,
         ):
             for table in _regroup(stream):
                 writer.write_table(table)
-        return made
+        return True
 
 
 def _regroup(batches: pa.RecordBatchReader) -> Iterator[pa.Table]:
-    """Yield tables of exactly `_ROW_GROUP` rows, and what is left."""
+    """Yield tables of exactly `_ROW_GROUP` rows, and what is left, each in one piece.
+
+    The bytes of a Parquet file depend on the pieces of a table, and those on where blocks of the
+    input ended, which is elsewhere once a job was killed and resumed.
+    """
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         waiting.append(batch)
         while sum(one.num_rows for one in waiting) >= _ROW_GROUP:
             table = pa.Table.from_batches(waiting)
-            yield table.slice(0, _ROW_GROUP)
+            yield table.slice(0, _ROW_GROUP).combine_chunks()
             waiting = table.slice(_ROW_GROUP).to_batches()
     if any(one.num_rows for one in waiting):
-        yield pa.Table.from_batches(waiting)
+        yield pa.Table.from_batches(waiting).combine_chunks()
 
 
 def _decode(table: pa.Table) -> pa.Table:

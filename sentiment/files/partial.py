@@ -1,17 +1,34 @@
-"""Files that grow until they are complete, and that another process can go on with."""
+"""Files that grow until they are complete, and that another process can resume."""
 
 import contextlib
 import csv
 import fcntl
 import io
 import json
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from sentiment.errors import OutputBusyError, OutputExistsError, UnfinishedOutputError
+from sentiment.errors import (
+    OccupiedNameError,
+    OutputBusyError,
+    OutputExistsError,
+    UnfinishedOutputError,
+)
 from sentiment.files.batches import Reject
+from sentiment.files.control import (
+    DamagedRecordError,
+    check_name,
+    open_own,
+    read_record,
+    rename_to_free,
+    set_aside,
+    write_record,
+)
+
+log = logging.getLogger(__name__)
 
 _FIELDS = ("row", "line", "reason", "raw")
 
@@ -21,12 +38,15 @@ class PartialOutput:
 
     While it grows, the output is ``<output>.partial``, the rejected rows are
     ``<output>.rejected.csv.partial``, and ``<output>.partial.json`` says up to where both are
-    valid. A process that is killed leaves all three, and the next one goes on there.
+    valid. A process that is killed leaves all three, and the next one resumes there.
+
+    None of these names is followed if it is a link, and a file that has one of them by chance is
+    never written to, replaced or removed: it is named in an error, or renamed.
 
     Parameters
     ----------
     output : Path
-        Where the finished output shall stand.
+        Where the finished output shall be.
     overwrite : bool
         Whether it may be replaced, and whether what is left of another job may be dropped.
     many : bool
@@ -39,49 +59,73 @@ class PartialOutput:
         self.report = output.with_name(f"{output.name}.json")
         self.partial = output.with_name(f"{output.name}.partial")
         self._partial_rejected = output.with_name(f"{self.rejected.name}.partial")
+        self._assembled = output.with_name(f"{output.name}.partial.whole")
         self._state = output.with_name(f"{output.name}.partial.json")
+
+    @property
+    def names(self) -> list[Path]:
+        """All files that a job may write."""
+        return [self.output, self.rejected, self.report, *self._growing, self._state]
+
+    @property
+    def _growing(self) -> list[Path]:
+        return [self.partial, self._partial_rejected, self._assembled]
 
     def read_finished(self) -> dict[str, Any] | None:
         """Return the report of a job that was killed while its files got their names.
 
         They have them afterwards.
+
+        Raises
+        ------
+        OccupiedNameError, OutputExistsError
+            Something else has one of these names by now.
         """
-        state = self.read_state()
+        state = self._read_record()
         if state is None or not state.get("complete"):
             return None
-        self.finish(state["report"], state["ready"])
+        made = self.output.with_name(state["ready"])
+        done = next((path for path in (made, self.output) if path.is_file()), None)
+        if done is None or done.stat().st_size != state["size"]:
+            return None  # it was removed, or it is another file
+        self._name_files(state)
         report: dict[str, Any] = state["report"]
         return report
 
     def read_report(self, job: dict[str, Any]) -> dict[str, Any] | None:
         """Return the report of a finished output, if it is of the same `job`."""
-        if not self.output.exists():
+        if not self.output.is_file():
             return None
         try:
-            report: dict[str, Any] = json.loads(self.report.read_text())
-        except (FileNotFoundError, ValueError):
+            report = read_record(self.report)
+        except DamagedRecordError as error:
+            log.warning("'%s' is damaged: %s", self.report, error)
             return None
-        return report if report.get("job") == job else None
+        return report if report and report["job"] == job else None
 
     def check_free(self) -> None:
-        """Check that an output that is there may be replaced.
+        """Check that the finished files may have their names.
 
         Raises
         ------
         OutputExistsError
-            It may not.
+            The output is there and may not be replaced.
+        OccupiedNameError
+            One of the names belongs to a file of somebody else.
         """
+        for path in self.names:
+            check_name(path)
         if self.output.exists() and not self.overwrite:
             raise OutputExistsError(self.output)
+        if self.report.exists() and not self._is_report():
+            raise OccupiedNameError(self.report, "it is no report of predict, or a damaged one")
+        check_rejected(self.rejected)
 
     def read_state(self) -> dict[str, Any] | None:
-        """Return what the last checkpoint said, if there is one that can be gone on with."""
-        try:
-            state: dict[str, Any] = json.loads(self._state.read_text())
-        except (FileNotFoundError, ValueError):
+        """Return what the last checkpoint said, if there is one that can be resumed."""
+        state = self._read_record()
+        if state is None or state.get("complete"):
             return None
-        if state.get("complete"):
-            return state
         for path, name in ((self.partial, "size"), (self._partial_rejected, "rejected_size")):
             # After a power failure, a file may be shorter than it was said to be.
             if not path.is_file() or path.stat().st_size < state[name]:
@@ -96,42 +140,83 @@ class PartialOutput:
         UnfinishedOutputError
             It is of another, which may not be dropped.
         """
+        begun = state["job"]
         differences = [
-            f"{key} was {state['job'].get(key)!r} and is {job.get(key)!r}"
-            for key in {**state["job"], **job}
-            if state["job"].get(key) != job.get(key)
+            f"{key} was {begun.get(key)!r} and is {job.get(key)!r}"
+            for key in {**begun, **job}
+            if begun.get(key) != job.get(key)
         ]
         if differences and not self.overwrite:
             raise UnfinishedOutputError(self.partial, differences)
         return not differences
 
     @contextlib.contextmanager
-    def open(self, state: dict[str, Any] | None) -> Iterator[None]:
-        """Open the files for the ``with`` block, from `state` on or anew.
+    def open(self, state: dict[str, Any] | None, job: dict[str, Any]) -> Iterator[None]:
+        """Open the files for the ``with`` block, from `state` on or anew for `job`.
 
         Raises
         ------
         OutputBusyError
             Another process is writing them.
+        OccupiedNameError
+            One of their names belongs to a file of somebody else.
         """
         self.output.parent.mkdir(parents=True, exist_ok=True)
-        with self.partial.open("ab") as file, self._partial_rejected.open("ab") as rejected:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise OutputBusyError(self.output) from error
-            if not self.partial.exists() or not os.path.samestat(
-                os.fstat(file.fileno()), self.partial.stat()
-            ):  # another process has just finished it
-                raise OutputBusyError(self.output)
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(self._lock())
+            if state is None and self._set_aside():
+                file = stack.enter_context(self._lock())
+            rejected = stack.enter_context(open_own(self._partial_rejected))
+            if state is not None and self.read_state() != state:
+                raise OutputBusyError(self.output)  # another process has resumed it meanwhile
             self._file, self._rejected = file, rejected
             for one, name in ((file, "size"), (rejected, "rejected_size")):
                 one.truncate(state[name] if state else 0)
                 one.seek(0, os.SEEK_END)
             if not state:
-                self._state.unlink(missing_ok=True)
+                # From now on, these files are known to be of this job.
+                self.save(job, {})
+            if not state or not state["progress"]:
                 rejected.write(format_rejects([], header=True, many=self._many))
             yield
+
+    def _lock(self) -> IO[bytes]:
+        """Return the growing output, which no other process has open."""
+        file = open_own(self.partial)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file.fileno()), self.partial.lstat()):
+                return file
+        except (BlockingIOError, FileNotFoundError) as error:
+            file.close()
+            raise OutputBusyError(self.output) from error
+        file.close()  # another process has just finished it
+        raise OutputBusyError(self.output)
+
+    def _set_aside(self) -> bool:
+        """Rename growing files of which nobody knows what they are; return whether there are any.
+
+        Raises
+        ------
+        OccupiedNameError
+            They were not made by predict, as far as can be seen.
+        """
+        try:
+            reason = "" if read_record(self._state) else "there is no record of it"
+        except DamagedRecordError as error:
+            reason = f"its record '{self._state.name}' is damaged: {error}"
+        found = [path for path in self._growing if _measure(path)]
+        if not reason or not (found or self._state.exists()):
+            return False
+        if self._state.exists():
+            found.append(self._state)
+        elif not self.overwrite:
+            if not _measure(self.partial):
+                self.partial.unlink()  # it is ours, and has been for a moment only
+            raise OccupiedNameError(found[0], f"'{self._state.name}' does not say what it is")
+        kept = ", ".join(f"'{set_aside(path)}'" for path in found)
+        log.warning("'%s' is not resumed: %s. Kept: %s", self.output, reason, kept)
+        return self.partial in found
 
     def append(self, data: bytes, rejects: list[Reject]) -> None:
         """Write rows and rejected rows."""
@@ -140,10 +225,10 @@ class PartialOutput:
             self._rejected.write(format_rejects(rejects, many=self._many))
 
     def save(self, job: dict[str, Any], progress: dict[str, Any]) -> None:
-        """Note that all that was appended belongs to `progress`; a later process goes on there."""
+        """Record that all that was appended belongs to `progress`, for a later process."""
         self.flush()
         sizes = {"size": self._file.tell(), "rejected_size": self._rejected.tell()}
-        _replace(self._state, {"job": job, "progress": progress, **sizes})
+        write_record(self._state, {"job": job, "progress": progress, **sizes})
 
     def flush(self) -> None:
         """Let all that was appended reach the disk."""
@@ -151,34 +236,98 @@ class PartialOutput:
             file.flush()
             os.fdatasync(file.fileno())
 
-    def finish(self, report: dict[str, Any], ready: str) -> None:
-        """Give the files their names; called again where a process was killed in it.
+    def finish(self, report: dict[str, Any], assemble: Callable[[Path, IO[bytes]], bool]) -> None:
+        """Give the files their names.
 
         Parameters
         ----------
         report : dict
-            What is told of the job.
-        ready : str
-            Name of the file, beside the output, that becomes the output.
+            What is known of the job.
+        assemble : callable
+            Takes what was appended and an empty file, and may write the output into that; returns
+            whether it did, as what was appended is the output otherwise.
+
+        Raises
+        ------
+        OutputExistsError, OccupiedNameError
+            Somebody else has made a file of such a name meanwhile; nothing is lost, and the same
+            command finishes once that file has another name.
         """
-        _replace(self._state, {"complete": True, "report": report, "ready": ready})
-        _replace(self.report, report)
+        self.flush()
+        with open_own(self._assembled) as file:
+            file.truncate()
+            made = self._assembled if assemble(self.partial, file) else self.partial
+            file.flush()
+            os.fsync(file.fileno())
+        sizes = {"size": made.stat().st_size}
+        state = {"complete": True, "report": report, "ready": made.name, **sizes}
+        write_record(self._state, state)
+        self._name_files(state)
+
+    def _name_files(self, state: dict[str, Any]) -> None:
+        """Give the files their names; called again where a process was killed in it."""
+        made, report = self.output.with_name(state["ready"]), state["report"]
+        if made.exists() and self.output.exists() and made.samefile(self.output):
+            made.unlink()  # of its two names, it was about to lose this one
+        if made.exists():
+            self.check_free()
+        write_record(self.report, report)
         if self._partial_rejected.exists():
             if report["rows"]["rejected"]:
                 self._partial_rejected.replace(self.rejected)
             else:
                 self._partial_rejected.unlink()
                 self.rejected.unlink(missing_ok=True)
-        made = self.output.with_name(ready)
         if made.exists():
-            made.replace(self.output)
+            if self.overwrite:
+                made.replace(self.output)
+            else:
+                try:
+                    rename_to_free(made, self.output)
+                except FileExistsError as error:
+                    raise OutputExistsError(self.output) from error
         self.partial.unlink(missing_ok=True)
+        self._assembled.unlink(missing_ok=True)
         self._state.unlink()
 
     def discard(self) -> None:
         """Remove what was begun."""
-        for path in (self.partial, self._partial_rejected, self._state):
+        for path in (*self._growing, self._state):
             path.unlink(missing_ok=True)
+
+    def _read_record(self) -> dict[str, Any] | None:
+        """Return what is known of unfinished files; nothing of a damaged record."""
+        try:
+            return read_record(self._state)
+        except DamagedRecordError:
+            return None
+
+    def _is_report(self) -> bool:
+        """Return whether predict wrote what has the name of the report, in any version."""
+        try:
+            report = json.loads(self.report.read_bytes())
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(report, dict) and {"job", "model", "rows"} <= report.keys()
+
+
+def _measure(path: Path) -> int:
+    return path.lstat().st_size if os.path.lexists(path) else 0
+
+
+def check_rejected(path: Path) -> None:
+    """Check that a file of rejected rows may be written to `path`.
+
+    Raises
+    ------
+    OccupiedNameError
+        It is something else than such a file.
+    """
+    check_name(path)
+    headers = [format_rejects([], header=True, many=many) for many in (False, True)]
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        if file.readline(1000) not in headers:
+            raise OccupiedNameError(path, "it is no file of rejected rows that predict wrote")
 
 
 def format_rejects(rejects: list[Reject], *, header: bool = False, many: bool = False) -> bytes:
@@ -201,13 +350,3 @@ def format_rejects(rejects: list[Reject], *, header: bool = False, many: bool = 
         fields = (one.row, one.line or "", one.reason, one.raw)
         writer.writerow([one.file, *fields] if many else fields)
     return text.getvalue().encode()
-
-
-def _replace(path: Path, content: dict[str, Any]) -> None:
-    """Write `content` so that the file is the old or the new one at every moment."""
-    fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("w") as file:
-        file.write(json.dumps(content, indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

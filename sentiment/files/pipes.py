@@ -1,16 +1,18 @@
 """Standard input and standard output, for a place in a pipe."""
 
 import contextlib
+import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from sentiment.errors import ConfigError
 from sentiment.files.batches import Reject
+from sentiment.files.control import open_own
 from sentiment.files.origins import Origin
-from sentiment.files.partial import format_rejects
+from sentiment.files.partial import check_rejected, format_rejects
 from sentiment.files.streams import BLOCK, MAGIC, ByteSource
 
 # What stands for both on the command line.
@@ -116,6 +118,7 @@ class StreamOutput:
         self.output = self.partial = Path(PIPE)
         self.rejected = Path("stdout.rejected.csv")
         self.report = None
+        self.names = [self.rejected]
 
     def read_finished(self) -> None:
         """Return nothing."""
@@ -127,7 +130,14 @@ class StreamOutput:
         """Return nothing."""
 
     def check_free(self) -> None:
-        """Remove the rejected rows of another job."""
+        """Remove the rejected rows of another job.
+
+        Raises
+        ------
+        OccupiedNameError
+            Their name belongs to something else.
+        """
+        check_rejected(self.rejected)
         self.rejected.unlink(missing_ok=True)
 
     def check_same(self, state: dict[str, Any], job: dict[str, Any]) -> bool:
@@ -135,7 +145,7 @@ class StreamOutput:
         return False
 
     @contextlib.contextmanager
-    def open(self, state: dict[str, Any] | None) -> Iterator[None]:
+    def open(self, state: dict[str, Any] | None, job: dict[str, Any]) -> Iterator[None]:
         """Open nothing: the stream is."""
         yield
 
@@ -145,8 +155,8 @@ class StreamOutput:
         while rest:  # without a buffer (PYTHONUNBUFFERED), a pipe takes what fits into it
             rest = rest[self._stream.write(rest) :]
         if rejects:
-            header = not self.rejected.exists()
-            with self.rejected.open("ab") as file:
+            with open_own(self.rejected) as file:
+                header = not file.seek(0, os.SEEK_END)
                 file.write(format_rejects(rejects, header=header, many=self._many))
 
     def save(self, job: dict[str, Any], progress: dict[str, Any]) -> None:
@@ -157,7 +167,7 @@ class StreamOutput:
         """Hand on what was written."""
         self._stream.flush()
 
-    def finish(self, report: dict[str, Any], ready: str) -> None:
+    def finish(self, report: dict[str, Any], assemble: Callable[..., bool]) -> None:
         """Do nothing: the rows are gone already."""
 
     def discard(self) -> None:

@@ -9,7 +9,13 @@ import pandas as pd
 
 from sentiment import decisions
 from sentiment.decisions import DecisionRule
-from sentiment.errors import ConfigError, InputNotFoundError
+from sentiment.errors import (
+    ConfigError,
+    InputNotFoundError,
+    LostModelError,
+    RunNotFoundError,
+    UntrustedModelError,
+)
 from sentiment.evaluation import METRICS, Predictions, scores_file
 from sentiment.files.inputs import Input
 from sentiment.scoring import BatchScorer
@@ -17,14 +23,29 @@ from sentiment.tracking import ModelChoice, Tracker
 
 
 def choose_model(
-    scorer: BatchScorer, tracker: Tracker, state: dict[str, Any] | None
+    scorer: BatchScorer, tracker: Tracker, state: dict[str, Any] | None, path: Path | None = None
 ) -> ModelChoice:
     """Return the model; an unfinished output is finished with the one that it was begun with.
+
+    Which run is the best, and which version an alias points to, may have changed since then.
+
+    Parameters
+    ----------
+    scorer : BatchScorer
+        Names the model.
+    tracker : Tracker
+        Where it is.
+    state : dict, optional
+        What is known of the unfinished output.
+    path : Path, optional
+        The unfinished output, for messages.
 
     Raises
     ------
     InputNotFoundError, RunNotFoundError
-        There is none.
+        There is no such model.
+    LostModelError
+        The one that the unfinished output was begun with is gone.
     """
     if scorer.run.endswith(".skops"):
         path = Path(scorer.run).expanduser()
@@ -32,8 +53,12 @@ def choose_model(
             raise InputNotFoundError(path, "deploy.run", "a skops file")
         return ModelChoice(str(path), path, run_id="", run_name="", why="it was named")
     more = METRICS[scorer.metric]
-    if state and scorer.run == state["job"]["run"] == "best":
-        choice = tracker.find_model(state["job"]["model"], scorer.metric, greater_is_better=more)
+    if state and scorer.run == state["job"]["run"]:
+        begun = state["job"]["model"]
+        try:
+            choice = tracker.find_model(begun, scorer.metric, greater_is_better=more)
+        except (RunNotFoundError, UntrustedModelError) as error:
+            raise LostModelError(path or Path(), begun, str(error)) from error
         return replace(choice, why="the unfinished output was begun with it")
     return tracker.find_model(scorer.run, scorer.metric, greater_is_better=more)
 

@@ -12,14 +12,27 @@ import pyarrow as pa
 from omegaconf import DictConfig
 
 from sentiment.config import make
-from sentiment.errors import AllRowsRejectedError, ChangedInputError, EmptyDataError, SentimentError
+from sentiment.errors import (
+    AllRowsRejectedError,
+    ChangedInputError,
+    EmptyDataError,
+    LostModelError,
+    SentimentError,
+)
 from sentiment.files.ahead import work_ahead
 from sentiment.files.batches import Batch, Limits, Position, Reject
 from sentiment.files.chain import FILE, Chain
 from sentiment.files.columns import choose_text_column
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.inputs import Input
-from sentiment.files.opening import choose_output, list_inputs, make_output, open_input
+from sentiment.files.opening import (
+    check_apart,
+    check_outputs,
+    choose_output,
+    list_inputs,
+    make_output,
+    open_input,
+)
 from sentiment.files.origins import strip_compression
 from sentiment.files.outputs import Output
 from sentiment.files.partial import PartialOutput
@@ -57,9 +70,10 @@ def predict_files(cfg: DictConfig, observer: StageObserver | None = None) -> lis
         members = [open_input(path, ReadOptions.of(cfg)) for path in paths]
         return [predict(cfg, observer, Chain(members, folder))]
     home = Path(cfg.output or f"{folder.resolve()}.predictions").expanduser()
+    outputs = [home / strip_compression(path.relative_to(folder)) for path in paths]
+    check_outputs(paths, outputs)
     results = []
-    for path in paths:
-        output = home / strip_compression(path.relative_to(folder))
+    for path, output in zip(paths, outputs, strict=True):
         source = open_input(path, ReadOptions.of(cfg))
         results.append(predict(cfg, observer, source, str(output), keep_finished=True))
     return results
@@ -107,11 +121,19 @@ def predict(
     check_columns(source, added.names)
     target, kind = choose_output(source, output or cfg.output, scorer.format)
     partial = _open_output(target, overwrite=cfg.overwrite, many=many)
+    members = source.members if isinstance(source, Chain) else [source]
+    check_apart([one.origin.path for one in members if one.origin.path], partial.names)
     report = partial.read_finished()
     if report and source.origin.identity.items() <= report["job"].items():
         return read_result(partial, report)
     state = partial.read_state()
-    choice = choose_model(scorer, tracker, state)
+    try:
+        choice = choose_model(scorer, tracker, state, partial.partial)
+    except LostModelError:
+        if not cfg.overwrite:
+            raise
+        state = None
+        choice = choose_model(scorer, tracker, state)
     column = choose_text_column(name, source.columns, cfg.text_column, choice.text_column)
     pipeline = load_model(choice.path)
     rule = choose_rule(scorer, tracker, choice, pipeline.classes_)
@@ -134,12 +156,12 @@ def predict(
     tally, start = Tally(**progress.get("tally", {})), Position(**progress.get("position", {}))
     done_before = tally.read
     begun = time.perf_counter()
-    with partial.open(state):
+    with partial.open(state, job):
         try:
             batches = work_ahead(source.read(column.name, limits, start))
             scored = work_ahead(scorer.score(answerer, batches))
             first: Reject | None = None
-            for batch in _write(scored, writer, partial, job, tally, fresh=state is None):
+            for batch in _write(scored, writer, partial, job, tally, fresh=not progress):
                 first = first or next(iter(batch.rejects), None)
                 taken = time.perf_counter() - begun
                 told = tally.describe(taken, source.share, done_before)
@@ -154,13 +176,13 @@ def predict(
                 raise  # what was begun with other rows is not worth less for it
             partial.discard()
             return predict(cfg, observer, source, output)
-        except SentimentError:
-            partial.discard()
+        except SentimentError as error:
+            if not error.exit_code.is_transient:  # otherwise the same command resumes it
+                partial.discard()
             raise
-        partial.flush()
         seconds = time.perf_counter() - begun
         report = make_report(choice, column, job, tally, seconds, done_before, source.assumed)
-        partial.finish(report, writer.finish(partial.partial).name)
+        partial.finish(report, writer.assemble)
     return read_result(partial, report)
 
 

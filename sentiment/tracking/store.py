@@ -243,7 +243,7 @@ class MlflowTracker(Tracker):
         from mlflow.models import get_model_info
 
         try:
-            run_id = str(get_model_info(uri).run_id)
+            found = get_model_info(uri)
         except MlflowException as error:
             raise RunNotFoundError(
                 f"model {uri!r}",
@@ -251,8 +251,11 @@ class MlflowTracker(Tracker):
                 "Expected models:/sentiment@champion, for instance, with its files still there.",
             ) from error
         # A version serves on when its run is deleted, as long as its files are there.
-        run = self._find_run(client, run_id, deleted=True)
-        return describe_model(uri, run, "it was named", self._shown)
+        run = self._find_run(client, str(found.run_id), deleted=True)
+        # An alias may point elsewhere tomorrow; this address is that of one model for ever.
+        model = f"models:/{found.model_id}" if found.model_id else uri
+        why = "it was named" if uri == model else f"it was named {uri}"
+        return describe_model(model, run, why, self._shown)
 
     def _connect_to_existing(self, wanted: str) -> "MlflowClient":
         """Return a client; do not make a store only to look for what cannot be there."""
