@@ -223,4 +223,4 @@ def test_texts_without_spaces_are_warned_of_and_learned_by_their_characters(
     result = train(compose("train", [*common, "features=char", "features.min_df=1"]), job)
     assert result.metrics["test/accuracy"] > 0.9
     assert "without spaces" not in caplog.text
-    assert "unspaced_texts" in json.loads((tmp_path / "quality.json").read_text())["warnings"]
+    assert "unspaced_texts" in result.data.report.to_dict()["warnings"]
