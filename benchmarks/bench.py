@@ -21,6 +21,7 @@ import accuracy
 import killing
 import monitoring
 import peers
+import polluting
 import predicting
 import processes
 import scale
@@ -69,7 +70,10 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
         "killing": killing.bench_killing,
     },
     "statistics": significance.BENCHMARKS,
-    "quality": {"accuracy": accuracy.bench_accuracy},
+    "quality": {
+        "accuracy": accuracy.bench_accuracy,
+        "pollution": polluting.bench_pollution,
+    },
 }
 BENCHMARKS = {name: work for group in GROUPS.values() for name, work in group.items()}
 console = Console(width=max(120, Console().width))

@@ -25,26 +25,7 @@ NAMES = ["Date", "Time", "Amount", "Code", "Price", "Kind", TEXT, "Address", "Re
 # Fields that are quoted in every line, as programs do that quote by column.
 _QUOTED = {6, 7}
 _KINDS = ["Men's Boots", "Hat", "Lamp, Two-Pack", 'Table, Round 48"', "Kids' Shirt, Short Sleeve"]
-_WORDS = [
-    "this",
-    "is",
-    "a",
-    "warm",
-    "and",
-    "light",
-    "film",
-    "that",
-    "never",
-    "won't",
-    "let",
-    "you",
-    "down",
-    "or",
-    "get",
-    "lost",
-    "in",
-    "rain",
-]
+_TEXT = "this is a warm and light film that never won't let you down or get lost in rain"
 
 
 @dataclass(frozen=True)
@@ -94,7 +75,7 @@ def make_table(rows: int, seed: int = 7) -> list[tuple[str, ...]]:
     draw = random.Random(seed)
     table = []
     for n in range(rows):
-        words = draw.choices(_WORDS, k=draw.randint(12, 24))
+        words = draw.choices(_TEXT.split(), k=draw.randint(12, 24))
         text = " ".join(words).capitalize() + "."
         if draw.random() < 0.7:
             text = text.replace(" ", ", ", 1)
@@ -255,7 +236,7 @@ def read_pandas(path: Path) -> Found:
 def read_sniffer(path: Path) -> Found:
     """Return what Python's own reader reads with the dialect that its sniffer finds."""
     try:
-        text = path.read_text(encoding="utf-8", newline="")
+        text = path.read_bytes().decode()
         dialect = csv.Sniffer().sniff(text)
         return Found([tuple(row) for row in csv.reader(io.StringIO(text), dialect)][1:], [])
     except (ValueError, csv.Error) as error:

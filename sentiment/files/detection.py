@@ -137,9 +137,10 @@ class DialectDetector:
         mark, separator = re.escape(dialect.quote.encode()), re.escape(dialect.separator.encode())
         edge = rb"(?:\A|(?<=[\r\n])|(?<=" + separator + rb"))"
         behind = rb"(?=" + separator + rb"|[\r\n]|\Z)"
-        body = rb"[^" + mark + rb"]*(?:" + mark * 2 + rb"[^" + mark + rb"]*)*"
+        plain = rb"[^\r\n" + mark + rb"]*"
+        body = plain + rb"(?:" + mark * 2 + plain + rb")*"
         quoted = len(re.findall(edge + mark + body + mark + behind, self._data))
-        double = len(re.findall(edge + rb'"[^"]*"' + behind, self._data))
+        double = len(re.findall(edge + rb'"[^"\r\n]*"' + behind, self._data))
         records = int(np.sum(~self.split(dialect).is_blank))
         return not double and quoted >= max(2, records / 2)
 

@@ -216,9 +216,18 @@ def gather_fields(data, spans, marks, rules, separator, out, offsets, blank):
         if marks[n] == 0:
             out[k : k + end - i] = data[i:end]
             k += end - i
+        elif marks[n] == DOUBLED:
+            while i < end:
+                start = i
+                while i < end and data[i] != quote:
+                    i += 1
+                i = min(i + 1, end)  # with the first of two
+                out[k : k + i - start] = data[start:i]
+                k += i - start
+                i += 1
         else:
             while i < end:
-                if marks[n] & ESCAPED and data[i] == escape and i + 1 < end:
+                if data[i] == escape and i + 1 < end:
                     # In front of other bytes it is text, such as in C:\\films.
                     after = data[i + 1]
                     if after in (quote, escape, _LF, _CR) or after == separator[0]:
