@@ -24,7 +24,7 @@ LAST_SEPARATORS = (":", " ")
 _FITS, _FITS_LAST = 0.5, 0.25
 # From here on, a usual separator is certain.
 _CERTAIN = 0.95
-_MOST_REPAIRED = 200
+_MOST_REPAIRED = 50
 
 
 class DialectDetector:
