@@ -1,4 +1,4 @@
-"""What a person sees of the best trial of a search or a grid, and of all of them."""
+"""View of the best trial of a search or a grid, and of all of them."""
 
 from typing import TYPE_CHECKING
 
@@ -90,14 +90,14 @@ def _print_lines(title: str, lines: "list[str]", write: "Callable[[str], None]")
 
 def _count(best: "BestTrial") -> str:
     study = best.study
-    told = [f"{len(study.complete)} trials"]
+    counts = [f"{len(study.complete)} trials"]
     for number, what in (
         (study.count("FAIL"), "failed"),
         (study.repeated, "not run again, being repetitions"),
         (study.count("RUNNING"), "running or cut off"),
     ):
-        told += [f"{number} {what}"] if number else []
-    return ", ".join(told)
+        counts += [f"{number} {what}"] if number else []
+    return ", ".join(counts)
 
 
 def _explain(best: "BestTrial") -> "list[str]":

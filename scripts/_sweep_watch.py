@@ -1,4 +1,4 @@
-"""What a person sees of a sweep: a line per job, how far all of them are, and the best."""
+"""View of a sweep: a line per job, the progress of all of them, and the best."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -51,15 +51,15 @@ class SweepWatch:
     def on_job(self, result: "JobResult", ranking: "Ranking") -> None:
         """Print the line of a job that has ended."""
         if result.error:
-            told = f"failed: {result.error.splitlines()[0]}"
+            outcome = f"failed: {result.error.splitlines()[0]}"
         else:
-            told = f"{self._objective.name} {result.metrics[self._objective.metric]:.4f}"
+            outcome = f"{self._objective.name} {result.metrics[self._objective.metric]:.4f}"
         words = [word for word in _hide(result.overrides) if word not in self._shared]
         if ranking.winner == result.number:
             self._best = set(words)
         seconds = f"  {result.seconds:.1f} s  "
         width = self._console.width
-        line = f"#{result.number:<3} {_cut(told, width - len(seconds) - 5)}{seconds}"
+        line = f"#{result.number:<3} {_cut(outcome, width - len(seconds) - 5)}{seconds}"
         if len(line) + len(fit_settings(words, None)) > width:
             # What sets it apart from the best comes first, and what is short: so more is shown.
             words.sort(key=lambda word: (word in self._best, len(_shorten(word))))

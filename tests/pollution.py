@@ -50,7 +50,7 @@ class Polluted:
 
 @dataclass(frozen=True)
 class Found:
-    """What a reader made of a file: records, rejected lines, or the message of an error."""
+    """Result of a reader on a file: records, rejected lines, or the message of an error."""
 
     records: list[tuple[str, ...]]
     rejected: list[str]
@@ -59,7 +59,7 @@ class Found:
 
 @dataclass
 class Score:
-    """How well a reader did on some files; figures are means over files."""
+    """Scores of a reader on some files; figures are means over files."""
 
     files: int = 0
     lost: int = 0

@@ -1,4 +1,4 @@
-"""What strangers write in labels, names and texts is shown by scripts, and never obeyed."""
+"""Labels, names and texts of strangers are shown by scripts, and never obeyed."""
 
 import re
 import shlex

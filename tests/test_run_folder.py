@@ -1,4 +1,4 @@
-"""What belongs to others is neither removed, nor overwritten, nor recorded."""
+"""Files of others are neither removed, nor overwritten, nor recorded."""
 
 import json
 import logging

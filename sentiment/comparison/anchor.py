@@ -36,7 +36,7 @@ class AnchorCheck:
 
     @property
     def moves(self) -> bool:
-        """Whether the challenger becomes the anchor: it is at least as good."""
+        """True if the challenger becomes the anchor: it is at least as good."""
         return self.loss <= ROUNDING
 
     def list_reasons(self, metric: str, margin: float) -> list[str]:

@@ -23,7 +23,7 @@ _RECIPE = ("features.", "model.", "seed")
 
 @dataclass(frozen=True)
 class Defender:
-    """What a challenger is compared with.
+    """Opponents of a challenger.
 
     Attributes
     ----------

@@ -169,7 +169,7 @@ class PromoteConfig:
 
 @dataclass
 class RecordConfig:
-    """What ``conf/record.yaml`` holds."""
+    """Schema of ``conf/record.yaml``."""
 
     tracking: Any = MISSING
     folder: str = MISSING

@@ -47,7 +47,7 @@ class ExitCode(IntEnum):
 
     @property
     def is_transient(self) -> bool:
-        """Whether the same command may succeed later."""
+        """True if the same command may succeed later."""
         return self in {self.FAILED, self.UNAVAILABLE, self.IO_ERROR, self.BUSY}
 
 

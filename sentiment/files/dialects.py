@@ -1,4 +1,4 @@
-"""How a delimited file marks its fields, and the settings that name it."""
+"""Dialects of delimited files, and the settings that name them."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -33,7 +33,7 @@ class Dialect:
 
     @property
     def is_standard(self) -> bool:
-        """Whether every reader of CSV reads it once it knows the separator."""
+        """True if every reader of CSV reads it once it knows the separator."""
         return len(self.separator.encode()) == 1 and self.quote == '"' and not self.escape
 
     def write(self, field: str) -> str:

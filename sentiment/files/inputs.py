@@ -26,7 +26,7 @@ class Input(Protocol):
 
     @property
     def assumed(self) -> Sequence[str]:
-        """What was detected of its layout and need not be so."""
+        """Detected parts of its layout that are not certain."""
 
     @property
     def layout(self) -> object:

@@ -77,7 +77,7 @@ class Split:
 
     @property
     def is_blank(self) -> np.ndarray:
-        """Whether each record is an empty line."""
+        """True if each record is an empty line."""
         blank: np.ndarray = self.bounds[:, 0] == self.bounds[:, 1]
         return blank
 

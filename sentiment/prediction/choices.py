@@ -1,4 +1,4 @@
-"""What a prediction job works with: the model and how it decides."""
+"""Model of a prediction job and its decision rule."""
 
 from dataclasses import replace
 from pathlib import Path

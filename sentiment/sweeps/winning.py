@@ -121,9 +121,9 @@ def find_best(cfg: DictConfig) -> BestTrial:
     scores = {o.name: value for o, value in zip(study.objectives, best.values, strict=True)}
     written = None
     if cfg.write is not None:
-        told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+        scored = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
         about = (
-            f"The best of {len(study.complete)} trials of the {study.kind} {study.name}: {told}."
+            f"The best of {len(study.complete)} trials of the {study.kind} {study.name}: {scored}."
         )
         written = write_experiment(cfg.write, recipe, about, overwrite=cfg.overwrite)
     return BestTrial(

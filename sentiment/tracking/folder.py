@@ -28,7 +28,7 @@ _LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] %(message)s"
 
 @dataclass
 class RunFacts:
-    """What is recorded of a run, its files apart.
+    """Recorded facts of a run, its files apart.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class RunFolder:
 
     @property
     def files(self) -> list[str]:
-        """What the run wrote: paths relative to the folder, in the order of writing."""
+        """Files that the run wrote, relative to the folder, in the order of writing."""
         logged = self._log is not None and (self.path / self._log).is_file()
         return [*self._files, *([str(self._log)] if logged else [])]
 

@@ -16,7 +16,7 @@ STALE_AFTER = 7 * 24 * 3600.0
 
 @dataclass(frozen=True)
 class ProcessMark:
-    """What identifies a process, on this machine and on others.
+    """Identity of a process, on this machine and on others.
 
     Attributes
     ----------
