@@ -99,7 +99,7 @@ def test_the_library_neither_prints_nor_reads_the_command_line(path: Path) -> No
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_are_short_enough_to_read(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 300
+    assert len(path.read_text().splitlines()) <= 400
 
 
 def test_the_library_is_loaded_without_the_heavy_ones() -> None:
