@@ -82,6 +82,12 @@ FILES: dict[str, Damage] = {
     "a column twice": (".csv", b"text,text\na,b\n", [], "two columns 'text'"),
     "a column without a name": (".csv", b",text\n1,a\n", [], (1, 1)),
     "no header": (".csv", b"1,good film\n2,bad film\n", [], "no column that is known"),
+    "no header, seen": (
+        ".csv", b"1,a film\n2,bad\n3,c\n4,d\n", [], "'column_1' and 'column_2'.*header=true",
+    ),
+    "no header, named": (
+        ".csv", b"1,a film\n2,bad\n3,c\n4,d\n", ["text_column=column_2"], (4, 4),
+    ),
     "only a header": (".csv", b"id,text\n", [], "it has no rows"),
     "a header and blank lines": (".csv", b"id,text\n\n\n", [], "it has no rows"),
     "an open header": (".csv", b'id,"text\n1,a\n', [], (1, 1)),
@@ -146,7 +152,7 @@ FILES: dict[str, Damage] = {
     "an answered row, late": (
         ".jsonl", LINES * 600 + b'{"text": "a", "prediction": 1}\n', [], (1201, 1200),
     ),
-    "a whole array": (".jsonl", b'[{"text": "a"}]\n', [], "line 1 is not a JSON object"),
+    "a whole array": (".jsonl", b'[{"text": "a"}]\n', [], "it is an array"),
     "half a surrogate pair": (
         ".jsonl", LINES + b'{"text": "\\ud83d"}\n{"text": "a", "n": {"\\ude00": 1}}\n', [], (4, 2),
     ),

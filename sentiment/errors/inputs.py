@@ -104,9 +104,13 @@ class MissingColumnError(SentimentError, KeyError):
             lacks += "to hold texts"
         else:
             lacks = "no column that is known to hold texts"
+        # So the reader of delimited files calls columns that have no names.
+        unnamed = "column_1" in found
+        group = setting.rpartition("text_column")[0]
+        header = f" If its first line holds the names, set {group}header=true." if unnamed else ""
         super().__init__(
             f"'{path}' has {lacks}; its columns are {quote_list(found)}.{nearest} "
-            f"Name the column with {setting}=<name>."
+            f"Name the column with {setting}=<name>.{header}"
         )
 
 
