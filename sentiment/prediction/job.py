@@ -177,7 +177,8 @@ def predict(
             partial.discard()
             return predict(cfg, observer, source, output)
         except SentimentError as error:
-            if not error.exit_code.is_transient:  # otherwise the same command resumes it
+            # What an outage leaves is resumed by the same command, if there is anything.
+            if not (error.exit_code.is_transient and tally.read):
                 partial.discard()
             raise
         seconds = time.perf_counter() - begun
