@@ -65,7 +65,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Path:
     (folder / "quoted.csv").write_text("Export\nof May\nid, text\n1, 'fine, really'\n")
     (folder / "unnamed.csv").write_text("1,fine\n2,bad\n")
     (folder / "export.csv.gz").write_bytes(gzip.compress(table.encode("latin-1")))
-    done = starter.run(folder, "train", "experiment=quick_look", "data.limit=300")
+    done = starter.run(  # with 30 validation rows, no precision would be certain to be above 0.8
+        folder, "train", "experiment=quick_look", "data.limit=1500"
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (folder / "first_run").write_text(re.findall(r"^run +(\w+)$", done.stdout, re.MULTILINE)[0])
     return folder
