@@ -15,6 +15,7 @@ from reviews import SEED
 from timing import Figure, Plan
 
 from sentiment.sweeps.reading import StoredStudy, read_study
+from sentiment.sweeps.results import read_result
 
 _TRIALS, _KILLS = 30, 20
 _WORDS = [
@@ -75,11 +76,8 @@ def find_damage(folder: Path, study: StoredStudy) -> list[str]:
     damage = []
     home = folder / "search" / study.name
     for trial in study.complete:
-        try:
-            json.loads((home / str(trial.number) / "result.json").read_text())
-            (home / str(trial.number) / ".hydra" / "config.yaml").read_text()
-        except (OSError, ValueError) as error:
-            damage.append(f"trial {trial.number}: {error}")
+        if read_result(home / str(trial.number), keep=True) is None:
+            damage.append(f"trial {trial.number} has no sound result")
     with (folder / "search" / "studies.journal").open() as journal:
         for number, line in enumerate(journal):
             try:
