@@ -43,7 +43,7 @@ from sentiment.training import TrainingResult
 COMMAND = re.compile(r"python scripts/(\w+)\.py([^\n|]*)")
 # Where what a person typed is put together again, and this project's name of a process.
 COMPOSING = {"config/commands.py", "config/job.py", "sweeps/hydra_side.py", "sweeps/recipes.py",
-             "flow/steps.py", "comparison/history.py"}  # fmt: skip
+             "flow/steps.py", "comparison/history.py", "recording.py"}  # fmt: skip
 Train = Callable[..., TrainingResult]
 
 
