@@ -109,6 +109,8 @@ def test_every_setting_takes_what_is_typed(command: str, words: list[str], numbe
     for k, (key, default) in enumerate(leaves.items()):
         kind = find_kind(key)
         values = TYPED[kind] if kind is not None else VALUES[type(default)]
+        if key == "outputs":  # an empty one would be the root, and is refused
+            values = [pair for pair in values if str(pair[1]).strip()]
         chosen[key] = values[(7 * number + k) % len(values)]
     typed = [f"{key}={text}" for key, (text, _) in chosen.items()]
     found = flatten(compose(command, quote_free_text([*words, *typed])))

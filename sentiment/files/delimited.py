@@ -73,11 +73,11 @@ class DelimitedFile:
             too_long = len(layout.header) > lines.LONGEST
             fault = f"more than {lines.LONGEST:,} bytes" if too_long else STRAY
             raise UnreadableFileError(source.path, "CSV", f"its first line has {fault}")
-        if not sample[layout.start :].strip(b"\r\n") and final:
-            raise EmptyDataError(f"'{self.origin.name}'")
         self._has_names = layout.header is not None or not self._is_numbered()
         self.header = layout.header or self._join([name.encode() for name in self.columns])
         self._check_names()
+        if not sample[layout.start :].strip(b"\r\n") and final:
+            raise EmptyDataError(f"'{self.origin.name}'")
         # The byte by which lines are counted; the first one ends all those in front of the rows.
         self._mark = self.newline[-1:]
         counter = lines.LineCounter(sample, 0, self._mark)
@@ -93,17 +93,19 @@ class DelimitedFile:
         return self.columns == [f"column_{k + 1}" for k in range(len(self.columns))]
 
     def _check_names(self) -> None:
+        try:
+            self.header.decode()
+        except UnicodeDecodeError as error:
+            setting = f"{self.source.group}encoding"
+            given = getattr(self.source, "encoding", "utf-8")
+            known = "UTF-8" if given == "utf-8" else given
+            reason = f"its first line is not {known}; name its encoding, such as {setting}=latin-1"
+            raise UnreadableFileError(self.source.path, "CSV", reason) from error
         if b"\0" in self.header:
             raise UnreadableFileError(
                 self.source.path, "CSV",
                 f"its first line holds zero bytes; is it {self.source.group}encoding=utf-16?",
             )  # fmt: skip
-        try:
-            self.header.decode()
-        except UnicodeDecodeError as error:
-            example = f"{self.source.group}encoding=latin-1"
-            reason = f"its first line is not UTF-8; name its encoding, such as {example}"
-            raise UnreadableFileError(self.source.path, "CSV", reason) from error
         twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
         if twice is not None:
             raise UnreadableFileError(self.source.path, "CSV", f"it has two columns {twice!r}")
