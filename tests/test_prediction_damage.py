@@ -111,7 +111,7 @@ FILES: dict[str, Damage] = {
     "half a pair in utf-16": (
         ".csv", "id,text\n1,a\n2,\ud800b\n".encode("utf-16", "surrogatepass"), [], (2, 1),
     ),
-    "utf-8 said to be utf-16": (".csv", GOOD, ["encoding=utf-16"], "its first line is not utf-16-le"),
+    "utf-8 said to be utf-16": (".csv", GOOD, ["encoding=utf-16"], "line is not utf-16-le"),
     "ascii that is none": (".csv", GOOD + b"3,\xe9\n", ["encoding=ascii"], (3, 2)),
     "an unknown encoding": (".csv", GOOD, ["encoding=klingon"], "which is not known"),
     "zero bytes in a text": (".csv", GOOD + b"3,a\0b\n", [], (3, 3)),
