@@ -65,7 +65,7 @@ def choose_interpreter() -> Path:
     Raises
     ------
     InstallError
-        There is none that is supported.
+        No supported Python was found.
     """
     if os.name == "nt":
         raise InstallError("Windows itself is not supported; use WSL, where all of it runs.")
