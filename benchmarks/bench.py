@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import accuracy
+import hostile
 import killing
 import monitoring
 import peers
@@ -72,6 +73,7 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
     "statistics": significance.BENCHMARKS,
     "quality": {
         "accuracy": accuracy.bench_accuracy,
+        "hostile": hostile.bench_hostile,
         "pollution": polluting.bench_pollution,
     },
 }

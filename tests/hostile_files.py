@@ -20,8 +20,20 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import skops.io
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import ComplementNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.svm import LinearSVC
+
+from sentiment.features.vectorizers import TfidfVectorizer
+from sentiment.model_files import make_savable
+from sentiment.models.voting import make_soft_vote
+from sentiment.pipeline import make_pipeline
 
 HUGE = 2**29
 Node = dict[str, Any]
@@ -67,6 +79,25 @@ class Bench:
             for name, data in members.items():
                 archive.writestr(name, data)
             archive.writestr("schema.json", text)
+
+
+MODELS = {
+    "linear": LogisticRegression(),
+    "forest": RandomForestClassifier(3, random_state=0),
+    "network": MLPClassifier((5,), tol=1.0, n_iter_no_change=1, random_state=0),
+    "vote": make_soft_vote({"a": LogisticRegression(), "b": ComplementNB()}),
+    "calibrated": CalibratedClassifierCV(LinearSVC(), cv=2, ensemble=False),
+}
+
+
+def make_models(frame: pd.DataFrame) -> dict[str, bytes]:
+    """Return sound models in plain scikit-learn, fitted on texts, as skops writes them."""
+    made = {}
+    for name, model in MODELS.items():
+        pipeline = make_pipeline(TfidfVectorizer(max_features=300), model)
+        pipeline.fit(frame[["text"]], frame["label"].to_numpy(str))
+        made[name] = skops.io.dumps(make_savable(pipeline))
+    return made
 
 
 HOSTILE: dict[str, tuple[Callable[[Bench], None], str]] = {}

@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from hostile_files import Bench, add_attribute, function_node, hostile, node_of, state_of
+from hostile_files import (
+    Bench,
+    add_attribute,
+    function_node,
+    header_of,
+    hostile,
+    node_of,
+    replace_array,
+    state_of,
+)
 from sklearn.preprocessing import FunctionTransformer
 
 # Functions: each is called by something if it gets that far.
@@ -388,3 +397,25 @@ def a_name_that_is_long(bench: Bench) -> None:
 @hostile("it is not a sound skops file")
 def a_name_that_is_none(bench: Bench) -> None:
     add_attribute(bench, {"__module__": None, "__class__": [], "__loader__": {}})
+
+
+# Files just within the limits of the archive, which are read whole before they are refused.
+
+
+@hostile("it is not a sound skops file")
+def a_schema_of_as_many_dictionaries_as_may_be(bench: Bench) -> None:
+    schema, members = bench.open()
+    schema["more"] = [{f"{number:x}": {}} for number in range(199_000)]
+    bench.write(schema | {"content": schema["more"]}, members)
+
+
+@hostile("it is not a sound skops file")
+def a_schema_of_one_long_string(bench: Bench) -> None:
+    schema, members = bench.open()
+    bench.write(schema | {"content": "\\U0001f600" + "x" * (2**25 - 40_000)}, members)
+
+
+@hostile("it does not take texts")
+def weights_of_as_many_zeros_as_may_be(bench: Bench) -> None:
+    packed = header_of("<f8", f"(1, {2**23 - 40_000})") + bytes(8 * (2**23 - 40_000))
+    replace_array(bench, "coef_", packed)
