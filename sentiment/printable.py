@@ -1,9 +1,12 @@
-"""Text from outside in a form that a terminal shows and does not obey."""
+"""Text from outside in a form that terminals and pages show and do not obey."""
 
+import re
 import unicodedata
 
 # Joiners of emoji and of words in Persian and Indic scripts.
 _JOINERS = "\u200c\u200d"
+# Characters that begin or end markup of CommonMark inside a line.
+_MARKUP = re.compile(r"[\\`*_\[\]<>&~]")
 
 
 def make_printable(text: str, length: int | None = 200, keep: str = "") -> str:
@@ -34,3 +37,17 @@ def make_printable(text: str, length: int | None = 200, keep: str = "") -> str:
 
 def _is_shown(c: str) -> bool:
     return c.isprintable() or c in _JOINERS or unicodedata.category(c) == "Zs"
+
+
+def escape_markdown(text: str) -> str:
+    r"""Return `text` as Markdown that shows it literally, on one line.
+
+    MLflow's descriptions of versions and Prefect's tables are rendered as Markdown, where a name
+    such as ``[free](http://x)`` would become a link.
+
+    Examples
+    --------
+    >>> escape_markdown("[free](http://x)")
+    '\\[free\\](http://x)'
+    """
+    return _MARKUP.sub(r"\\\g<0>", make_printable(text, length=None))

@@ -1,5 +1,6 @@
 """Labels, names and texts of strangers are shown by scripts, and never obeyed."""
 
+import html
 import re
 import shlex
 import subprocess
@@ -10,10 +11,11 @@ import pytest
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from rich.table import Table
 from rich.text import Text
 
-from sentiment.printable import make_printable
+from sentiment.printable import escape_markdown, make_printable
 
 sys.path.insert(0, str(ROOT / "scripts"))
 from _console import PlainConsole, clean
@@ -64,6 +66,19 @@ def test_any_text_is_one_printable_line(text: str) -> None:
     assert "\n" not in clean(text)
     if text.isprintable() and "=" not in text and ":" not in text:
         assert clean(text) == text
+
+
+@given(st.text(alphabet=st.sampled_from("ab \\\\`*_[]()<>&~!#x;:/\"'\\n\x1b"), max_size=30))
+def test_markdown_of_strangers_shows_it_literally(text: str) -> None:
+    rendered = MarkdownIt().renderInline(escape_markdown(text))
+    assert "<" not in rendered
+    assert html.unescape(rendered).strip() == make_printable(text).strip()
+
+
+@pytest.mark.parametrize("text", ["[free](http://x)", "<img src=x>", "<http://x.y>", "![a](b)"])
+def test_links_and_tags_of_strangers_are_shown(text: str) -> None:
+    assert "<" in MarkdownIt().renderInline(text)
+    assert html.unescape(MarkdownIt().renderInline(escape_markdown(text))) == text
 
 
 def test_joined_emoji_and_spaces_are_left_as_they_are() -> None:

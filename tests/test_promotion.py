@@ -19,6 +19,7 @@ from sentiment.comparison.measuring import measure
 from sentiment.comparison.promotion import _Challenge, find_reasons, promote
 from sentiment.config import compose
 from sentiment.errors import ConfigError, NothingToRollBackError, RunNotFoundError
+from sentiment.printable import escape_markdown
 from sentiment.tracking import MlflowRegistry, MlflowTracker, Version
 from sentiment.tracking.lease import Lease
 from sentiment.training import TrainingResult
@@ -62,7 +63,7 @@ def test_what_is_recorded(rivals: Rivals, promote_run: Promote, name: str) -> No
     version = MlflowClient().get_model_version_by_alias(name, "champion")
     assert version.tags["promotion.command"] == "the command"
     assert version.tags["promotion.replaced"] == "1"
-    assert version.description == result.sentence
+    assert version.description == escape_markdown(result.sentence)
     assert re.fullmatch(
         rf"run {rivals.strong.run_id} is the champion of {name} as version 2, in place of version "
         rf"1 \(run {rivals.weak.run_id}\): accuracy \+\d+\.\d\d points, 95 % interval "

@@ -25,6 +25,7 @@ from sentiment.errors import (
     UntrustedModelError,
     UnusableVersionError,
 )
+from sentiment.printable import escape_markdown
 from sentiment.tracking import MlflowRegistry, MlflowTracker
 from sentiment.training import TrainingResult, train
 
@@ -160,7 +161,9 @@ def test_an_alias_that_somebody_moves_at_the_last_moment_is_seen(
     assert result.outcome == "refused"
     assert aliases()["champion"] == "strong"
     version = MlflowClient().get_model_version(name, "3")
-    assert version.description == result.sentence, "what was registered is not called a champion"
+    assert version.description == escape_markdown(result.sentence), (
+        "what was registered is not called a champion"
+    )
 
 
 def test_a_model_is_loaded_before_an_alias_points_to_it(

@@ -16,6 +16,7 @@ from sentiment import provenance
 from sentiment.config import explain_error
 from sentiment.errors import ConfigError, FlowServerError, MissingPackageError
 from sentiment.flow.steps import Facts, Steps
+from sentiment.printable import escape_markdown
 from sentiment.redaction import MASK, redact
 from sentiment.stages import SilentObserver, Stage, StageObserver, Stages
 
@@ -273,6 +274,6 @@ def show_table(key: str, rows: list[Facts]) -> None:
 
 
 def _flatten(value: Any) -> Any:
-    """Return what a cell of a table can hold, without secrets."""
+    """Return what a cell of a table can hold, without secrets and markup."""
     text = json.dumps(value) if isinstance(value, list | dict) else value
-    return redact(text) if isinstance(text, str) else text
+    return escape_markdown(redact(text)) if isinstance(text, str) else text

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sentiment.printable import escape_markdown
 from sentiment.redaction import redact
 from sentiment.tracking.lease import hold_lease
 
@@ -131,11 +132,13 @@ class MlflowRegistry:
                 raise
 
     def note(self, number: str, tags: dict[str, str], description: str | None = None) -> None:
-        """Record facts of a version."""
+        """Record facts of a version; its description is a plain sentence."""
         for key, value in tags.items():
             self._client.set_model_version_tag(self.name, number, key, redact(value)[:_TAG_LENGTH])
         if description is not None:
-            self._client.update_model_version(self.name, number, redact(description))
+            self._client.update_model_version(
+                self.name, number, escape_markdown(redact(description))
+            )
 
     def point(self, alias: str, number: str | None) -> None:
         """Let `alias` mean the version `number`, or nothing."""
