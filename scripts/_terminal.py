@@ -25,6 +25,7 @@ from sentiment.config import (
 from sentiment.errors import ExitCode, SentimentError, find_os_exit_code
 from sentiment.printable import make_printable
 from sentiment.redaction import format_error, learn_secrets, protect_process, redact
+from sentiment.startup import defer_imports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +65,7 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     remember_words(sys.argv[1:])
     sys.argv[1:] = quote_free_text(sys.argv[1:])
     gc.set_threshold(_UNTIL_COLLECTED)
+    defer_imports()
     try:
         main()
     except KeyboardInterrupt:

@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = [
     {"printable"},
     {"redaction"},
-    {"errors", "stages", "provenance", "compiling", "owners", "statistics"},
+    {"errors", "stages", "provenance", "compiling", "owners", "startup", "statistics"},
     {"config", "files"},
     {"data"},
     {"features"},

@@ -21,7 +21,7 @@ from sentiment.model_files.archive import Archive
 from sentiment.model_files.converting import convert, hold_terms_in_dictionary, make_fast_part
 from sentiment.model_files.parts import check_parts, walk_parts
 from sentiment.model_files.schema import check_schema
-from sentiment.model_files.trusted import TRUSTED_TYPES
+from sentiment.model_files.trusted import LOADED_TYPES
 
 # What is raised at a file whose parts do not fit together.
 _DAMAGE = (
@@ -49,7 +49,7 @@ def load_model(path: Path) -> Pipeline:
             archive = Archive(file)
             strangers = check_schema(archive)
             # What is loaded is what was checked, whatever happens to the file.
-            model = None if strangers else skops.io.load(archive.pack(), trusted=TRUSTED_TYPES)
+            model = None if strangers else skops.io.load(archive.pack(), trusted=LOADED_TYPES)
         except _DAMAGE as error:
             raise UntrustedModelError(path, f"it is not a sound skops file ({error})") from error
     if strangers:

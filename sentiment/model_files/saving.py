@@ -12,7 +12,7 @@ from sentiment.model_files.archive import Archive
 from sentiment.model_files.converting import convert, make_plain_part
 from sentiment.model_files.parts import check_part, walk_parts
 from sentiment.model_files.schema import check_schema
-from sentiment.model_files.trusted import TRUSTED_TYPES
+from sentiment.model_files.trusted import LOADED_TYPES
 
 
 def save_model(pipeline: Pipeline, path: Path) -> None:
@@ -31,7 +31,7 @@ def make_savable(pipeline: Pipeline) -> Pipeline:
     """
     plain: Pipeline = convert(pipeline, make_plain_part)
     dumped = skops.io.dumps(plain)
-    strangers = set(skops.io.get_untrusted_types(data=dumped)) - set(TRUSTED_TYPES)
+    strangers = set(skops.io.get_untrusted_types(data=dumped)) - set(LOADED_TYPES)
     try:
         strangers |= set(check_schema(Archive(io.BytesIO(dumped))))
         for part in walk_parts(plain):

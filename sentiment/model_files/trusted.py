@@ -82,3 +82,13 @@ LOADABLE = {
     "LossNode": _list_names(_LOSSES),
     "TreeNode": frozenset({"sklearn.tree._tree.Tree"}),
 }
+
+# All that a checked file holds. skops is given the whole list, so that nothing depends on the types
+# that it trusts by itself, which `sentiment.startup` leaves out.
+LOADED_TYPES = sorted(
+    {
+        *TRUSTED_TYPES,
+        *frozenset().union(*LOADABLE.values()),
+        "sklearn.preprocessing._function_transformer.FunctionTransformer",
+    }
+)

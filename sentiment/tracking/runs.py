@@ -61,12 +61,21 @@ def fetch_checked_model(uri: str, run: "Run", store: str) -> Path:
     return path
 
 
-def describe_model(uri: str, run: "Run", why: str, store: str) -> ModelChoice:
-    """Return the model `uri` of a run, fetched and checked, and why it was chosen."""
+def describe_model(
+    uri: str, run: "Run", why: str, store: str, path: Path | None = None
+) -> ModelChoice:
+    """Return the model `uri` of a run, checked, and why it was chosen.
+
+    Its skops file is fetched unless the `path` of it on this machine is known.
+    """
     tags = run.data.tags
+    if path is None:
+        path = fetch_checked_model(uri, run, store)
+    else:
+        check_digest(path, tags)
     return ModelChoice(
         uri=uri,
-        path=fetch_checked_model(uri, run, store),
+        path=path,
         run_id=run.info.run_id,
         run_name=run.info.run_name,
         why=why,

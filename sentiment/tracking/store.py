@@ -22,6 +22,7 @@ from sentiment.tracking.folder import KEY, RunFacts, RunFolder
 from sentiment.tracking.opening import connect, find_sqlite_path
 from sentiment.tracking.patience import list_store_errors, translate
 from sentiment.tracking.processes import ProcessMark, has_ended
+from sentiment.tracking.reading import find_model
 from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
 from sentiment.tracking.registry import MlflowRegistry
 from sentiment.tracking.runs import MlflowRun, describe_model
@@ -114,6 +115,12 @@ class MlflowTracker(Tracker):
 
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
         """Return the model that `run` names."""
+        database = find_sqlite_path(self.uri)
+        if database is not None:
+            name = f"validation/{metric}"
+            known = find_model(database, self.experiment, run, name, more=greater_is_better)
+            if known is not None:
+                return describe_model(known.uri, known.run, known.why, self._shown, known.path)
         client = self._connect_to_existing(f"run {run!r}")
         if run.startswith("models:/"):
             return self._find_by_address(client, run)

@@ -1,0 +1,136 @@
+"""Models of an sqlite store that are found without MLflow: the same ones as with it."""
+
+import math
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from sentiment.errors import ExperimentDeletedError, RunDeletedError, RunNotFoundError
+from sentiment.tracking import MlflowTracker
+from sentiment.tracking import store as tracking
+from sentiment.tracking.reading import KNOWN_REVISIONS, find_model
+from sentiment.tracking.records import ModelChoice
+from sentiment.training import TrainingResult
+
+Train = Callable[..., TrainingResult]
+
+
+@pytest.fixture
+def tracker(store: Path, tmp_path: Path) -> MlflowTracker:
+    return MlflowTracker(f"sqlite:///{store}/mlflow.db", f"{store}/artifacts", tmp_path.name)
+
+
+def find_both(
+    tracker: MlflowTracker, run: str, metric: str, patch: pytest.MonkeyPatch, *, more: bool = True
+) -> ModelChoice:
+    """Return what MLflow finds, which has to be what is found without it."""
+    with patch.context() as without:
+        without.setattr(tracking, "connect", None)
+        found = tracker.find_model(run, metric, greater_is_better=more)
+    with patch.context() as alone:
+        alone.setattr(tracking, "find_model", lambda *_, **__: None)
+        assert tracker.find_model(run, metric, greater_is_better=more) == found
+    return found
+
+
+def test_the_same_model_is_found_as_with_mlflow(
+    train_quickly: Train, tracker: MlflowTracker, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MlflowClient(tracker.uri)
+    first = train_quickly("tracking.artifacts='" + str(store / "a b%20c") + "'")
+    assert find_both(tracker, "best", "accuracy", monkeypatch).run_id == first.run_id
+    second = train_quickly("model.C=0.001")
+    other = train_quickly("seed=7", "data.limit=200")
+    for metric, more in (("accuracy", True), ("log_loss", False)):
+        found = find_both(tracker, "best", metric, monkeypatch, more=more)
+        assert found.run_id == other.run_id  # of the runs on the newest rows
+    assert "not comparable: 2 runs" in found.why
+    assert first.run_id
+    for run in (first, second, other):
+        named = find_both(tracker, str(run.run_id), "accuracy", monkeypatch)
+        assert (named.run_id, named.uri) == (run.run_id, run.model)
+
+    client.log_metric(str(other.run_id), "validation/f1", math.nan)
+    find_both(tracker, "best", "f1", monkeypatch)
+    client.delete_run(str(other.run_id))
+    assert find_both(tracker, "best", "log_loss", monkeypatch, more=False).run_id == first.run_id
+    client.set_terminated(first.run_id, "FAILED")
+    assert find_both(tracker, "best", "accuracy", monkeypatch).run_id == second.run_id
+    client.set_tag(str(second.run_id), "sample", "false")
+    find_both(tracker, "best", "accuracy", monkeypatch)
+
+
+def test_mlflow_reports_what_is_not_in_order(
+    train_quickly: Train, tracker: MlflowTracker, tmp_path: Path
+) -> None:
+    client = MlflowClient(tracker.uri)
+    result = train_quickly()
+    run_id = str(result.run_id)
+    with pytest.raises(RunNotFoundError, match="'0123'"):
+        tracker.find_model("0123", "accuracy", greater_is_better=True)
+    with pytest.raises(RunNotFoundError, match="validation/no_such"):
+        tracker.find_model("best", "no_such", greater_is_better=True)
+    client.delete_run(run_id)
+    with pytest.raises(RunDeletedError):
+        tracker.find_model(run_id, "accuracy", greater_is_better=True)
+    client.restore_run(run_id)
+    experiment = client.get_experiment_by_name(tmp_path.name)
+    assert experiment is not None
+    client.delete_experiment(experiment.experiment_id)
+    with pytest.raises(ExperimentDeletedError):
+        tracker.find_model("best", "accuracy", greater_is_better=True)
+    client.restore_experiment(experiment.experiment_id)
+    choice = tracker.find_model("best", "accuracy", greater_is_better=True)
+    shutil.rmtree(choice.path.parent)
+    with pytest.raises(RunNotFoundError, match="the model file of run"):
+        tracker.find_model("best", "accuracy", greater_is_better=True)
+
+
+def test_nothing_is_found_in_a_file_that_may_not_be_what_it_seems(tmp_path: Path) -> None:
+    def find(path: Path) -> object:
+        return find_model(path, "sentiment", "best", "validation/accuracy", more=True)
+
+    assert find(tmp_path / "none.db") is None
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "text.db").write_text("no database " * 100)
+    assert find(tmp_path / "text.db") is None
+    assert find(tmp_path) is None
+    connection = sqlite3.connect(tmp_path / "other.db")
+    connection.execute("CREATE TABLE alembic_version (version_num)")
+    connection.commit()
+    assert find(tmp_path / "other.db") is None
+    connection.execute("INSERT INTO alembic_version VALUES ('0123456789ab')")
+    connection.commit()
+    assert find(tmp_path / "other.db") is None
+    connection.execute("UPDATE alembic_version SET version_num = ?", sorted(KNOWN_REVISIONS)[:1])
+    connection.commit()
+    assert find(tmp_path / "other.db") is None  # no tables
+    connection.close()
+
+
+def test_the_tables_of_this_version_of_mlflow_are_known(
+    store: Path, tracker: MlflowTracker
+) -> None:
+    """If this fails after an update of MLflow, compare the tables with the queries first."""
+    tracker.open()
+    connection = sqlite3.connect(store / "mlflow.db")
+    revisions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    connection.close()
+    assert {revision for (revision,) in revisions} <= KNOWN_REVISIONS
+
+
+def test_a_locked_store_is_left_to_mlflow(
+    train_quickly: Train, store: Path, tmp_path: Path
+) -> None:
+    result = train_quickly()
+    where = store / "mlflow.db", tmp_path.name, str(result.run_id), "validation/accuracy"
+    connection = sqlite3.connect(store / "mlflow.db")
+    connection.execute("BEGIN EXCLUSIVE")
+    assert find_model(*where, more=True) is None
+    connection.rollback()
+    connection.close()
+    assert find_model(*where, more=True) is not None
