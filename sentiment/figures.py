@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn import metrics
 
@@ -15,6 +16,9 @@ from sentiment.evaluation import Predictions, calibration_table
 
 _COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
 _MAX_CURVES = 10  # more curves than this cannot be told apart
+_DPI = 120
+# Shares of the figure, for axes whose labels are numbers; those with names are measured.
+_MARGINS = {"left": 0.13, "right": 0.97, "bottom": 0.12, "top": 0.92}
 
 
 @rc_context({"text.parse_math": False})  # a label or term may have a $ in it
@@ -44,8 +48,9 @@ def save_figures(predictions: Predictions, split: str, folder: Path) -> list[Pat
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, draw in drawings.items():
-        figure = Figure(figsize=(5.2, 4.6), layout="constrained")
-        axes = figure.subplots()
+        names = name == "confusion"
+        figure = Figure((5.2, 4.6), _DPI, layout="constrained" if names else None)
+        axes = figure.subplots(gridspec_kw=None if names else _MARGINS)
         draw(axes, predictions)
         axes.set_title(f"{axes.get_title()}, {split} split ({len(predictions.labels):,} rows)")
         paths.append(_save(figure, folder / f"{split}_{name}.png"))
@@ -56,7 +61,8 @@ def _save(figure: Figure, path: Path) -> Path:
     with warnings.catch_warnings():
         # A term in a script that the font lacks is drawn as boxes, which is no fault of the run.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(path, dpi=120)
+        # `Figure.savefig` draws all twice.
+        FigureCanvasAgg(figure).print_png(path)
     return path
 
 
@@ -146,7 +152,8 @@ def save_terms_figure(terms: pd.DataFrame, path: Path, count: int = 15) -> Path:
         Bars per class.
     """
     labels = list(dict.fromkeys(terms["label"]))[:_MAX_CURVES]
-    figure = Figure(figsize=(3.6 * len(labels), 0.6 + 0.26 * count), layout="constrained")
+    size = (3.6 * len(labels), 0.6 + 0.26 * count)
+    figure = Figure(size, _DPI, layout="constrained")
     for rank, (axes, label) in enumerate(
         zip(figure.subplots(1, len(labels), squeeze=False)[0], labels, strict=True)
     ):

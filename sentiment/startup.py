@@ -14,8 +14,9 @@ from threading import Lock
 from types import ModuleType
 from typing import Any
 
-# What scikit-learn imports by name from modules that it seldom uses.
+# What scikit-learn, and MLflow from fastapi, import by name and seldom use.
 _DEFERRED = {
+    "fastapi": ("HTTPException",),
     "scipy.integrate": ("trapezoid",),
     "scipy.interpolate": ("BSpline",),
     "scipy.optimize": ("linear_sum_assignment", "linprog", "minimize", "minimize_scalar"),

@@ -2,6 +2,6 @@
 
 from sentiment.model_files.loading import load_model
 from sentiment.model_files.saving import make_savable, save_model
-from sentiment.model_files.trusted import TRUSTED_TYPES
+from sentiment.model_files.trusted import LOADED_TYPES, TRUSTED_TYPES
 
-__all__ = ["TRUSTED_TYPES", "load_model", "make_savable", "save_model"]
+__all__ = ["LOADED_TYPES", "TRUSTED_TYPES", "load_model", "make_savable", "save_model"]

@@ -1,14 +1,15 @@
 """A skops file as an MLflow model."""
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import copyfile
 
 import pandas as pd
 
 from sentiment import provenance
-from sentiment.model_files import TRUSTED_TYPES
+from sentiment.model_files import LOADED_TYPES, TRUSTED_TYPES
 from sentiment.tracking.folder import MODEL
 
 # What another process needs to load a model; the cleaning steps are the standard library's.
@@ -39,23 +40,47 @@ def make_model_folder(
     # MLflow writes models, but takes none that is written. So it describes the smallest one that
     # there is, whose file is then replaced.
     described = Model(run_id=run_id, model_uuid=model_id, model_id=model_id)
-    save_model(
-        DummyClassifier(),
-        str(folder),
-        mlflow_model=described,
-        serialization_format="skops",
-        skops_trusted_types=TRUSTED_TYPES,
-        signature=ModelSignature(
-            inputs=Schema([ColSpec(DataType.string, "text")]),
-            outputs=Schema([ColSpec(DataType.string)]),
-        ),
-        input_example=pd.DataFrame({"text": list(examples)}),
-        pip_requirements=provenance.pin(*_REQUIREMENTS),
-    )
+    with _without_check_of_requirements():
+        save_model(
+            DummyClassifier(),
+            str(folder),
+            mlflow_model=described,
+            serialization_format="skops",
+            skops_trusted_types=LOADED_TYPES,
+            signature=ModelSignature(
+                inputs=Schema([ColSpec(DataType.string, "text")]),
+                outputs=Schema([ColSpec(DataType.string)]),
+            ),
+            input_example=pd.DataFrame({"text": list(examples)}),
+            pip_requirements=provenance.pin(*_REQUIREMENTS),
+        )
     (folder / MODEL).unlink()
     try:
         os.link(skops_file, folder / MODEL)
     except OSError:  # another file system
         copyfile(skops_file, folder / MODEL)
+    # Where the model is loaded, skops trusts by itself what it does not trust here.
+    described.flavors["sklearn"]["skops_trusted_types"] = TRUSTED_TYPES
     described.model_size_bytes = sum(path.stat().st_size for path in folder.iterdir())
     described.save(str(folder / "MLmodel"))
+
+
+@contextlib.contextmanager
+def _without_check_of_requirements() -> Iterator[None]:
+    """Keep MLflow from comparing requirements with all installed packages in the ``with`` block.
+
+    It reads the lists of files of all packages for it, which takes a second or two. Here they are
+    pinned to what is installed.
+    """
+    from mlflow.utils import environment
+
+    name = "warn_dependency_requirement_mismatches"
+    check = getattr(environment, name, None)
+    setattr(environment, name, lambda _: None)
+    try:
+        yield
+    finally:
+        if check is None:  # another version of MLflow
+            delattr(environment, name)
+        else:
+            setattr(environment, name, check)
