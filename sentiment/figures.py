@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,7 +63,8 @@ def _save(figure: Figure, path: Path) -> Path:
         # A term in a script that the font lacks is drawn as boxes, which is no fault of the run.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         # `Figure.savefig` draws all twice.
-        FigureCanvasAgg(figure).print_png(path)
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.print_png(path)
     return path
 
 

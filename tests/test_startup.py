@@ -16,8 +16,13 @@ from sentiment.startup import DeferredModule, SkopsDefaults
 from sentiment.training import TrainingResult
 
 # What libraries import and a short command seldom uses.
-DEFERRED = ["scipy.stats._stats_py", "scipy.interpolate._bsplines", "scipy.optimize._optimize"]
-OTHERS = ["mlflow", "sqlalchemy", "matplotlib", "evidently", "prefect", "dask", "pytest", "fastapi"]
+DEFERRED = [
+    "fastapi.routing",
+    "scipy.stats._stats_py",
+    "scipy.interpolate._bsplines",
+    "scipy.optimize._optimize",
+]
+OTHERS = ["mlflow", "sqlalchemy", "matplotlib", "evidently", "prefect", "dask", "pytest"]
 HEAVY = ["sklearn", "pandas", "numba", "scipy", "skops", "pyarrow"]
 PROGRAM = """
 import json, os, runpy, sys
