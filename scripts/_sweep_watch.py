@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from sentiment.recording import RecordingResult
     from sentiment.sweeps.objectives import Objective
     from sentiment.sweeps.ranking import Ranking
     from sentiment.sweeps.results import JobResult
@@ -81,6 +82,13 @@ class SweepWatch:
         from _terminal import show_training
 
         show_training(result, store)
+
+    def on_recorded_winner(self, number: int, result: "RecordingResult") -> None:
+        """Print where the best job is, which an earlier process trained."""
+        from _terminal import show_recording
+
+        self._print(f"#{number} was trained in full before, and is recorded now")
+        show_recording(result)
 
     def on_note(self, text: str) -> None:
         """Print a line."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from sentiment.recording import RecordingResult
     from sentiment.stages import Stage
     from sentiment.training import TrainingResult
 
@@ -205,6 +206,17 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
         console.print()
         console.print(f"next     {suggest_command('predict', 'input=reviews.csv')}")
         console.print(f"         {suggest_ui(store)}")
+
+
+def show_recording(result: "RecordingResult") -> None:
+    """Print which run a kept run has become."""
+    from _console import PlainConsole
+
+    console = PlainConsole()
+    facts = {"run": result.run_id, "model": result.model, "folder": relate_path(result.folder)}
+    for name, value in facts.items():
+        if value:
+            console.print(f"{name:<8} {value}")
 
 
 def describe_time(seconds: float) -> str:

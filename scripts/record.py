@@ -1,7 +1,7 @@
 """Record a run that was kept: python scripts/record.py folder=outputs/train/..."""
 
 import hydra
-from _terminal import Watch, relate_path, run_script
+from _terminal import Watch, run_script, show_recording
 from omegaconf import DictConfig
 
 from sentiment.config import ALLOWED_TARGETS, check_config, current_job, register_schemas
@@ -17,15 +17,7 @@ def main(cfg: DictConfig) -> None:
         from sentiment.recording import record
 
         result = record(cfg)
-    from _console import PlainConsole
-
-    console = PlainConsole()
-    for name, value in (
-        ("run", result.run_id),
-        ("model", result.model),
-        ("folder", relate_path(result.folder)),
-    ):
-        console.print(f"{name:<8} {value}")
+    show_recording(result)
 
 
 if __name__ == "__main__":

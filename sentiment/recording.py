@@ -1,14 +1,16 @@
-"""Record: upload a run that was trained and kept while its tracking store was away."""
+"""Record: enter a run in the tracking store, at once or after an outage."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from sentiment.config import compose, make
-from sentiment.redaction import redact
-from sentiment.tracking import RunFolder, Tracker
+from sentiment.errors import RunNotKeptError, RunNotRecordedError, TrackingStoreError
+from sentiment.redaction import redact, redact_values
+from sentiment.tracking import KEY, MODEL, RunFacts, RunFolder, Tracker
 
 
 @dataclass(frozen=True)
@@ -17,17 +19,17 @@ class RecordingResult:
 
     Attributes
     ----------
-    run_id : str
-        Its id.
+    run_id : str or None
+        Its id; None without tracking.
     model : str
-        Address of its model.
+        Address of its model; empty if it has none.
     name : str
         Its name.
     folder : Path
         Where it was kept, and still is.
     """
 
-    run_id: str
+    run_id: str | None
     model: str
     name: str
     folder: Path
@@ -47,10 +49,80 @@ def record(cfg: DictConfig) -> RecordingResult:
         The folder holds no complete run, or the store cannot be used.
     """
     folder, facts = RunFolder.open(Path(cfg.folder).expanduser())
-    tracker: Tracker = make(cfg, "tracking", "record")
+    return record_kept(make(cfg, "tracking", "record"), folder, facts)
+
+
+def record_kept(tracker: Tracker, folder: RunFolder, facts: RunFacts) -> RecordingResult:
+    """Record the kept run in `folder`.
+
+    Raises
+    ------
+    SentimentError
+        The store cannot be used.
+    """
     tracker.open()
     run_id, model = tracker.record(folder, facts)
     return RecordingResult(run_id, model, facts.name, folder.path)
+
+
+def keep_and_record(
+    cfg: DictConfig, tracker: Tracker, folder: RunFolder, facts: RunFacts, what: str
+) -> str | None:
+    """Keep a run whose files are written, then record it; return its id.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        Names the store.
+    tracker : Tracker
+        The store.
+    folder : RunFolder
+        Holds the files.
+    facts : RunFacts
+        Facts of the run.
+    what : str
+        Description of the files, such as ``the report``.
+
+    Raises
+    ------
+    RunNotRecordedError
+        The store cannot be used; the message has the command that records the run later.
+    """
+    folder.keep(facts)
+    try:
+        tracker.open()
+        with tracker.start(facts.name, facts.tags | {KEY: facts.key}) as run:
+            run.record(folder, facts)
+    except TrackingStoreError as error:
+        command = write_record_command(folder.path, cfg)
+        raise RunNotRecordedError(error, folder.path, command, what) from error
+    return run.id
+
+
+def find_kept_run(
+    home: Path, settings: Mapping[str, object], fingerprint: str | None = None
+) -> tuple[RunFolder, RunFacts] | None:
+    """Return the trained run in `home`, or in a folder inside of it, that has these settings.
+
+    Parameters
+    ----------
+    home : Path
+        Where the run was to write its files.
+    settings : mapping of str to object
+        Settings by dotted key.
+    fingerprint : str, optional
+        Fingerprint of its data.
+    """
+    wanted = redact_values({key: str(value) for key, value in settings.items()})
+    for path in (home, *sorted(home.glob("*/"))):
+        try:
+            folder, facts = RunFolder.open(path)
+        except RunNotKeptError:
+            continue
+        same_data = fingerprint in (None, *(facts.data or ())[1:])
+        if MODEL in folder.files and same_data and wanted.items() <= facts.params.items():
+            return folder, facts
+    return None
 
 
 def write_record_command(folder: Path, cfg: DictConfig) -> str:

@@ -141,7 +141,7 @@ def _train(
     with tracker.start(facts.name, facts.tags | {KEY: facts.key}) as run:
         # So that a run shows what it is about while it is under way, and if it fails.
         run.log_params(facts.params)
-        run.log_data(*facts.data)
+        run.log_data(dataset.name, data.fingerprint)
         metrics = {f"rows/{name}": float(len(getattr(data, name))) for name in SPLITS}
         if cfg.cv:
             with stages("cross-validate"):

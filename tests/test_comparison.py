@@ -13,6 +13,7 @@ import pytest
 from comparing import make_contenders
 from conftest import Rivals
 from starting import Starter
+from sweeping_here import Outage, stricken
 
 from sentiment.comparison.comparison import compare
 from sentiment.comparison.contenders import check_same_rows
@@ -26,8 +27,14 @@ from sentiment.comparison.wording import (
     write_unit,
 )
 from sentiment.config import Job, compose
-from sentiment.errors import ConfigError, IncomparableRunsError, RunNotFoundError
+from sentiment.errors import (
+    ConfigError,
+    IncomparableRunsError,
+    RunNotFoundError,
+    RunNotRecordedError,
+)
 from sentiment.evaluation import EXCERPT, METRICS, score
+from sentiment.recording import record
 from sentiment.training import train
 
 FACTS = {
@@ -90,6 +97,29 @@ def test_it_is_kept_and_never_taken_for_a_training_run(rivals: Rivals) -> None:
     for row in rows.to_dict("records"):
         assert row[row["right"]] == row["label"]
         assert texts[row["row"]].startswith(row["excerpt"][:20])
+
+
+def test_an_outage_costs_no_comparison(rivals: Rivals) -> None:
+    cfg = rivals.compose("compare", f"a={rivals.weak.run_id}", "b=best")
+    with stricken(Outage(1, method="create_run")), pytest.raises(RunNotRecordedError) as caught:
+        compare(cfg, "the command")
+    folder = caught.value.folder
+    assert f". Nothing is lost: the comparison is in '{folder}'. When" in str(caught.value)
+    where = [f"outputs={rivals.store}", "tracking.experiment=rivals"]
+    assert " ".join(["python scripts/record.py", f"folder={folder}"]) in str(caught.value)
+    again = [record(compose("record", [f"folder='{folder}'", *where])) for _ in range(2)]
+    assert again[0] == again[1]
+    assert again[0].model == ""
+    usual = mlflow.get_run(str(compare(cfg, "the command").run_id))
+    run = mlflow.get_run(str(again[0].run_id))
+    assert run.info.status == "FINISHED"
+    assert run.data.params == usual.data.params
+    assert run.data.metrics == usual.data.metrics
+    names = [
+        sorted(one.path for one in mlflow.MlflowClient().list_artifacts(made.info.run_id))
+        for made in (run, usual)
+    ]
+    assert names[0] == names[1] == ["comparison.html", "comparison.json", "disagreements_A_B.csv"]
 
 
 REFUSED = [

@@ -38,6 +38,7 @@ from sentiment.errors import (
     SentimentError,
     StepFailedError,
     StudyStorageError,
+    SweepNotRecordedError,
     TooFewClassesError,
     TooFewRowsError,
     TrackingStoreError,
@@ -260,10 +261,19 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "do x",
     ),
     (
+        SweepNotRecordedError(
+            TrackingStoreError("http://x", "no server."), Path("a/b"), (3, 4), "do x", trained=False
+        ),
+        ConnectionError,
+        "the tracking store 'http://x' cannot be used: no server. Nothing is lost: the results of "
+        "3 of 4 jobs are in 'a/b'. When the store is back, the same command records them and "
+        "trains the best: do x",
+    ),
+    (
         RunNotKeptError(Path("a/b"), "it has no run.json"),
         LookupError,
         "'a/b' holds no run that can be recorded: it has no run.json. Expected the folder that a "
-        "training named when its tracking store was away; otherwise, train again.",
+        "command named when its tracking store was away; otherwise, run that command again.",
     ),
     (
         UnexplainableModelError("Model"),

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 from conftest import write_frame
 from starting import Starter
+from sweeping_here import Outage, stricken
 
 from sentiment.config import Job, compose
 from sentiment.data.datasets import EmbeddedReviews
@@ -29,9 +30,11 @@ from sentiment.errors import (
     MissingPackageError,
     ReferenceMissingError,
     RunNotFoundError,
+    RunNotRecordedError,
 )
 from sentiment.monitoring.job import MonitoringResult, monitor
 from sentiment.prediction import predict
+from sentiment.recording import record
 from sentiment.training import TrainingResult, train
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -123,6 +126,23 @@ def test_the_tracker_keeps_numbers_and_reports(place: Place, drifted: Monitoring
     assert run.data.metrics["rows"] == 1200
     assert run.data.metrics["effect/words"] == drifted.comparison.checks[1].effect
     assert run.data.metrics["accuracy"] == drifted.comparison.performance.current.value
+    files = {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
+    assert files == {"drift.json", "report.html", "report.json"}
+
+
+def test_an_outage_costs_no_report(place: Place, sentences: pd.DataFrame) -> None:
+    import mlflow
+
+    path = place.predict(sentences.head(30), "away.csv")
+    with stricken(Outage(1, method="create_run")), pytest.raises(RunNotRecordedError) as caught:
+        place.monitor(path, f"output={place.folder / 'away'}")
+    assert f". Nothing is lost: the report is in '{place.folder / 'away'}'" in str(caught.value)
+    words = [f"folder='{caught.value.folder}'", *place.settings]
+    first, second = (record(compose("record", words)) for _ in range(2))
+    assert first == second
+    run = mlflow.get_run(str(first.run_id))
+    assert (run.info.run_name, run.info.status) == ("monitor away.predictions.csv", "FINISHED")
+    assert run.data.metrics["rows"] == 30
     files = {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
     assert files == {"drift.json", "report.html", "report.json"}
 

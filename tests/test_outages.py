@@ -17,6 +17,8 @@ import mlflow
 import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
+from sweeping import read_jobs
+from sweeping_here import run_sweep_here
 from test_run_folder import QUICK, WRITTEN, artifacts
 from test_tracking import served  # noqa: F401
 
@@ -26,10 +28,12 @@ from sentiment.errors import (
     ExitCode,
     RunNotKeptError,
     RunNotRecordedError,
+    SweepNotRecordedError,
     TrackingStoreError,
 )
 from sentiment.recording import record
 from sentiment.stages import SilentObserver
+from sentiment.sweeps.observing import OBSERVER, SweepObserver
 from sentiment.tracking import KEY, MlflowTracker, RunFolder, patience
 from sentiment.tracking.processes import STALE_AFTER, ProcessMark, has_ended
 from sentiment.training import TrainingResult, train
@@ -49,6 +53,17 @@ class At(SilentObserver):
 def train_here(folder: Path, observer: At | None, *where: str) -> TrainingResult:
     words = [*QUICK, *where]
     return train(compose("train", words), Job(folder, overrides=words), observer)
+
+
+class AfterFirstJob(SweepObserver):
+    """Does something when the first job of a sweep has ended."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act = act
+
+    def on_job(self, result: object, ranking: object) -> None:
+        self._act()
+        self._act = lambda: None
 
 
 def find_runs(key: str) -> list[mlflow.entities.Run]:
@@ -110,8 +125,14 @@ def test_a_server_that_dies_costs_nothing(
     assert len(str(error).splitlines()) == 1
     second = served("server", *place, health="/health")
     check_recorded(folder, f"tracking.uri={second}")
+    # A sweep whose server is killed runs all of its jobs, and says what is left to do.
+    grid = [*QUICK, "model=naive_bayes", "model.alpha=0.1,0.5,1", f"outputs={tmp_path}/outputs"]
+    token = OBSERVER.set(lambda: AfterFirstJob(served.stop))  # type: ignore[attr-defined]
+    with pytest.raises(SweepNotRecordedError, match="the results of 3 of 3 jobs are") as sweep:
+        run_sweep_here(*grid, f"tracking.uri={second}")
+    OBSERVER.reset(token)
+    assert sorted(read_jobs(sweep.value.folder)) == [0, 1, 2]
     # And before anything is trained, a store that is away is a message at once.
-    served.stop()  # type: ignore[attr-defined]
     with pytest.raises(TrackingStoreError, match="no server answers there") as caught_early:
         train_here(tmp_path / "early", None, f"tracking.uri={second}")
     assert not isinstance(caught_early.value, RunNotRecordedError)

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from sentiment.comparison.wording import describe_verdict
 from sentiment.config import make
 from sentiment.errors import ConfigError, suggest
 from sentiment.evaluation import METRICS
+from sentiment.recording import keep_and_record
 from sentiment.stages import StageObserver, Stages
-from sentiment.tracking import RunRecord, Tracker
+from sentiment.tracking import RunFacts, RunFolder, Tracker
 
 _KEYS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # With fewer, the ends of a 95 % interval are made of a handful of resamples.
@@ -110,45 +111,43 @@ def compare_contenders(
     ------
     IncomparableRunsError
         They were not scored on the same rows.
+    RunNotRecordedError
+        The store is away; the comparison is kept.
     """
     for other in contenders[1:]:
         check_same_rows(contenders[0], other)
+    first = contenders[0].run
+    data = {key: first.tags.get(key, "unknown") for key in ("data", "data.fingerprint")}
+    alike = {"kind": "comparison", "data.fingerprint": data["data.fingerprint"]}
+    # First, since the store may be away later.
+    looks = tracker.count_runs(alike)
+    decisions = tracker.count_runs(alike | {"purpose": "promotion"})
     with stages("compare"):
         comparison = measure(
             contenders, cfg.metric, cfg.level, cfg.resamples, cfg.seed,
             lambda done: stages.observer.on_progress(done, cfg.resamples, "resamples"),
         )  # fmt: skip
-    first = contenders[0].run
-    data = {key: first.tags.get(key, "unknown") for key in ("data", "data.fingerprint")}
-    alike = {"kind": "comparison", "data.fingerprint": data["data.fingerprint"]}
-    looks = tracker.count_runs(alike)
-    decisions = tracker.count_runs(alike | {"purpose": "promotion"})
-    folder = make_folder(Path(cfg.outputs) / "compare")
     keys = " and ".join(one.model.run_name for one in contenders)
-    with (
-        stages("keep results"),
-        tracker.start(f"compare {keys}", alike | data | tags) as record,
-    ):
-        result = ComparisonResult(comparison, looks, decisions, folder, record.id)
+    facts = _list_facts(f"compare {keys}", alike | data | tags, comparison, cfg)
+    with stages("keep results"):
+        folder = RunFolder.claim(make_folder(Path(cfg.outputs) / "compare"))
+        result = ComparisonResult(comparison, looks, decisions, folder.path, None)
         table = describe(result) | {"command": tags.get("command", "")}
-        write_json(table, folder / TABLE)
-        files = [TABLE, PAGE]
+        write_json(table, folder.add(TABLE))
         for duel in comparison.duels:
-            files.append(f"disagreements_{duel.first.key}_{duel.second.key}.csv")
-            duel.list_disagreements().to_csv(folder / files[-1], index=False)
-        write_page(comparison, table, folder / PAGE)
-        _log(record, result, cfg, files)
-    return result
+            name = f"disagreements_{duel.first.key}_{duel.second.key}.csv"
+            duel.list_disagreements().to_csv(folder.add(name), index=False)
+        write_page(comparison, table, folder.add(PAGE))
+        run_id = keep_and_record(cfg, tracker, folder, facts, "the comparison")
+    return replace(result, run_id=run_id)
 
 
-def _log(
-    record: RunRecord, result: ComparisonResult, cfg: DictConfig, files: Sequence[str]
-) -> None:
-    comparison = result.comparison
-    record.log_params(
-        {f"run_{one.key}": one.run.id for one in comparison.contenders}
-        | {key: cfg[key] for key in ("metric", "level", "resamples", "seed")}
-    )
+def _list_facts(
+    name: str, tags: dict[str, str], comparison: Comparison, cfg: DictConfig
+) -> RunFacts:
+    """Return what is recorded of a comparison, its files apart."""
+    params = {f"run_{one.key}": one.run.id for one in comparison.contenders}
+    params |= {key: str(cfg[key]) for key in ("metric", "level", "resamples", "seed")}
     metrics: dict[str, float] = {}
     for one, scores in zip(comparison.contenders, comparison.scores, strict=True):
         metrics |= {f"{one.key}/{name}": found.value for name, found in scores.items()}
@@ -156,8 +155,7 @@ def _log(
         pair = f"{duel.second.key}-{duel.first.key}"
         metrics |= {f"{pair}/{name}": one.value for name, one in duel.differences.items()}
         metrics |= {f"{pair}/{name}_p": p for name, p in duel.p.items()}
-    record.log_metrics(metrics)
-    record.log_files(result.folder, files)
+    return RunFacts(name, tags, params, metrics=metrics)
 
 
 def _list_names(cfg: DictConfig) -> list[str]:

@@ -58,16 +58,72 @@ class TrackingStoreError(SentimentError, ConnectionError):
 
 
 class RunNotRecordedError(TrackingStoreError):
-    """A run is trained and kept in its folder, but its tracking store cannot be used any more."""
+    """A run is complete and kept in its folder, but its tracking store cannot be used any more.
 
-    def __init__(self, cause: TrackingStoreError, folder: Path, command: str) -> None:
+    Parameters
+    ----------
+    cause : TrackingStoreError
+        Why the store cannot be used.
+    folder : Path
+        Where the run is kept.
+    command : str
+        Records it later.
+    what : str
+        Description of what is kept.
+    """
+
+    def __init__(
+        self,
+        cause: TrackingStoreError,
+        folder: Path,
+        command: str,
+        what: str = "the trained model, its metrics and figures",
+    ) -> None:
         self.uri, self.reason, self.folder = cause.uri, cause.reason, folder
         self.exit_code = cause.exit_code
+        verb = "are" if " and " in what else "is"
         SentimentError.__init__(
             self,
             f"the tracking store '{cause.uri}' cannot be used: {cause.reason}. Nothing is lost: "
-            f"the trained model, its metrics and figures are in '{folder}'. When the store is "
-            f"back, record the run with: {command}",
+            f"{what} {verb} in '{folder}'. When the store is back, record the run with: {command}",
+        )
+
+
+class SweepNotRecordedError(TrackingStoreError):
+    """The jobs of a sweep are done, but its tracking store is away.
+
+    Parameters
+    ----------
+    cause : TrackingStoreError
+        Why the store cannot be used.
+    folder : Path
+        Where the sweep is kept.
+    jobs : (int, int)
+        How many jobs are kept there, and how many the sweep has.
+    command : str
+        Resumes the sweep.
+    trained : bool
+        Whether the best was trained in full.
+    """
+
+    def __init__(
+        self,
+        cause: TrackingStoreError,
+        folder: Path,
+        jobs: tuple[int, int],
+        command: str,
+        *,
+        trained: bool,
+    ) -> None:
+        self.uri, self.reason, self.folder = cause.uri, cause.reason, folder
+        self.exit_code = cause.exit_code
+        results = f"the results of {jobs[0]:,} of {jobs[1]:,} jobs"
+        kept = f"{results} and the trained model of the best" if trained else results
+        rest = "records them" if trained else "records them and trains the best"
+        SentimentError.__init__(
+            self,
+            f"the tracking store '{cause.uri}' cannot be used: {cause.reason}. Nothing is lost: "
+            f"{kept} are in '{folder}'. When the store is back, the same command {rest}: {command}",
         )
 
 
@@ -77,7 +133,7 @@ class RunNotKeptError(SentimentError, LookupError):
     def __init__(self, folder: Path, reason: str) -> None:
         super().__init__(
             f"'{folder}' holds no run that can be recorded: {reason}. Expected the folder that a "
-            "training named when its tracking store was away; otherwise, train again."
+            "command named when its tracking store was away; otherwise, run that command again."
         )
 
 

@@ -36,8 +36,9 @@ from sentiment.monitoring.current import (
 from sentiment.monitoring.descriptors import TextReader, find_wording
 from sentiment.monitoring.reference import FOLDER, Reference, load_reference
 from sentiment.monitoring.views import list_metrics, make_document
+from sentiment.recording import keep_and_record
 from sentiment.stages import Stage, StageObserver, Stages
-from sentiment.tracking import ModelChoice, RunFolder, Tracker
+from sentiment.tracking import ModelChoice, RunFacts, RunFolder, Tracker
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,8 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     Raises
     ------
     SentimentError
-        The config, the file, the run or its reference cannot be used, or Evidently is missing.
+        The config, the file, the run or its reference cannot be used, or Evidently is missing. If
+        only the store cannot be used, the reports are kept.
     """
     stages = Stages(observer) if observer else Stages()
     _check_settings(cfg)
@@ -125,10 +127,9 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         _write_reports(folder, workspace, cfg.project, reference, comparison, facts)
     with stages("track"):
         tags = {"kind": "monitoring", "model": choice.uri, "monitored.run": choice.run_id}
-        tracker.open()
-        with tracker.start(f"monitor {path.name}", tags) as run:
-            run.log_metrics({"rows": float(current.read)} | list_metrics(comparison))
-            run.log_files(folder.path, folder.files)
+        metrics = {"rows": float(current.read)} | list_metrics(comparison)
+        run = RunFacts(f"monitor {path.name}", tags, metrics=metrics)
+        keep_and_record(cfg, tracker, folder, run, "the report")
     return MonitoringResult(
         comparison=comparison,
         model=choice,

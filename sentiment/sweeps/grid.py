@@ -26,6 +26,9 @@ from sentiment.sweeps.state import read_state, write_state
 from sentiment.sweeps.storage import newest
 from sentiment.sweeps.trial import is_housekeeping, list_settings, read_data
 
+# Whether everything in the folder of a grid is recorded in the tracking store.
+_COMPLETE = "is_recorded"
+
 
 class SweepBusyError(SentimentError, BlockingIOError):
     """Another process runs the same grid."""
@@ -42,8 +45,8 @@ class SweepBusyError(SentimentError, BlockingIOError):
 def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
     """Run all jobs of a grid that have no good result yet, and train the best.
 
-    The same command goes on with a grid that was cut off, and does failed jobs again; a grid of
-    which all is done starts anew in another folder.
+    The same command resumes a grid that was cut off, or whose tracking store was away, and runs
+    failed jobs again; a grid that is complete starts anew in another folder.
 
     Parameters
     ----------
@@ -85,7 +88,7 @@ def _run(
     earlier = (read_state(folder / NAME) or {}).get("run_id")
     record = tracker.open_sweep(f"sweep {' '.join(typed)}".strip(), tags, earlier)
     facts = {"run_id": record.id, "objective": objective.name, "jobs": len(points)}
-    write_state(folder / NAME, facts)
+    write_state(folder / NAME, facts | {_COMPLETE: False})
     session = Session(
         name=folder.name,
         folder=folder,
@@ -110,6 +113,7 @@ def _run(
         if best is not None and (winner is None or winner.number != best):
             overrides = list(points[best])
             session.train_winner(best, overrides, *hydra.compose(overrides))
+    write_state(folder / NAME, facts | {_COMPLETE: True})
     check_failures(session.failed, len(points))
 
 
@@ -151,10 +155,13 @@ def _name_grid(cfg: DictConfig, points: Sequence[Sequence[str]]) -> str:
 def _can_go_on(
     hydra: HydraSide, folder: Path, points: Sequence[Sequence[str]], objective: Objective
 ) -> bool:
-    """Return whether something is left to do, and what is done was on the data as it is now."""
+    """Return whether the grid is incomplete, and its data are what they were."""
     good = [result for result in read_results(folder).values() if not result.error]
     winner = rank({result.number: result for result in good}, objective).winner
-    if len(good) == len(points) and (winner is None or read_winner(folder) is not None):
+    is_trained = winner is None or read_winner(folder) is not None
+    # Folders of earlier versions do not say whether the store has everything.
+    is_recorded = (read_state(folder / NAME) or {}).get(_COMPLETE, True)
+    if len(good) == len(points) and is_trained and is_recorded:
         return False
     known: dict[str, str] = {}
     return all(

@@ -5,6 +5,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a script sets an observer before anything heavy is loaded
+    from sentiment.recording import RecordingResult
     from sentiment.sweeps.objectives import Objective
     from sentiment.sweeps.ranking import Ranking
     from sentiment.sweeps.results import JobResult
@@ -46,6 +47,10 @@ class SweepObserver(Protocol):
 
     def on_winner(self, number: int, result: "TrainingResult", store: str | None) -> None:
         """Note that the best job was trained in full, and in which MLflow store that is kept."""
+        return
+
+    def on_recorded_winner(self, number: int, result: "RecordingResult") -> None:
+        """Note that the best job, which an earlier process trained in full, is recorded now."""
         return
 
     def on_end(self) -> None:

@@ -120,9 +120,9 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
         if best is not None and study.claim_winner(best.number):
             overrides = space.write(best.params)
             session.train_winner(best.number, overrides, *hydra.compose(overrides))
-            study.keep_winner(best.number)
             figures = session.folder / "figures"
             record.log_files(figures, save_study_figures(study.optuna, objectives, figures))
+            study.keep_winner(best.number)
     check_failures(session.failed, len(session.results))
 
 

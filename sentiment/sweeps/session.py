@@ -1,4 +1,4 @@
-"""One process's part in a sweep: results are recorded, told and judged, and the best is trained."""
+"""One process's part in a sweep: it records and ranks results, and trains the best."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -8,16 +8,19 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from sentiment.config import Job
+from sentiment.config import Job, make
+from sentiment.errors import RunNotRecordedError, SweepNotRecordedError, TrackingStoreError
+from sentiment.recording import RecordingResult, find_kept_run, record_kept
 from sentiment.sweeps.failures import FailurePolicy
 from sentiment.sweeps.objectives import Objective
 from sentiment.sweeps.observing import SweepObserver
 from sentiment.sweeps.ranking import Ranking, rank
+from sentiment.sweeps.recorder import Progress, Recorder
 from sentiment.sweeps.results import WINNER, JobResult, read_results
 from sentiment.sweeps.savings import estimate_savings
 from sentiment.sweeps.state import write_state
-from sentiment.sweeps.trial import read_data
-from sentiment.tracking import SweepRecord
+from sentiment.sweeps.trial import list_settings, read_data
+from sentiment.tracking import MODEL, RunFacts, RunFolder, SweepRecord
 from sentiment.training import train
 
 # Seconds in which a process records a job that has ended; it takes a fraction of one.
@@ -66,18 +69,18 @@ class Session:
     find_others: Callable[[], dict[int, JobResult]] = dict
     results: dict[int, JobResult] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._recorder = Recorder(self.record, self.observer.on_note)
+
     def begin(self, *, alone: bool = True) -> None:
         """Take up what an earlier process left: its results, and those it did not record.
 
         If this process is not `alone`, others may be about to record what has just ended.
         """
         self.results = read_results(self.folder)
-        recorded = self.record.find_jobs()
-        for number, result in sorted(self.results.items()):
-            # One that was run again has ended later; a store keeps milliseconds.
-            left = alone or time.time() - result.ended > _RECORDING
-            if left and recorded.get(number, 0) < result.ended - 0.001:
-                self._record(result)
+        now = time.time()
+        left = {n: r for n, r in self.results.items() if alone or now - r.ended > _RECORDING}
+        self._recorder.begin(left, self._measure_progress())
         done = len(self.results)
         self.observer.on_sweep(self.name, self.shared, self.total, done, self.objective)
 
@@ -91,7 +94,7 @@ class Session:
         """
         self.tell(result)
         self.results[result.number] = result
-        self._record(result)
+        self._recorder.add(result, self._measure_progress())
         self.observer.on_job(result, self.ranking)
         self.policy.add(result)
 
@@ -109,56 +112,58 @@ class Session:
         """The results of the jobs that failed."""
         return [result for _, result in sorted(self.results.items()) if result.error]
 
-    def _record(self, result: JobResult) -> None:
-        parts = (result.error, result.trace)
-        self.record.add_job(
-            result.number,
-            result.name,
-            (result.started, result.ended),
-            result.tags,
-            result.settings,
-            result.metrics,
-            "\n\n".join(part for part in parts if part),
-        )
+    def _measure_progress(self) -> Progress:
         known = self.find_others() | self.results
         places = rank(known, self.objective).places
-        if places:
-            best = known[places[0].numbers[0]]
-            self.record.update(
-                {"best.job": str(best.number), "best.overrides": " ".join(best.overrides)},
-                {
-                    f"best/{self.objective.metric}": places[0].score,
-                    "jobs/done": float(len(known)),
-                },
-            )
+        if not places:
+            return Progress()
+        best = known[places[0].numbers[0]]
+        return Progress(
+            {"best.job": str(best.number), "best.overrides": " ".join(best.overrides)},
+            {f"best/{self.objective.metric}": places[0].score, "jobs/done": float(len(known))},
+        )
 
     @contextmanager
     def keeping(self, command: str) -> Iterator[None]:
-        """End the record of the sweep with the ``with`` block, however that ends."""
-        complete = False
+        """End the record of the sweep with the ``with`` block, however that ends.
+
+        Raises
+        ------
+        SweepNotRecordedError
+            The tracking store is away; `command` records what is missing.
+        """
         try:
             yield
-            complete = True
+            self._recorder.flush()
+            self.record.end(complete=True)
             found, saved = estimate_savings(self.results.values())
             if found:
                 self.observer.on_note(
                     f"counts were made once and read by {found} jobs, which saved {saved:,.0f} s"
                 )
-        except KeyboardInterrupt:
-            # Some may not have been taken yet.
+        except BaseException as error:
+            self._recorder.abandon()
+            # Some results may not have been taken yet.
             kept = len(read_results(self.folder))
-            self.observer.on_note(
-                f"stopped: {kept} of {self.total} jobs are kept. Go on with: {command}"
-            )
+            if isinstance(error, KeyboardInterrupt):
+                self.observer.on_note(
+                    f"stopped: {kept} of {self.total} jobs are kept. Go on with: {command}"
+                )
+            if isinstance(error, TrackingStoreError):
+                trained = isinstance(error, RunNotRecordedError)
+                raise SweepNotRecordedError(
+                    error, self.folder, (kept, self.total), command, trained=trained
+                ) from error
             raise
         finally:
             self.observer.on_end()
-            self.record.end(complete=complete)
 
     def train_winner(
         self, number: int, overrides: list[str], cfg: DictConfig, choices: dict[str, str]
     ) -> None:
         """Train the best job as a run of its own, and score it on the test rows, once.
+
+        One that an earlier process trained and could not record is recorded instead.
 
         Parameters
         ----------
@@ -170,21 +175,42 @@ class Session:
             As composed for the best job.
         choices : dict of str to str
             The config files in it.
+
+        Raises
+        ------
+        TrackingStoreError
+            The store is away; a model that was trained is kept.
         """
-        self.observer.on_note(f"training #{number} in full, and scoring it on test rows once")
-        folder = self.folder / WINNER
-        job = Job(folder, choices, overrides, parent=self.record.id)
-        result = train(cfg, job, data=read_data(cfg))
+        self._recorder.flush()  # while it is away, nothing is trained for it
+        home = self.folder / WINNER
+        job = Job(home, choices, overrides, parent=self.record.id)
+        data = read_data(cfg)
+        kept = find_kept_run(home, list_settings(cfg), data.fingerprint)
+        if kept is None:
+            self.observer.on_note(f"training #{number} in full, and scoring it on test rows once")
+            result = train(cfg, job, data=data)
+            run_id, metrics, folder = result.run_id, result.metrics, result.folder
+        else:
+            recorded = self._record_kept(cfg, *kept)
+            run_id, metrics, folder = recorded.run_id, kept[1].metrics, recorded.folder
+        self.record.update(
+            {"winner.run": str(run_id)},
+            {k: v for k, v in metrics.items() if k.startswith("test/")},
+        )
         facts = {
             "number": number,
-            "run": result.run_id,
+            "run": run_id,
             "command": job.write_command(),
             # Another one if an earlier process was killed while it trained the winner.
-            "folder": result.folder.relative_to(folder.absolute()).as_posix(),
+            "folder": folder.relative_to(home.absolute()).as_posix(),
         }
-        write_state(folder / "job.json", facts)
-        self.record.update(
-            {"winner.run": str(result.run_id)},
-            {k: v for k, v in result.metrics.items() if k.startswith("test/")},
-        )
-        self.observer.on_winner(number, result, cfg.tracking.get("uri"))
+        write_state(home / "job.json", facts)
+        if kept is None:
+            self.observer.on_winner(number, result, cfg.tracking.get("uri"))
+        else:
+            self.observer.on_recorded_winner(number, recorded)
+
+    def _record_kept(self, cfg: DictConfig, folder: RunFolder, facts: RunFacts) -> RecordingResult:
+        if self.record.id is None:  # without tracking
+            return RecordingResult(None, str(folder.path / MODEL), facts.name, folder.path)
+        return record_kept(make(cfg, "tracking", "record"), folder, facts)

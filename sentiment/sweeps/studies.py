@@ -1,4 +1,4 @@
-"""Optuna studies that are gone on with; the only importer of Optuna's studies."""
+"""Resumable Optuna studies; the only importer of Optuna's studies."""
 
 import json
 import math
@@ -258,7 +258,8 @@ class Study:
         attributes = self._study.user_attrs
         claim = attributes.get(_WINNER, {"number": None, "owner": None, "done": False})
         beat = attributes.get(f"{_BEAT}{claim['owner']}", 0.0)
-        if claim["number"] == number and (claim["done"] or is_alive(claim["owner"], beat)):
+        is_taken = claim["owner"] != self._owner and is_alive(claim["owner"], beat)
+        if claim["number"] == number and (claim["done"] or is_taken):
             return False
         claim = {"number": number, "owner": self._owner, "done": False}
         self._study.set_user_attr(_WINNER, claim)

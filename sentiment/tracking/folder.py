@@ -36,8 +36,8 @@ class RunFacts:
         Name of the run.
     tags, params : dict of str to str
         Facts to find it by, and settings, without passwords.
-    data : (str, str)
-        Name and fingerprint of the data set.
+    data : (str, str), optional
+        Name and fingerprint of the data set that it was trained on.
     examples : list of str
         A few texts, as an example of what the model takes.
     metrics : dict of str to float
@@ -50,8 +50,8 @@ class RunFacts:
 
     name: str
     tags: dict[str, str]
-    params: dict[str, str]
-    data: tuple[str, str]
+    params: dict[str, str] = field(default_factory=dict)
+    data: tuple[str, str] | None = None
     examples: list[str] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     key: str = field(default_factory=lambda: uuid4().hex)

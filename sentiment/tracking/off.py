@@ -51,5 +51,5 @@ class _UntrackedRun(RunRecord):
     id = None
 
     def record(self, folder: RunFolder, facts: RunFacts) -> str:
-        """Return the path of the model in the folder of the run."""
-        return str(folder.path / MODEL)
+        """Return the path of the model in the folder of the run, if it has one."""
+        return str(folder.path / MODEL) if MODEL in folder.files else ""

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -98,6 +99,17 @@ def attempt(store: str, call: Callable[[], T]) -> T:
             log.info("the tracking store is away (%s); trying again", describe(error))
             time.sleep(delay)
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def store_failures(store: str) -> Iterator[None]:
+    """Raise `TrackingStoreError` for whatever MLflow raises in the ``with`` block."""
+    try:
+        yield
+    except TrackingStoreError:
+        raise
+    except list_store_errors() as error:
+        raise translate(store, error) from error
 
 
 def is_outage(error: Exception) -> bool:

@@ -93,7 +93,7 @@ class RunRecord(Protocol):
         return
 
     def record(self, folder: RunFolder, facts: RunFacts) -> str:
-        """Record a kept run, and end this one; return the address of its model.
+        """Record a kept run, and end this one; return the address of its model, if it has one.
 
         What is recorded already is not recorded twice.
 
@@ -107,6 +107,9 @@ class RunRecord(Protocol):
 
 class SweepRecord(Protocol):
     """The run of a sweep, to which those of its jobs belong.
+
+    Every method raises `TrackingStoreError` if the store cannot be used, and may then be called
+    again.
 
     Attributes
     ----------
@@ -156,7 +159,7 @@ class SweepRecord(Protocol):
         return
 
     def end(self, *, complete: bool) -> None:
-        """End the run; one that is not complete can be gone on with."""
+        """End the run; a sweep that is not complete can be resumed."""
         return
 
 
@@ -180,7 +183,7 @@ class Tracker(Protocol):
         raise NotImplementedError
 
     def record(self, folder: RunFolder, facts: RunFacts) -> tuple[str, str]:
-        """Record a run that was kept; return the id of the run and the address of its model.
+        """Record a run that was kept; return its id and the address of its model, if it has one.
 
         A run that is recorded already stays the only one.
 
@@ -192,7 +195,7 @@ class Tracker(Protocol):
         raise NotImplementedError
 
     def open_sweep(self, name: str, tags: dict[str, str], run_id: str | None) -> SweepRecord:
-        """Start the run that the jobs of a sweep belong to, or go on with that of `run_id`."""
+        """Start the run that the jobs of a sweep belong to, or resume that of `run_id`."""
         raise NotImplementedError
 
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:

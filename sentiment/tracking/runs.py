@@ -11,7 +11,7 @@ from sentiment.errors import RunNotFoundError, UntrustedModelError
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking.folder import MODEL, RunFacts, RunFolder
 from sentiment.tracking.model_folder import make_model_folder
-from sentiment.tracking.patience import list_store_errors, translate
+from sentiment.tracking.patience import store_failures
 from sentiment.tracking.records import ModelChoice, RunRecord
 
 if TYPE_CHECKING:
@@ -185,22 +185,22 @@ class MlflowRun(RunRecord):
         log_files(self._client, self.id, folder, names)
 
     def record(self, folder: RunFolder, facts: RunFacts) -> str:
-        """Record a kept run, and end this one; return the address of its model.
+        """Record a kept run, and end this one; return the address of its model, if it has one.
 
         Raises
         ------
         TrackingStoreError
             The store cannot be used.
         """
-        try:
+        with store_failures(self._store):
             self.log_params(facts.params)
-            self.log_data(*facts.data)
+            if facts.data is not None:
+                self.log_data(*facts.data)
             self.log_metrics(facts.metrics, facts.ended)
             self.log_files(folder.path, [name for name in folder.files if name != MODEL])
-            address = self._log_model(folder.path / MODEL, facts.examples)
+            has_model = MODEL in folder.files
+            address = self._log_model(folder.path / MODEL, facts.examples) if has_model else ""
             self.end("FINISHED", facts.ended)
-        except list_store_errors() as error:
-            raise translate(self._store, error) from error
         return address
 
     def end(self, status: str, moment: float | None = None) -> None:

@@ -79,7 +79,7 @@ class MlflowTracker(Tracker):
         try:
             yield run
         except TrackingStoreError:
-            raise  # there is nobody who could be told
+            raise  # its run cannot be ended
         except BaseException as error:
             status = "FAILED" if isinstance(error, Exception) else "KILLED"
             try:
@@ -104,14 +104,14 @@ class MlflowTracker(Tracker):
         return run.id, run.record(folder, facts)
 
     def open_sweep(self, name: str, tags: dict[str, str], run_id: str | None) -> SweepRecord:
-        """Start the run that the jobs of a sweep belong to, or go on with that of `run_id`."""
+        """Start the run that the jobs of a sweep belong to, or resume that of `run_id`."""
         client = self._connect()
         if run_id is None or not is_active(client, run_id):
             run_id = self._create_run(client, name, tags)
         client.update_run(run_id, status="RUNNING")
         for key, value in ProcessMark.of_this_process().tags.items():
             client.set_tag(run_id, key, value)
-        return MlflowSweep(client, self._experiment_id(client), run_id)
+        return MlflowSweep(client, self._shown, self._experiment_id(client), run_id)
 
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
         """Return the model that `run` names."""

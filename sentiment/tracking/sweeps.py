@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from sentiment import provenance
 from sentiment.redaction import redact, redact_values
+from sentiment.tracking.patience import store_failures
+from sentiment.tracking.processes import ProcessMark
 from sentiment.tracking.records import SweepRecord
 from sentiment.tracking.runs import log_files
 
@@ -41,14 +43,17 @@ class MlflowSweep(SweepRecord):
     ----------
     client : MlflowClient
         Of a store that is ready.
+    store : str
+        Its address, without passwords.
     experiment : str
         Id of the experiment.
     run_id : str
         The run of the sweep.
     """
 
-    def __init__(self, client: "MlflowClient", experiment: str, run_id: str) -> None:
+    def __init__(self, client: "MlflowClient", store: str, experiment: str, run_id: str) -> None:
         self._client = client
+        self._store = store
         self._experiment = experiment
         self._commit = provenance.read_commit()
         self._earlier: dict[int, list[str]] = {}
@@ -56,11 +61,13 @@ class MlflowSweep(SweepRecord):
 
     def find_jobs(self) -> dict[int, float]:
         """Return the numbers of the jobs that are recorded, and when each ended."""
-        runs = search_all(
-            self._client,
-            self._experiment,
-            f"tags.mlflow.parentRunId = '{self.id}' AND tags.kind = 'trial'",
-        )
+        with store_failures(self._store):
+            runs = search_all(
+                self._client,
+                self._experiment,
+                f"tags.mlflow.parentRunId = '{self.id}' AND tags.kind = 'trial'",
+            )
+        self._earlier = {}
         ended = {}
         for run in runs:
             number = int(run.data.tags[_JOB_TAG])
@@ -84,8 +91,6 @@ class MlflowSweep(SweepRecord):
         """Record a job that has ended, in place of what was recorded of it before."""
         from mlflow.entities import Metric, Param
 
-        for earlier in self._earlier.pop(number, []):
-            self._client.delete_run(earlier)
         start, end = (round(1000 * moment) for moment in period)
         facts = {
             "mlflow.parentRunId": str(self.id),
@@ -93,44 +98,51 @@ class MlflowSweep(SweepRecord):
             "mlflow.source.type": "LOCAL",
             "kind": "trial",
             _JOB_TAG: str(number),
+            **ProcessMark.of_this_process().tags,
         }
         if error:
             facts["error"] = redact(error.splitlines()[0])[:_LENGTH]
-        run = self._client.create_run(
-            self._experiment,
-            start_time=start,
-            run_name=redact(f"#{number} {name}")[:250],
-            tags=redact_values(tags | facts | self._commit),
-        )
-        run_id = run.info.run_id
         items = [Param(k, v[:6000]) for k, v in redact_values(params).items()]
-        self._client.log_batch(
-            run_id, [Metric(k, v, end, 0) for k, v in metrics.items()], items[:_PARAMS]
-        )
-        for at in range(_PARAMS, len(items), _PARAMS):
-            self._client.log_batch(run_id, params=items[at : at + _PARAMS])
-        if error:
-            self._client.log_text(run_id, redact(error), "error.txt")
-        self._client.set_terminated(run_id, "FAILED" if error else "FINISHED", end)
+        with store_failures(self._store):
+            for earlier in self._earlier.pop(number, []):
+                self._client.delete_run(earlier)
+            run = self._client.create_run(
+                self._experiment,
+                start_time=start,
+                run_name=redact(f"#{number} {name}")[:250],
+                tags=redact_values(tags | facts | self._commit),
+            )
+            run_id = run.info.run_id
+            self._client.log_batch(
+                run_id, [Metric(k, v, end, 0) for k, v in metrics.items()], items[:_PARAMS]
+            )
+            for at in range(_PARAMS, len(items), _PARAMS):
+                self._client.log_batch(run_id, params=items[at : at + _PARAMS])
+            if error:
+                self._client.log_text(run_id, redact(error), "error.txt")
+            self._client.set_terminated(run_id, "FAILED" if error else "FINISHED", end)
 
     def update(self, tags: dict[str, str], metrics: dict[str, float]) -> None:
         """Record how far the sweep is."""
         from mlflow.entities import Metric, RunTag
 
         now = round(1000 * time.time())
-        self._client.log_batch(
-            str(self.id),
-            metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
-            tags=[RunTag(k, v[:5000]) for k, v in redact_values(tags).items()],
-        )
+        with store_failures(self._store):
+            self._client.log_batch(
+                str(self.id),
+                metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
+                tags=[RunTag(k, v[:5000]) for k, v in redact_values(tags).items()],
+            )
 
     def log_files(self, folder: Path, names: Sequence[str]) -> None:
         """Keep the files `names`, paths relative to `folder`, under the same paths."""
-        log_files(self._client, str(self.id), folder, names)
+        with store_failures(self._store):
+            log_files(self._client, str(self.id), folder, names)
 
     def end(self, *, complete: bool) -> None:
-        """End the run; one that is not complete can be gone on with."""
-        self._client.set_terminated(str(self.id), "FINISHED" if complete else "KILLED")
+        """End the run; a sweep that is not complete can be resumed."""
+        with store_failures(self._store):
+            self._client.set_terminated(str(self.id), "FINISHED" if complete else "KILLED")
 
 
 def is_active(client: "MlflowClient", run_id: str) -> bool:
