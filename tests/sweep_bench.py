@@ -85,7 +85,8 @@ class Bench:
         """Run a search; return what was told of it, and the numbers of the jobs it ran."""
         notes = Notes()
         launcher = FakeLauncher(formula)
-        with self._hydra([f"outputs={self.folder}", "tracking=off", *typed], launcher) as hydra:
+        words = [f"outputs={self.folder}", "tracking=off", *typed]
+        with compose_sweep(words, launcher) as hydra:
             token = OBSERVER.set(lambda: notes)
             try:
                 sampler = hydra.config.hydra.sweeper.sampler
@@ -98,14 +99,16 @@ class Bench:
         """Take the place of the training of a winner."""
         self.winners.append(number)
 
-    @contextmanager
-    def _hydra(self, typed: list[str], launcher: FakeLauncher) -> Iterator[HydraSide]:
-        register_schemas()
-        with initialize_config_dir(str(CONF)):
-            hydra = GlobalHydra.instance().hydra
-            assert hydra is not None
-            config = hydra.compose_config(
-                "train", typed, RunMode.MULTIRUN, with_log_configuration=False
-            )
-            context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
-            yield HydraSide(config, context, launcher)
+
+@contextmanager
+def compose_sweep(typed: list[str], launcher: Any) -> Iterator[HydraSide]:
+    """Give the sweep of ``train.py -m`` with these words, as Hydra hands it to a sweeper."""
+    register_schemas()
+    with initialize_config_dir(str(CONF)):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        config = hydra.compose_config(
+            "train", typed, RunMode.MULTIRUN, with_log_configuration=False
+        )
+        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
+        yield HydraSide(config, context, launcher)

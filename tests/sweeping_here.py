@@ -6,17 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra import initialize_config_dir
-from hydra._internal.callbacks import Callbacks
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.types import HydraContext, RunMode
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
-from omegaconf import open_dict
+from sweep_bench import compose_sweep
 
-from sentiment.config import CONF, Job, register_schemas
+from sentiment.config import Job
 from sentiment.sweeps.grid import run_grid
 from sentiment.sweeps.hydra_side import HydraSide
 from sentiment.sweeps.search import run_search
@@ -33,44 +29,27 @@ class HereLauncher:
     def launch_each(self, hand_out: HandOut) -> None:
         while (job := hand_out()) is not None:
             number, overrides = job
-            cfg, choices = self.hydra.compose(overrides)
-            with open_dict(cfg):
-                folder = self._read(overrides, "hydra.sweep.dir")
-            folder = Path(folder, str(number))
+            read = OverridesParser.create().parse_overrides(list(overrides))
+            home = next(one.value() for one in read if one.key_or_group == "hydra.sweep.dir")
+            folder = Path(str(home), str(number))
             folder.mkdir(exist_ok=True)
+            cfg, choices = self.hydra.compose(overrides)
             words = [word for word in overrides if not word.startswith("hydra.")]
             run_trial(cfg, Job(folder, choices, words, sweep=folder.parent, number=number))
-
-    @staticmethod
-    def _read(overrides: Any, key: str) -> str:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-        return next(str(one.value()) for one in parsed if one.key_or_group == key)
 
 
 def run_sweep_here(*words: str) -> None:
     """Run ``train.py -m`` with these words in this process."""
-    register_schemas()
-    running = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(CONF)):
-            here = GlobalHydra.instance().hydra
-            assert here is not None
-            config = here.compose_config(
-                "train", list(words), run_mode=RunMode.MULTIRUN, from_shell=False
-            )
-            launcher = HereLauncher()
-            context = HydraContext(config_loader=here.config_loader, callbacks=Callbacks())
-            launcher.hydra = HydraSide(config, context, launcher)
-            if any(word.startswith("search=") for word in words):
-                given = config.hydra.sweeper.params or {}
-                arguments = [*(f"{key}={value}" for key, value in given.items()), *words]
-                run_search(launcher.hydra, config.hydra.sweeper.sampler, arguments)
-                return
-            parsed = OverridesParser.create().parse_overrides(list(words))
-            run_grid(launcher.hydra, BasicSweeper.split_arguments(parsed, None)[0])
-    finally:
-        GlobalHydra.instance().hydra = running
+    launcher = HereLauncher()
+    with compose_sweep(list(words), launcher) as hydra:
+        launcher.hydra = hydra
+        given = hydra.config.hydra.sweeper.get("params") or {}
+        typed = [*(f"{key}={value}" for key, value in given.items()), *words]
+        if any(word.startswith("search=") for word in words):
+            run_search(hydra, hydra.config.hydra.sweeper.sampler, typed)
+            return
+        parsed = OverridesParser.create().parse_overrides(typed)
+        run_grid(hydra, BasicSweeper.split_arguments(parsed, None)[0])
 
 
 @dataclass

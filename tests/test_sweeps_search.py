@@ -8,10 +8,13 @@ import pytest
 from sweep_bench import Bench
 from sweeping import DRAWN, SEARCH, list_points, read_jobs, read_study
 
+from sentiment.config import compose
 from sentiment.errors import ConfigError
 from sentiment.sweeps import search, session
 from sentiment.sweeps.failures import JobsFailedError, SweepStoppedError
+from sentiment.sweeps.identity import StudyFolderError
 from sentiment.sweeps.mismatches import StudyMismatchError
+from sentiment.sweeps.winning import find_best
 
 
 @pytest.fixture
@@ -292,3 +295,29 @@ def test_a_metric_that_is_no_number_is_never_the_best(bench: Bench, tmp_path: Pa
     assert study.trials[0].state.name == "FAIL"
     assert study.trials[0].user_attrs["error"] == "accuracy is no number"
     assert bench.winners == [study.best_trial.number]
+
+
+def test_studies_of_one_name_do_not_share_a_folder(bench: Bench, tmp_path: Path) -> None:
+    """One is in a database, the other one in the file beside its trials."""
+    database = f"search.storage=sqlite:///{tmp_path}/studies.db"
+    words = [*SEARCH, "search.n_trials=2"]
+    elsewhere, third = (Bench(tmp_path / name) for name in ("elsewhere", "third"))
+    elsewhere.search(peak, *words, database)
+    bench.search(peak, *words)
+    folder = bench.folder / "search" / "naive_bayes"
+    before = read_jobs(folder)
+    with pytest.raises(StudyFolderError, match="holds trials of another study, which has the same"):
+        bench.search(peak, *SEARCH, database, "search.n_trials=3")
+    assert read_jobs(folder) == before
+    # What is only read takes no result of the other one for its own.
+    best = find_best(
+        compose("best", ["search.name=naive_bayes", f"outputs={bench.folder}", database])
+    )
+    shared = read_jobs(elsewhere.folder / "search" / "naive_bayes")
+    assert best.score == max(job["metrics"]["validation/accuracy"] for job in shared.values())
+    assert best.recipe is None
+    bench.search(peak, *words, database, "search.fresh=true")
+    assert len(read_jobs(folder.with_name("naive_bayes~2"))) == 2
+    # From a folder of its own, the newest one is resumed.
+    third.search(peak, *SEARCH, database, "search.n_trials=3")
+    assert list(read_jobs(third.folder / "search" / "naive_bayes~2")) == [2]

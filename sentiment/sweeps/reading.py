@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sentiment.config import suggest_command
 from sentiment.errors import SentimentError, quote_list, suggest
+from sentiment.sweeps.identity import read_identity
 from sentiment.sweeps.objectives import Objective, find_objectives
 from sentiment.sweeps.storage import explain_failure, newest
-from sentiment.sweeps.studies import _DEFINITION, _SAME, _STALE
+from sentiment.sweeps.studies import _DEFINITION, _ID, _SAME, _STALE
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -121,7 +122,10 @@ def read_study(name: str, address: str | None, home: Path) -> StoredStudy:
         states = [trial.state.name for trial in trials]
         raise NoTrialError(known, states.count("FAIL"), states.count("RUNNING"))
     objectives = find_objectives(definition["objectives"])
-    return StoredStudy(known, home / known, objectives, trials, definition["settings"], study)
+    folder = home / known
+    if read_identity(folder, keep=True) not in (None, study.user_attrs.get(_ID)):
+        folder = home / f"{known} elsewhere"  # that folder is of another study of the same name
+    return StoredStudy(known, folder, objectives, trials, definition["settings"], study)
 
 
 def list_studies(

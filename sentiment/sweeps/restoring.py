@@ -6,10 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sentiment.sweeps.identity import read_identity
 from sentiment.sweeps.results import JobResult, read_results, read_winner
 from sentiment.sweeps.spaces import Space
 from sentiment.sweeps.state import log, read_state, write_state
-from sentiment.sweeps.studies import _DEFINITION, _ERROR, _RUN, _STALE, _WINNER, _states
+from sentiment.sweeps.studies import _DEFINITION, _ERROR, _ID, _RUN, _STALE, _WINNER, _states
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -84,6 +85,9 @@ def _restore(storage: "BaseStorage", folder: Path, facts: Mapping[str, Any]) -> 
         load_if_exists=True,
     )
     study.set_user_attr(_DEFINITION, facts["definition"])
+    identity = read_identity(folder)
+    if identity is not None:
+        study.set_user_attr(_ID, identity)
     if facts["run_id"] is not None:
         study.set_user_attr(_RUN, facts["run_id"])
     winner = read_winner(folder)

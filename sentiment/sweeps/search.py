@@ -15,6 +15,7 @@ from sentiment.config import check_config, make
 from sentiment.errors import ConfigError, quote_list
 from sentiment.sweeps.failures import FailurePolicy, check_failures
 from sentiment.sweeps.hydra_side import HydraSide
+from sentiment.sweeps.identity import claim_folder
 from sentiment.sweeps.objectives import find_objectives
 from sentiment.sweeps.observing import OBSERVER
 from sentiment.sweeps.restoring import keep_study
@@ -67,16 +68,19 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
         }
     )
     study.beat()
+    earlier = study.await_run()
+    folder = (home / study.name).resolve()
+    claim_folder(folder, study.identify())
     tracker = make(cfg, "tracking", "open_sweep")
     tracker.open()
     tags = {"kind": "sweep", "study": study.name, "command": hydra.describe_command()}
-    record = tracker.open_sweep(f"search {study.name}", tags, study.await_run())
+    record = tracker.open_sweep(f"search {study.name}", tags, earlier)
     study.run_id = record.id
     if settings.storage is None:
-        keep_study(home / study.name, study, space)
+        keep_study(folder, study, space)
     session = Session(
         name=study.name,
-        folder=(home / study.name).resolve(),
+        folder=folder,
         objective=objectives[0],
         record=record,
         observer=observer,

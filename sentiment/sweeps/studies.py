@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from sentiment.owners import BEAT, is_alive, name_owner
 from sentiment.sweeps.mismatches import StudyMismatchError, list_differences
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # Attributes of trials and of studies.
 _OWNER, _STALE, _SAME, _ERROR = "owner", "stale", "same_as", "error"
 _DEFINITION, _RUN, _WINNER, _BEAT, _SINCE = "definition", "run", "winner", "beat ", "since "
+_ID = "id"
 # Seconds in which a process puts its name to a trial that it made; it takes milliseconds.
 _GRACE = 10.0
 # Seconds between two looks for what another process is about to do.
@@ -252,6 +254,12 @@ class Study:
                 return None
             time.sleep(_PAUSE)
         return self.run_id
+
+    def identify(self) -> str:
+        """Return the identity of the study; give it one before its run is started."""
+        if _ID not in self._study.user_attrs:
+            self._study.set_user_attr(_ID, uuid4().hex)
+        return str(self._study.user_attrs[_ID])
 
     def claim_winner(self, number: int) -> bool:
         """Return whether it is on this process to train the winner, which is trial `number`."""
