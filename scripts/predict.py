@@ -7,6 +7,7 @@ from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
 from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
+from sentiment.errors import FilesFailedError
 
 register_schemas()
 
@@ -14,13 +15,19 @@ register_schemas()
 @hydra.main(str(CONF), "predict", execution_whitelist=ALLOWED_TARGETS)
 def main(cfg: DictConfig) -> None:
     """Predict as `cfg` says and show where the result is."""
+    failure = None
     with Watch("predict", current_job()) as watch:
         check_config(cfg)
         from sentiment.prediction import predict_files
 
-        results = predict_files(cfg, watch)
+        try:
+            results = predict_files(cfg, watch)
+        except FilesFailedError as error:
+            results, failure = error.results, error
     for result in results:
         show_prediction(result)
+    if failure is not None:
+        raise failure
 
 
 if __name__ == "__main__":

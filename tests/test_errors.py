@@ -16,6 +16,7 @@ from sentiment.errors import (
     EmptyDataError,
     ExitCode,
     ExperimentDeletedError,
+    FilesFailedError,
     FitError,
     FlowServerError,
     GoalOutOfReachError,
@@ -259,6 +260,21 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "the tracking store 'http://x' cannot be used: no server. Nothing is lost: the trained "
         "model, its metrics and figures are in 'a/b'. When the store is back, record the run with: "
         "do x",
+    ),
+    (
+        FilesFailedError(
+            {
+                Path("in/a.csv"): EmptyDataError("'in/a.csv'"),
+                Path("in/b.csv"): PermissionError(13, "Permission denied"),
+            },
+            ["c"],
+        ),
+        ValueError,
+        "2 of 3 files could not be predicted:\n"
+        "  - in/a.csv: 'in/a.csv' holds no data: it has no rows. Expected at least one row with a "
+        "text.\n"
+        "  - in/b.csv: it cannot be read (Permission denied).\n"
+        "The others are done, and the same command skips them.",
     ),
     (
         SweepNotRecordedError(

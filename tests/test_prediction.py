@@ -1,3 +1,4 @@
+import errno
 import gzip
 import json
 import re
@@ -16,17 +17,22 @@ from sentiment.errors import (
     AmbiguousColumnError,
     ConfigError,
     EmptyDataError,
+    ExitCode,
+    FilesFailedError,
     InputNotFoundError,
     MissingColumnError,
     OutputExistsError,
+    RunNotFoundError,
     UnreadableFileError,
     UntrustedModelError,
 )
 from sentiment.evaluation import evaluate
 from sentiment.explanation import RowExplainer
+from sentiment.files.dialects import ReadOptions
+from sentiment.files.inputs import Input
 from sentiment.files.opening import ENDINGS
 from sentiment.model_files import load_model, save_model
-from sentiment.prediction import PredictionResult, explain, predict, predict_files
+from sentiment.prediction import PredictionResult, explain, job, predict, predict_files
 from sentiment.scoring import BatchScorer
 from sentiment.training import TrainingResult
 
@@ -383,6 +389,53 @@ def test_scorer_settings_are_checked_at_once() -> None:
         BatchScorer(metric="x", max_chars=0, empty="drop", format="xls")
 
 
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(
+    trained: TrainingResult, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, home = tmp_path / "in", tmp_path / "in.predictions"
+    folder.mkdir()
+    for name in ("a.csv", "c.csv", "e.csv", "g.csv"):
+        (folder / name).write_text("text\ngood\nbad\n")
+    whole = gzip.compress(b"text\n" + b"a good film\n" * 1000)
+    (folder / "b.csv.gz").write_bytes(whole[: len(whole) // 2])
+    (folder / "d.csv").write_text("word,other\nx,y\n")
+    words = [f"input='{folder}'", f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
+    cfg = compose("predict", words)
+    opened = job.open_input
+
+    def open_some(path: Path, options: ReadOptions) -> Input:
+        if path.name == "e.csv":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        if path.name == "g.csv" and broken:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return opened(path, options)
+
+    monkeypatch.setattr(job, "open_input", open_some)
+    for broken, code in ((True, ExitCode.IO_ERROR), (False, ExitCode.MISTAKE)):
+        with pytest.raises(FilesFailedError) as caught:
+            predict_files(cfg)
+        done = ["a.csv", "c.csv"] + ["g.csv"] * (not broken)
+        assert [one.output for one in caught.value.results] == [home / name for name in done]
+        assert caught.value.exit_code is code
+        first, *lines, last = str(caught.value).splitlines()
+        assert first == f"{6 - len(done)} of 6 files could not be predicted:"
+        named = ["b.csv.gz", "d.csv", "e.csv"] + ["g.csv"] * broken
+        assert [
+            line.startswith(f"  - {folder / n}: ") for line, n in zip(lines, named, strict=True)
+        ]
+        assert "Truncated compressed stream" in lines[0]
+        assert lines[2].endswith(f"{folder / 'e.csv'}: it cannot be read (Permission denied).")
+        assert last == "The others are done, and the same command skips them."
+        stamps = {name: (home / name).stat().st_mtime_ns for name in ("a.csv", "c.csv")}
+        if broken:
+            before = stamps
+    assert stamps == before, "what is done is skipped"
+    # What concerns all files stops at the first one.
+    monkeypatch.setattr(job, "open_input", opened)
+    with pytest.raises(RunNotFoundError):
+        predict_files(compose("predict", [*words, "deploy.run=0123456789abcdef", "overwrite=true"]))
+
+
 def test_a_folder_and_a_pattern_stand_for_many_files(
     trained: TrainingResult, store: Path, tmp_path: Path
 ) -> None:
@@ -409,7 +462,7 @@ def test_a_folder_and_a_pattern_stand_for_many_files(
         True,
     ]
     (folder / "a.csv").write_text("text\nchanged\n")
-    with pytest.raises(OutputExistsError):
+    with pytest.raises(FilesFailedError, match="a.csv: .*already"):
         run(f"input='{folder}'")
     pattern = run(f"input='{folder}/**/*.csv'", f"output='{tmp_path}/all'")
     assert [one.output for one in pattern] == [

@@ -1,10 +1,10 @@
 """What may be wrong with files, tables and databases that are read or written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sentiment.errors.base import SentimentError, quote_list, suggest
-from sentiment.errors.exit_codes import ExitCode
+from sentiment.errors.exit_codes import ExitCode, find_os_exit_code
 from sentiment.printable import make_printable
 
 
@@ -38,6 +38,40 @@ class UnreadableFileError(SentimentError, ValueError):
             f"'{path}' cannot be read as {expected}: {make_printable(reason.strip().rstrip('.'))}. "
             "Check that the file is complete and that its ending names its format "
             "(.csv, .parquet, .jsonl)."
+        )
+
+
+class FilesFailedError(SentimentError, ValueError):
+    """Some of many files could not be predicted; the others are done.
+
+    The exit code is the largest of those of the files, since a retry helps if one is transient.
+
+    Parameters
+    ----------
+    failures : dict of Path to SentimentError or OSError
+        Why each of these files failed.
+    results : sequence
+        Results of the other files.
+    """
+
+    def __init__(
+        self, failures: Mapping[Path, SentimentError | OSError], results: Sequence[object]
+    ) -> None:
+        self.results = list(results)
+        lines, codes = [], []
+        for path, error in failures.items():
+            if isinstance(error, SentimentError):
+                codes.append(error.exit_code)
+                lines.append(f"  - {path}: {error}")
+            else:
+                codes.append(find_os_exit_code(error))
+                lines.append(f"  - {path}: it cannot be read ({error.strerror or error}).")
+        self.exit_code = max(codes)
+        total = len(failures) + len(self.results)
+        listed = "\n".join(lines)
+        super().__init__(
+            f"{len(failures):,} of {total:,} files could not be predicted:\n{listed}\n"
+            "The others are done, and the same command skips them."
         )
 
 

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,19 @@ from omegaconf import DictConfig
 from sentiment.config import make
 from sentiment.errors import (
     AllRowsRejectedError,
+    AmbiguousColumnError,
     ChangedInputError,
     EmptyDataError,
+    FilesFailedError,
+    InputNotFoundError,
     LostModelError,
+    MissingColumnError,
+    OccupiedNameError,
+    OutputBusyError,
+    OutputExistsError,
     SentimentError,
+    UnfinishedOutputError,
+    UnreadableFileError,
 )
 from sentiment.files.ahead import work_ahead
 from sentiment.files.batches import Batch, Limits, Position, Reject
@@ -49,6 +59,20 @@ from sentiment.scoring import Answerer, BatchScorer, list_answers
 from sentiment.stages import SilentObserver, StageObserver
 from sentiment.tracking import ModelChoice, Tracker
 
+# Errors of one file of many.
+_FILE_ERRORS = (
+    AllRowsRejectedError,
+    AmbiguousColumnError,
+    ChangedInputError,
+    EmptyDataError,
+    InputNotFoundError,
+    MissingColumnError,
+    OccupiedNameError,
+    OutputBusyError,
+    OutputExistsError,
+    UnfinishedOutputError,
+    UnreadableFileError,
+)
 # What a kill costs at most, in seconds of work.
 _CHECKPOINT = 1.0
 # Characters of a rejected row in a message.
@@ -59,9 +83,14 @@ def predict_files(cfg: DictConfig, observer: StageObserver | None = None) -> lis
     """Predict every file that ``cfg.input`` stands for.
 
     Of a folder or a pattern, each file has an output of the same name in the folder
-    ``cfg.output``, ``<folder>.predictions`` without it; files that are done already, with the
-    same model and settings, are passed over. With ``cfg.together``, all have one output. See
-    `predict` for parameters and errors.
+    ``cfg.output``, default: ``<folder>.predictions``; files that are done already, with the same
+    model and settings, are skipped, and so are those that cannot be read. With ``cfg.together``,
+    all have one output. See `predict` for parameters and further errors.
+
+    Raises
+    ------
+    FilesFailedError
+        Some files cannot be predicted; it has the results of the others.
     """
     paths, folder = list_inputs(cfg.input)
     if folder is None:
@@ -72,11 +101,25 @@ def predict_files(cfg: DictConfig, observer: StageObserver | None = None) -> lis
     home = Path(cfg.output or f"{folder.resolve()}.predictions").expanduser()
     outputs = [home / strip_compression(path.relative_to(folder)) for path in paths]
     check_outputs(paths, outputs)
-    results = []
+    results, failures = list[PredictionResult](), dict[Path, SentimentError | OSError]()
     for path, output in zip(paths, outputs, strict=True):
-        source = open_input(path, ReadOptions.of(cfg))
-        results.append(predict(cfg, observer, source, str(output), keep_finished=True))
+        try:
+            source = open_input(path, ReadOptions.of(cfg))
+            results.append(predict(cfg, observer, source, str(output), keep_finished=True))
+        except (SentimentError, OSError) as error:
+            if not _concerns_one_file(error):
+                raise
+            failures[path] = error
+    if failures:
+        raise FilesFailedError(failures, results)
     return results
+
+
+def _concerns_one_file(error: SentimentError | OSError) -> bool:
+    """Return whether other files may still be predicted, unlike without a model or disk space."""
+    if isinstance(error, SentimentError):
+        return isinstance(error, _FILE_ERRORS)
+    return error.errno not in (ENOSPC, EDQUOT)
 
 
 def predict(
