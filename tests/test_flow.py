@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,17 @@ import mlflow
 import pandas as pd
 import pytest
 from conftest import ROOT, write_frame
-from hydra.errors import HydraException
+from sqlalchemy.exc import OperationalError
 
 from sentiment.comparison.promotion import promote
-from sentiment.config import compose, explain_error, quote_free_text
+from sentiment.config import compose, quote_free_text
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.errors import (
     ConfigError,
     FlowServerError,
     MissingColumnError,
     RunDeletedError,
+    StepFailedError,
     TrackingStoreError,
 )
 from sentiment.flow.flow import FlowResult, run_flow
@@ -186,7 +188,7 @@ def test_a_step_that_fails_leaves_the_champion(
     assert read_aliases(tmp_path)["champion"] == first.run
     with monkeypatch.context() as patch:
         patch.setattr("sentiment.flow.steps.train", lambda *_: fail)
-        with pytest.raises(AttributeError):
+        with pytest.raises(StepFailedError, match="'train' of the flow failed: Attribute"):
             flow(features=1500)
     assert read_aliases(tmp_path)["champion"] == first.run
 
@@ -229,13 +231,46 @@ def test_what_may_pass_is_tried_again(
     assert len(calls) == tries
 
 
+def test_prefect_is_told_no_secret(
+    flow: Flow,
+    prefect_server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Neither by the error of a database nor by the cause of one of this project's own."""
+    address = "postgresql://ann:zqkvj@db/reviews"
+
+    def fail(self: Steps) -> None:
+        try:
+            raise OperationalError(
+                f"SELECT 1 -- {address}", {"password": "zqkvj"}, Exception(address)
+            )
+        except OperationalError as error:
+            if is_known:
+                raise TrackingStoreError(address, "nobody answers") from error
+            raise
+
+    monkeypatch.setattr(Steps, "check_data", fail)
+    for kind in (StepFailedError, TrackingStoreError):
+        is_known = kind is TrackingStoreError
+        with pytest.raises(kind) as caught:
+            flow("flow.retries=0")
+        shown = "".join(traceback.format_exception(caught.value))
+        assert "postgresql://ann:***@db" in shown
+        assert "zqkvj" not in shown
+    assert "zqkvj" not in caplog.text
+    for kind in ("flow_runs", "task_runs"):
+        found = httpx.post(f"{prefect_server}/{kind}/filter", json={"limit": 100}).text
+        assert "postgresql://ann:***@db" in found
+        assert "zqkvj" not in found
+
+
 def test_mistakes_are_told_before_the_work(flow: Flow, tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
     with pytest.raises(MissingColumnError, match="its columns are 'a' and 'b'"):
         flow(f"input={tmp_path}/odd.csv")
-    with pytest.raises(HydraException) as caught:
+    with pytest.raises(ConfigError, match="there is no setting 'typo'"):
         flow("predict=typo=1", "flow.retry_delay=100")
-    assert "there is no setting 'typo'" in str(explain_error(caught.value))
     with pytest.raises(ConfigError, match=r"flow.cron is 'at night'; expected five fields"):
         flow("flow.cron=at night")
     with pytest.raises(ConfigError, match="there is no input to predict"):

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
@@ -14,11 +16,20 @@ from omegaconf import DictConfig, OmegaConf
 
 from sentiment import provenance
 from sentiment.config import explain_error
-from sentiment.errors import ConfigError, FlowServerError, MissingPackageError
+from sentiment.errors import (
+    ConfigError,
+    ExitCode,
+    FlowServerError,
+    MissingPackageError,
+    StepFailedError,
+    find_os_exit_code,
+)
 from sentiment.flow.steps import Facts, Steps
 from sentiment.printable import escape_markdown
-from sentiment.redaction import MASK, redact
+from sentiment.redaction import MASK, format_error, redact
 from sentiment.stages import SilentObserver, Stage, StageObserver, Stages
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -118,7 +129,30 @@ def serve_flow(cfg: DictConfig, scripts: Path, words: list[str]) -> None:
 
 def run_steps(cfg: DictConfig, scripts: Path, observer: StageObserver | None = None) -> FlowResult:
     """Run all steps, as tasks of the flow that is running."""
-    return _Tasks(Steps(cfg, scripts), cfg, observer or SilentObserver()).run()
+    with hiding_secrets("flow"):
+        return _Tasks(Steps(cfg, scripts), cfg, observer or SilentObserver()).run()
+
+
+@contextmanager
+def hiding_secrets(step: str) -> Iterator[None]:
+    """Redact the errors of the ``with`` block, which Prefect logs, stores and sends.
+
+    Raises
+    ------
+    SentimentError
+        In place of every other error, and without its cause: both are shown by Prefect, and a
+        database's error, for instance, may quote a password. The traceback is logged, redacted.
+    """
+    try:
+        yield
+    except Exception as error:
+        known = explain_error(error)
+        if known is None:
+            log.error("the step %r failed:\n%s", step, format_error(error))
+            disk = isinstance(error, OSError) and find_os_exit_code(error) is ExitCode.IO_ERROR
+            code = ExitCode.IO_ERROR if disk else ExitCode.FAILED
+            known = StepFailedError(step, redact(f"{type(error).__name__}: {error}"), code)
+        raise known from None
 
 
 def _check_settings(cfg: DictConfig) -> None:
@@ -250,8 +284,13 @@ class _Tasks:
                 # Nothing that lies on a disk is unpickled.
                 "result_serializer": "json",
             }
+
+        def run(*given: Any) -> Any:
+            with hiding_secrets(name):
+                return step(*given)
+
         made = make_task(
-            step, name=name, retries=settings.retries, retry_delay_seconds=settings.retry_delay,
+            run, name=name, retries=settings.retries, retry_delay_seconds=settings.retry_delay,
             retry_condition_fn=_may_pass, **cached,
         )  # fmt: skip
         with self._stages(name):

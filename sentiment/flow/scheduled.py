@@ -5,10 +5,11 @@ from pathlib import Path
 from prefect import flow
 
 from sentiment.config import compose
-from sentiment.flow.flow import run_steps
+from sentiment.flow.flow import hiding_secrets, run_steps
 
 
 @flow(name="sentiment-flow")  # type: ignore[untyped-decorator]
 def run_scheduled(words: list[str], scripts: str) -> None:
     """Run all steps, with the settings `words` as they are typed; see `run_flow`."""
-    run_steps(compose("flow", [*words, "flow.cron=null"]), Path(scripts))
+    with hiding_secrets("flow"):
+        run_steps(compose("flow", [*words, "flow.cron=null"]), Path(scripts))
