@@ -162,7 +162,8 @@ class _Challenge:
         if is_same and defender.is_champion:
             assert champion is not None  # noqa: S101 - is_same says so
             if DONE not in champion.tags:  # the process that promoted it was killed
-                decision.finish(champion)
+                with self.registry.lock():  # which also removes the lease of that process
+                    decision.finish(champion)
             sentence = f"run {run.id} is the champion of {cfg.name} already, as {call(champion)}"
             return Promotion("unchanged", sentence, cfg.name, champion)
         with self.stages("keep the record"):
