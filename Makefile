@@ -19,7 +19,7 @@ COMPOSE := SENTIMENT_COMMIT=$$(git rev-parse HEAD) docker compose --file docker/
 SECRETS := docker/.env
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all train predict monitor monitor-ui flow prefect-up test bench lint format typecheck ui lock \
+.PHONY: help setup setup-all train predict monitor monitor-ui flow prefect-up test test-fast bench lint format typecheck ui lock \
 	docker-build docker-up docker-down clean distclean
 
 help: ## List the targets
@@ -57,8 +57,12 @@ flow: $(READY) ## Run all steps, from data to monitoring: make flow ARGS="input=
 prefect-up: $(READY) ## Start a Prefect server on 127.0.0.1; PREFECT_PORT=4200
 	PREFECT_SERVER_ANALYTICS_ENABLED=false $(VENV)/bin/prefect server start --host 127.0.0.1 --port $(PREFECT_PORT)
 
-test: $(READY) ## Run the test suite
-	$(RUN) -m pytest -n 2 --dist worksteal $(ARGS)
+PYTEST := $(RUN) -m pytest -n 2 --dist worksteal
+test: $(READY) ## Run the test suite, in ten minutes on two cores
+	$(PYTEST) $(ARGS)
+
+test-fast: $(READY) ## Run the tests that need no other process, in two minutes
+	$(PYTEST) -m "not (slow or process or server)" $(ARGS)
 
 bench: $(READY) $(PEERS) ## Measure the figures that the README quotes
 	$(RUN) benchmarks/bench.py $(ARGS)

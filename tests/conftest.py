@@ -1,16 +1,19 @@
-import os
+import random
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import shortcuts
+from hypothesis import HealthCheck, settings
 from omegaconf import DictConfig
-from postgresql import serve
-from starting import Starter
+from postgresql import Server, serve
+from starting import ENVIRONMENT, Starter
 
 from sentiment.config import Job, compose
 from sentiment.data.datasets import EmbeddedReviews
@@ -23,7 +26,57 @@ ROOT = Path(__file__).resolve().parents[1]
 # of Ctrl-C need it to arrive.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What an example takes depends on the machine and its load, and all runs try the same examples.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+# Tests that use one of these are marked, and `make test-fast` leaves them out.
+_MARKS = {
+    "process": {"image", "run_plainly", "run_script", "starter"},
+    "server": {"cluster", "postgres", "prefect_server", "served", "server"},
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let tests run in any order."""
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run tests in a random order")
+
+
+@pytest.hookimpl(tryfirst=True)  # marks come before what is chosen by marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests, begin with those that take longest, and leave out what can never run here."""
+    kept, never = [], []
+    for item in items:
+        # Of torch, CuPy and other libraries of arrays, none of which this project takes.
+        (never if "-check_array_api" in item.name else kept).append(item)
+        fixtures = set(getattr(item, "fixturenames", ()))
+        for mark, names in _MARKS.items():
+            if fixtures & names:
+                item.add_marker(mark)
+    config.hook.pytest_deselected(items=never)
+    seed = config.getoption("shuffle")
+    if seed is None:
+        # In the end, two workers share what is short, and so none of them waits for the other.
+        kept.sort(key=_rank)
+    else:
+        random.Random(seed).shuffle(kept)
+    items[:] = kept
+
+
+def _rank(item: pytest.Item) -> int:
+    marks = {mark.name for mark in item.iter_markers()}
+    order = ("server", "slow", "process")
+    return next((place for place, mark in enumerate(order) if mark in marks), len(order))
+
+
+def pytest_runtest_setup() -> None:
+    """Take shortcuts in what has been imported since the last test."""
+    shortcuts.install()
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> Path:
@@ -133,8 +186,8 @@ def rivals(store: Path, reviews: pd.DataFrame, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture
-def run_script(tmp_path: Path) -> Run:
-    """Run a script of the project as its own process, in an empty folder."""
+def run_plainly(tmp_path: Path) -> Run:
+    """Run a script as a person does: a process that imports and makes everything itself."""
 
     def run(
         name: str, *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None
@@ -142,7 +195,7 @@ def run_script(tmp_path: Path) -> Run:
         return subprocess.run(
             [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments],
             cwd=cwd or tmp_path,
-            env=os.environ | (env or {}),
+            env=ENVIRONMENT | (env or {}),
             capture_output=True,
             text=True,
             check=False,
@@ -153,21 +206,35 @@ def run_script(tmp_path: Path) -> Run:
 
 
 @pytest.fixture(scope="session")
-def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starter]:
+def starter(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Starter]:
     """Starts scripts as processes of their own, quickly."""
-    starter = Starter(tmp_path_factory.mktemp("printed"))
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    starter = Starter(shared, tmp_path_factory.mktemp("printed"))
     yield starter
     starter.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture
+def run_script(starter: Starter, tmp_path: Path) -> Run:
+    """Run a script in the folder of the test."""
+    return partial(starter.run, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A server of PostgreSQL for all tests of a worker, each of which has a database of its own."""
+    with serve() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database that several processes reach."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/shared.db"
-        return
-    with serve() as address:
-        yield address
+        return f"sqlite:///{tmp_path}/shared.db"
+    server: Server = request.getfixturevalue("postgres")
+    return server.create_database().address
 
 
 @pytest.fixture(scope="session")

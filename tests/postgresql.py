@@ -2,16 +2,18 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 
 import pytest
+from ports import find_port
+from sqlalchemy import create_engine
 
 # Where Debian's package postgresql puts what is not on the path.
 _DEBIAN = "/usr/lib/postgresql"
@@ -21,21 +23,41 @@ PASSWORD = "in-no-record"
 
 
 @dataclass(frozen=True)
-class Server:
-    """A server that is running.
+class Database:
+    """A database of a server that is running.
 
     Attributes
     ----------
     port : int
-        Where it listens, on 127.0.0.1 only.
+        Where the server listens, on 127.0.0.1 only.
+    name : str
+        Its name there.
     """
 
     port: int
+    name: str
 
     @property
     def address(self) -> str:
         """The database, as SQLAlchemy has it."""
-        return f"postgresql+psycopg://{_USER}:{PASSWORD}@127.0.0.1:{self.port}/postgres"
+        return f"postgresql+psycopg://{_USER}:{PASSWORD}@127.0.0.1:{self.port}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that is running."""
+
+    port: int
+    _names: Iterator[int] = field(default_factory=count)
+
+    def create_database(self) -> Database:
+        """Return a new database."""
+        made = Database(self.port, f"test{next(self._names)}")
+        engine = create_engine(Database(self.port, _USER).address, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {made.name}")
+        engine.dispose()
+        return made
 
 
 def find_programs() -> Path | None:
@@ -59,28 +81,26 @@ def why_not() -> str:
 
 
 @contextmanager
-def serve() -> Iterator[str]:
-    """Run a server and give the address of its database; skip the test if there can be none."""
+def serve() -> Iterator[Server]:
+    """Run a server; skip the test if there can be none."""
     reason = why_not()
     if reason:
         pytest.skip(reason)
     # Another user could not enter the folder of a test.
     folder = Path(tempfile.mkdtemp(prefix="pg"))
     try:
-        with run_server(folder) as server:
-            yield server.address
+        with _run_server(folder) as server:
+            yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def run_server(folder: Path) -> Iterator[Server]:
+def _run_server(folder: Path) -> Iterator[Server]:
     """Run a server whose files are in the empty `folder`, and remove them in the end."""
     programs = find_programs()
     assert programs is not None
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = find_port()
     # PostgreSQL refuses to run as root; Debian's package has a user for it.
     before: list[str] = []
     if os.getuid() == 0:

@@ -1,28 +1,43 @@
-"""Scripts as processes of their own that need not load everything first.
+"""Scripts as processes that need not import everything first.
 
-A script that takes a second of work spends five to ten on importing MLflow, Optuna and
-scikit-learn. Here one process imports them, and a fork of it becomes the script: it has a session,
-a folder, an environment and output of its own, and can be killed with all that it started.
+A script that works for a second spends three to ten on importing MLflow, Optuna and scikit-learn.
+Here, one process imports them, and a fork of it becomes the script: a real process with a session,
+a folder, an environment and output of its own, which can be killed with all that it started. All
+workers of a test session share that process, which listens on a socket.
 """
 
 import json
 import os
 import runpy
+import selectors
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import shortcuts
+from filelock import FileLock
+
 ROOT = Path(__file__).resolve().parents[1]
+# That of the session, whatever a test has changed in its own process. Two workers have two cores,
+# so no library starts threads of its own.
+ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1") | os.environ
 _SCRIPTS = ROOT / "scripts"
 _PRELOADED = (
     "hydra.main",
+    "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
+    "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper",
     "joblib",
     "matplotlib.pyplot",
     "mlflow.models",
+    "mlflow.sklearn",
+    "mlflow.store.db.utils",
     "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.tracking",
     "optuna.importance",
@@ -50,7 +65,7 @@ _TIMEOUT = 300
 
 
 class Started:
-    """A script that is running.
+    """A process that was started.
 
     Parameters
     ----------
@@ -72,137 +87,313 @@ class Started:
         """What it has printed so far."""
         return self._output.with_suffix(".out").read_text()
 
+    @property
+    def stderr(self) -> str:
+        """What it has written to stderr so far."""
+        return self._output.with_suffix(".err").read_text()
+
     def send(self, number: int) -> None:
         """Send a signal to it and to all that it started."""
         os.killpg(self.pid, number)
+
+    def has_ended(self) -> bool:
+        """Return whether it has ended."""
+        return bool(self._starter.ask({"poll": self.pid}))
+
+    def wait_until(self, happened: Callable[[], object]) -> None:
+        """Wait until something has happened, before this process ends.
+
+        Raises
+        ------
+        AssertionError
+            It has ended before, or it takes too long.
+        """
+        end = time.monotonic() + _TIMEOUT
+        while not happened():
+            ended = self.has_ended() and not happened()
+            assert not ended, f"it has ended:\n{self.stdout}\n{self.stderr}"
+            assert time.monotonic() < end, f"it runs for {_TIMEOUT} s:\n{self.stdout}"
+            time.sleep(0.01)
+
+    def wait_for_output(self, text: str) -> None:
+        """Wait until it has printed `text`."""
+        self.wait_until(lambda: text in self.stdout)
 
     def wait(self) -> "subprocess.CompletedProcess[str]":
         """Return what it printed and its exit code, once it has ended."""
         code = self._starter.ask({"wait": self.pid})
         if code is None:
             self.send(signal.SIGKILL)
-            raise TimeoutError(f"still running after {_TIMEOUT} s:\n{self.stdout}")
-        stderr = self._output.with_suffix(".err").read_text()
-        return subprocess.CompletedProcess([], code, self.stdout, stderr)
+            raise TimeoutError(f"it runs for {_TIMEOUT} s:\n{self.stdout}\n{self.stderr}")
+        return subprocess.CompletedProcess([], code, self.stdout, self.stderr)
 
 
 @dataclass
 class Starter:
     """Starts scripts; to be closed.
 
-    Attributes
+    Parameters
     ----------
+    shared : Path
+        A folder of the session, which has the socket.
     folder : Path
         For what the scripts print.
     """
 
+    shared: Path
     folder: Path
     _count: int = 0
-    _server: "subprocess.Popen[str]" = field(init=False)
+    _socket: socket.socket = field(init=False)
 
     def __post_init__(self) -> None:
-        self._server = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        address = self.shared / "starter"
+        with FileLock(self.shared / "starter.lock"):
+            try:
+                self._socket = _connect(address)
+            except (ConnectionRefusedError, FileNotFoundError):
+                _start_server(address)
+                self._socket = _connect(address)
+        self._answers = self._socket.makefile()
 
     def start(
         self,
         cwd: Path,
         name: str,
         *arguments: str,
-        env: dict[str, str] | None = None,
+        env: dict[str, str | None] | None = None,
         stdin: Path | None = None,
+        before: str = "",
     ) -> Started:
-        """Start a script of the project in the folder `cwd`; it reads from `stdin`."""
-        self._count += 1
-        output = self.folder / f"{self._count}"
-        job = {
-            "argv": [str(_SCRIPTS / f"{name}.py"), *arguments],
-            "cwd": str(cwd),
-            "env": env or {},
-            "output": str(output),
-            "stdin": str(stdin or os.devnull),
-        }
-        for ending in (".out", ".err"):
-            Path(f"{output}{ending}").touch()
-        pid = self.ask({"start": job})
-        while os.getpgid(pid) != pid:  # until then, it could not be told from others
-            time.sleep(0.001)
-        return Started(self, pid, output)
+        """Start a script of the project.
 
-    def run(
+        Parameters
+        ----------
+        cwd : Path
+            Its folder.
+        name : str
+            Of the script, without its ending.
+        *arguments : str
+            Its arguments.
+        env : dict, optional
+            Changes of the environment; None removes a variable.
+        stdin : Path, optional
+            What it reads; default: nothing.
+        before : str
+            Code that is run in its process first.
+        """
+        return self._start(cwd, [str(_SCRIPTS / f"{name}.py"), *arguments], before, env, stdin)
+
+    def start_code(self, cwd: Path, code: str, *arguments: str) -> Started:
+        """Start a process that runs `code` in the folder `cwd`."""
+        return self._start(cwd, ["-c", *arguments], code)
+
+    def _start(
         self,
         cwd: Path,
-        name: str,
-        *arguments: str,
-        env: dict[str, str] | None = None,
+        argv: list[str],
+        code: str,
+        env: dict[str, str | None] | None = None,
         stdin: Path | None = None,
-    ) -> "subprocess.CompletedProcess[str]":
-        """Run a script of the project to its end."""
-        return self.start(cwd, name, *arguments, env=env, stdin=stdin).wait()
+    ) -> Started:
+        self._count += 1
+        output = self.folder / f"{self._count}"
+        for ending in (".out", ".err"):
+            Path(f"{output}{ending}").touch()
+        changed = ENVIRONMENT | (env or {})
+        pid = self.ask({
+            "argv": argv,
+            "code": code,
+            "cwd": str(cwd),
+            "env": {key: value for key, value in changed.items() if value is not None},
+            "output": str(output),
+            "stdin": str(stdin or os.devnull),
+        })  # fmt: skip
+        return Started(self, pid, output)
+
+    def run(self, cwd: Path, name: str, *arguments: str, **options: Any) -> Any:
+        """Run a script of the project to its end; see `start`."""
+        return self.start(cwd, name, *arguments, **options).wait()
 
     def ask(self, question: dict[str, Any]) -> Any:
-        """Return what the process that has everything loaded answers."""
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        self._server.stdin.write(json.dumps(question) + "\n")
-        self._server.stdin.flush()
-        return json.loads(self._server.stdout.readline())
+        """Return what the process that has everything imported answers."""
+        self._socket.sendall(json.dumps(question).encode() + b"\n")
+        answer = self._answers.readline()
+        if not answer:
+            raise ConnectionError("the process that starts scripts has ended")
+        return json.loads(answer)
 
     def close(self) -> None:
-        """Stop."""
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        self._server.stdin.close()
-        self._server.stdout.close()
-        self._server.wait()
+        """Disconnect; the last one ends the process that has everything imported."""
+        self._answers.close()
+        self._socket.close()
 
 
-def _serve() -> None:
-    """Load everything, then start what is asked for."""
-    # What scripts print must not get among the answers.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+def _connect(address: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(address))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _start_server(address: Path) -> None:
+    """Start the process that has everything imported, and wait until it listens."""
+    address.unlink(missing_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, __file__, str(address)], env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline() == b"listens\n"
+    # It outlives this process if another one needs it, and nobody waits for it.
+    process.returncode = 0
+
+
+class Server:
+    """Starts scripts for those who are connected, until there are none."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        self._listener = listener
+        self._clients: set[socket.socket] = set()
+        self._ended: dict[int, int] = {}
+        # Who waits for a process, and until when.
+        self._waiting: dict[int, tuple[socket.socket, float]] = {}
+
+    def serve(self) -> dict[str, Any] | None:
+        """Return the job of a script in its own process, and None in the one that started it."""
+        while True:
+            for key, _ in self._selector.select(timeout=1 if self._waiting else None):
+                job = key.data(key.fileobj)
+                if job is not None:
+                    return job
+            if not self._clients:
+                return None
+            for pid, (client, end) in list(self._waiting.items()):
+                if time.monotonic() > end:
+                    del self._waiting[pid]
+                    self._answer(client, None)
+
+    def _accept(self, listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        self._clients.add(client)
+        self._selector.register(client, selectors.EVENT_READ, self._read)
+
+    def _read(self, client: socket.socket) -> dict[str, Any] | None:
+        line = b""
+        while not line.endswith(b"\n"):
+            part = client.recv(1 << 16)
+            if not part:
+                self._selector.unregister(client)
+                self._clients.remove(client)
+                client.close()
+                return None
+            line += part
+        question = json.loads(line)
+        if "poll" in question:
+            self._answer(client, question["poll"] in self._ended)
+        elif "wait" in question:
+            self._waiting[question["wait"]] = (client, time.monotonic() + _TIMEOUT)
+            self._report(question["wait"])
+        else:
+            return self._fork(client, question)
+        return None
+
+    def _fork(self, client: socket.socket, job: dict[str, Any]) -> dict[str, Any] | None:
+        ready, go = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(ready)
+            os.setsid()  # before its number is known: whoever knows it may signal its group
+            os.close(go)
+            for one in (self._listener, *self._clients):
+                one.close()
+            self._selector.close()
+            return job
+        os.close(go)
+        os.read(ready, 1)
+        os.close(ready)
+        self._selector.register(os.pidfd_open(pid), selectors.EVENT_READ, self._reap(pid))
+        self._answer(client, pid)
+        return None
+
+    def _reap(self, pid: int) -> Callable[[int], None]:
+        def reap(descriptor: int) -> None:
+            self._selector.unregister(descriptor)
+            os.close(descriptor)
+            self._ended[pid] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            self._report(pid)
+
+        return reap
+
+    def _report(self, pid: int) -> None:
+        if pid in self._ended and pid in self._waiting:
+            self._answer(self._waiting.pop(pid)[0], self._ended[pid])
+
+    def _answer(self, client: socket.socket, answer: Any) -> None:
+        if client in self._clients:
+            client.sendall(json.dumps(answer).encode() + b"\n")
+
+
+def _warm_up() -> None:
+    """Import everything and load what is compiled.
+
+    A fork has the calling thread alone. Python's threads have ended by then, and those of Arrow and
+    jemalloc are started anew in it.
+    """
     for name in _PRELOADED:
         __import__(name)
-    for line in sys.stdin:
-        question = json.loads(line)
-        if "start" in question:
-            pid = os.fork()
-            if pid == 0:
-                os.close(answers.fileno())
-                _become(question["start"])
-                return
-            answer: int | None = pid
-        else:
-            answer = _await(question["wait"])
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+    shortcuts.install()
+    from mlflow.utils.requirements_utils import _init_modules_to_packages_map
 
+    from sentiment.data.datasets import EmbeddedReviews
+    from sentiment.warming import compile_kernels
 
-def _await(pid: int) -> int | None:
-    """Return the exit code of a process, or None if it does not end."""
-    end = time.monotonic() + _TIMEOUT
-    while time.monotonic() < end:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    return None
+    _init_modules_to_packages_map()
+    compile_kernels()
+    for source in ("imdb", "rotten_tomatoes"):
+        EmbeddedReviews(name=source, source=source).read()
+    shortcuts.make_tables()
 
 
 def _become(job: dict[str, Any]) -> None:
     """Run a script in this process."""
-    os.setsid()
     os.chdir(job["cwd"])
-    os.environ |= job["env"]
-    os.dup2(os.open(job["stdin"], os.O_RDONLY), 0)
-    for descriptor, ending in ((1, ".out"), (2, ".err")):
-        os.dup2(os.open(job["output"] + ending, os.O_WRONLY), descriptor)
+    os.environ.clear()
+    os.environ.update(job["env"])
+    for descriptor, path, mode in (
+        (0, job["stdin"], os.O_RDONLY),
+        (1, job["output"] + ".out", os.O_WRONLY),
+        (2, job["output"] + ".err", os.O_WRONLY),
+    ):
+        opened = os.open(path, mode)
+        os.dup2(opened, descriptor)
+        os.close(opened)
     sys.argv = job["argv"]
     sys.path[0] = str(_SCRIPTS)
-    runpy.run_path(job["argv"][0], run_name="__main__")
+    exec(job["code"], {})
+    if job["argv"][0] != "-c":
+        runpy.run_path(job["argv"][0], run_name="__main__")
+
+
+def _main() -> None:
+    address = sys.argv[1]
+    _warm_up()
+    assert threading.active_count() == 1, "a fork would lack the other threads"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        print("listens", flush=True)
+        sys.stdout = sys.__stdout__
+        os.dup2(2, 1)
+        job = Server(listener).serve()
+    if job is not None:
+        _become(job)
 
 
 if __name__ == "__main__":
-    _serve()
+    _main()

@@ -34,6 +34,31 @@ ENDLESS = "search.n_trials=1000"
 STUDY = Path("outputs/search/naive_bayes")
 DRAWN = "model.alpha"
 WORKERS = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+# Code for a sweep that runs its jobs itself. It halts before the job of a number, so that a kill
+# never comes after the end, however late it is.
+HALT = """
+import signal
+from sentiment.sweeps import trial
+run = trial.run_trial
+def run_or_halt(cfg, job):
+    while job.number >= {number}:
+        signal.pause()
+    return run(cfg, job)
+trial.run_trial = run_or_halt
+"""
+# And one that stops itself after two jobs, until it is sent SIGCONT.
+STOP = """
+import os, signal
+from sentiment.sweeps import trial
+run, count = trial.run_trial, 0
+def run_or_stop(cfg, job):
+    global count
+    if count == 2:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    count += 1
+    return run(cfg, job)
+trial.run_trial = run_or_stop
+"""
 WAIT = 120
 JOB_LINE = re.compile(r"#(\d+) +(?:(\w+) (\d\.\d{4})|failed: (.*?))  \d+\.\d s")
 
@@ -108,10 +133,14 @@ def list_points(jobs: dict[int, dict[str, Any]]) -> list[str]:
 
 def wait_for_jobs(started: Started, folder: Path, pattern: str, number: int) -> None:
     """Wait until as many jobs of a sweep have left a result."""
-    end = time.monotonic() + WAIT
-    while len(list(folder.glob(f"{pattern}/[0-9]*/result.json"))) < number:
-        assert time.monotonic() < end, started.stdout
-        time.sleep(0.01)
+    results = f"{pattern}/[0-9]*/result.json"
+    started.wait_until(lambda: len(list(folder.glob(results))) >= number)
+
+
+def wait_for_stop(started: Started) -> None:
+    """Wait until a process has stopped itself."""
+    process = psutil.Process(started.pid)
+    started.wait_until(lambda: process.status() == psutil.STATUS_STOPPED)
 
 
 def list_helpers(started: Started) -> list[psutil.Process]:

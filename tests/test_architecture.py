@@ -102,6 +102,7 @@ def test_files_are_short_enough_to_read(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
 
 
+@pytest.mark.process
 def test_the_library_is_loaded_without_the_heavy_ones() -> None:
     program = (
         "import sys, sentiment.training, sentiment.prediction, sentiment.monitoring.job\n"
@@ -113,6 +114,7 @@ def test_the_library_is_loaded_without_the_heavy_ones() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.process
 def test_a_config_is_composed_without_scikit_learn() -> None:
     program = (
         "import sys; sys.path.insert(0, 'scripts'); import train\n"
@@ -127,6 +129,7 @@ def test_a_config_is_composed_without_scikit_learn() -> None:
 IMPORT_NAMES = {"scikit-learn": "sklearn", "hydra-core": "hydra"}
 
 
+@pytest.mark.process
 def test_every_dependency_can_be_imported() -> None:
     """pip check does not see a package that its own dependencies broke."""
     dependencies = [Requirement(line) for line in requires("sentiment") or []]

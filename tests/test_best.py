@@ -131,6 +131,7 @@ def test_less_may_be_better(search: Search, best: Callable[..., BestTrial]) -> N
     assert found.measure_margin(0.5) == pytest.approx(0.2)
 
 
+@pytest.mark.slow
 def test_neighbours_differ_in_one_setting(search: Search, best: Callable[..., BestTrial]) -> None:
     search([k / 100 for k in range(24)])
     found = best()

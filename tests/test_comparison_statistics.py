@@ -187,6 +187,7 @@ def value_of(made: Predictions) -> np.ndarray:
     return RowSums(made).score(np.ones((1, len(made.labels))))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [10, 50, 200])
 def test_false_alarms_are_as_rare_as_the_level_says(rows: int) -> None:
     """Two models of the same skill, 400 times, tested at 5 %: three deviations are 3.3 %."""
@@ -202,6 +203,7 @@ def test_false_alarms_are_as_rare_as_the_level_says(rows: int) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [20, 2 * FEWEST_ROWS])
 def test_intervals_cover_the_truth_as_often_as_they_say(rows: int) -> None:
     """200 times, at 95 %; 3.3 standard deviations are 5 %."""

@@ -77,6 +77,7 @@ def run_kernels(cache: Path) -> str:
     return done.stderr
 
 
+@pytest.mark.process
 def test_it_is_said_once_that_kernels_are_compiled(tmp_path: Path) -> None:
     said = run_kernels(tmp_path)
     assert re.fullmatch(rf"WARNING\|sentiment\.compiling\|{NOTICE}[^\n]*\n", said)
@@ -84,6 +85,7 @@ def test_it_is_said_once_that_kernels_are_compiled(tmp_path: Path) -> None:
     assert run_kernels(tmp_path) == ""
 
 
+@pytest.mark.process
 def test_kernels_run_where_the_cache_is_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     said = run_kernels(tmp_path / "file" / "cache")  # the cache beside the source may serve
@@ -121,12 +123,14 @@ def workers() -> Any:
     joblib.externals.loky.get_reusable_executor().shutdown(wait=True)
 
 
+@pytest.mark.process
 def test_workers_start_as_many_threads_as_they_are_told(workers: Any) -> None:
     for (every, same, one, three), _ in workers:
         assert 1 <= every == same <= joblib.cpu_count()
         assert (one, three) == (1, 3)
 
 
+@pytest.mark.process
 def test_workers_share_the_cores(workers: Any) -> None:
     for (every, *_), share in workers:
         assert every <= share

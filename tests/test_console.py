@@ -96,6 +96,7 @@ def test_one_console_prints_everything(path: Path) -> None:
         assert not re.search(r"(?<![.\w])print\(", code)
 
 
+@pytest.mark.process
 def test_a_reader_that_has_read_enough_is_no_failure() -> None:
     """As in `train.py | head -1`: the shell's code for a closed pipe, and no traceback."""
     program = (

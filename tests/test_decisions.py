@@ -47,6 +47,7 @@ def bound(hits: int, rows: int) -> float:
     return float(interval.low)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), rows=st.integers(5, 200), least=st.floats(0.05, 0.9))
 @settings(deadline=None, max_examples=60)
 @pytest.mark.parametrize("wanted", ["precision", "recall"])

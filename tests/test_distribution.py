@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -75,6 +76,15 @@ def test_workers_say_what_one_process_says(run: Run, cluster: str, tmp_path: Pat
     assert not [name for names in plugins.values() for name in names if "sentiment" in name]
 
 
+def list_spawned() -> Iterator[int]:
+    """Yield the numbers of the processes that this one has spawned."""
+    for one in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            if "spawn_main" in " ".join(one.cmdline()):
+                yield one.pid
+
+
+@pytest.mark.slow
 def test_a_worker_that_is_killed_loses_nothing(run: Run, tmp_path: Path) -> None:
     here = run(f"output='{tmp_path}/here.csv'")
     killed: list[int] = []
@@ -82,13 +92,10 @@ def test_a_worker_that_is_killed_loses_nothing(run: Run, tmp_path: Path) -> None
     class Killer:
         def on_progress(self, done: int, total: int | None, unit: str) -> None:
             if len(killed) < 2 and done > 60 * (len(killed) + 1):
-                workers = [
-                    one.pid
-                    for one in psutil.Process().children()
-                    if "spawn_main" in " ".join(one.cmdline())
-                ]
-                killed.append(workers[-1])
-                os.kill(workers[-1], signal.SIGKILL)
+                # The one that was killed may not have ended yet.
+                worker = next(pid for pid in list_spawned() if pid not in killed)
+                os.kill(worker, signal.SIGKILL)
+                killed.append(worker)
 
     there = run(f"output='{tmp_path}/there.csv'", "deploy=dask", observer=Killer())
     assert len(set(killed)) == 2

@@ -96,6 +96,7 @@ def test_telling_terms_tell(reviews: pd.DataFrame) -> None:
     assert (terms.groupby("label")["weight"].diff().dropna() <= 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("features", ["tfidf", "union"])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_rows_name_their_strongest_terms(

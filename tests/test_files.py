@@ -84,6 +84,7 @@ def test_what_python_wrote_is_read(
         assert not rest or rest[-1].end == batches[-1].end
 
 
+@pytest.mark.slow
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
 )

@@ -188,6 +188,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_record_is_set_aside(
     interrupted: bytes, run: Predict, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
@@ -221,6 +222,7 @@ def test_no_flipped_or_missing_byte_of_a_record_is_believed(
         assert found == facts  # white space
 
 
+@pytest.mark.slow
 def test_damaged_records_never_change_an_output(
     interrupted: bytes, run: Predict, tmp_path: Path
 ) -> None:

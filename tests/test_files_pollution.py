@@ -43,6 +43,7 @@ def test_no_record_is_lost_or_wrong(files: list[Polluted], tmp_path: Path) -> No
     assert total.f1 > 0.95
 
 
+@pytest.mark.slow
 def test_more_is_right_than_with_pandas(files: list[Polluted], tmp_path: Path) -> None:
     ours, theirs = measure(read_ours, files, tmp_path), measure(read_pandas, files, tmp_path)
     assert ours.f1 > theirs.f1

@@ -1,11 +1,7 @@
 """The flow, with real Prefect on a server of its own."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +13,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, write_frame
 from sqlalchemy.exc import OperationalError
+from starting import Starter
 
 from sentiment.comparison.promotion import promote
 from sentiment.config import compose, quote_free_text
@@ -285,47 +282,32 @@ def test_tables_are_kept_as_artifacts(flow: Flow, prefect_server: str) -> None:
     assert result.data["fingerprint"] in {row["fingerprint"] for row in rows}
 
 
-def run_process(server: str | None, folder: Path, *words: str) -> subprocess.Popen[str]:
-    env = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
-    env |= {"PREFECT_HOME": str(folder / "prefect")} | (
-        {"PREFECT_API_URL": server} if server else {}
-    )
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "flow.py"), *words],
-        cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
-def test_it_runs_without_a_server(flow: Flow, tmp_path: Path) -> None:
+def test_it_runs_without_a_server(flow: Flow, starter: Starter, tmp_path: Path) -> None:
     train = QUICK.format(data="data.csv", features=2000)
     words = [f"train={train}", "input=new.csv", "promote=resamples=200"]
-    process = run_process(None, tmp_path, *words)
-    printed, told = process.communicate(timeout=180)
-    assert process.returncode == 0, told
-    assert "is the champion of sentiment as version 1, the first" in printed
-    assert "monitor  no drift in 700 rows" in printed
-    assert told == ""
+    env = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": None}
+    done = starter.run(tmp_path, "flow", *words, env=env)
+    assert done.returncode == 0, done.stderr
+    assert "is the champion of sentiment as version 1, the first" in done.stdout
+    assert "monitor  no drift in 700 rows" in done.stdout
+    assert done.stderr == ""
 
 
 def test_a_schedule_runs_the_flow_when_it_is_time(
-    flow: Flow, prefect_server: str, tmp_path: Path
+    flow: Flow, prefect_server: str, starter: Starter, tmp_path: Path
 ) -> None:
     train = QUICK.format(data="data.csv", features=2000)
-    process = run_process(
-        prefect_server, tmp_path, 'flow.cron="0 3 * * *"', "name=nightly", f"train={train}",
-        "input=new.csv",
-    )  # fmt: skip
+    words = ['flow.cron="0 3 * * *"', "name=nightly", f"train={train}", "input=new.csv"]
+    env = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": prefect_server}
+    process = starter.start(tmp_path, "flow", *words, env=env)
 
     def ask(path: str, **question: Any) -> Any:
         return httpx.post(f"{prefect_server}/{path}", json=question).json()
 
     def wait_for(find: Callable[[], Any]) -> Any:
-        end = time.monotonic() + 120
-        while time.monotonic() < end and process.poll() is None:
-            if found := find():
-                return found
-            time.sleep(0.5)
-        raise AssertionError("it never came")
+        found: list[Any] = []
+        process.wait_until(lambda: found.append(find()) or found[-1])
+        return found[-1]
 
     try:
         named = {"name": {"any_": ["nightly"]}}
@@ -343,7 +325,7 @@ def test_a_schedule_runs_the_flow_when_it_is_time(
         assert list(tmp_path.glob("outputs/predict/*/*/new.csv"))
         assert "champion" in read_aliases(tmp_path, "nightly")
     finally:
-        process.send_signal(signal.SIGINT)
-        printed, told = process.communicate(timeout=60)
-    assert process.returncode in (0, 130), told
-    assert "Traceback" not in printed + told
+        process.send(signal.SIGINT)
+        done = process.wait()
+    assert done.returncode in (0, 130), done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

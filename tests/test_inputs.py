@@ -113,6 +113,7 @@ def test_a_pipe_of_json_lines(pipe: Pipe) -> None:
     assert [one["prediction"] for one in lines] == [row["prediction"] for row in rows]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_real_pipe_loses_nothing_and_may_end_early(
     model: str, tmp_path: Path, unbuffered: str
@@ -298,9 +299,8 @@ def test_a_row_of_a_database_costs_no_other(run: Run, tmp_path: Path) -> None:
     ]
 
 
-def test_dates_that_python_has_not_are_read(run: Run, tmp_path: Path, address: str) -> None:
-    if address.startswith("sqlite"):
-        pytest.skip("sqlite has no dates")
+@pytest.mark.parametrize("address", ["postgresql"], indirect=True)  # sqlite has no dates
+def test_dates_that_python_lacks_are_read(run: Run, tmp_path: Path, address: str) -> None:
     engine = sa.create_engine(address)
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE t (id int PRIMARY KEY, text text, d date)"))

@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from starting import Started, Starter
 from test_memory import FILMS, find_corpora, fit_films, forget, recall, see
 
 from sentiment.features import storage
@@ -187,7 +186,7 @@ def test_files_that_vanish_while_room_is_made(
 
 
 FIT = """
-import contextlib, hashlib, json, os, sys, time
+import contextlib, hashlib, json, os, signal, sys
 import numpy as np
 from sentiment.features.vectorizers import TfidfVectorizer
 texts, saves, save = json.loads(sys.argv[2]), int(sys.argv[3]), np.save
@@ -198,10 +197,8 @@ def save_some(path, array, **how):
     print("made", path, file=sys.stderr)
     if saves == 0:
         print("writing", flush=True)
-        time.sleep(60)
+        signal.pause()
 np.save = save_some
-print("ready", flush=True)
-sys.stdin.readline()
 others = int(sys.argv[4]) - 1
 while others and os.fork():
     others -= 1
@@ -216,29 +213,29 @@ if not others:
 """
 
 
-def start(folder: Path, texts: list[str], *, saves: int = -1, forks: int = 1) -> Any:
-    """Start a process that forks and fits once it is told to, and halts after so many arrays."""
-    command = [sys.executable, "-c", FIT, str(folder), json.dumps(texts), str(saves), str(forks)]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen(command, text=True, **pipes)
+def start(
+    starter: Starter, folder: Path, texts: list[str], *, saves: int = -1, forks: int = 1
+) -> Started:
+    """Start a process that forks and fits, and halts after so many arrays."""
+    return starter.start_code(folder, FIT, str(folder), json.dumps(texts), str(saves), str(forks))
 
 
-def go(process: Any) -> None:
-    assert process.stdout.readline() == "ready\n"
-    process.stdin.write("go\n"), process.stdin.flush()
-
-
-def assert_done(process: Any, texts: list[str], forks: int = 1) -> int:
+def assert_done(process: Started, texts: list[str], forks: int = 1) -> int:
     """Return how many arrays the processes made."""
-    said, complaints = process.communicate(timeout=60)
+    done = process.wait()
     plain = TfidfVectorizer(ngram_range=(1, 2))
     data = plain.fit_transform(texts).data.tobytes()
     expected = hashlib.sha256(repr(plain.vocabulary_).encode() + data).hexdigest()
-    assert said.split() == [expected] * forks
-    assert "the counts" not in complaints  # are damaged
-    assert "cannot be kept" not in complaints
-    assert process.returncode == 0
-    return complaints.count("made ")
+    assert done.stdout.split() == [expected] * forks
+    assert "the counts" not in done.stderr  # are damaged
+    assert "cannot be kept" not in done.stderr
+    assert done.returncode == 0
+    return done.stderr.count("made ")
+
+
+def is_waiting_for_a_lock(pid: int) -> bool:
+    lines = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and str(pid) in line.split() for line in lines)
 
 
 def assert_whole(folder: Path) -> None:
@@ -248,35 +245,31 @@ def assert_whole(folder: Path) -> None:
 
 
 def test_processes_that_start_together_make_one_entry(
-    reviews: pd.DataFrame, tmp_path: Path
+    reviews: pd.DataFrame, starter: Starter, tmp_path: Path
 ) -> None:
     texts = reviews["text"].tolist()[:40]
-    process = start(tmp_path, texts, forks=4)
-    go(process)
-    made = assert_done(process, texts, forks=4)
+    made = assert_done(start(starter, tmp_path, texts, forks=4), texts, forks=4)
     assert_whole(tmp_path)
     assert made == len(list(tmp_path.rglob("*.npy"))) > 0  # the others waited
 
 
 @pytest.mark.parametrize("saves", [2, 8])  # inside of a corpus, or of its counts
 def test_a_killed_process_is_no_obstacle(
-    saves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    saves: int, starter: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = FILMS[:4]
-    killed = start(tmp_path, texts, saves=saves)
-    waiting = start(tmp_path, texts) if saves == 2 else None
-    go(killed)
-    assert killed.stdout.readline() == "writing\n"
+    killed = start(starter, tmp_path, texts, saves=saves)
+    killed.wait_for_output("writing\n")
     assert is_left(tmp_path)
+    waiting = start(starter, tmp_path, texts) if saves == 2 else None
     if waiting:
-        go(waiting)
-        with pytest.raises(subprocess.TimeoutExpired):
-            waiting.wait(0.5)  # for the lock
-    killed.kill(), killed.communicate()
-    assert killed.returncode == -signal.SIGKILL
-    assert is_left(tmp_path)
+        waiting.wait_until(lambda: is_waiting_for_a_lock(waiting.pid))
+    killed.send(signal.SIGKILL)
+    assert killed.wait().returncode == -signal.SIGKILL
     if waiting:
         assert_done(waiting, texts)
+    else:
+        assert is_left(tmp_path)
     kept, plain = (TfidfVectorizer(memory=m, ngram_range=(1, 2)) for m in (tmp_path, None))
     assert see(kept, texts) == see(plain, texts)
     assert_whole(tmp_path)

@@ -57,12 +57,14 @@ def texts(reviews: pd.DataFrame) -> pd.DataFrame:
     return reviews[["text"]].head(50)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("features", ["tfidf_unigram", "union"])
 def test_a_saved_model_says_what_the_fitted_one_said(
     reviews: pd.DataFrame, texts: pd.DataFrame, tmp_path: Path, model: str, features: str
 ) -> None:
-    cfg = compose("train", [f"model={model}", f"features={features}"])
+    small = ["model.n_estimators=20"] if model == "random_forest" else []
+    cfg = compose("train", [f"model={model}", f"features={features}", *small])
     pipeline = make_pipeline(make(cfg, "features"), make(cfg, "model"))
     pipeline.fit(reviews, reviews["label"].to_numpy(str))
     save_model(pipeline, tmp_path / "m.skops")
@@ -77,6 +79,7 @@ def test_a_saved_model_says_what_the_fitted_one_said(
     assert (loaded.predict(texts) == pipeline.predict(texts)).all()
 
 
+@pytest.mark.process
 def test_a_model_loads_without_this_package(
     reviews: pd.DataFrame, texts: pd.DataFrame, tmp_path: Path
 ) -> None:

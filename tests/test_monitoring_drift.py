@@ -172,6 +172,7 @@ RARE = Population({"a": 0.99, "b": 0.01})
 THREE = Population({"a": 0.6, "b": 0.39, "c": 0.01}, {"c": 0.5})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("population", [HALF, RARE, THREE], ids=["half", "1 %", "three"])
 def test_false_alarms_are_as_rare_as_alpha_says(population: Population) -> None:
     """For samples of the same, with no threshold to help: at most 1 % of runs, and luck."""

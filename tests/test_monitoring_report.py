@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import write_frame
+from ports import find_port
 from starting import Starter
 from sweeping_here import Outage, stricken
 
@@ -37,6 +37,7 @@ from sentiment.prediction import predict
 from sentiment.recording import record
 from sentiment.training import TrainingResult, train
 
+pytestmark = pytest.mark.slow
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), "")
 needs_browser = pytest.mark.skipif(
@@ -337,9 +338,7 @@ def test_the_page_opens_without_a_network_and_draws_its_plots(
 
 @needs_browser
 def test_the_dashboard_draws_its_plots(drifted: MonitoringResult, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = find_port()
     command = [Path(sys.executable).parent / "evidently", "ui", "--workspace", drifted.workspace,
                "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
     server = subprocess.Popen(

@@ -7,8 +7,6 @@ import resource
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ import mlflow
 import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
+from starting import Starter
 from sweeping import read_jobs
 from sweeping_here import run_sweep_here
 from test_run_folder import QUICK, WRITTEN, artifacts
@@ -139,6 +138,7 @@ def test_a_server_that_dies_costs_nothing(
     assert not (tmp_path / "early").exists()
 
 
+@pytest.mark.slow
 def test_a_locked_store_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -158,6 +158,7 @@ def test_a_locked_store_costs_nothing(
     check_recorded(tmp_path / "run", *where)
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the moment at which the run is to be recorded on, files cannot grow."""
     monkeypatch.setattr(patience, "_DELAYS", ())
@@ -326,22 +327,20 @@ def test_percent_signs_in_the_path_of_a_store_are_decoded(tmp_path: Path) -> Non
 
 # Starts a run in the store in this folder, and never ends it.
 RUNNING = (
-    "import time\n"
+    "import signal\n"
     "from sentiment.tracking import MlflowTracker\n"
     "tracker = MlflowTracker('sqlite:///mlflow.db', 'artifacts', 'e')\n"
     "tracker.open()\n"
     "with tracker.start('left', {'kind': 'training'}) as run:\n"
     "    print(run.id, flush=True)\n"
-    "    time.sleep(600)\n"
+    "    signal.pause()\n"
 )
 
 
-def test_runs_of_dead_processes_are_ended(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUNNING], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    left = process.stdout.readline().strip()
+def test_runs_of_dead_processes_are_ended(starter: Starter, tmp_path: Path) -> None:
+    process = starter.start_code(tmp_path, RUNNING)
+    process.wait_for_output("\n")
+    left = process.stdout.strip()
     tracker = MlflowTracker(f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts"), "e")
     tracker.open()
 
@@ -349,9 +348,8 @@ def test_runs_of_dead_processes_are_ended(tmp_path: Path) -> None:
         return str(mlflow.get_run(run_id).info.status)
 
     assert read_status(left) == "RUNNING", "its process is alive"
-    os.kill(process.pid, signal.SIGKILL)
+    process.send(signal.SIGKILL)
     process.wait()
-    process.stdout.close()
     client = mlflow.MlflowClient()
     with tracker.start("mine", {}) as mine:
         other = client.create_run(mlflow.get_run(left).info.experiment_id).info.run_id

@@ -16,6 +16,7 @@ def run_python(*words: str | Path, **options: object) -> "subprocess.CompletedPr
     return subprocess.run(command, capture_output=True, text=True, check=True, **options)  # type: ignore[call-overload, no-any-return]
 
 
+@pytest.mark.process
 def test_a_checkout_runs_its_own_code_in_the_environment_of_another(tmp_path: Path) -> None:
     for name in ("conf", "scripts", "sentiment"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -31,6 +32,7 @@ def test_a_checkout_runs_its_own_code_in_the_environment_of_another(tmp_path: Pa
     ]
 
 
+@pytest.mark.process
 def test_a_script_behind_a_link_finds_its_configs(tmp_path: Path) -> None:
     link = tmp_path / "train.py"
     link.symlink_to(ROOT / "scripts" / "train.py")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import read_frame, write_frame
 
-from sentiment.config import compose, quote_free_text
+from sentiment.config import Job, compose, quote_free_text
 from sentiment.decisions import choose_rule
 from sentiment.errors import (
     AmbiguousColumnError,
@@ -34,21 +34,30 @@ from sentiment.files.opening import ENDINGS
 from sentiment.model_files import load_model, save_model
 from sentiment.prediction import PredictionResult, explain, job, predict, predict_files
 from sentiment.scoring import BatchScorer
-from sentiment.training import TrainingResult
+from sentiment.training import TrainingResult, train
 
 Train = Callable[..., TrainingResult]
 Predict = Callable[..., PredictionResult]
 
 
-@pytest.fixture
-def trained(train_quickly: Train) -> TrainingResult:
-    return train_quickly()
+@pytest.fixture(scope="module")
+def trained(store: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    """The only model of its experiment, for tests that do not change it."""
+    words = ["features=tfidf_unigram", "features.max_features=500", "data.limit=300"]
+    where = [f"outputs={store}", "tracking.experiment=predictions"]
+    return train(compose("train", [*words, *where]), Job(tmp_path_factory.mktemp("trained")))
 
 
 @pytest.fixture
-def predict_file(store: Path, tmp_path: Path) -> Predict:
+def where(request: pytest.FixtureRequest, store: Path, tmp_path: Path) -> list[str]:
+    """Settings of the experiment of `trained` or, for tests that train themselves, of their own."""
+    shared = "trained" in request.fixturenames
+    return [f"outputs={store}", f"tracking.experiment={'predictions' if shared else tmp_path.name}"]
+
+
+@pytest.fixture
+def predict_file(where: list[str]) -> Predict:
     def run(path: Path, *overrides: str) -> PredictionResult:
-        where = [f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
         return predict(compose("predict", [f"input='{path}'", *where, *overrides]))
 
     return run
@@ -110,10 +119,12 @@ def test_the_choice_is_told(trained: TrainingResult, predict_file: Predict, tmp_
     assert (named.uri, named.why) == (model.uri, "it was named")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["best", "run", "address"])
 def test_a_model_that_was_changed_after_training_is_refused(
-    trained: TrainingResult, predict_file: Predict, tmp_path: Path, by: str
+    train_quickly: Train, predict_file: Predict, tmp_path: Path, by: str
 ) -> None:
+    trained = train_quickly()
     path = write_frame(pd.DataFrame({"text": ["good"]}), tmp_path / "x.csv")
     model = predict_file(path).model
     other = load_model(model.path)
@@ -357,11 +368,10 @@ def test_a_goal_needs_the_run_of_the_model(
 
 
 def test_one_text_is_explained_on_a_page(
-    trained: TrainingResult, store: Path, tmp_path: Path
+    trained: TrainingResult, where: list[str], store: Path
 ) -> None:
-    words = [f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
     text = "It's a great film, is it not? <b>Never</b> $boring$, 100%!"
-    result = explain(compose("explain", [*words, *quote_free_text([f"text={text}"])]))
+    result = explain(compose("explain", [*where, *quote_free_text([f"text={text}"])]))
     [p] = trained.pipeline.predict_proba(pd.DataFrame({"text": [text]}))
     found = result.explanation
     assert found.label == trained.pipeline.classes_[p.argmax()]
@@ -376,7 +386,7 @@ def test_one_text_is_explained_on_a_page(
     assert trained.run_id is not None
     assert trained.run_id in page
     with pytest.raises(EmptyDataError, match="'text' holds no data: there is nothing in it"):
-        explain(compose("explain", [*words, "text=' '"]))
+        explain(compose("explain", [*where, "text=' '"]))
 
 
 def test_an_input_that_is_not_there(predict_file: Predict, tmp_path: Path) -> None:
@@ -437,7 +447,7 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
 
 
 def test_a_folder_and_a_pattern_stand_for_many_files(
-    trained: TrainingResult, store: Path, tmp_path: Path
+    trained: TrainingResult, where: list[str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "in"
     (folder / "more").mkdir(parents=True)
@@ -446,7 +456,6 @@ def test_a_folder_and_a_pattern_stand_for_many_files(
     (folder / "d.csv.gz").write_bytes(gzip.compress(b"text\ngood\n"))
 
     def run(*words: str) -> list[PredictionResult]:
-        where = [f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
         return predict_files(compose("predict", [*where, *words]))
 
     results = run(f"input='{folder}'")

@@ -247,6 +247,7 @@ def test_there_are_enough() -> None:
     assert len(FILES) >= 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_a_damaged_file_is_accounted_for(model: str, tmp_path: Path, name: str) -> None:
     ending, content, settings, expected = FILES[name]

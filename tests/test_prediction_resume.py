@@ -2,11 +2,8 @@
 
 import hashlib
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, write_frame
+from conftest import write_frame
+from starting import Started, Starter
 
 from sentiment.config import Job, compose
 from sentiment.errors import (
@@ -29,11 +27,10 @@ from sentiment.prediction import PredictionResult, predict
 from sentiment.training import TrainingResult, train
 
 Train = Callable[..., TrainingResult]
-# The script as it is, but for smaller batches, more of them, and a checkpoint after each. After
-# some blocks it waits, so that it is not at its end before it is killed, however late that is.
-PROGRAM = """
-import sys, time
-sys.path[:0] = [{scripts!r}]
+# Smaller batches, more of them, and a checkpoint after each. After some blocks it waits, so that it
+# is not at its end before it is killed, however late that is.
+SLOWLY = """
+import signal, time
 from sentiment.prediction import job
 from sentiment.files import streams
 from sentiment.scoring import BatchScorer
@@ -41,26 +38,15 @@ job._CHECKPOINT = 0
 read, score = streams.ByteSource.read, BatchScorer.score
 def read_some(self, offset=0, size=4000):
     for number, block in enumerate(read(self, offset, size)):
-        if number == {blocks}:
-            time.sleep(60)
+        while number == {blocks}:
+            signal.pause()
         yield block
 streams.ByteSource.read = read_some
 def slowly(self, *arguments):
     time.sleep(0.01)
     return score(self, *arguments)
 BatchScorer.score = slowly
-import runpy
-runpy.run_path({scripts!r} + "/predict.py", run_name="__main__")
 """
-
-
-def start(folder: Path, *words: str, blocks: int | None = None) -> subprocess.Popen[str]:
-    program = PROGRAM.format(scripts=str(ROOT / "scripts"), blocks=blocks)
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *words],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
 
 
 def digest(path: Path) -> str:
@@ -81,34 +67,39 @@ def checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fdatasync", lambda descriptor: None)
 
 
-def test_what_is_killed_goes_on_and_ends_the_same(model: str, tmp_path: Path) -> None:
+def test_a_killed_prediction_resumes_and_ends_the_same(
+    model: str, starter: Starter, tmp_path: Path
+) -> None:
     rows = [f'{n},"a film, number {n}, that is {"good" if n % 3 else "bad"}"' for n in range(9000)]
     rows[::50] = [row.replace('"', "") for row in rows[::50]]  # a field too many
     (tmp_path / "x.csv").write_text("id,text\n" + "\n".join(rows) + "\n")
     words = ["input=x.csv", f"deploy.run='{model}'", "tracking=off"]
-    whole = start(tmp_path, *words, "output=whole.csv")
-    printed, told = whole.communicate(timeout=120)
-    assert (whole.returncode, told) == (0, "")
-    assert "rows     9,000 read = 8,820 written + 180 rejected" in printed
+
+    def start(output: str, blocks: int | None = None) -> Started:
+        code = SLOWLY.format(blocks=blocks)
+        return starter.start(tmp_path, "predict", *words, f"output={output}.csv", before=code)
+
+    whole = start("whole").wait()
+    assert (whole.returncode, whole.stderr) == (0, "")
+    assert "rows     9,000 read = 8,820 written + 180 rejected" in whole.stdout
 
     rng, state = random.Random(0), tmp_path / "out.csv.partial.json"
-    kills = 0
-    while kills < 4:
-        process = start(tmp_path, *words, "output=out.csv", blocks=20)
-        before = state.stat().st_mtime_ns if state.exists() else 0
-        while process.poll() is None and (not state.exists() or state.stat().st_mtime_ns == before):
-            time.sleep(0.002)
+
+    def read_time() -> int:
+        return state.stat().st_mtime_ns if state.exists() else 0
+
+    for _ in range(4):
+        before = read_time()
+        process = start("out", blocks=20)
+        process.wait_until(lambda before=before: read_time() != before)
         time.sleep(rng.uniform(0, 0.1))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
-        kills += 1
+        process.send(signal.SIGKILL)
+        assert process.wait().returncode == -signal.SIGKILL
         assert not (tmp_path / "out.csv").exists()
         assert (tmp_path / "out.csv.partial").is_file()
-    last = start(tmp_path, *words, "output=out.csv")
-    printed, told = last.communicate(timeout=120)
-    assert (last.returncode, told) == (0, "")
-    assert "rows done before" in printed
+    last = start("out").wait()
+    assert (last.returncode, last.stderr) == (0, "")
+    assert "rows done before" in last.stdout
     for name in ("{}.csv", "{}.csv.rejected.csv"):
         assert digest(tmp_path / name.format("out")) == digest(tmp_path / name.format("whole"))
     report = json.loads((tmp_path / "out.csv.json").read_text())
@@ -157,6 +148,7 @@ class Interrupt:
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("checkpoints")
 @pytest.mark.parametrize("given", ["jsonl", "csv", "parquet"])
 def test_parquet_is_the_same_wherever_it_was_interrupted(
@@ -190,6 +182,7 @@ def test_parquet_is_the_same_wherever_it_was_interrupted(
         assert digest(run(f"out{number}", 9_000)) == digest(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("checkpoints")
 @pytest.mark.parametrize("named", ["best", "alias"])
 def test_a_job_is_finished_with_the_model_that_it_was_begun_with(

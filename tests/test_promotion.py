@@ -52,6 +52,7 @@ def champion(name: str, alias: str = "champion") -> str | None:
         return None
 
 
+@pytest.mark.slow
 def test_what_is_recorded(rivals: Rivals, promote_run: Promote, name: str) -> None:
     promote_run(rivals.weak)
     result = promote_run(rivals.strong)
@@ -190,6 +191,7 @@ def test_a_champion_that_lost_its_scores_takes_a_reason(
     assert promote_run(rivals.strong, "force='it has none'").outcome == "promoted"
 
 
+@pytest.mark.slow
 def test_a_killed_promotion_leaves_a_champion_and_is_done_by_the_same_command(
     rivals: Rivals, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +278,7 @@ def test_a_killed_promotion_leaves_a_champion_and_is_done_by_the_same_command(
     assert undone == 6
 
 
+@pytest.mark.slow
 def test_going_back_goes_back_one_by_one(rivals: Rivals, promote_run: Promote, name: str) -> None:
     with pytest.raises(NothingToRollBackError, match="has no champion"):
         promote_run(None, "rollback=true")

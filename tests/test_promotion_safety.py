@@ -81,6 +81,7 @@ def without_files(uri: str | None) -> Iterator[None]:
     hidden.rename(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", ["weak", "strong"])
 def test_a_champion_that_changes_during_the_comparison_is_compared_again(
     rivals: Rivals,
@@ -235,6 +236,7 @@ def test_the_run_of_a_champion_that_is_deleted_is_a_reason(
     assert aliases() == {"champion": "weak"}
 
 
+@pytest.mark.slow
 def test_a_rollback_to_a_version_without_files_is_refused(
     rivals: Rivals, promote_run: Promote, name: str, aliases: Callable[[], dict[str, str]]
 ) -> None:
@@ -267,6 +269,7 @@ def test_a_rollback_to_a_version_that_was_deleted_is_refused(
     assert aliases() == {"champion": "strong"}
 
 
+@pytest.mark.slow
 def test_a_deleted_champion_does_not_let_the_next_run_in(
     rivals: Rivals, promote_run: Promote, name: str, aliases: Callable[[], dict[str, str]]
 ) -> None:
@@ -314,6 +317,7 @@ def train_again(rivals: Rivals, folder: Path, *overrides: str) -> TrainingResult
     return train(compose("train", [*where, *words]), Job(folder, {}, words))
 
 
+@pytest.mark.slow
 def test_a_schedule_does_not_undo_a_rollback(
     rivals: Rivals,
     promote_run: Promote,

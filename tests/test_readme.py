@@ -150,6 +150,7 @@ def test_a_command_runs_as_it_is_written(
         assert "result   run " in done.stdout
 
 
+@pytest.mark.process
 def test_a_command_in_a_pipe_runs_as_it_is_written(clone: Path) -> None:
     [command] = [one for one in COMMANDS if "|" in one]
     done = run(["bash", "-c", command], clone)

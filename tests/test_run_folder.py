@@ -173,6 +173,7 @@ def artifacts(run_id: str) -> set[str]:
     return walk(None) - {"train.log"}
 
 
+@pytest.mark.slow
 def test_a_run_in_a_folder_that_is_in_use_gets_one_of_its_own(store: Path, tmp_path: Path) -> None:
     """Beside an earlier run, and beside one that is under way."""
     RunFolder.claim(tmp_path / "under way")

@@ -40,7 +40,7 @@ def trained(
 
 
 def test_train_then_predict(
-    run_script: Run, tmp_path: Path, trained: subprocess.CompletedProcess[str]
+    run_plainly: Run, run_script: Run, tmp_path: Path, trained: subprocess.CompletedProcess[str]
 ) -> None:
     assert trained.stderr == ""
     for expected in (
@@ -59,7 +59,7 @@ def test_train_then_predict(
     assert (figures / "test_roc.png").is_file()
 
     (tmp_path / "reviews.csv").write_text("id,review\n1,good fun\n2,bad\n")
-    done = run_script("predict", "input=reviews.csv")
+    done = run_plainly("predict", "input=reviews.csv")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     run_id = re.search(r"run      (\w+)", trained.stdout)[1]  # type: ignore[index]
@@ -133,7 +133,7 @@ def test_a_page_replaces_no_file_unless_it_may(
     assert "Why this is" in (tmp_path / "notes.html").read_text()
 
 
-def test_help_says_what_can_be_typed(run_script: Run) -> None:
+def test_help_lists_choices_and_commands(run_script: Run) -> None:
     done = run_script("train", "--help")
     assert done.returncode == 0
     assert (
@@ -142,6 +142,33 @@ def test_help_says_what_can_be_typed(run_script: Run) -> None:
     )
     assert "python scripts/train.py model=svm features.max_features=20000" in done.stdout
     assert "python scripts/predict.py input=reviews.csv" in run_script("predict", "--help").stdout
+
+
+NOTHING_TRAINED = "was not found in the tracking store 'sqlite:///outputs/mlflow.db'"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("script", "words", "message"),
+    [
+        ("best", ["search=svm"], "'svm'"),
+        ("compare", ["a=best", "b=models:/sentiment@champion"], NOTHING_TRAINED),
+        ("explain", ["text=fine"], NOTHING_TRAINED),
+        ("flow", ["flow.cron=daily"], "flow.cron is 'daily'"),
+        ("monitor", ["current=reviews.csv"], "has no columns 'prediction' and 'probability'"),
+        ("promote", [], NOTHING_TRAINED),
+        ("record", ["folder=."], "it has no run.json"),
+    ],
+)
+def test_each_script_starts_in_a_process_that_has_imported_nothing(
+    run_plainly: Run, tmp_path: Path, script: str, words: list[str], message: str
+) -> None:
+    """Most other tests fork one that has imported everything, whatever the order of imports is."""
+    (tmp_path / "reviews.csv").write_text("review,sentiment\nfine,good\n")
+    done = run_plainly(script, *words)
+    assert message in done.stderr
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
 
 
 MISTAKES = [
@@ -247,6 +274,7 @@ def test_the_traceback_can_be_had(run_script: Run) -> None:
     assert done.stderr.splitlines()[-1].startswith("train.py: there is no setting 'typo'.")
 
 
+@pytest.mark.process
 def test_a_bug_is_not_dressed_up_as_a_mistake(run_script: Run, tmp_path: Path) -> None:
     program = (
         "import sys; sys.argv = ['train.py']; sys.path.insert(0, r'{scripts}')\n"
@@ -260,6 +288,7 @@ def test_a_bug_is_not_dressed_up_as_a_mistake(run_script: Run, tmp_path: Path) -
     assert "ZeroDivisionError" in done.stderr
 
 
+@pytest.mark.process
 def test_a_full_disk_is_an_outage_and_not_a_mistake(tmp_path: Path) -> None:
     """`/dev/full` raises ENOSPC at the first flush, as a full disk does."""
     program = (
@@ -274,6 +303,7 @@ def test_a_full_disk_is_an_outage_and_not_a_mistake(tmp_path: Path) -> None:
     assert re.fullmatch(r"predict\.py: .* cannot be used: No space left on .*\n", done.stderr)
 
 
+@pytest.mark.process
 def test_a_person_who_watches_sees_stages_and_what_to_type_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +328,8 @@ def test_a_person_who_watches_sees_stages_and_what_to_type_next(
         "next     python scripts/predict.py",
     ):
         assert expected in shown
+    for path in tmp_path.glob("train/*/*/figures/*.png"):
+        assert path.stat().st_size > 5_000, "a figure is on it"
 
 
 def test_metrics_are_also_a_file(trained: subprocess.CompletedProcess[str], tmp_path: Path) -> None:

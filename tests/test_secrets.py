@@ -3,10 +3,8 @@
 import base64
 import gzip
 import io
-import shutil
 import sqlite3
 import stat
-import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -18,7 +16,7 @@ from urllib.parse import quote
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from postgresql import Server, run_server, why_not
+from postgresql import Database, Server
 from sqlalchemy import create_engine
 from starting import Starter
 from werkzeug.serving import make_server
@@ -75,20 +73,13 @@ def find_leaks(folder: Path) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def database(reviews: pd.DataFrame) -> Iterator[Server]:
-    """A server with the reviews in a table; it lets in whoever gives any password."""
-    if why_not():
-        pytest.skip(why_not())
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    try:
-        with run_server(folder) as server:
-            engine = create_engine(server.address)
-            frame = reviews.groupby("label").head(60)
-            frame.to_sql("reviews", engine, index=False)
-            engine.dispose()
-            yield server
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def database(postgres: Server, reviews: pd.DataFrame) -> Database:
+    """A database with the reviews in a table; its server accepts any password."""
+    made = postgres.create_database()
+    engine = create_engine(made.address)
+    reviews.groupby("label").head(60).to_sql("reviews", engine, index=False)
+    engine.dispose()
+    return made
 
 
 @dataclass
@@ -118,11 +109,11 @@ def list_settings(address: str) -> list[str]:
 
 @pytest.fixture(params=["user", "query"])
 def searched(
-    request: pytest.FixtureRequest, database: Server, starter: Starter, tmp_path: Path
+    request: pytest.FixtureRequest, database: Database, starter: Starter, tmp_path: Path
 ) -> Searched:
     """Scripts whose database has a password of awkward signs, at both places of an address."""
     password = quote(AWKWARD.join(LETTERS), safe="")
-    place = f"127.0.0.1:{database.port}/postgres"
+    place = f"127.0.0.1:{database.port}/{database.name}"
     address = {
         "user": f"postgresql+psycopg://postgres:{password}@{place}",
         "query": f"postgresql+psycopg://{place}?user=postgres&password={password}",
@@ -168,7 +159,7 @@ def test_a_grid_that_is_resumed(searched: Searched) -> None:
 
 
 @pytest.mark.parametrize("searched", ["user"], indirect=True)
-def test_a_search_in_a_database(searched: Searched, database: Server) -> None:
+def test_a_search_in_a_database(searched: Searched, database: Database) -> None:
     study = [f"search.name={searched.folder.name}", f"search.storage='{searched.address}'"]
     space = ["search.space=null", "model.C=interval(0.1,9)", "data.table=reviews"]
     settings = ["search=logistic_regression", "search.n_trials=2", *study, *space]

@@ -181,6 +181,7 @@ def _load(path: Path) -> Any:
 # --- compose
 
 
+@pytest.mark.process
 def test_the_compose_file_is_one_to_docker_and_to_its_schema() -> None:
     assert set(read_services()) == {*OURS, "postgres"}
     schema = "vendor.compose-spec"
@@ -188,6 +189,7 @@ def test_the_compose_file_is_one_to_docker_and_to_its_schema() -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.process
 def test_docker_finds_what_is_wrong_with_a_compose_file(tmp_path: Path) -> None:
     broken = tmp_path / "docker-compose.yml"
     for here, there in (("cap_drop:", "cap_drops:"), ("- postgres:/var", "- postgrs:/var")):

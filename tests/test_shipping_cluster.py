@@ -70,6 +70,7 @@ def test_the_schemas_find_what_is_wrong() -> None:
         check(job, VERSIONS[0])
 
 
+@pytest.mark.process
 @FOLDERS
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl here")
 def test_kustomize_makes_the_same_of_it(folder: Any) -> None:

@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 from numba.core.caching import UserProvidedCacheLocator
+from ports import find_port
 from shipping import (
     BASE,
     DOCKERFILE,
@@ -180,9 +180,7 @@ def test_the_command_of_the_image_and_its_health_check(image: Path) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of the MLflow server of kubernetes/base, with folder and address of its own."""
     folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = find_port()
     (container,) = containers_of(SERVER)
     words = " ".join(arguments_of(container)).replace("/app/outputs", str(folder))
     words = words.replace("0.0.0.0", "127.0.0.1").replace("--port=5000", f"--port={port}")
@@ -264,6 +262,7 @@ def test_jobs_run_with_a_server_and_write_nowhere_else(image: Path, server: int)
     assert list_files(image) == before
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["monitor", "prefect"])
 def test_other_servers_have_the_options_that_they_are_started_with(name: str) -> None:
     program, *words = read_services()[name]["command"]

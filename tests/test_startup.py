@@ -51,6 +51,7 @@ def run_command(folder: Path, names: list[str], script: str, *arguments: str) ->
     return json.loads(done.stderr.splitlines()[-1])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("script", "arguments", "code"),
     [
@@ -74,6 +75,7 @@ def reviews_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kept", ["in a store", "in a file"])
 def test_a_prediction_imports_only_what_it_needs(
     kept: str,

@@ -327,6 +327,7 @@ def test_a_search_without_multirun_is_refused_with_the_command_that_searches(wor
     Job(Path(), overrides=[word], sweep=Path("x"), number=1).check_search()
 
 
+@pytest.mark.slow
 def test_margins_that_become_probabilities_can_be_saved(reviews: pd.DataFrame) -> None:
     """Of the models with margins only, those in the message and no others."""
     with pytest.raises(ConfigError, match="can be saved with LinearSVC, Perceptron") as caught:

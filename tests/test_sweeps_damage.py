@@ -2,8 +2,7 @@
 
 import json
 import shutil
-import subprocess
-import sys
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -254,29 +253,26 @@ def test_a_failed_and_a_lost_trial_keep_their_numbers(bench: Bench) -> None:
     assert study.trials[3].user_attrs["error"] == "E: no"
 
 
-def test_a_damaged_journal_in_use_is_left_alone(bench: Bench) -> None:
+def test_a_damaged_journal_in_use_is_left_alone(bench: Bench, starter: Starter) -> None:
     path = bench.folder / "search" / "studies.journal"
-    program = (
-        "import sys, pathlib\nfrom sentiment.sweeps.storage import open_storage\n"
+    code = (
+        "import pathlib, signal\nfrom sentiment.sweeps.storage import open_storage\n"
         f"open_storage(None, pathlib.Path({str(path)!r}))\nprint('open', flush=True)\n"
-        "sys.stdin.read()\n"
+        "signal.pause()\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdin is not None
-        assert other.stdout.readline() == b"open\n"
-        damaged = flip(path.read_bytes(), 30)
-        path.write_bytes(damaged)
-        with pytest.raises(DamagedJournalError) as refused:
-            bench.search(peak, *COMMAND)
-        assert str(refused.value) == (
-            f"'{path}' is damaged (line 1). Wait for the other processes that use it, then repeat "
-            "the command."
-        )
-        assert path.read_bytes() == damaged
-        other.stdin.close()
+    other = starter.start_code(bench.folder, code)
+    other.wait_for_output("open\n")
+    damaged = flip(path.read_bytes(), 30)
+    path.write_bytes(damaged)
+    with pytest.raises(DamagedJournalError) as refused:
+        bench.search(peak, *COMMAND)
+    assert str(refused.value) == (
+        f"'{path}' is damaged (line 1). Wait for the other processes that use it, then repeat "
+        "the command."
+    )
+    assert path.read_bytes() == damaged
+    other.send(signal.SIGKILL)
+    other.wait()
     check_search(bench)
 
 

@@ -15,6 +15,7 @@ from sweeping import (
     ENDLESS,
     QUICK,
     SEARCH,
+    STOP,
     STUDY,
     WORKERS,
     list_helpers,
@@ -26,6 +27,7 @@ from sweeping import (
     read_winner,
     wait_for_end,
     wait_for_jobs,
+    wait_for_stop,
 )
 
 TRIALS = 30
@@ -131,12 +133,12 @@ def test_jobs_are_put_into_a_queue(starter: Starter, tmp_path: Path) -> None:
 
 def test_two_processes_share_a_study(starter: Starter, tmp_path: Path, address: str) -> None:
     command = ["-m", *SEARCH, f"search.n_trials={TRIALS}", f"search.storage={address}"]
-    started = [starter.start(tmp_path, "train", *command) for _ in range(2)]
-    wait_for_jobs(started[0], tmp_path, str(STUDY), 1)
-    # Each works while the other is suspended, so both do a part, however late one of them starts.
+    started = [starter.start(tmp_path, "train", *command, before=STOP) for _ in range(2)]
+    # Each waits for the other after two jobs, so both do a part, however late one of them starts.
     for one in started:
-        one.send(signal.SIGSTOP)
-        wait_for_jobs(one, tmp_path, str(STUDY), len(read_jobs(tmp_path / STUDY)) + 2)
+        wait_for_stop(one)
+    assert len(read_jobs(tmp_path / STUDY)) == 4
+    for one in started:
         one.send(signal.SIGCONT)
     done = [one.wait() for one in started]
     for one in done:

@@ -19,6 +19,7 @@ from optuna.trial import create_trial
 from starting import Starter
 from sweeping import (
     ENDLESS,
+    HALT,
     QUICK,
     SEARCH,
     STUDY,
@@ -47,10 +48,14 @@ SPACE = Space({"model.alpha": FloatDistribution(0, 1)}, {}, {})
 def kill_again_and_again(
     starter: Starter, folder: Path, pattern: str, moments: list[int], command: list[str]
 ) -> None:
-    """Kill a sweep with all its processes, each time when it is further."""
+    """Kill a sweep with all its processes, each time when it is further.
+
+    One in a process of its own halts three jobs later; workers go on with an endless one.
+    """
     chance = random.Random(len(moments))
     for number in moments:
-        started = starter.start(folder, "train", *command)
+        halt = HALT.format(number=number + 3)
+        started = starter.start(folder, "train", *command, before=halt)
         wait_for_jobs(started, folder, pattern, number)
         time.sleep(chance.uniform(0, 0.2))
         started.send(signal.SIGKILL)

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +10,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,9 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from ports import find_port
 from scipy.stats import binomtest
+from starting import Starter
 
 from sentiment.errors import RunNotFoundError, TrackingStoreError, UntrustedModelError
 from sentiment.pipeline import predict
@@ -71,12 +71,6 @@ def test_mlflow_loads_what_training_saw(
     assert choice.fingerprint == result.data.fingerprint
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline and process.poll() is None:
@@ -95,14 +89,14 @@ def served(store: Path) -> Iterator[Callable[..., str]]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*arguments: str, health: str) -> str:
-        port = free_port()
+        port = find_port()
         command = [sys.executable, "-m", "mlflow", *arguments, "--host", "127.0.0.1"]
         # As in an activated environment: mlflow starts uvicorn by its name.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         with (store / "server.log").open("ab") as log:
             process = subprocess.Popen(
                 [*command, "--port", str(port)],
-                env=os.environ | {"PATH": path},
+                env=os.environ | {"PATH": path, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -382,29 +376,45 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
         MlflowTracker(f"sqlite:///{tmp_path}/x.db", "x", "y").open()
 
 
-# Opens a new store and tracks a run in it.
-TRACKING = [
-    sys.executable,
-    "-c",
-    "from sentiment.tracking import MlflowTracker\n"
-    "tracker = MlflowTracker('sqlite:///new/mlflow.db', 'new/artifacts', 'e')\n"
-    "tracker.open()\n"
-    "with tracker.start('x', {}) as run: run.log_metrics({'a': 1.0})\n",
-]
+# Opens a new store, whose tables are made and not copied, and tracks a run in it.
+TRACKING = """
+from mlflow.store.db import utils
+from sentiment.tracking import MlflowTracker
+utils._initialize_tables = utils._initialize_tables.__wrapped__
+tracker = MlflowTracker("sqlite:///new/mlflow.db", "new/artifacts", "e")
+tracker.open()
+with tracker.start("x", {}) as run:
+    run.log_metrics({"a": 1.0})
+"""
+# Changes half of the tables that MLflow makes and then changes in many steps, and waits.
+IN_PART = """
+import signal
+from alembic import command
+from alembic.script import ScriptDirectory
+from mlflow.store.db import utils
+def upgrade_in_part(engine):
+    config = utils._get_alembic_config(str(engine.url))
+    steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, steps[len(steps) // 2])
+    print("in part", flush=True)
+    signal.pause()
+utils._upgrade_db = upgrade_in_part
+"""
 
 
-def test_a_store_that_is_made_in_part_is_made_anew(tmp_path: Path) -> None:
-    """MLflow makes its tables in many steps, and does not go on after a kill between two."""
+def test_a_store_that_is_made_in_part_is_made_again(starter: Starter, tmp_path: Path) -> None:
+    """MLflow itself does not resume after a kill between two steps."""
     new = tmp_path / "new"
-    draft, enough = new / ".mlflow.db.draft", 300_000  # bytes, of nearly a million
-    process = subprocess.Popen(TRACKING, cwd=tmp_path)
-    while not draft.exists() or draft.stat().st_size < enough:
-        assert process.poll() is None
-        time.sleep(0.001)
-    process.kill()
-    process.wait()
+    killed = starter.start_code(tmp_path, IN_PART + TRACKING)
+    killed.wait_for_output("in part")
+    killed.send(signal.SIGKILL)
+    assert killed.wait().returncode == -signal.SIGKILL
+    assert (new / ".mlflow.db.draft").stat().st_size > 100_000
     assert not (new / "mlflow.db").exists()
-    assert subprocess.run(TRACKING, cwd=tmp_path, check=False).returncode == 0
+    done = starter.start_code(tmp_path, TRACKING).wait()
+    assert done.returncode == 0, done.stderr
     assert {path.name for path in new.iterdir()} == {".mlflow.db.lock", "mlflow.db"}
 
 
@@ -418,12 +428,9 @@ def test_files_beside_a_new_store_stay(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {*names, ".mlflow.db.lock", "mlflow.db"}
 
 
-def test_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
-    def start(_: int) -> int:
-        return subprocess.run(TRACKING, cwd=tmp_path, check=False, capture_output=True).returncode
-
-    with ThreadPoolExecutor(3) as pool:
-        assert list(pool.map(start, range(3))) == [0, 0, 0]
+def test_processes_may_open_a_new_store_at_once(starter: Starter, tmp_path: Path) -> None:
+    started = [starter.start_code(tmp_path, TRACKING) for _ in range(3)]
+    assert [one.wait().returncode for one in started] == [0, 0, 0]
     tracker = MlflowTracker(f"sqlite:///{tmp_path}/new/mlflow.db", "x", "e")
     tracker.open()
     assert len(mlflow.search_runs(experiment_names=["e"])) == 3

@@ -109,6 +109,7 @@ def test_data_at_hand_are_not_read_again(
             assert again.metrics[f"{split}/{name}"] == first.metrics[f"{split}/{name}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", ["logistic_regression", "svm", "naive_bayes", "sgd", "random_forest", "ensemble"]
 )

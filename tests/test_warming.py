@@ -5,6 +5,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import pytest
 from numba.core.dispatcher import Dispatcher
 
 FILMS = "".join(f'"a film, {"good" if n % 3 else "bad"}, of {n}"\n' for n in range(50))
@@ -47,6 +48,7 @@ def list_late(folder: Path) -> list[str]:
     return [f"{name}.{kernel}{arguments}" for name, kernel, arguments in list_compiled() - ahead]
 
 
+@pytest.mark.process
 def test_no_job_has_to_compile_anything(tmp_path: Path) -> None:
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, fresh) as process:

@@ -215,6 +215,7 @@ def make_model(kind: str) -> Any:
 VOTE = "vote"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["regression", "nbsvm", VOTE])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_models_come_back_from_their_files(
@@ -247,6 +248,7 @@ def test_models_come_back_from_their_files(
     )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", ["nbsvm", VOTE])
 def test_a_file_of_weights_and_nbsvm_needs_no_sentiment(
     reviews: pd.DataFrame, tmp_path: Path, kind: str

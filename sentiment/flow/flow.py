@@ -180,6 +180,8 @@ def _prepare_prefect() -> None:
     # No usage is reported to Prefect's makers, and the caller alone reports errors.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    # A server of its own takes longer than Prefect's 20 seconds on a busy machine.
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL
 
