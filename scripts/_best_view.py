@@ -43,7 +43,7 @@ def show_best(best: "BestTrial") -> None:
     from _terminal import relate_path, tabulate_metrics
 
     from sentiment.config import suggest_command
-    from sentiment.evaluation import METRICS
+    from sentiment.metrics import METRICS
     from sentiment.sweeps.grids import StoredGrid
     from sentiment.tracking.choosing import describe_score
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sentiment.config import (
     Job,
-    explain_error,
+    explain_command,
     quote_free_text,
     remember_words,
     suggest_command,
     suggest_ui,
 )
 from sentiment.errors import ExitCode, SentimentError, find_os_exit_code
+from sentiment.homes import prepare_home
 from sentiment.printable import make_printable
 from sentiment.redaction import format_error, learn_secrets, protect_process, redact
 from sentiment.startup import defer_imports
@@ -55,6 +56,7 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     """
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0")
     protect_process()
+    prepare_home()
     learn_secrets(sys.argv[1:])
     # Hydra would print a traceback and exit by itself; so it hands the error on.
     os.environ |= {"HYDRA_FULL_ERROR": "1", _WANTS_TRACEBACK: wants_traceback}
@@ -86,7 +88,7 @@ def stop_at_mistake(error: BaseException) -> None:
         # Whoever reads has read enough. Python would complain when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
-    known = explain_error(error)
+    known = explain_command(error, Path(sys.argv[0]).stem, sys.argv[1:])
     if known is not None:
         problem, code = str(known), known.exit_code
     elif isinstance(error, OSError) and error.errno in _UNUSABLE:
@@ -264,7 +266,7 @@ def _describe_classes(splits: "Mapping[str, Mapping[str, int]]") -> str:
 def tabulate_metrics(metrics: dict[str, float]) -> "Table":
     from rich.table import Table
 
-    from sentiment.evaluation import METRICS
+    from sentiment.metrics import METRICS
 
     columns = [name for name in ("validation", "test") if f"{name}/accuracy" in metrics]
     table = Table("metric", header_style="bold")

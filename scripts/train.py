@@ -25,7 +25,7 @@ def main(cfg: DictConfig) -> None:
     from _terminal import Watch, show_training
 
     with Watch(f"train {' '.join(job.overrides)}", job) as watch:
-        check_config(cfg)
+        check_config(cfg, job.overrides)
         job.check_search()
         from sentiment.training import train
 

@@ -1,22 +1,20 @@
 """From probabilities to answers: where to draw the line, and when to say nothing."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
+from sentiment.config.schemas import parse_goal
 from sentiment.errors import ConfigError, GoalOutOfReachError
 from sentiment.evaluation import Predictions
 from sentiment.statistics import lower_bound
 
 # The answer to a text that a model is asked to leave open.
 UNSURE = "unsure"
-_GOAL = re.compile(r"(precision|recall)\s*>=\s*(\d*\.?\d+)")
 # Confidence that a goal is reached on all rows like those that it was chosen on. The rows of a new
 # file vary as well, and one of many thresholds is chosen: at 97.5 %, 5 to 10 % of the files with as
 # many rows as the validation split miss the goal, at 95 % up to 16 % (benchmarks, "thresholds").
 _CONFIDENCE = 0.975
-_EXPECTED = "a number above 0 and below 1, max_f1, precision>=0.95 or recall>=0.95"
 
 
 @dataclass(frozen=True)
@@ -67,24 +65,6 @@ class DecisionRule:
         """Return which rows are answered."""
         answered: np.ndarray = confidence >= self.least_confidence
         return answered
-
-
-def check_goals(threshold: float | str, abstain: float) -> list[str]:
-    """Return what is wrong with ``deploy.threshold`` and ``deploy.abstain``."""
-    problems = []
-    if isinstance(threshold, str):
-        goal = _GOAL.fullmatch(threshold.strip())
-        right = threshold == "max_f1" or (goal is not None and 0 < float(goal[2]) <= 1)
-    else:
-        right = isinstance(threshold, float | int) and 0 < threshold < 1
-    if not right:
-        problems.append(f"deploy.threshold is {threshold!r}; expected {_EXPECTED}.")
-    if not isinstance(abstain, float | int) or not 0 <= abstain < 1:
-        problems.append(
-            f"deploy.abstain is {abstain!r}; expected the share of rows that may be left open, "
-            "from 0 to below 1."
-        )
-    return problems
 
 
 def needs_scores(threshold: float | str, abstain: float) -> bool:
@@ -152,9 +132,9 @@ def _find_threshold(goal: str, scores: Predictions) -> float:
     if goal == "max_f1":
         best = int(np.argmax(2 * hits / (taken + hits[-1])))
     else:
-        found = _GOAL.fullmatch(goal)
-        assert found is not None  # noqa: S101 - check_goals says so
-        wanted, least = found[1], float(found[2])
+        found = parse_goal(goal)
+        assert found is not None  # noqa: S101 - the schema says so
+        wanted, least = found
         size, other = (taken, recall) if wanted == "precision" else (hits[-1], precision)
         bound = lower_bound(hits, size, _CONFIDENCE)
         reached = np.flatnonzero(bound >= least)

@@ -10,19 +10,9 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
+from sentiment.metrics import METRICS
 from sentiment.pipeline import fit, predict
 
-# Whether more is better, for every metric that `score` gives.
-METRICS: dict[str, bool] = {
-    "accuracy": True,
-    "precision": True,
-    "recall": True,
-    "f1": True,
-    "roc_auc": True,
-    "log_loss": False,
-    "brier": False,
-    "ece": False,
-}
 # Fifteen bins, as in Guo et al. (2017).
 CALIBRATION_BINS = 15
 # Characters of each text that are kept beside its scores, for whoever looks at mistakes.

@@ -1,7 +1,6 @@
 """How a trained model is put to work on texts."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -10,16 +9,14 @@ import pandas as pd
 import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
-from sentiment.decisions import UNSURE, DecisionRule, check_goals
-from sentiment.errors import ConfigError, suggest
-from sentiment.evaluation import METRICS
+from sentiment.config.schemas import ScorerSettings
+from sentiment.decisions import UNSURE, DecisionRule
 from sentiment.explanation import RowExplainer
 from sentiment.files.batches import Batch
 from sentiment.linear import make_fast
 from sentiment.model_files import load_model
 from sentiment.pipeline import TEXT_COLUMN
 
-FORMATS = ("csv", "parquet", "jsonl")
 _ANSWERS = pa.schema({"prediction": pa.string(), "probability": pa.float64()})
 _REASONS = pa.schema({"speaks_for": pa.string(), "speaks_against": pa.string()})
 
@@ -125,60 +122,8 @@ class Answerer:
         return pa.RecordBatch.from_arrays(columns, names=self.schema.names)
 
 
-@dataclass(frozen=True, kw_only=True)
-class BatchScorer:
-    """One process that scores a file batch by batch.
-
-    Parameters
-    ----------
-    run : str
-        The run whose model it uses: ``"best"``, a run id, or ``models:/name@alias``; or the path
-        of a model file that ends with ``.skops``.
-    metric : str
-        The validation metric that makes a run the best.
-    threshold : float or str
-        From which probability on the second of two classes is the answer, or the goal by which
-        that is chosen on validation rows: ``"max_f1"``, ``"precision>=0.95"``, ``"recall>=0.95"``.
-    abstain : float
-        The share of rows, the least certain ones, that are answered with "unsure".
-    max_chars : int
-        Characters of the longest text that is answered; longer ones are rejected.
-    empty : {"score", "reject"}
-        What becomes of a text of nothing but white space: the model says what it says of a text
-        without a word that it knows, or the row is rejected.
-    format : {"csv", "parquet", "jsonl"}, optional
-        Format of the output; that of the input without it.
-    """
-
-    run: str = "best"
-    metric: str = "accuracy"
-    threshold: float | str = 0.5
-    abstain: float = 0.0
-    max_chars: int = 1_000_000
-    empty: str = "score"
-    format: str | None = None
-
-    def __post_init__(self) -> None:
-        problems = []
-        if self.metric not in METRICS:
-            problems.append(
-                f"deploy.metric is {self.metric!r}.{suggest(str(self.metric), METRICS)} "
-                f"Expected one of {', '.join(METRICS)}."
-            )
-        problems += check_goals(self.threshold, self.abstain)
-        if not isinstance(self.max_chars, int) or self.max_chars < 1:
-            problems.append(
-                f"deploy.max_chars is {self.max_chars!r}; "
-                "expected a whole number of characters above 0."
-            )
-        if self.empty not in ("score", "reject"):
-            problems.append(f"deploy.empty is {self.empty!r}; expected score or reject.")
-        if self.format is not None and self.format not in FORMATS:
-            problems.append(
-                f"deploy.format is {self.format!r}; expected one of {', '.join(FORMATS)}."
-            )
-        if problems:
-            raise ConfigError(problems)
+class BatchScorer(ScorerSettings):
+    """One process that scores a file batch by batch; see `ScorerSettings`."""
 
     def score(
         self, answerer: Answerer, batches: Iterable[Batch]

@@ -17,10 +17,9 @@ from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.quality import UNSPACED_TEXTS
 from sentiment.data.splitting import SPLITS, check_class_sizes, count_classes
-from sentiment.errors import ConfigError, RunNotRecordedError, TrackingStoreError, suggest
+from sentiment.errors import RunNotRecordedError, TrackingStoreError
 from sentiment.evaluation import (
     EXCERPT,
-    METRICS,
     Predictions,
     cross_validate,
     evaluate,
@@ -110,7 +109,6 @@ def _train(
     cfg: DictConfig, job: Job, folder: RunFolder, stages: Stages, data: PreparedData | None
 ) -> TrainingResult:
     with stages("configure"):
-        _check_settings(cfg)
         dataset = make(cfg, "data", "read")
         pipeline = make_pipeline(
             make(cfg, "features", "fit", "transform"),
@@ -188,21 +186,6 @@ def _train(
         model=address,
         folder=folder.path,
     )
-
-
-def _check_settings(cfg: DictConfig) -> None:
-    problems = []
-    if cfg.optimize not in METRICS:
-        problems.append(
-            f"optimize is {cfg.optimize!r}.{suggest(cfg.optimize, METRICS)} "
-            f"Expected one of {', '.join(METRICS)}."
-        )
-    if cfg.cv is not None and cfg.cv < 2:
-        problems.append(f"cv is {cfg.cv}; expected two folds or more, or null for none.")
-    if not 0 <= cfg.seed < 2**32:
-        problems.append(f"seed is {cfg.seed}; expected a whole number from 0 to 2**32 - 1.")
-    if problems:
-        raise ConfigError(problems)
 
 
 def _warn(data: PreparedData, pipeline: Pipeline) -> None:

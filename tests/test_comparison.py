@@ -33,7 +33,8 @@ from sentiment.errors import (
     RunNotFoundError,
     RunNotRecordedError,
 )
-from sentiment.evaluation import EXCERPT, METRICS, score
+from sentiment.evaluation import EXCERPT, score
+from sentiment.metrics import METRICS
 from sentiment.recording import record
 from sentiment.training import train
 
@@ -129,8 +130,8 @@ REFUSED = [
     (["runs=[best,{strong}]", "a=best"], "say either runs="),
     (["runs=[{weak},{weak}]"], "{weak} means the run {weak} twice"),
     (["runs=[best,{strong}]"], "best and {strong} means the run {strong} twice"),
-    (["runs=[best,{weak}]", "metric=acuracy"], "metric is 'acuracy'. Did you mean 'accuracy'?"),
-    (["runs=[best,{weak}]", "level=95"], "level is 95.0; expected a share"),
+    (["runs=[best,{weak}]", "metric=acuracy"], "ece. Did you mean 'accuracy'?"),
+    (["runs=[best,{weak}]", "level=95"], "level is 95; expected a share"),
     (["runs=[best,{weak}]", "resamples=10", "seed=-1"], "2 problems in the configuration"),
 ]
 

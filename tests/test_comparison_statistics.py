@@ -16,7 +16,8 @@ from sentiment.comparison.estimates import Estimate, McNemar, PairedTest, estima
 from sentiment.comparison.intervals import FEWEST_ROWS, estimate_differences, estimate_scores
 from sentiment.comparison.measuring import measure
 from sentiment.comparison.resampling import RowSums, permute, resample
-from sentiment.evaluation import METRICS, Predictions, score
+from sentiment.evaluation import Predictions, score
+from sentiment.metrics import METRICS
 
 NAMES = list(METRICS)
 

@@ -57,19 +57,17 @@ def mistake(*overrides: str) -> str:
         ("+sead=1", f"there is no setting 'sead'. Did you mean 'seed'? Known: {KNOWN}."),
         (
             "seed=abc",
-            "seed=abc: Value 'abc' of type 'str' could not be converted to Integer. Expected "
-            "another kind of value.",
+            "seed is 'abc'; expected a whole number from 0 to 2**32 - 1.",
         ),
         ("data=kaggle", "data.path has no value; give it: data.path=<value>."),
         (
             "model.C=abc",
-            "model: The 'C' parameter of LogisticRegression must be a float in the range (0.0, "
-            "inf]. Got 'abc' instead.",
+            "model.C is 'abc'; expected a float in the range (0.0, inf].",
         ),
         (
             "features.ngram_range=2",
-            "features.ngram_range is 2; expected two numbers, such as "
-            "features.ngram_range=[1,2].",
+            "features.ngram_range is 2; expected two whole numbers above 0, the least first, such "
+            "as [1,2].",
         ),
         (
             "model._target_=os.system",
@@ -83,7 +81,31 @@ def mistake(*overrides: str) -> str:
         ),
         (
             "model=null",
-            "a group was set to no name; choose one, such as model=svm.",
+            "model=null: expected the name of a file, one of ensemble, logistic_regression, "
+            "naive_bayes, nbsvm, random_forest, sgd, svm.",
+        ),
+        (
+            "model=[svm,x]",
+            "model=x: there is no such model. Expected one of ensemble, logistic_regression, "
+            "naive_bayes, nbsvm, random_forest, sgd, svm.",
+        ),
+        ("~model", "model has no value; give it: model=<value>."),
+        ("~nope", "there is no setting 'nope' that could be taken away."),
+        ("+seed=5", "seed has a value already; change it without a plus: seed=5"),
+        (
+            "model.C=1,2",
+            "'model.C=1,2' has several values, which a grid or a search takes: add -m. A list is "
+            "typed as [a,b], and a text with a comma in quotes, \"key='a,b'\".",
+        ),
+        ("model.C=choice()", "model.C=choice(): 'choice()': empty choice is not legal."),
+        (
+            "seed=${nope}",
+            "seed is '${nope}', which has no value: Interpolation key 'nope' not found.",
+        ),
+        (
+            "model.class_weight={a:x}",
+            "model.class_weight is {'a': 'x'}; expected a text, or names with values {name: ...}, "
+            "each a number above 0, or null.",
         ),
         ("model", "'model' is no setting; expected key=value, such as model=svm."),
         (
@@ -93,14 +115,17 @@ def mistake(*overrides: str) -> str:
         ),
         (
             "deploy.metric=auc",
-            "deploy.metric is 'auc'. Did you mean 'roc_auc'? Expected one of accuracy, precision, "
-            "recall, f1, roc_auc, log_loss, brier, ece.",
+            "deploy.metric is 'auc'; expected one of accuracy, precision, recall, f1, roc_auc, "
+            "log_loss, brier, ece. Did you mean 'roc_auc'?",
         ),
         (
             "deploy.max_chars=0",
             "deploy.max_chars is 0; expected a whole number of characters above 0.",
         ),
-        ("deploy.format=xls", "deploy.format is 'xls'; expected one of csv, parquet, jsonl."),
+        (
+            "deploy.format=xls",
+            "deploy.format is 'xls'; expected one of csv, parquet, jsonl, or null.",
+        ),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_in_one_message(override: str, message: str) -> None:
@@ -116,12 +141,27 @@ def test_a_model_without_probabilities_is_refused() -> None:
     )
 
 
+def test_what_cannot_be_composed_hides_nothing() -> None:
+    """Hydra stops at the first of these."""
+    told = mistake("sed=4", "model=svn", "model.C=abc", "seed=1.5", "data=kaggle", "x", "cv=1")
+    assert [line.partition(";")[0] for line in told.splitlines()] == [
+        "6 problems in the configuration:",
+        f"  - there is no setting 'sed'. Did you mean 'seed'? Known: {KNOWN}.",
+        "  - model=svn: there is no such model. Did you mean 'svm'? Expected one of ensemble, "
+        "logistic_regression, naive_bayes, nbsvm, random_forest, sgd, svm.",
+        "  - 'x' is no setting",
+        "  - seed is 1.5",
+        "  - cv is 1",
+        "  - data.path has no value",
+    ]
+
+
 def test_all_problems_are_told_at_once() -> None:
     told = mistake("data=csv", "+model.typo=1", "+deploy._target_x=1", "+sead=1")
     assert told.startswith("4 problems in the configuration:\n")
     assert "  - data.path has no value" in told
     assert "  - model.typo is not a parameter" in told
-    assert "  - deploy._target_x is not a parameter of BatchScorer. Known: " in told
+    assert "  - there is no setting 'deploy._target_x'. Known: run, metric, " in told
 
 
 def test_problems_inside_of_members_are_found() -> None:

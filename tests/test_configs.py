@@ -1,5 +1,6 @@
 """Every file under conf/ composes and becomes what its group is for."""
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from optuna.samplers import RandomSampler
 from sklearn.base import is_classifier
 
 from sentiment.config import compose, make
+from sentiment.config.kinds import list_hints
+from sentiment.config.schemas import COMMANDS, TARGETS
+from sentiment.config.targets import locate
 from sentiment.data.datasets import Dataset
 from sentiment.scoring import BatchScorer
 from sentiment.sweeps.objectives import find_objectives
@@ -110,10 +114,16 @@ def test_the_primary_configs_hold_what_their_schemas_say(primary: str) -> None:
         "best": ["search.name=svm"],
         "monitor": ["current=x.csv"],
         "record": ["folder=x"],
+        "compare": ["runs=[a,b]"],
     }
     overrides = missing.get(primary, [])
     cfg = compose(primary, overrides)
-    assert set(cfg) == set(OmegaConf.structured(OmegaConf.get_type(cfg)))
+    assert set(cfg) == set(list_hints(COMMANDS[primary]))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_settings_of_a_class_are_its_parameters(name: str) -> None:
+    assert list(inspect.signature(locate(name)).parameters) == list(list_hints(TARGETS[name]))
 
 
 @pytest.mark.parametrize("path", [f for f in FILES if f.parent != Path()], ids=name_of)

@@ -202,7 +202,7 @@ def test_settings_are_named_as_training_has_them(tmp_path: Path) -> None:
     path.write_bytes(b"caf\xe9,label\na,b\n")
     for wrong, message in (
         ({}, r"name its encoding, such as data\.encoding=latin-1"),
-        ({"encoding": "klingon"}, r"data\.encoding is 'klingon', which is not known"),
+        ({"encoding": "klingon"}, r"data\.encoding is 'klingon'; expected utf-8, "),
         ({"sep": 'a"'}, r"data\.sep is 'a\"'; expected 1 to 8 characters"),
         ({"table": "x"}, r"data\.table and data\.query are for databases, and data\.path is '/"),
     ):

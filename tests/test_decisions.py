@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score, precision_recall_curve
 
-from sentiment.decisions import DecisionRule, check_goals, choose_rule, needs_scores
+from sentiment.config.kinds import show
+from sentiment.config.schemas import ScorerSettings
+from sentiment.decisions import DecisionRule, choose_rule, needs_scores
 from sentiment.errors import ConfigError, GoalOutOfReachError
 from sentiment.evaluation import Predictions
 
@@ -140,14 +142,18 @@ def test_confidence_is_how_far_the_line_is_away() -> None:
     "threshold", [0, 1, 1.5, True, None, "max_accuracy", "precision>0.9", "precision>=1.5"]
 )
 def test_goals_that_do_not_exist(threshold: object) -> None:
-    [problem] = check_goals(threshold, 0.0)  # type: ignore[arg-type]
-    assert problem == (
-        f"deploy.threshold is {threshold!r}; expected a number above 0 and below 1, max_f1, "
+    with pytest.raises(ConfigError) as caught:
+        ScorerSettings(threshold=threshold)  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        f"deploy.threshold is {show(threshold)}; expected a number above 0 and below 1, or max_f1, "
         "precision>=0.95 or recall>=0.95."
     )
-    [problem] = check_goals(0.5, 1.0)
-    assert problem.startswith("deploy.abstain is 1.0; expected the share of rows")
-    assert check_goals("recall >= .9", 0.2) == []
+
+
+def test_shares_that_may_be_left_open() -> None:
+    with pytest.raises(ConfigError, match=r"deploy\.abstain is 1\.0; expected the share of rows"):
+        ScorerSettings(abstain=1.0)
+    assert ScorerSettings(threshold="recall >= .9", abstain=0.2).threshold == "recall >= .9"
 
 
 def test_only_a_number_needs_no_rows() -> None:

@@ -266,7 +266,7 @@ def test_mistakes_are_told_before_the_work(flow: Flow, tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
     with pytest.raises(MissingColumnError, match="its columns are 'a' and 'b'"):
         flow(f"input={tmp_path}/odd.csv")
-    with pytest.raises(ConfigError, match="there is no setting 'typo'"):
+    with pytest.raises(ConfigError, match="predict: there is no setting 'typo'"):
         flow("predict=typo=1", "flow.retry_delay=100")
     with pytest.raises(ConfigError, match=r"flow.cron is 'at night'; expected five fields"):
         flow("flow.cron=at night")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Run
 
-MESSAGE = "outputs is empty; expected a folder, such as outputs=outputs.\n"
+MESSAGE = "outputs is ''; expected a folder, such as outputs=outputs.\n"
 
 
 def run_python(*words: str | Path, **options: object) -> "subprocess.CompletedProcess[str]":

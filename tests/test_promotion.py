@@ -304,9 +304,9 @@ def test_going_back_goes_back_one_by_one(rivals: Rivals, promote_run: Promote, n
 
 
 MISTAKES = [
-    (["alpha=0"], "alpha is 0.0; expected a share above 0"),
-    (["margin=-1"], "margin is -1.0; expected 0 or more"),
-    (["force=' '"], "force is empty; it takes the reason"),
+    (["alpha=0"], "alpha is 0; expected a share above 0"),
+    (["margin=-1"], "margin is -1; expected a number from 0"),
+    (["force=' '"], "force is ' '; expected the reason, such as force="),
     (["name=a/b"], "name is 'a/b'; expected a name without"),
     (["metric=x", "level=2", "alpha=1"], "3 problems in the configuration"),
 ]

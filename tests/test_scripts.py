@@ -179,8 +179,30 @@ MISTAKES = [
     ("train", ["+model.typo=1"], "model.typo is not a parameter of LogisticRegression. Known: "
      "penalty, C, l1_ratio, dual, tol, fit_intercept, intercept_scaling, class_weight, "
      "random_state, solver, max_iter, verbose, warm_start, n_jobs."),
-    ("train", ["seed=abc"], "seed=abc: Value 'abc' of type 'str' could not be converted to "
-     "Integer. Expected another kind of value."),
+    ("train", ["seed=abc"], "seed is 'abc'; expected a whole number from 0 to 2**32 - 1."),
+    ("train", ["outputs=", "seed=abc", "tracking.experiment="], "3 problems in the "
+     "configuration:\n  - seed is 'abc'; expected a whole number from 0 to 2**32 - 1.\n  - outputs "
+     "is ''; expected a folder, such as outputs=outputs.\n  - tracking.experiment is ''; expected "
+     "a text that is not empty."),
+    ("train", ["-cn", "nope"], "there is no config 'nope'. Each script has its own: leave out "
+     "-cn."),
+    ("train", ["-m", "search=svm", "model.estimator.C=interval(10,1)"],
+     "model.estimator.C=interval(10,1): `low <= high` must hold, but got (low=10.0, high=1.0)."),
+    ("train", ["-m", "search=svm", "model.estimator.C=choice(abc,1,-2)"], "2 problems in the "
+     "configuration:\n  - model.estimator.C is 'abc'; expected a float in the range (0.0, inf).\n"
+     "  - model.estimator.C is -2; expected a float in the range (0.0, inf)."),
+    ("flow", ["flow.retries=x"], "flow.retries is 'x'; expected a whole number from 0 to 1,000."),
+    ("flow", ["train='seed=abc'", "promote='alpha=2 typo=1'"], "3 problems in the configuration:\n"
+     "  - train: seed is 'abc'; expected a whole number from 0 to 2**32 - 1.\n"
+     "  - promote: there is no setting 'typo'. Known: tracking, run, name, metric, alpha, margin, "
+     "force, rollback, level, resamples, seed, outputs.\n"
+     "  - promote: alpha is 2; expected a share above 0 and up to 0.5, such as 0.05."),
+    ("best", ["search=", "overwrite=2"], "2 problems in the configuration:\n  - overwrite is 2; "
+     "expected true or false.\n  - search.name is ''; expected a name of at most 200 characters "
+     "that can be that of a folder: no /, no dot in front, or null."),
+    ("record", ["folder=null"], "folder is null; expected a text that is not empty."),
+    ("explain", ["text=[a", "deploy.threshold=2"], "deploy.threshold is 2; expected a number above "
+     "0 and below 1, or max_f1, precision>=0.95 or recall>=0.95."),
     ("train", ["data=kaggle"], "data.path has no value; give it: data.path=<value>."),
     ("train", ["data=csv", "data.path=nope.csv"], "data.path is 'nope.csv', but there is no such "
      "file or folder (looked in '{cwd}'); expected a CSV file."),
@@ -217,7 +239,7 @@ MISTAKES = [
      "first: python scripts/predict.py input=reviews.csv"),
     ("monitor", ["current=reviews.csv", "sample=0", "thresholds.alpha=2"], "2 problems in the "
      "configuration:\n  - sample is 0; expected a whole number above 0.\n  - thresholds.alpha is "
-     "2.0; expected less than 1."),
+     "2; expected a share between 0 and 1."),
     ("predict", ["input=one_class.csv", "+typo=1"], "there is no setting 'typo'. Known: deploy, "
      "tracking, input, output, text_column, encoding, sep, quote, escape, header, table, query, "
      "together, explain, overwrite, outputs."),
@@ -226,8 +248,8 @@ MISTAKES = [
     ("compare", ["a=best", "b=models:/sentiment@champion"], "run 'best' was not found in the "
      "tracking store 'sqlite:///outputs/mlflow.db'. Train a model first: python "
      "scripts/train.py"),
-    ("promote", ["metric=acuracy"], "metric is 'acuracy'. Did you mean 'accuracy'? Expected one of "
-     "accuracy, precision, recall, f1, roc_auc, log_loss, brier, ece."),
+    ("promote", ["metric=acuracy"], "metric is 'acuracy'; expected one of accuracy, "
+     "precision, recall, f1, roc_auc, log_loss, brier, ece. Did you mean 'accuracy'?"),
     ("promote", [], "run 'best' was not found in the tracking store "
      "'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py"),
     ("promote", ["rollback=true"], "the registered model 'sentiment' was not found in the "

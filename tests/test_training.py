@@ -10,7 +10,8 @@ import pytest
 from sentiment import training
 from sentiment.config import Job, compose
 from sentiment.errors import ConfigError, FitError, TooFewRowsError, UnsavableModelError
-from sentiment.evaluation import METRICS, Predictions, score, scores_file
+from sentiment.evaluation import Predictions, score, scores_file
+from sentiment.metrics import METRICS
 from sentiment.training import TrainingResult, train
 
 Train = Callable[..., TrainingResult]
@@ -153,10 +154,10 @@ def test_without_tracking_the_model_stays_in_the_folder(train_quickly: Train) ->
     [
         (
             "optimize=acuracy",
-            "optimize is 'acuracy'. Did you mean 'accuracy'? Expected one of accuracy, precision, "
-            "recall, f1, roc_auc, log_loss, brier, ece.",
+            "optimize is 'acuracy'; expected one of accuracy, precision, recall, f1, roc_auc, "
+            "log_loss, brier, ece. Did you mean 'accuracy'?",
         ),
-        ("cv=1", "cv is 1; expected two folds or more, or null for none."),
+        ("cv=1", "cv is 1; expected a whole number of folds from 2, or null."),
         ("seed=-1", "seed is -1; expected a whole number from 0 to 2**32 - 1."),
     ],
 )

@@ -2,18 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from sentiment.config import compose, explain_error, flatten, make, quote_free_text
-from sentiment.config.composing import CONF, SCHEMAS
-from sentiment.config.kinds import GROUPS, Kind, classify, find_kind
-from sentiment.config.targets import locate
+from sentiment.config import compose, flatten, make, quote_free_text
+from sentiment.config.composing import _compose
+from sentiment.config.kinds import list_hints
+from sentiment.config.places import CONF
+from sentiment.config.schemas import COMMANDS as SCHEMAS
+from sentiment.config.schemas import find_types
+from sentiment.errors import ConfigError
 from sentiment.flow.steps import Steps
 
 # What is typed, and what the setting is then: the same, but for what Hydra itself unquotes.
@@ -32,11 +35,11 @@ VALUES: dict[type, list[tuple[str, Any]]] = {
     str: [("lbfgs", "lbfgs"), ("word", "word")],  # names of choices, such as a solver
     type(None): [("null", None), ("5", 5)],
 }
-# Kinds of texts; "'in quotes'" are Hydra's own.
-TYPED: dict[Kind, list[tuple[str, Any]]] = {
-    Kind.TEXT: [*((text, text) for text in TEXTS), ("'in quotes'", "in quotes"), ("", "")],
-    Kind.NUMBER_OR_TEXT: [*VALUES[float], ("max_f1", "max_f1"), ("recall>=0.9", "recall>=0.9")],
-    Kind.TEXTS: [
+# By the types that a setting has; "'in quotes'" are Hydra's own.
+TYPED: dict[str, list[tuple[str, Any]]] = {
+    "text": [*((text, text) for text in TEXTS), ("'in quotes'", "in quotes"), ("", "")],
+    "number or text": [*VALUES[float], ("max_f1", "max_f1"), ("recall>=0.9", "recall>=0.9")],
+    "texts": [
         ("[best,models:/sentiment@champion]", ["best", "models:/sentiment@champion"]),
         ("[ 7e10, my model.skops,x=1]", ["7e10", "my model.skops", "x=1"]),
         ("[a]", ["a"]),
@@ -50,8 +53,9 @@ COMMANDS = {
     "explain": ["text=x"],
     "best": ["search.name=svm"],
     "monitor": ["current=x.csv"],
-    "compare": [],
+    "compare": ["runs=[a,b]"],
     "promote": [],
+    "record": ["folder=x"],
     "flow": [],
 }
 
@@ -64,7 +68,7 @@ def list_variants() -> Iterator[tuple[str, list[str]]]:
     """Yield each command with the files of its groups, so that each file is there once."""
     for command, needed in COMMANDS.items():
         groups = ("data", "features", "model", "deploy", "tracking", "search")
-        known = set(OmegaConf.structured(SCHEMAS[command]))
+        known = set(list_hints(SCHEMAS[command]))
         files = {group: list_files(group) for group in groups if group in known}
         if command == "best":
             files = {}
@@ -92,10 +96,18 @@ def list_leaves(cfg: DictConfig) -> dict[str, Any]:
     }
 
 
+def find_kind(key: str) -> str | None:
+    """Return which of `TYPED` the values of a setting are like, None for no kind of text."""
+    types = find_types(key)
+    if str not in types or dict in types:
+        return None
+    return "texts" if list in types else "text" if types == {str} else "number or text"
+
+
 @pytest.mark.parametrize("kind", TYPED)
-def test_a_text_is_what_was_typed(kind: Kind) -> None:
-    key = {Kind.TEXT: "text", Kind.NUMBER_OR_TEXT: "deploy.threshold", Kind.TEXTS: "runs"}[kind]
-    assert find_kind(key) is kind
+def test_a_text_is_what_was_typed(kind: str) -> None:
+    key = {"text": "text", "number or text": "deploy.threshold", "texts": "runs"}[kind]
+    assert find_kind(key) == kind
     for typed, value in TYPED[kind]:
         [word] = quote_free_text([f"{key}={typed}"])
         assert OverridesParser.create().parse_override(word).value() == value
@@ -113,7 +125,8 @@ def test_every_setting_takes_what_is_typed(command: str, words: list[str], numbe
             values = [pair for pair in values if str(pair[1]).strip()]
         chosen[key] = values[(7 * number + k) % len(values)]
     typed = [f"{key}={text}" for key, (text, _) in chosen.items()]
-    found = flatten(compose(command, quote_free_text([*words, *typed])))
+    # Without the check, which refuses most of these texts for most of the settings.
+    found = flatten(_compose(command, quote_free_text([*words, *typed])))
     assert {key: found[key] for key in chosen} == {key: value for key, (_, value) in chosen.items()}
 
 
@@ -123,26 +136,12 @@ def test_what_may_be_left_out_can_be_null() -> None:
     assert {found[word.partition("=")[0]] for word in words} == {None}
 
 
-@pytest.mark.parametrize("group", ["data", "deploy", "tracking"])
-def test_the_texts_of_groups_are_those_of_the_classes_that_their_files_name(group: str) -> None:
-    found = {}
-    for name in list_files(group):
-        path = (
-            ["data.path=x"] if group == "data" and name not in ("imdb", "rotten_tomatoes") else []
-        )
-        node = compose("train", [f"{group}={name}", *path])[group]
-        target = locate(node["_target_"])
-        hints = get_type_hints(target.__init__) | get_type_hints(target)  # type: ignore[misc]
-        found |= {str(key): classify(hints[str(key)]) for key in node if key != "_target_"}
-    texts = {key: kind for key, kind in found.items() if kind is not None}
-    assert texts == {key: find_kind(f"{group}.{key}") for key in get_type_hints(GROUPS[group])}
-
-
 def test_settings_that_are_no_text_have_no_kind() -> None:
     for key in ("seed", "data.limit", "model.C", "search", "search.n_trials", "hydra.run.dir", "x"):
         assert find_kind(key) is None
-    assert find_kind("features.parts.words.token_pattern") is Kind.TEXT
-    assert find_kind("flow.cron") is find_kind("input") is find_kind("search.name") is Kind.TEXT
+    assert find_kind("features.parts.words.token_pattern") == "text"
+    for key in ("flow.cron", "input", "search.name"):
+        assert find_kind(key) == "text"
 
 
 @pytest.mark.parametrize("typed", ["0.7", "recall >= .95"])
@@ -199,9 +198,8 @@ def test_what_was_typed_plainly_is_recorded_plainly() -> None:
 
 def test_a_value_in_another_ones_place_is_refused() -> None:
     for word in ("seed=it's", "cv=[", "model.C=a=b"):
-        with pytest.raises(Exception, match="override|parse|mismatched|HANDLE|token") as caught:
+        with pytest.raises(ConfigError, match="cannot be read: (mismatched|no viable|Lexer)"):
             compose("train", quote_free_text([word]))
-        assert "cannot be read" in str(explain_error(caught.value))
 
 
 @given(st.text("ab'\"\\ ,=>{}[]()!:$@%\n*é;|&#", min_size=1, max_size=12))

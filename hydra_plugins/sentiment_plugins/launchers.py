@@ -20,14 +20,15 @@ class WorkerLauncher(Launcher):
 
     Parameters
     ----------
-    n_jobs : int
-        How many; -1 for one per core.
-    inner_max_num_threads : int, optional
-        Threads of each; without it, the cores are shared out.
+    n_jobs, inner_max_num_threads : int, optional
+        See `sentiment.config.schemas.WorkerSettings`.
     """
 
     def __init__(self, n_jobs: int = -1, inner_max_num_threads: int | None = None) -> None:
-        self._numbers = (n_jobs, inner_max_num_threads)
+        from sentiment.config.schemas import WorkerSettings
+
+        given = WorkerSettings(n_jobs=n_jobs, inner_max_num_threads=inner_max_num_threads)
+        self._numbers = (given.n_jobs, given.inner_max_num_threads)
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig

@@ -22,14 +22,16 @@ class GridSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the jobs that are left, and train the best."""
-        from sentiment.sweeps.grid import run_grid
+        from sentiment.sweeps.grid import check_values, run_grid
         from sentiment.sweeps.hydra_side import HydraSide
 
         hydra = HydraSide(self.config, self.hydra_context, self.launcher)
         hydra.check_folder()
         typed = [*self._parse_config(), *arguments]
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        (points,) = self.split_arguments(parser.parse_overrides(typed), None)
+        overrides = parser.parse_overrides(typed)
+        check_values(overrides)
+        (points,) = self.split_arguments(overrides, None)
         run_grid(hydra, points)
 
 

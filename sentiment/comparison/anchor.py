@@ -12,7 +12,8 @@ from sentiment.comparison.contenders import Contender, check_same_rows, find_mod
 from sentiment.comparison.history import ANCHOR
 from sentiment.comparison.measuring import Duel
 from sentiment.errors import IncomparableRunsError, RunNotFoundError, UntrustedModelError
-from sentiment.evaluation import METRICS, score
+from sentiment.evaluation import score
+from sentiment.metrics import METRICS
 from sentiment.tracking import MlflowRegistry, Tracker, Version
 
 # A loss that equals the margin but for rounding is within it.

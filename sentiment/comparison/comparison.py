@@ -22,15 +22,11 @@ from sentiment.comparison.measuring import Comparison, measure
 from sentiment.comparison.page import write_page
 from sentiment.comparison.wording import describe_verdict
 from sentiment.config import make
-from sentiment.errors import ConfigError, suggest
-from sentiment.evaluation import METRICS
+from sentiment.config.schemas import RUN_KEYS
 from sentiment.recording import keep_and_record
 from sentiment.stages import StageObserver, Stages
 from sentiment.tracking import RunFacts, RunFolder, Tracker
 
-_KEYS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-# With fewer, the ends of a 95 % interval are made of a handful of resamples.
-_FEWEST_RESAMPLES = 200
 PAGE = "comparison.html"
 TABLE = "comparison.json"
 
@@ -84,8 +80,7 @@ def compare(
         The config cannot be used, a run is not there or kept no scores, or the runs were not
         scored on the same rows.
     """
-    names = _list_names(cfg)
-    check_settings(cfg)
+    names = list(cfg.runs) or [name for name in (cfg.a, cfg.b) if name]
     stages = Stages(observer) if observer else Stages()
     tracker: Tracker = make(cfg, "tracking", "find_model")
     with stages("find runs"):
@@ -93,7 +88,7 @@ def compare(
         check_different(names, [run for _, run in found])
         contenders = [
             load_contender(tracker, key, model, run)
-            for key, (model, run) in zip(_KEYS, found, strict=False)
+            for key, (model, run) in zip(RUN_KEYS, found, strict=False)
         ]
     return compare_contenders(contenders, cfg, tracker, stages, {"command": command})
 
@@ -156,47 +151,6 @@ def _list_facts(
         metrics |= {f"{pair}/{name}": one.value for name, one in duel.differences.items()}
         metrics |= {f"{pair}/{name}_p": p for name, p in duel.p.items()}
     return RunFacts(name, tags, params, metrics=metrics)
-
-
-def _list_names(cfg: DictConfig) -> list[str]:
-    pair = [cfg.a, cfg.b]
-    names = [str(name) for name in cfg.runs]
-    if names and any(pair):
-        raise ConfigError(["runs and a, b were both given; say either runs=[...] or a=... b=..."])
-    if any(pair):
-        names = [name for name in pair if name]
-    if not 2 <= len(names) <= len(_KEYS):
-        raise ConfigError(
-            [
-                f"{len(names)} run{'s' * (len(names) != 1)} to compare; expected two or more: "
-                "runs=[best,<id>], or a=models:/sentiment@champion b=<id>."
-            ]
-        )
-    return names
-
-
-def check_settings(cfg: DictConfig) -> None:
-    """Check what comparisons and promotions have in common.
-
-    Raises
-    ------
-    ConfigError
-        Names everything that is wrong.
-    """
-    problems = []
-    if cfg.metric not in METRICS:
-        problems.append(
-            f"metric is {cfg.metric!r}.{suggest(cfg.metric, METRICS)} "
-            f"Expected one of {', '.join(METRICS)}."
-        )
-    if not 0.5 <= cfg.level < 1:
-        problems.append(f"level is {cfg.level}; expected a share from 0.5 to below 1: 0.95.")
-    if cfg.resamples < _FEWEST_RESAMPLES:
-        problems.append(f"resamples is {cfg.resamples}; expected {_FEWEST_RESAMPLES} or more.")
-    if cfg.seed < 0:
-        problems.append(f"seed is {cfg.seed}; expected a whole number from 0.")
-    if problems:
-        raise ConfigError(problems)
 
 
 def make_folder(home: Path) -> Path:

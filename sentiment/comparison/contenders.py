@@ -9,7 +9,8 @@ import pandas as pd
 
 from sentiment.config import suggest_command
 from sentiment.errors import ConfigError, IncomparableRunsError
-from sentiment.evaluation import METRICS, Predictions, scores_file
+from sentiment.evaluation import Predictions, scores_file
+from sentiment.metrics import METRICS
 from sentiment.tracking import ModelChoice, StoredRun, Tracker
 
 # Validation rows have chosen settings; test rows have not.

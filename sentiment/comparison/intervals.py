@@ -8,7 +8,8 @@ rows of the rarest class. ``python benchmarks/bench.py statistics`` measures the
 import numpy as np
 
 from sentiment.comparison.estimates import Estimate, McNemar, estimate
-from sentiment.evaluation import METRICS, Predictions
+from sentiment.evaluation import Predictions
+from sentiment.metrics import METRICS
 from sentiment.statistics import exact_interval, paired_interval
 
 FEWEST_ROWS = 250

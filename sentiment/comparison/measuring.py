@@ -11,7 +11,7 @@ from sentiment.comparison.contenders import Contender
 from sentiment.comparison.estimates import Estimate, McNemar, PairedTest
 from sentiment.comparison.intervals import estimate_differences, estimate_scores
 from sentiment.comparison.resampling import RowSums, permute, resample
-from sentiment.evaluation import METRICS
+from sentiment.metrics import METRICS
 from sentiment.statistics import adjust_p_values
 
 # The usual power of a test.

@@ -22,7 +22,7 @@ from sentiment.comparison.wording import (
     write_p,
     write_unit,
 )
-from sentiment.evaluation import METRICS
+from sentiment.metrics import METRICS
 
 # Of each kind; the tables beside the page have all of them.
 _EXAMPLES = 5

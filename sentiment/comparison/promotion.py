@@ -6,11 +6,7 @@ from dataclasses import dataclass
 from omegaconf import DictConfig
 
 from sentiment.comparison.anchor import ROUNDING, AnchorCheck, check_anchor
-from sentiment.comparison.comparison import (
-    ComparisonResult,
-    check_settings,
-    compare_contenders,
-)
+from sentiment.comparison.comparison import ComparisonResult, compare_contenders
 from sentiment.comparison.contenders import find_model, load_contender
 from sentiment.comparison.decision import ChampionMovedError, Decision, Promotion, call
 from sentiment.comparison.history import (
@@ -24,7 +20,6 @@ from sentiment.comparison.rollback import roll_back
 from sentiment.comparison.wording import write_p
 from sentiment.config import make
 from sentiment.errors import (
-    ConfigError,
     IncomparableRunsError,
     RunNotFoundError,
     UntrustedModelError,
@@ -76,7 +71,6 @@ def promote(
     SentimentError
         The config cannot be used, there is no such run, or its model cannot be loaded.
     """
-    _check_settings(cfg)
     stages = Stages(observer) if observer else Stages()
     tracker: Tracker = make(cfg, "tracking", "find_model")
     if cfg.rollback:
@@ -92,24 +86,6 @@ def promote(
             return challenge.decide()
         except ChampionMovedError:
             continue
-
-
-def _check_settings(cfg: DictConfig) -> None:
-    problems = []
-    if not 0 < cfg.alpha <= 0.5:
-        problems.append(f"alpha is {cfg.alpha}; expected a share above 0 and up to 0.5: 0.05.")
-    if cfg.margin < 0:
-        problems.append(f"margin is {cfg.margin}; expected 0 or more.")
-    if cfg.force is not None and not cfg.force.strip():
-        problems.append('force is empty; it takes the reason: force="it is half the size".')
-    if not cfg.name.strip() or set(cfg.name) & set("/:@."):
-        problems.append(f"name is {cfg.name!r}; expected a name without / : @ and full stops.")
-    try:
-        check_settings(cfg)
-    except ConfigError as error:
-        problems += error.problems
-    if problems:
-        raise ConfigError(problems)
 
 
 @dataclass(frozen=True)

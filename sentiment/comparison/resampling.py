@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.stats import rankdata
 
-from sentiment.evaluation import CALIBRATION_BINS, METRICS, Predictions
+from sentiment.evaluation import CALIBRATION_BINS, Predictions
+from sentiment.metrics import METRICS
 
 # Numbers of a batch of resamples: many enough that one matrix product pays, 16 MB.
 _BATCH = 2_000_000

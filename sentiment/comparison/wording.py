@@ -5,7 +5,8 @@ import re
 
 from sentiment.comparison.estimates import Estimate
 from sentiment.comparison.measuring import Comparison, Duel
-from sentiment.evaluation import EXCERPT, METRICS
+from sentiment.evaluation import EXCERPT
+from sentiment.metrics import METRICS
 
 # Those that are shares of rows are told in per cent.
 _SHARES = ("accuracy", "precision", "recall")

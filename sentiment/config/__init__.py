@@ -7,10 +7,11 @@ from sentiment.config.commands import (
     suggest_training,
     suggest_ui,
 )
-from sentiment.config.composing import CONF, compose, register_schemas
+from sentiment.config.composing import compose, explain_command, register_schemas
 from sentiment.config.explaining import describe_error, explain_error
 from sentiment.config.job import Job, current_job
 from sentiment.config.making import make
+from sentiment.config.places import CONF
 from sentiment.config.quoting import quote, quote_free_text
 from sentiment.config.recording import flatten, read_recorded, record_config, record_yaml
 from sentiment.config.targets import ALLOWED_TARGETS
@@ -23,6 +24,7 @@ __all__ = [
     "compose",
     "current_job",
     "describe_error",
+    "explain_command",
     "explain_error",
     "flatten",
     "make",

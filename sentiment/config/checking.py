@@ -1,83 +1,180 @@
 """Checks of a whole config before any work is done."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Sequence
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from sentiment.config.kinds import list_hints, show
 from sentiment.config.recording import learn_config
-from sentiment.config.targets import is_allowed, list_parameters
-from sentiment.errors import ConfigError, suggest
+from sentiment.config.schemas import (
+    COMMANDS,
+    TARGETS,
+    Group,
+    Settings,
+    check_values,
+    is_nested,
+)
+from sentiment.config.targets import HYDRA_KEYS
+from sentiment.errors import ConfigError, SentimentError, suggest
 
-_HYDRA_KEYS = {"_target_", "_args_", "_convert_", "_partial_", "_recursive_", "_isolate_"}
+_REFERENCE = re.compile(r"\$\{([\w.]+)\}")
+# First part of overrides that may change the estimators.
+_CHOOSING = re.compile(r"[+~]*(features|model|experiment)\b|-|hydra")
 
 
-def check_config(cfg: DictConfig) -> None:
+def check_config(
+    cfg: DictConfig, typed: Sequence[str] | None = None, known: Sequence[str] = ()
+) -> None:
     """Check all of `cfg`, which was composed over one of the schemas.
 
+    Values that are given in another type than their setting has, such as a number that is the name
+    of a column, are converted in `cfg`.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        The config of a command.
+    typed : sequence of str, optional
+        All that was typed. If something is wrong and none of it is about the features or the model,
+        these are as their files have them, and scikit-learn is not loaded to check them.
+    known : sequence of str
+        Problems that were found before.
+
     Raises
     ------
     ConfigError
-        Names every unknown key, missing value, unknown constructor parameter and target that is
-        not allowed.
+        Names every unknown key, missing value, value of a wrong kind, unknown constructor parameter
+        and target that is not allowed.
     """
     learn_config(cfg)
-    known = list(OmegaConf.structured(OmegaConf.get_type(cfg)))
-    missing = sorted(OmegaConf.missing_keys(cfg))
-    problems = [
-        f"there is no setting {key!r}.{suggest(str(key), known)} Known: {', '.join(known)}."
-        for key in cfg
-        if key not in known
-    ]
-    problems += [f"{key} has no value; give it: {key}=<value>." for key in missing]
-    for key in known:
-        if key not in missing and isinstance(cfg[key], DictConfig):
-            problems += _check_node(cfg[key], key)
-    if problems:
-        raise ConfigError(problems)
-    if "outputs" in known:
-        check_folder(cfg.outputs)
+    check = _Check(cfg)
+    check.problems += known
+    schema = OmegaConf.get_type(cfg)
+    assert schema is not None  # noqa: S101 - it is composed over one
+    check.check_settings(cfg, COMMANDS[schema.__name__], "")
+    if not check.problems or typed is None or any(map(_CHOOSING.match, typed)):
+        check.check_estimators()
+    if check.problems:
+        raise ConfigError(check.problems)
 
 
-def check_folder(outputs: str) -> str:
-    """Return `outputs` if it can be the name of a folder; an empty one would mean the root.
+class _Check:
+    """The check of one config.
 
-    Raises
-    ------
-    ConfigError
-        It is empty.
+    Attributes
+    ----------
+    problems : list of str
+        One message per problem found so far.
     """
-    if not outputs.strip():
-        raise ConfigError(["outputs is empty; expected a folder, such as outputs=outputs."])
-    return outputs
 
+    def __init__(self, cfg: DictConfig) -> None:
+        self._cfg = cfg
+        self._wrong: set[str] = set()
+        self._estimators: list[str] = []
+        self.problems: list[str] = []
 
-def _check_node(node: DictConfig, path: str) -> Iterator[str]:
-    """Yield the problems of the object that `node` describes, and of those inside it."""
-    if "_target_" in node:
-        yield from _check_target(node, path)
-    for key in node:
-        if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
-            yield from _check_node(node[key], f"{path}.{key!s}")
+    def check_settings(self, node: DictConfig, schema: type[Settings], path: str) -> None:
+        """Check the settings in `node`, and the groups among them."""
+        hints = list_hints(schema)
+        self._check_names(node, [*hints], path)
+        values: dict[str, Any] = {}
+        groups = []
+        # Not `name in node`, which is false for what refers to a setting that is not there.
+        names = [str(name) for name in node]
+        for name in (name for name in hints if name in names or name in schema.list_required()):
+            if not self._is_there(node, name, path):
+                continue
+            if hints[name] is Group or is_nested(hints[name]):
+                groups.append(name)
+            else:
+                values |= self._read(node, name, path)
+        found, changes = check_values(schema, values, path)
+        self.problems += found.values()
+        self._wrong |= {_join(path, name) for name in found}
+        for name, value in changes.items():
+            node[name] = value
+        for name in groups:
+            inner = node._get_node(name)
+            if not isinstance(inner, DictConfig) or inner._is_none():
+                self.problems.append(
+                    f"{_join(path, name)} is {show(_get_written(node, name))}; expected a choice, "
+                    f"{name}=<name>, or settings, {_join(path, name)}.<setting>=<value>."
+                )
+            elif is_nested(hints[name]):
+                self.check_settings(inner, hints[name], _join(path, name))
+            else:
+                self._check_group(inner, name)
 
+    def check_estimators(self) -> None:
+        """Check the groups whose settings scikit-learn knows."""
+        from sentiment.config.estimators import check_estimator
 
-def _check_target(node: DictConfig, path: str) -> Iterator[str]:
-    name = str(node["_target_"])
-    if not is_allowed(name):
-        yield (
-            f"{path}._target_ is {name!r}, which is not allowed. Only this project's and "
-            "scikit-learn's own estimators can be named in a config."
-        )
-        return
-    try:
-        parameters = list_parameters(name)
-    except (ImportError, AttributeError):
-        yield f"{path}._target_ is {name!r}, but there is no such class or function."
-        return
-    if parameters is None:
-        return
-    for key in node:
-        if key not in parameters and key not in _HYDRA_KEYS:
-            yield (
-                f"{path}.{key!s} is not a parameter of {name.rpartition('.')[2]}."
-                f"{suggest(str(key), parameters)} Known: {', '.join(parameters)}."
+        for name in self._estimators:
+            self.problems += check_estimator(self._cfg[name], name, self)
+
+    def read(self, node: DictConfig, key: Any, path: str) -> dict[str, Any]:
+        """Return a setting and its value, or nothing if there is none and a problem is noted."""
+        return self._read(node, key, path) if self._is_there(node, key, path) else {}
+
+    def _check_group(self, node: DictConfig, path: str) -> None:
+        schema = TARGETS.get(str(node.get("_target_")))
+        if schema is None:
+            self._estimators.append(path)
+        else:
+            self.check_settings(node, schema, path)
+
+    def _check_names(self, node: DictConfig, known: Sequence[str], path: str) -> None:
+        # Files of a group have some of its settings each.
+        shown = [name for name in known if name in [*node] or not path]
+        for key in (key for key in node if key not in known and key not in HYDRA_KEYS):
+            self.problems.append(
+                f"there is no setting {_join(path, key)!r}.{suggest(str(key), shown)} "
+                f"Known: {', '.join(shown)}."
             )
+
+    def _is_there(self, node: DictConfig, key: Any, path: str) -> bool:
+        """Return whether a setting has a value, and note a problem if it has none."""
+        missing = key not in [*node] or OmegaConf.is_missing(node, key)
+        if missing:
+            name = _join(path, key)
+            self._wrong.add(name)
+            self.problems.append(f"{name} has no value; give it: {name}=<value>.")
+        return not missing
+
+    def _read(self, node: DictConfig, key: Any, path: str) -> dict[str, Any]:
+        written = _get_written(node, key)
+        reference = _REFERENCE.fullmatch(written) if isinstance(written, str) else None
+        if reference and reference[1] in self._wrong:
+            return {}  # it is named already
+        try:
+            value = node[key]
+            if OmegaConf.is_config(value):
+                value = OmegaConf.to_container(value, resolve=True)
+        except OmegaConfBaseException as error:
+            reason = str(find_own_error(error) or error).splitlines()[0]
+            name = _join(path, key)
+            self._wrong.add(name)
+            self.problems.append(f"{name} is {show(written)}, which has no value: {reason}.")
+            return {}
+        return {str(key): value}
+
+
+def _join(path: str, key: Any) -> str:
+    return f"{path}.{key!s}" if path else str(key)
+
+
+def _get_written(node: DictConfig, key: Any) -> Any:
+    """Return a value as it is written, its interpolations not resolved."""
+    inner: Any = node._get_node(key)
+    return inner._value() if inner is not None else None
+
+
+def find_own_error(error: BaseException) -> SentimentError | None:
+    """Return the error of a resolver of this project, which OmegaConf wraps in its own."""
+    cause = error.__context__
+    while cause is not None and not isinstance(cause, SentimentError):
+        cause = cause.__context__
+    return cause

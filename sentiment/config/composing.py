@@ -1,8 +1,8 @@
 """Schemas of the primary configs, and configs composed without a command line."""
 
-import os
-from dataclasses import dataclass, field
-from pathlib import Path
+import copy
+from collections.abc import Sequence
+from dataclasses import field, make_dataclass
 from typing import Any
 
 from hydra import compose as hydra_compose
@@ -10,219 +10,36 @@ from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException
 from hydra.types import RunMode
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
-from sentiment.config.checking import check_config, check_folder
-
-
-def _find_conf() -> Path:
-    """Return the folder of the configs: one that is named, the wheel's own or the repository's."""
-    if named := os.environ.get("SENTIMENT_CONF"):
-        return Path(named).resolve()
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "conf"
-    return inside if inside.is_dir() else package.parent / "conf"
-
-
-CONF = _find_conf()
-
-
-@dataclass
-class TrainConfig:
-    """What ``conf/train.yaml`` holds."""
-
-    data: Any = MISSING
-    features: Any = MISSING
-    model: Any = MISSING
-    deploy: Any = MISSING
-    tracking: Any = MISSING
-    seed: int = 42
-    cv: int | None = None
-    optimize: str = "accuracy"
-    outputs: str = "outputs"
-    memory: str | None = None
-    search: Any = MISSING
-
-
-@dataclass
-class PredictConfig:
-    """What ``conf/predict.yaml`` holds."""
-
-    deploy: Any = MISSING
-    tracking: Any = MISSING
-    input: str = MISSING
-    output: str | None = None
-    text_column: str | None = None
-    encoding: str | None = None
-    sep: str | None = None
-    quote: str | None = None
-    escape: str | None = None
-    header: Any = None
-    table: str | None = None
-    query: str | None = None
-    together: bool = False
-    explain: bool = False
-    overwrite: bool = False
-    outputs: str = "outputs"
-
-
-@dataclass
-class ExplainConfig:
-    """What ``conf/explain.yaml`` holds."""
-
-    deploy: Any = MISSING
-    tracking: Any = MISSING
-    text: str = MISSING
-    output: str | None = None
-    overwrite: bool = False
-    outputs: str = "outputs"
-
-
-@dataclass
-class SearchConfig:
-    """Which search ``conf/best.yaml`` means."""
-
-    name: str | None = None
-    storage: str | None = None
-
-
-@dataclass
-class BestConfig:
-    """What ``conf/best.yaml`` holds."""
-
-    search: SearchConfig = field(default_factory=SearchConfig)
-    write: str | None = None
-    overwrite: bool = False
-    outputs: str = "outputs"
-
-
-@dataclass
-class ThresholdsConfig:
-    """Sizes of the differences that matter, in ``conf/monitor.yaml``."""
-
-    distance: float = 0.1
-    labels: float = 1.68
-    share: float = 0.2
-    accuracy: float = 0.05
-    errors: float = 0.5
-    alpha: float = 0.01
-
-
-@dataclass
-class MonitorConfig:
-    """What ``conf/monitor.yaml`` holds."""
-
-    tracking: Any = MISSING
-    current: str = MISSING
-    run: str | None = None
-    label_column: str | None = None
-    time_column: str | None = None
-    text_column: str | None = None
-    encoding: str | None = None
-    sep: str | None = None
-    quote: str | None = None
-    escape: str | None = None
-    header: Any = None
-    sample: int = 200_000
-    windows: int = 10
-    thresholds: ThresholdsConfig = field(default_factory=ThresholdsConfig)
-    seed: int = 42
-    outputs: str = "outputs"
-    output: str = MISSING
-    workspace: str | None = None
-    project: str = "sentiment"
-
-
-@dataclass
-class CompareConfig:
-    """What ``conf/compare.yaml`` holds."""
-
-    tracking: Any = MISSING
-    runs: list[str] = field(default_factory=list)
-    a: str | None = None
-    b: str | None = None
-    metric: str = "accuracy"
-    level: float = 0.95
-    resamples: int = 2000
-    seed: int = 42
-    outputs: str = "outputs"
-
-
-@dataclass
-class PromoteConfig:
-    """What ``conf/promote.yaml`` holds."""
-
-    tracking: Any = MISSING
-    run: str = "best"
-    name: str = "sentiment"
-    metric: str = "accuracy"
-    alpha: float = 0.05
-    margin: float = 0.005
-    force: str | None = None
-    rollback: bool = False
-    level: float = 0.95
-    resamples: int = 2000
-    seed: int = 42
-    outputs: str = "outputs"
-
-
-@dataclass
-class RecordConfig:
-    """Schema of ``conf/record.yaml``."""
-
-    tracking: Any = MISSING
-    folder: str = MISSING
-    outputs: str = "outputs"
-
-
-@dataclass
-class Schedule:
-    """When and how carefully the flow runs."""
-
-    search: str | None = None
-    cron: str | None = None
-    retries: int = 2
-    retry_delay: float = 10
-    cache_hours: float = 24
-
-
-@dataclass
-class FlowConfig:
-    """What ``conf/flow.yaml`` holds."""
-
-    tracking: Any = MISSING
-    train: str = ""
-    input: str | None = None
-    predict: str = ""
-    monitor: str = ""
-    promote: str = ""
-    name: str = "sentiment"
-    outputs: str = "outputs"
-    flow: Schedule = field(default_factory=Schedule)
-
-
-SCHEMAS: dict[str, type] = {
-    "train": TrainConfig,
-    "predict": PredictConfig,
-    "explain": ExplainConfig,
-    "best": BestConfig,
-    "monitor": MonitorConfig,
-    "compare": CompareConfig,
-    "promote": PromoteConfig,
-    "record": RecordConfig,
-    "flow": FlowConfig,
-}
+from sentiment.config.checking import check_config
+from sentiment.config.explaining import explain_error
+from sentiment.config.kinds import WRONG, convert, list_hints
+from sentiment.config.places import CONF
+from sentiment.config.quoting import is_sweep
+from sentiment.config.schemas import COMMANDS, Folder
+from sentiment.errors import ConfigError, SentimentError
 
 
 def register_schemas() -> None:
-    """Make the schemas known to Hydra, as ``train_schema`` and so on."""
-    for name, schema in SCHEMAS.items():
+    """Make the names of all settings known to Hydra, as ``train_schema`` and so on.
+
+    Hydra stops at the first value of a wrong type, so it is not given the types: `check_config`
+    names all of them.
+    """
+    for name, schema in COMMANDS.items():
+        fields = [(key, Any, field(default=MISSING)) for key in list_hints(schema)]
         ConfigStore.instance().store(
-            name=f"{name}_schema", node=schema, provider="sentiment", replace=True
+            name=f"{name}_schema",
+            node=make_dataclass(name, fields),
+            provider="sentiment",
+            replace=True,
         )
     OmegaConf.register_resolver("in_sweep", _in_sweep, replace=True)
-    OmegaConf.register_resolver("folder", check_folder, replace=True)
+    OmegaConf.register_resolver("folder", _check_folder, replace=True)
 
 
 def _in_sweep(value: Any, otherwise: Any = None) -> Any:
@@ -231,13 +48,29 @@ def _in_sweep(value: Any, otherwise: Any = None) -> Any:
     return value if sweeping else otherwise
 
 
-def compose(primary: str, overrides: list[str] | None = None) -> DictConfig:
+def _check_folder(outputs: Any, *, _root_: DictConfig) -> Any:
+    """Return `outputs`, in which Hydra is about to make a folder, before any check of the config.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be the name of a folder; names all that is wrong with the config.
+    """
+    if convert(Folder, outputs) is WRONG:
+        task = copy.deepcopy(_root_)
+        with open_dict(task):
+            del task["hydra"]
+        check_config(task, _root_.hydra.overrides.task)
+    return outputs
+
+
+def compose(primary: str, overrides: Sequence[str] = ()) -> DictConfig:
     """Return the config that ``scripts/<primary>.py`` would have with these overrides, checked.
 
     Raises
     ------
     ConfigError
-        The config cannot be run.
+        The config cannot be run; names everything that is wrong.
 
     Examples
     --------
@@ -246,13 +79,77 @@ def compose(primary: str, overrides: list[str] | None = None) -> DictConfig:
     0.3
     """
     register_schemas()
+    try:
+        cfg = _compose(primary, overrides)
+    except (CompactHydraException, OmegaConfBaseException, ValueError) as error:
+        if explain_error(error) is None:
+            raise
+        raise ConfigError(_list_problems(primary, overrides)) from error
+    check_config(cfg)
+    return cfg
+
+
+def explain_command(
+    error: BaseException, primary: str, words: Sequence[str]
+) -> SentimentError | None:
+    """Return the error that a person can correct behind `error`, with all else that is wrong.
+
+    Parameters
+    ----------
+    error : BaseException
+        What ended a script.
+    primary : str
+        The name of the script's config.
+    words : sequence of str
+        Its command line, as Hydra was given it.
+    """
+    known = explain_error(error)
+    flags = {word for word in words if word.startswith("-")}
+    if known is error or not isinstance(known, ConfigError) or flags - {"-m", "--multirun"}:
+        return known
+    # Hydra stops at the first word that it cannot apply.
+    given = [word for word in words if word not in flags and not (flags and is_sweep(word))]
+    try:
+        problems = _list_problems(primary, given)
+    except Exception:  # it is about something else, such as Hydra's own settings
+        return known
+    return ConfigError(problems) if problems else known
+
+
+def _compose(primary: str, overrides: Sequence[str]) -> DictConfig:
     # A script may compose another config while Hydra runs its own.
     running = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF)):
-            cfg = hydra_compose(primary, overrides or [])
+            return hydra_compose(primary, [*overrides])
     finally:
         GlobalHydra.instance().hydra = running
-    check_config(cfg)
-    return cfg
+
+
+def _list_problems(primary: str, overrides: Sequence[str]) -> list[str]:
+    """Return what is wrong with each override, and with the config that the others make."""
+    applied: list[str] = []
+    left_out: list[str] = []
+    problems: list[str] = []
+    # Choices come first: which settings there are depends on them.
+    for word in sorted(overrides, key=lambda word: "." in word.partition("=")[0]):
+        key = word.lstrip("+~").partition("=")[0]
+        if any(key.startswith(f"{choice}.") for choice in left_out):
+            continue  # what it is for was not chosen
+        try:
+            _compose(primary, [*applied, word])
+        except (CompactHydraException, OmegaConfBaseException, ValueError) as error:
+            known = explain_error(error, word)
+            if known is None:
+                raise
+            problems.append(str(known))
+            left_out.append(key)
+        else:
+            applied.append(word)
+    try:
+        check_config(_compose(primary, applied), applied, problems)
+    except ConfigError as error:
+        missing = tuple(f"{key} has no value" for key in left_out)
+        problems = [one for one in error.problems if not one.startswith(missing)]
+    return problems

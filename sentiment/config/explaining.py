@@ -11,16 +11,31 @@ from hydra.errors import (
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from sentiment.config.checking import find_own_error
+from sentiment.config.places import CONF
 from sentiment.config.targets import is_allowed, list_parameters
 from sentiment.errors import ConfigError, SentimentError, suggest
 from sentiment.redaction import redact
 
 _REFUSED = re.compile(r"Target '([^']+)' ")
+# Texts of Hydra's errors.
+_EVALUATED = re.compile(r"Error while evaluating ('.*': .*)")
+_SWEEP = re.compile(r"(?:Sweep parameters|Ambiguous value for argument) ('.*?')(?: requires|\n|$)")
+_ALREADY = re.compile(r"An item is already at '(.*?)'.*?\n.*?prefix: '(.*?)'\n", re.DOTALL)
+_ABSENT = re.compile(r"Could not delete from config\. '(.*?)' does not exist")
 _NO_PLUGIN = re.compile(r"Unknown plugin class : '([^']+)'")
 
 
-def explain_error(error: BaseException) -> SentimentError | None:
-    """Return the error that a person can mend behind `error`, or None if there is none."""
+def explain_error(error: BaseException, word: str = "") -> SentimentError | None:
+    """Return the error that a person can correct behind `error`, or None if there is none.
+
+    Parameters
+    ----------
+    error : BaseException
+        Of this project, of Hydra or of OmegaConf.
+    word : str
+        The override that Hydra refused, if that is known.
+    """
     if isinstance(error, SentimentError):
         return error
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
@@ -28,12 +43,12 @@ def explain_error(error: BaseException) -> SentimentError | None:
     if isinstance(error, OverrideParseException):
         return _explain_syntax(error)
     if isinstance(error, ValueError) and "Config group override" in str(error):
-        return ConfigError(["a group was set to no name; choose one, such as model=svm."])
+        return _explain_group(word)
     refused = _explain_refusal(error)
     if refused is not None:
         return refused
     if isinstance(error, CompactHydraException | OmegaConfBaseException):
-        return _find_resolver_error(error) or _explain_composition(error)
+        return find_own_error(error) or _explain_composition(error)
     return None
 
 
@@ -66,14 +81,6 @@ def _describe_refusal(where: str, target: str) -> ConfigError:
     )
 
 
-def _find_resolver_error(error: BaseException) -> SentimentError | None:
-    """Return the error of a resolver of this project, which OmegaConf wraps in its own."""
-    cause = error.__context__
-    while cause is not None and not isinstance(cause, SentimentError):
-        cause = cause.__context__
-    return cause
-
-
 def describe_error(error: BaseException) -> str:
     """Return the message of `error` for a user, or else its class and its message."""
     mistake = explain_error(error)
@@ -82,6 +89,11 @@ def describe_error(error: BaseException) -> str:
 
 def _explain_choice(wanted: str, options: list[str]) -> ConfigError:
     group, _, name = wanted.rpartition("/")
+    if not group:
+        return ConfigError(
+            [f"there is no config {name!r}. Each script has its own: leave out -cn."]
+        )
+    options = options or list_choices(group)
     return ConfigError(
         [
             f"{group}={name}: there is no such {group}.{suggest(name, options)} "
@@ -90,15 +102,33 @@ def _explain_choice(wanted: str, options: list[str]) -> ConfigError:
     )
 
 
+def list_choices(group: str) -> list[str]:
+    """Return the names of the files of a group, which Hydra does not list for lists of names."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def _explain_group(word: str) -> ConfigError:
+    """Return the error for a group that is given something else than a name."""
+    group = word.partition("=")[0]
+    if not group:
+        return ConfigError([f"{word!r} sets a group to no name; expected one, such as model=svm."])
+    options = ", ".join(list_choices(group))
+    return ConfigError([f"{word}: expected the name of a file, one of {options}."])
+
+
 def _explain_syntax(error: OverrideParseException) -> ConfigError:
     if "=" not in error.override:
         return ConfigError(
             [f"{error.override!r} is no setting; expected key=value, such as model=svm."]
         )
-    reasons = [line for line in error.message.splitlines() if "://" not in line]
+    # Not the address of a manual, the override itself and what points into it.
+    lines = [line.strip() for line in error.message.splitlines() if "://" not in line]
+    reason = [line for line in lines if line.strip("^ ") and line != error.override][-1]
+    if evaluated := _EVALUATED.search(error.message):
+        return ConfigError([f"{error.override}: {evaluated[1].rstrip('.')}."])
     return ConfigError(
         [
-            f"{error.override!r} cannot be read: {reasons[-1].strip()}. "
+            f"{error.override!r} cannot be read: {reason}. "
             "Quote a value that has special signs in it: \"key='value'\"."
         ]
     )
@@ -108,19 +138,33 @@ def _explain_composition(error: Exception) -> ConfigError:
     cause = error.__cause__
     if isinstance(cause, ConfigKeyError | ConfigAttributeError):
         return _explain_key(cause)
-    first = str(error).splitlines()[0]
+    text = str(error)
+    if sweep := _SWEEP.search(text):
+        return ConfigError(
+            [
+                f"{sweep[1]} has several values, which a grid or a search takes: add -m. A list is "
+                "typed as [a,b], and a text with a comma in quotes, \"key='a,b'\"."
+            ]
+        )
+    if there := _ALREADY.search(text):
+        return ConfigError(
+            [f"{there[1]} has a value already; change it without a plus: {there[2]}"]
+        )
+    if absent := _ABSENT.search(text):
+        return ConfigError([f"there is no setting {absent[1]!r} that could be taken away."])
+    first = text.splitlines()[0]
     if isinstance(cause, OmegaConfBaseException):
         override = first.removeprefix("Error merging override ").strip()
         reason = str(cause).splitlines()[0]
         return ConfigError([f"{override}: {reason}. Expected another kind of value."])
-    return ConfigError([re.sub(r"\s*\n\s*", " ", str(error)).strip()])
+    return ConfigError([re.sub(r"\s*\n\s*", " ", text).strip()])
 
 
 def _explain_key(cause: OmegaConfBaseException) -> ConfigError:
     """Say what stands beside a key that is not there."""
     path, name = str(cause.full_key), str(cause.key)
     parent = cause.parent_node
-    if not isinstance(parent, DictConfig):
+    if not isinstance(parent, DictConfig) or parent._is_none():
         return ConfigError([f"there is no setting {path!r}."])
     known = [str(key) for key in parent if not str(key).startswith("_") and key != "hydra"]
     target = str(parent.get("_target_", ""))

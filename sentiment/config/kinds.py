@@ -1,118 +1,203 @@
-"""Which settings are texts, by the types in the schemas."""
+"""Kinds of settings: conversion and check of one value by its type hint.
 
-from dataclasses import dataclass, fields, is_dataclass
-from enum import Enum
-from functools import cache
-from types import NoneType
-from typing import Any, get_args, get_type_hints
+A hint is built from ``str``, ``int``, ``float``, ``bool``, ``None``, ``list[...]``,
+``dict[str, ...]``, ``Any`` and unions of them. ``Annotated[..., Rule(...)]`` narrows it.
+"""
 
-from sentiment.config.composing import SCHEMAS
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 
+from sentiment.errors import suggest
 
-class Kind(Enum):
-    """Kinds of settings whose values are texts, or may be."""
-
-    TEXT = "a text"
-    NUMBER_OR_TEXT = "a number or a text"
-    TEXTS = "a list of texts"
-
-
-# Groups are composed of files that may each have settings of their own, so the schemas do not hold
-# them. These are their texts; a test compares them with the classes that the files name.
-
-
-@dataclass
-class DataTexts:
-    """Texts of the group ``data``."""
-
-    name: str
-    source: str
-    on_bad_rows: str
-    path: str
-    text_column: str
-    label_column: str
-    encoding: str | None
-    sep: str | None
-    quote: str | None
-    escape: str | None
-    table: str | None
-    query: str | None
+# Characters of a value that a message quotes.
+_SHOWN = 60
+# Larger numbers do not fit into what compiled code counts with.
+_LARGEST = 2**63
+WRONG: Final = object()
+_PLAIN = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-@dataclass
-class FeaturesTexts:
-    """Texts of the group ``features`` that may have any characters."""
+@dataclass(frozen=True)
+class Rule:
+    """A restriction of a kind.
 
-    token_pattern: str
-
-
-@dataclass
-class DeployTexts:
-    """Texts of the group ``deploy``."""
-
-    run: str
-    metric: str
-    threshold: float | str
-    empty: str
-    format: str | None
-    address: str | None
-
-
-@dataclass
-class TrackingTexts:
-    """Texts of the group ``tracking``."""
-
-    uri: str
-    artifacts: str
-    experiment: str
-
-
-GROUPS: dict[str, type] = {
-    "data": DataTexts,
-    "features": FeaturesTexts,
-    "deploy": DeployTexts,
-    "tracking": TrackingTexts,
-}
-
-
-def find_kind(key: str) -> Kind | None:
-    """Return the kind of the setting `key` if its value is a text or may be one.
-
-    Parameters
+    Attributes
     ----------
-    key : str
-        Dotted, such as ``deploy.threshold``. Parts of a group may have the same settings as the
-        group itself: ``features.parts.words.token_pattern``.
+    expected : str
+        What a message says was expected.
+    holds : callable
+        Takes a value of the right type; returns whether it is possible.
+    names : tuple of str
+        The possible values if they can be listed.
     """
-    parents, _, name = key.rpartition(".")
-    return _list_kinds().get((parents.partition(".")[0], name))
+
+    expected: str
+    holds: Callable[[Any], bool]
+    names: tuple[str, ...] = ()
 
 
-@cache
-def _list_kinds() -> dict[tuple[str, str], Kind]:
-    """Return the kinds of all settings that are texts, by group ("" for none) and name."""
-    kinds = {}
-    for group, schema in [*(("", schema) for schema in SCHEMAS.values()), *GROUPS.items()]:
-        kinds.update(_walk(schema, group))
-    return kinds
+def one_of(*names: str) -> Rule:
+    """Return the rule of a choice between `names`."""
+    return Rule(f"one of {', '.join(names)}", names.__contains__, names)
 
 
-def _walk(schema: type, group: str) -> dict[tuple[str, str], Kind]:
-    hints, kinds = get_type_hints(schema), {}
-    for field in fields(schema):
-        hint = hints[field.name]
-        if isinstance(hint, type) and is_dataclass(hint):
-            kinds.update(_walk(hint, field.name))
-        elif (kind := classify(hint)) is not None:
-            kinds[group, field.name] = kind
-    return kinds
+def list_hints(schema: type) -> dict[str, Any]:
+    """Return the type hint of each field of the dataclass `schema`."""
+    hints = get_type_hints(schema, include_extras=True)
+    return {field.name: hints[field.name] for field in fields(schema)}
 
 
-def classify(hint: Any) -> Kind | None:
-    """Return the kind of a setting by its type; None if it is never a text."""
-    if hint == list[str]:
-        return Kind.TEXTS
-    types = set(get_args(hint) or [hint]) - {NoneType}
-    if types == {str}:
-        return Kind.TEXT
-    return Kind.NUMBER_OR_TEXT if str in types and types <= {str, int, float} else None
+def convert(hint: Any, value: Any) -> Any:
+    """Return `value` as its kind has it, or `WRONG` if it is of another kind.
+
+    Numbers and truth values are texts where a text is expected, as column names of pandas are.
+    Texts are numbers or truth values where they can be read as such: environment variables are
+    texts.
+
+    Examples
+    --------
+    >>> convert(str, 0), convert(int | None, "7"), convert(int, True) is WRONG
+    ('0', 7, True)
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return value
+    if origin is Annotated:
+        converted = convert(arguments[0], value)
+        holds = converted is not WRONG and all(rule.holds(converted) for rule in arguments[1:])
+        return converted if holds else WRONG
+    if origin in (Union, UnionType):
+        return _convert_union(arguments, value)
+    if origin is list:
+        return _convert_list(arguments[0], value)
+    if origin is dict:
+        return _convert_dict(arguments[1], value)
+    return _CONVERTERS[hint](value)
+
+
+def describe(hint: Any) -> str:
+    """Return what a message says was expected: ``a whole number, or null``."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return str(arguments[-1].expected)
+    if origin in (Union, UnionType):
+        described = [describe(one) for one in arguments if one is not NoneType]
+        null = ", or null" if NoneType in arguments else ""
+        return ", or ".join(described) + null
+    if origin is list:
+        return f"a list [...], each {describe(arguments[0])}"
+    if origin is dict:
+        return f"names with values {{name: ...}}, each {describe(arguments[1])}"
+    return _PLAIN.get(hint, "a value")
+
+
+def list_names(hint: Any) -> tuple[str, ...]:
+    """Return the values of a choice; none for other kinds."""
+    if get_origin(hint) is Annotated:
+        return tuple(name for rule in get_args(hint)[1:] for name in rule.names)
+    return tuple(name for one in get_args(hint) for name in list_names(one))
+
+
+def list_types(hint: Any) -> set[Any]:
+    """Return the plain types that a value of a kind, or an item of it if it is a list, may have.
+
+    ``None`` is not among them.
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return list_types(arguments[0])
+    if origin in (Union, UnionType):
+        return set().union(*map(list_types, arguments))
+    if origin in (list, dict):
+        return {origin, *(list_types(arguments[0]) if origin is list else ())}
+    return set() if hint is NoneType else {hint}
+
+
+def describe_problem(hint: Any, value: Any, path: str) -> str:
+    """Return the message for a `value` of the setting `path` that is not of its kind."""
+    nearest = suggest(value, list_names(hint)) if isinstance(value, str) else ""
+    return f"{path} is {show(value)}; expected {describe(hint)}.{nearest}"
+
+
+def show(value: Any) -> str:
+    """Return a value for a message, as YAML has it and not longer than a line."""
+    match value:
+        case None:
+            shown = "null"
+        case bool():
+            shown = str(value).lower()
+        case _:
+            shown = repr(value)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}... ({len(shown):,} characters)"
+
+
+def _convert_union(members: tuple[Any, ...], value: Any) -> Any:
+    if value is None:
+        return None if NoneType in members else WRONG
+    members = tuple(one for one in members if one is not NoneType)
+    # A text that is a number may be either: what a value already is comes first.
+    same = [one for one in members if type(value) in list_types(one)]
+    for one in [*same, *members]:
+        if (converted := convert(one, value)) is not WRONG:
+            return converted
+    return WRONG
+
+
+def _convert_list(hint: Any, value: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        return WRONG
+    converted = [convert(hint, one) for one in value]
+    return WRONG if any(one is WRONG for one in converted) else converted
+
+
+def _convert_dict(hint: Any, value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return WRONG
+    converted = {_convert_text(key): convert(hint, one) for key, one in value.items()}
+    wrong = any(one is WRONG for pair in converted.items() for one in pair)
+    return WRONG if wrong else converted
+
+
+def _convert_text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    # No path and no name has a zero byte.
+    fits = isinstance(value, str | int | float) and "\0" not in str(value)
+    return str(value) if fits else WRONG
+
+
+def _convert_bool(value: Any) -> Any:
+    known = {"true": True, "false": False}
+    return value if isinstance(value, bool) else known.get(str(value).lower(), WRONG)
+
+
+def _convert_int(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            value = int(value)
+        except ValueError:
+            return WRONG
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and abs(value) < _LARGEST else WRONG
+
+
+def _convert_float(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return WRONG
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return WRONG
+    return number if math.isfinite(number) else WRONG
+
+
+_CONVERTERS: dict[Any, Callable[[Any], Any]] = {
+    str: _convert_text,
+    bool: _convert_bool,
+    int: _convert_int,
+    float: _convert_float,
+    NoneType: lambda value: None if value is None else WRONG,
+}

@@ -5,11 +5,9 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from sentiment.config.targets import ALLOWED_TARGETS
+from sentiment.config.targets import ALLOWED_TARGETS, PAIRS
 from sentiment.errors import ConfigError
 
-# The command line and YAML know lists only; these parameters of scikit-learn are tuples.
-_PAIRS = {"ngram_range", "feature_range", "quantile_range"}
 # What has margins only, and may be in a model file (`sentiment.model_files.trusted`).
 CALIBRATED = ("LinearSVC", "Perceptron", "SGDClassifier")
 _REMEDIES = {
@@ -61,11 +59,8 @@ def _with_tuples(value: Any, path: str) -> Any:
     """Return the plain containers in `value` with pairs as tuples."""
     if isinstance(value, dict):
         return {str(k): _with_tuples(v, f"{path}.{k}") for k, v in value.items()}
-    if path.rpartition(".")[2] in _PAIRS:
-        if not isinstance(value, list) or len(value) != 2:
-            raise ConfigError([f"{path} is {value!r}; expected two numbers, such as {path}=[1,2]."])
-        return tuple(value)
-    return value
+    is_pair = path.rpartition(".")[2] in PAIRS and isinstance(value, list)
+    return tuple(value) if is_pair else value
 
 
 def _check_parameters(made: Any) -> None:

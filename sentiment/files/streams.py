@@ -10,6 +10,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from sentiment.errors import ConfigError, UnreadableFileError
+from sentiment.files.dialects import find_codec
 from sentiment.files.origins import COMPRESSIONS, Origin
 
 # How a compressed file begins (RFC 1952, RFC 8878).
@@ -71,10 +72,8 @@ class ByteSource:
             start = self._read(file, 4)
         mark = next((mark for mark in _MARKS if start.startswith(mark)), b"")
         try:
-            name = codecs.lookup(encoding or _MARKS.get(mark, "utf-8")).name
-            # Some codecs do not make text of bytes, or do it all at once or not at all.
-            codecs.getincrementaldecoder(name)(_KEEP_ERRORS).decode(b"").encode()
-        except (LookupError, ValueError, AssertionError, AttributeError, TypeError):
+            name = find_codec(encoding or _MARKS.get(mark, "utf-8"))
+        except LookupError:
             raise ConfigError(
                 [
                     f"{group}encoding is {encoding!r}, which is not known; expected utf-8, utf-16, "

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,6 +85,7 @@ def run_flow(cfg: DictConfig, scripts: Path, observer: StageObserver | None = No
         A step cannot be done.
     """
     _check_settings(cfg)
+    Steps(cfg, scripts).check_scripts()
     _prepare_prefect()
     from prefect import flow
 
@@ -115,6 +117,7 @@ def serve_flow(cfg: DictConfig, scripts: Path, words: list[str]) -> None:
                 "environment variable instead, such as train='data.path=${oc.env:REVIEWS_DB}'."
             ]
         )
+    Steps(cfg, scripts).check_scripts()
     _prepare_prefect()
     from sentiment.flow.scheduled import run_scheduled
 
@@ -158,22 +161,41 @@ def hiding_secrets(step: str) -> Iterator[None]:
 def _check_settings(cfg: DictConfig) -> None:
     if find_spec("prefect") is None:
         raise MissingPackageError("prefect", "flows", "flow")
-    problems = []
-    if cfg.flow.retries < 0 or cfg.flow.retry_delay < 0 or cfg.flow.cache_hours < 0:
-        problems.append("flow.retries, flow.retry_delay and flow.cache_hours are 0 or more.")
+    choose_home(Path(cfg.outputs))
     if cfg.flow.cron is not None:
         from prefect.client.schemas.schedules import CronSchedule
 
         try:
             CronSchedule(cron=cfg.flow.cron)
-        except ValueError:
-            problems.append(
+        except ValueError as error:
+            problem = (
                 f'flow.cron is {cfg.flow.cron!r}; expected five fields: flow.cron="0 3 * * *".'
             )
-    if cfg.input is None and (cfg.predict or cfg.monitor):
-        problems.append("predict and monitor have settings, but there is no input to predict.")
-    if problems:
-        raise ConfigError(problems)
+            raise ConfigError([problem]) from error
+
+
+def choose_home(outputs: Path) -> None:
+    """Let Prefect keep its files under `outputs` where the home of the user cannot be written.
+
+    It is to be called before Prefect is imported. Without a folder that it can write, Prefect waits
+    for a server that cannot start.
+
+    Raises
+    ------
+    ConfigError
+        The folder that PREFECT_HOME names cannot be written.
+    """
+    named = os.environ.get("PREFECT_HOME")
+    try:
+        home = Path(named).expanduser() if named else Path.home() / ".prefect"
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            return
+    except (OSError, RuntimeError) as error:  # RuntimeError: a user without an entry has no home
+        if named:
+            problem = f"PREFECT_HOME is {named!r}, which cannot be written"
+            raise ConfigError([f"{problem}; name a folder that can, or unset it."]) from error
+    os.environ["PREFECT_HOME"] = str(outputs.resolve() / "prefect")
 
 
 def _prepare_prefect() -> None:
@@ -186,10 +208,12 @@ def _prepare_prefect() -> None:
     from prefect.settings import PREFECT_API_URL
 
     address = PREFECT_API_URL.value()
-    if address is None:
-        return
-    with get_client(sync_client=True) as client:
-        problem = client.api_healthcheck()
+    try:
+        # Without an address, a server of this process is started here.
+        with get_client(sync_client=True) as client:
+            problem = client.api_healthcheck()
+    except RuntimeError as error:
+        raise FlowServerError("of this command", str(error)) from error
     if problem is not None:
         raise FlowServerError(redact(str(address)), str(problem))
 
@@ -204,7 +228,7 @@ class _Tasks:
     def run(self) -> FlowResult:
         """Run all steps."""
         steps, cfg = self._steps, self._cfg
-        self._do("check settings", steps.check_settings)
+        self._do("check input", steps.check_input)
         data = self._do("check data", steps.check_data)
         show_table("data", [data])
         words = steps.list_words("train")

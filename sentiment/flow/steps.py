@@ -20,7 +20,7 @@ from sentiment.comparison.promotion import find_reasons, promote
 from sentiment.config import Job, compose, make, quote_free_text, read_recorded
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
-from sentiment.errors import RunNotFoundError, StepFailedError
+from sentiment.errors import ConfigError, RunNotFoundError, StepFailedError
 from sentiment.files.columns import choose_text_column
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.opening import is_database, list_inputs, open_all
@@ -61,14 +61,30 @@ class Steps:
             return [f"search={self.cfg.flow.search}", *words]
         return quote_free_text(words)
 
-    def check_settings(self) -> Facts:
-        """Look at the settings of every script, and at the input, before the work begins."""
-        learned = self._compose("train", self.list_words("train")).data.get("text_column")
-        self._compose_promotion()
+    def check_scripts(self) -> None:
+        """Check the settings of every script.
+
+        Raises
+        ------
+        ConfigError
+            Names everything that is wrong, and the script that it is for.
+        """
+        needed = {"train": [], "promote": [], "predict": ["input=x"], "monitor": ["current=x"]}
+        problems = []
+        for script, words in needed.items():
+            try:
+                self._compose(script, [*words, *self.list_words(script)])
+            except ConfigError as error:
+                problems += [f"{script}: {problem}" for problem in error.problems]
+        if problems:
+            raise ConfigError(problems)
+
+    def check_input(self) -> Facts:
+        """Look at the input before the work begins."""
         if self.cfg.input is None:
             return {"input": None}
+        learned = self._compose("train", self.list_words("train")).data.get("text_column")
         cfg = self._compose_prediction()
-        self._compose("monitor", ["current=x", *self.list_words("monitor")])
         for source in open_all(cfg.input, ReadOptions.of(cfg)):
             # Which model predicts is known later, and it may have learned from another column.
             column = learned if learned in source.columns else ""

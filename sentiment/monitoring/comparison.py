@@ -1,6 +1,5 @@
 """All that is compared between the rows of a file and the reference."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,18 +56,6 @@ class Thresholds:
     accuracy: float = 0.05
     errors: float = 0.5
     alpha: float = 0.01
-
-
-def check_thresholds(values: Mapping[str, float]) -> list[str]:
-    """Return what is wrong with the values of ``thresholds``, by name."""
-    problems = [
-        f"thresholds.{name} is {value}; expected a number above {least}."
-        for name, value in values.items()
-        if not value > (least := 1 if name == "labels" else 0)
-    ]
-    if values["alpha"] >= 1:
-        problems.append(f"thresholds.alpha is {values['alpha']}; expected less than 1.")
-    return problems
 
 
 @dataclass(frozen=True)

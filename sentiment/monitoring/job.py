@@ -24,7 +24,7 @@ from sentiment.errors import (
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.opening import open_input
 from sentiment.model_files import load_model
-from sentiment.monitoring.comparison import Comparison, Thresholds, check_thresholds, compare
+from sentiment.monitoring.comparison import Comparison, Thresholds, compare
 from sentiment.monitoring.current import (
     Columns,
     Current,
@@ -97,7 +97,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         only the store cannot be used, the reports are kept.
     """
     stages = Stages(observer) if observer else Stages()
-    _check_settings(cfg)
+    _check_package()
     tracker: Tracker = make(cfg, "tracking", "start", "find_model")
     path = Path(cfg.current).expanduser()
     source = open_input(path, ReadOptions.of(cfg), "current")
@@ -144,17 +144,9 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     )
 
 
-def _check_settings(cfg: DictConfig) -> None:
+def _check_package() -> None:
     if importlib.util.find_spec("evidently") is None:
         raise MissingPackageError("evidently", "monitoring", "monitor")
-    problems = [
-        f"{name} is {cfg[name]}; expected a whole number above 0."
-        for name in ("sample", "windows")
-        if cfg[name] < 1
-    ]
-    problems += check_thresholds(cfg.thresholds)
-    if problems:
-        raise ConfigError(problems)
 
 
 def _read_report(path: Path) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from sentiment.errors import (
     RunNotFoundError,
     UntrustedModelError,
 )
-from sentiment.evaluation import METRICS, Predictions, scores_file
+from sentiment.evaluation import Predictions, scores_file
 from sentiment.files.inputs import Input
+from sentiment.metrics import METRICS
 from sentiment.scoring import BatchScorer
 from sentiment.tracking import ModelChoice, Tracker
 

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from omegaconf import DictConfig
 
-from sentiment.config import check_config, make
+from sentiment.config import make
 from sentiment.errors import ConfigError, ExitCode, SentimentError
 from sentiment.redaction import redact
 from sentiment.sweeps.failures import FailurePolicy, check_failures
@@ -42,6 +43,32 @@ class SweepBusyError(SentimentError, BlockingIOError):
         )
 
 
+def check_values(overrides: Sequence[Override]) -> None:
+    """Check that each override of a grid has values that can be listed.
+
+    Raises
+    ------
+    ConfigError
+        Names those that have none.
+    """
+    problems = []
+    for override in overrides:
+        value = override.value()
+        if isinstance(value, IntervalSweep):
+            expected = "expected values, a,b or range(1,4); a search draws from intervals: search="
+            problems.append(f"{override.input_line}: {expected}<name>.")
+        elif isinstance(value, RangeSweep) and not (
+            value.step and any(True for _ in value.range())
+        ):
+            problems.append(f"{override.input_line}: there is no value in this range.")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _is_empty(swept: RangeSweep) -> bool:
+    return not swept.step or next(iter(swept.range()), None) is None
+
+
 def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
     """Run all jobs of a grid that have no good result yet, and train the best.
 
@@ -61,7 +88,7 @@ def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
         The config cannot be run, or jobs failed.
     """
     cfg, settings = hydra.task, hydra.settings
-    _check(hydra, points)
+    hydra.check_jobs(points)
     (objective,) = find_objectives([cfg.optimize])
     home = Path(cfg.outputs).resolve() / "sweep"
     name = _name_grid(cfg, points)
@@ -126,23 +153,6 @@ def _holding(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise SweepBusyError(folder) from error
         yield
-
-
-def _check(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
-    """Raise the problems of the config, unless some job has none: it may set what is missing."""
-    try:
-        check_config(hydra.task)
-    except ConfigError:
-        if not any(_is_fine(hydra, point) for point in points):
-            raise
-
-
-def _is_fine(hydra: HydraSide, point: Sequence[str]) -> bool:
-    try:
-        check_config(hydra.compose(point)[0])
-    except Exception:  # Hydra and OmegaConf have many
-        return False
-    return True
 
 
 def _name_grid(cfg: DictConfig, points: Sequence[Sequence[str]]) -> str:

@@ -2,7 +2,7 @@
 
 import copy
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
-from sentiment.config import quote
+from sentiment.config import check_config, explain_error, quote
 from sentiment.errors import ConfigError
 from sentiment.redaction import redact
 from sentiment.sweeps.workers import HandOut
@@ -57,6 +57,42 @@ class HydraSide:
         choices = cfg.hydra.runtime.choices
         chosen = {k: str(v) for k, v in choices.items() if "/" not in k and v}
         return _without_hydra(cfg), chosen
+
+    def check_jobs(self, jobs: Iterable[Sequence[str]]) -> None:
+        """Check the configs of jobs before any is run.
+
+        A job is skipped if each of its words was checked beside the same choices of files: of a
+        grid, that leaves as many as there are values.
+
+        Parameters
+        ----------
+        jobs : iterable of sequence of str
+            The overrides of each job.
+
+        Raises
+        ------
+        ConfigError
+            Names everything that is wrong with some job.
+        """
+        groups = set(map(str, self.config.hydra.runtime.choices))
+        problems: dict[str, None] = {}
+        seen: set[tuple[frozenset[str], str]] = set()
+        for words in jobs:
+            chosen = frozenset(word for word in words if word.partition("=")[0] in groups)
+            pairs = {(chosen, word) for word in ("", *words)}
+            if pairs <= seen:
+                continue
+            seen |= pairs
+            try:
+                check_config(self.compose(words)[0])
+            except Exception as error:  # Hydra and OmegaConf have many
+                known = explain_error(error)
+                if known is None:
+                    raise
+                found = known.problems if isinstance(known, ConfigError) else [str(known)]
+                problems |= dict.fromkeys(found)
+        if problems:
+            raise ConfigError([*problems])
 
     def check_folder(self) -> None:
         """Refuse a folder that only Hydra's own sweepers would use.

@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sentiment.errors import ConfigError, suggest
-from sentiment.evaluation import METRICS
-
-# Besides the metrics of predictions: what a model costs. Less is better.
-COSTS = {"size_mb": "model/size_mb", "predict_seconds": "validation/predict_seconds"}
+from sentiment.metrics import COSTS, METRICS
 
 
 @dataclass(frozen=True)

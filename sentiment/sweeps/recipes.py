@@ -13,8 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
-from sentiment.config import compose, explain_error, suggest_command
-from sentiment.config.composing import CONF
+from sentiment.config import CONF, compose, explain_error, suggest_command
 from sentiment.errors import ConfigError, SentimentError
 from sentiment.sweeps.hydra_side import write_override
 from sentiment.sweeps.results import JobResult, read_results

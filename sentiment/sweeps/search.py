@@ -51,10 +51,11 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
         The config cannot be run, the study looks for something else, or jobs failed.
     """
     cfg, settings, observer = hydra.task, hydra.settings, OBSERVER.get()()
-    check_config(cfg)
+    check_config(cfg, hydra.config.hydra.overrides.task)
     objectives = find_objectives(settings.objectives or [cfg.optimize])
     space = read_space(settings, arguments)
     _check_rows(space)
+    hydra.check_jobs(space.list_samples())
     home = Path(cfg.outputs) / "search"
     storage = open_storage(settings.storage, home / "studies.journal")
     taken = [path.name for path in home.glob("*") if path.is_dir()]

@@ -1,9 +1,12 @@
 """The settings that a search draws, and their distributions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hydra.errors import HydraException
+
+from sentiment.config import explain_error
 from sentiment.errors import ConfigError
 from sentiment.redaction import redact
 from sentiment.sweeps.hydra_side import write_override
@@ -39,6 +42,20 @@ class Space:
         """Return the overrides of a trial that drew `params`."""
         drawn = (write_override(read_setting(name), value) for name, value in params.items())
         return [*(f"{key}={value}" for key, value in self.fixed.items()), *self.others, *drawn]
+
+    def list_samples(self) -> Iterator[list[str]]:
+        """Yield overrides of trials that draw every choice and both ends of every range."""
+        cases: list[tuple[dict[str, str], Mapping[str, Any]]] = [
+            ({key: case}, space)
+            for key, spaces in self.branches.items()
+            for case, space in spaces.items()
+        ]
+        for chosen, space in cases or [({}, {})]:
+            names = {name_parameter(name, *chosen.values()): d for name, d in space.items()}
+            values = {name: _list_values(d) for name, d in {**self.common, **names}.items()}
+            for number in range(max(map(len, values.values()), default=1)):
+                drawn = {name: found[number % len(found)] for name, found in values.items()}
+                yield self.write(drawn | chosen)
 
     def find(self, parameter: str) -> Any:
         """Return the distribution of a parameter, which `name_parameter` may have named."""
@@ -102,6 +119,11 @@ class Space:
         }
 
 
+def _list_values(distribution: Any) -> list[Any]:
+    """Return the choices of a distribution, or the ends of its range."""
+    return list(getattr(distribution, "choices", ())) or [distribution.low, distribution.high]
+
+
 def _read_value(distribution: Any, setting: str, word: str) -> Any:
     """Return the value that an override gives a setting, as its distribution has it."""
     from optuna.distributions import CategoricalDistribution, IntDistribution
@@ -121,22 +143,22 @@ def read_space(settings: Any, arguments: Sequence[str]) -> Space:
     ConfigError
         A range cannot be read.
     """
-    from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
     from optuna.distributions import CategoricalDistribution
+
+    problems: list[str] = []
 
     def read(space: Any) -> dict[str, Any]:
         lines = [f"{key}={value}" for key, value in (space or {}).items()]
-        try:
-            return dict(create_params_from_overrides(lines)[0])
-        except (ValueError, NotImplementedError) as error:
-            raise ConfigError([f"search.space: {error}"]) from error
+        return _read_overrides(lines, problems)[0]
 
-    typed, fixed, others = create_params_from_overrides(list(arguments))
+    typed, fixed, others = _read_overrides(arguments, problems)
     common = read(settings.space)
     branches: dict[str, dict[str, dict[str, Any]]] = {}
     for key, cases in (settings.branches or {}).items():
         common[key] = CategoricalDistribution(list(cases))
         branches[key] = {case: read(space) for case, space in cases.items()}
+    if problems:
+        raise ConfigError(problems)
     in_branches = {k for cases in branches.values() for space in cases.values() for k in space}
     for key in [*typed, *fixed]:
         common.pop(key, None)
@@ -150,6 +172,28 @@ def read_space(settings: Any, arguments: Sequence[str]) -> Space:
     spaces = [common, *(space for cases in branches.values() for space in cases.values())]
     _check_secrets({key: d for space in spaces for key, d in space.items()})
     return Space(common, branches, {k: str(v) for k, v in fixed.items()}, tuple(others))
+
+
+def _read_overrides(
+    words: Sequence[str], problems: list[str]
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Return distributions, fixed values and other overrides; add to `problems` what is wrong."""
+    from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
+
+    drawn: dict[str, Any] = {}
+    fixed: dict[str, Any] = {}
+    others: list[str] = []
+    for word in words:
+        try:
+            parts = create_params_from_overrides([word])
+        except (ValueError, NotImplementedError, HydraException) as error:
+            known = explain_error(error)
+            problems.append(str(known) if known else f"{word}: {str(error).rstrip('.')}.")
+            continue
+        drawn |= parts[0]
+        fixed |= parts[1]
+        others += parts[2]
+    return drawn, fixed, others
 
 
 def _check_secrets(drawn: Mapping[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """Environment variables with which MLflow is used."""
 
-from sentiment.errors import ConfigError
 from sentiment.redaction import split_credentials
 
 # Defaults of MLflow's own settings.
@@ -26,22 +25,3 @@ def take_credentials(uri: str) -> tuple[str, dict[str, str]]:
     address, *credentials = split_credentials(uri)
     names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
     return address, {k: v for k, v in zip(names, credentials, strict=True) if v is not None}
-
-
-def check_address(uri: str) -> None:
-    """Refuse an address of sqlite with too few slashes, which SQLAlchemy takes for a host.
-
-    Raises
-    ------
-    ConfigError
-        Has the address that was meant.
-    """
-    if uri.startswith("sqlite:") and not uri.startswith("sqlite:///"):
-        path = uri.removeprefix("sqlite:")
-        path = f"/{path.lstrip('/')}" if path.startswith("/") else path
-        raise ConfigError(
-            [
-                f"tracking.uri is {uri!r}; expected three slashes before the path, which begins "
-                f"with one more if it is absolute: tracking.uri=sqlite:///{path}"
-            ]
-        )

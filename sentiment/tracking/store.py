@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sentiment import provenance
 from sentiment.config import suggest_training
+from sentiment.config.schemas import StoreSettings
 from sentiment.errors import (
     ExperimentDeletedError,
     RunDeletedError,
@@ -16,7 +17,7 @@ from sentiment.errors import (
     TrackingStoreError,
 )
 from sentiment.redaction import redact, redact_values
-from sentiment.tracking.access import ENVIRONMENT, check_address, take_credentials
+from sentiment.tracking.access import ENVIRONMENT, take_credentials
 from sentiment.tracking.choosing import ORDER, choose_best, next_order
 from sentiment.tracking.folder import KEY, RunFacts, RunFolder
 from sentiment.tracking.opening import connect, find_sqlite_path
@@ -49,11 +50,11 @@ class MlflowTracker(Tracker):
     """
 
     def __init__(self, uri: str, artifacts: str, experiment: str) -> None:
-        check_address(uri)
-        self.uri, self._credentials = take_credentials(uri)
-        self._shown = redact(uri)
-        self.artifacts = artifacts
-        self.experiment = experiment
+        given = StoreSettings(uri=uri, artifacts=artifacts, experiment=experiment)
+        self.uri, self._credentials = take_credentials(given.uri)
+        self._shown = redact(given.uri)
+        self.artifacts = given.artifacts
+        self.experiment = given.experiment
         # Before MLflow is imported, which reads some of them only then.
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)

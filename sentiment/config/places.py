@@ -1,0 +1,16 @@
+"""Where the configs are."""
+
+import os
+from pathlib import Path
+
+
+def _find_conf() -> Path:
+    """Return the folder of the configs: one that is named, the wheel's own or the repository's."""
+    if named := os.environ.get("SENTIMENT_CONF"):
+        return Path(named).resolve()
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+CONF = _find_conf()

