@@ -1,12 +1,19 @@
 """Scripts that are run from odd places: by a link, with another checkout's environment."""
 
+import os
+import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, Run
+
+from sentiment.errors import ConfigError
+from sentiment.flow.flow import choose_home
+from sentiment.homes import prepare_home
 
 MESSAGE = "outputs is ''; expected a folder, such as outputs=outputs.\n"
 
@@ -48,3 +55,68 @@ def test_an_empty_outputs_folder_is_not_the_root(
     done = run_script(*words, "outputs=")
     assert (done.returncode, done.stderr) == (2, f"{words[0]}.py: {MESSAGE}")
     assert list(tmp_path.iterdir()) == []
+
+
+class TestHome:
+    """A home that is not there, not known or cannot be written, on a machine of many users."""
+
+    @pytest.fixture(autouse=True)
+    def places(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        for name in ("XDG_CACHE_HOME", "MPLCONFIGDIR"):
+            monkeypatch.setenv(name, "")  # so that it is restored
+            monkeypatch.delenv(name)
+
+    def test_a_home_that_can_be_written_stays(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for home in (tmp_path, tmp_path / "not" / "yet"):
+            monkeypatch.setenv("HOME", str(home))
+            prepare_home()
+            assert Path.home() == home
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("home", ["/dev/null/x", None])
+    def test_a_home_that_is_not_there_is_replaced(
+        self, home: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", home or "")
+        if home is None:
+            monkeypatch.delenv("HOME")
+            monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+        prepare_home()
+        assert Path.home() == tmp_path / f"sentiment-{os.getuid()}"
+        assert Path.home().stat().st_mode & 0o777 == 0o700
+
+    def test_a_home_that_can_only_be_read_stays_and_caches_are_elsewhere(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home = tmp_path / "home"
+        home.mkdir()
+        monkeypatch.setenv("HOME", str(home))
+        monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+        prepare_home()
+        assert Path.home() == home
+        assert Path(os.environ["XDG_CACHE_HOME"]).parent == tmp_path / f"sentiment-{os.getuid()}"
+
+    def test_a_folder_that_others_can_write_is_not_used(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        taken = tmp_path / f"sentiment-{os.getuid()}"
+        taken.mkdir()
+        taken.chmod(0o777)
+        monkeypatch.setenv("HOME", "/dev/null/x")
+        prepare_home()
+        assert Path.home() != taken
+        assert Path.home().stat().st_mode & 0o777 == 0o700
+
+    def test_prefect_writes_beside_the_outputs_or_its_folder_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PREFECT_HOME", "/dev/null/x")
+        with pytest.raises(ConfigError, match="PREFECT_HOME is '/dev/null/x', which cannot be wri"):
+            choose_home(tmp_path)
+        monkeypatch.delenv("PREFECT_HOME")
+        monkeypatch.setenv("HOME", "/dev/null/x")
+        choose_home(tmp_path)
+        assert os.environ["PREFECT_HOME"] == str(tmp_path / "prefect")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +28,7 @@ from sentiment.sweeps.hydra_side import write_override
 from sentiment.sweeps.objectives import find_objectives
 from sentiment.sweeps.results import JobResult, read_results, write_result
 from sentiment.sweeps.runner import JobRunner, PlannedJob
-from sentiment.sweeps.storage import newest, open_storage, storage_failures
+from sentiment.sweeps.storage import check_apart, newest, open_storage, storage_failures
 from sentiment.sweeps.workers import HandOut
 
 # What a command line can hold.
@@ -330,3 +331,32 @@ def test_an_interrupt_that_a_job_loses_is_kept(launcher: Launcher) -> None:
         plan(runner, [0])
     assert signal.getsignal(signal.SIGINT) is handler
     assert list(read_results(launcher.folder)) == [0]
+
+
+@pytest.mark.parametrize("tables", [("alembic_version",), ("experiments", "latest_metrics")])
+def test_a_study_is_not_kept_among_the_tables_of_another_program(
+    tables: tuple[str, ...], address: str, tmp_path: Path
+) -> None:
+    engine = sqlalchemy.create_engine(address)
+    with engine.begin() as connection:
+        for table in tables:
+            connection.execute(sqlalchemy.text(f"CREATE TABLE {table} (version_num VARCHAR(32))"))
+    with pytest.raises(ConfigError, match="search.storage is '.*', which is a database of another"):
+        open_storage(address, tmp_path / "studies.journal")
+    assert set(sqlalchemy.inspect(engine).get_table_names()) == set(tables)
+    engine.dispose()
+
+
+def test_a_study_and_runs_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for address, uri in (
+        ("sqlite:///outputs/mlflow.db", f"sqlite:///{tmp_path}/outputs/mlflow.db"),
+        ("sqlite:///my%20runs/x.db", "sqlite:///my runs/x.db"),
+        ("postgresql://ann:a@db/runs", "postgresql+psycopg2://bob:b@db/runs"),
+    ):
+        with pytest.raises(ConfigError, match="which is a database of another program"):
+            check_apart(address, uri)
+    check_apart("postgresql://ann:a@db/studies", "postgresql://ann:a@db/runs")
+    check_apart("sqlite:///studies.db", "http://127.0.0.1:5000")
+    check_apart(None, "sqlite:///outputs/mlflow.db")
+    assert list(tmp_path.iterdir()) == []

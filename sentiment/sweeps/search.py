@@ -23,7 +23,7 @@ from sentiment.sweeps.results import list_lost, read_results
 from sentiment.sweeps.runner import JobRunner, PlannedJob
 from sentiment.sweeps.session import Session
 from sentiment.sweeps.spaces import Space, read_space
-from sentiment.sweeps.storage import open_storage
+from sentiment.sweeps.storage import check_apart, open_storage
 from sentiment.sweeps.studies import Study
 from sentiment.sweeps.study_figures import save_study_figures
 from sentiment.sweeps.trial import list_settings, read_data
@@ -57,6 +57,7 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
     _check_rows(space)
     hydra.check_jobs(space.list_samples())
     home = Path(cfg.outputs) / "search"
+    check_apart(settings.storage, cfg.tracking.get("uri"))
     storage = open_storage(settings.storage, home / "studies.journal")
     taken = [path.name for path in home.glob("*") if path.is_dir()]
     study = Study(settings.name, storage, objectives, taken=taken, fresh=settings.fresh)

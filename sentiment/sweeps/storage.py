@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from sentiment.errors import ConfigError, SentimentError, StudyStorageError
 from sentiment.redaction import redact
@@ -13,6 +14,8 @@ _NEWEST = "~"
 # What databases say of tables that another process is making, and how often that is waited for.
 _MAKING = ("already exists", "UNIQUE constraint", "unique constraint", "is locked", "no such table")
 _TRIES = 5
+# Tables that only MLflow has.
+_MLFLOW = {"experiments", "latest_metrics"}
 
 
 def open_storage(address: str | None, path: Path) -> Any:
@@ -49,6 +52,7 @@ def open_storage(address: str | None, path: Path) -> Any:
     from sqlalchemy.exc import DBAPIError
 
     try:
+        _check_owner(address)
         for _ in range(_TRIES):
             try:
                 return RDBStorage(address)
@@ -58,8 +62,58 @@ def open_storage(address: str | None, path: Path) -> Any:
                     raise
                 time.sleep(1)
         return RDBStorage(address)
+    except SentimentError:
+        raise
     except Exception as error:  # each database has its own
         raise explain_failure(address, error) from error
+
+
+def check_apart(address: str | None, uri: str | None) -> None:
+    """Check that a study and the tracked runs are not to be kept in one database.
+
+    Raises
+    ------
+    ConfigError
+        They are: each would take the version of the other's tables for that of its own.
+    """
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    def identify(text: str) -> tuple[Any, ...]:
+        url = make_url(text)
+        kind = url.get_backend_name()
+        path = (
+            str(Path(unquote(url.database)).resolve()) if kind == "sqlite" and url.database else ""
+        )
+        return (kind, path or url.database, url.host, url.port)
+
+    try:
+        same = address is not None and uri is not None and identify(address) == identify(uri)
+    except ArgumentError:
+        return  # another kind of store, or an address that is refused later
+    if same:
+        raise _refuse_shared(str(address))
+
+
+def _check_owner(address: str) -> None:
+    """Raise if the tables of another program, such as MLflow's, are in the database."""
+    from sqlalchemy import create_engine, inspect
+    from sqlalchemy.pool import NullPool
+
+    tables = set(inspect(create_engine(address, poolclass=NullPool)).get_table_names())
+    # Optuna makes its own tables in one go, version_info among them.
+    if tables >= _MLFLOW or ("alembic_version" in tables and "version_info" not in tables):
+        raise _refuse_shared(address)
+
+
+def _refuse_shared(address: str) -> ConfigError:
+    return ConfigError(
+        [
+            f"search.storage is {redact(address)!r}, which is a database of another program, such "
+            "as the runs of MLflow; expected one of its own (another name on the same server will "
+            "do), or null for a file under outputs/."
+        ]
+    )
 
 
 def explain_failure(address: str, error: Exception) -> SentimentError:
