@@ -21,6 +21,7 @@ from ports import find_port
 from scipy.stats import binomtest
 from starting import Starter
 
+from sentiment.config import compose, make, quote_free_text
 from sentiment.errors import RunNotFoundError, TrackingStoreError, UntrustedModelError
 from sentiment.pipeline import predict
 from sentiment.tracking import MlflowTracker, NoTracker
@@ -434,3 +435,24 @@ def test_processes_may_open_a_new_store_at_once(starter: Starter, tmp_path: Path
     tracker = MlflowTracker(f"sqlite:///{tmp_path}/new/mlflow.db", "x", "e")
     tracker.open()
     assert len(mlflow.search_runs(experiment_names=["e"])) == 3
+
+
+@pytest.mark.parametrize("name", ["o%20x", "a@b?c", "plain"])
+def test_a_store_in_a_folder_with_signs_of_addresses_leaves_no_other(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cfg = compose("train", quote_free_text([f"outputs={name}"]))
+    make(cfg, "tracking").open()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert {path.name for path in Path(name).iterdir()} == {"mlflow.db", ".mlflow.db.lock"}
+
+
+def test_an_address_with_signs_of_addresses_is_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path}/a%40b/c%20d.db"
+    make(compose("train", ["outputs=o", f"tracking.uri='{uri}'"]), "tracking").open()
+    assert [path.name for path in tmp_path.iterdir()] == ["a@b"]
+    assert {path.name for path in Path("a@b").iterdir()} == {"c d.db", ".c d.db.lock"}

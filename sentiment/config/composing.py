@@ -40,12 +40,18 @@ def register_schemas() -> None:
         )
     OmegaConf.register_resolver("in_sweep", _in_sweep, replace=True)
     OmegaConf.register_resolver("folder", _check_folder, replace=True)
+    OmegaConf.register_resolver("sqlite", _write_sqlite_address, replace=True)
 
 
 def _in_sweep(value: Any, otherwise: Any = None) -> Any:
     """Return `value` in a sweep, where several jobs may use it, and `otherwise` in a single run."""
     sweeping = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
     return value if sweeping else otherwise
+
+
+def _write_sqlite_address(path: str) -> str:
+    """Return the address of the sqlite database `path`; in addresses, %20 is a space."""
+    return f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
 
 
 def _check_folder(outputs: Any, *, _root_: DictConfig) -> Any:

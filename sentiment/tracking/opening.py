@@ -56,7 +56,7 @@ def connect(uri: str, shown: str) -> "MlflowClient":
     database = find_sqlite_path(uri)
     problems: tuple[type[Exception], ...] = (ImportError, *list_store_errors())
     try:
-        with _one_at_a_time(database):
+        with _one_at_a_time(database), _without_stray_folders(uri, database):
             if uri not in _reached:
                 _reach(uri)
             if database is not None and not database.exists():
@@ -107,6 +107,22 @@ def _one_at_a_time(database: Path | None) -> Iterator[None]:
     with database.with_name(f".{database.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def _without_stray_folders(uri: str, database: Path | None) -> Iterator[None]:
+    """Remove the empty folders that MLflow makes of an address in which %20 stands for a space."""
+    spelled = Path(uri.removeprefix(_SQLITE).partition("?")[0]).parent
+    if database is None or spelled == database.parent:
+        yield
+        return
+    stray = [folder for folder in (spelled, *spelled.parents) if not folder.exists()]
+    try:
+        yield
+    finally:
+        for folder in stray:
+            with contextlib.suppress(OSError):  # it is not there, or somebody uses it
+                folder.rmdir()
 
 
 def _make_whole(database: Path, uri: str) -> None:
