@@ -291,8 +291,8 @@ def test_all_wrong_settings_are_named_at_once() -> None:
         TableFile(name="x", path="y", limit=0, on_bad_rows="keep", test_size=1.5)
     assert str(caught.value) == (
         "3 problems in the configuration:\n"
-        "  - data.on_bad_rows is 'keep'; expected 'drop' or 'error'.\n"
-        "  - data.limit is 0; expected a whole number of rows above 0, or null.\n"
+        "  - data.limit is 0; expected a whole number above 0, or null.\n"
+        "  - data.on_bad_rows is 'keep'; expected one of drop, error.\n"
         "  - data.test_size is 1.5; expected a share between 0 and 1."
     )
     with pytest.raises(ConfigError, match="is 1.2; expected less than 1, so that rows are left"):
