@@ -17,7 +17,13 @@ from sentiment.errors import ConfigError, SentimentError
 from sentiment.sweeps import recipes
 from sentiment.sweeps.objectives import find_objectives
 from sentiment.sweeps.reading import NoTrialError, StudyNotFoundError, read_study
-from sentiment.sweeps.recipes import ExperimentExistsError, RecipeError, describe_experiment
+from sentiment.sweeps.recipes import (
+    ExperimentExistsError,
+    Recipe,
+    RecipeError,
+    describe_experiment,
+    write_experiment,
+)
 from sentiment.sweeps.results import JobResult, write_result
 from sentiment.sweeps.spaces import Space
 from sentiment.sweeps.storage import open_storage
@@ -274,6 +280,27 @@ def test_a_trial_that_ran_elsewhere_borrows_the_command_of_one_here(
     assert best().recipe is None
     with pytest.raises(RecipeError, match="another machine"):
         best("svm", "write=mine")
+
+
+def test_a_password_that_is_not_kept_is_not_written_as_stars(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(address: str) -> Path:
+        words = ["data=csv", f"data.path={address}", "data.table=t"]
+        settings = {k: str(v) for k, v in list_settings(compose("train", words)).items()}
+        typed = Job(Path(), overrides=words).overrides
+        return write_experiment("mine", Recipe(typed, settings, []), "About.", overwrite=False)
+
+    with pytest.raises(
+        RecipeError, match="had a password in 'data.path', and no file keeps it"
+    ) as e:
+        write("postgresql://ann:zqkvj@db/reviews")
+    assert str(e.value).endswith("in its place: data.path='${oc.env:NAME}'.")
+    assert not (conf / "experiment" / "mine.yaml").exists()
+    monkeypatch.setenv("REVIEWS_DB", "postgresql://ann:zqkvj@db/reviews")
+    text = write("${oc.env:REVIEWS_DB}").read_text()
+    assert "path: ${oc.env:REVIEWS_DB}" in text
+    assert "zqkvj" not in text
 
 
 def test_what_has_no_place_in_a_file_is_told() -> None:

@@ -14,7 +14,8 @@ from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from sentiment.config import CONF, compose, explain_error, suggest_command
-from sentiment.errors import ConfigError, SentimentError
+from sentiment.errors import ConfigError, SentimentError, quote_list
+from sentiment.redaction import MASK
 from sentiment.sweeps.hydra_side import write_override
 from sentiment.sweeps.results import JobResult, read_results
 from sentiment.sweeps.spaces import read_setting
@@ -167,11 +168,11 @@ def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite:
     Raises
     ------
     ConfigError
-        `name` is none for a file.
+        `name` is not a valid name of a file.
     ExperimentExistsError
         It is there.
     RecipeError
-        The file would not have the settings of the trial.
+        The file would not have the settings of the trial, such as a password, which is not kept.
     """
     if not re.fullmatch(r"\w[\w-]*", name):
         raise ConfigError(
@@ -182,6 +183,7 @@ def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite:
         raise ExperimentExistsError(path)
     if recipe is None:
         raise RecipeError("the trials ran on another machine. Write it there.")
+    _check_secrets(recipe.overrides)
     text = describe_experiment(name, recipe.overrides, about)
     _check_experiment(text, recipe.settings)
     path.parent.mkdir(exist_ok=True)
@@ -196,6 +198,17 @@ def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite:
     except FileExistsError:  # it was not there a moment ago
         raise ExperimentExistsError(path) from None
     return path
+
+
+def _check_secrets(overrides: Sequence[str]) -> None:
+    """Refuse overrides that had a password, which nothing keeps."""
+    hidden = [word for word in overrides if MASK in word and _find_root(word) not in _HOUSEKEEPING]
+    keys = [word.lstrip("+~").partition("=")[0] for word in hidden]
+    if keys:
+        raise RecipeError(
+            f"the trial had a password in {quote_list(keys)}, and no file keeps it. Search again "
+            f"with the name of an environment variable in its place: {keys[0]}='${{oc.env:NAME}}'."
+        )
 
 
 def describe_experiment(name: str, overrides: Sequence[str], about: str) -> str:
