@@ -21,7 +21,7 @@ from sweeping_here import run_sweep_here
 from test_run_folder import QUICK, WRITTEN, artifacts
 from test_tracking import served  # noqa: F401
 
-from sentiment.config import Job, compose
+from sentiment.config import Job, compose, make
 from sentiment.errors import (
     ConfigError,
     ExitCode,
@@ -322,7 +322,21 @@ def test_percent_signs_in_the_path_of_a_store_are_decoded(tmp_path: Path) -> Non
         run.log_metrics({"a": 1.0})
     assert run.id is not None
     assert mlflow.get_run(run.id).data.metrics == {"a": 1.0}
+    with tracker.open_registry("m").lock():
+        pass
     assert (tmp_path / "a@b c d" / "my lflow.db").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["a@b c d"], "no folder of another name"
+
+
+@pytest.mark.parametrize("name", ["o%20x", "100%", "a?b#c", "ü x"])
+def test_outputs_may_have_any_name(tmp_path: Path, name: str) -> None:
+    outputs = tmp_path / name
+    tracker = make(compose("train", [f"outputs='{outputs}'"]), "tracking", "start")
+    tracker.open()
+    with tracker.start("x", {}) as run:
+        run.log_metrics({"a": 1.0})
+    assert (outputs / "mlflow.db").is_file()
+    assert list(tmp_path.iterdir()) == [outputs]
 
 
 # Starts a run in the store in this folder, and never ends it.

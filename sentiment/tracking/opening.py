@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -54,9 +55,11 @@ def connect(uri: str, shown: str) -> "MlflowClient":
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     database = find_sqlite_path(uri)
+    if database is not None and "%" in uri:
+        _avoid_stray_folders()
     problems: tuple[type[Exception], ...] = (ImportError, *list_store_errors())
     try:
-        with _one_at_a_time(database), _without_stray_folders(uri, database):
+        with _one_at_a_time(database):
             if uri not in _reached:
                 _reach(uri)
             if database is not None and not database.exists():
@@ -71,6 +74,23 @@ def connect(uri: str, shown: str) -> "MlflowClient":
         raise translate(shown, error) from error
     patient: Any = PatientClient(client, shown)
     return patient  # type: ignore[no-any-return]
+
+
+@cache
+def _avoid_stray_folders() -> None:
+    """Let MLflow make no folder for a database with ``%20`` in its path, which it does not decode.
+
+    Should MLflow rename its function, an empty folder beside the right one is all that is left.
+    """
+    from mlflow.store.db import utils
+
+    make = getattr(utils, "_make_parent_dirs_if_sqlite", None)
+
+    def make_plain(db_uri: str) -> None:
+        if make is not None and "%" not in db_uri:
+            make(db_uri)
+
+    utils._make_parent_dirs_if_sqlite = make_plain
 
 
 def _reach(uri: str) -> None:
@@ -109,22 +129,6 @@ def _one_at_a_time(database: Path | None) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def _without_stray_folders(uri: str, database: Path | None) -> Iterator[None]:
-    """Remove the empty folders that MLflow makes of an address in which %20 stands for a space."""
-    spelled = Path(uri.removeprefix(_SQLITE).partition("?")[0]).parent
-    if database is None or spelled == database.parent:
-        yield
-        return
-    stray = [folder for folder in (spelled, *spelled.parents) if not folder.exists()]
-    try:
-        yield
-    finally:
-        for folder in stray:
-            with contextlib.suppress(OSError):  # it is not there, or somebody uses it
-                folder.rmdir()
-
-
 def _make_whole(database: Path, uri: str) -> None:
     """Make an sqlite store elsewhere first: MLflow cannot go on with one that is made in part."""
     import mlflow
@@ -132,7 +136,6 @@ def _make_whole(database: Path, uri: str) -> None:
     draft = database.with_name(f".{database.name}.draft")
     for ending in _SQLITE_FILES:  # of a process that was killed
         draft.with_name(f"{draft.name}{ending}").unlink(missing_ok=True)
-    # The folder is spelled as in `uri`: MLflow makes one of that very name.
     folder = uri.partition("?")[0].rpartition("/")[0]
     mlflow.MlflowClient(f"{folder}/{quote(draft.name)}").search_experiments(max_results=1)
     # Unlike a renamed file, a link replaces none that somebody has put there in the meantime.

@@ -51,11 +51,13 @@ def fetch_checked_model(uri: str, run: "Run", store: str) -> Path:
         path = fetch_model(uri)
     except (MlflowException, OSError) as error:
         reason = redact(str(error).splitlines()[0].rstrip("."))
+        # MLflow then says that there is no artifact of an empty name.
+        gone = "No such artifact" in reason or isinstance(error, FileNotFoundError)
+        what = "were deleted" if gone else f"cannot be read ({reason})"
         raise RunNotFoundError(
             f"the model file of run {run.info.run_id!r}",
             store,
-            f"Its artifacts were deleted or cannot be read ({reason}): train that model again, or "
-            "name another run.",
+            f"Its artifacts {what}: train that model again, or name another run.",
         ) from error
     check_digest(path, run.data.tags)
     return path
