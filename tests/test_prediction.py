@@ -400,7 +400,7 @@ def test_scorer_settings_are_checked_at_once() -> None:
 
 
 def test_a_file_that_cannot_be_read_does_not_stop_the_others(
-    trained: TrainingResult, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: TrainingResult, where: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, home = tmp_path / "in", tmp_path / "in.predictions"
     folder.mkdir()
@@ -409,7 +409,7 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
     whole = gzip.compress(b"text\n" + b"a good film\n" * 1000)
     (folder / "b.csv.gz").write_bytes(whole[: len(whole) // 2])
     (folder / "d.csv").write_text("word,other\nx,y\n")
-    words = [f"input='{folder}'", f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
+    words = [f"input='{folder}'", *where]
     cfg = compose("predict", words)
     opened = job.open_input
 
