@@ -1,14 +1,15 @@
 """Time and peak memory of the stages of a job."""
 
+import ctypes
 import logging
 import resource
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +74,23 @@ class Stages:
             yield
         finally:
             stage = Stage(name, time.perf_counter() - start, _peak_memory_mb())
+            release_memory()
             self.observer.on_end(stage)
         self.done.append(stage)
         log.info("%s: %.2f s, peak %.0f MB", name, stage.seconds, stage.peak_mb)
+
+
+def release_memory() -> None:
+    """Return memory to the operating system that was freed and is kept for later.
+
+    Arrow's allocator and the C library keep what the largest stage needed, beside what the next one
+    asks for in pieces of other sizes.
+    """
+    arrow: Any = sys.modules.get("pyarrow")
+    if arrow is not None:
+        arrow.default_memory_pool().release_unused()
+    with suppress(AttributeError, OSError, TypeError):  # another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _reset_peak_memory() -> None:

@@ -76,6 +76,18 @@ def test_workers_say_what_one_process_says(run: Run, cluster: str, tmp_path: Pat
     assert not [name for names in plugins.values() for name in names if "sentiment" in name]
 
 
+def test_one_batch_starts_no_cluster(
+    run: Run, tmp_path: Path, reviews: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DaskScorer, "_connect", None)
+    path = tmp_path / "few.csv"
+    reviews[["text"]].head(5).to_csv(path, index=False)
+    words = [f"input='{path}'", f"output='{tmp_path}/few.out.csv'"]
+    assert run("deploy=dask", *words).tally.written == 5
+    with pytest.raises(TypeError):
+        run("deploy=dask", f"output='{tmp_path}/many.csv'")
+
+
 def list_spawned() -> Iterator[int]:
     """Yield the numbers of the processes that this one has spawned."""
     for one in psutil.Process().children():

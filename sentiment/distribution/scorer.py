@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
+from itertools import chain, islice
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from sentiment.config.schemas import ClusterSettings
 from sentiment.errors import ClusterError, ConfigError
 from sentiment.files.batches import Batch
 from sentiment.scoring import Answerer, BatchScorer
+from sentiment.startup import defer_imports
 
 # Batches under way for each thread of the workers, so that none waits for the next.
 _AHEAD = 2
@@ -37,17 +39,25 @@ class DaskScorer(ClusterSettings, BatchScorer):
             The scheduler cannot be reached, or workers die again and again.
         """
         _check_dask()
+        batches = iter(batches)
+        begun = list(islice(batches, 2))
+        if self.address is None and len(begun) < 2:
+            # Processes take longer to start than one batch takes here.
+            yield from super().score(answerer, begun)
+            return
         from sentiment.distribution.workers import ModelPlugin, answer
 
         with ExitStack() as stack:
             client = self._connect(stack)
+            if self.address is None:
+                client.run(defer_imports)  # before a worker imports what the model needs
             # The scheduler hands it to workers that come later, too.
             model = ModelPlugin(answerer.read_file(), answerer.rule, explain=answerer.explains)
             client.register_plugin(model)
             stack.callback(client.unregister_worker_plugin, model.name)
             most = _AHEAD * max(1, sum(client.nthreads().values()))
             under_way: deque[tuple[Batch, Any]] = deque()
-            for batch in batches:
+            for batch in chain(begun, batches):
                 future = client.submit(answer, model.name, batch.texts, pure=False)
                 under_way.append((batch, future))
                 if len(under_way) > most:

@@ -1,5 +1,7 @@
 """What happens on a worker of Dask; only this file loads Dask when it is loaded."""
 
+import atexit
+import gc
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +34,9 @@ class ModelPlugin(WorkerPlugin):
 
     def setup(self, worker: Any) -> None:
         """Load the model; nothing else than a sound skops file is taken for one."""
+        # A process that ends would look through all of its objects first, for seconds, and Dask
+        # kills a worker that takes so long.
+        atexit.register(gc.freeze)
         # A worker may have no processes of its own, and needs none.
         warnings.filterwarnings("ignore", "Loky-backed parallel loops")
         with TemporaryDirectory() as folder:

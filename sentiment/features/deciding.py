@@ -126,7 +126,8 @@ class LinearDecider:
         out = np.empty((len(starts), self.n_decisions))
         reading = _find_reading(self._rules, cleaned=cleaned, prepared=False)
         # Threads take the next batch when they are done with one; next() is one step for them.
-        batches = iter(cut_ranges(ends, -(-len(source) // _BATCH)))
+        ranges = cut_ranges(ends, -(-len(source) // _BATCH))
+        batches = iter(ranges)
 
         def work(batches: Iterator[tuple[int, int]]) -> None:
             desk = _Desk(len(self._tree.weights))
@@ -141,7 +142,7 @@ class LinearDecider:
                 documents = [source[starts[d] : ends[d]].tobytes() for d in odd]
                 out[odd] = self._decide_odd(documents, desk, cleaned=cleaned)
 
-        run_threads(work, [(batches,)] * self._threads)
+        run_threads(work, [(batches,)] * min(self._threads, len(ranges)))
         return out
 
     def _decide_some(

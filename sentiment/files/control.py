@@ -60,8 +60,22 @@ def check_name(path: Path) -> None:
         raise OccupiedNameError(path, f"it is {kind}")
 
 
-def write_record(path: Path, facts: dict[str, Any]) -> None:
+def write_record(
+    path: Path, facts: dict[str, Any], *, durable: bool = True, indent: int | None = None
+) -> None:
     """Write `facts` and a checksum, so that `path` is the old or the new file at every moment.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    facts : dict
+        As JSON has them.
+    durable : bool
+        Whether it also survives a power failure; `read_record` reports a record that did not as
+        damaged.
+    indent : int, optional
+        Spaces of indentation for a person who reads it; default: all is in one line.
 
     Raises
     ------
@@ -73,9 +87,10 @@ def write_record(path: Path, facts: dict[str, Any]) -> None:
     fresh.unlink(missing_ok=True)  # left by a process that was killed here
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
     with os.fdopen(descriptor, "w") as file:
-        file.write(json.dumps({**facts, _CHECKSUM: _sum(facts)}, indent=2) + "\n")
+        file.write(json.dumps({**facts, _CHECKSUM: _sum(facts)}, indent=indent) + "\n")
         file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
     fresh.replace(path)
 
 

@@ -173,9 +173,12 @@ class PartialOutput:
             for one, name in ((file, "size"), (rejected, "rejected_size")):
                 one.truncate(state[name] if state else 0)
                 one.seek(0, os.SEEK_END)
+            # What a power failure would cost; it is worth a wait for the disk if it is much.
+            self._is_long = state is not None
             if not state:
                 # From now on, these files are known to be of this job.
-                self.save(job, {})
+                empty = {"job": job, "progress": {}, "size": 0, "rejected_size": 0}
+                write_record(self._state, empty, durable=False)
             if not state or not state["progress"]:
                 rejected.write(format_rejects([], header=True, many=self._many))
             yield
@@ -226,12 +229,13 @@ class PartialOutput:
 
     def save(self, job: dict[str, Any], progress: dict[str, Any]) -> None:
         """Record that all that was appended belongs to `progress`, for a later process."""
+        self._is_long = True
         self.flush()
         sizes = {"size": self._file.tell(), "rejected_size": self._rejected.tell()}
         write_record(self._state, {"job": job, "progress": progress, **sizes})
 
     def flush(self) -> None:
-        """Let all that was appended reach the disk."""
+        """Write all that was appended to the disk."""
         for file in (self._file, self._rejected):
             file.flush()
             os.fdatasync(file.fileno())
@@ -253,15 +257,21 @@ class PartialOutput:
             Somebody else has made a file of such a name meanwhile; nothing is lost, and the same
             command finishes once that file has another name.
         """
-        self.flush()
+        self._file.flush()
+        self._rejected.flush()
+        made, written = self.partial, [self._file]
+        if report["rows"]["rejected"]:
+            written.append(self._rejected)
         with open_own(self._assembled) as file:
             file.truncate()
-            made = self._assembled if assemble(self.partial, file) else self.partial
-            file.flush()
-            os.fsync(file.fileno())
+            if assemble(self.partial, file):
+                file.flush()
+                made, written[0] = self._assembled, file
+            for one in written:
+                os.fdatasync(one.fileno())
         sizes = {"size": made.stat().st_size}
         state = {"complete": True, "report": report, "ready": made.name, **sizes}
-        write_record(self._state, state)
+        write_record(self._state, state, durable=self._is_long)
         self._name_files(state)
 
     def _name_files(self, state: dict[str, Any]) -> None:
@@ -271,7 +281,7 @@ class PartialOutput:
             made.unlink()  # of its two names, it was about to lose this one
         if made.exists():
             self.check_free()
-        write_record(self.report, report)
+        write_record(self.report, report, indent=2)
         if self._partial_rejected.exists():
             if report["rows"]["rejected"]:
                 self._partial_rejected.replace(self.rejected)

@@ -1,13 +1,17 @@
-"""Model of a prediction job and its decision rule."""
+"""Models of prediction jobs and their decision rules."""
 
-from dataclasses import replace
+import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from omegaconf import DictConfig
 
 from sentiment import decisions
+from sentiment.config import make
 from sentiment.decisions import DecisionRule
 from sentiment.errors import (
     ConfigError,
@@ -19,8 +23,11 @@ from sentiment.errors import (
 from sentiment.evaluation import Predictions, scores_file
 from sentiment.files.inputs import Input
 from sentiment.metrics import METRICS
-from sentiment.scoring import BatchScorer
+from sentiment.model_files import load_model
+from sentiment.scoring import Answerer, BatchScorer
 from sentiment.tracking import ModelChoice, Tracker
+
+_SETTINGS = ("explain", "encoding", "sep", "quote", "escape", "header")
 
 
 def choose_model(
@@ -89,6 +96,73 @@ def choose_rule(
         table = pd.read_parquet(tracker.fetch_file(choice.run_id, scores_file("validation")))
         scores = Predictions.from_frame(table)
     return decisions.choose_rule(scorer.threshold, scorer.abstain, classes, scores)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is ready to predict.
+
+    Attributes
+    ----------
+    choice : ModelChoice
+        Where it comes from.
+    answerer : Answerer
+        Predicts texts.
+    digest : str
+        SHA-256 of its file, in hexadecimal digits.
+    """
+
+    choice: ModelChoice
+    answerer: Answerer
+    digest: str
+
+
+class Models:
+    """Models of a command, each of which is found and loaded once for all of its files.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        Settings of the command.
+
+    Attributes
+    ----------
+    scorer : BatchScorer
+        Names the model and scores batches with it.
+    settings : dict
+        Other settings that outputs depend on.
+    """
+
+    def __init__(self, cfg: DictConfig) -> None:
+        self.scorer: BatchScorer = make(cfg, "deploy", "score")
+        self._tracker: Tracker = make(cfg, "tracking", "find_model")
+        self.settings: dict[str, Any] = {name: cfg[name] for name in _SETTINGS}
+        self._lock = Lock()
+        self._choices: dict[str | None, ModelChoice] = {}
+        self._loaded: dict[str, LoadedModel] = {}
+
+    def choose(self, state: dict[str, Any] | None, path: Path | None = None) -> ModelChoice:
+        """Return the model for an output; see `choose_model`."""
+        begun = state["job"]["model"] if state else None
+        with self._lock:
+            if begun not in self._choices:
+                self._choices[begun] = choose_model(self.scorer, self._tracker, state, path)
+            return self._choices[begun]
+
+    def load(self, choice: ModelChoice) -> LoadedModel:
+        """Return the model of `choice` with its decision rule; see `choose_rule`."""
+        with self._lock:
+            if choice.uri not in self._loaded:
+                self._loaded[choice.uri] = self._load(choice)
+            return replace(self._loaded[choice.uri], choice=choice)
+
+    def _load(self, choice: ModelChoice) -> LoadedModel:
+        pipeline = load_model(choice.path)
+        rule = choose_rule(self.scorer, self._tracker, choice, pipeline.classes_)
+        answerer = Answerer(pipeline, rule, explain=self.settings["explain"], path=choice.path)
+        with choice.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return LoadedModel(choice, answerer, digest)
 
 
 def check_columns(source: Input, added: list[str]) -> None:

@@ -1,18 +1,18 @@
 """Predict: put a tracked model to work on a file of any size, and lose nothing of it."""
 
-import hashlib
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from omegaconf import DictConfig
 
-from sentiment.config import make
 from sentiment.errors import (
     AllRowsRejectedError,
     AmbiguousColumnError,
@@ -48,16 +48,12 @@ from sentiment.files.outputs import Output
 from sentiment.files.partial import PartialOutput
 from sentiment.files.pipes import PIPE, StreamOutput
 from sentiment.files.tally import Tally
-from sentiment.model_files import load_model
-from sentiment.prediction.choices import (
-    check_columns,
-    choose_model,
-    choose_rule,
-)
+from sentiment.prediction.choices import LoadedModel, Models, check_columns
 from sentiment.prediction.results import PredictionResult, make_report, read_result
-from sentiment.scoring import Answerer, BatchScorer, list_answers
+from sentiment.scoring import BatchScorer, list_answers
 from sentiment.stages import SilentObserver, StageObserver
-from sentiment.tracking import ModelChoice, Tracker
+
+Result = TypeVar("Result")
 
 # Errors of one file of many.
 _FILE_ERRORS = (
@@ -75,6 +71,8 @@ _FILE_ERRORS = (
 )
 # What a kill costs at most, in seconds of work.
 _CHECKPOINT = 1.0
+# Files that are predicted side by side, and the most bytes of such a file.
+_SIDE_BY_SIDE, _SMALL = 4, 2**20
 # Characters of a rejected row in a message.
 _SHOWN = 60
 
@@ -101,18 +99,58 @@ def predict_files(cfg: DictConfig, observer: StageObserver | None = None) -> lis
     home = Path(cfg.output or f"{folder.resolve()}.predictions").expanduser()
     outputs = [home / strip_compression(path.relative_to(folder)) for path in paths]
     check_outputs(paths, outputs)
-    results, failures = list[PredictionResult](), dict[Path, SentimentError | OSError]()
-    for path, output in zip(paths, outputs, strict=True):
+    models, options = Models(cfg), ReadOptions.of(cfg)
+
+    def work(path: Path, output: Path) -> PredictionResult | SentimentError | OSError:
         try:
-            source = open_input(path, ReadOptions.of(cfg))
-            results.append(predict(cfg, observer, source, str(output), keep_finished=True))
+            source = open_input(path, options)
+            return predict(cfg, observer, source, str(output), models, keep_finished=True)
         except (SentimentError, OSError) as error:
             if not _concerns_one_file(error):
                 raise
-            failures[path] = error
+            return error
+
+    found = _work_side_by_side(work, list(zip(paths, outputs, strict=True)), models)
+    results, failures = list[PredictionResult](), dict[Path, SentimentError | OSError]()
+    for path, result in zip(paths, found, strict=True):
+        if isinstance(result, PredictionResult):
+            results.append(result)
+        else:
+            failures[path] = result
     if failures:
         raise FilesFailedError(failures, results)
     return results
+
+
+def _work_side_by_side(
+    work: Callable[[Path, Path], Result], files: list[tuple[Path, Path]], models: Models
+) -> Iterator[Result]:
+    """Yield what `work` returns for each of `files`, in order.
+
+    A small file takes a moment to predict, and several until the disk has written its output; so a
+    few of them are worked on at a time. A large file has all cores to itself.
+    """
+    alone = type(models.scorer) is not BatchScorer  # it has processes of its own
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        try:
+            for path, output in files:
+                small = _is_small(path) and not alone
+                while waiting and (len(waiting) == _SIDE_BY_SIDE or not small):
+                    yield waiting.popleft().result()
+                if small:
+                    waiting.append(pool.submit(work, path, output))
+                else:
+                    yield work(path, output)
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _is_small(path: Path | None) -> bool:
+    return path is not None and path.is_file() and path.stat().st_size <= _SMALL
 
 
 def _concerns_one_file(error: SentimentError | OSError) -> bool:
@@ -127,6 +165,7 @@ def predict(
     observer: StageObserver | None = None,
     source: Input | None = None,
     output: str | None = None,
+    models: Models | None = None,
     *,
     keep_finished: bool = False,
 ) -> PredictionResult:
@@ -142,6 +181,8 @@ def predict(
         What is predicted; default: what ``cfg.input`` names.
     output : str, optional
         Where to write; default: ``cfg.output``.
+    models : Models, optional
+        Models that other jobs of the command use too; default: those of this job.
     keep_finished : bool
         Whether the result of the same job is returned, if its output is there, in place of an
         error.
@@ -152,8 +193,8 @@ def predict(
         The config, the input, the output or the model cannot be used.
     """
     observer = observer or SilentObserver()
-    scorer: BatchScorer = make(cfg, "deploy", "score")
-    tracker: Tracker = make(cfg, "tracking", "find_model")
+    models = models or Models(cfg)
+    scorer = models.scorer
     source = source or open_input(cfg.input, ReadOptions.of(cfg))
     name = Path(source.origin.name)
     if cfg.text_column is not None:  # a mistake in it need not wait for the model
@@ -171,17 +212,15 @@ def predict(
         return read_result(partial, report)
     state = partial.read_state()
     try:
-        choice = choose_model(scorer, tracker, state, partial.partial)
+        choice = models.choose(state, partial.partial)
     except LostModelError:
         if not cfg.overwrite:
             raise
         state = None
-        choice = choose_model(scorer, tracker, state)
+        choice = models.choose(state)
     column = choose_text_column(name, source.columns, cfg.text_column, choice.text_column)
-    pipeline = load_model(choice.path)
-    rule = choose_rule(scorer, tracker, choice, pipeline.classes_)
-    answerer = Answerer(pipeline, rule, explain=cfg.explain, path=choice.path)
-    job = _describe_job(source, choice, scorer, column.name, kind, cfg) | asdict(rule)
+    model = models.load(choice)
+    job = _describe_job(source, models, model, column.name, kind)
     if keep_finished and not cfg.overwrite and (report := partial.read_report(job)):
         return read_result(partial, report)
     partial.check_free()
@@ -201,8 +240,10 @@ def predict(
     begun = time.perf_counter()
     with partial.open(state, job):
         try:
-            batches = work_ahead(source.read(column.name, limits, start))
-            scored = work_ahead(scorer.score(answerer, batches))
+            # Threads of its own are worth it for a file of several batches.
+            ahead = iter if all(_is_small(one.origin.path) for one in members) else work_ahead
+            batches = ahead(source.read(column.name, limits, start))
+            scored = ahead(scorer.score(model.answerer, batches))
             first: Reject | None = None
             for batch in _write(scored, writer, partial, job, tally, fresh=not progress):
                 first = first or next(iter(batch.rejects), None)
@@ -218,7 +259,7 @@ def predict(
             if not cfg.overwrite:
                 raise  # what was begun with other rows is not worth less for it
             partial.discard()
-            return predict(cfg, observer, source, output)
+            return predict(cfg, observer, source, output, models)
         except SentimentError as error:
             # What an outage leaves is resumed by the same command, if there is anything.
             if not (error.exit_code.is_transient and tally.read):
@@ -257,24 +298,21 @@ def _write(
 
 
 def _describe_job(
-    source: Input, choice: ModelChoice, scorer: BatchScorer, text_column: str, kind: str,
-    cfg: DictConfig,
+    source: Input, models: Models, model: LoadedModel, text_column: str, kind: str
 ) -> dict[str, Any]:  # fmt: skip
     """Return all that two processes must have in common to work on the same output."""
-    with choice.path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return source.origin.identity | {
-        "run": scorer.run,
-        "model": choice.uri,
-        "sha256": digest,
-        "text_column": text_column,
-        "format": kind,
-        "max_chars": scorer.max_chars,
-        "empty": scorer.empty,
-        "explain": cfg.explain,
-        "encoding": cfg.encoding,
-        "sep": cfg.sep,
-        "quote": cfg.quote,
-        "escape": cfg.escape,
-        "header": cfg.header,
-    }
+    scorer = models.scorer
+    return (
+        source.origin.identity
+        | {
+            "run": scorer.run,
+            "model": model.choice.uri,
+            "sha256": model.digest,
+            "text_column": text_column,
+            "format": kind,
+            "max_chars": scorer.max_chars,
+            "empty": scorer.empty,
+        }
+        | models.settings
+        | asdict(model.answerer.rule)
+    )
