@@ -1,6 +1,9 @@
+import resource
 import time
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from sentiment.stages import Stage, Stages
@@ -47,3 +50,18 @@ def test_the_peak_is_that_of_the_stage() -> None:
         pass
     large, small = stages.done
     assert large.peak_mb - small.peak_mb > 200
+
+
+def test_freed_memory_is_returned_at_the_end_of_a_stage() -> None:
+    """What Arrow and the C library keep of it would be beside what the next stage needs."""
+
+    def read_resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    stages = Stages()
+    before = read_resident()
+    with stages("large"):
+        pieces = [pa.array(np.full(2**14, n)) for n in range(2000)]  # 250 MB in small pieces
+        assert read_resident() - before > 200e6
+        del pieces
+    assert read_resident() - before < 100e6

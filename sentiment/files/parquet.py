@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,8 @@ from sentiment.files.streams import BLOCK
 from sentiment.files.values import list_values, reject_invalid, write_json
 
 _MOST_ROWS = 10_000
+# Bytes of a column that are read at a time.
+_BUFFER = 2**20
 
 
 class ParquetFile:
@@ -91,7 +94,9 @@ class ParquetFile:
             raise UnreadableFileError(self.path, "Parquet", fault)
 
     def _read_group(self, group: int) -> Iterator[pa.RecordBatch]:
-        with pq.ParquetFile(self.path, page_checksum_verification=True) as file:
+        # Without a buffer size, the columns of a row group are read as a whole, however large.
+        options: dict[str, Any] = {"pre_buffer": False, "buffer_size": _BUFFER}
+        with pq.ParquetFile(self.path, page_checksum_verification=True, **options) as file:
             yield from file.iter_batches(self._step, row_groups=[group])
 
 

@@ -143,7 +143,7 @@ class Models:
 
     def choose(self, state: dict[str, Any] | None, path: Path | None = None) -> ModelChoice:
         """Return the model for an output; see `choose_model`."""
-        begun = state["job"]["model"] if state else None
+        begun = state["job"].get("model") if state else None
         with self._lock:
             if begun not in self._choices:
                 self._choices[begun] = choose_model(self.scorer, self._tracker, state, path)

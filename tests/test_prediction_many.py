@@ -1,0 +1,103 @@
+"""Folders of many small files, and what a large one takes of memory."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sentiment.config import compose
+from sentiment.files.batches import Limits, Position
+from sentiment.files.control import read_record
+from sentiment.files.parquet import ParquetFile
+from sentiment.model_files import save_model
+from sentiment.prediction import choices, predict, predict_files
+from sentiment.training import TrainingResult
+
+FILES = 60
+
+
+@pytest.fixture
+def model(train_quickly: Callable[..., TrainingResult], tmp_path: Path) -> Path:
+    path = tmp_path / "model.skops"
+    save_model(train_quickly("tracking=off").pipeline, path)
+    return path
+
+
+@pytest.fixture
+def folder(reviews: pd.DataFrame, tmp_path: Path) -> Path:
+    """Files of one row each, every tenth of which has a row that is rejected as well."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number, text in enumerate(reviews["text"].head(FILES)):
+        path = folder / f"{number:03}.csv"
+        pd.DataFrame({"text": [text, *[""] * (number % 10 == 0)]}).to_csv(path, index=False)
+    return folder
+
+
+def test_small_files_are_predicted_as_one_by_one(
+    model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, waits = [], []
+    load, sync, datasync = choices.load_model, os.fsync, os.fdatasync
+    monkeypatch.setattr(choices, "load_model", lambda path: loaded.append(path) or load(path))
+    monkeypatch.setattr(os, "fsync", lambda file: waits.append(file) or sync(file))
+    monkeypatch.setattr(os, "fdatasync", lambda file: waits.append(file) or datasync(file))
+    words = ["tracking=off", f"deploy.run='{model}'", "deploy.empty=reject"]
+    results = predict_files(compose("predict", [f"input='{folder}'", *words]))
+    assert loaded == [model]
+    # The output and its report; and rejected rows, where there are some.
+    assert len(waits) == 2 * FILES + FILES // 10
+    paths = sorted(folder.iterdir())
+    assert [result.output.name for result in results] == [path.name for path in paths]
+    alone = tmp_path / "alone.csv"
+    for path, result in zip(paths, results, strict=True):
+        one = predict(
+            compose("predict", [f"input='{path}'", f"output='{alone}'", "overwrite=true", *words])
+        )
+        assert result.output.read_bytes() == alone.read_bytes()
+        assert result.tally == one.tally
+        assert result.report
+        assert one.report
+        ours, theirs = read_record(result.report), read_record(one.report)
+        assert ours
+        assert theirs
+        assert ours["job"] == theirs["job"]
+    left = {path.name for path in results[0].output.parent.iterdir()}
+    names = {path.name for path in paths}
+    rejected = {f"{path.name}.rejected.csv" for path in paths[::10]}
+    assert left == names | {f"{name}.json" for name in names} | rejected
+
+
+def test_small_files_that_are_done_are_not_done_again(model: Path, folder: Path) -> None:
+    words = ["tracking=off", f"deploy.run='{model}'"]
+    cfg = compose("predict", [f"input='{folder}'", *words])
+    results = predict_files(cfg)
+    made = {result.output: result.output.stat().st_ino for result in results}
+    results[7].output.unlink()
+    again = predict_files(cfg)
+    assert [one.tally for one in again] == [one.tally for one in results]
+    changed = [one for one, inode in made.items() if one.stat().st_ino != inode]
+    assert set(changed) <= {results[7].output}
+
+
+def test_a_row_group_is_not_read_as_a_whole(tmp_path: Path) -> None:
+    """Of 64 MB of text in one row group, a few MB are in memory at a time."""
+    path = tmp_path / "x.parquet"
+    letters = np.random.default_rng(0).integers(97, 123, 2**26, np.uint8).tobytes().decode()
+    size = 2**12
+    texts = pa.array([letters[at : at + size] for at in range(0, len(letters), size)])
+    table = pa.table({"text": texts})
+    pq.write_table(table, path, row_group_size=len(table), use_dictionary=False)
+    del table
+    source = ParquetFile(path)
+    before = pa.total_allocated_bytes()
+    most, rows = 0, 0
+    for batch in source.read("text", Limits(max_chars=10_000, added=()), Position()):
+        most, rows = max(most, pa.total_allocated_bytes() - before), rows + len(batch.texts)
+    assert rows == len(texts)
+    assert most < 2**25
