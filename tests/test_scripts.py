@@ -279,6 +279,13 @@ def test_a_mistake_ends_in_one_message_and_leaves_nothing(
         assert [name for name in left if name != "outputs"] == before
 
 
+def test_a_wrong_setting_leaves_no_folder(run_script: Run, tmp_path: Path) -> None:
+    """Not even the one that Hydra makes for a run."""
+    done = run_script("train", "data.limit=0", "outputs=results")
+    assert done.stderr == "train.py: data.limit is 0; expected a whole number above 0, or null.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_place_that_cannot_be_written_is_told(run_script: Run, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run_script("train", "outputs=file")

@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from sentiment.config.checking import check_config
+from sentiment.config.checking import check_config, find_own_error
 from sentiment.config.explaining import explain_error
 from sentiment.config.kinds import WRONG, convert, list_hints
 from sentiment.config.places import CONF
@@ -55,14 +55,16 @@ def _write_sqlite_address(path: str) -> str:
 
 
 def _check_folder(outputs: Any, *, _root_: DictConfig) -> Any:
-    """Return `outputs`, in which Hydra is about to make a folder, before any check of the config.
+    """Return `outputs`, in which Hydra is about to make a folder, after a check of the config.
+
+    The configs of the jobs of a sweep are checked by the sweep.
 
     Raises
     ------
     ConfigError
-        It cannot be the name of a folder; names all that is wrong with the config.
+        Names everything that is wrong with the config.
     """
-    if convert(Folder, outputs) is WRONG:
+    if _root_.hydra.mode != RunMode.MULTIRUN or convert(Folder, outputs) is WRONG:
         task = copy.deepcopy(_root_)
         with open_dict(task):
             del task["hydra"]
@@ -111,7 +113,8 @@ def explain_command(
     """
     known = explain_error(error)
     flags = {word for word in words if word.startswith("-")}
-    if known is error or not isinstance(known, ConfigError) or flags - {"-m", "--multirun"}:
+    whole = known in (error, find_own_error(error))  # it names everything already
+    if whole or not isinstance(known, ConfigError) or flags - {"-m", "--multirun"}:
         return known
     # Hydra stops at the first word that it cannot apply.
     given = [word for word in words if word not in flags and not (flags and is_sweep(word))]
