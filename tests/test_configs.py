@@ -16,6 +16,7 @@ from sentiment.config.schemas import COMMANDS, TARGETS
 from sentiment.config.targets import locate
 from sentiment.data.datasets import Dataset
 from sentiment.scoring import BatchScorer
+from sentiment.sweeps.hydra_side import write_override
 from sentiment.sweeps.objectives import find_objectives
 from sentiment.sweeps.spaces import read_space
 from sentiment.tracking import MlflowTracker, NoTracker
@@ -194,3 +195,14 @@ def test_every_model_that_takes_search_has_its_part_in_all() -> None:
     models = {name for name in options("search") if name not in ("all", "grid", "random_forest")}
     assert set(compose("train", ["search=all"]).search.branches.model) == models
     assert models | {"random_forest", "ensemble"} == set(options("model"))
+
+
+@pytest.mark.parametrize("name", [name for name in options("search") if name != "grid"])
+def test_what_is_checked_before_a_search_has_every_choice_and_both_ends(name: str) -> None:
+    space = read_space(compose("train", [f"search={name}"]).search, [])
+    words = {word for sample in space.list_samples() for word in sample}
+    cases = [case for spaces in space.branches.values() for case in spaces.values()]
+    for part in (space.common, *cases):
+        for key, drawn in part.items():
+            values = getattr(drawn, "choices", None) or (drawn.low, drawn.high)
+            assert {write_override(key, value) for value in values} <= words

@@ -50,10 +50,12 @@ class Space:
             for key, spaces in self.branches.items()
             for case, space in spaces.items()
         ]
-        for chosen, space in cases or [({}, {})]:
+        for place, (chosen, space) in enumerate(cases or [({}, {})]):
             names = {name_parameter(name, *chosen.values()): d for name, d in space.items()}
             values = {name: _list_values(d) for name, d in {**self.common, **names}.items()}
-            for number in range(max(map(len, values.values()), default=1)):
+            # What all branches share is gone through once.
+            new = [len(found) for name, found in values.items() if place == 0 or name in names]
+            for number in range(max(new, default=1)):
                 drawn = {name: found[number % len(found)] for name, found in values.items()}
                 yield self.write(drawn | chosen)
 
