@@ -112,6 +112,7 @@ def list_files(folder: Path) -> dict[Path, tuple[int, int]]:
     return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
 
+@pytest.mark.slow
 def test_the_best_is_told_with_its_margins(search: Search, best: Callable[..., BestTrial]) -> None:
     study = search([0.7, 0.9, None, 0.8, 0.6])
     found = best()
@@ -160,6 +161,7 @@ def test_of_several_objectives_the_front_is_told(
     assert found.front == [(1, [0.9, 5.0]), (3, [0.8, 2.0]), (0, [0.7, 1.0])]
 
 
+@pytest.mark.slow
 def test_the_newest_of_a_name_is_meant(search: Search, best: Callable[..., BestTrial]) -> None:
     search([0.9])
     search([0.5, 0.6], fresh=True)
@@ -167,6 +169,7 @@ def test_the_newest_of_a_name_is_meant(search: Search, best: Callable[..., BestT
     assert best("svm~2").score == 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", ["journal", "sqlite"])
 def test_reading_changes_nothing(
     search: Search, best: Callable[..., BestTrial], tmp_path: Path, kept: str
@@ -208,6 +211,7 @@ def test_a_storage_that_cannot_be_used_is_told(best: Callable[..., BestTrial]) -
         best("svm", "search.storage='nothing://here'")
 
 
+@pytest.mark.slow
 def test_the_command_and_the_experiment_have_the_settings_of_the_trial(
     search: Search, best: Callable[..., BestTrial], conf: Path
 ) -> None:
@@ -229,6 +233,7 @@ def test_the_command_and_the_experiment_have_the_settings_of_the_trial(
     assert best("svm", "write=mine", "overwrite=true").written == conf / "experiment" / "mine.yaml"
 
 
+@pytest.mark.slow
 def test_a_search_over_an_experiment_is_written_on_top_of_it(
     search: Search, best: Callable[..., BestTrial], conf: Path
 ) -> None:

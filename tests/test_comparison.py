@@ -166,6 +166,7 @@ def test_runs_on_other_data_are_refused_with_the_command_that_helps(rivals: Riva
     assert (made.seed, made.features.max_features, made.data.path) == (7, 3000, str(rivals.data))
 
 
+@pytest.mark.slow
 def test_the_command_that_helps_gives_runs_that_can_be_compared(
     rivals: Rivals, tmp_path: Path
 ) -> None:

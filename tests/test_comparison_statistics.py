@@ -26,6 +26,7 @@ def take(made: Predictions, rows: np.ndarray) -> Predictions:
     return Predictions(made.labels[rows], made.probabilities[rows], made.classes)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), classes=st.integers(2, 4), digits=st.integers(1, 6))
 @settings(deadline=None, max_examples=25)
 def test_weights_are_rows_that_are_repeated(seed: int, classes: int, digits: int) -> None:

@@ -176,6 +176,7 @@ def test_results_come_in_the_order_of_the_arguments(count: int) -> None:
     assert found == [(-k, k) for k in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 4])
 def test_errors_in_threads_are_passed_on(count: int) -> None:
     done = []

@@ -169,6 +169,7 @@ def test_one_seed_rules_all() -> None:
     assert make(cfg, "model").estimator.random_state == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in options("search") if name != "grid"])
 def test_search(name: str) -> None:
     cfg = compose("train", [f"search={name}"])

@@ -36,6 +36,7 @@ def assert_decides(
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cleaned", [False, True])
 @QUICK
 @given(
@@ -143,6 +144,7 @@ def test_texts_may_stand_in_a_series(many: list[str], dtype: Any) -> None:
     assert_decides(vectorizer, pd.Series(texts, dtype=dtype)[100:300])
 
 
+@pytest.mark.slow
 def test_what_the_kernels_cannot_read_is_left_to_others(
     many: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

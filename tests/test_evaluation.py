@@ -30,6 +30,7 @@ def make_predictions(classes: int, rows: int, seed: int) -> Predictions:
     return Predictions(labels, probabilities, names)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), rows=st.integers(5, 80))
 @settings(deadline=None, max_examples=50)
 def test_two_classes_are_scored_as_scikit_learn_does(seed: int, rows: int) -> None:
@@ -50,6 +51,7 @@ def test_two_classes_are_scored_as_scikit_learn_does(seed: int, rows: int) -> No
     )
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), classes=st.integers(3, 6))
 @settings(deadline=None, max_examples=50)
 def test_more_classes_are_scored_as_scikit_learn_does(seed: int, classes: int) -> None:
@@ -91,6 +93,7 @@ def test_calibration_of_a_known_case() -> None:
     assert expected_calibration_error(made) == pytest.approx(0.2 * 0.4 + 0.8 * 0.15)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), classes=st.integers(2, 6), left=st.integers(1, 5))
 @settings(deadline=None, max_examples=50)
 def test_metrics_are_means_over_the_classes_in_the_split(
@@ -134,6 +137,7 @@ def test_a_perfect_model_is_perfect_on_a_split_without_a_class(classes: int) -> 
     assert found == pytest.approx(perfect, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_cross_validation_is_scikit_learns(reviews: pd.DataFrame) -> None:
     pipeline = make_pipeline(TfidfVectorizer(max_features=500), LogisticRegression())
     found = cross_validate(pipeline, reviews, 4, seed=3)

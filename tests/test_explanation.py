@@ -50,6 +50,7 @@ def _is_softmax(model: object) -> bool:
     return isinstance(model, LogisticRegression)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("classes", [2, 3])
 def test_weights_are_in_log_odds(reviews: pd.DataFrame, model: str, classes: int) -> None:
@@ -143,6 +144,7 @@ def test_what_several_parts_know_is_one_piece_of_evidence(reviews: pd.DataFrame)
 TEXT = "Not a <b>great</b> film, but GREAT fun; İ ate a cake &amp; wasn't bored: a dull, bad start."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("features", "model"),
     [

@@ -10,6 +10,7 @@ from sentiment.evaluation import Predictions
 from sentiment.figures import save_figures, save_terms_figure
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 4, 25])
 def test_every_figure_is_drawn(tmp_path: Path, classes: int) -> None:
     rng = np.random.default_rng(0)

@@ -48,6 +48,7 @@ def write_csv(rows: list[tuple[str, ...]], separator: str, newline: str) -> str:
     return text.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("separator", list(",;\t|"))
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None

@@ -40,6 +40,7 @@ def rejects_of(batches: list[Batch]) -> list[Reject]:
     return [one for batch in batches for one in batch.rejects]
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=QUIET, max_examples=300, deadline=None)
 @given(
     rows=ROWS,

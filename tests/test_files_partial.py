@@ -132,6 +132,7 @@ def test_names_that_belong_to_something_else_are_not_followed(
     assert not (tmp_path / "nowhere.csv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONTROL)
 def test_a_file_of_a_person_is_neither_replaced_nor_removed(
     run: Predict, tmp_path: Path, name: str
@@ -239,6 +240,7 @@ def test_damaged_records_never_change_an_output(
             path.unlink()
 
 
+@pytest.mark.slow
 def test_a_damaged_report_is_named_and_never_taken_for_a_finished_output(
     model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -25,6 +25,7 @@ def files() -> list[Polluted]:
     return list(pollute(_ROWS))
 
 
+@pytest.mark.slow
 def test_no_record_is_lost_or_wrong(files: list[Polluted], tmp_path: Path) -> None:
     faults, errors = {}, set()
 

@@ -190,6 +190,7 @@ def test_a_step_that_fails_leaves_the_champion(
     assert read_aliases(tmp_path)["champion"] == first.run
 
 
+@pytest.mark.slow
 def test_the_settings_of_a_champion_are_not_searched_for_again(
     frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

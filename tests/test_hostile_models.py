@@ -39,6 +39,7 @@ def test_models_that_are_not_tampered_with_are_loaded(bench: Bench, model: str) 
     load_model(bench.path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", hostile_files.HOSTILE)
 def test_hostile_files_are_refused(bench: Bench, kind: str) -> None:
     make, reason = hostile_files.HOSTILE[kind]

@@ -165,6 +165,7 @@ def fill(address: str, frame: pd.DataFrame, name: str = "reviews") -> None:
     engine.dispose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
 def test_a_table_is_read_by_its_key(
     run: Run, table: pd.DataFrame, address: str, tmp_path: Path, form: str
@@ -210,6 +211,7 @@ def test_nothing_is_written_to_a_database(run: Run, table: pd.DataFrame, address
         assert connection.execute(sa.text("SELECT count(*) FROM reviews")).scalar() == 30
 
 
+@pytest.mark.slow
 def test_a_database_is_gone_on_with(
     run: Run, model: str, table: pd.DataFrame, address: str, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -245,6 +247,7 @@ def test_a_database_is_gone_on_with(
     assert fresh.tally.read == 30
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_a_database_is_told(
     run: Run, table: pd.DataFrame, tmp_path: Path
 ) -> None:

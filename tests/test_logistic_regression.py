@@ -26,6 +26,7 @@ def matrix(reviews: pd.DataFrame) -> Any:
     return TfidfVectorizer(min_df=2).fit_transform(reviews["text"])
 
 
+@pytest.mark.slow
 @parametrize_with_checks(
     [
         LogisticRegression(max_iter=1000),
@@ -47,6 +48,7 @@ def test_two_classes_of_texts_are_left_to_liblinear(reviews: pd.DataFrame, matri
     assert (model.get_params()["solver"], clone(model).solver) == ("auto", "auto")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["three classes", "dense", "no penalty"])
 def test_the_rest_is_left_to_lbfgs(reviews: pd.DataFrame, matrix: Any, case: str) -> None:
     labels = reviews["label"].to_numpy(dtype=str).copy()

@@ -69,6 +69,7 @@ def read_nothing(*_: Any, **__: Any) -> None:
     raise AssertionError("texts are read again")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_counts_from_a_folder_change_nothing(
     case: dict[str, Any], reviews: pd.DataFrame, tmp_path: Path
@@ -96,6 +97,7 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("counts")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30, derandomize=True)
 @given(data=st.data())
 def test_any_part_in_any_order(reviews: pd.DataFrame, shared_folder: Path, data: Any) -> None:
@@ -142,6 +144,7 @@ def test_rules_change_between_fit_and_transform(change: dict[str, Any], tmp_path
     assert (kept.transform(texts) != plain.transform(texts)).nnz == 0
 
 
+@pytest.mark.slow
 def test_no_text_is_read_again(
     reviews: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +244,7 @@ def test_a_memory_of_joblib_lends_its_folder(tmp_path: Path) -> None:
     assert see(TfidfVectorizer(memory=joblib.Memory(None)), FILMS) == see(TfidfVectorizer(), FILMS)
 
 
+@pytest.mark.slow
 def test_a_training_job_says_the_same(
     tmp_path: Path, train_quickly: Callable[..., TrainingResult]
 ) -> None:

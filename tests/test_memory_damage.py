@@ -27,6 +27,7 @@ def damage_all(entry: Path) -> Any:
             yield path, content
 
 
+@pytest.mark.slow
 def test_damaged_entries_are_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     expected = fit_films(None)
     assert fit_films(tmp_path) == expected
@@ -58,6 +59,7 @@ def test_damage_is_logged_once(
     assert len(caplog.records) == 1
 
 
+@pytest.mark.slow
 def test_any_damage_to_a_header(tmp_path: Path) -> None:
     expected = fit_films(tmp_path)
     (entry,) = find_corpora(tmp_path)

@@ -169,6 +169,7 @@ CHANGES: list[tuple[str, Change, set[str], set[str]]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "alarms", "quiet"),
     [case[1:] for case in CHANGES],

@@ -187,6 +187,7 @@ def test_what_is_said_of_a_full_disk() -> None:
     assert error.exit_code is ExitCode.UNAVAILABLE
 
 
+@pytest.mark.slow
 def test_a_model_that_was_uploaded_in_part_is_completed(tmp_path: Path) -> None:
     outputs, blocked = tmp_path / "out", tmp_path / "out" / "artifacts" / "models"
 
@@ -200,6 +201,7 @@ def test_a_model_that_was_uploaded_in_part_is_completed(tmp_path: Path) -> None:
     check_recorded(tmp_path / "run", f"outputs={outputs}")
 
 
+@pytest.mark.slow
 def test_a_run_without_tracking_may_be_recorded_later(tmp_path: Path) -> None:
     result = train_here(tmp_path / "run", None, "tracking=off")
     assert result.run_id is None

@@ -25,6 +25,7 @@ def by_hand(reviews: pd.DataFrame, features: object, model: object) -> np.ndarra
     return pipeline.predict_proba(texts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "features"),
     [

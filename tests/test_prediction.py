@@ -69,6 +69,7 @@ def answer(pipeline: Any, frame: pd.DataFrame) -> tuple[list[str], np.ndarray]:
     return pipeline.classes_[probabilities.argmax(axis=1)].tolist(), probabilities.max(axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
 @pytest.mark.parametrize("form", [None, "csv", "parquet", "jsonl"])
 def test_a_file_is_predicted_as_training_would(
@@ -136,6 +137,7 @@ def test_a_model_that_was_changed_after_training_is_refused(
     assert not Path("never.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_model_file_is_put_to_work_without_a_store(
     train_quickly: Train, predict_file: Predict, reviews: pd.DataFrame, tmp_path: Path
 ) -> None:
@@ -149,6 +151,7 @@ def test_a_model_file_is_put_to_work_without_a_store(
         predict_file(path, "deploy.run=no.skops", "overwrite=true")
 
 
+@pytest.mark.slow
 def test_the_column_that_a_model_learned_from_is_read(
     train_quickly: Train, predict_file: Predict, reviews: pd.DataFrame, tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_the_official_test_half_stays_whole() -> None:
     assert len(data.validation) == round(0.1 * 60)
 
 
+@pytest.mark.slow
 def test_real_reviews_do_not_leak() -> None:
     data = prepare_data(EmbeddedReviews(name="imdb", source="imdb"), 42)
     assert {n: sum(rows.values()) for n, rows in data.report.splits.items()} == {

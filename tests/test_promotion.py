@@ -91,6 +91,7 @@ def test_what_is_recorded(rivals: Rivals, promote_run: Promote, name: str) -> No
     assert champion(name) == rivals.strong.run_id
 
 
+@pytest.mark.slow
 def test_the_champion_itself_changes_nothing(
     rivals: Rivals, promote_run: Promote, name: str
 ) -> None:
@@ -156,6 +157,7 @@ def test_a_metric_that_is_not_defined_is_not_good_enough() -> None:
     assert reason.endswith("is not defined")
 
 
+@pytest.mark.slow
 def test_other_data_and_samples_take_a_reason(
     rivals: Rivals, promote_run: Promote, name: str
 ) -> None:
@@ -176,6 +178,7 @@ def test_other_data_and_samples_take_a_reason(
     assert version.tags["promotion.force"] == "the data are new"
 
 
+@pytest.mark.slow
 def test_a_champion_that_lost_its_scores_takes_a_reason(
     rivals: Rivals, promote_run: Promote, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,6 +140,7 @@ def test_two_processes_at_once(rivals: Rivals, starter: Starter, tmp_path: Path)
         assert not [key for key in model.tags if key.startswith("promotion.lease")]
 
 
+@pytest.mark.slow
 def test_an_alias_that_somebody_moves_at_the_last_moment_is_seen(
     rivals: Rivals,
     promote_run: Promote,
@@ -257,6 +258,7 @@ def test_a_rollback_to_a_version_without_files_is_refused(
     assert aliases() == {"champion": "strong", "previous": "other"}
 
 
+@pytest.mark.slow
 def test_a_rollback_to_a_version_that_was_deleted_is_refused(
     rivals: Rivals, promote_run: Promote, name: str, aliases: Callable[[], dict[str, str]]
 ) -> None:
@@ -299,6 +301,7 @@ def test_a_deleted_champion_does_not_let_the_next_run_in(
     assert aliases() == {"champion": "weak"}
 
 
+@pytest.mark.slow
 def test_an_alias_that_was_removed_is_known_from_the_record(
     rivals: Rivals, promote_run: Promote, name: str, aliases: Callable[[], dict[str, str]]
 ) -> None:
@@ -352,6 +355,7 @@ def test_a_schedule_does_not_undo_a_rollback(
     assert promote_run(rivals.strong).outcome == "promoted"
 
 
+@pytest.mark.slow
 def test_what_a_flow_rolled_back_by_itself_does_not_stop_newer_data(
     rivals: Rivals, promote_run: Promote, name: str, tmp_path: Path
 ) -> None:
@@ -362,6 +366,7 @@ def test_what_a_flow_rolled_back_by_itself_does_not_stop_newer_data(
     assert promote_run(rivals.other, new_data="trained on newer data").outcome == "promoted"
 
 
+@pytest.mark.slow
 def test_losses_are_counted_from_the_best_champion(
     rivals: Rivals, promote_run: Promote, name: str, tmp_path: Path
 ) -> None:
@@ -400,6 +405,7 @@ def test_losses_are_counted_from_the_best_champion(
     assert (str(champion.version), champion.tags[ANCHOR]) == ("2", "1")
 
 
+@pytest.mark.slow
 def test_an_anchor_that_was_deleted_is_replaced(
     rivals: Rivals, promote_run: Promote, name: str
 ) -> None:

@@ -92,6 +92,7 @@ def test_a_known_password_is_redacted_in_every_encoding(
                 assert "w" not in left.casefold(), (setting, text, left)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Z"]), min_size=6))
 def test_any_encoded_password_is_redacted_as_written_and_as_decoded(password: str) -> None:

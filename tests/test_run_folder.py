@@ -205,6 +205,7 @@ def test_a_run_in_a_folder_that_is_in_use_gets_one_of_its_own(store: Path, tmp_p
     ]
 
 
+@pytest.mark.slow
 def test_a_store_may_lie_in_the_folder_of_the_run(store: Path, tmp_path: Path) -> None:
     """As in README's library lines, and with hydra.job.chdir=true."""
     outputs = tmp_path / "outputs"

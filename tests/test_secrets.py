@@ -242,6 +242,7 @@ def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record
     server.server_close()
 
 
+@pytest.mark.slow
 def test_a_server_is_sent_no_password_but_to_log_in(
     recorder: Recorder,
     train_quickly: Callable[..., TrainingResult],

@@ -41,6 +41,7 @@ def check(manifest: dict[str, Any], version: str) -> None:
     kubernetes_validate.validate(manifest, version, strict=True)
 
 
+@pytest.mark.slow
 @FOLDERS
 @pytest.mark.parametrize("version", VERSIONS)
 def test_manifests_follow_the_schemas(folder: Any, version: str) -> None:

@@ -41,6 +41,7 @@ def make_copies(copies: list[list[int]], seed: int) -> pd.DataFrame:
     return frame.sample(frac=1, random_state=seed).reset_index(drop=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     copies=COPIES,
@@ -91,6 +92,7 @@ def test_copies_make_no_difference_to_a_split(
     assert report.rows == len(frame)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(

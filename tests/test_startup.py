@@ -106,6 +106,7 @@ def run_python(program: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_deferred_modules_are_there_when_they_are_used() -> None:
     """What scikit-learn imports by name is what scipy has, however it is reached."""
     program = """
@@ -132,6 +133,7 @@ print("fine")
     assert run_python(program) == "fine\n"
 
 
+@pytest.mark.slow
 def test_a_submodule_of_a_deferred_module_is_imported_after_it() -> None:
     program = """
 import sys
@@ -146,6 +148,7 @@ print("fine")
     assert run_python(program) == "fine\n"
 
 
+@pytest.mark.slow
 def test_threads_import_a_deferred_module_once() -> None:
     program = """
 from concurrent.futures import ThreadPoolExecutor

@@ -85,6 +85,7 @@ def check_command(script: str, words: list[str]) -> None:
     compose(script, single)
 
 
+@pytest.mark.slow
 def test_help_texts_and_configs_suggest_commands_that_compose() -> None:
     commands = [
         command
@@ -124,6 +125,7 @@ def read_text(node: ast.expr) -> str:
     return str(node.value)
 
 
+@pytest.mark.slow
 def test_commands_in_code_compose_with_the_store_of_the_running_command(tmp_path: Path) -> None:
     where = [f"outputs={tmp_path}/my runs", "tracking.experiment=mine"]
     remember_words(["model=svm", *where, "search.storage=sqlite:///s.db"])
@@ -138,6 +140,7 @@ def test_commands_in_code_compose_with_the_store_of_the_running_command(tmp_path
         check_command(script, composed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["sentiment", "scripts"])
 def test_no_message_has_a_command_of_its_own(folder: str) -> None:
     """It would not name the store; docstrings are for readers of the code."""
@@ -194,6 +197,7 @@ def test_a_server_is_looked_at_in_a_browser() -> None:
     assert suggest_ui("http://127.0.0.1:5000") == "http://127.0.0.1:5000 in a browser"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("swept", [False, True])
 def test_training_suggests_what_is_in_its_own_store(
     train_quickly: Train, store: Path, tmp_path: Path, swept: bool,
@@ -261,6 +265,7 @@ def run_mlflow(message: str) -> None:
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.slow
 def test_a_deleted_experiment_or_run_is_restored_by_the_command_in_the_message(
     train_quickly: Train, store: Path, tmp_path: Path
 ) -> None:
@@ -288,6 +293,7 @@ def test_a_deleted_experiment_or_run_is_restored_by_the_command_in_the_message(
     assert tracker.find_model("best", "accuracy", greater_is_better=True).run_id == run
 
 
+@pytest.mark.slow
 def test_a_model_whose_files_are_gone_is_named(
     train_quickly: Train, store: Path, tmp_path: Path
 ) -> None:

@@ -101,6 +101,7 @@ def list_places(content: bytes, number: int = 100) -> list[int]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [flip, cut])
 def test_a_damaged_journal_is_made_again_from_the_results(
     bench: Bench, damage: Damage, caplog: pytest.LogCaptureFixture

@@ -92,6 +92,7 @@ def read_jobs_of(run_id: str) -> dict[str, str]:
     return dict(found)
 
 
+@pytest.mark.slow
 def test_an_outage_at_any_call_loses_no_job(tmp_path: Path) -> None:
     """It comes with each call of a sweep in turn, and lasts for one call or to the end."""
     home = MlflowTracker(f"sqlite:///{tmp_path}/mlflow.db", f"{tmp_path}/files", "e")
@@ -139,6 +140,7 @@ def check_complete(folder: Path, jobs: int) -> None:
     assert winner.data.metrics["test/accuracy"] == parent.data.metrics["test/accuracy"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [GRID, (*SEARCH, "search.n_trials=3")], ids=["grid", "search"])
 @pytest.mark.parametrize(
     ("method", "kept", "rest"),

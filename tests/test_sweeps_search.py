@@ -66,6 +66,7 @@ def test_more_trials_go_on(bench: Bench, tmp_path: Path) -> None:
     assert bench.winners[-1] == read_study(tmp_path).best_trial.number
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_trials(bench: Bench, tmp_path: Path) -> None:
     runs = []
     for seed, name in ((1, "a"), (1, "b"), (2, "c")):
@@ -86,6 +87,7 @@ MISMATCHES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "difference"), MISMATCHES)
 def test_another_search_of_the_same_name_is_refused(
     bench: Bench, tmp_path: Path, typed: list[str], difference: str
@@ -119,6 +121,7 @@ def test_a_search_does_not_draw_its_rows(bench: Bench, tmp_path: Path, typed: st
     assert not (tmp_path / "outputs" / "search").exists()
 
 
+@pytest.mark.slow
 def test_a_fresh_one_is_started_beside(bench: Bench, tmp_path: Path) -> None:
     bench.search(peak, *SEARCH, "search.n_trials=2")
     words = ("search.n_trials=3", "optimize=log_loss")
@@ -297,6 +300,7 @@ def test_a_metric_that_is_no_number_is_never_the_best(bench: Bench, tmp_path: Pa
     assert bench.winners == [study.best_trial.number]
 
 
+@pytest.mark.slow
 def test_studies_of_one_name_do_not_share_a_folder(bench: Bench, tmp_path: Path) -> None:
     """One is in a database, the other one in the file beside its trials."""
     database = f"search.storage=sqlite:///{tmp_path}/studies.db"

@@ -331,6 +331,7 @@ def test_what_cannot_be_found_is_told(tracker: MlflowTracker, tmp_path: Path) ->
         NoTracker().find_model("best", "f1", greater_is_better=True)
 
 
+@pytest.mark.slow
 def test_a_registered_model_is_found_by_its_alias(
     train_quickly: Train, tracker: MlflowTracker
 ) -> None:

@@ -37,6 +37,7 @@ def find_both(
     return found
 
 
+@pytest.mark.slow
 def test_the_same_model_is_found_as_with_mlflow(
     train_quickly: Train, tracker: MlflowTracker, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,6 +65,7 @@ def test_the_same_model_is_found_as_with_mlflow(
     find_both(tracker, "best", "accuracy", monkeypatch)
 
 
+@pytest.mark.slow
 def test_mlflow_reports_what_is_not_in_order(
     train_quickly: Train, tracker: MlflowTracker, tmp_path: Path
 ) -> None:
@@ -123,6 +125,7 @@ def test_the_tables_of_this_version_of_mlflow_are_known(
     assert {revision for (revision,) in revisions} <= KNOWN_REVISIONS
 
 
+@pytest.mark.slow
 def test_a_locked_store_is_left_to_mlflow(
     train_quickly: Train, store: Path, tmp_path: Path
 ) -> None:

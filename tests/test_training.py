@@ -87,6 +87,7 @@ def test_a_run_records_all_that_it_did(train_quickly: Train, store: Path) -> Non
     assert json.loads((result.folder / "quality.json").read_text())["rows"] == 25_000
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers(train_quickly: Train) -> None:
     first, second, other = (train_quickly(f"seed={seed}", "tracking=off") for seed in (3, 3, 4))
     same = [key for key in first.metrics if key.startswith(("validation/", "test/"))]
@@ -94,6 +95,7 @@ def test_the_same_seed_gives_the_same_numbers(train_quickly: Train) -> None:
     assert first.data.fingerprint == second.data.fingerprint != other.data.fingerprint
 
 
+@pytest.mark.slow
 def test_data_at_hand_are_not_read_again(
     train_quickly: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +144,7 @@ def test_every_model_takes_two_and_more_classes(
             assert best == {f"topic {k}": f"abouttopic{k}"[5:] for k in range(classes)}
 
 
+@pytest.mark.slow
 def test_without_tracking_the_model_stays_in_the_folder(train_quickly: Train) -> None:
     result = train_quickly("tracking=off")
     assert result.run_id is None
@@ -199,6 +202,7 @@ def test_a_model_that_would_not_load_again_is_told(train_quickly: Train) -> None
         train_quickly(*neighbours, kind, "tracking=off")
 
 
+@pytest.mark.slow
 def test_the_score_is_the_metric_that_was_asked_for(train_quickly: Train) -> None:
     result = train_quickly("optimize=log_loss", "tracking=off")
     assert result.score == result.metrics["validation/log_loss"]
