@@ -5,8 +5,8 @@ from timing import Figure, Plan
 
 from sentiment.config import compose, make
 from sentiment.config.composing import CONF
-from sentiment.evaluation import cross_validate
-from sentiment.pipeline import make_pipeline
+from sentiment.modeling.evaluation import cross_validate
+from sentiment.modeling.pipeline import make_pipeline
 
 FOLDS = 5
 _GOALS = {"fast": (91.3, None), "best": (92.0, 93.0)}

@@ -75,7 +75,7 @@ def _report(what: str, unit: str, seen: dict[str, float], target: float) -> Figu
 def main() -> None:
     """Load the files whose paths come on standard input."""
     from sentiment.errors import UntrustedModelError
-    from sentiment.model_files import load_model
+    from sentiment.modeling.model_files import load_model
 
     for line in sys.stdin.read().splitlines():
         start = time.perf_counter()

@@ -14,8 +14,8 @@ from processes import ROOT
 from reviews import SEED
 from timing import Figure, Plan
 
-from sentiment.sweeps.reading import StoredStudy, read_study
-from sentiment.sweeps.results import read_result
+from sentiment.commands.search.reading import StoredStudy, read_study
+from sentiment.commands.search.results import read_result
 
 _TRIALS, _KILLS = 30, 20
 _WORDS = [

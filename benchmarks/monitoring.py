@@ -11,17 +11,17 @@ from processes import run_script
 from reviews import SEED, read_different_reviews
 from timing import Figure, Plan, time_calls
 
+from sentiment.commands.monitor.comparison import Thresholds, compare
+from sentiment.commands.monitor.current import Current
 from sentiment.data.copies import add_keys
 from sentiment.data.quality import check_quality, find_unusable
-from sentiment.evaluation import Predictions, evaluate
-from sentiment.features.vectorizers import TfidfVectorizer
-from sentiment.models.logistic_regression import LogisticRegression
-from sentiment.monitoring.comparison import Thresholds, compare
-from sentiment.monitoring.current import Current
-from sentiment.monitoring.descriptors import TextReader, find_wording
-from sentiment.monitoring.reference import make_reference
-from sentiment.pipeline import fit, make_pipeline
-from sentiment.stages import SilentObserver
+from sentiment.modeling.descriptors import TextReader, find_wording
+from sentiment.modeling.estimators.logistic_regression import LogisticRegression
+from sentiment.modeling.evaluation import Predictions, evaluate
+from sentiment.modeling.pipeline import fit, make_pipeline
+from sentiment.modeling.reference import make_reference
+from sentiment.ngrams.vectorizers import TfidfVectorizer
+from sentiment.tracking.stages import SilentObserver
 
 _ROWS, _HALVES = 200_000, 200
 _DRIFT = 3

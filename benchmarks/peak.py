@@ -6,7 +6,7 @@ from pathlib import Path
 from vectorizing import WORDS
 
 from sentiment.data.datasets import TableFile
-from sentiment.features.vectorizers import TfidfVectorizer
+from sentiment.ngrams.vectorizers import TfidfVectorizer
 
 
 def read_peak() -> float:

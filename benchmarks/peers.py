@@ -23,9 +23,9 @@ from sklearn.pipeline import Pipeline
 from timing import OURS, Figure, Plan, make_ratio, time_in_turn
 
 from sentiment.config import compose, make
-from sentiment.data.cleaning import clean_text
-from sentiment.linear import make_fast
-from sentiment.pipeline import make_pipeline
+from sentiment.modeling.linear import make_fast
+from sentiment.modeling.pipeline import make_pipeline
+from sentiment.ngrams.cleaning import clean_text
 
 FASTTEXT, VW = "fastText", "Vowpal Wabbit"
 HOLDOUT = 5_000

@@ -13,7 +13,7 @@ from timing import Figure, Plan, time_calls
 from sentiment.config import compose, make
 from sentiment.data.datasets import TableFile
 from sentiment.data.preparation import prepare_data
-from sentiment.pipeline import make_pipeline
+from sentiment.modeling.pipeline import make_pipeline
 
 ROOT = Path(__file__).resolve().parents[1]
 

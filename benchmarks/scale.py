@@ -10,7 +10,7 @@ from reviews import shuffle_among, write_reviews
 from timing import Figure, Plan, summarize, time_in_turn
 from vectorizing import PAIRS
 
-from sentiment.features.vectorizers import TfidfVectorizer
+from sentiment.ngrams.vectorizers import TfidfVectorizer
 
 SIZES = (12_500, 25_000, 50_000, 100_000, 200_000)
 PEAK = Path(__file__).with_name("peak.py")

@@ -10,12 +10,12 @@ import numpy as np
 from scipy.stats import binom
 from timing import Figure, Plan
 
-from sentiment.comparison.estimates import McNemar, PairedTest, estimate
-from sentiment.comparison.intervals import FEWEST_ROWS, estimate_differences, estimate_scores
-from sentiment.comparison.resampling import RowSums, permute, resample
-from sentiment.decisions import choose_rule
+from sentiment.commands.compare.estimates import McNemar, PairedTest, estimate
+from sentiment.commands.compare.intervals import FEWEST_ROWS, estimate_differences, estimate_scores
+from sentiment.commands.compare.resampling import RowSums, permute, resample
 from sentiment.errors import ConfigError
-from sentiment.evaluation import METRICS, Predictions
+from sentiment.modeling.decision_rules import choose_rule
+from sentiment.modeling.evaluation import METRICS, Predictions
 
 _NAMES = list(METRICS)
 _SIZES = (10, 20, 50, 200, 1000)

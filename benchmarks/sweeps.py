@@ -16,12 +16,12 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from timing import Figure, Plan, make_ratio
 
+from sentiment.commands.search.results import JobResult, read_results
+from sentiment.commands.search.trial import read_data
 from sentiment.config import compose, make
-from sentiment.data.cleaning import clean_text
-from sentiment.features.weighting import compute_log_count_ratio
-from sentiment.pipeline import fit, make_pipeline
-from sentiment.sweeps.results import JobResult, read_results
-from sentiment.sweeps.trial import read_data
+from sentiment.modeling.pipeline import fit, make_pipeline
+from sentiment.ngrams.cleaning import clean_text
+from sentiment.ngrams.weighting import compute_log_count_ratio
 
 _NAME = "logistic_regression"
 _TRIALS, _SAMPLE, _MORE_TRIALS = 50, 5, 100

@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from timing import OURS, Figure, Plan, compare
 
-from sentiment.features.vectorizers import TfidfVectorizer
+from sentiment.ngrams.vectorizers import TfidfVectorizer
 
 WORDS: dict[str, Any] = {"min_df": 2, "max_features": 50_000, "sublinear_tf": True}
 PAIRS = WORDS | {"ngram_range": (1, 2)}

@@ -4,10 +4,10 @@ import sys
 
 import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
-from _best_view import show_best, show_sweeps
-from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
+from sentiment.cli.terminal import Watch, run_script
+from sentiment.commands.best.view import show_best, show_sweeps
 from sentiment.config import (
     ALLOWED_TARGETS,
     CONF,
@@ -33,11 +33,11 @@ def main(cfg: DictConfig) -> None:
     with Watch("best", current_job()):
         check_config(cfg)
         if cfg.search.name is None:
-            from sentiment.sweeps.grids import list_sweeps
+            from sentiment.commands.search.grids import list_sweeps
 
             show_sweeps(list_sweeps(cfg))
             return
-        from sentiment.sweeps.winning import find_best
+        from sentiment.commands.search.winning import find_best
 
         best = find_best(cfg)
     show_best(best)

@@ -2,10 +2,10 @@
 
 import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
-from _compare_view import show_comparison
-from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
+from sentiment.cli.terminal import Watch, run_script
+from sentiment.commands.compare.view import show_comparison
 from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
 
 register_schemas()
@@ -17,7 +17,7 @@ def main(cfg: DictConfig) -> None:
     job = current_job()
     with Watch("compare", job) as watch:
         check_config(cfg)
-        from sentiment.comparison.comparison import compare
+        from sentiment.commands.compare.job import compare
 
         result = compare(cfg, job.write_command("compare"), watch)
     show_comparison(result)

@@ -2,10 +2,10 @@
 
 import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
-from _explain_view import show_explanation
-from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
+from sentiment.cli.terminal import Watch, run_script
+from sentiment.commands.explain.view import show_explanation
 from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
 
 register_schemas()
@@ -16,7 +16,7 @@ def main(cfg: DictConfig) -> None:
     """Explain as `cfg` says, and write a page of it."""
     with Watch("explain", current_job()):
         check_config(cfg)
-        from sentiment.prediction import explain
+        from sentiment.commands.explain.job import explain
 
         result = explain(cfg)
     show_explanation(result)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
-from _flow_view import show_flow
-from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
+from sentiment.cli.terminal import Watch, run_script
+from sentiment.commands.flow.view import show_flow
 from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
 from sentiment.errors import ExitCode
 
@@ -22,7 +22,7 @@ def main(cfg: DictConfig) -> None:
     job = current_job()
     with Watch("flow", job) as watch:
         check_config(cfg)
-        from sentiment.flow.flow import run_flow, serve_flow
+        from sentiment.commands.flow.job import run_flow, serve_flow
 
         if cfg.flow.cron is not None:
             serve_flow(cfg, SCRIPTS, job.overrides)

@@ -22,7 +22,7 @@ OWNED = VENV / ".made-by-install"
 # What is installed, by the digest of what it was installed from.
 READY = {"core": VENV / ".core", "all": VENV / ".ready"}
 LOCKS = {"core": "requirements-core.lock", "all": "requirements.lock"}
-COMPILE = "from sentiment.warming import compile_kernels; compile_kernels()"
+COMPILE = "from sentiment.modeling.precompile import compile_kernels; compile_kernels()"
 SECONDS_BETWEEN_LINES = 15
 
 

@@ -4,10 +4,10 @@ import sys
 
 import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
-from _monitor_view import show_monitoring
-from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
+from sentiment.cli.terminal import Watch, run_script
+from sentiment.commands.monitor.view import show_monitoring
 from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
 from sentiment.errors import ExitCode
 
@@ -19,7 +19,7 @@ def main(cfg: DictConfig) -> None:
     """Compare as `cfg` says and show the result; drift is an exit code of its own."""
     with Watch("monitor", current_job()) as watch:
         check_config(cfg)
-        from sentiment.monitoring.job import monitor
+        from sentiment.commands.monitor.job import monitor
 
         result = monitor(cfg, watch)
     show_monitoring(result)

@@ -2,10 +2,10 @@
 
 import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
-from _predict_view import show_prediction
-from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
+from sentiment.cli.terminal import Watch, run_script
+from sentiment.commands.predict.view import show_prediction
 from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
 from sentiment.errors import FilesFailedError
 
@@ -18,7 +18,7 @@ def main(cfg: DictConfig) -> None:
     failure = None
     with Watch("predict", current_job()) as watch:
         check_config(cfg)
-        from sentiment.prediction import predict_files
+        from sentiment.commands.predict.job import predict_files
 
         try:
             results = predict_files(cfg, watch)

@@ -4,10 +4,10 @@ import sys
 
 import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
-from _compare_view import show_promotion
-from _terminal import Watch, run_script
 from omegaconf import DictConfig
 
+from sentiment.cli.terminal import Watch, run_script
+from sentiment.commands.compare.view import show_promotion
 from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
 from sentiment.errors import ExitCode
 
@@ -20,7 +20,7 @@ def main(cfg: DictConfig) -> None:
     job = current_job()
     with Watch("promote", job) as watch:
         check_config(cfg)
-        from sentiment.comparison.promotion import promote
+        from sentiment.commands.promote.job import promote
 
         result = promote(cfg, job.write_command("promote"), watch)
     show_promotion(result)

@@ -2,12 +2,12 @@
 
 import _checkout  # noqa: F401 - before sentiment is imported
 import hydra
-from _sweep_watch import SweepWatch
-from _terminal import run_script
 from omegaconf import DictConfig
 
+from sentiment.cli.terminal import run_script
+from sentiment.commands.search.observing import OBSERVER
+from sentiment.commands.search.view import SweepWatch
 from sentiment.config import ALLOWED_TARGETS, CONF, check_config, current_job, register_schemas
-from sentiment.sweeps.observing import OBSERVER
 
 register_schemas()
 
@@ -17,17 +17,17 @@ def main(cfg: DictConfig) -> None:
     """Train as `cfg` says and show the result; a job of a sweep leaves it in its folder."""
     job = current_job()
     if job.sweep is not None:
-        from sentiment.sweeps.trial import run_trial
+        from sentiment.commands.search.trial import run_trial
 
         run_trial(cfg, job)
         return
     # Not above: a worker of a cluster is sent this function, and has no scripts on its path.
-    from _terminal import Watch, show_training
+    from sentiment.cli.terminal import Watch, show_training
 
     with Watch(f"train {' '.join(job.overrides)}", job) as watch:
         check_config(cfg, job.overrides)
         job.check_search()
-        from sentiment.training import train
+        from sentiment.commands.train.job import train
 
         result = train(cfg, job, watch)
     show_training(result, cfg.tracking.get("uri"))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sentiment.comparison.contenders import Contender
-from sentiment.evaluation import Predictions
+from sentiment.commands.compare.contenders import Contender
+from sentiment.modeling.evaluation import Predictions
 from sentiment.tracking import ModelChoice, StoredRun
 
 

@@ -15,10 +15,10 @@ from omegaconf import DictConfig
 from postgresql import Server, serve
 from starting import ENVIRONMENT, Starter
 
+from sentiment.commands.train.job import TrainingResult, train
 from sentiment.config import Job, compose
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.data.preparation import PreparedData
-from sentiment.training import TrainingResult, train
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from sentiment.monitoring.comparison import Comparison, Thresholds, compare
-from sentiment.monitoring.current import Current
-from sentiment.monitoring.descriptors import DESCRIPTORS
-from sentiment.monitoring.reference import Reference
-from sentiment.stages import SilentObserver
+from sentiment.commands.monitor.comparison import Comparison, Thresholds, compare
+from sentiment.commands.monitor.current import Current
+from sentiment.modeling.descriptors import DESCRIPTORS
+from sentiment.modeling.reference import Reference
+from sentiment.tracking.stages import SilentObserver
 
 # Every difference matters, so that only significance stands between noise and an alarm.
 EVERYTHING = Thresholds(distance=1e-9, labels=1 + 1e-9, share=1e-9, accuracy=1e-9, errors=1e-9)

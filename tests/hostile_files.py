@@ -30,10 +30,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
-from sentiment.features.vectorizers import TfidfVectorizer
-from sentiment.model_files import make_savable
-from sentiment.models.voting import make_soft_vote
-from sentiment.pipeline import make_pipeline
+from sentiment.modeling.estimators.voting import make_soft_vote
+from sentiment.modeling.model_files import make_savable
+from sentiment.modeling.pipeline import make_pipeline
+from sentiment.ngrams.vectorizers import TfidfVectorizer
 
 HUGE = 2**29
 Node = dict[str, Any]

@@ -45,15 +45,15 @@ _PRELOADED = (
     "optuna.storages.journal",
     "optuna.visualization.matplotlib",
     "plotly.graph_objects",
-    "sentiment.comparison.promotion",
-    "sentiment.features.vectorizers",
-    "sentiment.figures",
-    "sentiment.models.nbsvm",
-    "sentiment.monitoring.job",
-    "sentiment.prediction",
-    "sentiment.sweeps.grid",
-    "sentiment.sweeps.search",
-    "sentiment.training",
+    "sentiment.commands.promote.job",
+    "sentiment.ngrams.vectorizers",
+    "sentiment.commands.train.figures",
+    "sentiment.modeling.estimators.nbsvm",
+    "sentiment.commands.monitor.job",
+    "sentiment.commands.predict",
+    "sentiment.commands.search.grid",
+    "sentiment.commands.search.search",
+    "sentiment.commands.train.job",
     "skops.io",
     "sklearn.calibration",
     "sklearn.ensemble",
@@ -351,7 +351,7 @@ def _warm_up() -> None:
     from mlflow.utils.requirements_utils import _init_modules_to_packages_map
 
     from sentiment.data.datasets import EmbeddedReviews
-    from sentiment.warming import compile_kernels
+    from sentiment.modeling.precompile import compile_kernels
 
     _init_modules_to_packages_map()
     compile_kernels()

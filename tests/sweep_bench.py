@@ -13,13 +13,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, RunMode
 
+from sentiment.commands.search import search, session
+from sentiment.commands.search.hydra_side import HydraSide
+from sentiment.commands.search.observing import OBSERVER, Unobserved
+from sentiment.commands.search.ranking import Ranking
+from sentiment.commands.search.results import JobResult, write_result
 from sentiment.config import register_schemas
 from sentiment.config.composing import CONF
-from sentiment.sweeps import search, session
-from sentiment.sweeps.hydra_side import HydraSide
-from sentiment.sweeps.observing import OBSERVER, Unobserved
-from sentiment.sweeps.ranking import Ranking
-from sentiment.sweeps.results import JobResult, write_result
 
 # Takes what a job was asked for.
 Formula = Callable[[dict[str, Any]], dict[str, float]]

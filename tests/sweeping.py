@@ -38,7 +38,7 @@ WORKERS = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 # never comes after the end, however late it is.
 HALT = """
 import signal
-from sentiment.sweeps import trial
+from sentiment.commands.search import trial
 run = trial.run_trial
 def run_or_halt(cfg, job):
     while job.number >= {number}:
@@ -49,7 +49,7 @@ trial.run_trial = run_or_halt
 # And one that stops itself after two jobs, until it is sent SIGCONT.
 STOP = """
 import os, signal
-from sentiment.sweeps import trial
+from sentiment.commands.search import trial
 run, count = trial.run_trial, 0
 def run_or_stop(cfg, job):
     global count

@@ -12,12 +12,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from sweep_bench import compose_sweep
 
+from sentiment.commands.search.grid import run_grid
+from sentiment.commands.search.hydra_side import HydraSide
+from sentiment.commands.search.search import run_search
+from sentiment.commands.search.trial import run_trial
+from sentiment.commands.search.workers import HandOut
 from sentiment.config import Job
-from sentiment.sweeps.grid import run_grid
-from sentiment.sweeps.hydra_side import HydraSide
-from sentiment.sweeps.search import run_search
-from sentiment.sweeps.trial import run_trial
-from sentiment.sweeps.workers import HandOut
 from sentiment.tracking import opening, patience
 
 

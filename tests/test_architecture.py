@@ -116,7 +116,7 @@ def test_files_are_short_enough_to_read(path: Path) -> None:
 @pytest.mark.process
 def test_the_library_is_loaded_without_the_heavy_ones() -> None:
     program = (
-        "import sys, sentiment.training, sentiment.prediction, sentiment.monitoring.job\n"
+        "import sys, sentiment.commands.train.job, sentiment.commands.predict, sentiment.commands.monitor.job\n"
         "print([m for m in ('mlflow', 'matplotlib', 'evidently') if m in sys.modules])\n"
     )
     done = subprocess.run(

@@ -11,25 +11,25 @@ import pytest
 from conftest import ROOT, Run
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from sentiment.config import Job, compose
-from sentiment.config.composing import CONF
-from sentiment.errors import ConfigError, SentimentError
-from sentiment.sweeps import recipes
-from sentiment.sweeps.objectives import find_objectives
-from sentiment.sweeps.reading import NoTrialError, StudyNotFoundError, read_study
-from sentiment.sweeps.recipes import (
+from sentiment.commands.search import recipes
+from sentiment.commands.search.objectives import find_objectives
+from sentiment.commands.search.reading import NoTrialError, StudyNotFoundError, read_study
+from sentiment.commands.search.recipes import (
     ExperimentExistsError,
     Recipe,
     RecipeError,
     describe_experiment,
     write_experiment,
 )
-from sentiment.sweeps.results import JobResult, write_result
-from sentiment.sweeps.spaces import Space
-from sentiment.sweeps.storage import open_storage
-from sentiment.sweeps.studies import Study
-from sentiment.sweeps.trial import list_settings
-from sentiment.sweeps.winning import BestTrial, find_best
+from sentiment.commands.search.results import JobResult, write_result
+from sentiment.commands.search.spaces import Space
+from sentiment.commands.search.storage import open_storage
+from sentiment.commands.search.studies import Study
+from sentiment.commands.search.trial import list_settings
+from sentiment.commands.search.winning import BestTrial, find_best
+from sentiment.config import Job, compose
+from sentiment.config.composing import CONF
+from sentiment.errors import ConfigError, SentimentError
 
 FIXED = {"data": "rotten_tomatoes", "data.limit": "600", "model": "svm"}
 COMMON = {

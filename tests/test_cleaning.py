@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.data.cleaning import CLEANING_STEPS, Cleaner, clean_text, make_cleaner
+from sentiment.ngrams.cleaning import CLEANING_STEPS, Cleaner, clean_text, make_cleaner
 
 # Pieces that make tags, entities and odd white space likely.
 PIECES = st.sampled_from(

@@ -15,28 +15,28 @@ from conftest import Rivals
 from starting import Starter
 from sweeping_here import Outage, stricken
 
-from sentiment.comparison.comparison import compare
-from sentiment.comparison.contenders import check_same_rows
-from sentiment.comparison.measuring import Comparison, measure
-from sentiment.comparison.page import write_page
-from sentiment.comparison.wording import (
+from sentiment.commands.compare.contenders import check_same_rows
+from sentiment.commands.compare.job import compare
+from sentiment.commands.compare.measuring import Comparison, measure
+from sentiment.commands.compare.page import write_page
+from sentiment.commands.compare.wording import (
     describe_looks,
     describe_verdict,
     write_excerpt,
     write_p,
     write_unit,
 )
+from sentiment.commands.train.job import train
 from sentiment.config import Job, compose
+from sentiment.config.metrics import METRICS
 from sentiment.errors import (
     ConfigError,
     IncomparableRunsError,
     RunNotFoundError,
     RunNotRecordedError,
 )
-from sentiment.evaluation import EXCERPT, score
-from sentiment.metrics import METRICS
-from sentiment.recording import record
-from sentiment.training import train
+from sentiment.modeling.evaluation import EXCERPT, score
+from sentiment.tracking.recording import record
 
 FACTS = {
     "at": "2030-01-02T03:04:05+00:00",

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap, permutation_test
 from sklearn import metrics
 
-from sentiment.comparison.estimates import Estimate, McNemar, PairedTest, estimate
-from sentiment.comparison.intervals import FEWEST_ROWS, estimate_differences, estimate_scores
-from sentiment.comparison.measuring import measure
-from sentiment.comparison.resampling import RowSums, permute, resample
-from sentiment.evaluation import Predictions, score
-from sentiment.metrics import METRICS
+from sentiment.commands.compare.estimates import Estimate, McNemar, PairedTest, estimate
+from sentiment.commands.compare.intervals import FEWEST_ROWS, estimate_differences, estimate_scores
+from sentiment.commands.compare.measuring import measure
+from sentiment.commands.compare.resampling import RowSums, permute, resample
+from sentiment.config.metrics import METRICS
+from sentiment.modeling.evaluation import Predictions, score
 
 NAMES = list(METRICS)
 

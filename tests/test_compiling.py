@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sentiment.compiling import count_threads, cut_ranges, kernel, run_threads
+from sentiment.ngrams.compiling import count_threads, cut_ranges, kernel, run_threads
 
 NOTICE = "compiling the text kernels"
 
@@ -62,7 +62,7 @@ def run_kernels(cache: Path) -> str:
     program = (
         "import logging; logging.basicConfig(format='%(levelname)s|%(name)s|%(message)s')\n"
         "import numpy as np\n"
-        "from sentiment.features.kernels.scanning import copy_lowered, find_odd\n"
+        "from sentiment.ngrams.kernels.scanning import copy_lowered, find_odd\n"
         "out = np.zeros(3, np.uint8)\n"
         "copy_lowered(np.array([65, 98, 91], np.uint8), out)\n"
         "bounds, found = np.array([0, 3]), np.ones(1, bool)\n"

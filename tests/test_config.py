@@ -183,8 +183,8 @@ def test_problems_inside_of_members_are_found() -> None:
         "sklearn.utils._joblib.dump",
         "sklearnx.linear_model.X",
         "sentiment.tracking",
-        "sentiment.provenance._git",
-        "sentiment.model_files.load_model",
+        "sentiment.tracking.provenance._git",
+        "sentiment.modeling.model_files.load_model",
         "joblib.load",
     ],
 )

@@ -10,15 +10,15 @@ from omegaconf import OmegaConf
 from optuna.samplers import RandomSampler
 from sklearn.base import is_classifier
 
+from sentiment.commands.search.hydra_side import write_override
+from sentiment.commands.search.objectives import find_objectives
+from sentiment.commands.search.spaces import read_space
 from sentiment.config import compose, make
 from sentiment.config.kinds import list_hints
 from sentiment.config.schemas import COMMANDS, TARGETS
 from sentiment.config.targets import locate
 from sentiment.data.datasets import Dataset
-from sentiment.scoring import BatchScorer
-from sentiment.sweeps.hydra_side import write_override
-from sentiment.sweeps.objectives import find_objectives
-from sentiment.sweeps.spaces import read_space
+from sentiment.modeling.scoring import BatchScorer
 from sentiment.tracking import MlflowTracker, NoTracker
 
 CONF = Path(__file__).resolve().parents[1] / "conf"

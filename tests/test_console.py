@@ -15,10 +15,10 @@ from markdown_it import MarkdownIt
 from rich.table import Table
 from rich.text import Text
 
-from sentiment.printable import escape_markdown, make_printable
+from sentiment.redaction.printable import escape_markdown, make_printable
 
 sys.path.insert(0, str(ROOT / "scripts"))
-from _console import PlainConsole, clean
+from sentiment.cli.console import PlainConsole, clean
 
 # What a terminal obeys: control characters, and marks that change the direction of writing.
 _OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -101,8 +101,8 @@ def test_a_reader_that_has_read_enough_is_no_failure() -> None:
     """As in `train.py | head -1`: the shell's code for a closed pipe, and no traceback."""
     program = (
         f"import sys; sys.argv = ['x.py']; sys.path.insert(0, {str(ROOT / 'scripts')!r})\n"
-        "from _console import PlainConsole\n"
-        "from _terminal import run_script\n"
+        "from sentiment.cli.console import PlainConsole\n"
+        "from sentiment.cli.terminal import run_script\n"
         "run_script(lambda: [PlainConsole().print('x' * 99) for _ in range(10_000)])\n"
     )
     command = f"{shlex.quote(sys.executable)} -c {shlex.quote(program)} | head -1"

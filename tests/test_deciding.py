@@ -8,11 +8,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from vectorizer_oracle import CORPORA, ODD, PATTERNS, SPACES, WORDS, make_params
 
-from sentiment.data.cleaning import CleanedTexts, clean_text
-from sentiment.features import deciding
-from sentiment.features.deciding import LinearDecider, list_small_letters
-from sentiment.features.kernels import spotting
-from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
+from sentiment.ngrams import deciding
+from sentiment.ngrams.cleaning import CleanedTexts, clean_text
+from sentiment.ngrams.deciding import LinearDecider, list_small_letters
+from sentiment.ngrams.kernels import spotting
+from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 QUICK = settings(deadline=None, derandomize=True, max_examples=60)
 

@@ -9,9 +9,9 @@ from sklearn.metrics import f1_score, precision_recall_curve
 
 from sentiment.config.kinds import show
 from sentiment.config.schemas import ScorerSettings
-from sentiment.decisions import DecisionRule, choose_rule, needs_scores
 from sentiment.errors import ConfigError, GoalOutOfReachError
-from sentiment.evaluation import Predictions
+from sentiment.modeling.decision_rules import DecisionRule, choose_rule, needs_scores
+from sentiment.modeling.evaluation import Predictions
 
 CLASSES = np.array(["bad", "good"])
 

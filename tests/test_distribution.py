@@ -10,12 +10,13 @@ import pandas as pd
 import psutil
 import pytest
 
+from sentiment.commands.predict.distributed import DaskScorer
+from sentiment.commands.predict.job import predict
+from sentiment.commands.predict.results import PredictionResult
+from sentiment.commands.train.job import train
 from sentiment.config import Job, compose
-from sentiment.distribution import DaskScorer
 from sentiment.errors import ClusterError, ConfigError
 from sentiment.files.streams import ByteSource
-from sentiment.prediction import PredictionResult, predict
-from sentiment.training import train
 
 distributed = pytest.importorskip(
     "distributed", reason="Dask is not installed: pip install 'sentiment[dask]'"
@@ -118,7 +119,7 @@ def test_a_worker_that_is_killed_loses_nothing(run: Run, tmp_path: Path) -> None
 def test_what_is_wrong_with_a_cluster_is_told(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sentiment.distribution.scorer._PATIENCE", 1)
+    monkeypatch.setattr("sentiment.commands.predict.distributed.scorer._PATIENCE", 1)
     with pytest.raises(ClusterError, match="cluster tcp://127.0.0.1:9 failed: Timed out"):
         run("deploy=dask", "deploy.address=tcp://127.0.0.1:9")
     assert [one.name for one in tmp_path.iterdir()] == ["x.csv"]

@@ -10,8 +10,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-from sentiment.comparison.resampling import RowSums
-from sentiment.evaluation import (
+from sentiment.commands.compare.resampling import RowSums
+from sentiment.modeling.evaluation import (
     METRICS,
     Predictions,
     calibration_table,
@@ -19,7 +19,7 @@ from sentiment.evaluation import (
     expected_calibration_error,
     score,
 )
-from sentiment.pipeline import make_pipeline
+from sentiment.modeling.pipeline import make_pipeline
 
 
 def make_predictions(classes: int, rows: int, seed: int) -> Predictions:

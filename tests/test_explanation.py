@@ -12,12 +12,12 @@ from sklearn.feature_extraction import text as sklearn_text
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from sentiment.commands.explain.page import write_page
 from sentiment.config import compose, make
 from sentiment.errors import UnexplainableModelError
-from sentiment.explanation import RowExplainer, explain_text, linear_weights, telling_terms
-from sentiment.explanation.page import write_page
-from sentiment.explanation.words import TextExplanation, _find_terms
-from sentiment.pipeline import make_pipeline
+from sentiment.modeling.explanation import RowExplainer, explain_text, linear_weights, telling_terms
+from sentiment.modeling.explanation.words import TextExplanation, _find_terms
+from sentiment.modeling.pipeline import make_pipeline
 
 MODELS = ["logistic_regression", "svm", "naive_bayes", "sgd", "nbsvm"]
 

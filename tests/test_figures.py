@@ -6,8 +6,8 @@ import pytest
 from matplotlib.image import imread
 from shortcuts import real_figures
 
-from sentiment.evaluation import Predictions
-from sentiment.figures import save_figures, save_terms_figure
+from sentiment.commands.train.figures import save_figures, save_terms_figure
+from sentiment.modeling.evaluation import Predictions
 
 
 @pytest.mark.slow

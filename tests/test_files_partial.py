@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from sentiment.commands.predict.job import predict, predict_files
+from sentiment.commands.predict.results import PredictionResult
+from sentiment.commands.train.job import TrainingResult
 from sentiment.config import compose
 from sentiment.errors import (
     ConfigError,
@@ -20,8 +23,6 @@ from sentiment.errors import (
 from sentiment.files.batches import Reject
 from sentiment.files.control import DamagedRecordError, read_record, write_record
 from sentiment.files.partial import PartialOutput
-from sentiment.prediction import PredictionResult, predict, predict_files
-from sentiment.training import TrainingResult
 
 Train = Callable[..., TrainingResult]
 Predict = Callable[..., PredictionResult]
@@ -38,8 +39,8 @@ ROWS = "text\n" + "".join(f"film {n}, that is good\n" if n % 9 else "a,b\n" for 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    from sentiment.commands.train.job import train
     from sentiment.config import Job
-    from sentiment.training import train
 
     words = ["tracking=off", "features=tfidf_unigram", "data.limit=300"]
     return train(compose("train", words), Job(tmp_path_factory.mktemp("model"))).model
@@ -73,7 +74,7 @@ def interrupted(run: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     whole = run(f"output='{tmp_path}/whole.csv'").output.read_bytes()
     read = ByteSource.read
     with monkeypatch.context() as patch:
-        patch.setattr("sentiment.prediction.job._CHECKPOINT", 0)
+        patch.setattr("sentiment.commands.predict.job._CHECKPOINT", 0)
         patch.setattr("os.fsync", lambda descriptor: None)
         patch.setattr("os.fdatasync", lambda descriptor: None)
         patch.setattr(ByteSource, "read", lambda self, offset=0, _=0: read(self, offset, 500))

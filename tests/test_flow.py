@@ -15,7 +15,9 @@ from conftest import ROOT, write_frame
 from sqlalchemy.exc import OperationalError
 from starting import Starter
 
-from sentiment.comparison.promotion import promote
+from sentiment.commands.flow.job import FlowResult, run_flow
+from sentiment.commands.flow.steps import Steps
+from sentiment.commands.promote.job import promote
 from sentiment.config import compose, quote_free_text
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.errors import (
@@ -26,8 +28,6 @@ from sentiment.errors import (
     StepFailedError,
     TrackingStoreError,
 )
-from sentiment.flow.flow import FlowResult, run_flow
-from sentiment.flow.steps import Steps
 
 pytest.importorskip("prefect", reason="Prefect is not installed: pip install 'sentiment[flow]'")
 Flow = Callable[..., FlowResult]
@@ -184,7 +184,7 @@ def test_a_step_that_fails_leaves_the_champion(
             flow(features=2500, data="data.csv")
     assert read_aliases(tmp_path)["champion"] == first.run
     with monkeypatch.context() as patch:
-        patch.setattr("sentiment.flow.steps.train", lambda *_: fail)
+        patch.setattr("sentiment.commands.flow.steps.train", lambda *_: fail)
         with pytest.raises(StepFailedError, match="'train' of the flow failed: Attribute"):
             flow(features=1500)
     assert read_aliases(tmp_path)["champion"] == first.run

@@ -15,7 +15,7 @@ from hostile_files import MODELS, Bench, make_models
 from test_architecture import FILES, imports_of
 
 from sentiment.errors import UntrustedModelError
-from sentiment.model_files import load_model
+from sentiment.modeling.model_files import load_model
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,10 @@ CALLS = {"read_pickle", "load_model", "eval", "exec", "compile", "__import__"}
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_nothing_in_the_library_runs_what_is_in_a_file(path: Path) -> None:
-    ours = {"sentiment.model_files.load_model", "sentiment.model_files.loading.load_model"}
+    ours = {
+        "sentiment.modeling.model_files.load_model",
+        "sentiment.modeling.model_files.loading.load_model",
+    }
     imports = {name for name, _ in imports_of(path)}
     assert not {name.partition(".")[0] for name in imports} & UNPICKLE
     assert not {name for name in imports if name.endswith(".load_model")} - ours

@@ -19,6 +19,9 @@ import sqlalchemy as sa
 from conftest import ROOT, read_frame, write_frame
 from starting import Starter
 
+from sentiment.commands.predict.job import predict, predict_files
+from sentiment.commands.predict.results import PredictionResult
+from sentiment.commands.train.job import TrainingResult
 from sentiment.config import compose
 from sentiment.errors import (
     ChangedInputError,
@@ -28,16 +31,14 @@ from sentiment.errors import (
     InputNotFoundError,
 )
 from sentiment.files import database
-from sentiment.prediction import PredictionResult, predict, predict_files
-from sentiment.training import TrainingResult
 
 Train = Callable[..., TrainingResult]
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    from sentiment.commands.train.job import train
     from sentiment.config import Job
-    from sentiment.training import train
 
     folder = tmp_path_factory.mktemp("model")
     words = ["tracking=off", "features=tfidf_unigram", "data.limit=300"]
@@ -218,7 +219,7 @@ def test_a_database_is_gone_on_with(
 ) -> None:  # fmt: skip
     fill(address, table)
     monkeypatch.setattr(database, "_ROWS", 4)
-    monkeypatch.setattr("sentiment.prediction.job._CHECKPOINT", 0)
+    monkeypatch.setattr("sentiment.commands.predict.job._CHECKPOINT", 0)
     words = [f"input='{address}'", f"deploy.run='{model}'", "tracking=off"]
 
     class Interrupt:
@@ -401,7 +402,7 @@ def test_many_files_are_gone_on_with(
     folder.mkdir()
     for n in range(6):
         write_frame(table[5 * n : 5 * n + 5], folder / f"{n}.csv")
-    monkeypatch.setattr("sentiment.prediction.job._CHECKPOINT", 0)
+    monkeypatch.setattr("sentiment.commands.predict.job._CHECKPOINT", 0)
     words = [f"input='{folder}'", f"deploy.run='{model}'", "tracking=off", "together=true"]
     from sentiment.files.chain import Chain
     from sentiment.files.opening import open_input

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from sentiment.errors import PromotionBusyError
-from sentiment.owners import SILENCE, name_owner
 from sentiment.tracking import lease
 from sentiment.tracking.lease import hold_lease
+from sentiment.tracking.owners import SILENCE, name_owner
 
 
 class Tags:

@@ -14,14 +14,14 @@ from sklearn.naive_bayes import BernoulliNB, ComplementNB, MultinomialNB
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import LinearSVC
 
-from sentiment.features.rules import SENTIMENT_PATTERN
-from sentiment.features.union import make_union
-from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
-from sentiment.linear import LinearTextClassifier, make_fast
-from sentiment.model_files import TRUSTED_TYPES, load_model, save_model
-from sentiment.models.nbsvm import NBSVM
-from sentiment.models.voting import make_soft_vote
-from sentiment.pipeline import fit, make_pipeline, predict
+from sentiment.modeling.estimators.nbsvm import NBSVM
+from sentiment.modeling.estimators.union import make_union
+from sentiment.modeling.estimators.voting import make_soft_vote
+from sentiment.modeling.linear import LinearTextClassifier, make_fast
+from sentiment.modeling.model_files import TRUSTED_TYPES, load_model, save_model
+from sentiment.modeling.pipeline import fit, make_pipeline, predict
+from sentiment.ngrams.rules import SENTIMENT_PATTERN
+from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 MODELS = {
     "logistic_regression": LogisticRegression(C=5.0),

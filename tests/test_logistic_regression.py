@@ -13,10 +13,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sentiment.config import compose, make
-from sentiment.features.vectorizers import TfidfVectorizer
-from sentiment.model_files import load_model, save_model
-from sentiment.models.logistic_regression import LogisticRegression
-from sentiment.pipeline import make_pipeline
+from sentiment.modeling.estimators.logistic_regression import LogisticRegression
+from sentiment.modeling.model_files import load_model, save_model
+from sentiment.modeling.pipeline import make_pipeline
+from sentiment.ngrams.vectorizers import TfidfVectorizer
 
 FITTED = ["coef_", "intercept_", "classes_", "n_iter_"]
 

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from sentiment.data.cleaning import CleanedTexts
-from sentiment.features import corpus, memory, storage, trie
-from sentiment.features.memory import CountMemory
-from sentiment.features.rules import SENTIMENT_PATTERN, find_rules
-from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
-from sentiment.pipeline import count_ahead, make_pipeline
-from sentiment.training import TrainingResult
+from sentiment.commands.train.job import TrainingResult
+from sentiment.modeling.pipeline import count_ahead, make_pipeline
+from sentiment.ngrams import corpus, memory, storage, trie
+from sentiment.ngrams.cleaning import CleanedTexts
+from sentiment.ngrams.memory import CountMemory
+from sentiment.ngrams.rules import SENTIMENT_PATTERN, find_rules
+from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 FILMS = [
     "<br>Good film, good plot &amp; more",

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from test_memory import find_corpora, fit_films, forget
 
-from sentiment.features import storage
-from sentiment.features.packing import is_sound_corpus
+from sentiment.ngrams import storage
+from sentiment.ngrams.packing import is_sound_corpus
 
 
 def damage_all(entry: Path) -> Any:

@@ -14,9 +14,9 @@ import pytest
 from starting import Started, Starter
 from test_memory import FILMS, find_corpora, fit_films, forget, recall, see
 
-from sentiment.features import storage
-from sentiment.features.digests import digest_texts
-from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
+from sentiment.ngrams import storage
+from sentiment.ngrams.digests import digest_texts
+from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 
 def is_left(folder: Path) -> bool:
@@ -188,7 +188,7 @@ def test_files_that_vanish_while_room_is_made(
 FIT = """
 import contextlib, hashlib, json, os, signal, sys
 import numpy as np
-from sentiment.features.vectorizers import TfidfVectorizer
+from sentiment.ngrams.vectorizers import TfidfVectorizer
 texts, saves, save = json.loads(sys.argv[2]), int(sys.argv[3]), np.save
 def save_some(path, array, **how):
     global saves

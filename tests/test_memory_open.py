@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from test_memory import FILMS, find_corpora, fit_films, forget, read_nothing
 
-from sentiment.features import corpus, digests, memory, storage
-from sentiment.features.digests import digest_texts
-from sentiment.features.packing import is_sound_corpus
-from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
+from sentiment.ngrams import corpus, digests, memory, storage
+from sentiment.ngrams.digests import digest_texts
+from sentiment.ngrams.packing import is_sound_corpus
+from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -37,9 +37,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sentiment.config import compose, make
 from sentiment.errors import UnsavableModelError, UntrustedModelError
-from sentiment.features import vectorizers as ours
-from sentiment.model_files import load_model, make_savable, save_model
-from sentiment.pipeline import make_pipeline
+from sentiment.modeling.model_files import load_model, make_savable, save_model
+from sentiment.modeling.pipeline import make_pipeline
+from sentiment.ngrams import vectorizers as ours
 
 MODELS = [
     "logistic_regression",

@@ -9,22 +9,22 @@ import pandas as pd
 import pytest
 from sklearn.pipeline import Pipeline
 
+from sentiment.commands.monitor.comparison import Comparison, Thresholds, compare
+from sentiment.commands.monitor.current import Current
+from sentiment.commands.monitor.performance import measure_performance
+from sentiment.commands.monitor.views import list_metrics, make_document
 from sentiment.data.copies import add_keys
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.data.quality import QualityReport, check_quality, find_unusable
-from sentiment.decisions import DecisionRule
 from sentiment.errors import ReferenceMissingError
-from sentiment.evaluation import Predictions, evaluate
-from sentiment.features.vectorizers import TfidfVectorizer
-from sentiment.models.logistic_regression import LogisticRegression
-from sentiment.monitoring.comparison import Comparison, Thresholds, compare
-from sentiment.monitoring.current import Current
-from sentiment.monitoring.descriptors import TextReader, find_wording
-from sentiment.monitoring.performance import measure_performance
-from sentiment.monitoring.reference import Reference, load_reference, make_reference
-from sentiment.monitoring.views import list_metrics, make_document
-from sentiment.pipeline import fit, make_pipeline
-from sentiment.stages import SilentObserver
+from sentiment.modeling.decision_rules import DecisionRule
+from sentiment.modeling.descriptors import TextReader, find_wording
+from sentiment.modeling.estimators.logistic_regression import LogisticRegression
+from sentiment.modeling.evaluation import Predictions, evaluate
+from sentiment.modeling.pipeline import fit, make_pipeline
+from sentiment.modeling.reference import Reference, load_reference, make_reference
+from sentiment.ngrams.vectorizers import TfidfVectorizer
+from sentiment.tracking.stages import SilentObserver
 
 HALVES = 20
 # Sentences as a critic in another country would write them, put together at random.

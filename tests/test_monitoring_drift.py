@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sentiment.monitoring.comparison import Thresholds
-from sentiment.monitoring.drift import (
+from sentiment.commands.monitor.comparison import Thresholds
+from sentiment.commands.monitor.drift import (
     Check,
     choose,
     compare_labels,
@@ -22,7 +22,7 @@ from sentiment.monitoring.drift import (
     compute_p_values,
     decide,
 )
-from sentiment.monitoring.performance import measure_performance
+from sentiment.commands.monitor.performance import measure_performance
 
 RUNS = 60
 RNG = np.random.default_rng(7)

@@ -12,7 +12,7 @@ with warnings.catch_warnings(action="ignore"):
     from evidently import Dataset, Report
     from evidently.presets import DataSummaryPreset
 
-    from sentiment.monitoring.reports import save_page
+    from sentiment.commands.monitor.reports import save_page
 
 
 class Scripts(HTMLParser):

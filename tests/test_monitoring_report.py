@@ -21,6 +21,9 @@ from ports import find_port
 from starting import Starter
 from sweeping_here import Outage, stricken
 
+from sentiment.commands.monitor.job import MonitoringResult, monitor
+from sentiment.commands.predict.job import predict
+from sentiment.commands.train.job import TrainingResult, train
 from sentiment.config import Job, compose
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.errors import (
@@ -32,10 +35,7 @@ from sentiment.errors import (
     RunNotFoundError,
     RunNotRecordedError,
 )
-from sentiment.monitoring.job import MonitoringResult, monitor
-from sentiment.prediction import predict
-from sentiment.recording import record
-from sentiment.training import TrainingResult, train
+from sentiment.tracking.recording import record
 
 pytestmark = pytest.mark.slow
 NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -10,19 +10,7 @@ import pyarrow as pa
 import pytest
 from conftest import write_frame
 
-from sentiment.data.cleaning import TAG_PATTERN, clean_text
-from sentiment.errors import (
-    ConfigError,
-    MissingColumnError,
-    NoPredictionsError,
-    UnreadableFileError,
-)
-from sentiment.features.rules import SENTIMENT_PATTERN
-from sentiment.features.union import make_union
-from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
-from sentiment.files.opening import open_input
-from sentiment.models.nbsvm import NBSVM
-from sentiment.monitoring.current import (
+from sentiment.commands.monitor.current import (
     Columns,
     Current,
     Sampler,
@@ -30,10 +18,22 @@ from sentiment.monitoring.current import (
     order_rows,
     read_current,
 )
-from sentiment.monitoring.descriptors import TextReader, Wording, find_wording
-from sentiment.pipeline import make_pipeline
-from sentiment.stages import SilentObserver
+from sentiment.errors import (
+    ConfigError,
+    MissingColumnError,
+    NoPredictionsError,
+    UnreadableFileError,
+)
+from sentiment.files.opening import open_input
+from sentiment.modeling.descriptors import TextReader, Wording, find_wording
+from sentiment.modeling.estimators.nbsvm import NBSVM
+from sentiment.modeling.estimators.union import make_union
+from sentiment.modeling.pipeline import make_pipeline
+from sentiment.ngrams.cleaning import TAG_PATTERN, clean_text
+from sentiment.ngrams.rules import SENTIMENT_PATTERN
+from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 from sentiment.tracking import ModelChoice
+from sentiment.tracking.stages import SilentObserver
 
 ODD_TEXTS = [
     "",

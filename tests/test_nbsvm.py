@@ -16,8 +16,8 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sentiment.model_files import TRUSTED_TYPES
-from sentiment.models.nbsvm import NBSVM
+from sentiment.modeling.estimators.nbsvm import NBSVM
+from sentiment.modeling.model_files import TRUSTED_TYPES
 
 NAMES = np.array(["bad", "fair", "good"])
 FORMATS = [np.asarray, sparse.csr_matrix, sparse.csr_array]

@@ -21,6 +21,8 @@ from sweeping_here import run_sweep_here
 from test_run_folder import QUICK, WRITTEN, artifacts
 from test_tracking import served  # noqa: F401
 
+from sentiment.commands.search.observing import OBSERVER, SweepObserver
+from sentiment.commands.train.job import TrainingResult, train
 from sentiment.config import Job, compose, make
 from sentiment.errors import (
     ConfigError,
@@ -30,12 +32,10 @@ from sentiment.errors import (
     SweepNotRecordedError,
     TrackingStoreError,
 )
-from sentiment.recording import record
-from sentiment.stages import SilentObserver
-from sentiment.sweeps.observing import OBSERVER, SweepObserver
 from sentiment.tracking import KEY, MlflowTracker, RunFolder, patience
 from sentiment.tracking.processes import STALE_AFTER, ProcessMark, has_ended
-from sentiment.training import TrainingResult, train
+from sentiment.tracking.recording import record
+from sentiment.tracking.stages import SilentObserver
 
 
 class At(SilentObserver):

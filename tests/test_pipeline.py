@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline as make_sklearn_pipeline
 from sklearn.pipeline import make_union
 
 from sentiment.config import compose, make
-from sentiment.pipeline import make_pipeline, predict
+from sentiment.modeling.pipeline import make_pipeline, predict
 
 
 def by_hand(reviews: pd.DataFrame, features: object, model: object) -> np.ndarray:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Run
 
+from sentiment.cli.homes import prepare_home
+from sentiment.commands.flow.job import choose_home
 from sentiment.errors import ConfigError
-from sentiment.flow.flow import choose_home
-from sentiment.homes import prepare_home
 
 MESSAGE = "outputs is ''; expected a folder, such as outputs=outputs.\n"
 

@@ -11,8 +11,12 @@ import pandas as pd
 import pytest
 from conftest import read_frame, write_frame
 
+from sentiment.commands.explain.job import explain
+from sentiment.commands.predict import job
+from sentiment.commands.predict.job import predict, predict_files
+from sentiment.commands.predict.results import PredictionResult
+from sentiment.commands.train.job import TrainingResult, train
 from sentiment.config import Job, compose, quote_free_text
-from sentiment.decisions import choose_rule
 from sentiment.errors import (
     AmbiguousColumnError,
     ConfigError,
@@ -26,15 +30,14 @@ from sentiment.errors import (
     UnreadableFileError,
     UntrustedModelError,
 )
-from sentiment.evaluation import evaluate
-from sentiment.explanation import RowExplainer
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.inputs import Input
 from sentiment.files.opening import ENDINGS
-from sentiment.model_files import load_model, save_model
-from sentiment.prediction import PredictionResult, explain, job, predict, predict_files
-from sentiment.scoring import BatchScorer
-from sentiment.training import TrainingResult, train
+from sentiment.modeling.decision_rules import choose_rule
+from sentiment.modeling.evaluation import evaluate
+from sentiment.modeling.explanation import RowExplainer
+from sentiment.modeling.model_files import load_model, save_model
+from sentiment.modeling.scoring import BatchScorer
 
 Train = Callable[..., TrainingResult]
 Predict = Callable[..., PredictionResult]

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from sentiment.commands.predict.job import predict
+from sentiment.commands.train.job import TrainingResult
 from sentiment.config import compose
 from sentiment.errors import SentimentError
-from sentiment.prediction import predict
-from sentiment.training import TrainingResult
 
 GOOD = b"id,text\n1,good film\n2,bad film\n"
 LINES = b'{"text": "good"}\n{"text": "bad"}\n'
@@ -234,8 +234,8 @@ FILES: dict[str, Damage] = {
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    from sentiment.commands.train.job import train
     from sentiment.config import Job
-    from sentiment.training import train
 
     folder = tmp_path_factory.mktemp("model")
     quick = ["tracking=off", "features=tfidf_unigram", "data.limit=300"]

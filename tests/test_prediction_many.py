@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sentiment.commands.predict import choices
+from sentiment.commands.predict.job import predict, predict_files
+from sentiment.commands.train.job import TrainingResult
 from sentiment.config import compose
 from sentiment.files.batches import Limits, Position
 from sentiment.files.control import read_record
 from sentiment.files.parquet import ParquetFile
-from sentiment.model_files import save_model
-from sentiment.prediction import choices, predict, predict_files
-from sentiment.training import TrainingResult
+from sentiment.modeling.model_files import save_model
 
 FILES = 60
 

@@ -14,6 +14,9 @@ import pytest
 from conftest import write_frame
 from starting import Started, Starter
 
+from sentiment.commands.predict.job import predict
+from sentiment.commands.predict.results import PredictionResult
+from sentiment.commands.train.job import TrainingResult, train
 from sentiment.config import Job, compose
 from sentiment.errors import (
     LostModelError,
@@ -23,17 +26,15 @@ from sentiment.errors import (
 )
 from sentiment.files.control import read_record, write_record
 from sentiment.files.partial import PartialOutput
-from sentiment.prediction import PredictionResult, predict
-from sentiment.training import TrainingResult, train
 
 Train = Callable[..., TrainingResult]
 # Smaller batches, more of them, and a checkpoint after each. After some blocks it waits, so that it
 # is not at its end before it is killed, however late that is.
 SLOWLY = """
 import signal, time
-from sentiment.prediction import job
+from sentiment.commands.predict import job
 from sentiment.files import streams
-from sentiment.scoring import BatchScorer
+from sentiment.modeling.scoring import BatchScorer
 job._CHECKPOINT = 0
 read, score = streams.ByteSource.read, BatchScorer.score
 def read_some(self, offset=0, size=4000):
@@ -62,7 +63,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint after each batch, without waiting for the disk: no power failure is tested."""
-    monkeypatch.setattr("sentiment.prediction.job._CHECKPOINT", 0)
+    monkeypatch.setattr("sentiment.commands.predict.job._CHECKPOINT", 0)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("os.fdatasync", lambda descriptor: None)
 

@@ -4,10 +4,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sentiment.data.cleaning import clean_text
 from sentiment.data.datasets import Dataset, EmbeddedReviews, TableFile
 from sentiment.data.preparation import fingerprint, prepare_data
 from sentiment.errors import BadRowsError, EmptyDataError, TooFewClassesError, TooFewRowsError
+from sentiment.ngrams.cleaning import clean_text
 
 
 @dataclass(frozen=True, kw_only=True)

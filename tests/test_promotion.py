@@ -12,17 +12,17 @@ from comparing import make_contenders
 from conftest import Rivals
 from mlflow import MlflowClient
 
-from sentiment.comparison import history
-from sentiment.comparison.comparison import ComparisonResult
-from sentiment.comparison.decision import Promotion
-from sentiment.comparison.measuring import measure
-from sentiment.comparison.promotion import _Challenge, find_reasons, promote
+from sentiment.commands.compare.job import ComparisonResult
+from sentiment.commands.compare.measuring import measure
+from sentiment.commands.promote import history
+from sentiment.commands.promote.decision import Promotion
+from sentiment.commands.promote.job import _Challenge, find_reasons, promote
+from sentiment.commands.train.job import TrainingResult
 from sentiment.config import compose
 from sentiment.errors import ConfigError, NothingToRollBackError, RunNotFoundError
-from sentiment.printable import escape_markdown
+from sentiment.redaction.printable import escape_markdown
 from sentiment.tracking import MlflowRegistry, MlflowTracker, Version
 from sentiment.tracking.lease import Lease
-from sentiment.training import TrainingResult
 
 Promote = Callable[..., Promotion]
 

@@ -12,10 +12,11 @@ from conftest import Rivals
 from mlflow import MlflowClient
 from starting import Starter
 
-from sentiment.comparison import history
-from sentiment.comparison.decision import Promotion
-from sentiment.comparison.history import ANCHOR
-from sentiment.comparison.promotion import promote
+from sentiment.commands.promote import history
+from sentiment.commands.promote.decision import Promotion
+from sentiment.commands.promote.history import ANCHOR
+from sentiment.commands.promote.job import promote
+from sentiment.commands.train.job import TrainingResult, train
 from sentiment.config import Job, compose, make
 from sentiment.errors import (
     ExperimentDeletedError,
@@ -25,9 +26,8 @@ from sentiment.errors import (
     UntrustedModelError,
     UnusableVersionError,
 )
-from sentiment.printable import escape_markdown
+from sentiment.redaction.printable import escape_markdown
 from sentiment.tracking import MlflowRegistry, MlflowTracker
-from sentiment.training import TrainingResult, train
 
 Promote = Callable[..., Promotion]
 

@@ -12,10 +12,10 @@ from postgresql import Server
 from starting import Starter
 from test_tracking import served  # noqa: F401
 
-from sentiment.comparison.history import DONE, REPLACED
-from sentiment.comparison.promotion import promote
+from sentiment.commands.promote.history import DONE, REPLACED
+from sentiment.commands.promote.job import promote
+from sentiment.commands.train.job import train
 from sentiment.config import Job, compose
-from sentiment.training import train
 
 # Kills the process before the given call of a method of MLflow's client.
 KILL = """

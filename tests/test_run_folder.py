@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starting import Starter
 
+from sentiment.commands.train.job import train
 from sentiment.config import Job, compose
 from sentiment.errors import ConfigError, FitError
 from sentiment.tracking import RunFolder
-from sentiment.training import train
 
 QUICK = ["data=rotten_tomatoes", "data.limit=300", "features=tfidf_unigram"]
 TYPO = ["data=csv", "data.path=typo.csv"]

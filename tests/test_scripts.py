@@ -307,7 +307,7 @@ def test_the_traceback_can_be_had(run_script: Run) -> None:
 def test_a_bug_is_not_dressed_up_as_a_mistake(run_script: Run, tmp_path: Path) -> None:
     program = (
         "import sys; sys.argv = ['train.py']; sys.path.insert(0, r'{scripts}')\n"
-        "from _terminal import run_script\n"
+        "from sentiment.cli.terminal import run_script\n"
         "run_script(lambda: 1 / 0)\n"
     ).format(scripts=ROOT / "scripts")
     done = subprocess.run(
@@ -322,7 +322,7 @@ def test_a_full_disk_is_an_outage_and_not_a_mistake(tmp_path: Path) -> None:
     """`/dev/full` raises ENOSPC at the first flush, as a full disk does."""
     program = (
         "import sys; sys.argv = ['predict.py']; sys.path.insert(0, r'{scripts}')\n"
-        "from _terminal import run_script\n"
+        "from sentiment.cli.terminal import run_script\n"
         "run_script(lambda: open('/dev/full', 'w').write('x' * 100_000))\n"
     ).format(scripts=ROOT / "scripts")
     done = subprocess.run(

@@ -22,7 +22,7 @@ from starting import Starter
 from werkzeug.serving import make_server
 from werkzeug.wsgi import get_input_stream
 
-from sentiment.training import TrainingResult
+from sentiment.commands.train.job import TrainingResult
 
 # Letters stay letters in every encoding but base64, so a password is found by them.
 LETTERS = ("zqkvj", "xwqzj")

@@ -98,7 +98,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "app" / "outputs").mkdir()
     (folder / "tmp").mkdir()
     # Those of the repository are the same but for the place that numba looks for them in.
-    for home in ("sentiment/features/kernels", "sentiment/files"):
+    for home in ("sentiment/ngrams/kernels", "sentiment/files"):
         place = UserProvidedCacheLocator.get_suitable_cache_subpath(
             str(folder / "venv" / home / "x")
         )

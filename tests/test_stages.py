@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sentiment.stages import Stage, Stages
+from sentiment.tracking.stages import Stage, Stages
 
 
 class Listener:

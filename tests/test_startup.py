@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
-from sentiment.model_files import save_model
-from sentiment.startup import DeferredModule, SkopsDefaults
-from sentiment.training import TrainingResult
+from sentiment.cli.startup import DeferredModule, SkopsDefaults
+from sentiment.commands.train.job import TrainingResult
+from sentiment.modeling.model_files import save_model
 
 # What libraries import and a short command seldom uses.
 DEFERRED = [
@@ -96,7 +96,7 @@ def test_a_prediction_imports_only_what_it_needs(
 
 def run_python(program: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", f"from sentiment.startup import *\n{program}"],
+        [sys.executable, "-W", "error", "-c", f"from sentiment.cli.startup import *\n{program}"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -185,7 +185,7 @@ def test_a_class_of_a_deferred_module_is_one() -> None:
 def test_modules_that_are_imported_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     from scipy import stats
 
-    from sentiment.startup import defer_imports
+    from sentiment.cli.startup import defer_imports
 
     defer_imports()
     assert sys.modules["scipy.stats"] is stats

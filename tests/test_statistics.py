@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentiment.statistics import adjust_p_values, wilson_interval
+from sentiment.modeling.statistics import adjust_p_values, wilson_interval
 
 
 def test_holms_adjustment_of_a_known_case() -> None:

@@ -16,7 +16,10 @@ from conftest import ROOT, Rivals
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from sklearn.utils import all_estimators
 
-from sentiment.comparison.contenders import _write_remedy
+from sentiment.commands.compare.contenders import _write_remedy
+from sentiment.commands.monitor.current import find_columns
+from sentiment.commands.search.reading import StudyNotFoundError, read_study
+from sentiment.commands.train.job import TrainingResult
 from sentiment.config import (
     Job,
     compose,
@@ -33,12 +36,9 @@ from sentiment.errors import (
     RunDeletedError,
     RunNotFoundError,
 )
-from sentiment.model_files.saving import make_savable
-from sentiment.monitoring.current import find_columns
-from sentiment.pipeline import fit, make_pipeline
-from sentiment.sweeps.reading import StudyNotFoundError, read_study
+from sentiment.modeling.model_files.saving import make_savable
+from sentiment.modeling.pipeline import fit, make_pipeline
 from sentiment.tracking import MlflowTracker, StoredRun
-from sentiment.training import TrainingResult
 
 COMMAND = re.compile(r"python scripts/(\w+)\.py([^\n|]*)")
 # Where what a person typed is put together again, and this project's name of a process.
@@ -204,8 +204,8 @@ def test_training_suggests_what_is_in_its_own_store(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    from _sweep_watch import SweepWatch
-    from _terminal import show_training
+    from sentiment.cli.terminal import show_training
+    from sentiment.commands.search.view import SweepWatch
 
     monkeypatch.setenv("FORCE_COLOR", "1")
     result = train_quickly()

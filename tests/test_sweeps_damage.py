@@ -13,13 +13,19 @@ from starting import Starter
 from sweep_bench import Bench
 from sweeping import DRAWN, QUICK, SEARCH, read_jobs, read_lines, read_study, read_winner
 
-from sentiment.sweeps import search, session
-from sentiment.sweeps.grid import SweepBusyError, _holding
-from sentiment.sweeps.journal import DamagedJournalError, open_journal, read_journal
-from sentiment.sweeps.results import JobResult, list_lost, read_result, read_results, write_result
-from sentiment.sweeps.spaces import Space
-from sentiment.sweeps.state import read_state, set_aside, write_state
-from sentiment.sweeps.storage import open_storage
+from sentiment.commands.search import search, session
+from sentiment.commands.search.grid import SweepBusyError, _holding
+from sentiment.commands.search.journal import DamagedJournalError, open_journal, read_journal
+from sentiment.commands.search.results import (
+    JobResult,
+    list_lost,
+    read_result,
+    read_results,
+    write_result,
+)
+from sentiment.commands.search.spaces import Space
+from sentiment.commands.search.state import read_state, set_aside, write_state
+from sentiment.commands.search.storage import open_storage
 
 TRIALS = 5
 COMMAND = (*SEARCH, f"search.n_trials={TRIALS}")
@@ -257,7 +263,7 @@ def test_a_failed_and_a_lost_trial_keep_their_numbers(bench: Bench) -> None:
 def test_a_damaged_journal_in_use_is_left_alone(bench: Bench, starter: Starter) -> None:
     path = bench.folder / "search" / "studies.journal"
     code = (
-        "import pathlib, signal\nfrom sentiment.sweeps.storage import open_storage\n"
+        "import pathlib, signal\nfrom sentiment.commands.search.storage import open_storage\n"
         f"open_storage(None, pathlib.Path({str(path)!r}))\nprint('open', flush=True)\n"
         "signal.pause()\n"
     )

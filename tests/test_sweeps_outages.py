@@ -10,13 +10,13 @@ from sweeping import QUICK, SEARCH, read_jobs, read_store, read_winner
 from sweeping_here import Outage, run_sweep_here, stricken
 from test_sweeps_parts import make_result
 
+from sentiment.commands.search import recorder, session
+from sentiment.commands.search.failures import FailurePolicy
+from sentiment.commands.search.objectives import find_objectives
+from sentiment.commands.search.observing import OBSERVER, SweepObserver
+from sentiment.commands.search.results import write_result
+from sentiment.commands.search.session import Session
 from sentiment.errors import ExitCode, SweepNotRecordedError, TrackingStoreError
-from sentiment.sweeps import recorder, session
-from sentiment.sweeps.failures import FailurePolicy
-from sentiment.sweeps.objectives import find_objectives
-from sentiment.sweeps.observing import OBSERVER, SweepObserver
-from sentiment.sweeps.results import write_result
-from sentiment.sweeps.session import Session
 from sentiment.tracking import MlflowTracker
 from sentiment.tracking.processes import ProcessMark
 

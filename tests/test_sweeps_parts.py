@@ -16,20 +16,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from sentiment.config import quote
-from sentiment.errors import ConfigError, ExitCode, StudyStorageError
-from sentiment.sweeps.failures import (
+from sentiment.commands.search.failures import (
     FailurePolicy,
     JobsFailedError,
     SweepStoppedError,
     check_failures,
 )
-from sentiment.sweeps.hydra_side import write_override
-from sentiment.sweeps.objectives import find_objectives
-from sentiment.sweeps.results import JobResult, read_results, write_result
-from sentiment.sweeps.runner import JobRunner, PlannedJob
-from sentiment.sweeps.storage import check_apart, newest, open_storage, storage_failures
-from sentiment.sweeps.workers import HandOut
+from sentiment.commands.search.hydra_side import write_override
+from sentiment.commands.search.objectives import find_objectives
+from sentiment.commands.search.results import JobResult, read_results, write_result
+from sentiment.commands.search.runner import JobRunner, PlannedJob
+from sentiment.commands.search.storage import check_apart, newest, open_storage, storage_failures
+from sentiment.commands.search.workers import HandOut
+from sentiment.config import quote
+from sentiment.errors import ConfigError, ExitCode, StudyStorageError
 
 # What a command line can hold.
 TEXT = st.text(st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs"]))

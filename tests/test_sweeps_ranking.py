@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from starting import Starter
 from sweeping import read_jobs, read_store, read_winner
 
-from sentiment.sweeps.objectives import Objective
-from sentiment.sweeps.ranking import Place, describe_uncertainty, rank
-from sentiment.sweeps.results import JobResult
+from sentiment.commands.search.objectives import Objective
+from sentiment.commands.search.ranking import Place, describe_uncertainty, rank
+from sentiment.commands.search.results import JobResult
 
 ACCURACY = Objective("accuracy", "validation/accuracy", True)
 SIZE = Objective("size_mb", "model/size_mb", False)

@@ -34,12 +34,12 @@ from sweeping import (
     wait_for_jobs,
 )
 
-from sentiment import owners
-from sentiment.sweeps.objectives import find_objectives
-from sentiment.sweeps.results import JobResult
-from sentiment.sweeps.spaces import Space
-from sentiment.sweeps.storage import open_storage
-from sentiment.sweeps.studies import Study
+from sentiment.commands.search.objectives import find_objectives
+from sentiment.commands.search.results import JobResult
+from sentiment.commands.search.spaces import Space
+from sentiment.commands.search.storage import open_storage
+from sentiment.commands.search.studies import Study
+from sentiment.tracking import owners
 
 LAUNCHERS = {"serial": [], "joblib": WORKERS}
 SPACE = Space({"model.alpha": FloatDistribution(0, 1)}, {}, {})

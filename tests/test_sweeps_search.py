@@ -8,13 +8,13 @@ import pytest
 from sweep_bench import Bench
 from sweeping import DRAWN, SEARCH, list_points, read_jobs, read_study
 
+from sentiment.commands.search import search, session
+from sentiment.commands.search.failures import JobsFailedError, SweepStoppedError
+from sentiment.commands.search.identity import StudyFolderError
+from sentiment.commands.search.mismatches import StudyMismatchError
+from sentiment.commands.search.winning import find_best
 from sentiment.config import compose
 from sentiment.errors import ConfigError
-from sentiment.sweeps import search, session
-from sentiment.sweeps.failures import JobsFailedError, SweepStoppedError
-from sentiment.sweeps.identity import StudyFolderError
-from sentiment.sweeps.mismatches import StudyMismatchError
-from sentiment.sweeps.winning import find_best
 
 
 @pytest.fixture

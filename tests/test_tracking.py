@@ -21,12 +21,12 @@ from ports import find_port
 from scipy.stats import binomtest
 from starting import Starter
 
+from sentiment.commands.train.job import TrainingResult
 from sentiment.config import compose, make, quote_free_text
 from sentiment.errors import RunNotFoundError, TrackingStoreError, UntrustedModelError
-from sentiment.pipeline import predict
+from sentiment.modeling.pipeline import predict
 from sentiment.tracking import MlflowTracker, NoTracker
 from sentiment.tracking.choosing import choose_best, describe_score
-from sentiment.training import TrainingResult
 
 Train = Callable[..., TrainingResult]
 

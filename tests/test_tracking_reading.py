@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from sentiment.commands.train.job import TrainingResult
 from sentiment.errors import ExperimentDeletedError, RunDeletedError, RunNotFoundError
 from sentiment.tracking import MlflowTracker
 from sentiment.tracking import store as tracking
 from sentiment.tracking.reading import KNOWN_REVISIONS, find_model
 from sentiment.tracking.records import ModelChoice
-from sentiment.training import TrainingResult
 
 Train = Callable[..., TrainingResult]
 

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sentiment import training
+from sentiment.commands.train import job as training
+from sentiment.commands.train.job import TrainingResult, train
 from sentiment.config import Job, compose
+from sentiment.config.metrics import METRICS
 from sentiment.errors import ConfigError, FitError, TooFewRowsError, UnsavableModelError
-from sentiment.evaluation import Predictions, score, scores_file
-from sentiment.metrics import METRICS
-from sentiment.training import TrainingResult, train
+from sentiment.modeling.evaluation import Predictions, score, scores_file
 
 Train = Callable[..., TrainingResult]
 FIGURES = {

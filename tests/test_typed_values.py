@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig
 
+from sentiment.commands.flow.steps import Steps
 from sentiment.config import compose, flatten, make, quote_free_text
 from sentiment.config.composing import _compose
 from sentiment.config.kinds import list_hints
@@ -17,7 +18,6 @@ from sentiment.config.places import CONF
 from sentiment.config.schemas import COMMANDS as SCHEMAS
 from sentiment.config.schemas import find_types
 from sentiment.errors import ConfigError
-from sentiment.flow.steps import Steps
 
 # What is typed, and what the setting is then: the same, but for what Hydra itself unquotes.
 TEXTS = [

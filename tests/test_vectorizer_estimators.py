@@ -21,7 +21,7 @@ from vectorizer_oracle import (
     assert_same_matrix,
 )
 
-from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
+from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 FILMS = ["Good film, good plot", "bad film; Bad!", "", "ein guter Film", "the plot is the film"]
 OTHERS = ["another corpus of words", "with other words"]

@@ -26,7 +26,7 @@ from vectorizer_oracle import (
     make_params,
 )
 
-from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
+from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 QUICK = settings(deadline=None, derandomize=True, max_examples=50)
 FILMS = [

@@ -9,9 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from vectorizer_oracle import KINDS, PIECES, assert_same, make_params
 
-from sentiment.data.cleaning import CleanedTexts, Cleaner, clean_text
-from sentiment.features.rules import is_space, is_word_character
-from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
+from sentiment.ngrams.cleaning import CleanedTexts, Cleaner, clean_text
+from sentiment.ngrams.rules import is_space, is_word_character
+from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 QUICK = settings(deadline=None, derandomize=True, max_examples=50)
 ANALYZERS = ["word", "char", "char_wb"]

@@ -18,8 +18,8 @@ from vectorizer_oracle import (
     make_params,
 )
 
-from sentiment.features.rules import SENTIMENT_PATTERN
-from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
+from sentiment.ngrams.rules import SENTIMENT_PATTERN
+from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 QUICK = settings(deadline=None, derandomize=True, max_examples=50)
 FILMS = [

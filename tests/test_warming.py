@@ -25,10 +25,10 @@ def list_compiled() -> set[tuple[str, str, tuple[object, ...]]]:
 
 def list_late(folder: Path) -> list[str]:
     """Return the kernels that jobs need though they were not compiled ahead."""
+    from sentiment.commands.predict.job import predict
+    from sentiment.commands.train.job import train
     from sentiment.config import Job, compose
-    from sentiment.prediction import predict
-    from sentiment.training import train
-    from sentiment.warming import compile_kernels
+    from sentiment.modeling.precompile import compile_kernels
 
     compile_kernels()
     ahead = list_compiled()

@@ -20,13 +20,13 @@ from sklearn.naive_bayes import ComplementNB
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import normalize
 
-from sentiment.data.cleaning import Cleaner
-from sentiment.features.vectorizers import CountVectorizer, TfidfVectorizer
-from sentiment.features.weighting import compute_log_count_ratio
-from sentiment.model_files import load_model, save_model
-from sentiment.models.nbsvm import NBSVM
-from sentiment.models.voting import make_soft_vote
-from sentiment.pipeline import make_pipeline
+from sentiment.modeling.estimators.nbsvm import NBSVM
+from sentiment.modeling.estimators.voting import make_soft_vote
+from sentiment.modeling.model_files import load_model, save_model
+from sentiment.modeling.pipeline import make_pipeline
+from sentiment.ngrams.cleaning import Cleaner
+from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
+from sentiment.ngrams.weighting import compute_log_count_ratio
 
 FILMS = [
     "good good film",

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.feature_extraction import text
 
-from sentiment.features import vectorizers
-from sentiment.features.rules import SENTIMENT_PATTERN
+from sentiment.ngrams import vectorizers
+from sentiment.ngrams.rules import SENTIMENT_PATTERN
 
 PATTERNS = (r"(?u)\b\w\w+\b", r"(?u)\b\w+\b", r"\w+", r"\w\w+", SENTIMENT_PATTERN)
 

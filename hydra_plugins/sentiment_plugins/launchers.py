@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
 
-    from sentiment.sweeps.workers import HandOut
+    from sentiment.commands.search.workers import HandOut
 
 
 class WorkerLauncher(Launcher):
@@ -34,7 +34,7 @@ class WorkerLauncher(Launcher):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Start the workers, which get ready while the sweep does."""
-        from sentiment.sweeps.workers import Workers
+        from sentiment.commands.search.workers import Workers
 
         self._workers = Workers(*self._numbers, (hydra_context, config, task_function))
 

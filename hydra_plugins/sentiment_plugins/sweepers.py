@@ -22,8 +22,8 @@ class GridSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the jobs that are left, and train the best."""
-        from sentiment.sweeps.grid import check_values, run_grid
-        from sentiment.sweeps.hydra_side import HydraSide
+        from sentiment.commands.search.grid import check_values, run_grid
+        from sentiment.commands.search.hydra_side import HydraSide
 
         hydra = HydraSide(self.config, self.hydra_context, self.launcher)
         hydra.check_folder()
@@ -39,7 +39,7 @@ class SearchSweeper(OptunaSweeper):
     """The official Optuna sweeper, with a study that any process may leave or join.
 
     Samplers and the syntax of ranges are those of the official one. Which trials are asked for,
-    and what becomes of them, is up to `sentiment.sweeps.search`.
+    and what becomes of them, is up to `sentiment.commands.search.search`.
     """
 
     def __init__(self, sampler: DictConfig, **settings: Any) -> None:
@@ -55,9 +55,9 @@ class SearchSweeper(OptunaSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the trials that are left, and train the best."""
-        from sentiment.sweeps.hydra_side import HydraSide
-        from sentiment.sweeps.search import run_search
-        from sentiment.sweeps.storage import storage_failures
+        from sentiment.commands.search.hydra_side import HydraSide
+        from sentiment.commands.search.search import run_search
+        from sentiment.commands.search.storage import storage_failures
 
         hydra = HydraSide(*self._hydra, self.sweeper.launcher)
         hydra.check_folder()

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from sentiment.config.targets import ALLOWED_TARGETS, PAIRS
 from sentiment.errors import ConfigError
 
-# What has margins only, and may be in a model file (`sentiment.model_files.trusted`).
+# What has margins only, and may be in a model file (`sentiment.modeling.model_files.trusted`).
 CALIBRATED = ("LinearSVC", "Perceptron", "SGDClassifier")
 _REMEDIES = {
     "predict_proba": (

@@ -15,10 +15,10 @@ PAIRS = {"ngram_range", "feature_range", "quantile_range"}
 # What a config may name as _target_; Hydra checks the object behind the name as well.
 ALLOWED_TARGETS = [
     "sentiment.data.datasets.*",
-    "sentiment.distribution.*",
-    "sentiment.features.*",
-    "sentiment.models.*",
-    "sentiment.scoring.BatchScorer",
+    "sentiment.commands.predict.distributed.*",
+    "sentiment.ngrams.*",
+    "sentiment.modeling.estimators.*",
+    "sentiment.modeling.scoring.BatchScorer",
     "sentiment.tracking.*",
     "sklearn.calibration.*",
     "sklearn.compose.*",

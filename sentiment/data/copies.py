@@ -8,7 +8,7 @@ from unicodedata import normalize
 import numpy as np
 import pandas as pd
 
-from sentiment.data.cleaning import clean_text
+from sentiment.ngrams.cleaning import clean_text
 
 # Characters that nobody sees: Default_Ignorable_Code_Point of the Unicode Character Database, such
 # as soft hyphens, zero-width spaces and joiners, byte order marks and variation selectors.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sentiment.errors.base import SentimentError, quote_list, suggest
 from sentiment.errors.exit_codes import ExitCode, find_os_exit_code
-from sentiment.printable import make_printable
+from sentiment.redaction.printable import make_printable
 
 
 class InputNotFoundError(SentimentError, FileNotFoundError):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sentiment.errors.base import ConfigError, SentimentError, quote_list
 from sentiment.errors.exit_codes import ExitCode
-from sentiment.printable import make_printable
+from sentiment.redaction.printable import make_printable
 
 
 class RunNotFoundError(SentimentError, LookupError):

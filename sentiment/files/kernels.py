@@ -1,6 +1,6 @@
 """Loops over the bytes of delimited files: arrays in, arrays out."""
 
-from sentiment.compiling import kernel
+from sentiment.ngrams.compiling import kernel
 
 # Takes the place of the number of fields: the record is rejected, up to the end of its first line.
 STRAY, UNCLOSED, TOO_LONG, SPLIT = -1, -2, -3, -4

@@ -9,8 +9,8 @@ import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sentiment.printable import make_printable
 from sentiment.redaction.addresses import MASK, NAMES, find_secrets, redact_addresses
+from sentiment.redaction.printable import make_printable
 from sentiment.redaction.spelling import spell
 
 _SECRET_VARIABLE = re.compile(

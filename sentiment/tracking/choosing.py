@@ -73,7 +73,7 @@ def describe_score(metric: str, metrics: "Mapping[str, float]") -> str:
     if metric.endswith("/accuracy"):
         import numpy as np
 
-        from sentiment.statistics import wilson_interval
+        from sentiment.modeling.statistics import wilson_interval
 
         low, high = wilson_interval(np.array([value * rows]), np.array([rows]))[:, 0]
         interval = f", 95 % interval {low:.4f} to {high:.4f}"

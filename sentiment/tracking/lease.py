@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sentiment.errors import PromotionBusyError
-from sentiment.owners import SILENCE, is_alive, name_owner
+from sentiment.tracking.owners import SILENCE, is_alive, name_owner
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

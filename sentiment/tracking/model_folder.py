@@ -8,8 +8,8 @@ from shutil import copyfile
 
 import pandas as pd
 
-from sentiment import provenance
-from sentiment.model_files import LOADED_TYPES, TRUSTED_TYPES
+from sentiment.modeling.model_files import LOADED_TYPES, TRUSTED_TYPES
+from sentiment.tracking import provenance
 from sentiment.tracking.folder import MODEL
 
 # What another process needs to load a model; the cleaning steps are the standard library's.

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sentiment.printable import escape_markdown
 from sentiment.redaction import redact
+from sentiment.redaction.printable import escape_markdown
 from sentiment.tracking.lease import hold_lease
 
 if TYPE_CHECKING:

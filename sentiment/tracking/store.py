@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment import provenance
 from sentiment.config import suggest_training
 from sentiment.config.schemas import StoreSettings
 from sentiment.errors import (
@@ -17,6 +16,7 @@ from sentiment.errors import (
     TrackingStoreError,
 )
 from sentiment.redaction import redact, redact_values
+from sentiment.tracking import provenance
 from sentiment.tracking.access import ENVIRONMENT, take_credentials
 from sentiment.tracking.choosing import ORDER, choose_best, next_order
 from sentiment.tracking.folder import KEY, RunFacts, RunFolder

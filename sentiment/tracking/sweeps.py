@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment import provenance
 from sentiment.redaction import redact, redact_values
+from sentiment.tracking import provenance
 from sentiment.tracking.patience import store_failures
 from sentiment.tracking.processes import ProcessMark
 from sentiment.tracking.records import SweepRecord

@@ -63,8 +63,8 @@ TARGETS: dict[str, type[Settings]] = {
     "sentiment.data.datasets.EmbeddedReviews": EmbeddedSettings,
     "sentiment.data.datasets.TableFile": TableSettings,
     "sentiment.data.datasets.AclImdb": FolderSettings,
-    "sentiment.scoring.BatchScorer": ScorerSettings,
-    "sentiment.distribution.DaskScorer": ClusterSettings,
+    "sentiment.modeling.scoring.BatchScorer": ScorerSettings,
+    "sentiment.commands.predict.distributed.DaskScorer": ClusterSettings,
     "sentiment.tracking.MlflowTracker": StoreSettings,
     "sentiment.tracking.NoTracker": Settings,
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from sentiment.config.kinds import Rule, one_of
+from sentiment.config.metrics import COSTS, METRICS
 from sentiment.config.schemas.base import Settings
 from sentiment.config.schemas.values import (
     Column,
@@ -24,7 +25,6 @@ from sentiment.config.schemas.values import (
 )
 from sentiment.errors import ConfigError
 from sentiment.files.dialects import ReadOptions
-from sentiment.metrics import COSTS, METRICS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ import warnings
 from typing import Annotated
 
 from sentiment.config.kinds import Rule, one_of
+from sentiment.config.metrics import METRICS
 from sentiment.files.dialects import is_encoding
-from sentiment.metrics import METRICS
 
 _GOAL = re.compile(r"(precision|recall)\s*>=\s*(\d*\.?\d+)")
 # Largest values of C's int, which solvers count with, and of a seed of numpy's.

@@ -1,0 +1,1 @@
+"""Terminal output and the parts that all commands share."""

@@ -1,0 +1,288 @@
+"""What a person sees: progress, results, and errors as one message and an exit code."""
+
+import gc
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from errno import EACCES, EDQUOT, EEXIST, EIO, EISDIR, ENAMETOOLONG, ENOSPC, ENOTDIR, EPERM, EROFS
+from io import TextIOWrapper
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from sentiment.cli.homes import prepare_home
+from sentiment.cli.startup import defer_imports
+from sentiment.config import (
+    Job,
+    explain_command,
+    quote_free_text,
+    remember_words,
+    suggest_command,
+    suggest_ui,
+)
+from sentiment.errors import ExitCode, SentimentError, find_os_exit_code
+from sentiment.redaction import format_error, learn_secrets, protect_process, redact
+from sentiment.redaction.printable import make_printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.table import Table
+
+    from sentiment.commands.train.job import TrainingResult
+    from sentiment.tracking.recording import RecordingResult
+    from sentiment.tracking.stages import Stage
+
+# Errors of the operating system that say that a path or its disk cannot be used.
+_UNUSABLE = {EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS, EDQUOT, EIO, ENOSPC}
+_SHOWN_CLASSES = 10
+_WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
+# How conf/train.yaml names the folder of a run, after the moment at which its config was composed.
+_FOLDER_NAME = "%Y-%m-%d/%H-%M-%S-%f"
+_STARTED = datetime.now()
+# Objects between two looks for garbage in cycles. There is little of it and much else: with
+# Python's 700, a seventh of a short command's time went into looking.
+_UNTIL_COLLECTED = 100_000
+
+
+def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
+    """Run a Hydra `main`; a known error ends in one message and its `ExitCode`.
+
+    Ctrl-C ends in the message `stopped`.
+    """
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0")
+    protect_process()
+    prepare_home()
+    learn_secrets(sys.argv[1:])
+    # Hydra would print a traceback and exit by itself; so it hands the error on.
+    os.environ |= {"HYDRA_FULL_ERROR": "1", _WANTS_TRACEBACK: wants_traceback}
+    logging.captureWarnings(capture=True)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal without Unicode loses a line of a table, not the result behind it.
+            stream.reconfigure(errors="backslashreplace")
+    remember_words(sys.argv[1:])
+    sys.argv[1:] = quote_free_text(sys.argv[1:])
+    gc.set_threshold(_UNTIL_COLLECTED)
+    defer_imports()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\n{stopped}\n")
+        sys.exit(ExitCode.INTERRUPTED)
+    except Exception as error:
+        stop_at_mistake(error)
+        sys.stderr.write(format_error(error))
+        sys.exit(1)
+    finally:
+        gc.freeze()  # the interpreter looks through all there is once more before it ends
+
+
+def stop_at_mistake(error: BaseException) -> None:
+    """Print what the user can mend and exit; return if there is nothing of that kind."""
+    if isinstance(error, BrokenPipeError):
+        # Whoever reads has read enough. Python would complain when it closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    known = explain_command(error, Path(sys.argv[0]).stem, sys.argv[1:])
+    if known is not None:
+        problem, code = str(known), known.exit_code
+    elif isinstance(error, OSError) and error.errno in _UNUSABLE:
+        where = f"'{error.filename}'" if error.filename is not None else "a file or the disk"
+        problem = (
+            f"{where} cannot be used: {error.strerror}. Check the path, its permissions and the "
+            "space on the disk."
+        )
+        code = find_os_exit_code(error)
+    else:
+        return
+    if os.environ.get(_WANTS_TRACEBACK) == "1":
+        sys.stderr.write(format_error(error))
+    message = redact(f"{Path(sys.argv[0]).name}: {problem}\n")
+    sys.stderr.write(make_printable(message, None, keep="\n"))
+    sys.exit(code)
+
+
+class Watch:
+    """Shows the stages of a job while they run, if there is a terminal to show them on.
+
+    Parameters
+    ----------
+    title : str
+        What is being done.
+    job : Job
+        The job. A mistake in one that is not part of a sweep ends the script.
+    """
+
+    def __init__(self, title: str, job: Job) -> None:
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        from sentiment.cli.console import PlainConsole
+
+        self._title = title.strip()
+        self._job = job
+        console = PlainConsole(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            # The jobs of a sweep may run side by side, and each has a line at its end.
+            disable=not console.is_terminal or job.sweep is not None,
+        )
+        self._task = self._progress.add_task(self._title)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+        if isinstance(error, SentimentError | OSError) and self._job.sweep is None:
+            _remove_unused(self._job.folder)
+            stop_at_mistake(error)
+
+    def on_start(self, name: str) -> None:
+        """Show the stage that begins."""
+        self._progress.update(self._task, description=f"{self._title}: {name}")
+
+    def on_progress(self, done: int, total: int | None, unit: str) -> None:
+        """Show how far the work is."""
+        of = f" of {total:,}" if total else ""
+        self._progress.update(self._task, description=f"{self._title}: {done:,}{of} {unit}")
+
+    def on_end(self, stage: "Stage") -> None:
+        """Show a stage that has ended."""
+        if not self._progress.disable:
+            line = f"  {stage.name:<20} {stage.seconds:6.1f} s {stage.peak_mb:7,.0f} MB"
+            self._progress.console.print(line, style="dim")
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove the folder that Hydra made for this run, and those around it, unless they are in use.
+
+    No folder is removed that holds anything, or that somebody else may have made: only one named
+    after a moment at which this process was running, its day's, and that of all trainings.
+    """
+    day = folder.parent
+    try:
+        named = datetime.strptime(f"{day.name}/{folder.name}", _FOLDER_NAME)
+    except ValueError:
+        return
+    if named < _STARTED:
+        return
+    script = [day.parent] if day.parent.name == Path(sys.argv[0]).stem else []
+    for unused in (folder, day, *script):
+        try:
+            unused.rmdir()
+        except OSError:
+            return
+
+
+def show_training(result: "TrainingResult", store: str | None) -> None:
+    """Print the metrics of a training job, where its parts are and what to type next."""
+    from sentiment.cli.console import PlainConsole
+
+    console = PlainConsole()
+    console.print()
+    for line in _describe_data(result):
+        console.print(line)
+    console.print(tabulate_metrics(result.metrics))
+    seconds = sum(stage.seconds for stage in result.stages)
+    peak = max(stage.peak_mb for stage in result.stages)
+    console.print(f"time     {describe_time(seconds)}, peak memory {peak:,.0f} MB")
+    if result.run_id:
+        console.print(f"run      {result.run_id}")
+    console.print(f"model    {result.model} ({result.metrics['model/size_mb']:.1f} MB)")
+    console.print(f"figures  {relate_path(result.folder / 'figures')}")
+    if console.is_terminal and result.run_id and store:
+        console.print()
+        console.print(f"next     {suggest_command('predict', 'input=reviews.csv')}")
+        console.print(f"         {suggest_ui(store)}")
+
+
+def show_recording(result: "RecordingResult") -> None:
+    """Print which run a kept run has become."""
+    from sentiment.cli.console import PlainConsole
+
+    console = PlainConsole()
+    facts = {"run": result.run_id, "model": result.model, "folder": relate_path(result.folder)}
+    for name, value in facts.items():
+        if value:
+            console.print(f"{name:<8} {value}")
+
+
+def describe_time(seconds: float) -> str:
+    """Return the seconds of the work and those of the whole command, start-up included."""
+    return f"{seconds:.1f} s (whole command {_count_seconds():.1f} s)"
+
+
+def _count_seconds() -> float:
+    """Return how long this process has been running."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+    except (OSError, AttributeError):  # not on Linux
+        return time.time() - _STARTED.timestamp()
+
+
+def _describe_data(result: "TrainingResult") -> list[str]:
+    report = result.data.report
+    dropped, why = sum(report.dropped.values()), report.describe_dropped()
+    splits = ", ".join(f"{sum(rows.values()):,} {name}" for name, rows in report.splits.items())
+    used = sum(sum(rows.values()) for rows in report.splits.values())
+    left = f" of {used + report.not_sampled:,}" if report.not_sampled else ""
+    more = f" (and {report.unreadable - 1:,} more: quality.json)" * (report.unreadable > 1)
+    counts = (
+        f"{report.rows:,} rows read, {dropped:,} dropped{f' ({why})' if why else ''}, "
+        f"{used:,}{left} used: {splits}"
+    )
+    faults = [f"unreadable: {fault}{more}" for fault in report.faults[:1]]
+    return [counts, *faults, _describe_classes(report.splits)]
+
+
+def _describe_classes(splits: "Mapping[str, Mapping[str, int]]") -> str:
+    """Return the names of the classes, their rows, and what precision and the like are of."""
+    rows = {
+        label: sum(split.get(label, 0) for split in splits.values()) for label in splits["train"]
+    }
+    listed = ", ".join(f"{n:,} {label!r}" for label, n in list(rows.items())[:_SHOWN_CLASSES])
+    more = f" and {len(rows) - _SHOWN_CLASSES:,} more" * (len(rows) > _SHOWN_CLASSES)
+    second = list(rows)[-1]
+    of = f"of {second!r}" if len(rows) == 2 else f"means over the {len(rows):,} classes"
+    return f"classes: {listed}{more}; precision, recall and f1 are {of}"
+
+
+def tabulate_metrics(metrics: dict[str, float]) -> "Table":
+    from rich.table import Table
+
+    from sentiment.config.metrics import METRICS
+
+    columns = [name for name in ("validation", "test") if f"{name}/accuracy" in metrics]
+    table = Table("metric", header_style="bold")
+    if "cv/accuracy_mean" in metrics:
+        table.add_column("cross-validation")
+    for column in columns:
+        table.add_column(column)
+    for name in METRICS:
+        cells = [f"{metrics[f'{column}/{name}']:.4f}" for column in columns]
+        if "cv/accuracy_mean" in metrics:
+            cells.insert(0, f"{metrics[f'cv/{name}_mean']:.4f} ± {metrics[f'cv/{name}_std']:.4f}")
+        table.add_row(name, *cells)
+    return table
+
+
+def relate_path(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

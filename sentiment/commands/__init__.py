@@ -1,0 +1,1 @@
+"""One package per command: its job, its view and its own parts."""

@@ -1,0 +1,1 @@
+"""Best trial of a search or grid."""

@@ -1,0 +1,131 @@
+"""View of the best trial of a search or a grid, and of all of them."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.table import Table
+
+    from sentiment.commands.search.grids import Summary
+    from sentiment.commands.search.winning import BestTrial
+
+# More would not be read.
+_SHOWN = 5
+
+
+def show_sweeps(sweeps: "list[Summary]") -> None:
+    """Print a table of all grids and searches."""
+    from rich.table import Table
+
+    from sentiment.cli.console import PlainConsole
+    from sentiment.commands.search.view import fit_settings
+    from sentiment.config import suggest_command
+
+    console = PlainConsole()
+    if not sweeps:
+        command = suggest_command("train", "-m", "search=svm")
+        console.print(f"no searches or grids yet: {command}")
+        return
+    table = Table("name", "kind", "jobs", "failed", "best", "settings", header_style="bold")
+    for one in sweeps:
+        words = (word for word in one.settings if not word.startswith("hydra"))
+        counts = (str(one.ended), str(one.failed or ""))
+        settings = fit_settings(words, max(20, console.width - 60))
+        table.add_row(one.name, one.kind, *counts, one.best or "none", settings)
+    console.print(table, soft_wrap=False)
+    console.print(f"next     {suggest_command('best', f'search={sweeps[-1].name}')}")
+
+
+def show_best(best: "BestTrial") -> None:
+    """Print the best trial, why it won, and how to train it."""
+    from sentiment.cli.console import PlainConsole
+    from sentiment.cli.terminal import relate_path, tabulate_metrics
+    from sentiment.commands.search.grids import StoredGrid
+    from sentiment.config import suggest_command
+    from sentiment.config.metrics import METRICS
+    from sentiment.tracking.choosing import describe_score
+
+    console = PlainConsole()
+    study = best.study
+    scores = ", ".join(f"{name} {value:.4f}" for name, value in best.scores.items())
+    kind = "study" if study.kind == "search" else "grid"
+    console.print()
+    console.print(f"{kind:<8} {study.name}: {_count(best)}")
+    first = f"validation/{study.objectives[0].name}"
+    exact = best.metrics.get(first) == best.score
+    scored = describe_score(first, best.metrics).partition(" ")[2] if exact else ""
+    console.print(f"best     #{best.number}: {scores} {scored}".rstrip())
+    if isinstance(study, StoredGrid) and study.ranking.note:
+        console.print(f"note     {study.ranking.note}")
+    if all(f"validation/{name}" in best.metrics for name in METRICS):
+        console.print(tabulate_metrics(best.metrics))
+    _print_lines("why", _explain(best), console.print)
+    shares = [f"{share:4.0%}  {name}" for name, share in best.importances.items() if share > 0.005]
+    _print_lines("matters", shares[:_SHOWN], console.print)
+    _print_lines("nearby", _describe_neighbours(best), console.print)
+    if best.front:
+        console.print(f"front    {len(best.front)} trials that no other beats in everything")
+        console.print(_tabulate_front(best))
+    if best.recipe is None:
+        console.print("command  not known here: the trials ran on another machine")
+    else:
+        console.print(f"command  {best.recipe.command}")
+        lost = [f"no longer the same: {line}" for line in best.recipe.differences]
+        _print_lines("", lost[:_SHOWN], console.print)
+    if best.written is not None:
+        console.print(f"written  {relate_path(best.written)}")
+        console.print(f"next     {suggest_command('train', f'experiment={best.written.stem}')}")
+    elif console.is_terminal:
+        command = suggest_command("best", f"search={study.name}", "write=<name>")
+        console.print()
+        console.print(f"next     {command}")
+
+
+def _print_lines(title: str, lines: "list[str]", write: "Callable[[str], None]") -> None:
+    for number, line in enumerate(lines):
+        write(f"{'' if number else title:<8} {line}")
+
+
+def _count(best: "BestTrial") -> str:
+    study = best.study
+    counts = [f"{len(study.complete)} trials"]
+    for number, what in (
+        (study.count("FAIL"), "failed"),
+        (study.repeated, "not run again, being repetitions"),
+        (study.count("RUNNING"), "running or cut off"),
+    ):
+        counts += [f"{number} {what}"] if number else []
+    return ", ".join(counts)
+
+
+def _explain(best: "BestTrial") -> "list[str]":
+    """Return how far ahead of the others the best is."""
+    objective = best.study.objectives[0]
+    if best.second is None:
+        return ["it is the only trial"]
+    number, score = best.second
+    margin = best.measure_margin(score)
+    ahead = f"{margin:.4f} ahead of the second, #{number} ({objective.name} {score:.4f})"
+    if margin == 0:
+        ahead = f"the first of equals: #{number} has the same {objective.name}"
+    median = best.measure_margin(best.median)
+    trials = len(best.study.complete)
+    return [ahead, f"{median:.4f} ahead of the median of {trials} trials ({best.median:.4f})"]
+
+
+def _describe_neighbours(best: "BestTrial") -> "list[str]":
+    return [
+        f"#{other.number} with {other.setting}={other.value}: {other.score:.4f} "
+        f"({-best.measure_margin(other.score):+.4f})"
+        for other in best.neighbours[:_SHOWN]
+    ]
+
+
+def _tabulate_front(best: "BestTrial") -> "Table":
+    from rich.table import Table
+
+    table = Table("trial", *(objective.name for objective in best.study.objectives))
+    for number, values in best.front:
+        table.add_row(f"#{number}", *(f"{value:.4f}" for value in values))
+    return table

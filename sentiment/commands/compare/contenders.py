@@ -1,0 +1,150 @@
+"""The runs that are compared: what each said of the test rows, and whether they are the same."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sentiment.config import suggest_command
+from sentiment.config.metrics import METRICS
+from sentiment.errors import ConfigError, IncomparableRunsError
+from sentiment.modeling.evaluation import Predictions, scores_file
+from sentiment.tracking import ModelChoice, StoredRun, Tracker
+
+# Validation rows have chosen settings; test rows have not.
+SPLIT = "test"
+_DIGITS = 12  # of a fingerprint, to be read
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A run in a comparison.
+
+    Attributes
+    ----------
+    key : str
+        A letter that it goes by.
+    model : ModelChoice
+        Its model, and why it was chosen.
+    run : StoredRun
+        What was recorded of it.
+    predictions : Predictions
+        What it said of the test rows.
+    excerpts : ndarray of shape (n,)
+        How their texts begin.
+    """
+
+    key: str
+    model: ModelChoice
+    run: StoredRun
+    predictions: Predictions
+    excerpts: np.ndarray
+
+    @property
+    def size_mb(self) -> float:
+        """Size of the model file in MB."""
+        return self.run.metrics.get("model/size_mb", float("nan"))
+
+    @property
+    def rows_per_second(self) -> float:
+        """Rows that it scored in a second when it was trained, on the machine where it was."""
+        return self.run.metrics.get("deploy/rows_per_second", float("nan"))
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether it was trained on a sample."""
+        return self.run.tags.get("sample") == "true"
+
+
+def find_model(tracker: Tracker, name: str, metric: str) -> tuple[ModelChoice, StoredRun]:
+    """Return the model that `name` means ("best" by `metric`, an id or an address) and its run."""
+    choice = tracker.find_model(name, metric, greater_is_better=METRICS[metric])
+    return choice, tracker.read_run(choice.run_id)
+
+
+def load_contender(tracker: Tracker, key: str, model: ModelChoice, run: StoredRun) -> Contender:
+    """Return a run with what it said of the test rows.
+
+    Raises
+    ------
+    RunNotFoundError
+        The run kept no scores.
+    """
+    table = pd.read_parquet(tracker.fetch_file(run.id, scores_file(SPLIT)))
+    excerpts = table["excerpt"].to_numpy(dtype=object)
+    return Contender(key, model, run, Predictions.from_frame(table), excerpts)
+
+
+def check_different(names: Sequence[str], runs: Sequence[StoredRun]) -> None:
+    """Raise `ConfigError` where two names mean the same run."""
+    seen: dict[str, str] = {}
+    for name, run in zip(names, runs, strict=True):
+        if run.id in seen:
+            both = name if name == seen[run.id] else f"{seen[run.id]} and {name}"
+            raise ConfigError([f"{both} means the run {run.id} twice; name another to compare."])
+        seen[run.id] = name
+
+
+def check_same_rows(first: Contender, second: Contender) -> None:
+    """Compare what is recorded of the data of two runs, and the rows that they kept.
+
+    Raises
+    ------
+    IncomparableRunsError
+        They are not the same; the message says what is different and what to do.
+    """
+    one, other = first.run, second.run
+    if one.tags.get("data.fingerprint") != other.tags.get("data.fingerprint"):
+        differences = [f"{_describe_data(one)} against {_describe_data(other)}"]
+        differences += _list_differences(one.params, other.params)
+        raise IncomparableRunsError(one.id, other.id, differences, _write_remedy(one, other))
+    if first.predictions.classes.tolist() != second.predictions.classes.tolist():
+        labels = [", ".join(c.predictions.classes) for c in (first, second)]
+        differences = [f"their labels are {labels[0]} against {labels[1]}"]
+    elif not (
+        np.array_equal(first.predictions.labels, second.predictions.labels)
+        and np.array_equal(first.excerpts, second.excerpts)
+    ):
+        differences = ["the test rows that they kept are not the same"]
+    else:
+        return
+    remedy = "Train both again on the same data."
+    raise IncomparableRunsError(one.id, other.id, differences, remedy)
+
+
+def _describe_data(run: StoredRun) -> str:
+    sample = " (a sample)" if run.tags.get("sample") == "true" else ""
+    digits = run.tags.get("data.fingerprint", "unknown")[:_DIGITS]
+    return f"data {run.tags.get('data', 'unknown')} {digits}{sample}"
+
+
+def _list_differences(first: dict[str, str], second: dict[str, str]) -> list[str]:
+    """Return which settings that make the data are different."""
+    keys = sorted(k for k in first | second if k == "seed" or k.startswith("data."))
+    return [
+        f"{key} is {first[key]} against {second[key]}"
+        for key in keys
+        if key in first and key in second and first[key] != second[key] and key != "data.name"
+        if not key.endswith("_target_")
+    ]
+
+
+def _write_remedy(first: StoredRun, second: StoredRun) -> str:
+    """Return how to train the settings of the first run on the data of the second."""
+    commands = [shlex.split(run.tags.get("command", "")) for run in (first, second)]
+    if not all(commands) or "data" not in second.tags:
+        return "Train one of them again on the data of the other."
+    words = [word for word in commands[0][2:] if not is_data(word)]
+    words.append(f"data={second.tags['data']}")
+    words += [word for word in commands[1][2:] if word.startswith(("data.", "+data.", "seed="))]
+    return (
+        "Train the settings of the first on the data of the second and compare with that: "
+        f"{suggest_command('train', *words)}"
+    )
+
+
+def is_data(word: str) -> bool:
+    """Return whether an override of ``train.py`` is about the data."""
+    return word.lstrip("+~").startswith(("data=", "data.", "seed="))

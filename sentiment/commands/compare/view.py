@@ -1,0 +1,121 @@
+"""What a person sees of a comparison and of a promotion."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from sentiment.commands.compare.job import ComparisonResult
+    from sentiment.commands.compare.measuring import Comparison, Duel
+    from sentiment.commands.promote.job import Promotion
+
+# More would not be read; the tables beside the page have all.
+_SHOWN = 5
+_MARKS = {1: " ▲", -1: " ▼", 0: ""}
+
+
+def show_comparison(result: "ComparisonResult") -> None:
+    """Print the metrics side by side, the tests, where the runs disagree, and the verdict."""
+    from sentiment.cli.console import PlainConsole
+    from sentiment.cli.terminal import relate_path
+    from sentiment.commands.compare.wording import describe_looks, describe_verdict, write_unit
+
+    console = PlainConsole()
+    comparison = result.comparison
+    first = comparison.contenders[0].run.tags
+    console.print()
+    console.print(
+        f"data     {first.get('data')} {first.get('data.fingerprint', '')[:12]}, "
+        f"{comparison.rows:,} test rows; {describe_looks(result.looks, result.decisions)}"
+    )
+    for one in comparison.contenders:
+        sample = ", on a sample" if one.is_sample else ""
+        told = f"{write_unit(one.size_mb, 'MB')}, {write_unit(one.rows_per_second, 'rows/s')}"
+        console.print(f"{one.key:<8} {one.run.name} (run {one.run.id}): {told}{sample}")
+        if one.model.why != "it was named":
+            console.print(f"         {one.model.why}")
+    for duel in comparison.duels:
+        console.print(f"{duel.second.key} against {duel.first.key}: ▲ better, ▼ worse")
+        console.print(tabulate_metrics(comparison, duel))
+        _print_disagreements(console, duel)
+    for number, duel in enumerate(comparison.duels):
+        console.print(f"{'' if number else 'verdict':<8} {describe_verdict(comparison, duel)}")
+    if result.run_id:
+        console.print(f"run      {result.run_id}")
+    console.print(f"page     {relate_path(result.page)}")
+
+
+def tabulate_metrics(comparison: "Comparison", duel: "Duel") -> "Table":
+    from rich.table import Table
+
+    from sentiment.commands.compare.wording import (
+        list_metrics,
+        write_interval,
+        write_number,
+        write_p,
+    )
+
+    first, second = duel.first, duel.second
+    level = f"{100 * comparison.level:.4g} % interval"
+    table = Table("metric", header_style="bold")
+    for title in (first.key, second.key, f"{second.key} - {first.key}", level, "test"):
+        table.add_column(title, justify="right" if title != "test" else "left")
+    scores = [comparison.scores[comparison.contenders.index(one)] for one in (first, second)]
+    for name, arrow in list_metrics():
+        difference = duel.differences[name]
+        table.add_row(
+            f"{name} {arrow}",
+            *(write_number(one[name].value) for one in scores),
+            write_number(difference.value, "+"),
+            write_interval(difference, "+"),
+            write_p(duel.p[name]) + _MARKS[duel.judge(name, comparison.level)],
+            style="bold" if name == comparison.metric else None,
+        )
+    return table
+
+
+def _print_disagreements(console: "Console", duel: "Duel") -> None:
+    from sentiment.commands.compare.wording import describe_agreement, write_excerpt
+
+    counts = ", ".join(f"{name} {n:,} ({share})" for name, n, share in describe_agreement(duel))
+    console.print(f"rows     {counts}")
+    table = duel.list_disagreements()
+    for one in (duel.first, duel.second):
+        mine = table[table["right"] == one.key]
+        if len(mine):
+            console.print(f"only {one.key} is right, such as")
+        for row in mine.head(_SHOWN).to_dict("records"):
+            told = ", ".join(
+                f"{other.key} {100 * row[f'{other.key}_probability']:.0f} %"
+                for other in (duel.first, duel.second)
+            )
+            room = max(console.width, 80) - len(told) - len(str(row["label"])) - 16
+            console.print(
+                f"         {row['label']} ({told}): {_clip(write_excerpt(row['excerpt']), room)}"
+            )
+
+
+def _clip(text: str, length: int) -> str:
+    """Return what has room of a text."""
+    return text if len(text) <= length else f"{text[: max(length, 20) - 1]}…"
+
+
+def show_promotion(promotion: "Promotion") -> None:
+    """Print the comparison, if there was one, and what came of it."""
+    from sentiment.cli.console import PlainConsole
+
+    if promotion.comparison is not None:
+        show_comparison(promotion.comparison)
+    if promotion.outcome == "refused":
+        PlainConsole(stderr=True).print(
+            f"promote.py: {promotion.sentence}. The champion stays; to promote it all the same, "
+            'give a reason: force="...".'
+        )
+        return
+    console = PlainConsole()
+    for number, reason in enumerate(promotion.reasons):
+        console.print(f"{'' if number else 'against':<8} {reason}")
+    console.print(f"result   {promotion.sentence}")
+    if promotion.champion is not None:
+        console.print(f"model    models:/{promotion.name}@champion")

@@ -1,0 +1,137 @@
+"""What a comparison found, in words: the same on the screen, in the page and in the records."""
+
+import math
+import re
+
+from sentiment.commands.compare.estimates import Estimate
+from sentiment.commands.compare.measuring import Comparison, Duel
+from sentiment.config.metrics import METRICS
+from sentiment.modeling.evaluation import EXCERPT
+
+# Those that are shares of rows are told in per cent.
+_SHARES = ("accuracy", "precision", "recall")
+# The mark-up that reviews carry, and white space of any length.
+_GAPS = re.compile(r"(?:<br\s*/?>|\s)+")
+
+
+def describe_outcome(comparison: Comparison, duel: Duel) -> str:
+    """Return who is better by the metric that decides, if the rows can tell."""
+    first, second, metric = duel.first.key, duel.second.key, comparison.metric
+    outcome = duel.judge(metric, comparison.level)
+    if outcome == 0:
+        rows = f"{comparison.rows:,} test rows"
+        return f"{rows} show no difference between {first} and {second} in {metric}"
+    return f"{second} is {'better' if outcome > 0 else 'worse'} than {first}"
+
+
+def describe_evidence(comparison: Comparison, duel: Duel) -> str:
+    """Return the numbers behind the outcome: ``right on 91.53 % against 90.59 % (...)``."""
+    metric, level = comparison.metric, comparison.level
+    places = [comparison.contenders.index(one) for one in (duel.second, duel.first)]
+    values = [_write_value(comparison.scores[place][metric].value, metric) for place in places]
+    what = "right on" if metric == "accuracy" else metric
+    difference = write_difference(duel.differences[metric], metric, level)
+    told = f"{what} {values[0]} against {values[1]} ({difference}, {write_test(duel, metric)})"
+    if duel.judge(metric, level) == 0:
+        noticeable = _write_size(duel.find_noticeable(metric, 1 - level), metric)
+        told += f"; a loss of {noticeable} would probably have been noticed"
+    return told
+
+
+def describe_verdict(comparison: Comparison, duel: Duel) -> str:
+    """Return outcome and evidence as one sentence."""
+    return f"{describe_outcome(comparison, duel)}: {describe_evidence(comparison, duel)}."
+
+
+def write_difference(difference: Estimate, metric: str, level: float) -> str:
+    """Return a difference with its interval: ``+1.7 points, 95 % interval +0.9 to +2.4``."""
+    scale, unit = (100, " points") if metric in _SHARES else (1, "")
+    digits = 2 if metric in _SHARES else 4
+    if math.isnan(difference.low):
+        return f"{scale * difference.value:+.{digits}f}{unit}, too few rows for an interval"
+    value, low, high = (
+        f"{scale * x:+.{digits}f}" for x in (difference.value, difference.low, difference.high)
+    )
+    return f"{value}{unit}, {100 * level:.4g} % interval {low} to {high}"
+
+
+def write_test(duel: Duel, metric: str) -> str:
+    """Return the test with its p-value, such as ``McNemar p = 0.012``."""
+    name = "McNemar" if metric == "accuracy" else "permutation test"
+    return f"{name} {write_p(duel.p[metric])}"
+
+
+def write_p(p: float) -> str:
+    """Return ``p = 0.012``, or ``p < 0.001``."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.995 else "p = 1"
+
+
+def _write_value(value: float, metric: str) -> str:
+    if metric in _SHARES:
+        return f"{100 * value:.2f} %"
+    return f"{value:.4f}"
+
+
+def _write_size(value: float, metric: str) -> str:
+    return f"{100 * value:.2f} points" if metric in _SHARES else f"{value:.4f}"
+
+
+def describe_looks(before: int, decisions: int) -> str:
+    """Return how often these test rows were used for comparisons before this one.
+
+    Parameters
+    ----------
+    before : int
+        Comparisons on the same data and splits.
+    decisions : int
+        Those of them that a promotion was decided by.
+    """
+    if not before:
+        return "the first comparison on these test rows"
+    times = f"{before} comparison{'s' * (before != 1)} before on these test rows"
+    if decisions:
+        times += f", {decisions} of them to decide on a promotion"
+    return times
+
+
+def list_metrics() -> list[tuple[str, str]]:
+    """Return the metrics with an arrow in the direction that is better."""
+    return [(name, "↑" if more else "↓") for name, more in METRICS.items()]
+
+
+def describe_agreement(duel: Duel) -> list[tuple[str, int, str]]:
+    """Return how many rows both get right, only one of them or neither: name, rows and share."""
+    first, second, errors = duel.first.key, duel.second.key, duel.errors
+    counts = {
+        "both right": errors.both,
+        f"only {first} right": errors.only_first,
+        f"only {second} right": errors.only_second,
+        "both wrong": errors.neither,
+    }
+    rows = sum(counts.values())
+    return [(name, n, f"{100 * n / rows:.1f} %") for name, n in counts.items()]
+
+
+def write_number(value: float, sign: str = "") -> str:
+    """Return a number with four digits, or a dash for one that is not known."""
+    return "–" if math.isnan(value) else f"{value:{sign}.4f}"
+
+
+def write_interval(one: Estimate, sign: str = "") -> str:
+    """Return an interval as ``0.9041 to 0.9312``, or a dash where there is none."""
+    if math.isnan(one.low):
+        return "–"
+    return f"{write_number(one.low, sign)} to {write_number(one.high, sign)}"
+
+
+def write_excerpt(text: object) -> str:
+    """Return how a text begins on one line, without what would move a cursor."""
+    line = _GAPS.sub(" ", str(text)).strip() + "…" * (len(str(text)) == EXCERPT)
+    return "".join(c if c.isprintable() else " " for c in line)
+
+
+def write_unit(value: float | None, unit: str) -> str:
+    """Return a size or a speed with its unit, or that it is not known."""
+    if value is None or math.isnan(value):
+        return "not known"
+    return f"{value:,.1f} {unit}" if value < 100 else f"{value:,.0f} {unit}"

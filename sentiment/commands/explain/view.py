@@ -1,0 +1,81 @@
+"""What a person sees of one text that is explained."""
+
+from typing import TYPE_CHECKING
+
+from sentiment.cli.terminal import relate_path
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from sentiment.commands.explain.job import ExplanationResult
+    from sentiment.modeling.explanation import TextExplanation
+
+_TERMS = 12
+# Of the strongest word: what is as strong is bold, what is weaker plain, dim or not coloured.
+_BOLD, _PLAIN, _DIM = 0.5, 0.2, 0.05
+
+
+def show_explanation(result: "ExplanationResult") -> None:
+    """Print a text with its words coloured, the terms behind them and the label."""
+    from sentiment.cli.console import PlainConsole
+
+    console = PlainConsole()
+    found = result.explanation
+    console.print(_colour_words(found), soft_wrap=False)
+    console.print()
+    console.print(_tabulate_terms(found))
+    others = ", ".join(f"{name} {p:.4f}" for name, p in found.probabilities.items())
+    console.print(f"label    {found.label} ({others})")
+    words = found.total - found.base
+    console.print(
+        f"sum      {found.base:+.2f} before any word {words:+.2f} by the words = "
+        f"{found.total:+.2f} log-odds of {found.label}"
+    )
+    model = result.model
+    run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
+    console.print(f"model    {model.uri}{run}")
+    console.print(f"page     {relate_path(result.page)}")
+
+
+def _colour_words(found: "TextExplanation") -> "Text":
+    from rich.text import Text
+
+    from sentiment.cli.console import clean
+
+    most = max((abs(weight) for _, weight in found.words), default=0.0)
+    text = Text()
+    for written, weight in found.words:
+        word = clean(written, keep="\n\t")
+        share = abs(weight) / most if most else 0.0
+        colour = "green" if weight > 0 else "red"
+        if share >= _BOLD:
+            text.append(word, f"bold {colour}")
+        elif share >= _PLAIN:
+            text.append(word, colour)
+        else:
+            text.append(word, f"dim {colour}" if share >= _DIM else "")
+    return text
+
+
+def _tabulate_terms(found: "TextExplanation") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    from sentiment.cli.console import clean
+
+    table = Table(header_style="bold")
+    for title in (f"for {found.label}", "against"):
+        table.add_column(title)
+        table.add_column("log-odds", justify="right")
+    sides = [
+        [(term, added) for term, added in found.terms if (added > 0) == wanted][:_TERMS]
+        for wanted in (True, False)
+    ]
+    for row in range(max(map(len, sides))):
+        cells: list[Text] = []
+        for side, colour in zip(sides, ("green", "red"), strict=True):
+            term, added = side[row] if row < len(side) else ("", None)
+            cells += [Text(clean(term)), Text(f"{added:+.2f}" if added is not None else "", colour)]
+        table.add_row(*cells)
+    return table

@@ -1,0 +1,262 @@
+"""What the flow does, step by step; each step takes and returns what JSON can hold."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from sentiment.commands.compare.contenders import is_data
+from sentiment.commands.compare.job import compare, describe
+from sentiment.commands.predict.job import predict_files
+from sentiment.commands.promote.decision import Promotion
+from sentiment.commands.promote.history import CHAMPION, FLOW
+from sentiment.commands.promote.job import find_reasons, promote
+from sentiment.commands.train.job import train
+from sentiment.config import Job, compose, make, quote_free_text, read_recorded
+from sentiment.data.datasets import Dataset
+from sentiment.data.preparation import prepare_data
+from sentiment.errors import ConfigError, RunNotFoundError, StepFailedError
+from sentiment.files.columns import choose_text_column
+from sentiment.files.dialects import ReadOptions
+from sentiment.files.opening import is_database, list_inputs, open_all
+from sentiment.files.origins import strip_compression
+from sentiment.redaction import redact
+from sentiment.tracking import Tracker
+
+Facts = dict[str, Any]
+_FOLDER = "%Y-%m-%d/%H-%M-%S-%f"
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of one flow.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/flow.yaml``, checked.
+    scripts : Path
+        The folder of the scripts, for a search, which is a process of its own.
+    at : str
+        When it was begun, as part of a path; tries after the first go on in the same folder.
+    """
+
+    cfg: DictConfig
+    scripts: Path
+    at: str = field(default_factory=lambda: datetime.now().astimezone().strftime(_FOLDER))
+
+    def list_words(self, script: str) -> list[str]:
+        """Return the settings of a script as its command line would have them."""
+        words = shlex.split(read_recorded(self.cfg, script))
+        if script == "train" and self.cfg.flow.search is not None:
+            # A search may go over the values of a setting, as `-m` says to Hydra.
+            _, *words = quote_free_text(["-m", *words])
+            return [f"search={self.cfg.flow.search}", *words]
+        return quote_free_text(words)
+
+    def check_scripts(self) -> None:
+        """Check the settings of every script.
+
+        Raises
+        ------
+        ConfigError
+            Names everything that is wrong, and the script that it is for.
+        """
+        needed = {"train": [], "promote": [], "predict": ["input=x"], "monitor": ["current=x"]}
+        problems = []
+        for script, words in needed.items():
+            try:
+                self._compose(script, [*words, *self.list_words(script)])
+            except ConfigError as error:
+                problems += [f"{script}: {problem}" for problem in error.problems]
+        if problems:
+            raise ConfigError(problems)
+
+    def check_input(self) -> Facts:
+        """Look at the input before the work begins."""
+        if self.cfg.input is None:
+            return {"input": None}
+        learned = self._compose("train", self.list_words("train")).data.get("text_column")
+        cfg = self._compose_prediction()
+        for source in open_all(cfg.input, ReadOptions.of(cfg)):
+            # Which model predicts is known later, and it may have learned from another column.
+            column = learned if learned in source.columns else ""
+            choose_text_column(Path(source.origin.name), source.columns, cfg.text_column, column)
+        return {"input": redact(cfg.input)}
+
+    def check_data(self) -> Facts:
+        """Read, check and split the data; return what is told of them."""
+        cfg = self._compose("train", self.list_words("train"))
+        dataset: Dataset = make(cfg, "data", "read")
+        data = prepare_data(dataset, cfg.seed)
+        return {
+            "data": dataset.name,
+            "fingerprint": data.fingerprint,
+            "rows": data.report.rows,
+            "dropped": data.report.dropped,
+            "splits": {name: sum(sizes.values()) for name, sizes in data.report.splits.items()},
+        }
+
+    def train(self, words: list[str]) -> str:
+        """Train with the settings `words`, or search if they say so; return the id of the run."""
+        if any(word.startswith("search=") for word in words):
+            return self._search(words)
+        cfg = self._compose("train", words)
+        now = datetime.now().astimezone().strftime(_FOLDER)
+        folder = Path(cfg.outputs, "train", now)
+        result = train(cfg, Job(folder, overrides=words))
+        if result.run_id is None:
+            raise StepFailedError("train", "the run is not tracked; a flow needs tracking=mlflow")
+        return result.run_id
+
+    def find_champion(self) -> Facts | None:
+        """Return which run is the champion, on what data and with what settings; None without."""
+        tracker = self._tracker()
+        version = tracker.open_registry(self.cfg.name).find(CHAMPION)
+        if version is None:
+            return None
+        run = tracker.read_run(version.run_id)
+        words = shlex.split(run.tags.get("command", ""))[2:]
+        return {
+            "run": version.run_id,
+            "version": version.number,
+            "fingerprint": run.tags.get("data.fingerprint"),
+            "settings": [word for word in words if not (is_data(word) or _is_place(word))],
+        }
+
+    def list_defence(self, champion: Facts) -> list[str]:
+        """Return the settings of the champion with the data of this flow."""
+        return [*champion["settings"], *filter(is_data, self.list_words("train"))]
+
+    def compare(self, first: str, second: str) -> Facts:
+        """Compare two runs; return what was found and what speaks against the second."""
+        cfg = self._compose("compare", [f"a={first}", f"b={second}", *self._list_common()])
+        result = compare(cfg, FLOW)
+        rules = self._compose_promotion()
+        reasons = find_reasons(result.comparison.duels[0], rules.metric, rules.alpha, rules.margin)
+        return describe(result) | {"reasons": reasons, "page": str(result.page)}
+
+    def has_model(self, run: str) -> bool:
+        """Return whether a run that was trained earlier is still there, with its model."""
+        try:
+            self._tracker().find_model(run, "accuracy", greater_is_better=True)
+        except RunNotFoundError:
+            return False
+        return True
+
+    def promote(self, run: str, new_data: str | None = None) -> Facts:
+        """Make a run the champion, if it is not worse; return the outcome.
+
+        `new_data` is the reason why it may replace a champion that was scored on other data.
+        """
+        cfg = self._compose_promotion(f"run={run}")
+        return _tell(promote(cfg, FLOW, new_data=new_data))
+
+    def roll_back(self) -> Facts:
+        """Make the champion before the champion again."""
+        cfg = self._compose_promotion("rollback=true")
+        return _tell(promote(cfg, FLOW))
+
+    def predict(self) -> list[Facts]:
+        """Predict the input with the champion; return what is told of each output."""
+        cfg = self._compose_prediction()
+        return [
+            {
+                "output": str(one.output),
+                "read": one.tally.read,
+                "written": one.tally.written,
+                "rejected": one.tally.rejected,
+                "labels": one.tally.counts,
+            }
+            for one in predict_files(cfg)
+        ]
+
+    def _compose_promotion(self, *words: str) -> DictConfig:
+        name = f"name={self.cfg.name}"
+        return self._compose("promote", [name, *words, *self.list_words("promote")])
+
+    def _compose_prediction(self) -> DictConfig:
+        own = [f"input={self.cfg.input}", f"deploy.run=models:/{self.cfg.name}@{CHAMPION}"]
+        own.append(f"output={self._choose_output()}")
+        return self._compose("predict", [*own, *self.list_words("predict")])
+
+    def _choose_output(self) -> Path:
+        """Return where predictions go, in a folder that no other run of the flow has."""
+        folder = Path(self.cfg.outputs, "predict", self.at)
+        if is_database(self.cfg.input):
+            return folder / "predictions.csv"
+        paths, home = list_inputs(self.cfg.input)
+        return folder if home else folder / strip_compression(paths[0]).name
+
+    def monitor(self, output: str) -> Facts:
+        """Compare an output with what training left; return the checks."""
+        from sentiment.commands.monitor.job import monitor
+
+        cfg = self._compose("monitor", [f"current={output}", *self.list_words("monitor")])
+        result = monitor(cfg)
+        return {
+            "output": output,
+            "drifted": result.comparison.drifted,
+            "compared": result.compared,
+            "report": str(result.folder / "report.html"),
+        }
+
+    def _search(self, words: list[str]) -> str:
+        """Search in a process of its own, which goes on where an earlier one was stopped."""
+        # The address of the store may hold a password, and anybody can list command lines.
+        shared = [word for word in self._shared() if not word.startswith("tracking.uri=")]
+        store = self.cfg.tracking.get("uri")
+        environment = os.environ | ({"SENTIMENT_TRACKING_URI": str(store)} if store else {})
+        command = [sys.executable, str(self.scripts / "train.py"), "-m", *words, *shared]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        runs = re.findall(r"^run +(\w+)$", done.stdout, re.MULTILINE)
+        if done.returncode or not runs:
+            told = (done.stderr or done.stdout).strip().splitlines()
+            reason = told[-1] if told else f"exit code {done.returncode}"
+            raise StepFailedError("search", reason, done.returncode)
+        return str(runs[-1])
+
+    def _tracker(self) -> Tracker:
+        tracker: Tracker = make(self.cfg, "tracking", "find_model")
+        return tracker
+
+    def _compose(self, primary: str, words: Any) -> DictConfig:
+        return compose(primary, quote_free_text([*words, *self._shared()]))
+
+    def _shared(self) -> list[str]:
+        """Return what all steps have in common, as it is typed."""
+        store = OmegaConf.to_container(self.cfg.tracking, resolve=True)
+        assert isinstance(store, dict)  # noqa: S101 - the schema says so
+        settings = {"outputs": self.cfg.outputs} | {
+            f"tracking.{key!s}": value for key, value in store.items() if key != "_target_"
+        }
+        return quote_free_text([f"{key}={value}" for key, value in settings.items()])
+
+    def _list_common(self) -> list[str]:
+        """Return those settings of promotions that comparisons have, too."""
+        known = ("metric", "level", "resamples", "seed")
+        return [word for word in self.list_words("promote") if word.partition("=")[0] in known]
+
+
+def _is_place(word: str) -> bool:
+    """Return whether a setting says where things are kept."""
+    return word.lstrip("+~").startswith(("outputs=", "tracking=", "tracking.", "memory="))
+
+
+def _tell(promotion: Promotion) -> Facts:
+    comparison = promotion.comparison
+    return {
+        "outcome": promotion.outcome,
+        "sentence": promotion.sentence,
+        "reasons": promotion.reasons,
+        "champion": promotion.champion.run_id if promotion.champion else None,
+        "version": promotion.champion.number if promotion.champion else None,
+        "page": str(comparison.page) if comparison else None,
+    }

@@ -1,0 +1,34 @@
+"""What a person sees of a flow."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sentiment.cli.terminal import describe_time, relate_path
+
+if TYPE_CHECKING:
+    from sentiment.commands.flow.job import FlowResult
+
+
+def show_flow(result: "FlowResult") -> None:
+    """Print what each step found."""
+    from sentiment.cli.console import PlainConsole
+
+    console = PlainConsole()
+    data = result.data
+    splits = ", ".join(f"{rows:,} {name}" for name, rows in data["splits"].items())
+    console.print(f"data     {data['data']} {data['fingerprint'][:12]}: {splits}")
+    console.print(f"trained  run {result.run}")
+    console.print(f"result   {result.promotion['sentence']}")
+    if result.promotion["page"]:
+        console.print(f"page     {relate_path(Path(result.promotion['page']).resolve())}")
+    for one in result.predictions:
+        console.print(
+            f"output   {relate_path(Path(one['output']).resolve())}: {one['read']:,} read = "
+            f"{one['written']:,} written + {one['rejected']:,} rejected"
+        )
+    for one in result.monitoring:
+        found = f"drift of {', '.join(one['drifted'])}" if one["drifted"] else "no drift"
+        console.print(f"monitor  {found} in {one['compared']:,} rows")
+        console.print(f"report   {relate_path(Path(one['report']).resolve())}")
+    seconds = sum(stage.seconds for stage in result.stages)
+    console.print(f"time     {describe_time(seconds)} in {len(result.stages)} steps")

@@ -1,0 +1,229 @@
+"""All that is compared between the rows of a file and the reference."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sentiment.commands.monitor.current import Current
+from sentiment.commands.monitor.drift import (
+    Check,
+    choose,
+    compare_labels,
+    compare_numbers,
+    compare_shares,
+    compare_terms,
+    decide,
+)
+from sentiment.commands.monitor.performance import Performance, measure_performance
+from sentiment.modeling.descriptors import DESCRIPTORS, TextReader
+from sentiment.modeling.reference import MOST_TERMS, Reference
+from sentiment.tracking.stages import StageObserver
+
+DISTANCE, ODDS, COHEN = "Wasserstein / std", "odds ratio", "Cohen's h"
+_BATCH_ROWS = 5_000
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Sizes from which a significant difference matters.
+
+    Parameters
+    ----------
+    distance : float
+        Between numbers, in standard deviations of the reference (Wasserstein); 0.1 is Evidently's
+        default.
+    labels : float
+        Factor by which the odds of a predicted label rise or fall, above 1. What Chen, Cohen and
+        Chen (2010, "How big is a big odds ratio?") call small is 1.68: from 50 % to 63 % or 37 %,
+        from 1 % to 1.7 % or 0.6 %.
+    share : float
+        Between shares of rows, such as those that hold a word (Cohen's h); 0.2 is what Cohen
+        (1988) calls small, and what 1 % is from 4 %.
+    accuracy : float
+        By which the accuracy falls, of all rows or of those of one true label; 0.05 is five points.
+    errors : float
+        The same as a share of the errors at training, for models that make few; 0.5 is half as many
+        again. The smaller of both counts, so that five points are asked of a model that is right on
+        90 % or less, and half a point of one that is right on 99 %.
+    alpha : float
+        Probability of a false alarm in a run.
+    """
+
+    distance: float = 0.1
+    labels: float = 1.68
+    share: float = 0.2
+    accuracy: float = 0.05
+    errors: float = 0.5
+    alpha: float = 0.01
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came out of a comparison.
+
+    Attributes
+    ----------
+    checks : list of Check
+        Everything that was compared, with its verdict.
+    terms : DataFrame
+        The words whose share of texts has changed, the largest change first: ``reference``,
+        ``current``, ``effect`` (above 0 for a rise) and ``p_value``, by word.
+    performance : Performance or None
+        How often the model is right, where true labels are known.
+    rows : DataFrame
+        The current rows, with descriptors in the place of texts.
+    """
+
+    checks: list[Check]
+    terms: pd.DataFrame
+    performance: Performance | None
+    rows: pd.DataFrame
+
+    @property
+    def drifted(self) -> list[str]:
+        """Names of the checks that are alarms."""
+        return [check.name for check in self.checks if check.drifted]
+
+
+def describe_rows(rows: pd.DataFrame, reader: TextReader, observer: StageObserver) -> pd.DataFrame:
+    """Return `rows` with descriptors in the place of ``text``, which `reader` reads."""
+    described = []
+    for start in range(0, len(rows), _BATCH_ROWS):
+        described.append(reader.describe(rows["text"].iloc[start : start + _BATCH_ROWS]))
+        observer.on_progress(reader.documents, len(rows), "texts described")
+    numbers = pd.concat(described, ignore_index=True).set_axis(rows.index)
+    others = rows.drop(columns="text")
+    # In the precision of the reference, so that equal values stay equal.
+    return pd.concat(
+        [numbers, others.assign(probability=others["probability"].astype("f4"))], axis=1
+    )
+
+
+def compare(
+    reference: Reference,
+    current: Current,
+    reader: TextReader,
+    thresholds: Thresholds,
+    windows: int,
+    observer: StageObserver,
+) -> Comparison:
+    """Compare the rows of a file with the reference.
+
+    Parameters
+    ----------
+    reference : Reference
+        What training left.
+    current : Current
+        The rows.
+    reader : TextReader
+        Reads texts as the model does; nothing has been read with it yet.
+    thresholds : Thresholds
+        What matters.
+    windows : int
+        How many windows the performance is measured in, at most.
+    observer : StageObserver
+        Whoever watches.
+    """
+    rows = describe_rows(current.rows, reader, observer)
+    terms = _compare_terms(reference, reader)
+    performance = measure_performance(reference.rows, rows, windows)
+    checks = [
+        *_check_numbers(reference.rows, rows, thresholds.distance),
+        _check_labels(reference, rows, thresholds.labels),
+        _check_terms(terms, thresholds.share),
+        *_check_quality(reference, current, thresholds.share),
+    ]
+    if performance is not None:
+        checks += performance.list_checks(thresholds.accuracy, thresholds.errors)
+    changed = terms[
+        (terms["effect"].abs() >= thresholds.share) & (terms["p_value"] < thresholds.alpha)
+    ]
+    return Comparison(
+        checks=decide(checks, thresholds.alpha),
+        terms=changed.sort_values("effect", key=lambda effect: -effect.abs(), kind="stable"),
+        performance=performance,
+        rows=rows,
+    )
+
+
+def _check_numbers(reference: pd.DataFrame, current: pd.DataFrame, threshold: float) -> list[Check]:
+    """Compare descriptors and probabilities."""
+    checks = []
+    for name in [*DESCRIPTORS, "probability"]:
+        if name in reference and name in current:
+            before, after = reference[name].to_numpy(), current[name].to_numpy()
+            distance, p_value = compare_numbers(before, after)
+            checks.append(
+                Check(
+                    name, _mean(before), _mean(after), distance, DISTANCE, threshold, p_value
+                )
+            )  # fmt: skip
+    return checks
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values, dtype=np.float64))
+
+
+def _check_labels(reference: Reference, current: pd.DataFrame, threshold: float) -> Check:
+    """Compare predicted labels, each with all others."""
+    before, after = (
+        frame["prediction"].value_counts().reindex(reference.classes, fill_value=0).to_numpy()
+        for frame in (reference.rows, current)
+    )
+    ratios, p_values = compare_labels(before, after)
+    chosen = choose(ratios, threshold, p_values)
+    return Check(
+        "prediction", float(before[chosen] / before.sum()), float(after[chosen] / after.sum()),
+        float(ratios[chosen]), ODDS, threshold, float(p_values[chosen]),
+        detail=reference.classes[chosen],
+    )  # fmt: skip
+
+
+def _compare_terms(reference: Reference, reader: TextReader) -> pd.DataFrame:
+    """Compare the words that are frequent in the reference, or in the current rows."""
+    found = reader.list_terms(MOST_TERMS)
+    terms = reference.terms.index.union(found.index)
+    table = compare_terms(
+        reference.count_terms(terms),
+        reader.count_terms(terms),
+        (len(reference.rows), reader.documents),
+        # Any word of either might have been among the frequent ones.
+        tested=reference.words + reader.count_words(),
+    )
+    return table.set_axis(terms)
+
+
+def _check_terms(terms: pd.DataFrame, threshold: float) -> Check:
+    """Return the check of the word whose change, if it is large, is the most significant."""
+    if terms.empty:
+        return Check("terms", 0.0, 0.0, 0.0, COHEN, threshold, 1.0)
+    sizes = terms["effect"].abs().to_numpy()
+    most = terms.iloc[choose(sizes, threshold, terms["p_value"].to_numpy())]
+    before, after, effect, p_value = most.tolist()
+    return Check(
+        "terms", before, after, abs(effect), COHEN, threshold, p_value, detail=str(most.name)
+    )
+
+
+def _check_quality(reference: Reference, current: Current, threshold: float) -> list[Check]:
+    """Compare how many texts are empty, and how many repeat an earlier one."""
+    texts, known = current.rows["text"], reference.source["rows"]
+    # Among more texts, more repeat another: of no more than training had, so that shares compare.
+    chosen = np.random.default_rng(known).permutation(len(texts))[:known]
+    empty, repeated = texts.str.strip() == "", texts.iloc[chosen].duplicated()
+    checks = []
+    for name, found in {"empty": empty, "repeated": repeated}.items():
+        before, after = reference.source[name], int(found.sum())
+        effects, p_values = compare_shares(
+            np.array([before]), np.array([after]), (known, len(found))
+        )
+        # Fewer of them than at training is no harm.
+        checks.append(
+            Check(
+                name, before / known, after / len(found), float(effects[0]), COHEN, threshold,
+                float(p_values[0]),
+            )
+        )  # fmt: skip
+    return checks

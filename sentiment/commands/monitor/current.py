@@ -1,0 +1,243 @@
+"""The rows that a model has answered, as `predict` wrote them: a sample of any number of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from sentiment.config import suggest_command
+from sentiment.errors import (
+    ConfigError,
+    EmptyDataError,
+    MissingColumnError,
+    NoPredictionsError,
+    UnreadableFileError,
+)
+from sentiment.files.ahead import work_ahead
+from sentiment.files.batches import Batch, Limits, Position
+from sentiment.files.columns import choose_text_column, strip_labels
+from sentiment.files.inputs import Input
+from sentiment.tracking import ModelChoice
+from sentiment.tracking.stages import StageObserver
+
+# What predict writes.
+_ANSWER = ("prediction", "probability")
+_CONVERSIONS: dict[str, Callable[[pa.LargeStringArray], pa.Array]] = {
+    "prediction": strip_labels,
+    "label": strip_labels,
+    "probability": lambda texts: texts.cast(pa.float64()),
+}
+# A sample may grow by this share before it is cut to its size again.
+_SLACK = 0.25
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a file hold what.
+
+    Attributes
+    ----------
+    text : str
+        The texts.
+    label, time : str, optional
+        The true labels, and when each row was answered.
+    why : str
+        What the column of texts was chosen by.
+    """
+
+    text: str
+    label: str | None = None
+    time: str | None = None
+    why: str = field(default="", compare=False)
+
+    def list_roles(self) -> dict[str, str]:
+        """Return the columns to read beside the text, by what they hold."""
+        roles = {name: name for name in _ANSWER}
+        roles |= {"label": self.label} if self.label else {}
+        return roles | ({"time": self.time} if self.time else {})
+
+
+@dataclass(frozen=True)
+class Current:
+    """Rows to compare with the reference.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        Columns ``text``, ``prediction``, ``probability`` and, where the file has them, ``label``
+        (missing where a row has none) and ``time``; in the order of the file.
+    read, rejected : int
+        Rows of the file, and those of them that could not be read.
+    """
+
+    rows: pd.DataFrame
+    read: int
+    rejected: int
+
+
+def check_columns(path: Path, columns: Sequence[str], **named: str | None) -> None:
+    """Check that `predict` wrote the file `path`, and that it has the columns that were named.
+
+    Raises
+    ------
+    NoPredictionsError, MissingColumnError
+        It did not, or the file has not.
+    """
+    if not set(_ANSWER) <= set(columns):
+        raise NoPredictionsError(path, columns, suggest_command("predict", f"input={path}"))
+    for setting, wanted in named.items():
+        if wanted is not None and wanted not in columns:
+            raise MissingColumnError(path, wanted, columns, setting)
+
+
+def find_columns(
+    path: Path,
+    columns: Sequence[str],
+    text: str | None = None,
+    label: str | None = None,
+    time: str | None = None,
+    learned: ModelChoice | None = None,
+) -> Columns:
+    """Return which of the `columns` of the file `path` hold what.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : sequence of str
+        Its columns.
+    text, label, time : str, optional
+        Columns that were named.
+    learned : ModelChoice, optional
+        The model, whose own columns are looked for before the usual names.
+
+    Raises
+    ------
+    NoPredictionsError
+        `predict` has not written it.
+    MissingColumnError, AmbiguousColumnError
+        It lacks a column that was named, or it is not clear which one holds the texts.
+    """
+    check_columns(path, columns, text_column=text, label_column=label, time_column=time)
+    found = choose_text_column(path, columns, text, learned.text_column if learned else "")
+    if label is None and learned and learned.label_column in columns:
+        label = learned.label_column
+    folded = {column.strip().lower(): column for column in reversed(columns)}
+    usual = next((folded[name] for name in ("label", "sentiment") if name in folded), None)
+    return Columns(found.name, label or usual, time, found.why)
+
+
+def read_current(
+    path: Path, source: Input, columns: Columns, size: int, seed: int, observer: StageObserver
+) -> Current:
+    """Return all rows of a file, or a random sample of them if there are more than `size`.
+
+    Raises
+    ------
+    EmptyDataError
+        There is no row.
+    UnreadableFileError
+        A row has no prediction, or a probability that is no number from 0 to 1.
+    """
+    sampler, read, rejected = Sampler(size, seed), 0, 0
+    for batch in work_ahead(source.read(columns.text, Limits(added=()), Position())):
+        read, rejected = read + batch.read, rejected + len(batch.rejects)
+        sampler.add(_take_columns(path, batch, columns))
+        observer.on_progress(read, None, f"rows read, {source.share:.0%} of the file")
+    table = sampler.finish()
+    if table is None:
+        raise EmptyDataError(f"'{path}'")
+    rows = table.to_pandas()
+    if rows["prediction"].hasnans or rows["probability"].hasnans:
+        raise UnreadableFileError(path, "predictions", "a row has none")
+    if not rows["probability"].between(0, 1).all():
+        raise UnreadableFileError(path, "predictions", "a probability is not between 0 and 1")
+    return Current(rows, read, rejected)
+
+
+def _take_columns(path: Path, batch: Batch, columns: Columns) -> pa.Table:
+    taken: dict[str, pa.Array] = {"text": batch.texts}
+    try:
+        for role, column in columns.list_roles().items():
+            found = batch.read_column(column)
+            taken[role] = _CONVERSIONS[role](found) if role in _CONVERSIONS else found
+    except pa.ArrowException as error:
+        raise UnreadableFileError(path, "predictions", str(error).splitlines()[0]) from error
+    return pa.table(taken)
+
+
+class Sampler:
+    """A simple random sample, without replacement, of tables of any number of rows.
+
+    Each row draws a number, and those with the smallest stay.
+
+    Parameters
+    ----------
+    size : int
+        Rows of the sample.
+    seed : int
+        Seed of the numbers.
+    """
+
+    def __init__(self, size: int, seed: int) -> None:
+        self._size, self._rng = size, np.random.default_rng(seed)
+        self._tables: list[pa.Table] = []
+        self._keys = np.empty(0)
+        self._limit = 1.0
+
+    def add(self, table: pa.Table) -> None:
+        """Let the rows of `table` draw."""
+        keys = self._rng.random(table.num_rows)
+        kept = keys < self._limit
+        if kept.any():
+            self._tables.append(table if kept.all() else table.filter(pa.array(kept)))
+            self._keys = np.append(self._keys, keys[kept])
+        if len(self._keys) > self._size * (1 + _SLACK):
+            self._cut()
+
+    def finish(self) -> pa.Table | None:
+        """Return the sample in the order of the rows; None if there were none."""
+        if len(self._keys) > self._size:
+            self._cut()
+        return pa.concat_tables(self._tables) if len(self._keys) else None
+
+    def _cut(self) -> None:
+        kept = np.sort(np.argpartition(self._keys, self._size - 1)[: self._size])
+        self._tables = [pa.concat_tables(self._tables).take(pa.array(kept))]
+        self._keys = self._keys[kept]
+        self._limit = float(self._keys.max())
+
+
+def order_rows(path: Path, times: pd.Series, column: str) -> np.ndarray:
+    """Return the numbers of the rows in the order of their times; of equals, as they stand.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    times : Series of str
+        Dates and times in ISO 8601, or numbers such as seconds.
+    column : str
+        Where they stand in the file.
+
+    Raises
+    ------
+    ConfigError
+        One of them is neither.
+    """
+    numbers = pd.to_numeric(times, errors="coerce")
+    if numbers.isna().any():
+        moments = pd.to_datetime(times, format="ISO8601", utc=True, errors="coerce")
+        if moments.isna().any():
+            stranger = times[moments.isna()].iloc[0]
+            raise ConfigError(
+                [
+                    f"time_column is {column!r}, where '{path}' has {stranger!r}; expected "
+                    "times such as 2026-11-24T10:30, or numbers, in every row."
+                ]
+            )
+        numbers = moments
+    return np.argsort(numbers.to_numpy(), kind="stable")

@@ -1,0 +1,292 @@
+"""Monitor: compare a file of predictions with what training left, and tell when they differ."""
+
+import importlib.util
+import json
+import logging
+import os
+import warnings
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from sentiment.commands.monitor.comparison import Comparison, Thresholds, compare
+from sentiment.commands.monitor.current import (
+    Columns,
+    Current,
+    check_columns,
+    find_columns,
+    order_rows,
+    read_current,
+)
+from sentiment.commands.monitor.views import list_metrics, make_document
+from sentiment.config import make
+from sentiment.errors import (
+    ConfigError,
+    InputNotFoundError,
+    MissingPackageError,
+    ReferenceMissingError,
+    RunNotFoundError,
+)
+from sentiment.files.dialects import ReadOptions
+from sentiment.files.opening import open_input
+from sentiment.modeling.decision_rules import UNSURE, DecisionRule
+from sentiment.modeling.descriptors import TextReader, find_wording
+from sentiment.modeling.model_files import load_model
+from sentiment.modeling.reference import FOLDER, Reference, load_reference
+from sentiment.tracking import ModelChoice, RunFacts, RunFolder, Tracker
+from sentiment.tracking.recording import keep_and_record
+from sentiment.tracking.stages import Stage, StageObserver, Stages
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MonitoringResult:
+    """What came out of one monitoring job.
+
+    Attributes
+    ----------
+    comparison : Comparison
+        Checks, words and performance.
+    model : ModelChoice
+        The model that made the predictions.
+    columns : Columns
+        Which columns of the file were read.
+    read, compared, rejected : int
+        Rows of the file, those that were compared, and those that could not be read.
+    reference_rows : int
+        Rows that they were compared with.
+    folder : Path
+        Where ``report.html``, ``report.json`` (Evidently's) and ``drift.json`` are: the output
+        folder, or a new one inside of it if that held something.
+    workspace : Path or None
+        The Evidently workspace that the report was added to.
+    stages : list of Stage
+        Time and peak memory of each stage.
+    """
+
+    comparison: Comparison
+    model: ModelChoice
+    columns: Columns
+    read: int
+    compared: int
+    rejected: int
+    reference_rows: int
+    folder: Path
+    workspace: Path | None
+    stages: list[Stage]
+
+
+def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> MonitoringResult:
+    """Compare one file of predictions with the reference of the run that made them.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/monitor.yaml``, checked.
+    observer : StageObserver, optional
+        Whoever watches.
+
+    Raises
+    ------
+    SentimentError
+        The config, the file, the run or its reference cannot be used, or Evidently is missing. If
+        only the store cannot be used, the reports are kept.
+    """
+    stages = Stages(observer) if observer else Stages()
+    _check_package()
+    tracker: Tracker = make(cfg, "tracking", "start", "find_model")
+    path = Path(cfg.current).expanduser()
+    source = open_input(path, ReadOptions.of(cfg), "current")
+    told = _read_report(path)
+    named = {name: cfg[name] for name in ("text_column", "label_column", "time_column")}
+    check_columns(path, source.columns, **named)
+    with stages("load model"):
+        choice = _choose_model(path, cfg.run, told, tracker)
+        columns = _find_columns(path, source.columns, cfg, told, choice)
+        reference = _find_reference(choice, tracker).decide(_read_rule(told))
+        wording = find_wording(load_model(choice.path))
+    with stages("read rows"):
+        current = read_current(path, source, columns, cfg.sample, cfg.seed, stages.observer)
+        current = _check_labels(path, current, reference, columns.label, cfg.label_column)
+        if columns.time:
+            order = order_rows(path, current.rows["time"], columns.time)
+            current = replace(current, rows=current.rows.iloc[order].reset_index(drop=True))
+    with stages("compare"):
+        comparison = compare(
+            reference, current, TextReader(wording), Thresholds(**cfg.thresholds), cfg.windows,
+            stages.observer,
+        )  # fmt: skip
+    facts = _describe(path, choice, columns, current, reference, cfg)
+    workspace = Path(cfg.workspace).expanduser() if cfg.workspace else None
+    folder = RunFolder.claim(Path(cfg.output).expanduser())
+    with stages("report"):
+        _write_reports(folder, workspace, cfg.project, reference, comparison, facts)
+    with stages("track"):
+        tags = {"kind": "monitoring", "model": choice.uri, "monitored.run": choice.run_id}
+        metrics = {"rows": float(current.read)} | list_metrics(comparison)
+        run = RunFacts(f"monitor {path.name}", tags, metrics=metrics)
+        keep_and_record(cfg, tracker, folder, run, "the report")
+    return MonitoringResult(
+        comparison=comparison,
+        model=choice,
+        columns=columns,
+        read=current.read,
+        compared=len(current.rows),
+        rejected=current.rejected,
+        reference_rows=len(reference.rows),
+        folder=folder.path,
+        workspace=workspace,
+        stages=stages.done,
+    )
+
+
+def _check_package() -> None:
+    if importlib.util.find_spec("evidently") is None:
+        raise MissingPackageError("evidently", "monitoring", "monitor")
+
+
+def _read_report(path: Path) -> dict[str, Any]:
+    """Return what `predict` says of the file that it wrote, if that is still beside it."""
+    try:
+        report = json.loads(path.with_name(f"{path.name}.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    ours = isinstance(report, dict) and all(
+        isinstance(report.get(part), dict) for part in ("model", "job")
+    )
+    return report if ours else {}
+
+
+def _read_rule(told: dict[str, Any]) -> DecisionRule:
+    """Return how the answers were made of probabilities."""
+    job = told["job"] if told else {}
+    return DecisionRule(job.get("threshold", 0.5), job.get("least_confidence", 0.0))
+
+
+def _choose_model(
+    path: Path, named: str | None, told: dict[str, Any], tracker: Tracker
+) -> ModelChoice:
+    """Return the model that made the predictions, or the one that was named."""
+    made = told["model"] if told else {}
+    run = named or made.get("run_id") or made.get("path")
+    if not run:
+        raise ConfigError(
+            [
+                f"'{path}' has no report of predict beside it ('{path.name}.json'), so the model "
+                "that it comes from is not known. Name its run with run=<id>, or run=best."
+            ]
+        )
+    if run.endswith(".skops"):
+        model = Path(run).expanduser()
+        if not model.is_file():
+            raise InputNotFoundError(model, "run", "a skops file")
+        return ModelChoice(str(model), model, run_id="", run_name="", why="it was named")
+    return tracker.find_model(run, "accuracy", greater_is_better=True)
+
+
+def _find_reference(choice: ModelChoice, tracker: Tracker) -> Reference:
+    if not choice.run_id:  # trained without tracking, which leaves all of it in one folder
+        return load_reference(choice.path.parent / FOLDER, f"the folder of '{choice.path}'")
+    owner = f"run {choice.run_id!r}"
+    try:
+        folder = tracker.fetch_file(choice.run_id, FOLDER)
+    except RunNotFoundError as error:
+        raise ReferenceMissingError(owner) from error
+    return load_reference(folder, owner)
+
+
+def _check_labels(
+    path: Path, current: Current, reference: Reference, column: str | None, named: str | None
+) -> Current:
+    """Compare labels with those of the model; a column that only looks like labels is dropped.
+
+    Raises
+    ------
+    ConfigError
+        Predictions, or labels of a column that was named, are none that the model knows.
+    """
+    answers, rows = set(reference.classes), current.rows
+    labels = [name for name in reference.classes if name != UNSURE]
+    strangers = {
+        name: sorted(set(rows[name].dropna()) - known)
+        for name, known in (("prediction", answers), ("label", set(labels)))
+        if name in rows
+    }
+    expected = f"expected {', '.join(map(repr, labels))}"
+    if strangers["prediction"]:
+        raise ConfigError(
+            [
+                f"'{path}' predicts {strangers['prediction'][0]!r}, which the model does not know; "
+                f"{expected}. Name the run that made these predictions with run=<id>."
+            ]
+        )
+    if not strangers.get("label"):
+        return current
+    if named is None:
+        log.warning(
+            "column %r holds %r, which is no label of the model; the accuracy is not measured",
+            column, strangers["label"][0],
+        )  # fmt: skip
+        return replace(current, rows=rows.drop(columns="label"))
+    raise ConfigError(
+        [
+            f"label_column is {column!r}, where '{path}' has {strangers['label'][0]!r}, which the "
+            f"model does not know; {expected}."
+        ]
+    )
+
+
+def _find_columns(
+    path: Path, columns: list[str], cfg: DictConfig, told: dict[str, Any], choice: ModelChoice
+) -> Columns:
+    """Return the columns: those that were named, that predict read, or that the model knows."""
+    text, why = cfg.text_column, ""
+    if text is None and told and told["job"].get("text_column") in columns:
+        text, why = told["job"]["text_column"], "predict read it"
+    found = find_columns(path, columns, text, cfg.label_column, cfg.time_column, choice)
+    return replace(found, why=why) if why else found
+
+
+def _describe(
+    path: Path, choice: ModelChoice, columns: Columns, current: Current, reference: Reference,
+    cfg: DictConfig,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what is told of the job in front of its results."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "current": str(path.resolve()),
+        "model": {key: str(value) for key, value in asdict(choice).items()},
+        "columns": asdict(columns),
+        "rows": {
+            "read": current.read,
+            "rejected": current.rejected,
+            "compared": len(current.rows),
+            "reference": len(reference.rows),
+        },
+        "thresholds": dict(cfg.thresholds),
+        "seed": cfg.seed,
+    }
+
+
+def _write_reports(
+    folder: RunFolder, workspace: Path | None, project: str, reference: Reference,
+    comparison: Comparison, facts: dict[str, Any],
+) -> None:  # fmt: skip
+    # Evidently reports its own use to its makers unless it is told not to.
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    # Evidently 0.7 is behind Python 3.12, numpy and litestar, which warn of what it does.
+    with warnings.catch_warnings(action="ignore"):
+        from sentiment.commands.monitor.reports import add_to_workspace, make_report, save_page
+
+    document = json.dumps(make_document(comparison, facts), indent=2)
+    folder.add("drift.json").write_text(f"{document}\n")
+    name = Path(facts["current"]).name
+    report = make_report(reference, comparison, name, tags=[facts["model"]["run_id"]])
+    save_page(report, folder.add("report.html"))
+    report.save_json(str(folder.add("report.json")))
+    if workspace is not None:
+        add_to_workspace(workspace, project, report)

@@ -1,0 +1,141 @@
+"""How often the model is right, over time and against training."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sentiment.commands.monitor.drift import Check, choose, compute_p_values
+from sentiment.modeling.decision_rules import UNSURE
+from sentiment.modeling.statistics import wilson_interval
+
+# A window of fewer rows says little: the interval of an accuracy of 90 % is 12 points wide.
+_LEAST_ROWS = 100
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The share of right answers among some rows.
+
+    Attributes
+    ----------
+    since : str
+        Time or number of the first of these rows.
+    rows, right : int
+        How many there are, and how many of them were answered rightly.
+    value, low, high : float
+        Their share, and Wilson's interval of 95 %.
+    """
+
+    since: str
+    rows: int
+    right: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Performance:
+    """How often the model is right where the true labels are known.
+
+    Attributes
+    ----------
+    reference, current : Accuracy
+        On validation rows at training, and on the rows of the file.
+    windows : list of Accuracy
+        On runs of equally many of these rows, in the order of their time.
+    recalls : dict of str to (Accuracy, Accuracy)
+        The same two on the rows of each true label that both have.
+    """
+
+    reference: Accuracy
+    current: Accuracy
+    windows: list[Accuracy]
+    recalls: dict[str, tuple[Accuracy, Accuracy]]
+
+    def list_checks(self, points: float, errors: float) -> list[Check]:
+        """Return the checks of whether the accuracy has fallen, and the recall of a label.
+
+        Parameters
+        ----------
+        points : float
+            A fall that matters.
+        errors : float
+            The same as a share of the errors in the reference; the smaller of both counts.
+        """
+        checks = [_check_fall("accuracy", {"": (self.reference, self.current)}, points, errors)]
+        if self.recalls:
+            checks.append(_check_fall("recall", self.recalls, points, errors))
+        return checks
+
+
+def _check_fall(
+    name: str, pairs: dict[str, tuple[Accuracy, Accuracy]], points: float, errors: float
+) -> Check:
+    """Return the check of the pair whose fall, if it is large, is the most significant."""
+    rows = np.array([[one.rows for one in pair] for pair in pairs.values()]).T
+    wrong = rows - np.array([[one.right for one in pair] for pair in pairs.values()]).T
+    before, after = wrong / rows
+    thresholds = np.minimum(points, errors * before)
+    p_values = compute_p_values(wrong[0], wrong[1], (rows[0], rows[1])) * len(pairs)
+    chosen = choose(after - before, thresholds, p_values)
+    return Check(
+        name=name,
+        reference=float(1 - before[chosen]),
+        current=float(1 - after[chosen]),
+        effect=float(after[chosen] - before[chosen]),
+        measure="fall",
+        threshold=float(thresholds[chosen]),
+        p_value=min(float(p_values[chosen]), 1.0),
+        detail=list(pairs)[chosen],
+    )
+
+
+def measure_performance(
+    reference: pd.DataFrame, current: pd.DataFrame, windows: int
+) -> Performance | None:
+    """Return how often rows were answered rightly, or None where no true label is known.
+
+    Parameters
+    ----------
+    reference, current : DataFrame
+        ``label`` and ``prediction``; the current rows in the order of their time, which stands in
+        ``time`` if it is known. Those without a label or without an answer are passed over.
+    windows : int
+        How many windows there are at most; each has a hundred rows or more, if there are as many.
+    """
+    if "label" not in current:
+        return None
+    known = current[current["label"].notna() & (current["prediction"] != UNSURE)]
+    reference = reference[reference["prediction"] != UNSURE]
+    if known.empty or reference.empty:
+        return None
+    places = known["time"] if "time" in known else pd.Series(known.index + 1)
+    since = places.astype(str).tolist()
+    right = _find_right(known)
+    count = int(np.clip(len(known) // _LEAST_ROWS, 1, windows))
+    parts = np.array_split(np.arange(len(known)), count)
+    both = _find_right(reference), right
+    labels = reference["label"].to_numpy(), known["label"].to_numpy()
+    return Performance(
+        reference=_measure("", both[0]),
+        current=_measure(since[0], right),
+        windows=[_measure(since[part[0]], right[part]) for part in parts],
+        recalls={
+            str(label): (_measure("", both[0][labels[0] == label]),
+                         _measure("", both[1][labels[1] == label]))
+            for label in sorted(set(labels[0]) & set(labels[1]))
+        },
+    )  # fmt: skip
+
+
+def _find_right(rows: pd.DataFrame) -> np.ndarray:
+    right: np.ndarray = (rows["label"] == rows["prediction"]).to_numpy()
+    return right
+
+
+def _measure(since: str, right: np.ndarray) -> Accuracy:
+    count, rows = int(right.sum()), len(right)
+    low, high = wilson_interval(np.array([count]), np.array([rows]))[:, 0].tolist()
+    return Accuracy(since, rows, count, count / rows, low, high)

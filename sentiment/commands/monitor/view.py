@@ -1,0 +1,106 @@
+"""What a person sees of a comparison with training."""
+
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from sentiment.commands.monitor.comparison import Comparison
+    from sentiment.commands.monitor.current import Columns
+    from sentiment.commands.monitor.job import MonitoringResult
+    from sentiment.commands.monitor.performance import Accuracy
+
+_SHOWN_WORDS = 8
+
+
+def show_monitoring(result: "MonitoringResult") -> None:
+    """Print every check, the words that changed, the performance and where the reports are."""
+    from sentiment.cli.console import PlainConsole
+    from sentiment.cli.terminal import describe_time, relate_path
+
+    console = PlainConsole()
+    comparison, model = result.comparison, result.model
+    run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
+    console.print(f"model    {model.uri}{run}")
+    console.print(f"columns  {_describe_columns(result.columns)}")
+    console.print(f"rows     {_count_rows(result)}")
+    console.print(_tabulate_checks(comparison))
+    for title, words in _list_words(comparison.terms).items():
+        console.print(f"{title:<8} {words}")
+    if comparison.performance is not None:
+        known = comparison.performance
+        console.print(
+            f"right    {_describe(known.current)}; {_describe(known.reference)} at training"
+        )
+        for window in known.windows if len(known.windows) > 1 else []:
+            console.print(f"         {_describe(window)} from {window.since}")
+    seconds = sum(stage.seconds for stage in result.stages)
+    console.print(f"time     {describe_time(seconds)}")
+    console.print(f"report   {relate_path(result.folder / 'report.html')}")
+    if result.workspace is not None and console.is_terminal:
+        workspace = shlex.quote(str(result.workspace))
+        target = "" if workspace == "outputs/monitoring" else f" WORKSPACE={workspace}"
+        console.print(
+            f"next     evidently ui --workspace {workspace}    (or: make monitor-ui{target})",
+            markup=False,
+        )
+    drifted = comparison.drifted
+    console.print(f"verdict  {'drift in ' + ', '.join(drifted) if drifted else 'no drift'}")
+
+
+def _describe_columns(columns: "Columns") -> str:
+    others = {"labels": columns.label, "times": columns.time}
+    more = "".join(f"; {role} in {name!r}" for role, name in others.items() if name)
+    return f"texts in {columns.text!r} ({columns.why}){more}"
+
+
+def _count_rows(result: "MonitoringResult") -> str:
+    told = f"{result.compared:,} compared with {result.reference_rows:,} validation rows"
+    if result.read > result.compared:
+        told += f", of {result.read:,} in the file"
+    return f"{told}, {result.rejected:,} of which cannot be read" if result.rejected else told
+
+
+def _tabulate_checks(comparison: "Comparison") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    from sentiment.commands.monitor.views import format_number, format_p_value
+
+    table = Table(header_style="bold")
+    table.add_column("check", no_wrap=True)
+    for name in ("training", "current", "effect", "from", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for check in comparison.checks:
+        table.add_row(
+            f"{check.name} ({check.detail})" if check.detail else check.name,
+            format_number(check.reference),
+            format_number(check.current),
+            f"{check.effect:.3f}",
+            f"{check.threshold:.3g}",
+            format_p_value(check.p_value),
+            Text("drift" if check.drifted else "", style="bold red"),
+        )
+    return table
+
+
+def _list_words(terms: "pd.DataFrame") -> dict[str, str]:
+    """Return the words that rose and those that fell, as far as there are any."""
+    sides = {"rose": terms[terms["effect"] > 0], "fell": terms[terms["effect"] < 0]}
+    return {title: _join(words) for title, words in sides.items() if len(words)}
+
+
+def _join(words: "pd.DataFrame") -> str:
+    shown = [
+        f"{word} ({row.reference:.1%} -> {row.current:.1%})"
+        for word, row in words.head(_SHOWN_WORDS).iterrows()
+    ]
+    more = len(words) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
+
+
+def _describe(found: "Accuracy") -> str:
+    return f"{found.value:.1%} of {found.rows:,} ({found.low:.1%} - {found.high:.1%})"

@@ -1,0 +1,58 @@
+"""The results of a comparison as tables, numbers and JSON."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from sentiment.commands.monitor.comparison import Comparison
+
+# Names of the tables that a report shows.
+CHECKS, TERMS, WINDOWS = "checks", "terms", "windows"
+
+
+def make_tables(comparison: Comparison) -> dict[str, pd.DataFrame]:
+    """Return the checks, the words that changed and, if it is known, the performance.
+
+    The first two rows of the last are those of the reference and of all current rows.
+    """
+    tables = {
+        CHECKS: pd.DataFrame([asdict(check) for check in comparison.checks]),
+        TERMS: comparison.terms.rename_axis("term").reset_index(),
+    }
+    found = comparison.performance
+    if found is not None:
+        rows = [found.reference, found.current, *found.windows]
+        tables[WINDOWS] = pd.DataFrame([asdict(row) for row in rows])
+    return tables
+
+
+def list_metrics(comparison: Comparison) -> dict[str, float]:
+    """Return the numbers that a tracker keeps."""
+    metrics = {"alarms": float(len(comparison.drifted))}
+    for check in comparison.checks:
+        metrics |= {f"effect/{check.name}": check.effect, f"p_value/{check.name}": check.p_value}
+    if comparison.performance is not None:
+        metrics["accuracy"] = comparison.performance.current.value
+    return metrics
+
+
+def make_document(comparison: Comparison, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return everything as plain containers, with `facts` about the job first."""
+    tables = make_tables(comparison)
+    return {
+        **facts,
+        "drifted": comparison.drifted,
+        **{name: table.to_dict("records") for name, table in tables.items()},
+    }
+
+
+def format_number(value: float) -> str:
+    """Return a mean or a share as a person reads it."""
+    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 3
+    return f"{value:,.{decimals}f}"
+
+
+def format_p_value(value: float) -> str:
+    """Return a p-value as a person reads it."""
+    return "<0.0001" if value < 1e-4 else f"{value:.4f}"

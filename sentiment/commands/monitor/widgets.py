@@ -1,0 +1,182 @@
+"""What this project adds to an Evidently report: its own checks, words and performance.
+
+Evidently is imported here and in `reports` only, which are imported when a report is made: that
+takes several seconds.
+"""
+
+import pandas as pd
+from evidently.core.datasets import Dataset
+from evidently.core.metric_types import (
+    SingleValue,
+    SingleValueCalculation,
+    SingleValueMetric,
+)
+from evidently.core.report import Context
+from evidently.legacy.model.widget import BaseWidgetInfo
+from evidently.legacy.options import ColorOptions
+from evidently.legacy.renderers.html_widgets import (
+    CounterData,
+    WidgetSize,
+    counter,
+    plotly_figure,
+    table_data,
+)
+from plotly import graph_objects as go
+
+from sentiment.commands.monitor.drift import Check
+from sentiment.commands.monitor.views import CHECKS, TERMS, WINDOWS, format_number, format_p_value
+
+_COLORS = ColorOptions()
+_CURRENT, _REFERENCE = _COLORS.get_current_data_color(), _COLORS.get_reference_data_color()
+# As many as a plot of a report has room for.
+_SHOWN_TERMS = 10
+
+
+class Alarms(SingleValueMetric):
+    """How many checks are alarms, with a table of all checks."""
+
+
+class Effect(SingleValueMetric):
+    """How large the difference is that one check has found, for the dashboard."""
+
+    check: str
+
+
+class ChangedTerms(SingleValueMetric):
+    """How many words rose or fell, with a plot of those that did most."""
+
+
+class RightAnswers(SingleValueMetric):
+    """The accuracy of the rows with a true label, with a plot over time."""
+
+
+def _read(context: Context, name: str) -> pd.DataFrame:
+    table: pd.DataFrame = context.additional_data[name].as_dataframe()
+    return table
+
+
+class _AlarmsCalculation(SingleValueCalculation[Alarms]):
+    def display_name(self) -> str:
+        return "Alarms"
+
+    def calculate(
+        self, context: Context, current_data: Dataset, reference_data: Dataset | None
+    ) -> SingleValue:
+        checks = [Check(*row) for row in _read(context, CHECKS).itertuples(index=False, name=None)]
+        count = sum(check.drifted for check in checks)
+        result = self.result(count)
+        rows = [len(data.as_dataframe()) for data in (current_data, reference_data) if data]
+        verdict = "No drift" if not count else f"Drift in {count} of {len(checks)} checks"
+        told = [
+            CounterData(f"{rows[0]:,} current rows against {rows[-1]:,} of the reference", verdict)
+        ]
+        table = [
+            [
+                check.name, check.detail, format_number(check.reference),
+                format_number(check.current), f"{check.effect:.3f}", check.measure,
+                f"{check.threshold:.3g}", format_p_value(check.p_value),
+                "drift" if check.drifted else "",
+            ]
+            for check in checks
+        ]  # fmt: skip
+        names = ["check", "of", "training", "current", "effect", "measured by", "matters from",
+                 "corrected p", "verdict"]  # fmt: skip
+        result.widget = [
+            counter(counters=told),
+            table_data(column_names=names, data=table, title="Checks"),
+        ]
+        return result
+
+
+class _EffectCalculation(SingleValueCalculation[Effect]):
+    def display_name(self) -> str:
+        return f"Effect of {self.metric.check}"
+
+    def calculate(
+        self, context: Context, current_data: Dataset, reference_data: Dataset | None
+    ) -> SingleValue:
+        checks = _read(context, CHECKS).set_index("name")
+        result = self.result(float(checks.loc[self.metric.check, "effect"]))
+        result.widget = []
+        return result
+
+
+class _ChangedTermsCalculation(SingleValueCalculation[ChangedTerms]):
+    def display_name(self) -> str:
+        return "Words that rose or fell"
+
+    def calculate(
+        self, context: Context, current_data: Dataset, reference_data: Dataset | None
+    ) -> SingleValue:
+        terms = _read(context, TERMS)
+        result = self.result(len(terms))
+        sides = {
+            "Words that rose": terms[terms["effect"] > 0].head(_SHOWN_TERMS),
+            "Words that fell": terms[terms["effect"] < 0].head(_SHOWN_TERMS),
+        }
+        shown = {title: side for title, side in sides.items() if len(side)}
+        size = WidgetSize.HALF if len(shown) == len(sides) else WidgetSize.FULL
+        result.widget = [_draw_terms(title, side, size) for title, side in shown.items()]
+        if not shown:
+            result.widget = [counter(counters=[CounterData("", "No word rose or fell")])]
+        return result
+
+
+class _RightAnswersCalculation(SingleValueCalculation[RightAnswers]):
+    def display_name(self) -> str:
+        return "Accuracy"
+
+    def calculate(
+        self, context: Context, current_data: Dataset, reference_data: Dataset | None
+    ) -> SingleValue:
+        table = _read(context, WINDOWS)
+        result = self.result(float(table.iloc[1]["value"]))
+        result.widget = [_draw_windows(table.iloc[0], table.iloc[2:])]
+        return result
+
+
+def _draw_terms(title: str, terms: pd.DataFrame, size: WidgetSize) -> BaseWidgetInfo:
+    """Draw in which share of the texts words stood and stand."""
+    terms = terms.iloc[::-1]  # bars are drawn from the bottom
+    bars = [
+        go.Bar(y=terms["term"], x=terms[name], name=name, orientation="h", marker={"color": color})
+        for name, color in (("reference", _REFERENCE), ("current", _CURRENT))
+    ]
+    figure = go.Figure(bars)
+    figure.update_layout(
+        barmode="group",
+        margin={"l": 110, "r": 20, "t": 30, "b": 40},
+        xaxis={"title": "share of texts", "tickformat": ".0%"},
+        yaxis={"type": "category"},
+        legend={"orientation": "h", "y": 1.1, "traceorder": "reversed"},
+    )
+    return plotly_figure(title=title, figure=figure, size=size)
+
+
+def _draw_windows(reference: pd.Series, windows: pd.DataFrame) -> BaseWidgetInfo:
+    """Draw the accuracy of each window, and that at training, with intervals."""
+    figure = go.Figure(
+        go.Scatter(
+            x=windows["since"],
+            y=windows["value"],
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": windows["high"] - windows["value"],
+                "arrayminus": windows["value"] - windows["low"],
+            },
+            mode="lines+markers",
+            name="current",
+            marker={"color": _CURRENT},
+        )
+    )
+    figure.add_hrect(
+        y0=reference["low"], y1=reference["high"], fillcolor=_REFERENCE, opacity=0.2, line_width=0
+    )
+    figure.add_hline(y=reference["value"], line_color=_REFERENCE, annotation_text="at training")
+    figure.update_layout(
+        showlegend=False,
+        xaxis={"title": "from", "type": "category"},
+        yaxis={"title": "accuracy", "tickformat": ".0%"},
+    )
+    return plotly_figure(title="Accuracy over time, with intervals of 95 %", figure=figure)

@@ -1,0 +1,183 @@
+"""Models of prediction jobs and their decision rules."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig
+
+from sentiment.config import make
+from sentiment.config.metrics import METRICS
+from sentiment.errors import (
+    ConfigError,
+    InputNotFoundError,
+    LostModelError,
+    RunNotFoundError,
+    UntrustedModelError,
+)
+from sentiment.files.inputs import Input
+from sentiment.modeling import decision_rules as decisions
+from sentiment.modeling.decision_rules import DecisionRule
+from sentiment.modeling.evaluation import Predictions, scores_file
+from sentiment.modeling.model_files import load_model
+from sentiment.modeling.scoring import Answerer, BatchScorer
+from sentiment.tracking import ModelChoice, Tracker
+
+_SETTINGS = ("explain", "encoding", "sep", "quote", "escape", "header")
+
+
+def choose_model(
+    scorer: BatchScorer, tracker: Tracker, state: dict[str, Any] | None, path: Path | None = None
+) -> ModelChoice:
+    """Return the model; an unfinished output is finished with the one that it was begun with.
+
+    Which run is the best, and which version an alias points to, may have changed since then.
+
+    Parameters
+    ----------
+    scorer : BatchScorer
+        Names the model.
+    tracker : Tracker
+        Where it is.
+    state : dict, optional
+        What is known of the unfinished output.
+    path : Path, optional
+        The unfinished output, for messages.
+
+    Raises
+    ------
+    InputNotFoundError, RunNotFoundError
+        There is no such model.
+    LostModelError
+        The one that the unfinished output was begun with is gone.
+    """
+    if scorer.run.endswith(".skops"):
+        path = Path(scorer.run).expanduser()
+        if not path.is_file():
+            raise InputNotFoundError(path, "deploy.run", "a skops file")
+        return ModelChoice(str(path), path, run_id="", run_name="", why="it was named")
+    more = METRICS[scorer.metric]
+    if state and scorer.run == state["job"]["run"]:
+        begun = state["job"]["model"]
+        try:
+            choice = tracker.find_model(begun, scorer.metric, greater_is_better=more)
+        except (RunNotFoundError, UntrustedModelError) as error:
+            raise LostModelError(path or Path(), begun, str(error)) from error
+        return replace(choice, why="the unfinished output was begun with it")
+    return tracker.find_model(scorer.run, scorer.metric, greater_is_better=more)
+
+
+def choose_rule(
+    scorer: BatchScorer, tracker: Tracker, choice: ModelChoice, classes: np.ndarray
+) -> DecisionRule:
+    """Return the rule that the settings ask for, chosen on the validation rows of the run.
+
+    Raises
+    ------
+    ConfigError
+        No run is known of the model, or a goal cannot be reached.
+    RunNotFoundError
+        The run did not keep its scores.
+    """
+    scores = None
+    if decisions.needs_scores(scorer.threshold, scorer.abstain):
+        if not choice.run_id:
+            raise ConfigError(
+                [
+                    "deploy.threshold and deploy.abstain are chosen on the validation rows of a "
+                    f"run, and no run is known of '{choice.path}'. Name the run, deploy.run=<id>, "
+                    "or a number, deploy.threshold=0.7."
+                ]
+            )
+        table = pd.read_parquet(tracker.fetch_file(choice.run_id, scores_file("validation")))
+        scores = Predictions.from_frame(table)
+    return decisions.choose_rule(scorer.threshold, scorer.abstain, classes, scores)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is ready to predict.
+
+    Attributes
+    ----------
+    choice : ModelChoice
+        Where it comes from.
+    answerer : Answerer
+        Predicts texts.
+    digest : str
+        SHA-256 of its file, in hexadecimal digits.
+    """
+
+    choice: ModelChoice
+    answerer: Answerer
+    digest: str
+
+
+class Models:
+    """Models of a command, each of which is found and loaded once for all of its files.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        Settings of the command.
+
+    Attributes
+    ----------
+    scorer : BatchScorer
+        Names the model and scores batches with it.
+    settings : dict
+        Other settings that outputs depend on.
+    """
+
+    def __init__(self, cfg: DictConfig) -> None:
+        self.scorer: BatchScorer = make(cfg, "deploy", "score")
+        self._tracker: Tracker = make(cfg, "tracking", "find_model")
+        self.settings: dict[str, Any] = {name: cfg[name] for name in _SETTINGS}
+        self._lock = Lock()
+        self._choices: dict[str | None, ModelChoice] = {}
+        self._loaded: dict[str, LoadedModel] = {}
+
+    def choose(self, state: dict[str, Any] | None, path: Path | None = None) -> ModelChoice:
+        """Return the model for an output; see `choose_model`."""
+        begun = state["job"].get("model") if state else None
+        with self._lock:
+            if begun not in self._choices:
+                self._choices[begun] = choose_model(self.scorer, self._tracker, state, path)
+            return self._choices[begun]
+
+    def load(self, choice: ModelChoice) -> LoadedModel:
+        """Return the model of `choice` with its decision rule; see `choose_rule`."""
+        with self._lock:
+            if choice.uri not in self._loaded:
+                self._loaded[choice.uri] = self._load(choice)
+            return replace(self._loaded[choice.uri], choice=choice)
+
+    def _load(self, choice: ModelChoice) -> LoadedModel:
+        pipeline = load_model(choice.path)
+        rule = choose_rule(self.scorer, self._tracker, choice, pipeline.classes_)
+        answerer = Answerer(pipeline, rule, explain=self.settings["explain"], path=choice.path)
+        with choice.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return LoadedModel(choice, answerer, digest)
+
+
+def check_columns(source: Input, added: list[str]) -> None:
+    """Check that `source` has none of the columns that are added.
+
+    Raises
+    ------
+    ConfigError
+        It has.
+    """
+    taken = [column for column in added if column in source.columns]
+    if taken:
+        raise ConfigError(
+            [
+                f"'{source.origin.name}' already has a column {taken[0]!r}, which predict adds. "
+                "Is it an output of predict? Rename or remove that column."
+            ]
+        )

@@ -1,0 +1,52 @@
+"""What happens on a worker of Dask; only this file loads Dask when it is loaded."""
+
+import atexit
+import gc
+import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+from distributed import WorkerPlugin, get_worker
+
+from sentiment.modeling.decision_rules import DecisionRule
+from sentiment.modeling.scoring import Answerer
+
+
+class ModelPlugin(WorkerPlugin):
+    """A model that is loaded once on each worker.
+
+    Parameters
+    ----------
+    data : bytes
+        Its skops file.
+    rule, explain
+        As of `Answerer`.
+    """
+
+    def __init__(self, data: bytes, rule: DecisionRule, *, explain: bool) -> None:
+        self._data, self._rule, self._explain = data, rule, explain
+        # Another job may use the same workers.
+        self.name = f"sentiment-{uuid4().hex}"
+        self.answerer: Answerer | None = None
+
+    def setup(self, worker: Any) -> None:
+        """Load the model; nothing else than a sound skops file is taken for one."""
+        # A process that ends would look through all of its objects first, for seconds, and Dask
+        # kills a worker that takes so long.
+        atexit.register(gc.freeze)
+        # A worker may have no processes of its own, and needs none.
+        warnings.filterwarnings("ignore", "Loky-backed parallel loops")
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "model.skops")
+            path.write_bytes(self._data)
+            self.answerer = Answerer.load(path, self._rule, explain=self._explain)
+
+
+def answer(name: str, texts: pa.Array) -> pa.RecordBatch:
+    """Return what the model of the plugin `name` says of `texts`, on a worker."""
+    plugin: Any = get_worker().plugins[name]
+    answers: pa.RecordBatch = plugin.answerer.answer(texts)
+    return answers

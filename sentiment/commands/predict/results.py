@@ -1,0 +1,98 @@
+"""What is told of a prediction job when it is done, and kept beside its output."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sentiment.files.columns import ColumnChoice
+from sentiment.files.partial import PartialOutput
+from sentiment.files.pipes import StreamOutput
+from sentiment.files.tally import Tally
+from sentiment.modeling.decision_rules import DecisionRule
+from sentiment.tracking import ModelChoice
+
+
+@dataclass(frozen=True)
+class PredictionResult:
+    """What came out of one prediction job.
+
+    Attributes
+    ----------
+    output : Path
+        The file that was written; ``-`` for standard output.
+    rejected : Path or None
+        The file of rejected rows, if there are any.
+    report : Path or None
+        The file that holds what is known of the job, if the output is a file.
+    model : ModelChoice
+        The model that was used.
+    text_column : ColumnChoice
+        The column that the texts were read from.
+    rule : DecisionRule
+        How answers were made of its probabilities.
+    tally : Tally
+        What became of the rows.
+    seconds : float
+        How long this process worked on them.
+    resumed : int
+        Rows that were done before it began.
+    assumed : list of str
+        What was detected of the layout of the input and need not be so.
+    """
+
+    output: Path
+    rejected: Path | None
+    report: Path | None
+    model: ModelChoice
+    text_column: ColumnChoice
+    rule: DecisionRule
+    tally: Tally
+    seconds: float
+    resumed: int
+    assumed: list[str]
+
+
+def make_report(
+    choice: ModelChoice, column: ColumnChoice, job: dict[str, Any], tally: Tally, seconds: float,
+    before: int, assumed: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """Return what is told of a job that is done; `before` rows were done by other processes."""
+    if tally.read != tally.written + tally.rejected:
+        raise AssertionError(f"{tally.read} rows in, {tally.written} + {tally.rejected} out")
+    model = {key: str(value) for key, value in asdict(choice).items()}
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": model,
+        "text_column": asdict(column),
+        "job": job,
+        "rows": {
+            "read": tally.read,
+            "written": tally.written,
+            "rejected": tally.rejected,
+            "resumed": before,
+        },
+        "assumed": list(assumed),
+        "tally": asdict(tally),
+        "mean_probability": tally.sum / tally.written if tally.written else None,
+        "seconds": round(seconds, 3),
+        "rows_per_second": round((tally.read - before) / max(seconds, 1e-9), 1),
+    }
+
+
+def read_result(partial: PartialOutput | StreamOutput, report: dict[str, Any]) -> PredictionResult:
+    """Return what a report tells of a job whose files have their names."""
+    model = report["model"]
+    return PredictionResult(
+        output=partial.output,
+        rejected=partial.rejected if report["rows"]["rejected"] else None,
+        report=partial.report,
+        model=ModelChoice(**model | {"path": Path(model["path"])}),
+        text_column=ColumnChoice(**report["text_column"]),
+        rule=DecisionRule(report["job"]["threshold"], report["job"]["least_confidence"]),
+        tally=Tally(**report["tally"]),
+        seconds=report["seconds"],
+        resumed=report["rows"]["resumed"],
+        assumed=report.get("assumed", []),
+    )

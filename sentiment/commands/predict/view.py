@@ -1,0 +1,59 @@
+"""What a person sees of predictions."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sentiment.cli.terminal import describe_time, relate_path
+
+if TYPE_CHECKING:
+    from sentiment.commands.predict.results import PredictionResult
+    from sentiment.modeling.decision_rules import DecisionRule
+
+
+def show_prediction(result: "PredictionResult") -> None:
+    """Print which model predicted, what it said and where."""
+    from sentiment.cli.console import PlainConsole
+
+    # What is written to standard output is for another program.
+    piped = result.output == Path("-")
+    console = PlainConsole(stderr=piped)
+    model = result.model
+    run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
+    console.print(f"model    {model.uri}{run}")
+    console.print(f"chosen   {model.why}")
+    if model.run_id:
+        data = f"{model.data} {model.fingerprint[:12]}"
+        console.print(f"from     commit {model.commit[:12]}, data {data}")
+    column = result.text_column
+    console.print(f"texts    column {column.name!r}: {column.why}")
+    for line in _describe_rule(result.rule):
+        console.print(line)
+    for number, line in enumerate(result.assumed):
+        console.print(f"{'' if number else 'assumed':<8} {line}", markup=False)
+    tally = result.tally
+    rest = f" + {tally.rejected:,} rejected" if tally.rejected else ""
+    console.print(f"rows     {tally.read:,} read = {tally.written:,} written{rest}")
+    counts = ", ".join(f"{count:,} {label}" for label, count in sorted(tally.counts.items()))
+    console.print(f"labels   {counts or 'none'}")
+    for reason, count in sorted(tally.reasons.items(), key=lambda one: -one[1]):
+        console.print(f"         {count:,} rejected: {reason}")
+    if tally.repaired:
+        console.print(f"         {tally.repaired:,} with a stray quote that was read as text")
+    if tally.blank_lines:
+        console.print(f"         {tally.blank_lines:,} blank lines passed over")
+    rate = (tally.read - result.resumed) / max(result.seconds, 1e-9)
+    again = f", after {result.resumed:,} rows done before" if result.resumed else ""
+    console.print(f"time     {describe_time(result.seconds)}, {rate:,.0f} rows/s{again}")
+    if result.rejected:
+        console.print(f"rejected {relate_path(result.rejected)}")
+    if result.report:
+        console.print(f"report   {relate_path(result.report)}")
+    console.print(f"output   {'standard output' if piped else relate_path(result.output)}")
+
+
+def _describe_rule(rule: "DecisionRule") -> Iterator[str]:
+    if rule.threshold != 0.5:
+        yield f"rule     the second class from probability {rule.threshold:.4f} on"
+    if rule.least_confidence > 0:
+        yield f"unsure   below confidence {rule.least_confidence:.4f}"

@@ -1,0 +1,100 @@
+"""Anchor: the best champion so far, so that small losses do not add up night by night.
+
+Each challenger may be worse than the champion by the margin. If that were all, thirty of them in a
+row could lose thirty margins. So the loss is also counted from the best champion so far on the same
+test rows: the margin is spent once.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sentiment.commands.compare.contenders import (
+    Contender,
+    check_same_rows,
+    find_model,
+    load_contender,
+)
+from sentiment.commands.compare.measuring import Duel
+from sentiment.commands.promote.history import ANCHOR
+from sentiment.config.metrics import METRICS
+from sentiment.errors import IncomparableRunsError, RunNotFoundError, UntrustedModelError
+from sentiment.modeling.evaluation import score
+from sentiment.tracking import MlflowRegistry, Tracker, Version
+
+# A loss that equals the margin but for rounding is within it.
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class AnchorCheck:
+    """A challenger against the anchor.
+
+    Attributes
+    ----------
+    version : Version
+        The anchor.
+    loss : float
+        How much worse the challenger is on the test rows, in units of the metric.
+    """
+
+    version: Version
+    loss: float
+
+    @property
+    def moves(self) -> bool:
+        """True if the challenger becomes the anchor: it is at least as good."""
+        return self.loss <= ROUNDING
+
+    def list_reasons(self, metric: str, margin: float) -> list[str]:
+        """Return what speaks against the challenger."""
+        if not self.loss > margin + ROUNDING:
+            return []
+        return [
+            f"its {metric} is worse by {self.loss:.4f} than that of version "
+            f"{self.version.number}, the best champion so far, more than margin={margin:g}"
+        ]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the check as plain containers."""
+        return asdict(self)
+
+
+def check_anchor(
+    registry: MlflowRegistry, tracker: Tracker, champion: Version, duel: Duel, metric: str
+) -> AnchorCheck | None:
+    """Compare a challenger with the anchor of the champion.
+
+    Parameters
+    ----------
+    registry, tracker
+        The registered model and the store.
+    champion : Version
+        The champion; its tag names the anchor.
+    duel : Duel
+        Champion and challenger.
+    metric : str
+        The metric that decides.
+
+    Returns
+    -------
+    AnchorCheck or None
+        None if the anchor was deleted, or was scored on other rows than the champion.
+    """
+    number = champion.tags.get(ANCHOR, champion.number)
+    if number == champion.number:
+        return AnchorCheck(champion, -duel.measure_gain(metric))
+    anchor = registry.get(number)
+    if anchor is None:
+        return None
+    try:
+        best = load_contender(tracker, "anchor", *find_model(tracker, anchor.run_id, metric))
+        check_same_rows(best, duel.second)
+    except (IncomparableRunsError, RunNotFoundError, UntrustedModelError):
+        return None
+    return AnchorCheck(anchor, _measure_loss(best, duel.second, metric))
+
+
+def _measure_loss(best: Contender, challenger: Contender, metric: str) -> float:
+    values = [score(one.predictions)[metric] for one in (best, challenger)]
+    loss = values[0] - values[1]
+    return loss if METRICS[metric] else -loss

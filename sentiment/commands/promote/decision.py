@@ -1,0 +1,253 @@
+"""Outcome of a promotion, and its record."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import DictConfig
+
+from sentiment.commands.compare.contenders import find_model
+from sentiment.commands.compare.job import ComparisonResult, make_folder, write_json
+from sentiment.commands.compare.wording import describe_verdict, write_difference
+from sentiment.commands.promote.anchor import AnchorCheck
+from sentiment.commands.promote.history import (
+    ANCHOR,
+    CHAMPION,
+    DONE,
+    LAST,
+    PREVIOUS,
+    REPLACED,
+    Defender,
+)
+from sentiment.tracking import MlflowRegistry, StoredRun, Tracker, Version
+
+RECORD = "promotion.json"
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What came out of a promotion.
+
+    Attributes
+    ----------
+    outcome : str
+        What became of it; "unchanged" if the challenger is the champion already.
+    sentence : str
+        The same in words.
+    name : str
+        The registered model.
+    champion : Version
+        The champion now, if there is one.
+    reasons : list of str
+        What spoke against it.
+    force : str, optional
+        Why it was done all the same.
+    comparison : ComparisonResult, optional
+        Champion (A) and challenger (B), if there was a champion to compare with.
+    """
+
+    outcome: Literal["promoted", "refused", "unchanged", "rolled back"]
+    sentence: str
+    name: str
+    champion: Version | None
+    reasons: list[str] = field(default_factory=list)
+    force: str | None = None
+    comparison: ComparisonResult | None = None
+
+
+class ChampionMovedError(Exception):
+    """Somebody moved the champion alias since the challenger was compared with it."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Carries out a decision on a challenger.
+
+    The record is written first, then ``previous`` is moved, then ``champion``, so that a process
+    that is killed leaves a working champion, and the same command does the rest.
+
+    Attributes
+    ----------
+    registry, tracker, run, cfg, command
+        The registered model, the store, the challenger, the settings and the command.
+    defender : Defender
+        What it was compared with.
+    reasons : list of str
+        What speaks against it.
+    result : ComparisonResult or None
+        The comparison.
+    anchor : AnchorCheck or None
+        Its comparison with the best champion so far.
+    new_data : str or None
+        Why it may replace a champion that was scored on other data.
+    """
+
+    registry: MlflowRegistry
+    tracker: Tracker
+    run: StoredRun
+    defender: Defender
+    reasons: Sequence[str]
+    result: ComparisonResult | None
+    anchor: AnchorCheck | None
+    cfg: DictConfig
+    command: str
+    new_data: str | None = None
+
+    @property
+    def champion(self) -> Version | None:
+        """The version that the run replaces."""
+        return self.defender.version
+
+    def refuse(self) -> Promotion:
+        """Leave the champion where it is, and record why."""
+        sentence = f"run {self.run.id} was not promoted: {'; '.join(self.reasons)}"
+        for version in self._list_unfinished():
+            # Registered by a process that was killed, or that met another one.
+            if "promotion.at" in version.tags:
+                self.registry.note(version.number, {}, sentence)
+        self._keep("refused", sentence, None)
+        kept = self.champion if self.defender.is_champion else None
+        return self._end("refused", sentence, kept)
+
+    def promote(self) -> Promotion:
+        """Make the run the champion, and the champion the previous version.
+
+        Raises
+        ------
+        ChampionMovedError
+            Somebody moved the alias; no alias was moved here.
+        """
+        with self.registry.lock():
+            self._check_unmoved()
+            # By its run, since a model may have been named by an alias.
+            model, _ = find_model(self.tracker, self.run.id, self.cfg.metric)
+            # A version is the champion once at most, so that its record is never overwritten.
+            unfinished = self._list_unfinished()
+            version = (
+                unfinished[0] if unfinished else self.registry.register(model.uri, self.run.id)
+            )
+            sentence = f"run {self.run.id} is the champion of {self.cfg.name} as {call(version)}"
+            sentence += f", {self._explain(version)}"
+            self._keep("promoted", sentence, version)
+            self._check_unmoved()
+            if self.champion is not None:
+                self.registry.point(PREVIOUS, self.champion.number)
+            self.registry.point(CHAMPION, version.number)
+            self.finish(version)
+        return self._end("promoted", sentence, version)
+
+    def finish(self, version: Version) -> None:
+        """Record that the promotion of a version is complete."""
+        self.registry.set_tag(LAST, version.number)
+        self.registry.note(version.number, {DONE: "true"})
+
+    def _list_unfinished(self) -> list[Version]:
+        known = self.registry.list_versions(self.run.id)
+        return [version for version in known if DONE not in version.tags]
+
+    def _check_unmoved(self) -> None:
+        now = self.registry.find(CHAMPION)
+        expected = self.champion if self.defender.is_champion else None
+        if (now.number if now else None) != (expected.number if expected else None):
+            raise ChampionMovedError
+
+    def _end(
+        self, outcome: Literal["promoted", "refused"], sentence: str, champion: Version | None
+    ) -> Promotion:
+        return Promotion(
+            outcome, sentence, self.cfg.name, champion, list(self.reasons), self.cfg.force,
+            self.result,
+        )  # fmt: skip
+
+    def _explain(self, version: Version) -> str:
+        """Return which version it replaces, and how it compares."""
+        if self.champion is None:
+            told = "the first" if self.defender.is_champion else "since the champion was deleted"
+        elif self.result is None:
+            told = f"in place of {call(self.champion)}, with which it was not compared"
+        else:
+            comparison = self.result.comparison
+            metric, duel = self.cfg.metric, comparison.duels[0]
+            difference = write_difference(duel.differences[metric], metric, comparison.level)
+            told = (
+                f"in place of {call(self.champion)} (run {self.champion.run_id}): {metric} "
+                f"{difference}, on {comparison.rows:,} test rows of "
+                f"{self.run.tags.get('data', 'unknown')}"
+            )
+        if self.champion is not None and not self.defender.is_champion:
+            told += f"; the champion was gone, and {call(self.champion)} was the last one left"
+        if self._anchor_number(version) == version.number and self._is_anchored_anew():
+            told += "; losses are counted from it"
+        if self.reasons:
+            return f"{told}; forced: {self.cfg.force}"
+        return f"{told}; {self.new_data}" if self.new_data and not self.result else told
+
+    def _is_anchored_anew(self) -> bool:
+        """Return whether the anchor moves without a comparison that says it may."""
+        return self.champion is not None and (self.anchor is None or bool(self.reasons))
+
+    def _anchor_number(self, version: Version) -> str:
+        """Return the version from which losses are counted from now on."""
+        if self.anchor is None or self.reasons or self.anchor.moves:
+            return version.number
+        return self.anchor.version.number
+
+    def _keep(self, outcome: str, sentence: str, version: Version | None) -> None:
+        """Write the record to the run and to the version, before any alias is moved."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        result = self.result
+        folder = result.folder if result else make_folder(Path(self.cfg.outputs) / "promote")
+        record = folder / RECORD
+        facts = self._describe(outcome, sentence, version) | {"at": now}
+        write_json(facts, record)
+        tags = {"promotion": outcome, "promotion.why": sentence}
+        files = [record, result.page] if result else [record]
+        self.tracker.annotate(self.run.id, tags, files, f"promotions/{now.replace(':', '-')}")
+        if version is not None:
+            notes = {
+                "promotion.at": now,
+                "promotion.command": self.command,
+                "promotion.force": self.cfg.force or "",
+                ANCHOR: self._anchor_number(version),
+                REPLACED: self.champion.number if self.champion else "",
+            }
+            self.registry.note(version.number, notes, sentence)
+
+    def _describe(self, outcome: str, sentence: str, version: Version | None) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            "outcome": outcome,
+            "sentence": sentence,
+            "command": self.command,
+            "name": self.cfg.name,
+            "version": version.number if version else None,
+            "challenger": {"run": self.run.id, "name": self.run.name},
+            "champion": asdict(self.champion) if self.champion else None,
+            "data": self.run.tags.get("data", "unknown"),
+            "fingerprint": self.run.tags.get("data.fingerprint", "unknown"),
+            **{key: self.cfg[key] for key in ("metric", "alpha", "margin", "force")},
+            "reasons": list(self.reasons),
+            "new_data": self.new_data,
+            "anchor": self.anchor.describe() if self.anchor else None,
+        }
+        if self.result is None:
+            return facts
+        comparison = self.result.comparison
+        duel = comparison.duels[0]
+        return facts | {
+            "verdict": describe_verdict(comparison, duel),
+            "rows": comparison.rows,
+            "difference": asdict(duel.differences[self.cfg.metric]),
+            "errors": asdict(duel.errors),
+            "p_worse": duel.test_worse(self.cfg.metric),
+            "noticeable": duel.find_noticeable(self.cfg.metric, self.cfg.alpha),
+            "comparison": self.result.run_id,
+            "comparisons_before": self.result.looks,
+            "promotions_before": self.result.decisions,
+        }
+
+
+def call(version: Version) -> str:
+    """Return the name of a version in a sentence."""
+    return f"version {version.number}"

@@ -1,0 +1,124 @@
+"""History of a registered model: who is the champion, who was, and what was rolled back."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sentiment.errors import RunNotFoundError, UntrustedModelError
+from sentiment.modeling.model_files import load_model
+from sentiment.tracking import MlflowRegistry, StoredRun, Tracker, Version
+
+CHAMPION, PREVIOUS = "champion", "previous"
+# Tags of a version: the one that it replaced, that its promotion is complete, when it was rolled
+# back, and the version from which losses of its successors are counted.
+REPLACED, DONE = "promotion.replaced", "promotion.done"
+ROLLED_BACK, ANCHOR = "rolled_back.at", "promotion.anchor"
+ROLLED_BACK_BY = "rolled_back.command"
+# The command of a flow, which rolls back by itself when a later step fails.
+FLOW = "python scripts/flow.py"
+# Tag of the registered model, which outlives its versions: the last champion.
+LAST = "promotion.last"
+# What a model is made from, besides the data: prefixes of the parameters of its run.
+_RECIPE = ("features.", "model.", "seed")
+
+
+@dataclass(frozen=True)
+class Defender:
+    """Opponents of a challenger.
+
+    Attributes
+    ----------
+    version : Version or None
+        The champion; where it is gone, the last one that is left; None if there is none.
+    is_champion : bool
+        Whether the alias still points to `version`.
+    problem : str or None
+        Why nothing is left to compare with, though there was a champion.
+    """
+
+    version: Version | None
+    is_champion: bool = True
+    problem: str | None = None
+
+
+def find_defender(registry: MlflowRegistry) -> Defender:
+    """Return the champion, or what remains of it if somebody deleted its version or alias."""
+    champion = registry.find(CHAMPION)
+    if champion is not None:
+        return Defender(champion)
+    last = registry.read_tags().get(LAST)
+    earlier = list(list_champions(registry))
+    left = registry.get(last) if last else None
+    left = left or registry.find(PREVIOUS) or next(iter(earlier), None)
+    if left is not None:
+        return Defender(left, is_champion=False)
+    if last is None:
+        return Defender(None)
+    return Defender(
+        None,
+        is_champion=False,
+        problem=f"version {last}, the champion of {registry.name}, was deleted, and no earlier one "
+        "is left to compare with",
+    )
+
+
+def list_champions(registry: MlflowRegistry) -> Iterator[Version]:
+    """Yield the versions that were the champion and were not rolled back, the newest first."""
+    for version in registry.list_versions():
+        if DONE in version.tags and ROLLED_BACK not in version.tags:
+            yield version
+
+
+def find_rollback(registry: MlflowRegistry, tracker: Tracker, run: StoredRun) -> str | None:
+    """Return why a run must not be promoted again, or None.
+
+    A run was rolled back if one of its versions was, or a version of another run that was trained
+    with the same settings on the same data: a scheduler trains it again every day.
+    """
+    for version in registry.list_versions():
+        when = version.tags.get(ROLLED_BACK)
+        if when is None:
+            continue
+        if version.run_id == run.id:
+            return f"it was rolled back at {when}"
+        try:
+            other = tracker.read_run(version.run_id)
+        except RunNotFoundError:
+            continue
+        if _read_recipe(other) == _read_recipe(run):
+            return (
+                f"version {version.number}, trained with the same settings on the same data, was "
+                f"rolled back at {when}"
+            )
+    return None
+
+
+def _read_recipe(run: StoredRun) -> dict[str, str | None]:
+    recipe: dict[str, str | None] = {
+        key: value for key, value in run.params.items() if key.startswith(_RECIPE)
+    }
+    return recipe | {"data": run.tags.get("data.fingerprint")}
+
+
+def find_successor_rolled_back(registry: MlflowRegistry, champion: Version) -> str | None:
+    """Return the number of a version that replaced the champion and was rolled back, or None.
+
+    What a flow rolled back by itself does not count, since an outage may have been the cause.
+    """
+    for version in registry.list_versions():
+        tags = version.tags
+        by_hand = ROLLED_BACK in tags and tags.get(ROLLED_BACK_BY) != FLOW
+        if by_hand and tags.get(REPLACED) == champion.number:
+            return version.number
+    return None
+
+
+def check_loads(registry: MlflowRegistry, tracker: Tracker, version: Version) -> str | None:
+    """Load a version as predict does; return why that is impossible, or None."""
+    try:
+        choice = tracker.find_model(
+            f"models:/{registry.name}/{version.number}", "accuracy", greater_is_better=True
+        )
+        load_model(choice.path)
+    except (RunNotFoundError, UntrustedModelError) as error:
+        return str(error)
+    return None

@@ -1,0 +1,196 @@
+"""Promote: a run becomes the champion if the paired test does not find it worse."""
+
+import math
+from dataclasses import dataclass
+
+from omegaconf import DictConfig
+
+from sentiment.commands.compare.contenders import find_model, load_contender
+from sentiment.commands.compare.job import ComparisonResult, compare_contenders
+from sentiment.commands.compare.measuring import Duel
+from sentiment.commands.compare.wording import write_p
+from sentiment.commands.promote.anchor import ROUNDING, AnchorCheck, check_anchor
+from sentiment.commands.promote.decision import ChampionMovedError, Decision, Promotion, call
+from sentiment.commands.promote.history import (
+    DONE,
+    find_defender,
+    find_rollback,
+    find_successor_rolled_back,
+)
+from sentiment.commands.promote.rollback import roll_back
+from sentiment.config import make
+from sentiment.errors import (
+    IncomparableRunsError,
+    RunNotFoundError,
+    UntrustedModelError,
+)
+from sentiment.modeling.model_files import load_model
+from sentiment.tracking import MlflowRegistry, ModelChoice, StoredRun, Tracker, Version
+from sentiment.tracking.stages import StageObserver, Stages
+
+
+def promote(
+    cfg: DictConfig,
+    command: str = "",
+    observer: StageObserver | None = None,
+    *,
+    new_data: str | None = None,
+) -> Promotion:
+    """Make a run the champion of a registered model, or roll back to the previous one.
+
+    The challenger is refused if
+
+    - it was trained on a sample, or was rolled back, it or a run with the same settings and data,
+    - it and the champion were not scored on the same test rows,
+    - it is worse by more than ``cfg.margin`` in ``cfg.metric`` on these rows, than the champion or
+      than the best champion so far, or
+    - the one-sided paired test finds it worse at the level ``cfg.alpha``: McNemar's exact test for
+      accuracy, a permutation test for every other metric,
+
+    unless ``cfg.force`` gives a reason. If there was no champion yet, nothing is compared.
+
+    Its model is loaded first, as predict does. If the champion alias has moved since the
+    comparison, the challenger is compared again with the new champion; processes that run this
+    function move aliases one at a time. Only a move by other means, such as the MLflow UI, within
+    the few milliseconds between the last look and the move itself is not seen.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/promote.yaml``, checked.
+    command : str
+        The command, for the record.
+    observer : StageObserver, optional
+        Progress callback.
+    new_data : str, optional
+        Why the run may replace a champion that was scored on other data. It does not hold after a
+        rollback, so that a schedule does not undo what a person did.
+
+    Raises
+    ------
+    SentimentError
+        The config cannot be used, there is no such run, or its model cannot be loaded.
+    """
+    stages = Stages(observer) if observer else Stages()
+    tracker: Tracker = make(cfg, "tracking", "find_model")
+    if cfg.rollback:
+        return roll_back(tracker, cfg, command)
+    with stages("find runs"):
+        model, run = find_model(tracker, cfg.run, cfg.metric)
+        registry = tracker.open_registry(cfg.name)
+    with stages("load model"):
+        load_model(model.path)
+    challenge = _Challenge(registry, tracker, model, run, cfg, stages, command, new_data)
+    while True:
+        try:
+            return challenge.decide()
+        except ChampionMovedError:
+            continue
+
+
+@dataclass(frozen=True)
+class _Challenge:
+    """A run that is to become the champion."""
+
+    registry: MlflowRegistry
+    tracker: Tracker
+    model: ModelChoice
+    run: StoredRun
+    cfg: DictConfig
+    stages: Stages
+    command: str
+    new_data: str | None
+
+    def decide(self) -> Promotion:
+        """Compare the run with the champion of this moment; promote or refuse it.
+
+        Raises
+        ------
+        ChampionMovedError
+            There is another champion now.
+        """
+        cfg, run = self.cfg, self.run
+        defender = find_defender(self.registry)
+        champion = defender.version
+        reasons = ["it was trained on a sample"] if run.tags.get("sample") == "true" else []
+        rolled_back = find_rollback(self.registry, self.tracker, run)
+        reasons += [one for one in (rolled_back, defender.problem) if one]
+        result, anchor = None, None
+        is_same = champion is not None and champion.run_id == run.id
+        if champion is not None and not is_same:
+            try:
+                result = self._compare(champion)
+            except IncomparableRunsError as error:
+                reasons += self._judge_other_data(champion, error)
+            except (RunNotFoundError, UntrustedModelError) as error:
+                reasons.append(str(error))
+            else:
+                reasons += find_reasons(
+                    result.comparison.duels[0], cfg.metric, cfg.alpha, cfg.margin
+                )
+                anchor = self._check_anchor(champion, result)
+                if anchor is not None and anchor.version.number != champion.number:
+                    reasons += anchor.list_reasons(cfg.metric, cfg.margin)
+        decision = Decision(
+            self.registry, self.tracker, run, defender, reasons, result, anchor, cfg,
+            self.command, self.new_data,
+        )  # fmt: skip
+        if is_same and defender.is_champion:
+            assert champion is not None  # noqa: S101 - is_same says so
+            if DONE not in champion.tags:  # the process that promoted it was killed
+                with self.registry.lock():  # which also removes the lease of that process
+                    decision.finish(champion)
+            sentence = f"run {run.id} is the champion of {cfg.name} already, as {call(champion)}"
+            return Promotion("unchanged", sentence, cfg.name, champion)
+        with self.stages("keep the record"):
+            return decision.refuse() if reasons and not cfg.force else decision.promote()
+
+    def _compare(self, champion: Version) -> ComparisonResult:
+        with self.stages("read scores"):
+            challenger = load_contender(self.tracker, "B", self.model, self.run)
+            known = find_model(self.tracker, champion.run_id, self.cfg.metric)
+            defender = load_contender(self.tracker, "A", *known)
+        tags = {"command": self.command, "purpose": "promotion"}
+        return compare_contenders([defender, challenger], self.cfg, self.tracker, self.stages, tags)
+
+    def _check_anchor(self, champion: Version, result: ComparisonResult) -> AnchorCheck | None:
+        duel = result.comparison.duels[0]
+        return check_anchor(self.registry, self.tracker, champion, duel, self.cfg.metric)
+
+    def _judge_other_data(self, champion: Version, error: IncomparableRunsError) -> list[str]:
+        if self.new_data is None:
+            return [str(error)]
+        rolled_back = find_successor_rolled_back(self.registry, champion)
+        if rolled_back is None:
+            return []
+        return [
+            f"it cannot be compared with {call(champion)}, which was scored on other data, and "
+            f"version {rolled_back}, which replaced that one, was rolled back"
+        ]
+
+
+def find_reasons(duel: Duel, metric: str, alpha: float, margin: float) -> list[str]:
+    """Return what speaks against the second model of a duel.
+
+    Parameters
+    ----------
+    duel : Duel
+        Champion and challenger.
+    metric : str
+        The one that decides.
+    alpha : float
+        Level of the one-sided paired test of "it is worse".
+    margin : float
+        How much worse it may be, in units of the metric, as long as the test is not significant.
+    """
+    loss, p = -duel.measure_gain(metric), duel.test_worse(metric)
+    if math.isnan(loss):
+        return [f"its {metric} on these rows, or that of the champion, is not defined"]
+    reasons = []
+    if loss > margin + ROUNDING:
+        reasons.append(f"its {metric} is worse by {loss:.4f}, more than margin={margin:g}")
+    if loss > 0 and p < alpha:
+        reasons.append(
+            f"the paired test finds it worse in {metric} (one-sided {write_p(p)}, alpha={alpha:g})"
+        )
+    return reasons

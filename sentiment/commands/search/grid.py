@@ -1,0 +1,191 @@
+"""A grid: every combination of what was typed, each once."""
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from omegaconf import DictConfig
+
+from sentiment.commands.search.failures import FailurePolicy, check_failures
+from sentiment.commands.search.grids import NAME
+from sentiment.commands.search.hydra_side import HydraSide
+from sentiment.commands.search.objectives import Objective, find_objectives
+from sentiment.commands.search.observing import OBSERVER
+from sentiment.commands.search.ranking import rank
+from sentiment.commands.search.results import JobResult, discard_result, read_results, read_winner
+from sentiment.commands.search.runner import JobRunner, PlannedJob
+from sentiment.commands.search.session import Session
+from sentiment.commands.search.state import read_state, write_state
+from sentiment.commands.search.storage import newest
+from sentiment.commands.search.trial import is_housekeeping, list_settings, read_data
+from sentiment.config import make
+from sentiment.errors import ConfigError, ExitCode, SentimentError
+from sentiment.redaction import redact
+
+# Whether everything in the folder of a grid is recorded in the tracking store.
+_COMPLETE = "is_recorded"
+
+
+class SweepBusyError(SentimentError, BlockingIOError):
+    """Another process runs the same grid."""
+
+    exit_code = ExitCode.BUSY
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"another process runs this sweep in '{folder}'. Wait for it, or start the same one "
+            "beside it with search.fresh=true."
+        )
+
+
+def check_values(overrides: Sequence[Override]) -> None:
+    """Check that each override of a grid has values that can be listed.
+
+    Raises
+    ------
+    ConfigError
+        Names those that have none.
+    """
+    problems = []
+    for override in overrides:
+        value = override.value()
+        if isinstance(value, IntervalSweep):
+            expected = "expected values, a,b or range(1,4); a search draws from intervals: search="
+            problems.append(f"{override.input_line}: {expected}<name>.")
+        elif isinstance(value, RangeSweep) and not (
+            value.step and any(True for _ in value.range())
+        ):
+            problems.append(f"{override.input_line}: there is no value in this range.")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _is_empty(swept: RangeSweep) -> bool:
+    return not swept.step or next(iter(swept.range()), None) is None
+
+
+def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
+    """Run all jobs of a grid that have no good result yet, and train the best.
+
+    The same command resumes a grid that was cut off, or whose tracking store was away, and runs
+    failed jobs again; a grid that is complete starts anew in another folder.
+
+    Parameters
+    ----------
+    hydra : HydraSide
+        The sweep as Hydra sees it.
+    points : sequence of sequence of str
+        The overrides of each job.
+
+    Raises
+    ------
+    SentimentError
+        The config cannot be run, or jobs failed.
+    """
+    cfg, settings = hydra.task, hydra.settings
+    hydra.check_jobs(points)
+    (objective,) = find_objectives([cfg.optimize])
+    home = Path(cfg.outputs).resolve() / "sweep"
+    name = _name_grid(cfg, points)
+    known, following = newest(name, [path.name for path in home.glob("*") if path.is_dir()])
+    if known is None or settings.fresh or not _can_go_on(hydra, home / known, points, objective):
+        known = following
+    folder = home / known
+    folder.mkdir(parents=True, exist_ok=True)
+    with _holding(folder):
+        _run(hydra, points, objective, folder)
+
+
+def _run(
+    hydra: HydraSide, points: Sequence[Sequence[str]], objective: Objective, folder: Path
+) -> None:
+    cfg, settings = hydra.task, hydra.settings
+    for number, result in read_results(folder).items():
+        if result.error:
+            discard_result(folder / str(number))
+    tracker = make(cfg, "tracking", "open_sweep")
+    tracker.open()
+    typed = hydra.list_typed()
+    tags = {"kind": "sweep", "command": hydra.describe_command()}
+    earlier = (read_state(folder / NAME) or {}).get("run_id")
+    record = tracker.open_sweep(f"sweep {' '.join(typed)}".strip(), tags, earlier)
+    facts = {"run_id": record.id, "objective": objective.name, "jobs": len(points)}
+    write_state(folder / NAME, facts | {_COMPLETE: False})
+    session = Session(
+        name=folder.name,
+        folder=folder,
+        objective=objective,
+        record=record,
+        observer=OBSERVER.get()(),
+        policy=FailurePolicy(settings.max_failures, fresh=not any(read_results(folder))),
+        total=len(points),
+        shared=[redact(word) for word in points[0] if all(word in point for point in points)],
+    )
+    session.begin()
+    left = [
+        PlannedJob(number, list(point))
+        for number, point in enumerate(points)
+        if number not in session.results
+    ]
+    runner = JobRunner(folder, hydra.launch, hydra.compose, session.take, lambda: None)
+    with session.keeping(hydra.describe_command()):
+        runner.run(partial(next, iter(left), None))
+        session.report_ranking()
+        best, winner = session.ranking.winner, read_winner(folder)
+        if best is not None and (winner is None or winner.number != best):
+            overrides = list(points[best])
+            session.train_winner(best, overrides, *hydra.compose(overrides))
+    write_state(folder / NAME, facts | {_COMPLETE: True})
+    check_failures(session.failed, len(points))
+
+
+@contextmanager
+def _holding(folder: Path) -> Iterator[None]:
+    """Refuse to share `folder`: each process would discard what the other is about to find."""
+    with (folder / ".lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SweepBusyError(folder) from error
+        yield
+
+
+def _name_grid(cfg: DictConfig, points: Sequence[Sequence[str]]) -> str:
+    """Return a name that another grid does not have, but the same one run in another way has."""
+    asked = [[redact(word) for word in point if not is_housekeeping(word)] for point in points]
+    identity = json.dumps([list_settings(cfg), cfg.optimize, asked], default=str)
+    return hashlib.sha256(identity.encode()).hexdigest()[:8]
+
+
+def _can_go_on(
+    hydra: HydraSide, folder: Path, points: Sequence[Sequence[str]], objective: Objective
+) -> bool:
+    """Return whether the grid is incomplete, and its data are what they were."""
+    good = [result for result in read_results(folder).values() if not result.error]
+    winner = rank({result.number: result for result in good}, objective).winner
+    is_trained = winner is None or read_winner(folder) is not None
+    # Folders of earlier versions do not say whether the store has everything.
+    is_recorded = (read_state(folder / NAME) or {}).get(_COMPLETE, True)
+    if len(good) == len(points) and is_trained and is_recorded:
+        return False
+    known: dict[str, str] = {}
+    return all(
+        _read_fingerprint(hydra, result, points[result.number], known)
+        == result.tags.get("data.fingerprint")
+        for result in good
+    )
+
+
+def _read_fingerprint(
+    hydra: HydraSide, result: JobResult, point: Sequence[str], known: dict[str, str]
+) -> str:
+    data = {k: v for k, v in result.settings.items() if k.startswith("data.") or k == "seed"}
+    key = json.dumps(data, sort_keys=True)
+    if key not in known:
+        known[key] = read_data(hydra.compose(point)[0]).fingerprint
+    return known[key]

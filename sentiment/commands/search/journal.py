@@ -1,0 +1,217 @@
+"""The file of all studies: each line has a checksum, and damage is found before Optuna reads it."""
+
+import fcntl
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+
+from sentiment.commands.search.state import log, set_aside
+from sentiment.errors import ExitCode, SentimentError
+
+_CHECKSUM = b',"crc32":'
+# Descriptors of the files by whose locks the processes that use a journal know of each other.
+_users: dict[Path, int] = {}
+
+
+class DamagedJournalError(SentimentError, ValueError):
+    """The journal of all studies holds something that was not written to it."""
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, path: Path, reason: str, remedy: str = "Repeat the command.") -> None:
+        self.path, self.reason = path, reason
+        self.found = f"'{path}' is damaged ({reason})"
+        super().__init__(f"{self.found}. {remedy}")
+
+    def advise(self, remedy: str) -> "DamagedJournalError":
+        """Return the same error with another remedy."""
+        return DamagedJournalError(self.path, self.reason, remedy)
+
+
+class Journal(JournalFileBackend):
+    """Optuna's journal with a checksum at the end of each line.
+
+    Optuna itself can read it: a checksum is one more key of a line, which it ignores. Lines without
+    one, of earlier versions and of Optuna's own tools, are accepted.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    lock : BaseJournalFileLock, optional
+        Serializes those who write; default: none, for readers.
+    """
+
+    def __init__(self, path: Path, lock: BaseJournalFileLock | None = None) -> None:
+        super().__init__(str(path), lock_obj=lock)
+        self._path = path
+        self._lines, self._bytes = 0, 0
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+        """Yield the entries from a number on; a last line that is being written is left out.
+
+        Raises
+        ------
+        DamagedJournalError
+            A line is not what was written.
+        """
+        if log_number_from < self._lines:
+            self._lines, self._bytes = 0, 0
+        with self._path.open("rb") as file:
+            file.seek(self._bytes)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                entry = _parse(line)
+                if entry is None:
+                    raise DamagedJournalError(self._path, f"line {self._lines + 1}")
+                self._lines, self._bytes = self._lines + 1, self._bytes + len(line)
+                if self._lines > log_number_from:
+                    yield entry
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write entries, all or none of which are there after a crash of this process."""
+        lines = b"".join(map(_describe, logs))
+        with _holding(self._lock), self._path.open("ab") as file:
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _describe(entry: dict[str, Any]) -> bytes:
+    text = json.dumps(entry, separators=(",", ":")).encode()
+    return text[:-1] + _CHECKSUM + str(zlib.crc32(text)).encode() + b"}\n"
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """Return the entry of a line, or None if it is damaged."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(entry, dict) or not {"op_code", "worker_id"} <= entry.keys():
+        return None
+    text, mark, found = line.rstrip(b"\n").rpartition(_CHECKSUM)
+    if mark and found != str(zlib.crc32(text + b"}")).encode() + b"}":
+        return None
+    entry.pop("crc32", None)
+    return entry
+
+
+@contextmanager
+def open_journal(path: Path) -> Iterator[tuple[JournalStorage, bool]]:
+    """Open the journal `path`, which is made if it is missing, for the rest of this process.
+
+    A damaged journal is renamed and a new one begun, unless other processes use it.
+
+    Yields
+    ------
+    (JournalStorage, bool)
+        The journal, and whether no other process uses it or opens it during the ``with`` block.
+
+    Raises
+    ------
+    DamagedJournalError
+        It is damaged, and other processes use it.
+    """
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    alone = _enter(path)
+    try:
+        lock = _Lock(path)
+        with _holding(lock):
+            _cut_tail(path)
+        try:
+            storage = _load(path, lock)
+        except DamagedJournalError as error:
+            if not alone:
+                remedy = "Wait for the other processes that use it, then repeat the command."
+                raise error.advise(remedy) from error
+            log.warning("%s; it was renamed to '%s'", error.found, set_aside(path).name)
+            storage = _load(path, lock)
+        yield storage, alone
+    finally:
+        fcntl.flock(_users[path], fcntl.LOCK_SH)
+
+
+def read_journal(path: Path) -> JournalStorage:
+    """Return the journal `path`, to be read only: this takes no lock and changes nothing.
+
+    Raises
+    ------
+    DamagedJournalError
+        It is damaged.
+    """
+    try:
+        return _load(path)
+    except DamagedJournalError as error:
+        remedy = "Repeat the command of the search: it recovers what its trials have found."
+        raise error.advise(remedy) from error
+
+
+def _load(path: Path, lock: BaseJournalFileLock | None = None) -> JournalStorage:
+    try:
+        return JournalStorage(Journal(path, lock))
+    except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, DamagedJournalError):
+            raise
+        # Lines without a checksum, whose entries make no sense to Optuna.
+        raise DamagedJournalError(path, f"{type(error).__name__}: {error}") from error
+
+
+def _enter(path: Path) -> bool:
+    """Lock out other users of the journal if there are none; else join them and return False."""
+    if path not in _users:
+        users = path.with_name(f".{path.name}.users")
+        _users[path] = os.open(users, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(_users[path], fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        fcntl.flock(_users[path], fcntl.LOCK_SH)  # waits for one that is recovering it
+        return False
+    return True
+
+
+class _Lock(BaseJournalFileLock):
+    """A lock that ends with its process, however that ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(f".{path.name}.lock")
+        self._file: IO[bytes] | None = None
+
+    def acquire(self) -> bool:
+        file = self._path.open("ab")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+@contextmanager
+def _holding(lock: BaseJournalFileLock) -> Iterator[None]:
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _cut_tail(path: Path) -> None:
+    """Cut off a line that was being written when a process or the machine died."""
+    if path.is_file():
+        written = path.read_bytes()
+        whole = written.rfind(b"\n") + 1
+        if whole < len(written):
+            with path.open("rb+") as file:
+                file.truncate(whole)

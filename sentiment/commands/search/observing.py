@@ -1,0 +1,66 @@
+"""Whoever watches a sweep; Hydra starts sweeps, so there is no argument to hand one over."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # a script sets an observer before anything heavy is loaded
+    from sentiment.commands.search.objectives import Objective
+    from sentiment.commands.search.ranking import Ranking
+    from sentiment.commands.search.results import JobResult
+    from sentiment.commands.train.job import TrainingResult
+    from sentiment.tracking.recording import RecordingResult
+
+
+class SweepObserver(Protocol):
+    """Is told how a sweep goes, from one thread at a time."""
+
+    def on_sweep(
+        self, name: str, shared: Sequence[str], total: int, done: int, objective: "Objective"
+    ) -> None:
+        """Note that a sweep begins or goes on.
+
+        Parameters
+        ----------
+        name : str
+            Name of the sweep.
+        shared : sequence of str
+            The overrides that all jobs have.
+        total, done : int
+            Number of jobs, and how many were there before.
+        objective : Objective
+            What makes a job the best.
+        """
+        return
+
+    def on_job(self, result: "JobResult", ranking: "Ranking") -> None:
+        """Note that a job has ended; `ranking` is that of all jobs so far."""
+        return
+
+    def on_ranking(self, ranking: "Ranking", results: "Mapping[int, JobResult]") -> None:
+        """Note the ranking of all jobs, by whose numbers their `results` are found."""
+        return
+
+    def on_note(self, text: str) -> None:
+        """Pass on what the person should know."""
+        return
+
+    def on_winner(self, number: int, result: "TrainingResult", store: str | None) -> None:
+        """Note that the best job was trained in full, and in which MLflow store that is kept."""
+        return
+
+    def on_recorded_winner(self, number: int, result: "RecordingResult") -> None:
+        """Note that the best job, which an earlier process trained in full, is recorded now."""
+        return
+
+    def on_end(self) -> None:
+        """Note that there are no more jobs."""
+        return
+
+
+class Unobserved(SweepObserver):
+    """Nobody watches."""
+
+
+# Makes whoever watches the sweeps of this thread.
+OBSERVER: ContextVar[Callable[[], SweepObserver]] = ContextVar("OBSERVER", default=Unobserved)

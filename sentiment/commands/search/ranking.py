@@ -1,0 +1,170 @@
+"""Ranking of the jobs of a sweep, by scores on the same validation rows only."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, isfinite, nan
+
+from sentiment.commands.search.objectives import Objective
+from sentiment.commands.search.results import JobResult
+from sentiment.errors import quote_list
+from sentiment.tracking.choosing import describe_score
+
+_SEED, _LIMIT = "seed", "data.limit"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in a ranking: one job, or those that differ in their seed only.
+
+    Attributes
+    ----------
+    numbers : tuple of int
+        The jobs; the first stands for all.
+    score : float
+        The objective; of several jobs its mean.
+    std : float, optional
+        Standard deviation over several jobs (n - 1).
+    """
+
+    numbers: tuple[int, ...]
+    score: float
+    std: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.score:.4f}" + ("" if self.std is None else f" ± {self.std:.4f}")
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Places of the jobs that can be compared, the best first.
+
+    Attributes
+    ----------
+    places : sequence of Place
+        Empty if no job has a score, or if no two scores can be compared.
+    note : str
+        What was averaged or left out, and why; empty if all jobs were validated on the same rows.
+    """
+
+    places: Sequence[Place]
+    note: str = ""
+
+    @property
+    def winner(self) -> int | None:
+        """The number of the best job."""
+        return self.places[0].numbers[0] if self.places else None
+
+
+def rank(results: Mapping[int, JobResult], objective: Objective) -> Ranking:
+    """Return the ranking of the jobs that have a score.
+
+    - Jobs on the same rows are ranked by their scores, equal ones by their number.
+    - Where the seed differs, so does the split: jobs that differ in nothing else share a place, by
+      their mean over all seeds.
+    - Where the size of a sample differs (``data.limit``), jobs on the most rows are ranked.
+    - Where the data differ in another way, scores cannot be compared, and there are no places.
+
+    Parameters
+    ----------
+    results : mapping of int to JobResult
+        Results by number.
+    objective : Objective
+        The metric and its direction.
+    """
+    scored = {
+        number: result
+        for number, result in sorted(results.items())
+        if isfinite(result.metrics.get(objective.metric, nan))
+    }
+    if len(_list_rows(scored)) <= 1:
+        return Ranking(_sort([_place([n], scored, objective) for n in scored], objective))
+    varied = {key for key in _list_data_settings(scored) if len(_list_values(scored, key)) > 1}
+    if varied - {_SEED, _LIMIT}:
+        keys = quote_list(sorted(varied - {_SEED, _LIMIT}))
+        why = f"the jobs were validated on different rows, since they differ in {keys}"
+        return Ranking([], f"{why}: their scores cannot be compared, and none is the best")
+    notes = []
+    kept = _keep_largest(scored)
+    if len(kept) < len(scored):
+        fewer = _count(len(scored) - len(kept))
+        notes.append(f"{fewer} on fewer rows ({_LIMIT}) cannot be compared and left out")
+    if len(_list_rows(kept)) == 1:
+        places = [_place([number], kept, objective) for number in kept]
+        return Ranking(_sort(places, objective), "; ".join(notes))
+    seeds = {result.settings.get(_SEED) for result in kept.values()}
+    if len(_list_rows(kept)) > len(seeds):
+        return Ranking([], "the data changed while the sweep ran: no score can be compared")
+    places = _average(kept, objective)
+    averaged = f"scores are means over {len(seeds)} seeds"
+    notes.append(f"{averaged}, as each seed has its own validation rows")
+    unfinished = len(kept) - len(seeds) * len(places)
+    if unfinished:
+        notes.append(f"{_count(unfinished)} without a score for every seed left out")
+    return Ranking(_sort(places, objective), "; ".join(notes))
+
+
+def _keep_largest(results: Mapping[int, JobResult]) -> dict[int, JobResult]:
+    """Return the jobs on the largest sample, and those on the same rows as one of them."""
+    limits = {n: _read_limit(result.settings.get(_LIMIT)) for n, result in results.items()}
+    largest = max(limits.values())
+    rows = _list_rows({n: result for n, result in results.items() if limits[n] == largest})
+    return {n: result for n, result in results.items() if _read_rows(result) in rows}
+
+
+def _average(results: Mapping[int, JobResult], objective: Objective) -> list[Place]:
+    """Return a place for each setting that has a score for every seed."""
+    seeds = {result.settings.get(_SEED) for result in results.values()}
+    by_setting: dict[tuple[tuple[str, str], ...], dict[str | None, int]] = {}
+    for number, result in results.items():
+        rest = {k: v for k, v in result.settings.items() if k not in (_SEED, _LIMIT)}
+        jobs = by_setting.setdefault(tuple(sorted(rest.items())), {})
+        jobs.setdefault(result.settings.get(_SEED), number)
+    whole = [jobs for jobs in by_setting.values() if jobs.keys() == seeds]
+    return [_place(list(jobs.values()), results, objective) for jobs in whole]
+
+
+def _place(numbers: Sequence[int], results: Mapping[int, JobResult], objective: Objective) -> Place:
+    scores = [results[number].metrics[objective.metric] for number in numbers]
+    std = statistics.stdev(scores) if len(scores) > 1 else None
+    return Place(tuple(sorted(numbers)), statistics.fmean(scores), std)
+
+
+def _sort(places: Sequence[Place], objective: Objective) -> list[Place]:
+    sign = -1 if objective.more else 1
+    return sorted(places, key=lambda place: (sign * place.score, place.numbers))
+
+
+def _read_rows(result: JobResult) -> str | None:
+    return result.tags.get("data.fingerprint")
+
+
+def _list_rows(results: Mapping[int, JobResult]) -> set[str | None]:
+    """Return what rows jobs were validated on; what another machine found says nothing of them."""
+    return {_read_rows(result) for result in results.values()} - {None}
+
+
+def _list_data_settings(results: Mapping[int, JobResult]) -> set[str]:
+    keys = {key for result in results.values() for key in result.settings}
+    return {key for key in keys if key == _SEED or key.startswith("data.")}
+
+
+def _list_values(results: Mapping[int, JobResult], key: str) -> set[str | None]:
+    return {result.settings.get(key) for result in results.values()}
+
+
+def _read_limit(written: str | None) -> float:
+    return float(written) if written and written.isdecimal() else inf
+
+
+def _count(jobs: int) -> str:
+    return f"{jobs} job{'s' * (jobs != 1)}"
+
+
+def describe_uncertainty(place: Place, results: Mapping[int, JobResult], objective: str) -> str:
+    """Return the interval of a first place, or nothing where none is known."""
+    metrics = results[place.numbers[0]].metrics
+    if place.std is not None or f"validation/{objective}" not in metrics:
+        return ""
+    shown = describe_score(f"validation/{objective}", metrics)
+    return f"best #{place.numbers[0]}: {shown}" if "interval" in shown else ""

@@ -1,0 +1,264 @@
+"""How a trial is trained by itself: as a command line, and as a file in conf/experiment."""
+
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import OmegaConf
+
+from sentiment.commands.search.hydra_side import write_override
+from sentiment.commands.search.results import JobResult, read_results
+from sentiment.commands.search.spaces import read_setting
+from sentiment.commands.search.trial import _HOUSEKEEPING, list_settings
+from sentiment.config import CONF, compose, explain_error, suggest_command
+from sentiment.errors import ConfigError, SentimentError, quote_list
+from sentiment.redaction import MASK
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from sentiment.commands.search.grids import GridTrial, StoredGrid
+    from sentiment.commands.search.reading import StoredStudy
+
+_SCRIPT = "python scripts/train.py"
+_LITERALS = {"None": "null", "True": "true", "False": "false"}
+
+
+class ExperimentExistsError(SentimentError, FileExistsError):
+    """An experiment of that name is there already."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"'{path}' is already there and is not overwritten. "
+            "Choose another name with write=<name>, or say overwrite=true."
+        )
+
+
+class RecipeError(SentimentError, ValueError):
+    """A trial cannot be written as an experiment."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no experiment was written: {reason}")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to type to train a trial by itself.
+
+    Attributes
+    ----------
+    overrides : sequence of str
+        What follows the name of the script.
+    settings : dict of str to str
+        The settings of the trial, by dotted key.
+    differences : sequence of str
+        Settings that `overrides` do not give, one line each: the files under ``conf/`` or the
+        code behind them have changed since.
+    """
+
+    overrides: Sequence[str]
+    settings: dict[str, str]
+    differences: Sequence[str]
+
+    @property
+    def command(self) -> str:
+        """The command line."""
+        return suggest_command("train", *self.overrides)
+
+
+def find_recipe(
+    study: "StoredStudy | StoredGrid", trial: "FrozenTrial | GridTrial", result: JobResult | None
+) -> Recipe | None:
+    """Return how `trial` is trained by itself, or None if nothing of its study is on this machine.
+
+    Parameters
+    ----------
+    study : StoredStudy or StoredGrid
+        The study.
+    trial : optuna.trial.FrozenTrial or GridTrial
+        One of its trials.
+    result : JobResult, optional
+        What it left in its folder, if that is here.
+    """
+    words = None if result is None else _read_command(result)
+    if words is None:
+        words = _borrow_command(study, trial)
+    if words is None:
+        return None
+    settings = study.fixed if result is None else result.settings
+    differences = _compare(settings, words)
+    if differences:
+        # A search may set more than the words tell, and files may have changed since.
+        words += [_write_setting(key, settings[key]) for key in differences if key in settings]
+        differences = _compare(settings, words)
+    return Recipe(words, settings, list(differences.values()))
+
+
+def _read_command(result: JobResult) -> list[str] | None:
+    """Return the overrides in the command that a trial noted, without the script's name."""
+    command = result.tags.get("command", "")
+    if not command.startswith(_SCRIPT):
+        return None
+    words = shlex.split(command.removeprefix(_SCRIPT))
+    return [word for word in words if _find_root(word) != "search"]
+
+
+def _borrow_command(
+    study: "StoredStudy | StoredGrid", trial: "FrozenTrial | GridTrial"
+) -> list[str] | None:
+    """Return the overrides of a trial that ran elsewhere: those of one here, its own draw."""
+    here = read_results(study.folder, keep=True)
+    for other in study.complete:
+        words = _read_command(here[other.number]) if other.number in here else None
+        if words is not None:
+            drawn = {read_setting(name) for name in [*other.params, *trial.params]}
+            shared = [word for word in words if word.lstrip("+").partition("=")[0] not in drawn]
+            params = {read_setting(name): value for name, value in trial.params.items()}
+            return [*shared, *(write_override(key, value) for key, value in params.items())]
+    return None
+
+
+def _compare(settings: dict[str, str], words: list[str]) -> dict[str, str]:
+    """Return a line for each of `settings` that a job with the overrides `words` has not."""
+    try:
+        cfg = compose("train", words)
+    except Exception as error:  # Hydra and OmegaConf have many
+        problem = explain_error(error)
+        if problem is None:
+            raise
+        return {"": str(problem)}
+    now = {key: str(value) for key, value in list_settings(cfg).items()}
+    return {
+        key: f"{key} was {value} and would be {now.get(key, 'nothing')}"
+        for key, value in settings.items()
+        if now.get(key) != value
+    }
+
+
+def _write_setting(key: str, value: str) -> str:
+    return f"++{write_override(key, _LITERALS.get(value, value))}"
+
+
+def _find_root(word: str) -> str:
+    """Return the first part of the key that an override is about."""
+    return re.split(r"[.=/@]", word.lstrip("+~"), maxsplit=1)[0]
+
+
+def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite: bool) -> Path:
+    """Write ``conf/experiment/<name>.yaml``, with which train.py has the settings of a trial.
+
+    Parameters
+    ----------
+    name : str
+        Of the experiment.
+    recipe : Recipe, optional
+        Of the trial.
+    about : str
+        A sentence that heads the file.
+    overwrite : bool
+        Whether a file of that name may be there.
+
+    Raises
+    ------
+    ConfigError
+        `name` is not a valid name of a file.
+    ExperimentExistsError
+        It is there.
+    RecipeError
+        The file would not have the settings of the trial, such as a password, which is not kept.
+    """
+    if not re.fullmatch(r"\w[\w-]*", name):
+        raise ConfigError(
+            [f"write={name}: expected the name of an experiment: letters, digits, - and _."]
+        )
+    path = CONF / "experiment" / f"{name}.yaml"
+    if path.exists() and not overwrite:
+        raise ExperimentExistsError(path)
+    if recipe is None:
+        raise RecipeError("the trials ran on another machine. Write it there.")
+    _check_secrets(recipe.overrides)
+    text = describe_experiment(name, recipe.overrides, about)
+    _check_experiment(text, recipe.settings)
+    path.parent.mkdir(exist_ok=True)
+    if overwrite:
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+        return path
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:  # it was not there a moment ago
+        raise ExperimentExistsError(path) from None
+    return path
+
+
+def _check_secrets(overrides: Sequence[str]) -> None:
+    """Refuse overrides that had a password, which nothing keeps."""
+    hidden = [word for word in overrides if MASK in word and _find_root(word) not in _HOUSEKEEPING]
+    keys = [word.lstrip("+~").partition("=")[0] for word in hidden]
+    if keys:
+        raise RecipeError(
+            f"the trial had a password in {quote_list(keys)}, and no file keeps it. Search again "
+            f"with the name of an environment variable in its place: {keys[0]}='${{oc.env:NAME}}'."
+        )
+
+
+def describe_experiment(name: str, overrides: Sequence[str], about: str) -> str:
+    """Return the text of an experiment that stands for `overrides`.
+
+    What says how a job is run and kept, such as ``outputs``, is left to whoever runs it.
+
+    Raises
+    ------
+    RecipeError
+        One of `overrides` cannot be said in a file.
+    """
+    parser = OverridesParser.create()
+    kept = [word for word in overrides if _find_root(word) not in _HOUSEKEEPING]
+    bases: list[Any] = []
+    choices: dict[str, Any] = {}
+    settings = OmegaConf.create()
+    for override in map(parser.parse_override, kept):
+        key, value = override.key_or_group, override.value()
+        if override.is_delete() or override.package is not None:
+            raise RecipeError(f"{override.input_line!r} can be typed, but has no place in a file.")
+        if key == "experiment":
+            bases += value if isinstance(value, list) else [value]
+        elif (CONF / key).is_dir():
+            choices[f"override /{key}"] = value
+        else:
+            _set(settings, override, value)
+    defaults = [*filter(None, bases), *({key: value} for key, value in choices.items())]
+    head = f"# @package _global_\n# {about}\n# {_SCRIPT} experiment={name}\n"
+    parts = [OmegaConf.to_yaml(OmegaConf.create({"defaults": defaults}))] if defaults else []
+    # A blank line between groups, as in the files that are written by hand.
+    parts += [OmegaConf.to_yaml(OmegaConf.masked_copy(settings, [str(key)])) for key in settings]
+    return head + "\n".join(parts)
+
+
+def _set(settings: Any, override: Override, value: Any) -> None:
+    try:
+        OmegaConf.update(settings, override.key_or_group, value, force_add=True)
+    except ValueError as error:  # a key inside something that was set to no value
+        raise RecipeError(f"{override.input_line!r}: {error}") from error
+
+
+def _check_experiment(text: str, settings: dict[str, str]) -> None:
+    """Compose the experiment beside the others, where nobody else finds it."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "experiment").mkdir()
+        name = f"checked_{Path(folder).name}"
+        (Path(folder) / "experiment" / f"{name}.yaml").write_text(text, encoding="utf-8")
+        place = f"hydra.searchpath=['file://{folder}']"
+        differences = _compare(settings, [f"experiment={name}", place])
+    if differences:
+        shown = "\n".join(f"  - {line}" for line in list(differences.values())[:8])
+        raise RecipeError(f"its settings would not be those of the trial:\n{shown}")

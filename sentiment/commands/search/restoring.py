@@ -1,0 +1,167 @@
+"""Studies made again from the folders of their trials, where the journal has lost them."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sentiment.commands.search.identity import read_identity
+from sentiment.commands.search.results import JobResult, read_results, read_winner
+from sentiment.commands.search.spaces import Space
+from sentiment.commands.search.state import log, read_state, write_state
+from sentiment.commands.search.studies import (
+    _DEFINITION,
+    _ERROR,
+    _ID,
+    _RUN,
+    _STALE,
+    _WINNER,
+    _states,
+)
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+    from sentiment.commands.search.studies import Study
+
+_NAME = "study.json"
+
+
+def keep_study(folder: Path, study: "Study", space: Space) -> None:
+    """Write what a study is into its folder, so that it can be made again with `restore_studies`.
+
+    Parameters
+    ----------
+    folder : Path
+        Where its trials leave their results.
+    study : Study
+        The study, which is defined.
+    space : Space
+        What its trials are drawn from.
+    """
+    facts = {
+        "directions": [direction.name.lower() for direction in study.optuna.directions],
+        "metrics": [objective.metric for objective in study.objectives],
+        "definition": study.optuna.user_attrs[_DEFINITION],
+        "run_id": study.run_id,
+        "space": space.to_json(),
+    }
+    write_state(folder / _NAME, facts)
+
+
+def restore_studies(storage: "BaseStorage", home: Path) -> None:
+    """Add to the journal what the folders under `home` know and it does not.
+
+    No other process may be using the journal.
+
+    Parameters
+    ----------
+    storage : optuna storage
+        The journal.
+    home : Path
+        The folder with the folders of all its studies.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    ended = {
+        study.study_name: [t.state.is_finished() for t in storage.get_all_trials(study._study_id)]
+        for study in storage.get_all_studies()
+    }
+    for path in sorted(home.glob(f"*/{_NAME}")):
+        name, folder = path.parent.name, path.parent
+        numbers = [int(p.parent.name) for p in folder.glob("[0-9]*/result.json")]
+        if name in ended and all(n < len(ended[name]) and ended[name][n] for n in numbers):
+            continue
+        facts = read_state(path)
+        if facts is None:
+            continue
+        added = _restore(storage, folder, facts)
+        if added or name not in ended:
+            log.warning("the study '%s' was recovered from its folder: %d trials", folder, added)
+
+
+def _restore(storage: "BaseStorage", folder: Path, facts: Mapping[str, Any]) -> int:
+    """Make a study if it is missing, add its missing trials, and return how many were added."""
+    import optuna
+
+    study = optuna.create_study(
+        study_name=folder.name,
+        storage=storage,
+        directions=facts["directions"],
+        load_if_exists=True,
+    )
+    study.set_user_attr(_DEFINITION, facts["definition"])
+    identity = read_identity(folder)
+    if identity is not None:
+        study.set_user_attr(_ID, identity)
+    if facts["run_id"] is not None:
+        study.set_user_attr(_RUN, facts["run_id"])
+    winner = read_winner(folder)
+    if winner is not None and _WINNER not in study.user_attrs:
+        study.set_user_attr(_WINNER, {"number": winner.number, "owner": None, "done": True})
+    space, results = Space.from_json(facts["space"]), read_results(folder)
+    params = {number: space.read(result.overrides) for number, result in results.items()}
+    for trial in study.get_trials(deepcopy=False):
+        drawn = params.get(trial.number)
+        if drawn is not None and not trial.state.is_finished():
+            _finish(study, trial, space, drawn, results[trial.number], facts["metrics"])
+    added = 0
+    for number in range(len(study.trials), max(results, default=-1) + 1):
+        drawn = params.get(number)
+        if drawn is None:  # it left no result, and is run again under another number
+            study.add_trial(_describe(space, {}, user_attrs={_STALE: True}))
+            continue
+        study.add_trial(_describe_result(space, drawn, results[number], facts["metrics"]))
+        added += 1
+    return added
+
+
+def _finish(
+    study: Any,
+    trial: Any,
+    space: Space,
+    params: dict[str, Any],
+    result: JobResult,
+    metrics: list[str],
+) -> None:
+    """Enter the result of a trial, and the parameters that the journal has lost with its end."""
+    storage = study._storage
+    if trial.state.name == "WAITING":
+        storage.set_trial_state_values(trial._trial_id, _states().RUNNING)
+    for name, value in params.items():
+        if name not in trial.params:
+            one = space.find(name)
+            storage.set_trial_param(trial._trial_id, name, one.to_internal_repr(value), one)
+    whole = _describe_result(space, params, result, metrics)
+    for name, value in whole.user_attrs.items():
+        storage.set_trial_user_attr(trial._trial_id, name, value)
+    storage.set_trial_state_values(trial._trial_id, whole.state, whole.values)
+
+
+def _describe_result(
+    space: Space, params: dict[str, Any], result: JobResult, metrics: list[str]
+) -> Any:
+    values = [result.metrics.get(metric, math.nan) for metric in metrics]
+    moments = {
+        "datetime_start": datetime.fromtimestamp(result.started),
+        "datetime_complete": datetime.fromtimestamp(result.ended),
+    }
+    if result.error or not all(map(math.isfinite, values)):
+        error = result.error or f"{metrics[0]} is not a number"
+        return _describe(space, params, user_attrs={_ERROR: error[:2000]}, **moments)
+    return _describe(space, params, values=values, **moments)
+
+
+def _describe(space: Space, params: dict[str, Any], **facts: Any) -> Any:
+    """Return a trial that has ended, well if it has values."""
+    from optuna.trial import create_trial
+
+    state = _states().COMPLETE if "values" in facts else _states().FAIL
+    moments = {k: facts.pop(k) for k in list(facts) if k.startswith("datetime_")}
+    distributions = {name: space.find(name) for name in params}
+    trial = create_trial(state=state, params=params, distributions=distributions, **facts)
+    for name, moment in moments.items():
+        setattr(trial, name, moment)
+    return trial

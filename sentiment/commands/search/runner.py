@@ -1,0 +1,236 @@
+"""Jobs in a folder, run by one of Hydra's launchers and followed while they run."""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sentiment.commands.search.results import JobResult, discard_result, read_result, write_result
+from sentiment.commands.search.workers import HandOut
+from sentiment.config import describe_error, quote
+
+# Seconds between two looks for results of jobs that run elsewhere.
+_POLL = 0.1
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job that is to be run.
+
+    Attributes
+    ----------
+    number : int
+        Its number, and the name of its folder.
+    overrides : sequence of str
+        What it is asked for.
+    """
+
+    number: int
+    overrides: Sequence[str]
+
+
+class JobRunner:
+    """Runs jobs and hands each result on as soon as it is there.
+
+    A job leaves its result in its folder, whichever process or machine it ran on; so a result
+    that nobody waited for is not lost either. A job that ends without one has failed.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the folders of the jobs are.
+    launch : callable
+        Runs the jobs that it is handed out, until there are none; see `HydraSide.launch`.
+    compose : callable
+        Composes the config of one job, and raises if there is none.
+    on_result : callable
+        Takes each result.
+    on_wait : callable
+        Is called every now and then while jobs run.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        launch: Callable[[HandOut], None],
+        compose: Callable[[list[str]], Any],
+        on_result: Callable[[JobResult], None],
+        on_wait: Callable[[], None],
+    ) -> None:
+        self.folder = folder
+        self._launch = launch
+        self._compose = compose
+        self._on_result = on_result
+        self._on_wait = on_wait
+        # Jobs under way; one thread at a time looks what became of them.
+        self._pending: dict[int, PlannedJob] = {}
+        self._looking = threading.Lock()
+
+    def run(self, next_job: Callable[[], PlannedJob | None]) -> None:
+        """Run the jobs that `next_job` gives, until it gives none.
+
+        All that have ended have handed their results on before the next is asked for.
+
+        Raises
+        ------
+        Exception
+            Whatever `next_job` or `on_result` raised.
+        """
+        left: list[PlannedJob] = []
+        while True:
+            problem, begun = None, time.time()
+            with self._following() as problems, _keeping_interrupts():
+                try:
+                    self._launch(partial(self._hand_out, left, next_job, problems))
+                except Exception as error:  # of the launcher: the jobs report their own
+                    problem = error
+            pending = self._pending
+            if problem is None and not pending:
+                return
+            lost = [job for job in pending.values() if self._was_started(job.number, begun)]
+            faulty = self._find_faulty(pending.values()) if problem else {}
+            if faulty:
+                failed = faulty
+            elif lost or problem is None or isinstance(problem, BrokenExecutor):
+                why = RuntimeError(f"the job ended without a result ({problem or 'no error'})")
+                failed = dict.fromkeys((job.number for job in lost or pending.values()), why)
+            else:
+                raise problem
+            for number, reason in failed.items():
+                self._on_result(self._fail(pending.pop(number), begun, reason))
+            left += pending.values()
+            pending.clear()
+
+    def _hand_out(
+        self,
+        left: list[PlannedJob],
+        next_job: Callable[[], PlannedJob | None],
+        problems: list[BaseException],
+    ) -> tuple[int, list[str]] | None:
+        """Return the next job for the launcher; a problem that is not its own ends its work."""
+        try:
+            self._collect()
+            if problems:
+                return None
+            job = left.pop(0) if left else next_job()
+        except Exception as error:
+            problems.append(error)
+            return None
+        if job is None:
+            return None
+        discard_result(self.folder / str(job.number))
+        self._pending[job.number] = job
+        return job.number, self._address(job)
+
+    def _address(self, job: PlannedJob) -> list[str]:
+        """Return the overrides of `job` with its own folder among them."""
+        return [
+            *job.overrides,
+            f"hydra.sweep.dir={quote(str(self.folder))}",
+            f"hydra.sweep.subdir='{job.number}'",
+        ]
+
+    def _was_started(self, number: int, since: float) -> bool:
+        """Return whether Hydra made the folder of a job."""
+        folder = self.folder / str(number)
+        return folder.is_dir() and folder.stat().st_mtime >= since - 1
+
+    def _find_faulty(self, jobs: Any) -> dict[int, Exception]:
+        """Return the jobs that have no config, and why."""
+        faulty: dict[int, Exception] = {}
+        for job in jobs:
+            try:
+                self._compose(self._address(job))
+            except Exception as error:  # Hydra and OmegaConf have many
+                faulty[job.number] = error
+        return faulty
+
+    def _fail(self, job: PlannedJob, begun: float, error: Exception) -> JobResult:
+        result = JobResult(
+            number=job.number,
+            overrides=list(job.overrides),
+            started=begun,
+            ended=time.time(),
+            name="failed",
+            error=describe_error(error),
+        )
+        write_result(self.folder / str(job.number), result)
+        return result
+
+    def _collect(self) -> None:
+        """Hand on the results that are there."""
+        with self._looking:
+            for number in sorted(self._pending):
+                result = read_result(self.folder / str(number))
+                if result is not None:
+                    del self._pending[number]
+                    self._on_result(result)
+
+    @contextmanager
+    def _following(self) -> Iterator[list[BaseException]]:
+        """Hand results on while the ``with`` block runs, and the rest at its end.
+
+        What goes wrong with that is put into the list that is returned, and raised at the end.
+        """
+        over = threading.Event()
+        problems: list[BaseException] = []
+
+        def follow() -> None:
+            try:
+                while not over.wait(_POLL):
+                    self._collect()
+                    self._on_wait()
+            except BaseException as error:
+                problems.append(error)
+
+        thread = threading.Thread(target=follow, name="results", daemon=True)
+        thread.start()
+        try:
+            yield problems
+        finally:
+            over.set()
+            thread.join()
+            if not problems:
+                self._collect()
+        if problems:
+            raise problems[0]
+
+
+@contextmanager
+def _keeping_interrupts() -> Iterator[None]:
+    """Interrupt at the end of the ``with`` block if Ctrl-C came in it and was lost.
+
+    Python drops what is raised in callbacks of the garbage collector and of compiled code.
+    """
+    before, report = signal.getsignal(signal.SIGINT), sys.unraisablehook
+    noticed = False
+
+    def notice(number: int, frame: Any) -> None:
+        nonlocal noticed
+        noticed = True
+        if callable(before):
+            before(number, frame)
+
+    def report_others(lost: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):  # that was noticed
+            report(lost)
+
+    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, notice)
+    sys.unraisablehook = report_others
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = report
+    if noticed:
+        raise KeyboardInterrupt

@@ -1,0 +1,189 @@
+"""A search: Optuna asks for trials until there are as many as were wanted."""
+
+import re
+import time
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from sentiment.commands.search.failures import FailurePolicy, check_failures
+from sentiment.commands.search.hydra_side import HydraSide
+from sentiment.commands.search.identity import claim_folder
+from sentiment.commands.search.objectives import find_objectives
+from sentiment.commands.search.observing import OBSERVER
+from sentiment.commands.search.restoring import keep_study
+from sentiment.commands.search.results import list_lost, read_results
+from sentiment.commands.search.runner import JobRunner, PlannedJob
+from sentiment.commands.search.session import Session
+from sentiment.commands.search.spaces import Space, read_space
+from sentiment.commands.search.storage import check_apart, open_storage
+from sentiment.commands.search.studies import Study
+from sentiment.commands.search.study_figures import save_study_figures
+from sentiment.commands.search.trial import list_settings, read_data
+from sentiment.config import check_config, make
+from sentiment.errors import ConfigError, quote_list
+
+_SAMPLERS = ("optuna.samplers.*", "hydra_plugins.hydra_optuna_sweeper.*")
+# Seconds between two looks at a study whose last trials run in other processes.
+_PATIENCE = 1.0
+
+
+def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) -> None:
+    """Run what is left of a search, and train its best.
+
+    Parameters
+    ----------
+    hydra : HydraSide
+        The sweep as Hydra sees it.
+    sampler : DictConfig
+        Describes an Optuna sampler.
+    arguments : sequence of str
+        What was typed.
+
+    Raises
+    ------
+    SentimentError
+        The config cannot be run, the study looks for something else, or jobs failed.
+    """
+    cfg, settings, observer = hydra.task, hydra.settings, OBSERVER.get()()
+    check_config(cfg, hydra.config.hydra.overrides.task)
+    objectives = find_objectives(settings.objectives or [cfg.optimize])
+    space = read_space(settings, arguments)
+    _check_rows(space)
+    hydra.check_jobs(space.list_samples())
+    home = Path(cfg.outputs) / "search"
+    check_apart(settings.storage, cfg.tracking.get("uri"))
+    storage = open_storage(settings.storage, home / "studies.journal")
+    taken = [path.name for path in home.glob("*") if path.is_dir()]
+    study = Study(settings.name, storage, objectives, taken=taken, fresh=settings.fresh)
+    study.define(
+        {
+            "space": space.describe(),
+            "settings": _list_fixed_settings(cfg, space),
+            "objectives": [o.name for o in objectives],
+            "data": read_data(cfg).fingerprint,
+        }
+    )
+    study.beat()
+    earlier = study.await_run()
+    folder = (home / study.name).resolve()
+    claim_folder(folder, study.identify())
+    tracker = make(cfg, "tracking", "open_sweep")
+    tracker.open()
+    tags = {"kind": "sweep", "study": study.name, "command": hydra.describe_command()}
+    record = tracker.open_sweep(f"search {study.name}", tags, earlier)
+    study.run_id = record.id
+    if settings.storage is None:
+        keep_study(folder, study, space)
+    session = Session(
+        name=study.name,
+        folder=folder,
+        objective=objectives[0],
+        record=record,
+        observer=observer,
+        policy=FailurePolicy(settings.max_failures, fresh=study.count_done() == 0),
+        total=settings.n_trials,
+        shared=space.write({}),
+        tell=study.tell,
+        find_others=lambda: study.list_ended(space),
+    )
+    alone = not study.find_others()
+    session.begin(alone=alone)
+    again = study.mend(session.results)
+    if again:
+        observer.on_note(f"{len(again)} trials were cut off and are run again")
+    # Neither what was drawn before is drawn again, nor what another process draws.
+    shift = len(study.optuna.trials) + study.own_seed
+    study.seed(_make_sampler(sampler, space, cfg.seed, shift, hydra.is_parallel))
+    runner = JobRunner(session.folder, hydra.launch, hydra.compose, session.take, study.beat)
+
+    lost = study.list_draws(list_lost(session.folder)) if alone else []
+    if lost:
+        observer.on_note(f"{len(lost)} trials whose results were damaged are run again")
+
+    def next_job() -> PlannedJob | None:
+        if lost:
+            again = lost.pop()
+            return PlannedJob(again.number, space.write(again.params))
+        draw = study.ask(space, settings.n_trials)
+        return None if draw is None else PlannedJob(draw.number, space.write(draw.params))
+
+    with session.keeping(hydra.describe_command()):
+        runner.run(next_job)
+        while study.count_running() or study.count_begun() < settings.n_trials:
+            # Other processes are at work; if one dies, its trials are run here.
+            time.sleep(_PATIENCE)
+            study.beat()
+            study.mend(read_results(session.folder))
+            runner.run(next_job)
+        session.report_ranking()
+        best = study.find_best()
+        if best is not None and study.claim_winner(best.number):
+            overrides = space.write(best.params)
+            session.train_winner(best.number, overrides, *hydra.compose(overrides))
+            figures = session.folder / "figures"
+            record.log_files(figures, save_study_figures(study.optuna, objectives, figures))
+            study.keep_winner(best.number)
+    check_failures(session.failed, len(session.results))
+
+
+def _check_rows(space: Space) -> None:
+    """Raise if trials would be validated on different rows, where any score is one of luck."""
+    changing = [key for key in space.list_drawn() if re.match(r"(seed|data)(\.|@|$)", key)]
+    if changing:
+        raise ConfigError(
+            [
+                f"the search draws {quote_list(changing)}, which changes the rows that its trials "
+                "are validated on, so their scores cannot be compared. Give it one value, or run a "
+                "grid, which averages over seeds: the same command without search=."
+            ]
+        )
+
+
+def _list_fixed_settings(cfg: DictConfig, space: Space) -> dict[str, str]:
+    """Return the settings that no trial changes."""
+    drawn = space.list_drawn()
+    return {
+        key: str(value)
+        for key, value in list_settings(cfg).items()
+        if not any(key == name or key.startswith(f"{name}.") for name in drawn)
+    }
+
+
+def _make_sampler(
+    described: DictConfig, space: Space, seed: int, shift: int, parallel: bool
+) -> Any:
+    """Return the sampler, which takes `seed`, moved by `shift`, if it has none of its own."""
+    from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
+
+    config = cast("dict[str, Any]", OmegaConf.to_container(described, resolve=True))
+    if "seed" in config and config["seed"] is None:
+        # A grid is shuffled by its seed, and goes on in the order in which it began.
+        ordered = config["_target_"] == "optuna.samplers.GridSampler"
+        config["seed"] = (seed if ordered else seed + shift) % 2**32
+    if "constant_liar" in config:
+        # So that trials that are asked for together do not all look in the same place.
+        config["constant_liar"] = config["constant_liar"] or parallel
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is experimental is chosen with open eyes
+        sampler = instantiate(config, _execution_whitelist_=_SAMPLERS)
+    if not isinstance(sampler, partial):
+        return sampler
+    if space.branches:
+        raise ConfigError(["a grid has no branches; choose another hydra/sweeper/sampler."])
+    try:
+        choices = {
+            key: OptunaSweeperImpl._to_grid_sampler_choices(distribution)
+            for key, distribution in space.common.items()
+        }
+    except ValueError as error:
+        raise ConfigError([f"a grid needs values it can count: {error}"]) from error
+    grid = sampler(choices)
+    # After its last point, it would stop a loop of Optuna's that is not there.
+    grid.after_trial = lambda *facts: None
+    return grid

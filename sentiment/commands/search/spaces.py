@@ -1,0 +1,223 @@
+"""The settings that a search draws, and their distributions."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.errors import HydraException
+
+from sentiment.commands.search.hydra_side import write_override
+from sentiment.config import explain_error
+from sentiment.errors import ConfigError
+from sentiment.redaction import redact
+
+
+@dataclass(frozen=True)
+class Space:
+    """What trials are drawn from.
+
+    Attributes
+    ----------
+    common : mapping of str to distribution
+        What every trial draws, by setting.
+    branches : mapping
+        By setting, then by its value: what only trials with that value draw.
+    fixed : mapping of str to str
+        Settings that have one value.
+    others : sequence of str
+        Overrides of another kind, such as those that take a setting away.
+    """
+
+    common: Mapping[str, Any]
+    branches: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    fixed: Mapping[str, str]
+    others: Sequence[str] = ()
+
+    def list_drawn(self) -> list[str]:
+        """Return all settings that some trial draws."""
+        cases = [case for cases in self.branches.values() for case in cases.values()]
+        return [*self.common, *(name for case in cases for name in case)]
+
+    def write(self, params: Mapping[str, Any]) -> list[str]:
+        """Return the overrides of a trial that drew `params`."""
+        drawn = (write_override(read_setting(name), value) for name, value in params.items())
+        return [*(f"{key}={value}" for key, value in self.fixed.items()), *self.others, *drawn]
+
+    def list_samples(self) -> Iterator[list[str]]:
+        """Yield overrides of trials that draw every choice and both ends of every range."""
+        cases: list[tuple[dict[str, str], Mapping[str, Any]]] = [
+            ({key: case}, space)
+            for key, spaces in self.branches.items()
+            for case, space in spaces.items()
+        ]
+        for place, (chosen, space) in enumerate(cases or [({}, {})]):
+            names = {name_parameter(name, *chosen.values()): d for name, d in space.items()}
+            values = {name: _list_values(d) for name, d in {**self.common, **names}.items()}
+            # What all branches share is gone through once.
+            new = [len(found) for name, found in values.items() if place == 0 or name in names]
+            for number in range(max(new, default=1)):
+                drawn = {name: found[number % len(found)] for name, found in values.items()}
+                yield self.write(drawn | chosen)
+
+    def find(self, parameter: str) -> Any:
+        """Return the distribution of a parameter, which `name_parameter` may have named."""
+        if parameter in self.common:
+            return self.common[parameter]
+        case = parameter.partition(" (")[2].removesuffix(")")
+        cases = (cases[case] for cases in self.branches.values() if case in cases)
+        return next(space[read_setting(parameter)] for space in cases)
+
+    def read(self, overrides: Sequence[str]) -> dict[str, Any] | None:
+        """Return the parameters that `write` made `overrides` of, or None if one is missing."""
+        words = {word.partition("=")[0]: word for word in overrides}
+        params: dict[str, Any] = {}
+        try:
+            for name, distribution in self.common.items():
+                params[name] = _read_value(distribution, name, words[name])
+            for key, cases in self.branches.items():
+                value = str(params.get(key, self.fixed.get(key)))
+                for name, distribution in cases.get(value, {}).items():
+                    read = _read_value(distribution, name, words[name])
+                    params[name_parameter(name, value)] = read
+        except (KeyError, ValueError):
+            return None
+        return params
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the space as JSON can hold it; see `from_json`."""
+        from optuna.distributions import distribution_to_json
+
+        def convert(space: Mapping[str, Any]) -> dict[str, str]:
+            return {name: distribution_to_json(one) for name, one in space.items()}
+
+        branches = {
+            key: {case: convert(space) for case, space in cases.items()}
+            for key, cases in self.branches.items()
+        }
+        return {"common": convert(self.common), "branches": branches, "fixed": dict(self.fixed)}
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> "Space":
+        """Return the space that `to_json` described, without the overrides of another kind."""
+        from optuna.distributions import json_to_distribution
+
+        def convert(space: Mapping[str, str]) -> dict[str, Any]:
+            return {name: json_to_distribution(one) for name, one in space.items()}
+
+        branches = {
+            key: {case: convert(space) for case, space in cases.items()}
+            for key, cases in facts["branches"].items()
+        }
+        return cls(convert(facts["common"]), branches, facts["fixed"])
+
+    def describe(self) -> dict[str, Any]:
+        """Return the distributions as strings."""
+        return {
+            "common": {name: str(d) for name, d in self.common.items()},
+            "branches": {
+                key: {c: {name: str(d) for name, d in s.items()} for c, s in cases.items()}
+                for key, cases in self.branches.items()
+            },
+        }
+
+
+def _list_values(distribution: Any) -> list[Any]:
+    """Return the choices of a distribution, or the ends of its range."""
+    return list(getattr(distribution, "choices", ())) or [distribution.low, distribution.high]
+
+
+def _read_value(distribution: Any, setting: str, word: str) -> Any:
+    """Return the value that an override gives a setting, as its distribution has it."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    if isinstance(distribution, CategoricalDistribution):
+        written = {write_override(setting, choice): choice for choice in distribution.choices}
+        return written[word]
+    value = word.partition("=")[2]
+    return int(value) if isinstance(distribution, IntDistribution) else float(value)
+
+
+def read_space(settings: Any, arguments: Sequence[str]) -> Space:
+    """Return what is drawn from: the space in the config, changed by what was typed.
+
+    Raises
+    ------
+    ConfigError
+        A range cannot be read.
+    """
+    from optuna.distributions import CategoricalDistribution
+
+    problems: list[str] = []
+
+    def read(space: Any) -> dict[str, Any]:
+        lines = [f"{key}={value}" for key, value in (space or {}).items()]
+        return _read_overrides(lines, problems)[0]
+
+    typed, fixed, others = _read_overrides(arguments, problems)
+    common = read(settings.space)
+    branches: dict[str, dict[str, dict[str, Any]]] = {}
+    for key, cases in (settings.branches or {}).items():
+        common[key] = CategoricalDistribution(list(cases))
+        branches[key] = {case: read(space) for case, space in cases.items()}
+    if problems:
+        raise ConfigError(problems)
+    in_branches = {k for cases in branches.values() for space in cases.values() for k in space}
+    for key in [*typed, *fixed]:
+        common.pop(key, None)
+        for cases in branches.values():
+            for space in cases.values():
+                if key in space and key in typed:
+                    space[key] = typed[key]
+                elif key in space:
+                    del space[key]
+    common |= {key: d for key, d in typed.items() if key not in in_branches}
+    spaces = [common, *(space for cases in branches.values() for space in cases.values())]
+    _check_secrets({key: d for space in spaces for key, d in space.items()})
+    return Space(common, branches, {k: str(v) for k, v in fixed.items()}, tuple(others))
+
+
+def _read_overrides(
+    words: Sequence[str], problems: list[str]
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Return distributions, fixed values and other overrides; add to `problems` what is wrong."""
+    from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
+
+    drawn: dict[str, Any] = {}
+    fixed: dict[str, Any] = {}
+    others: list[str] = []
+    for word in words:
+        try:
+            parts = create_params_from_overrides([word])
+        except (ValueError, NotImplementedError, HydraException) as error:
+            known = explain_error(error)
+            problems.append(str(known) if known else f"{word}: {str(error).rstrip('.')}.")
+            continue
+        drawn |= parts[0]
+        fixed |= parts[1]
+        others += parts[2]
+    return drawn, fixed, others
+
+
+def _check_secrets(drawn: Mapping[str, Any]) -> None:
+    """Refuse secrets that a trial would draw, since Optuna stores each value as it is."""
+    for key, distribution in drawn.items():
+        if any(isinstance(c, str) and redact(c) != c for c in getattr(distribution, "choices", ())):
+            raise ConfigError(
+                [
+                    f"{key} has a password among its choices, and a study stores its choices. Name "
+                    f"environment variables instead: '{key}=choice(\"${{oc.env:FIRST}}\",...)'."
+                ]
+            )
+
+
+def name_parameter(setting: str, case: str) -> str:
+    """Return the name of a parameter that only some trials have.
+
+    What two branches call ``model.alpha`` has nothing in common, so Optuna must not mix the two.
+    """
+    return f"{setting} ({case})"
+
+
+def read_setting(parameter: str) -> str:
+    """Return the setting that a parameter of a trial is the value of."""
+    return parameter.partition(" ")[0]

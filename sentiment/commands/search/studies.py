@@ -1,0 +1,299 @@
+"""Resumable Optuna studies; the only importer of Optuna's studies."""
+
+import json
+import math
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from sentiment.commands.search.mismatches import StudyMismatchError, list_differences
+from sentiment.commands.search.objectives import Objective
+from sentiment.commands.search.results import JobResult
+from sentiment.commands.search.spaces import Space, name_parameter
+from sentiment.commands.search.storage import newest
+from sentiment.tracking.owners import BEAT, is_alive, name_owner
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+# Attributes of trials and of studies.
+_OWNER, _STALE, _SAME, _ERROR = "owner", "stale", "same_as", "error"
+_DEFINITION, _RUN, _WINNER, _BEAT, _SINCE = "definition", "run", "winner", "beat ", "since "
+_ID = "id"
+# Seconds in which a process puts its name to a trial that it made; it takes milliseconds.
+_GRACE = 10.0
+# Seconds between two looks for what another process is about to do.
+_PAUSE = 0.1
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A trial to be run: its number and the value of each setting that was drawn."""
+
+    number: int
+    params: dict[str, Any]
+
+
+class Study:
+    """A study on which several processes may be at work, and any of them may die.
+
+    Parameters
+    ----------
+    name : str
+        What the user calls it.
+    storage : optuna storage
+        From `open_storage`.
+    objectives : sequence of Objective
+        What it looks for.
+    taken : sequence of str
+        Names that a new study cannot have.
+    fresh : bool
+        Whether a new one is started beside one that is there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        storage: Any,
+        objectives: Sequence[Objective],
+        *,
+        taken: Sequence[str] = (),
+        fresh: bool = False,
+    ) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        names = optuna.get_all_study_names(storage)
+        known, _ = newest(name, names)
+        _, following = newest(name, [*names, *taken])
+        self.name = following if fresh or known is None else known
+        self.objectives = objectives
+        self._study = optuna.create_study(
+            study_name=self.name,
+            storage=storage,
+            directions=["maximize" if o.more else "minimize" for o in objectives],
+            load_if_exists=True,
+        )
+        self._owner = name_owner()
+        self._last_beat = 0.0
+        self._ended: dict[int, JobResult] = {}
+
+    def define(self, definition: Mapping[str, Any]) -> None:
+        """Keep what the study looks for, or compare it with what is kept.
+
+        Raises
+        ------
+        StudyMismatchError
+            It was started with something else.
+        """
+        now = json.loads(json.dumps(definition))
+        kept = self._study.user_attrs.get(_DEFINITION)
+        if kept is None:
+            self._study.set_user_attr(_DEFINITION, now)
+        elif kept != now:
+            raise StudyMismatchError(self.name, list_differences(kept, now))
+
+    def seed(self, sampler: Any) -> None:
+        """Draw with `sampler` from now on."""
+        self._study.sampler = sampler
+
+    @property
+    def run_id(self) -> str | None:
+        """The tracked run of the sweep, if it has one."""
+        found: str | None = self._study.user_attrs.get(_RUN)
+        return found
+
+    @run_id.setter
+    def run_id(self, run_id: str | None) -> None:
+        self._study.set_user_attr(_RUN, run_id)
+
+    @property
+    def optuna(self) -> Any:
+        """The study as Optuna has it."""
+        return self._study
+
+    def list_trials(self) -> "list[FrozenTrial]":
+        """Return all trials but those whose process died and that are run again."""
+        trials = self._study.get_trials(deepcopy=False)
+        return [trial for trial in trials if _STALE not in trial.user_attrs]
+
+    def list_draws(self, numbers: Sequence[int]) -> list[Draw]:
+        """Return those trials of these numbers that have ended."""
+        ended = [t for t in self.list_trials() if t.state.is_finished() and t.number in numbers]
+        return [Draw(t.number, dict(t.params)) for t in ended if _SAME not in t.user_attrs]
+
+    def count_begun(self) -> int:
+        """Return how many trials are being run or have ended."""
+        return sum(trial.state.name != "WAITING" for trial in self.list_trials())
+
+    def count_done(self) -> int:
+        """Return how many trials have ended, well or not."""
+        return sum(trial.state.is_finished() for trial in self.list_trials())
+
+    def count_running(self) -> int:
+        """Return how many trials are being run, here or elsewhere."""
+        return sum(trial.state.name == "RUNNING" for trial in self.list_trials())
+
+    def mend(self, results: Mapping[int, JobResult]) -> list[int]:
+        """Settle trials whose process died: told if a result is left, else to be run again.
+
+        Returns
+        -------
+        list of int
+            The numbers of those that will be run again, under another number.
+        """
+        beats = self._study.user_attrs
+        again = []
+        for trial in self.list_trials():
+            owner = trial.user_attrs.get(_OWNER)
+            beat = beats.get(f"{_BEAT}{owner}", 0.0)
+            if trial.state.name != "RUNNING" or is_alive(owner, beat):
+                continue
+            begun = trial.datetime_start
+            if owner is None and begun and time.time() - begun.timestamp() < _GRACE:
+                continue
+            if trial.number in results:
+                self.tell(results[trial.number])
+            elif self._give_up(trial):
+                self._study.enqueue_trial(trial.params)
+                again.append(trial.number)
+        return again
+
+    def ask(self, space: Space, total: int) -> Draw | None:
+        """Return the next trial, or None if there are `total`, or if the same one is being run.
+
+        A trial that would be the same as one that is complete is not run: it is told what that
+        one found, and counts as done.
+        """
+        while self.count_begun() < total:
+            trial = self._study.ask(dict(space.common))
+            trial.set_user_attr(_OWNER, self._owner)
+            for key, cases in space.branches.items():
+                value = trial.params.get(key, space.fixed.get(key))
+                for name, distribution in cases.get(str(value), {}).items():
+                    _suggest(trial, name_parameter(name, str(value)), distribution)
+            drawn = Draw(trial.number, dict(trial.params))
+            others = [t for t in self.list_trials() if t.state.name != "WAITING"]
+            before = [t for t in others if t.number < trial.number]
+            running = [t.params for t in before if not t.state.is_finished()]
+            if len(before) >= total or drawn.params in running:
+                self._give_up(trial)  # another process was faster, or its result is awaited
+                return None
+            twin = next((t for t in others if t.values and t.params == drawn.params), None)
+            if twin is None:
+                return drawn
+            trial.set_user_attr(_SAME, twin.number)
+            self._study.tell(trial, twin.values)
+        return None
+
+    def tell(self, result: JobResult) -> None:
+        """Enter what a job found."""
+        values = [result.metrics.get(o.metric, math.nan) for o in self.objectives]
+        if result.error or not all(map(math.isfinite, values)):
+            trial = next(t for t in self.list_trials() if t.number == result.number)
+            if not trial.state.is_finished():
+                error = result.error or f"{self.objectives[0].name} is no number"
+                self._study._storage.set_trial_user_attr(trial._trial_id, _ERROR, error[:2000])
+                self._study.tell(result.number, state=_states().FAIL, skip_if_finished=True)
+        else:
+            self._study.tell(result.number, values, skip_if_finished=True)
+
+    def find_best(self) -> Draw | None:
+        """Return the best trial by the first objective, the first of equals."""
+        ended = [t for t in self.list_trials() if t.values and _SAME not in t.user_attrs]
+        sign = -1 if self.objectives[0].more else 1
+        best = min(ended, key=lambda trial: (sign * trial.values[0], trial.number), default=None)
+        return None if best is None else Draw(best.number, dict(best.params))
+
+    def list_ended(self, space: Space) -> dict[int, JobResult]:
+        """Return what all processes found, with the first objective and no other metrics."""
+        metric = self.objectives[0].metric
+        trials = self.list_trials()
+        ended = [t for t in trials if t.state.is_finished() and _SAME not in t.user_attrs]
+        for t in ended:
+            # What has ended stays as it is, and this is asked after each of many trials.
+            if t.number not in self._ended:
+                metrics = {metric: t.values[0]} if t.values else {}
+                self._ended[t.number] = JobResult(
+                    t.number, space.write(t.params), 0, 0, metrics=metrics
+                )
+        return {t.number: self._ended[t.number] for t in ended}
+
+    def list_repeats(self) -> dict[int, int]:
+        """Return the trials that were not run, and which each is the same as."""
+        return {t.number: t.user_attrs[_SAME] for t in self.list_trials() if _SAME in t.user_attrs}
+
+    def beat(self) -> None:
+        """Let other processes know that this one is there; to be called again and again."""
+        if time.monotonic() - self._last_beat > BEAT:
+            if not self._last_beat:
+                self._study.set_user_attr(f"{_SINCE}{self._owner}", time.time())
+            self._last_beat = time.monotonic()
+            self._study.set_user_attr(f"{_BEAT}{self._owner}", time.time())
+
+    def find_others(self) -> dict[str, float]:
+        """Return the other processes that are at work on the study, and since when."""
+        kept = self._study.user_attrs
+        names = [key.removeprefix(_BEAT) for key in kept if key.startswith(_BEAT)]
+        alive = [n for n in names if n != self._owner and is_alive(n, kept[f"{_BEAT}{n}"])]
+        return {name: kept.get(f"{_SINCE}{name}", 0.0) for name in alive}
+
+    @property
+    def own_seed(self) -> int:
+        """A number that no other process at work on the study has; 0 if there is none."""
+        return zlib.crc32(self._owner.encode()) if self.find_others() else 0
+
+    def await_run(self) -> str | None:
+        """Return the tracked run of the sweep, or None if it is on this process to start it."""
+        while _RUN not in self._study.user_attrs:
+            mine = (self._study.user_attrs.get(f"{_SINCE}{self._owner}", 0.0), self._owner)
+            if all(mine < (since, name) for name, since in self.find_others().items()):
+                return None
+            time.sleep(_PAUSE)
+        return self.run_id
+
+    def identify(self) -> str:
+        """Return the identity of the study; give it one before its run is started."""
+        if _ID not in self._study.user_attrs:
+            self._study.set_user_attr(_ID, uuid4().hex)
+        return str(self._study.user_attrs[_ID])
+
+    def claim_winner(self, number: int) -> bool:
+        """Return whether it is on this process to train the winner, which is trial `number`."""
+        attributes = self._study.user_attrs
+        claim = attributes.get(_WINNER, {"number": None, "owner": None, "done": False})
+        beat = attributes.get(f"{_BEAT}{claim['owner']}", 0.0)
+        is_taken = claim["owner"] != self._owner and is_alive(claim["owner"], beat)
+        if claim["number"] == number and (claim["done"] or is_taken):
+            return False
+        claim = {"number": number, "owner": self._owner, "done": False}
+        self._study.set_user_attr(_WINNER, claim)
+        return True
+
+    def keep_winner(self, number: int) -> None:
+        """Note that the winner is trained."""
+        claim = {"number": number, "owner": self._owner, "done": True}
+        self._study.set_user_attr(_WINNER, claim)
+
+    def _give_up(self, trial: Any) -> bool:
+        """Take a trial out of the count; return False if another process settled it first."""
+        self._study._storage.set_trial_user_attr(trial._trial_id, _STALE, True)
+        try:
+            self._study.tell(trial.number, state=_states().FAIL)
+        except ValueError:
+            return False
+        return True
+
+
+def _states() -> Any:
+    from optuna.trial import TrialState
+
+    return TrialState
+
+
+def _suggest(trial: Any, name: str, distribution: Any) -> None:
+    """Let `trial` draw from a distribution, as `optuna.Study.ask` does for those it is given."""
+    trial._suggest(name, distribution)

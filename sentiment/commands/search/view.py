@@ -1,0 +1,171 @@
+"""View of a sweep: a line per job, the progress of all of them, and the best."""
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rich.table import Table
+
+    from sentiment.commands.search.objectives import Objective
+    from sentiment.commands.search.ranking import Ranking
+    from sentiment.commands.search.results import JobResult
+    from sentiment.commands.train.job import TrainingResult
+    from sentiment.tracking.recording import RecordingResult
+
+# Characters of a value; regular expressions are longer and say little.
+_VALUE = 20
+_TOP = 5
+
+
+class SweepWatch:
+    """Prints one line per job, and keeps a bar below them if there is a terminal."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        from sentiment.cli.console import PlainConsole
+
+        self._console = PlainConsole()
+        self._progress = Progress(
+            TextColumn("{task.completed} of {task.total} jobs"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.description}", markup=False),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._best: set[str] = set()
+
+    def on_sweep(
+        self, name: str, shared: "Sequence[str]", total: int, done: int, objective: "Objective"
+    ) -> None:
+        """Print what begins, and what is there already."""
+        self._objective, self._shared = objective, set(shared)
+        before = f", {done} of them done before" if done else ""
+        self._print(f"{name}: {total} jobs{before}  {' '.join(_hide(shared))}".rstrip())
+        self._task = self._progress.add_task("", total=total, completed=done)
+        self._progress.start()
+
+    def on_job(self, result: "JobResult", ranking: "Ranking") -> None:
+        """Print the line of a job that has ended."""
+        if result.error:
+            outcome = f"failed: {result.error.splitlines()[0]}"
+        else:
+            outcome = f"{self._objective.name} {result.metrics[self._objective.metric]:.4f}"
+        words = [word for word in _hide(result.overrides) if word not in self._shared]
+        if ranking.winner == result.number:
+            self._best = set(words)
+        seconds = f"  {result.seconds:.1f} s  "
+        width = self._console.width
+        line = f"#{result.number:<3} {_cut(outcome, width - len(seconds) - 5)}{seconds}"
+        if len(line) + len(fit_settings(words, None)) > width:
+            # What sets it apart from the best comes first, and what is short: so more is shown.
+            words.sort(key=lambda word: (word in self._best, len(_shorten(word))))
+        self._print(line + fit_settings(words, width - len(line)))
+        shown = f"best #{ranking.winner} {ranking.places[0]}," if ranking.places else ""
+        self._progress.update(self._task, advance=1, description=shown)
+
+    def on_ranking(self, ranking: "Ranking", results: "Mapping[int, JobResult]") -> None:
+        """Print the best jobs."""
+        if len(results) > 1:
+            if ranking.places:
+                title = self._objective.name
+                self._progress.console.print(tabulate_ranking(ranking, results, title))
+            if ranking.note:
+                self._print(ranking.note)
+
+    def on_winner(self, number: int, result: "TrainingResult", store: str | None) -> None:
+        """Print the scores of the best job on test rows."""
+        from sentiment.cli.terminal import show_training
+
+        show_training(result, store)
+
+    def on_recorded_winner(self, number: int, result: "RecordingResult") -> None:
+        """Print where the best job is, which an earlier process trained."""
+        from sentiment.cli.terminal import show_recording
+
+        self._print(f"#{number} was trained in full before, and is recorded now")
+        show_recording(result)
+
+    def on_note(self, text: str) -> None:
+        """Print a line."""
+        self._print(text)
+
+    def on_end(self) -> None:
+        """Take the bar away."""
+        self._progress.stop()
+
+    def _print(self, line: str) -> None:
+        self._progress.console.print(line)
+        sys.stdout.flush()
+
+
+def tabulate_ranking(
+    ranking: "Ranking", results: "Mapping[int, JobResult]", objective: str
+) -> "Table":
+    """Return a table of the best jobs, with the settings in which the listed ones differ."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from sentiment.commands.search.ranking import describe_uncertainty
+
+    shown = ranking.places[:_TOP]
+    words = [_hide(results[place.numbers[0]].overrides) for place in shown]
+    common = set.intersection(*map(set, words)) if len(words) > 1 else set()
+    table = Table("job", objective, "settings", header_style="bold")
+    for place, own in zip(shown, words, strict=True):
+        jobs = ", ".join(f"#{number}" for number in place.numbers)
+        differing = [word for word in own if word not in common]
+        if len(place.numbers) > 1:
+            differing = [word for word in differing if not word.startswith("seed=")]
+        table.add_row(jobs, str(place), Text(fit_settings(differing, None)))
+    doubt = describe_uncertainty(shown[0], results, objective)
+    if doubt:
+        table.caption, table.caption_justify = doubt, "left"
+    return table
+
+
+def fit_settings(overrides: "Iterable[str]", width: int | None) -> str:
+    """Return short names and values of settings, as many as `width` characters hold.
+
+    Examples
+    --------
+    >>> fit_settings(["features.ngram_range=[1,2]", "model.C=0.123456"], 40)
+    'ngram_range=[1,2] C=0.1235'
+    >>> fit_settings(["features.ngram_range=[1,2]", "model.C=0.123456"], 20)
+    'ngram_range=[1,2] …'
+    """
+    parts = [_shorten(word) for word in overrides]
+    if width is None or len(" ".join(parts)) <= width:
+        return " ".join(parts)
+    kept = ""
+    for part in parts:
+        if len(kept) + len(part) + 1 <= width - 1:
+            kept += f"{part} "
+    return f"{kept}…"
+
+
+def _shorten(override: str) -> str:
+    """Return `override` with the last part of its key, and a value of a few characters."""
+    key, _, value = override.partition("=")
+    name = key.rpartition(".")[2]
+    try:
+        number = float(value)
+    except ValueError:
+        if value[:1] == value[-1:] == "'" and len(value) > 1:
+            value = value[1:-1].replace("\\'", "'")
+        return f"{name}={_cut(value, _VALUE)}"
+    return f"{name}={f'{number:.4g}' if '.' in value else value}"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: max(length, 1) - 1]}…"
+
+
+def _hide(overrides: "Iterable[str]") -> list[str]:
+    """Return `overrides` without those that say how the sweep is run."""
+    return [word for word in overrides if not word.startswith(("search=", "search."))]

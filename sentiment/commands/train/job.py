@@ -1,0 +1,269 @@
+"""Train: prepare the data, fit a pipeline, evaluate it, keep a record of all of it."""
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from omegaconf import DictConfig
+from sklearn.pipeline import Pipeline
+
+from sentiment.config import Job, flatten, make, record_yaml
+from sentiment.data.datasets import Dataset
+from sentiment.data.preparation import PreparedData, prepare_data
+from sentiment.data.quality import UNSPACED_TEXTS
+from sentiment.data.splitting import SPLITS, check_class_sizes, count_classes
+from sentiment.errors import RunNotRecordedError, TrackingStoreError
+from sentiment.modeling.evaluation import (
+    EXCERPT,
+    Predictions,
+    cross_validate,
+    evaluate,
+    score,
+    scores_file,
+)
+from sentiment.modeling.explanation import telling_terms
+from sentiment.modeling.model_files import save_model
+from sentiment.modeling.pipeline import count_ahead, fit, list_vectorizers, make_pipeline
+from sentiment.modeling.reference import FOLDER, make_reference
+from sentiment.modeling.scoring import Answerer
+from sentiment.redaction import redact
+from sentiment.tracking import KEY, MODEL, RunFacts, RunFolder, Tracker, provenance
+from sentiment.tracking.recording import write_record_command
+from sentiment.tracking.stages import Stage, StageObserver, Stages
+
+EVALUATED = ("validation", "test")
+EXAMPLE_ROWS = 3
+LOG = "train.log"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What came out of one training job.
+
+    Attributes
+    ----------
+    score : float
+        The validation metric that the config names as ``optimize``.
+    metrics : dict of str to float
+        Every metric, as ``<split>/<name>``.
+    stages : sequence of Stage
+        Time and peak memory of each stage.
+    data : PreparedData
+        The splits and the quality report.
+    pipeline : Pipeline
+        The fitted pipeline.
+    run_id : str or None
+        The run in the tracking store.
+    model : str
+        Address of the saved model.
+    folder : Path
+        Where all that the run wrote is: that of the job, or one inside of it.
+    """
+
+    score: float
+    metrics: dict[str, float]
+    stages: Sequence[Stage]
+    data: PreparedData
+    pipeline: Pipeline
+    run_id: str | None
+    model: str
+    folder: Path
+
+
+def train(
+    cfg: DictConfig,
+    job: Job,
+    observer: StageObserver | None = None,
+    data: PreparedData | None = None,
+) -> TrainingResult:
+    """Run one training job.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/train.yaml``, checked.
+    job : Job
+        Where it runs.
+    observer : StageObserver, optional
+        Whoever watches.
+    data : PreparedData, optional
+        The data of `cfg` where they are at hand; they are read without it.
+
+    Raises
+    ------
+    SentimentError
+        The config, the data or the tracking store cannot be used. Nothing is left in the folder.
+    """
+    with RunFolder.claim(job.folder) as folder, folder.logging_to(LOG):
+        return _train(cfg, job, folder, Stages(observer) if observer else Stages(), data)
+
+
+def _train(
+    cfg: DictConfig, job: Job, folder: RunFolder, stages: Stages, data: PreparedData | None
+) -> TrainingResult:
+    with stages("configure"):
+        dataset = make(cfg, "data", "read")
+        pipeline = make_pipeline(
+            make(cfg, "features", "fit", "transform"),
+            make(cfg, "model", "fit", "predict_proba"),
+        )
+        make(cfg, "deploy", "score")  # what is wrong with it is told now
+        tracker: Tracker = make(cfg, "tracking", "start")
+    with stages("prepare data"):
+        data = prepare_data(dataset, cfg.seed) if data is None else data
+        if job.sweep is None:
+            _warn(data, pipeline)
+        if cfg.cv:
+            purpose = f"cross-validation with cv={cfg.cv}"
+            check_class_sizes(count_classes(data.train["label"]), cfg.cv, purpose, "training data")
+    if cfg.memory is not None:
+        with stages("count texts"):
+            texts = [getattr(data, name)["text"] for name in SPLITS]
+            count_ahead(pipeline, pd.concat(texts, ignore_index=True))
+    facts = RunFacts(
+        name=_run_name(job, pipeline),
+        tags=_tags(dataset, data, job),
+        params={k: str(v) for k, v in flatten(cfg).items() if not k.startswith("search.")},
+        data=(dataset.name, data.fingerprint),
+        examples=data.train["text"].iloc[:EXAMPLE_ROWS].tolist(),
+    )
+    with stages("open tracking"):
+        tracker.open()
+    with tracker.start(facts.name, facts.tags | {KEY: facts.key}) as run:
+        # So that a run shows what it is about while it is under way, and if it fails.
+        run.log_params(facts.params)
+        run.log_data(dataset.name, data.fingerprint)
+        metrics = {f"rows/{name}": float(len(getattr(data, name))) for name in SPLITS}
+        if cfg.cv:
+            with stages("cross-validate"):
+                scores = cross_validate(pipeline, data.train, cfg.cv, cfg.seed)
+                metrics |= {f"cv/{name}": value for name, value in scores.items()}
+        with stages("fit"):
+            fit(pipeline, data.train)
+        with stages("evaluate"):
+            predictions = {name: evaluate(pipeline, getattr(data, name)) for name in EVALUATED}
+            for name, made in predictions.items():
+                metrics |= {f"{name}/{key}": value for key, value in score(made).items()}
+        # The model first: of what a disk that fills up has room for, it is worth most.
+        with stages("save model"):
+            path = folder.add(MODEL)
+            save_model(pipeline, path)
+        with stages("rehearse deployment"):
+            metrics |= _rehearse(path, data.validation, predictions["validation"])
+        with stages("draw figures"):
+            _save_results(folder, pipeline, predictions, data)
+        with stages("keep reference"):
+            known = predictions["validation"]
+            reference = make_reference(
+                pipeline, data.validation["text"], known, data.report, cfg.seed
+            )
+            folder.include(reference.save(folder.path / FOLDER))
+        metrics |= _stage_metrics(stages.done)
+        _save_settings(folder, cfg, job)
+        folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        facts.metrics = metrics
+        folder.keep(facts)
+        with stages("record run"):
+            try:
+                address = run.record(folder, facts)
+            except TrackingStoreError as error:
+                command = write_record_command(folder.path, cfg)
+                raise RunNotRecordedError(error, folder.path, command) from error
+    return TrainingResult(
+        score=metrics[f"validation/{cfg.optimize}"],
+        metrics=metrics,
+        stages=stages.done,
+        data=data,
+        pipeline=pipeline,
+        run_id=run.id,
+        model=address,
+        folder=folder.path,
+    )
+
+
+def _warn(data: PreparedData, pipeline: Pipeline) -> None:
+    """Log what may be a mistake in the data, as far as it matters to `pipeline`."""
+    parts = [part for part, _ in list_vectorizers(pipeline["features"])]
+    of_words = all(getattr(part, "analyzer", "word") == "word" for part in parts)
+    for kind, warning in data.report.warnings.items():
+        if kind != UNSPACED_TEXTS or of_words:
+            log.warning(warning)
+
+
+def _run_name(job: Job, pipeline: Pipeline) -> str:
+    model = job.choices.get("model", type(pipeline["model"]).__name__)
+    features = job.choices.get("features", type(pipeline["features"]).__name__)
+    return f"{model} on {features}"
+
+
+def _tags(dataset: Dataset, data: PreparedData, job: Job) -> dict[str, str]:
+    return {
+        "kind": "training",
+        "command": job.write_command(),
+        "data": dataset.name,
+        "data.fingerprint": data.fingerprint,
+        "sample": str(dataset.limit is not None).lower(),
+        **({"mlflow.parentRunId": job.parent} if job.parent else {}),
+    }
+
+
+def _save_settings(folder: RunFolder, cfg: DictConfig, job: Job) -> None:
+    """Write what the run was asked for, and with which versions it was made."""
+    folder.add("config.yaml").write_text(record_yaml(cfg), encoding="utf-8")
+    overrides = redact("\n".join(job.overrides))
+    folder.add("overrides.txt").write_text(overrides, encoding="utf-8")
+    versions = json.dumps(provenance.read_versions(), indent=2)
+    folder.add("versions.json").write_text(versions, encoding="utf-8")
+
+
+def _save_results(
+    folder: RunFolder, pipeline: Pipeline, predictions: dict[str, Predictions], data: PreparedData
+) -> None:
+    """Write figures, scores of all rows, terms and the quality report into `folder`."""
+    from sentiment.commands.train.figures import save_figures, save_terms_figure
+
+    for split, made in predictions.items():
+        folder.include(save_figures(made, split, folder.path / "figures"))
+        excerpts = getattr(data, split)["text"].str[:EXCERPT]
+        table = made.to_frame().assign(excerpt=excerpts.to_numpy())
+        table.to_parquet(folder.add(scores_file(split)), compression="zstd")
+    terms = telling_terms(pipeline)
+    if terms is not None:
+        terms.to_csv(folder.add("terms.csv"), index=False)
+        save_terms_figure(terms, folder.add("figures/terms.png"))
+    report = json.dumps(data.report.to_dict(), indent=2)
+    folder.add("quality.json").write_text(report + "\n")
+
+
+def _rehearse(path: Path, validation: pd.DataFrame, expected: Predictions) -> dict[str, float]:
+    """Load the saved model as predict does, score validation rows with it and compare.
+
+    Raises
+    ------
+    RuntimeError
+        The saved model does not say what the fitted one said.
+    """
+    answerer = Answerer.load(path)
+    start = time.perf_counter()
+    answers = answerer.answer(validation["text"])
+    seconds = time.perf_counter() - start
+    if answers.column("prediction").to_pylist() != expected.predicted.tolist():
+        raise RuntimeError(f"the model saved as '{path}' predicts otherwise than the fitted one")
+    return {
+        "model/size_mb": path.stat().st_size / 1e6,
+        "deploy/rows_per_second": len(validation) / seconds,
+    }
+
+
+def _stage_metrics(done: Sequence[Stage]) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for stage in done:
+        name = stage.name.replace(" ", "_")
+        metrics |= {f"stage/{name}_seconds": stage.seconds, f"stage/{name}_peak_mb": stage.peak_mb}
+    return metrics

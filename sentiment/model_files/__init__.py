@@ -1,7 +1,0 @@
-"""Model files: skops only, and only of parts that this project trusts."""
-
-from sentiment.model_files.loading import load_model
-from sentiment.model_files.saving import make_savable, save_model
-from sentiment.model_files.trusted import LOADED_TYPES, TRUSTED_TYPES
-
-__all__ = ["LOADED_TYPES", "TRUSTED_TYPES", "load_model", "make_savable", "save_model"]

@@ -1,0 +1,1 @@
+"""Pipelines, estimators, evaluation, explanation and model files."""

@@ -1,0 +1,156 @@
+"""From probabilities to answers: where to draw the line, and when to say nothing."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sentiment.config.schemas import parse_goal
+from sentiment.errors import ConfigError, GoalOutOfReachError
+from sentiment.modeling.evaluation import Predictions
+from sentiment.modeling.statistics import lower_bound
+
+# The answer to a text that a model is asked to leave open.
+UNSURE = "unsure"
+# Confidence that a goal is reached on all rows like those that it was chosen on. The rows of a new
+# file vary as well, and one of many thresholds is chosen: at 97.5 %, 5 to 10 % of the files with as
+# many rows as the validation split miss the goal, at 95 % up to 16 % (benchmarks, "thresholds").
+_CONFIDENCE = 0.975
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """How answers are made of probabilities.
+
+    Parameters
+    ----------
+    threshold : float
+        The least probability of the second of two classes for which it is the answer; at 0.5,
+        and of more classes, the answer is the most probable one.
+    least_confidence : float
+        Rows of less confidence are left open; see `decide`.
+    """
+
+    threshold: float = 0.5
+    least_confidence: float = 0.0
+
+    def decide(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the answer to each row, and how sure it is.
+
+        Parameters
+        ----------
+        probabilities : ndarray of shape (n, n_classes)
+            A row sums to 1.
+
+        Returns
+        -------
+        codes : ndarray of int64, of shape (n,)
+            Places of the classes.
+        confidence : ndarray of float64, of shape (n,)
+            From 0 at the line between two classes to 1 where a class is certain, in proportion to
+            the probability; of more classes, the probability of the answer. To leave the least
+            probable answers open is best for any share (Chow 1970, On Optimum Recognition Error
+            and Reject Tradeoff).
+        """
+        codes = np.argmax(probabilities, axis=1)
+        if probabilities.shape[1] != 2:
+            return codes, probabilities.max(axis=1, initial=0.0)
+        second, line = probabilities[:, 1], self.threshold
+        if line != 0.5:  # a tie at 0.5 goes to the first class, as everywhere
+            codes = (second >= line).astype(np.int64)
+        # A threshold that was chosen may be at the end, with no room on one of its sides.
+        room = np.where(codes == 1, 1 - line, line)
+        return codes, np.abs(second - line) / np.maximum(room, np.finfo(float).tiny)
+
+    def is_sure(self, confidence: np.ndarray) -> np.ndarray:
+        """Return which rows are answered."""
+        answered: np.ndarray = confidence >= self.least_confidence
+        return answered
+
+
+def needs_scores(threshold: float | str, abstain: float) -> bool:
+    """Return whether a rule for these goals takes rows with known labels to choose."""
+    return isinstance(threshold, str) or abstain > 0
+
+
+def choose_rule(
+    threshold: float | str, abstain: float, classes: np.ndarray, scores: Predictions | None = None
+) -> DecisionRule:
+    """Return the rule that reaches the goals on `scores`.
+
+    Parameters
+    ----------
+    threshold : float or str
+        A probability; ``"max_f1"``; or ``"precision>=x"`` for the most recall with a precision of
+        `x` or more, and ``"recall>=x"`` the other way round. All are of the second of two classes.
+        A goal counts as reached where the lower bound of the share is `x` or more: the exact
+        binomial one, at a confidence of 97.5 %.
+    abstain : float
+        The share of rows that is left open.
+    classes : ndarray of str, of shape (n_classes,)
+        Sorted.
+    scores : Predictions, optional
+        Of rows that the model was not fitted on; needed where `needs_scores` says so.
+
+    Raises
+    ------
+    ConfigError
+        There are more than two classes, or a class is called "unsure".
+    GoalOutOfReachError
+        No threshold is known to reach the goal.
+    """
+    if threshold != 0.5 and len(classes) != 2:
+        raise ConfigError(
+            [
+                f"deploy.threshold is {threshold!r}, which is for two classes, and the model has "
+                f"{len(classes)}: {', '.join(map(str, classes))}. Leave it at 0.5."
+            ]
+        )
+    if abstain and UNSURE in classes:
+        raise ConfigError(
+            [f"deploy.abstain would answer {UNSURE!r}, which is a class of the model."]
+        )
+    if isinstance(threshold, str):
+        assert scores is not None  # noqa: S101 - needs_scores says so
+        threshold = _find_threshold(threshold.strip(), scores)
+    rule = DecisionRule(threshold)
+    if not abstain:
+        return rule
+    assert scores is not None  # noqa: S101 - needs_scores says so
+    _, confidence = rule.decide(scores.probabilities)
+    return DecisionRule(threshold, float(np.quantile(confidence, abstain)))
+
+
+def _find_threshold(goal: str, scores: Predictions) -> float:
+    """Return the threshold that reaches `goal`, between two probabilities that occur."""
+    second = scores.probabilities[:, 1]
+    order = np.argsort(-second, kind="stable")
+    sorted_scores, hits = second[order], np.cumsum(scores.labels[order] == scores.classes[1])
+    # Rows of the same probability are on the same side of any threshold.
+    ends = np.flatnonzero(np.append(sorted_scores[1:] != sorted_scores[:-1], True))
+    taken, hits = ends + 1, hits[ends]
+    precision, recall = hits / taken, hits / hits[-1]
+    if goal == "max_f1":
+        best = int(np.argmax(2 * hits / (taken + hits[-1])))
+    else:
+        found = parse_goal(goal)
+        assert found is not None  # noqa: S101 - the schema says so
+        wanted, least = found
+        size, other = (taken, recall) if wanted == "precision" else (hits[-1], precision)
+        bound = lower_bound(hits, size, _CONFIDENCE)
+        reached = np.flatnonzero(bound >= least)
+        if not len(reached):
+            raise GoalOutOfReachError(
+                goal,
+                f"{wanted} of '{scores.classes[1]}'",
+                len(second),
+                int(hits[-1]),
+                best=float((hits / size).max()),
+                bound=float(bound.max()),
+                confidence=_CONFIDENCE,
+            )
+        best = int(reached[np.argmax(other[reached])])
+    low = sorted_scores[ends[best]]
+    following = sorted_scores[ends[best] + 1] if ends[best] + 1 < len(second) else 0.0
+    between = (low + following) / 2
+    # Of neighbours among floats, the middle is one of them.
+    return float(between if between > following else low)

@@ -1,0 +1,189 @@
+"""What texts look like, as a few numbers per text, and which words stand in how many of them."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from sentiment.ngrams.alphabets import Words
+from sentiment.ngrams.cleaning import TAG_PATTERN, CleanedTexts
+from sentiment.ngrams.compiling import count_threads
+from sentiment.ngrams.corpus import read_corpus
+from sentiment.ngrams.counting import count_numbers
+from sentiment.ngrams.rules import TokenRules, find_rules, is_letter, is_space
+from sentiment.ngrams.vectorizers import CountVectorizer
+
+DESCRIPTORS = {
+    "characters": "characters of the text",
+    "words": "words of the text, as the model reads it",
+    "non_letters": "share of its characters that are neither letters nor white space",
+    "markup": "share of its characters that stand in HTML tags",
+    "unknown": "share of its words that the model does not know",
+}
+_PLAIN_WORDS = TokenRules("word", r"\b\w\w+\b", lowercase=True, strip_accents=None)
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How a model reads words.
+
+    Attributes
+    ----------
+    rules : TokenRules
+        What a word is.
+    known : collection of str or None
+        The words that it knows; None for a model that does not read words.
+    """
+
+    rules: TokenRules
+    known: Collection[str] | None
+
+
+def find_wording(pipeline: Pipeline) -> Wording:
+    """Return how the fitted `pipeline` reads words, by the first of its features that does."""
+    for part in _walk_features(pipeline["features"]):
+        rules = find_rules(part) if isinstance(part, CountVectorizer) else None
+        if rules is not None and rules.analyzer == "word":
+            words = {word for term in part.vocabulary_ for word in term.split(" ") if word}
+            stop_words = part.get_stop_words() or ()  # passed over, so known
+            return Wording(rules, words.union(word for word in stop_words if word))
+    return Wording(_PLAIN_WORDS, None)
+
+
+def _walk_features(features: Any) -> Iterator[Any]:
+    """Yield `features` and the parts of it, if it is a union or a pipeline."""
+    yield features
+    if isinstance(features, FeatureUnion):
+        for _, part in features.transformer_list:
+            yield from _walk_features(part)
+    elif isinstance(features, Pipeline):
+        for _, part in features.steps:
+            yield from _walk_features(part)
+
+
+class TextReader:
+    """Describes texts batch by batch, and counts in how many of them each word stands.
+
+    Parameters
+    ----------
+    wording : Wording
+        How the model reads words.
+
+    Attributes
+    ----------
+    documents : int
+        Texts that were read.
+    """
+
+    def __init__(self, wording: Wording) -> None:
+        self.documents = 0
+        self._rules = wording.rules
+        self._words = Words()
+        self._knows_words = wording.known is not None
+        # The words that are known have the first numbers.
+        self._words.add(list(wording.known or ()))
+        self._known = self._words.size
+        self._frequencies = np.zeros(self._known, np.int64)
+
+    def describe(self, texts: pd.Series) -> pd.DataFrame:
+        """Return the descriptors of some texts.
+
+        Parameters
+        ----------
+        texts : Series of str, of shape (n,)
+            None is missing.
+
+        Returns
+        -------
+        DataFrame of float32, of shape (n, n_descriptors)
+            The columns are those of `DESCRIPTORS`, without ``unknown`` if the model does not
+            read words.
+        """
+        strings = _as_strings(texts)
+        characters, odd = _count_characters(strings)
+        threads = count_threads(None)
+        corpus = read_corpus(CleanedTexts(texts), self._rules, self._words, threads)
+        words = np.diff(corpus.ends, prepend=0)
+        columns = {
+            "characters": characters,
+            "words": words,
+            "non_letters": _divide(odd, characters),
+            "markup": _divide(characters - _count_without_tags(strings), characters),
+        }
+        if self._knows_words:
+            columns["unknown"] = _divide(_sum_runs(corpus.tokens >= self._known, words), words)
+        found = count_numbers(corpus.tokens, corpus.ends, self._words.size, threads)[:, 0]
+        found[: len(self._frequencies)] += self._frequencies
+        self._frequencies = found
+        self.documents += len(texts)
+        # In the precision in which a reference is kept, so that equal values stay equal.
+        return pd.DataFrame(columns, dtype=np.float32)
+
+    def count_words(self) -> int:
+        """Return how many different words were met."""
+        return int(np.count_nonzero(self._frequencies))
+
+    def list_terms(self, most: int) -> pd.Series:
+        """Return in how many texts the words stand, for the `most` frequent words.
+
+        Words that are equally frequent are taken in their order.
+        """
+        frequencies = self._frequencies
+        least = np.partition(frequencies, -most)[-most] if most < len(frequencies) else 1
+        numbers = np.flatnonzero(frequencies >= max(int(least), 1))
+        found = pd.Series(frequencies[numbers], self._words.spell(numbers), np.int64)
+        return found.sort_index().sort_values(ascending=False, kind="stable")[:most]
+
+    def count_terms(self, terms: Collection[str]) -> np.ndarray:
+        """Return in how many texts each of `terms` stands."""
+        numbers = self._words.add(list(terms))
+        missing = max(self._words.size - len(self._frequencies), 0)
+        self._frequencies = np.pad(self._frequencies, (0, missing))
+        counts: np.ndarray = self._frequencies[numbers]
+        return counts
+
+
+def _as_strings(texts: pd.Series) -> pa.LargeStringArray:
+    strings = pa.array(texts, pa.large_string())
+    return strings.combine_chunks() if isinstance(strings, pa.ChunkedArray) else strings
+
+
+@lru_cache
+def _is_odd() -> np.ndarray:
+    odd: np.ndarray = ~(is_letter() | is_space())
+    return odd
+
+
+def _count_characters(strings: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many characters each text has, and how many are no letter and no space."""
+    sizes = pc.utf8_length(strings).to_numpy(zero_copy_only=False).astype(np.int64)
+    text = b"".join(strings.cast(pa.large_binary()).to_pylist()).decode()
+    points = np.frombuffer(text.encode("utf-32-le"), "<u4")
+    return sizes, _sum_runs(_is_odd()[points], sizes)
+
+
+def _count_without_tags(strings: pa.LargeStringArray) -> np.ndarray:
+    """Return how many characters each text has outside of HTML tags."""
+    plain = pc.replace_substring_regex(strings, TAG_PATTERN, "")
+    sizes: np.ndarray = pc.utf8_length(plain).to_numpy(zero_copy_only=False)
+    return sizes
+
+
+def _sum_runs(flags: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return how many flags are set in each of the runs that `flags` consists of."""
+    before = np.concatenate([[0], np.cumsum(flags)])
+    ends = np.cumsum(sizes)
+    counts: np.ndarray = before[ends] - before[ends - sizes]
+    return counts
+
+
+def _divide(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
+    """Return shares, 0 of nothing."""
+    shares: np.ndarray = parts / np.maximum(wholes, 1)
+    return shares

@@ -1,0 +1,234 @@
+"""A linear classifier on features that naive Bayes has weighed."""
+
+# ruff: noqa: N803 - C is what scikit-learn calls it.
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import Tags, compute_sample_weight
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
+
+from sentiment.ngrams.weighting import compute_log_count_ratio
+
+
+class NBSVM(ClassifierMixin, BaseEstimator):
+    """Logistic regression on features scaled by their naive Bayes log-count ratio.
+
+    For a class against the rest, with ``f`` the rows (or their presences, see `binarize`),
+
+    .. code-block:: text
+
+        p = alpha + sum of f over the rows of the class      q = the same over the other rows
+        r = log((p / |p|) / (q / |q|))                       |.| is the sum over the features
+
+    A logistic regression with weights ``w`` is fitted on ``X * r``. Its scores are linear in ``X``
+    too, with weights ``r * w``, so the ratio is needed no more once it is folded into `coef_`.
+    More than two classes are each set against the rest, with a ratio of their own.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse strength of the L2 penalty on the weights of the scaled features.
+    alpha : float, default=1.0
+        Added to all counts; above 0.
+    beta : float, default=1.0
+        How much to trust the logistic regression, from 0 to 1: with ``m = mean(|w|)``, ``w``
+        becomes ``(1 - beta) * m + beta * w``. The intercept, ``b``, goes along and becomes
+        ``(1 - beta) * m * log(rows of the class / other rows) + beta * b``. At 1 both stay; at 0
+        the scores are those of naive Bayes, ``m`` times.
+    binarize : bool, default=True
+        Count in how many rows a feature is above 0, rather than add up its values.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class's rows in the logistic regressions; "balanced" makes all classes
+        weigh the same. The counts of naive Bayes are of plain rows.
+    max_iter, tol, random_state
+        As in ``LogisticRegression``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        In sorted order.
+    coef_ : ndarray of shape (1, n_features), or (n_classes, n_features) for more than two classes
+        Weights of the features as they come; for two classes they speak for the second.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Added to the scores.
+    log_count_ratio_ : ndarray of the shape of `coef_`
+        The ratios `r`, in natural logarithms.
+    n_iter_ : ndarray of shape (1,) or (n_classes,)
+        Iterations of each fit.
+    n_features_in_ : int
+        Number of features.
+
+    References
+    ----------
+    Wang and Manning 2012, Baselines and Bigrams: Simple, Good Sentiment and Topic Classification,
+    section 2: ratio and interpolation, with a support vector machine. Mesnil et al. 2014, Ensemble
+    of Generative and Discriminative Techniques for Sentiment Analysis of Movie Reviews: the same
+    with logistic regression, which has probabilities.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "C": [Interval(Real, 0, None, closed="neither")],
+        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "beta": [Interval(Real, 0, 1, closed="both")],
+        "binarize": ["boolean"],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        C: float = 1.0,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        binarize: bool = True,
+        class_weight: dict[Any, float] | str | None = None,
+        max_iter: int = 1000,
+        tol: float = 1e-4,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.C = C
+        self.alpha = alpha
+        self.beta = beta
+        self.binarize = binarize
+        self.class_weight = class_weight
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit a logistic regression for each class, or one for two classes.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Not negative; counts, presences or tf-idf.
+        y : array-like of shape (n_samples,)
+            Labels.
+
+        Raises
+        ------
+        ValueError
+            A parameter is out of its range, `X` is negative somewhere, or `y` has one class only.
+        """
+        self._validate_params()
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
+        check_non_negative(X, "NBSVM (input X)")
+        check_classification_targets(y)
+        self.classes_ = np.unique(y)
+        if len(self.classes_) == 1:
+            raise ValueError(f"y has one class, {self.classes_[0]}; NBSVM needs two or more")
+
+        told_apart = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
+        sides = [y == label for label in told_apart]
+        counted = X > 0 if self.binarize else X
+        self.log_count_ratio_ = np.array(
+            [compute_log_count_ratio(counted, side, self.alpha) for side in sides]
+        )
+        del counted
+        weights = compute_sample_weight(self.class_weight, y)
+        machines = [
+            self._make_machine().fit(_scale_columns(X, ratio), side, sample_weight=weights)
+            for ratio, side in zip(self.log_count_ratio_, sides, strict=True)
+        ]
+        self.n_iter_ = np.concatenate([machine.n_iter_ for machine in machines])
+        coef = np.vstack([machine.coef_ for machine in machines])
+        intercept = np.vstack([machine.intercept_ for machine in machines])
+        bayes = (1 - self.beta) * np.abs(coef).mean(axis=1, keepdims=True)
+        log_odds = np.log([[side.sum() / (~side).sum()] for side in sides])
+        self.coef_ = self.log_count_ratio_ * (bayes + self.beta * coef)
+        self.intercept_ = (bayes * log_odds + self.beta * intercept).ravel()
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the scores, of shape (n_samples,) or, for more classes, (n_samples, n_classes)."""
+        scores: np.ndarray = self.to_sklearn().decision_function(self._check_rows(X))
+        return scores
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the label of the highest score for each row, of shape (n_samples,)."""
+        labels: np.ndarray = self.to_sklearn().predict(self._check_rows(X))
+        return labels
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probabilities, of shape (n_samples, n_classes), in the order of `classes_`.
+
+        Those of more than two classes are each class's against the rest, divided by their sum.
+        """
+        probabilities: np.ndarray = self.to_sklearn().predict_proba(self._check_rows(X))
+        return probabilities
+
+    def to_sklearn(self) -> LogisticRegression | OneVsRestClassifier:
+        """Return a classifier of scikit-learn's own that gives the same answers.
+
+        Files of it can be read without this project. It knows no feature names, and is not fitted
+        if this one is not.
+
+        Returns
+        -------
+        LogisticRegression or OneVsRestClassifier
+            The latter for more than two classes.
+        """
+        if not hasattr(self, "coef_"):
+            return self._make_machine()
+        if len(self.classes_) == 2:
+            return self._make_machine(0, self.classes_)
+        whole = OneVsRestClassifier(self._make_machine())
+        whole.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(self.classes_)
+        whole.classes_ = self.classes_
+        whole.n_features_in_ = self.n_features_in_
+        whole.estimators_ = [
+            self._make_machine(row, np.array([0, 1])) for row in range(len(self.classes_))
+        ]
+        return whole
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = True
+        # Like naive Bayes in scikit-learn: made for counts, not for the blobs of its checks.
+        tags.classifier_tags.poor_score = True
+        return tags
+
+    def _make_machine(
+        self, row: int | None = None, classes: np.ndarray | None = None
+    ) -> LogisticRegression:
+        """Return a logistic regression, fitted if told which `row` of the weights is its own."""
+        machine = LogisticRegression(
+            C=self.C,
+            solver="liblinear",
+            dual=True,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            random_state=self.random_state,
+        )
+        if row is not None:
+            machine.coef_ = self.coef_[[row]]
+            machine.intercept_ = self.intercept_[[row]]
+            machine.n_iter_ = self.n_iter_[[row]]
+            machine.classes_ = classes
+            machine.n_features_in_ = self.n_features_in_
+        return machine
+
+    def _check_rows(self, X: Any) -> Any:
+        check_is_fitted(self)
+        return validate_data(self, X, accept_sparse="csr", reset=False)
+
+
+def _scale_columns(X: Any, factors: np.ndarray) -> Any:
+    scaled = X.copy()
+    if sparse.issparse(scaled):
+        scaled.data *= factors[scaled.indices]
+    else:
+        scaled *= factors
+    return scaled

@@ -1,0 +1,127 @@
+"""The terms that spoke most for and against the answer to each text."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
+from sklearn.pipeline import Pipeline
+
+from sentiment.errors import UnexplainableModelError
+from sentiment.modeling.explanation import kernels
+from sentiment.modeling.explanation.weights import linear_weights, merge_terms
+
+_COUNT = 5
+# Larger sums of log-odds are shown as this; a probability cannot hold them either.
+_LARGEST = 99.99
+
+
+class RowExplainer:
+    """Finds the terms of a text that matter most for the answer to it.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted; its model is linear.
+    count : int
+        How many terms are named on each side.
+
+    Attributes
+    ----------
+    terms : ndarray of shape (n_terms,)
+        All different terms that the model knows.
+    places : ndarray of int, of shape (n_features,)
+        Which of them each feature is; parts of a union may know the same one.
+    weights : ndarray of shape (n_classes, n_features)
+        Those of `linear_weights`.
+
+    Raises
+    ------
+    UnexplainableModelError
+        The model is not linear.
+    """
+
+    def __init__(self, pipeline: Pipeline, count: int = _COUNT) -> None:
+        found = linear_weights(pipeline)
+        if found is None:
+            raise UnexplainableModelError(type(pipeline[-1]).__name__)
+        self.terms, self.places = merge_terms(found[0])
+        self.weights = np.ascontiguousarray(found[1], dtype=float)
+        self._strings = pa.array(self.terms, pa.large_string())
+        self._pipeline, self._count = pipeline, count
+
+    def measure(self, frame: pd.DataFrame) -> sparse.csr_matrix:
+        """Return the features of texts, shape (n, n_features).
+
+        A feature times its weight is what the term adds, in log-odds where the model has them.
+        """
+        return sparse.csr_matrix(self._pipeline[:-1].transform(frame))
+
+    def explain(self, frame: pd.DataFrame, codes: np.ndarray) -> tuple[pa.Array, pa.Array]:
+        """Return the terms that spoke most for and most against what each text was taken for.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Has a column ``text``, `n` rows.
+        codes : ndarray of int64, of shape (n,)
+            The class of each row.
+
+        Returns
+        -------
+        speaks_for, speaks_against : StringArray of shape (n,)
+            Terms and what each adds, such as ``great +0.83; loved +0.52``.
+        """
+        features, weights = self.measure(frame), self.weights
+        if len(self.terms) < len(self.places):
+            features, weights = self._merge(features, codes), np.ones((1, len(self.terms)))
+            codes = np.zeros_like(codes)
+        columns = np.empty((2, self._count, len(codes)), np.int64)
+        values = np.empty(columns.shape)
+        kernels.find_strongest(
+            features.indptr, features.indices, features.data, weights, codes, columns, values
+        )
+        numbers = _NumberStrings(values)
+        speaks_for, speaks_against = (
+            self._describe(columns[side], numbers, side) for side in range(2)
+        )
+        return speaks_for, speaks_against
+
+    def _merge(self, features: sparse.csr_matrix, codes: np.ndarray) -> sparse.csr_matrix:
+        """Return what each term adds to the class of each row, shape (n, n_terms)."""
+        rows = np.repeat(codes, np.diff(features.indptr))
+        added = features.data * self.weights[rows, features.indices]
+        merged = sparse.csr_matrix(
+            (added, self.places[features.indices], features.indptr),
+            shape=(len(codes), len(self.terms)),
+        )
+        merged.sum_duplicates()
+        return merged
+
+    def _describe(self, columns: np.ndarray, numbers: "_NumberStrings", side: int) -> pa.Array:
+        parts = []
+        for place, column in enumerate(columns):
+            there = pa.array(np.maximum(column, 0), mask=column < 0)
+            terms = self._strings.take(there).cast(pa.string())
+            part = pc.binary_join_element_wise(terms, " ", numbers.get(side, place), "; ", "")
+            parts.append(part.fill_null(""))
+        return pc.utf8_rtrim(pc.binary_join_element_wise(*parts, ""), "; ")
+
+
+class _NumberStrings:
+    """Numbers with two decimals; each that occurs is written once.
+
+    Parameters
+    ----------
+    values : ndarray of float64, of shape (2, k, n)
+    """
+
+    def __init__(self, values: np.ndarray) -> None:
+        hundredths = np.rint(100 * np.clip(values, -_LARGEST, _LARGEST)).astype(np.int64)
+        low, high = int(hundredths.min(initial=0)), int(hundredths.max(initial=0))
+        self._places = hundredths - low
+        self._written = pa.array([f"{n / 100:+.2f}" for n in range(low, high + 1)])
+
+    def get(self, side: int, place: int) -> pa.Array:
+        """Return the numbers at a place of one side, shape (n,)."""
+        return self._written.take(pa.array(self._places[side, place]))

@@ -1,0 +1,121 @@
+"""How much each term speaks for each class, in log-odds where the model has them."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+
+from sentiment.modeling.pipeline import list_vectorizers
+
+
+def linear_weights(pipeline: Pipeline) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the terms and the weight of each for each class, or None if the model is not linear.
+
+    A term adds its feature times its weight to what a class is worth. That is, exactly, its
+    log-odds for logistic regression, NBSVM and naive Bayes, and for a margin that is calibrated
+    with a sigmoid: of two classes, those of one against the other; of more, those against the rest
+    where each class has a model of its own, and else the log-probability above the mean of the
+    others. Of a calibration in parts or a vote, it is the mean of the log-odds of their members;
+    of a model without probabilities of this kind, the margin.
+
+    Returns
+    -------
+    terms : ndarray of shape (n_features,)
+        The term of each feature; parts of a union may have the same ones.
+    weights : ndarray of shape (n_classes, n_features)
+        The larger, the more the term speaks for the class.
+    """
+    weights = _find_weights(pipeline[-1])
+    if weights is None:
+        return None
+    if len(weights) == 1:
+        weights = np.vstack([-weights[0], weights[0]])
+    parts = [part.get_feature_names_out() for part, _ in list_vectorizers(pipeline[-2])]
+    return np.concatenate(parts), weights
+
+
+def merge_terms(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different terms, and the place among them of each of `terms`."""
+    merged = pa.array(terms, pa.large_string()).dictionary_encode()
+    places: np.ndarray = merged.indices.to_numpy(zero_copy_only=False)
+    return np.asarray(merged.dictionary.to_pandas(), dtype=object), places
+
+
+def _find_weights(model: Any) -> np.ndarray | None:
+    """Return the weights, shape (n_classes, n_features), or a single row for the second of two."""
+    if members := getattr(model, "calibrated_classifiers_", None):
+        return _average([_calibrate(one) for one in members])
+    if hasattr(model, "feature_log_prob_"):
+        return _compare(model.feature_log_prob_)
+    if hasattr(model, "coef_"):
+        weights: np.ndarray = model.coef_
+        # One model for all classes; NBSVM and machines have one for each.
+        softmax = isinstance(model, LogisticRegression) and len(weights) > 1
+        return _compare(weights) if softmax else weights
+    if hasattr(model, "voting"):
+        return _average([_find_weights(one) for one in model.estimators_], model.weights)
+    if members := getattr(model, "estimators_", None):
+        rows = [_find_weights(one) for one in members] if hasattr(model, "label_binarizer_") else []
+        found = [one[-1:] for one in rows if one is not None]
+        return np.vstack(found) if found and len(found) == len(members) else None
+    return None
+
+
+def _compare(logs: np.ndarray) -> np.ndarray:
+    """Return the rows of `logs`, each above the mean of the others."""
+    compared: np.ndarray = logs - (logs.sum(axis=0) - logs) / (len(logs) - 1)
+    return compared
+
+
+def _average(rows: list[np.ndarray | None], weights: Any = None) -> np.ndarray | None:
+    found = [row for row in rows if row is not None]
+    if not found or len(found) < len(rows):
+        return None
+    both = max(len(row) for row in found)
+    full = [np.vstack([-row[0], row[0]]) if len(row) < both else row for row in found]
+    mean: np.ndarray = np.average(full, axis=0, weights=weights)
+    return mean
+
+
+def _calibrate(member: Any) -> np.ndarray | None:
+    """Return the weights of a margin, turned into log-odds where a sigmoid makes probabilities."""
+    weights = _find_weights(member.estimator)
+    if weights is None or not all(hasattr(one, "a_") for one in member.calibrators):
+        return weights
+    # The sigmoid is 1 / (1 + exp(a * margin + b)).
+    slopes = np.array([[one.a_] for one in member.calibrators])
+    calibrated: np.ndarray = -slopes * weights
+    return calibrated
+
+
+def telling_terms(pipeline: Pipeline, count: int = 20) -> pd.DataFrame | None:
+    """Return the `count` terms that speak most for each class, or None for a non-linear model.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``label``, ``rank`` (from 1), ``term`` and ``weight``.
+    """
+    found = linear_weights(pipeline)
+    if found is None:
+        return None
+    terms, places = merge_terms(found[0])
+    # What parts of a union know by the same name is one term to a person.
+    weights = np.stack([np.bincount(places, row, len(terms)) for row in found[1]])
+    tables = []
+    for label, row in zip(pipeline.classes_, weights, strict=True):
+        best = np.argsort(-row, kind="stable")[:count]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "label": label,
+                    "rank": np.arange(1, len(best) + 1),
+                    "term": terms[best],
+                    "weight": row[best],
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)

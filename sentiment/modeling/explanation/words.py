@@ -1,0 +1,175 @@
+"""Which words of one text speak for the answer to it, and which against."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.feature_extraction import text as sklearn_text
+from sklearn.pipeline import Pipeline
+
+from sentiment.modeling.explanation.rows import RowExplainer
+from sentiment.modeling.pipeline import TEXT_COLUMN, list_vectorizers
+
+Spans = list[tuple[int, int]]
+_UNIT = re.compile(r"\w+(?:['’-]\w+)*|\s+|[^\w\s]")
+_DOUBLE_SPACE = re.compile(r"\s\s")
+
+
+@dataclass(frozen=True)
+class TextExplanation:
+    """Why a text was given its label.
+
+    What terms and words add is in log-odds of the label where the model has them; see
+    `linear_weights`.
+
+    Attributes
+    ----------
+    label : str
+        The most probable class.
+    probabilities : dict of str to float
+        Of every class.
+    words : list of (str, float)
+        The text as the model reads it, piece by piece, and what each piece adds. A term of
+        several words is shared out among their characters.
+    terms : list of (str, float)
+        What each term of the text adds, the strongest first; what several parts of a union
+        know by the same name is added up.
+    base : float
+        What the label is worth before any word.
+    total : float
+        What it is worth with all of them.
+    """
+
+    label: str
+    probabilities: dict[str, float]
+    words: list[tuple[str, float]]
+    terms: list[tuple[str, float]]
+    base: float
+    total: float
+
+
+def explain_text(pipeline: Pipeline, text: str) -> TextExplanation:
+    """Return why the fitted `pipeline` gives `text` its label.
+
+    Raises
+    ------
+    UnexplainableModelError
+        The model is not linear.
+    """
+    explainer = RowExplainer(pipeline)
+    frame = pd.DataFrame({TEXT_COLUMN: [text]})
+    probabilities = pipeline.predict_proba(frame)[0]
+    code = int(np.argmax(probabilities))
+    features = explainer.measure(frame)
+    added = dict(
+        zip(
+            features.indices.tolist(),
+            (features.data * explainer.weights[code, features.indices]).tolist(),
+            strict=True,
+        )
+    )
+    read = next(iter(pipeline[:-2].transform(frame)))
+    nothing = sparse.csr_matrix((1, features.shape[1]))
+    base = _to_log_odds(pipeline[-1].predict_proba(nothing)[0], code)
+    merged: dict[str, float] = defaultdict(float)
+    for column, value in added.items():
+        merged[str(explainer.terms[explainer.places[column]])] += value
+    return TextExplanation(
+        label=str(pipeline.classes_[code]),
+        probabilities={
+            str(name): float(p) for name, p in zip(pipeline.classes_, probabilities, strict=True)
+        },
+        words=_cut(read, _share_out(read, pipeline[-2], added)),
+        terms=sorted(
+            ((term, value) for term, value in merged.items() if value),
+            key=lambda one: -abs(one[1]),
+        ),
+        base=base,
+        total=base + sum(added.values()),
+    )
+
+
+def _to_log_odds(probabilities: np.ndarray, code: int) -> float:
+    """Return the log-probability of a class above the mean of the others."""
+    logs = np.log(np.maximum(probabilities, np.finfo(float).tiny))
+    return float(logs[code] - np.delete(logs, code).mean())
+
+
+def _cut(text: str, weights: np.ndarray) -> list[tuple[str, float]]:
+    sums = np.concatenate([[0.0], np.cumsum(weights)])
+    return [
+        (found.group(), float(sums[found.end()] - sums[found.start()]))
+        for found in _UNIT.finditer(text)
+    ]
+
+
+def _share_out(text: str, features: Any, added: dict[int, float]) -> np.ndarray:
+    """Return what each character of `text` adds; all zero where terms have no places in it."""
+    weights, start = np.zeros(len(text)), 0
+    for vectorizer, _ in list_vectorizers(features):
+        vocabulary = getattr(vectorizer, "vocabulary_", {})
+        places: dict[int, list[Spans]] = defaultdict(list)
+        for term, spans in _find_terms(vectorizer, text):
+            column = start + vocabulary.get(term, -start - 1)
+            if column in added:
+                places[column].append(spans)
+        for column, occurrences in places.items():
+            for spans in occurrences:
+                share = added[column] / len(occurrences) / max(1, sum(b - a for a, b in spans))
+                for a, b in spans:
+                    weights[a:b] += share
+        start += len(vocabulary)
+    return weights
+
+
+def _find_terms(vectorizer: Any, text: str) -> Iterator[tuple[str, Spans]]:
+    """Yield every n-gram that a vectorizer of scikit-learn's kind finds, and where it stands."""
+    own_reading = callable(getattr(vectorizer, "analyzer", print)) or vectorizer.tokenizer
+    if not isinstance(vectorizer, sklearn_text.CountVectorizer) or own_reading:
+        return
+    read, places = _follow(vectorizer.build_preprocessor(), text)
+    least, most = vectorizer.ngram_range
+    if vectorizer.analyzer == "word":
+        pattern = re.compile(vectorizer.token_pattern)
+        stop_words = vectorizer.get_stop_words() or ()
+        found = [one.span(pattern.groups) for one in pattern.finditer(read)]
+        tokens = [(a, b) for a, b in found if read[a:b] not in stop_words]
+        for n in range(least, most + 1):
+            for at in range(len(tokens) - n + 1):
+                spans = tokens[at : at + n]
+                yield " ".join(read[a:b] for a, b in spans), _go_back(spans, places)
+        return
+    if _DOUBLE_SPACE.search(read):  # scikit-learn would close them up
+        return
+    pieces = [(0, read)]
+    if vectorizer.analyzer == "char_wb":
+        pieces = [(one.start() - 1, f" {one.group()} ") for one in re.finditer(r"\S+", read)]
+    for offset, piece in pieces:
+        low, high = max(offset, 0), min(offset + len(piece), len(read))
+        if vectorizer.analyzer == "char_wb":
+            low, high = offset + 1, offset + len(piece) - 1
+        for n in range(least, min(most, len(piece)) + 1):
+            for at in range(len(piece) - n + 1):
+                a = min(max(offset + at, low), high - 1)
+                b = max(min(offset + at + n, high), a + 1)
+                yield piece[at : at + n], _go_back([(a, b)], places)
+        if vectorizer.analyzer == "char_wb" and len(piece) < least:
+            yield piece, _go_back([(low, high)], places)  # a short word counts once
+
+
+def _follow(prepare: Any, text: str) -> tuple[str, np.ndarray]:
+    """Return the prepared text, and from which character of `text` each of its characters is."""
+    read = prepare(text)
+    if len(read) == len(text):
+        return read, np.arange(len(text))
+    pieces = [prepare(character) for character in text]
+    return "".join(pieces), np.repeat(np.arange(len(text)), [len(piece) for piece in pieces])
+
+
+def _go_back(spans: Spans, places: np.ndarray) -> Spans:
+    return [(int(places[a]), int(places[b - 1]) + 1) for a, b in spans]

@@ -1,0 +1,92 @@
+"""Loading of models that anybody may have made."""
+
+import os
+import re
+import struct
+import tokenize
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import skops.io
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.pipeline import Pipeline
+
+from sentiment.errors import UntrustedModelError
+from sentiment.modeling.model_files.archive import Archive
+from sentiment.modeling.model_files.converting import (
+    convert,
+    hold_terms_in_dictionary,
+    make_fast_part,
+)
+from sentiment.modeling.model_files.parts import check_parts, walk_parts
+from sentiment.modeling.model_files.schema import check_schema
+from sentiment.modeling.model_files.trusted import LOADED_TYPES
+
+# What is raised at a file whose parts do not fit together.
+_DAMAGE = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError,
+    MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, Warning,
+    re.error, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f]")
+_ONE_TEXT = pd.DataFrame({"text": ["a text"]})
+
+
+def load_model(path: Path) -> Pipeline:
+    """Return the pipeline in the skops file `path`, with the vectorizers of this project.
+
+    The file may be anything: no code of it is run, and it takes no more time and memory than a
+    model of its size.
+
+    Raises
+    ------
+    UntrustedModelError
+        The file is no skops file, holds a type that is not trusted, or is no text classifier.
+    """
+    with path.open("rb") as file:
+        try:
+            archive = Archive(file)
+            strangers = check_schema(archive)
+            # What is loaded is what was checked, whatever happens to the file.
+            model = None if strangers else skops.io.load(archive.pack(), trusted=LOADED_TYPES)
+        except _DAMAGE as error:
+            raise UntrustedModelError(path, f"it is not a sound skops file ({error})") from error
+    if strangers:
+        raise UntrustedModelError(path, f"it holds {', '.join(strangers)}")
+    try:
+        check_parts(model)
+        for part in list(walk_parts(model)):  # not the new terms
+            if isinstance(part, CountVectorizer):
+                hold_terms_in_dictionary(part)
+            elif (getattr(part, "n_jobs", None) or 0) > (os.cpu_count() or 1):
+                part.n_jobs = -1  # as many as this machine has
+    except _DAMAGE as error:
+        raise UntrustedModelError(path, str(error)) from error
+    try:
+        _rehearse(model)
+    except _DAMAGE as error:
+        raise UntrustedModelError(path, f"it does not take texts ({error})") from error
+    return convert(model, make_fast_part)
+
+
+def _rehearse(model: Any) -> None:
+    """Let the model answer one text."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        probabilities = model.predict_proba(_ONE_TEXT)
+    classes = model.classes_
+    strings = isinstance(classes, np.ndarray) and classes.dtype.kind == "U" and classes.ndim == 1
+    if not strings or len(classes) < 2 or not (classes[:-1] < classes[1:]).all():
+        raise ValueError("its classes are not strings in order")
+    # They are written to files, which are UTF-8, and shown on a terminal, which has commands.
+    if _CONTROLS.search("".join(classes.tolist()).encode().decode()):
+        raise ValueError("its classes are no names")
+    if probabilities.shape != (1, len(classes)) or not np.isclose(probabilities.sum(), 1):
+        raise ValueError(f"it has {len(classes)} classes, and not a probability of each")
+    if not ((probabilities >= 0) & (probabilities <= 1 + 1e-9)).all():
+        raise ValueError("its probabilities are none")

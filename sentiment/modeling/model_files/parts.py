@@ -1,0 +1,196 @@
+"""The parts of a model that was made from a file, checked before any of them is asked."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.ensemble._forest import BaseForest
+from sklearn.feature_extraction.text import (
+    CountVectorizer,
+    HashingVectorizer,
+    TfidfTransformer,
+    TfidfVectorizer,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.tree import BaseDecisionTree
+
+from sentiment.modeling.model_files.converting import is_cleaner
+from sentiment.modeling.model_files.patterns import is_quick
+from sentiment.ngrams.rules import find_rules
+
+_STEPS = ["text", "clean", "features", "model"]
+_FITTED = {"_stop_words_id", "_tfidf", "fixed_vocabulary_", "stop_words_", "vocabulary_"}
+# More tokens than this in a row are no feature of anything.
+_LONGEST_NGRAM = 64
+_MOST_JOBS = 1024
+# A vector where a table belongs, or the other way round, makes numpy spread numbers over more
+# memory than all of the file takes. What is not listed is a vector or a number.
+_DIMENSIONS = {
+    "coef_": 2, "coefs_paths_": 5, "components_": 2, "feature_count_": 2, "feature_log_prob_": 2,
+    "means_": 2, "n_iter_": 3, "scalings_": 2, "scores_": 3, "theta_": 2, "var_": 2,
+}  # fmt: skip
+_EXACT = {"coef_", "feature_log_prob_"}
+_FINITE = {"coef_", "coefs_", "idf_", "intercept_", "intercepts_"}
+
+
+def check_parts(model: Any) -> None:
+    """Refuse a model that is no pipeline of this project, or a part of it; see `check_part`.
+
+    Raises
+    ------
+    ValueError, AttributeError, LookupError, TypeError, re.error
+        Something is not as a pipeline of this project has it.
+    """
+    if type(model) is not Pipeline or not hasattr(model, "predict_proba"):
+        raise ValueError("it is not a text classification pipeline")
+    if [name for name, _ in model.steps] != _STEPS:
+        raise ValueError(f"its steps are not {', '.join(_STEPS)}")
+    if type(model["clean"]) is not Pipeline or not is_cleaner(model["clean"]):
+        raise ValueError("it does not clean texts as this project does")
+    if repr(model["text"].func) != "operator.itemgetter('text')":
+        raise ValueError("it does not read the column of the texts")
+    for part in walk_parts(model):
+        try:
+            check_part(part)
+        except ValueError as error:
+            raise ValueError(f"it holds {error}") from error
+
+
+def check_part(part: Any) -> None:
+    """Refuse a part that would do something else than answer, or whose arrays do not fit together.
+
+    Raises
+    ------
+    ValueError, AttributeError, LookupError, TypeError, re.error
+        Something is not as a pipeline of this project has it; a ValueError says what is there.
+    """
+    if type(part).__module__.startswith("sklearn.") and hasattr(part, "__dict__"):
+        _check_attributes(part)
+    if isinstance(part, BaseEstimator):
+        _check_estimator(part)
+    # numpy reads on from there, wherever that is.
+    elif isinstance(part, np.random.RandomState) and not (
+        0 <= part.get_state(legacy=False)["state"]["pos"] <= 624
+    ):
+        raise ValueError("a broken random state")
+
+
+def walk_parts(model: Any) -> Iterator[Any]:
+    """Yield everything inside of `model`, and itself."""
+    pending, seen = [model], set()
+    while pending:
+        part = pending.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield part
+        if isinstance(part, dict):
+            pending.extend(part.values())
+        elif isinstance(part, list | tuple):
+            pending.extend(part)
+        elif type(part).__module__.startswith("sklearn.") and hasattr(part, "__dict__"):
+            pending.extend(vars(part).values())
+
+
+def _check_attributes(part: Any) -> None:
+    for name, value in vars(part).items():
+        values = value if isinstance(value, list) else [value]
+        for array in values:
+            if not isinstance(array, np.ndarray):
+                continue
+            if array.dtype.names or (array.dtype == object and name != "feature_names_in_"):
+                raise ValueError(f"{name} that is no array of numbers or strings")
+            most = _DIMENSIONS.get(name, 1)
+            odd = array.ndim != most if name in _EXACT else array.ndim > most
+            if array is value and odd:
+                raise ValueError(f"{name} of {array.ndim} dimensions")
+            if name in _FINITE and not (array.dtype.kind == "f" and np.isfinite(array).all()):
+                raise ValueError(f"{name} with something else than finite numbers")
+    coef = getattr(part, "coef_", None)
+    if coef is not None and np.shape(part.intercept_) not in ((len(coef),), (1,), ()):
+        raise ValueError("an intercept_ that does not fit its coef_")
+
+
+def _check_estimator(part: Any) -> None:
+    if hasattr(part, "_parameter_constraints"):
+        try:
+            part._validate_params()
+        except ValueError as error:
+            raise ValueError(f"a {type(part).__name__} that is set up wrongly ({error})") from error
+    if abs(getattr(part, "n_jobs", None) or 0) > _MOST_JOBS:
+        raise ValueError(f"n_jobs={part.n_jobs}")
+    if getattr(part, "memory", None) is not None:  # a folder, where it would keep pickles
+        raise ValueError("the name of a folder to keep things in")
+    if isinstance(part, CountVectorizer | HashingVectorizer):
+        _check_vectorizer(part)
+    elif isinstance(part, BaseDecisionTree) and hasattr(part, "tree_"):
+        _check_tree(part)
+    elif isinstance(part, BaseForest) and hasattr(part, "estimators_"):
+        # It hands its trees rows of its own width, and they do not look at it.
+        widths = {tree.n_features_in_ for tree in part.estimators_}
+        trees = all(isinstance(tree, BaseDecisionTree) for tree in part.estimators_)
+        if not trees or widths != {part.n_features_in_}:
+            raise ValueError("a forest that does not fit its trees")
+
+
+def _check_vectorizer(part: Any) -> None:
+    # This project's vectorizers get all attributes, and have more parameters than scikit-learn's.
+    odd = set(vars(part)) - set(part.get_params(deep=False)) - _FITTED
+    if odd:
+        raise ValueError(f"a vectorizer with {', '.join(sorted(odd))}")
+    least, most = part.ngram_range
+    numbers = type(least) is type(most) is int and 1 <= least <= most <= _LONGEST_NGRAM
+    plain = (part.input, part.preprocessor, part.tokenizer) == ("content", None, None)
+    words = part.stop_words if isinstance(part.stop_words, list | set) else []
+    strings = all(isinstance(word, str) for word in words)
+    if not (numbers and plain and strings and isinstance(part.analyzer, str)):
+        raise ValueError("a vectorizer that does not just split texts")
+    if np.dtype(part.dtype).kind not in "iuf":
+        raise ValueError(f"a vectorizer of {part.dtype}")
+    # The known patterns are quick, and not all of them can be seen to be.
+    if part.token_pattern is not None and not (find_rules(part) or is_quick(part.token_pattern)):
+        raise ValueError(f"a token pattern that may take for ever, {part.token_pattern!r}")
+    if not isinstance(part, HashingVectorizer):
+        _check_vocabulary(part)
+
+
+def _check_vocabulary(part: Any) -> None:
+    """Check the numbers of the terms, and that each has a weight; kernels look up neither."""
+    held = vars(part).get("vocabulary_")
+    terms = part.vocabulary if held is None else held
+    if held is None:
+        sound = isinstance(terms, np.ndarray) and terms.dtype.kind == "U" and terms.ndim == 1
+    else:
+        sound = isinstance(held, dict) and all(
+            type(term) is str and type(place) is int for term, place in held.items()
+        )
+        sound = sound and sorted(held.values()) == list(range(len(held)))
+    if not sound:
+        raise ValueError("a vocabulary that is none")
+    if isinstance(part, TfidfVectorizer):
+        weights = getattr(part._tfidf, "idf_", None)
+        kept = type(part._tfidf) is TfidfTransformer and bool(part._tfidf.use_idf) is (
+            weights is not None
+        )
+        if not kept or (weights is not None and weights.shape != (len(terms),)):
+            raise ValueError("weights that do not fit their vocabulary")
+
+
+def _check_tree(part: Any) -> None:
+    tree = part.tree_
+    # There are so many nodes in memory; node_count is what the file says.
+    if not 1 <= tree.node_count == tree.capacity or tree.n_features != part.n_features_in_:
+        raise ValueError("a decision tree with broken links")
+    nodes = np.arange(tree.node_count)
+    left, right = tree.children_left, tree.children_right
+    leaf = left == -1
+    # A child stands behind its parent, so a walk from the root always ends.
+    links = all(
+        np.all((child[~leaf] > nodes[~leaf]) & (child[~leaf] < tree.node_count))
+        for child in (left, right)
+    )
+    features = tree.feature[~leaf]
+    known = np.all((features >= 0) & (features < tree.n_features))
+    if not (links and np.array_equal(leaf, right == -1) and known):
+        raise ValueError("a decision tree with broken links")

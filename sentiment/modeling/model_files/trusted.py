@@ -1,0 +1,94 @@
+"""What a model file may hold; the lists stand here and are never read from a model."""
+
+# What a pipeline of ours holds beyond what skops trusts by itself. Each entry only transforms what
+# it is given: partial and map call nothing but other trusted functions.
+TRUSTED_TYPES = [
+    "functools.partial",
+    "html.unescape",
+    "operator.itemgetter",
+    "re.sub",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.utils._bunch.Bunch",
+    # C code that follows the indices in a file blindly; `parts` looks at them first.
+    "sklearn.tree._tree.Tree",
+]
+
+# skops trusts every estimator of scikit-learn. These are the ones that answer with a number of
+# steps that the size of their arrays limits, and with numpy alone or with compiled code whose
+# arrays are looked at first. Left out are those whose compiled code believes what the file says
+# (libsvm, neighbours, gradient boosting), that iterate when they transform (NMF, LDA), that call a
+# method by a name in the file (stacking, SelectFromModel), and all that work with files.
+_ESTIMATORS = {
+    "calibration": "CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration",
+    "decomposition._truncated_svd": "TruncatedSVD",
+    "discriminant_analysis": "LinearDiscriminantAnalysis",
+    "dummy": "DummyClassifier",
+    "ensemble._bagging": "BaggingClassifier",
+    "ensemble._forest": "ExtraTreesClassifier RandomForestClassifier",
+    "ensemble._voting": "VotingClassifier",
+    "ensemble._weight_boosting": "AdaBoostClassifier",
+    "feature_extraction.text": (
+        "CountVectorizer HashingVectorizer TfidfTransformer TfidfVectorizer"
+    ),
+    "feature_selection._variance_threshold": "VarianceThreshold",
+    "isotonic": "IsotonicRegression",
+    "linear_model._logistic": "LogisticRegression LogisticRegressionCV",
+    "linear_model._perceptron": "Perceptron",
+    "linear_model._ridge": "RidgeClassifier",
+    "linear_model._stochastic_gradient": "SGDClassifier",
+    "multiclass": "OneVsRestClassifier",
+    "naive_bayes": "BernoulliNB ComplementNB GaussianNB MultinomialNB",
+    "neural_network._multilayer_perceptron": "MLPClassifier",
+    "neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
+    "pipeline": "FeatureUnion Pipeline",
+    "preprocessing._data": "Binarizer MaxAbsScaler MinMaxScaler Normalizer StandardScaler",
+    "preprocessing._label": "LabelBinarizer LabelEncoder",
+    "svm._classes": "LinearSVC",
+    "tree._classes": "DecisionTreeClassifier ExtraTreeClassifier",
+}
+_LOSSES = {
+    "_loss._loss": "CyHalfBinomialLoss CyHalfSquaredError CyHuberLoss",
+    "linear_model._sgd_fast": (
+        "EpsilonInsensitive Hinge ModifiedHuber SquaredEpsilonInsensitive SquaredHinge"
+    ),
+}
+
+
+def _list_names(modules: dict[str, str]) -> frozenset[str]:
+    return frozenset(
+        f"sklearn.{module}.{name}" for module, names in modules.items() for name in names.split()
+    )
+
+
+_NUMBERS = [f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (16, 32, 64)]
+_SCALARS = frozenset(f"numpy.{name}" for name in (*_NUMBERS, "int8", "uint8", "bool", "str_"))
+
+# By the loader of skops that makes it. A function, a method, bytes, a sparse matrix or a random
+# generator has no place in a classifier that only answers; transformers that hold a function are
+# known by heart, see `schema`.
+LOADABLE = {
+    "JsonNode": frozenset({"builtins.str"}),
+    "ListNode": frozenset({"builtins.list"}),
+    "TupleNode": frozenset({"builtins.tuple"}),
+    "SetNode": frozenset({"builtins.set"}),
+    "DictNode": frozenset({"builtins.dict", "sklearn.utils._bunch.Bunch"}),
+    "TypeNode": _SCALARS | {f"builtins.{name}" for name in ("str", "int", "float", "bool")},
+    "NdArrayNode": _SCALARS | {"numpy.ndarray"},
+    "RandomStateNode": frozenset({"numpy.random.mtrand.RandomState"}),
+    "ObjectNode": _list_names(_ESTIMATORS),
+    "LossNode": _list_names(_LOSSES),
+    "TreeNode": frozenset({"sklearn.tree._tree.Tree"}),
+}
+
+# All that a checked file holds. skops is given the whole list, so that nothing depends on the types
+# that it trusts by itself, which `sentiment.cli.startup` leaves out.
+LOADED_TYPES = sorted(
+    {
+        *TRUSTED_TYPES,
+        *frozenset().union(*LOADABLE.values()),
+        "sklearn.preprocessing._function_transformer.FunctionTransformer",
+    }
+)

@@ -1,0 +1,121 @@
+"""Features and a model, made into one scikit-learn Pipeline that takes a frame of texts."""
+
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from sentiment.errors import FitError
+from sentiment.ngrams.cleaning import CleanedTexts, Cleaner
+from sentiment.ngrams.vectorizers import CountVectorizer
+
+TEXT_COLUMN = "text"
+
+
+class TextClassifier(Protocol):
+    """What can be asked of a fitted pipeline, and of others that answer in its place."""
+
+    classes_: np.ndarray
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return the label of each row."""
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return the probabilities of `classes_` for each row."""
+
+
+def make_pipeline(features: Any, model: Any) -> Pipeline:
+    """Return the pipeline ``text -> clean -> features -> model``.
+
+    Parameters
+    ----------
+    features : transformer
+        From an iterable of str to a matrix, such as a `TfidfVectorizer`.
+    model : classifier
+        Has ``predict_proba``.
+
+    Returns
+    -------
+    Pipeline
+        Its input is a frame with a column ``text``. The first step selects that column: a
+        vectorizer that is handed a frame reads the column names for texts, without a word.
+    """
+    return Pipeline(
+        [
+            ("text", FunctionTransformer(itemgetter(TEXT_COLUMN))),
+            ("clean", Cleaner()),
+            ("features", features),
+            ("model", model),
+        ]
+    )
+
+
+def list_vectorizers(features: Any, factor: float = 1.0) -> Iterator[tuple[Any, float]]:
+    """Yield what makes up `features`, from left to right, and what each part is multiplied by.
+
+    Parameters
+    ----------
+    features : transformer
+        A union, maybe one of unions, or one part.
+    factor : float
+        What all are multiplied by.
+    """
+    if not isinstance(features, FeatureUnion):
+        yield features, factor
+        return
+    factors = features.transformer_weights or {}
+    for name, part in features.transformer_list:
+        if part != "drop":
+            yield from list_vectorizers(part, factor * factors.get(name, 1.0))
+
+
+def count_ahead(pipeline: Pipeline, texts: pd.Series) -> None:
+    """Count `texts` in the memory of every vectorizer that has one, for fits on parts of them."""
+    pending = [pipeline["features"]]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, CountVectorizer):
+            part.count_ahead(CleanedTexts(texts))
+        elif isinstance(part, FeatureUnion):
+            pending.extend(inner for _, inner in part.transformer_list)
+        elif isinstance(part, Pipeline):
+            pending.append(part.steps[0][1])
+
+
+def fit(pipeline: Pipeline, frame: pd.DataFrame) -> Pipeline:
+    """Fit `pipeline` on `frame`, which has ``text`` and ``label``, and return it.
+
+    Raises
+    ------
+    FitError
+        scikit-learn refuses the data or a setting.
+    """
+    try:
+        return pipeline.fit(frame[[TEXT_COLUMN]], frame["label"].to_numpy(dtype=str))
+    except ValueError as error:
+        raise FitError(str(error)) from error
+
+
+def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the predicted labels and the probabilities of all classes.
+
+    Parameters
+    ----------
+    pipeline : Pipeline or TextClassifier
+        Fitted, from `make_pipeline`, or what answers in its place.
+    frame : DataFrame
+        Has a column ``text`` of str, `n` rows.
+
+    Returns
+    -------
+    labels : ndarray of shape (n,)
+        The most probable class; the texts are read once for both answers.
+    probabilities : ndarray of shape (n, n_classes)
+        In the order of ``pipeline.classes_``.
+    """
+    probabilities = pipeline.predict_proba(frame[[TEXT_COLUMN]])
+    return pipeline.classes_[np.argmax(probabilities, axis=1)], probabilities

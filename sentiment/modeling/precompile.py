@@ -1,0 +1,45 @@
+"""The kernels of all rooms, compiled ahead."""
+
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+
+from sentiment.files import kernels
+from sentiment.files.dialects import Dialect
+from sentiment.files.records import Split
+from sentiment.modeling.explanation.rows import RowExplainer
+from sentiment.modeling.pipeline import make_pipeline
+from sentiment.ngrams.deciding import LinearDecider
+from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
+
+# So many words that tables have to grow.
+_TEXTS = [f"a film of {year}" for year in range(1000, 5000)]
+
+
+def compile_kernels() -> None:
+    """Compile all that training, searches and predictions need, so that no job has to."""
+    with TemporaryDirectory() as folder:
+        for analyzer in ("char_wb", "word"):
+            for memory in (folder, None):
+                vectorizer = TfidfVectorizer(analyzer=analyzer, ngram_range=(1, 2), memory=memory)
+                vectorizer.fit_transform(_TEXTS)
+                vectorizer.transform(_TEXTS)
+    decider = LinearDecider.from_vectorizer(vectorizer, np.ones((1, len(vectorizer.idf_))))
+    if decider is not None:
+        decider.decide(_TEXTS)
+    frame = pd.DataFrame({"text": _TEXTS})
+    codes = np.arange(len(frame)) % 2
+    for features in (CountVectorizer(), TfidfVectorizer()):
+        pipeline = make_pipeline(features, LogisticRegression()).fit(frame, codes)
+        RowExplainer(pipeline).explain(frame, codes)
+    _compile_tables()
+
+
+def _compile_tables() -> None:
+    for dialect in (Dialect(escape="\\"), Dialect()):
+        split = Split(b'text\n"a ""good"" film"\n', dialect, 1, final=True, wanted=[0])
+        split.gather(0)
+    out, ends = np.empty(len(split.data), np.uint8), np.zeros(split.count + 1, np.int64)
+    kernels.join_rows(split.data, split.bounds, np.empty(0, np.uint8), ends, out)

@@ -1,0 +1,158 @@
+"""What later files are compared with: a few statistics that training leaves with its run.
+
+They are those of the validation rows, which the model has not seen: of training rows it is more
+certain than of any others.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sklearn.pipeline import Pipeline
+
+from sentiment.data.quality import QualityReport
+from sentiment.errors import ReferenceMissingError
+from sentiment.modeling.decision_rules import UNSURE, DecisionRule
+from sentiment.modeling.descriptors import TextReader, find_wording
+from sentiment.modeling.evaluation import Predictions
+
+# Name of the folder in a run.
+FOLDER = "reference"
+# More rows would add little: the standard error of a mean of 5,000 is 1.4 % of the deviation.
+MOST_ROWS = 5_000
+MOST_TERMS = 4_000
+_ROWS, _TERMS, _FACTS = "rows.parquet", "terms.parquet", b"sentiment"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Statistics of rows that a model was not trained on.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        The descriptors of each row, its ``prediction``, ``probability`` and true ``label``.
+    terms : Series of int
+        In how many of these rows the most frequent words stand, by word.
+    classes : list of str
+        What the model can say.
+    words : int
+        How many different words the rows have.
+    source : dict of str to int
+        Of the data set as it was read: ``rows``, and those that are ``empty`` or ``repeated``.
+    """
+
+    rows: pd.DataFrame
+    terms: pd.Series
+    classes: list[str]
+    words: int
+    source: dict[str, int]
+
+    def count_terms(self, terms: pd.Index) -> np.ndarray:
+        """Return in how many rows each of `terms` stands.
+
+        One that is not kept stands in at most as many as the rarest that is, which is taken.
+        """
+        rarest = int(self.terms.min()) if len(self.terms) < self.words else 0
+        counts: np.ndarray = self.terms.reindex(terms, fill_value=rarest).to_numpy()
+        return counts
+
+    def decide(self, rule: DecisionRule) -> "Reference":
+        """Return the same reference with the answers that `rule` makes of its probabilities."""
+        if rule == DecisionRule():
+            return self
+        names = np.array(self.classes)
+        codes = pd.Index(self.classes).get_indexer(pd.Index(self.rows["prediction"]))
+        probability = confidence = self.rows["probability"].to_numpy()
+        if len(names) == 2:  # of more classes, no rule changes which is the answer
+            second = np.where(codes == 1, probability, 1 - probability)
+            table = np.column_stack([1 - second, second])
+            codes, confidence = rule.decide(table)
+            probability = table[np.arange(len(codes)), codes]
+        sure = rule.is_sure(confidence)
+        rows = self.rows.assign(
+            prediction=np.where(sure, names[codes], UNSURE), probability=probability
+        )
+        unsure = [UNSURE] if rule.least_confidence > 0 else []
+        return replace(self, rows=rows, classes=[*self.classes, *unsure])
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write two small files into `folder`, which is made; return their paths."""
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = {"classes": self.classes, "words": self.words, "source": self.source}
+        rows = pa.Table.from_pandas(self.rows, preserve_index=False)
+        metadata = {**(rows.schema.metadata or {}), _FACTS: json.dumps(facts)}
+        pq.write_table(rows.replace_schema_metadata(metadata), folder / _ROWS, compression="zstd")
+        terms = pa.table({"term": self.terms.index.astype(str), "rows": self.terms.to_numpy()})
+        pq.write_table(terms, folder / _TERMS, compression="zstd")
+        return [folder / _ROWS, folder / _TERMS]
+
+
+def make_reference(
+    pipeline: Pipeline,
+    texts: pd.Series,
+    predictions: Predictions,
+    report: QualityReport,
+    seed: int,
+) -> Reference:
+    """Return the statistics of validation rows, or of a sample of them.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted on other rows.
+    texts : Series of str, of shape (n,)
+        The texts of the validation rows.
+    predictions : Predictions
+        Their true labels, and what `pipeline` says of them.
+    report : QualityReport
+        What is known of the data set as it was read.
+    seed : int
+        Seed of the sample, which is drawn of more than `MOST_ROWS` rows.
+    """
+    chosen = np.arange(len(texts))
+    if len(chosen) > MOST_ROWS:
+        chosen = np.sort(np.random.default_rng(seed).choice(chosen, MOST_ROWS, replace=False))
+    reader = TextReader(find_wording(pipeline))
+    rows = reader.describe(texts.iloc[chosen].reset_index(drop=True))
+    rows = rows.assign(
+        prediction=predictions.predicted[chosen].astype(str),
+        probability=predictions.probabilities.max(axis=1)[chosen].astype(np.float32),
+        label=predictions.labels[chosen].astype(str),
+    )
+    return Reference(
+        rows=rows,
+        terms=reader.list_terms(MOST_TERMS),
+        classes=[str(name) for name in predictions.classes],
+        words=reader.count_words(),
+        source={
+            "rows": report.rows,
+            "empty": report.missing_text + report.empty_text,
+            "repeated": report.duplicates,
+        },
+    )
+
+
+def load_reference(folder: Path, owner: str) -> Reference:
+    """Return the reference in `folder`, which the run or model `owner` keeps.
+
+    Raises
+    ------
+    ReferenceMissingError
+        There is none.
+    """
+    try:
+        rows, terms = (pq.read_table(folder / name) for name in (_ROWS, _TERMS))
+    except FileNotFoundError as error:
+        raise ReferenceMissingError(owner) from error
+    facts = json.loads(rows.schema.metadata[_FACTS])
+    counted = terms.to_pandas()
+    return Reference(
+        rows=rows.to_pandas(),
+        terms=pd.Series(counted["rows"].to_numpy(), counted["term"].astype(str)),
+        **facts,
+    )

@@ -1,0 +1,179 @@
+"""What n-grams are made of: words, which are numbered as they are met, or characters."""
+
+import secrets
+from collections.abc import Collection
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from sentiment.ngrams.compiling import cut_ranges, run_threads
+from sentiment.ngrams.kernels import tokenizing
+from sentiment.ngrams.rules import NO_END, TokenRules, classify, is_space
+from sentiment.ngrams.texts import TextBytes, join_utf8
+
+# Hashes differ from process to process, so that no text can be made for their tokens to collide.
+# Keys are always compared in full; this is about time, not about truth.
+SECRET = np.uint64(secrets.randbits(63) << 1 | 1)
+
+_EVERY_BYTE = np.full(256, tokenizing.WORD, np.uint8)
+_NO_POINTS = np.empty(0, np.uint8)
+_SMALLEST = 2**12
+
+
+class Alphabet(Protocol):
+    """Numbers for tokens."""
+
+    @property
+    def size(self) -> int:
+        """Tokens have numbers from zero to this."""
+
+    def read(
+        self, texts: TextBytes, rules: TokenRules, threads: int, *, frozen: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the tokens of `texts`, int32, and where each document ends, int64.
+
+        Tokens that are not known are numbered, or -1 if `frozen`.
+        """
+
+    def spell(self, tokens: np.ndarray) -> list[str]:
+        """Return `tokens` as strings."""
+
+
+class Words:
+    """An alphabet of words.
+
+    Attributes
+    ----------
+    size : int
+        Number of words.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._slots = np.zeros((_SMALLEST, 2), np.uint64)
+        self._store = np.empty(_SMALLEST, np.uint8)
+        self._bounds = np.zeros(_SMALLEST + 1, np.int64)
+        self._packs = np.empty(_SMALLEST, np.uint64)
+
+    @classmethod
+    def from_bytes(cls, store: np.ndarray, bounds: np.ndarray) -> Self:
+        """Return an alphabet of words that were taken from `store` and `bounds` of another."""
+        words = cls()
+        words._take_in(store, bounds, frozen=False)
+        return words
+
+    @property
+    def store(self) -> np.ndarray:
+        """All words in UTF-8, one after the other: uint8."""
+        return self._store[: self._bounds[self.size]]
+
+    @property
+    def bounds(self) -> np.ndarray:
+        """Where each word starts in `store`, and its end: shape (size + 1,), int64."""
+        return self._bounds[: self.size + 1]
+
+    def read(
+        self, texts: TextBytes, rules: TokenRules, threads: int, *, frozen: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the words of `texts` and where each document ends."""
+        kinds, points = classify(rules)
+        sizes = np.empty(len(texts), np.int64)
+        jobs: list[tuple[Any, ...]] = []
+        for first, last in cut_ranges(texts.work(), threads):
+            alphabet = self if frozen or not jobs else Words()
+            jobs.append(
+                (alphabet, texts, first, last, kinds, points, *rules.lengths, frozen, sizes)
+            )
+        parts = run_threads(Words._read, jobs)
+        if not frozen:
+            parts[1:] = [
+                self._take_in(other.store, other.bounds, frozen=False)[ids]
+                for (other, *_), ids in zip(jobs[1:], parts[1:], strict=True)
+            ]
+        return np.concatenate(parts), np.cumsum(sizes)
+
+    def find(self, words: Collection[str]) -> np.ndarray:
+        """Return the numbers of those of `words` that have one."""
+        found = self._take_in(*join_utf8(words), frozen=True)
+        return found[found >= 0]
+
+    def add(self, words: Collection[str]) -> np.ndarray:
+        """Return the numbers of `words`, which get one if they have none; none may be empty."""
+        return self._take_in(*join_utf8(words), frozen=False)
+
+    def _read(
+        self, texts: TextBytes, first: int, last: int, kinds: np.ndarray, points: np.ndarray,
+        least: int, most: int, frozen: bool, sizes: np.ndarray,
+    ) -> np.ndarray:  # fmt: skip
+        bytes_ahead = texts.ends - texts.starts
+        ids = np.empty(int(bytes_ahead[first:last].sum()), np.int32)
+        position, count = first, 0
+        while True:
+            position, self.size, count = tokenizing.tokenize(
+                texts.text, texts.starts, texts.ends, texts.tags, position, last, kinds, points,
+                least, most, SECRET, frozen, self._slots, self._store, self._bounds, self._packs,
+                self.size, ids, count, sizes,
+            )  # fmt: skip
+            if position == last:
+                return ids[:count].copy()
+            self._make_room(int(bytes_ahead[position]))
+
+    def _make_room(self, length: int) -> None:
+        """Make room for a document of `length` bytes, and more."""
+        self._store = _enlarge(self._store, self.bounds[-1], self.bounds[-1] + length)
+        self._bounds = _enlarge(self._bounds, self.size + 1, self.size + length + 1)
+        self._packs = _enlarge(self._packs, self.size, self.size + length)
+        if 2 * (self.size + length) > len(self._slots):
+            capacity = 1 << (4 * (self.size + length)).bit_length()
+            self._slots = np.zeros((capacity, 2), np.uint64)
+            tokenizing.fill_slots(self._packs, self.size, SECRET, self._slots)
+
+    def _take_in(self, store: np.ndarray, bounds: np.ndarray, *, frozen: bool) -> np.ndarray:
+        """Return the numbers of words as they stand, one for each that is not empty."""
+        count = len(bounds) - 1
+        words = TextBytes(store, bounds[:-1], bounds[1:], np.zeros(count, bool), cleaned=False)
+        return self._read(
+            words, 0, count, _EVERY_BYTE, _NO_POINTS, 1, NO_END, frozen, np.empty(count, np.int64)
+        )
+
+    def spell(self, tokens: np.ndarray) -> list[str]:
+        """Return `tokens` as strings."""
+        store = self.store.tobytes()
+        starts, ends = self.bounds[tokens].tolist(), self.bounds[tokens + 1].tolist()
+        return [
+            store[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)
+        ]
+
+
+def _enlarge(array: np.ndarray, size: int, wanted: int) -> np.ndarray:
+    """Return `array` if it has `wanted` places, or a larger one with its first `size` items."""
+    if wanted <= len(array):
+        return array
+    larger = np.empty(2 * wanted, array.dtype)
+    larger[:size] = array[:size]
+    return larger
+
+
+class Characters:
+    """The alphabet of all code points."""
+
+    size = 0x110000
+
+    def read(
+        self, texts: TextBytes, rules: TokenRules, threads: int, *, frozen: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the characters of `texts` and where each document ends."""
+        parts = run_threads(
+            lambda first, last: tokenizing.read_characters(
+                texts.text, texts.starts, texts.ends, texts.tags, first, last, is_space(),
+                not texts.cleaned,
+            ),
+            cut_ranges(texts.work(), threads),
+        )  # fmt: skip
+        points = [points for points, _ in parts]
+        sizes = np.concatenate([sizes for _, sizes in parts])
+        return np.concatenate(points) if len(points) > 1 else points[0], np.cumsum(sizes)
+
+    def spell(self, tokens: np.ndarray) -> list[str]:
+        """Return `tokens` as strings."""
+        return [chr(point) for point in tokens.tolist()]

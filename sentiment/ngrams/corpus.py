@@ -1,0 +1,189 @@
+"""Texts as tokens, and the counts of their n-grams."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from sentiment.ngrams.alphabets import Alphabet, Characters, Words
+from sentiment.ngrams.counting import count_numbers, take_numbers
+from sentiment.ngrams.kernels import tokenizing
+from sentiment.ngrams.layers import Layers, NumberedLayers, SpelledLayers
+from sentiment.ngrams.rules import TokenRules, is_space
+from sentiment.ngrams.texts import Texts, encode_texts
+from sentiment.ngrams.trie import Trie
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Texts as tokens.
+
+    Attributes
+    ----------
+    tokens : ndarray of int32
+        One document after the other.
+    ends : ndarray of int64, of shape (n_documents,)
+        Where each document ends.
+    alphabet : Alphabet
+        What the tokens stand for. N-grams of characters inside words have words for tokens here.
+    rules : TokenRules
+        How the tokens were made.
+    """
+
+    tokens: np.ndarray
+    ends: np.ndarray
+    alphabet: Alphabet
+    rules: TokenRules
+
+
+def make_alphabet(rules: TokenRules) -> Alphabet:
+    """Return an empty alphabet for tokens of `rules`."""
+    return Characters() if rules.analyzer == "char" else Words()
+
+
+def make_trie(alphabet: Alphabet, rules: TokenRules, expected: int = 0) -> Trie:
+    """Return an empty trie for the n-grams of tokens of `alphabet`; see `Trie`."""
+    if isinstance(alphabet, Words) and rules.analyzer == "char_wb":
+        # Each word is spelled once, with a space at both of its ends.
+        spelled = len(alphabet.store) + 2 * alphabet.size
+        return Trie(Characters(), rules.separator, min(expected, spelled))
+    return Trie(alphabet, rules.separator, expected)
+
+
+def read_corpus(
+    texts: Texts,
+    rules: TokenRules,
+    alphabet: Alphabet,
+    threads: int,
+    *,
+    frozen: bool = False,
+) -> Corpus:
+    """Return `texts` as tokens.
+
+    Parameters
+    ----------
+    texts : collection of str
+        One per document.
+    rules : TokenRules
+        What a token is.
+    alphabet : Alphabet
+        Where tokens have their numbers.
+    threads : int
+        Number of threads.
+    frozen : bool
+        Whether tokens that are not in `alphabet` are -1; else they are added.
+    """
+    tokens, ends = alphabet.read(encode_texts(texts, rules, threads), rules, threads, frozen=frozen)
+    return Corpus(tokens, ends, alphabet, rules)
+
+
+def count_corpus(
+    corpus: Corpus,
+    ngram_range: tuple[int, int],
+    stop_words: Collection[str],
+    trie: Trie,
+    threads: int,
+) -> Layers:
+    """Return the counts of the n-grams of `corpus`.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        The tokens.
+    ngram_range : (int, int)
+        The smallest and the largest number of tokens.
+    stop_words : collection of str
+        Words that are passed over; all others become neighbours.
+    trie : Trie
+        Where n-grams get their numbers.
+    threads : int
+        Number of threads.
+    """
+    if corpus.rules.analyzer == "char_wb":
+        return spell_corpus(corpus, ngram_range, trie, np.arange(len(corpus.ends)), threads)
+    tokens, ends = pass_over(corpus, stop_words)
+    return number_tokens(tokens, ends, ngram_range, trie, threads)
+
+
+def number_tokens(
+    tokens: np.ndarray, ends: np.ndarray, ngram_range: tuple[int, int], trie: Trie, threads: int
+) -> NumberedLayers:
+    """Return documents of tokens as numbers of n-grams, which are counted.
+
+    Parameters
+    ----------
+    tokens : ndarray of int32
+        One document after the other.
+    ends : ndarray of int64
+        Where each document ends.
+    ngram_range, trie, threads
+        As of `count_corpus`.
+    """
+    min_n, max_n = ngram_range
+    walk = trie.walk(tokens, ends, max_n, threads, frozen=False)
+    streams = {n: numbers for n, numbers in walk if n >= min_n}
+    sizes = [trie.alphabet.size, *(order.size for order in trie.orders)]
+    frequencies = {
+        n: count_numbers(numbers, ends, sizes[n - 1], threads) for n, numbers in streams.items()
+    }
+    return NumberedLayers(streams, ends, frequencies)
+
+
+def pass_over(corpus: Corpus, stop_words: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the tokens of `corpus` without `stop_words`, and where each document ends."""
+    if not stop_words or not isinstance(corpus.alphabet, Words):
+        return corpus.tokens, corpus.ends
+    kept = ~np.isin(corpus.tokens, corpus.alphabet.find(stop_words))
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return corpus.tokens[kept], before[corpus.ends]
+
+
+def spell_corpus(
+    corpus: Corpus,
+    ngram_range: tuple[int, int],
+    trie: Trie,
+    rows: np.ndarray,
+    threads: int,
+    *,
+    frozen: bool = False,
+) -> SpelledLayers:
+    """Return the counts of the character n-grams of the words of `corpus`.
+
+    Each word has a space at both of its ends; one that is shorter than the shortest n-gram is one
+    itself.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Its tokens are words.
+    ngram_range, trie, threads
+        As of `count_corpus`.
+    rows : ndarray of int64
+        The documents that are wanted.
+    frozen : bool
+        Whether n-grams that are not in `trie` are left out; else they are added.
+    """
+    words = cast("Words", corpus.alphabet)
+    points, sizes = tokenizing.read_characters(
+        words.store, words.bounds[:-1], words.bounds[1:], np.zeros(words.size, bool), 0, words.size,
+        is_space(), True,
+    )  # fmt: skip
+    ends = np.cumsum(sizes + 2)
+    starts = ends - sizes - 2
+    padded = np.full(int(ends[-1]) if len(ends) else 0, ord(" "), np.int32)
+    inside = np.ones(len(padded), bool)
+    inside[starts] = inside[ends - 1] = False
+    padded[inside] = points
+    min_n, max_n = ngram_range
+    streams = {}
+    for n, numbers in trie.walk(padded, ends, max_n, threads, frozen=frozen):
+        if n < min_n:
+            whole = np.full_like(numbers, -1)
+            short = starts[ends - starts == n]
+            whole[short] = numbers[short]
+            numbers = whole
+        streams[n] = numbers
+    every_word = {1: np.arange(words.size, dtype=np.int32)}
+    counts = take_numbers({1: corpus.tokens}, corpus.ends, every_word, threads)
+    return SpelledLayers(counts, streams, ends, rows)

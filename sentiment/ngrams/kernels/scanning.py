@@ -1,0 +1,33 @@
+"""A first look at bytes; the compiler makes the loops over all bytes many bytes wide."""
+
+import numpy as np
+
+from sentiment.ngrams.compiling import kernel
+
+_AMPERSAND = 38
+
+
+@kernel
+def find_odd(text, starts, ends, first, last, wide, entities):
+    """Say of each document whether it has bytes beyond ASCII, and whether it may have entities."""
+    for d in range(first, last):
+        every, ampersands = np.uint8(0), np.uint8(0)
+        for i in range(starts[d], ends[d]):
+            every |= text[i]
+            ampersands |= text[i] == _AMPERSAND
+        wide[d] = every >= 0x80
+        entities[d] = False
+        if ampersands:
+            for i in range(starts[d], ends[d] - 1):
+                # As in the pattern of html.unescape, none of these comes behind the ampersand.
+                if text[i] == _AMPERSAND and text[i + 1] not in (9, 10, 12, 32, 38, 59, 60):
+                    entities[d] = True
+                    break
+
+
+@kernel
+def copy_lowered(source, out):
+    """Write `source` with small letters for the capital letters of ASCII into `out`."""
+    for i in range(len(source)):
+        byte = source[i]
+        out[i] = byte + 32 if 65 <= byte <= 90 else byte

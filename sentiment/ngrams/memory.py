@@ -1,0 +1,233 @@
+"""Counts that are kept in a folder, so that no text is counted twice."""
+
+import hashlib
+import string
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sentiment.ngrams import storage
+from sentiment.ngrams.cleaning import CleanedTexts
+from sentiment.ngrams.corpus import (
+    Corpus,
+    count_corpus,
+    make_alphabet,
+    make_trie,
+    number_tokens,
+    pass_over,
+    read_corpus,
+    spell_corpus,
+)
+from sentiment.ngrams.digests import DIGEST_BYTES, digest_texts
+from sentiment.ngrams.layers import Layers
+from sentiment.ngrams.packing import (
+    is_sound_corpus,
+    is_sound_counts,
+    pack_corpus,
+    pack_counts,
+    unpack_corpus,
+    unpack_counts,
+)
+from sentiment.ngrams.rules import TokenRules
+from sentiment.ngrams.storage import Arrays, Entry
+from sentiment.ngrams.texts import Texts
+from sentiment.ngrams.trie import Ngrams
+
+# Part of every name: entries of another layout are never found.
+_LAYOUT = 2
+# Counts of 1-3-grams of 50,000 reviews take 0.4 GB.
+MOST_BYTES = 8 * 10**9
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How texts are counted.
+
+    Attributes
+    ----------
+    rules : TokenRules
+        What a token is.
+    ngram_range : (int, int)
+        The smallest and the largest number of tokens.
+    stop_words : tuple of str
+        Words that are passed over.
+    threads : int
+        Number of threads.
+    """
+
+    rules: TokenRules
+    ngram_range: tuple[int, int]
+    stop_words: tuple[str, ...]
+    threads: int
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A corpus on the disk and the place of each text in it."""
+
+    entry: Entry
+    rows: np.ndarray
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """Counts from a folder.
+
+    Attributes
+    ----------
+    layers : Layers
+        Counts of the n-grams of the texts.
+    ngrams : Ngrams
+        What their numbers stand for.
+    name : str
+        The entry; the same name stands for the same numbers.
+    """
+
+    layers: Layers
+    ngrams: Ngrams
+    name: str
+
+
+class CountMemory:
+    """Tokens and n-gram counts in a folder, to be used by several processes at once.
+
+    Texts are known by their content, whatever other texts they stand with: counts of a corpus
+    also serve any of its parts, such as the rows of a fold. An entry appears when it is complete.
+    What is damaged, or was not written by this class, is counted anew.
+
+    Parameters
+    ----------
+    folder : path
+        Where the entries are.
+    most_bytes : int
+        Entries that were not used for longest are deleted when all take more than this.
+    """
+
+    def __init__(self, folder: str | Path, most_bytes: int = MOST_BYTES) -> None:
+        self.folder = Path(folder)
+        self.most_bytes = most_bytes
+
+    def recall(self, texts: Texts, settings: Settings) -> Recalled:
+        """Return the counts of `texts`, which are made and kept if they are not there."""
+        home, digests = self._name_home(texts, settings.rules), digest_texts(texts)
+        found = _find_corpus(home, digests) or _make_corpus(home, digests, texts, settings)
+        return self._count(found, settings)
+
+    def find(self, texts: Texts, settings: Settings) -> Recalled | None:
+        """Return the counts of `texts` if they belong to a corpus that is there."""
+        found = _find_corpus(self._name_home(texts, settings.rules), digest_texts(texts))
+        return self._count(found, settings) if found else None
+
+    def _name_home(self, texts: Texts, rules: TokenRules) -> Path:
+        """Return the folder of all corpora whose tokens are made in the same way."""
+        cleaned = isinstance(texts, CleanedTexts)
+        return self.folder / _name(_LAYOUT, rules, cleaned, unicodedata.unidata_version)
+
+    def _list_corpora(self) -> list[Path]:
+        """Return the folders of all corpora; there may be other things, which are not ours."""
+        return [
+            path
+            for path in self.folder.glob("*/*")
+            if _is_name(path.name, 32) and _is_name(path.parent.name, 16) and storage.is_entry(path)
+        ]
+
+    def _count(self, found: _Found, settings: Settings) -> Recalled:
+        entry, rows = found.entry, found.rows
+        storage.mark_used(entry.folder)
+        others = [group for group in self._list_corpora() if group != entry.folder]
+        storage.make_room([entry.folder, *others], self.most_bytes)
+        corpus = _unpack(entry, settings.rules)
+        if settings.rules.analyzer == "char_wb":
+            # Words are kept; to spell each of them once takes no long time.
+            trie = make_trie(corpus.alphabet, corpus.rules, len(corpus.tokens))
+            spelled = spell_corpus(corpus, settings.ngram_range, trie, rows, settings.threads)
+            return Recalled(spelled, trie.describe(), f"{entry.stamp} {settings.ngram_range}")
+
+        # Numbers of words are those of this corpus: another one of the same texts may differ.
+        name = f"ngrams-{_name(sorted(settings.stop_words), entry.stamp)}"
+        made = (_read_order(path) for path in entry.folder.glob(f"{name}-*"))
+        largest = settings.ngram_range[1]
+        order = min((n for n in made if n >= largest), default=largest)
+        size, documents = corpus.alphabet.size, len(corpus.ends)
+        counts = storage.open_or_make(
+            entry.folder / f"{name}-{order}",
+            lambda: _make_counts(corpus, settings, order),
+            lambda read: is_sound_counts(read, size, documents),
+        )
+        layers, ngrams = unpack_counts(
+            counts.arrays, corpus.alphabet, settings.rules.separator, settings.ngram_range, rows
+        )
+        return Recalled(layers, ngrams, counts.stamp)
+
+
+@lru_cache(maxsize=4)
+def _unpack(entry: Entry, rules: TokenRules) -> Corpus:
+    """Return the corpus of `entry`, which all trials on its texts share."""
+    return unpack_corpus(entry.arrays, rules)
+
+
+def _find_corpus(home: Path, digests: np.ndarray) -> _Found | None:
+    """Return a corpus that holds all texts."""
+    for folder in sorted(path for path in home.glob("*") if _is_name(path.name, 32)):
+        entry = storage.open_entry(folder, is_sound_corpus)
+        rows = None if entry is None else _find_rows(entry, digests.tobytes())
+        if entry is not None and rows is not None:
+            return _Found(entry, rows)
+    return None
+
+
+@lru_cache(maxsize=16)  # the parts of a cross-validation
+def _find_rows(entry: Entry, digests: bytes) -> np.ndarray | None:
+    """Return the place of each text in a corpus, or None if it lacks one of them."""
+    known = _cut(entry.arrays["digests"].tobytes())
+    places = {digest: row for row, digest in enumerate(known)}
+    rows = np.array([places.get(digest, -1) for digest in _cut(digests)], np.int64)
+    return None if -1 in rows else rows
+
+
+def _cut(digests: bytes) -> list[bytes]:
+    return [digests[k : k + DIGEST_BYTES] for k in range(0, len(digests), DIGEST_BYTES)]
+
+
+def _make_corpus(home: Path, digests: np.ndarray, texts: Texts, settings: Settings) -> _Found:
+    def read() -> Arrays:
+        alphabet = make_alphabet(settings.rules)
+        corpus = read_corpus(texts, settings.rules, alphabet, settings.threads)
+        return {"digests": digests, **pack_corpus(corpus)}
+
+    name = hashlib.sha256(digests.tobytes()).hexdigest()[:32]
+    entry = storage.open_or_make(home / name, read, is_sound_corpus)
+    return _Found(entry, np.arange(len(digests)))
+
+
+def _make_counts(corpus: Corpus, settings: Settings, order: int) -> Arrays:
+    tokens, ends = pass_over(corpus, settings.stop_words)
+    trie = make_trie(corpus.alphabet, corpus.rules, len(tokens))
+    layers = number_tokens(tokens, ends, (1, order), trie, settings.threads)
+    return pack_counts(layers, trie.describe(), settings.threads)
+
+
+def count_texts(texts: Texts, settings: Settings) -> Recalled:
+    """Return the counts of `texts`, which are not kept."""
+    rules, threads = settings.rules, settings.threads
+    corpus = read_corpus(texts, rules, make_alphabet(rules), threads)
+    trie = make_trie(corpus.alphabet, rules, len(corpus.tokens))
+    layers = count_corpus(corpus, settings.ngram_range, settings.stop_words, trie, threads)
+    return Recalled(layers, trie.describe(), "")
+
+
+def _name(*parts: Any) -> str:
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _is_name(name: str, length: int) -> bool:
+    return len(name) == length and set(name) <= set(string.hexdigits)
+
+
+def _read_order(path: Path) -> int:
+    order = path.name.rpartition("-")[2]
+    return int(order) if order.isdecimal() else 0

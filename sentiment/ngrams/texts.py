@@ -1,0 +1,134 @@
+"""Texts as bytes in one array, which is what the kernels read."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from sklearn.feature_extraction.text import strip_accents_ascii, strip_accents_unicode
+
+from sentiment.ngrams.cleaning import CleanedTexts, clean_text
+from sentiment.ngrams.compiling import cut_ranges, run_threads
+from sentiment.ngrams.kernels import scanning
+from sentiment.ngrams.rules import TokenRules
+
+# Collections of str; others are told apart by `are_strings`.
+Texts = Collection[Any] | CleanedTexts
+
+_STRIP = {"ascii": strip_accents_ascii, "unicode": strip_accents_unicode, None: str}
+# Small letters in ASCII of letters beyond it; they could make up a tag that was none.
+_LOWERED_TO_ASCII = ("\u0130", "\u212a")
+
+
+@dataclass(frozen=True)
+class TextBytes:
+    """Documents in UTF-8, small letters made and accents stripped where the rules say so.
+
+    Attributes
+    ----------
+    text : ndarray of uint8
+        All bytes.
+    starts, ends : ndarray of int64, of shape (n_documents,)
+        Document `d` is ``text[starts[d] : ends[d]]``.
+    tags : ndarray of bool, of shape (n_documents,)
+        Whether HTML tags are still in it that are to be read as a space.
+    cleaned : bool
+        Whether white space counts as cleaned.
+    """
+
+    text: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    tags: np.ndarray
+    cleaned: bool
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def work(self) -> np.ndarray:
+        """Return the bytes up to and with each document, shape (n_documents,)."""
+        return np.cumsum(self.ends - self.starts)
+
+
+def encode_texts(texts: Texts, rules: TokenRules, threads: int) -> TextBytes:
+    """Return `texts` as bytes.
+
+    ASCII is handled byte by byte. Documents with other characters, and those with entities that
+    are to be cleaned, go through Python's own functions.
+    """
+    cleaned = isinstance(texts, CleanedTexts)
+    raw = texts.raw if isinstance(texts, CleanedTexts) else texts
+    source, bounds = to_utf8(raw)
+    starts, ends = bounds[:-1].copy(), bounds[1:].copy()
+    wide, entities = np.empty(len(starts), bool), np.empty(len(starts), bool)
+    run_threads(
+        lambda a, b: scanning.find_odd(source, starts, ends, a, b, wide, entities),
+        cut_ranges(ends, threads),
+    )
+    odd = np.flatnonzero(wide | entities) if cleaned else np.flatnonzero(wide)
+    tags = np.full(len(starts), cleaned)
+    changed = []
+    for d in odd:
+        document = source[starts[d] : ends[d]].tobytes().decode("utf-8", "surrogatepass")
+        if cleaned and (entities[d] or rules.strip_accents or _has_any(document)):
+            document = clean_text(document)
+            tags[d] = False
+        changed.append(normalize(document, rules).encode("utf-8", "surrogatepass"))
+    sizes = np.array([len(document) for document in changed], np.int64)
+    text = np.empty(len(source) + sizes.sum(), np.uint8)
+    if rules.lowercase:
+        scanning.copy_lowered(source, text)
+    else:
+        text[: len(source)] = source
+    text[len(source) :] = np.frombuffer(b"".join(changed), np.uint8)
+    ends[odd] = len(source) + np.cumsum(sizes)
+    starts[odd] = ends[odd] - sizes
+    return TextBytes(text, starts, ends, tags, cleaned)
+
+
+def are_strings(texts: Texts) -> bool:
+    """Return whether all of `texts` are str."""
+    raw = texts.raw if isinstance(texts, CleanedTexts) else texts
+    if isinstance(raw, pd.Series) and isinstance(raw.dtype, pd.StringDtype):
+        return not raw.isna().any()
+    return all(issubclass(kind, str) for kind in set(map(type, raw)))
+
+
+def to_utf8(texts: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bytes of all `texts`, one after the other, and their bounds."""
+    if not isinstance(texts, pd.Series):
+        texts = list(texts)  # Arrow ends the strings of a numpy array at NUL
+    try:
+        strings = pa.array(texts, type=pa.large_string())
+    except UnicodeEncodeError:  # lone surrogates
+        return join_utf8(texts)
+    if isinstance(strings, pa.ChunkedArray):
+        strings = strings.combine_chunks()
+    _, offsets, characters = strings.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[strings.offset :][: len(strings) + 1]
+    if characters is None:
+        return np.empty(0, np.uint8), bounds
+    return np.frombuffer(characters, np.uint8)[bounds[0] : bounds[-1]], bounds - bounds[0]
+
+
+def join_utf8(texts: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bytes of `texts`, which may hold lone surrogates, and their bounds."""
+    documents = [text.encode("utf-8", "surrogatepass") for text in texts]
+    bounds = np.zeros(len(documents) + 1, np.int64)
+    np.cumsum([len(document) for document in documents], out=bounds[1:])
+    # Of a bytearray, so that it may be written: kernels are compiled anew for constants.
+    return np.frombuffer(bytearray().join(documents), np.uint8), bounds
+
+
+def _has_any(document: str) -> bool:
+    return any(letter in document for letter in _LOWERED_TO_ASCII)
+
+
+def normalize(document: str, rules: TokenRules) -> str:
+    """Return `document` with small letters and without accents, as the rules say."""
+    if rules.lowercase:
+        document = document.lower()
+    stripped: str = _STRIP[rules.strip_accents](document)
+    return stripped

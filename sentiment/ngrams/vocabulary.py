@@ -1,0 +1,107 @@
+"""A fitted vocabulary, in which n-grams are looked up."""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from sentiment.ngrams.alphabets import Words
+from sentiment.ngrams.corpus import (
+    make_alphabet,
+    make_trie,
+    pass_over,
+    read_corpus,
+    spell_corpus,
+)
+from sentiment.ngrams.counting import Rows, take_numbers
+from sentiment.ngrams.rules import TokenRules
+from sentiment.ngrams.texts import Texts
+from sentiment.ngrams.trie import Ngrams
+
+
+class Vocabulary:
+    """The columns of a matrix, found by their n-grams.
+
+    Parameters
+    ----------
+    columns : mapping of str to int
+        The column of each term.
+    rules : TokenRules
+        What a token is.
+    ngram_range : (int, int)
+        The smallest and the largest number of tokens that count.
+    stop_words : collection of str
+        Words that are passed over.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, int],
+        rules: TokenRules,
+        ngram_range: tuple[int, int],
+        stop_words: Collection[str],
+    ) -> None:
+        self._rules, self._ngram_range, self._stop_words = rules, ngram_range, stop_words
+        self._alphabet = make_alphabet(rules)
+        self._trie = make_trie(self._alphabet, rules)
+        strings = [term for term in columns if isinstance(term, str)]
+        if isinstance(self._alphabet, Words) and rules.analyzer == "word":
+            # Stop words have numbers too: what they are is known, and that they do not count.
+            self._alphabet.add(stop_words)
+            terms = [term for term in strings if all(term.split(" "))]
+            lengths = np.array([term.count(" ") + 1 for term in terms], np.int64)
+            tokens = self._alphabet.add([token for term in terms for token in term.split(" ")])
+        else:
+            terms = [term for term in strings if term]
+            lengths = np.array([len(term) for term in terms], np.int64)
+            points = "".join(terms).encode("utf-32-le", "surrogatepass")
+            tokens = np.frombuffer(bytearray(points), "<i4")
+        self._columns = self._enter(
+            tokens, lengths, np.array([columns[term] for term in terms], np.int32)
+        )
+
+    def _enter(
+        self, tokens: np.ndarray, lengths: np.ndarray, columns: np.ndarray
+    ) -> dict[int, np.ndarray]:
+        """Return the column of each n-gram, by order; those of the terms get their numbers here."""
+        ends = np.cumsum(lengths)
+        starts = ends - lengths
+        largest = min(int(lengths.max(initial=1)), self._ngram_range[1])
+        found = {
+            n: (numbers[starts[lengths == n]], columns[lengths == n])
+            for n, numbers in self._trie.walk(tokens, ends, largest, 1, frozen=False)
+        }
+        by_order = {}
+        for n, size in enumerate(self._trie.describe().sizes(), start=1):
+            by_order[n] = np.full(size, -1, np.int32)
+            if n in found:
+                numbers, places = found[n]
+                by_order[n][numbers] = places
+        return by_order
+
+    def describe(self) -> tuple[Ngrams, dict[int, np.ndarray]]:
+        """Return what the numbers of n-grams stand for, and for each order the column of each.
+
+        N-grams that only begin a term have the column -1; all words have numbers, those of longer
+        terms and stop words too.
+        """
+        return self._trie.describe(), self._columns
+
+    def count(self, texts: Texts, threads: int) -> Rows:
+        """Return how often each text holds each term.
+
+        Raises
+        ------
+        TypeError
+            There is something else than str among `texts`.
+        """
+        rules, (min_n, max_n) = self._rules, self._ngram_range
+        if rules.analyzer == "char_wb":  # words need not be known for their characters to be
+            corpus = read_corpus(texts, rules, Words(), threads)
+            rows = np.arange(len(corpus.ends))
+            layers = spell_corpus(corpus, (min_n, max_n), self._trie, rows, threads, frozen=True)
+            return layers.take(self._columns, threads)
+        corpus = read_corpus(texts, rules, self._alphabet, threads, frozen=True)
+        tokens, ends = pass_over(corpus, self._stop_words)
+        walk = self._trie.walk(tokens, ends, max_n, threads, frozen=True)
+        streams = {n: numbers for n, numbers in walk if n >= min_n}
+        return take_numbers(streams, ends, self._columns, threads)
