@@ -11,12 +11,13 @@ import httpx
 import mlflow
 import pandas as pd
 import pytest
-from conftest import ROOT, write_frame
+from conftest import write_frame
 from sqlalchemy.exc import OperationalError
 from starting import Starter
 
-from sentiment.commands.flow.job import FlowResult, run_flow
+from sentiment.commands.flow.job import run_flow
 from sentiment.commands.flow.steps import Steps
+from sentiment.commands.flow.tasks import FlowResult
 from sentiment.commands.promote.job import promote
 from sentiment.config import compose, quote_free_text
 from sentiment.data.datasets import EmbeddedReviews
@@ -49,7 +50,7 @@ def test_a_server_that_is_away_is_reported_before_any_work(tmp_path: Path) -> No
         temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}),
         pytest.raises(FlowServerError, match=r"127\.0\.0\.1:1/api' does not answer: .*refused"),
     ):
-        run_flow(cfg, ROOT / "scripts")
+        run_flow(cfg)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -67,7 +68,7 @@ def flow(prefect_server: str, frame: pd.DataFrame, tmp_path: Path) -> Flow:
         named = {word.partition("=")[0] for word in words}
         kept = [word for word in own if word.partition("=")[0] not in named]
         cfg = compose("flow", quote_free_text([*kept, *words]))
-        return run_flow(cfg, ROOT / "scripts")
+        return run_flow(cfg)
 
     return run
 
@@ -136,9 +137,7 @@ def test_a_model_lives_and_is_followed_by_others(
     assert {"characters", "words"} <= set(drifted.monitoring[0]["drifted"])
 
     # Back.
-    steps = Steps(
-        compose("flow", quote_free_text([f"outputs={tmp_path}/outputs"])), ROOT / "scripts"
-    )
+    steps = Steps(compose("flow", quote_free_text([f"outputs={tmp_path}/outputs"])))
     before = read_aliases(tmp_path)
     assert steps.roll_back()["outcome"] == "rolled back"
     assert read_aliases(tmp_path)["champion"] == before["previous"]
@@ -197,7 +196,7 @@ def test_the_settings_of_a_champion_are_not_searched_for_again(
     write_frame(frame[:300], tmp_path / "data.csv")
     train = f"data=csv data.path={tmp_path}/data.csv"
     words = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]
-    steps = Steps(compose("flow", quote_free_text(words)), ROOT / "scripts")
+    steps = Steps(compose("flow", quote_free_text(words)))
     assert steps.list_words("train")[0] == "search=naive_bayes"
     monkeypatch.setattr(Steps, "_search", lambda *_: pytest.fail("it searched"))
     champion = {"settings": ["model=naive_bayes", "features=tfidf_unigram"]}

@@ -42,8 +42,7 @@ from sentiment.tracking import MlflowTracker, StoredRun
 
 COMMAND = re.compile(r"python scripts/(\w+)\.py([^\n|]*)")
 # Where what a person typed is put together again, and this project's name of a process.
-COMPOSING = {"config/commands.py", "config/job.py", "sweeps/hydra_side.py", "sweeps/recipes.py",
-             "flow/steps.py", "comparison/history.py", "recording.py"}  # fmt: skip
+COMPOSING = {"config/commands.py", "commands/promote/history.py"}
 Train = Callable[..., TrainingResult]
 
 
@@ -204,8 +203,8 @@ def test_training_suggests_what_is_in_its_own_store(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    from sentiment.cli.terminal import show_training
     from sentiment.commands.search.view import SweepWatch
+    from sentiment.commands.train.view import show_training
 
     monkeypatch.setenv("FORCE_COLOR", "1")
     result = train_quickly()

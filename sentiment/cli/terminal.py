@@ -21,20 +21,14 @@ from sentiment.config import (
     explain_command,
     quote_free_text,
     remember_words,
-    suggest_command,
-    suggest_ui,
 )
 from sentiment.errors import ExitCode, SentimentError, find_os_exit_code
 from sentiment.redaction import format_error, learn_secrets, protect_process, redact
 from sentiment.redaction.printable import make_printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.table import Table
 
-    from sentiment.commands.train.job import TrainingResult
-    from sentiment.tracking.recording import RecordingResult
     from sentiment.tracking.stages import Stage
 
 # Errors of the operating system that say that a path or its disk cannot be used.
@@ -181,45 +175,12 @@ def _remove_unused(folder: Path) -> None:
         return
     if named < _STARTED:
         return
-    script = [day.parent] if day.parent.name == Path(sys.argv[0]).stem else []
+    script = [day.parent] if day.parent.name == "train" else []
     for unused in (folder, day, *script):
         try:
             unused.rmdir()
         except OSError:
             return
-
-
-def show_training(result: "TrainingResult", store: str | None) -> None:
-    """Print the metrics of a training job, where its parts are and what to type next."""
-    from sentiment.cli.console import PlainConsole
-
-    console = PlainConsole()
-    console.print()
-    for line in _describe_data(result):
-        console.print(line)
-    console.print(tabulate_metrics(result.metrics))
-    seconds = sum(stage.seconds for stage in result.stages)
-    peak = max(stage.peak_mb for stage in result.stages)
-    console.print(f"time     {describe_time(seconds)}, peak memory {peak:,.0f} MB")
-    if result.run_id:
-        console.print(f"run      {result.run_id}")
-    console.print(f"model    {result.model} ({result.metrics['model/size_mb']:.1f} MB)")
-    console.print(f"figures  {relate_path(result.folder / 'figures')}")
-    if console.is_terminal and result.run_id and store:
-        console.print()
-        console.print(f"next     {suggest_command('predict', 'input=reviews.csv')}")
-        console.print(f"         {suggest_ui(store)}")
-
-
-def show_recording(result: "RecordingResult") -> None:
-    """Print which run a kept run has become."""
-    from sentiment.cli.console import PlainConsole
-
-    console = PlainConsole()
-    facts = {"run": result.run_id, "model": result.model, "folder": relate_path(result.folder)}
-    for name, value in facts.items():
-        if value:
-            console.print(f"{name:<8} {value}")
 
 
 def describe_time(seconds: float) -> str:
@@ -237,34 +198,8 @@ def _count_seconds() -> float:
         return time.time() - _STARTED.timestamp()
 
 
-def _describe_data(result: "TrainingResult") -> list[str]:
-    report = result.data.report
-    dropped, why = sum(report.dropped.values()), report.describe_dropped()
-    splits = ", ".join(f"{sum(rows.values()):,} {name}" for name, rows in report.splits.items())
-    used = sum(sum(rows.values()) for rows in report.splits.values())
-    left = f" of {used + report.not_sampled:,}" if report.not_sampled else ""
-    more = f" (and {report.unreadable - 1:,} more: quality.json)" * (report.unreadable > 1)
-    counts = (
-        f"{report.rows:,} rows read, {dropped:,} dropped{f' ({why})' if why else ''}, "
-        f"{used:,}{left} used: {splits}"
-    )
-    faults = [f"unreadable: {fault}{more}" for fault in report.faults[:1]]
-    return [counts, *faults, _describe_classes(report.splits)]
-
-
-def _describe_classes(splits: "Mapping[str, Mapping[str, int]]") -> str:
-    """Return the names of the classes, their rows, and what precision and the like are of."""
-    rows = {
-        label: sum(split.get(label, 0) for split in splits.values()) for label in splits["train"]
-    }
-    listed = ", ".join(f"{n:,} {label!r}" for label, n in list(rows.items())[:_SHOWN_CLASSES])
-    more = f" and {len(rows) - _SHOWN_CLASSES:,} more" * (len(rows) > _SHOWN_CLASSES)
-    second = list(rows)[-1]
-    of = f"of {second!r}" if len(rows) == 2 else f"means over the {len(rows):,} classes"
-    return f"classes: {listed}{more}; precision, recall and f1 are {of}"
-
-
 def tabulate_metrics(metrics: dict[str, float]) -> "Table":
+    """Return the metrics of a run, one row each and one column per split."""
     from rich.table import Table
 
     from sentiment.config.metrics import METRICS
@@ -284,5 +219,6 @@ def tabulate_metrics(metrics: dict[str, float]) -> "Table":
 
 
 def relate_path(path: Path) -> Path:
+    """Return `path` relative to the working directory if it lies inside."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

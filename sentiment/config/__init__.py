@@ -2,10 +2,13 @@
 
 from sentiment.config.checking import check_config
 from sentiment.config.commands import (
+    read_words,
+    remember_program,
     remember_words,
     suggest_command,
     suggest_training,
     suggest_ui,
+    write_command,
 )
 from sentiment.config.composing import compose, explain_command, register_schemas
 from sentiment.config.explaining import describe_error, explain_error
@@ -31,11 +34,14 @@ __all__ = [
     "quote",
     "quote_free_text",
     "read_recorded",
+    "read_words",
     "record_config",
     "record_yaml",
     "register_schemas",
+    "remember_program",
     "remember_words",
     "suggest_command",
     "suggest_training",
     "suggest_ui",
+    "write_command",
 ]

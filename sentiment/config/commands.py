@@ -1,17 +1,48 @@
 """Commands that messages suggest: what a person can paste, on the store of the running command."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sentiment.redaction import redact
 
 _DEFAULT_STORE = "sqlite:///outputs/mlflow.db"
+# Both forms have two words before the settings.
+_SCRIPT, _PROGRAM = "python scripts/{}.py", "sentiment {}"
 _typed: list[str] = []
+_form = _SCRIPT
+
+
+def remember_program() -> None:
+    """Write commands as ``sentiment train`` from now on, as this process was started."""
+    global _form
+    _form = _PROGRAM
 
 
 def remember_words(words: Sequence[str]) -> None:
     """Keep the words of this process's command line, of which suggested commands repeat some."""
     _typed[:] = words
+
+
+def write_command(name: str, words: Iterable[str]) -> str:
+    """Return a command line in the form in which this process was started.
+
+    Examples
+    --------
+    >>> write_command("train", ["model=svm", "outputs=my runs"])
+    "python scripts/train.py model=svm 'outputs=my runs'"
+    """
+    return " ".join([_form.format(name), *map(shlex.quote, words)])
+
+
+def read_words(command: str) -> list[str]:
+    """Return the settings in a recorded command line, whichever form it has.
+
+    Examples
+    --------
+    >>> read_words("sentiment train model=svm 'outputs=my runs'")
+    ['model=svm', 'outputs=my runs']
+    """
+    return shlex.split(command)[2:]
 
 
 def suggest_command(script: str, *words: str) -> str:
@@ -37,7 +68,7 @@ def suggest_command(script: str, *words: str) -> str:
     stored = [word for word in _typed if _name_place(word) in accepted]
     places = set(map(_name_place, stored))
     kept = [word for word in words if _name_place(word) not in places]
-    return " ".join([f"python scripts/{script}.py", *map(_quote, [*kept, *stored])])
+    return " ".join([_form.format(script), *map(_quote, [*kept, *stored])])
 
 
 def suggest_training() -> str:

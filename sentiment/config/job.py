@@ -1,6 +1,5 @@
 """Where a job runs and how it was asked for."""
 
-import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from sentiment.config.commands import suggest_command
+from sentiment.config.commands import suggest_command, write_command
 from sentiment.errors import ConfigError
 from sentiment.redaction import learn_secrets, redact
 
@@ -75,7 +74,7 @@ class Job:
             typed = {word.partition("=")[0] for word in words}
             chosen = [g for g in ("model", "features") if g in self.choices and g not in typed]
             words = [*(f"{group}={self.choices[group]}" for group in chosen), *words]
-        return " ".join([f"python scripts/{script}.py", *map(shlex.quote, words)])
+        return write_command(script, words)
 
 
 def current_job() -> Job:

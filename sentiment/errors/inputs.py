@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sentiment.errors.base import SentimentError, quote_list, suggest
 from sentiment.errors.exit_codes import ExitCode, find_os_exit_code
@@ -55,7 +56,7 @@ class FilesFailedError(SentimentError, ValueError):
     """
 
     def __init__(
-        self, failures: Mapping[Path, SentimentError | OSError], results: Sequence[object]
+        self, failures: Mapping[Path, SentimentError | OSError], results: Sequence[Any]
     ) -> None:
         self.results = list(results)
         lines, codes = [], []

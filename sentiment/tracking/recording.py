@@ -1,13 +1,12 @@
 """Record: enter a run in the tracking store, at once or after an outage."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from sentiment.config import compose, make
+from sentiment.config import compose, make, write_command
 from sentiment.errors import RunNotKeptError, RunNotRecordedError, TrackingStoreError
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking import KEY, MODEL, RunFacts, RunFolder, Tracker
@@ -134,4 +133,4 @@ def write_record_command(folder: Path, cfg: DictConfig) -> str:
     for key, value in cfg.tracking.items():
         if not str(key).startswith("_") and usual.get(key) != value:
             words.append(f"tracking.{key}={redact(str(value))}")
-    return " ".join(["python scripts/record.py", *map(shlex.quote, words)])
+    return write_command("record", words)

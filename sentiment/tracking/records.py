@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -56,6 +57,10 @@ class StoredRun:
         Facts and settings.
     metrics : dict of str to float
         Numbers.
+    started : datetime or None
+        Start, in UTC.
+    status : str
+        ``"FINISHED"``, ``"RUNNING"``, ``"FAILED"`` or ``"KILLED"``.
     """
 
     id: str
@@ -63,6 +68,8 @@ class StoredRun:
     tags: dict[str, str]
     params: dict[str, str]
     metrics: dict[str, float]
+    started: datetime | None = None
+    status: str = ""
 
 
 class RunRecord(Protocol):

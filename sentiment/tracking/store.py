@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,9 +156,13 @@ class MlflowTracker(Tracker):
 
     def read_run(self, run_id: str) -> StoredRun:
         """Return what is recorded of a run."""
-        run = self._find_run(self._connect(), run_id)
-        data = run.data
-        return StoredRun(run_id, run.info.run_name, data.tags, data.params, data.metrics)
+        return _describe(self._find_run(self._connect(), run_id))
+
+    def list_runs(self) -> list[StoredRun]:
+        """Return the training runs of the experiment, the newest first."""
+        client = self._connect_to_existing("a training run")
+        found = search_all(client, self._experiment_id(client), "tags.kind = 'training'")
+        return sorted(map(_describe, found), key=lambda run: str(run.started), reverse=True)
 
     def count_runs(self, tags: dict[str, str]) -> int:
         """Return how many runs of the experiment have all of these tags."""
@@ -276,3 +281,11 @@ class MlflowTracker(Tracker):
         """Return a client of the store, whose tables are there and up to date."""
         os.environ |= self._credentials
         return connect(self.uri, self._shown)
+
+
+def _describe(run: "Run") -> StoredRun:
+    info, data = run.info, run.data
+    started = datetime.fromtimestamp(info.start_time / 1000, UTC)
+    return StoredRun(
+        info.run_id, info.run_name, data.tags, data.params, data.metrics, started, info.status
+    )

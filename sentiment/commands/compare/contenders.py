@@ -1,13 +1,12 @@
 """The runs that are compared: what each said of the test rows, and whether they are the same."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from sentiment.config import suggest_command
+from sentiment.config import read_words, suggest_command
 from sentiment.config.metrics import METRICS
 from sentiment.errors import ConfigError, IncomparableRunsError
 from sentiment.modeling.evaluation import Predictions, scores_file
@@ -133,12 +132,12 @@ def _list_differences(first: dict[str, str], second: dict[str, str]) -> list[str
 
 def _write_remedy(first: StoredRun, second: StoredRun) -> str:
     """Return how to train the settings of the first run on the data of the second."""
-    commands = [shlex.split(run.tags.get("command", "")) for run in (first, second)]
-    if not all(commands) or "data" not in second.tags:
+    commands = [read_words(run.tags.get("command", "")) for run in (first, second)]
+    if not all("command" in run.tags for run in (first, second)) or "data" not in second.tags:
         return "Train one of them again on the data of the other."
-    words = [word for word in commands[0][2:] if not is_data(word)]
+    words = [word for word in commands[0] if not is_data(word)]
     words.append(f"data={second.tags['data']}")
-    words += [word for word in commands[1][2:] if word.startswith(("data.", "+data.", "seed="))]
+    words += [word for word in commands[1] if word.startswith(("data.", "+data.", "seed="))]
     return (
         "Train the settings of the first on the data of the second and compare with that: "
         f"{suggest_command('train', *words)}"

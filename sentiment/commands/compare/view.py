@@ -8,7 +8,6 @@ if TYPE_CHECKING:
 
     from sentiment.commands.compare.job import ComparisonResult
     from sentiment.commands.compare.measuring import Comparison, Duel
-    from sentiment.commands.promote.job import Promotion
 
 # More would not be read; the tables beside the page have all.
 _SHOWN = 5
@@ -47,6 +46,7 @@ def show_comparison(result: "ComparisonResult") -> None:
 
 
 def tabulate_metrics(comparison: "Comparison", duel: "Duel") -> "Table":
+    """Return the metrics of two runs side by side, with intervals and tests."""
     from rich.table import Table
 
     from sentiment.commands.compare.wording import (
@@ -99,23 +99,3 @@ def _print_disagreements(console: "Console", duel: "Duel") -> None:
 def _clip(text: str, length: int) -> str:
     """Return what has room of a text."""
     return text if len(text) <= length else f"{text[: max(length, 20) - 1]}…"
-
-
-def show_promotion(promotion: "Promotion") -> None:
-    """Print the comparison, if there was one, and what came of it."""
-    from sentiment.cli.console import PlainConsole
-
-    if promotion.comparison is not None:
-        show_comparison(promotion.comparison)
-    if promotion.outcome == "refused":
-        PlainConsole(stderr=True).print(
-            f"promote.py: {promotion.sentence}. The champion stays; to promote it all the same, "
-            'give a reason: force="...".'
-        )
-        return
-    console = PlainConsole()
-    for number, reason in enumerate(promotion.reasons):
-        console.print(f"{'' if number else 'against':<8} {reason}")
-    console.print(f"result   {promotion.sentence}")
-    if promotion.champion is not None:
-        console.print(f"model    models:/{promotion.name}@champion")

@@ -1,70 +1,25 @@
-"""The flow: the steps as tasks of Prefect, with retries, caching, artifacts and a schedule."""
+"""Runs of the flow: once, or on a schedule."""
 
-import hashlib
-import json
-import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from sentiment.commands.flow.steps import Facts, Steps
-from sentiment.config import explain_error
+from sentiment.commands.flow.steps import Steps
+from sentiment.commands.flow.tasks import FlowResult, run_steps
 from sentiment.errors import (
     ConfigError,
-    ExitCode,
     FlowServerError,
     MissingPackageError,
-    StepFailedError,
-    find_os_exit_code,
 )
-from sentiment.redaction import MASK, format_error, redact
-from sentiment.redaction.printable import escape_markdown
-from sentiment.tracking import provenance
-from sentiment.tracking.stages import SilentObserver, Stage, StageObserver, Stages
-
-log = logging.getLogger(__name__)
+from sentiment.redaction import MASK, redact
+from sentiment.tracking.stages import StageObserver
 
 
-@dataclass(frozen=True)
-class FlowResult:
-    """What came out of one run of the flow.
-
-    Attributes
-    ----------
-    data : dict
-        Name, fingerprint and size of the data.
-    run : str
-        The run that was trained.
-    promotion : dict
-        What became of it: ``outcome`` and ``sentence``.
-    predictions, monitoring : list of dict
-        What is told of each output, and of its comparison with training.
-    stages : list of Stage
-        Time and peak memory of each step.
-    """
-
-    data: Facts
-    run: str
-    promotion: Facts
-    predictions: list[Facts]
-    monitoring: list[Facts]
-    stages: list[Stage]
-
-    @property
-    def drifted(self) -> bool:
-        """Whether an output differs from what training saw."""
-        return any(one["drifted"] for one in self.monitoring)
-
-
-def run_flow(cfg: DictConfig, scripts: Path, observer: StageObserver | None = None) -> FlowResult:
+def run_flow(cfg: DictConfig, observer: StageObserver | None = None) -> FlowResult:
     """Run the flow once: on the server that ``PREFECT_API_URL`` names, or on one of its own.
 
     A step that fails is tried again, ``cfg.flow.retries`` times, unless it is a mistake in the
@@ -74,8 +29,6 @@ def run_flow(cfg: DictConfig, scripts: Path, observer: StageObserver | None = No
     ----------
     cfg : DictConfig
         As composed from ``conf/flow.yaml``, checked.
-    scripts : Path
-        The folder of the scripts.
     observer : StageObserver, optional
         Whoever watches.
 
@@ -85,21 +38,21 @@ def run_flow(cfg: DictConfig, scripts: Path, observer: StageObserver | None = No
         A step cannot be done.
     """
     _check_settings(cfg)
-    Steps(cfg, scripts).check_scripts()
+    Steps(cfg).check_scripts()
     _prepare_prefect()
     from prefect import flow
 
     make_flow: Any = flow(name=f"{cfg.name}-flow", validate_parameters=False)
-    result: FlowResult = make_flow(lambda: run_steps(cfg, scripts, observer))()
+    result: FlowResult = make_flow(lambda: run_steps(cfg, observer))()
     return result
 
 
-def serve_flow(cfg: DictConfig, scripts: Path, words: list[str]) -> None:
+def serve_flow(cfg: DictConfig, words: list[str]) -> None:
     """Run the flow whenever ``cfg.flow.cron`` says so, until the process is stopped.
 
     Parameters
     ----------
-    cfg, scripts
+    cfg : DictConfig
         As of `run_flow`.
     words : list of str
         The settings as they were typed; each run begins with them.
@@ -117,7 +70,7 @@ def serve_flow(cfg: DictConfig, scripts: Path, words: list[str]) -> None:
                 "environment variable instead, such as train='data.path=${oc.env:REVIEWS_DB}'."
             ]
         )
-    Steps(cfg, scripts).check_scripts()
+    Steps(cfg).check_scripts()
     _prepare_prefect()
     from sentiment.commands.flow.scheduled import run_scheduled
 
@@ -125,37 +78,9 @@ def serve_flow(cfg: DictConfig, scripts: Path, words: list[str]) -> None:
     serve(
         name=cfg.name,
         cron=cfg.flow.cron,
-        parameters={"words": words, "scripts": str(scripts)},
+        parameters={"words": words},
         pause_on_shutdown=False,
     )
-
-
-def run_steps(cfg: DictConfig, scripts: Path, observer: StageObserver | None = None) -> FlowResult:
-    """Run all steps, as tasks of the flow that is running."""
-    with hiding_secrets("flow"):
-        return _Tasks(Steps(cfg, scripts), cfg, observer or SilentObserver()).run()
-
-
-@contextmanager
-def hiding_secrets(step: str) -> Iterator[None]:
-    """Redact the errors of the ``with`` block, which Prefect logs, stores and sends.
-
-    Raises
-    ------
-    SentimentError
-        In place of every other error, and without its cause: both are shown by Prefect, and a
-        database's error, for instance, may quote a password. The traceback is logged, redacted.
-    """
-    try:
-        yield
-    except Exception as error:
-        known = explain_error(error)
-        if known is None:
-            log.error("the step %r failed:\n%s", step, format_error(error))
-            disk = isinstance(error, OSError) and find_os_exit_code(error) is ExitCode.IO_ERROR
-            code = ExitCode.IO_ERROR if disk else ExitCode.FAILED
-            known = StepFailedError(step, redact(f"{type(error).__name__}: {error}"), code)
-        raise known from None
 
 
 def _check_settings(cfg: DictConfig) -> None:
@@ -216,129 +141,3 @@ def _prepare_prefect() -> None:
         raise FlowServerError("of this command", str(error)) from error
     if problem is not None:
         raise FlowServerError(redact(str(address)), str(problem))
-
-
-class _Tasks:
-    """The steps as tasks, and how one leads to the next."""
-
-    def __init__(self, steps: Steps, cfg: DictConfig, observer: StageObserver) -> None:
-        self._steps, self._cfg = steps, cfg
-        self._stages = Stages(observer)
-
-    def run(self) -> FlowResult:
-        """Run all steps."""
-        steps, cfg = self._steps, self._cfg
-        self._do("check input", steps.check_input)
-        data = self._do("check data", steps.check_data)
-        show_table("data", [data])
-        words = steps.list_words("train")
-        run = self._train("train", words, data["fingerprint"])
-        champion = self._do("find champion", steps.find_champion)
-        before = champion["version"] if champion else None
-        promotion = self._decide(champion, run, words, data["fingerprint"])
-        show_table("promotion", [promotion])
-        try:
-            predictions = self._do("predict", steps.predict) if cfg.input else []
-            show_table("predictions", predictions)
-            monitoring = [self._do("monitor", steps.monitor, one["output"]) for one in predictions]
-            show_table("monitoring", monitoring)
-        except BaseException:
-            # What was promoted a moment ago may be what fails.
-            if before is not None and promotion["outcome"] == "promoted":
-                self._do("roll back", steps.roll_back)
-            raise
-        return FlowResult(data, run, promotion, predictions, monitoring, self._stages.done)
-
-    def _decide(
-        self, champion: Facts | None, run: str, words: list[str], fingerprint: str
-    ) -> Facts:
-        """Promote the run, or the settings of the champion on the same data if they are better."""
-        steps = self._steps
-        if champion is None or champion["fingerprint"] == fingerprint:
-            return self._promote(run)
-        # The champion was scored on other rows. So its settings are trained on these data, too.
-        newer = f"trained on newer data ({fingerprint[:12]})"
-        defence = steps.list_defence(champion)
-        if sorted(defence) == sorted(words):
-            reason = f"the settings of the champion, {newer}"
-            return self._promote(run, reason)
-        defender = self._train("train the champion's settings", defence, fingerprint)
-        found = self._do("compare", steps.compare, defender, run)
-        show_table("comparison", found["duels"])
-        verdict = found["duels"][0]["verdict"]
-        if found["reasons"]:
-            reason = f"the settings of the champion, {newer}, are better: {verdict}"
-            return self._promote(defender, reason)
-        reason = f"{newer}; against the settings of the champion on the same: {verdict}"
-        return self._promote(run, reason)
-
-    def _promote(self, run: str, new_data: str | None = None) -> Facts:
-        promotion: Facts = self._do("promote", self._steps.promote, run, new_data)
-        return promotion
-
-    def _train(self, name: str, words: list[str], fingerprint: str) -> str:
-        """Train, unless the same settings were trained on the same data a while ago."""
-        cfg = self._cfg
-        key = [words, fingerprint, provenance.read_commit(), cfg.outputs]
-        key.append(OmegaConf.to_container(cfg.tracking, resolve=True))
-        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-        run: str = self._do(name, self._steps.train, words, cache_key=digest)
-        if not self._do("check run", self._steps.has_model, run):  # deleted since
-            run = self._do(name, self._steps.train, words, cache_key=digest, refresh=True)
-        return run
-
-    def _do(
-        self,
-        name: str,
-        step: Callable[..., Any],
-        *arguments: Any,
-        cache_key: str | None = None,
-        refresh: bool = False,
-    ) -> Any:
-        """Do a step as a task; with `refresh`, whatever the cache holds."""
-        from prefect import task
-
-        settings = self._cfg.flow
-        make_task: Any = task
-        cached: dict[str, Any] = {}
-        if cache_key and settings.cache_hours:
-            cached = {
-                "cache_key_fn": lambda *_: cache_key,
-                "cache_expiration": timedelta(hours=settings.cache_hours),
-                "persist_result": True,
-                "refresh_cache": refresh,
-                # Nothing that lies on a disk is unpickled.
-                "result_serializer": "json",
-            }
-
-        def run(*given: Any) -> Any:
-            with hiding_secrets(name):
-                return step(*given)
-
-        made = make_task(
-            run, name=name, retries=settings.retries, retry_delay_seconds=settings.retry_delay,
-            retry_condition_fn=_may_pass, **cached,
-        )  # fmt: skip
-        with self._stages(name):
-            return made(*arguments)
-
-
-def _may_pass(task: Any, run: Any, state: Any) -> bool:
-    """Return whether another try may help: a mistake stays one, a server may come back."""
-    error = explain_error(state.result(raise_on_failure=False))
-    return error is None or error.exit_code.is_transient
-
-
-def show_table(key: str, rows: list[Facts]) -> None:
-    """Keep a table as an artifact of the flow."""
-    from prefect.artifacts import create_table_artifact
-
-    if rows:
-        flat = [{name: _flatten(value) for name, value in row.items()} for row in rows]
-        create_table_artifact(flat, key=key)
-
-
-def _flatten(value: Any) -> Any:
-    """Return what a cell of a table can hold, without secrets and markup."""
-    text = json.dumps(value) if isinstance(value, list | dict) else value
-    return escape_markdown(redact(text)) if isinstance(text, str) else text

@@ -1,15 +1,13 @@
 """The flow as a server starts it, in a process of its own; only this file needs Prefect to load."""
 
-from pathlib import Path
-
 from prefect import flow
 
-from sentiment.commands.flow.job import hiding_secrets, run_steps
+from sentiment.commands.flow.tasks import hiding_secrets, run_steps
 from sentiment.config import compose
 
 
 @flow(name="sentiment-flow")  # type: ignore[untyped-decorator]
-def run_scheduled(words: list[str], scripts: str) -> None:
+def run_scheduled(words: list[str]) -> None:
     """Run all steps, with the settings `words` as they are typed; see `run_flow`."""
     with hiding_secrets("flow"):
-        run_steps(compose("flow", [*words, "flow.cron=null"]), Path(scripts))
+        run_steps(compose("flow", [*words, "flow.cron=null"]))

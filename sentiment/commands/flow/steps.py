@@ -19,7 +19,7 @@ from sentiment.commands.promote.decision import Promotion
 from sentiment.commands.promote.history import CHAMPION, FLOW
 from sentiment.commands.promote.job import find_reasons, promote
 from sentiment.commands.train.job import train
-from sentiment.config import Job, compose, make, quote_free_text, read_recorded
+from sentiment.config import Job, compose, make, quote_free_text, read_recorded, read_words
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
 from sentiment.errors import ConfigError, RunNotFoundError, StepFailedError
@@ -34,6 +34,9 @@ Facts = dict[str, Any]
 _FOLDER = "%Y-%m-%d/%H-%M-%S-%f"
 
 
+_CODE = Path(__file__).resolve().parents[3]
+
+
 @dataclass(frozen=True)
 class Steps:
     """The steps of one flow.
@@ -42,14 +45,11 @@ class Steps:
     ----------
     cfg : DictConfig
         As composed from ``conf/flow.yaml``, checked.
-    scripts : Path
-        The folder of the scripts, for a search, which is a process of its own.
     at : str
         When it was begun, as part of a path; tries after the first go on in the same folder.
     """
 
     cfg: DictConfig
-    scripts: Path
     at: str = field(default_factory=lambda: datetime.now().astimezone().strftime(_FOLDER))
 
     def list_words(self, script: str) -> list[str]:
@@ -123,7 +123,7 @@ class Steps:
         if version is None:
             return None
         run = tracker.read_run(version.run_id)
-        words = shlex.split(run.tags.get("command", ""))[2:]
+        words = read_words(run.tags.get("command", ""))
         return {
             "run": version.run_id,
             "version": version.number,
@@ -213,8 +213,11 @@ class Steps:
         # The address of the store may hold a password, and anybody can list command lines.
         shared = [word for word in self._shared() if not word.startswith("tracking.uri=")]
         store = self.cfg.tracking.get("uri")
-        environment = os.environ | ({"SENTIMENT_TRACKING_URI": str(store)} if store else {})
-        command = [sys.executable, str(self.scripts / "train.py"), "-m", *words, *shared]
+        # The other process runs this code, whatever its environment has installed.
+        paths = [str(_CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+        environment |= {"SENTIMENT_TRACKING_URI": str(store)} if store else {}
+        command = [sys.executable, "-m", "sentiment", "train", "-m", *words, *shared]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         runs = re.findall(r"^run +(\w+)$", done.stdout, re.MULTILINE)
         if done.returncode or not runs:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from sentiment.cli.terminal import describe_time, relate_path
 
 if TYPE_CHECKING:
-    from sentiment.commands.flow.job import FlowResult
+    from sentiment.commands.flow.tasks import FlowResult
 
 
 def show_flow(result: "FlowResult") -> None:

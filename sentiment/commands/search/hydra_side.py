@@ -1,7 +1,6 @@
 """What a sweep needs of Hydra: the typed command, the launcher and the configs of jobs."""
 
 import copy
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,7 +13,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
 from sentiment.commands.search.workers import HandOut
-from sentiment.config import check_config, explain_error, quote
+from sentiment.config import check_config, explain_error, quote, write_command
 from sentiment.errors import ConfigError
 from sentiment.redaction import redact
 
@@ -121,7 +120,7 @@ class HydraSide:
 
     def describe_command(self) -> str:
         """Return the command that goes on with the sweep."""
-        return " ".join(["python scripts/train.py -m", *map(shlex.quote, self.list_typed())])
+        return write_command("train", ["-m", *self.list_typed()])
 
     @property
     def is_parallel(self) -> bool:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,14 @@ from sentiment.commands.search.hydra_side import write_override
 from sentiment.commands.search.results import JobResult, read_results
 from sentiment.commands.search.spaces import read_setting
 from sentiment.commands.search.trial import _HOUSEKEEPING, list_settings
-from sentiment.config import CONF, compose, explain_error, suggest_command
+from sentiment.config import (
+    CONF,
+    compose,
+    explain_error,
+    read_words,
+    suggest_command,
+    write_command,
+)
 from sentiment.errors import ConfigError, SentimentError, quote_list
 from sentiment.redaction import MASK
 
@@ -27,7 +33,6 @@ if TYPE_CHECKING:
     from sentiment.commands.search.grids import GridTrial, StoredGrid
     from sentiment.commands.search.reading import StoredStudy
 
-_SCRIPT = "python scripts/train.py"
 _LITERALS = {"None": "null", "True": "true", "False": "false"}
 
 
@@ -103,11 +108,10 @@ def find_recipe(
 
 def _read_command(result: JobResult) -> list[str] | None:
     """Return the overrides in the command that a trial noted, without the script's name."""
-    command = result.tags.get("command", "")
-    if not command.startswith(_SCRIPT):
+    command = result.tags.get("command")
+    if command is None:
         return None
-    words = shlex.split(command.removeprefix(_SCRIPT))
-    return [word for word in words if _find_root(word) != "search"]
+    return [word for word in read_words(command) if _find_root(word) != "search"]
 
 
 def _borrow_command(
@@ -237,7 +241,8 @@ def describe_experiment(name: str, overrides: Sequence[str], about: str) -> str:
         else:
             _set(settings, override, value)
     defaults = [*filter(None, bases), *({key: value} for key, value in choices.items())]
-    head = f"# @package _global_\n# {about}\n# {_SCRIPT} experiment={name}\n"
+    command = write_command("train", [f"experiment={name}"])
+    head = f"# @package _global_\n# {about}\n# {command}\n"
     parts = [OmegaConf.to_yaml(OmegaConf.create({"defaults": defaults}))] if defaults else []
     # A blank line between groups, as in the files that are written by hand.
     parts += [OmegaConf.to_yaml(OmegaConf.masked_copy(settings, [str(key)])) for key in settings]

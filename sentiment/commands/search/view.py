@@ -80,13 +80,13 @@ class SweepWatch:
 
     def on_winner(self, number: int, result: "TrainingResult", store: str | None) -> None:
         """Print the scores of the best job on test rows."""
-        from sentiment.cli.terminal import show_training
+        from sentiment.commands.train.view import show_training
 
         show_training(result, store)
 
     def on_recorded_winner(self, number: int, result: "RecordingResult") -> None:
         """Print where the best job is, which an earlier process trained."""
-        from sentiment.cli.terminal import show_recording
+        from sentiment.commands.record.view import show_recording
 
         self._print(f"#{number} was trained in full before, and is recorded now")
         show_recording(result)

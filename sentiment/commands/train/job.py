@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ from omegaconf import DictConfig
 from sklearn.pipeline import Pipeline
 
 from sentiment.config import Job, flatten, make, record_yaml
+from sentiment.config.metrics import METRICS
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.quality import UNSPACED_TEXTS
@@ -42,7 +44,7 @@ LOG = "train.log"
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingResult:
     """What came out of one training job.
 
@@ -74,6 +76,24 @@ class TrainingResult:
     run_id: str | None
     model: str
     folder: Path
+
+    def __repr__(self) -> str:
+        shown = (f"{split}/accuracy" for split in EVALUATED)
+        scores = ", ".join(
+            f"{name} {self.metrics[name]:.4f}" for name in shown if name in self.metrics
+        )
+        run = f"run {self.run_id}" if self.run_id else "not recorded"
+        return f"<TrainingResult {scores}; {run}; {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{split}</th>" for split in EVALUATED)
+        rows = "".join(
+            f"<tr><th>{name}</th>"
+            + "".join(f"<td>{self.metrics[f'{split}/{name}']:.4f}</td>" for split in EVALUATED)
+            + "</tr>"
+            for name in METRICS
+        )
+        return f"<table><tr><th></th>{head}</tr>{rows}</table>{escape(repr(self))}"
 
 
 def train(

@@ -30,7 +30,7 @@ norm, use_idf, smooth_idf, sublinear_tf
         Whether terms are also weighed by how differently often they stand in the two classes: by
         the absolute value of naive Bayes's log-count ratio (Wang & Manning 2012), which fits take
         from the counts and `y`. It is a part of ``idf_``. Its sign would make no difference to a
-        linear model. For more than two classes there is `sentiment.modeling.estimators.nbsvm.NBSVM`.
+        linear model. For more than two classes there is `model=nbsvm`.
     alpha : float
         Added to all counts of the log-count ratio; above 0.
     n_jobs : int, optional

@@ -1,0 +1,264 @@
+"""The library for notebooks and programs; `sentiment` itself offers these names."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from sentiment.commands.predict.results import PredictionResult
+    from sentiment.commands.train.job import TrainingResult
+    from sentiment.modeling.explanation import TextExplanation
+    from sentiment.tracking import ModelChoice
+
+_FOLDER = "%Y-%m-%d/%H-%M-%S-%f"
+
+
+class Model:
+    """A trained text classifier, as `load` returns it.
+
+    Attributes
+    ----------
+    source : ModelChoice
+        Address, file and run of the model, and why it was chosen.
+    classes_ : ndarray of shape (n_classes,)
+        Names of the classes, sorted.
+    pipeline : Pipeline
+        The fitted pipeline, from texts to probabilities, in scikit-learn.
+    """
+
+    def __init__(self, source: "ModelChoice") -> None:
+        from sentiment.modeling.linear import make_fast
+        from sentiment.modeling.model_files import load_model
+
+        self.source = source
+        self.pipeline = load_model(source.path)
+        self.classes_ = self.pipeline.classes_
+        self._classifier = make_fast(self.pipeline)
+
+    def predict(self, texts: "Iterable[str]") -> "np.ndarray":
+        """Return the most probable class of each text.
+
+        Parameters
+        ----------
+        texts : iterable of str
+            Such as a list or a pandas Series, of length n.
+
+        Returns
+        -------
+        ndarray of str, of shape (n,)
+        """
+        classes: np.ndarray = self.classes_[self.predict_proba(texts).argmax(axis=1)]
+        return classes
+
+    def predict_proba(self, texts: "Iterable[str]") -> "np.ndarray":
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        texts : iterable of str
+            Of length n.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            In the order of `classes_`.
+
+        Raises
+        ------
+        TypeError
+            `texts` is one string, or holds something else than strings.
+        """
+        import numpy as np
+        import pandas as pd
+
+        from sentiment.modeling.pipeline import TEXT_COLUMN
+
+        if isinstance(texts, str):
+            raise TypeError("texts is one string; expected several: predict([text])")
+        given = list(texts)
+        wrong = next((text for text in given if not isinstance(text, str)), None)
+        if wrong is not None or None in given:
+            raise TypeError(f"texts holds a {type(wrong).__name__}; expected strings only")
+        if not given:
+            return np.empty((0, len(self.classes_)))
+        return np.asarray(self._classifier.predict_proba(pd.DataFrame({TEXT_COLUMN: given})))
+
+    def explain(self, text: str) -> "TextExplanation":
+        """Return the words and terms behind the prediction for one text.
+
+        Raises
+        ------
+        UnexplainableModelError
+            The model is not linear.
+        """
+        from sentiment.modeling.explanation import explain_text
+
+        return explain_text(self.pipeline, text)
+
+    def __repr__(self) -> str:
+        source = self.source
+        run = f"run {source.run_id}, {source.run_name}" if source.run_id else str(source.path)
+        return f"<sentiment.Model {source.uri}: {run}; classes {', '.join(self.classes_)}>"
+
+    def _repr_html_(self) -> str:
+        source = self.source
+        facts = {
+            "model": source.uri,
+            "run": f"{source.run_name} ({source.run_id})" if source.run_id else "",
+            "chosen": source.why,
+            "classes": ", ".join(self.classes_),
+            "data": f"{source.data} {source.fingerprint[:12]}" if source.run_id else "",
+        }
+        return _tabulate({key: value for key, value in facts.items() if value})
+
+
+def load(model: str = "best", *settings: str) -> Model:
+    """Load a trained model.
+
+    Parameters
+    ----------
+    model : str, default="best"
+        ``"best"`` for the run with the best validation accuracy, a run id,
+        ``"models:/sentiment@champion"`` or the path of a file that ends with ``.skops``.
+    *settings : str
+        Settings of ``sentiment predict``, such as ``"outputs=my runs"`` or ``"deploy.metric=f1"``.
+
+    Raises
+    ------
+    SentimentError
+        There is no such model, or it is not trusted.
+
+    Examples
+    --------
+    >>> import sentiment
+    >>> model = sentiment.load()                                        # doctest: +SKIP
+    >>> model.predict(["a great film", "what a bore"])                  # doctest: +SKIP
+    array(['positive', 'negative'], dtype='<U8')
+    """
+    from sentiment.commands.predict.choices import choose_model
+    from sentiment.config import make
+
+    cfg = _compose("predict", ["input=-", _write("deploy.run", model), *settings])
+    return Model(choose_model(make(cfg, "deploy", "score"), make(cfg, "tracking"), state=None))
+
+
+def train(*settings: str) -> "TrainingResult":
+    """Train a model as ``sentiment train`` does.
+
+    Parameters
+    ----------
+    *settings : str
+        As on the command line: ``"model=svm"``, ``"features.max_features=20000"``.
+
+    Returns
+    -------
+    TrainingResult
+        With ``metrics``, the fitted ``pipeline`` and the ``folder`` of all that was written.
+
+    Raises
+    ------
+    SentimentError
+        The settings, the data or the tracking store cannot be used.
+    """
+    from sentiment.commands.train.job import train
+    from sentiment.config import Job
+
+    cfg = _compose("train", settings)
+    folder = Path(cfg.outputs, "train", datetime.now().strftime(_FOLDER))
+    choices = {group: word for group, _, word in (one.partition("=") for one in settings)}
+    return train(cfg, Job(folder=folder, choices=choices, overrides=list(settings)))
+
+
+def predict_file(
+    path: str | Path, output: str | Path | None = None, *settings: str
+) -> "PredictionResult":
+    """Predict a file as ``sentiment predict`` does; an interrupted job resumes.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV, JSON lines or Parquet, maybe compressed.
+    output : str or Path, optional
+        Default: the name of the input with ``.predictions`` before its ending.
+    *settings : str
+        Such as ``"text_column=body"`` or ``"overwrite=true"``.
+
+    Raises
+    ------
+    SentimentError
+        The settings, the file or the model cannot be used.
+    """
+    from sentiment.commands.predict.job import predict
+
+    words = [_write("input", str(path))]
+    if output is not None:
+        words.append(_write("output", str(output)))
+    return predict(_compose("predict", [*words, *settings]))
+
+
+def runs(*settings: str) -> "pd.DataFrame":
+    """Return all training runs, the newest first.
+
+    Parameters
+    ----------
+    *settings : str
+        Settings of ``sentiment predict`` that name the store, such as ``"outputs=my runs"``.
+
+    Returns
+    -------
+    DataFrame
+        One row for each run: ``run_id``, ``name``, ``started``, ``status``, ``data``,
+        ``command``, then its metrics, such as ``validation/accuracy``, and its settings.
+    """
+    import pandas as pd
+
+    from sentiment.config import make
+
+    tracker = make(_compose("predict", ["input=-", *settings]), "tracking", "list_runs")
+    rows = [
+        {
+            "run_id": run.id,
+            "name": run.name,
+            "started": run.started,
+            "status": run.status,
+            "data": run.tags.get("data"),
+            "command": run.tags.get("command"),
+            **run.metrics,
+            **run.params,
+        }
+        for run in tracker.list_runs()
+    ]
+    columns = ["run_id", "name", "started", "status", "data", "command"]
+    return pd.DataFrame(rows, columns=None if rows else columns)
+
+
+def _compose(command: str, settings: Iterable[str]) -> Any:
+    from hydra.errors import HydraException
+
+    from sentiment.config import compose, explain_error, quote_free_text
+
+    try:
+        return compose(command, quote_free_text(list(settings)))
+    except HydraException as error:
+        raise explain_error(error) or error from error
+
+
+def _write(key: str, value: str) -> str:
+    from sentiment.config import quote
+
+    return f"{key}={quote(value)}"
+
+
+def _tabulate(facts: dict[str, str]) -> str:
+    """Return facts as an HTML table for notebooks."""
+    rows = "".join(
+        f"<tr><th style='text-align:left'>{escape(key)}</th>"
+        f"<td style='text-align:left'>{escape(value)}</td></tr>"
+        for key, value in facts.items()
+    )
+    return f"<table>{rows}</table>"

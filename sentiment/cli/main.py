@@ -1,0 +1,55 @@
+"""The command `sentiment`: one subcommand for each folder of `sentiment.commands`."""
+
+import sys
+from difflib import get_close_matches
+from importlib import import_module
+
+from sentiment.config.commands import remember_program
+from sentiment.errors import ExitCode
+from sentiment.redaction.printable import make_printable
+
+_SUMMARIES = {
+    "train": "train a model; -m sweeps over settings, search=svm -m searches them",
+    "best": "show the best trial of a search or grid",
+    "predict": "predict a file, a folder, a database or standard input",
+    "explain": "show the words behind the prediction for one text",
+    "compare": "compare runs on the same test rows",
+    "promote": "make a run the champion if it is not worse",
+    "monitor": "compare predictions with the data of training",
+    "flow": "run all steps, once or on a schedule",
+    "record": "record a run that was kept while its store was away",
+}
+
+
+def main() -> None:
+    """Run the subcommand that is typed; the rest of the command line is its own."""
+    name, *words = sys.argv[1:] or ["--help"]
+    if name in ("--help", "-h"):
+        sys.stdout.write(_describe())
+        return
+    if name not in _SUMMARIES:
+        near = get_close_matches(name, _SUMMARIES, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        sys.stderr.write(
+            f"sentiment: {make_printable(name)!r} is not a command; expected one of "
+            f"{', '.join(_SUMMARIES)}.{hint}\n"
+        )
+        sys.exit(ExitCode.MISTAKE)
+    remember_program()
+    sys.argv = [f"sentiment {name}", *words]
+    import_module(f"sentiment.commands.{name}.command").main()
+
+
+def _describe() -> str:
+    width = max(map(len, _SUMMARIES))
+    listed = "\n".join(f"  {name:<{width}}  {text}" for name, text in _SUMMARIES.items())
+    return f"""Experiments in text classification.
+
+  sentiment train model=svm features.max_features=20000
+  sentiment predict input=reviews.csv
+
+Commands:
+{listed}
+
+sentiment <command> --help lists the choices and settings of a command.
+"""

@@ -1,0 +1,32 @@
+"""The command best."""
+
+from omegaconf import DictConfig
+
+from sentiment.cli.command import command
+from sentiment.cli.terminal import Watch
+from sentiment.commands.best.view import show_best, show_sweeps
+from sentiment.config import check_config, current_job, quote
+
+QUOTATION = "'\""
+
+
+def read_word(word: str) -> str:
+    """Return ``search.name='svm'`` for ``search=svm``, which Hydra takes for a file of a group."""
+    key, _, name = word.partition("=")
+    return f"search.name={quote(name.strip(QUOTATION))}" if key == "search" else word
+
+
+@command("best", read_word=read_word)
+def main(cfg: DictConfig) -> None:
+    """Show the best trial, and write it as an experiment if `cfg` says so; or list all sweeps."""
+    with Watch("best", current_job()):
+        check_config(cfg)
+        if cfg.search.name is None:
+            from sentiment.commands.search.grids import list_sweeps
+
+            show_sweeps(list_sweeps(cfg))
+            return
+        from sentiment.commands.search.winning import find_best
+
+        best = find_best(cfg)
+    show_best(best)

@@ -1,0 +1,27 @@
+"""The command flow."""
+
+import sys
+
+from omegaconf import DictConfig
+
+from sentiment.cli.command import command
+from sentiment.cli.terminal import Watch
+from sentiment.commands.flow.view import show_flow
+from sentiment.config import check_config, current_job
+from sentiment.errors import ExitCode
+
+
+@command("flow", stopped="stopped; the champion is the one that it was")
+def main(cfg: DictConfig) -> None:
+    """Run the flow as `cfg` says, now or whenever its schedule says so."""
+    job = current_job()
+    with Watch("flow", job) as watch:
+        check_config(cfg)
+        from sentiment.commands.flow.job import run_flow, serve_flow
+
+        if cfg.flow.cron is not None:
+            serve_flow(cfg, job.overrides)
+            return
+        result = run_flow(cfg, watch)
+    show_flow(result)
+    sys.exit(ExitCode.DRIFT if result.drifted else ExitCode.OK)

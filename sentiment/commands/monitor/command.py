@@ -1,0 +1,23 @@
+"""The command monitor."""
+
+import sys
+
+from omegaconf import DictConfig
+
+from sentiment.cli.command import command
+from sentiment.cli.terminal import Watch
+from sentiment.commands.monitor.view import show_monitoring
+from sentiment.config import check_config, current_job
+from sentiment.errors import ExitCode
+
+
+@command("monitor")
+def main(cfg: DictConfig) -> None:
+    """Compare as `cfg` says and show the result; drift is an exit code of its own."""
+    with Watch("monitor", current_job()) as watch:
+        check_config(cfg)
+        from sentiment.commands.monitor.job import monitor
+
+        result = monitor(cfg, watch)
+    show_monitoring(result)
+    sys.exit(ExitCode.DRIFT if result.comparison.drifted else ExitCode.OK)

@@ -1,0 +1,27 @@
+"""The command predict."""
+
+from omegaconf import DictConfig
+
+from sentiment.cli.command import command
+from sentiment.cli.terminal import Watch
+from sentiment.commands.predict.view import show_prediction
+from sentiment.config import check_config, current_job
+from sentiment.errors import FilesFailedError
+
+
+@command("predict", stopped="stopped; the same command resumes it")
+def main(cfg: DictConfig) -> None:
+    """Predict as `cfg` says and show where the result is."""
+    failure = None
+    with Watch("predict", current_job()) as watch:
+        check_config(cfg)
+        from sentiment.commands.predict.job import predict_files
+
+        try:
+            results = predict_files(cfg, watch)
+        except FilesFailedError as error:
+            results, failure = error.results, error
+    for result in results:
+        show_prediction(result)
+    if failure is not None:
+        raise failure

@@ -1,0 +1,25 @@
+"""The command promote."""
+
+import sys
+
+from omegaconf import DictConfig
+
+from sentiment.cli.command import command
+from sentiment.cli.terminal import Watch
+from sentiment.commands.promote.view import show_promotion
+from sentiment.config import check_config, current_job
+from sentiment.errors import ExitCode
+
+
+@command("promote")
+def main(cfg: DictConfig) -> None:
+    """Promote the run that `cfg` names, or say why not and exit with 4."""
+    job = current_job()
+    with Watch("promote", job) as watch:
+        check_config(cfg)
+        from sentiment.commands.promote.job import promote
+
+        result = promote(cfg, job.write_command("promote"), watch)
+    show_promotion(result)
+    if result.outcome == "refused":
+        sys.exit(ExitCode.REFUSED)

@@ -1,0 +1,27 @@
+"""View of a promotion: the comparison and what came of it."""
+
+from typing import TYPE_CHECKING
+
+from sentiment.cli.console import PlainConsole
+from sentiment.commands.compare.view import show_comparison
+
+if TYPE_CHECKING:
+    from sentiment.commands.promote.decision import Promotion
+
+
+def show_promotion(promotion: "Promotion") -> None:
+    """Print the comparison, if there was one, and what came of it."""
+    if promotion.comparison is not None:
+        show_comparison(promotion.comparison)
+    if promotion.outcome == "refused":
+        PlainConsole(stderr=True).print(
+            f"promote.py: {promotion.sentence}. The champion stays; to promote it all the same, "
+            'give a reason: force="...".'
+        )
+        return
+    console = PlainConsole()
+    for number, reason in enumerate(promotion.reasons):
+        console.print(f"{'' if number else 'against':<8} {reason}")
+    console.print(f"result   {promotion.sentence}")
+    if promotion.champion is not None:
+        console.print(f"model    models:/{promotion.name}@champion")

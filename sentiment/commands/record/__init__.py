@@ -1,0 +1,1 @@
+"""Recording of what was kept while its store was away."""

@@ -1,0 +1,19 @@
+"""View of what was recorded."""
+
+from typing import TYPE_CHECKING
+
+from sentiment.cli.terminal import relate_path
+
+if TYPE_CHECKING:
+    from sentiment.tracking.recording import RecordingResult
+
+
+def show_recording(result: "RecordingResult") -> None:
+    """Print which run a kept run has become."""
+    from sentiment.cli.console import PlainConsole
+
+    console = PlainConsole()
+    facts = {"run": result.run_id, "model": result.model, "folder": relate_path(result.folder)}
+    for name, value in facts.items():
+        if value:
+            console.print(f"{name:<8} {value}")

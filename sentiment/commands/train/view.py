@@ -1,0 +1,61 @@
+"""View of a trained model: rows and classes, metrics, and where its parts are."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sentiment.cli.terminal import describe_time, relate_path, tabulate_metrics
+from sentiment.config import suggest_command, suggest_ui
+
+if TYPE_CHECKING:
+    from sentiment.commands.train.job import TrainingResult
+
+_SHOWN_CLASSES = 10
+
+
+def show_training(result: "TrainingResult", store: str | None) -> None:
+    """Print the metrics of a training job, where its parts are and what to type next."""
+    from sentiment.cli.console import PlainConsole
+
+    console = PlainConsole()
+    console.print()
+    for line in _describe_data(result):
+        console.print(line)
+    console.print(tabulate_metrics(result.metrics))
+    seconds = sum(stage.seconds for stage in result.stages)
+    peak = max(stage.peak_mb for stage in result.stages)
+    console.print(f"time     {describe_time(seconds)}, peak memory {peak:,.0f} MB")
+    if result.run_id:
+        console.print(f"run      {result.run_id}")
+    console.print(f"model    {result.model} ({result.metrics['model/size_mb']:.1f} MB)")
+    console.print(f"figures  {relate_path(result.folder / 'figures')}")
+    if console.is_terminal and result.run_id and store:
+        console.print()
+        console.print(f"next     {suggest_command('predict', 'input=reviews.csv')}")
+        console.print(f"         {suggest_ui(store)}")
+
+
+def _describe_data(result: "TrainingResult") -> list[str]:
+    report = result.data.report
+    dropped, why = sum(report.dropped.values()), report.describe_dropped()
+    splits = ", ".join(f"{sum(rows.values()):,} {name}" for name, rows in report.splits.items())
+    used = sum(sum(rows.values()) for rows in report.splits.values())
+    left = f" of {used + report.not_sampled:,}" if report.not_sampled else ""
+    more = f" (and {report.unreadable - 1:,} more: quality.json)" * (report.unreadable > 1)
+    counts = (
+        f"{report.rows:,} rows read, {dropped:,} dropped{f' ({why})' if why else ''}, "
+        f"{used:,}{left} used: {splits}"
+    )
+    faults = [f"unreadable: {fault}{more}" for fault in report.faults[:1]]
+    return [counts, *faults, _describe_classes(report.splits)]
+
+
+def _describe_classes(splits: "Mapping[str, Mapping[str, int]]") -> str:
+    """Return the names of the classes, their rows, and what precision and the like are of."""
+    rows = {
+        label: sum(split.get(label, 0) for split in splits.values()) for label in splits["train"]
+    }
+    listed = ", ".join(f"{n:,} {label!r}" for label, n in list(rows.items())[:_SHOWN_CLASSES])
+    more = f" and {len(rows) - _SHOWN_CLASSES:,} more" * (len(rows) > _SHOWN_CLASSES)
+    second = list(rows)[-1]
+    of = f"of {second!r}" if len(rows) == 2 else f"means over the {len(rows):,} classes"
+    return f"classes: {listed}{more}; precision, recall and f1 are {of}"

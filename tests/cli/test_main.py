@@ -1,0 +1,84 @@
+"""The command `sentiment` has a subcommand for each script, and names itself in messages."""
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from sentiment.cli import main as cli
+from sentiment.config import commands, read_words, suggest_command, write_command
+
+COMMANDS = sorted(path.parent.name for path in (ROOT / "sentiment/commands").glob("*/command.py"))
+
+
+@pytest.fixture(autouse=True)
+def form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "_form", commands._form)
+    monkeypatch.setattr(commands, "_typed", [])
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int | str | None:
+    monkeypatch.setattr(sys, "argv", ["sentiment", *words])
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return stop.code
+    return 0
+
+
+def test_each_command_has_a_script_a_config_and_a_line_of_help() -> None:
+    scripts = {path.stem for path in (ROOT / "scripts").glob("[a-z]*.py")} - {"install"}
+    assert set(COMMANDS) == set(cli._SUMMARIES) == scripts
+    assert set(COMMANDS) == {path.stem for path in (ROOT / "conf").glob("*.yaml")}
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_help_lists_all_commands(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, *words) == 0
+    shown = capsys.readouterr().out
+    assert all(f"\n  {name} " in shown for name in COMMANDS)
+
+
+def test_a_mistyped_command_is_an_error_with_a_suggestion(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "trian", "model=svm") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("sentiment: 'trian' is not a command; expected one of train, ")
+    assert error.endswith("Did you mean train?\n")
+
+
+def test_messages_name_the_program(tmp_path: Path) -> None:
+    """A real process, since the command changes the process that it runs in."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sentiment", "predict", "input=absent.csv"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("sentiment predict: ")
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("program", [False, True])
+def test_settings_are_read_from_both_forms_of_a_command(program: bool) -> None:
+    if program:
+        commands.remember_program()
+    assert suggest_command("best") == ("sentiment best" if program else "python scripts/best.py")
+    words = ["model=svm", "data.path=my file.csv", "features.token_pattern='(?u)\\w+'"]
+    command = write_command("train", words)
+    assert command.startswith("sentiment train" if program else "python scripts/train.py")
+    assert read_words(command) == words
+
+
+def test_the_package_installs_the_command() -> None:
+    (entry,) = entry_points(group="console_scripts", name="sentiment")
+    assert entry.load() is cli.main
