@@ -16,7 +16,7 @@ from reviews import read_different_reviews
 from timing import Figure, Plan
 
 # The corpus is that of the tests.
-sys.path.append(str(ROOT / "tests"))
+sys.path.append(str(ROOT / "tests" / "helpers"))
 
 _REFUSED, _LOADED = 0, 1
 _TARGET_MB, _TARGET_SECONDS = 400, 20

@@ -8,7 +8,7 @@ from processes import ROOT
 from timing import Figure, Plan
 
 # The tests hold a smaller version of the same measure.
-sys.path.append(str(ROOT / "tests"))
+sys.path.append(str(ROOT / "tests" / "helpers"))
 import pollution
 
 _ROWS = 83

@@ -24,7 +24,7 @@ from typing import Any
 import shortcuts
 from filelock import FileLock
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 # That of the session, whatever a test has changed in its own process. Two workers have two cores,
 # so no library starts threads of its own.
 ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1") | os.environ

@@ -21,7 +21,7 @@ from sentiment.data.datasets import Dataset
 from sentiment.modeling.scoring import BatchScorer
 from sentiment.tracking import MlflowTracker, NoTracker
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
+CONF = Path(__file__).resolve().parents[2] / "conf"
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
 # Parts of other files, or files that Hydra itself instantiates; the scripts' tests run those.
 PARTS = {
