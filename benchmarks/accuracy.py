@@ -13,7 +13,7 @@ _GOALS = {"fast": (91.3, None), "best": (92.0, 93.0)}
 
 
 def has_experiment(name: str) -> bool:
-    """Whether there is an experiment of that name."""
+    """Return whether there is an experiment of that name."""
     return (CONF / "experiment" / f"{name}.yaml").is_file()
 
 

@@ -40,7 +40,7 @@ def count_results(folder: Path) -> int:
 
 
 def is_searching(folder: Path, since: float) -> bool:
-    """Whether a trial has got its folder since a moment."""
+    """Return whether a trial has got its folder since a moment."""
     folders = folder.glob("search/naive_bayes/[0-9]*")
     return any(path.stat().st_mtime >= since for path in folders)
 

@@ -1,4 +1,4 @@
-"""How time grows with the number of texts, and how much memory a fit takes."""
+"""Growth of time with the number of texts, and memory of a fit."""
 
 import subprocess
 import sys

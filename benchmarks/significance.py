@@ -208,10 +208,10 @@ def _promote_nightly(
     champion = anchor = (0.0, train(0.0))
     for _ in range(30):
         challenger = (champion[0] + 0.002, train(champion[0] + 0.002))
-        duel = McNemar.count(champion[1], challenger[1])
-        loss = (duel.only_first - duel.only_second) / rows
+        pair = McNemar.count(champion[1], challenger[1])
+        loss = (pair.only_first - pair.only_second) / rows
         behind = float(anchor[1].mean() - challenger[1].mean())
-        if loss > margin or (loss > 0 and duel.test().p_less < 0.05):
+        if loss > margin or (loss > 0 and pair.test().p_less < 0.05):
             continue
         if anchored and behind > margin:
             continue

@@ -92,7 +92,7 @@ def time_plainly(result: JobResult) -> tuple[float, float, float]:
 def compare_search(seconds: float, busy: float, results: list[JobResult]) -> Figure:
     """Return how many times as fast the search was; its spread is that of leaving one out.
 
-    The two are not timed in turn, so the ratio of processor seconds is told too: what else runs on
+    The two are not timed in turn, so the ratio of processor seconds is shown too: what else runs on
     the machine makes little difference to it.
     """
     sample = choose_sample(results)
@@ -128,7 +128,7 @@ def compare_search(seconds: float, busy: float, results: list[JobResult]) -> Fig
 def measure_overhead(results: list[JobResult]) -> Figure:
     """Return what a trial of a serial search costs beyond fit and score.
 
-    From the end of one trial to the start of the next: the result is told, tracked and drawn from,
+    From the end of one trial to the start of the next: the result is recorded and drawn from,
     and the next config is composed and made. And in a trial: what is in none of its stages, which
     are reading, counting, fitting and predicting.
     """
@@ -158,7 +158,7 @@ def compare_found(results: list[JobResult]) -> Figure:
     """Return how much more accurate the best of a search is than train.py as it is.
 
     McNemar's exact test on the rows that one of the two gets right and the other wrong. The best
-    was chosen on the validation rows, so the same is told of the test rows, which it never saw.
+    was chosen on the validation rows, so the same is shown for the test rows, which it never saw.
     """
     best = max(results, key=lambda r: (r.metrics.get("validation/accuracy", 0), -r.number))
     right: dict[str, list[np.ndarray]] = {"validation": [], "test": []}

@@ -14,7 +14,7 @@ _MORE_IS_BETTER = {"x", "%", "reviews/s"}
 
 @dataclass(frozen=True)
 class Plan:
-    """How a benchmark is run: rounds that count, rounds of slow ones, a folder for its files."""
+    """Settings of a benchmark: rounds that count, rounds of slow ones, a folder for its files."""
 
     rounds: int
     slow_rounds: int
@@ -52,7 +52,7 @@ class Figure:
     more: dict[str, float] = field(default_factory=dict)
 
     def reaches(self, goal: float) -> bool:
-        """Whether the figure is as good as `goal` or better."""
+        """Return whether the figure is as good as `goal` or better."""
         return self.value >= goal if self.unit in _MORE_IS_BETTER else self.value <= goal
 
 

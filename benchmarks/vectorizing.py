@@ -74,7 +74,7 @@ def compare_cached_trial(plan: Plan) -> dict[str, Figure]:
     texts, labels = frame["text"].tolist(), frame["label"].to_numpy(str)
     train, held_out = train_test_split(range(len(texts)), test_size=0.2, random_state=SEED)
     memory = plan.folder / "counts"
-    TfidfVectorizer(ngram_range=(1, 3), memory=memory).count_ahead(texts)
+    TfidfVectorizer(ngram_range=(1, 3), memory=memory).precompute_counts(texts)
 
     def search(maker: Callable[..., Any], **more: Any) -> None:
         for settings in TRIALS:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
 
-    from sentiment.commands.search.workers import HandOut
+    from sentiment.commands.search.workers import NextJob
 
 
 class WorkerLauncher(Launcher):
@@ -45,6 +45,6 @@ class WorkerLauncher(Launcher):
         jobs = iter(enumerate(job_overrides, initial_job_idx))
         return self.launch_each(lambda: next(jobs, None))
 
-    def launch_each(self, hand_out: "HandOut") -> "Sequence[JobReturn]":
-        """Run the jobs that `hand_out` gives, until it gives none."""
-        return self._workers.run(hand_out)
+    def launch_each(self, next_job: "NextJob") -> "Sequence[JobReturn]":
+        """Run the jobs that `next_job` gives, until it gives none."""
+        return self._workers.run(next_job)

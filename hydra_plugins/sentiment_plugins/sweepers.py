@@ -1,4 +1,4 @@
-"""Hydra's basic sweeper and Optuna's, so that both can be killed and gone on with.
+"""Hydra's basic sweeper and Optuna's, so that both can be killed and resumed.
 
 Hydra loads this at every start, so what it needs at work is imported then.
 """
@@ -68,14 +68,14 @@ class SearchSweeper(OptunaSweeper):
 
 @dataclass
 class GridSweeperConf(BasicSweeperConf):
-    """What ``hydra/sweeper=resuming_grid`` holds."""
+    """Config of ``hydra/sweeper=resuming_grid``."""
 
     _target_: str = f"{_HOME}.GridSweeper"
 
 
 @dataclass
 class SearchSweeperConf(OptunaSweeperConf):
-    """What ``hydra/sweeper=resuming_search`` holds."""
+    """Config of ``hydra/sweeper=resuming_search``."""
 
     _target_: str = f"{_HOME}.SearchSweeper"
 

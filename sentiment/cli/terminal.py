@@ -1,4 +1,4 @@
-"""What a person sees: progress, results, and errors as one message and an exit code."""
+"""Terminal: progress, results, and errors as one message and an exit code."""
 
 import gc
 import logging
@@ -77,9 +77,9 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
 
 
 def stop_at_mistake(error: BaseException) -> None:
-    """Print what the user can mend and exit; return if there is nothing of that kind."""
+    """Print an error that the user can fix and exit; return on any other error."""
     if isinstance(error, BrokenPipeError):
-        # Whoever reads has read enough. Python would complain when it closes standard output.
+        # The reader has read enough. Python would complain when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     known = explain_command(error, Path(sys.argv[0]).stem, sys.argv[1:])

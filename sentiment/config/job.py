@@ -62,7 +62,7 @@ class Job:
             )
 
     def describe(self) -> str:
-        """Return the choices that tell one job from another at a glance."""
+        """Return the choices that distinguish one job from another."""
         model, features = (self.choices.get(group, group) for group in ("model", "features"))
         return f"{model} on {features}"
 
@@ -91,7 +91,7 @@ def current_job() -> Job:
 
 
 def _read_number(hydra: HydraConf) -> int:
-    # The launchers count from the first job of a batch, while a sweep that was gone on with may
+    # The launchers count from the first job of a batch, while a resumed sweep may
     # have gaps; so a sweep names the folders.
     folder = str(hydra.sweep.subdir)
     return int(folder) if folder.isdecimal() else int(hydra.job.num)

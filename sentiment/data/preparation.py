@@ -135,7 +135,7 @@ def fingerprint(frame: pd.DataFrame) -> str:
             strings = strings.combine_chunks()
         _, offsets, characters = strings.buffers()
         ends = np.frombuffer(offsets, dtype="<i8")[strings.offset :][: len(strings) + 1]
-        # The lengths tell apart "ab", "c" and "a", "bc".
+        # The lengths distinguish "ab", "c" and "a", "bc".
         digest.update(np.diff(ends).tobytes())
         digest.update(memoryview(characters)[ends[0] : ends[-1]])
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""What is wrong with the rows of a data set, before anything is trained on them."""
+"""Quality report on the rows of a data set, made before training."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Errors a person can mend.
+"""Errors that a person can fix.
 
 Each constructor takes facts and composes the message: what was found, what was expected and
 what to do about it. Where a caller would naturally catch a builtin exception, the class is one.

@@ -1,4 +1,4 @@
-"""What all errors have in common."""
+"""Base class of all errors."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches

@@ -1,4 +1,4 @@
-"""What may be wrong with files, tables and databases that are read or written."""
+"""Errors of files, tables and databases that are read or written."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -160,7 +160,7 @@ class AmbiguousColumnError(SentimentError, KeyError):
 
 
 class ChangedInputError(SentimentError, ValueError):
-    """What was read of an input is not there any more, so that nobody can go on behind it."""
+    """The part of an input that was read has changed, so the job cannot resume behind it."""
 
     def __init__(self, name: str, rows: int) -> None:
         super().__init__(
@@ -203,7 +203,7 @@ class OutputExistsError(SentimentError, FileExistsError):
 
 
 class UnfinishedOutputError(SentimentError, FileExistsError):
-    """What another job left unfinished stands where an output is to be written."""
+    """The unfinished output of another job is where an output is to be written."""
 
     def __init__(self, path: Path, differences: Sequence[str]) -> None:
         super().__init__(

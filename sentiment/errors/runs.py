@@ -1,4 +1,4 @@
-"""What may be wrong with runs, their models and what is done with them."""
+"""Errors of runs, models, promotions and stores."""
 
 import shlex
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What may be wrong with the data and the settings of a training."""
+"""Errors of data and settings of training."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +21,7 @@ class BadRowsError(SentimentError, ValueError):
 
 
 class TooFewClassesError(SentimentError, ValueError):
-    """There are fewer than two classes to tell apart."""
+    """There are fewer than two classes."""
 
     def __init__(self, counts: Mapping[str, int], where: str, left_out: str = "") -> None:
         listed = f" ({_list_counts(counts)})" if counts else ""

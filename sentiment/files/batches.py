@@ -112,13 +112,13 @@ class Batch:
 
     @property
     def read(self) -> int:
-        """How many rows were read for it."""
+        """Number of rows that were read for it."""
         return len(self.texts) + len(self.rejects)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a text may be.
+    """Limits of a text.
 
     Attributes
     ----------

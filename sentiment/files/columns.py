@@ -1,4 +1,4 @@
-"""What columns hold, as texts, and which of them holds the texts."""
+"""Columns as texts, and the choice of the text column."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

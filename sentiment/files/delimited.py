@@ -112,12 +112,12 @@ class DelimitedFile:
 
     @property
     def layout(self) -> object:
-        """How rows are written."""
+        """Format of the rows."""
         return self.header, self.newline, self.dialect
 
     @property
     def share(self) -> float:
-        """How much of the file has been read, from 0 to 1."""
+        """Share of the file that has been read, from 0 to 1."""
         return self.source.share
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:

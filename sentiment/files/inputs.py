@@ -1,4 +1,4 @@
-"""What an input is, whatever it is read from."""
+"""Interface of all inputs."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -30,11 +30,11 @@ class Input(Protocol):
 
     @property
     def layout(self) -> object:
-        """What is the same for another input if its rows can stand among those of this one."""
+        """Equal for inputs whose rows can share one output."""
 
     @property
     def share(self) -> float:
-        """How much has been read, from 0 to 1; 0 where that is not known."""
+        """Share that has been read, from 0 to 1; 0 where that is not known."""
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
         """Yield the rows from `start` on."""

@@ -88,7 +88,7 @@ class JsonLinesFile:
 
     @property
     def share(self) -> float:
-        """How much of the file has been read, from 0 to 1."""
+        """Share of the file that has been read, from 0 to 1."""
         return self.source.share
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:

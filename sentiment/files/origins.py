@@ -16,7 +16,7 @@ class Origin:
     name : str
         What it is called in messages.
     identity : dict
-        What tells it from others, and from itself after a change; JSON can hold it.
+        Distinguishes it from others, and from itself after a change; JSON can hold it.
     stem : Path
         Its place without an ending, beside which its output stands.
     ending : str

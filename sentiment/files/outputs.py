@@ -21,7 +21,7 @@ _ROW_GROUP = 2**16
 
 
 class Output(Protocol):
-    """How rows are written; each call returns bytes that are appended to the file."""
+    """Format of an output; each call returns bytes that are appended to the file."""
 
     def begin(self, batch: Batch) -> bytes:
         """Return what stands in front of the rows, of which `batch` holds the first."""

@@ -101,7 +101,7 @@ class _Replay:
 
 
 class StreamOutput:
-    """Rows for standard output, in the place of a `PartialOutput`; nothing goes on with it.
+    """Rows for standard output, in the place of a `PartialOutput`; it cannot be resumed.
 
     Rejected rows are kept in a file in the working folder, if there are any.
 

@@ -87,7 +87,7 @@ class ByteSource:
 
     @property
     def share(self) -> float:
-        """How much of the file has been read, from 0 to 1."""
+        """Share of the file that has been read, from 0 to 1."""
         return self._share
 
     def peek(self, size: int = BLOCK) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What became of the rows of an input."""
+"""Counts of the rows of an input: written, rejected, and why."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ _BINS = 20
 
 @dataclass
 class Tally:
-    """What became of the rows so far.
+    """Counts of the rows so far.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ _CONFIDENCE = 0.975
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """How answers are made of probabilities.
+    """Rule that turns probabilities into predictions.
 
     Parameters
     ----------

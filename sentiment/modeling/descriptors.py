@@ -1,4 +1,4 @@
-"""What texts look like, as a few numbers per text, and which words stand in how many of them."""
+"""Descriptors of texts: a few numbers per text, and document frequencies of words."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _PLAIN_WORDS = TokenRules("word", r"\b\w\w+\b", lowercase=True, strip_accents=No
 
 @dataclass(frozen=True)
 class Wording:
-    """How a model reads words.
+    """Tokenization of a model.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ def find_wording(pipeline: Pipeline) -> Wording:
         rules = find_rules(part) if isinstance(part, CountVectorizer) else None
         if rules is not None and rules.analyzer == "word":
             words = {word for term in part.vocabulary_ for word in term.split(" ") if word}
-            stop_words = part.get_stop_words() or ()  # passed over, so known
+            stop_words = part.get_stop_words() or ()  # skipped, so known
             return Wording(rules, words.union(word for word in stop_words if word))
     return Wording(_PLAIN_WORDS, None)
 

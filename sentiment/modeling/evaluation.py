@@ -1,4 +1,4 @@
-"""How good predictions are: plain arrays in, numbers and tables out."""
+"""Evaluation of predictions: plain arrays in, numbers and tables out."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,7 +15,7 @@ from sentiment.modeling.pipeline import fit, predict
 
 # Fifteen bins, as in Guo et al. (2017).
 CALIBRATION_BINS = 15
-# Characters of each text that are kept beside its scores, for whoever looks at mistakes.
+# Characters of each text that are kept beside its scores, to look at mistakes.
 EXCERPT = 200
 # In front of a label, it names the column of its probabilities.
 _PROBABILITY = "p:"
@@ -23,7 +23,7 @@ _PROBABILITY = "p:"
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model said of one split.
+    """Predictions for one split.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ from sklearn.svm import LinearSVC
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.pipeline import TextClassifier, list_vectorizers
-from sentiment.ngrams.deciding import LinearDecider
+from sentiment.ngrams.linear_scoring import LinearScorer
 
 # The attribute by which each model multiplies the features; all else it does comes after that.
 _WEIGHTS = {
@@ -49,8 +49,8 @@ class LinearTextClassifier:
     Parameters
     ----------
     pipeline : Pipeline
-        Answers for texts that the deciders cannot read.
-    deciders : list of LinearDecider
+        Answers for texts that the scorers cannot read.
+    scorers : list of LinearScorer
         The decisions are their sum.
     head : classifier
         What the model of the pipeline makes of the decisions.
@@ -61,8 +61,8 @@ class LinearTextClassifier:
         In sorted order.
     """
 
-    def __init__(self, pipeline: Pipeline, deciders: list[LinearDecider], head: Any) -> None:
-        self._pipeline, self._deciders, self._head = pipeline, deciders, head
+    def __init__(self, pipeline: Pipeline, scorers: list[LinearScorer], head: Any) -> None:
+        self._pipeline, self._deciders, self._head = pipeline, scorers, head
         self.classes_: np.ndarray = pipeline.classes_
 
     @classmethod
@@ -74,17 +74,17 @@ class LinearTextClassifier:
         if head is None or not all(hasattr(step, "transform") for step in steps[:-1]):
             return None
         rows = weights.fill_in()
-        start, deciders = 0, []
+        start, scorers = 0, []
         for vectorizer, factor in list_vectorizers(steps[-2] if len(steps) > 1 else None):
             end = start + len(getattr(vectorizer, "vocabulary_", ()))
             if end > rows.shape[1] or not np.isfinite(rows).all():
                 return None
-            decider = LinearDecider.from_vectorizer(vectorizer, factor * rows[:, start:end])
-            if decider is None:
+            scorer = LinearScorer.from_vectorizer(vectorizer, factor * rows[:, start:end])
+            if scorer is None:
                 return None
-            deciders.append(decider)
+            scorers.append(scorer)
             start = end
-        return cls(pipeline, deciders, head) if start == rows.shape[1] else None
+        return cls(pipeline, scorers, head) if start == rows.shape[1] else None
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         """Return what the pipeline predicts for each row, shape (n_rows,)."""
@@ -112,8 +112,8 @@ class LinearTextClassifier:
         if not len(texts):
             return None
         total: np.ndarray | None = None
-        for decider in self._deciders:
-            decisions = decider.decide(texts)
+        for scorer in self._deciders:
+            decisions = scorer.decision_function(texts)
             if decisions is None:
                 return None
             total = decisions if total is None else total + decisions
@@ -135,7 +135,7 @@ class _Weights:
     def split_off(self, model: Any) -> Any:
         """Return a copy of `model` that takes decisions for features, or None if it is unknown.
 
-        scikit-learn goes on with the decisions as it always does, from intercepts to probabilities.
+        scikit-learn continues from there as always, from intercepts to probabilities.
         """
         kind = type(model)
         if kind in _WEIGHTS:

@@ -17,7 +17,7 @@ TEXT_COLUMN = "text"
 
 
 class TextClassifier(Protocol):
-    """What can be asked of a fitted pipeline, and of others that answer in its place."""
+    """Interface of a fitted pipeline and of faster stand-ins."""
 
     classes_: np.ndarray
 
@@ -73,13 +73,13 @@ def list_vectorizers(features: Any, factor: float = 1.0) -> Iterator[tuple[Any, 
             yield from list_vectorizers(part, factor * factors.get(name, 1.0))
 
 
-def count_ahead(pipeline: Pipeline, texts: pd.Series) -> None:
+def precompute_counts(pipeline: Pipeline, texts: pd.Series) -> None:
     """Count `texts` in the memory of every vectorizer that has one, for fits on parts of them."""
     pending = [pipeline["features"]]
     while pending:
         part = pending.pop()
         if isinstance(part, CountVectorizer):
-            part.count_ahead(CleanedTexts(texts))
+            part.precompute_counts(CleanedTexts(texts))
         elif isinstance(part, FeatureUnion):
             pending.extend(inner for _, inner in part.transformer_list)
         elif isinstance(part, Pipeline):

@@ -11,7 +11,7 @@ from sentiment.files.dialects import Dialect
 from sentiment.files.records import Split
 from sentiment.modeling.explanation.rows import RowExplainer
 from sentiment.modeling.pipeline import make_pipeline
-from sentiment.ngrams.deciding import LinearDecider
+from sentiment.ngrams.linear_scoring import LinearScorer
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 # So many words that tables have to grow.
@@ -26,9 +26,9 @@ def compile_kernels() -> None:
                 vectorizer = TfidfVectorizer(analyzer=analyzer, ngram_range=(1, 2), memory=memory)
                 vectorizer.fit_transform(_TEXTS)
                 vectorizer.transform(_TEXTS)
-    decider = LinearDecider.from_vectorizer(vectorizer, np.ones((1, len(vectorizer.idf_))))
-    if decider is not None:
-        decider.decide(_TEXTS)
+    scorer = LinearScorer.from_vectorizer(vectorizer, np.ones((1, len(vectorizer.idf_))))
+    if scorer is not None:
+        scorer.decision_function(_TEXTS)
     frame = pd.DataFrame({"text": _TEXTS})
     codes = np.arange(len(frame)) % 2
     for features in (CountVectorizer(), TfidfVectorizer()):

@@ -1,4 +1,4 @@
-"""What later files are compared with: a few statistics that training leaves with its run.
+"""Reference profile of the training data, kept with the run for monitoring.
 
 They are those of the validation rows, which the model has not seen: of training rows it is more
 certain than of any others.

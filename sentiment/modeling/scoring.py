@@ -1,4 +1,4 @@
-"""How a trained model is put to work on texts."""
+"""Scoring of texts with a trained model."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -26,8 +26,8 @@ def list_answers(*, explain: bool) -> pa.Schema:
     return pa.schema([*_ANSWERS, *(_REASONS if explain else ())])
 
 
-class Answerer:
-    """Says what a model says of texts, and why.
+class Predictor:
+    """Predictions of a model for texts, with reasons if they are wanted.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Answerer:
 
     @classmethod
     def load(cls, path: Path, rule: DecisionRule | None = None, *, explain: bool = False) -> Self:
-        """Return an answerer with the model in the skops file `path`; see `load_model`."""
+        """Return a predictor with the model in the skops file `path`; see `load_model`."""
         return cls(load_model(path), rule, explain=explain, path=path)
 
     def read_file(self) -> bytes:
@@ -90,8 +90,8 @@ class Answerer:
             raise ValueError("the model was not loaded from a file")
         return self._path.read_bytes()
 
-    def answer(self, texts: pa.Array | pd.Series) -> pa.RecordBatch:
-        """Return what the model says of `texts`.
+    def predict(self, texts: pa.Array | pd.Series) -> pa.RecordBatch:
+        """Return the predictions for `texts`.
 
         Parameters
         ----------
@@ -126,8 +126,8 @@ class BatchScorer(ScorerSettings):
     """One process that scores a file batch by batch; see `ScorerSettings`."""
 
     def score(
-        self, answerer: Answerer, batches: Iterable[Batch]
+        self, predictor: Predictor, batches: Iterable[Batch]
     ) -> Iterator[tuple[Batch, pa.RecordBatch]]:
-        """Yield each batch and what `answerer` says of its texts, in order."""
+        """Yield each batch and the predictions for its texts, in order."""
         for batch in batches:
-            yield batch, answerer.answer(batch.texts)
+            yield batch, predictor.predict(batch.texts)

@@ -1,4 +1,4 @@
-"""What n-grams are made of: words, which are numbered as they are met, or characters."""
+"""Alphabets of n-grams: words, numbered in the order of appearance, or characters."""
 
 import secrets
 from collections.abc import Collection

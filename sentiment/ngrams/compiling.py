@@ -1,4 +1,4 @@
-"""How kernels are compiled, and run on several threads."""
+"""Compilation of kernels, and threads that run them."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ def count_threads(n_jobs: int | None) -> int:
     """
     threads = int(joblib.effective_n_jobs(-1 if n_jobs is None else n_jobs))
     if n_jobs is None or n_jobs < 0:
-        # joblib tells numba, in the environment of a worker, how many cores it has.
+        # joblib sets the number of cores of a worker in its environment, for numba.
         threads = min(threads, int(vars(numba.config)["NUMBA_NUM_THREADS"]))
     return max(1, threads)
 

@@ -94,7 +94,7 @@ def count_corpus(
     ngram_range : (int, int)
         The smallest and the largest number of tokens.
     stop_words : collection of str
-        Words that are passed over; all others become neighbours.
+        Words that are skipped; all others become neighbours.
     trie : Trie
         Where n-grams get their numbers.
     threads : int
@@ -102,7 +102,7 @@ def count_corpus(
     """
     if corpus.rules.analyzer == "char_wb":
         return spell_corpus(corpus, ngram_range, trie, np.arange(len(corpus.ends)), threads)
-    tokens, ends = pass_over(corpus, stop_words)
+    tokens, ends = skip_words(corpus, stop_words)
     return number_tokens(tokens, ends, ngram_range, trie, threads)
 
 
@@ -130,7 +130,7 @@ def number_tokens(
     return NumberedLayers(streams, ends, frequencies)
 
 
-def pass_over(corpus: Corpus, stop_words: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
+def skip_words(corpus: Corpus, stop_words: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return the tokens of `corpus` without `stop_words`, and where each document ends."""
     if not stop_words or not isinstance(corpus.alphabet, Words):
         return corpus.tokens, corpus.ends

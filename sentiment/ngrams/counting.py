@@ -1,4 +1,4 @@
-"""How often each document holds each n-gram."""
+"""Counts of n-grams per document."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -18,8 +18,8 @@ from sentiment.ngrams.corpus import (
     make_alphabet,
     make_trie,
     number_tokens,
-    pass_over,
     read_corpus,
+    skip_words,
     spell_corpus,
 )
 from sentiment.ngrams.digests import DIGEST_BYTES, digest_texts
@@ -45,7 +45,7 @@ MOST_BYTES = 8 * 10**9
 
 @dataclass(frozen=True)
 class Settings:
-    """How texts are counted.
+    """Settings of counting.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Settings:
     ngram_range : (int, int)
         The smallest and the largest number of tokens.
     stop_words : tuple of str
-        Words that are passed over.
+        Words that are skipped.
     threads : int
         Number of threads.
     """
@@ -74,7 +74,7 @@ class _Found:
 
 
 @dataclass(frozen=True)
-class Recalled:
+class CachedCounts:
     """Counts from a folder.
 
     Attributes
@@ -111,13 +111,13 @@ class CountMemory:
         self.folder = Path(folder)
         self.most_bytes = most_bytes
 
-    def recall(self, texts: Texts, settings: Settings) -> Recalled:
+    def recall(self, texts: Texts, settings: Settings) -> CachedCounts:
         """Return the counts of `texts`, which are made and kept if they are not there."""
         home, digests = self._name_home(texts, settings.rules), digest_texts(texts)
         found = _find_corpus(home, digests) or _make_corpus(home, digests, texts, settings)
         return self._count(found, settings)
 
-    def find(self, texts: Texts, settings: Settings) -> Recalled | None:
+    def find(self, texts: Texts, settings: Settings) -> CachedCounts | None:
         """Return the counts of `texts` if they belong to a corpus that is there."""
         found = _find_corpus(self._name_home(texts, settings.rules), digest_texts(texts))
         return self._count(found, settings) if found else None
@@ -135,7 +135,7 @@ class CountMemory:
             if _is_name(path.name, 32) and _is_name(path.parent.name, 16) and storage.is_entry(path)
         ]
 
-    def _count(self, found: _Found, settings: Settings) -> Recalled:
+    def _count(self, found: _Found, settings: Settings) -> CachedCounts:
         entry, rows = found.entry, found.rows
         storage.mark_used(entry.folder)
         others = [group for group in self._list_corpora() if group != entry.folder]
@@ -145,7 +145,7 @@ class CountMemory:
             # Words are kept; to spell each of them once takes no long time.
             trie = make_trie(corpus.alphabet, corpus.rules, len(corpus.tokens))
             spelled = spell_corpus(corpus, settings.ngram_range, trie, rows, settings.threads)
-            return Recalled(spelled, trie.describe(), f"{entry.stamp} {settings.ngram_range}")
+            return CachedCounts(spelled, trie.describe(), f"{entry.stamp} {settings.ngram_range}")
 
         # Numbers of words are those of this corpus: another one of the same texts may differ.
         name = f"ngrams-{_name(sorted(settings.stop_words), entry.stamp)}"
@@ -161,7 +161,7 @@ class CountMemory:
         layers, ngrams = unpack_counts(
             counts.arrays, corpus.alphabet, settings.rules.separator, settings.ngram_range, rows
         )
-        return Recalled(layers, ngrams, counts.stamp)
+        return CachedCounts(layers, ngrams, counts.stamp)
 
 
 @lru_cache(maxsize=4)
@@ -205,19 +205,19 @@ def _make_corpus(home: Path, digests: np.ndarray, texts: Texts, settings: Settin
 
 
 def _make_counts(corpus: Corpus, settings: Settings, order: int) -> Arrays:
-    tokens, ends = pass_over(corpus, settings.stop_words)
+    tokens, ends = skip_words(corpus, settings.stop_words)
     trie = make_trie(corpus.alphabet, corpus.rules, len(tokens))
     layers = number_tokens(tokens, ends, (1, order), trie, settings.threads)
     return pack_counts(layers, trie.describe(), settings.threads)
 
 
-def count_texts(texts: Texts, settings: Settings) -> Recalled:
+def count_texts(texts: Texts, settings: Settings) -> CachedCounts:
     """Return the counts of `texts`, which are not kept."""
     rules, threads = settings.rules, settings.threads
     corpus = read_corpus(texts, rules, make_alphabet(rules), threads)
     trie = make_trie(corpus.alphabet, rules, len(corpus.tokens))
     layers = count_corpus(corpus, settings.ngram_range, settings.stop_words, trie, threads)
-    return Recalled(layers, trie.describe(), "")
+    return CachedCounts(layers, trie.describe(), "")
 
 
 def _name(*parts: Any) -> str:

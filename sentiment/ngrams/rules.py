@@ -1,4 +1,4 @@
-"""What a token is: the rules of a vectorizer that the kernels know."""
+"""Token rules of a vectorizer, as far as the kernels support them."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,7 +32,7 @@ _CODE_POINTS = 0x110000
 
 @dataclass(frozen=True)
 class TokenRules:
-    """How texts become tokens.
+    """Rules that split texts into tokens.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class TokenRules:
 
     @property
     def separator(self) -> str:
-        """What stands between the tokens of an n-gram."""
+        """Separator between the tokens of an n-gram."""
         return " " if self.analyzer == "word" else ""
 
 

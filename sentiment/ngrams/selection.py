@@ -116,7 +116,7 @@ def _sort_terms(
     else:
         sorted_places = np.lexsort(ranked.T[::-1])
 
-    # A path that ends early goes on with empty strings.
+    # A path that ends early is filled with empty strings.
     words = [spelled[k] for k in by_rank]
     heads = np.array(["", *words], dtype=object)
     tails = np.array(["", *(ngrams.separator + word for word in words)], dtype=object)

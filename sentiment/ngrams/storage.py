@@ -42,7 +42,7 @@ class Entry:
 
     @property
     def stamp(self) -> str:
-        """What tells these arrays from all others, even from the same ones made anew."""
+        """Stamp that distinguishes these arrays, even from the same ones made anew."""
         return self.arrays[_STAMP].tobytes().hex()
 
 
@@ -107,7 +107,7 @@ def open_or_make(
 
 
 def _stamp(arrays: Arrays) -> Arrays:
-    # What is made again may be numbered otherwise; the stamp tells it apart.
+    # What is made again may be numbered otherwise; the stamp distinguishes it.
     return {**arrays, _STAMP: np.frombuffer(os.urandom(16), np.uint8)}
 
 

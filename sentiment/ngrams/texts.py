@@ -14,7 +14,7 @@ from sentiment.ngrams.compiling import cut_ranges, run_threads
 from sentiment.ngrams.kernels import scanning
 from sentiment.ngrams.rules import TokenRules
 
-# Collections of str; others are told apart by `are_strings`.
+# Collections of str; others are recognized by `are_strings`.
 Texts = Collection[Any] | CleanedTexts
 
 _STRIP = {"ascii": strip_accents_ascii, "unicode": strip_accents_unicode, None: str}

@@ -189,7 +189,7 @@ class Trie:
 
 @dataclass(frozen=True)
 class Ngrams:
-    """What the numbers of n-grams stand for.
+    """N-grams by their numbers.
 
     Attributes
     ----------

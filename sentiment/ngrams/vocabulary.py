@@ -8,8 +8,8 @@ from sentiment.ngrams.alphabets import Words
 from sentiment.ngrams.corpus import (
     make_alphabet,
     make_trie,
-    pass_over,
     read_corpus,
+    skip_words,
     spell_corpus,
 )
 from sentiment.ngrams.counting import Rows, take_numbers
@@ -30,7 +30,7 @@ class Vocabulary:
     ngram_range : (int, int)
         The smallest and the largest number of tokens that count.
     stop_words : collection of str
-        Words that are passed over.
+        Words that are skipped.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Vocabulary:
             layers = spell_corpus(corpus, (min_n, max_n), self._trie, rows, threads, frozen=True)
             return layers.take(self._columns, threads)
         corpus = read_corpus(texts, rules, self._alphabet, threads, frozen=True)
-        tokens, ends = pass_over(corpus, self._stop_words)
+        tokens, ends = skip_words(corpus, self._stop_words)
         walk = self._trie.walk(tokens, ends, max_n, threads, frozen=True)
         streams = {n: numbers for n, numbers in walk if n >= min_n}
         return take_numbers(streams, ends, self._columns, threads)

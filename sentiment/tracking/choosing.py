@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-# Settings that tell data sets of the same name apart.
+# Settings that distinguish data sets of the same name.
 _SOURCE = ("data.path", "data.table", "data.query")
 # The tag that counts the runs of an experiment in the order in which they were created. Start times
 # are those of the machines' clocks, and one clock may be wrong.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SQLITE = "sqlite:///"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-# Drivers that can be told how many seconds a connection may take.
+# Drivers that accept a time limit for a connection, in seconds.
 _CONNECT_TIMEOUT = 5
 _LIMITED_DRIVERS = ("psycopg", "psycopg2", "pymysql", "mysqldb")
 # What sqlite keeps of a database: the file, and beside it what it needs to undo or redo.
@@ -130,7 +130,7 @@ def _one_at_a_time(database: Path | None) -> Iterator[None]:
 
 
 def _make_whole(database: Path, uri: str) -> None:
-    """Make an sqlite store elsewhere first: MLflow cannot go on with one that is made in part."""
+    """Make an sqlite store elsewhere first: MLflow cannot complete one that is made in part."""
     import mlflow
 
     draft = database.with_name(f".{database.name}.draft")

@@ -22,7 +22,7 @@ PACKAGES = (
 
 def read_commit() -> dict[str, str]:
     """Return the git commit of this code and whether the tree was dirty; empty without git."""
-    # An image has no repository; whoever builds it says what it was built from.
+    # An image has no repository; its build sets what it was built from.
     if built := os.environ.get("SENTIMENT_COMMIT"):
         return {"git.commit": built}
     commit = _git("rev-parse", "HEAD")

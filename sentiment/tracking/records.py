@@ -1,4 +1,4 @@
-"""What a tracker is, whatever keeps the record."""
+"""Interface of trackers."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -47,7 +47,7 @@ class ModelChoice:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """What the store holds of a run.
+    """Record of a run in the store.
 
     Attributes
     ----------

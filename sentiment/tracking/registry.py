@@ -108,7 +108,7 @@ class MlflowRegistry:
     def lock(self) -> Iterator[None]:
         """Let one process at a time move aliases in the ``with`` block.
 
-        Whoever moves one by other means, such as the MLflow UI, is not kept out.
+        An alias that is moved by other means, such as the MLflow UI, is not locked.
         """
         self._create()
         with hold_lease(self._client, self.name):

@@ -26,7 +26,7 @@ class Stage:
 
 
 class StageObserver(Protocol):
-    """Whoever watches the stages of a job, such as a terminal."""
+    """Progress callback for the stages of a job."""
 
     def on_start(self, name: str) -> None:
         """Hear that the stage `name` begins."""
@@ -39,7 +39,7 @@ class StageObserver(Protocol):
 
 
 class SilentObserver:
-    """An observer that looks away."""
+    """A no-op callback."""
 
     def on_start(self, name: str) -> None: ...  # noqa: D102
 

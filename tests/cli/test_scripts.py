@@ -286,7 +286,7 @@ def test_a_wrong_setting_leaves_no_folder(run_script: Run, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_told(run_script: Run, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported(run_script: Run, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run_script("train", "outputs=file")
     assert done.returncode == 2

@@ -128,7 +128,7 @@ def mistake(*overrides: str) -> str:
         ),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_in_one_message(override: str, message: str) -> None:
+def test_a_mistake_is_reported_in_one_message(override: str, message: str) -> None:
     assert mistake(override) == message
 
 
@@ -143,8 +143,8 @@ def test_a_model_without_probabilities_is_refused() -> None:
 
 def test_what_cannot_be_composed_hides_nothing() -> None:
     """Hydra stops at the first of these."""
-    told = mistake("sed=4", "model=svn", "model.C=abc", "seed=1.5", "data=kaggle", "x", "cv=1")
-    assert [line.partition(";")[0] for line in told.splitlines()] == [
+    shown = mistake("sed=4", "model=svn", "model.C=abc", "seed=1.5", "data=kaggle", "x", "cv=1")
+    assert [line.partition(";")[0] for line in shown.splitlines()] == [
         "6 problems in the configuration:",
         f"  - there is no setting 'sed'. Did you mean 'seed'? Known: {KNOWN}.",
         "  - model=svn: there is no such model. Did you mean 'svm'? Expected one of ensemble, "
@@ -156,12 +156,12 @@ def test_what_cannot_be_composed_hides_nothing() -> None:
     ]
 
 
-def test_all_problems_are_told_at_once() -> None:
-    told = mistake("data=csv", "+model.typo=1", "+deploy._target_x=1", "+sead=1")
-    assert told.startswith("4 problems in the configuration:\n")
-    assert "  - data.path has no value" in told
-    assert "  - model.typo is not a parameter" in told
-    assert "  - there is no setting 'deploy._target_x'. Known: run, metric, " in told
+def test_all_problems_are_reported_at_once() -> None:
+    shown = mistake("data=csv", "+model.typo=1", "+deploy._target_x=1", "+sead=1")
+    assert shown.startswith("4 problems in the configuration:\n")
+    assert "  - data.path has no value" in shown
+    assert "  - model.typo is not a parameter" in shown
+    assert "  - there is no setting 'deploy._target_x'. Known: run, metric, " in shown
 
 
 def test_problems_inside_of_members_are_found() -> None:

@@ -228,7 +228,7 @@ def test_texts_without_spaces_are_noticed(sentence: str) -> None:
         assert warn(fine) == {}
 
 
-def test_fingerprints_tell_data_apart() -> None:
+def test_fingerprints_distinguish_data() -> None:
     frame = pd.DataFrame({"text": ["ab", "c"], "label": ["x", "y"], "split": ["train", "test"]})
     same = frame.astype(object)
     moved = frame.assign(text=["a", "bc"])

@@ -31,9 +31,9 @@ def test_a_model_is_trained_watched_and_replaced(
         assert bool(done.stderr) == mistake
         return done.stderr if mistake else done.stdout
 
-    def find(pattern: str, told: str) -> str:
-        found = re.search(pattern, told, re.MULTILINE)
-        assert found is not None, told
+    def find(pattern: str, shown: str) -> str:
+        found = re.search(pattern, shown, re.MULTILINE)
+        assert found is not None, shown
         return found[1]
 
     def predict(day: str) -> str:
@@ -48,27 +48,27 @@ def test_a_model_is_trained_watched_and_replaced(
         "model    models:/sentiment@champion\n"
     )
     weak = find(r"^run +(\w+)$", run("train", *DATA.split(), "features.max_features=5"))
-    told = run("compare", "a=models:/sentiment@champion", f"b={weak}")
-    assert "verdict  B is worse than A: right on " in told
-    told = run("promote", f"run={weak}", code=4)
-    assert told.startswith(f"promote.py: run {weak} was not promoted: its accuracy is worse by 0.")
-    assert 'give a reason: force="...".' in told
+    shown = run("compare", "a=models:/sentiment@champion", f"b={weak}")
+    assert "verdict  B is worse than A: right on " in shown
+    shown = run("promote", f"run={weak}", code=4)
+    assert shown.startswith(f"promote.py: run {weak} was not promoted: its accuracy is worse by 0.")
+    assert 'give a reason: force="...".' in shown
     assert predict("today") == first
     assert "verdict  no drift" in run("monitor", "current=today.predictions.csv")
     assert predict("tomorrow") == first
-    told = run("monitor", "current=tomorrow.predictions.csv", code=3)
-    assert "verdict  drift in characters, words" in told
+    shown = run("monitor", "current=tomorrow.predictions.csv", code=3)
+    assert "verdict  drift in characters, words" in shown
 
     # More reviews, and a model that knows more words.
     write_frame(frame[:1300], tmp_path / "data.csv")
     train = f"train={DATA} features.max_features=3000"
-    told = run("flow", train, "input=today.csv", "promote=resamples=200")
-    second = find(r"^trained +run (\w+)$", told)
-    assert f"result   run {second} is the champion of sentiment as version 2" in told
-    assert "against the settings of the champion on the same: " in told
-    assert "monitor  no drift in 700 rows" in told
-    told = run("compare", f"a={first}", "b=models:/sentiment@champion", code=2)
-    assert "cannot be compared" in told
+    shown = run("flow", train, "input=today.csv", "promote=resamples=200")
+    second = find(r"^trained +run (\w+)$", shown)
+    assert f"result   run {second} is the champion of sentiment as version 2" in shown
+    assert "against the settings of the champion on the same: " in shown
+    assert "monitor  no drift in 700 rows" in shown
+    shown = run("compare", f"a={first}", "b=models:/sentiment@champion", code=2)
+    assert "cannot be compared" in shown
     assert "went back from version 2 to version 1" in run("promote", "rollback=true")
     assert predict("today") == first
     answers = pd.read_csv(tmp_path / "today.predictions.csv")

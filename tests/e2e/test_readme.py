@@ -168,11 +168,11 @@ def test_the_make_targets_are_there(command: str) -> None:
 
 
 def test_help_lists_every_target() -> None:
-    told = run(["make", "help"], ROOT).stdout
+    shown = run(["make", "help"], ROOT).stdout
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert len(targets) > 10
     for target in targets:
-        assert re.search(rf"make {target} +[A-Z]", told), target
+        assert re.search(rf"make {target} +[A-Z]", shown), target
 
 
 def test_files_that_it_points_to_are_there() -> None:

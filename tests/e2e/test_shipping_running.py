@@ -167,9 +167,9 @@ def test_the_entrypoint_brings_the_kernels_and_becomes_the_command(image: Path) 
 
 
 def test_the_command_of_the_image_and_its_health_check(image: Path) -> None:
-    (told,), ((kind, *check),) = values_of(IMAGE, "CMD"), values_of(IMAGE, "HEALTHCHECK")
+    (shown,), ((kind, *check),) = values_of(IMAGE, "CMD"), values_of(IMAGE, "HEALTHCHECK")
     assert kind == "CMD"
-    assert "model=svm" in run_in(image, *told).stdout
+    assert "model=svm" in run_in(image, *shown).stdout
     done = run_in(image, *check)
     assert done.returncode == 0, done.stderr
     broken = 'SENTIMENT_CONF=/nowhere exec "$@"'

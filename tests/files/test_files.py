@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from sentiment.errors import ConfigError, UnreadableFileError
 from sentiment.files import streams
-from sentiment.files.ahead import work_ahead
 from sentiment.files.batches import Batch, Limits, Position, Reject
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.opening import open_input
+from sentiment.files.prefetching import prefetch
 
 FIELDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8) | (
     st.sampled_from(['"', '""', "a,b", "two\nlines", "two\r\nlines", "\r", " ", ""])
@@ -248,16 +248,16 @@ def test_settings_that_cannot_be(tmp_path: Path) -> None:
 
 
 def test_work_ahead_keeps_order_and_hands_errors_on() -> None:
-    assert list(work_ahead(range(100))) == list(range(100))
+    assert list(prefetch(range(100))) == list(range(100))
 
     def fail():  # type: ignore[no-untyped-def]
         yield 1
         raise ZeroDivisionError
 
-    ahead = work_ahead(fail())
+    ahead = prefetch(fail())
     assert next(ahead) == 1
     with pytest.raises(ZeroDivisionError):
         next(ahead)
-    endless = work_ahead(iter(int, 1))
+    endless = prefetch(iter(int, 1))
     next(endless)
     endless.close()

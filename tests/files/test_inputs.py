@@ -135,10 +135,10 @@ def test_a_real_pipe_loses_nothing_and_may_end_early(
 
     assert run("wc -l").stdout.split() == [str(lines + 1), "0", "0", "0"]
     done = run("head -2")
-    told = done.stdout.splitlines()
-    assert told[0] == "text,prediction,probability"
-    assert told[1].startswith("a film,")
-    assert told[2] == f"0 {128 + signal.SIGPIPE} 0"
+    shown = done.stdout.splitlines()
+    assert shown[0] == "text,prediction,probability"
+    assert shown[1].startswith("a film,")
+    assert shown[2] == f"0 {128 + signal.SIGPIPE} 0"
     assert "Traceback" not in done.stderr
 
 
@@ -249,7 +249,7 @@ def test_a_database_is_gone_on_with(
 
 
 @pytest.mark.slow
-def test_what_is_wrong_with_a_database_is_told(
+def test_what_is_wrong_with_a_database_is_reported(
     run: Run, table: pd.DataFrame, tmp_path: Path
 ) -> None:
     address = f"sqlite:///{tmp_path}/reviews.db"

@@ -182,7 +182,7 @@ def a_numpy_file_of_objects(bench: Bench) -> None:
         np.save(file, np.array([Payload(bench.canary)], dtype=object), allow_pickle=True)
 
 
-@hostile("its member 'model/data.pkl' is none of a model's")
+@hostile("its member 'model/data.pkl' does not belong to a model")
 def a_file_of_torch(bench: Bench) -> None:
     members = {"model/data.pkl": pickle.dumps(Payload(bench.canary)), "model/version": b"3\n"}
     with zipfile.ZipFile(bench.path, "w") as archive:
@@ -232,19 +232,19 @@ def no_schema(bench: Bench) -> None:
         archive.writestr("1.npy", npy_of(np.zeros(3)))
 
 
-@hostile("is none of a model's")
+@hostile("does not belong to a model")
 def a_member_outside_of_the_folder(bench: Bench) -> None:
     schema, members = bench.open()
     bench.write(schema, members | {f"../../{bench.canary.name}": b"x"})
 
 
-@hostile("is none of a model's")
+@hostile("does not belong to a model")
 def a_member_of_an_absolute_path(bench: Bench) -> None:
     schema, members = bench.open()
     bench.write(schema, members | {str(bench.canary): b"x"})
 
 
-@hostile("is none of a model's")
+@hostile("does not belong to a model")
 def a_member_that_is_a_link(bench: Bench) -> None:
     schema, members = bench.open()
     link = zipfile.ZipInfo("77.npy")
@@ -266,21 +266,21 @@ def two_schemas(bench: Bench) -> None:
     bench.path.write_bytes(data.replace(b"schema.jsom", b"schema.json"))
 
 
-@hostile("is none of a model's")
+@hostile("does not belong to a model")
 def members_that_are_encrypted(bench: Bench) -> None:
     schema, members = bench.open()
     bench.write(schema, members, method=0)
     patch_directory(bench.path, 8, "<H", 1)
 
 
-@hostile("is none of a model's")
+@hostile("does not belong to a model")
 def an_unknown_way_of_packing(bench: Bench) -> None:
     schema, members = bench.open()
     bench.write(schema, members, method=0)
     patch_directory(bench.path, 10, "<H", 99)
 
 
-@hostile("is none of a model's")
+@hostile("does not belong to a model")
 def members_packed_with_lzma(bench: Bench) -> None:
     schema, members = bench.open()
     bench.write(schema, members, method=zipfile.ZIP_LZMA)

@@ -16,7 +16,7 @@ from sentiment.commands.search.grid import run_grid
 from sentiment.commands.search.hydra_side import HydraSide
 from sentiment.commands.search.search import run_search
 from sentiment.commands.search.trial import run_trial
-from sentiment.commands.search.workers import HandOut
+from sentiment.commands.search.workers import NextJob
 from sentiment.config import Job
 from sentiment.tracking import opening, patience
 
@@ -26,8 +26,8 @@ class HereLauncher:
 
     hydra: HydraSide
 
-    def launch_each(self, hand_out: HandOut) -> None:
-        while (job := hand_out()) is not None:
+    def launch_each(self, next_job: NextJob) -> None:
+        while (job := next_job()) is not None:
             number, overrides = job
             read = OverridesParser.create().parse_overrides(list(overrides))
             home = next(one.value() for one in read if one.key_or_group == "hydra.sweep.dir")

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sentiment.commands.explain.page import write_page
 from sentiment.config import compose, make
 from sentiment.errors import UnexplainableModelError
-from sentiment.modeling.explanation import RowExplainer, explain_text, linear_weights, telling_terms
+from sentiment.modeling.explanation import RowExplainer, explain_text, linear_weights, top_terms
 from sentiment.modeling.explanation.words import TextExplanation, _find_terms
 from sentiment.modeling.pipeline import make_pipeline
 
@@ -84,10 +84,10 @@ def test_other_models_cannot_be_explained(reviews: pd.DataFrame) -> None:
         RowExplainer(pipeline)
 
 
-def test_telling_terms_tell(reviews: pd.DataFrame) -> None:
+def test_top_terms_distinguish(reviews: pd.DataFrame) -> None:
     pipeline = make_pipeline(sklearn_text.TfidfVectorizer(), LogisticRegression())
     pipeline.fit(reviews, reviews["label"].to_numpy(str))
-    terms = telling_terms(pipeline, 10)
+    terms = top_terms(pipeline, 10)
     assert terms is not None
     assert terms.groupby("label")["rank"].apply(list).to_dict() == {
         label: list(range(1, 11)) for label in ("negative", "positive")
@@ -108,13 +108,13 @@ def test_rows_name_their_strongest_terms(
     assert found is not None
     frame = pd.DataFrame({"text": [*reviews["text"].tail(40), "", "zzzz"]})
     codes = np.argmax(pipeline.predict_proba(frame), axis=1)
-    told = RowExplainer(pipeline, count=3).explain(frame, codes)
+    shown = RowExplainer(pipeline, count=3).explain(frame, codes)
     rows = pipeline[:-1].transform(frame).toarray()
     for row, code in enumerate(codes):
         # A word is a run of characters as well; what both parts know is one term.
         added = pd.Series(rows[row] * found[1][code], found[0]).groupby(level=0, sort=False).sum()
         for side, sign in enumerate((1, -1)):
-            shown = [one.rpartition(" ") for one in told[side][row].as_py().split("; ") if one]
+            shown = [one.rpartition(" ") for one in shown[side][row].as_py().split("; ") if one]
             values = [float(value) for _, _, value in shown]
             strongest = np.sort((sign * added[sign * added > 0]).to_numpy())[::-1][:3] * sign
             assert values == pytest.approx(strongest.tolist(), abs=0.00501)
@@ -136,7 +136,7 @@ def test_what_several_parts_know_is_one_piece_of_evidence(reviews: pd.DataFrame)
     assert dict(found.terms)["great"] == pytest.approx(
         (row * weights[code])[names == "great"].sum()
     )
-    top = telling_terms(pipeline, 20)
+    top = top_terms(pipeline, 20)
     assert not top["term"].str.contains("__").any()
     assert not top.duplicated(["label", "term"]).any()
 

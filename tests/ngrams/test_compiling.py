@@ -124,7 +124,7 @@ def workers() -> Any:
 
 
 @pytest.mark.process
-def test_workers_start_as_many_threads_as_they_are_told(workers: Any) -> None:
+def test_workers_start_as_many_threads_as_they_are_reported(workers: Any) -> None:
     for (every, same, one, three), _ in workers:
         assert 1 <= every == same <= joblib.cpu_count()
         assert (one, three) == (1, 3)

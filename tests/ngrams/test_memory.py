@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from sentiment.commands.train.job import TrainingResult
-from sentiment.modeling.pipeline import count_ahead, make_pipeline
+from sentiment.modeling.pipeline import make_pipeline, precompute_counts
 from sentiment.ngrams import corpus, memory, storage, trie
 from sentiment.ngrams.cleaning import CleanedTexts
 from sentiment.ngrams.memory import CountMemory
@@ -81,7 +81,7 @@ def test_counts_from_a_folder_change_nothing(
     expected = [see(plain, part, texts[20:40], ["unseen film", *texts]) for part in parts]
     for part in parts[3:]:  # counted as it comes
         assert see(kept, part, texts[20:40], ["unseen film", *texts]) == expected[3]
-    kept.count_ahead(texts)
+    kept.precompute_counts(texts)
     assert len(find_corpora(tmp_path)) == 2
     for _ in range(2):
         found = [see(kept, part, texts[20:40], ["unseen film", *texts]) for part in parts]
@@ -117,7 +117,7 @@ def test_any_part_in_any_order(reviews: pd.DataFrame, shared_folder: Path, data:
     if case["analyzer"] != "word":
         case["stop_words"] = None
     kept, plain = (TfidfVectorizer(memory=m, n_jobs=1, **case) for m in (shared_folder, None))
-    kept.count_ahead(pool)
+    kept.precompute_counts(pool)
     part, other = [pool[row] for row in rows], [pool[row] for row in others]
     assert see(kept, part, other) == see(plain, part, other)
     assert len(find_corpora(shared_folder)) <= 3  # one for each analyzer
@@ -158,7 +158,7 @@ def test_no_text_is_read_again(
     cases = words + spelled + stopped + longer
     expected = [[see(TfidfVectorizer(**case), part, texts) for part in parts] for case in cases]
     for case in ({"ngram_range": (1, 3)}, spelled[1]):
-        TfidfVectorizer(memory=tmp_path, **case).count_ahead(texts)
+        TfidfVectorizer(memory=tmp_path, **case).precompute_counts(texts)
     forget()
     monkeypatch.setattr(corpus, "encode_texts", read_nothing)
     with pytest.raises(AssertionError, match="read again"):
@@ -187,7 +187,7 @@ def test_every_vectorizer_of_a_pipeline_counts_ahead(
     frame = reviews[["text"]][:30]
     expected = make(None).fit_transform(frame[10:])
     pipeline = make(tmp_path)
-    count_ahead(pipeline, frame["text"])
+    precompute_counts(pipeline, frame["text"])
     assert len(find_corpora(tmp_path)) == 2
     monkeypatch.setattr(corpus, "encode_texts", read_nothing)
     assert (pipeline.fit_transform(frame[10:]) != expected).nnz == 0
@@ -221,7 +221,7 @@ def test_counts_made_anew_by_another_process(
 
 def test_no_texts(tmp_path: Path) -> None:
     vectorizer = CountVectorizer(memory=tmp_path)
-    vectorizer.count_ahead([])
+    vectorizer.precompute_counts([])
     with pytest.raises(ValueError, match="empty vocabulary"):
         vectorizer.fit([])
 

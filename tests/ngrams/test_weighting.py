@@ -181,7 +181,7 @@ def test_weights_come_from_the_training_rows_only(reviews: pd.DataFrame, tmp_pat
     for folder in (None, tmp_path):
         words = clone(vectorizer).set_params(memory=folder)
         if folder:
-            words.count_ahead(texts)
+            words.precompute_counts(texts)
         pipeline = Pipeline([("features", words), ("model", LogisticRegression())])
         found = cross_val_predict(pipeline, texts, labels, cv=folds, method="predict_proba")
         np.testing.assert_allclose(found, expected, rtol=1e-6)

@@ -195,10 +195,10 @@ def test_a_run_in_a_folder_that_is_in_use_gets_one_of_its_own(store: Path, tmp_p
 
     first = run(tmp_path / "again", "logistic_regression", 100)
     assert first == tmp_path / "again"
-    told = snapshot(first)
+    shown = snapshot(first)
     second = run(tmp_path / "again", "random_forest", 50)
     assert second.parent == first
-    assert {k: v for k, v in snapshot(first).items() if k in told} == told
+    assert {k: v for k, v in snapshot(first).items() if k in shown} == shown
     assert run(tmp_path / "under way", "logistic_regression", 100).parent == tmp_path / "under way"
     assert [path.name for path in (tmp_path / "under way").iterdir() if path.is_file()] == [
         "run.json"

@@ -197,7 +197,7 @@ def test_runs_on_other_data_than_the_last_do_not_count(tracker: MlflowTracker) -
     assert best(tracker, more=False) == low
 
 
-def test_tables_are_told_apart_by_their_paths(tracker: MlflowTracker) -> None:
+def test_tables_are_distinguished_by_their_paths(tracker: MlflowTracker) -> None:
     tracker.open()
     runs = {}
     for path, score in (("a.csv", 0.9), ("b.csv", 0.6), ("a.csv", 0.7), ("b.csv", 0.5)):
@@ -210,7 +210,7 @@ def test_tables_are_told_apart_by_their_paths(tracker: MlflowTracker) -> None:
         assert best(tracker, more=True) == runs[expected]
 
 
-def test_the_choice_is_told(tracker: MlflowTracker) -> None:
+def test_the_choice_is_reported(tracker: MlflowTracker) -> None:
     tracker.open()
     client = mlflow.MlflowClient()
     experiment = client.get_experiment_by_name(tracker.experiment)
@@ -227,11 +227,11 @@ def test_the_choice_is_told(tracker: MlflowTracker) -> None:
     # Of two that are equal, the later one.
     second = log_run(tracker, 0.5, data="hard")
     log_run(tracker, 0.5, data="hard", sample="true")
-    told = (
+    shown = (
         "best validation/accuracy of 2 runs on hard: 0.5000; "
         "not comparable: 1 run on other data, 1 run on a sample"
     )
-    assert choose(more=True) == choose(more=False) == (second, told)
+    assert choose(more=True) == choose(more=False) == (second, shown)
 
 
 def test_only_runs_on_the_same_rows_are_compared(tracker: MlflowTracker) -> None:
@@ -304,7 +304,7 @@ def test_a_score_has_its_interval() -> None:
     )
 
 
-def test_what_cannot_be_found_is_told(tracker: MlflowTracker, tmp_path: Path) -> None:
+def test_what_cannot_be_found_is_reported(tracker: MlflowTracker, tmp_path: Path) -> None:
     empty = MlflowTracker(f"sqlite:///{tmp_path}/no.db", "x", "sentiment")
     with pytest.raises(RunNotFoundError) as caught:
         empty.find_model("best", "f1", greater_is_better=True)
@@ -367,12 +367,12 @@ def test_a_model_in_another_format_is_refused(tracker: MlflowTracker) -> None:
         ("nonsense://x", "unsupported URI"),
     ],
 )
-def test_a_store_that_cannot_be_opened_is_told(uri: str, reason: str) -> None:
+def test_a_store_that_cannot_be_opened_is_reported(uri: str, reason: str) -> None:
     with pytest.raises(TrackingStoreError, match=reason):
         MlflowTracker(uri, "x", "y").open()
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_text("no database at all, but long enough to be taken for one" * 9)
     with pytest.raises(TrackingStoreError, match="file is not a database"):
         MlflowTracker(f"sqlite:///{tmp_path}/x.db", "x", "y").open()

@@ -53,7 +53,7 @@ class Contender:
 
     @property
     def is_sample(self) -> bool:
-        """Whether it was trained on a sample."""
+        """True if it was trained on a sample."""
         return self.run.tags.get("sample") == "true"
 
 

@@ -141,7 +141,7 @@ class PairedTest:
 class McNemar:
     """Counts of rows on which two models are right, and McNemar's exact test.
 
-    Only rows that one model gets right and the other wrong tell them apart. If both make as many
+    Only rows that one model gets right and the other wrong distinguish them. If both make as many
     errors, each of these is a toss of a coin, so the test is a binomial one (McNemar, 1947).
 
     Attributes

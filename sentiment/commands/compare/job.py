@@ -33,7 +33,7 @@ TABLE = "comparison.json"
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """What came out of a comparison.
+    """Result of a comparison.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ def compare(
     command : str
         How it was asked for, for the record.
     observer : StageObserver, optional
-        Whoever watches.
+        Receives progress.
 
     Raises
     ------
@@ -129,9 +129,9 @@ def compare_contenders(
         result = ComparisonResult(comparison, looks, decisions, folder.path, None)
         table = describe(result) | {"command": tags.get("command", "")}
         write_json(table, folder.add(TABLE))
-        for duel in comparison.duels:
-            name = f"disagreements_{duel.first.key}_{duel.second.key}.csv"
-            duel.list_disagreements().to_csv(folder.add(name), index=False)
+        for pair in comparison.pairs:
+            name = f"disagreements_{pair.first.key}_{pair.second.key}.csv"
+            pair.list_disagreements().to_csv(folder.add(name), index=False)
         write_page(comparison, table, folder.add(PAGE))
         run_id = keep_and_record(cfg, tracker, folder, facts, "the comparison")
     return replace(result, run_id=run_id)
@@ -146,10 +146,10 @@ def _list_facts(
     metrics: dict[str, float] = {}
     for one, scores in zip(comparison.contenders, comparison.scores, strict=True):
         metrics |= {f"{one.key}/{name}": found.value for name, found in scores.items()}
-    for duel in comparison.duels:
-        pair = f"{duel.second.key}-{duel.first.key}"
-        metrics |= {f"{pair}/{name}": one.value for name, one in duel.differences.items()}
-        metrics |= {f"{pair}/{name}_p": p for name, p in duel.p.items()}
+    for pair in comparison.pairs:
+        keys = f"{pair.second.key}-{pair.first.key}"
+        metrics |= {f"{keys}/{name}": one.value for name, one in pair.differences.items()}
+        metrics |= {f"{keys}/{name}_p": p for name, p in pair.p.items()}
     return RunFacts(name, tags, params, metrics=metrics)
 
 
@@ -204,18 +204,18 @@ def describe(result: ComparisonResult) -> dict[str, Any]:
             }
             for one, scores in zip(comparison.contenders, comparison.scores, strict=True)
         ],
-        "duels": [
+        "pairs": [
             {
-                "first": duel.first.key,
-                "second": duel.second.key,
-                "verdict": describe_verdict(comparison, duel),
-                "outcome": duel.judge(comparison.metric, comparison.level),
-                "errors": asdict(duel.errors),
+                "first": pair.first.key,
+                "second": pair.second.key,
+                "verdict": describe_verdict(comparison, pair),
+                "outcome": pair.judge(comparison.metric, comparison.level),
+                "errors": asdict(pair.errors),
                 "differences": {
-                    name: asdict(one) | {"p": duel.p[name]}
-                    for name, one in duel.differences.items()
+                    name: asdict(one) | {"p": pair.p[name]}
+                    for name, one in pair.differences.items()
                 },
             }
-            for duel in comparison.duels
+            for pair in comparison.pairs
         ],
     }

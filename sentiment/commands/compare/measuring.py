@@ -19,7 +19,7 @@ _POWER = 0.8
 
 
 @dataclass(frozen=True)
-class Duel:
+class PairwiseComparison:
     """Two runs on the same rows.
 
     Attributes
@@ -33,7 +33,7 @@ class Duel:
     tests : dict of str to PairedTest
         By metric: McNemar's exact test for accuracy, a paired permutation test for the others.
     p : dict of str to float
-        Two-sided p-values by metric; with more than one duel, adjusted (Holm) over the duels.
+        Two-sided p-values by metric; with more than one pair, adjusted (Holm) over the pairs.
     """
 
     first: Contender
@@ -54,12 +54,12 @@ class Duel:
         return test.p_less if METRICS[metric] else test.p_greater
 
     def judge(self, metric: str, level: float) -> int:
-        """Return 1 if the second is better, -1 if it is worse and 0 if the rows cannot tell."""
+        """Return 1 if the second is better, -1 if it is worse, 0 if the rows show neither."""
         if not self.p[metric] < 1 - level:
             return 0
         return 1 if self.measure_gain(metric) > 0 else -1
 
-    def find_noticeable(self, metric: str, alpha: float) -> float:
+    def find_detectable(self, metric: str, alpha: float) -> float:
         """Return the smallest loss that a one-sided test on these rows notices four times in five.
 
         ``(z_alpha + z_power) * standard error``, as for any test of a normal estimate.
@@ -109,7 +109,7 @@ class Comparison:
         The runs; the first is what the others are compared with.
     scores : list of dict of str to Estimate
         Of each run, every metric with its interval.
-    duels : list of Duel
+    pairs : list of PairwiseComparison
         Of each other run with the first.
     metric : str
         The one that decides.
@@ -121,7 +121,7 @@ class Comparison:
 
     contenders: list[Contender]
     scores: list[dict[str, Estimate]]
-    duels: list[Duel]
+    pairs: list[PairwiseComparison]
     metric: str
     level: float
     resamples: int
@@ -153,7 +153,7 @@ def measure(
     resamples, seed : int
         Of the bootstrap.
     report : callable, optional
-        Told how many resamples are done.
+        Called with the number of resamples that are done.
     """
     made = [one.predictions for one in contenders]
     models = [RowSums(one) for one in made]
@@ -174,17 +174,19 @@ def measure(
     adjusted = {
         name: adjust_p_values([found[name].p for found in tests]).tolist() for name in METRICS
     }
-    duels = []
+    pairs = []
     for i in others:
         differences = estimate_differences(
             made[0], made[i], whole[i] - whole[0], samples[i] - samples[0],
             without[i] - without[0], level,
         )  # fmt: skip
         p = {name: adjusted[name][i - 1] for name in METRICS}
-        duels.append(
-            Duel(contenders[0], contenders[i], differences, errors[i - 1], tests[i - 1], p)
+        pairs.append(
+            PairwiseComparison(
+                contenders[0], contenders[i], differences, errors[i - 1], tests[i - 1], p
+            )
         )
-    return Comparison(list(contenders), scores, duels, metric, level, resamples)
+    return Comparison(list(contenders), scores, pairs, metric, level, resamples)
 
 
 def _test(errors: McNemar, observed: np.ndarray, permuted: np.ndarray) -> dict[str, PairedTest]:

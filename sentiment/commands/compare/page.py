@@ -9,7 +9,7 @@ import pandas as pd
 
 from sentiment.commands.compare.estimates import Estimate
 from sentiment.commands.compare.intervals import FEWEST_ROWS
-from sentiment.commands.compare.measuring import Comparison, Duel
+from sentiment.commands.compare.measuring import Comparison, PairwiseComparison
 from sentiment.commands.compare.wording import (
     describe_agreement,
     describe_evidence,
@@ -43,10 +43,10 @@ def write_page(comparison: Comparison, facts: Mapping[str, Any], path: Path) -> 
         The file.
     """
     title = f"Comparison on {facts['data']}"
-    verdicts = "".join(_write_verdict(comparison, duel) for duel in comparison.duels)
+    verdicts = "".join(_write_verdict(comparison, pair) for pair in comparison.pairs)
     when = facts["at"][:16].replace("T", " ")
     cards = "".join(_write_card(comparison, index) for index in range(len(comparison.contenders)))
-    duels = "".join(_write_duel(comparison, duel) for duel in comparison.duels)
+    pairs = "".join(_write_pair(comparison, pair) for pair in comparison.pairs)
     looks = describe_looks(facts["comparisons_before"], facts["promotions_before"])
     style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     path.write_text(
@@ -65,7 +65,7 @@ def write_page(comparison: Comparison, facts: Mapping[str, Any], path: Path) -> 
 {verdicts}<p class="quiet">{escape(looks.capitalize())}.</p>
 </header>
 <section class="cards">{cards}</section>
-{duels}
+{pairs}
 {_write_method(comparison, facts)}
 </body>
 </html>
@@ -74,10 +74,10 @@ def write_page(comparison: Comparison, facts: Mapping[str, Any], path: Path) -> 
     )
 
 
-def _write_verdict(comparison: Comparison, duel: Duel) -> str:
-    evidence = describe_evidence(comparison, duel)
+def _write_verdict(comparison: Comparison, pair: PairwiseComparison) -> str:
+    evidence = describe_evidence(comparison, pair)
     return (
-        f"<h1>{escape(describe_outcome(comparison, duel))}</h1>"
+        f"<h1>{escape(describe_outcome(comparison, pair))}</h1>"
         f'<p class="verdict">{escape(evidence[0].upper() + evidence[1:])}.</p>'
     )
 
@@ -104,10 +104,10 @@ def _write_key(key: str, *, first: bool) -> str:
     return f'<span class="key {"first" if first else "second"}">{escape(key)}</span>'
 
 
-def _write_duel(comparison: Comparison, duel: Duel) -> str:
-    first, second = duel.first.key, duel.second.key
-    rows = "".join(_write_row(comparison, duel, name, arrow) for name, arrow in list_metrics())
-    table = duel.list_disagreements()
+def _write_pair(comparison: Comparison, pair: PairwiseComparison) -> str:
+    first, second = pair.first.key, pair.second.key
+    rows = "".join(_write_row(comparison, pair, name, arrow) for name, arrow in list_metrics())
+    table = pair.list_disagreements()
     sides = "".join(
         _write_examples(f"Only {key} is right", table[table["right"] == key], first, second)
         for key in (first, second)
@@ -121,25 +121,25 @@ def _write_duel(comparison: Comparison, duel: Duel) -> str:
 <tbody>{rows}</tbody>
 </table></div>
 <h3>Right and wrong</h3>
-{_write_agreement(duel)}
+{_write_agreement(pair)}
 <h3>Where they disagree</h3>
 <div class="cards">{sides}</div>
 </section>
 """
 
 
-def _write_row(comparison: Comparison, duel: Duel, name: str, arrow: str) -> str:
+def _write_row(comparison: Comparison, pair: PairwiseComparison, name: str, arrow: str) -> str:
     scores = [
         comparison.scores[comparison.contenders.index(one)][name]
-        for one in (duel.first, duel.second)
+        for one in (pair.first, pair.second)
     ]
     values = "".join(f"<td>{_write_estimate(one)}</td>" for one in scores)
-    difference = duel.differences[name]
-    outcome = duel.judge(name, comparison.level)
+    difference = pair.differences[name]
+    outcome = pair.judge(name, comparison.level)
     kind = _OUTCOMES[outcome]
-    word = {1: f"{duel.second.key} better", -1: f"{duel.first.key} better", 0: "no difference"}
+    word = {1: f"{pair.second.key} better", -1: f"{pair.first.key} better", 0: "no difference"}
     decides = ' class="decides"' if name == comparison.metric else ""
-    p = escape(write_p(duel.p[name]))
+    p = escape(write_p(pair.p[name]))
     return (
         f"<tr{decides}>"
         f"<th>{name} {arrow}</th>{values}<td>{_draw_scores(scores)}</td>"
@@ -200,8 +200,8 @@ def _wrap(parts: list[str], label: str) -> str:
     )
 
 
-def _write_agreement(duel: Duel) -> str:
-    parts = describe_agreement(duel)
+def _write_agreement(pair: PairwiseComparison) -> str:
+    parts = describe_agreement(pair)
     kinds = ("both", "first", "second", "neither")
     bar = "".join(
         f'<i class="{kind}" style="flex-grow:{count}"></i>'
@@ -213,8 +213,8 @@ def _write_agreement(duel: Duel) -> str:
     )
     return (
         f'<div class="card"><div class="bar">{bar}</div><ul class="legend">{legend}</ul>'
-        f'<p class="quiet">McNemar’s exact test of the {duel.errors.discordant:,} rows that only '
-        f"one gets right: {escape(write_p(duel.p['accuracy']))}.</p></div>"
+        f'<p class="quiet">McNemar’s exact test of the {pair.errors.discordant:,} rows that only '
+        f"one gets right: {escape(write_p(pair.p['accuracy']))}.</p></div>"
     )
 
 
@@ -233,7 +233,7 @@ def _write_examples(title: str, table: pd.DataFrame, first: str, second: str) ->
 
 
 def _write_method(comparison: Comparison, facts: Mapping[str, Any]) -> str:
-    several = len(comparison.duels) > 1
+    several = len(comparison.pairs) > 1
     holm = " They are adjusted for the comparisons of this page (Holm, 1979)." if several else ""
     command = facts.get("command")
     made = f"<p>Made by <code>{escape(command)}</code>.</p>" if command else ""

@@ -152,7 +152,7 @@ def resample(
     seed : int
         Of the draws.
     report : callable, optional
-        Told how many are done, now and then.
+        Called with the number that are done, from time to time.
 
     Returns
     -------

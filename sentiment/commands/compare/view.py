@@ -1,4 +1,4 @@
-"""What a person sees of a comparison and of a promotion."""
+"""View of a comparison."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sentiment.commands.compare.job import ComparisonResult
-    from sentiment.commands.compare.measuring import Comparison, Duel
+    from sentiment.commands.compare.measuring import Comparison, PairwiseComparison
 
 # More would not be read; the tables beside the page have all.
 _SHOWN = 5
@@ -30,22 +30,22 @@ def show_comparison(result: "ComparisonResult") -> None:
     )
     for one in comparison.contenders:
         sample = ", on a sample" if one.is_sample else ""
-        told = f"{write_unit(one.size_mb, 'MB')}, {write_unit(one.rows_per_second, 'rows/s')}"
-        console.print(f"{one.key:<8} {one.run.name} (run {one.run.id}): {told}{sample}")
+        facts = f"{write_unit(one.size_mb, 'MB')}, {write_unit(one.rows_per_second, 'rows/s')}"
+        console.print(f"{one.key:<8} {one.run.name} (run {one.run.id}): {facts}{sample}")
         if one.model.why != "it was named":
             console.print(f"         {one.model.why}")
-    for duel in comparison.duels:
-        console.print(f"{duel.second.key} against {duel.first.key}: ▲ better, ▼ worse")
-        console.print(tabulate_metrics(comparison, duel))
-        _print_disagreements(console, duel)
-    for number, duel in enumerate(comparison.duels):
-        console.print(f"{'' if number else 'verdict':<8} {describe_verdict(comparison, duel)}")
+    for pair in comparison.pairs:
+        console.print(f"{pair.second.key} against {pair.first.key}: ▲ better, ▼ worse")
+        console.print(tabulate_metrics(comparison, pair))
+        _print_disagreements(console, pair)
+    for number, pair in enumerate(comparison.pairs):
+        console.print(f"{'' if number else 'verdict':<8} {describe_verdict(comparison, pair)}")
     if result.run_id:
         console.print(f"run      {result.run_id}")
     console.print(f"page     {relate_path(result.page)}")
 
 
-def tabulate_metrics(comparison: "Comparison", duel: "Duel") -> "Table":
+def tabulate_metrics(comparison: "Comparison", pair: "PairwiseComparison") -> "Table":
     """Return the metrics of two runs side by side, with intervals and tests."""
     from rich.table import Table
 
@@ -56,43 +56,43 @@ def tabulate_metrics(comparison: "Comparison", duel: "Duel") -> "Table":
         write_p,
     )
 
-    first, second = duel.first, duel.second
+    first, second = pair.first, pair.second
     level = f"{100 * comparison.level:.4g} % interval"
     table = Table("metric", header_style="bold")
     for title in (first.key, second.key, f"{second.key} - {first.key}", level, "test"):
         table.add_column(title, justify="right" if title != "test" else "left")
     scores = [comparison.scores[comparison.contenders.index(one)] for one in (first, second)]
     for name, arrow in list_metrics():
-        difference = duel.differences[name]
+        difference = pair.differences[name]
         table.add_row(
             f"{name} {arrow}",
             *(write_number(one[name].value) for one in scores),
             write_number(difference.value, "+"),
             write_interval(difference, "+"),
-            write_p(duel.p[name]) + _MARKS[duel.judge(name, comparison.level)],
+            write_p(pair.p[name]) + _MARKS[pair.judge(name, comparison.level)],
             style="bold" if name == comparison.metric else None,
         )
     return table
 
 
-def _print_disagreements(console: "Console", duel: "Duel") -> None:
+def _print_disagreements(console: "Console", pair: "PairwiseComparison") -> None:
     from sentiment.commands.compare.wording import describe_agreement, write_excerpt
 
-    counts = ", ".join(f"{name} {n:,} ({share})" for name, n, share in describe_agreement(duel))
+    counts = ", ".join(f"{name} {n:,} ({share})" for name, n, share in describe_agreement(pair))
     console.print(f"rows     {counts}")
-    table = duel.list_disagreements()
-    for one in (duel.first, duel.second):
+    table = pair.list_disagreements()
+    for one in (pair.first, pair.second):
         mine = table[table["right"] == one.key]
         if len(mine):
             console.print(f"only {one.key} is right, such as")
         for row in mine.head(_SHOWN).to_dict("records"):
-            told = ", ".join(
+            facts = ", ".join(
                 f"{other.key} {100 * row[f'{other.key}_probability']:.0f} %"
-                for other in (duel.first, duel.second)
+                for other in (pair.first, pair.second)
             )
-            room = max(console.width, 80) - len(told) - len(str(row["label"])) - 16
+            room = max(console.width, 80) - len(facts) - len(str(row["label"])) - 16
             console.print(
-                f"         {row['label']} ({told}): {_clip(write_excerpt(row['excerpt']), room)}"
+                f"         {row['label']} ({facts}): {_clip(write_excerpt(row['excerpt']), room)}"
             )
 
 

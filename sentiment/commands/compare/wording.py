@@ -1,46 +1,46 @@
-"""What a comparison found, in words: the same on the screen, in the page and in the records."""
+"""Sentences about a comparison: the same on the screen, in the page and in the records."""
 
 import math
 import re
 
 from sentiment.commands.compare.estimates import Estimate
-from sentiment.commands.compare.measuring import Comparison, Duel
+from sentiment.commands.compare.measuring import Comparison, PairwiseComparison
 from sentiment.config.metrics import METRICS
 from sentiment.modeling.evaluation import EXCERPT
 
-# Those that are shares of rows are told in per cent.
+# Shares of rows, which are shown in per cent.
 _SHARES = ("accuracy", "precision", "recall")
 # The mark-up that reviews carry, and white space of any length.
 _GAPS = re.compile(r"(?:<br\s*/?>|\s)+")
 
 
-def describe_outcome(comparison: Comparison, duel: Duel) -> str:
-    """Return who is better by the metric that decides, if the rows can tell."""
-    first, second, metric = duel.first.key, duel.second.key, comparison.metric
-    outcome = duel.judge(metric, comparison.level)
+def describe_outcome(comparison: Comparison, pair: PairwiseComparison) -> str:
+    """Return which model is better by the deciding metric, or that no difference shows."""
+    first, second, metric = pair.first.key, pair.second.key, comparison.metric
+    outcome = pair.judge(metric, comparison.level)
     if outcome == 0:
         rows = f"{comparison.rows:,} test rows"
         return f"{rows} show no difference between {first} and {second} in {metric}"
     return f"{second} is {'better' if outcome > 0 else 'worse'} than {first}"
 
 
-def describe_evidence(comparison: Comparison, duel: Duel) -> str:
+def describe_evidence(comparison: Comparison, pair: PairwiseComparison) -> str:
     """Return the numbers behind the outcome: ``right on 91.53 % against 90.59 % (...)``."""
     metric, level = comparison.metric, comparison.level
-    places = [comparison.contenders.index(one) for one in (duel.second, duel.first)]
+    places = [comparison.contenders.index(one) for one in (pair.second, pair.first)]
     values = [_write_value(comparison.scores[place][metric].value, metric) for place in places]
     what = "right on" if metric == "accuracy" else metric
-    difference = write_difference(duel.differences[metric], metric, level)
-    told = f"{what} {values[0]} against {values[1]} ({difference}, {write_test(duel, metric)})"
-    if duel.judge(metric, level) == 0:
-        noticeable = _write_size(duel.find_noticeable(metric, 1 - level), metric)
-        told += f"; a loss of {noticeable} would probably have been noticed"
-    return told
+    difference = write_difference(pair.differences[metric], metric, level)
+    evidence = f"{what} {values[0]} against {values[1]} ({difference}, {write_test(pair, metric)})"
+    if pair.judge(metric, level) == 0:
+        detectable = _write_size(pair.find_detectable(metric, 1 - level), metric)
+        evidence += f"; a loss of {detectable} would probably have been noticed"
+    return evidence
 
 
-def describe_verdict(comparison: Comparison, duel: Duel) -> str:
+def describe_verdict(comparison: Comparison, pair: PairwiseComparison) -> str:
     """Return outcome and evidence as one sentence."""
-    return f"{describe_outcome(comparison, duel)}: {describe_evidence(comparison, duel)}."
+    return f"{describe_outcome(comparison, pair)}: {describe_evidence(comparison, pair)}."
 
 
 def write_difference(difference: Estimate, metric: str, level: float) -> str:
@@ -55,10 +55,10 @@ def write_difference(difference: Estimate, metric: str, level: float) -> str:
     return f"{value}{unit}, {100 * level:.4g} % interval {low} to {high}"
 
 
-def write_test(duel: Duel, metric: str) -> str:
+def write_test(pair: PairwiseComparison, metric: str) -> str:
     """Return the test with its p-value, such as ``McNemar p = 0.012``."""
     name = "McNemar" if metric == "accuracy" else "permutation test"
-    return f"{name} {write_p(duel.p[metric])}"
+    return f"{name} {write_p(pair.p[metric])}"
 
 
 def write_p(p: float) -> str:
@@ -99,9 +99,9 @@ def list_metrics() -> list[tuple[str, str]]:
     return [(name, "↑" if more else "↓") for name, more in METRICS.items()]
 
 
-def describe_agreement(duel: Duel) -> list[tuple[str, int, str]]:
+def describe_agreement(pair: PairwiseComparison) -> list[tuple[str, int, str]]:
     """Return how many rows both get right, only one of them or neither: name, rows and share."""
-    first, second, errors = duel.first.key, duel.second.key, duel.errors
+    first, second, errors = pair.first.key, pair.second.key, pair.errors
     counts = {
         "both right": errors.both,
         f"only {first} right": errors.only_first,

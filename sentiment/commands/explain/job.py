@@ -21,7 +21,7 @@ from sentiment.tracking import ModelChoice, Tracker
 
 @dataclass(frozen=True)
 class ExplanationResult:
-    """What came out of one explanation.
+    """Result of one explanation.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a person sees of one text that is explained."""
+"""View of one explained text."""
 
 from typing import TYPE_CHECKING
 

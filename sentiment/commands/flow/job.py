@@ -30,7 +30,7 @@ def run_flow(cfg: DictConfig, observer: StageObserver | None = None) -> FlowResu
     cfg : DictConfig
         As composed from ``conf/flow.yaml``, checked.
     observer : StageObserver, optional
-        Whoever watches.
+        Receives progress.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the flow does, step by step; each step takes and returns what JSON can hold."""
+"""Steps of the flow; each takes and returns what JSON can hold."""
 
 import os
 import re
@@ -92,7 +92,7 @@ class Steps:
         return {"input": redact(cfg.input)}
 
     def check_data(self) -> Facts:
-        """Read, check and split the data; return what is told of them."""
+        """Read, check and split the data; return a summary of them."""
         cfg = self._compose("train", self.list_words("train"))
         dataset: Dataset = make(cfg, "data", "read")
         data = prepare_data(dataset, cfg.seed)
@@ -140,7 +140,7 @@ class Steps:
         cfg = self._compose("compare", [f"a={first}", f"b={second}", *self._list_common()])
         result = compare(cfg, FLOW)
         rules = self._compose_promotion()
-        reasons = find_reasons(result.comparison.duels[0], rules.metric, rules.alpha, rules.margin)
+        reasons = find_reasons(result.comparison.pairs[0], rules.metric, rules.alpha, rules.margin)
         return describe(result) | {"reasons": reasons, "page": str(result.page)}
 
     def has_model(self, run: str) -> bool:
@@ -165,7 +165,7 @@ class Steps:
         return _tell(promote(cfg, FLOW))
 
     def predict(self) -> list[Facts]:
-        """Predict the input with the champion; return what is told of each output."""
+        """Predict the input with the champion; return a summary of each output."""
         cfg = self._compose_prediction()
         return [
             {
@@ -221,8 +221,8 @@ class Steps:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         runs = re.findall(r"^run +(\w+)$", done.stdout, re.MULTILINE)
         if done.returncode or not runs:
-            told = (done.stderr or done.stdout).strip().splitlines()
-            reason = told[-1] if told else f"exit code {done.returncode}"
+            output = (done.stderr or done.stdout).strip().splitlines()
+            reason = output[-1] if output else f"exit code {done.returncode}"
             raise StepFailedError("search", reason, done.returncode)
         return str(runs[-1])
 

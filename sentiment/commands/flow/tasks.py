@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FlowResult:
-    """What came out of one run of the flow.
+    """Result of one run of the flow.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class FlowResult:
     promotion : dict
         What became of it: ``outcome`` and ``sentence``.
     predictions, monitoring : list of dict
-        What is told of each output, and of its comparison with training.
+        Summary of each output, and of its comparison with training.
     stages : list of Stage
         Time and peak memory of each step.
     """
@@ -53,7 +53,7 @@ class FlowResult:
 
     @property
     def drifted(self) -> bool:
-        """Whether an output differs from what training saw."""
+        """True if an output differs from the data of training."""
         return any(one["drifted"] for one in self.monitoring)
 
 
@@ -131,8 +131,8 @@ class _Tasks:
             return self._promote(run, reason)
         defender = self._train("train the champion's settings", defence, fingerprint)
         found = self._do("compare", steps.compare, defender, run)
-        show_table("comparison", found["duels"])
-        verdict = found["duels"][0]["verdict"]
+        show_table("comparison", found["pairs"])
+        verdict = found["pairs"][0]["verdict"]
         if found["reasons"]:
             reason = f"the settings of the champion, {newer}, are better: {verdict}"
             return self._promote(defender, reason)

@@ -1,4 +1,4 @@
-"""What a person sees of a flow."""
+"""View of a flow."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

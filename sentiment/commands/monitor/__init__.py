@@ -1,1 +1,1 @@
-"""Whether what a model is given, and what it says, still is what it was at training."""
+"""Comparison of new texts and predictions with those of training."""

@@ -60,7 +60,7 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came out of a comparison.
+    """Result of a comparison with training.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ def compare(
     windows : int
         How many windows the performance is measured in, at most.
     observer : StageObserver
-        Whoever watches.
+        Receives progress.
     """
     rows = describe_rows(current.rows, reader, observer)
     terms = _compare_terms(reference, reader)

@@ -16,10 +16,10 @@ from sentiment.errors import (
     NoPredictionsError,
     UnreadableFileError,
 )
-from sentiment.files.ahead import work_ahead
 from sentiment.files.batches import Batch, Limits, Position
 from sentiment.files.columns import choose_text_column, strip_labels
 from sentiment.files.inputs import Input
+from sentiment.files.prefetching import prefetch
 from sentiment.tracking import ModelChoice
 from sentiment.tracking.stages import StageObserver
 
@@ -143,7 +143,7 @@ def read_current(
         A row has no prediction, or a probability that is no number from 0 to 1.
     """
     sampler, read, rejected = Sampler(size, seed), 0, 0
-    for batch in work_ahead(source.read(columns.text, Limits(added=()), Position())):
+    for batch in prefetch(source.read(columns.text, Limits(added=()), Position())):
         read, rejected = read + batch.read, rejected + len(batch.rejects)
         sampler.add(_take_columns(path, batch, columns))
         observer.on_progress(read, None, f"rows read, {source.share:.0%} of the file")

@@ -1,4 +1,4 @@
-"""Monitor: compare a file of predictions with what training left, and tell when they differ."""
+"""Monitor: compare a file of predictions with the reference profile of its training."""
 
 import importlib.util
 import json
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MonitoringResult:
-    """What came out of one monitoring job.
+    """Result of one monitoring job.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     cfg : DictConfig
         As composed from ``conf/monitor.yaml``, checked.
     observer : StageObserver, optional
-        Whoever watches.
+        Receives progress.
 
     Raises
     ------
@@ -101,13 +101,13 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     tracker: Tracker = make(cfg, "tracking", "start", "find_model")
     path = Path(cfg.current).expanduser()
     source = open_input(path, ReadOptions.of(cfg), "current")
-    told = _read_report(path)
+    report = _read_report(path)
     named = {name: cfg[name] for name in ("text_column", "label_column", "time_column")}
     check_columns(path, source.columns, **named)
     with stages("load model"):
-        choice = _choose_model(path, cfg.run, told, tracker)
-        columns = _find_columns(path, source.columns, cfg, told, choice)
-        reference = _find_reference(choice, tracker).decide(_read_rule(told))
+        choice = _choose_model(path, cfg.run, report, tracker)
+        columns = _find_columns(path, source.columns, cfg, report, choice)
+        reference = _find_reference(choice, tracker).decide(_read_rule(report))
         wording = find_wording(load_model(choice.path))
     with stages("read rows"):
         current = read_current(path, source, columns, cfg.sample, cfg.seed, stages.observer)
@@ -161,17 +161,17 @@ def _read_report(path: Path) -> dict[str, Any]:
     return report if ours else {}
 
 
-def _read_rule(told: dict[str, Any]) -> DecisionRule:
+def _read_rule(report: dict[str, Any]) -> DecisionRule:
     """Return how the answers were made of probabilities."""
-    job = told["job"] if told else {}
+    job = report["job"] if report else {}
     return DecisionRule(job.get("threshold", 0.5), job.get("least_confidence", 0.0))
 
 
 def _choose_model(
-    path: Path, named: str | None, told: dict[str, Any], tracker: Tracker
+    path: Path, named: str | None, report: dict[str, Any], tracker: Tracker
 ) -> ModelChoice:
     """Return the model that made the predictions, or the one that was named."""
-    made = told["model"] if told else {}
+    made = report["model"] if report else {}
     run = named or made.get("run_id") or made.get("path")
     if not run:
         raise ConfigError(
@@ -241,12 +241,12 @@ def _check_labels(
 
 
 def _find_columns(
-    path: Path, columns: list[str], cfg: DictConfig, told: dict[str, Any], choice: ModelChoice
+    path: Path, columns: list[str], cfg: DictConfig, report: dict[str, Any], choice: ModelChoice
 ) -> Columns:
     """Return the columns: those that were named, that predict read, or that the model knows."""
     text, why = cfg.text_column, ""
-    if text is None and told and told["job"].get("text_column") in columns:
-        text, why = told["job"]["text_column"], "predict read it"
+    if text is None and report and report["job"].get("text_column") in columns:
+        text, why = report["job"]["text_column"], "predict read it"
     found = find_columns(path, columns, text, cfg.label_column, cfg.time_column, choice)
     return replace(found, why=why) if why else found
 
@@ -255,7 +255,7 @@ def _describe(
     path: Path, choice: ModelChoice, columns: Columns, current: Current, reference: Reference,
     cfg: DictConfig,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return what is told of the job in front of its results."""
+    """Return the facts of the job that come before its results."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "current": str(path.resolve()),
@@ -276,7 +276,7 @@ def _write_reports(
     folder: RunFolder, workspace: Path | None, project: str, reference: Reference,
     comparison: Comparison, facts: dict[str, Any],
 ) -> None:  # fmt: skip
-    # Evidently reports its own use to its makers unless it is told not to.
+    # Evidently reports its own use to its makers unless this variable is set.
     os.environ.setdefault("DO_NOT_TRACK", "1")
     # Evidently 0.7 is behind Python 3.12, numpy and litestar, which warn of what it does.
     with warnings.catch_warnings(action="ignore"):
@@ -285,8 +285,8 @@ def _write_reports(
     document = json.dumps(make_document(comparison, facts), indent=2)
     folder.add("drift.json").write_text(f"{document}\n")
     name = Path(facts["current"]).name
-    report = make_report(reference, comparison, name, tags=[facts["model"]["run_id"]])
-    save_page(report, folder.add("report.html"))
-    report.save_json(str(folder.add("report.json")))
+    evidently_report = make_report(reference, comparison, name, tags=[facts["model"]["run_id"]])
+    save_page(evidently_report, folder.add("report.html"))
+    evidently_report.save_json(str(folder.add("report.json")))
     if workspace is not None:
-        add_to_workspace(workspace, project, report)
+        add_to_workspace(workspace, project, evidently_report)

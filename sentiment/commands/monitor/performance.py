@@ -1,4 +1,4 @@
-"""How often the model is right, over time and against training."""
+"""Accuracy over time and against training."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Performance:
-    """How often the model is right where the true labels are known.
+    """Accuracy where the true labels are known.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ def measure_performance(
     ----------
     reference, current : DataFrame
         ``label`` and ``prediction``; the current rows in the order of their time, which stands in
-        ``time`` if it is known. Those without a label or without an answer are passed over.
+        ``time`` if it is known. Those without a label or without an answer are skipped.
     windows : int
         How many windows there are at most; each has a hundred rows or more, if there are as many.
     """

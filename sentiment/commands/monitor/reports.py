@@ -113,7 +113,7 @@ def _is_labelled(reference: Reference, rows: pd.DataFrame) -> bool:
 
 
 def _define(reference: Reference, numbers: list[str], *, labelled: bool) -> DataDefinition:
-    """Tell Evidently what the columns are."""
+    """Return Evidently's definition of the columns."""
     task = None
     if labelled and len(reference.classes) == 2:
         task = BinaryClassification(

@@ -1,4 +1,4 @@
-"""What a person sees of a comparison with training."""
+"""View of a comparison with training."""
 
 import shlex
 from typing import TYPE_CHECKING
@@ -57,10 +57,10 @@ def _describe_columns(columns: "Columns") -> str:
 
 
 def _count_rows(result: "MonitoringResult") -> str:
-    told = f"{result.compared:,} compared with {result.reference_rows:,} validation rows"
+    counted = f"{result.compared:,} compared with {result.reference_rows:,} validation rows"
     if result.read > result.compared:
-        told += f", of {result.read:,} in the file"
-    return f"{told}, {result.rejected:,} of which cannot be read" if result.rejected else told
+        counted += f", of {result.read:,} in the file"
+    return f"{counted}, {result.rejected:,} of which cannot be read" if result.rejected else counted
 
 
 def _tabulate_checks(comparison: "Comparison") -> "Table":

@@ -1,4 +1,4 @@
-"""What this project adds to an Evidently report: its own checks, words and performance.
+"""Evidently metrics of this project: checks, words and performance.
 
 Evidently is imported here and in `reports` only, which are imported when a report is made: that
 takes several seconds.
@@ -33,17 +33,17 @@ _SHOWN_TERMS = 10
 
 
 class Alarms(SingleValueMetric):
-    """How many checks are alarms, with a table of all checks."""
+    """Number of alarms, with a table of all checks."""
 
 
 class Effect(SingleValueMetric):
-    """How large the difference is that one check has found, for the dashboard."""
+    """Effect size of one check, for the dashboard."""
 
     check: str
 
 
 class ChangedTerms(SingleValueMetric):
-    """How many words rose or fell, with a plot of those that did most."""
+    """Number of words that rose or fell, with a plot of those that did most."""
 
 
 class RightAnswers(SingleValueMetric):
@@ -67,7 +67,7 @@ class _AlarmsCalculation(SingleValueCalculation[Alarms]):
         result = self.result(count)
         rows = [len(data.as_dataframe()) for data in (current_data, reference_data) if data]
         verdict = "No drift" if not count else f"Drift in {count} of {len(checks)} checks"
-        told = [
+        counters = [
             CounterData(f"{rows[0]:,} current rows against {rows[-1]:,} of the reference", verdict)
         ]
         table = [
@@ -82,7 +82,7 @@ class _AlarmsCalculation(SingleValueCalculation[Alarms]):
         names = ["check", "of", "training", "current", "effect", "measured by", "matters from",
                  "corrected p", "verdict"]  # fmt: skip
         result.widget = [
-            counter(counters=told),
+            counter(counters=counters),
             table_data(column_names=names, data=table, title="Checks"),
         ]
         return result

@@ -24,7 +24,7 @@ from sentiment.modeling import decision_rules as decisions
 from sentiment.modeling.decision_rules import DecisionRule
 from sentiment.modeling.evaluation import Predictions, scores_file
 from sentiment.modeling.model_files import load_model
-from sentiment.modeling.scoring import Answerer, BatchScorer
+from sentiment.modeling.scoring import BatchScorer, Predictor
 from sentiment.tracking import ModelChoice, Tracker
 
 _SETTINGS = ("explain", "encoding", "sep", "quote", "escape", "header")
@@ -106,14 +106,14 @@ class LoadedModel:
     ----------
     choice : ModelChoice
         Where it comes from.
-    answerer : Answerer
+    predictor : Predictor
         Predicts texts.
     digest : str
         SHA-256 of its file, in hexadecimal digits.
     """
 
     choice: ModelChoice
-    answerer: Answerer
+    predictor: Predictor
     digest: str
 
 
@@ -159,10 +159,10 @@ class Models:
     def _load(self, choice: ModelChoice) -> LoadedModel:
         pipeline = load_model(choice.path)
         rule = choose_rule(self.scorer, self._tracker, choice, pipeline.classes_)
-        answerer = Answerer(pipeline, rule, explain=self.settings["explain"], path=choice.path)
+        predictor = Predictor(pipeline, rule, explain=self.settings["explain"], path=choice.path)
         with choice.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return LoadedModel(choice, answerer, digest)
+        return LoadedModel(choice, predictor, digest)
 
 
 def check_columns(source: Input, added: list[str]) -> None:

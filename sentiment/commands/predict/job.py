@@ -31,7 +31,6 @@ from sentiment.errors import (
     UnfinishedOutputError,
     UnreadableFileError,
 )
-from sentiment.files.ahead import work_ahead
 from sentiment.files.batches import Batch, Limits, Position, Reject
 from sentiment.files.chain import FILE, Chain
 from sentiment.files.columns import choose_text_column
@@ -49,6 +48,7 @@ from sentiment.files.origins import strip_compression
 from sentiment.files.outputs import Output
 from sentiment.files.partial import PartialOutput
 from sentiment.files.pipes import PIPE, StreamOutput
+from sentiment.files.prefetching import prefetch
 from sentiment.files.tally import Tally
 from sentiment.modeling.scoring import BatchScorer, list_answers
 from sentiment.tracking.stages import SilentObserver, StageObserver
@@ -169,14 +169,14 @@ def predict(
     *,
     keep_finished: bool = False,
 ) -> PredictionResult:
-    """Run one prediction job with one output, or go on with one that was interrupted.
+    """Run one prediction job with one output, or resume one that was interrupted.
 
     Parameters
     ----------
     cfg : DictConfig
         As composed from ``conf/predict.yaml``, checked.
     observer : StageObserver, optional
-        Whoever watches.
+        Receives progress.
     source : Input, optional
         What is predicted; default: what ``cfg.input`` names.
     output : str, optional
@@ -241,15 +241,15 @@ def predict(
     with partial.open(state, job):
         try:
             # Threads of its own are worth it for a file of several batches.
-            ahead = iter if all(_is_small(one.origin.path) for one in members) else work_ahead
+            ahead = iter if all(_is_small(one.origin.path) for one in members) else prefetch
             batches = ahead(source.read(column.name, limits, start))
-            scored = ahead(scorer.score(model.answerer, batches))
+            scored = ahead(scorer.score(model.predictor, batches))
             first: Reject | None = None
             for batch in _write(scored, writer, partial, job, tally, fresh=not progress):
                 first = first or next(iter(batch.rejects), None)
                 taken = time.perf_counter() - begun
-                told = tally.describe(taken, source.share, done_before)
-                observer.on_progress(tally.read, None, told)
+                unit = tally.describe(taken, source.share, done_before)
+                observer.on_progress(tally.read, None, unit)
             if not tally.read:
                 raise EmptyDataError(f"'{source.origin.name}'")
             if not tally.written:
@@ -314,5 +314,5 @@ def _describe_job(
             "empty": scorer.empty,
         }
         | models.settings
-        | asdict(model.answerer.rule)
+        | asdict(model.predictor.rule)
     )

@@ -1,4 +1,4 @@
-"""What is told of a prediction job when it is done, and kept beside its output."""
+"""Result and report of a prediction job."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ from sentiment.tracking import ModelChoice
 
 @dataclass(frozen=True)
 class PredictionResult:
-    """What came out of one prediction job.
+    """Result of one prediction job.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ def make_report(
     choice: ModelChoice, column: ColumnChoice, job: dict[str, Any], tally: Tally, seconds: float,
     before: int, assumed: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
-    """Return what is told of a job that is done; `before` rows were done by other processes."""
+    """Return the report of a finished job; other processes predicted `before` rows of it."""
     if tally.read != tally.written + tally.rejected:
         raise AssertionError(f"{tally.read} rows in, {tally.written} + {tally.rejected} out")
     model = {key: str(value) for key, value in asdict(choice).items()}
@@ -82,7 +82,7 @@ def make_report(
 
 
 def read_result(partial: PartialOutput | StreamOutput, report: dict[str, Any]) -> PredictionResult:
-    """Return what a report tells of a job whose files have their names."""
+    """Return the result of a finished job, as its report has it."""
     model = report["model"]
     return PredictionResult(
         output=partial.output,

@@ -1,4 +1,4 @@
-"""What a person sees of predictions."""
+"""View of a prediction job."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +41,7 @@ def show_prediction(result: "PredictionResult") -> None:
     if tally.repaired:
         console.print(f"         {tally.repaired:,} with a stray quote that was read as text")
     if tally.blank_lines:
-        console.print(f"         {tally.blank_lines:,} blank lines passed over")
+        console.print(f"         {tally.blank_lines:,} blank lines skipped")
     rate = (tally.read - result.resumed) / max(result.seconds, 1e-9)
     again = f", after {result.resumed:,} rows done before" if result.resumed else ""
     console.print(f"time     {describe_time(result.seconds)}, {rate:,.0f} rows/s{again}")

@@ -14,7 +14,7 @@ from sentiment.commands.compare.contenders import (
     find_model,
     load_contender,
 )
-from sentiment.commands.compare.measuring import Duel
+from sentiment.commands.compare.measuring import PairwiseComparison
 from sentiment.commands.promote.history import ANCHOR
 from sentiment.config.metrics import METRICS
 from sentiment.errors import IncomparableRunsError, RunNotFoundError, UntrustedModelError
@@ -60,7 +60,11 @@ class AnchorCheck:
 
 
 def check_anchor(
-    registry: MlflowRegistry, tracker: Tracker, champion: Version, duel: Duel, metric: str
+    registry: MlflowRegistry,
+    tracker: Tracker,
+    champion: Version,
+    pair: PairwiseComparison,
+    metric: str,
 ) -> AnchorCheck | None:
     """Compare a challenger with the anchor of the champion.
 
@@ -70,7 +74,7 @@ def check_anchor(
         The registered model and the store.
     champion : Version
         The champion; its tag names the anchor.
-    duel : Duel
+    pair : PairwiseComparison
         Champion and challenger.
     metric : str
         The metric that decides.
@@ -82,16 +86,16 @@ def check_anchor(
     """
     number = champion.tags.get(ANCHOR, champion.number)
     if number == champion.number:
-        return AnchorCheck(champion, -duel.measure_gain(metric))
+        return AnchorCheck(champion, -pair.measure_gain(metric))
     anchor = registry.get(number)
     if anchor is None:
         return None
     try:
         best = load_contender(tracker, "anchor", *find_model(tracker, anchor.run_id, metric))
-        check_same_rows(best, duel.second)
+        check_same_rows(best, pair.second)
     except (IncomparableRunsError, RunNotFoundError, UntrustedModelError):
         return None
-    return AnchorCheck(anchor, _measure_loss(best, duel.second, metric))
+    return AnchorCheck(anchor, _measure_loss(best, pair.second, metric))
 
 
 def _measure_loss(best: Contender, challenger: Contender, metric: str) -> float:

@@ -28,7 +28,7 @@ RECORD = "promotion.json"
 
 @dataclass(frozen=True)
 class Promotion:
-    """What came out of a promotion.
+    """Result of a promotion.
 
     Attributes
     ----------
@@ -164,25 +164,25 @@ class Decision:
     def _explain(self, version: Version) -> str:
         """Return which version it replaces, and how it compares."""
         if self.champion is None:
-            told = "the first" if self.defender.is_champion else "since the champion was deleted"
+            reason = "the first" if self.defender.is_champion else "since the champion was deleted"
         elif self.result is None:
-            told = f"in place of {call(self.champion)}, with which it was not compared"
+            reason = f"in place of {call(self.champion)}, with which it was not compared"
         else:
             comparison = self.result.comparison
-            metric, duel = self.cfg.metric, comparison.duels[0]
-            difference = write_difference(duel.differences[metric], metric, comparison.level)
-            told = (
+            metric, pair = self.cfg.metric, comparison.pairs[0]
+            difference = write_difference(pair.differences[metric], metric, comparison.level)
+            reason = (
                 f"in place of {call(self.champion)} (run {self.champion.run_id}): {metric} "
                 f"{difference}, on {comparison.rows:,} test rows of "
                 f"{self.run.tags.get('data', 'unknown')}"
             )
         if self.champion is not None and not self.defender.is_champion:
-            told += f"; the champion was gone, and {call(self.champion)} was the last one left"
+            reason += f"; the champion was gone, and {call(self.champion)} was the last one left"
         if self._anchor_number(version) == version.number and self._is_anchored_anew():
-            told += "; losses are counted from it"
+            reason += "; losses are counted from it"
         if self.reasons:
-            return f"{told}; forced: {self.cfg.force}"
-        return f"{told}; {self.new_data}" if self.new_data and not self.result else told
+            return f"{reason}; forced: {self.cfg.force}"
+        return f"{reason}; {self.new_data}" if self.new_data and not self.result else reason
 
     def _is_anchored_anew(self) -> bool:
         """Return whether the anchor moves without a comparison that says it may."""
@@ -234,14 +234,14 @@ class Decision:
         if self.result is None:
             return facts
         comparison = self.result.comparison
-        duel = comparison.duels[0]
+        pair = comparison.pairs[0]
         return facts | {
-            "verdict": describe_verdict(comparison, duel),
+            "verdict": describe_verdict(comparison, pair),
             "rows": comparison.rows,
-            "difference": asdict(duel.differences[self.cfg.metric]),
-            "errors": asdict(duel.errors),
-            "p_worse": duel.test_worse(self.cfg.metric),
-            "noticeable": duel.find_noticeable(self.cfg.metric, self.cfg.alpha),
+            "difference": asdict(pair.differences[self.cfg.metric]),
+            "errors": asdict(pair.errors),
+            "p_worse": pair.test_worse(self.cfg.metric),
+            "detectable": pair.find_detectable(self.cfg.metric, self.cfg.alpha),
             "comparison": self.result.run_id,
             "comparisons_before": self.result.looks,
             "promotions_before": self.result.decisions,

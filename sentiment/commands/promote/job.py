@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from sentiment.commands.compare.contenders import find_model, load_contender
 from sentiment.commands.compare.job import ComparisonResult, compare_contenders
-from sentiment.commands.compare.measuring import Duel
+from sentiment.commands.compare.measuring import PairwiseComparison
 from sentiment.commands.compare.wording import write_p
 from sentiment.commands.promote.anchor import ROUNDING, AnchorCheck, check_anchor
 from sentiment.commands.promote.decision import ChampionMovedError, Decision, Promotion, call
@@ -126,7 +126,7 @@ class _Challenge:
                 reasons.append(str(error))
             else:
                 reasons += find_reasons(
-                    result.comparison.duels[0], cfg.metric, cfg.alpha, cfg.margin
+                    result.comparison.pairs[0], cfg.metric, cfg.alpha, cfg.margin
                 )
                 anchor = self._check_anchor(champion, result)
                 if anchor is not None and anchor.version.number != champion.number:
@@ -154,8 +154,8 @@ class _Challenge:
         return compare_contenders([defender, challenger], self.cfg, self.tracker, self.stages, tags)
 
     def _check_anchor(self, champion: Version, result: ComparisonResult) -> AnchorCheck | None:
-        duel = result.comparison.duels[0]
-        return check_anchor(self.registry, self.tracker, champion, duel, self.cfg.metric)
+        pair = result.comparison.pairs[0]
+        return check_anchor(self.registry, self.tracker, champion, pair, self.cfg.metric)
 
     def _judge_other_data(self, champion: Version, error: IncomparableRunsError) -> list[str]:
         if self.new_data is None:
@@ -169,12 +169,12 @@ class _Challenge:
         ]
 
 
-def find_reasons(duel: Duel, metric: str, alpha: float, margin: float) -> list[str]:
-    """Return what speaks against the second model of a duel.
+def find_reasons(pair: PairwiseComparison, metric: str, alpha: float, margin: float) -> list[str]:
+    """Return what speaks against the second model of a pair.
 
     Parameters
     ----------
-    duel : Duel
+    pair : PairwiseComparison
         Champion and challenger.
     metric : str
         The one that decides.
@@ -183,7 +183,7 @@ def find_reasons(duel: Duel, metric: str, alpha: float, margin: float) -> list[s
     margin : float
         How much worse it may be, in units of the metric, as long as the test is not significant.
     """
-    loss, p = -duel.measure_gain(metric), duel.test_worse(metric)
+    loss, p = -pair.measure_gain(metric), pair.test_worse(metric)
     if math.isnan(loss):
         return [f"its {metric} on these rows, or that of the champion, is not defined"]
     reasons = []

@@ -17,7 +17,7 @@ class SweepStoppedError(SentimentError, RuntimeError):
 
     def __init__(self, why: str, error: str) -> None:
         super().__init__(
-            f"the sweep stopped: {why}. The last one said: {error} What is done is kept. Mend the "
+            f"the sweep stopped: {why}. The last one said: {error} What is done is kept. Fix the "
             "cause and give the same command again, or let more fail: search.max_failures=<number>."
         )
 

@@ -1,4 +1,4 @@
-"""What a sweep needs of Hydra: the typed command, the launcher and the configs of jobs."""
+"""Hydra's part in a sweep: the typed command, the launcher and the configs of jobs."""
 
 import copy
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
-from sentiment.commands.search.workers import HandOut
+from sentiment.commands.search.workers import NextJob
 from sentiment.config import check_config, explain_error, quote, write_command
 from sentiment.errors import ConfigError
 from sentiment.redaction import redact
@@ -47,7 +47,7 @@ class HydraSide:
 
     @property
     def settings(self) -> Any:
-        """How the sweep is run: the group ``search``."""
+        """Settings of the group ``search``."""
         return self.config.search
 
     def compose(self, overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
@@ -119,12 +119,12 @@ class HydraSide:
         return [redact(word) for word in words if not word.startswith(hidden)]
 
     def describe_command(self) -> str:
-        """Return the command that goes on with the sweep."""
+        """Return the command that resumes the sweep."""
         return write_command("train", ["-m", *self.list_typed()])
 
     @property
     def is_parallel(self) -> bool:
-        """Whether jobs run side by side."""
+        """True if jobs run side by side."""
         return self._gives_one_by_one or self._batch > 1
 
     @property
@@ -138,15 +138,15 @@ class HydraSide:
         serial = str(self.config.hydra.launcher._target_).endswith(".BasicLauncher")
         return 1 if serial else _QUEUED
 
-    def launch(self, hand_out: HandOut) -> None:
-        """Run the jobs that `hand_out` gives, until it gives none."""
+    def launch(self, next_job: NextJob) -> None:
+        """Run the jobs that `next_job` gives, until it gives none."""
         if self._gives_one_by_one:
-            self.launcher.launch_each(hand_out)
+            self.launcher.launch_each(next_job)
             return
         # submitit pickles the config of each job, whose passwords nobody else may read.
         if pickles := self.config.hydra.launcher.get("submitit_folder"):
             Path(str(pickles).partition("%")[0]).mkdir(mode=0o700, parents=True, exist_ok=True)
-        while jobs := list(islice(iter(hand_out, None), self._batch)):
+        while jobs := list(islice(iter(next_job, None), self._batch)):
             self.launcher.launch([overrides for _, overrides in jobs], jobs[0][0])
 
 

@@ -1,4 +1,4 @@
-"""What a study looks for, compared with what it was started with."""
+"""Differences between the settings of a study and those that it was started with."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whoever watches a sweep; Hydra starts sweeps, so there is no argument to hand one over."""
+"""Progress callbacks of a sweep, in a context variable: Hydra starts sweeps and passes none on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # a script sets an observer before anything heavy is loaded
 
 
 class SweepObserver(Protocol):
-    """Is told how a sweep goes, from one thread at a time."""
+    """Progress callback of a sweep, called by one thread at a time."""
 
     def on_sweep(
         self, name: str, shared: Sequence[str], total: int, done: int, objective: "Objective"
@@ -59,8 +59,8 @@ class SweepObserver(Protocol):
 
 
 class Unobserved(SweepObserver):
-    """Nobody watches."""
+    """A no-op callback."""
 
 
-# Makes whoever watches the sweeps of this thread.
+# Makes the callback for the sweeps of this thread.
 OBSERVER: ContextVar[Callable[[], SweepObserver]] = ContextVar("OBSERVER", default=Unobserved)

@@ -34,7 +34,7 @@ class NoTrialError(SentimentError, LookupError):
     def __init__(self, name: str, failed: int, running: int) -> None:
         super().__init__(
             f"no trial of the study {name!r} has ended well yet: {failed} failed and {running} "
-            "were begun. Go on with the search, or mend what it says of its failures."
+            "were begun. Resume the search, or fix what its failures name."
         )
 
 
@@ -78,7 +78,7 @@ class StoredStudy:
 
     @property
     def repeated(self) -> int:
-        """How many trials were not run, since an earlier one was the same."""
+        """Number of trials that were not run, since an earlier one was the same."""
         return sum(_SAME in trial.user_attrs for trial in self.trials)
 
     def count(self, state: str) -> int:
@@ -103,7 +103,7 @@ def read_study(name: str, address: str | None, home: Path) -> StoredStudy:
     StudyNotFoundError
         There is none.
     NoTrialError
-        It has no trial to tell about.
+        It has no complete trial.
     ConfigError
         The database cannot be used.
     """

@@ -1,4 +1,4 @@
-"""How a trial is trained by itself: as a command line, and as a file in conf/experiment."""
+"""Trials as command lines and as files in conf/experiment."""
 
 import os
 import re
@@ -55,7 +55,7 @@ class RecipeError(SentimentError, ValueError):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to type to train a trial by itself.
+    """Command that trains a trial by itself.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ def find_recipe(
     settings = study.fixed if result is None else result.settings
     differences = _compare(settings, words)
     if differences:
-        # A search may set more than the words tell, and files may have changed since.
+        # A search may set more than the words, and files may have changed since.
         words += [_write_setting(key, settings[key]) for key in differences if key in settings]
         differences = _compare(settings, words)
     return Recipe(words, settings, list(differences.values()))
@@ -218,7 +218,7 @@ def _check_secrets(overrides: Sequence[str]) -> None:
 def describe_experiment(name: str, overrides: Sequence[str], about: str) -> str:
     """Return the text of an experiment that stands for `overrides`.
 
-    What says how a job is run and kept, such as ``outputs``, is left to whoever runs it.
+    What says how a job is run and kept, such as ``outputs``, is left to the person who runs it.
 
     Raises
     ------

@@ -54,7 +54,7 @@ class JobResult:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Duration in seconds."""
         return self.ended - self.started
 
 

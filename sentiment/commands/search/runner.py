@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.commands.search.results import JobResult, discard_result, read_result, write_result
-from sentiment.commands.search.workers import HandOut
+from sentiment.commands.search.workers import NextJob
 from sentiment.config import describe_error, quote
 
 # Seconds between two looks for results of jobs that run elsewhere.
@@ -59,7 +59,7 @@ class JobRunner:
     def __init__(
         self,
         folder: Path,
-        launch: Callable[[HandOut], None],
+        launch: Callable[[NextJob], None],
         compose: Callable[[list[str]], Any],
         on_result: Callable[[JobResult], None],
         on_wait: Callable[[], None],

@@ -1,4 +1,4 @@
-"""How much time it saved that texts are counted once."""
+"""Time saved by counting texts once."""
 
 from collections.abc import Iterable
 

@@ -94,7 +94,7 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
     )
     alone = not study.find_others()
     session.begin(alone=alone)
-    again = study.mend(session.results)
+    again = study.recover(session.results)
     if again:
         observer.on_note(f"{len(again)} trials were cut off and are run again")
     # Neither what was drawn before is drawn again, nor what another process draws.
@@ -119,7 +119,7 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
             # Other processes are at work; if one dies, its trials are run here.
             time.sleep(_PATIENCE)
             study.beat()
-            study.mend(read_results(session.folder))
+            study.recover(read_results(session.folder))
             runner.run(next_job)
         session.report_ranking()
         best = study.find_best()

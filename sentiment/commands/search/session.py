@@ -29,7 +29,7 @@ _RECORDING = 60.0
 
 @dataclass
 class Session:
-    """What happens to the results of a sweep.
+    """Record of the results of a sweep.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Session:
     record : SweepRecord
         The tracked run of the sweep.
     observer : SweepObserver
-        Whoever watches.
+        Receives progress.
     policy : FailurePolicy
         When to give up.
     tell : callable
@@ -147,7 +147,7 @@ class Session:
             kept = len(read_results(self.folder))
             if isinstance(error, KeyboardInterrupt):
                 self.observer.on_note(
-                    f"stopped: {kept} of {self.total} jobs are kept. Go on with: {command}"
+                    f"stopped: {kept} of {self.total} jobs are kept. Resume with: {command}"
                 )
             if isinstance(error, TrackingStoreError):
                 trained = isinstance(error, RunNotRecordedError)

@@ -14,7 +14,7 @@ from sentiment.redaction import redact
 
 @dataclass(frozen=True)
 class Space:
-    """What trials are drawn from.
+    """Search space that trials are drawn from.
 
     Attributes
     ----------

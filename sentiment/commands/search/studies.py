@@ -137,8 +137,8 @@ class Study:
         """Return how many trials are being run, here or elsewhere."""
         return sum(trial.state.name == "RUNNING" for trial in self.list_trials())
 
-    def mend(self, results: Mapping[int, JobResult]) -> list[int]:
-        """Settle trials whose process died: told if a result is left, else to be run again.
+    def recover(self, results: Mapping[int, JobResult]) -> list[int]:
+        """Recover stale trials: complete those that left a result, and enqueue the others again.
 
         Returns
         -------
@@ -165,8 +165,8 @@ class Study:
     def ask(self, space: Space, total: int) -> Draw | None:
         """Return the next trial, or None if there are `total`, or if the same one is being run.
 
-        A trial that would be the same as one that is complete is not run: it is told what that
-        one found, and counts as done.
+        A trial that would be the same as one that is complete is not run: it gets the
+        values of that one, and counts as done.
         """
         while self.count_begun() < total:
             trial = self._study.ask(dict(space.common))

@@ -16,7 +16,7 @@ from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.splitting import SPLITS
 from sentiment.modeling.evaluation import cross_validate, evaluate, score
 from sentiment.modeling.model_files import save_model
-from sentiment.modeling.pipeline import count_ahead, fit, make_pipeline
+from sentiment.modeling.pipeline import fit, make_pipeline, precompute_counts
 from sentiment.redaction import format_error, protect_process
 
 # What says how jobs are run and kept, not what they do.
@@ -43,7 +43,7 @@ def run_trial(cfg: DictConfig, job: Job) -> JobResult:
         check_config(cfg)
         tags, metrics = _try_out(cfg)
         error, trace = "", ""
-    except Exception as problem:  # whatever it is, the other jobs go on, and it is told
+    except Exception as problem:  # any error: the other jobs continue, and it is reported
         tags, metrics = {}, {}
         error, trace = describe_error(problem), format_error(problem)
     number = 0 if job.number is None else job.number
@@ -107,7 +107,7 @@ def _try_out(cfg: DictConfig) -> tuple[dict[str, str], dict[str, float]]:
     if cfg.memory is not None:
         start = time.perf_counter()
         texts = [getattr(data, name)["text"] for name in SPLITS]
-        count_ahead(pipeline, pd.concat(texts, ignore_index=True))
+        precompute_counts(pipeline, pd.concat(texts, ignore_index=True))
         time_stage("count_texts", start)
     if cfg.cv:
         start = time.perf_counter()

@@ -16,7 +16,7 @@ from typing import Any
 from sentiment.redaction import protect_process, redact
 
 # The number and the overrides of the next job; None if there is none.
-HandOut = Callable[[], tuple[int, Sequence[str]] | None]
+NextJob = Callable[[], tuple[int, Sequence[str]] | None]
 
 # What the process loads from which the workers are forked; the rest is loaded by the first jobs.
 _LOADED = [
@@ -68,15 +68,15 @@ class Workers:
         with _environment(environment):
             forkserver.ensure_running()
         self._workers: list[_Worker] = []
-        # Before Python waits for its child processes at its exit, these are let go of.
+        # Shut down before Python waits for its child processes at exit.
         Finalize(self, _let_go, args=(self._workers,), exitpriority=1)
         self._problem: BaseException | None = None
         # In a thread, since the first waits until everything is loaded.
         self._starting = threading.Thread(target=self._start)
         self._starting.start()
 
-    def run(self, hand_out: HandOut) -> list[Any]:
-        """Run jobs until `hand_out` gives none and all have ended.
+    def run(self, next_job: NextJob) -> list[Any]:
+        """Run jobs until `next_job` gives none and all have ended.
 
         Returns
         -------
@@ -94,18 +94,18 @@ class Workers:
             self._starting.join()
             if self._problem:
                 raise self._problem
-            return self._run(hand_out)
+            return self._run(next_job)
         except KeyboardInterrupt:
             for worker in self._workers:
                 worker.end()
             raise
 
-    def _run(self, hand_out: HandOut) -> list[Any]:
+    def _run(self, next_job: NextJob) -> list[Any]:
         idle, busy = list(self._workers), dict[Any, _Worker]()
         ended: list[Any] = []
         problem: Exception | None = None
         while True:
-            while idle and problem is None and (job := hand_out()) is not None:
+            while idle and problem is None and (job := next_job()) is not None:
                 worker = self._give(idle.pop(), job)
                 busy[worker.pipe] = worker
             if not busy:
@@ -187,7 +187,7 @@ def _environment(changes: dict[str, str]) -> Iterator[None]:
 
 
 def _serve(pipe: Any, app: list[Any]) -> None:
-    """Run jobs as they come through `pipe`, in a worker, until it is let go of."""
+    """Run jobs as they come through `pipe`, in a worker, until it is shut down."""
     _get_ready(app)
     with suppress(EOFError, OSError):
         while True:

@@ -16,7 +16,7 @@ from sklearn import metrics
 from sentiment.modeling.evaluation import Predictions, calibration_table
 
 _COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
-_MAX_CURVES = 10  # more curves than this cannot be told apart
+_MAX_CURVES = 10  # more curves than this cannot be distinguished
 _DPI = 120
 # Shares of the figure, for axes whose labels are numbers; those with names are measured.
 _MARGINS = {"left": 0.13, "right": 0.97, "bottom": 0.12, "top": 0.92}
@@ -142,12 +142,12 @@ def _draw_reliability(axes: Axes, predictions: Predictions) -> None:
 
 @rc_context({"text.parse_math": False})
 def save_terms_figure(terms: pd.DataFrame, path: Path, count: int = 15) -> Path:
-    """Draw the most telling terms of each class as bars.
+    """Draw the top terms of each class as bars.
 
     Parameters
     ----------
     terms : DataFrame
-        From `telling_terms`.
+        From `top_terms`.
     path : Path
         The PNG file.
     count : int

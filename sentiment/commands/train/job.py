@@ -27,11 +27,11 @@ from sentiment.modeling.evaluation import (
     score,
     scores_file,
 )
-from sentiment.modeling.explanation import telling_terms
+from sentiment.modeling.explanation import top_terms
 from sentiment.modeling.model_files import save_model
-from sentiment.modeling.pipeline import count_ahead, fit, list_vectorizers, make_pipeline
+from sentiment.modeling.pipeline import fit, list_vectorizers, make_pipeline, precompute_counts
 from sentiment.modeling.reference import FOLDER, make_reference
-from sentiment.modeling.scoring import Answerer
+from sentiment.modeling.scoring import Predictor
 from sentiment.redaction import redact
 from sentiment.tracking import KEY, MODEL, RunFacts, RunFolder, Tracker, provenance
 from sentiment.tracking.recording import write_record_command
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, repr=False)
 class TrainingResult:
-    """What came out of one training job.
+    """Result of one training job.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ def train(
     job : Job
         Where it runs.
     observer : StageObserver, optional
-        Whoever watches.
+        Receives progress.
     data : PreparedData, optional
         The data of `cfg` where they are at hand; they are read without it.
 
@@ -133,7 +133,7 @@ def _train(
             make(cfg, "features", "fit", "transform"),
             make(cfg, "model", "fit", "predict_proba"),
         )
-        make(cfg, "deploy", "score")  # what is wrong with it is told now
+        make(cfg, "deploy", "score")  # its mistakes are reported before any work
         tracker: Tracker = make(cfg, "tracking", "start")
     with stages("prepare data"):
         data = prepare_data(dataset, cfg.seed) if data is None else data
@@ -145,7 +145,7 @@ def _train(
     if cfg.memory is not None:
         with stages("count texts"):
             texts = [getattr(data, name)["text"] for name in SPLITS]
-            count_ahead(pipeline, pd.concat(texts, ignore_index=True))
+            precompute_counts(pipeline, pd.concat(texts, ignore_index=True))
     facts = RunFacts(
         name=_run_name(job, pipeline),
         tags=_tags(dataset, data, job),
@@ -253,7 +253,7 @@ def _save_results(
         excerpts = getattr(data, split)["text"].str[:EXCERPT]
         table = made.to_frame().assign(excerpt=excerpts.to_numpy())
         table.to_parquet(folder.add(scores_file(split)), compression="zstd")
-    terms = telling_terms(pipeline)
+    terms = top_terms(pipeline)
     if terms is not None:
         terms.to_csv(folder.add("terms.csv"), index=False)
         save_terms_figure(terms, folder.add("figures/terms.png"))
@@ -269,9 +269,9 @@ def _rehearse(path: Path, validation: pd.DataFrame, expected: Predictions) -> di
     RuntimeError
         The saved model does not say what the fitted one said.
     """
-    answerer = Answerer.load(path)
+    predictor = Predictor.load(path)
     start = time.perf_counter()
-    answers = answerer.answer(validation["text"])
+    answers = predictor.predict(validation["text"])
     seconds = time.perf_counter() - start
     if answers.column("prediction").to_pylist() != expected.predicted.tolist():
         raise RuntimeError(f"the model saved as '{path}' predicts otherwise than the fitted one")

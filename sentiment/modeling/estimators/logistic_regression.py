@@ -15,7 +15,7 @@ _OTHERWISE = {"solver": "lbfgs", "tol": 1e-4}
 class LogisticRegression(linear_model.LogisticRegression):
     """scikit-learn's logistic regression, whose solver may be ``"auto"``.
 
-    Two classes are then told apart by coordinate descent in the dual (liblinear), which on sparse
+    Two classes are then separated by coordinate descent in the dual (liblinear), which on sparse
     text takes a fraction of the time of lbfgs and comes nearer to the optimum. liblinear does not
     know of more classes, and is slow on dense features: these, and penalties other than L2, are
     left to lbfgs.

@@ -129,8 +129,8 @@ class NBSVM(ClassifierMixin, BaseEstimator):
         if len(self.classes_) == 1:
             raise ValueError(f"y has one class, {self.classes_[0]}; NBSVM needs two or more")
 
-        told_apart = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
-        sides = [y == label for label in told_apart]
+        separated = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
+        sides = [y == label for label in separated]
         counted = X > 0 if self.binarize else X
         self.log_count_ratio_ = np.array(
             [compute_log_count_ratio(counted, side, self.alpha) for side in sides]
@@ -203,7 +203,7 @@ class NBSVM(ClassifierMixin, BaseEstimator):
     def _make_machine(
         self, row: int | None = None, classes: np.ndarray | None = None
     ) -> LogisticRegression:
-        """Return a logistic regression, fitted if told which `row` of the weights is its own."""
+        """Return a logistic regression, fitted with the weights of `row` if that is given."""
         machine = LogisticRegression(
             C=self.C,
             solver="liblinear",

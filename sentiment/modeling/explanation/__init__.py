@@ -1,7 +1,7 @@
-"""Why a model says what it says: the terms that speak for each class, and for each answer."""
+"""Explanation of linear models: terms per class, per row and per text."""
 
 from sentiment.modeling.explanation.rows import RowExplainer
-from sentiment.modeling.explanation.weights import linear_weights, telling_terms
+from sentiment.modeling.explanation.weights import linear_weights, top_terms
 from sentiment.modeling.explanation.words import TextExplanation, explain_text
 
 __all__ = [
@@ -9,5 +9,5 @@ __all__ = [
     "TextExplanation",
     "explain_text",
     "linear_weights",
-    "telling_terms",
+    "top_terms",
 ]

@@ -1,4 +1,4 @@
-"""How much each term speaks for each class, in log-odds where the model has them."""
+"""Weight of each term for each class, in log-odds where the model has them."""
 
 from typing import Any
 
@@ -91,7 +91,7 @@ def _calibrate(member: Any) -> np.ndarray | None:
     return calibrated
 
 
-def telling_terms(pipeline: Pipeline, count: int = 20) -> pd.DataFrame | None:
+def top_terms(pipeline: Pipeline, count: int = 20) -> pd.DataFrame | None:
     """Return the `count` terms that speak most for each class, or None for a non-linear model.
 
     Returns

@@ -22,7 +22,7 @@ _DOUBLE_SPACE = re.compile(r"\s\s")
 
 @dataclass(frozen=True)
 class TextExplanation:
-    """Why a text was given its label.
+    """Explanation of the label of one text.
 
     What terms and words add is in log-odds of the label where the model has them; see
     `linear_weights`.

@@ -56,7 +56,7 @@ class Archive:
         with zipfile.ZipFile(file) as source:
             infos = source.infolist()
             _check_members(infos, size)
-            # To read "all that is there" would unpack more than the directory tells of.
+            # To read "all that is there" would unpack more than the directory lists.
             self._members = {info.filename: _read_member(source, info) for info in infos}
         schema = _read_schema(self._members.pop("schema.json"))
         if not isinstance(schema, dict):
@@ -106,7 +106,7 @@ def _check_members(infos: list[zipfile.ZipInfo], size: int) -> None:
         # The other ways of packing unpack without a limit.
         known = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
         if not (_NAME.fullmatch(info.filename) and plain and known) or info.flag_bits & 1:
-            raise ValueError(f"its member {info.filename!r} is none of a model's")
+            raise ValueError(f"its member {info.filename!r} does not belong to a model")
         if info.filename == "schema.json" and info.file_size > _MOST_SCHEMA:
             raise ValueError("its schema.json is too large")
     if sum(info.file_size for info in infos) > min(_MOST_BYTES, _ANY_RATIO + _MOST_RATIO * size):

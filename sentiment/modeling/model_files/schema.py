@@ -1,4 +1,4 @@
-"""What a model file says it is made of, checked before anything of it is made."""
+"""Audit of the parts that a model file names, before any is constructed."""
 
 import io
 import json
@@ -164,7 +164,7 @@ def _list_transformers() -> dict[str, Node]:
 
 
 def _describe(node: Node) -> str:
-    """Return what tells apart transformers that do something else."""
+    """Return what differs between transformers that do something else."""
     return json.dumps(_leave_out(_PASSING, node["content"]["content"]), sort_keys=True)
 
 

@@ -1,4 +1,4 @@
-"""What a model file may hold; the lists stand here and are never read from a model."""
+"""Allow-lists of what a model file may hold; they are never read from a model."""
 
 # What a pipeline of ours holds beyond what skops trusts by itself. Each entry only transforms what
 # it is given: partial and map call nothing but other trusted functions.

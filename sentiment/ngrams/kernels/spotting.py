@@ -26,7 +26,7 @@ _LESS_THAN, _GREATER_THAN, _SLASH, _AMPERSAND, _SPACE = 60, 62, 47, 38, 32
 
 
 class Reading(NamedTuple):
-    """How bytes become tokens.
+    """Settings for splitting bytes into tokens.
 
     Attributes
     ----------

@@ -15,7 +15,7 @@ from sklearn.utils._sparse import _align_api_if_sparse
 from sentiment.ngrams.cleaning import CleanedTexts
 from sentiment.ngrams.compiling import count_threads
 from sentiment.ngrams.counting import Rows
-from sentiment.ngrams.memory import CountMemory, Recalled, Settings, count_texts
+from sentiment.ngrams.memory import CachedCounts, CountMemory, Settings, count_texts
 from sentiment.ngrams.rules import TokenRules, find_rules
 from sentiment.ngrams.selection import choose_columns
 from sentiment.ngrams.texts import Texts, are_strings
@@ -30,13 +30,11 @@ OWN_CONSTRAINTS: dict[str, Any] = {
 class _Counted:
     """Counts of a corpus whose columns are not chosen yet, in the place of a matrix."""
 
-    def __init__(self, recalled: Recalled, min_df: float, threads: int) -> None:
-        self.recalled = recalled
-        self.shape = (recalled.layers.n_documents, 0)
+    def __init__(self, cached: CachedCounts, min_df: float, threads: int) -> None:
+        self.cached = cached
+        self.shape = (cached.layers.n_documents, 0)
         least = min_df if isinstance(min_df, Integral) else min_df * self.shape[0]
-        self.frequencies = recalled.layers.count_frequencies(
-            recalled.ngrams.sizes(), least, threads
-        )
+        self.frequencies = cached.layers.count_frequencies(cached.ngrams.sizes(), least, threads)
         self.data = np.empty(0)  # scikit-learn fills it with ones if counts are binary
 
 
@@ -50,7 +48,7 @@ class CountVectorizer(text.CountVectorizer):
     Where `max_features` cuts through terms that are equally frequent, those that come first in
     the order of the columns are kept; scikit-learn leaves that to the sorting of the machine.
 
-    N-grams are told apart by their characters, not by hashes: a table is searched by hash, and
+    N-grams are distinguished by their characters, not by hashes: a table is searched by hash, and
     what is found there is compared in full. The hash is seeded anew in each process, so that
     texts cannot be made to slow it down.
 
@@ -118,7 +116,7 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
         self.n_jobs = n_jobs
         self.memory = memory
 
-    def count_ahead(self, raw_documents: Texts) -> None:
+    def precompute_counts(self, raw_documents: Texts) -> None:
         """Count texts that parts of will be fitted and transformed, if there is a memory."""
         rules = find_rules(self)
         memory = self._open_memory()
@@ -141,10 +139,10 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
             rows = self._look_up(raw_documents, settings)
             return self.vocabulary_, self._make_matrix(rows, len(self.vocabulary_))
         memory = self._open_memory()
-        recalled = (memory.recall if memory else count_texts)(raw_documents, settings)
-        if recalled.layers.is_empty():
+        cached = (memory.recall if memory else count_texts)(raw_documents, settings)
+        if cached.layers.is_empty():
             raise ValueError("empty vocabulary; perhaps the documents only contain stop words")
-        return {}, _Counted(recalled, self.min_df, settings.threads)
+        return {}, _Counted(cached, self.min_df, settings.threads)
 
     def _list_settings(self, rules: TokenRules) -> Settings:
         stop_words = self.get_stop_words() if rules.analyzer == "word" else None
@@ -205,7 +203,7 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
         if not isinstance(X, _Counted):
             return super()._limit_features(X, vocabulary, high, low, limit)
         threads = count_threads(self.n_jobs)
-        counts = X.recalled
+        counts = X.cached
         columns = choose_columns(counts.ngrams, X.frequencies, low, high, limit, binary=self.binary)
         if not columns.terms:
             raise ValueError(
@@ -217,7 +215,7 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
         rows = counts.layers.take(columns.numbers, threads)
         if self.memory is not None:
             self._counted = (vocabulary, columns.numbers, counts.name)
-        del X.recalled, counts, columns  # they take more memory than the matrix
+        del X.cached, counts, columns  # they take more memory than the matrix
         matrix = self._make_matrix(rows, len(vocabulary))
         if self.binary:
             matrix.data.fill(1)

@@ -113,7 +113,9 @@ def list_files(folder: Path) -> dict[Path, tuple[int, int]]:
 
 
 @pytest.mark.slow
-def test_the_best_is_told_with_its_margins(search: Search, best: Callable[..., BestTrial]) -> None:
+def test_the_best_is_reported_with_its_margins(
+    search: Search, best: Callable[..., BestTrial]
+) -> None:
     study = search([0.7, 0.9, None, 0.8, 0.6])
     found = best()
     draw = study.find_best()
@@ -152,7 +154,7 @@ def test_neighbours_differ_in_one_setting(search: Search, best: Callable[..., Be
     assert set(found.importances) == set(COMMON)
 
 
-def test_of_several_objectives_the_front_is_told(
+def test_of_several_objectives_the_front_is_reported(
     search: Search, best: Callable[..., BestTrial]
 ) -> None:
     search([(0.7, 1.0), (0.9, 5.0), (0.8, 6.0), (0.8, 2.0)], objectives=["accuracy", "size_mb"])
@@ -206,7 +208,7 @@ def test_a_study_without_a_good_trial_is_refused(search: Search, tmp_path: Path)
         read_study("svm", None, tmp_path / "outputs" / "search")
 
 
-def test_a_storage_that_cannot_be_used_is_told(best: Callable[..., BestTrial]) -> None:
+def test_a_storage_that_cannot_be_used_is_reported(best: Callable[..., BestTrial]) -> None:
     with pytest.raises(ConfigError, match=r"search\.storage is 'nothing://here'"):
         best("svm", "search.storage='nothing://here'")
 
@@ -258,7 +260,7 @@ def test_what_the_files_say_differently_now_is_made_up_for(
     assert compose("train", ["experiment=mine"]).model.cv == 3
 
 
-def test_what_no_override_gives_is_told(
+def test_what_no_override_gives_is_reported(
     search: Search, best: Callable[..., BestTrial], conf: Path
 ) -> None:
     search([0.5])
@@ -308,7 +310,7 @@ def test_a_password_that_is_not_kept_is_not_written_as_stars(
     assert "zqkvj" not in text
 
 
-def test_what_has_no_place_in_a_file_is_told() -> None:
+def test_what_has_no_place_in_a_file_is_reported() -> None:
     with pytest.raises(RecipeError, match=r"'~features\.stop_words' can be typed"):
         describe_experiment("mine", ["~features.stop_words"], "About.")
 

@@ -58,8 +58,8 @@ def test_all_sweeps_are_listed(tmp_path: Path) -> None:
     make_grid(tmp_path / "sweep" / "a", {"1": 0.25, "2": 0.75})
     make_grid(tmp_path / "sweep" / "c", {"1": 0.25, "2": 0.75}, rows="others")
     (tmp_path / "sweep" / "not_a_sweep").mkdir()
-    told = [(one.name, one.kind, one.ended, one.best, one.settings) for one in list_sweeps(cfg)]
-    assert told == [
+    shown = [(one.name, one.kind, one.ended, one.best, one.settings) for one in list_sweeps(cfg)]
+    assert shown == [
         ("a", "grid", 2, "accuracy 0.7500", ["model.C=2"]),
         ("b", "grid", 1, "accuracy 0.5000", []),
         ("c", "grid", 2, "", []),

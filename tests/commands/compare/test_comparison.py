@@ -64,9 +64,9 @@ def test_what_is_found_is_what_training_measured(rivals: Rivals) -> None:
         assert values == pytest.approx({name: trained.metrics[name] for name in values})
         for estimate in one.values():
             assert np.isnan(estimate.low) or estimate.low <= estimate.value <= estimate.high
-    (duel,) = found.duels
-    assert duel.judge("accuracy", 0.95) == 1
-    difference = duel.differences["accuracy"]
+    (pair,) = found.pairs
+    assert pair.judge("accuracy", 0.95) == 1
+    difference = pair.differences["accuracy"]
     assert difference.value == pytest.approx(
         strong.metrics["test/accuracy"] - weak.metrics["test/accuracy"]
     )
@@ -89,9 +89,9 @@ def test_it_is_kept_and_never_taken_for_a_training_run(rivals: Rivals) -> None:
     assert names == {"comparison.html", "comparison.json", "disagreements_A_B.csv"}
     table = json.loads((folder / "comparison.json").read_text())
     assert [one["run"] for one in table["runs"]] == [rivals.weak.run_id, rivals.strong.run_id]
-    assert table["duels"][0]["verdict"].startswith("B is better than A: right on ")
+    assert table["pairs"][0]["verdict"].startswith("B is better than A: right on ")
     rows = pd.read_csv(folder / "disagreements_A_B.csv")
-    errors = result.comparison.duels[0].errors
+    errors = result.comparison.pairs[0].errors
     counts = rows["right"].value_counts().to_dict()
     assert counts == {"A": errors.only_first, "B": errors.only_second}
     texts = rivals.weak.data.test["text"]
@@ -137,14 +137,18 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("overrides", "message"), REFUSED)
-def test_what_cannot_be_asked_is_told(rivals: Rivals, overrides: list[str], message: str) -> None:
+def test_what_cannot_be_asked_is_reported(
+    rivals: Rivals, overrides: list[str], message: str
+) -> None:
     ids = {"weak": rivals.weak.run_id, "strong": rivals.strong.run_id}
     with pytest.raises(ConfigError) as caught:
         compare(rivals.compose("compare", *(word.format(**ids) for word in overrides)))
     assert message.format(**ids) in str(caught.value)
 
 
-def test_runs_that_are_not_there_or_kept_no_scores_are_told(rivals: Rivals, tmp_path: Path) -> None:
+def test_runs_that_are_not_there_or_kept_no_scores_are_reported(
+    rivals: Rivals, tmp_path: Path
+) -> None:
     cfg = rivals.compose("compare", "runs=[best,nonsense]")
     with pytest.raises(RunNotFoundError, match="run 'nonsense' was not found"):
         compare(cfg)
@@ -203,35 +207,35 @@ def test_a_run_without_a_command_has_a_remedy_in_words() -> None:
 @pytest.mark.parametrize("classes", [2, 4])
 def test_of_several_runs_each_is_compared_with_the_first(classes: int) -> None:
     found = compare_made_up(1.0, 1.0, 2.5, classes=classes)
-    assert [(d.first.key, d.second.key) for d in found.duels] == [("A", "B"), ("A", "C")]
-    assert [duel.judge("accuracy", 0.95) for duel in found.duels] == [0, 1]
-    alone = compare_made_up(1.0, 1.0, classes=classes).duels[0]
+    assert [(d.first.key, d.second.key) for d in found.pairs] == [("A", "B"), ("A", "C")]
+    assert [pair.judge("accuracy", 0.95) for pair in found.pairs] == [0, 1]
+    alone = compare_made_up(1.0, 1.0, classes=classes).pairs[0]
     # Holm: the larger of two p-values is as it is alone, the smaller is doubled.
-    assert found.duels[0].p["accuracy"] == pytest.approx(alone.errors.test().p)
-    assert found.duels[1].p["accuracy"] == pytest.approx(2 * found.duels[1].errors.test().p)
+    assert found.pairs[0].p["accuracy"] == pytest.approx(alone.errors.test().p)
+    assert found.pairs[1].p["accuracy"] == pytest.approx(2 * found.pairs[1].errors.test().p)
     for one, contender in zip(found.scores, found.contenders, strict=True):
         values = {name: estimate.value for name, estimate in one.items()}
         assert values == pytest.approx(score(contender.predictions))
 
 
 def test_a_loss_is_worse_whatever_the_direction_of_the_metric() -> None:
-    (duel,) = compare_made_up(2.5, 1.0).duels
+    (pair,) = compare_made_up(2.5, 1.0).pairs
     for name in METRICS:
         if name != "ece":
-            assert duel.measure_gain(name) < 0
-            assert duel.test_worse(name) < 0.05
-            assert duel.judge(name, 0.95) == -1
-    (mirrored,) = compare_made_up(1.0, 2.5).duels
+            assert pair.measure_gain(name) < 0
+            assert pair.test_worse(name) < 0.05
+            assert pair.judge(name, 0.95) == -1
+    (mirrored,) = compare_made_up(1.0, 2.5).pairs
     assert min(mirrored.test_worse(n) for n in METRICS if n != "ece") > 0.9
-    assert duel.find_noticeable("accuracy", 0.05) == pytest.approx(
-        (1.6449 + 0.8416) * duel.differences["accuracy"].error, rel=1e-3
+    assert pair.find_detectable("accuracy", 0.05) == pytest.approx(
+        (1.6449 + 0.8416) * pair.differences["accuracy"].error, rel=1e-3
     )
 
 
 def test_the_examples_are_those_that_differ_most() -> None:
-    (duel,) = compare_made_up(1.0, 2.0).duels
-    table = duel.list_disagreements()
-    assert len(table) == duel.errors.discordant
+    (pair,) = compare_made_up(1.0, 2.0).pairs
+    table = pair.list_disagreements()
+    assert len(table) == pair.errors.discordant
     gaps = (table["A_probability"] - table["B_probability"]).abs()
     assert gaps.is_monotonic_decreasing
     only_a = table[table["right"] == "A"]
@@ -244,21 +248,21 @@ def test_the_verdict_is_a_sentence() -> None:
     assert re.fullmatch(
         r"B is better than A: right on \d\d\.\d\d % against \d\d\.\d\d % \(\+\d+\.\d\d points, "
         r"95 % interval \+\d+\.\d\d to \+\d+\.\d\d, McNemar p < 0.001\)\.",
-        describe_verdict(better, better.duels[0]),
+        describe_verdict(better, better.pairs[0]),
     )
     same = compare_made_up(1.0, 1.0, metric="log_loss", rows=600)
     assert re.fullmatch(
         r"600 test rows show no difference between A and B in log_loss: log_loss 0\.\d{4} against "
         r"0\.\d{4} \([+-]0\.\d{4}, 95 % interval -0\.\d{4} to \+0\.\d{4}, permutation test "
         r"p = 0\.\d{3}\); a loss of 0\.\d{4} would probably have been noticed\.",
-        describe_verdict(same, same.duels[0]),
+        describe_verdict(same, same.pairs[0]),
     )
     few = compare_made_up(1.0, 1.0, metric="log_loss", rows=100)
     assert ", too few rows for an interval, permutation test p = " in (
-        describe_verdict(few, few.duels[0])
+        describe_verdict(few, few.pairs[0])
     )
     worse = compare_made_up(2.5, 1.0)
-    assert describe_verdict(worse, worse.duels[0]).startswith("B is worse than A: ")
+    assert describe_verdict(worse, worse.pairs[0]).startswith("B is worse than A: ")
 
 
 def test_small_words() -> None:
@@ -321,7 +325,7 @@ def test_the_page_is_whole_and_needs_nothing_else(
     assert "@import" not in source
     assert "nan" not in re.findall(r"[a-z]+", " ".join(value for _, value in page.attributes))
     assert page.text.count(evil) > 4
-    assert page.seen.count("svg") == 2 * len(METRICS) * len(found.duels)
+    assert page.seen.count("svg") == 2 * len(METRICS) * len(found.pairs)
     assert "prefers-color-scheme: dark" in source
     assert page.text.count("Only B is right") == 1
     assert ("Holm" in page.text) == (len(skills) > 2)
@@ -338,7 +342,7 @@ def test_the_page_of_a_metric_that_is_not_known(tmp_path: Path) -> None:
         one.predictions.labels[:] = "class 1"
     found = measure(contenders, "accuracy", 0.95, 300, 1)
     assert np.isnan(found.scores[0]["roc_auc"].value)
-    assert np.isnan(found.duels[0].p["roc_auc"])
+    assert np.isnan(found.pairs[0].p["roc_auc"])
     write_page(found, FACTS, tmp_path / "page.html")
     assert Page((tmp_path / "page.html").read_text(encoding="utf-8")).open == []
 

@@ -114,7 +114,7 @@ def lose(made: Predictions) -> np.ndarray:
 def test_the_test_of_log_loss_is_the_permutation_test_of_scipy(rows: int) -> None:
     """Of few rows, scipy goes through all permutations."""
     one, two = make_contenders([1.0, 1.5], rows=rows)
-    found = measure([one, two], "log_loss", 0.95, 4000, 1).duels[0]
+    found = measure([one, two], "log_loss", 0.95, 4000, 1).pairs[0]
     losses = lose(two.predictions), lose(one.predictions)
     for side, p in (
         ("two-sided", found.tests["log_loss"].p),
@@ -260,11 +260,11 @@ def test_mcnemar_of_a_textbook() -> None:
     assert McNemar(3, 0, 0, 2).test() == PairedTest(1, 1)
 
 
-def test_resamples_are_made_in_batches_and_told() -> None:
+def test_resamples_are_made_in_batches_and_reported() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 50_000)
     models = [RowSums(predict_like(rng, truth, 2, 1.5)) for _ in range(2)]
-    told: list[int] = []
-    samples = resample(models, 100, 1, told.append)
+    shown: list[int] = []
+    samples = resample(models, 100, 1, shown.append)
     assert samples.shape == (2, 100, len(METRICS))
-    assert told == [40, 80, 100]
+    assert shown == [40, 80, 100]

@@ -228,7 +228,7 @@ def test_what_may_pass_is_tried_again(
     assert len(calls) == tries
 
 
-def test_prefect_is_told_no_secret(
+def test_prefect_is_reported_no_secret(
     flow: Flow,
     prefect_server: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -262,7 +262,7 @@ def test_prefect_is_told_no_secret(
         assert "zqkvj" not in found
 
 
-def test_mistakes_are_told_before_the_work(flow: Flow, tmp_path: Path) -> None:
+def test_mistakes_are_reported_before_the_work(flow: Flow, tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
     with pytest.raises(MissingColumnError, match="its columns are 'a' and 'b'"):
         flow(f"input={tmp_path}/odd.csv")

@@ -208,7 +208,7 @@ def test_a_handful_of_rows_is_no_drift(
         assert world.compare(reference, few).drifted == []
 
 
-def test_words_that_rose_and_fell_are_told(
+def test_words_that_rose_and_fell_are_reported(
     world: World, reference: Reference, later: pd.DataFrame
 ) -> None:
     changed = replace_word(later.head(2000))

@@ -88,7 +88,7 @@ def drifted(place: Place, sentences: pd.DataFrame) -> MonitoringResult:
     return place.monitor(path, "time_column=at", f"output={place.folder / 'drifted'}")
 
 
-def test_drift_is_told_in_every_way(place: Place, drifted: MonitoringResult) -> None:
+def test_drift_is_reported_in_every_way(place: Place, drifted: MonitoringResult) -> None:
     assert {"characters", "terms", "accuracy"} <= set(drifted.comparison.drifted)
     assert drifted.model.run_id == place.trained.run_id
     assert (drifted.read, drifted.compared, drifted.rejected) == (1200, 1200, 0)
@@ -246,7 +246,7 @@ def test_several_classes_and_labels_that_are_none(
     assert "column 'label' holds '5', which is no label of the model" in caplog.text
 
 
-def test_what_does_not_fit_is_told(
+def test_what_does_not_fit_is_reported(
     place: Place, drifted: MonitoringResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, never = place.folder / "rt.predictions.csv", f"output={place.folder / 'never'}"

@@ -170,7 +170,7 @@ def test_columns_are_found_or_missed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("probability", "reason"), [("high", "Failed to parse"), ("1.5", "is not between 0 and 1")]
 )
-def test_probabilities_that_are_none_are_told(
+def test_probabilities_that_are_none_are_reported(
     tmp_path: Path, probability: str, reason: str
 ) -> None:
     path = write_frame(FRAME.assign(probability=probability), tmp_path / "x.csv")
@@ -178,7 +178,7 @@ def test_probabilities_that_are_none_are_told(
         read(path)
 
 
-def test_a_row_of_json_without_a_prediction_is_told(tmp_path: Path) -> None:
+def test_a_row_of_json_without_a_prediction_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text('{"text": "a", "prediction": "p", "probability": 0.5}\n' * 2)
     assert len(read(path).rows) == 2

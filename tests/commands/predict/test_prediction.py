@@ -109,7 +109,9 @@ def test_a_file_is_predicted_as_training_would(
     assert report["mean_probability"] == pytest.approx(probabilities.mean())
 
 
-def test_the_choice_is_told(trained: TrainingResult, predict_file: Predict, tmp_path: Path) -> None:
+def test_the_choice_is_reported(
+    trained: TrainingResult, predict_file: Predict, tmp_path: Path
+) -> None:
     path = write_frame(pd.DataFrame({"review": ["good"]}), tmp_path / "x.csv")
     model = predict_file(path).model
     score = trained.metrics["validation/accuracy"]
@@ -324,14 +326,14 @@ def test_reasons_stand_behind_the_answers(
     path = write_frame(frame, tmp_path / f"x{ending}")
     plain = read_frame(predict_file(path).output)
     result = predict_file(path, "explain=true", "overwrite=true")
-    told = read_frame(result.output)
-    assert list(told) == [*plain, "speaks_for", "speaks_against"]
-    pd.testing.assert_frame_equal(told[list(plain)], plain)
+    shown = read_frame(result.output)
+    assert list(shown) == [*plain, "speaks_for", "speaks_against"]
+    pd.testing.assert_frame_equal(shown[list(plain)], plain)
     codes = np.argmax(trained.pipeline.predict_proba(frame), axis=1)
     expected = RowExplainer(trained.pipeline).explain(frame, codes)
     for name, column in zip(("speaks_for", "speaks_against"), expected, strict=True):
-        assert told[name].fillna("").tolist() == column.to_pylist()
-    assert re.match(r"\w+ \+\d\.\d\d(; \w+ \+\d\.\d\d)*$", told["speaks_for"][0])
+        assert shown[name].fillna("").tolist() == column.to_pylist()
+    assert re.match(r"\w+ \+\d\.\d\d(; \w+ \+\d\.\d\d)*$", shown["speaks_for"][0])
 
 
 @pytest.mark.parametrize(

@@ -255,7 +255,7 @@ def test_what_another_job_left_is_not_touched(model: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_a_kill_while_the_files_get_their_names_is_mended(model: str, tmp_path: Path) -> None:
+def test_a_kill_while_the_files_get_their_names_is_recovered(model: str, tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("text\ngood\n")
     words = [f"input='{path}'", f"deploy.run='{model}'", "tracking=off"]

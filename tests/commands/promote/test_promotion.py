@@ -132,28 +132,28 @@ def test_what_speaks_against_a_challenger(
     metric: str, alpha: float, margin: float, expected: list[str]
 ) -> None:
     better, worse = make_contenders([2.0, 1.0])
-    (duel,) = measure([better, worse], metric, 0.95, 400, 1).duels
-    found = find_reasons(duel, metric, alpha, margin)
+    (pair,) = measure([better, worse], metric, 0.95, 400, 1).pairs
+    found = find_reasons(pair, metric, alpha, margin)
     assert len(found) == len(expected)
     for one, begin in zip(found, expected, strict=True):
         assert one.startswith(begin)
-    (mirrored,) = measure([worse, better], metric, 0.95, 400, 1).duels
+    (mirrored,) = measure([worse, better], metric, 0.95, 400, 1).pairs
     assert find_reasons(mirrored, metric, alpha, 0.0) == []
 
 
 def test_as_good_is_not_worse() -> None:
     one, _ = make_contenders([2.0, 1.0])
-    (duel,) = measure([one, one], "accuracy", 0.95, 400, 1).duels
-    assert find_reasons(duel, "accuracy", 0.05, 0.0) == []
-    assert find_reasons(duel, "log_loss", 0.5, 0.0) == []
+    (pair,) = measure([one, one], "accuracy", 0.95, 400, 1).pairs
+    assert find_reasons(pair, "accuracy", 0.05, 0.0) == []
+    assert find_reasons(pair, "log_loss", 0.5, 0.0) == []
 
 
 def test_a_metric_that_is_not_defined_is_not_good_enough() -> None:
     better, worse = make_contenders([2.0, 1.0], rows=30)
     for one in (better, worse):
         one.predictions.labels[:] = "class 1"
-    (duel,) = measure([worse, better], "roc_auc", 0.95, 300, 1).duels
-    (reason,) = find_reasons(duel, "roc_auc", 0.05, 1.0)
+    (pair,) = measure([worse, better], "roc_auc", 0.95, 300, 1).pairs
+    (reason,) = find_reasons(pair, "roc_auc", 0.05, 1.0)
     assert reason.endswith("is not defined")
 
 
@@ -316,13 +316,13 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("overrides", "message"), MISTAKES)
-def test_mistakes_are_told_together(overrides: list[str], message: str) -> None:
+def test_mistakes_are_reported_together(overrides: list[str], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         promote(compose("promote", overrides))
     assert message in str(caught.value)
 
 
-def test_what_is_not_there_is_told(rivals: Rivals, promote_run: Promote) -> None:
+def test_what_is_not_there_is_reported(rivals: Rivals, promote_run: Promote) -> None:
     with pytest.raises(RunNotFoundError, match="run 'nonsense' was not found"):
         promote_run(None, "run=nonsense")
     for words in (["rollback=true"], []):

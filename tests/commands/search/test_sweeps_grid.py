@@ -101,9 +101,9 @@ class TestWholeGrid:
             for run in store.trials
         }
         best = max(scores, key=lambda number: (scores[number], -number))
-        told = read_winner(grid.sweep)
-        assert told["number"] == best
-        assert told["run"] == winner.info.run_id == parent.data.tags["winner.run"]
+        shown = read_winner(grid.sweep)
+        assert shown["number"] == best
+        assert shown["run"] == winner.info.run_id == parent.data.tags["winner.run"]
         assert winner.data.metrics["validation/accuracy"] == scores[best]
         assert parent.data.tags["best.job"] == str(best)
         assert parent.data.metrics["best/validation/accuracy"] == scores[best]
@@ -111,10 +111,10 @@ class TestWholeGrid:
         assert parent.data.metrics["test/accuracy"] == winner.data.metrics["test/accuracy"]
         assert 0 < winner.data.metrics["test/accuracy"] < 1
 
-    def test_each_job_is_told_in_a_line(self, grid: Ran) -> None:
-        told = dict(read_lines(grid.done.stdout))
+    def test_each_job_is_reported_in_a_line(self, grid: Ran) -> None:
+        shown = dict(read_lines(grid.done.stdout))
         jobs = read_jobs(grid.sweep)
-        assert told == {
+        assert shown == {
             number: round(job["metrics"]["validation/accuracy"], 4) for number, job in jobs.items()
         }
         assert list(jobs) == [0, 1, 2, 3]
@@ -168,9 +168,9 @@ def test_jobs_that_fail_do_not_lose_the_others(starter: Starter, tmp_path: Path)
     assert problems[0] == "train.py: 2 of 3 jobs failed:"
     assert problems[1].startswith(f"  #1  {reason}")
     assert problems[2].startswith(f"  #2  {reason}")
-    told = dict(read_lines(done.stdout))
-    assert list(told) == [0, 1, 2]
-    assert isinstance(told[0], float)
+    shown = dict(read_lines(done.stdout))
+    assert list(shown) == [0, 1, 2]
+    assert isinstance(shown[0], float)
     store = read_store(tmp_path)
     statuses = {int(run.data.tags["sweep.job"]): run.info.status for run in store.trials}
     assert statuses == {0: "FINISHED", 1: "FAILED", 2: "FAILED"}
@@ -241,11 +241,11 @@ def test_how_jobs_are_run_does_not_make_it_another_grid(starter: Starter, tmp_pa
 def test_less_may_be_better(starter: Starter, tmp_path: Path) -> None:
     done = run_grid(starter, tmp_path, "tracking=off", "model.C=10,0.001", "optimize=log_loss")
     assert done.returncode == 0, done.stderr
-    told = dict(read_lines(done.stdout))
+    shown = dict(read_lines(done.stdout))
     jobs = read_jobs(Ran(tmp_path, done).sweep)
     losses = {number: job["metrics"]["validation/log_loss"] for number, job in jobs.items()}
     assert losses[0] != losses[1]
-    assert told == {number: round(loss, 4) for number, loss in losses.items()}
+    assert shown == {number: round(loss, 4) for number, loss in losses.items()}
     assert read_winner(Ran(tmp_path, done).sweep)["number"] == min(losses, key=losses.__getitem__)
 
 

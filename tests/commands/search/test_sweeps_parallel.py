@@ -150,10 +150,10 @@ def test_two_processes_share_a_study(starter: Starter, tmp_path: Path, address: 
     storage.remove_session()
     storage.engine.dispose()
     assert len(complete) == TRIALS
-    told = [dict(read_lines(one.stdout)) for one in done]
+    shown = [dict(read_lines(one.stdout)) for one in done]
     # Both did a part, and none the part of the other.
-    assert all(told)
-    assert sorted([*told[0], *told[1]]) == [trial.number for trial in complete]
+    assert all(shown)
+    assert sorted([*shown[0], *shown[1]]) == [trial.number for trial in complete]
     jobs = read_jobs(tmp_path / STUDY)
     assert list(jobs) == [trial.number for trial in complete]
     assert len(set(list_points(jobs))) == TRIALS

@@ -27,7 +27,7 @@ from sentiment.commands.search.objectives import find_objectives
 from sentiment.commands.search.results import JobResult, read_results, write_result
 from sentiment.commands.search.runner import JobRunner, PlannedJob
 from sentiment.commands.search.storage import check_apart, newest, open_storage, storage_failures
-from sentiment.commands.search.workers import HandOut
+from sentiment.commands.search.workers import NextJob
 from sentiment.config import quote
 from sentiment.errors import ConfigError, ExitCode, StudyStorageError
 
@@ -142,7 +142,7 @@ def test_failures_are_counted_and_shown() -> None:
 # Objectives.
 
 
-def test_an_unknown_objective_is_told() -> None:
+def test_an_unknown_objective_is_reported() -> None:
     with pytest.raises(ConfigError, match="no metric 'acuracy'.*Did you mean 'accuracy'"):
         find_objectives(["acuracy"])
     with pytest.raises(ConfigError, match=r"search\.objectives is empty"):
@@ -180,7 +180,7 @@ def test_a_journal_loses_only_the_line_that_was_being_written(tmp_path: Path) ->
     assert all(json.loads(line) for line in path.read_text().splitlines())
 
 
-def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StudyStorageError, match=r"search\.storage is 'sqlite:.*cannot be used"):
         open_storage(f"sqlite:///{tmp_path}/none/studies.db", tmp_path / "unused")
     with pytest.raises(ConfigError, match=r"search\.storage is 'nonsense'.*address of a database"):
@@ -222,8 +222,8 @@ class Launcher:
         if self.read_number(overrides) in self.unready:
             raise ValueError("there is no such config")
 
-    def launch(self, hand_out: HandOut) -> None:
-        jobs = list(iter(hand_out, None))
+    def launch(self, next_job: NextJob) -> None:
+        jobs = list(iter(next_job, None))
         self.launched.append([number for number, _ in jobs])
         for number, job in jobs:
             assert number == self.read_number(job)
@@ -249,15 +249,15 @@ def plan(runner: JobRunner, numbers: Sequence[int]) -> None:
 
 def run_jobs(launcher: Launcher, numbers: Sequence[int]) -> dict[int, str]:
     """Run jobs; return the error of each that handed a result on, in that order."""
-    told: list[JobResult] = []
+    shown: list[JobResult] = []
     runner = JobRunner(
-        launcher.folder, launcher.launch, launcher.compose, told.append, lambda: None
+        launcher.folder, launcher.launch, launcher.compose, shown.append, lambda: None
     )
     plan(runner, numbers)
-    assert {result.number: result for result in told} == read_results(launcher.folder)
-    assert len(told) == len(numbers)
-    assert all(result.overrides == [f"model.C={result.number}"] for result in told)
-    return {result.number: result.error for result in told}
+    assert {result.number: result for result in shown} == read_results(launcher.folder)
+    assert len(shown) == len(numbers)
+    assert all(result.overrides == [f"model.C={result.number}"] for result in shown)
+    return {result.number: result.error for result in shown}
 
 
 def test_every_job_hands_its_result_on(launcher: Launcher) -> None:
@@ -282,16 +282,16 @@ def test_a_job_that_dies_has_failed_and_the_others_run(launcher: Launcher) -> No
 def test_a_worker_may_die_before_its_job_has_begun(launcher: Launcher) -> None:
     pools = iter([True, False])
 
-    def launch(hand_out: HandOut) -> None:
+    def launch(next_job: NextJob) -> None:
         if next(pools):
-            hand_out()
+            next_job()
             raise BrokenExecutor("a worker was killed")
-        launcher.launch(hand_out)
+        launcher.launch(next_job)
 
-    told: list[JobResult] = []
-    runner = JobRunner(launcher.folder, launch, launcher.compose, told.append, lambda: None)
+    shown: list[JobResult] = []
+    runner = JobRunner(launcher.folder, launch, launcher.compose, shown.append, lambda: None)
     plan(runner, [0, 1])
-    assert [(result.number, bool(result.error)) for result in told] == [(0, True), (1, False)]
+    assert [(result.number, bool(result.error)) for result in shown] == [(0, True), (1, False)]
 
 
 def test_what_a_job_left_before_is_not_taken_for_its_result(launcher: Launcher) -> None:
@@ -299,8 +299,8 @@ def test_what_a_job_left_before_is_not_taken_for_its_result(launcher: Launcher) 
     assert run_jobs(launcher, [0]) == {0: ""}
 
 
-def test_a_launcher_that_does_not_work_is_told(launcher: Launcher) -> None:
-    def launch(hand_out: HandOut) -> None:
+def test_a_launcher_that_does_not_work_is_reported(launcher: Launcher) -> None:
+    def launch(next_job: NextJob) -> None:
         raise OSError("the queue does not answer")
 
     runner = JobRunner(launcher.folder, launch, launcher.compose, lambda result: None, lambda: None)
@@ -320,10 +320,10 @@ def test_a_problem_with_a_result_ends_the_sweep(launcher: Launcher) -> None:
 
 
 def test_an_interrupt_that_a_job_loses_is_kept(launcher: Launcher) -> None:
-    def launch(hand_out: HandOut) -> None:
+    def launch(next_job: NextJob) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        launcher.launch(hand_out)
+        launcher.launch(next_job)
 
     runner = JobRunner(launcher.folder, launch, launcher.compose, lambda r: None, lambda: None)
     handler = signal.getsignal(signal.SIGINT)

@@ -129,8 +129,8 @@ def test_a_search_that_is_interrupted_says_how_to_go_on(
     wait_for_end(helpers)
     kept = len(read_jobs(tmp_path / STUDY))
     assert kept >= 3
-    told = next(line for line in done.stdout.splitlines() if line.startswith("stopped"))
-    start, _, typed = told.partition("Go on with: ")
+    shown = next(line for line in done.stdout.splitlines() if line.startswith("stopped"))
+    start, _, typed = shown.partition("Resume with: ")
     assert start == f"stopped: {kept} of 1000 jobs are kept. "
     words = shlex.split(typed)
     assert words[:3] == ["python", "scripts/train.py", "-m"]
@@ -227,16 +227,16 @@ def test_a_process_has_a_moment_to_put_its_name_to_a_trial(tmp_path: Path) -> No
     """Between two steps of another process, a trial is there that seems to be nobody's."""
     study = open_study(tmp_path)
     study.optuna.ask(dict(SPACE.common))
-    assert study.mend({}) == []
+    assert study.recover({}) == []
     old = create_trial(
         state=study.optuna.trials[0].state, params={}, distributions={}, user_attrs={}
     )
     old.datetime_start = datetime.now() - timedelta(minutes=5)
     study.optuna.add_trial(old)
-    assert study.mend({}) == [1]
+    assert study.recover({}) == [1]
 
 
-def test_a_line_cut_off_is_mended(tmp_path: Path) -> None:
+def test_a_line_cut_off_is_recovered(tmp_path: Path) -> None:
     study = open_study(tmp_path)
     for _ in range(3):
         ask(study)
@@ -262,7 +262,7 @@ def test_a_winner_is_trained_by_one_process(tmp_path: Path, dead: str) -> None:
     assert other.claim_winner(4)
 
 
-def test_a_process_is_told_from_a_later_one_of_the_same_number() -> None:
+def test_a_process_is_reported_from_a_later_one_of_the_same_number() -> None:
     name = owners.name_owner()
     assert owners.is_alive(name, 0)
     host, pid, start = name.rsplit(":", 2)

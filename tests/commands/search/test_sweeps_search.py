@@ -274,7 +274,7 @@ def test_it_stops_if_too_many_fail_in_a_row(bench: Bench, tmp_path: Path) -> Non
     assert len(bench.winners) == 1
 
 
-def test_one_failure_is_told_at_the_end(bench: Bench, tmp_path: Path) -> None:
+def test_one_failure_is_reported_at_the_end(bench: Bench, tmp_path: Path) -> None:
     def fail_once(asked: dict[str, Any]) -> dict[str, float]:
         if len(read_jobs(tmp_path / "outputs/search/naive_bayes")) == 2:
             raise ValueError("no")

@@ -179,7 +179,7 @@ def test_more_folds_than_rows_of_a_class(train_quickly: Train) -> None:
         train_quickly("cv=200", "tracking=off")
 
 
-def test_what_scikit_learn_refuses_is_told_and_recorded(
+def test_what_scikit_learn_refuses_is_reported_and_recorded(
     train_quickly: Train, tmp_path: Path
 ) -> None:
     with pytest.raises(FitError, match="could not fit the pipeline: max_df corresponds to"):
@@ -189,12 +189,12 @@ def test_what_scikit_learn_refuses_is_told_and_recorded(
     assert runs[0].data.params["features.min_df"] == "100000"
 
 
-def test_what_scikit_learn_refuses_in_a_fold_is_told_too(train_quickly: Train) -> None:
+def test_what_scikit_learn_refuses_in_a_fold_is_reported_too(train_quickly: Train) -> None:
     with pytest.raises(FitError, match="could not fit the pipeline"):
         train_quickly("features.min_df=200", "cv=5", "tracking=off")
 
 
-def test_a_model_that_would_not_load_again_is_told(train_quickly: Train) -> None:
+def test_a_model_that_would_not_load_again_is_reported(train_quickly: Train) -> None:
     neighbours = ["model=naive_bayes", "~model.alpha"]
     kind = "model._target_=sklearn.neighbors.KNeighborsClassifier"
     message = "the fitted KNeighborsClassifier holds 'scipy.sparse._csr.csr_matrix' and 'sklearn"

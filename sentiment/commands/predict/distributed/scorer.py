@@ -13,7 +13,7 @@ from sentiment.cli.startup import defer_imports
 from sentiment.config.schemas import ClusterSettings
 from sentiment.errors import ClusterError, ConfigError
 from sentiment.files.batches import Batch
-from sentiment.modeling.scoring import Answerer, BatchScorer
+from sentiment.modeling.scoring import BatchScorer, Predictor
 
 # Batches under way for each thread of the workers, so that none waits for the next.
 _AHEAD = 2
@@ -29,9 +29,9 @@ class DaskScorer(ClusterSettings, BatchScorer):
     """
 
     def score(
-        self, answerer: Answerer, batches: Iterable[Batch]
+        self, predictor: Predictor, batches: Iterable[Batch]
     ) -> Iterator[tuple[Batch, pa.RecordBatch]]:
-        """Yield each batch and what `answerer` says of its texts, in order.
+        """Yield each batch and what `predictor` says of its texts, in order.
 
         Raises
         ------
@@ -43,22 +43,22 @@ class DaskScorer(ClusterSettings, BatchScorer):
         begun = list(islice(batches, 2))
         if self.address is None and len(begun) < 2:
             # Processes take longer to start than one batch takes here.
-            yield from super().score(answerer, begun)
+            yield from super().score(predictor, begun)
             return
-        from sentiment.commands.predict.distributed.workers import ModelPlugin, answer
+        from sentiment.commands.predict.distributed.workers import ModelPlugin, predict_on_worker
 
         with ExitStack() as stack:
             client = self._connect(stack)
             if self.address is None:
                 client.run(defer_imports)  # before a worker imports what the model needs
             # The scheduler hands it to workers that come later, too.
-            model = ModelPlugin(answerer.read_file(), answerer.rule, explain=answerer.explains)
+            model = ModelPlugin(predictor.read_file(), predictor.rule, explain=predictor.explains)
             client.register_plugin(model)
             stack.callback(client.unregister_worker_plugin, model.name)
             most = _AHEAD * max(1, sum(client.nthreads().values()))
             under_way: deque[tuple[Batch, Any]] = deque()
             for batch in chain(begun, batches):
-                future = client.submit(answer, model.name, batch.texts, pure=False)
+                future = client.submit(predict_on_worker, model.name, batch.texts, pure=False)
                 under_way.append((batch, future))
                 if len(under_way) > most:
                     yield self._wait(*under_way.popleft())

@@ -1,4 +1,4 @@
-"""What happens on a worker of Dask; only this file loads Dask when it is loaded."""
+"""Code that runs on a Dask worker; only this file imports Dask at import time."""
 
 import atexit
 import gc
@@ -12,7 +12,7 @@ import pyarrow as pa
 from distributed import WorkerPlugin, get_worker
 
 from sentiment.modeling.decision_rules import DecisionRule
-from sentiment.modeling.scoring import Answerer
+from sentiment.modeling.scoring import Predictor
 
 
 class ModelPlugin(WorkerPlugin):
@@ -23,14 +23,14 @@ class ModelPlugin(WorkerPlugin):
     data : bytes
         Its skops file.
     rule, explain
-        As of `Answerer`.
+        As of `Predictor`.
     """
 
     def __init__(self, data: bytes, rule: DecisionRule, *, explain: bool) -> None:
         self._data, self._rule, self._explain = data, rule, explain
         # Another job may use the same workers.
         self.name = f"sentiment-{uuid4().hex}"
-        self.answerer: Answerer | None = None
+        self.predictor: Predictor | None = None
 
     def setup(self, worker: Any) -> None:
         """Load the model; nothing else than a sound skops file is taken for one."""
@@ -42,11 +42,11 @@ class ModelPlugin(WorkerPlugin):
         with TemporaryDirectory() as folder:
             path = Path(folder, "model.skops")
             path.write_bytes(self._data)
-            self.answerer = Answerer.load(path, self._rule, explain=self._explain)
+            self.predictor = Predictor.load(path, self._rule, explain=self._explain)
 
 
-def answer(name: str, texts: pa.Array) -> pa.RecordBatch:
+def predict_on_worker(name: str, texts: pa.Array) -> pa.RecordBatch:
     """Return what the model of the plugin `name` says of `texts`, on a worker."""
     plugin: Any = get_worker().plugins[name]
-    answers: pa.RecordBatch = plugin.answerer.answer(texts)
+    answers: pa.RecordBatch = plugin.predictor.predict(texts)
     return answers

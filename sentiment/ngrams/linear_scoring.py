@@ -9,7 +9,7 @@ import numpy as np
 from sentiment.ngrams.alphabets import SECRET, Words
 from sentiment.ngrams.cleaning import CleanedTexts, clean_text
 from sentiment.ngrams.compiling import count_threads, cut_ranges, run_threads
-from sentiment.ngrams.kernels import deciding, spotting, tokenizing
+from sentiment.ngrams.kernels import linear_scoring, spotting, tokenizing
 from sentiment.ngrams.rules import TokenRules, classify, find_rules
 from sentiment.ngrams.texts import Texts, are_strings, normalize, to_utf8
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
@@ -19,7 +19,7 @@ from sentiment.ngrams.vocabulary import Vocabulary
 _BATCH = 2**18
 # The work on a document takes some fifty times its size in memory.
 _LONGEST = 2**22
-_NORMS = {None: deciding.NOTHING, "l1": deciding.SUM, "l2": deciding.ROOT}
+_NORMS = {None: linear_scoring.NOTHING, "l1": linear_scoring.SUM, "l2": linear_scoring.ROOT}
 # Those in which counts are exact, and weights as exact as in scikit-learn.
 _TYPES = [np.dtype(kind) for kind in (np.float64, np.int64, np.int32)]
 _CODE_POINTS = 0x110000
@@ -68,7 +68,7 @@ def _find_reading(rules: TokenRules, *, cleaned: bool, prepared: bool) -> spotti
     )
 
 
-class LinearDecider:
+class LinearScorer:
     """Sums of the weighted features of texts.
 
     Parameters
@@ -100,7 +100,7 @@ class LinearDecider:
 
     @classmethod
     def from_vectorizer(cls, vectorizer: Any, coefficients: np.ndarray) -> Self | None:
-        """Return a decider on the features of `vectorizer`, or None if the kernels lack them."""
+        """Return a scorer on the features of `vectorizer`, or None if the kernels lack them."""
         if type(vectorizer) not in (CountVectorizer, TfidfVectorizer):
             return None
         rules = find_rules(vectorizer)
@@ -111,7 +111,7 @@ class LinearDecider:
             return None
         return cls(vectorizer, coefficients, rules)
 
-    def decide(self, texts: Texts) -> np.ndarray | None:
+    def decision_function(self, texts: Texts) -> np.ndarray | None:
         """Return the decisions, shape (n_texts, n_decisions), or None if it cannot read them.
 
         That is so if there is something else than str among `texts`, or a very long one.
@@ -130,46 +130,48 @@ class LinearDecider:
         batches = iter(ranges)
 
         def work(batches: Iterator[tuple[int, int]]) -> None:
-            desk = _Desk(len(self._tree.weights))
+            buffers = _Buffers(len(self._tree.weights))
             odd: list[int] = []
             for first, last in batches:
                 part = out[first:last]
-                done = self._decide_some(
-                    source, starts[first:last], ends[first:last], reading, desk, part
+                done = self._score_some(
+                    source, starts[first:last], ends[first:last], reading, buffers, part
                 )
                 odd += (first + np.flatnonzero(~done)).tolist()
             if odd:
                 documents = [source[starts[d] : ends[d]].tobytes() for d in odd]
-                out[odd] = self._decide_odd(documents, desk, cleaned=cleaned)
+                out[odd] = self._score_fallback(documents, buffers, cleaned=cleaned)
 
         run_threads(work, [(batches,)] * min(self._threads, len(ranges)))
         return out
 
-    def _decide_some(
+    def _score_some(
         self, source: np.ndarray, starts: np.ndarray, ends: np.ndarray, reading: spotting.Reading,
-        desk: "_Desk", out: np.ndarray,
+        buffers: "_Buffers", out: np.ndarray,
     ) -> np.ndarray:  # fmt: skip
         """Write the decisions on some documents; return which of them could be read."""
         found, done = np.empty(len(starts), np.int64), np.empty(len(starts), bool)
-        desk.make_room(int(np.sum(ends - starts)), len(starts))
-        tokens = desk.lines, desk.places, desk.sizes
+        buffers.make_room(int(np.sum(ends - starts)), len(starts))
+        tokens = buffers.lines, buffers.places, buffers.sizes
         spotting.find_tokens(source, starts, ends, reading, *tokens, found, done)
         most = int(found.max(initial=0))
-        if most >= len(desk.values):
-            desk.values = self._value_counts(2 * most)
-        deciding.decide(
-            *tokens, np.cumsum(found), self._words, self._tree, desk.values, desk.counts, out
+        if most >= len(buffers.values):
+            buffers.values = self._value_counts(2 * most)
+        linear_scoring.compute_margins(
+            *tokens, np.cumsum(found), self._words, self._tree, buffers.values, buffers.counts, out
         )
         return done
 
-    def _decide_odd(self, documents: list[bytes], desk: "_Desk", *, cleaned: bool) -> np.ndarray:
+    def _score_fallback(
+        self, documents: list[bytes], buffers: "_Buffers", *, cleaned: bool
+    ) -> np.ndarray:
         """Return the decisions on documents that have to go through Python's own functions."""
         texts = [document.decode("utf-8", "surrogatepass") for document in documents]
         texts = [clean_text(text) for text in texts] if cleaned else texts
         source, bounds = to_utf8([normalize(text, self._rules) for text in texts])
         out = np.empty((len(texts), self.n_decisions))
         reading = _find_reading(self._rules, cleaned=False, prepared=True)
-        self._decide_some(source, bounds[:-1], bounds[1:], reading, desk, out)
+        self._score_some(source, bounds[:-1], bounds[1:], reading, buffers, out)
         return out
 
     def _value_counts(self, most: int) -> np.ndarray:
@@ -182,7 +184,7 @@ class LinearDecider:
         return np.column_stack([values ** max(self._norm, 1), values])
 
 
-class _Desk:
+class _Buffers:
     """The arrays that a thread works with, from one batch to the next."""
 
     def __init__(self, n_nodes: int) -> None:
@@ -202,7 +204,7 @@ class _Desk:
 
 def _build_tree(
     vocabulary: Vocabulary, stop_words: list[str], weights: np.ndarray, idf: np.ndarray, norm: int
-) -> tuple[deciding.Words, deciding.Tree]:
+) -> tuple[linear_scoring.Words, linear_scoring.Tree]:
     """Return the n-grams of `vocabulary` for the kernel.
 
     Frequent ones, which have a low `idf`, are put side by side, where a cache holds them all.
@@ -226,16 +228,16 @@ def _build_tree(
         prefixes, size = size + _invert(order), size + len(order)
     entered = np.concatenate(keys)
     capacity = 1 << max(4, (2 * len(entered)).bit_length())
-    tree = deciding.Tree(
+    tree = linear_scoring.Tree(
         keys=entered,
         slots=np.zeros(capacity, np.uint32),
-        sieve=np.zeros(capacity // 2, np.uint8),
+        bloom_filter=np.zeros(capacity // 2, np.uint8),
         secret=SECRET,
         longest=len(held),
         weights=weights[np.concatenate(held)],
         norm=norm,
     )
-    deciding.fill_tree(tree)
+    linear_scoring.fill_tree(tree)
     return words, tree
 
 
@@ -246,20 +248,20 @@ def _invert(order: np.ndarray) -> np.ndarray:
     return places
 
 
-def _enter_words(alphabet: Words, order: np.ndarray, passed_over: int) -> deciding.Words:
+def _enter_words(alphabet: Words, order: np.ndarray, skipped: int) -> linear_scoring.Words:
     """Return the words of `alphabet` in another order, for the kernel."""
     store, bounds = alphabet.store.tobytes(), alphabet.bounds.tolist()
     spelled = [store[bounds[word] : bounds[word + 1]] for word in order.tolist()]
     capacity = 1 << max(4, (3 * len(spelled)).bit_length())
     bits = [(8 * min(size, 8), 8 * max(size - 8, 0)) for size in range(17)]
-    words = deciding.Words(
+    words = linear_scoring.Words(
         store=np.frombuffer(bytearray(b"".join([*spelled, bytes(16)])), np.uint8),
         bounds=np.concatenate([[0], np.cumsum([len(word) for word in spelled])]).astype(np.int64),
         pairs=np.zeros((len(spelled), 2), np.uint64),
         slots=np.zeros(capacity, np.uint32),
         secrets=np.array([SECRET, ~SECRET | np.uint64(1)]),
         masks=np.array([[2**low - 1, 2**high - 1] for low, high in bits], np.uint64),
-        passed_over=passed_over,
+        skipped=skipped,
     )
-    deciding.fill_slots(words)
+    linear_scoring.fill_slots(words)
     return words

@@ -37,8 +37,8 @@ class Words(NamedTuple):
         Odd, so that nobody can choose words that collide.
     masks : ndarray of uint64, of shape (17, 2)
         Which bits of the two numbers belong to a word of so many bytes.
-    passed_over : int
-        Words from this one on are passed over.
+    skipped : int
+        Words from this one on are skipped.
     """
 
     store: np.ndarray
@@ -47,7 +47,7 @@ class Words(NamedTuple):
     slots: np.ndarray
     secrets: np.ndarray
     masks: np.ndarray
-    passed_over: int
+    skipped: int
 
 
 class Tree(NamedTuple):
@@ -59,7 +59,7 @@ class Tree(NamedTuple):
         The keys; that of node `i` is at the place `i` minus the number of words.
     slots : ndarray of uint32
         Open addressing, of the place of a key plus one; zero is empty.
-    sieve : ndarray of uint8
+    bloom_filter : ndarray of uint8
         A bit for each hash, zero if no key has it.
     secret : uint64
         Odd, so that nobody can choose n-grams that collide.
@@ -73,7 +73,7 @@ class Tree(NamedTuple):
 
     keys: np.ndarray
     slots: np.ndarray
-    sieve: np.ndarray
+    bloom_filter: np.ndarray
     secret: np.uint64
     longest: int
     weights: np.ndarray
@@ -137,13 +137,13 @@ def fill_slots(words):
 
 @kernel
 def fill_tree(tree):
-    """Enter the keys of a tree into its empty slots and sieve."""
-    keys, slots, sieve = tree.keys, tree.slots, tree.sieve
+    """Enter the keys of a tree into its empty slots and bloom_filter."""
+    keys, slots, bloom_filter = tree.keys, tree.slots, tree.bloom_filter
     shift, mask = _find_shift(len(slots)), np.uint64(len(slots) - 1)
-    sieve_shift = _find_shift(8 * len(sieve))
+    sieve_shift = _find_shift(8 * len(bloom_filter))
     for k in range(len(keys)):
         bit = keys[k] * tree.secret >> sieve_shift
-        sieve[bit >> np.uint64(3)] |= _ONE << (bit & _SEVEN)
+        bloom_filter[bit >> np.uint64(3)] |= _ONE << (bit & _SEVEN)
         slot = keys[k] * tree.secret >> shift
         while slots[slot] != 0:
             slot = slot + _ONE & mask
@@ -164,7 +164,7 @@ def _is_same(lines, start, length, words, word):
 
 @kernel
 def _look_up_words(lines, places, sizes, first, last, words, seeking, tokens):
-    """Write the word at each place, or `UNKNOWN`; return how many are not passed over."""
+    """Write the word at each place, or `UNKNOWN`; return how many are not skipped."""
     slots, pairs = words.slots, words.pairs
     shift, mask = _find_shift(len(slots)), np.uint64(len(slots) - 1)
     low_secret, high_secret = words.secrets[0], words.secrets[1]
@@ -185,16 +185,16 @@ def _look_up_words(lines, places, sizes, first, last, words, seeking, tokens):
                     break
             slot = slot + _ONE & mask
         tokens[count] = token
-        count += token < words.passed_over
+        count += token < words.skipped
     return count
 
 
 @kernel
 def _look_up_ngrams(tokens, count, n, n_words, tree, numbers, seeking, nodes, used):
     """Put the n-gram of each position in the place of the shorter one, and append those found."""
-    keys, slots, sieve, secret = tree.keys, tree.slots, tree.sieve, tree.secret
+    keys, slots, bloom_filter, secret = tree.keys, tree.slots, tree.bloom_filter, tree.secret
     shift, mask = _find_shift(len(slots)), np.uint64(len(slots) - 1)
-    sieve_shift = _find_shift(8 * len(sieve))
+    sieve_shift = _find_shift(8 * len(bloom_filter))
     lasts = tokens[n - 1 : count]
     candidates = 0
     for i in range(len(lasts)):
@@ -203,7 +203,7 @@ def _look_up_ngrams(tokens, count, n, n_words, tree, numbers, seeking, nodes, us
         bit = key * secret >> sieve_shift
         seeking[candidates, 0], seeking[candidates, 1] = key, i
         numbers[i] = UNKNOWN
-        held = np.int64(sieve[bit >> np.uint64(3)] >> (bit & _SEVEN)) & 1
+        held = np.int64(bloom_filter[bit >> np.uint64(3)] >> (bit & _SEVEN)) & 1
         candidates += held & ~((prefix | token) >> 63)
     for c in range(candidates):
         key = seeking[c, 0]
@@ -245,7 +245,7 @@ def _add_up(nodes, used, tree, values, counts, decisions):
 
 
 @kernel
-def decide(lines, places, sizes, ends, words, tree, values, counts, out):
+def compute_margins(lines, places, sizes, ends, words, tree, values, counts, out):
     """Write the decisions of documents.
 
     Parameters

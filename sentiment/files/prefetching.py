@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 _DEPTH = 2
 
 
-def work_ahead(items: Iterable[Item]) -> Iterator[Item]:
+def prefetch(items: Iterable[Item]) -> Iterator[Item]:
     """Yield `items`, of which the next few are made meanwhile in another thread.
 
     An error of theirs is raised here; a caller that stops early stops the thread as well.

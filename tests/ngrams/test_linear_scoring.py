@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from vectorizer_oracle import CORPORA, ODD, PATTERNS, SPACES, WORDS, make_params
 
-from sentiment.ngrams import deciding
+from sentiment.ngrams import linear_scoring
 from sentiment.ngrams.cleaning import CleanedTexts, clean_text
-from sentiment.ngrams.deciding import LinearDecider, list_small_letters
 from sentiment.ngrams.kernels import spotting
+from sentiment.ngrams.linear_scoring import LinearScorer, list_small_letters
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 QUICK = settings(deadline=None, derandomize=True, max_examples=60)
@@ -27,9 +27,9 @@ def assert_decides(
 ) -> None:
     """The decisions are scikit-learn's matrix times the weights."""
     weights = choose_weights(vectorizer, n_decisions)
-    decider = LinearDecider.from_vectorizer(vectorizer, weights)
-    assert decider is not None
-    found = decider.decide(CleanedTexts(texts) if cleaned else texts)
+    scorer = LinearScorer.from_vectorizer(vectorizer, weights)
+    assert scorer is not None
+    found = scorer.decision_function(CleanedTexts(texts) if cleaned else texts)
     strings = [clean_text(text) for text in texts] if cleaned else list(texts)
     expected = vectorizer.to_sklearn().transform(strings) @ weights.T
     assert found is not None
@@ -106,14 +106,14 @@ def many() -> list[str]:
 def test_threads_and_batches_make_no_difference(
     many: list[str], size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deciding, "_BATCH", size)
+    monkeypatch.setattr(linear_scoring, "_BATCH", size)
     vectorizer = TfidfVectorizer(ngram_range=(1, 3), sublinear_tf=True).fit(many[::2])
     weights = choose_weights(vectorizer, 2)
     found = []
     for vectorizer.n_jobs in (1, 2, 4):
-        decider = LinearDecider.from_vectorizer(vectorizer, weights)
-        assert decider is not None
-        found.append(decider.decide(CleanedTexts(many)))
+        scorer = LinearScorer.from_vectorizer(vectorizer, weights)
+        assert scorer is not None
+        found.append(scorer.decision_function(CleanedTexts(many)))
     assert found[0] is not None
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
@@ -157,13 +157,13 @@ def test_what_the_kernels_cannot_read_is_left_to_others(
         TfidfVectorizer().to_sklearn(),
     ):
         vectorizer.fit(many)
-        assert LinearDecider.from_vectorizer(vectorizer, choose_weights(vectorizer)) is None
-    assert LinearDecider.from_vectorizer(CountVectorizer(), np.ones((1, 1))) is None
+        assert LinearScorer.from_vectorizer(vectorizer, choose_weights(vectorizer)) is None
+    assert LinearScorer.from_vectorizer(CountVectorizer(), np.ones((1, 1))) is None
     vectorizer = CountVectorizer().fit(many)
-    decider = LinearDecider.from_vectorizer(vectorizer, choose_weights(vectorizer))
-    assert decider is not None
-    assert decider.decide(["film", None]) is None
-    assert decider.decide([]).shape == (0, 1)  # type: ignore[union-attr]
-    monkeypatch.setattr(deciding, "_LONGEST", 10)
-    assert decider.decide(["good film", "film"]) is not None
-    assert decider.decide(["good film", "a longer film"]) is None
+    scorer = LinearScorer.from_vectorizer(vectorizer, choose_weights(vectorizer))
+    assert scorer is not None
+    assert scorer.decision_function(["film", None]) is None
+    assert scorer.decision_function([]).shape == (0, 1)  # type: ignore[union-attr]
+    monkeypatch.setattr(linear_scoring, "_LONGEST", 10)
+    assert scorer.decision_function(["good film", "film"]) is not None
+    assert scorer.decision_function(["good film", "a longer film"]) is None
