@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sentiment.commands.search.attributes import DEFINITION, SAME_AS, STALE, STUDY_ID
 from sentiment.commands.search.identity import read_identity
 from sentiment.commands.search.objectives import Objective, find_objectives
 from sentiment.commands.search.storage import explain_failure, newest
-from sentiment.commands.search.studies import _DEFINITION, _ID, _SAME, _STALE
 from sentiment.config import suggest_command
 from sentiment.errors import SentimentError, quote_list, suggest
 
@@ -72,14 +72,14 @@ class StoredStudy:
 
         Of equals the first comes first.
         """
-        ended = [t for t in self.trials if t.values and _SAME not in t.user_attrs]
+        ended = [t for t in self.trials if t.values and SAME_AS not in t.user_attrs]
         sign = -1 if self.objectives[0].more else 1
         return sorted(ended, key=lambda trial: (sign * trial.values[0], trial.number))
 
     @property
     def repeated(self) -> int:
         """Number of trials that were not run, since an earlier one was the same."""
-        return sum(_SAME in trial.user_attrs for trial in self.trials)
+        return sum(SAME_AS in trial.user_attrs for trial in self.trials)
 
     def count(self, state: str) -> int:
         """Return how many trials are in a state that Optuna calls so, such as ``FAIL``."""
@@ -116,14 +116,14 @@ def read_study(name: str, address: str | None, home: Path) -> StoredStudy:
         command = suggest_command("train", "-m", "search=<name>")
         raise StudyNotFoundError(name, where, names, command)
     study = optuna.load_study(study_name=known, storage=storage)
-    trials = [t for t in study.get_trials(deepcopy=False) if _STALE not in t.user_attrs]
-    definition = study.user_attrs.get(_DEFINITION)
+    trials = [t for t in study.get_trials(deepcopy=False) if STALE not in t.user_attrs]
+    definition = study.user_attrs.get(DEFINITION)
     if definition is None or not any(trial.values for trial in trials):
         states = [trial.state.name for trial in trials]
         raise NoTrialError(known, states.count("FAIL"), states.count("RUNNING"))
     objectives = find_objectives(definition["objectives"])
     folder = home / known
-    if read_identity(folder, keep=True) not in (None, study.user_attrs.get(_ID)):
+    if read_identity(folder, keep=True) not in (None, study.user_attrs.get(STUDY_ID)):
         folder = home / f"{known} elsewhere"  # that folder is of another study of the same name
     return StoredStudy(known, folder, objectives, trials, definition["settings"], study)
 
@@ -138,10 +138,10 @@ def list_studies(
     found = []
     for name in names:
         study = optuna.load_study(study_name=name, storage=storage)
-        definition = study.user_attrs.get(_DEFINITION)
+        definition = study.user_attrs.get(DEFINITION)
         if definition is None:  # one of another tool
             continue
-        trials = [t for t in study.get_trials(deepcopy=False) if _STALE not in t.user_attrs]
+        trials = [t for t in study.get_trials(deepcopy=False) if STALE not in t.user_attrs]
         objectives = find_objectives(definition["objectives"])
         stored = StoredStudy(name, home / name, objectives, trials, definition["settings"], study)
         best = stored.complete[:1]

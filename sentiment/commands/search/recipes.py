@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from sentiment.commands.search.hydra_side import write_override
 from sentiment.commands.search.results import JobResult, read_results
 from sentiment.commands.search.spaces import read_setting
-from sentiment.commands.search.trial import _HOUSEKEEPING, list_settings
+from sentiment.commands.search.trial import HOUSEKEEPING, list_settings
 from sentiment.config import (
     CONF,
     compose,
@@ -206,7 +206,7 @@ def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite:
 
 def _check_secrets(overrides: Sequence[str]) -> None:
     """Refuse overrides that had a password, which nothing keeps."""
-    hidden = [word for word in overrides if MASK in word and _find_root(word) not in _HOUSEKEEPING]
+    hidden = [word for word in overrides if MASK in word and _find_root(word) not in HOUSEKEEPING]
     keys = [word.lstrip("+~").partition("=")[0] for word in hidden]
     if keys:
         raise RecipeError(
@@ -226,7 +226,7 @@ def describe_experiment(name: str, overrides: Sequence[str], about: str) -> str:
         One of `overrides` cannot be said in a file.
     """
     parser = OverridesParser.create()
-    kept = [word for word in overrides if _find_root(word) not in _HOUSEKEEPING]
+    kept = [word for word in overrides if _find_root(word) not in HOUSEKEEPING]
     bases: list[Any] = []
     choices: dict[str, Any] = {}
     settings = OmegaConf.create()

@@ -6,19 +6,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sentiment.commands.search.attributes import (
+    DEFINITION,
+    ERROR,
+    RUN,
+    STALE,
+    STUDY_ID,
+    WINNER,
+    trial_states,
+)
 from sentiment.commands.search.identity import read_identity
 from sentiment.commands.search.results import JobResult, read_results, read_winner
 from sentiment.commands.search.spaces import Space
 from sentiment.commands.search.state import log, read_state, write_state
-from sentiment.commands.search.studies import (
-    _DEFINITION,
-    _ERROR,
-    _ID,
-    _RUN,
-    _STALE,
-    _WINNER,
-    _states,
-)
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -43,7 +43,7 @@ def keep_study(folder: Path, study: "Study", space: Space) -> None:
     facts = {
         "directions": [direction.name.lower() for direction in study.optuna.directions],
         "metrics": [objective.metric for objective in study.objectives],
-        "definition": study.optuna.user_attrs[_DEFINITION],
+        "definition": study.optuna.user_attrs[DEFINITION],
         "run_id": study.run_id,
         "space": space.to_json(),
     }
@@ -92,15 +92,15 @@ def _restore(storage: "BaseStorage", folder: Path, facts: Mapping[str, Any]) -> 
         directions=facts["directions"],
         load_if_exists=True,
     )
-    study.set_user_attr(_DEFINITION, facts["definition"])
+    study.set_user_attr(DEFINITION, facts["definition"])
     identity = read_identity(folder)
     if identity is not None:
-        study.set_user_attr(_ID, identity)
+        study.set_user_attr(STUDY_ID, identity)
     if facts["run_id"] is not None:
-        study.set_user_attr(_RUN, facts["run_id"])
+        study.set_user_attr(RUN, facts["run_id"])
     winner = read_winner(folder)
-    if winner is not None and _WINNER not in study.user_attrs:
-        study.set_user_attr(_WINNER, {"number": winner.number, "owner": None, "done": True})
+    if winner is not None and WINNER not in study.user_attrs:
+        study.set_user_attr(WINNER, {"number": winner.number, "owner": None, "done": True})
     space, results = Space.from_json(facts["space"]), read_results(folder)
     params = {number: space.read(result.overrides) for number, result in results.items()}
     for trial in study.get_trials(deepcopy=False):
@@ -111,7 +111,7 @@ def _restore(storage: "BaseStorage", folder: Path, facts: Mapping[str, Any]) -> 
     for number in range(len(study.trials), max(results, default=-1) + 1):
         drawn = params.get(number)
         if drawn is None:  # it left no result, and is run again under another number
-            study.add_trial(_describe(space, {}, user_attrs={_STALE: True}))
+            study.add_trial(_describe(space, {}, user_attrs={STALE: True}))
             continue
         study.add_trial(_describe_result(space, drawn, results[number], facts["metrics"]))
         added += 1
@@ -129,7 +129,7 @@ def _finish(
     """Enter the result of a trial, and the parameters that the journal has lost with its end."""
     storage = study._storage
     if trial.state.name == "WAITING":
-        storage.set_trial_state_values(trial._trial_id, _states().RUNNING)
+        storage.set_trial_state_values(trial._trial_id, trial_states().RUNNING)
     for name, value in params.items():
         if name not in trial.params:
             one = space.find(name)
@@ -150,7 +150,7 @@ def _describe_result(
     }
     if result.error or not all(map(math.isfinite, values)):
         error = result.error or f"{metrics[0]} is not a number"
-        return _describe(space, params, user_attrs={_ERROR: error[:2000]}, **moments)
+        return _describe(space, params, user_attrs={ERROR: error[:2000]}, **moments)
     return _describe(space, params, values=values, **moments)
 
 
@@ -158,7 +158,7 @@ def _describe(space: Space, params: dict[str, Any], **facts: Any) -> Any:
     """Return a trial that has ended, well if it has values."""
     from optuna.trial import create_trial
 
-    state = _states().COMPLETE if "values" in facts else _states().FAIL
+    state = trial_states().COMPLETE if "values" in facts else trial_states().FAIL
     moments = {k: facts.pop(k) for k in list(facts) if k.startswith("datetime_")}
     distributions = {name: space.find(name) for name in params}
     trial = create_trial(state=state, params=params, distributions=distributions, **facts)

@@ -9,6 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from sentiment.commands.search.attributes import (
+    DEFINITION,
+    ERROR,
+    HEARTBEAT,
+    OWNER,
+    RUN,
+    SAME_AS,
+    SINCE,
+    STALE,
+    STUDY_ID,
+    WINNER,
+    trial_states,
+)
 from sentiment.commands.search.mismatches import StudyMismatchError, list_differences
 from sentiment.commands.search.objectives import Objective
 from sentiment.commands.search.results import JobResult
@@ -19,10 +32,6 @@ from sentiment.tracking.owners import BEAT, is_alive, name_owner
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-# Attributes of trials and of studies.
-_OWNER, _STALE, _SAME, _ERROR = "owner", "stale", "same_as", "error"
-_DEFINITION, _RUN, _WINNER, _BEAT, _SINCE = "definition", "run", "winner", "beat ", "since "
-_ID = "id"
 # Seconds in which a process puts its name to a trial that it made; it takes milliseconds.
 _GRACE = 10.0
 # Seconds between two looks for what another process is about to do.
@@ -90,9 +99,9 @@ class Study:
             It was started with something else.
         """
         now = json.loads(json.dumps(definition))
-        kept = self._study.user_attrs.get(_DEFINITION)
+        kept = self._study.user_attrs.get(DEFINITION)
         if kept is None:
-            self._study.set_user_attr(_DEFINITION, now)
+            self._study.set_user_attr(DEFINITION, now)
         elif kept != now:
             raise StudyMismatchError(self.name, list_differences(kept, now))
 
@@ -103,12 +112,12 @@ class Study:
     @property
     def run_id(self) -> str | None:
         """The tracked run of the sweep, if it has one."""
-        found: str | None = self._study.user_attrs.get(_RUN)
+        found: str | None = self._study.user_attrs.get(RUN)
         return found
 
     @run_id.setter
     def run_id(self, run_id: str | None) -> None:
-        self._study.set_user_attr(_RUN, run_id)
+        self._study.set_user_attr(RUN, run_id)
 
     @property
     def optuna(self) -> Any:
@@ -118,12 +127,12 @@ class Study:
     def list_trials(self) -> "list[FrozenTrial]":
         """Return all trials but those whose process died and that are run again."""
         trials = self._study.get_trials(deepcopy=False)
-        return [trial for trial in trials if _STALE not in trial.user_attrs]
+        return [trial for trial in trials if STALE not in trial.user_attrs]
 
     def list_draws(self, numbers: Sequence[int]) -> list[Draw]:
         """Return those trials of these numbers that have ended."""
         ended = [t for t in self.list_trials() if t.state.is_finished() and t.number in numbers]
-        return [Draw(t.number, dict(t.params)) for t in ended if _SAME not in t.user_attrs]
+        return [Draw(t.number, dict(t.params)) for t in ended if SAME_AS not in t.user_attrs]
 
     def count_begun(self) -> int:
         """Return how many trials are being run or have ended."""
@@ -148,8 +157,8 @@ class Study:
         beats = self._study.user_attrs
         again = []
         for trial in self.list_trials():
-            owner = trial.user_attrs.get(_OWNER)
-            beat = beats.get(f"{_BEAT}{owner}", 0.0)
+            owner = trial.user_attrs.get(OWNER)
+            beat = beats.get(f"{HEARTBEAT}{owner}", 0.0)
             if trial.state.name != "RUNNING" or is_alive(owner, beat):
                 continue
             begun = trial.datetime_start
@@ -170,7 +179,7 @@ class Study:
         """
         while self.count_begun() < total:
             trial = self._study.ask(dict(space.common))
-            trial.set_user_attr(_OWNER, self._owner)
+            trial.set_user_attr(OWNER, self._owner)
             for key, cases in space.branches.items():
                 value = trial.params.get(key, space.fixed.get(key))
                 for name, distribution in cases.get(str(value), {}).items():
@@ -185,7 +194,7 @@ class Study:
             twin = next((t for t in others if t.values and t.params == drawn.params), None)
             if twin is None:
                 return drawn
-            trial.set_user_attr(_SAME, twin.number)
+            trial.set_user_attr(SAME_AS, twin.number)
             self._study.tell(trial, twin.values)
         return None
 
@@ -196,14 +205,14 @@ class Study:
             trial = next(t for t in self.list_trials() if t.number == result.number)
             if not trial.state.is_finished():
                 error = result.error or f"{self.objectives[0].name} is no number"
-                self._study._storage.set_trial_user_attr(trial._trial_id, _ERROR, error[:2000])
-                self._study.tell(result.number, state=_states().FAIL, skip_if_finished=True)
+                self._study._storage.set_trial_user_attr(trial._trial_id, ERROR, error[:2000])
+                self._study.tell(result.number, state=trial_states().FAIL, skip_if_finished=True)
         else:
             self._study.tell(result.number, values, skip_if_finished=True)
 
     def find_best(self) -> Draw | None:
         """Return the best trial by the first objective, the first of equals."""
-        ended = [t for t in self.list_trials() if t.values and _SAME not in t.user_attrs]
+        ended = [t for t in self.list_trials() if t.values and SAME_AS not in t.user_attrs]
         sign = -1 if self.objectives[0].more else 1
         best = min(ended, key=lambda trial: (sign * trial.values[0], trial.number), default=None)
         return None if best is None else Draw(best.number, dict(best.params))
@@ -212,7 +221,7 @@ class Study:
         """Return what all processes found, with the first objective and no other metrics."""
         metric = self.objectives[0].metric
         trials = self.list_trials()
-        ended = [t for t in trials if t.state.is_finished() and _SAME not in t.user_attrs]
+        ended = [t for t in trials if t.state.is_finished() and SAME_AS not in t.user_attrs]
         for t in ended:
             # What has ended stays as it is, and this is asked after each of many trials.
             if t.number not in self._ended:
@@ -224,22 +233,24 @@ class Study:
 
     def list_repeats(self) -> dict[int, int]:
         """Return the trials that were not run, and which each is the same as."""
-        return {t.number: t.user_attrs[_SAME] for t in self.list_trials() if _SAME in t.user_attrs}
+        return {
+            t.number: t.user_attrs[SAME_AS] for t in self.list_trials() if SAME_AS in t.user_attrs
+        }
 
     def beat(self) -> None:
         """Let other processes know that this one is there; to be called again and again."""
         if time.monotonic() - self._last_beat > BEAT:
             if not self._last_beat:
-                self._study.set_user_attr(f"{_SINCE}{self._owner}", time.time())
+                self._study.set_user_attr(f"{SINCE}{self._owner}", time.time())
             self._last_beat = time.monotonic()
-            self._study.set_user_attr(f"{_BEAT}{self._owner}", time.time())
+            self._study.set_user_attr(f"{HEARTBEAT}{self._owner}", time.time())
 
     def find_others(self) -> dict[str, float]:
         """Return the other processes that are at work on the study, and since when."""
         kept = self._study.user_attrs
-        names = [key.removeprefix(_BEAT) for key in kept if key.startswith(_BEAT)]
-        alive = [n for n in names if n != self._owner and is_alive(n, kept[f"{_BEAT}{n}"])]
-        return {name: kept.get(f"{_SINCE}{name}", 0.0) for name in alive}
+        names = [key.removeprefix(HEARTBEAT) for key in kept if key.startswith(HEARTBEAT)]
+        alive = [n for n in names if n != self._owner and is_alive(n, kept[f"{HEARTBEAT}{n}"])]
+        return {name: kept.get(f"{SINCE}{name}", 0.0) for name in alive}
 
     @property
     def own_seed(self) -> int:
@@ -248,8 +259,8 @@ class Study:
 
     def await_run(self) -> str | None:
         """Return the tracked run of the sweep, or None if it is on this process to start it."""
-        while _RUN not in self._study.user_attrs:
-            mine = (self._study.user_attrs.get(f"{_SINCE}{self._owner}", 0.0), self._owner)
+        while RUN not in self._study.user_attrs:
+            mine = (self._study.user_attrs.get(f"{SINCE}{self._owner}", 0.0), self._owner)
             if all(mine < (since, name) for name, since in self.find_others().items()):
                 return None
             time.sleep(_PAUSE)
@@ -257,41 +268,35 @@ class Study:
 
     def identify(self) -> str:
         """Return the identity of the study; give it one before its run is started."""
-        if _ID not in self._study.user_attrs:
-            self._study.set_user_attr(_ID, uuid4().hex)
-        return str(self._study.user_attrs[_ID])
+        if STUDY_ID not in self._study.user_attrs:
+            self._study.set_user_attr(STUDY_ID, uuid4().hex)
+        return str(self._study.user_attrs[STUDY_ID])
 
     def claim_winner(self, number: int) -> bool:
         """Return whether it is on this process to train the winner, which is trial `number`."""
         attributes = self._study.user_attrs
-        claim = attributes.get(_WINNER, {"number": None, "owner": None, "done": False})
-        beat = attributes.get(f"{_BEAT}{claim['owner']}", 0.0)
+        claim = attributes.get(WINNER, {"number": None, "owner": None, "done": False})
+        beat = attributes.get(f"{HEARTBEAT}{claim['owner']}", 0.0)
         is_taken = claim["owner"] != self._owner and is_alive(claim["owner"], beat)
         if claim["number"] == number and (claim["done"] or is_taken):
             return False
         claim = {"number": number, "owner": self._owner, "done": False}
-        self._study.set_user_attr(_WINNER, claim)
+        self._study.set_user_attr(WINNER, claim)
         return True
 
     def keep_winner(self, number: int) -> None:
         """Note that the winner is trained."""
         claim = {"number": number, "owner": self._owner, "done": True}
-        self._study.set_user_attr(_WINNER, claim)
+        self._study.set_user_attr(WINNER, claim)
 
     def _give_up(self, trial: Any) -> bool:
         """Take a trial out of the count; return False if another process settled it first."""
-        self._study._storage.set_trial_user_attr(trial._trial_id, _STALE, True)
+        self._study._storage.set_trial_user_attr(trial._trial_id, STALE, True)
         try:
-            self._study.tell(trial.number, state=_states().FAIL)
+            self._study.tell(trial.number, state=trial_states().FAIL)
         except ValueError:
             return False
         return True
-
-
-def _states() -> Any:
-    from optuna.trial import TrialState
-
-    return TrialState
 
 
 def _suggest(trial: Any, name: str, distribution: Any) -> None:

@@ -20,7 +20,7 @@ from sentiment.modeling.pipeline import fit, make_pipeline, precompute_counts
 from sentiment.redaction import format_error, protect_process
 
 # What says how jobs are run and kept, not what they do.
-_HOUSEKEEPING = ("search", "tracking", "deploy", "outputs", "memory", "optimize")
+HOUSEKEEPING = ("search", "tracking", "deploy", "outputs", "memory", "optimize")
 
 
 def run_trial(cfg: DictConfig, job: Job) -> JobResult:
@@ -77,7 +77,7 @@ def list_settings(cfg: DictConfig) -> dict[str, object]:
 
 def is_housekeeping(override: str) -> bool:
     """Return whether an override, or its key, makes no difference to what a job finds."""
-    return re.split(r"[.=@]", override.lstrip("+~"), maxsplit=1)[0] in _HOUSEKEEPING
+    return re.split(r"[.=@]", override.lstrip("+~"), maxsplit=1)[0] in HOUSEKEEPING
 
 
 def read_data(cfg: DictConfig) -> PreparedData:
