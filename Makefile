@@ -14,7 +14,7 @@ RUN := $(VENV)/bin/python
 CORE := $(VENV)/.core
 READY := $(VENV)/.ready
 PEERS := $(VENV)/.peers
-# The image and the servers are told the commit, and each machine has a password of its own.
+# The image and the servers get the commit, and each machine has a password of its own.
 COMPOSE := SENTIMENT_COMMIT=$$(git rev-parse HEAD) docker compose --file docker/docker-compose.yml
 SECRETS := docker/.env
 
@@ -46,7 +46,7 @@ predict: $(CORE) ## Predict a file with the best model: make predict ARGS="input
 monitor: $(READY) ## Compare predictions with training: make monitor ARGS="current=reviews.predictions.csv"
 	$(RUN) scripts/monitor.py $(ARGS)
 
-# Evidently reports its own use to its makers unless it is told not to.
+# Evidently reports its own use to its makers unless this variable is set.
 monitor-ui: $(READY) ## Show drift over time on 127.0.0.1; MONITOR_PORT=8000 WORKSPACE=outputs/monitoring
 	mkdir -p '$(WORKSPACE)'
 	DO_NOT_TRACK=1 $(VENV)/bin/evidently ui --workspace '$(WORKSPACE)' --host 127.0.0.1 --port $(MONITOR_PORT)
@@ -75,7 +75,7 @@ lint: $(READY) ## Check the style
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 
-format: $(READY) ## Mend the style
+format: $(READY) ## Fix the style
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 

@@ -31,7 +31,7 @@ _SEEDS = {"random_state"}
 
 
 class Reader(Protocol):
-    """What reads settings, and notes those that cannot be read."""
+    """Reader of settings that notes those that cannot be read."""
 
     def read(self, node: DictConfig, key: Any, path: str) -> dict[str, Any]:
         """Return a setting and its value, or nothing."""
