@@ -382,6 +382,8 @@ def _become(job: dict[str, Any]) -> None:
 
 def _main() -> None:
     address = sys.argv[1]
+    # As scripts do: this checkout comes before another one that its environment has installed.
+    sys.path.insert(1, str(ROOT))
     _warm_up()
     assert threading.active_count() == 1, "a fork would lack the other threads"
     with socket.socket(socket.AF_UNIX) as listener:

@@ -393,7 +393,7 @@ def test_one_text_is_explained_on_a_page(
     assert f"Why this is {found.label}" in page
     assert trained.run_id is not None
     assert trained.run_id in page
-    with pytest.raises(EmptyDataError, match="'text' holds no data: there is nothing in it"):
+    with pytest.raises(ConfigError, match="text is ' '; expected a text that is not empty"):
         explain(compose("explain", [*where, "text=' '"]))
 
 
