@@ -238,14 +238,9 @@ def runs(*settings: str) -> "pd.DataFrame":
 
 
 def _compose(command: str, settings: Iterable[str]) -> Any:
-    from hydra.errors import HydraException
+    from sentiment.config import compose, quote_free_text
 
-    from sentiment.config import compose, explain_error, quote_free_text
-
-    try:
-        return compose(command, quote_free_text(list(settings)))
-    except HydraException as error:
-        raise explain_error(error) or error from error
+    return compose(command, quote_free_text(list(settings)))
 
 
 def _write(key: str, value: str) -> str:

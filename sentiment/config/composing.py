@@ -141,8 +141,8 @@ def _list_problems(primary: str, overrides: Sequence[str]) -> list[str]:
     applied: list[str] = []
     left_out: list[str] = []
     problems: list[str] = []
-    # Choices come first: which settings there are depends on them.
-    for word in sorted(overrides, key=lambda word: "." in word.partition("=")[0]):
+    # The places of choices come first, then choices: which settings there are depends on them.
+    for word in sorted(overrides, key=_rank):
         key = word.lstrip("+~").partition("=")[0]
         if any(key.startswith(f"{choice}.") for choice in left_out):
             continue  # what it is for was not chosen
@@ -162,3 +162,8 @@ def _list_problems(primary: str, overrides: Sequence[str]) -> list[str]:
         missing = tuple(f"{key} has no value" for key in left_out)
         problems = [one for one in error.problems if not one.startswith(missing)]
     return problems
+
+
+def _rank(word: str) -> int:
+    key = word.lstrip("+~").partition("=")[0]
+    return 0 if key == "hydra.searchpath" else 2 if "." in key else 1

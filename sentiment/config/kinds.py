@@ -75,7 +75,8 @@ def convert(hint: Any, value: Any) -> Any:
         return _convert_list(arguments[0], value)
     if origin is dict:
         return _convert_dict(arguments[1], value)
-    return _CONVERTERS[hint](value)
+    # A class that is not of this project may have hints of its own kind.
+    return _CONVERTERS[hint](value) if hint in _CONVERTERS else value
 
 
 def describe(hint: Any) -> str:

@@ -133,7 +133,7 @@ def _list_differences(first: dict[str, str], second: dict[str, str]) -> list[str
 def _write_remedy(first: StoredRun, second: StoredRun) -> str:
     """Return how to train the settings of the first run on the data of the second."""
     commands = [read_words(run.tags.get("command", "")) for run in (first, second)]
-    if not all("command" in run.tags for run in (first, second)) or "data" not in second.tags:
+    if not all(run.tags.get("command") for run in (first, second)) or "data" not in second.tags:
         return "Train one of them again on the data of the other."
     words = [word for word in commands[0] if not is_data(word)]
     words.append(f"data={second.tags['data']}")

@@ -174,14 +174,14 @@ def test_a_trial_whose_process_died_is_run_again(tmp_path: Path, dead: str) -> N
     lost = study.ask(SPACE, 3)
     assert lost is not None
     later = open_study(tmp_path)
-    assert later.mend({}) == [0]
+    assert later.recover({}) == [0]
     assert read_states(later) == ["FAIL", "WAITING"]
     assert later.count_done() == 0
     again = later.ask(SPACE, 3)
     assert again is not None
     assert again.number == 1
     assert again.params == lost.params
-    assert later.mend({}) == []
+    assert later.recover({}) == []
     # It is one of the three that were wanted.
     assert [ask(later, 3), ask(later, 3)] == [2, 3]
     assert later.ask(SPACE, 3) is None
@@ -196,7 +196,7 @@ def test_a_trial_that_left_a_result_is_not_run_again(tmp_path: Path, dead: str) 
         bad: JobResult(bad, [], 0, 1, error="ValueError: no"),
     }
     later = open_study(tmp_path)
-    assert later.mend(results) == []
+    assert later.recover(results) == []
     assert read_states(later) == ["COMPLETE", "FAIL"]
     best = later.find_best()
     assert best is not None
@@ -208,7 +208,7 @@ def test_a_trial_whose_process_is_alive_is_left_alone(tmp_path: Path) -> None:
     study = open_study(tmp_path)
     ask(study)
     later = open_study(tmp_path)
-    assert later.mend({}) == []
+    assert later.recover({}) == []
     assert read_states(later) == ["RUNNING"]
 
 
@@ -218,9 +218,9 @@ def test_a_process_elsewhere_is_alive_while_it_says_so(tmp_path: Path) -> None:
     ask(study)
     study.beat()
     later = open_study(tmp_path)
-    assert later.mend({}) == []
+    assert later.recover({}) == []
     study.optuna.set_user_attr("beat elsewhere:1:2", time.time() - 2 * owners.SILENCE)
-    assert open_study(tmp_path).mend({}) == [0]
+    assert open_study(tmp_path).recover({}) == [0]
 
 
 def test_a_process_has_a_moment_to_put_its_name_to_a_trial(tmp_path: Path) -> None:
