@@ -85,7 +85,7 @@ def check_values(
         converted = convert(hint, values[name])
         if converted is WRONG:
             problems[name] = describe_problem(hint, values[name], f"{prefix}{name}")
-        elif converted != values[name]:  # 5 and 5.0 are the same
+        elif converted is not values[name] and converted != values[name]:  # 5 and 5.0 are the same
             changes[name] = converted
     if not problems and all(
         name in values or _is_group(hint) for name, hint in list_hints(schema).items()

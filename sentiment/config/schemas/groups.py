@@ -274,8 +274,8 @@ class SweepSettings(Settings):
     name: StudyName = ""
     n_trials: Count = 0
     storage: Text | None = None
-    branches: dict[str, Any] = field(default_factory=dict)
-    space: dict[str, Any] = field(default_factory=dict)
+    branches: dict[str, Any] | None = field(default_factory=dict)
+    space: dict[str, Any] | None = field(default_factory=dict)
 
 
 def find_dialect_problems(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
