@@ -50,7 +50,7 @@ _PRELOADED = (
     "sentiment.commands.train.figures",
     "sentiment.modeling.estimators.nbsvm",
     "sentiment.commands.monitor.job",
-    "sentiment.commands.predict",
+    "sentiment.commands.predict.job",
     "sentiment.commands.search.grid",
     "sentiment.commands.search.search",
     "sentiment.commands.train.job",

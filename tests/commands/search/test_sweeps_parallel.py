@@ -40,7 +40,7 @@ def test_workers_start_together_on_a_fresh_store(starter: Starter, tmp_path: Pat
         "-m",
         *QUICK,
         "model=naive_bayes",
-        "model.alpha=0.1,0.2,0.5,-1,1,2,5,10",
+        "features.min_df=1,2,3,100000,4,5,6,7",
         "hydra/launcher=joblib",
         "hydra.launcher.n_jobs=4",
     )
