@@ -108,13 +108,13 @@ def test_rows_name_their_strongest_terms(
     assert found is not None
     frame = pd.DataFrame({"text": [*reviews["text"].tail(40), "", "zzzz"]})
     codes = np.argmax(pipeline.predict_proba(frame), axis=1)
-    shown = RowExplainer(pipeline, count=3).explain(frame, codes)
+    reasons = RowExplainer(pipeline, count=3).explain(frame, codes)
     rows = pipeline[:-1].transform(frame).toarray()
     for row, code in enumerate(codes):
         # A word is a run of characters as well; what both parts know is one term.
         added = pd.Series(rows[row] * found[1][code], found[0]).groupby(level=0, sort=False).sum()
         for side, sign in enumerate((1, -1)):
-            shown = [one.rpartition(" ") for one in shown[side][row].as_py().split("; ") if one]
+            shown = [one.rpartition(" ") for one in reasons[side][row].as_py().split("; ") if one]
             values = [float(value) for _, _, value in shown]
             strongest = np.sort((sign * added[sign * added > 0]).to_numpy())[::-1][:3] * sign
             assert values == pytest.approx(strongest.tolist(), abs=0.00501)
