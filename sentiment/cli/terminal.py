@@ -96,7 +96,7 @@ def stop_at_mistake(error: BaseException) -> None:
         return
     if os.environ.get(_WANTS_TRACEBACK) == "1":
         sys.stderr.write(format_error(error))
-    message = redact(f"{Path(sys.argv[0]).name}: {problem}\n")
+    message = redact(f"{name_program()}: {problem}\n")
     sys.stderr.write(make_printable(message, None, keep="\n"))
     sys.exit(code)
 
@@ -216,6 +216,11 @@ def tabulate_metrics(metrics: dict[str, float]) -> "Table":
             cells.insert(0, f"{metrics[f'cv/{name}_mean']:.4f} ± {metrics[f'cv/{name}_std']:.4f}")
         table.add_row(name, *cells)
     return table
+
+
+def name_program() -> str:
+    """Return how this program was called, without its folder, such as ``train.py``."""
+    return Path(sys.argv[0]).name
 
 
 def relate_path(path: Path) -> Path:

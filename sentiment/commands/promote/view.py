@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from sentiment.cli.console import PlainConsole
+from sentiment.cli.terminal import name_program
 from sentiment.commands.compare.view import show_comparison
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ def show_promotion(promotion: "Promotion") -> None:
         show_comparison(promotion.comparison)
     if promotion.outcome == "refused":
         PlainConsole(stderr=True).print(
-            f"promote.py: {promotion.sentence}. The champion stays; to promote it all the same, "
+            f"{name_program()}: {promotion.sentence}. The champion stays; to promote it all the same, "
             'give a reason: force="...".'
         )
         return
