@@ -16,8 +16,8 @@ def show_promotion(promotion: "Promotion") -> None:
         show_comparison(promotion.comparison)
     if promotion.outcome == "refused":
         PlainConsole(stderr=True).print(
-            f"{name_program()}: {promotion.sentence}. The champion stays; to promote it all the same, "
-            'give a reason: force="...".'
+            f"{name_program()}: {promotion.sentence}. The champion stays; to promote it all the "
+            'same, give a reason: force="...".'
         )
         return
     console = PlainConsole()
