@@ -13,6 +13,7 @@ import shortcuts
 from hypothesis import HealthCheck, settings
 from omegaconf import DictConfig
 from postgresql import Server, serve
+from servers import served  # noqa: F401 - a fixture
 from starting import ENVIRONMENT, Starter
 
 from sentiment.commands.train.job import TrainingResult, train

@@ -13,6 +13,7 @@ from numba.core import event
 
 log = logging.getLogger(__name__)
 
+_PACKAGE = __name__.partition(".")[0]
 Result = TypeVar("Result")
 
 
@@ -23,7 +24,7 @@ class _Notice(event.Listener):
 
     def on_start(self, event: Any) -> None:
         dispatcher = event.data["dispatcher"]
-        if not self.said and str(dispatcher.py_func.__module__).startswith(__package__):
+        if not self.said and str(dispatcher.py_func.__module__).startswith(_PACKAGE):
             self.said = True
             log.warning("compiling the text kernels: half a minute, once on this machine")
 

@@ -80,7 +80,7 @@ def run_kernels(cache: Path) -> str:
 @pytest.mark.process
 def test_it_is_said_once_that_kernels_are_compiled(tmp_path: Path) -> None:
     said = run_kernels(tmp_path)
-    assert re.fullmatch(rf"WARNING\|sentiment\.compiling\|{NOTICE}[^\n]*\n", said)
+    assert re.fullmatch(rf"WARNING\|sentiment\.ngrams\.compiling\|{NOTICE}[^\n]*\n", said)
     assert len(list(tmp_path.rglob("*.nbc"))) == 2
     assert run_kernels(tmp_path) == ""
 

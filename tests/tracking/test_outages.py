@@ -19,7 +19,6 @@ from starting import Starter
 from sweeping import read_jobs
 from sweeping_here import run_sweep_here
 from test_run_folder import QUICK, WRITTEN, artifacts
-from test_tracking import served  # noqa: F401
 
 from sentiment.commands.search.observing import OBSERVER, SweepObserver
 from sentiment.commands.train.job import TrainingResult, train
@@ -99,7 +98,7 @@ def check_recorded(folder: Path, *where: str) -> None:
 
 def test_a_server_that_dies_costs_nothing(
     tmp_path: Path,
-    served: Callable[..., str],  # noqa: F811
+    served: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(patience, "_DELAYS", (0.1,))

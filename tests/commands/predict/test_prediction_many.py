@@ -51,8 +51,8 @@ def test_small_files_are_predicted_as_one_by_one(
     words = ["tracking=off", f"deploy.run='{model}'", "deploy.empty=reject"]
     results = predict_files(compose("predict", [f"input='{folder}'", *words]))
     assert loaded == [model]
-    # The output and its report; and rejected rows, where there are some.
-    assert len(waits) == 2 * FILES + FILES // 10
+    # The output and its report, rejected rows where there are some, and checkpoints if it is slow.
+    assert 2 * FILES <= len(waits) <= 3 * FILES
     paths = sorted(folder.iterdir())
     assert [result.output.name for result in results] == [path.name for path in paths]
     alone = tmp_path / "alone.csv"

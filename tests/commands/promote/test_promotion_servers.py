@@ -10,7 +10,6 @@ from conftest import write_frame
 from mlflow import MlflowClient
 from postgresql import Server
 from starting import Starter
-from test_tracking import served  # noqa: F401
 
 from sentiment.commands.promote.history import DONE, REPLACED
 from sentiment.commands.promote.job import promote
