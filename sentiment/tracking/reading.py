@@ -113,7 +113,8 @@ def find_model(
     """
     try:
         address = f"{database.absolute().as_uri()}?mode=ro"
-        with contextlib.closing(sqlite3.connect(address, timeout=_PATIENCE, uri=True)) as connection:
+        opened = sqlite3.connect(address, timeout=_PATIENCE, uri=True)
+        with contextlib.closing(opened) as connection:
             connection.execute("BEGIN")  # all is read as of one moment
             found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
             if not found or not {revision for (revision,) in found} <= KNOWN_REVISIONS:
