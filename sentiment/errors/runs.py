@@ -53,7 +53,8 @@ class TrackingStoreError(SentimentError, ConnectionError):
         self.uri, self.reason = uri, reason.strip().rstrip(".")
         super().__init__(
             f"the tracking store '{uri}' cannot be used: {self.reason}. "
-            "Check tracking.uri, or train without tracking: tracking=off."
+            "Check tracking.uri and its server, and give the same command again. Only training "
+            "runs without a store: tracking=off."
         )
 
 

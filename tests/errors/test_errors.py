@@ -251,8 +251,9 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         TrackingStoreError("http://x", "nobody answers."),
         ConnectionError,
-        "the tracking store 'http://x' cannot be used: nobody answers. Check tracking.uri, or "
-        "train without tracking: tracking=off.",
+        "the tracking store 'http://x' cannot be used: nobody answers. Check tracking.uri and "
+        "its server, and give the same command again. Only training runs without a store: "
+        "tracking=off.",
     ),
     (
         RunNotRecordedError(TrackingStoreError("http://x", "no server."), Path("a/b"), "do x"),
