@@ -108,7 +108,7 @@ def run_python(program: str) -> str:
 
 @pytest.mark.slow
 def test_deferred_modules_are_there_when_they_are_used() -> None:
-    """What scikit-learn imports by name is what scipy has, however it is reached."""
+    """Names that scikit-learn imports are those of scipy, however they are reached."""
     program = """
 import sys
 defer_imports()

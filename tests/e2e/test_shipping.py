@@ -1,4 +1,4 @@
-"""What docker/ and .github/ say is checked as far as it can be without an engine."""
+"""Checks of docker/ and .github/, as far as they go without an engine."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""What kubernetes/ says, against Kubernetes's own schemas and what the image can do."""
+"""Manifests in kubernetes/, against Kubernetes's own schemas and what the image can do."""
 
 import re
 import shutil

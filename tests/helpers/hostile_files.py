@@ -41,7 +41,7 @@ Node = dict[str, Any]
 
 @dataclass
 class Bench:
-    """What a hostile file is made of.
+    """Parts that hostile files are made of.
 
     Attributes
     ----------

@@ -327,7 +327,7 @@ def a_circle_by_ids(bench: Bench) -> None:
 
 @hostile("it is not a text classification pipeline")
 def an_id_that_stands_for_another_part(bench: Bench) -> None:
-    """What skops would make of the id of a function in the place of a parameter, is not made."""
+    """The id of a function in the place of a parameter, which skops would construct."""
     schema, members = bench.open()
     identity = state_of(schema, "text")["func"]["__id__"]
     for name in ("tokenizer", "preprocessor"):

@@ -1,4 +1,4 @@
-"""What docker/ and kubernetes/ say, parsed, and rules that a build of them has to follow."""
+"""Files in docker/ and kubernetes/, parsed, and rules that a build of them has to follow."""
 
 import fnmatch
 import json

@@ -1,4 +1,4 @@
-"""What is caught and what is not, on real reviews: the model was not trained on any of them."""
+"""Drift that is caught and drift that is not, on real reviews that no model was trained on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is read of texts and of files of predictions."""
+"""Descriptors of texts, and the reading of files of predictions."""
 
 import re
 from dataclasses import replace

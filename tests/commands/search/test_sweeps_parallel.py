@@ -113,7 +113,7 @@ def test_workers_do_not_outlive_the_sweep(starter: Starter, tmp_path: Path) -> N
     reason="hydra-submitit-launcher is not installed: pip install 'sentiment[slurm]'",
 )
 def test_jobs_are_put_into_a_queue(starter: Starter, tmp_path: Path) -> None:
-    """What a cluster would run, run by the same launcher on this machine."""
+    """Jobs of a cluster, run by the same launcher on this machine."""
     done = starter.run(
         tmp_path,
         "train",

@@ -1,4 +1,4 @@
-"""What a search asks for and what becomes of it, with jobs that are a formula."""
+"""Trials of a search and their results, with jobs that are a formula."""
 
 from collections import Counter
 from pathlib import Path
