@@ -84,12 +84,12 @@ class Started:
 
     @property
     def stdout(self) -> str:
-        """What it has printed so far."""
+        """Return its standard output so far."""
         return self._output.with_suffix(".out").read_text()
 
     @property
     def stderr(self) -> str:
-        """What it has written to stderr so far."""
+        """Return its standard error so far."""
         return self._output.with_suffix(".err").read_text()
 
     def send(self, number: int) -> None:

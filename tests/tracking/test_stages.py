@@ -53,7 +53,7 @@ def test_the_peak_is_that_of_the_stage() -> None:
 
 
 def test_freed_memory_is_returned_at_the_end_of_a_stage() -> None:
-    """What Arrow and the C library keep of it would be beside what the next stage needs."""
+    """Memory that Arrow and the C library keep would add to that of the next stage."""
 
     def read_resident() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
