@@ -31,6 +31,7 @@ def install() -> None:
     """Take the shortcuts in all modules that are imported by now."""
     _replace("mlflow.store.db.utils", None, "_initialize_tables", _copy_tables)
     _replace("matplotlib.figure", "Figure", "savefig", _save_blank)
+    _replace("matplotlib.backends.backend_agg", "FigureCanvasAgg", "print_png", _save_blank)
     _replace("sentiment.data.datasets", "EmbeddedReviews", "read", _read_once)
 
 
