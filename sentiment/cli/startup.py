@@ -23,6 +23,8 @@ _DEFERRED = {
     "scipy.optimize._linesearch": ("line_search_wolfe2", "scalar_search_wolfe1"),
     "scipy.stats": ("chi2", "gmean", "rankdata", "spearmanr"),
 }
+# The same functions of modules that are imported in any case.
+_EQUIVALENTS = {"scipy.integrate.trapezoid": ModuleType("numpy")}
 _SKOPS_DEFAULTS = "skops.io._trusted_types"
 _lock = Lock()
 
@@ -59,7 +61,9 @@ class DeferredModule(ModuleType):
         super().__init__(name)
         self.__spec__ = ModuleSpec(name, None)
         self.__path__ = _DeferredPath(self)
-        self.__dict__.update({member: _DeferredMember(self, member) for member in members})
+        for member in members:
+            owner = _EQUIVALENTS.get(f"{name}.{member}", self)
+            self.__dict__[member] = _DeferredMember(owner, member)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name != "__all__":

@@ -21,6 +21,7 @@ DEFERRED = [
     "scipy.stats._stats_py",
     "scipy.interpolate._bsplines",
     "scipy.optimize._optimize",
+    "scipy.integrate._quadrature",
 ]
 OTHERS = ["mlflow", "sqlalchemy", "matplotlib", "evidently", "prefect", "dask", "pytest"]
 HEAVY = ["sklearn", "pandas", "numba", "scipy", "skops", "pyarrow"]
@@ -128,6 +129,27 @@ assert ranks is scipy.stats.rankdata
 assert optimize.minimize(lambda x: (x - 3) ** 2, 0.0).x.round(3) == 3
 SplineTransformer(n_knots=3).fit_transform([[1.0], [2.0], [3.0]])
 IsotonicRegression().fit([1, 2, 3], [1, 3, 2]).predict([2.5])
+print("fine")
+"""
+    assert run_python(program) == "fine\n"
+
+
+@pytest.mark.slow
+def test_the_area_under_a_curve_needs_no_scipy_integrate() -> None:
+    """NumPy's trapezoids are those of SciPy to the last bit."""
+    program = """
+import sys
+defer_imports()
+import numpy as np
+from sklearn.metrics import roc_auc_score
+rng = np.random.default_rng(0)
+curves = [(rng.normal(size=n), np.sort(rng.normal(size=n))) for n in range(2, 200)]
+from scipy.integrate import trapezoid
+found = [trapezoid(y, x) for y, x in curves]
+areas = [roc_auc_score(y > np.median(y), x) for y, x in curves]
+assert not [n for n in sys.modules if n.startswith("scipy.integrate.")]
+import scipy.integrate
+assert found == [scipy.integrate.trapezoid(y, x) for y, x in curves]
 print("fine")
 """
     assert run_python(program) == "fine\n"

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ import pandas as pd
 from omegaconf import DictConfig
 from sklearn.pipeline import Pipeline
 
+from sentiment.commands.train.curves import measure_curves
+from sentiment.commands.train.drawing import Drawer, Drawing
 from sentiment.config import Job, flatten, make, record_yaml
 from sentiment.config.metrics import METRICS
 from sentiment.data.datasets import Dataset
@@ -120,12 +123,22 @@ def train(
     SentimentError
         The config, the data or the tracking store cannot be used. Nothing is left in the folder.
     """
-    with RunFolder.claim(job.folder) as folder, folder.logging_to(LOG):
-        return _train(cfg, job, folder, Stages(observer) if observer else Stages(), data)
+    stages = Stages(observer) if observer else Stages()
+    with (
+        RunFolder.claim(job.folder) as folder,
+        folder.logging_to(LOG),
+        Drawer(alone=job.sweep is not None or "matplotlib" in sys.modules) as drawer,
+    ):
+        return _train(cfg, job, folder, stages, drawer, data)
 
 
 def _train(
-    cfg: DictConfig, job: Job, folder: RunFolder, stages: Stages, data: PreparedData | None
+    cfg: DictConfig,
+    job: Job,
+    folder: RunFolder,
+    stages: Stages,
+    drawer: Drawer,
+    data: PreparedData | None,
 ) -> TrainingResult:
     with stages("configure"):
         dataset = make(cfg, "data", "read")
@@ -174,16 +187,18 @@ def _train(
         with stages("save model"):
             path = folder.add(MODEL)
             save_model(pipeline, path)
+        with stages("save results"):
+            drawer.start(_save_results(folder, pipeline, predictions, data))
         with stages("rehearse deployment"):
             metrics |= _rehearse(path, data.validation, predictions["validation"])
-        with stages("draw figures"):
-            _save_results(folder, pipeline, predictions, data)
         with stages("keep reference"):
             known = predictions["validation"]
             reference = make_reference(
                 pipeline, data.validation["text"], known, data.report, cfg.seed
             )
             folder.include(reference.save(folder.path / FOLDER))
+        with stages("draw figures"):
+            drawer.finish()
         metrics |= _stage_metrics(stages.done)
         _save_settings(folder, cfg, job)
         folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
@@ -244,21 +259,27 @@ def _save_settings(folder: RunFolder, cfg: DictConfig, job: Job) -> None:
 
 def _save_results(
     folder: RunFolder, pipeline: Pipeline, predictions: dict[str, Predictions], data: PreparedData
-) -> None:
-    """Write figures, scores of all rows, terms and the quality report into `folder`."""
-    from sentiment.commands.train.figures import save_figures, save_terms_figure
-
+) -> list[Drawing]:
+    """Write scores of all rows, terms and the quality report; return the figures to draw."""
+    drawings: list[Drawing] = []
     for split, made in predictions.items():
-        folder.include(save_figures(made, split, folder.path / "figures"))
+        curves = measure_curves(made, split)
+        for name in ("confusion", "roc", "precision_recall", "reliability"):
+            drawings.append((f"draw_{name}", curves, folder.add(f"figures/{split}_{name}.png")))
         excerpts = getattr(data, split)["text"].str[:EXCERPT]
         table = made.to_frame().assign(excerpt=excerpts.to_numpy())
         table.to_parquet(folder.add(scores_file(split)), compression="zstd")
     terms = top_terms(pipeline)
     if terms is not None:
         terms.to_csv(folder.add("terms.csv"), index=False)
-        save_terms_figure(terms, folder.add("figures/terms.png"))
+        weights = {
+            label: dict(zip(top["term"], top["weight"], strict=True))
+            for label, top in terms.groupby("label", sort=False)
+        }
+        drawings.append(("draw_terms", weights, folder.add("figures/terms.png")))
     report = json.dumps(data.report.to_dict(), indent=2)
     folder.add("quality.json").write_text(report + "\n")
+    return drawings
 
 
 def _rehearse(path: Path, validation: pd.DataFrame, expected: Predictions) -> dict[str, float]:

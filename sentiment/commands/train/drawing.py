@@ -1,0 +1,94 @@
+"""Drawing of figures beside the rest of a training."""
+
+import contextlib
+import pickle
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+# A function of `sentiment.commands.train.figures`, what it draws, and the file that it writes.
+Drawing = tuple[str, Any, Path]
+
+_PROGRAM = """
+import pickle, sys
+sys.path[:] = {path}
+import sentiment.commands.train.figures
+from sentiment.commands.train.drawing import draw_all
+draw_all(pickle.load(sys.stdin.buffer))
+"""
+
+
+class Drawer:
+    """Draws figures in a process of its own, which imports matplotlib while a model is fitted.
+
+    If that process fails, this one draws.
+
+    Parameters
+    ----------
+    alone : bool
+        Draw in this process, as one that has imported matplotlib does in less time.
+
+    Examples
+    --------
+    >>> with Drawer() as drawer:
+    ...     drawer.start([])
+    ...     drawer.finish()
+    """
+
+    def __init__(self, *, alone: bool = False) -> None:
+        self._drawings: Sequence[Drawing] = []
+        self._process = None if alone else _start()
+
+    def start(self, drawings: Sequence[Drawing]) -> None:
+        """Start to draw; `finish` returns when all files are there."""
+        self._drawings = drawings
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(OSError), self._process.stdin as pipe:
+                pickle.dump(drawings, pipe)
+
+    def finish(self) -> None:
+        """Wait until all is drawn.
+
+        Raises
+        ------
+        OSError
+            A file cannot be written.
+        """
+        if self._process is None or self._process.wait() != 0:
+            draw_all(self._drawings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is not None:
+            self._process.kill()
+            with contextlib.suppress(OSError):
+                self._process.communicate()
+
+
+def draw_all(drawings: Sequence[Drawing]) -> None:
+    """Draw figures in this process."""
+    from sentiment.commands.train import figures
+
+    for name, data, path in drawings:
+        getattr(figures, name)(data, path)
+
+
+def _start() -> "subprocess.Popen[bytes] | None":
+    with contextlib.suppress(OSError):
+        return subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM.format(path=sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    return None
