@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sentiment.files import kernels
 from sentiment.files.dialects import Dialect
 from sentiment.files.records import Split
+from sentiment.modeling.estimators.union import make_union
 from sentiment.modeling.explanation.rows import RowExplainer
 from sentiment.modeling.pipeline import make_pipeline
 from sentiment.ngrams.linear_scoring import LinearScorer
@@ -29,6 +30,7 @@ def compile_kernels() -> None:
     scorer = LinearScorer.from_vectorizer(vectorizer, np.ones((1, len(vectorizer.idf_))))
     if scorer is not None:
         scorer.decision_function(_TEXTS)
+    make_union({"words": CountVectorizer(), "weights": TfidfVectorizer()}).fit_transform(_TEXTS)
     frame = pd.DataFrame({"text": _TEXTS})
     codes = np.arange(len(frame)) % 2
     for features in (CountVectorizer(), TfidfVectorizer()):

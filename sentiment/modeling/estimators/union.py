@@ -1,7 +1,36 @@
 """Features side by side whose parts are named, so that config files can compose them."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn import pipeline
 from sklearn.base import TransformerMixin
-from sklearn.pipeline import FeatureUnion
+
+from sentiment.ngrams.kernels import matrices
+
+_LARGEST = np.iinfo(np.int32).max
+
+
+class FeatureUnion(pipeline.FeatureUnion):
+    """scikit-learn's `FeatureUnion` with a third less memory: sparse matrices are copied once.
+
+    Parameters and attributes are those of scikit-learn's.
+
+    See Also
+    --------
+    make_union : What config files name.
+    """
+
+    def to_sklearn(self) -> pipeline.FeatureUnion:
+        """Return scikit-learn's own class with the same parts, fitted if these are."""
+        return pipeline.FeatureUnion(**self.get_params(deep=False))
+
+    def _hstack(self, parts: Sequence[Any]) -> Any:  # scipy's would hold all entries four times
+        if not all(isinstance(X, sparse.csr_matrix) for X in parts):
+            return super()._hstack(parts)
+        return stack_columns(parts)
 
 
 def make_union(
@@ -17,3 +46,27 @@ def make_union(
         What the matrix of a part is multiplied by, one where it is not given.
     """
     return FeatureUnion(list(parts.items()), transformer_weights=weights)
+
+
+def stack_columns(blocks: Sequence[sparse.csr_matrix]) -> sparse.csr_matrix:
+    """Return sparse matrices side by side, as `scipy.sparse.hstack` does.
+
+    Examples
+    --------
+    >>> narrow = sparse.csr_matrix([[1.0, 0.0], [0.0, 2.0]])
+    >>> stack_columns([narrow, narrow]).toarray().tolist()
+    [[1.0, 0.0, 1.0, 0.0], [0.0, 2.0, 0.0, 2.0]]
+    """
+    sizes = sum(np.diff(block.indptr).astype(np.int64) for block in blocks)
+    width = sum(block.shape[1] for block in blocks)
+    index = np.int32 if max(sizes.sum(), width) <= _LARGEST else np.int64
+    bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(index)
+    columns = np.empty(bounds[-1], index)
+    values = np.empty(bounds[-1], np.result_type(*(block.dtype for block in blocks)))
+    places, first = bounds[:-1].copy(), 0
+    for block in blocks:
+        matrices.copy_rows(block.indptr, block.indices, block.data, first, places, columns, values)
+        first += block.shape[1]
+    stacked = sparse.csr_matrix((values, columns, bounds), shape=(len(sizes), width), copy=False)
+    stacked.has_sorted_indices = all(block.has_sorted_indices for block in blocks)
+    return stacked

@@ -11,6 +11,7 @@ from sklearn.utils import Bunch
 
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
+from sentiment.modeling.estimators.union import FeatureUnion
 from sentiment.ngrams.cleaning import Cleaner, make_cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
@@ -19,7 +20,7 @@ def make_plain_part(part: Any) -> Any:
     """Return scikit-learn's counterpart of `part`, if it is one of this project."""
     if isinstance(part, Cleaner):
         return make_cleaner()
-    if isinstance(part, CountVectorizer | LogisticRegression | NBSVM):
+    if isinstance(part, CountVectorizer | LogisticRegression | NBSVM | FeatureUnion):
         part = part.to_sklearn()
     if isinstance(part, text.CountVectorizer) and hasattr(part, "vocabulary_"):
         return _hold_terms_in_array(part)

@@ -271,3 +271,27 @@ def weigh_rows(indptr, indices, data, first, last, weights, sublinear, norm):
             total = math.sqrt(total)
         for k in range(indptr[r], indptr[r + 1]):
             data[k] /= total
+
+
+@kernel
+def copy_rows(bounds, columns, values, shift, places, wide_columns, wide_values):
+    """Copy the rows of a matrix into a wider one, from `places` on, and move those.
+
+    Parameters
+    ----------
+    bounds, columns, values : ndarray
+        The matrix, in compressed rows.
+    shift : int
+        Column of the wider matrix that is the first one of this.
+    places : ndarray of int, of shape (n_rows,)
+        Where the next entry of each row goes.
+    wide_columns, wide_values : ndarray
+        Entries of the wider matrix, written.
+    """
+    for r in range(len(places)):
+        place = places[r]
+        for k in range(bounds[r], bounds[r + 1]):
+            wide_columns[place] = columns[k] + shift
+            wide_values[place] = values[k]
+            place += 1
+        places[r] = place
