@@ -1,6 +1,7 @@
 """Schemas of the primary configs, and configs composed without a command line."""
 
 import copy
+import functools
 from collections.abc import Sequence
 from dataclasses import field, make_dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from sentiment.config.schemas import COMMANDS, Folder
 from sentiment.errors import ConfigError, SentimentError
 
 
+@functools.cache
 def register_schemas() -> None:
     """Make the names of all settings known to Hydra, as ``train_schema`` and so on.
 

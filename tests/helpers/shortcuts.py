@@ -1,13 +1,15 @@
 """Shortcuts past slow work that most tests repeat and never look at.
 
 Training a small model in a new folder takes seconds, most of which go into the tables of a new
-tracking store, nine figures, and parsing 33,530 embedded reviews to use 300 of them. With the
-shortcuts, the tables of a process's first store are copied for its later ones, reviews are parsed
-once in a process, and figures are blank. Scripts that run as plain processes take no shortcut, and
-tests of figures use `real_figures`.
+tracking store, nine figures, parsing 33,530 embedded reviews to use 300 of them, and parsing the
+same configs again. With the shortcuts, the tables of a process's first store are copied for its
+later ones, reviews, config files and the grammar of interpolations are parsed once in a process,
+and figures are blank. Scripts that run as plain processes take no shortcut, and tests of figures
+use `real_figures`.
 """
 
 import functools
+import pickle
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -33,6 +35,10 @@ def install() -> None:
     _replace("matplotlib.figure", "Figure", "savefig", _save_blank)
     _replace("matplotlib.backends.backend_agg", "FigureCanvasAgg", "print_png", _save_blank)
     _replace("sentiment.data.datasets", "EmbeddedReviews", "read", _read_once)
+    source = "hydra._internal.core_plugins.file_config_source"
+    _replace(source, "FileConfigSource", "load_config", _load_once)
+    for module in ("omegaconf.base", "omegaconf._utils"):
+        _replace(module, None, "parse", functools.lru_cache(4096))
 
 
 @contextmanager
@@ -110,5 +116,23 @@ def _read_once(read: Function) -> Function:
         if dataset.source not in frames:
             frames[dataset.source] = read(dataset)
         return frames[dataset.source].copy()
+
+    return recall
+
+
+def _load_once(load: Function) -> Function:
+    """Return a function that parses a config file once, until it changes."""
+    made: dict[tuple[Any, ...], bytes] = {}
+
+    def recall(source: Any, config_path: str) -> Any:
+        try:
+            state = Path(source.path, source._normalize_file_name(config_path)).stat()
+        except OSError:
+            return load(source, config_path)
+        changed = (state.st_mtime_ns, state.st_size, state.st_ino)
+        key = (source.provider, source.path, config_path, *changed)
+        if key not in made:
+            made[key] = pickle.dumps(load(source, config_path))
+        return pickle.loads(made[key])
 
     return recall

@@ -6,6 +6,7 @@ a folder, an environment and output of its own, which can be killed with all tha
 workers of a test session share that process, which listens on a socket.
 """
 
+import atexit
 import json
 import os
 import runpy
@@ -17,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,7 @@ _PRELOADED = (
     "sentiment.commands.train.figures",
     "sentiment.modeling.estimators.nbsvm",
     "sentiment.commands.monitor.job",
+    "sentiment.commands.monitor.reports",
     "sentiment.commands.predict.job",
     "sentiment.commands.search.grid",
     "sentiment.commands.search.search",
@@ -350,11 +353,16 @@ def _warm_up() -> None:
     shortcuts.install()
     from mlflow.utils.requirements_utils import _init_modules_to_packages_map
 
+    from sentiment.config import compose
     from sentiment.data.datasets import EmbeddedReviews
+    from sentiment.errors import ConfigError
     from sentiment.modeling.precompile import compile_kernels
 
     _init_modules_to_packages_map()
     compile_kernels()
+    for primary in ("train", "predict", "monitor", "promote", "compare"):  # parses their files
+        with suppress(ConfigError):  # a setting without a default
+            compose(primary)
     for source in ("imdb", "rotten_tomatoes"):
         EmbeddedReviews(name=source, source=source).read()
     shortcuts.make_tables()
@@ -375,9 +383,22 @@ def _become(job: dict[str, Any]) -> None:
         os.close(opened)
     sys.argv = job["argv"]
     sys.path[0] = str(_SCRIPTS)
-    exec(job["code"], {})
-    if job["argv"][0] != "-c":
-        runpy.run_path(job["argv"][0], run_name="__main__")
+    code: Any = 0
+    try:
+        exec(job["code"], {})
+        if job["argv"][0] != "-c":
+            runpy.run_path(job["argv"][0], run_name="__main__")
+    except SystemExit as end:
+        code = end.code or 0
+        if not isinstance(code, int):
+            raise
+    # As forks of multiprocessing end: to take a thousand modules apart would cost more than most
+    # scripts do.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code & 0xFF)
 
 
 def _main() -> None:
