@@ -1,9 +1,9 @@
 """Experiments in text classification: Hydra configs, scikit-learn models, MLflow runs.
 
 >>> import sentiment
->>> result = sentiment.train("model=svm", "features.max_features=20000")    # doctest: +SKIP
->>> model = sentiment.load()                                                # doctest: +SKIP
->>> model.predict(["great film", "a bore"])                                 # doctest: +SKIP
+>>> result = sentiment.train("data=rotten_tomatoes", "model=naive_bayes")
+>>> model = sentiment.load()
+>>> model.predict(["great film", "a bore"])
 array(['positive', 'negative'], dtype='<U8')
 """
 

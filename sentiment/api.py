@@ -29,6 +29,17 @@ class Model:
         Names of the classes, sorted.
     pipeline : Pipeline
         The fitted pipeline, from texts to probabilities, in scikit-learn.
+
+    See Also
+    --------
+    load : Loads a model.
+
+    Examples
+    --------
+    >>> import sentiment
+    >>> model = sentiment.load()
+    >>> [str(label) for label in model.classes_]
+    ['negative', 'positive']
     """
 
     def __init__(self, source: "ModelChoice") -> None:
@@ -51,6 +62,12 @@ class Model:
         Returns
         -------
         ndarray of str, of shape (n,)
+
+        Examples
+        --------
+        >>> import sentiment
+        >>> sentiment.load().predict(["a great film", "what a bore"])
+        array(['positive', 'negative'], dtype='<U8')
         """
         classes: np.ndarray = self.classes_[self.predict_proba(texts).argmax(axis=1)]
         return classes
@@ -72,6 +89,12 @@ class Model:
         ------
         TypeError
             `texts` is one string, or holds something else than strings.
+
+        Examples
+        --------
+        >>> import sentiment
+        >>> sentiment.load().predict_proba(["a great film", "what a bore"]).shape
+        (2, 2)
         """
         import numpy as np
         import pandas as pd
@@ -91,10 +114,27 @@ class Model:
     def explain(self, text: str) -> "TextExplanation":
         """Return the words and terms behind the prediction for one text.
 
+        Parameters
+        ----------
+        text : str
+            The text.
+
+        Returns
+        -------
+        TextExplanation
+            With its ``label`` and ``terms``, the strongest first.
+
         Raises
         ------
         UnexplainableModelError
             The model is not linear.
+
+        Examples
+        --------
+        >>> import sentiment
+        >>> explanation = sentiment.load().explain("a warm and moving film")
+        >>> explanation.label
+        'positive'
         """
         from sentiment.modeling.explanation import explain_text
 
@@ -128,16 +168,26 @@ def load(model: str = "best", *settings: str) -> Model:
     *settings : str
         Settings of ``sentiment predict``, such as ``"outputs=my runs"`` or ``"deploy.metric=f1"``.
 
+    Returns
+    -------
+    Model
+        It predicts texts in this process.
+
     Raises
     ------
     SentimentError
         There is no such model, or it is not trusted.
 
+    See Also
+    --------
+    runs : Lists the runs whose models can be loaded.
+    predict_file : Predicts a file of any size.
+
     Examples
     --------
     >>> import sentiment
-    >>> model = sentiment.load()                                        # doctest: +SKIP
-    >>> model.predict(["a great film", "what a bore"])                  # doctest: +SKIP
+    >>> model = sentiment.load()
+    >>> model.predict(["a great film", "what a bore"])
     array(['positive', 'negative'], dtype='<U8')
     """
     from sentiment.commands.predict.choices import choose_model
@@ -164,6 +214,19 @@ def train(*settings: str) -> "TrainingResult":
     ------
     SentimentError
         The settings, the data or the tracking store cannot be used.
+
+    See Also
+    --------
+    load : Loads the model of a run.
+
+    Examples
+    --------
+    >>> import sentiment
+    >>> result = sentiment.train("data=rotten_tomatoes", "data.limit=500", "outputs=my runs")
+    >>> 0.5 < result.metrics["validation/roc_auc"] <= 1
+    True
+    >>> result.folder.parts[-4:-2]
+    ('my runs', 'train')
     """
     from sentiment.commands.train.job import train
     from sentiment.config import Job
@@ -188,10 +251,23 @@ def predict_file(
     *settings : str
         Such as ``"text_column=body"`` or ``"overwrite=true"``.
 
+    Returns
+    -------
+    PredictionResult
+        With the ``output`` and the counts of rows, ``tally``.
+
     Raises
     ------
     SentimentError
         The settings, the file or the model cannot be used.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import sentiment
+    >>> result = sentiment.predict_file("reviews.csv", "scored.csv")
+    >>> list(pd.read_csv(result.output)["prediction"])
+    ['positive', 'negative']
     """
     from sentiment.commands.predict.job import predict
 
@@ -214,6 +290,12 @@ def runs(*settings: str) -> "pd.DataFrame":
     DataFrame
         One row for each run: ``run_id``, ``name``, ``started``, ``status``, ``data``,
         ``command``, then its metrics, such as ``validation/accuracy``, and its settings.
+
+    Examples
+    --------
+    >>> import sentiment
+    >>> sentiment.runs()[["data", "validation/accuracy"]].shape[1]
+    2
     """
     import pandas as pd
 

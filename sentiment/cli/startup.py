@@ -53,7 +53,7 @@ class DeferredModule(ModuleType):
 
     Examples
     --------
-    >>> DeferredModule("colorsys", ["rgb_to_hsv"]).rgb_to_hsv(0.0, 0.0, 1.0)
+    >>> DeferredModule("colorsys", ["rgb_to_hsv"]).rgb_to_hsv(1.0, 1.0, 1.0)
     (0.0, 0.0, 1.0)
     """
 

@@ -32,11 +32,14 @@ class Rule:
         Takes a value of the right type; returns whether it is possible.
     names : tuple of str
         The possible values if they can be listed.
+    limits : tuple of (str, float)
+        Ends of a range in the terms of JSON Schema, for editors: ``("exclusiveMinimum", 0)``.
     """
 
     expected: str
     holds: Callable[[Any], bool]
     names: tuple[str, ...] = ()
+    limits: tuple[tuple[str, float], ...] = ()
 
 
 def one_of(*names: str) -> Rule:

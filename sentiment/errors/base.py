@@ -35,6 +35,15 @@ class SentimentError(Exception):
     ----------
     exit_code : ExitCode
         Exit code of a command that stops at it.
+
+    Examples
+    --------
+    >>> import sentiment
+    >>> try:
+    ...     sentiment.train("modle=svm")
+    ... except sentiment.SentimentError as error:
+    ...     print(error)
+    there is no setting 'modle'. Did you mean 'model'?...
     """
 
     exit_code = ExitCode.MISTAKE

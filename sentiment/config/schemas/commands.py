@@ -108,7 +108,10 @@ class ThresholdSettings(Settings):
     """Sizes of the differences that matter to ``scripts/monitor.py``."""
 
     distance: Positive
-    labels: Annotated[float, Rule("a number above 1", lambda value: value > 1)]
+    labels: Annotated[
+        float,
+        Rule("a number above 1", lambda value: value > 1, limits=(("exclusiveMinimum", 1),)),
+    ]
     share: Positive
     accuracy: Positive
     errors: Positive
@@ -182,9 +185,16 @@ class PromoteSettings(Settings):
     name: ModelName
     metric: Metric
     alpha: Annotated[
-        float, Rule("a share above 0 and up to 0.5, such as 0.05", lambda value: 0 < value <= 0.5)
+        float,
+        Rule(
+            "a share above 0 and up to 0.5, such as 0.05",
+            lambda value: 0 < value <= 0.5,
+            limits=(("exclusiveMinimum", 0), ("maximum", 0.5)),
+        ),
     ]
-    margin: Annotated[float, Rule("a number from 0", lambda value: value >= 0)]
+    margin: Annotated[
+        float, Rule("a number from 0", lambda value: value >= 0, limits=(("minimum", 0),))
+    ]
     force: (
         Annotated[
             str, Rule('the reason, such as force="it is half the size"', lambda t: bool(t.strip()))

@@ -160,6 +160,7 @@ class ScorerSettings(Settings):
         Rule(
             "the share of rows that may be left open, from 0 to below 1",
             lambda value: 0 <= value < 1,
+            limits=(("minimum", 0), ("exclusiveMaximum", 1)),
         ),
     ] = 0.0
     max_chars: Annotated[int, at_least(1, "a whole number of characters above 0")] = 1_000_000

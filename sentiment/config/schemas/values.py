@@ -46,7 +46,11 @@ def is_range(pair: list[float]) -> bool:
 
 def at_least(least: int, what: str, most: int = 2**63 - 1) -> Rule:
     """Return the rule of numbers from `least` to `most`, which messages call `what`."""
-    return Rule(what, lambda value: least <= value <= most)
+    limits = (("minimum", least), ("maximum", most))
+    return Rule(what, lambda value: least <= value <= most, limits=limits)
+
+
+_BETWEEN_0_AND_1 = (("exclusiveMinimum", 0), ("exclusiveMaximum", 1))
 
 
 Text = Annotated[str, Rule("a text that is not empty", lambda text: bool(text.strip()))]
@@ -60,16 +64,35 @@ Jobs = Annotated[
     Rule("a whole number from 1 to 1,024, or -1 for all cores", lambda n: n and -1024 <= n <= 1024),
 ]
 Seed = Annotated[int, at_least(0, "a whole number from 0 to 2**32 - 1", _SEED_MAX)]
-Share = Annotated[float, Rule("a share between 0 and 1", lambda value: 0 < value < 1)]
-Probability = Annotated[float, Rule("a number above 0 and below 1", lambda value: 0 < value < 1)]
+Share = Annotated[
+    float, Rule("a share between 0 and 1", lambda value: 0 < value < 1, limits=_BETWEEN_0_AND_1)
+]
+Probability = Annotated[
+    float,
+    Rule("a number above 0 and below 1", lambda value: 0 < value < 1, limits=_BETWEEN_0_AND_1),
+]
 Goal = Annotated[str, Rule("max_f1, precision>=0.95 or recall>=0.95", _is_goal)]
-Positive = Annotated[float, Rule("a number above 0", lambda value: value > 0)]
-Seconds = Annotated[float, Rule("a number from 0 to 1e9", lambda value: 0 <= value <= 1e9)]
+Positive = Annotated[
+    float, Rule("a number above 0", lambda value: value > 0, limits=(("exclusiveMinimum", 0),))
+]
+Seconds = Annotated[
+    float,
+    Rule(
+        "a number from 0 to 1e9",
+        lambda value: 0 <= value <= 1e9,
+        limits=(("minimum", 0), ("maximum", 1e9)),
+    ),
+]
 Encoding = Annotated[
     str, Rule("utf-8, utf-16, latin-1, cp1252 or another that Python knows", is_encoding)
 ]
 Level = Annotated[
-    float, Rule("a share from 0.5 to below 1, such as 0.95", lambda value: 0.5 <= value < 1)
+    float,
+    Rule(
+        "a share from 0.5 to below 1, such as 0.95",
+        lambda value: 0.5 <= value < 1,
+        limits=(("minimum", 0.5), ("exclusiveMaximum", 1)),
+    ),
 ]
 # With fewer, the ends of a 95 % interval are made of a handful of resamples.
 Resamples = Annotated[int, at_least(200, "a whole number from 200 to 1,000,000", 10**6)]

@@ -66,12 +66,25 @@ class NBSVM(ClassifierMixin, BaseEstimator):
     n_features_in_ : int
         Number of features.
 
+    See Also
+    --------
+    sentiment.TfidfVectorizer : Weighs terms in the same way before any classifier.
+
     References
     ----------
     Wang and Manning 2012, Baselines and Bigrams: Simple, Good Sentiment and Topic Classification,
     section 2: ratio and interpolation, with a support vector machine. Mesnil et al. 2014, Ensemble
     of Generative and Discriminative Techniques for Sentiment Analysis of Movie Reviews: the same
     with logistic regression, which has probabilities.
+
+    Examples
+    --------
+    >>> from sentiment import NBSVM, CountVectorizer
+    >>> texts, labels = ["good fun", "dull", "great fun", "a dull bore"], [1, 0, 1, 0]
+    >>> counts = CountVectorizer().fit(texts)
+    >>> model = NBSVM().fit(counts.transform(texts), labels)
+    >>> model.predict(counts.transform(["fun", "a bore"])).tolist()
+    [1, 0]
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

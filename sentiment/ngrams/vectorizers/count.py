@@ -59,10 +59,23 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
         As in scikit-learn. `sentiment.ngrams.rules.SENTIMENT_PATTERN` is a token pattern for
         opinions that the kernels know.
     n_jobs : int, optional
-        Number of threads; all cores without it. The result is the same for any number.
+        Number of threads; default: all cores. The result is the same for any number.
     memory : path or joblib.Memory, optional
         A folder where counts are kept, which all fits on the same texts, or on parts of them,
         share; see `sentiment.ngrams.memory.CountMemory`.
+
+    See Also
+    --------
+    sentiment.TfidfVectorizer : Weighs the counts.
+
+    Examples
+    --------
+    >>> from sentiment import CountVectorizer
+    >>> vectorizer = CountVectorizer(ngram_range=(1, 2))
+    >>> vectorizer.fit_transform(["a good film", "good, good fun"]).toarray().tolist()
+    [[1, 0, 1, 1, 0, 0], [0, 1, 2, 0, 1, 1]]
+    >>> vectorizer.get_feature_names_out().tolist()
+    ['film', 'fun', 'good', 'good film', 'good fun', 'good good']
     """
 
     _plain: ClassVar[type] = text.CountVectorizer

@@ -34,10 +34,21 @@ norm, use_idf, smooth_idf, sublinear_tf
     alpha : float
         Added to all counts of the log-count ratio; above 0.
     n_jobs : int, optional
-        Number of threads; all cores without it. The result is the same for any number.
+        Number of threads; default: all cores. The result is the same for any number.
     memory : path or joblib.Memory, optional
         A folder where counts are kept, which all fits on the same texts, or on parts of them,
         share; see `sentiment.ngrams.memory.CountMemory`.
+
+    See Also
+    --------
+    sentiment.CountVectorizer : Counts alone.
+
+    Examples
+    --------
+    >>> from sentiment import TfidfVectorizer
+    >>> vectorizer = TfidfVectorizer()
+    >>> vectorizer.fit_transform(["a good film", "good, good fun"]).toarray().round(2).tolist()
+    [[0.81, 0.0, 0.58], [0.0, 0.57, 0.82]]
     """
 
     _plain: ClassVar[type] = text.TfidfVectorizer

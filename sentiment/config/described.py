@@ -1,0 +1,179 @@
+"""Settings as the files under ``conf/`` describe them: defaults, comments, expected values.
+
+The reference pages and the schemas for editors are made from this, so that a setting is described
+once, in the comment beside its default.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sentiment.config.kinds import describe, list_hints
+from sentiment.config.places import CONF
+from sentiment.config.schemas import COMMANDS, TARGETS, EstimatorSettings, WorkerSettings, is_nested
+from sentiment.config.targets import locate
+
+_COMMENT = re.compile(r"\s*#\s*(.+)")
+_INCLUDED = re.compile(r"(?P<file>[\w/]+)(?:@(?P<package>[\w.]+))?")
+# Keys that are no settings of the file.
+_SKIPPED = {"defaults", "hydra", "_target_"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of a config file.
+
+    Attributes
+    ----------
+    key : str
+        Dotted, within the file: ``thresholds.distance``.
+    written : str
+        Its value as the file has it, on one line.
+    comment : str
+        The comment on its line, or else the one above it; "" if there is none.
+    target : str
+        The ``_target_`` beside it, "" if there is none.
+    """
+
+    key: str
+    written: str
+    comment: str
+    target: str = ""
+
+    @property
+    def name(self) -> str:
+        """The last part of its key."""
+        return self.key.rpartition(".")[2]
+
+
+def read_heading(path: Path) -> str:
+    """Return the comment at the top of a config file, without Hydra's line on its package."""
+    lines: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        if not line.startswith("# @package"):
+            lines.append(line.lstrip("# "))
+    return " ".join(lines)
+
+
+def read_settings(path: Path) -> list[Setting]:
+    """Return the settings that a config file has, those of files that it includes first.
+
+    Included are files that Hydra merges into the file itself or into a part of it. Choices of a
+    group, such as ``- model: svm``, are not.
+
+    Examples
+    --------
+    >>> [setting] = [s for s in read_settings(CONF / "train.yaml") if s.key == "seed"]
+    >>> setting.written
+    '42'
+    """
+    text = path.read_text(encoding="utf-8")
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode):
+        return []
+    found = {setting.key: setting for setting in _read_included(path, root)}
+    inherited = {setting.target for setting in found.values() if "." not in setting.key}
+    for setting in _read_mapping(text.splitlines(), root, ""):
+        comment = setting.comment or (found[setting.key].comment if setting.key in found else "")
+        found[setting.key] = replace(setting, comment=comment)
+    targets = [value.value for key, value in root.value if key.value == "_target_"]
+    target = next(iter(targets or inherited - {""}), "")
+    return [replace(s, target=target if "." not in s.key else s.target) for s in found.values()]
+
+
+def find_meaning(setting: Setting, path: Path) -> str:
+    """Return the meaning of a setting, which another file of the same group may give."""
+    if setting.comment or path.parent == CONF:
+        return setting.comment
+    comments = list_comments(path.parent)
+    return comments.get((setting.target, setting.name)) or comments.get(("", setting.name), "")
+
+
+def find_expected_values(setting: Setting, path: Path) -> str:
+    """Return what a value of the setting may be, as messages have it; "" if anything may."""
+    hint = _find_hint(setting, path)
+    if hint is not None:
+        return describe(hint)
+    if not setting.target:
+        return ""
+    from sentiment.config.estimators import find_expected
+
+    constraints = getattr(locate(setting.target), "_parameter_constraints", {}).get(setting.name)
+    # No constraint lets this object pass, so all of them are described.
+    return find_expected(constraints, object()) if isinstance(constraints, list) else ""
+
+
+def _find_hint(setting: Setting, path: Path) -> Any:
+    schema: Any = COMMANDS.get(path.stem) if path.parent == CONF else TARGETS.get(setting.target)
+    if path.parent.name == "launcher":
+        schema = WorkerSettings
+    if path.parent.name == "search" or path.parent.name == "common":
+        schema = list_hints(COMMANDS["train"])["search"]
+    for part in setting.key.split("."):
+        hint = list_hints(schema).get(part) if schema is not None else None
+        schema = hint if is_nested(hint) else None
+    return hint if hint is not None else list_hints(EstimatorSettings).get(setting.name)
+
+
+@cache
+def list_comments(folder: Path) -> dict[tuple[str, str], str]:
+    """Return the first comment on a setting in the files of a group, by target and by name."""
+    found: dict[tuple[str, str], str] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        for setting in read_settings(path):
+            if setting.comment:
+                for target in (setting.target, ""):
+                    found.setdefault((target, setting.name), setting.comment)
+    return found
+
+
+def _read_included(path: Path, root: yaml.MappingNode) -> Iterator[Setting]:
+    defaults = [value for key, value in root.value if key.value == "defaults"]
+    for entry in defaults[0].value if defaults else ():
+        if not isinstance(entry, yaml.ScalarNode) or entry.value == "_self_":
+            continue
+        match = _INCLUDED.fullmatch(entry.value)
+        if match is None:
+            continue
+        base = CONF if match["file"].startswith("/") else path.parent
+        included = base / f"{match['file'].lstrip('/')}.yaml"
+        package = match["package"] or "_here_"
+        prefix = "" if package == "_here_" else f"{package}."
+        for setting in read_settings(included) if included.is_file() else ():
+            yield replace(setting, key=f"{prefix}{setting.key}")
+
+
+def _read_mapping(lines: list[str], node: yaml.MappingNode, prefix: str) -> Iterator[Setting]:
+    targets = [value.value for key, value in node.value if key.value == "_target_"]
+    for key, value in node.value:
+        if (not prefix and key.value in _SKIPPED) or key.value == "_target_":
+            continue
+        name = f"{prefix}{key.value}"
+        if isinstance(value, yaml.MappingNode) and value.value and not value.flow_style:
+            shared = _COMMENT.fullmatch(lines[key.end_mark.line][key.end_mark.column + 1 :])
+            for setting in _read_mapping(lines, value, f"{name}."):
+                comment = setting.comment or (shared[1] if shared else "")
+                yield replace(setting, comment=comment)
+            continue
+        start, end = value.start_mark, value.end_mark
+        written = lines[start.line][start.column : end.column] if start.line == end.line else ""
+        yield Setting(name, written, _find_comment(lines, key, value), "".join(targets))
+
+
+def _find_comment(lines: list[str], key: yaml.Node, value: yaml.Node) -> str:
+    end = value.end_mark
+    if match := _COMMENT.fullmatch(lines[end.line][end.column :] if end.line < len(lines) else ""):
+        return match[1]
+    above: list[str] = []
+    number = key.start_mark.line - 1
+    while number > 0 and lines[number].strip().startswith("#"):
+        above.insert(0, lines[number].strip().lstrip("# "))
+        number -= 1
+    return " ".join(above)

@@ -1,0 +1,338 @@
+"""JSON schemas of the files under ``conf/``, for editors that complete and check YAML.
+
+``python -m sentiment.config.json_schemas`` writes them into the folder ``schemas``. They are made
+from what the commands check: the schemas of this package and scikit-learn's constraints.
+"""
+
+import json
+import math
+import warnings
+from collections.abc import Iterable
+from functools import cache
+from numbers import Integral
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from sentiment.config.described import list_comments, read_settings
+from sentiment.config.kinds import describe, list_hints
+from sentiment.config.places import CONF
+from sentiment.config.schemas import (
+    COMMANDS,
+    TARGETS,
+    EstimatorSettings,
+    Group,
+    WorkerSettings,
+    is_nested,
+)
+from sentiment.config.targets import is_allowed, list_parameters, locate
+
+FOLDER = Path("schemas")
+# Which files each schema is for, as the setting yaml.schemas of editors has it.
+PATTERNS: dict[str, list[str]] = {
+    **{name: [f"conf/{name}.yaml"] for name in COMMANDS},
+    **{name: [f"conf/{name}/*.yaml"] for name in ("features", "model", "deploy", "tracking")},
+    "data": ["conf/data/*.yaml", "conf/common/dataset.yaml", "conf/common/table.yaml"],
+    # Written at the top, these may set whatever `train` has.
+    "experiment": ["conf/experiment/*.yaml", "conf/search/*.yaml"],
+    "sweep": ["conf/common/sweep.yaml", "conf/common/search.yaml"],
+    "space": ["conf/common/space/*.yaml"],
+    "launcher": ["conf/hydra/launcher/*.yaml"],
+    "logging": ["conf/hydra/*_logging/*.yaml"],
+}
+
+Schema = dict[str, Any]
+_DRAFT = "http://json-schema.org/draft-07/schema#"
+# A reference to another setting, or a value that is to be given.
+_REFERENCE: Schema = {"type": "string", "pattern": r"\$\{|^\?\?\?$"}
+# What any file may hold beside its settings.
+_HYDRA: Schema = {
+    "defaults": {"type": "array", "description": "Files that this one is composed of."},
+    "hydra": {"type": "object", "description": "Settings of Hydra itself."},
+}
+_PLAIN: dict[Any, Schema] = {
+    # Numbers and truth values are texts where a text is expected.
+    str: {"type": ["string", "number", "boolean"]},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    bool: {"type": "boolean"},
+    NoneType: {"type": "null"},
+}
+
+
+def write_schemas(folder: Path = FOLDER) -> list[Path]:
+    """Write a schema for each kind of file, and ``settings.json``, which says which is which."""
+    folder.mkdir(exist_ok=True)
+    written = {name: make_schema(name) for name in PATTERNS}
+    written["settings"] = make_editor_settings()
+    for name, schema in written.items():
+        (folder / f"{name}.json").write_text(json.dumps(schema, indent=1) + "\n", encoding="utf-8")
+    return [folder / f"{name}.json" for name in written]
+
+
+def make_editor_settings() -> Schema:
+    """Return the settings that connect files and schemas in VS Code."""
+    return {"yaml.schemas": {f"./{FOLDER}/{name}.json": files for name, files in PATTERNS.items()}}
+
+
+def make_schema(name: str) -> Schema:
+    """Return the schema of the files that ``PATTERNS[name]`` names.
+
+    Parameters
+    ----------
+    name : str
+        A key of `PATTERNS`.
+
+    Examples
+    --------
+    >>> make_schema("train")["properties"]["seed"]["anyOf"][0]["type"]
+    'integer'
+    """
+    body = _make_body(name)
+    groups = ["data", "features", "model", "deploy", "tracking"]
+    used = {f"#/definitions/{group}": group for group in groups}
+    definitions: Schema = {}
+    waiting = [used[reference] for reference in _list_references(body)]
+    while waiting:
+        group = waiting.pop()
+        if group not in definitions:
+            definitions[group] = _make_group(group)
+            waiting += [used[reference] for reference in _list_references(definitions[group])]
+    return {"$schema": _DRAFT, "title": ", ".join(PATTERNS[name]), **body} | (
+        {"definitions": definitions} if definitions else {}
+    )
+
+
+def _make_body(name: str) -> Schema:
+    match name:
+        case "experiment":
+            return _make_command("train")
+        case "sweep":
+            comments = _name_comments(CONF / "common")
+            return _close(_make_settings(list_hints(COMMANDS["train"])["search"], comments))
+        case "space":
+            ranges = {"type": ["string", "number", "array"], "description": "A range of Hydra's."}
+            named = {"pattern": r"^(features|model)\."}
+            return {"type": "object", "propertyNames": named, "additionalProperties": ranges}
+        case "launcher":
+            comments = _name_comments(CONF / "hydra" / "launcher")
+            properties = _make_settings(WorkerSettings, comments)
+            return _close({"_target_": {"type": "string"}, **properties})
+        case "logging":  # as logging.config.dictConfig has it
+            return {"type": "object", "properties": {"version": {"const": 1}}}
+    return _make_command(name) if name in COMMANDS else _make_group(name)
+
+
+def _make_command(name: str) -> Schema:
+    comments = {setting.key: setting.comment for setting in read_settings(CONF / f"{name}.yaml")}
+    return _close(_make_settings(COMMANDS[name], comments))
+
+
+def _make_settings(schema: type, comments: dict[str, str], prefix: str = "") -> Schema:
+    """Return the properties of a schema of settings; a group refers to its definition."""
+    properties: Schema = {}
+    for name, hint in list_hints(schema).items():
+        if hint is Group:
+            properties[name] = {"$ref": f"#/definitions/{name}"}
+        elif is_nested(hint):
+            below = comments if name != "search" else _name_comments(CONF / "common") | comments
+            nested = _make_settings(hint, below, f"{prefix}{name}.")
+            properties[name] = _close(nested, hydra=False)
+        else:
+            known = comments.get(f"{prefix}{name}") or comments.get(name, "")
+            properties[name] = _describe(_convert(hint), known or describe(hint))
+    return properties
+
+
+@cache
+def _make_group(group: str) -> Schema:
+    """Return the schema of the files of a group, by the class that ``_target_`` names."""
+    by_target = {target: _make_target(group, target) for target in _list_targets(group)}
+    names = dict.fromkeys(name for one in by_target.values() for name in one)
+    # Files without a target have that of a file that they are composed of.
+    whole = {
+        name: _join_described([one[name] for one in by_target.values() if name in one])
+        for name in names
+    }
+    target = {"type": "string", "enum": [*by_target]}
+    closed = {name: _close({"_target_": target} | one) for name, one in by_target.items()}
+    return {
+        "type": "object",
+        "properties": {"_target_": target},
+        "if": {"required": ["_target_"]},
+        "then": {
+            "allOf": [
+                {"if": {"properties": {"_target_": {"const": name}}}, "then": one}
+                for name, one in closed.items()
+            ]
+        },
+        "else": _close(whole),
+    }
+
+
+def _make_target(group: str, target: str) -> Schema:
+    comments = _name_comments(CONF / group, target)
+    if target in TARGETS:
+        return _make_settings(TARGETS[target], comments)
+    return {
+        name: _describe(_make_parameter(group, target, name), comments.get(name, ""))
+        for name in list_parameters(target) or ()
+    }
+
+
+def _make_parameter(group: str, target: str, name: str) -> Schema:
+    """Return the schema of a parameter of an estimator."""
+    if name in (own := list_hints(EstimatorSettings)):
+        return _convert(own[name])
+    found = locate(target)
+    constraints = getattr(found, "_parameter_constraints", {}).get(name)
+    if isinstance(constraints, list):
+        return _join([*(_read_constraint(one, group) for one in constraints), _REFERENCE])
+    hint = get_type_hints(found).get(name) if not isinstance(found, type) else None
+    if get_origin(hint) is dict and get_args(hint)[1] not in _PLAIN:
+        return {"type": "object", "additionalProperties": {"$ref": f"#/definitions/{group}"}}
+    return _convert(hint) if hint is not None else {}
+
+
+def _read_constraint(constraint: Any, group: str) -> Schema:
+    """Return the schema of one of scikit-learn's constraints; see `estimators.find_expected`."""
+    from sklearn.utils._param_validation import HasMethods, Interval, Options
+
+    match constraint:
+        case None:
+            return {"type": "null"}
+        case Interval():
+            return _read_interval(constraint)
+        case Options():
+            return {"enum": sorted(map(str, constraint.options))}
+        case HasMethods():
+            return {"$ref": f"#/definitions/{group}"}
+        case "boolean":
+            return {"type": "boolean"}
+        case "verbose" | "random_state":
+            return {"type": ["integer", "boolean", "null"]}
+        case "cv_object":
+            return {"type": ["integer", "null"]}
+        case "array-like":
+            return {"type": "array"}
+    plain: dict[Any, Schema] = {**_PLAIN, list: {"type": "array"}, dict: {"type": "object"}}
+    return plain.get(constraint, {"not": {}})  # what no file can hold
+
+
+def _read_interval(interval: Any) -> Schema:
+    schema: Schema = {"type": "integer" if interval.type is Integral else "number"}
+    ends = {
+        "minimum" if interval.closed in ("left", "both") else "exclusiveMinimum": interval.left,
+        "maximum" if interval.closed in ("right", "both") else "exclusiveMaximum": interval.right,
+    }
+    return schema | {
+        name: end for name, end in ends.items() if end is not None and abs(end) < math.inf
+    }
+
+
+def _convert(hint: Any) -> Schema:
+    """Return the schema of a kind of setting, which may be a reference to another setting."""
+    schema = _convert_plainly(hint)
+    return schema if schema == {} else _join([schema, _REFERENCE])
+
+
+def _convert_plainly(hint: Any) -> Schema:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        schema = dict(_convert_plainly(arguments[0]))
+        for rule in arguments[1:]:
+            schema |= {"enum": [*rule.names]} if rule.names else dict(rule.limits)
+        return schema
+    if origin in (Union, UnionType):
+        return _join(map(_convert_plainly, arguments))
+    if origin is list:
+        return {"type": "array", "items": _convert(arguments[0])}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": _convert(arguments[1])}
+    return _PLAIN.get(hint, {})
+
+
+def _join(schemas: Iterable[Schema]) -> Schema:
+    """Return a schema for what one of `schemas` allows."""
+    different: list[Schema] = []
+    for schema in schemas:
+        for one in schema.get("anyOf", [schema]):
+            if one not in different:
+                different.append(one)
+    return different[0] if len(different) == 1 else {"anyOf": different}
+
+
+def _name_comments(folder: Path, target: str = "") -> dict[str, str]:
+    """Return the comments of a group on settings, by name; those on a target come first."""
+    comments = list_comments(folder)
+    general = {name: comment for (of, name), comment in comments.items() if not of}
+    return general | {name: comment for (of, name), comment in comments.items() if of == target}
+
+
+def _join_described(schemas: list[Schema]) -> Schema:
+    described = [schema.get("description", "") for schema in schemas]
+    return _describe(
+        _join({k: v for k, v in schema.items() if k != "description"} for schema in schemas),
+        next(filter(None, described), ""),
+    )
+
+
+def _describe(schema: Schema, meaning: str) -> Schema:
+    return {**schema, "description": meaning} if meaning else schema
+
+
+def _close(properties: Schema, *, hydra: bool = True) -> Schema:
+    """Return the schema of an object with no other properties than these."""
+    return {
+        "type": "object",
+        "properties": {**(_HYDRA if hydra else {}), **properties},
+        "additionalProperties": False,
+    }
+
+
+@cache
+def _list_targets(group: str) -> list[str]:
+    """Return what files of a group may name: what they do name, and scikit-learn's for models."""
+    named = {
+        setting.target for path in (CONF / group).glob("*.yaml") for setting in read_settings(path)
+    }
+    named |= {target for target, schema in TARGETS.items() if schema.group == group}
+    if group == "tracking":
+        named |= {target for target in TARGETS if target.startswith("sentiment.tracking.")}
+    if group == "model":
+        named |= _list_classifiers()
+    if group == "features":
+        named |= {
+            f"sklearn.feature_extraction.text.{name}Vectorizer"
+            for name in ("Count", "Hashing", "Tfidf")
+        }
+    return sorted(named - {""})
+
+
+def _list_classifiers() -> set[str]:
+    from sklearn.utils import all_estimators
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = all_estimators("classifier")
+    names = set()
+    for name, estimator in found:
+        public = estimator.__module__.partition("._")[0]
+        names.add(f"{public}.{name}")
+    return {name for name in names if name.startswith("sklearn.") and is_allowed(name)}
+
+
+def _list_references(schema: Any) -> list[str]:
+    """Return the definitions that a schema refers to."""
+    if isinstance(schema, dict):
+        own = [schema["$ref"]] if isinstance(schema.get("$ref"), str) else []
+        return own + [one for value in schema.values() for one in _list_references(value)]
+    return (
+        [one for value in schema for one in _list_references(value)]
+        if isinstance(schema, list)
+        else []
+    )
+
+
+if __name__ == "__main__":
+    write_schemas()

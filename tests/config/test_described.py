@@ -1,0 +1,79 @@
+"""Settings as the files under conf/ describe them: every one has a meaning."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sentiment.config.described import (
+    find_expected_values,
+    find_meaning,
+    read_heading,
+    read_settings,
+)
+from sentiment.config.places import CONF
+
+GROUPS = ("data", "deploy", "features", "model", "tracking")
+FILES = [
+    *sorted(CONF.glob("*.yaml")),
+    *sorted(path for group in GROUPS for path in (CONF / group).glob("*.yaml")),
+    *sorted((CONF / "search").glob("*.yaml")),
+    CONF / "hydra" / "launcher" / "joblib.yaml",
+]
+# Ranges of searches: the settings are described where their defaults are.
+RANGES = ("search.space.", "search.branches.")
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(CONF))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_every_setting_has_a_meaning(path: Path) -> None:
+    settings = [one for one in read_settings(path) if not one.key.startswith(RANGES)]
+    assert settings or path.stem in ("off", "random_forest")
+    assert [one.key for one in settings if not find_meaning(one, path)] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_no_setting_of_a_file_is_left_out(path: Path) -> None:
+    """As the parser of YAML reads the file, nested ones included."""
+    read = {one.key for one in read_settings(path)}
+    for key, value in flatten(yaml.safe_load(path.read_text())):
+        assert key in read or key.split(".")[0] in ("defaults", "hydra"), (key, value)
+
+
+def flatten(values: object, prefix: str = "") -> list[tuple[str, object]]:
+    if not isinstance(values, dict) or not values:
+        return [(prefix.rstrip("."), values)]
+    rows = [row for key, one in values.items() for row in flatten(one, f"{prefix}{key}.")]
+    return [(key, value) for key, value in rows if not key.endswith("_target_")]
+
+
+def test_included_files_are_read_and_overridden(tmp_path: Path) -> None:
+    by_key = {one.key: one for one in read_settings(CONF / "data" / "kaggle.yaml")}
+    assert by_key["text_column"].written == "review"
+    assert by_key["limit"].written == "null"
+    assert by_key["path"].target == "sentiment.data.datasets.TableFile"
+    assert find_expected_values(by_key["limit"], CONF / "data" / "kaggle.yaml") == (
+        "a whole number above 0, or null"
+    )
+    (tmp_path / "base.yaml").write_text("a: 1  # the first\nb: 'x # y'  # the second\n")
+    (tmp_path / "top.yaml").write_text(
+        "# What it is.\ndefaults:\n  - base\n  - _self_\na: 2\nc:  # of both\n  d: [1, 2]\n"
+        "  # Above it.\n  e: {}\n"
+    )
+    found = {one.key: (one.written, one.comment) for one in read_settings(tmp_path / "top.yaml")}
+    assert found == {
+        "a": ("2", "the first"),
+        "b": ("'x # y'", "the second"),
+        "c.d": ("[1, 2]", "of both"),
+        "c.e": ("{}", "Above it."),
+    }
+    assert read_heading(tmp_path / "top.yaml") == "What it is."
+
+
+def test_a_parameter_of_scikit_learn_is_described_by_its_constraints() -> None:
+    path = CONF / "model" / "sgd.yaml"
+    [penalty] = [one for one in read_settings(path) if one.key == "penalty"]
+    assert find_expected_values(penalty, path) == "null or one of elasticnet, l1, l2"
