@@ -19,8 +19,8 @@ COMPOSE := SENTIMENT_COMMIT=$$(git rev-parse HEAD) docker compose --file docker/
 SECRETS := docker/.env
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all train predict monitor monitor-ui flow prefect-up test test-fast bench lint format typecheck ui lock \
-	docker-build docker-up docker-down clean distclean
+.PHONY: help setup setup-all train predict monitor monitor-ui flow prefect-up test test-fast bench docs schemas lint format \
+	typecheck ui lock docker-build docker-up docker-down clean distclean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -64,12 +64,19 @@ test: $(READY) ## Run the test suite, in 14 minutes on two cores
 test-fast: $(READY) ## Run the tests that need no other process, in a few minutes
 	$(PYTEST) -m "not (slow or process or server)" $(ARGS)
 
-bench: $(READY) $(PEERS) ## Measure the figures that the README quotes
+bench: $(READY) $(PEERS) ## Measure the figures of docs/benchmarks.md
 	$(RUN) benchmarks/bench.py $(ARGS)
 
 $(PEERS): $(READY)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[bench]"
 	touch $@
+
+docs: $(READY) ## Build the site into docs/_build/html; its examples train models, for a few minutes
+	$(RUN) -m sphinx --fail-on-warning --keep-going -b html $(ARGS) docs docs/_build/html
+
+schemas: $(CORE) ## Write JSON schemas of conf/ for editors into schemas/
+	$(RUN) -m sentiment.config.json_schemas
+	@echo 'schemas/ is written; docs/how_to/edit_configs.md says how editors use it'
 
 lint: $(READY) ## Check the style
 	$(RUN) -m ruff check .

@@ -1,4 +1,4 @@
-"""Measure what the README quotes: python benchmarks/bench.py [name ...] [--rounds N].
+"""Measure the figures of docs/benchmarks.md: python benchmarks/bench.py [name ...] [--rounds N].
 
 Names are single benchmarks or groups of them; without one, all are measured. Figures are medians
 of five rounds after one that is not counted. What is compared is timed in turn in one process:
@@ -84,7 +84,8 @@ console = Console(width=max(120, Console().width))
 def read_arguments() -> argparse.Namespace:
     """Return the command line, with groups replaced by the benchmarks in them."""
     listing = "; ".join(f"{group}: {', '.join(GROUPS[group])}" for group in GROUPS)
-    parser = argparse.ArgumentParser(description="Measure what the README quotes.", epilog=listing)
+    summary = "Measure the figures of docs/benchmarks.md."
+    parser = argparse.ArgumentParser(description=summary, epilog=listing)
     parser.add_argument("names", nargs="*", metavar="name", help="a benchmark or a group")
     parser.add_argument("--rounds", type=int, default=5, help="rounds that count (5)")
     parser.add_argument(

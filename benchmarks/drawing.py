@@ -1,4 +1,4 @@
-"""The picture of the README: how many times as fast, on a logarithmic axis."""
+"""The picture docs/bench.png: how many times as fast, on a logarithmic axis."""
 
 import statistics
 from pathlib import Path

@@ -159,7 +159,15 @@ def test_the_small_lock_is_part_of_the_whole_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "wanted"), [("train", "core"), ("ui", "core"), ("test", "all"), ("flow", "all")]
+    ("target", "wanted"),
+    [
+        ("train", "core"),
+        ("ui", "core"),
+        ("test", "all"),
+        ("flow", "all"),
+        ("docs", "all"),
+        ("schemas", "core"),
+    ],
 )
 def test_make_installs_what_a_target_needs(target: str, wanted: str, tmp_path: Path) -> None:
     for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-core.lock"):

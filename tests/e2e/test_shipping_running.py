@@ -44,9 +44,10 @@ def list_script_calls() -> list[tuple[str, ...]]:
     lists += [tuple(one["command"] or ()) for one in read_services().values() if "command" in one]
     lists += [tuple(arguments_of(one)) for m in render(BASE) for one in containers_of(m)]
     lines = [" ".join(map(shlex.quote, words)) for words in lists]
-    files = [*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("docker/*"), ROOT / "README.md"]
+    page = ROOT / "docs" / "how_to" / "run_in_containers.md"
+    files = [*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("docker/*"), page]
     texts = [re.sub(r"\\\n *", "", file.read_text()) for file in files if file.is_file()]
-    # What the README has people type outside of containers is run by tests of its own.
+    # What pages have people type outside of containers is run by tests of its own.
     lines += [
         line.split("  #")[0]
         for text in texts

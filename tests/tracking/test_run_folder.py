@@ -207,7 +207,7 @@ def test_a_run_in_a_folder_that_is_in_use_gets_one_of_its_own(store: Path, tmp_p
 
 @pytest.mark.slow
 def test_a_store_may_lie_in_the_folder_of_the_run(store: Path, tmp_path: Path) -> None:
-    """As in README's library lines, and with hydra.job.chdir=true."""
+    """As in the example of docs/how_to/use_from_python.md, and with hydra.job.chdir=true."""
     outputs = tmp_path / "outputs"
     for _ in range(2):
         result = train(compose("train", [*QUICK, f"outputs={outputs}"]), Job(outputs))
