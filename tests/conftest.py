@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import matplotlib.figure  # noqa: F401 - training that finds it starts no process to draw
 import pandas as pd
 import pytest
 import shortcuts
@@ -184,6 +185,16 @@ def rivals(store: Path, reviews: pd.DataFrame, tmp_path_factory: pytest.TempPath
         other=other,
         sample=run("sample", "data.limit=300"),
     )
+
+
+@pytest.fixture(autouse=True)
+def ask_their_store(request: pytest.FixtureRequest) -> None:
+    """Let MLflow's own functions ask the store of `rivals`, whichever one was asked last."""
+    if "rivals" in request.fixturenames:
+        import mlflow
+
+        rivals: Rivals = request.getfixturevalue("rivals")
+        mlflow.set_tracking_uri(f"sqlite:///{rivals.store}/mlflow.db")
 
 
 @pytest.fixture

@@ -128,23 +128,19 @@ def test_vectorizers_are_drop_ins_for_those_of_scikit_learn(reviews: pd.DataFram
         np.testing.assert_allclose(found.toarray(), expected.toarray())
 
 
-def test_the_package_names_its_api_and_loads_none_of_it() -> None:
+@pytest.mark.process
+def test_the_package_names_its_api_loads_none_of_it_and_prints_nothing(
+    where: str, folder: Path
+) -> None:
+    words = [*QUICK, f"data.path={folder}/reviews.csv", where]
     program = (
         "import sys, sentiment\n"
         "print([m for m in ('sklearn', 'pandas', 'hydra', 'mlflow') if m in sys.modules])\n"
         "print(all(name in dir(sentiment) for name in sentiment.__all__))\n"
         "print(all(getattr(sentiment, name) for name in sentiment.__all__))\n"
+        f"sentiment.train(*{words!r})\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert done.stdout.split("\n")[:3] == ["[]", "True", "True"]
-
-
-def test_training_prints_nothing(where: str, folder: Path) -> None:
-    words = [*QUICK, f"data.path={folder}/reviews.csv", where]
-    program = f"import sentiment; sentiment.train(*{words!r})"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert (done.stdout, done.stderr) == ("", "")
+    assert (done.stdout, done.stderr) == ("[]\nTrue\nTrue\n", "")

@@ -37,7 +37,7 @@ OURS = ("app", "mlflow", "monitor", "prefect")
 
 def run(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(word) for word in words], capture_output=True, text=True, check=False, timeout=120,
+        [str(word) for word in words], capture_output=True, text=True, check=False, timeout=300,
         **options,
     )  # fmt: skip
 

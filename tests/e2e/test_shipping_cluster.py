@@ -78,7 +78,7 @@ def test_kustomize_makes_the_same_of_it(folder: Any) -> None:
     """The renderer of these tests against the real one, where that is to be had."""
     done = subprocess.run(
         ["kubectl", "kustomize", str(folder)],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     key = lambda one: (one["kind"], one["metadata"]["name"])  # noqa: E731

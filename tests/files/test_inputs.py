@@ -130,7 +130,7 @@ def test_a_real_pipe_loses_nothing_and_may_end_early(
         return subprocess.run(
             program.format(reader=reader), cwd=tmp_path, shell=True, executable="/bin/bash",
             env=os.environ | {"PYTHONUNBUFFERED": unbuffered}, capture_output=True, text=True,
-            check=True, timeout=120,
+            check=True, timeout=300,
         )  # fmt: skip
 
     assert run("wc -l").stdout.split() == [str(lines + 1), "0", "0", "0"]

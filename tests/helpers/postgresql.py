@@ -116,7 +116,7 @@ def _run_server(folder: Path) -> Iterator[Server]:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, f"{done.stdout}\n{log.read_text() if log.exists() else ''}"
 

@@ -14,7 +14,7 @@ from ports import find_port
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
         try:
             urllib.request.urlopen(url, timeout=5).close()
@@ -52,7 +52,7 @@ def served(store: Path) -> Iterator[Callable[..., str]]:
         while started:
             process = started.pop()
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(timeout=60)
+            process.wait(timeout=300)
 
     start.stop = stop  # type: ignore[attr-defined]
     yield start

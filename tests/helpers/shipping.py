@@ -177,7 +177,7 @@ def compose_config(
             "--profile", "*", "config", "--format", "json",
         ],
         env={"POSTGRES_PASSWORD": password} if password else {},
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
 
 

@@ -103,8 +103,15 @@ class Started:
         """Return whether it has ended."""
         return bool(self._starter.ask({"poll": self.pid}))
 
-    def wait_until(self, happened: Callable[[], object]) -> None:
+    def wait_until(self, happened: Callable[[], object], interval: float = 0.02) -> None:
         """Wait until something has happened, before this process ends.
+
+        Parameters
+        ----------
+        happened : callable
+            Returns whether it has happened.
+        interval : float
+            Seconds between two questions, each of which takes time from what is waited for.
 
         Raises
         ------
@@ -116,7 +123,7 @@ class Started:
             ended = self.has_ended() and not happened()
             assert not ended, f"it has ended:\n{self.stdout}\n{self.stderr}"
             assert time.monotonic() < end, f"it runs for {_TIMEOUT} s:\n{self.stdout}"
-            time.sleep(0.01)
+            time.sleep(interval)
 
     def wait_for_output(self, text: str) -> None:
         """Wait until it has printed `text`."""

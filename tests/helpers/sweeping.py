@@ -59,7 +59,7 @@ def run_or_stop(cfg, job):
     return run(cfg, job)
 trial.run_trial = run_or_stop
 """
-WAIT = 120
+WAIT = 300
 JOB_LINE = re.compile(r"#(\d+) +(?:(\w+) (\d\.\d{4})|failed: (.*?))  \d+\.\d s")
 
 

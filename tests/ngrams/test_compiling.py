@@ -71,7 +71,7 @@ def run_kernels(cache: Path) -> str:
     )
     done = subprocess.run(
         [sys.executable, "-c", program], env=os.environ | {"NUMBA_CACHE_DIR": str(cache)},
-        capture_output=True, text=True, check=True, timeout=120,
+        capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     assert done.stdout == "[97, 98, 91] [False]\n"
     return done.stderr

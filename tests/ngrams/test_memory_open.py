@@ -97,7 +97,7 @@ def test_a_forked_process_has_the_entry_too(tmp_path: Path) -> None:
     parts = context.Queue()
     child = context.Process(target=fit_in_child, args=(tmp_path, parts))
     child.start()
-    assert parts.get(timeout=30) == expected
+    assert parts.get(timeout=300) == expected
     child.join()
     assert child.exitcode == 0
 

@@ -86,7 +86,7 @@ def test_mlflow_serves_what_training_saw(
         ).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=300) as answer:
         served_labels = json.loads(answer.read())["predictions"]
     assert served_labels == predict(result.pipeline, pd.DataFrame({"text": texts}))[0].tolist()
 

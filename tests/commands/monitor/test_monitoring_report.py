@@ -309,7 +309,7 @@ def browse(page: str, folder: Path, *flags: str) -> str:
         "--window-size=1300,3600", "--virtual-time-budget=20000", f"--user-data-dir={folder}",
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", *flags, page,
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     return done.stdout
 
 
@@ -347,7 +347,7 @@ def test_the_dashboard_draws_its_plots(drifted: MonitoringResult, tmp_path: Path
     )  # fmt: skip
     try:
         address = f"http://127.0.0.1:{port}"
-        wait_for(lambda: urllib.request.urlopen(address, timeout=1).status == 200)
+        wait_for(lambda: urllib.request.urlopen(address, timeout=60).status == 200)
         project = uuid.uuid5(uuid.NAMESPACE_OID, "sentiment")
         page = f"{address}/projects/{project}"
         document = browse(page, tmp_path, "--dump-dom")
@@ -363,7 +363,7 @@ def test_the_dashboard_draws_its_plots(drifted: MonitoringResult, tmp_path: Path
         assert f">{check}<" in document
 
 
-def wait_for(ready: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(ready: Callable[[], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:

@@ -19,7 +19,7 @@ from sentiment.files.control import read_record
 from sentiment.files.parquet import ParquetFile
 from sentiment.modeling.model_files import save_model
 
-FILES = 60
+FILES = 20
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from sweeping import (
     wait_for_stop,
 )
 
-TRIALS = 30
+TRIALS = 12
 
 
 def test_workers_start_together_on_a_fresh_store(starter: Starter, tmp_path: Path) -> None:
