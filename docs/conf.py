@@ -43,13 +43,14 @@ html_title = "sentiment"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 # Pages without others beside them.
-html_sidebars = {"index": [], "get_started": [], "benchmarks": []}
+html_sidebars = {"index": [], "get_started": [], "benchmarks": [], "changelog": []}
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
     "navbar_align": "left",
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": True,
+    "header_links_before_dropdown": 8,
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "default",

@@ -144,10 +144,13 @@ def test_a_command_runs_as_it_is_written(
         if any(word.startswith("search.n_trials=") for word in words):
             words += ["search.n_trials=2"]
     elif name == "best":
+        # A search of the same name on other data would be refused.
+        words += ["outputs=searched"]
         for study in [word for word in words if word.startswith("search=")] or ["search=svm"]:
             search = ["-m", study, "search.n_trials=2", "data.limit=300", "tracking=off"]
-            if not (clone / "outputs" / "search" / study.partition("=")[2]).exists():
-                assert starter.run(clone, "train", *search).returncode == 0
+            if not (clone / "searched" / "search" / study.partition("=")[2]).exists():
+                done = starter.run(clone, "train", *search, "outputs=searched")
+                assert done.returncode == 0, done.stderr
     elif name == "monitor":
         made_by = f"deploy.run={(clone / 'first_run').read_text()}"
         name_of_input = words[0].replace("current=", "input=").replace(".predictions", "")
@@ -172,7 +175,8 @@ def test_a_command_runs_as_it_is_written(
         typed["train"] = f"{typed.get('train', '')} data.limit=300"
         # No sample becomes the champion by itself.
         typed["promote"] = "force=test resamples=200"
-        words = [f"{key}={value}" for key, value in typed.items()]
+        # Its champion and its search are not those of other commands.
+        words = [f"{key}={value}" for key, value in typed.items()] + ["outputs=flowed"]
         # One that is there saves starting another.
         env["PREFECT_API_URL"] = request.getfixturevalue("prefect_server")
     done = starter.run(clone, name, *words, env=env)

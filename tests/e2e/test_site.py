@@ -50,6 +50,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     made = shutil.ignore_patterns("_build", "generated", "__pycache__")
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=made)
+    for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
+        shutil.copyfile(ROOT / name, folder / name)
     shutil.rmtree(folder / "docs" / "tutorials" / "notebooks", ignore_errors=True)
     settings = ["-D", "run_examples=0", "-D", "plot_gallery=0"]
     done = subprocess.run(
