@@ -45,15 +45,32 @@ class ExperimentDeletedError(RunNotFoundError):
 
 
 class TrackingStoreError(SentimentError, ConnectionError):
-    """The tracking store cannot be reached or opened."""
+    """The tracking store cannot be reached or opened.
+
+    Parameters
+    ----------
+    uri : str
+        Its address, without passwords.
+    reason : str
+        Why it cannot be used.
+    exit_code : ExitCode
+        `MISTAKE` if there is no store at this address, however often it is tried.
+    """
 
     exit_code = ExitCode.UNAVAILABLE
 
-    def __init__(self, uri: str, reason: str) -> None:
+    def __init__(
+        self, uri: str, reason: str, exit_code: ExitCode = ExitCode.UNAVAILABLE
+    ) -> None:
         self.uri, self.reason = uri, reason.strip().rstrip(".")
+        self.exit_code = exit_code
+        remedy = (
+            "Correct tracking.uri, such as sqlite:///outputs/mlflow.db or http://127.0.0.1:5000"
+            if exit_code is ExitCode.MISTAKE
+            else "Check tracking.uri and its server, and give the same command again"
+        )
         super().__init__(
-            f"the tracking store '{uri}' cannot be used: {self.reason}. "
-            "Check tracking.uri and its server, and give the same command again. Only training "
+            f"the tracking store '{uri}' cannot be used: {self.reason}. {remedy}. Only training "
             "runs without a store: tracking=off."
         )
 

@@ -55,11 +55,19 @@ def _list_counts(counts: Mapping[str, int]) -> str:
 
 
 class FitError(SentimentError, ValueError):
-    """scikit-learn refused the data or the settings while fitting."""
+    """An estimator failed on the data or the settings.
 
-    def __init__(self, reason: str) -> None:
+    Parameters
+    ----------
+    reason : str
+        Its error.
+    action : {"fit", "evaluate"}
+        What was done with the pipeline.
+    """
+
+    def __init__(self, reason: str, action: str = "fit") -> None:
         super().__init__(
-            f"scikit-learn could not fit the pipeline: {reason.strip().rstrip('.')}. "
+            f"scikit-learn could not {action} the pipeline: {reason.strip().rstrip(':.')}. "
             "Change the features or model settings named there, or look at the data they meet."
         )
 

@@ -1,6 +1,7 @@
 """Features and a model, made into one scikit-learn Pipeline that takes a frame of texts."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -9,7 +10,7 @@ import pandas as pd
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from sentiment.errors import FitError
+from sentiment.errors import FitError, SentimentError
 from sentiment.ngrams.cleaning import CleanedTexts, Cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer
 
@@ -94,10 +95,25 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame) -> Pipeline:
     FitError
         scikit-learn refuses the data or a setting.
     """
-    try:
+    with _estimator_failures("fit"):
         return pipeline.fit(frame[[TEXT_COLUMN]], frame["label"].to_numpy(dtype=str))
-    except ValueError as error:
-        raise FitError(str(error)) from error
+
+
+@contextmanager
+def _estimator_failures(action: str) -> Iterator[None]:
+    """Raise `FitError` for what an estimator raises in the ``with`` block.
+
+    Estimators raise whatever their libraries do, such as a TypeError for sparse rows, and all of
+    it depends on the settings and the data. A disk that fails does not.
+    """
+    try:
+        yield
+    except (SentimentError, OSError):
+        raise
+    except Exception as error:
+        # The message of a ValueError is meant for users; of others, the class says more.
+        reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        raise FitError(reason, action) from error
 
 
 def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -116,6 +132,12 @@ def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, 
         The most probable class; the texts are read once for both answers.
     probabilities : ndarray of shape (n, n_classes)
         In the order of ``pipeline.classes_``.
+
+    Raises
+    ------
+    FitError
+        An estimator cannot predict these texts, such as a classifier of neighbors without any.
     """
-    probabilities = pipeline.predict_proba(frame[[TEXT_COLUMN]])
+    with _estimator_failures("evaluate"):
+        probabilities = pipeline.predict_proba(frame[[TEXT_COLUMN]])
     return pipeline.classes_[np.argmax(probabilities, axis=1)], probabilities

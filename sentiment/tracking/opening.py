@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from sentiment.errors import TrackingStoreError
+from sentiment.errors import ExitCode, TrackingStoreError, quote_list
 from sentiment.tracking.patience import PatientClient, attempt, list_store_errors, translate
 
 if TYPE_CHECKING:
@@ -20,11 +20,15 @@ _SQLITE = "sqlite:///"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # Drivers that accept a time limit for a connection, in seconds.
 _CONNECT_TIMEOUT = 5
+# Seconds that a locked sqlite database is waited for, as MLflow does.
+_LOCK_TIMEOUT = 20
 _LIMITED_DRIVERS = ("psycopg", "psycopg2", "pymysql", "mysqldb")
 # What sqlite keeps of a database: the file, and beside it what it needs to undo or redo.
 _SQLITE_FILES = ("", "-journal", "-wal", "-shm")
 # They repeat with a traceback what is raised as well.
 _NOISY = ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool")
+# The first table that MLflow makes.
+_MLFLOW_TABLE = "experiments"
 _reached: set[str] = set()
 
 
@@ -58,10 +62,14 @@ def connect(uri: str, shown: str) -> "MlflowClient":
     if database is not None and "%" in uri:
         _avoid_stray_folders()
     problems: tuple[type[Exception], ...] = (ImportError, *list_store_errors())
+    if uri.startswith(_DATABASES):
+        from alembic.util import CommandError
+
+        problems += (CommandError,)  # its tables have a version that this MLflow does not know
     try:
+        if uri not in _reached:
+            _reach(uri, shown)
         with _one_at_a_time(database):
-            if uri not in _reached:
-                _reach(uri)
             if database is not None and not database.exists():
                 _make_whole(database, uri)
             mlflow.set_tracking_uri(uri)
@@ -93,24 +101,38 @@ def _avoid_stray_folders() -> None:
     utils._make_parent_dirs_if_sqlite = make_plain
 
 
-def _reach(uri: str) -> None:
-    """Connect to a database once: MLflow would try it for two minutes without a word."""
-    if not uri.startswith(_DATABASES):
+def _reach(uri: str, shown: str) -> None:
+    """Look into a database once: MLflow would try to connect for two minutes without a word.
+
+    Raises
+    ------
+    TrackingStoreError
+        Another program has its tables there, among which MLflow would make its own.
+    """
+    database = find_sqlite_path(uri)
+    if database is not None and database.is_dir():
+        raise IsADirectoryError(f"'{database}' is a folder; expected a file such as mlflow.db")
+    if not uri.startswith(_DATABASES) or (database is not None and not database.exists()):
         return
-    from sqlalchemy import create_engine
+    from sqlalchemy import create_engine, inspect
     from sqlalchemy.engine import make_url
     from sqlalchemy.pool import NullPool
 
     url: URL = make_url(uri)
     limited = url.drivername.partition("+")[2] in _LIMITED_DRIVERS
-    engine = create_engine(
-        url,
-        poolclass=NullPool,
-        connect_args={"connect_timeout": _CONNECT_TIMEOUT} if limited else {},
-    )
-    if find_sqlite_path(uri) is not None:
-        return  # its file is looked at by `_one_at_a_time`, and sqlite answers at once
-    engine.connect().close()
+    limits = {"connect_timeout": _CONNECT_TIMEOUT} if limited else {}
+    if database is not None:
+        limits = {"timeout": _LOCK_TIMEOUT}
+    with create_engine(url, poolclass=NullPool, connect_args=limits).connect() as connection:
+        tables = inspect(connection).get_table_names()
+    if tables and _MLFLOW_TABLE not in tables:
+        more = f", and {len(tables) - 2:,} more" if len(tables) > 2 else ""
+        raise TrackingStoreError(
+            shown,
+            f"the database holds the tables of another program ({quote_list(tables[:2])}{more}); "
+            "expected one that is new, or that MLflow has made",
+            ExitCode.MISTAKE,
+        )
 
 
 @contextlib.contextmanager
@@ -121,8 +143,6 @@ def _one_at_a_time(database: Path | None) -> Iterator[None]:
         return
     import fcntl
 
-    if database.is_dir():
-        raise IsADirectoryError(f"'{database}' is a folder; expected a file such as mlflow.db")
     database.parent.mkdir(parents=True, exist_ok=True)
     with database.with_name(f".{database.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,6 +1,7 @@
 """Calls to a store that may be away for a moment."""
 
 import logging
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ _DISK_ERRORS = {
     "Disk quota exceeded": "the disk is full",
     "disk I/O error": "the disk cannot be written or read",
 }
+# What MLflow says, as of an internal error, of tables that another version of it has made.
+_OTHER_SCHEMA = "out-of-date database schema"
 # What MLflow says when the store, rather than the request, is at fault.
 _OUTAGES = {
     "ABORTED",
@@ -56,11 +59,19 @@ def translate(store: str, error: Exception) -> TrackingStoreError:
     if isinstance(error, TrackingStoreError):
         return error
     reason = redact(describe(error))
-    translated = TrackingStoreError(store, reason)
     failed = isinstance(error, OSError) and find_os_exit_code(error) is ExitCode.IO_ERROR
     if failed or reason in _DISK_ERRORS.values():
-        translated.exit_code = ExitCode.IO_ERROR
-    return translated
+        return TrackingStoreError(store, reason, ExitCode.IO_ERROR)
+    if _OTHER_SCHEMA in reason:
+        reason = (
+            f"another version of MLflow made its tables ({reason}); if that was an older one, "
+            f"make a copy of it and run: mlflow db upgrade {shlex.quote(store)}"
+        )
+        return TrackingStoreError(store, reason, ExitCode.MISTAKE)
+    is_away = is_outage(error)
+    return TrackingStoreError(
+        store, reason, ExitCode.UNAVAILABLE if is_away else ExitCode.MISTAKE
+    )
 
 
 def describe(error: Exception) -> str:

@@ -167,6 +167,12 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "settings named there, or look at the data they meet.",
     ),
     (
+        FitError("TypeError: sparse rows", "evaluate"),
+        ValueError,
+        "scikit-learn could not evaluate the pipeline: TypeError: sparse rows. Change the features "
+        "or model settings named there, or look at the data they meet.",
+    ),
+    (
         OutputExistsError(Path("x.csv")),
         FileExistsError,
         "'x.csv' is already there and is not overwritten. Name another file with output=<file>, "
@@ -254,6 +260,13 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "the tracking store 'http://x' cannot be used: nobody answers. Check tracking.uri and "
         "its server, and give the same command again. Only training runs without a store: "
         "tracking=off.",
+    ),
+    (
+        TrackingStoreError("x.db", "it is no database.", ExitCode.MISTAKE),
+        ConnectionError,
+        "the tracking store 'x.db' cannot be used: it is no database. Correct tracking.uri, such "
+        "as sqlite:///outputs/mlflow.db or http://127.0.0.1:5000. Only training runs without a "
+        "store: tracking=off.",
     ),
     (
         RunNotRecordedError(TrackingStoreError("http://x", "no server."), Path("a/b"), "do x"),
@@ -367,7 +380,8 @@ def test_messages_say_found_expected_and_remedy(
 
 @pytest.mark.parametrize("error", [error for error, _, _ in EXAMPLES])
 def test_lost_connections_are_worth_a_retry(error: SentimentError) -> None:
-    waits = isinstance(error, ConnectionError | BlockingIOError)
+    is_lost = isinstance(error, ConnectionError | BlockingIOError)
+    waits = is_lost and "Correct tracking.uri" not in str(error)
     assert error.exit_code.is_transient == waits
     assert waits or error.exit_code is ExitCode.MISTAKE
 

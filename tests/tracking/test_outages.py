@@ -183,7 +183,7 @@ def test_what_is_said_of_a_full_disk() -> None:
         assert error.exit_code is ExitCode.IO_ERROR
     error = patience.translate("x", OSError(errno.EACCES, os.strerror(errno.EACCES), "/a/b"))
     assert error.reason == "'/a/b': Permission denied"
-    assert error.exit_code is ExitCode.UNAVAILABLE
+    assert error.exit_code is ExitCode.MISTAKE
 
 
 @pytest.mark.slow

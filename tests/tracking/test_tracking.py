@@ -12,6 +12,7 @@ from typing import Any
 
 import mlflow
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
@@ -19,7 +20,13 @@ from starting import Starter
 
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import compose, make, quote_free_text
-from sentiment.errors import RunNotFoundError, TrackingStoreError, UntrustedModelError
+from sentiment.errors import (
+    ExitCode,
+    RunNotFoundError,
+    SentimentError,
+    TrackingStoreError,
+    UntrustedModelError,
+)
 from sentiment.modeling.pipeline import predict
 from sentiment.tracking import MlflowTracker, NoTracker
 from sentiment.tracking.choosing import choose_best, describe_score
@@ -311,21 +318,69 @@ def test_a_model_in_another_format_is_refused(tracker: MlflowTracker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "reason"),
+    ("uri", "reason", "code"),
     [
-        ("http://127.0.0.1:9", "no server answers there"),
-        ("nonsense://x", "unsupported URI"),
+        ("http://127.0.0.1:9", "no server answers there", ExitCode.UNAVAILABLE),
+        ("nonsense://x", "unsupported URI", ExitCode.MISTAKE),
+        ("mysql+nodriver://u@h/x", "nodriver", ExitCode.MISTAKE),
     ],
 )
-def test_a_store_that_cannot_be_opened_is_reported(uri: str, reason: str) -> None:
-    with pytest.raises(TrackingStoreError, match=reason):
+def test_a_store_that_cannot_be_opened_is_reported(uri: str, reason: str, code: ExitCode) -> None:
+    with pytest.raises(TrackingStoreError, match=reason) as caught:
         MlflowTracker(uri, "x", "y").open()
+    assert caught.value.exit_code is code
+    remedy = "Check tracking.uri" if code is ExitCode.UNAVAILABLE else "Correct tracking.uri"
+    assert remedy in str(caught.value)
 
 
-def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "x.db").write_text("no database at all, but long enough to be taken for one" * 9)
-    with pytest.raises(TrackingStoreError, match="file is not a database"):
-        MlflowTracker(f"sqlite:///{tmp_path}/x.db", "x", "y").open()
+def make_store(path: Path, version: str) -> None:
+    """Make a store whose tables are of another version of MLflow."""
+    draft = path.with_name("draft.db")  # MLflow looks at each address once
+    MlflowTracker(f"sqlite:///{draft}", "x", "y").open()
+    draft.rename(path)
+    with sqlite3.connect(path) as store:
+        store.execute("UPDATE alembic_version SET version_num = ?", (version,))
+    store.close()
+
+
+def make_study(path: Path) -> None:
+    optuna.create_study(storage=f"sqlite:///{path}", study_name="a")
+
+
+def make_table(path: Path) -> None:
+    with sqlite3.connect(path) as store:
+        store.execute("CREATE TABLE reviews (id INTEGER, body TEXT)")
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: path.write_bytes(bytes(range(256)) * 9), "file is not a database"),
+        (make_study, r"tables of another program \('alembic_version' and 'studies', and \d+ more"),
+        (make_table, r"tables of another program \('reviews'\)"),
+        (lambda path: make_store(path, "451aebb31d03"), "run: mlflow db upgrade sqlite:///"),
+        (lambda path: make_store(path, "ffffffffffff"), "another version of MLflow"),
+    ],
+)
+def test_a_file_that_is_no_store_stays_as_it_is(
+    tmp_path: Path, make: Callable[[Path], object], reason: str
+) -> None:
+    path = tmp_path / "x.db"
+    make(path)
+    before = path.read_bytes()
+    tracker = MlflowTracker(f"sqlite:///{path}", "x", "y")
+    with pytest.raises(TrackingStoreError, match=reason) as caught:
+        tracker.open()
+    assert caught.value.exit_code is ExitCode.MISTAKE
+    with pytest.raises(SentimentError):
+        tracker.find_model("best", "accuracy", greater_is_better=True)
+    assert path.read_bytes() == before
+
+
+def test_an_empty_database_becomes_a_store(tmp_path: Path) -> None:
+    (tmp_path / "x.db").touch()
+    MlflowTracker(f"sqlite:///{tmp_path}/x.db", "x", "y").open()
 
 
 # Opens a new store, whose tables are made and not copied, and tracks a run in it.

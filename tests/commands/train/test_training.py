@@ -1,6 +1,8 @@
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import mlflow
 import numpy as np
@@ -187,6 +189,37 @@ def test_what_scikit_learn_refuses_is_reported_and_recorded(
     runs = mlflow.search_runs(experiment_names=[tmp_path.name], output_format="list")
     assert [run.info.status for run in runs] == ["FAILED"]
     assert runs[0].data.params["features.min_df"] == "100000"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            ["model=naive_bayes", "~model.alpha", "model._target_=sklearn.naive_bayes.GaussianNB"],
+            r"could not fit the pipeline: TypeError: Sparse data was passed for X, but dense data",
+        ),
+        (
+            ["model=naive_bayes", "~model.alpha", "+model.radius=1.0e-9",
+             "model._target_=sklearn.neighbors.RadiusNeighborsClassifier"],
+            r"could not evaluate the pipeline: No neighbors found for test samples",
+        ),
+    ],
+)  # fmt: skip
+def test_whatever_an_estimator_raises_is_reported(
+    train_quickly: Train, tmp_path: Path, settings: list[str], message: str
+) -> None:
+    with pytest.raises(FitError, match=message):
+        train_quickly(*settings, "tracking=off")
+    assert [path.name for path in tmp_path.rglob("*.skops")] == []
+
+
+def test_a_disk_that_fails_during_a_fit_is_no_mistake(train_quickly: Train) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with (
+        patch("sentiment.ngrams.vectorizers.tfidf.TfidfVectorizer.fit_transform", side_effect=full),
+        pytest.raises(OSError, match="No space left"),
+    ):
+        train_quickly("tracking=off")
 
 
 def test_what_scikit_learn_refuses_in_a_fold_is_reported_too(train_quickly: Train) -> None:
