@@ -21,6 +21,7 @@ from sentiment.config import (
     explain_command,
     quote_free_text,
     remember_words,
+    remove_unused,
 )
 from sentiment.errors import ExitCode, SentimentError, find_os_exit_code
 from sentiment.redaction import format_error, learn_secrets, protect_process, redact
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 _UNUSABLE = {EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS, EDQUOT, EIO, ENOSPC}
 _SHOWN_CLASSES = 10
 _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
-# How conf/train.yaml names the folder of a run, after the moment at which its config was composed.
-_FOLDER_NAME = "%Y-%m-%d/%H-%M-%S-%f"
 _STARTED = datetime.now()
 # Objects between two looks for garbage in cycles. There is little of it and much else: with
 # Python's 700, a seventh of a short command's time went into looking.
@@ -143,7 +142,7 @@ class Watch:
     ) -> None:
         self._progress.stop()
         if isinstance(error, SentimentError | OSError) and self._job.sweep is None:
-            _remove_unused(self._job.folder)
+            remove_unused()
             stop_at_mistake(error)
 
     def on_start(self, name: str) -> None:
@@ -160,27 +159,6 @@ class Watch:
         if not self._progress.disable:
             line = f"  {stage.name:<20} {stage.seconds:6.1f} s {stage.peak_mb:7,.0f} MB"
             self._progress.console.print(line, style="dim")
-
-
-def _remove_unused(folder: Path) -> None:
-    """Remove the folder that Hydra made for this run, and those around it, unless they are in use.
-
-    No folder is removed that holds anything, or that somebody else may have made: only one named
-    after a moment at which this process was running, its day's, and that of all trainings.
-    """
-    day = folder.parent
-    try:
-        named = datetime.strptime(f"{day.name}/{folder.name}", _FOLDER_NAME)
-    except ValueError:
-        return
-    if named < _STARTED:
-        return
-    script = [day.parent] if day.parent.name == "train" else []
-    for unused in (folder, day, *script):
-        try:
-            unused.rmdir()
-        except OSError:
-            return
 
 
 def describe_time(seconds: float) -> str:

@@ -12,17 +12,19 @@ from sentiment.config.commands import (
 )
 from sentiment.config.composing import compose, explain_command, register_schemas
 from sentiment.config.explaining import describe_error, explain_error
-from sentiment.config.job import Job, current_job
+from sentiment.config.job import Job, current_job, list_typed
 from sentiment.config.making import make
 from sentiment.config.places import CONF
 from sentiment.config.quoting import quote, quote_free_text
 from sentiment.config.recording import flatten, read_recorded, record_config, record_yaml
+from sentiment.config.starting import StartCheck, remove_unused
 from sentiment.config.targets import ALLOWED_TARGETS
 
 __all__ = [
     "ALLOWED_TARGETS",
     "CONF",
     "Job",
+    "StartCheck",
     "check_config",
     "compose",
     "current_job",
@@ -30,6 +32,7 @@ __all__ = [
     "explain_command",
     "explain_error",
     "flatten",
+    "list_typed",
     "make",
     "quote",
     "quote_free_text",
@@ -40,6 +43,7 @@ __all__ = [
     "register_schemas",
     "remember_program",
     "remember_words",
+    "remove_unused",
     "suggest_command",
     "suggest_training",
     "suggest_ui",

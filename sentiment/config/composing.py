@@ -1,6 +1,5 @@
 """Schemas of the primary configs, and configs composed without a command line."""
 
-import copy
 import functools
 from collections.abc import Sequence
 from dataclasses import field, make_dataclass
@@ -13,15 +12,16 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
-from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment.config.checking import check_config, find_own_error
 from sentiment.config.explaining import explain_error
-from sentiment.config.kinds import WRONG, convert, list_hints
+from sentiment.config.kinds import list_hints
 from sentiment.config.places import CONF
 from sentiment.config.quoting import is_sweep
-from sentiment.config.schemas import COMMANDS, Folder
+from sentiment.config.schemas import COMMANDS
+from sentiment.config.starting import check_start
 from sentiment.errors import ConfigError, SentimentError
 
 
@@ -41,7 +41,7 @@ def register_schemas() -> None:
             replace=True,
         )
     OmegaConf.register_resolver("in_sweep", _in_sweep, replace=True)
-    OmegaConf.register_resolver("folder", _check_folder, replace=True)
+    OmegaConf.register_resolver("check_start", check_start, replace=True)
     OmegaConf.register_resolver("sqlite", _write_sqlite_address, replace=True)
 
 
@@ -54,24 +54,6 @@ def _in_sweep(value: Any, otherwise: Any = None) -> Any:
 def _write_sqlite_address(path: str) -> str:
     """Return the address of the sqlite database `path`; in addresses, %20 is a space."""
     return f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
-
-
-def _check_folder(outputs: Any, *, _root_: DictConfig) -> Any:
-    """Return `outputs`, in which Hydra is about to make a folder, after a check of the config.
-
-    The configs of the jobs of a sweep are checked by the sweep.
-
-    Raises
-    ------
-    ConfigError
-        Names everything that is wrong with the config.
-    """
-    if _root_.hydra.mode != RunMode.MULTIRUN or convert(Folder, outputs) is WRONG:
-        task = copy.deepcopy(_root_)
-        with open_dict(task):
-            del task["hydra"]
-        check_config(task, _root_.hydra.overrides.task)
-    return outputs
 
 
 def compose(primary: str, overrides: Sequence[str] = ()) -> DictConfig:

@@ -1,11 +1,14 @@
 """Where a job runs and how it was asked for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 
 from sentiment.config.commands import suggest_command, write_command
 from sentiment.errors import ConfigError
@@ -43,24 +46,6 @@ class Job:
         learn_secrets(self.overrides)
         object.__setattr__(self, "overrides", [redact(word) for word in self.overrides])
 
-    def check_search(self) -> None:
-        """Refuse settings of a search in a job that belongs to none.
-
-        Raises
-        ------
-        ConfigError
-            Names the command that searches.
-        """
-        typed = [word for word in self.overrides if word.startswith(("search=", "search."))]
-        if self.sweep is None and typed:
-            command = suggest_command("train", "-m", *self.overrides)
-            raise ConfigError(
-                [
-                    f"{typed[0]!r} is for a search, which takes -m: {command}\n"
-                    "Without a search, leave out what begins with search."
-                ]
-            )
-
     def describe(self) -> str:
         """Return the choices that distinguish one job from another."""
         model, features = (self.choices.get(group, group) for group in ("model", "features"))
@@ -77,6 +62,36 @@ class Job:
         return write_command(script, words)
 
 
+def check_search(typed: Sequence[str]) -> None:
+    """Refuse settings of a search in a command line that starts none.
+
+    Raises
+    ------
+    ConfigError
+        Names the command that searches.
+    """
+    found = [word for word in typed if word.startswith(("search=", "search."))]
+    if found:
+        command = suggest_command("train", "-m", *map(redact, typed))
+        raise ConfigError(
+            [
+                f"{redact(found[0])!r} is for a search, which takes -m: {command}\n"
+                "Without a search, leave out what begins with search."
+            ]
+        )
+
+
+def list_typed(words: Any) -> list[str]:
+    """Return the words that Hydra was given, with the names of environment variables in them.
+
+    Parameters
+    ----------
+    words : list of str
+        ``hydra.overrides.task`` or ``hydra.overrides.hydra``.
+    """
+    return list(map(str, cast("list[str]", OmegaConf.to_container(words, resolve=False))))
+
+
 def current_job() -> Job:
     """Return what Hydra says of the job that is running."""
     hydra = HydraConfig.get()
@@ -84,7 +99,7 @@ def current_job() -> Job:
     return Job(
         folder=Path(hydra.runtime.output_dir),
         choices={k: str(v) for k, v in hydra.runtime.choices.items() if "/" not in k and v},
-        overrides=list(hydra.overrides.task),
+        overrides=list_typed(hydra.overrides.task),
         sweep=Path(hydra.sweep.dir).resolve() if multirun else None,
         number=_read_number(hydra) if multirun else None,
     )

@@ -14,6 +14,7 @@ HYDRA_KEYS = {"_target_", "_args_", "_convert_", "_partial_", "_recursive_", "_i
 PAIRS = {"ngram_range", "feature_range", "quantile_range"}
 # What a config may name as _target_; Hydra checks the object behind the name as well.
 ALLOWED_TARGETS = [
+    "sentiment.config.starting.StartCheck",
     "sentiment.data.datasets.*",
     "sentiment.commands.predict.distributed.*",
     "sentiment.ngrams.vectorizers.*",

@@ -59,9 +59,7 @@ class TrackingStoreError(SentimentError, ConnectionError):
 
     exit_code = ExitCode.UNAVAILABLE
 
-    def __init__(
-        self, uri: str, reason: str, exit_code: ExitCode = ExitCode.UNAVAILABLE
-    ) -> None:
+    def __init__(self, uri: str, reason: str, exit_code: ExitCode = ExitCode.UNAVAILABLE) -> None:
         self.uri, self.reason = uri, reason.strip().rstrip(".")
         self.exit_code = exit_code
         remedy = (

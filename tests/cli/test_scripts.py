@@ -279,11 +279,32 @@ def test_a_mistake_ends_in_one_message_and_leaves_nothing(
         assert [name for name in left if name != "outputs"] == before
 
 
-def test_a_wrong_setting_leaves_no_folder(run_script: Run, tmp_path: Path) -> None:
-    """Not even the one that Hydra makes for a run."""
-    done = run_script("train", "data.limit=0", "outputs=results")
-    assert done.stderr == "train.py: data.limit is 0; expected a whole number above 0, or null.\n"
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["data.limit=0"], "data.limit is 0; expected a whole number above 0, or null.\n"),
+        (["search=svm"], "'search=svm' is for a search, which takes -m: python scripts/train.py"),
+        (["data=csv", "data.path=typo.csv"], "data.path is 'typo.csv', but there is no such file"),
+    ],
+)
+@pytest.mark.parametrize("place", ["outputs=new/results", "hydra.run.dir=new/results"])
+def test_a_mistake_leaves_no_folder(
+    starter: Starter, tmp_path: Path, words: list[str], message: str, place: str
+) -> None:
+    """Not even the one that Hydra makes for a run, and those around it."""
+    done = starter.run(tmp_path, "train", *words, place)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"train.py: {message}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_leaves_folders_that_were_there(starter: Starter, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "empty").mkdir(parents=True)
+    typo = ["data=csv", "data.path=typo.csv"]
+    for folder in ("mine/empty", "mine/empty/new", "mine"):
+        assert starter.run(tmp_path, "train", *typo, f"hydra.run.dir={folder}").returncode == 2
+    left = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")]
+    assert left == ["mine", "mine/empty"]
 
 
 def test_a_place_that_cannot_be_written_is_reported(run_script: Run, tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ from sentiment.commands.monitor.current import find_columns
 from sentiment.commands.search.reading import StudyNotFoundError, read_study
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import (
-    Job,
     compose,
     make,
     quote_free_text,
@@ -29,6 +28,7 @@ from sentiment.config import (
     suggest_command,
     suggest_ui,
 )
+from sentiment.config.job import check_search
 from sentiment.config.making import CALIBRATED
 from sentiment.errors import (
     ConfigError,
@@ -323,13 +323,12 @@ def test_an_address_of_sqlite_with_too_few_slashes_is_corrected(uri: str, sugges
 def test_a_search_without_multirun_is_refused_with_the_command_that_searches(word: str) -> None:
     remember_words([word, "outputs=/x"])
     with pytest.raises(ConfigError, match="takes -m") as caught:
-        Job(Path(), overrides=[word, "outputs=/x"]).check_search()
+        check_search([word, "outputs=/x"])
     ((script, words),) = find_commands(str(caught.value))
     assert words == ["-m", word, "outputs=/x"]
     if word == "search=svm":
         check_command(script, words)
-    Job(Path(), overrides=["model=svm"]).check_search()
-    Job(Path(), overrides=[word], sweep=Path("x"), number=1).check_search()
+    check_search(["model=svm"])
 
 
 @pytest.mark.slow

@@ -199,10 +199,31 @@ def test_an_environment_variable_is_recorded_by_its_name(searched: Searched) -> 
     searched.run("train", *settings, env={"REVIEWS_DB": searched.address})
     (config,) = searched.folder.glob("outputs/train/*/*/config.yaml")
     assert "path: ${oc.env:REVIEWS_DB}" in config.read_text()
+    assert "data.path=${oc.env:REVIEWS_DB}\n" in config.with_name("overrides.txt").read_text()
+    assert "'data.path=${oc.env:REVIEWS_DB}'" in config.with_name("run.json").read_text()
     with sqlite3.connect(searched.folder / "outputs" / "mlflow.db") as database:
         found = database.execute("SELECT value FROM params WHERE key = 'data.path'").fetchall()
     database.close()
     assert found == [("${oc.env:REVIEWS_DB}",)]
+
+
+def test_no_value_of_a_variable_is_recorded(starter: Starter, tmp_path: Path) -> None:
+    """Not even one that is not known to be a secret, in a single run and in a sweep."""
+    store = ["tracking.uri=sqlite:///${oc.env:STORE}.db", "outputs=${oc.env:STORE}"]
+    quick = [*QUICK, "data=rotten_tomatoes", "data.limit=300"]
+    for words in (["model=naive_bayes"], ["-m", "model.C=1,2"]):
+        env: dict[str, str | None] = {"STORE": "Xq7vZ"}
+        done = starter.run(tmp_path, "train", *words, *quick, *store, env=env)
+        assert done.returncode == 0, done.stderr
+    files = [path for path in (tmp_path / "Xq7vZ").rglob("*") if path.is_file()]
+    settled = [path for path in files if path.suffix in (".txt", ".yaml")]
+    assert settled
+    assert [path for path in settled if b"Xq7vZ" in path.read_bytes()] == []
+    with sqlite3.connect(tmp_path / "Xq7vZ.db") as database:
+        tags = database.execute("SELECT value FROM tags WHERE key = 'command'").fetchall()
+    database.close()
+    assert len(tags) == 5  # the run, the sweep, its jobs and its winner
+    assert [tag for (tag,) in tags if "Xq7vZ" in tag or "STORE" not in tag] == []
 
 
 @dataclass

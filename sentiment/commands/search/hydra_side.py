@@ -13,7 +13,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
 from sentiment.commands.search.workers import NextJob
-from sentiment.config import check_config, explain_error, quote, write_command
+from sentiment.config import check_config, explain_error, list_typed, quote, write_command
 from sentiment.errors import ConfigError
 from sentiment.redaction import redact
 
@@ -101,7 +101,7 @@ class HydraSide:
         ConfigError
             Says which setting chooses the folder.
         """
-        for word in self.config.hydra.overrides.hydra:
+        for word in list_typed(self.config.hydra.overrides.hydra):
             if word.lstrip("+~").startswith("hydra.sweep."):
                 raise ConfigError(
                     [
@@ -114,7 +114,7 @@ class HydraSide:
     def list_typed(self) -> list[str]:
         """Return the words that were typed, redacted, without a request to start anew."""
         typed = self.config.hydra.overrides
-        words = [*typed.task, *typed.hydra]
+        words = [*list_typed(typed.task), *list_typed(typed.hydra)]
         hidden = ("search.fresh=", "hydra.mode=")
         return [redact(word) for word in words if not word.startswith(hidden)]
 

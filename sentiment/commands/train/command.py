@@ -28,7 +28,6 @@ def run_job(cfg: DictConfig) -> None:
 
     with Watch(f"train {' '.join(job.overrides)}", job) as watch:
         check_config(cfg, job.overrides)
-        job.check_search()
         from sentiment.commands.train.job import train
 
         result = train(cfg, job, watch)

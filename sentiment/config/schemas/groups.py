@@ -204,7 +204,7 @@ class StoreSettings(Settings):
         if uri.startswith("sqlite:") and not uri.startswith("sqlite:///"):
             path = uri.removeprefix("sqlite:")
             path = f"/{path.lstrip('/')}" if path.strip("/") and path[0] == "/" else path
-            path = path.strip("/") and path or "outputs/mlflow.db"
+            path = (path.strip("/") and path) or "outputs/mlflow.db"
             yield (
                 f"{prefix}uri is {uri!r}; expected three slashes before the path, which begins "
                 f"with one more if it is absolute: {prefix}uri=sqlite:///{path}"

@@ -1,0 +1,62 @@
+"""Check of a config before Hydra makes the folder of a run, and removal of a folder not used."""
+
+import copy
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from sentiment.config.checking import check_config
+from sentiment.config.job import check_search, list_typed
+from sentiment.config.kinds import WRONG, convert
+from sentiment.config.schemas import Folder
+
+# Folders that were not there when this process began, the innermost first.
+_missing: list[Path] = []
+
+
+class StartCheck(Callback):
+    """A callback of Hydra's whose one argument is the result of `check_start`.
+
+    Hydra constructs callbacks before it makes a folder, wherever ``hydra.run.dir`` is. Errors of
+    their methods it would only log.
+    """
+
+    def __init__(self, checked: bool) -> None:
+        self.checked = checked
+
+
+def check_start(*, _root_: DictConfig) -> bool:
+    """Check the config that a command line makes; the resolver ``check_start``.
+
+    The configs of the jobs of a sweep are checked by the sweep.
+
+    Raises
+    ------
+    ConfigError
+        Names everything that is wrong with the config.
+    """
+    is_sweep = _root_.hydra.mode == RunMode.MULTIRUN
+    if not is_sweep or convert(Folder, _root_.get("outputs")) is WRONG:
+        task = copy.deepcopy(_root_)
+        with read_write(task), open_dict(task):
+            del task["hydra"]
+        typed = list_typed(_root_.hydra.overrides.task)
+        check_config(task, typed)
+        check_search(typed)
+    if not is_sweep:
+        HydraConfig.instance().set_config(_root_)  # names in the folder's may refer to it
+        folder = Path(str(OmegaConf.select(_root_, "hydra.run.dir"))).absolute()
+        _missing[:] = [path for path in (folder, *folder.parents) if not path.exists()]
+    return True
+
+
+def remove_unused() -> None:
+    """Remove the folders that Hydra made for this run, unless they hold anything."""
+    for folder in _missing:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
