@@ -3,12 +3,14 @@
 import fcntl
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from omegaconf import DictConfig
 
 from sentiment.commands.search.failures import FailurePolicy, check_failures
@@ -29,6 +31,9 @@ from sentiment.redaction import redact
 
 # Whether everything in the folder of a grid is recorded in the tracking store.
 _COMPLETE = "is_recorded"
+# Each takes a tenth of a second at least, so that this many run for hours; and their list, which
+# is made before the first one runs, takes 100 MB.
+_MOST_JOBS = 100_000
 
 
 class SweepBusyError(SentimentError, BlockingIOError):
@@ -44,29 +49,39 @@ class SweepBusyError(SentimentError, BlockingIOError):
 
 
 def check_values(overrides: Sequence[Override]) -> None:
-    """Check that each override of a grid has values that can be listed.
+    """Check that each override of a grid has values that can be listed, and not too many.
 
     Raises
     ------
     ConfigError
-        Names those that have none.
+        Names those that have none, or the number of jobs.
     """
-    problems = []
+    problems, jobs = [], 1
     for override in overrides:
         value = override.value()
         if isinstance(value, IntervalSweep):
             expected = "expected values, a,b or range(1,4); a search draws from intervals: search="
             problems.append(f"{override.input_line}: {expected}<name>.")
-        elif isinstance(value, RangeSweep) and not (
-            value.step and any(True for _ in value.range())
-        ):
-            problems.append(f"{override.input_line}: there is no value in this range.")
+        elif isinstance(value, RangeSweep):
+            count = _count_values(value)
+            jobs *= count
+            if not count:
+                problems.append(f"{override.input_line}: there is no value in this range.")
+        elif isinstance(value, ChoiceSweep):
+            jobs *= len(value.list)
+    if jobs > _MOST_JOBS:
+        problems.append(
+            f"this grid has {jobs:,} jobs; expected at most {_MOST_JOBS:,}. List fewer values, or "
+            "let a search choose among them: search=<name> search.n_trials=100."
+        )
     if problems:
         raise ConfigError(problems)
 
 
-def _is_empty(swept: RangeSweep) -> bool:
-    return not swept.step or next(iter(swept.range()), None) is None
+def _count_values(swept: RangeSweep) -> int:
+    """Return how many values a range has, without listing them."""
+    start, stop, step = (Fraction(str(end)) for end in (swept.start, swept.stop, swept.step))
+    return max(0, math.ceil((stop - start) / step)) if step else 0
 
 
 def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:

@@ -115,13 +115,27 @@ def _keep_largest(results: Mapping[int, JobResult]) -> dict[int, JobResult]:
 def _average(results: Mapping[int, JobResult], objective: Objective) -> list[Place]:
     """Return a place for each setting that has a score for every seed."""
     seeds = {result.settings.get(_SEED) for result in results.values()}
+    ignored = {_SEED, _LIMIT, *_list_followers(results)}
     by_setting: dict[tuple[tuple[str, str], ...], dict[str | None, int]] = {}
     for number, result in results.items():
-        rest = {k: v for k, v in result.settings.items() if k not in (_SEED, _LIMIT)}
+        rest = {k: v for k, v in result.settings.items() if k not in ignored}
         jobs = by_setting.setdefault(tuple(sorted(rest.items())), {})
         jobs.setdefault(result.settings.get(_SEED), number)
     whole = [jobs for jobs in by_setting.values() if jobs.keys() == seeds]
     return [_place(list(jobs.values()), results, objective) for jobs in whole]
+
+
+def _list_followers(results: Mapping[int, JobResult]) -> set[str]:
+    """Return the settings that are the seed under another name, such as ``model.random_state``."""
+    keys = {key for result in results.values() for key in result.settings}
+    return {
+        key
+        for key in keys
+        if key.endswith("random_state")
+        and all(
+            one.settings.get(key) in (None, one.settings.get(_SEED)) for one in results.values()
+        )
+    }
 
 
 def _place(numbers: Sequence[int], results: Mapping[int, JobResult], objective: Objective) -> Place:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sentiment.commands.search.attributes import DEFINITION, SAME_AS, STALE, STUDY_ID
-from sentiment.commands.search.identity import read_identity
+from sentiment.commands.search.identity import is_folder_of
 from sentiment.commands.search.objectives import Objective, find_objectives
+from sentiment.commands.search.restoring import STUDY
 from sentiment.commands.search.storage import explain_failure, newest
 from sentiment.config import suggest_command
 from sentiment.errors import SentimentError, quote_list, suggest
@@ -25,6 +26,16 @@ class StudyNotFoundError(SentimentError, LookupError):
         super().__init__(
             f"no study {name!r} in {where}; {there}.{suggest(name, known)} A search makes one: "
             f"{command}"
+        )
+
+
+class StudyLostError(SentimentError, LookupError):
+    """The journal does not have a study whose trials are in their folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"'{folder.parent / 'studies.journal'}' has lost the study whose trials are in "
+            f"'{folder}'. Repeat the command of the search: it recovers what they have found."
         )
 
 
@@ -100,7 +111,7 @@ def read_study(name: str, address: str | None, home: Path) -> StoredStudy:
 
     Raises
     ------
-    StudyNotFoundError
+    StudyNotFoundError, StudyLostError
         There is none.
     NoTrialError
         It has no complete trial.
@@ -113,17 +124,20 @@ def read_study(name: str, address: str | None, home: Path) -> StoredStudy:
     storage, names = _open_all(address, home)
     known, _ = newest(name, names)
     if known is None:
+        if address is None and (home / name / STUDY).is_file():
+            raise StudyLostError(home / name)
         command = suggest_command("train", "-m", "search=<name>")
         raise StudyNotFoundError(name, where, names, command)
     study = optuna.load_study(study_name=known, storage=storage)
-    trials = [t for t in study.get_trials(deepcopy=False) if STALE not in t.user_attrs]
+    every = study.get_trials(deepcopy=False)
+    trials = [trial for trial in every if STALE not in trial.user_attrs]
     definition = study.user_attrs.get(DEFINITION)
     if definition is None or not any(trial.values for trial in trials):
         states = [trial.state.name for trial in trials]
         raise NoTrialError(known, states.count("FAIL"), states.count("RUNNING"))
     objectives = find_objectives(definition["objectives"])
     folder = home / known
-    if read_identity(folder, keep=True) not in (None, study.user_attrs.get(STUDY_ID)):
+    if not is_folder_of(folder, study.user_attrs.get(STUDY_ID), every, objectives[0].metric):
         folder = home / f"{known} elsewhere"  # that folder is of another study of the same name
     return StoredStudy(known, folder, objectives, trials, definition["settings"], study)
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from sentiment.commands.search.studies import Study
 
-_NAME = "study.json"
+# Description of a study, in its folder.
+STUDY = "study.json"
 
 
 def keep_study(folder: Path, study: "Study", space: Space) -> None:
@@ -47,7 +48,7 @@ def keep_study(folder: Path, study: "Study", space: Space) -> None:
         "run_id": study.run_id,
         "space": space.to_json(),
     }
-    write_state(folder / _NAME, facts)
+    write_state(folder / STUDY, facts)
 
 
 def restore_studies(storage: "BaseStorage", home: Path) -> None:
@@ -69,7 +70,7 @@ def restore_studies(storage: "BaseStorage", home: Path) -> None:
         study.study_name: [t.state.is_finished() for t in storage.get_all_trials(study._study_id)]
         for study in storage.get_all_studies()
     }
-    for path in sorted(home.glob(f"*/{_NAME}")):
+    for path in sorted(home.glob(f"*/{STUDY}")):
         name, folder = path.parent.name, path.parent
         numbers = [int(p.parent.name) for p in folder.glob("[0-9]*/result.json")]
         if name in ended and all(n < len(ended[name]) and ended[name][n] for n in numbers):

@@ -25,7 +25,7 @@ from sentiment.commands.search.storage import check_apart, open_storage
 from sentiment.commands.search.studies import Study
 from sentiment.commands.search.study_figures import save_study_figures
 from sentiment.commands.search.trial import list_settings, read_data
-from sentiment.config import check_config, make
+from sentiment.config import check_config, list_typed, make
 from sentiment.errors import ConfigError, quote_list
 
 _SAMPLERS = ("optuna.samplers.*", "hydra_plugins.hydra_optuna_sweeper.*")
@@ -51,7 +51,7 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
         The config cannot be run, the study looks for something else, or jobs failed.
     """
     cfg, settings, observer = hydra.task, hydra.settings, OBSERVER.get()()
-    check_config(cfg, hydra.config.hydra.overrides.task)
+    check_config(cfg, list_typed(hydra.config.hydra.overrides.task))
     objectives = find_objectives(settings.objectives or [cfg.optimize])
     space = read_space(settings, arguments)
     _check_rows(space)
@@ -72,7 +72,8 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
     study.beat()
     earlier = study.await_run()
     folder = (home / study.name).resolve()
-    claim_folder(folder, study.identify())
+    trials = study.optuna.get_trials(deepcopy=False)
+    claim_folder(folder, study.identify(), trials, objectives[0].metric)
     tracker = make(cfg, "tracking", "open_sweep")
     tracker.open()
     tags = {"kind": "sweep", "study": study.name, "command": hydra.describe_command()}

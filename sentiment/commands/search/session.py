@@ -139,7 +139,8 @@ class Session:
             found, saved = estimate_savings(self.results.values())
             if found:
                 self.observer.on_note(
-                    f"counts were made once and read by {found} jobs, which saved {saved:,.0f} s"
+                    f"counts were made once and read by {found} job{'s' * (found != 1)}, which "
+                    f"saved {saved:,.0f} s"
                 )
         except BaseException as error:
             self._recorder.abandon()

@@ -13,7 +13,12 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from sentiment.commands.search import recipes
 from sentiment.commands.search.objectives import find_objectives
-from sentiment.commands.search.reading import NoTrialError, StudyNotFoundError, read_study
+from sentiment.commands.search.reading import (
+    NoTrialError,
+    StudyLostError,
+    StudyNotFoundError,
+    read_study,
+)
 from sentiment.commands.search.recipes import (
     ExperimentExistsError,
     Recipe,
@@ -191,6 +196,18 @@ def test_what_is_not_there_is_not_made(best: Callable[..., BestTrial], tmp_path:
     with pytest.raises(StudyNotFoundError, match="there is none yet"):
         best("svm", f"search.storage=sqlite:///{tmp_path}/studies.db")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_that_the_journal_has_lost_is_named(
+    best: Callable[..., BestTrial], tmp_path: Path
+) -> None:
+    folder = tmp_path / "outputs" / "search" / "svm"
+    folder.mkdir(parents=True)
+    (folder / "study.json").write_text("{}")
+    for make in (Path.touch, Path.unlink):
+        make(folder.parent / "studies.journal")
+        with pytest.raises(StudyLostError, match="has lost the study whose trials are in"):
+            best("svm")
 
 
 def test_a_study_that_is_being_written_is_read(

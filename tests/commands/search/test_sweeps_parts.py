@@ -12,6 +12,7 @@ import optuna
 import pytest
 import sqlalchemy
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import RangeSweep
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -22,6 +23,7 @@ from sentiment.commands.search.failures import (
     SweepStoppedError,
     check_failures,
 )
+from sentiment.commands.search.grid import _count_values, check_values
 from sentiment.commands.search.hydra_side import write_override
 from sentiment.commands.search.objectives import find_objectives
 from sentiment.commands.search.results import JobResult, read_results, write_result
@@ -360,3 +362,29 @@ def test_a_study_and_runs_are_kept_apart(tmp_path: Path, monkeypatch: pytest.Mon
     check_apart("sqlite:///studies.db", "http://127.0.0.1:5000")
     check_apart(None, "sqlite:///outputs/mlflow.db")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "jobs"),
+    [
+        (["a=range(1,1e12)"], "999,999,999,999"),
+        (["a=range(0.1,1e9,0.1)"], "9,999,999,999"),
+        (["a=range(400,1,-1)", "b=range(0,300)"], "119,700"),
+        (["a=shuffle(range(100002))"], "100,002"),
+        ([f"s{n}=1,2,3,4" for n in range(9)], "262,144"),
+    ],
+)
+def test_a_grid_has_a_bound_that_is_counted_and_not_listed(words: list[str], jobs: str) -> None:
+    overrides = OverridesParser.create().parse_overrides(words)
+    with pytest.raises(ConfigError, match=f"this grid has {jobs} jobs; expected at most 100,000"):
+        check_values(overrides)
+
+
+@pytest.mark.parametrize(
+    "word", ["a=range(0,3)", "a=range(0.1,1,0.3)", "a=range(9,1,-2)", "a=range(1,2.5,0.5)",
+             "a=range(3,1)", "a=range(1,3,-1)"],
+)  # fmt: skip
+def test_values_are_counted_as_hydra_lists_them(word: str) -> None:
+    swept = OverridesParser.create().parse_override(word).value()
+    assert isinstance(swept, RangeSweep)
+    assert _count_values(swept) == len(list(swept))

@@ -10,7 +10,7 @@ from sweeping import DRAWN, SEARCH, list_points, read_jobs, read_study
 
 from sentiment.commands.search import search, session
 from sentiment.commands.search.failures import JobsFailedError, SweepStoppedError
-from sentiment.commands.search.identity import StudyFolderError
+from sentiment.commands.search.identity import StudyFolderError, has_results_of
 from sentiment.commands.search.mismatches import StudyMismatchError
 from sentiment.commands.search.winning import find_best
 from sentiment.config import compose
@@ -298,6 +298,34 @@ def test_a_metric_that_is_no_number_is_never_the_best(bench: Bench, tmp_path: Pa
     assert study.trials[0].state.name == "FAIL"
     assert study.trials[0].user_attrs["error"] == "accuracy is no number"
     assert bench.winners == [study.best_trial.number]
+
+
+def test_a_folder_without_an_identity_is_taken_by_its_own_study_only(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """As earlier versions left it."""
+    words = [*SEARCH, "search.n_trials=3"]
+    bench.search(peak, *words)
+    folder = bench.folder / "search" / "naive_bayes"
+    (folder / "identity.json").unlink()
+    before = read_jobs(folder)
+    # Another study of the same name: its trials have other scores, or there are fewer of them.
+    database = f"search.storage=sqlite:///{tmp_path}/studies.db"
+    Bench(tmp_path / "elsewhere").search(
+        lambda asked: {"validation/accuracy": 0.1}, *words, database
+    )
+    with pytest.raises(StudyFolderError):
+        bench.search(peak, *SEARCH, "search.n_trials=4", database)
+    names = ["search.name=naive_bayes", f"outputs={bench.folder}", database]
+    found = find_best(compose("best", names))
+    assert (found.score, found.recipe) == (0.1, None)
+    assert not has_results_of(folder, read_study(tmp_path).trials[:2], "validation/accuracy")
+    assert read_jobs(folder) == before
+    assert not (folder / "identity.json").exists()
+    # Its own study resumes, and so would one whose last result was not entered yet.
+    notes, launched = bench.search(peak, *SEARCH, "search.n_trials=5")
+    assert (notes.before, launched) == (3, [3, 4])
+    assert (folder / "identity.json").is_file()
 
 
 @pytest.mark.slow
