@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sentiment.errors import PromotionBusyError
+from sentiment.errors import PromotionBusyError, TrackingStoreError
 from sentiment.tracking.owners import SILENCE, is_alive, name_owner
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ _CHOOSING = 0
 _POLL = 0.2
 # A lease is held for a second or two; one of a dead process on another machine ends after SILENCE.
 _PATIENCE = 3 * SILENCE
+# Keys of the leases that this process holds or waits for.
+_held: set[str] = set()
 
 
 class Lease:
@@ -47,6 +49,7 @@ class Lease:
         PromotionBusyError
             Another process has held the lease for minutes.
         """
+        _held.add(self._key)
         self._write(_CHOOSING)
         number = 1 + max((n for n, _, _ in self._read_others().values()), default=0)
         self._write(number)
@@ -64,7 +67,11 @@ class Lease:
             time.sleep(_POLL)
 
     def release(self) -> None:
-        """Give the lease back; if the store does not answer, it expires."""
+        """Give the lease back.
+
+        If the store does not answer, the lease ends with this process or with its next attempt.
+        """
+        _held.discard(self._key)
         self._delete(self._key)
 
     def _write(self, number: int) -> None:
@@ -77,7 +84,8 @@ class Lease:
         for key, value in self._client.get_registered_model(self._name).tags.items():
             if key.startswith(_PREFIX) and key != self._key:
                 number, since, owner = json.loads(value)
-                if is_alive(owner, since):
+                is_abandoned = owner == name_owner() and key not in _held
+                if is_alive(owner, since) and not is_abandoned:
                     found[key] = (number, since, owner)
                 else:
                     self._delete(key)
@@ -86,7 +94,7 @@ class Lease:
     def _delete(self, key: str) -> None:
         from mlflow.exceptions import MlflowException
 
-        with contextlib.suppress(MlflowException):
+        with contextlib.suppress(MlflowException, TrackingStoreError):
             self._client.delete_registered_model_tag(self._name, key)
 
 

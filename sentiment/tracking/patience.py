@@ -69,9 +69,7 @@ def translate(store: str, error: Exception) -> TrackingStoreError:
         )
         return TrackingStoreError(store, reason, ExitCode.MISTAKE)
     is_away = is_outage(error)
-    return TrackingStoreError(
-        store, reason, ExitCode.UNAVAILABLE if is_away else ExitCode.MISTAKE
-    )
+    return TrackingStoreError(store, reason, ExitCode.UNAVAILABLE if is_away else ExitCode.MISTAKE)
 
 
 def describe(error: Exception) -> str:

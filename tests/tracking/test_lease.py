@@ -1,6 +1,7 @@
 """The lease on a registered model, on a store of tags in memory and of threads."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -11,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from sentiment.errors import PromotionBusyError
-from sentiment.tracking import lease
+from sentiment.errors import PromotionBusyError, TrackingStoreError
+from sentiment.tracking import lease, owners
 from sentiment.tracking.lease import hold_lease
-from sentiment.tracking.owners import SILENCE, name_owner
+from sentiment.tracking.owners import SILENCE
 
 
 class Tags:
@@ -77,6 +78,25 @@ def test_it_is_given_back_when_the_work_fails(client: Any) -> None:
     assert client.tags == {}
 
 
+def test_a_lease_that_an_outage_left_does_not_stop_the_next_attempt(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the same process, such as a flow's, which tries again."""
+
+    def fail(*_: object) -> None:
+        raise TrackingStoreError("x", "nobody answers")
+
+    work = pytest.raises(ValueError, match="the work")
+    with monkeypatch.context() as outage, work, hold_lease(client, "m"):
+        outage.setattr(client, "delete_registered_model_tag", fail)
+        raise ValueError("the work")
+    assert len(client.tags) == 1
+    monkeypatch.setattr(lease, "_PATIENCE", 0.01)
+    with hold_lease(client, "m"):
+        pass
+    assert client.tags == {}
+
+
 def make_dead_owner() -> str:
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     process.wait()
@@ -104,7 +124,8 @@ def test_a_process_that_holds_it_for_minutes_is_named(
     client: Any, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "_PATIENCE", 0.01)
-    client.tags["promotion.lease.alive"] = json.dumps([number, time.time(), name_owner()])
+    owner = f"{socket.gethostname()}:{os.getppid()}:{owners._read_start(os.getppid())}"
+    client.tags["promotion.lease.alive"] = json.dumps([number, time.time(), owner])
     busy = pytest.raises(PromotionBusyError, match="is changing the registered model 'm'")
     with busy, hold_lease(client, "m"):
         pytest.fail("it was held by another process")

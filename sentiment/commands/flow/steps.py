@@ -18,17 +18,24 @@ from sentiment.commands.predict.job import predict_files
 from sentiment.commands.promote.decision import Promotion
 from sentiment.commands.promote.history import CHAMPION, FLOW
 from sentiment.commands.promote.job import find_reasons, promote
-from sentiment.commands.train.job import train
+from sentiment.commands.train.job import list_params, train
 from sentiment.config import Job, compose, make, quote_free_text, read_recorded, read_words
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
-from sentiment.errors import ConfigError, RunNotFoundError, StepFailedError
+from sentiment.errors import (
+    ConfigError,
+    RunNotFoundError,
+    RunNotRecordedError,
+    StepFailedError,
+    TrackingStoreError,
+)
 from sentiment.files.columns import choose_text_column
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.opening import is_database, list_inputs, open_all
 from sentiment.files.origins import strip_compression
 from sentiment.redaction import redact
-from sentiment.tracking import Tracker
+from sentiment.tracking import RunFacts, RunFolder, Tracker
+from sentiment.tracking.recording import find_kept_run, record_kept, write_record_command
 
 Facts = dict[str, Any]
 _FOLDER = "%Y-%m-%d/%H-%M-%S-%f"
@@ -51,6 +58,8 @@ class Steps:
 
     cfg: DictConfig
     at: str = field(default_factory=lambda: datetime.now().astimezone().strftime(_FOLDER))
+    # Where each training writes, by its settings: a later try finds what an earlier one has kept.
+    _folders: dict[tuple[str, ...], Path] = field(default_factory=dict, init=False)
 
     def list_words(self, script: str) -> list[str]:
         """Return the settings of a script as its command line would have them."""
@@ -110,11 +119,16 @@ class Steps:
             return self._search(words)
         cfg = self._compose("train", words)
         now = datetime.now().astimezone().strftime(_FOLDER)
-        folder = Path(cfg.outputs, "train", now)
-        result = train(cfg, Job(folder, overrides=words))
-        if result.run_id is None:
+        folder = self._folders.setdefault(tuple(words), Path(cfg.outputs, "train", now))
+        kept = find_kept_run(folder, list_params(cfg))
+        run_id = (
+            train(cfg, Job(folder, overrides=words)).run_id
+            if kept is None
+            else self._record_kept(cfg, *kept)
+        )
+        if run_id is None:
             raise StepFailedError("train", "the run is not tracked; a flow needs tracking=mlflow")
-        return result.run_id
+        return run_id
 
     def find_champion(self) -> Facts | None:
         """Return which run is the champion, on what data and with what settings; None without."""
@@ -177,6 +191,14 @@ class Steps:
             }
             for one in predict_files(cfg)
         ]
+
+    def _record_kept(self, cfg: DictConfig, folder: RunFolder, facts: RunFacts) -> str | None:
+        """Record what an earlier try has trained while the store was away; return its run."""
+        try:
+            return record_kept(make(cfg, "tracking", "record"), folder, facts).run_id
+        except TrackingStoreError as error:
+            command = write_record_command(folder.path, cfg)
+            raise RunNotRecordedError(error, folder.path, command) from error
 
     def _compose_promotion(self, *words: str) -> DictConfig:
         name = f"name={self.cfg.name}"

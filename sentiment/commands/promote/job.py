@@ -22,6 +22,8 @@ from sentiment.config import make
 from sentiment.errors import (
     IncomparableRunsError,
     RunNotFoundError,
+    RunNotRecordedError,
+    TrackingStoreError,
     UntrustedModelError,
 )
 from sentiment.modeling.model_files import load_model
@@ -151,7 +153,12 @@ class _Challenge:
             known = find_model(self.tracker, champion.run_id, self.cfg.metric)
             defender = load_contender(self.tracker, "A", *known)
         tags = {"command": self.command, "purpose": "promotion"}
-        return compare_contenders([defender, challenger], self.cfg, self.tracker, self.stages, tags)
+        pair = [defender, challenger]
+        try:
+            return compare_contenders(pair, self.cfg, self.tracker, self.stages, tags)
+        except RunNotRecordedError as error:
+            # To record the comparison would promote nothing; the same command does both.
+            raise TrackingStoreError(error.uri, error.reason, error.exit_code) from error
 
     def _check_anchor(self, champion: Version, result: ComparisonResult) -> AnchorCheck | None:
         pair = result.comparison.pairs[0]

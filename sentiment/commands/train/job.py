@@ -162,7 +162,7 @@ def _train(
     facts = RunFacts(
         name=_run_name(job, pipeline),
         tags=_tags(dataset, data, job),
-        params={k: str(v) for k, v in flatten(cfg).items() if not k.startswith("search.")},
+        params=list_params(cfg),
         data=(dataset.name, data.fingerprint),
         examples=data.train["text"].iloc[:EXAMPLE_ROWS].tolist(),
     )
@@ -220,6 +220,11 @@ def _train(
         model=address,
         folder=folder.path,
     )
+
+
+def list_params(cfg: DictConfig) -> dict[str, str]:
+    """Return the settings that a run records, by dotted key."""
+    return {k: str(v) for k, v in flatten(cfg).items() if not k.startswith("search.")}
 
 
 def _warn(data: PreparedData, pipeline: Pipeline) -> None:

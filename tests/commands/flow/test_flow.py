@@ -14,11 +14,13 @@ import pytest
 from conftest import write_frame
 from sqlalchemy.exc import OperationalError
 from starting import Starter
+from sweeping_here import Outage, stricken
 
 from sentiment.commands.flow.job import run_flow
 from sentiment.commands.flow.steps import Steps
 from sentiment.commands.flow.tasks import FlowResult
 from sentiment.commands.promote.job import promote
+from sentiment.commands.train import job
 from sentiment.config import compose, quote_free_text
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.errors import (
@@ -26,6 +28,7 @@ from sentiment.errors import (
     FlowServerError,
     MissingColumnError,
     RunDeletedError,
+    RunNotRecordedError,
     StepFailedError,
     TrackingStoreError,
 )
@@ -234,6 +237,34 @@ def test_what_may_pass_is_tried_again(
     with pytest.raises(type(error)):
         flow()
     assert len(calls) == tries
+
+
+def test_what_was_trained_during_an_outage_is_recorded_by_the_next_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = "data=rotten_tomatoes data.limit=300 features=tfidf_unigram model=naive_bayes"
+    words = [f"outputs={tmp_path}/outputs", f"train={quick}"]
+    steps = Steps(compose("flow", quote_free_text(words)))
+    trained = []
+    monkeypatch.setattr(
+        job, "_rehearse", lambda *facts: trained.append(facts[0]) or {"model/size_mb": 1.0}
+    )
+    for _ in range(2):  # the second try meets the outage, too
+        with (
+            stricken(Outage(1, method="create_logged_model")),
+            pytest.raises(RunNotRecordedError, match="record the run with: python scripts/record"),
+        ):
+            steps.train(steps.list_words("train"))
+    run = steps.train(steps.list_words("train"))
+    assert len(trained) == 1
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
+    found = client.search_runs([client.get_experiment_by_name("sentiment").experiment_id])
+    assert [(one.info.run_id, one.info.status) for one in found] == [(run, "FINISHED")]
+    assert len(found[0].outputs.model_outputs) == 1
+    # Other settings are trained, and so are the same in another flow.
+    steps.train([*steps.list_words("train"), "seed=1"])
+    Steps(steps.cfg).train(steps.list_words("train"))
+    assert len(trained) == 3
 
 
 def test_prefect_is_reported_no_secret(

@@ -11,6 +11,7 @@ import pytest
 from comparing import make_contenders
 from conftest import Rivals
 from mlflow import MlflowClient
+from sweeping_here import Outage, stricken
 
 from sentiment.commands.compare.job import ComparisonResult
 from sentiment.commands.compare.measuring import measure
@@ -19,7 +20,13 @@ from sentiment.commands.promote.decision import Promotion
 from sentiment.commands.promote.job import _Challenge, find_reasons, promote
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import compose
-from sentiment.errors import ConfigError, NothingToRollBackError, RunNotFoundError
+from sentiment.errors import (
+    ConfigError,
+    ExitCode,
+    NothingToRollBackError,
+    RunNotFoundError,
+    TrackingStoreError,
+)
 from sentiment.redaction.printable import escape_markdown
 from sentiment.tracking import MlflowRegistry, MlflowTracker, Version
 from sentiment.tracking.lease import Lease
@@ -50,6 +57,23 @@ def champion(name: str, alias: str = "champion") -> str | None:
         return MlflowClient().get_model_version_by_alias(name, alias).run_id
     except mlflow.MlflowException:
         return None
+
+
+def test_an_outage_promotes_nothing_and_the_same_command_does(
+    rivals: Rivals, promote_run: Promote, name: str
+) -> None:
+    promote_run(rivals.weak)
+    for method in ("create_run", "create_model_version"):
+        with (
+            stricken(Outage(1, method=method)),
+            pytest.raises(TrackingStoreError, match="give the same command again") as caught,
+        ):
+            promote_run(rivals.strong)
+        assert "record" not in str(caught.value)
+        assert caught.value.exit_code is ExitCode.UNAVAILABLE
+        assert champion(name) == rivals.weak.run_id
+    assert promote_run(rivals.strong).outcome == "promoted"
+    assert champion(name) == rivals.strong.run_id
 
 
 @pytest.mark.slow
