@@ -155,10 +155,19 @@ def _read_report(path: Path) -> dict[str, Any]:
         report = json.loads(path.with_name(f"{path.name}.json").read_text())
     except (FileNotFoundError, ValueError):
         return {}
-    ours = isinstance(report, dict) and all(
-        isinstance(report.get(part), dict) for part in ("model", "job")
+    return report if _is_report(report) else {}
+
+
+def _is_report(found: Any) -> bool:
+    """Return whether JSON that was read has the parts of a report that are used here."""
+    model, job = (found.get("model"), found.get("job")) if isinstance(found, dict) else (None, None)
+    if not isinstance(model, dict) or not isinstance(job, dict):
+        return False
+    names = [model.get(name) for name in ("run_id", "path")]
+    shares = [job.get(name, 0.0) for name in ("threshold", "least_confidence")]
+    return all(isinstance(name, str | None) for name in names) and all(
+        isinstance(share, int | float) and 0 <= share <= 1 for share in shares
     )
-    return report if ours else {}
 
 
 def _read_rule(report: dict[str, Any]) -> DecisionRule:
@@ -176,8 +185,9 @@ def _choose_model(
     if not run:
         raise ConfigError(
             [
-                f"'{path}' has no report of predict beside it ('{path.name}.json'), so the model "
-                "that it comes from is not known. Name its run with run=<id>, or run=best."
+                f"'{path}' has no report of predict beside it, or a damaged one "
+                f"('{path.name}.json'), so the model that it comes from is not known. Name its run "
+                "with run=<id>, or run=best."
             ]
         )
     if run.endswith(".skops"):

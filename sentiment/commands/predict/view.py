@@ -41,7 +41,8 @@ def show_prediction(result: "PredictionResult") -> None:
     if tally.repaired:
         console.print(f"         {tally.repaired:,} with a stray quote that was read as text")
     if tally.blank_lines:
-        console.print(f"         {tally.blank_lines:,} blank lines skipped")
+        plural = "s" * (tally.blank_lines != 1)
+        console.print(f"         {tally.blank_lines:,} blank line{plural} skipped")
     rate = (tally.read - result.resumed) / max(result.seconds, 1e-9)
     again = f", after {result.resumed:,} rows done before" if result.resumed else ""
     console.print(f"time     {describe_time(result.seconds)}, {rate:,.0f} rows/s{again}")

@@ -252,8 +252,20 @@ def test_what_does_not_fit_is_reported(
     path, never = place.folder / "rt.predictions.csv", f"output={place.folder / 'never'}"
     frame = pd.read_csv(path)
     alone = write_frame(frame, place.folder / "alone.csv")
-    with pytest.raises(ConfigError, match="has no report of predict beside it .* or run=best"):
+    with pytest.raises(ConfigError, match="has no report of predict beside it, .* or run=best"):
         place.monitor(alone, never)
+    report = json.loads(path.with_name(f"{path.name}.json").read_text())
+    for part, facts in (
+        ("model", {"run_id": 5}),
+        ("model", {"run_id": None, "path": ["a"]}),
+        ("job", {"threshold": "0.5"}),
+        ("job", {"least_confidence": 2}),
+        ("job", None),
+    ):
+        alone.with_name(f"{alone.name}.json").write_text(json.dumps(report | {part: facts}))
+        with pytest.raises(ConfigError, match="or a damaged one"):
+            place.monitor(alone, never)
+    alone.with_name(f"{alone.name}.json").unlink()
     with pytest.raises(RunNotFoundError, match="run 'nope' was not found"):
         place.monitor(alone, never, "run=nope")
     with pytest.raises(InputNotFoundError, match="run is 'nope.skops'"):
