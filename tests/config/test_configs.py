@@ -25,6 +25,7 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
 # Parts of other files, or files that Hydra itself instantiates; the scripts' tests run those.
 PARTS = {
+    Path("common/command.yaml"),
     Path("common/dataset.yaml"),
     Path("common/search.yaml"),
     Path("common/sweep.yaml"),

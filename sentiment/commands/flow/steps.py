@@ -1,13 +1,13 @@
 """Steps of the flow; each takes and returns what JSON can hold."""
 
 import os
-import re
 import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -18,6 +18,7 @@ from sentiment.commands.predict.job import predict_files
 from sentiment.commands.promote.decision import Promotion
 from sentiment.commands.promote.history import CHAMPION, FLOW
 from sentiment.commands.promote.job import find_reasons, promote
+from sentiment.commands.search.results import read_winner
 from sentiment.commands.train.job import list_params, train
 from sentiment.config import Job, compose, make, quote_free_text, read_recorded, read_words
 from sentiment.data.datasets import Dataset
@@ -231,7 +232,12 @@ class Steps:
         }
 
     def _search(self, words: list[str]) -> str:
-        """Search in a process of its own, which goes on where an earlier one was stopped."""
+        """Search, or resume a search that was stopped; return the id of its winner's run."""
+        run = self._find_winner(words)
+        # A search that is complete stays so, although somebody has deleted its winner.
+        return run if self.has_model(run) else self._find_winner([*words, "search.fresh=true"])
+
+    def _find_winner(self, words: list[str]) -> str:
         # The address of the store may hold a password, and anybody can list command lines.
         shared = [word for word in self._shared() if not word.startswith("tracking.uri=")]
         store = self.cfg.tracking.get("uri")
@@ -239,14 +245,27 @@ class Steps:
         paths = [str(_CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
         environment |= {"SENTIMENT_TRACKING_URI": str(store)} if store else {}
-        command = [sys.executable, "-m", "sentiment", "train", "-m", *words, *shared]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        runs = re.findall(r"^run +(\w+)$", done.stdout, re.MULTILINE)
-        if done.returncode or not runs:
+        with TemporaryDirectory() as folder:
+            name = Path(folder, "study")
+            command = [sys.executable, "-m", "sentiment.commands.flow.searching", str(name)]
+            done = subprocess.run(
+                [*command, *words, *shared],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            study = name.read_text(encoding="utf-8") if name.exists() else None
+        if done.returncode or study is None:
             output = (done.stderr or done.stdout).strip().splitlines()
             reason = output[-1] if output else f"exit code {done.returncode}"
             raise StepFailedError("search", reason, done.returncode)
-        return str(runs[-1])
+        winner = read_winner(Path(self.cfg.outputs, "search", study))
+        if winner is None or winner.run is None:
+            where = f"no winner in '{Path(self.cfg.outputs, 'search', study)}'"
+            reason = f"{where}: another machine has trained it, or it is not tracked"
+            raise StepFailedError("search", reason)
+        return winner.run
 
     def _tracker(self) -> Tracker:
         tracker: Tracker = make(self.cfg, "tracking", "find_model")

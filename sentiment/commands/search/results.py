@@ -113,10 +113,11 @@ def list_lost(folder: Path) -> list[int]:
 
 
 class Winner(NamedTuple):
-    """Job of a sweep that was trained in full, and the folder of its run."""
+    """Job of a sweep that was trained in full, the folder of its run, and its id if tracked."""
 
     number: int
     folder: Path
+    run: str | None
 
 
 def read_winner(folder: Path, *, keep: bool = False) -> Winner | None:
@@ -127,7 +128,7 @@ def read_winner(folder: Path, *, keep: bool = False) -> Winner | None:
     home = path.parent / Path(inside).name
     if not isinstance(number, int) or not (home / "metrics.json").is_file():
         return None
-    return Winner(number, home)
+    return Winner(number, home, facts.get("run"))
 
 
 def _find_problem(facts: dict[str, Any], name: str) -> str:

@@ -216,6 +216,33 @@ def test_the_settings_of_a_champion_are_not_searched_for_again(
     assert client.get_run(run).data.params["model._target_"].endswith("ComplementNB")
 
 
+@pytest.mark.process
+@pytest.mark.slow
+def test_a_search_that_is_complete_has_its_winner(frame: pd.DataFrame, tmp_path: Path) -> None:
+    """The next night on the same data, and after somebody has deleted the winner's run."""
+    write_frame(frame[:200], tmp_path / "data.csv")
+    train = f"data=csv data.path={tmp_path}/data.csv search.n_trials=1"
+    words = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]
+    steps = Steps(compose("flow", quote_free_text(words)))
+    first = steps.train(steps.list_words("train"))
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
+    assert "test/accuracy" in client.get_run(first).data.metrics
+    assert steps.train(steps.list_words("train")) == first
+    client.delete_run(first)
+    second = steps.train(steps.list_words("train"))
+    assert client.get_run(second).info.lifecycle_stage == "active"
+
+
+@pytest.mark.process
+def test_a_search_that_fails_says_why(tmp_path: Path) -> None:
+    train = "data=csv data.path=typo.csv"
+    words = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]
+    steps = Steps(compose("flow", quote_free_text(words)))
+    with pytest.raises(StepFailedError, match="'search' of the flow failed: .*typo.csv") as caught:
+        steps.train(steps.list_words("train"))
+    assert caught.value.exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("error", "tries"),
     [
