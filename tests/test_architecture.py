@@ -33,7 +33,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 PARTS = {
     "best": {"search", "train"},
     "explain": {"predict"},
-    "flow": {"compare", "monitor", "predict", "promote", "train"},
+    "flow": {"compare", "monitor", "predict", "promote", "search", "train"},
     "promote": {"compare"},
     "search": {"record", "train"},
 }
@@ -109,10 +109,12 @@ def test_every_room_has_its_floor() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_the_library_neither_prints_nor_reads_the_command_line(path: Path) -> None:
+    # The search of a flow is a process of its own, which begins in that file.
+    is_library = room_of(path) != "cli" and path.name != "searching.py"
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id != "print"
-        if isinstance(node, ast.Attribute) and room_of(path) != "cli":
+        if isinstance(node, ast.Attribute) and is_library:
             assert node.attr != "argv"
 
 
