@@ -36,6 +36,7 @@ PATTERNS: dict[str, list[str]] = {
     # Written at the top, these may set whatever `train` has.
     "experiment": ["conf/experiment/*.yaml", "conf/search/*.yaml"],
     "sweep": ["conf/common/sweep.yaml", "conf/common/search.yaml"],
+    "shared": ["conf/common/command.yaml"],
     "space": ["conf/common/space/*.yaml"],
     "launcher": ["conf/hydra/launcher/*.yaml"],
     "logging": ["conf/hydra/*_logging/*.yaml"],
@@ -110,6 +111,8 @@ def _make_body(name: str) -> Schema:
         case "sweep":
             comments = _name_comments(CONF / "common")
             return _close(_make_settings(list_hints(COMMANDS["train"])["search"], comments))
+        case "shared":
+            return _close({})
         case "space":
             ranges = {"type": ["string", "number", "array"], "description": "A range of Hydra's."}
             named = {"pattern": r"^(features|model)\."}
