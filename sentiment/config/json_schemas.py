@@ -273,10 +273,10 @@ def _name_comments(folder: Path, target: str = "") -> dict[str, str]:
 
 
 def _join_described(schemas: list[Schema]) -> Schema:
-    described = [schema.get("description", "") for schema in schemas]
+    described = [schema["description"] for schema in schemas if "description" in schema]
     return _describe(
         _join({k: v for k, v in schema.items() if k != "description"} for schema in schemas),
-        next(filter(None, described), ""),
+        "; or: ".join(dict.fromkeys(described)),
     )
 
 
