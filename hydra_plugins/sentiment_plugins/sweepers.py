@@ -22,17 +22,14 @@ class GridSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the jobs that are left, and train the best."""
-        from sentiment.commands.search.grid import check_values, run_grid
+        from sentiment.commands.search.grid import list_points, run_grid
         from sentiment.commands.search.hydra_side import HydraSide
 
         hydra = HydraSide(self.config, self.hydra_context, self.launcher)
         hydra.check_folder()
         typed = [*self._parse_config(), *arguments]
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = parser.parse_overrides(typed)
-        check_values(overrides)
-        (points,) = self.split_arguments(overrides, None)
-        run_grid(hydra, points)
+        run_grid(hydra, list_points(parser.parse_overrides(typed)))
 
 
 class SearchSweeper(OptunaSweeper):

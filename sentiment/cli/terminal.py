@@ -8,7 +8,20 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
-from errno import EACCES, EDQUOT, EEXIST, EIO, EISDIR, ENAMETOOLONG, ENOSPC, ENOTDIR, EPERM, EROFS
+from errno import (
+    EACCES,
+    EDQUOT,
+    EEXIST,
+    EIO,
+    EISDIR,
+    ELOOP,
+    ENAMETOOLONG,
+    ENOENT,
+    ENOSPC,
+    ENOTDIR,
+    EPERM,
+    EROFS,
+)
 from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +46,8 @@ if TYPE_CHECKING:
     from sentiment.tracking.stages import Stage
 
 # Errors of the operating system that say that a path or its disk cannot be used.
-_UNUSABLE = {EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS, EDQUOT, EIO, ENOSPC}
+_UNUSABLE = {EACCES, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS}
+_UNUSABLE |= {EDQUOT, EIO, ENOSPC}
 _SHOWN_CLASSES = 10
 _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
 _STARTED = datetime.now()

@@ -317,6 +317,18 @@ def test_a_place_that_cannot_be_written_is_reported(run_script: Run, tmp_path: P
     )
 
 
+def test_a_place_that_is_not_there_is_reported(starter: Starter, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    done = starter.run(tmp_path, "train", "outputs=loop")
+    assert done.returncode == 2
+    assert re.fullmatch(r"train\.py: 'loop/train.*' cannot be used: .* links\. .*\n", done.stderr)
+    gone = "import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')"
+    done = starter.start(tmp_path, "train", before=gone).wait()
+    assert done.returncode == 2
+    assert "cannot be used: No such file or directory. " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_traceback_can_be_had(run_script: Run) -> None:
     done = run_script("train", "+typo=1", env={"HYDRA_FULL_ERROR": "1"})
     assert done.returncode == 2

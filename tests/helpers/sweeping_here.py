@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from sweep_bench import compose_sweep
 
-from sentiment.commands.search.grid import run_grid
+from sentiment.commands.search.grid import list_points, run_grid
 from sentiment.commands.search.hydra_side import HydraSide
 from sentiment.commands.search.search import run_search
 from sentiment.commands.search.trial import run_trial
@@ -49,7 +48,7 @@ def run_sweep_here(*words: str) -> None:
             run_search(hydra, hydra.config.hydra.sweeper.sampler, typed)
             return
         parsed = OverridesParser.create().parse_overrides(typed)
-        run_grid(hydra, BasicSweeper.split_arguments(parsed, None)[0])
+        run_grid(hydra, list_points(parsed))
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from sentiment.commands.search.ranking import rank
 from sentiment.commands.search.results import JobResult, discard_result, read_results, read_winner
 from sentiment.commands.search.runner import JobRunner, PlannedJob
 from sentiment.commands.search.session import Session
+from sentiment.commands.search.spaces import MOST_POINTS
 from sentiment.commands.search.state import read_state, write_state
 from sentiment.commands.search.storage import newest
 from sentiment.commands.search.trial import is_housekeeping, list_settings, read_data
@@ -31,9 +33,6 @@ from sentiment.redaction import redact
 
 # Whether everything in the folder of a grid is recorded in the tracking store.
 _COMPLETE = "is_recorded"
-# Each takes a tenth of a second at least, so that this many run for hours; and their list, which
-# is made before the first one runs, takes 100 MB.
-_MOST_JOBS = 100_000
 
 
 class SweepBusyError(SentimentError, BlockingIOError):
@@ -69,13 +68,36 @@ def check_values(overrides: Sequence[Override]) -> None:
                 problems.append(f"{override.input_line}: there is no value in this range.")
         elif isinstance(value, ChoiceSweep):
             jobs *= len(value.list)
-    if jobs > _MOST_JOBS:
+    if jobs > MOST_POINTS:
         problems.append(
-            f"this grid has {jobs:,} jobs; expected at most {_MOST_JOBS:,}. List fewer values, or "
+            f"this grid has {jobs:,} jobs; expected at most {MOST_POINTS:,}. List fewer values, or "
             "let a search choose among them: search=<name> search.n_trials=100."
         )
     if problems:
         raise ConfigError(problems)
+
+
+def list_points(overrides: Sequence[Override]) -> list[list[str]]:
+    """Return the overrides of each job of a grid.
+
+    Hydra's own sweeper would write ``~key``, which takes a setting away, as ``~key=null``.
+
+    Raises
+    ------
+    ConfigError
+        There are values that cannot be listed, or too many.
+    """
+    check_values(overrides)
+    words: dict[str, list[str]] = {}
+    for override in overrides:
+        key = override.get_key_element()
+        if override.is_sweep_override():
+            words[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        elif override.is_delete():
+            words[key] = [str(override.input_line)]
+        else:
+            words[key] = [f"{key}={override.get_value_element_as_str()}"]
+    return [list(point) for point in itertools.product(*words.values())]
 
 
 def _count_values(swept: RangeSweep) -> int:

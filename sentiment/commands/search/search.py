@@ -1,5 +1,6 @@
 """A search: Optuna asks for trials until there are as many as were wanted."""
 
+import math
 import re
 import time
 import warnings
@@ -20,7 +21,7 @@ from sentiment.commands.search.restoring import keep_study
 from sentiment.commands.search.results import list_lost, read_results
 from sentiment.commands.search.runner import JobRunner, PlannedJob
 from sentiment.commands.search.session import Session
-from sentiment.commands.search.spaces import Space, read_space
+from sentiment.commands.search.spaces import MOST_POINTS, Space, count_values, read_space
 from sentiment.commands.search.storage import check_apart, open_storage
 from sentiment.commands.search.studies import Study
 from sentiment.commands.search.study_figures import save_study_figures
@@ -56,6 +57,7 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
     space = read_space(settings, arguments)
     _check_rows(space)
     hydra.check_jobs(space.list_samples())
+    _make_sampler(sampler, space, cfg.seed, 0, hydra.is_parallel)  # or it is refused
     home = Path(cfg.outputs) / "search"
     check_apart(settings.storage, cfg.tracking.get("uri"))
     storage = open_storage(settings.storage, home / "studies.journal")
@@ -177,6 +179,15 @@ def _make_sampler(
         return sampler
     if space.branches:
         raise ConfigError(["a grid has no branches; choose another hydra/sweeper/sampler."])
+    count = math.prod(map(count_values, space.common.values()))
+    if MOST_POINTS < count < math.inf:
+        raise ConfigError(
+            [
+                f"the grid of this search has {int(count):,} points, which are listed first; "
+                f"expected at most {MOST_POINTS:,}. List fewer values, or choose another "
+                "hydra/sweeper/sampler, such as tpe."
+            ]
+        )
     try:
         choices = {
             key: OptunaSweeperImpl._to_grid_sampler_choices(distribution)

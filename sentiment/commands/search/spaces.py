@@ -1,5 +1,6 @@
 """The settings that a search draws, and their distributions."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,10 @@ from sentiment.commands.search.hydra_side import write_override
 from sentiment.config import explain_error
 from sentiment.errors import ConfigError
 from sentiment.redaction import redact
+
+# Largest grid. Each job takes a tenth of a second at least, so that this many run for hours; their
+# list, which is made before the first one runs, takes 100 MB.
+MOST_POINTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,15 @@ class Space:
                 for key, cases in self.branches.items()
             },
         }
+
+
+def count_values(distribution: Any) -> float:
+    """Return how many values a distribution has; infinity if they cannot be counted."""
+    choices = getattr(distribution, "choices", None)
+    if choices is not None:
+        return len(choices)
+    step = getattr(distribution, "step", None)
+    return 1 + (distribution.high - distribution.low) // step if step else math.inf
 
 
 def _list_values(distribution: Any) -> list[Any]:

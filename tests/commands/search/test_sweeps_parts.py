@@ -11,6 +11,7 @@ from pathlib import Path
 import optuna
 import pytest
 import sqlalchemy
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import RangeSweep
 from hypothesis import given
@@ -23,7 +24,7 @@ from sentiment.commands.search.failures import (
     SweepStoppedError,
     check_failures,
 )
-from sentiment.commands.search.grid import _count_values, check_values
+from sentiment.commands.search.grid import _count_values, check_values, list_points
 from sentiment.commands.search.hydra_side import write_override
 from sentiment.commands.search.objectives import find_objectives
 from sentiment.commands.search.results import JobResult, read_results, write_result
@@ -388,3 +389,11 @@ def test_values_are_counted_as_hydra_lists_them(word: str) -> None:
     swept = OverridesParser.create().parse_override(word).value()
     assert isinstance(swept, RangeSweep)
     assert _count_values(swept) == len(list(swept))
+
+
+def test_a_grid_lists_what_hydra_lists_and_takes_settings_away() -> None:
+    words = ["a=1,2", "b=x", "c='p,q'", "+d=range(0,2)", "a=3,4"]
+    overrides = OverridesParser.create().parse_overrides(words)
+    assert list_points(overrides) == BasicSweeper.split_arguments(overrides, None)[0]
+    overrides = OverridesParser.create().parse_overrides(["~e", "~f=1", "a=1,2"])
+    assert list_points(overrides) == [["~e", "~f=1", "a=1"], ["~e", "~f=1", "a=2"]]

@@ -230,6 +230,13 @@ def test_a_grid_sampler_cannot_count_a_range(bench: Bench) -> None:
         bench.search(peak, *SEARCH, "hydra/sweeper/sampler=grid", "search.n_trials=2")
 
 
+def test_a_grid_sampler_has_a_bound(bench: Bench) -> None:
+    words = ["hydra/sweeper/sampler=grid", f"{DRAWN}=1,2", "features.min_df=range(1,100000000)"]
+    with pytest.raises(ConfigError, match="this search has 199,999,998 points"):
+        bench.search(peak, *SEARCH, *words, "search.n_trials=2")
+    assert not bench.folder.exists(), "what is refused starts no study"
+
+
 def test_a_search_for_two_things(bench: Bench, tmp_path: Path) -> None:
     words = ("search.objectives=[accuracy,size_mb]", "hydra/sweeper/sampler=nsgaii")
     bench.search(
