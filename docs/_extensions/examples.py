@@ -79,7 +79,11 @@ EXAMPLES = [
         "data.label_column=sentiment"
     ),
     Example(
-        "python scripts/train.py -m search=naive_bayes search.n_trials=12 data=rotten_tomatoes"
+        "python scripts/train.py -m search=naive_bayes search.n_trials=12 data=rotten_tomatoes",
+        {
+            "history.png": "outputs/search/naive_bayes/figures/optimization_history.png",
+            "importances.png": "outputs/search/naive_bayes/figures/param_importances.png",
+        },
     ),
     Example("python scripts/best.py search=naive_bayes"),
 ]
