@@ -46,7 +46,7 @@ _MARKS = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let tests run in any order."""
-    parser.addoption("--shuffle", type=int, metavar="SEED", help="run tests in a random order")
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run modules in a random order, and the tests of each")
 
 
 @pytest.hookimpl(tryfirst=True)  # marks come before what is chosen by marks
@@ -66,7 +66,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # In the end, two workers share what is short, and so none of them waits for the other.
         kept.sort(key=_rank)
     else:
-        random.Random(seed).shuffle(kept)
+        chance = random.Random(seed)
+        places = {item.path: chance.random() for item in kept}  # a module's fixtures are made once
+        kept.sort(key=lambda item: (places[item.path], chance.random()))
     items[:] = kept
 
 

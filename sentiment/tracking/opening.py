@@ -58,6 +58,7 @@ def connect(uri: str, shown: str) -> "MlflowClient":
 
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    uri = _make_absolute(uri)
     database = find_sqlite_path(uri)
     if database is not None and "%" in uri:
         _avoid_stray_folders()
@@ -82,6 +83,18 @@ def connect(uri: str, shown: str) -> "MlflowClient":
         raise translate(shown, error) from error
     patient: Any = PatientClient(client, shown)
     return patient  # type: ignore[no-any-return]
+
+
+def _make_absolute(uri: str) -> str:
+    """Return the address of an sqlite store with the current folder in it, any other as it is.
+
+    MLflow keeps stores by their addresses, and a notebook may change its folder.
+    """
+    database = find_sqlite_path(uri)
+    if database is None or database.is_absolute():
+        return uri
+    here = str(Path.cwd()).replace("%", "%25").replace("?", "%3F")
+    return f"{_SQLITE}{here}/{uri.removeprefix(_SQLITE)}"
 
 
 @cache

@@ -53,6 +53,7 @@ def test_a_mistyped_command_is_an_error_with_a_suggestion(
     assert error.endswith("Did you mean train?\n")
 
 
+@pytest.mark.process
 def test_messages_name_the_program(tmp_path: Path) -> None:
     """A real process, since the command changes the process that it runs in."""
     done = subprocess.run(

@@ -286,6 +286,7 @@ def find_oracle(command: str, key: str, holder: DictConfig) -> Oracle:
     return next(ORACLES[end] for end in ends if end in ORACLES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "words", "number"), [*VARIANTS, *EXPERIMENTS], ids=[
     *IDS, *(word for _, [word], _ in EXPERIMENTS)
 ])  # fmt: skip
@@ -307,6 +308,7 @@ def test_every_setting_of_a_wrong_kind_is_named(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "words", "number"), VARIANTS[:8], ids=IDS[:8])
 def test_what_is_accepted_can_be_constructed(
     command: str, words: list[str], number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

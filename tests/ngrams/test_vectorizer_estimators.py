@@ -82,6 +82,7 @@ def test_no_documents(kind: type, n_jobs: int) -> None:
         assert_same_call(lambda a=ours: a.transform([]), lambda b=theirs: b.transform([]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("analyzer", ["word", "char_wb"])
 @pytest.mark.parametrize("letter", ["x", "é"], ids=["ascii", "wide"])
 def test_one_huge_document(letter: str, analyzer: str) -> None:

@@ -45,6 +45,7 @@ def log_run(tracker: MlflowTracker, value: float, **tags: str) -> str | None:
     return run.id
 
 
+@pytest.mark.slow
 def test_mlflow_loads_what_training_saw(
     train_quickly: Train, reviews: pd.DataFrame, tracker: MlflowTracker
 ) -> None:
@@ -433,6 +434,22 @@ def test_files_beside_a_new_store_stay(tmp_path: Path) -> None:
     for name in [*names, ".mlflow.db.lock"]:
         assert (tmp_path / name).read_text() == "mine"
     assert {path.name for path in tmp_path.iterdir()} == {*names, ".mlflow.db.lock", "mlflow.db"}
+
+
+def test_a_relative_store_is_that_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow keeps a store by its address, and a notebook may change its folder."""
+    tracker = MlflowTracker("sqlite:///outputs/mlflow.db", "outputs/artifacts", "x")
+    for count, name in enumerate(["100 % a", "b?", "100 % a"]):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        tracker.open()
+        log_run(tracker, 0.5)
+        found = mlflow.search_runs(experiment_names=["x"], output_format="list")
+        assert len(found) == (2 if count == 2 else 1)
+        assert (folder / "outputs" / "mlflow.db").is_file()
 
 
 def test_processes_may_open_a_new_store_at_once(starter: Starter, tmp_path: Path) -> None:

@@ -277,6 +277,7 @@ def test_what_the_files_say_differently_now_is_made_up_for(
     assert compose("train", ["experiment=mine"]).model.cv == 3
 
 
+@pytest.mark.slow
 def test_what_no_override_gives_is_reported(
     search: Search, best: Callable[..., BestTrial], conf: Path
 ) -> None:

@@ -260,6 +260,7 @@ def test_mcnemar_of_a_textbook() -> None:
     assert McNemar(3, 0, 0, 2).test() == PairedTest(1, 1)
 
 
+@pytest.mark.slow
 def test_resamples_are_made_in_batches_and_reported() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 50_000)

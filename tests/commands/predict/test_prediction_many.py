@@ -40,6 +40,7 @@ def folder(reviews: pd.DataFrame, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_small_files_are_predicted_as_one_by_one(
     model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -165,6 +165,7 @@ def test_jobs_handed_out_together_are_different(bench: Bench, tmp_path: Path) ->
     assert sorted(points(tmp_path)) == ["0.1", "1", "2"]
 
 
+@pytest.mark.slow
 def test_a_branch_draws_only_its_own(bench: Bench, tmp_path: Path) -> None:
     words = [word for word in SEARCH if not word.startswith("search=")]
     bench.search(
@@ -190,6 +191,7 @@ def test_a_branch_draws_only_its_own(bench: Bench, tmp_path: Path) -> None:
     assert set(seen) == set(own)
 
 
+@pytest.mark.slow
 def test_a_typed_model_leaves_one_branch(bench: Bench, tmp_path: Path) -> None:
     words = [word for word in SEARCH if not word.startswith("search=")]
     bench.search(
