@@ -46,7 +46,12 @@ _MARKS = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let tests run in any order."""
-    parser.addoption("--shuffle", type=int, metavar="SEED", help="run modules in a random order, and the tests of each")
+    parser.addoption(
+        "--shuffle",
+        type=int,
+        metavar="SEED",
+        help="run modules in a random order, and the tests of each",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)  # marks come before what is chosen by marks
