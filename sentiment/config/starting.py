@@ -12,6 +12,7 @@ from sentiment.config.checking import check_config
 from sentiment.config.job import check_search, list_typed
 from sentiment.config.kinds import WRONG, convert
 from sentiment.config.schemas import Folder
+from sentiment.errors import ConfigError
 
 # Folders that were not there when this process began, the innermost first.
 _missing: list[Path] = []
@@ -38,6 +39,14 @@ def check_start(*, _root_: DictConfig) -> bool:
     ConfigError
         Names everything that is wrong with the config.
     """
+    if _root_.hydra.job.chdir:
+        raise ConfigError(
+            [
+                "hydra.job.chdir is true, so that outputs and every other relative path would "
+                "count from the folder of the run, where no other command finds its store. Leave "
+                "it out; what a run writes goes to its folder all the same."
+            ]
+        )
     is_sweep = _root_.hydra.mode == RunMode.MULTIRUN
     if not is_sweep or convert(Folder, _root_.get("outputs")) is WRONG:
         task = copy.deepcopy(_root_)

@@ -283,6 +283,8 @@ def test_a_mistake_ends_in_one_message_and_leaves_nothing(
     ("words", "message"),
     [
         (["data.limit=0"], "data.limit is 0; expected a whole number above 0, or null.\n"),
+        (["hydra.job.chdir=true"], "hydra.job.chdir is true, so that outputs and every other"),
+        (["-m", "hydra.job.chdir=true", "model.C=1,2"], "hydra.job.chdir is true, so that"),
         (["search=svm"], "'search=svm' is for a search, which takes -m: python scripts/train.py"),
         (["data=csv", "data.path=typo.csv"], "data.path is 'typo.csv', but there is no such file"),
     ],

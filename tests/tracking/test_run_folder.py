@@ -207,7 +207,7 @@ def test_a_run_in_a_folder_that_is_in_use_gets_one_of_its_own(store: Path, tmp_p
 
 @pytest.mark.slow
 def test_a_store_may_lie_in_the_folder_of_the_run(store: Path, tmp_path: Path) -> None:
-    """As in the example of docs/how_to/use_from_python.md, and with hydra.job.chdir=true."""
+    """As in the example of docs/how_to/use_from_python.md."""
     outputs = tmp_path / "outputs"
     for _ in range(2):
         result = train(compose("train", [*QUICK, f"outputs={outputs}"]), Job(outputs))
@@ -216,18 +216,17 @@ def test_a_store_may_lie_in_the_folder_of_the_run(store: Path, tmp_path: Path) -
     assert len(list(outputs.rglob("mlflow.db"))) == 1
 
 
-@pytest.mark.parametrize("how", ["hydra.job.chdir=true", "hydra.run.dir=."])
 def test_a_store_in_the_folder_of_the_run_is_not_copied_into_itself(
-    starter: Starter, tmp_path: Path, how: str
+    starter: Starter, tmp_path: Path
 ) -> None:
     before = write_own(tmp_path)
-    for _ in range(1 if "chdir" in how else 2):
-        done = starter.run(tmp_path, "train", *QUICK, how)
+    for _ in range(2):
+        done = starter.run(tmp_path, "train", *QUICK, "hydra.run.dir=.")
         assert done.returncode == 0, done.stderr
     assert {k: v for k, v in snapshot(tmp_path).items() if k in before} == before
     (path,) = tmp_path.rglob("mlflow.db")
     runs = list((path.parent / "artifacts").glob("*/artifacts"))
-    assert len(runs) == (1 if "chdir" in how else 2)
+    assert len(runs) == 2
     for run in runs:
         files = {p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()}
         assert files - {"train.log"} == WRITTEN
