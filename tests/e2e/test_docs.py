@@ -49,6 +49,8 @@ COMMANDS = list(
 )
 PYTHON = [command for command in COMMANDS if command.startswith("python ")]
 MAKE = [command for command in COMMANDS if command.startswith("make ")]
+# Examples of files that a reader writes, and what the build makes.
+MADE = {"conf/experiment/mine.yaml", "docs/_build/html"}
 CODE = [block for page in PAGES.values() for block in find_blocks("python", page)]
 
 
@@ -238,3 +240,17 @@ def test_files_that_it_points_to_are_there() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", README):
         path = "".join(target)
         assert (ROOT / path).exists(), path
+
+
+def test_paths_of_the_repository_that_pages_name_are_there() -> None:
+    pages = {Path("README.md"): README, **PAGES}
+    for page in (Path("CONTRIBUTING.md"), *PAGES):
+        pages[page] = (ROOT / page).read_text()
+    found = [
+        (page, path)
+        for page, text in pages.items()
+        for path in re.findall(r"`((?:sentiment|conf|tests|docs|benchmarks)/[\w./]+)`", text)
+        if path not in MADE
+    ]
+    assert len(found) > 40
+    assert [(page, path) for page, path in found if not (ROOT / path).exists()] == []
