@@ -1,12 +1,13 @@
 """No tracking: what a run makes stays in its own folder."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sentiment.errors import ConfigError, RunNotFoundError
 from sentiment.tracking.folder import MODEL, RunFacts, RunFolder
-from sentiment.tracking.records import ModelChoice, RunRecord, SweepRecord, Tracker
+from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
 
 if TYPE_CHECKING:
     from sentiment.tracking.registry import MlflowRegistry
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 class NoTracker(Tracker):
     """A tracker that keeps no record."""
+
+    def open(self) -> None:
+        """Do nothing."""
 
     @contextlib.contextmanager
     def start(self, name: str, tags: dict[str, str]) -> Iterator[RunRecord]:
@@ -26,15 +30,29 @@ class NoTracker(Tracker):
 
     def open_sweep(self, name: str, tags: dict[str, str], run_id: str | None) -> SweepRecord:
         """Return a record that keeps nothing."""
-        return _Unrecorded()
+        return _UntrackedSweep()
 
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
         """Raise, since nothing was tracked."""
-        raise RunNotFoundError(
-            f"run {run!r}",
-            "off",
-            "They are found only where training tracked them: tracking=mlflow.",
-        )
+        raise _not_found(f"run {run!r}")
+
+    def fetch_file(self, run_id: str, name: str) -> Path:
+        """Raise, since nothing was tracked."""
+        raise _not_found(f"the file {name} of run {run_id!r}")
+
+    def read_run(self, run_id: str) -> StoredRun:
+        """Raise, since nothing was tracked."""
+        raise _not_found(f"run {run_id!r}")
+
+    def count_runs(self, tags: dict[str, str]) -> int:
+        """Return 0."""
+        return 0
+
+    def annotate(
+        self, run_id: str, tags: dict[str, str], files: Sequence[Path], folder: str
+    ) -> None:
+        """Raise, since nothing was tracked."""
+        raise _not_found(f"run {run_id!r}")
 
     def open_registry(self, name: str) -> "MlflowRegistry":
         """Raise, since nothing is registered."""
@@ -43,12 +61,44 @@ class NoTracker(Tracker):
         )
 
 
-class _Unrecorded(SweepRecord):
-    """No record of a sweep."""
+def _not_found(what: str) -> RunNotFoundError:
+    remedy = "They are found only where training tracked them: tracking=mlflow."
+    return RunNotFoundError(what, "off", remedy)
+
+
+class _UntrackedSweep(SweepRecord):
+    id = None
+
+    def find_jobs(self) -> dict[int, float]:
+        return {}
+
+    def add_job(self, *facts: Any, **more: Any) -> None:
+        pass
+
+    def update(self, tags: dict[str, str], metrics: dict[str, float]) -> None:
+        pass
+
+    def log_files(self, folder: Path, names: Sequence[str]) -> None:
+        pass
+
+    def end(self, *, complete: bool) -> None:
+        pass
 
 
 class _UntrackedRun(RunRecord):
     id = None
+
+    def log_data(self, name: str, fingerprint: str) -> None:
+        pass
+
+    def log_params(self, params: dict[str, Any]) -> None:
+        pass
+
+    def log_metrics(self, metrics: dict[str, float]) -> None:
+        pass
+
+    def log_files(self, folder: Path, names: Sequence[str]) -> None:
+        pass
 
     def record(self, folder: RunFolder, facts: RunFacts) -> str:
         """Return the path of the model in the folder of the run, if it has one."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from sentiment.errors import ExitCode, TrackingStoreError, quote_list
+from sentiment.files.locking import hold_lock
 from sentiment.tracking.patience import PatientClient, attempt, list_store_errors, translate
 
 if TYPE_CHECKING:
@@ -154,11 +155,8 @@ def _one_at_a_time(database: Path | None) -> Iterator[None]:
     if database is None:
         yield
         return
-    import fcntl
-
     database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(f".{database.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with hold_lock(database.with_name(f".{database.name}.lock")):
         yield
 
 

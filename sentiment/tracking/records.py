@@ -1,11 +1,12 @@
 """Interface of trackers."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sentiment.tracking.folder import RunFacts, RunFolder
 
@@ -72,7 +73,7 @@ class StoredRun:
     status: str = ""
 
 
-class RunRecord(Protocol):
+class RunRecord(ABC):
     """A run that is being recorded.
 
     Attributes
@@ -83,22 +84,23 @@ class RunRecord(Protocol):
 
     id: str | None
 
+    @abstractmethod
     def log_data(self, name: str, fingerprint: str) -> None:
         """Record which data the run is on."""
-        return
 
+    @abstractmethod
     def log_params(self, params: dict[str, Any]) -> None:
         """Record settings."""
-        return
 
+    @abstractmethod
     def log_metrics(self, metrics: dict[str, float]) -> None:
         """Record numbers."""
-        return
 
+    @abstractmethod
     def log_files(self, folder: Path, names: Sequence[str]) -> None:
         """Keep the files `names`, paths relative to `folder`, under the same paths."""
-        return
 
+    @abstractmethod
     def record(self, folder: RunFolder, facts: RunFacts) -> str:
         """Record a kept run, and end this one; return the address of its model, if it has one.
 
@@ -109,10 +111,9 @@ class RunRecord(Protocol):
         TrackingStoreError
             The store cannot be used.
         """
-        raise NotImplementedError
 
 
-class SweepRecord(Protocol):
+class SweepRecord(ABC):
     """The run of a sweep, to which those of its jobs belong.
 
     Every method raises `TrackingStoreError` if the store cannot be used, and may then be called
@@ -126,10 +127,11 @@ class SweepRecord(Protocol):
 
     id: str | None = None
 
+    @abstractmethod
     def find_jobs(self) -> dict[int, float]:
         """Return the numbers of the jobs that are recorded, and when each ended, in seconds."""
-        return {}
 
+    @abstractmethod
     def add_job(
         self,
         number: int,
@@ -155,28 +157,28 @@ class SweepRecord(Protocol):
         error : str
             Why it failed, with the traceback; empty if it did not.
         """
-        return
 
+    @abstractmethod
     def update(self, tags: dict[str, str], metrics: dict[str, float]) -> None:
         """Record how far the sweep is."""
-        return
 
+    @abstractmethod
     def log_files(self, folder: Path, names: Sequence[str]) -> None:
         """Keep the files `names`, paths relative to `folder`, under the same paths."""
-        return
 
+    @abstractmethod
     def end(self, *, complete: bool) -> None:
         """End the run; a sweep that is not complete can be resumed."""
-        return
 
 
-class Tracker(Protocol):
-    """Keeps a record of runs."""
+class Tracker(ABC):
+    """Keeper of the record of runs."""
 
+    @abstractmethod
     def open(self) -> None:
         """Make the store ready, and make it at all if it is not there."""
-        return
 
+    @abstractmethod
     def start(self, name: str, tags: dict[str, str]) -> AbstractContextManager[RunRecord]:
         """Start a run that ends with the ``with`` block, as failed if that raises.
 
@@ -187,8 +189,8 @@ class Tracker(Protocol):
         tags : dict of str to str
             Facts to find it by.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def record(self, folder: RunFolder, facts: RunFacts) -> tuple[str, str]:
         """Record a run that was kept; return its id and the address of its model, if it has one.
 
@@ -199,12 +201,12 @@ class Tracker(Protocol):
         TrackingStoreError
             The store cannot be used.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def open_sweep(self, name: str, tags: dict[str, str], run_id: str | None) -> SweepRecord:
         """Start the run that the jobs of a sweep belong to, or resume that of `run_id`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
         """Return the model that `run` names.
 
@@ -224,8 +226,8 @@ class Tracker(Protocol):
         TrackingStoreError
             The store cannot be opened.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def fetch_file(self, run_id: str, name: str) -> Path:
         """Return a file or folder that a run kept, on this machine.
 
@@ -241,8 +243,8 @@ class Tracker(Protocol):
         RunNotFoundError
             The run has no such file.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def read_run(self, run_id: str) -> StoredRun:
         """Return what is recorded of a run.
 
@@ -251,18 +253,17 @@ class Tracker(Protocol):
         RunNotFoundError
             There is no such run.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def count_runs(self, tags: dict[str, str]) -> int:
         """Return how many runs of the experiment have all of these tags."""
-        raise NotImplementedError
 
+    @abstractmethod
     def annotate(
         self, run_id: str, tags: dict[str, str], files: Sequence[Path], folder: str
     ) -> None:
         """Add facts to a run that has ended, and files to its `folder`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def open_registry(self, name: str) -> "MlflowRegistry":
         """Return the versions of the registered model `name`, of which there may be none yet."""
-        raise NotImplementedError

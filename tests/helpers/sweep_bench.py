@@ -15,7 +15,7 @@ from hydra.types import HydraContext, RunMode
 
 from sentiment.commands.search import search, session
 from sentiment.commands.search.hydra_side import HydraSide
-from sentiment.commands.search.observing import OBSERVER, Unobserved
+from sentiment.commands.search.observing import OBSERVER, SweepObserver
 from sentiment.commands.search.ranking import Ranking
 from sentiment.commands.search.results import JobResult, write_result
 from sentiment.config import register_schemas
@@ -26,8 +26,8 @@ Formula = Callable[[dict[str, Any]], dict[str, float]]
 
 
 @dataclass
-class Notes(Unobserved):
-    """Whoever watches, with a good memory."""
+class Notes(SweepObserver):
+    """Keeps what a sweep reports."""
 
     jobs: list[JobResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -1,11 +1,8 @@
 """Evidently reports, and the workspace in which its dashboard shows them over time."""
 
-import contextlib
-import fcntl
 import json
 import uuid
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +27,7 @@ from evidently.ui.workspace import Workspace
 from sentiment.commands.monitor.comparison import Comparison
 from sentiment.commands.monitor.views import WINDOWS, make_tables
 from sentiment.commands.monitor.widgets import Alarms, ChangedTerms, Effect, RightAnswers
+from sentiment.files.locking import hold_lock
 from sentiment.modeling.descriptors import DESCRIPTORS
 from sentiment.modeling.reference import Reference
 
@@ -154,7 +152,7 @@ def add_to_workspace(folder: Path, project: str, report: Snapshot) -> None:
     a person can rearrange them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(folder):
+    with hold_lock(folder / ".lock"):
         workspace = Workspace(str(folder))
         # By name, so that all processes mean the same one.
         key = uuid.uuid5(uuid.NAMESPACE_OID, project)
@@ -162,13 +160,6 @@ def add_to_workspace(folder: Path, project: str, report: Snapshot) -> None:
             workspace.add_project(ProjectModel(id=key, name=project))
             workspace.save_dashboard(key, _make_dashboard())
         workspace.add_run(key, report)
-
-
-@contextlib.contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    with (folder / ".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _make_dashboard() -> DashboardModel:

@@ -1,12 +1,11 @@
 """A grid: every combination of what was typed, each once."""
 
-import fcntl
 import hashlib
 import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -29,6 +28,7 @@ from sentiment.commands.search.storage import newest
 from sentiment.commands.search.trial import is_housekeeping, list_settings, read_data
 from sentiment.config import make
 from sentiment.errors import ConfigError, ExitCode, SentimentError
+from sentiment.files.locking import hold_lock
 from sentiment.redaction import redact
 
 # Whether everything in the folder of a grid is recorded in the tracking store.
@@ -184,9 +184,9 @@ def _run(
 @contextmanager
 def _holding(folder: Path) -> Iterator[None]:
     """Refuse to share `folder`: each process would discard what the other is about to find."""
-    with (folder / ".lock").open("ab") as file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(hold_lock(folder / ".lock", wait=False))
         except BlockingIOError as error:
             raise SweepBusyError(folder) from error
         yield

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a script sets an observer before anything heavy is loaded
     from sentiment.commands.search.objectives import Objective
@@ -12,8 +12,8 @@ if TYPE_CHECKING:  # a script sets an observer before anything heavy is loaded
     from sentiment.tracking.recording import RecordingResult
 
 
-class SweepObserver(Protocol):
-    """Progress callback of a sweep, called by one thread at a time."""
+class SweepObserver:
+    """Progress callback of a sweep, called by one thread at a time; this one does nothing."""
 
     def on_sweep(
         self, name: str, shared: Sequence[str], total: int, done: int, objective: "Objective"
@@ -31,36 +31,25 @@ class SweepObserver(Protocol):
         objective : Objective
             What makes a job the best.
         """
-        return
 
     def on_job(self, result: "JobResult", ranking: "Ranking") -> None:
         """Note that a job has ended; `ranking` is that of all jobs so far."""
-        return
 
     def on_ranking(self, ranking: "Ranking", results: "Mapping[int, JobResult]") -> None:
         """Note the ranking of all jobs, by whose numbers their `results` are found."""
-        return
 
     def on_note(self, text: str) -> None:
         """Pass on what the person should know."""
-        return
 
     def on_winner(self, number: int, result: "TrainingResult", store: str | None) -> None:
         """Note that the best job was trained in full, and in which MLflow store that is kept."""
-        return
 
     def on_recorded_winner(self, number: int, result: "RecordingResult") -> None:
         """Note that the best job, which an earlier process trained in full, is recorded now."""
-        return
 
     def on_end(self) -> None:
         """Note that there are no more jobs."""
-        return
-
-
-class Unobserved(SweepObserver):
-    """A no-op callback."""
 
 
 # Makes the callback for the sweeps of this thread.
-OBSERVER: ContextVar[Callable[[], SweepObserver]] = ContextVar("OBSERVER", default=Unobserved)
+OBSERVER: ContextVar[Callable[[], SweepObserver]] = ContextVar("OBSERVER", default=SweepObserver)

@@ -3,6 +3,8 @@
 import sys
 from typing import TYPE_CHECKING
 
+from sentiment.commands.search.observing import SweepObserver
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -19,7 +21,7 @@ _VALUE = 20
 _TOP = 5
 
 
-class SweepWatch:
+class SweepWatch(SweepObserver):
     """Prints one line per job, and keeps a bar below them if there is a terminal."""
 
     def __init__(self) -> None:

@@ -1,0 +1,27 @@
+"""Locks between processes, which the system takes back from one that dies."""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def hold_lock(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock of the file `path`, which is made, during the ``with`` block.
+
+    Parameters
+    ----------
+    path : Path
+        The file. It stays, since another process may be waiting for it.
+    wait : bool, default=True
+        Wait until no other process holds it.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process holds it, and `wait` is false.
+    """
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield

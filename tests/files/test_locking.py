@@ -1,0 +1,31 @@
+import os
+import signal
+import sys
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+
+from sentiment.files.locking import hold_lock
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from sentiment.files.locking import hold_lock
+with hold_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_lock_is_held_by_one_and_given_back_by_the_dead(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    with Popen([sys.executable, "-c", HOLDER, str(path)], stdout=PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(BlockingIOError), hold_lock(path, wait=False):
+            pass
+        os.kill(other.pid, signal.SIGKILL)
+    with hold_lock(path):
+        pass
+    assert path.exists()
