@@ -18,9 +18,10 @@ NAMES = (
     r"\w*(?:password|passwd|pwd|passphrase|secret|api_?key|access_?key(?:_?id)?|private_?key"
     r"|credentials?|signature)"
 )
+# In the query of an address, where no sentence has such a word by chance.
+_QUERY_NAMES = rf"{NAMES}|\w*token|odbc_connect|sig|auth|pw|pass|key"
 _PARAMETER = re.compile(
-    rf"""([?&;](?:{NAMES}|\w*token|odbc_connect|sig|auth)=)([^&\s]*?)(?=['")\]>,;]*(?:[&\s]|$))""",
-    re.IGNORECASE,
+    rf"""([?&;](?:{_QUERY_NAMES})=)([^&\s]*?)(?=['")\]>,;]*(?:[&\s]|$))""", re.IGNORECASE
 )
 # A connection string of a driver, or SQL with one in it.
 _ASSIGNMENT = re.compile(

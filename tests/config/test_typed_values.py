@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig
 
 from sentiment.commands.flow.steps import Steps
-from sentiment.config import compose, flatten, make, quote_free_text
+from sentiment.config import compose, flatten, make, quote_free_text, record_yaml
 from sentiment.config.composing import _compose
 from sentiment.config.kinds import list_hints
 from sentiment.config.places import CONF
@@ -177,6 +177,15 @@ def test_what_a_flow_hands_on_is_what_was_typed() -> None:
     assert inner.output.startswith(place)
     assert steps._compose_promotion("run=1e5").run == "1e5"
     assert steps._compose_promotion("run=1e5").name == "my 'own', model"
+
+
+def test_a_flow_hands_on_the_names_of_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORE", "Xq7vZ")
+    words = ["tracking.uri=sqlite:///a b/${oc.env:STORE}.db", "outputs=${oc.env:STORE}"]
+    steps = Steps(compose("flow", quote_free_text(words)), Path())
+    inner = steps._compose("train", ["model=svm"])
+    assert (inner.outputs, inner.tracking.uri) == ("Xq7vZ", "sqlite:///a b/Xq7vZ.db")
+    assert "Xq7vZ" not in record_yaml(inner)
 
 
 def test_a_sweep_goes_over_texts_and_takes_the_others_as_they_are() -> None:

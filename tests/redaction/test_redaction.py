@@ -56,6 +56,7 @@ ENCODINGS: list[Callable[[str], str]] = [
         ("x pg://h/db?user=a&password=zz9&y=1'", "x pg://h/db?user=a&password=***&y=1'"),
         ("pg://h/db?sslpassword=zz9", "pg://h/db?sslpassword=***"),
         ("http://h/x?a=1&token=zz9)", "http://h/x?a=1&token=***)"),
+        ("http://h/x?key=zz9&pass=a&pw=b", "http://h/x?key=***&pass=***&pw=***"),
         ("SELECT dblink('host=x password=foo')", "SELECT dblink('host=x password=***')"),
         ("ALTER USER ann PASSWORD 'foo'", "ALTER USER ann PASSWORD '***'"),
         ('{"api_key": "abc"}', '{"api_key": "***"}'),

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from sentiment.commands.compare.contenders import is_data
 from sentiment.commands.compare.job import compare, describe
@@ -276,10 +276,11 @@ class Steps:
 
     def _shared(self) -> list[str]:
         """Return what all steps have in common, as it is typed."""
-        store = OmegaConf.to_container(self.cfg.tracking, resolve=True)
-        assert isinstance(store, dict)  # noqa: S101 - the schema says so
-        settings = {"outputs": self.cfg.outputs} | {
-            f"tracking.{key!s}": value for key, value in store.items() if key != "_target_"
+        # What comes from an environment variable is handed on by its name, and so recorded.
+        settings = {"outputs": read_recorded(self.cfg, "outputs")} | {
+            f"tracking.{key}": read_recorded(self.cfg.tracking, str(key))
+            for key in self.cfg.tracking
+            if key != "_target_"
         }
         return quote_free_text([f"{key}={value}" for key, value in settings.items()])
 
