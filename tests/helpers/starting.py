@@ -193,9 +193,11 @@ class Starter:
         """
         return self._start(cwd, [str(_SCRIPTS / f"{name}.py"), *arguments], before, env, stdin)
 
-    def start_code(self, cwd: Path, code: str, *arguments: str) -> Started:
-        """Start a process that runs `code` in the folder `cwd`."""
-        return self._start(cwd, ["-c", *arguments], code)
+    def start_code(
+        self, cwd: Path, code: str, *arguments: str, env: dict[str, str | None] | None = None
+    ) -> Started:
+        """Start a process that runs `code` in the folder `cwd`; for the rest, see `start`."""
+        return self._start(cwd, ["-c", *arguments], code, env)
 
     def _start(
         self,

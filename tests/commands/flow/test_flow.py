@@ -216,10 +216,19 @@ def test_the_settings_of_a_champion_are_not_searched_for_again(
     assert client.get_run(run).data.params["model._target_"].endswith("ComplementNB")
 
 
-@pytest.mark.process
 @pytest.mark.slow
-def test_a_search_that_is_complete_has_its_winner(frame: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_search_that_is_complete_has_its_winner(
+    frame: pd.DataFrame, starter: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The next night on the same data, and after somebody has deleted the winner's run."""
+
+    def run(command: list[str], *, env: dict[str, str | None], **_: Any) -> Any:
+        _, flag, module, *arguments = command
+        assert flag == "-m"
+        code = f"import runpy; runpy.run_module({module!r}, run_name='__main__')"
+        return starter.start_code(tmp_path, code, *arguments, env=env).wait()
+
+    monkeypatch.setattr("sentiment.commands.flow.steps.subprocess.run", run)
     write_frame(frame[:200], tmp_path / "data.csv")
     train = f"data=csv data.path={tmp_path}/data.csv search.n_trials=1"
     words = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]
