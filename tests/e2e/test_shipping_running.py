@@ -30,6 +30,7 @@ from shipping import (
     render,
     values_of,
 )
+from starting import Starter
 
 from sentiment.config import compose
 
@@ -263,18 +264,18 @@ def test_jobs_run_with_a_server_and_write_nowhere_else(image: Path, server: int)
     assert list_files(image) == before
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("name", ["monitor", "prefect"])
-def test_other_servers_have_the_options_that_they_are_started_with(name: str) -> None:
+def test_other_servers_have_the_options_that_they_are_started_with(
+    name: str, starter: Starter, tmp_path: Path
+) -> None:
     program, *words = read_services()[name]["command"]
     if find_spec(program) is None:
         pytest.skip(f"{program} is not installed")
     options = [word.split("=")[0] for word in words if word.startswith("--")]
     verbs = [word for word in words if re.fullmatch("[a-z]+", word)]
-    done = subprocess.run(
-        [str(PROGRAMS / program), *verbs, "--help"],
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+    path = str(PROGRAMS / program)
+    code = f"import runpy, sys; sys.argv[0] = {path!r}; runpy.run_path({path!r}, None, '__main__')"
+    done = starter.start_code(tmp_path, code, *verbs, "--help").wait()
     assert done.returncode == 0, done.stderr
     for option in options:
         assert option in done.stdout
