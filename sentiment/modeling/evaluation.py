@@ -92,7 +92,6 @@ def score(predictions: Predictions) -> dict[str, float]:
     binary = len(classes) == 2
     present = [label for label in classes[1:] if label in y] if binary else np.unique(y)
     precision, recall, f1 = _measure_classes(y, predictions.predicted, present)
-    squared = np.square(p - predictions.indicators).sum(axis=1).mean()
     return {
         "accuracy": float(metrics.accuracy_score(y, predictions.predicted)),
         "precision": precision,
@@ -100,7 +99,7 @@ def score(predictions: Predictions) -> dict[str, float]:
         "f1": f1,
         "roc_auc": _roc_auc(predictions),
         "log_loss": float(metrics.log_loss(y, p, labels=classes)),
-        "brier": float(squared / 2 if binary else squared),
+        "brier": float(metrics.brier_score_loss(y, p, labels=classes)),
         "ece": expected_calibration_error(predictions),
     }
 
