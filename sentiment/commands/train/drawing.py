@@ -6,8 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 # A function of `sentiment.commands.train.figures`, what it draws, and the file that it writes.
 Drawing = tuple[str, Any, Path]
@@ -33,7 +32,8 @@ class Drawer:
 
     Examples
     --------
-    >>> with Drawer() as drawer:
+    >>> from contextlib import closing
+    >>> with closing(Drawer()) as drawer:
     ...     drawer.start([])
     ...     drawer.finish()
     """
@@ -60,15 +60,8 @@ class Drawer:
         if self._process is None or self._process.wait() != 0:
             draw_all(self._drawings)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the process, whatever it does."""
         if self._process is not None:
             self._process.kill()
             with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -127,7 +128,7 @@ def train(
     with (
         RunFolder.claim(job.folder) as folder,
         folder.logging_to(LOG),
-        Drawer(alone=job.sweep is not None or "matplotlib" in sys.modules) as drawer,
+        closing(Drawer(alone=job.sweep is not None or "matplotlib" in sys.modules)) as drawer,
     ):
         return _train(cfg, job, folder, stages, drawer, data)
 

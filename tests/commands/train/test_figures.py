@@ -1,5 +1,6 @@
 import os
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_terms_are_drawn_signs_and_all(tmp_path: Path) -> None:
 
 @pytest.mark.process
 def test_a_process_of_its_own_draws(tmp_path: Path) -> None:
-    with Drawer() as drawer:
+    with closing(Drawer()) as drawer:
         drawer.start([("draw_terms", TERMS, tmp_path / "terms.png")])
         drawer.finish()
     check_picture(tmp_path / "terms.png")  # in full, which this process would not draw
@@ -78,7 +79,7 @@ def test_a_process_of_its_own_draws(tmp_path: Path) -> None:
 @pytest.mark.parametrize("has_work", [False, True])
 def test_this_process_draws_if_the_other_is_killed(tmp_path: Path, has_work: bool) -> None:
     drawings: list[Drawing] = [("draw_terms", TERMS, tmp_path / "terms.png")]
-    with Drawer() as drawer:
+    with closing(Drawer()) as drawer:
         assert drawer._process is not None
         if has_work:
             os.kill(drawer._process.pid, signal.SIGSTOP)  # so that it does not get to it
@@ -94,13 +95,13 @@ def test_this_process_draws_if_the_other_is_killed(tmp_path: Path, has_work: boo
 @pytest.mark.process
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     path = tmp_path / "absent" / "terms.png"
-    with Drawer() as drawer, pytest.raises(OSError, match=str(path)):
+    with closing(Drawer()) as drawer, pytest.raises(OSError, match=str(path)):
         drawer.start([("draw_terms", TERMS, path)])
         drawer.finish()
 
 
 def test_the_process_ends_with_a_training_that_fails() -> None:
-    with pytest.raises(ValueError, match="other"), Drawer() as drawer:
+    with pytest.raises(ValueError, match="other"), closing(Drawer()) as drawer:
         raise ValueError("other")
     assert drawer._process is not None
     assert drawer._process.returncode is not None
