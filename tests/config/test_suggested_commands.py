@@ -18,7 +18,7 @@ from sklearn.utils import all_estimators
 
 from sentiment.commands.compare.contenders import _write_remedy
 from sentiment.commands.monitor.current import find_columns
-from sentiment.commands.search.reading import StudyNotFoundError, read_study
+from sentiment.commands.search.reading import read_study
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import (
     compose,
@@ -35,6 +35,7 @@ from sentiment.errors import (
     ExperimentDeletedError,
     RunDeletedError,
     RunNotFoundError,
+    StudyNotFoundError,
 )
 from sentiment.modeling.model_files.saving import make_savable
 from sentiment.modeling.pipeline import fit, make_pipeline

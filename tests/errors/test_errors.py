@@ -11,26 +11,32 @@ from sentiment.errors import (
     ChangedInputError,
     ClusterError,
     ConfigError,
+    DamagedJournalError,
     DatabaseError,
     DatabaseUnavailableError,
     EmptyDataError,
     ExitCode,
     ExperimentDeletedError,
+    ExperimentExistsError,
     FilesFailedError,
     FitError,
     FlowServerError,
     GoalOutOfReachError,
     IncomparableRunsError,
     InputNotFoundError,
+    JobsFailedError,
     LostModelError,
     MissingColumnError,
     MissingPackageError,
+    NoBestJobError,
     NoPredictionsError,
     NothingToRollBackError,
+    NoTrialError,
     OccupiedNameError,
     OutputBusyError,
     OutputExistsError,
     PromotionBusyError,
+    RecipeError,
     ReferenceMissingError,
     RunDeletedError,
     RunNotFoundError,
@@ -38,8 +44,14 @@ from sentiment.errors import (
     RunNotRecordedError,
     SentimentError,
     StepFailedError,
+    StudyFolderError,
+    StudyLostError,
+    StudyMismatchError,
+    StudyNotFoundError,
     StudyStorageError,
+    SweepBusyError,
     SweepNotRecordedError,
+    SweepStoppedError,
     TooFewClassesError,
     TooFewRowsError,
     TrackingStoreError,
@@ -54,6 +66,78 @@ from sentiment.errors import (
 )
 
 EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
+    (
+        DamagedJournalError(Path("studies.journal"), "line 3 is cut off"),
+        ValueError,
+        "'studies.journal' is damaged (line 3 is cut off). Repeat the command.",
+    ),
+    (
+        ExperimentExistsError(Path("conf/experiment/mine.yaml")),
+        FileExistsError,
+        "'conf/experiment/mine.yaml' is already there and is not overwritten. Choose another name "
+        "with write=<name>, or say overwrite=true.",
+    ),
+    (
+        JobsFailedError([(3, "no terms remain"), (5, "no terms remain")], 8),
+        RuntimeError,
+        "2 of 8 jobs failed:\n  #3  no terms remain\n  #5  no terms remain",
+    ),
+    (
+        NoBestJobError("ab12", "its jobs were validated on different rows"),
+        LookupError,
+        "the grid 'ab12' has no best job: its jobs were validated on different rows.",
+    ),
+    (
+        NoTrialError("svm", 2, 1),
+        LookupError,
+        "no trial of the study 'svm' has ended well yet: 2 failed and 1 were begun. Resume the "
+        "search, or fix what its failures name.",
+    ),
+    (
+        RecipeError("the settings are not known"),
+        ValueError,
+        "no experiment was written: the settings are not known",
+    ),
+    (
+        StudyFolderError(Path("outputs/search/svm")),
+        FileExistsError,
+        "'outputs/search/svm' holds trials of another study, which has the same name and is stored "
+        "elsewhere. Choose another folder for this one: outputs=<folder>, or start a new study "
+        "beside it: search.fresh=true.",
+    ),
+    (
+        StudyLostError(Path("search/svm")),
+        LookupError,
+        "'search/studies.journal' has lost the study whose trials are in 'search/svm'. Repeat the "
+        "command of the search: it recovers what they have found.",
+    ),
+    (
+        StudyMismatchError("svm", ["data.limit: 300 in the study, 400 now"]),
+        ValueError,
+        "the study 'svm' was started with something else, so its trials cannot be compared with "
+        "new ones:\n  - data.limit: 300 in the study, 400 now\nGo on with what it was started "
+        "with, start a new one beside it with search.fresh=true, or name another: "
+        "search.name=<name>.",
+    ),
+    (
+        StudyNotFoundError("svn", "'studies.journal'", ["svm"], "train.py -m search=<name>"),
+        LookupError,
+        "no study 'svn' in 'studies.journal'; there is 'svm'. Did you mean 'svm'? A search makes "
+        "one: train.py -m search=<name>",
+    ),
+    (
+        SweepBusyError(Path("sweep/ab12")),
+        BlockingIOError,
+        "another process runs this sweep in 'sweep/ab12'. Wait for it, or start the same one "
+        "beside it with search.fresh=true.",
+    ),
+    (
+        SweepStoppedError("5 jobs in a row failed", "No terms remain."),
+        RuntimeError,
+        "the sweep stopped: 5 jobs in a row failed. The last one said: No terms remain. What is "
+        "done is kept. Fix the cause and give the same command again, or let more fail: "
+        "search.max_failures=<number>.",
+    ),
     (
         OccupiedNameError(Path("x.csv.json"), "it is a folder"),
         FileExistsError,
@@ -382,6 +466,8 @@ def test_messages_say_found_expected_and_remedy(
 def test_lost_connections_are_worth_a_retry(error: SentimentError) -> None:
     is_lost = isinstance(error, ConnectionError | BlockingIOError)
     waits = is_lost and "Correct tracking.uri" not in str(error)
+    if error.exit_code is ExitCode.FAILED:  # of something else than a setting
+        waits = True
     assert error.exit_code.is_transient == waits
     assert waits or error.exit_code is ExitCode.MISTAKE
 

@@ -4,39 +4,16 @@ import re
 from collections.abc import Sequence
 
 from sentiment.commands.search.results import JobResult
-from sentiment.errors import ExitCode, SentimentError
+from sentiment.errors import JobsFailedError, SweepStoppedError
 
 # As many first jobs that all fail in the same way are no coincidence.
 FIRST = 3
 
 
-class SweepStoppedError(SentimentError, RuntimeError):
-    """Too many jobs failed for a sweep to go on."""
-
-    exit_code = ExitCode.FAILED
-
-    def __init__(self, why: str, error: str) -> None:
-        super().__init__(
-            f"the sweep stopped: {why}. The last one said: {error} What is done is kept. Fix the "
-            "cause and give the same command again, or let more fail: search.max_failures=<number>."
-        )
-
-
-class JobsFailedError(SentimentError, RuntimeError):
-    """Some jobs of a sweep failed; the others are done."""
-
-    exit_code = ExitCode.FAILED
-
-    def __init__(self, failed: Sequence[JobResult], total: int) -> None:
-        shown = "\n".join(f"  #{result.number}  {result.error}" for result in failed[:5])
-        more = f"\n  and {len(failed) - 5} more" if len(failed) > 5 else ""
-        super().__init__(f"{len(failed)} of {total} jobs failed:\n{shown}{more}")
-
-
 def check_failures(failed: Sequence[JobResult], total: int) -> None:
     """Raise a `JobsFailedError` if there is a failed job."""
     if failed:
-        raise JobsFailedError(failed, total)
+        raise JobsFailedError([(one.number, one.error) for one in failed], total)
 
 
 class FailurePolicy:

@@ -27,24 +27,12 @@ from sentiment.commands.search.state import read_state, write_state
 from sentiment.commands.search.storage import newest
 from sentiment.commands.search.trial import is_housekeeping, list_settings, read_data
 from sentiment.config import make
-from sentiment.errors import ConfigError, ExitCode, SentimentError
+from sentiment.errors import ConfigError, SweepBusyError
 from sentiment.files.locking import hold_lock
 from sentiment.redaction import redact
 
 # Whether everything in the folder of a grid is recorded in the tracking store.
 _COMPLETE = "is_recorded"
-
-
-class SweepBusyError(SentimentError, BlockingIOError):
-    """Another process runs the same grid."""
-
-    exit_code = ExitCode.BUSY
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(
-            f"another process runs this sweep in '{folder}'. Wait for it, or start the same one "
-            "beside it with search.fresh=true."
-        )
 
 
 def check_values(overrides: Sequence[Override]) -> None:

@@ -12,16 +12,9 @@ from sentiment.commands.search.results import JobResult, read_results
 from sentiment.commands.search.state import read_state
 from sentiment.commands.search.storage import newest
 from sentiment.commands.search.trial import is_housekeeping
-from sentiment.errors import SentimentError
+from sentiment.errors import NoBestJobError
 
 NAME = "sweep.json"
-
-
-class NoBestJobError(SentimentError, LookupError):
-    """A grid has no best job."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"the grid {name!r} has no best job: {reason}.")
 
 
 @dataclass(frozen=True)

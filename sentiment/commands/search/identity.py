@@ -7,23 +7,12 @@ from typing import TYPE_CHECKING
 
 from sentiment.commands.search.results import read_results
 from sentiment.commands.search.state import read_state, write_state
-from sentiment.errors import SentimentError
+from sentiment.errors import StudyFolderError
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _NAME = "identity.json"
-
-
-class StudyFolderError(SentimentError, FileExistsError):
-    """The folder of a study holds trials of another study, which has the same name elsewhere."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(
-            f"'{folder}' holds trials of another study, which has the same name and is stored "
-            "elsewhere. Choose another folder for this one: outputs=<folder>, or start a new study "
-            "beside it: search.fresh=true."
-        )
 
 
 def claim_folder(folder: Path, identity: str, trials: "Sequence[FrozenTrial]", metric: str) -> None:

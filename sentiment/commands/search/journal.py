@@ -14,26 +14,11 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 
 from sentiment.commands.search.state import log, set_aside
-from sentiment.errors import ExitCode, SentimentError
+from sentiment.errors import DamagedJournalError
 
 _CHECKSUM = b',"crc32":'
 # Descriptors of the files by whose locks the processes that use a journal know of each other.
 _users: dict[Path, int] = {}
-
-
-class DamagedJournalError(SentimentError, ValueError):
-    """The journal of all studies holds something that was not written to it."""
-
-    exit_code = ExitCode.FAILED
-
-    def __init__(self, path: Path, reason: str, remedy: str = "Repeat the command.") -> None:
-        self.path, self.reason = path, reason
-        self.found = f"'{path}' is damaged ({reason})"
-        super().__init__(f"{self.found}. {remedy}")
-
-    def advise(self, remedy: str) -> "DamagedJournalError":
-        """Return the same error with another remedy."""
-        return DamagedJournalError(self.path, self.reason, remedy)
 
 
 class Journal(JournalFileBackend):

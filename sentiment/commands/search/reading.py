@@ -11,42 +11,10 @@ from sentiment.commands.search.objectives import Objective, find_objectives
 from sentiment.commands.search.restoring import STUDY
 from sentiment.commands.search.storage import explain_failure, newest
 from sentiment.config import suggest_command
-from sentiment.errors import SentimentError, quote_list, suggest
+from sentiment.errors import NoTrialError, StudyLostError, StudyNotFoundError
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
-
-
-class StudyNotFoundError(SentimentError, LookupError):
-    """There is no study of that name."""
-
-    def __init__(self, name: str, where: str, known: Sequence[str], command: str) -> None:
-        there = f"there are {quote_list(known)}" if len(known) > 1 else f"there is {known[:1]}"
-        there = there.replace("[", "").replace("]", "") if known else "there is none yet"
-        super().__init__(
-            f"no study {name!r} in {where}; {there}.{suggest(name, known)} A search makes one: "
-            f"{command}"
-        )
-
-
-class StudyLostError(SentimentError, LookupError):
-    """The journal does not have a study whose trials are in their folder."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(
-            f"'{folder.parent / 'studies.journal'}' has lost the study whose trials are in "
-            f"'{folder}'. Repeat the command of the search: it recovers what they have found."
-        )
-
-
-class NoTrialError(SentimentError, LookupError):
-    """A study has no trial that ended well."""
-
-    def __init__(self, name: str, failed: int, running: int) -> None:
-        super().__init__(
-            f"no trial of the study {name!r} has ended well yet: {failed} failed and {running} "
-            "were begun. Resume the search, or fix what its failures name."
-        )
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from sentiment.config import (
     suggest_command,
     write_command,
 )
-from sentiment.errors import ConfigError, SentimentError, quote_list
+from sentiment.errors import ConfigError, ExperimentExistsError, RecipeError, quote_list
 from sentiment.redaction import MASK
 
 if TYPE_CHECKING:
@@ -34,23 +34,6 @@ if TYPE_CHECKING:
     from sentiment.commands.search.reading import StoredStudy
 
 _LITERALS = {"None": "null", "True": "true", "False": "false"}
-
-
-class ExperimentExistsError(SentimentError, FileExistsError):
-    """An experiment of that name is there already."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"'{path}' is already there and is not overwritten. "
-            "Choose another name with write=<name>, or say overwrite=true."
-        )
-
-
-class RecipeError(SentimentError, ValueError):
-    """A trial cannot be written as an experiment."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"no experiment was written: {reason}")
 
 
 @dataclass(frozen=True)

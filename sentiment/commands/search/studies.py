@@ -22,11 +22,12 @@ from sentiment.commands.search.attributes import (
     WINNER,
     trial_states,
 )
-from sentiment.commands.search.mismatches import StudyMismatchError, list_differences
+from sentiment.commands.search.mismatches import list_differences
 from sentiment.commands.search.objectives import Objective
 from sentiment.commands.search.results import JobResult
 from sentiment.commands.search.spaces import Space, name_parameter
 from sentiment.commands.search.storage import newest
+from sentiment.errors import StudyMismatchError
 from sentiment.tracking.owners import BEAT, is_alive, name_owner
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from sentiment.commands.search.grids import GridTrial, StoredGrid, read_grid
-from sentiment.commands.search.reading import StoredStudy, StudyNotFoundError, read_study
+from sentiment.commands.search.reading import StoredStudy, read_study
 from sentiment.commands.search.recipes import Recipe, find_recipe, write_experiment
 from sentiment.commands.search.results import JobResult, read_result, read_winner
 from sentiment.commands.search.spaces import read_setting
 from sentiment.commands.search.state import read_state
+from sentiment.errors import StudyNotFoundError
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

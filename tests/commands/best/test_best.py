@@ -13,19 +13,8 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from sentiment.commands.search import recipes
 from sentiment.commands.search.objectives import find_objectives
-from sentiment.commands.search.reading import (
-    NoTrialError,
-    StudyLostError,
-    StudyNotFoundError,
-    read_study,
-)
-from sentiment.commands.search.recipes import (
-    ExperimentExistsError,
-    Recipe,
-    RecipeError,
-    describe_experiment,
-    write_experiment,
-)
+from sentiment.commands.search.reading import read_study
+from sentiment.commands.search.recipes import Recipe, describe_experiment, write_experiment
 from sentiment.commands.search.results import JobResult, write_result
 from sentiment.commands.search.spaces import Space
 from sentiment.commands.search.storage import open_storage
@@ -34,7 +23,15 @@ from sentiment.commands.search.trial import list_settings
 from sentiment.commands.search.winning import BestTrial, find_best
 from sentiment.config import Job, compose
 from sentiment.config.composing import CONF
-from sentiment.errors import ConfigError, SentimentError
+from sentiment.errors import (
+    ConfigError,
+    ExperimentExistsError,
+    NoTrialError,
+    RecipeError,
+    SentimentError,
+    StudyLostError,
+    StudyNotFoundError,
+)
 
 FIXED = {"data": "rotten_tomatoes", "data.limit": "600", "model": "svm"}
 COMMON = {

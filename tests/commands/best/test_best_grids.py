@@ -7,13 +7,14 @@ import pytest
 from starting import Starter
 from sweeping import QUICK, read_jobs
 
-from sentiment.commands.search.grids import NAME, NoBestJobError, list_sweeps, read_grid
+from sentiment.commands.search.grids import NAME, list_sweeps, read_grid
 from sentiment.commands.search.objectives import Objective
 from sentiment.commands.search.ranking import rank
 from sentiment.commands.search.results import JobResult, read_results, write_result
 from sentiment.commands.search.state import write_state
 from sentiment.commands.search.winning import find_best
 from sentiment.config import compose
+from sentiment.errors import NoBestJobError
 
 
 def make_grid(folder: Path, scores: dict[str, float], rows: str = "same") -> Path:

@@ -14,8 +14,8 @@ from sweep_bench import Bench
 from sweeping import DRAWN, QUICK, SEARCH, read_jobs, read_lines, read_study, read_winner
 
 from sentiment.commands.search import search, session
-from sentiment.commands.search.grid import SweepBusyError, _holding
-from sentiment.commands.search.journal import DamagedJournalError, open_journal, read_journal
+from sentiment.commands.search.grid import _holding
+from sentiment.commands.search.journal import open_journal, read_journal
 from sentiment.commands.search.results import (
     JobResult,
     list_lost,
@@ -26,6 +26,7 @@ from sentiment.commands.search.results import (
 from sentiment.commands.search.spaces import Space
 from sentiment.commands.search.state import read_state, set_aside, write_state
 from sentiment.commands.search.storage import open_storage
+from sentiment.errors import DamagedJournalError, SweepBusyError
 
 TRIALS = 5
 COMMAND = (*SEARCH, f"search.n_trials={TRIALS}")

@@ -18,12 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from sentiment.commands.search.failures import (
-    FailurePolicy,
-    JobsFailedError,
-    SweepStoppedError,
-    check_failures,
-)
+from sentiment.commands.search.failures import FailurePolicy, check_failures
 from sentiment.commands.search.grid import _count_values, check_values, list_points
 from sentiment.commands.search.hydra_side import write_override
 from sentiment.commands.search.objectives import find_objectives
@@ -32,7 +27,13 @@ from sentiment.commands.search.runner import JobRunner, PlannedJob
 from sentiment.commands.search.storage import check_apart, newest, open_storage, storage_failures
 from sentiment.commands.search.workers import NextJob
 from sentiment.config import quote
-from sentiment.errors import ConfigError, ExitCode, StudyStorageError
+from sentiment.errors import (
+    ConfigError,
+    ExitCode,
+    JobsFailedError,
+    StudyStorageError,
+    SweepStoppedError,
+)
 
 # What a command line can hold.
 TEXT = st.text(st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs"]))

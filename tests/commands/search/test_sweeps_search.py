@@ -9,12 +9,16 @@ from sweep_bench import Bench
 from sweeping import DRAWN, SEARCH, list_points, read_jobs, read_study
 
 from sentiment.commands.search import search, session
-from sentiment.commands.search.failures import JobsFailedError, SweepStoppedError
-from sentiment.commands.search.identity import StudyFolderError, has_results_of
-from sentiment.commands.search.mismatches import StudyMismatchError
+from sentiment.commands.search.identity import has_results_of
 from sentiment.commands.search.winning import find_best
 from sentiment.config import compose
-from sentiment.errors import ConfigError
+from sentiment.errors import (
+    ConfigError,
+    JobsFailedError,
+    StudyFolderError,
+    StudyMismatchError,
+    SweepStoppedError,
+)
 
 
 @pytest.fixture

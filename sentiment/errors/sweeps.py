@@ -1,0 +1,137 @@
+"""Errors of sweeps, studies and what is made of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sentiment.errors.base import SentimentError, quote_list, suggest
+from sentiment.errors.exit_codes import ExitCode
+
+
+class StudyMismatchError(SentimentError, ValueError):
+    """A study is there already, but it looks for something else."""
+
+    def __init__(self, name: str, differences: Sequence[str]) -> None:
+        shown = "\n".join(f"  - {line}" for line in differences[:8])
+        more = f"\n  and {len(differences) - 8} more" if len(differences) > 8 else ""
+        super().__init__(
+            f"the study {name!r} was started with something else, so its trials cannot be "
+            f"compared with new ones:\n{shown}{more}\nGo on with what it was started with, start "
+            "a new one beside it with search.fresh=true, or name another: search.name=<name>."
+        )
+
+
+class SweepBusyError(SentimentError, BlockingIOError):
+    """Another process runs the same grid."""
+
+    exit_code = ExitCode.BUSY
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"another process runs this sweep in '{folder}'. Wait for it, or start the same one "
+            "beside it with search.fresh=true."
+        )
+
+
+class SweepStoppedError(SentimentError, RuntimeError):
+    """Too many jobs failed for a sweep to go on."""
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, why: str, error: str) -> None:
+        super().__init__(
+            f"the sweep stopped: {why}. The last one said: {error} What is done is kept. Fix the "
+            "cause and give the same command again, or let more fail: search.max_failures=<number>."
+        )
+
+
+class JobsFailedError(SentimentError, RuntimeError):
+    """Some jobs of a sweep failed; the others are done."""
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, failed: Sequence[tuple[int, str]], total: int) -> None:
+        shown = "\n".join(f"  #{number}  {error}" for number, error in failed[:5])
+        more = f"\n  and {len(failed) - 5} more" if len(failed) > 5 else ""
+        super().__init__(f"{len(failed)} of {total} jobs failed:\n{shown}{more}")
+
+
+class StudyNotFoundError(SentimentError, LookupError):
+    """There is no study of that name."""
+
+    def __init__(self, name: str, where: str, known: Sequence[str], command: str) -> None:
+        there = f"there are {quote_list(known)}" if len(known) > 1 else f"there is {known[:1]}"
+        there = there.replace("[", "").replace("]", "") if known else "there is none yet"
+        super().__init__(
+            f"no study {name!r} in {where}; {there}.{suggest(name, known)} A search makes one: "
+            f"{command}"
+        )
+
+
+class StudyLostError(SentimentError, LookupError):
+    """The journal does not have a study whose trials are in their folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"'{folder.parent / 'studies.journal'}' has lost the study whose trials are in "
+            f"'{folder}'. Repeat the command of the search: it recovers what they have found."
+        )
+
+
+class NoTrialError(SentimentError, LookupError):
+    """A study has no trial that ended well."""
+
+    def __init__(self, name: str, failed: int, running: int) -> None:
+        super().__init__(
+            f"no trial of the study {name!r} has ended well yet: {failed} failed and {running} "
+            "were begun. Resume the search, or fix what its failures name."
+        )
+
+
+class ExperimentExistsError(SentimentError, FileExistsError):
+    """An experiment of that name is there already."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"'{path}' is already there and is not overwritten. "
+            "Choose another name with write=<name>, or say overwrite=true."
+        )
+
+
+class RecipeError(SentimentError, ValueError):
+    """A trial cannot be written as an experiment."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no experiment was written: {reason}")
+
+
+class NoBestJobError(SentimentError, LookupError):
+    """A grid has no best job."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"the grid {name!r} has no best job: {reason}.")
+
+
+class StudyFolderError(SentimentError, FileExistsError):
+    """The folder of a study holds trials of another study, which has the same name elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"'{folder}' holds trials of another study, which has the same name and is stored "
+            "elsewhere. Choose another folder for this one: outputs=<folder>, or start a new study "
+            "beside it: search.fresh=true."
+        )
+
+
+class DamagedJournalError(SentimentError, ValueError):
+    """The journal of all studies holds something that was not written to it."""
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, path: Path, reason: str, remedy: str = "Repeat the command.") -> None:
+        self.path, self.reason = path, reason
+        self.found = f"'{path}' is damaged ({reason})"
+        super().__init__(f"{self.found}. {remedy}")
+
+    def advise(self, remedy: str) -> "DamagedJournalError":
+        """Return the same error with another remedy."""
+        return DamagedJournalError(self.path, self.reason, remedy)
