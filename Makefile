@@ -113,8 +113,9 @@ docker-up: $(SECRETS) ## Start MLflow with PostgreSQL in containers; ARGS="--pro
 docker-down: $(SECRETS) ## Stop the containers; what they keep stays in their volumes
 	$(COMPOSE) --profile "*" down
 
-clean: ## Remove caches; runs, models and their store under outputs/ stay
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove caches and the site; runs, models and their store under outputs/ stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis schemas
+	rm -rf docs/_build docs/reference/generated docs/tutorials/notebooks
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean ## Remove .venv as well
