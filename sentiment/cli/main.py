@@ -4,6 +4,7 @@ import sys
 from difflib import get_close_matches
 from importlib import import_module
 
+from sentiment.cli.completion import SHELLS, make_completion
 from sentiment.config.commands import remember_program
 from sentiment.errors import ExitCode
 from sentiment.redaction.printable import make_printable
@@ -27,6 +28,9 @@ def main() -> None:
     if name in ("--help", "-h"):
         sys.stdout.write(_describe())
         return
+    if name == "completion":
+        _complete(words)
+        return
     if name not in _SUMMARIES:
         near = get_close_matches(name, _SUMMARIES, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
@@ -38,6 +42,17 @@ def main() -> None:
     remember_program()
     sys.argv = [f"sentiment {name}", *words]
     import_module(f"sentiment.commands.{name}.command").main()
+
+
+def _complete(words: list[str]) -> None:
+    shell = " ".join(words)
+    if shell not in SHELLS:
+        found = f"{make_printable(shell)!r}" if shell else "nothing"
+        sys.stderr.write(
+            f"sentiment completion: found {found}; expected a shell: {' or '.join(SHELLS)}.\n"
+        )
+        sys.exit(ExitCode.MISTAKE)
+    sys.stdout.write(make_completion(shell, _SUMMARIES))
 
 
 def _describe() -> str:
@@ -52,4 +67,5 @@ Commands:
 {listed}
 
 sentiment <command> --help lists the choices and settings of a command.
+eval "$(sentiment completion bash)", or zsh, completes commands and settings with the tab key.
 """

@@ -1,5 +1,6 @@
 """The command `sentiment` has a subcommand for each script, and names itself in messages."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -51,6 +52,57 @@ def test_a_mistyped_command_is_an_error_with_a_suggestion(
     error = capsys.readouterr().err
     assert error.startswith("sentiment: 'trian' is not a command; expected one of train, ")
     assert error.endswith("Did you mean train?\n")
+
+
+@pytest.mark.parametrize("words", [[], ["fish"], ["bash", "zsh"]])
+def test_completion_expects_a_shell(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "completion", *words) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.endswith("expected a shell: bash or zsh.\n")
+
+
+def test_zsh_runs_the_completion_of_bash(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripts = []
+    for shell in ("bash", "zsh"):
+        assert run(monkeypatch, "completion", shell) == 0
+        scripts.append(capsys.readouterr().out)
+    assert scripts[1] == f"autoload -U +X bashcompinit && bashcompinit\n{scripts[0]}"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("pr", ["predict", "promote"]),
+        ("train model=s", ["model=sgd", "model=svm"]),
+        ("train -m search=svm search.n_t", ["search.n_trials="]),
+        ("predict deploy.th", ["deploy.threshold="]),
+    ],
+)
+def test_the_tab_key_completes_commands_and_settings(typed: str, expected: list[str]) -> None:
+    program = """
+        sentiment() { "$PYTHON" -m sentiment "$@"; }
+        eval "$(sentiment completion bash)"
+        COMP_LINE="sentiment $TYPED"
+        COMP_WORDS=($COMP_LINE)
+        COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+        _sentiment
+        echo "${COMPREPLY[@]}"
+    """
+    done = subprocess.run(
+        ["bash", "-c", program],
+        env=os.environ | {"PYTHON": sys.executable, "TYPED": typed},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == expected
 
 
 @pytest.mark.process
