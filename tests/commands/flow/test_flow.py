@@ -101,8 +101,9 @@ def test_a_model_lives_and_is_followed_by_others(
     assert not first.drifted
     assert Path(first.monitoring[0]["report"]).is_file()
     assert read_aliases(tmp_path) == {"champion": first.run}
-    # Its tables are artifacts.
-    found = httpx.post(f"{prefect_server}/artifacts/filter", json={"limit": 50}).json()
+    # Its tables are artifacts, the last that the server was given.
+    newest = {"limit": 50, "sort": "CREATED_DESC"}
+    found = httpx.post(f"{prefect_server}/artifacts/filter", json=newest).json()
     rows = [(one["key"], row) for one in found for row in json.loads(one["data"])]
     assert {"data", "promotion", "predictions", "monitoring"} <= {key for key, _ in rows}
     fingerprints = {row["fingerprint"] for key, row in rows if key == "data"}
