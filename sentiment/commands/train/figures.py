@@ -138,5 +138,5 @@ def draw_terms(weights: Mapping[str, Mapping[str, float]], path: Path) -> None:
         best = dict(reversed(list(of_terms.items())[:_BARS]))
         color = _COLOURS[rank % len(_COLOURS)]
         axes.barh(list(best), list(best.values()), color=color)
-        axes.set(title=f"speaks for {_shorten(label)}", xlabel="weight")
+        axes.set(title=f"top terms of {_shorten(label)}", xlabel="weight")
     _save(figure, path)
