@@ -58,10 +58,10 @@ prefect-up: $(READY) ## Start a Prefect server on 127.0.0.1; PREFECT_PORT=4200
 	PREFECT_SERVER_ANALYTICS_ENABLED=false $(VENV)/bin/prefect server start --host 127.0.0.1 --port $(PREFECT_PORT)
 
 PYTEST := $(RUN) -m pytest -n 2 --dist worksteal
-test: $(READY) ## Run the test suite, in 14 minutes on two cores
+test: $(READY) ## Run the test suite, in about ten minutes on two cores
 	$(PYTEST) $(ARGS)
 
-test-fast: $(READY) ## Run the tests that need no other process, in a few minutes
+test-fast: $(READY) ## Run the tests that need no other process, in about two minutes
 	$(PYTEST) -m "not (slow or process or server)" $(ARGS)
 
 bench: $(READY) $(PEERS) ## Measure the figures of docs/benchmarks.md
