@@ -15,9 +15,10 @@ def show_promotion(promotion: "Promotion") -> None:
     if promotion.comparison is not None:
         show_comparison(promotion.comparison)
     if promotion.outcome == "refused":
+        state = "The champion stays" if promotion.champion else "There is no champion"
         PlainConsole(stderr=True).print(
-            f"{name_program()}: {promotion.sentence}. The champion stays; to promote it all the "
-            'same, give a reason: force="...".'
+            f"{name_program()}: {promotion.sentence}. {state}; to promote it all the same, give a "
+            'reason: force="...".'
         )
         return
     console = PlainConsole()
