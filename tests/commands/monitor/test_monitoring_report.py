@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -313,16 +313,31 @@ def test_the_exit_code_is_for_schedulers(
     assert max(map(len, done.stdout.splitlines()[2:14])) <= 80
 
 
-def browse(page: str, folder: Path, *flags: str) -> str:
-    """Let Chromium open a page on this machine; there is no other for it."""
+def browse(page: str, folder: Path, *flags: str, seconds: int = 20) -> str:
+    """Let Chromium open a page on this machine; there is no other for it.
+
+    A page is looked at after a number of seconds of Chromium's own time.
+    """
     command = [
         BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        "--window-size=1300,3600", "--virtual-time-budget=20000", f"--user-data-dir={folder}",
+        "--window-size=1300,3600", f"--virtual-time-budget={seconds}000",
+        f"--user-data-dir={folder}",
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", *flags, page,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     return done.stdout
+
+
+def read_page(page: str, folder: Path, expected: Sequence[str]) -> str:
+    """Return a page as it is drawn: on a busy machine, that may take more of Chromium's time."""
+    for seconds in (20, 80, 320):
+        document = browse(page, folder / str(seconds), "--dump-dom", seconds=seconds)
+        if all(text in document for text in expected):
+            break
+    for text in expected:
+        assert text in document
+    return document
 
 
 @needs_browser
@@ -330,11 +345,10 @@ def test_the_page_opens_without_a_network_and_draws_its_plots(
     drifted: MonitoringResult, tmp_path: Path
 ) -> None:
     page = (drifted.folder / "report.html").as_uri()
-    document = browse(page, tmp_path / "one", "--dump-dom")
     count = len(drifted.comparison.drifted)
-    for expected in (f"Drift in {count} of 11 checks", "Words that fell", "Accuracy over time",
-                     "Dataset Drift is detected", "Confusion Matrix"):  # fmt: skip
-        assert expected in document
+    expected = (f"Drift in {count} of 11 checks", "Words that fell", "Accuracy over time",
+                "Dataset Drift is detected", "Confusion Matrix")  # fmt: skip
+    document = read_page(page, tmp_path, expected)
     # Words, accuracy, two small plots per column, confusion matrices.
     assert document.count('<svg class="main-svg"') >= 16
 
@@ -362,17 +376,12 @@ def test_the_dashboard_draws_its_plots(drifted: MonitoringResult, tmp_path: Path
         wait_for(lambda: urllib.request.urlopen(address, timeout=60).status == 200)
         project = uuid.uuid5(uuid.NAMESPACE_OID, "sentiment")
         page = f"{address}/projects/{project}"
-        document = browse(page, tmp_path, "--dump-dom")
+        titles = ("Rows", "Accuracy", "Recall", "Alarms", "Texts", "Probabilities", "Labels",
+                  "Words", "Quality")  # fmt: skip
+        read_page(page, tmp_path, [f">{text}<" for text in (*titles, *CHECKS)])
     finally:
         server.terminate()
         server.wait()
-    for title in (
-        "Rows", "Accuracy", "Recall", "Alarms", "Texts", "Probabilities", "Labels", "Words",
-        "Quality",
-    ):  # fmt: skip
-        assert f">{title}<" in document
-    for check in CHECKS:
-        assert f">{check}<" in document
 
 
 def wait_for(ready: Callable[[], bool], seconds: float = 300) -> None:

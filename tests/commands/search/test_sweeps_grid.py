@@ -129,12 +129,11 @@ class TestWholeGrid:
         assert {path.name for path in grid.folder.iterdir()} == {"outputs"}
         assert not (grid.folder / "outputs" / "train").exists()
 
-    def test_predict_takes_the_model_of_the_winner(self, grid: Ran, starter: Starter) -> None:
-        (grid.folder / "new.csv").write_text("text\na fine film\n")
-        try:
-            done = starter.run(grid.folder, "predict", "input=new.csv")
-        finally:
-            (grid.folder / "new.csv").unlink()
+    def test_predict_takes_the_model_of_the_winner(
+        self, grid: Ran, starter: Starter, tmp_path: Path
+    ) -> None:
+        (tmp_path / "new.csv").write_text("text\na fine film\n")
+        done = starter.run(grid.folder, "predict", f"input='{tmp_path}/new.csv'")
         assert done.returncode == 0, done.stderr
         assert f"(run {read_winner(grid.sweep)['run']})" in done.stdout
 
