@@ -329,6 +329,7 @@ class Server:
         os.close(go)
         os.read(ready, 1)
         os.close(ready)
+        self._ended.pop(pid, None)  # of an earlier process with this number
         self._selector.register(os.pidfd_open(pid), selectors.EVENT_READ, self._reap(pid))
         self._answer(client, pid)
         return None
