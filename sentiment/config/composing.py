@@ -96,6 +96,10 @@ def explain_command(
         Its command line, as Hydra was given it.
     """
     known = explain_error(error)
+    if known is not None and "=" in words[1:-1]:
+        place = words.index("=", 1)
+        setting = f"{words[place - 1]}={words[place + 1]}"
+        return ConfigError([f"a setting is one word, without spaces: {setting}"])
     flags = {word for word in words if word.startswith("-")}
     whole = known in (error, find_own_error(error))  # it names everything already
     if whole or not isinstance(known, ConfigError) or flags - {"-m", "--multirun"}:

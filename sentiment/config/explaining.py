@@ -175,6 +175,8 @@ def _explain_key(cause: OmegaConfBaseException) -> ConfigError:
                 f"not set; add it with a plus: +{path}=<value>."
             ]
         )
-    return ConfigError(
-        [f"there is no setting {path!r}.{suggest(name, known)} Known: {', '.join(known)}."]
-    )
+    before = path.removesuffix(name)
+    if not before and "features" in known:
+        known.append("experiment")  # a group of files that is no setting itself
+    near = suggest(name, known).replace("'", f"'{before}", 1)
+    return ConfigError([f"there is no setting {path!r}.{near} Known: {', '.join(known)}."])

@@ -174,6 +174,8 @@ def test_each_script_starts_in_a_process_that_has_imported_nothing(
 MISTAKES = [
     ("train", ["model=svn"], "model=svn: there is no such model. Did you mean 'svm'? Expected one "
      "of ensemble, logistic_regression, naive_bayes, nbsvm, random_forest, sgd, svm."),
+    ("train", ["seed=1", "model", "=", "svm"],
+     "a setting is one word, without spaces: model=svm"),
     ("train", ["model.typo=1"], "there is no setting 'model.typo'. Known: C, class_weight, "
      "solver, tol, max_iter, random_state."),
     ("train", ["+model.typo=1"], "model.typo is not a parameter of LogisticRegression. Known: "

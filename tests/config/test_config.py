@@ -37,11 +37,16 @@ def mistake(*overrides: str) -> str:
         ),
         (
             "features.max_feature=5",
-            "there is no setting 'features.max_feature'. Did you mean 'max_features'? Known: "
-            "ngram_range, min_df, max_df, max_features, sublinear_tf, token_pattern, stop_words, "
-            "log_count_ratio, memory.",
+            "there is no setting 'features.max_feature'. Did you mean 'features.max_features'? "
+            "Known: ngram_range, min_df, max_df, max_features, sublinear_tf, token_pattern, "
+            "stop_words, log_count_ratio, memory.",
         ),
-        ("sed=5", f"there is no setting 'sed'. Did you mean 'seed'? Known: {KNOWN}."),
+        (
+            "experimnt=best",
+            "there is no setting 'experimnt'. Did you mean 'experiment'? "
+            f"Known: {KNOWN}, experiment.",
+        ),
+        ("sed=5", f"there is no setting 'sed'. Did you mean 'seed'? Known: {KNOWN}, experiment."),
         (
             "model.penalty=l2",
             "model.penalty is a parameter of LogisticRegression that its config file does not set; "
@@ -146,7 +151,7 @@ def test_what_cannot_be_composed_hides_nothing() -> None:
     shown = mistake("sed=4", "model=svn", "model.C=abc", "seed=1.5", "data=kaggle", "x", "cv=1")
     assert [line.partition(";")[0] for line in shown.splitlines()] == [
         "6 problems in the configuration:",
-        f"  - there is no setting 'sed'. Did you mean 'seed'? Known: {KNOWN}.",
+        f"  - there is no setting 'sed'. Did you mean 'seed'? Known: {KNOWN}, experiment.",
         "  - model=svn: there is no such model. Did you mean 'svm'? Expected one of ensemble, "
         "logistic_regression, naive_bayes, nbsvm, random_forest, sgd, svm.",
         "  - 'x' is no setting",

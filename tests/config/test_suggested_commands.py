@@ -254,6 +254,20 @@ def test_runs_on_other_data_are_trained_again_in_the_same_store() -> None:
     check_command(script, words)
 
 
+def test_what_an_experiment_says_of_the_data_is_in_the_command() -> None:
+    tags = [
+        {"command": f"python scripts/train.py {words}", "data": "imdb"}
+        for words in ("model=svm", "experiment=quick_look")
+    ]
+    first = StoredRun("1", "", tags[0], {"data.limit": "None"}, {})
+    second = StoredRun("2", "", tags[1], {"data.limit": "2000"}, {})
+    ((script, words),) = find_commands(_write_remedy(first, second))
+    assert {"model=svm", "data=imdb", "data.limit=2000"} <= set(words)
+    check_command(script, words)
+    ((_, words),) = find_commands(_write_remedy(second, first))
+    assert "data.limit=null" in words
+
+
 def run_mlflow(message: str) -> None:
     """Run the mlflow command that a message suggests."""
     from mlflow.cli import cli

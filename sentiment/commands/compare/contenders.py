@@ -15,6 +15,7 @@ from sentiment.tracking import ModelChoice, StoredRun, Tracker
 # Validation rows have chosen settings; test rows have not.
 SPLIT = "test"
 _DIGITS = 12  # of a fingerprint, to be read
+_NULL = {"None": "null", "True": "true", "False": "false"}
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,20 @@ def _describe_data(run: StoredRun) -> str:
 
 def _list_differences(first: dict[str, str], second: dict[str, str]) -> list[str]:
     """Return which settings that make the data are different."""
-    keys = sorted(k for k in first | second if k == "seed" or k.startswith("data."))
-    return [
-        f"{key} is {first[key]} against {second[key]}"
-        for key in keys
-        if key in first and key in second and first[key] != second[key] and key != "data.name"
-        if not key.endswith("_target_")
-    ]
+    found = _find_differences(first, second)
+    return [f"{key} is {one} against {other}" for key, (one, other) in found.items()]
+
+
+def _find_differences(first: dict[str, str], second: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Return the values of settings that make the data and are different, as they are typed."""
+    return {
+        key: (_NULL.get(first[key], first[key]), _NULL.get(second[key], second[key]))
+        for key in sorted(first.keys() & second.keys())
+        if (key == "seed" or key.startswith("data."))
+        and first[key] != second[key]
+        and key != "data.name"
+        and not key.endswith("_target_")
+    }
 
 
 def _write_remedy(first: StoredRun, second: StoredRun) -> str:
@@ -138,6 +146,13 @@ def _write_remedy(first: StoredRun, second: StoredRun) -> str:
     words = [word for word in commands[0] if not is_data(word)]
     words.append(f"data={second.tags['data']}")
     words += [word for word in commands[1] if word.startswith(("data.", "+data.", "seed="))]
+    given = {word.lstrip("+").partition("=")[0] for word in words}
+    # What a file, such as an experiment, has set is not in the command.
+    words += [
+        f"{key}={value}"
+        for key, (_, value) in _find_differences(first.params, second.params).items()
+        if key not in given
+    ]
     return (
         "Train the settings of the first on the data of the second and compare with that: "
         f"{suggest_command('train', *words)}"

@@ -32,9 +32,10 @@ def describe_evidence(comparison: Comparison, pair: PairwiseComparison) -> str:
     what = "right on" if metric == "accuracy" else metric
     difference = write_difference(pair.differences[metric], metric, level)
     evidence = f"{what} {values[0]} against {values[1]} ({difference}, {write_test(pair, metric)})"
-    if pair.judge(metric, level) == 0:
-        detectable = _write_size(pair.find_detectable(metric, 1 - level), metric)
-        evidence += f"; a loss of {detectable} would probably have been noticed"
+    detectable = pair.find_detectable(metric, 1 - level)
+    if pair.judge(metric, level) == 0 and detectable > 0:  # 0 of models that agree on every row
+        size = _write_size(detectable, metric)
+        evidence += f"; a loss of {size} would probably have been noticed"
     return evidence
 
 

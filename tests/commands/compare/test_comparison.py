@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from sentiment.commands.compare.job import compare
 from sentiment.commands.compare.measuring import Comparison, measure
 from sentiment.commands.compare.page import write_page
 from sentiment.commands.compare.wording import (
+    describe_evidence,
     describe_looks,
     describe_verdict,
     write_excerpt,
@@ -175,7 +177,7 @@ def test_the_command_that_helps_gives_runs_that_can_be_compared(
     rivals: Rivals, tmp_path: Path
 ) -> None:
     cfg = rivals.compose("compare", f"a={rivals.strong.run_id}", f"b={rivals.sample.run_id}")
-    with pytest.raises(IncomparableRunsError, match=r"\(a sample\); data.limit is None") as caught:
+    with pytest.raises(IncomparableRunsError, match=r"\(a sample\); data.limit is null") as caught:
         compare(cfg)
     words = shlex.split(str(caught.value).partition("scripts/train.py ")[2])
     where = [f"outputs={rivals.store}", "tracking.experiment=rivals"]
@@ -193,6 +195,13 @@ def test_rows_are_compared_as_well_as_fingerprints() -> None:
     _, third = make_contenders([1.0, 1.0], classes=3)
     with pytest.raises(IncomparableRunsError, match="class 0, class 1 against class 0, class 1, c"):
         check_same_rows(one, third)
+
+
+def test_of_models_that_agree_on_every_row_no_loss_is_noticed() -> None:
+    contenders = make_contenders([1.0, 2.0])
+    twin = replace(contenders[1], predictions=contenders[0].predictions)
+    found = measure([contenders[0], twin], "accuracy", 0.95, 300, 1)
+    assert "noticed" not in describe_evidence(found, found.pairs[0])
 
 
 def test_a_run_without_a_command_has_a_remedy_in_words() -> None:
