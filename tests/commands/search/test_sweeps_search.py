@@ -1,10 +1,12 @@
 """Trials of a search and their results, with jobs that are a formula."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.storages import RDBStorage
 from sweep_bench import Bench
 from sweeping import DRAWN, SEARCH, list_points, read_jobs, read_study
 
@@ -313,6 +315,24 @@ def test_a_metric_that_is_no_number_is_never_the_best(bench: Bench, tmp_path: Pa
     assert bench.winners == [study.best_trial.number]
 
 
+@pytest.fixture
+def databases_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close what processes of their own would have left to the system."""
+    made: list[RDBStorage] = []
+    initialize = RDBStorage.__init__
+
+    def note(self: RDBStorage, *arguments: Any, **options: Any) -> None:
+        initialize(self, *arguments, **options)
+        made.append(self)
+
+    monkeypatch.setattr(RDBStorage, "__init__", note)
+    yield
+    for storage in made:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+@pytest.mark.usefixtures("databases_are_closed")
 def test_a_folder_without_an_identity_is_taken_by_its_own_study_only(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -342,6 +362,7 @@ def test_a_folder_without_an_identity_is_taken_by_its_own_study_only(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("databases_are_closed")
 def test_studies_of_one_name_do_not_share_a_folder(bench: Bench, tmp_path: Path) -> None:
     """One is in a database, the other one in the file beside its trials."""
     database = f"search.storage=sqlite:///{tmp_path}/studies.db"
