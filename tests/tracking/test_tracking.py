@@ -345,7 +345,10 @@ def make_store(path: Path, version: str) -> None:
 
 
 def make_study(path: Path) -> None:
-    optuna.create_study(storage=f"sqlite:///{path}", study_name="a")
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    optuna.create_study(storage=storage, study_name="a")
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 def make_table(path: Path) -> None:
