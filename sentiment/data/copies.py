@@ -1,7 +1,6 @@
 """Copies of texts: which rows have the same text, and which of them stay."""
 
 import re
-from collections.abc import Hashable, Iterable
 from hashlib import blake2b
 from unicodedata import normalize
 
@@ -58,18 +57,13 @@ def add_keys(frame: pd.DataFrame) -> pd.DataFrame:
         lengths[row] = len(folded)
         # Digests are exact for any characters, and the folded texts need not be kept.
         digests.append(blake2b(folded.encode(errors="surrogatepass"), digest_size=16).digest())
-    return frame.assign(key=number(digests), length=lengths)
-
-
-def number(values: Iterable[Hashable]) -> np.ndarray:
-    """Return a number for each of `values`, from 0 in the order in which they first occur."""
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(value, len(numbers)) for value in values], np.int64)
+    return frame.assign(key=pd.factorize(np.array(digests, dtype=object))[0], length=lengths)
 
 
 def find_conflicts(frame: pd.DataFrame) -> pd.Series:
     """Return which rows have a text that occurs with another label, too."""
-    labels = pd.Series(number(frame["label"]), index=frame.index).groupby(frame["key"])
+    codes = pd.factorize(frame["label"], use_na_sentinel=False)[0]
+    labels = pd.Series(codes, index=frame.index).groupby(frame["key"])
     return labels.transform("min") != labels.transform("max")
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from sentiment.data.copies import number
 from sentiment.errors import TooFewClassesError, TooFewRowsError
 
 SPLITS = ("train", "validation", "test")
@@ -15,8 +14,8 @@ def take_sample(frame: pd.DataFrame, rows: int | None, seed: int) -> pd.DataFram
     """Return a stratified sample of `rows` rows in their old order, or `frame` if it has fewer."""
     if rows is None or rows >= len(frame):
         return frame
-    halves = frame["half"] if "half" in frame else [""] * len(frame)
-    codes = number(zip(frame["label"], halves, strict=True))
+    strata = [name for name in ("label", "half") if name in frame]
+    codes = frame.groupby(strata, sort=False).ngroup().to_numpy()
     taken = apportion(np.bincount(codes), rows)
     chosen = _rank(codes, np.random.default_rng(seed)) < taken[codes]
     sample: pd.DataFrame = frame.loc[chosen]
@@ -85,7 +84,7 @@ def assign_splits(
         splits[official] = "test"
         pool = pool[~official]
         del shares["test"]
-    codes = number(frame["label"].iloc[pool])
+    codes = pd.factorize(frame["label"].iloc[pool])[0]
     sizes = np.bincount(codes)
     ranks = _rank(codes, np.random.default_rng(seed))
     begin = np.zeros(len(sizes), np.int64)

@@ -1,6 +1,6 @@
 """Files of separated values, such as CSV."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -200,10 +200,11 @@ class DelimitedFile:
             a, b = places[record].tolist()
             line, raw = counter.count(a) + 1, lines.show_line(data[a:b], b - a)
             rejects.append(Reject(int(rows[record]), line, refused.reasons[record], raw))
+        again = partial(self._split_again, data, split.next, split.count, repaired)
         return Batch(
             texts=texts,
-            make_table=partial(self._make_table, data, split.next, repaired, kept),
-            read_column=partial(self._read_column, data, split.next, repaired, kept),
+            make_table=partial(self._make_table, again, kept),
+            read_column=partial(self._read_column, again, kept),
             rejects=rejects,
             end=Position(
                 start.offset + split.next,
@@ -250,24 +251,24 @@ class DelimitedFile:
         a, b = split.bounds[record].tolist()
         return read_fields(split.data[a:b].tobytes(), self.dialect) == self.columns
 
-    def _make_table(
-        self, data: bytes, stop: int, repaired: dict[int, bytes], kept: np.ndarray
-    ) -> pa.Table:
-        again = self._split_again(data, stop, repaired, range(len(self.columns)))
-        columns = [again.gather(k, kept) for k in range(len(self.columns))]
+    def _make_table(self, again: Callable[..., Split], kept: np.ndarray) -> pa.Table:
+        split = again(range(len(self.columns)))
+        columns = [split.gather(k, kept) for k in range(len(self.columns))]
         return pa.table(dict(zip(self.columns, columns, strict=True)))
 
     def _read_column(
-        self, data: bytes, stop: int, repaired: dict[int, bytes], kept: np.ndarray, name: str
+        self, again: Callable[..., Split], kept: np.ndarray, name: str
     ) -> pa.LargeStringArray:
-        again = self._split_again(data, stop, repaired, [self.columns.index(name)])
-        return again.gather(0, kept)
+        return again([self.columns.index(name)]).gather(0, kept)
 
     def _split_again(
-        self, data: bytes, stop: int, repaired: dict[int, bytes], wanted: Sequence[int]
-    ) -> Split:
+        self, data: bytes, stop: int, records: int, repaired: dict[int, bytes],
+        wanted: Sequence[int],
+    ) -> Split:  # fmt: skip
         columns = len(self.columns)
-        split = Split(data, self.dialect, columns, final=True, wanted=wanted, stop=stop)
+        split = Split(
+            data, self.dialect, columns, final=True, wanted=wanted, stop=stop, records=records
+        )
         split.replace(repaired)
         return split
 

@@ -38,6 +38,8 @@ class Split:
         The number of records that are enough.
     longest : int, optional
         Bytes of the longest record; default: `lines.LONGEST`.
+    records : int, optional
+        Number of records where it is known; default: at most one per line.
 
     Attributes
     ----------
@@ -52,7 +54,7 @@ class Split:
     def __init__(
         self, data: bytes, dialect: Dialect, columns: int, *, final: bool,
         wanted: Sequence[int] = (), stop: int | None = None, most: int = sys.maxsize,
-        longest: int | None = None,
+        longest: int | None = None, records: int | None = None,
     ) -> None:  # fmt: skip
         data = data[:stop]
         self._dialect, self._columns, self._wanted = dialect, columns, wanted
@@ -62,17 +64,17 @@ class Split:
         self._escape = ord(dialect.escape) if dialect.escape else None
         slots = np.full(columns, -1, np.int64)
         slots[list(wanted)] = np.arange(len(wanted))
-        # A quote that is not closed can leave millions of short records behind.
-        most = min(data.count(b"\n") + data.count(b"\r") + 1, most)
-        self.bounds, self.fields = np.empty((most, 2), np.int64), np.empty(most, np.int64)
-        self._spans = np.zeros((most, max(len(wanted), 1), 2), np.int64)
-        self._marks = np.zeros((most, max(len(wanted), 1)), np.uint8)
+        if records is None:  # a quote that is not closed can leave millions of short ones behind
+            records = min(data.count(b"\n") + data.count(b"\r") + 1, most)
+        self.bounds, self.fields = np.empty((records, 2), np.int64), np.empty(records, np.int64)
+        self._spans = np.zeros((records, max(len(wanted), 1), 2), np.int64)
+        self._marks = np.zeros((records, max(len(wanted), 1)), np.uint8)
         rules = (self._quote, final, longest or lines.LONGEST)
         self.count, self.next = kernels.split_records(
             self.data, 0, len(self.data), rules, self._separator, self._escape, slots,
             self.bounds, self.fields, self._spans, self._marks,
         )  # fmt: skip
-        self.is_full = self.count == most and self.next < len(data)
+        self.is_full = self.count == records and self.next < len(data)
         self.bounds, self.fields = self.bounds[: self.count], self.fields[: self.count]
 
     @property

@@ -16,7 +16,8 @@ import pickle, sys
 sys.path[:] = {path}
 import sentiment.commands.train.figures
 from sentiment.commands.train.drawing import draw_all
-draw_all(pickle.load(sys.stdin.buffer))
+while drawings := pickle.load(sys.stdin.buffer):
+    draw_all(drawings)
 """
 
 
@@ -34,20 +35,19 @@ class Drawer:
     --------
     >>> from contextlib import closing
     >>> with closing(Drawer()) as drawer:
-    ...     drawer.start([])
+    ...     drawer.draw([])
     ...     drawer.finish()
     """
 
     def __init__(self, *, alone: bool = False) -> None:
-        self._drawings: Sequence[Drawing] = []
+        self._drawings: list[Drawing] = []
         self._process = None if alone else _start()
 
-    def start(self, drawings: Sequence[Drawing]) -> None:
+    def draw(self, drawings: Sequence[Drawing]) -> None:
         """Start to draw; `finish` returns when all files are there."""
-        self._drawings = drawings
-        if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(OSError), self._process.stdin as pipe:
-                pickle.dump(drawings, pipe)
+        self._drawings += drawings
+        if drawings:
+            self._send(drawings)
 
     def finish(self) -> None:
         """Wait until all is drawn.
@@ -57,6 +57,7 @@ class Drawer:
         OSError
             A file cannot be written.
         """
+        self._send([])  # no more
         if self._process is None or self._process.wait() != 0:
             draw_all(self._drawings)
 
@@ -66,6 +67,12 @@ class Drawer:
             self._process.kill()
             with contextlib.suppress(OSError):
                 self._process.communicate()
+
+    def _send(self, drawings: Sequence[Drawing]) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(OSError):  # it has ended, so `finish` draws
+                pickle.dump(drawings, self._process.stdin)
+                self._process.stdin.flush()
 
 
 def draw_all(drawings: Sequence[Drawing]) -> None:

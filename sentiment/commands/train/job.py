@@ -180,16 +180,19 @@ def _train(
                 metrics |= {f"cv/{name}": value for name, value in scores.items()}
         with stages("fit"):
             fit(pipeline, data.train)
+            terms = top_terms(pipeline)
+            drawer.draw(_list_terms_figures(folder, terms))
         with stages("evaluate"):
             predictions = {name: evaluate(pipeline, getattr(data, name)) for name in EVALUATED}
             for name, made in predictions.items():
                 metrics |= {f"{name}/{key}": value for key, value in score(made).items()}
+                drawer.draw(_list_figures(folder, name, made))
         # The model first: of what a disk that fills up has room for, it is worth most.
         with stages("save model"):
             path = folder.add(MODEL)
             save_model(pipeline, path)
         with stages("save results"):
-            drawer.start(_save_results(folder, pipeline, predictions, data))
+            _save_results(folder, terms, predictions, data)
         with stages("rehearse deployment"):
             metrics |= _rehearse(path, data.validation, predictions["validation"])
         with stages("keep reference"):
@@ -263,29 +266,41 @@ def _save_settings(folder: RunFolder, cfg: DictConfig, job: Job) -> None:
     folder.add("versions.json").write_text(versions, encoding="utf-8")
 
 
+def _list_figures(folder: RunFolder, split: str, predictions: Predictions) -> list[Drawing]:
+    """Return the figures of the predictions of a split."""
+    curves = measure_curves(predictions, split)
+    return [
+        (f"draw_{name}", curves, folder.add(f"figures/{split}_{name}.png"))
+        for name in ("confusion", "roc", "precision_recall", "reliability")
+    ]
+
+
+def _list_terms_figures(folder: RunFolder, terms: pd.DataFrame | None) -> list[Drawing]:
+    """Return the figure of the top terms, if there are any."""
+    if terms is None:
+        return []
+    weights = {
+        label: dict(zip(top["term"], top["weight"], strict=True))
+        for label, top in terms.groupby("label", sort=False)
+    }
+    return [("draw_terms", weights, folder.add("figures/terms.png"))]
+
+
 def _save_results(
-    folder: RunFolder, pipeline: Pipeline, predictions: dict[str, Predictions], data: PreparedData
-) -> list[Drawing]:
-    """Write scores of all rows, terms and the quality report; return the figures to draw."""
-    drawings: list[Drawing] = []
+    folder: RunFolder,
+    terms: pd.DataFrame | None,
+    predictions: dict[str, Predictions],
+    data: PreparedData,
+) -> None:
+    """Write the scores of all rows, the top terms and the quality report."""
     for split, made in predictions.items():
-        curves = measure_curves(made, split)
-        for name in ("confusion", "roc", "precision_recall", "reliability"):
-            drawings.append((f"draw_{name}", curves, folder.add(f"figures/{split}_{name}.png")))
         excerpts = getattr(data, split)["text"].str[:EXCERPT]
         table = made.to_frame().assign(excerpt=excerpts.to_numpy())
         table.to_parquet(folder.add(scores_file(split)), compression="zstd")
-    terms = top_terms(pipeline)
     if terms is not None:
         terms.to_csv(folder.add("terms.csv"), index=False)
-        weights = {
-            label: dict(zip(top["term"], top["weight"], strict=True))
-            for label, top in terms.groupby("label", sort=False)
-        }
-        drawings.append(("draw_terms", weights, folder.add("figures/terms.png")))
     report = json.dumps(data.report.to_dict(), indent=2)
     folder.add("quality.json").write_text(report + "\n")
-    return drawings
 
 
 def _rehearse(path: Path, validation: pd.DataFrame, expected: Predictions) -> dict[str, float]:

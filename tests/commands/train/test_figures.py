@@ -70,7 +70,7 @@ def test_terms_are_drawn_signs_and_all(tmp_path: Path) -> None:
 @pytest.mark.process
 def test_a_process_of_its_own_draws(tmp_path: Path) -> None:
     with closing(Drawer()) as drawer:
-        drawer.start([("draw_terms", TERMS, tmp_path / "terms.png")])
+        drawer.draw([("draw_terms", TERMS, tmp_path / "terms.png")])
         drawer.finish()
     check_picture(tmp_path / "terms.png")  # in full, which this process would not draw
 
@@ -83,11 +83,11 @@ def test_this_process_draws_if_the_other_is_killed(tmp_path: Path, has_work: boo
         assert drawer._process is not None
         if has_work:
             os.kill(drawer._process.pid, signal.SIGSTOP)  # so that it does not get to it
-            drawer.start(drawings)
+            drawer.draw(drawings)
         drawer._process.kill()
         drawer._process.wait()
         if not has_work:
-            drawer.start(drawings)
+            drawer.draw(drawings)
         drawer.finish()
     assert (tmp_path / "terms.png").is_file()
 
@@ -96,7 +96,7 @@ def test_this_process_draws_if_the_other_is_killed(tmp_path: Path, has_work: boo
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     path = tmp_path / "absent" / "terms.png"
     with closing(Drawer()) as drawer, pytest.raises(OSError, match=str(path)):
-        drawer.start([("draw_terms", TERMS, path)])
+        drawer.draw([("draw_terms", TERMS, path)])
         drawer.finish()
 
 
