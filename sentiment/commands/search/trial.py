@@ -6,18 +6,16 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
-import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 from sklearn.pipeline import Pipeline
 
 from sentiment.commands.search.results import JobResult, write_result
+from sentiment.commands.train.fitting import Fitting, measure_stages
 from sentiment.config import Job, check_config, describe_error, flatten, make
 from sentiment.data.preparation import PreparedData, prepare_data
-from sentiment.data.splitting import SPLITS
-from sentiment.modeling.evaluation import cross_validate, evaluate, score
 from sentiment.modeling.model_files import save_model
-from sentiment.modeling.pipeline import fit, make_pipeline, precompute_counts
 from sentiment.redaction import format_error, protect_process
+from sentiment.tracking.stages import Stages
 
 # What says how jobs are run and kept, not what they do.
 HOUSEKEEPING = ("search", "tracking", "deploy", "outputs", "memory", "optimize")
@@ -93,37 +91,15 @@ def _read_data(described: str, seed: int) -> PreparedData:
 
 def _try_out(cfg: DictConfig) -> tuple[dict[str, str], dict[str, float]]:
     """Return tags and metrics of the pipeline that `cfg` describes."""
-    pipeline: Pipeline = make_pipeline(
-        make(cfg, "features", "fit", "transform"), make(cfg, "model", "fit", "predict_proba")
-    )
-    metrics: dict[str, float] = {}
-
-    def time_stage(name: str, start: float) -> None:
-        metrics[f"stage/{name}_seconds"] = time.perf_counter() - start
-
-    start = time.perf_counter()
-    data = read_data(cfg)
-    time_stage("prepare_data", start)
-    if cfg.memory is not None:
-        start = time.perf_counter()
-        texts = [getattr(data, name)["text"] for name in SPLITS]
-        precompute_counts(pipeline, pd.concat(texts, ignore_index=True))
-        time_stage("count_texts", start)
-    if cfg.cv:
-        start = time.perf_counter()
-        scores = cross_validate(pipeline, data.train, cfg.cv, cfg.seed)
-        metrics |= {f"cv/{name}": value for name, value in scores.items()}
-        time_stage("cross-validate", start)
-    start = time.perf_counter()
-    fit(pipeline, data.train)
-    time_stage("fit", start)
-    start = time.perf_counter()
-    predictions = evaluate(pipeline, data.validation)
-    metrics["validation/predict_seconds"] = time.perf_counter() - start
-    metrics |= {f"rows/{name}": float(len(getattr(data, name))) for name in ("train", "validation")}
-    metrics |= {f"validation/{name}": value for name, value in score(predictions).items()}
+    stages = Stages(watches_memory=False)
+    fitting = Fitting(cfg, stages)
+    data = fitting.prepare(lambda: read_data(cfg))
+    fitting.fit()
+    fitting.evaluate(["validation"])
+    metrics = fitting.metrics | {"validation/predict_seconds": fitting.seconds["validation"]}
+    metrics |= measure_stages(stages.done[:-1])  # predictions are timed without their scores
     if "size_mb" in (cfg.search.objectives or []):
-        metrics["model/size_mb"] = _measure_size(pipeline)
+        metrics["model/size_mb"] = _measure_size(fitting.pipeline)
     tags = {"data": str(cfg.data.get("name")), "data.fingerprint": data.fingerprint}
     return tags, metrics
 

@@ -16,24 +16,21 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.commands.train.curves import measure_curves
 from sentiment.commands.train.drawing import Drawer, Drawing
+from sentiment.commands.train.fitting import Fitting, measure_stages
 from sentiment.config import Job, flatten, make, record_yaml
 from sentiment.config.metrics import METRICS
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.quality import UNSPACED_TEXTS
-from sentiment.data.splitting import SPLITS, check_class_sizes, count_classes
 from sentiment.errors import RunNotRecordedError, TrackingStoreError
 from sentiment.modeling.evaluation import (
     EXCERPT,
     Predictions,
-    cross_validate,
-    evaluate,
-    score,
     scores_file,
 )
 from sentiment.modeling.explanation import top_terms
 from sentiment.modeling.model_files import save_model
-from sentiment.modeling.pipeline import fit, list_vectorizers, make_pipeline, precompute_counts
+from sentiment.modeling.pipeline import list_vectorizers
 from sentiment.modeling.reference import FOLDER, make_reference
 from sentiment.modeling.scoring import Predictor
 from sentiment.redaction import redact
@@ -139,27 +136,16 @@ def _train(
     folder: RunFolder,
     stages: Stages,
     drawer: Drawer,
-    data: PreparedData | None,
+    given: PreparedData | None,
 ) -> TrainingResult:
     with stages("configure"):
         dataset = make(cfg, "data", "read")
-        pipeline = make_pipeline(
-            make(cfg, "features", "fit", "transform"),
-            make(cfg, "model", "fit", "predict_proba"),
-        )
+        fitting = Fitting(cfg, stages)
         make(cfg, "deploy", "score")  # its mistakes are reported before any work
         tracker: Tracker = make(cfg, "tracking", "start")
-    with stages("prepare data"):
-        data = prepare_data(dataset, cfg.seed) if data is None else data
-        if job.sweep is None:
-            _warn(data, pipeline)
-        if cfg.cv:
-            purpose = f"cross-validation with cv={cfg.cv}"
-            check_class_sizes(count_classes(data.train["label"]), cfg.cv, purpose, "training data")
-    if cfg.memory is not None:
-        with stages("count texts"):
-            texts = [getattr(data, name)["text"] for name in SPLITS]
-            precompute_counts(pipeline, pd.concat(texts, ignore_index=True))
+    pipeline = fitting.pipeline
+    data = fitting.prepare(lambda: given or prepare_data(dataset, cfg.seed))
+    _warn(data, pipeline)
     facts = RunFacts(
         name=_run_name(job, pipeline),
         tags=_tags(dataset, data, job),
@@ -173,20 +159,11 @@ def _train(
         # So that a run shows what it is about while it is under way, and if it fails.
         run.log_params(facts.params)
         run.log_data(dataset.name, data.fingerprint)
-        metrics = {f"rows/{name}": float(len(getattr(data, name))) for name in SPLITS}
-        if cfg.cv:
-            with stages("cross-validate"):
-                scores = cross_validate(pipeline, data.train, cfg.cv, cfg.seed)
-                metrics |= {f"cv/{name}": value for name, value in scores.items()}
-        with stages("fit"):
-            fit(pipeline, data.train)
-            terms = top_terms(pipeline)
-            drawer.draw(_list_terms_figures(folder, terms))
-        with stages("evaluate"):
-            predictions = {name: evaluate(pipeline, getattr(data, name)) for name in EVALUATED}
-            for name, made in predictions.items():
-                metrics |= {f"{name}/{key}": value for key, value in score(made).items()}
-                drawer.draw(_list_figures(folder, name, made))
+        fitting.fit()
+        terms = top_terms(pipeline)
+        drawer.draw(_list_terms_figures(folder, terms))
+        fitting.evaluate(EVALUATED, lambda *made: drawer.draw(_list_figures(folder, *made)))
+        metrics, predictions = fitting.metrics, fitting.predictions
         # The model first: of what a disk that fills up has room for, it is worth most.
         with stages("save model"):
             path = folder.add(MODEL)
@@ -203,7 +180,7 @@ def _train(
             folder.include(reference.save(folder.path / FOLDER))
         with stages("draw figures"):
             drawer.finish()
-        metrics |= _stage_metrics(stages.done)
+        metrics |= measure_stages(stages.done)
         _save_settings(folder, cfg, job)
         folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         facts.metrics = metrics
@@ -321,11 +298,3 @@ def _rehearse(path: Path, validation: pd.DataFrame, expected: Predictions) -> di
         "model/size_mb": path.stat().st_size / 1e6,
         "deploy/rows_per_second": len(validation) / seconds,
     }
-
-
-def _stage_metrics(done: Sequence[Stage]) -> dict[str, float]:
-    metrics: dict[str, float] = {}
-    for stage in done:
-        name = stage.name.replace(" ", "_")
-        metrics |= {f"stage/{name}_seconds": stage.seconds, f"stage/{name}_peak_mb": stage.peak_mb}
-    return metrics

@@ -1,0 +1,112 @@
+"""The fitting path of trainings and of trials: configure, read, count, fit and evaluate."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+from omegaconf import DictConfig
+from sklearn.pipeline import Pipeline
+
+from sentiment.config import make
+from sentiment.data.preparation import PreparedData
+from sentiment.data.splitting import SPLITS, check_class_sizes, count_classes
+from sentiment.modeling.evaluation import Predictions, cross_validate, evaluate, score
+from sentiment.modeling.pipeline import fit, make_pipeline, precompute_counts
+from sentiment.tracking.stages import Stage, Stages
+
+
+class Fitting:
+    """One pipeline on its way from settings to scores.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/train.yaml``, checked.
+    stages : Stages
+        Times the steps.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+        Fitted by `fit`.
+    data : PreparedData
+        The splits, which `prepare` reads.
+    metrics : dict of str to float
+        Every metric so far, as ``<split>/<name>``.
+    predictions : dict of str to Predictions
+        Predictions for each evaluated split.
+    seconds : dict of str to float
+        Time that the predictions of each split took.
+    """
+
+    data: PreparedData
+
+    def __init__(self, cfg: DictConfig, stages: Stages) -> None:
+        self._cfg, self._stages = cfg, stages
+        self.pipeline: Pipeline = make_pipeline(
+            make(cfg, "features", "fit", "transform"), make(cfg, "model", "fit", "predict_proba")
+        )
+        self.metrics: dict[str, float] = {}
+        self.predictions: dict[str, Predictions] = {}
+        self.seconds: dict[str, float] = {}
+
+    def prepare(self, read: Callable[[], PreparedData]) -> PreparedData:
+        """Read the data, check them for cross-validation and count their texts for all fits."""
+        folds = self._cfg.cv
+        with self._stages("prepare data"):
+            self.data = data = read()
+            if folds:
+                purpose = f"cross-validation with cv={folds}"
+                counts = count_classes(data.train["label"])
+                check_class_sizes(counts, folds, purpose, "training data")
+        if self._cfg.memory is not None:
+            with self._stages("count texts"):
+                texts = [getattr(data, name)["text"] for name in SPLITS]
+                precompute_counts(self.pipeline, pd.concat(texts, ignore_index=True))
+        return data
+
+    def fit(self) -> None:
+        """Cross-validate if that is wanted, and fit on the training rows."""
+        cfg, train = self._cfg, self.data.train
+        self.metrics["rows/train"] = float(len(train))
+        if cfg.cv:
+            with self._stages("cross-validate"):
+                scores = cross_validate(self.pipeline, train, cfg.cv, cfg.seed)
+                self.metrics |= {f"cv/{name}": value for name, value in scores.items()}
+        with self._stages("fit"):
+            fit(self.pipeline, train)
+
+    def evaluate(
+        self,
+        splits: Sequence[str],
+        on_split: Callable[[str, Predictions], None] = lambda split, made: None,
+    ) -> None:
+        """Predict and score the rows of `splits`, and hand on the predictions for each."""
+        with self._stages("evaluate"):
+            for split in splits:
+                rows = getattr(self.data, split)
+                start = time.perf_counter()
+                made = self.predictions[split] = evaluate(self.pipeline, rows)
+                self.seconds[split] = time.perf_counter() - start
+                self.metrics[f"rows/{split}"] = float(len(rows))
+                self.metrics |= {f"{split}/{name}": value for name, value in score(made).items()}
+                on_split(split, made)
+
+
+def measure_stages(done: Sequence[Stage]) -> dict[str, float]:
+    """Return seconds and peak memory of stages as metrics; what was not measured is left out.
+
+    Examples
+    --------
+    >>> stages = Stages()
+    >>> with stages("save model"):
+    ...     pass
+    >>> list(measure_stages(stages.done))
+    ['stage/save_model_seconds', 'stage/save_model_peak_mb']
+    """
+    metrics: dict[str, float] = {}
+    for stage in done:
+        name = f"stage/{stage.name.replace(' ', '_')}"
+        metrics |= {f"{name}_seconds": stage.seconds, f"{name}_peak_mb": stage.peak_mb}
+    return {name: value for name, value in metrics.items() if not math.isnan(value)}
