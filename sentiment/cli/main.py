@@ -3,6 +3,7 @@
 import sys
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.metadata import version
 
 from sentiment.cli.completion import SHELLS, make_completion
 from sentiment.config.commands import remember_program
@@ -27,6 +28,9 @@ def main() -> None:
     name, *words = sys.argv[1:] or ["--help"]
     if name in ("--help", "-h"):
         sys.stdout.write(_describe())
+        return
+    if name == "--version":
+        sys.stdout.write(f"sentiment {version('sentiment')}\n")
         return
     if name == "completion":
         _complete(words)

@@ -31,6 +31,7 @@ from sentiment.cli.homes import prepare_home
 from sentiment.cli.startup import defer_imports
 from sentiment.config import (
     Job,
+    check_options,
     explain_command,
     quote_free_text,
     remember_words,
@@ -77,6 +78,7 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     gc.set_threshold(_UNTIL_COLLECTED)
     defer_imports()
     try:
+        check_options(sys.argv[1:])
         main()
     except KeyboardInterrupt:
         sys.stderr.write(f"\n{stopped}\n")

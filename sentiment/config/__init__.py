@@ -11,7 +11,7 @@ from sentiment.config.commands import (
     write_command,
 )
 from sentiment.config.composing import compose, explain_command, register_schemas
-from sentiment.config.explaining import describe_error, explain_error
+from sentiment.config.explaining import check_options, describe_error, explain_error
 from sentiment.config.job import Job, current_job, list_typed
 from sentiment.config.making import make
 from sentiment.config.places import CONF
@@ -26,6 +26,7 @@ __all__ = [
     "Job",
     "StartCheck",
     "check_config",
+    "check_options",
     "compose",
     "current_job",
     "describe_error",

@@ -1,6 +1,7 @@
 """Schemas of the primary configs, and configs composed without a command line."""
 
 import functools
+import shlex
 from collections.abc import Sequence
 from dataclasses import field, make_dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment.config.checking import check_config, find_own_error
-from sentiment.config.explaining import explain_error
+from sentiment.config.explaining import explain_error, list_choices
 from sentiment.config.kinds import list_hints
 from sentiment.config.places import CONF
 from sentiment.config.quoting import is_sweep
@@ -132,6 +133,11 @@ def _list_problems(primary: str, overrides: Sequence[str]) -> list[str]:
     # The places of choices come first, then choices: which settings there are depends on them.
     for word in sorted(overrides, key=_rank):
         key = word.lstrip("+~").partition("=")[0]
+        if "=" not in word and not word.startswith("~"):
+            key, problem = _explain_value(primary, word)
+            problems.append(problem)
+            left_out.append(key)
+            continue
         if any(key.startswith(f"{choice}.") for choice in left_out):
             continue  # what it is for was not chosen
         try:
@@ -150,6 +156,16 @@ def _list_problems(primary: str, overrides: Sequence[str]) -> list[str]:
         missing = tuple(f"{key} has no value" for key in left_out)
         problems = [one for one in error.problems if not one.startswith(missing)]
     return problems
+
+
+def _explain_value(primary: str, word: str) -> tuple[str, str]:
+    """Return the setting that a value without a key is meant for, and the problem."""
+    cfg = _compose(primary, [])
+    groups = (str(group) for group in cfg if word in list_choices(str(group)))
+    key = next(iter(sorted(OmegaConf.missing_keys(cfg))), next(groups, ""))
+    known = f"{key}={shlex.quote(word)}" if key else "model=svm" if "model" in cfg else ""
+    example = f", such as {known}" * bool(known)
+    return key, f"{word!r} is no setting; expected key=value{example}."
 
 
 def _rank(word: str) -> int:

@@ -1,6 +1,8 @@
 """Hydra's errors in the words of this project."""
 
 import re
+import shlex
+from collections.abc import Sequence
 
 from hydra.errors import (
     CompactHydraException,
@@ -23,6 +25,11 @@ _EVALUATED = re.compile(r"Error while evaluating ('.*': .*)")
 _SWEEP = re.compile(r"(?:Sweep parameters|Ambiguous value for argument) ('.*?')(?: requires|\n|$)")
 _ALREADY = re.compile(r"An item is already at '(.*?)'.*?\n.*?prefix: '(.*?)'\n", re.DOTALL)
 _ABSENT = re.compile(r"Could not delete from config\. '(.*?)' does not exist")
+# Hydra's options, which may be cut short.
+_OPTIONS = {
+    "cfg", "config-dir", "config-name", "config-path", "experimental-rerun", "help", "hydra-help",
+    "info", "multirun", "package", "resolve", "run", "shell-completion", "version",
+}  # fmt: skip
 _NO_PLUGIN = re.compile(r"Unknown plugin class : '([^']+)'")
 
 
@@ -100,6 +107,27 @@ def _explain_choice(wanted: str, options: list[str]) -> ConfigError:
             f"Expected one of {', '.join(options)}."
         ]
     )
+
+
+def check_options(words: Sequence[str]) -> None:
+    """Raise if a setting is written like an option, with dashes, which argparse explains at length.
+
+    Raises
+    ------
+    ConfigError
+        Names the setting as it is written here.
+    """
+    for place, word in enumerate(words):
+        name, _, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or any(one.startswith(name) for one in _OPTIONS):
+            continue
+        following = words[place + 1] if place + 1 < len(words) else ""
+        if not value and "=" not in following:
+            value = following
+        example = f"{name}={shlex.quote(value)}" if value else f"{name}=<value>"
+        raise ConfigError(
+            [f"there is no option --{name}; settings are written without dashes: {example}."]
+        )
 
 
 def list_choices(group: str) -> list[str]:

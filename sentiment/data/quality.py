@@ -26,6 +26,8 @@ _LONGEST_WORD = 6
 _LOOKED_AT = 1000
 # A share of texts that a model of words cannot read, from which on it is worth a warning.
 _MANY = 0.05
+# What tables write for a missing value, in small letters.
+_MISSING = {"nan", "null", "none", "na", "n/a", "<na>", "#n/a", "-", "?"}
 # Warning of `QualityReport` that matters to features that are made of words only.
 UNSPACED_TEXTS = "unspaced_texts"
 
@@ -134,7 +136,13 @@ def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
         conflicting_labels=int(conflicts.sum()),
         labels=labels,
         length_quantiles={f"{q:.0%}": int(length) for q, length in quantiles.items()},
-        warnings=dict([*_compare_labels(labels), *_look_at_scripts(usable["text"])]),
+        warnings=dict(
+            [
+                *_compare_labels(labels),
+                *_look_for_missing(labels),
+                *_look_at_scripts(usable["text"]),
+            ]
+        ),
         faults=_read_faults(frame).dropna().head(_FAULTS).to_list(),
     )
 
@@ -159,6 +167,18 @@ def _compare_labels(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
             "similar_labels",
             f"these labels differ only in capitals, white space or how a number is written, and "
             f"are separate classes: {'; '.join(groups)}. Make them one in the data if they are.",
+        )
+
+
+def _look_for_missing(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """Yield a warning of labels with which tables mark a missing value, such as ``NaN``."""
+    found = [label for label in labels if label.strip().lower() in _MISSING]
+    if found:
+        listed = ", ".join(f"{label!r} ({labels[label]:,} rows)" for label in found)
+        yield (
+            "missing_labels",
+            f"these labels are classes, though they usually mark a missing label: {listed}. "
+            "Leave the cells empty if they do.",
         )
 
 

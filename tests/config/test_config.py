@@ -2,7 +2,7 @@ import pytest
 from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
-from sentiment.config import compose, explain_error, flatten, make, quote_free_text
+from sentiment.config import check_options, compose, explain_error, flatten, make, quote_free_text
 from sentiment.config.targets import is_allowed
 from sentiment.errors import ConfigError
 
@@ -222,3 +222,51 @@ def test_what_is_no_free_text_is_left_alone() -> None:
         "deploy.threshold='precision>=0.9'",
         "input='a (1).csv'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("primary", "word", "example"),
+    [
+        ("predict", "my reviews.csv", ", such as input='my reviews.csv'"),
+        ("explain", "hello", ", such as text=hello"),
+        ("train", "svm", ", such as model=svm"),
+        ("train", "kaggle", ", such as data=kaggle"),
+        ("train", "../model/svm", ", such as model=svm"),
+        ("promote", "champion", ""),
+    ],
+)
+def test_a_value_without_a_key_gets_the_key_that_it_is_meant_for(
+    primary: str, word: str, example: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose(primary, [word])
+    assert str(caught.value) == f"{word!r} is no setting; expected key=value{example}."
+
+
+@pytest.mark.parametrize(
+    ("words", "example"),
+    [
+        (["--model=svm"], "--model; settings are written without dashes: model=svm"),
+        (["seed=1", "--model", "svm"], "--model; settings are written without dashes: model=svm"),
+        (["--n_jobs", "seed=1"], "--n_jobs; settings are written without dashes: n_jobs=<value>"),
+        (["--verbose"], "--verbose; settings are written without dashes: verbose=<value>"),
+    ],
+)
+def test_a_setting_written_like_an_option_is_a_mistake(words: list[str], example: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_options(words)
+    assert str(caught.value) == f"there is no option {example}."
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["seed=1", "-m", "--multirun"],
+        ["--config-dir=conf", "--config-dir", "conf"],
+        ["--multi", "--cfg", "job"],
+        ["input=--x"],
+    ],
+)
+def test_options_of_hydra_are_left_to_it(words: list[str]) -> None:
+    check_options(words)

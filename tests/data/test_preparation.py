@@ -202,6 +202,13 @@ def test_labels_that_are_perhaps_one_are_named() -> None:
     assert "neg" not in message
 
 
+def test_labels_that_mark_a_missing_value_are_named() -> None:
+    names = ["good", "bad", "NaN", "n/a"]
+    [(kind, message)] = warn([(f"text {n}", names[n % 4]) for n in range(80)]).items()
+    assert kind == "missing_labels"
+    assert "'NaN' (20 rows), 'n/a' (20 rows). Leave the cells empty" in message
+
+
 @pytest.mark.parametrize(
     "sentence",
     [

@@ -93,7 +93,7 @@ def _count(best: "BestTrial") -> str:
     for number, what in (
         (study.count("FAIL"), "failed"),
         (study.repeated, "not run again, being repetitions"),
-        (study.count("RUNNING"), "running or cut off"),
+        (study.count("RUNNING"), "running or interrupted"),
     ):
         counts += [f"{number} {what}"] if number else []
     return ", ".join(counts)

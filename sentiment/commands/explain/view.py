@@ -24,7 +24,10 @@ def show_explanation(result: "ExplanationResult") -> None:
     found = result.explanation
     console.print(_colour_words(found), soft_wrap=False)
     console.print()
-    console.print(_tabulate_terms(found))
+    if found.terms:
+        console.print(_tabulate_terms(found))
+    else:
+        console.print("no term of this text is in the vocabulary of the model")
     others = ", ".join(f"{name} {p:.4f}" for name, p in found.probabilities.items())
     console.print(f"label    {found.label} ({others})")
     words = found.total - found.base

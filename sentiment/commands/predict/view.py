@@ -1,6 +1,6 @@
 """View of a prediction job."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,8 @@ from sentiment.cli.terminal import describe_time, relate_path
 if TYPE_CHECKING:
     from sentiment.commands.predict.results import PredictionResult
     from sentiment.modeling.decision_rules import DecisionRule
+
+_SHOWN_LABELS = 10
 
 
 def show_prediction(result: "PredictionResult") -> None:
@@ -34,8 +36,7 @@ def show_prediction(result: "PredictionResult") -> None:
     tally = result.tally
     rest = f" + {tally.rejected:,} rejected" if tally.rejected else ""
     console.print(f"rows     {tally.read:,} read = {tally.written:,} written{rest}")
-    counts = ", ".join(f"{count:,} {label}" for label, count in sorted(tally.counts.items()))
-    console.print(f"labels   {counts or 'none'}")
+    console.print(f"labels   {list_labels(tally.counts)}")
     for reason, count in sorted(tally.reasons.items(), key=lambda one: -one[1]):
         console.print(f"         {count:,} rejected: {reason}")
     if tally.repaired:
@@ -51,6 +52,15 @@ def show_prediction(result: "PredictionResult") -> None:
     if result.report:
         console.print(f"report   {relate_path(result.report)}")
     console.print(f"output   {'standard output' if piped else relate_path(result.output)}")
+
+
+def list_labels(counts: Mapping[str, int]) -> str:
+    """Return how many rows have which label; of many labels, the most frequent ones."""
+    frequent = sorted(counts, key=lambda label: -counts[label])[:_SHOWN_LABELS]
+    listed = ", ".join(f"{counts[label]:,} {label}" for label in sorted(frequent))
+    others = sum(counts.values()) - sum(counts[label] for label in frequent)
+    more = f", {others:,} of {len(counts) - len(frequent):,} others" if others else ""
+    return f"{listed}{more}" or "none"
 
 
 def _describe_rule(rule: "DecisionRule") -> Iterator[str]:

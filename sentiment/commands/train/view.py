@@ -21,6 +21,8 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
     for line in _describe_data(result):
         console.print(line)
     console.print(tabulate_metrics(result.metrics))
+    if weak := _compare_with_constant(result):
+        console.print(f"weak     {weak}")
     seconds = sum(stage.seconds for stage in result.stages)
     peak = max(stage.peak_mb for stage in result.stages)
     console.print(f"time     {describe_time(seconds)}, peak memory {peak:,.0f} MB")
@@ -47,6 +49,19 @@ def _describe_data(result: "TrainingResult") -> list[str]:
     )
     faults = [f"unreadable: {fault}{more}" for fault in report.faults[:1]]
     return [counts, *faults, _describe_classes(report.splits)]
+
+
+def _compare_with_constant(result: "TrainingResult") -> str:
+    """Return by what the model is not better than a constant prediction, "" if it is better."""
+    rows = result.data.report.splits["validation"]
+    label = max(rows, key=lambda name: rows[name])
+    share, accuracy = rows[label] / sum(rows.values()), result.metrics["validation/accuracy"]
+    if accuracy > share:
+        return ""
+    return (
+        f"validation accuracy {accuracy:.4f} is not above {share:.4f}, that of always predicting "
+        f"{label!r}"
+    )
 
 
 def _describe_classes(splits: "Mapping[str, Mapping[str, int]]") -> str:

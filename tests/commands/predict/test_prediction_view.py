@@ -1,0 +1,20 @@
+"""What `predict` prints of the labels."""
+
+import pytest
+
+from sentiment.commands.predict.view import list_labels
+
+
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [
+        ({}, "none"),
+        ({"positive": 1200, "negative": 3}, "3 negative, 1,200 positive"),
+        (
+            {f"topic {n:02}": n + 1 for n in range(13)},
+            ", ".join(f"{n + 1:,} topic {n:02}" for n in range(3, 13)) + ", 6 of 3 others",
+        ),
+    ],
+)
+def test_the_most_frequent_labels_are_listed(counts: dict[str, int], shown: str) -> None:
+    assert list_labels(counts) == shown
