@@ -43,6 +43,8 @@ def register_schemas() -> None:
         )
     OmegaConf.register_resolver("in_sweep", _in_sweep, replace=True)
     OmegaConf.register_resolver("check_start", check_start, replace=True)
+    OmegaConf.register_resolver("describe_config", _describe_config, replace=True)
+    OmegaConf.register_resolver("list_groups", _list_groups, replace=True)
     OmegaConf.register_resolver("sqlite", _write_sqlite_address, replace=True)
 
 
@@ -50,6 +52,18 @@ def _in_sweep(value: Any, otherwise: Any = None) -> Any:
     """Return `value` in a sweep, where several jobs may use it, and `otherwise` in a single run."""
     sweeping = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
     return value if sweeping else otherwise
+
+
+def _describe_config(*, _root_: DictConfig) -> str:
+    from sentiment.config.help import describe_config
+
+    return describe_config(_root_).replace("$", "$$")  # Hydra makes a template of it
+
+
+def _list_groups() -> str:
+    from sentiment.config.help import list_groups
+
+    return list_groups()
 
 
 def _write_sqlite_address(path: str) -> str:

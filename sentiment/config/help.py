@@ -1,0 +1,65 @@
+"""Text of ``--help``: the choices of a command, and its settings with what they mean."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+
+from sentiment.config.described import find_meaning, read_settings
+from sentiment.config.places import CONF
+
+# Folders under conf/ whose files other files include.
+_INTERNAL = {"common", "hydra"}
+# PyYAML ends a document that is one value with this line.
+_END = "...\n"
+# Comments begin in this column, unless a value is longer.
+_COLUMN = 44
+
+
+def list_groups() -> str:
+    """Return a line of choices for each group, of this package and of ``--config-dir``."""
+    loader = GlobalHydra.instance().config_loader()
+    groups = sorted(set(loader.list_groups("")) - _INTERNAL)
+    return "\n".join(f"{group}: {', '.join(loader.get_group_options(group))}" for group in groups)
+
+
+def describe_config(cfg: DictConfig) -> str:
+    """Return the settings of a composed config, with the comments of its files.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        With Hydra's own settings, which name the choices and are left out.
+    """
+    choices = cfg.hydra.runtime.choices
+    comments = _read_comments(CONF / f"{cfg.hydra.job.config_name}.yaml")
+    for group in (str(key) for key in cfg if key in choices):
+        of_group = _read_comments(CONF / group / f"{choices[group]}.yaml")
+        for key, comment in of_group.items():
+            # A file may be one of the package _global_, whose keys are whole.
+            comments[key if key.startswith(f"{group}.") else f"{group}.{key}"] = comment
+    settings: Any = OmegaConf.to_container(cfg, resolve=False)
+    settings.pop("hydra", None)
+    return "\n".join(_write_settings(settings, comments, ""))
+
+
+def _read_comments(path: Path) -> dict[str, str]:
+    if not path.is_file():  # of --config-dir
+        return {}
+    return {setting.key: find_meaning(setting, path) for setting in read_settings(path)}
+
+
+def _write_settings(settings: dict[Any, Any], comments: dict[str, str], path: str) -> Iterator[str]:
+    indent = "  " * path.count(".")
+    for key, value in settings.items():
+        if isinstance(value, dict) and value:
+            yield f"{indent}{key}:"
+            yield from _write_settings(value, comments, f"{path}{key}.")
+            continue
+        written = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
+        line = f"{indent}{key}: {written.removesuffix(_END).strip()}"
+        comment = comments.get(f"{path}{key}", "")
+        yield f"{line:<{_COLUMN}}  # {comment}" if comment else line
