@@ -14,7 +14,7 @@ from processes import ROOT
 from reviews import SEED
 from timing import Figure, Plan
 
-from sentiment.commands.search.reading import StoredStudy, read_study
+from sentiment.commands.best.sweeps import StoredSweep, read_study
 from sentiment.commands.search.results import read_result
 
 _TRIALS, _KILLS = 30, 20
@@ -71,11 +71,11 @@ def kill_once(folder: Path, number: int, rng: np.random.Generator) -> bool:
     return not ended
 
 
-def find_damage(folder: Path, study: StoredStudy) -> list[str]:
+def find_damage(folder: Path, study: StoredSweep) -> list[str]:
     """Return what is broken, missing or there twice in the folders and databases."""
     damage = []
     home = folder / "search" / study.name
-    for trial in study.complete:
+    for trial in study.trials:
         if read_result(home / str(trial.number), keep=True) is None:
             damage.append(f"trial {trial.number} has no sound result")
     with (folder / "search" / "studies.journal").open() as journal:
@@ -99,7 +99,7 @@ def find_damage(folder: Path, study: StoredStudy) -> list[str]:
         database.close()
     numbers = sorted(int(value) for value, _ in rows)
     damage += [f"run {value} is {status}" for value, status in rows if status != "FINISHED"]
-    if numbers != sorted(trial.number for trial in study.complete):
+    if numbers != sorted(trial.number for trial in study.trials):
         damage.append(f"the tracked trials are {numbers}")
     return damage
 
@@ -120,7 +120,7 @@ def bench_killing(plan: Plan) -> dict[str, Figure]:
     if done.returncode:
         raise RuntimeError(f"the search ended with {done.returncode}: {done.stderr}")
     study = read_study("naive_bayes", None, plan.folder / "search")
-    points = [str(sorted(trial.params.items())) for trial in study.complete]
+    points = [str(sorted(trial.params.items())) for trial in study.trials]
     completed, repeated = len(points) + study.repeated, len(points) - len(set(points))
     damage = find_damage(plan.folder, study)
     if damage:

@@ -41,7 +41,7 @@ PARTS = {
 ONLY_IN = {
     "mlflow": {"tracking"},
     "evidently": {"commands/monitor"},
-    "hydra": {"cli", "config", "commands/search"},
+    "hydra": {"cli", "config", "commands/best", "commands/search"},
     "optuna": {"commands/search"},
     "prefect": {"commands/flow"},
     "distributed": {"commands/predict/distributed"},

@@ -23,7 +23,7 @@ class GridSweeper(BasicSweeper):
     def sweep(self, arguments: list[str]) -> None:
         """Run the jobs that are left, and train the best."""
         from sentiment.commands.search.grid import list_points, run_grid
-        from sentiment.commands.search.hydra_side import HydraSide
+        from sentiment.commands.search.launching import HydraSide
 
         hydra = HydraSide(self.config, self.hydra_context, self.launcher)
         hydra.check_folder()
@@ -52,7 +52,7 @@ class SearchSweeper(OptunaSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the trials that are left, and train the best."""
-        from sentiment.commands.search.hydra_side import HydraSide
+        from sentiment.commands.search.launching import HydraSide
         from sentiment.commands.search.search import run_search
         from sentiment.commands.search.storage import storage_failures
 

@@ -15,7 +15,7 @@ from sentiment.config.explaining import check_options, describe_error, explain_e
 from sentiment.config.job import Job, current_job, list_typed
 from sentiment.config.making import make
 from sentiment.config.places import CONF
-from sentiment.config.quoting import quote, quote_free_text
+from sentiment.config.quoting import quote, quote_free_text, write_override
 from sentiment.config.recording import flatten, read_recorded, record_config, record_yaml
 from sentiment.config.starting import StartCheck, remove_unused
 from sentiment.config.targets import ALLOWED_TARGETS
@@ -49,4 +49,5 @@ __all__ = [
     "suggest_training",
     "suggest_ui",
     "write_command",
+    "write_override",
 ]

@@ -41,6 +41,18 @@ def quote(value: str) -> str:
     return f"'{escaped}'"
 
 
+def write_override(key: str, value: Any) -> str:
+    """Return the override that gives `key` the `value`, quoted if Hydra reads something else."""
+    written = f"{key}={value}"
+    if not isinstance(value, str):
+        return written
+    try:
+        read = OverridesParser.create().parse_override(written)
+    except HydraException:
+        return f"{key}={quote(value)}"
+    return f"{key}={quote(value)}" if read.is_sweep_override() else written
+
+
 def is_sweep(word: str) -> bool:
     """Return whether an override has several values, for a grid or a search."""
     return isinstance(_read(word), Sweep)

@@ -10,10 +10,9 @@ from omegaconf import OmegaConf
 from optuna.samplers import RandomSampler
 from sklearn.base import is_classifier
 
-from sentiment.commands.search.hydra_side import write_override
-from sentiment.commands.search.objectives import find_objectives
+from sentiment.commands.search.ranking import find_objectives
 from sentiment.commands.search.spaces import read_space
-from sentiment.config import compose, make
+from sentiment.config import compose, make, write_override
 from sentiment.config.kinds import list_hints
 from sentiment.config.schemas import COMMANDS, TARGETS
 from sentiment.config.targets import locate

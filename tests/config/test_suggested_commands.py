@@ -16,9 +16,9 @@ from conftest import ROOT, Rivals
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from sklearn.utils import all_estimators
 
+from sentiment.commands.best.sweeps import read_study
 from sentiment.commands.compare.contenders import _write_remedy
 from sentiment.commands.monitor.current import find_columns
-from sentiment.commands.search.reading import read_study
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import (
     compose,

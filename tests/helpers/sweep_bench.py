@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, RunMode
 
 from sentiment.commands.search import search, session
-from sentiment.commands.search.hydra_side import HydraSide
+from sentiment.commands.search.launching import HydraSide
 from sentiment.commands.search.observing import OBSERVER, SweepObserver
 from sentiment.commands.search.ranking import Ranking
 from sentiment.commands.search.results import JobResult, write_result

@@ -12,7 +12,7 @@ from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from sweep_bench import compose_sweep
 
 from sentiment.commands.search.grid import list_points, run_grid
-from sentiment.commands.search.hydra_side import HydraSide
+from sentiment.commands.search.launching import HydraSide
 from sentiment.commands.search.search import run_search
 from sentiment.commands.search.trial import run_trial
 from sentiment.commands.search.workers import NextJob

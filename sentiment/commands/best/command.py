@@ -22,11 +22,11 @@ def main(cfg: DictConfig) -> None:
     with Watch("best", current_job()):
         check_config(cfg)
         if cfg.search.name is None:
-            from sentiment.commands.search.grids import list_sweeps
+            from sentiment.commands.best.sweeps import list_sweeps
 
             show_sweeps(list_sweeps(cfg))
             return
-        from sentiment.commands.search.winning import find_best
+        from sentiment.commands.best.job import find_best
 
         best = find_best(cfg)
     show_best(best)

@@ -7,18 +7,19 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from sentiment.commands.search.grids import Summary
-    from sentiment.commands.search.winning import BestTrial
+    from sentiment.commands.best.job import BestTrial
+    from sentiment.commands.best.sweeps import StoredSweep
 
 # More would not be read.
 _SHOWN = 5
 
 
-def show_sweeps(sweeps: "list[Summary]") -> None:
+def show_sweeps(sweeps: "list[StoredSweep]") -> None:
     """Print a table of all grids and searches."""
     from rich.table import Table
 
     from sentiment.cli.console import PlainConsole
+    from sentiment.commands.search.ranking import show_score
     from sentiment.commands.search.view import fit_settings
     from sentiment.config import suggest_command
 
@@ -29,10 +30,12 @@ def show_sweeps(sweeps: "list[Summary]") -> None:
         return
     table = Table("name", "kind", "jobs", "failed", "best", "settings", header_style="bold")
     for one in sweeps:
-        words = (word for word in one.settings if not word.startswith("hydra"))
-        counts = (str(one.ended), str(one.failed or ""))
+        best, words = "none", []
+        for trial in one.trials[:1]:
+            best = f"{one.objectives[0].name} {show_score(trial.values[0], trial.std)}"
+            words = [f"{k}={v}" for k, v in trial.params.items() if not k.startswith("hydra")]
         settings = fit_settings(words, max(20, console.width - 60))
-        table.add_row(one.name, one.kind, *counts, one.best or "none", settings)
+        table.add_row(one.name, one.kind, str(one.ended), str(one.failed or ""), best, settings)
     console.print(table, soft_wrap=False)
     console.print(f"next     {suggest_command('best', f'search={sweeps[-1].name}')}")
 
@@ -41,7 +44,6 @@ def show_best(best: "BestTrial") -> None:
     """Print the best trial, why it won, and how to train it."""
     from sentiment.cli.console import PlainConsole
     from sentiment.cli.terminal import relate_path, tabulate_metrics
-    from sentiment.commands.search.grids import StoredGrid
     from sentiment.config import suggest_command
     from sentiment.config.metrics import METRICS
     from sentiment.tracking.choosing import describe_score
@@ -56,8 +58,8 @@ def show_best(best: "BestTrial") -> None:
     exact = best.metrics.get(first) == best.score
     scored = describe_score(first, best.metrics).partition(" ")[2] if exact else ""
     console.print(f"best     #{best.number}: {scores} {scored}".rstrip())
-    if isinstance(study, StoredGrid) and study.ranking.note:
-        console.print(f"note     {study.ranking.note}")
+    if study.note:
+        console.print(f"note     {study.note}")
     if all(f"validation/{name}" in best.metrics for name in METRICS):
         console.print(tabulate_metrics(best.metrics))
     _print_lines("why", _explain(best), console.print)
@@ -89,11 +91,11 @@ def _print_lines(title: str, lines: "list[str]", write: "Callable[[str], None]")
 
 def _count(best: "BestTrial") -> str:
     study = best.study
-    counts = [f"{len(study.complete)} trials"]
+    counts = [f"{len(study.trials)} trials"]
     for number, what in (
-        (study.count("FAIL"), "failed"),
+        (study.failed, "failed"),
         (study.repeated, "not run again, being repetitions"),
-        (study.count("RUNNING"), "running or interrupted"),
+        (study.running, "running or interrupted"),
     ):
         counts += [f"{number} {what}"] if number else []
     return ", ".join(counts)
@@ -110,7 +112,7 @@ def _explain(best: "BestTrial") -> "list[str]":
     if margin == 0:
         ahead = f"the first of equals: #{number} has the same {objective.name}"
     median = best.measure_margin(best.median)
-    trials = len(best.study.complete)
+    trials = len(best.study.trials)
     return [ahead, f"{median:.4f} ahead of the median of {trials} trials ({best.median:.4f})"]
 
 

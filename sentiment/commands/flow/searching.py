@@ -13,7 +13,7 @@ from sentiment.commands.train.command import run_job
 from sentiment.config.commands import remember_program
 
 if TYPE_CHECKING:
-    from sentiment.commands.search.objectives import Objective
+    from sentiment.commands.search.ranking import Objective
 
 
 class _NameWriter(SweepObserver):

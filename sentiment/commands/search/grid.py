@@ -13,18 +13,21 @@ from pathlib import Path
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from omegaconf import DictConfig
 
-from sentiment.commands.search.failures import FailurePolicy, check_failures
-from sentiment.commands.search.grids import NAME
-from sentiment.commands.search.hydra_side import HydraSide
-from sentiment.commands.search.objectives import Objective, find_objectives
+from sentiment.commands.search.launching import HydraSide, JobRunner, PlannedJob
 from sentiment.commands.search.observing import OBSERVER
-from sentiment.commands.search.ranking import rank
-from sentiment.commands.search.results import JobResult, discard_result, read_results, read_winner
-from sentiment.commands.search.runner import JobRunner, PlannedJob
-from sentiment.commands.search.session import Session
+from sentiment.commands.search.ranking import Objective, find_objectives, rank
+from sentiment.commands.search.results import (
+    GRID,
+    JobResult,
+    discard_result,
+    newest,
+    read_results,
+    read_state,
+    read_winner,
+    write_state,
+)
+from sentiment.commands.search.session import FailurePolicy, Session, check_failures
 from sentiment.commands.search.spaces import MOST_POINTS
-from sentiment.commands.search.state import read_state, write_state
-from sentiment.commands.search.storage import newest
 from sentiment.commands.search.trial import is_housekeeping, list_settings, read_data
 from sentiment.config import make
 from sentiment.errors import ConfigError, SweepBusyError
@@ -137,10 +140,10 @@ def _run(
     tracker.open()
     typed = hydra.list_typed()
     tags = {"kind": "sweep", "command": hydra.describe_command()}
-    earlier = (read_state(folder / NAME) or {}).get("run_id")
+    earlier = (read_state(folder / GRID) or {}).get("run_id")
     record = tracker.open_sweep(f"sweep {' '.join(typed)}".strip(), tags, earlier)
     facts = {"run_id": record.id, "objective": objective.name, "jobs": len(points)}
-    write_state(folder / NAME, facts | {_COMPLETE: False})
+    write_state(folder / GRID, facts | {_COMPLETE: False})
     session = Session(
         name=folder.name,
         folder=folder,
@@ -165,7 +168,7 @@ def _run(
         if best is not None and (winner is None or winner.number != best):
             overrides = list(points[best])
             session.train_winner(best, overrides, *hydra.compose(overrides))
-    write_state(folder / NAME, facts | {_COMPLETE: True})
+    write_state(folder / GRID, facts | {_COMPLETE: True})
     check_failures(session.failed, len(points))
 
 
@@ -195,7 +198,7 @@ def _can_go_on(
     winner = rank({result.number: result for result in good}, objective).winner
     is_trained = winner is None or read_winner(folder) is not None
     # Folders of earlier versions do not say whether the store has everything.
-    is_recorded = (read_state(folder / NAME) or {}).get(_COMPLETE, True)
+    is_recorded = (read_state(folder / GRID) or {}).get(_COMPLETE, True)
     if len(good) == len(points) and is_trained and is_recorded:
         return False
     known: dict[str, str] = {}

@@ -13,7 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 
-from sentiment.commands.search.state import log, set_aside
+from sentiment.commands.search.results import log, set_aside
 from sentiment.errors import DamagedJournalError
 
 _CHECKSUM = b',"crc32":'

@@ -5,8 +5,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a script sets an observer before anything heavy is loaded
-    from sentiment.commands.search.objectives import Objective
-    from sentiment.commands.search.ranking import Ranking
+    from sentiment.commands.search.ranking import Objective, Ranking
     from sentiment.commands.search.results import JobResult
     from sentiment.commands.train.job import TrainingResult
     from sentiment.tracking.recording import RecordingResult

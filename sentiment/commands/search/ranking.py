@@ -1,16 +1,70 @@
-"""Ranking of the jobs of a sweep, by scores on the same validation rows only."""
+"""Objectives of a sweep, and the ranking of its jobs by scores on the same validation rows."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, nan
 
-from sentiment.commands.search.objectives import Objective
 from sentiment.commands.search.results import JobResult
-from sentiment.errors import quote_list
+from sentiment.config.metrics import COSTS, METRICS
+from sentiment.errors import ConfigError, quote_list, suggest
 from sentiment.tracking.choosing import describe_score
 
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric of each job and its direction.
+
+    Attributes
+    ----------
+    name : str
+        What the user calls it.
+    metric : str
+        Its full name, such as ``validation/accuracy``.
+    greater_is_better : bool
+        Its direction.
+    """
+
+    name: str
+    metric: str
+    greater_is_better: bool
+
+    def measure_loss(self, value: float) -> float:
+        """Return `value` with the sign by which less is better."""
+        return -value if self.greater_is_better else value
+
+
+def find_objectives(names: Sequence[str]) -> list[Objective]:
+    """Return the objectives that have these names.
+
+    Raises
+    ------
+    ConfigError
+        There is no such metric, or none was named.
+    """
+    known = [*METRICS, *COSTS]
+    problems = [
+        f"there is no metric {name!r} to optimize.{suggest(name, known)} "
+        f"Expected one of {', '.join(known)}."
+        for name in names
+        if name not in known
+    ]
+    if not names:
+        problems = ["search.objectives is empty; name a metric, such as accuracy."]
+    if problems:
+        raise ConfigError(problems)
+    return [
+        Objective(name, COSTS.get(name, f"validation/{name}"), METRICS.get(name, False))
+        for name in names
+    ]
+
+
 _SEED, _LIMIT = "seed", "data.limit"
+
+
+def show_score(score: float, std: float | None) -> str:
+    """Return a score as it is shown, with its standard deviation if there is one."""
+    return f"{score:.4f}" + ("" if std is None else f" ± {std:.4f}")
 
 
 @dataclass(frozen=True)
@@ -32,7 +86,7 @@ class Place:
     std: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.score:.4f}" + ("" if self.std is None else f" ± {self.std:.4f}")
+        return show_score(self.score, self.std)
 
 
 @dataclass(frozen=True)
@@ -145,8 +199,7 @@ def _place(numbers: Sequence[int], results: Mapping[int, JobResult], objective: 
 
 
 def _sort(places: Sequence[Place], objective: Objective) -> list[Place]:
-    sign = -1 if objective.more else 1
-    return sorted(places, key=lambda place: (sign * place.score, place.numbers))
+    return sorted(places, key=lambda place: (objective.measure_loss(place.score), place.numbers))
 
 
 def _read_rows(result: JobResult) -> str | None:

@@ -1,16 +1,140 @@
 """Results that the jobs of a sweep leave in their folders, from which a sweep is resumed."""
 
+import json
+import logging
+import os
+import zlib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sentiment.commands.search.state import log, read_state, set_aside, was_set_aside, write_state
 from sentiment.redaction import redact
 
+log = logging.getLogger(__name__)
+
+_CHECKSUM = "checksum"
+_DAMAGED = ".damaged"
+# Precedes the number of a later sweep of the same name.
+_NEWEST = "~"
+
+
+def write_state(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write `facts` as JSON with a checksum; `path` holds all of them or is left as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    # It quotes settings and errors, which are for others to read only if the user says so.
+    with open(partial, "w", encoding="utf-8", opener=_open_private) as file:
+        json.dump({**facts, _CHECKSUM: _sum(facts)}, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)
+
+
+def read_state(path: Path, *, keep: bool = False) -> dict[str, Any] | None:
+    """Return what `write_state` wrote, or None if `path` is missing or damaged.
+
+    A damaged file is reported and renamed, so that it is neither read again nor lost.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    keep : bool, default=False
+        Whether a damaged file stays where it is, for callers that change nothing.
+    """
+    try:
+        file = path.open("rb")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    with file:
+        opened = os.fstat(file.fileno())
+        reason, facts = _check(file.read())
+        if not reason:
+            return facts
+        if keep:
+            log.warning("'%s' is damaged (%s) and is ignored", path, reason)
+        # Another process may have replaced it with a good one meanwhile.
+        elif path.exists() and path.stat().st_ino == opened.st_ino:
+            aside = set_aside(path)
+            log.warning("'%s' is damaged (%s); it was renamed to '%s'", path, reason, aside.name)
+    return None
+
+
+def _check(content: bytes) -> tuple[str, dict[str, Any]]:
+    """Return why `content` is damaged, or nothing, and the facts in it."""
+    try:
+        facts = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        return f"it is not JSON: {error}" if content else "it is empty", {}
+    if not isinstance(facts, dict):
+        return "it is not a JSON object", {}
+    # Files of earlier versions have no checksum; what reads them checks the types.
+    found = facts.pop(_CHECKSUM, None)
+    if found is not None and found != _sum(facts):
+        return "its checksum is another one", {}
+    return "", facts
+
+
+def _sum(facts: Mapping[str, Any]) -> str:
+    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return f"{zlib.crc32(canonical.encode()):08x}"
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file to a free name beside it; return that name."""
+    number = 1
+    while True:
+        aside = path.with_name(f"{path.name}{_DAMAGED}{f'-{number}' if number > 1 else ''}")
+        try:
+            os.link(path, aside)  # unlike a renaming, this overwrites nothing
+        except FileExistsError:
+            number += 1
+            continue
+        except FileNotFoundError:  # another process was faster
+            return aside
+        except OSError:  # a file system without links
+            path.rename(aside)
+            return aside
+        with suppress(FileNotFoundError):
+            path.unlink()
+        return aside
+
+
+def was_set_aside(path: Path) -> bool:
+    """Return whether `path` is missing because it was damaged."""
+    return not path.exists() and path.with_name(f"{path.name}{_DAMAGED}").exists()
+
+
 _NAME = "result.json"
+# Description of a grid, in its folder.
+GRID = "sweep.json"
 # The folder, beside those of the jobs, of the one that was trained in full.
 WINNER = "winner"
+
+
+def newest(name: str, known: list[str]) -> tuple[str | None, str]:
+    """Return the newest of the `known` names that stand for `name`, and the one after it.
+
+    The second study called ``svm`` is ``svm~2``.
+    """
+    numbers = [int(k.rpartition(_NEWEST)[2]) for k in known if _is_later(k, name)]
+    if numbers:
+        last = max(numbers)
+        return f"{name}{_NEWEST}{last}", f"{name}{_NEWEST}{last + 1}"
+    return (name, f"{name}{_NEWEST}2") if name in known else (None, name)
+
+
+def _is_later(known: str, name: str) -> bool:
+    base, mark, number = known.rpartition(_NEWEST)
+    return base == name and bool(mark) and number.isdecimal()
 
 
 @dataclass(frozen=True)
@@ -173,3 +297,26 @@ _CHECKS = {
     "error": _is_text,
     "trace": _is_text,
 }
+
+
+_STAGE = "stage/count_texts_seconds"
+# Settings that change what is counted; all others cut from the same counts.
+_COUNTED = ("analyzer", "lowercase", "ngram_range", "stop_words", "strip_accents", "token_pattern")
+
+
+def estimate_savings(results: Iterable[JobResult]) -> tuple[int, float]:
+    """Return how many jobs found their counts made, and the seconds that this saved at least.
+
+    Of jobs that count alike, the slowest made the counts. If even that one found them, from an
+    earlier sweep or in those of longer n-grams, there is nothing to compare with, and its like
+    add nothing.
+    """
+    groups: dict[tuple[tuple[str, str], ...], list[float]] = {}
+    for result in results:
+        if _STAGE in result.metrics:
+            parts = sorted(result.settings.items())
+            key = tuple(part for part in parts if part[0].rpartition(".")[2] in _COUNTED)
+            groups.setdefault(key, []).append(result.metrics[_STAGE])
+    found = sum(len(seconds) - 1 for seconds in groups.values())
+    saved = sum(max(seconds) * len(seconds) - sum(seconds) for seconds in groups.values())
+    return found, saved

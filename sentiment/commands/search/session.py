@@ -1,27 +1,193 @@
 """One process's part in a sweep: it records and ranks results, and trains the best."""
 
+import contextlib
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from sentiment.commands.search.failures import FailurePolicy
-from sentiment.commands.search.objectives import Objective
 from sentiment.commands.search.observing import SweepObserver
-from sentiment.commands.search.ranking import Ranking, rank
-from sentiment.commands.search.recorder import Progress, Recorder
-from sentiment.commands.search.results import WINNER, JobResult, read_results
-from sentiment.commands.search.savings import estimate_savings
-from sentiment.commands.search.state import write_state
+from sentiment.commands.search.ranking import Objective, Ranking, rank
+from sentiment.commands.search.results import (
+    WINNER,
+    JobResult,
+    estimate_savings,
+    read_results,
+    write_state,
+)
 from sentiment.commands.search.trial import list_settings, read_data
 from sentiment.commands.train.job import train
 from sentiment.config import Job, make
-from sentiment.errors import RunNotRecordedError, SweepNotRecordedError, TrackingStoreError
+from sentiment.errors import (
+    JobsFailedError,
+    RunNotRecordedError,
+    SweepNotRecordedError,
+    SweepStoppedError,
+    TrackingStoreError,
+)
 from sentiment.tracking import MODEL, RunFacts, RunFolder, SweepRecord
 from sentiment.tracking.recording import RecordingResult, find_kept_run, record_kept
+
+# As many first jobs that all fail in the same way are no coincidence.
+FIRST = 3
+
+
+def check_failures(failed: Sequence[JobResult], total: int) -> None:
+    """Raise a `JobsFailedError` if there is a failed job."""
+    if failed:
+        raise JobsFailedError([(one.number, one.error) for one in failed], total)
+
+
+class FailurePolicy:
+    """Stops a sweep whose jobs only fail.
+
+    Parameters
+    ----------
+    most_in_a_row : int
+        How many jobs may fail one after another.
+    fresh : bool
+        Whether no job has ended before.
+    """
+
+    def __init__(self, most_in_a_row: int, *, fresh: bool) -> None:
+        self._most = most_in_a_row
+        self._in_a_row = 0
+        self._first: list[str] | None = [] if fresh else None
+
+    def add(self, result: JobResult) -> None:
+        """Count a job that has ended.
+
+        Raises
+        ------
+        SweepStoppedError
+            This was one failure too many.
+        """
+        self._in_a_row = self._in_a_row + 1 if result.error else 0
+        if self._first is not None:
+            # Numbers in messages are often the values that were tried.
+            self._first.append(re.sub(r"\d[\d.e+-]*", "#", result.error))
+            if len(self._first) == FIRST:
+                errors, self._first = set(self._first), None
+                if len(errors) == 1 and result.error:
+                    why = f"the first {FIRST} jobs failed in the same way"
+                    raise SweepStoppedError(why, result.error)
+        if self._in_a_row > self._most:
+            raise SweepStoppedError(f"{self._in_a_row} jobs in a row failed", result.error)
+
+
+# A store that is away costs a sweep no more than a tenth of its time: after an attempt, which may
+# take 40 s, there is none for at least a minute and for nine times as long as it took.
+_SHORTEST_PAUSE, _PAUSE_FACTOR = 60.0, 9.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Tags and metrics of the run of a sweep: its best job so far."""
+
+    tags: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+class Recorder:
+    """Records the jobs of a sweep in its tracked run, later if the store is away.
+
+    Parameters
+    ----------
+    record : SweepRecord
+        The run of the sweep.
+    note : callable
+        Shows a line to the user.
+
+    Attributes
+    ----------
+    outage : TrackingStoreError or None
+        Why the last attempt failed.
+    """
+
+    def __init__(self, record: SweepRecord, note: Callable[[str], None]) -> None:
+        self.outage: TrackingStoreError | None = None
+        self._record, self._note = record, note
+        self._pending: dict[int, JobResult] = {}
+        self._progress = Progress()
+        self._next_attempt = 0.0
+        # Whether an earlier attempt, here or elsewhere, may have been cut off at any point.
+        self._is_unsure = False
+
+    def begin(self, results: Mapping[int, JobResult], progress: Progress) -> None:
+        """Record those jobs of earlier processes that the store does not hold."""
+        self._is_unsure = True
+        self._take(results, progress)
+
+    def add(self, result: JobResult, progress: Progress) -> None:
+        """Record a job that has just ended; keep it in mind if the store is away."""
+        self._take({result.number: result}, progress)
+
+    def flush(self) -> None:
+        """Record what is pending.
+
+        Raises
+        ------
+        TrackingStoreError
+            The store is away.
+        """
+        start, count = time.monotonic(), len(self._pending)
+        try:
+            self._record_pending()
+        except TrackingStoreError as error:
+            now = time.monotonic()
+            self._next_attempt = now + max(_SHORTEST_PAUSE, _PAUSE_FACTOR * (now - start))
+            self._is_unsure = True
+            if self.outage is None:
+                self._note(
+                    f"the tracking store is away ({error.reason}); the sweep continues, and its "
+                    "jobs are recorded later"
+                )
+            self.outage = error
+            raise
+        if self.outage is not None:
+            self._note(f"the tracking store is back: {count} jobs are recorded")
+            self.outage, self._next_attempt = None, 0.0
+
+    def abandon(self) -> None:
+        """End the run of a sweep that is not complete, as far as the store allows."""
+        if self.outage is None:
+            with contextlib.suppress(TrackingStoreError):
+                self._record.end(complete=False)
+
+    def _take(self, results: Mapping[int, JobResult], progress: Progress) -> None:
+        self._pending |= results
+        self._progress = progress
+        if time.monotonic() >= self._next_attempt:
+            with contextlib.suppress(TrackingStoreError):  # it is in `outage`
+                self.flush()
+
+    def _record_pending(self) -> None:
+        if not self._pending and not self._is_unsure:
+            return
+        if self._is_unsure:
+            recorded = self._record.find_jobs()
+            for number, result in list(self._pending.items()):
+                # One that was run again has ended later; a store keeps milliseconds.
+                if recorded.get(number, 0) >= result.ended - 0.001:
+                    del self._pending[number]
+        for number, result in list(self._pending.items()):
+            self._record.add_job(
+                number,
+                result.name,
+                (result.started, result.ended),
+                result.tags,
+                result.settings,
+                result.metrics,
+                "\n\n".join(part for part in (result.error, result.trace) if part),
+            )
+            del self._pending[number]
+        self._record.update(self._progress.tags, self._progress.metrics)
+        self._is_unsure = False
+
 
 # Seconds in which a process records a job that has ended; it takes a fraction of one.
 _RECORDING = 60.0

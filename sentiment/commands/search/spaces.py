@@ -7,8 +7,7 @@ from typing import Any
 
 from hydra.errors import HydraException
 
-from sentiment.commands.search.hydra_side import write_override
-from sentiment.config import explain_error
+from sentiment.config import explain_error, write_override
 from sentiment.errors import ConfigError
 from sentiment.redaction import redact
 

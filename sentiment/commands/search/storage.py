@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -10,7 +11,6 @@ from urllib.parse import unquote
 from sentiment.errors import ConfigError, SentimentError, StudyStorageError
 from sentiment.redaction import redact
 
-_NEWEST = "~"
 # What databases say of tables that another process is making, and how often that is waited for.
 _MAKING = ("already exists", "UNIQUE constraint", "unique constraint", "is locked", "no such table")
 _TRIES = 5
@@ -42,7 +42,7 @@ def open_storage(address: str | None, path: Path) -> Any:
     """
     if address is None:
         from sentiment.commands.search.journal import open_journal
-        from sentiment.commands.search.restoring import restore_studies
+        from sentiment.commands.search.study_folder import restore_studies
 
         with open_journal(path) as (journal, alone):
             if alone:
@@ -148,18 +148,61 @@ def storage_failures(address: str | None) -> Iterator[None]:
         raise explain_failure(address, cause) from error
 
 
-def newest(name: str, known: list[str]) -> tuple[str | None, str]:
-    """Return the newest of the `known` names that stand for `name`, and the one after it.
+def list_stored(address: str | None, path: Path) -> dict[str, Callable[[], Any]]:
+    """Return functions that load the Optuna studies at `address`, or in the journal `path`.
 
-    The second study called ``svm`` is ``svm~2``.
+    Nothing is made and nothing is changed.
+
+    Returns
+    -------
+    dict of str to callable
+        By name, sorted.
+
+    Raises
+    ------
+    ConfigError, StudyStorageError
+        The database cannot be used.
+    DamagedJournalError
+        The journal is damaged.
     """
-    numbers = [int(k.rpartition(_NEWEST)[2]) for k in known if _is_later(k, name)]
-    if numbers:
-        last = max(numbers)
-        return f"{name}{_NEWEST}{last}", f"{name}{_NEWEST}{last + 1}"
-    return (name, f"{name}{_NEWEST}2") if name in known else (None, name)
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = _read_journal(path) if address is None else _read_database(address)
+    names = [] if storage is None else sorted(optuna.get_all_study_names(storage))
+    return {name: partial(optuna.load_study, study_name=name, storage=storage) for name in names}
 
 
-def _is_later(known: str, name: str) -> bool:
-    base, mark, number = known.rpartition(_NEWEST)
-    return base == name and bool(mark) and number.isdecimal()
+def _read_journal(path: Path) -> Any:
+    """Return the journal `path`, or None if it is not there."""
+    from sentiment.commands.search.journal import read_journal
+
+    return read_journal(path) if path.is_file() else None
+
+
+def _read_database(address: str) -> Any:
+    """Return the database at `address`, or None if it holds no studies."""
+    from optuna.storages import RDBStorage
+    from sqlalchemy.pool import NullPool
+
+    try:
+        # Optuna would make what is not there.
+        if not _has_tables(address):
+            return None
+        # Without a pool nothing stays open when the study has been read.
+        return RDBStorage(address, engine_kwargs={"poolclass": NullPool}, skip_table_creation=True)
+    except Exception as error:  # each database has its own
+        raise explain_failure(address, error) from error
+
+
+def _has_tables(address: str) -> bool:
+    from sqlalchemy import create_engine, inspect, make_url
+
+    url = make_url(address)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return False
+    engine = create_engine(url)
+    try:
+        return inspect(engine).has_table("studies")
+    finally:
+        engine.dispose()

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from sentiment.commands.search.objectives import Objective
-    from sentiment.commands.search.ranking import Ranking
+    from sentiment.commands.search.ranking import Objective, Ranking
     from sentiment.commands.search.results import JobResult
     from sentiment.commands.train.job import TrainingResult
     from sentiment.tracking.recording import RecordingResult

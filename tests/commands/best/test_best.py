@@ -11,16 +11,16 @@ import pytest
 from conftest import ROOT, Run
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from sentiment.commands.search import recipes
-from sentiment.commands.search.objectives import find_objectives
-from sentiment.commands.search.reading import read_study
-from sentiment.commands.search.recipes import Recipe, describe_experiment, write_experiment
+from sentiment.commands.best import recipes
+from sentiment.commands.best.job import BestTrial, find_best
+from sentiment.commands.best.recipes import Recipe, describe_experiment, write_experiment
+from sentiment.commands.best.sweeps import read_study
+from sentiment.commands.search.ranking import find_objectives
 from sentiment.commands.search.results import JobResult, write_result
 from sentiment.commands.search.spaces import Space
 from sentiment.commands.search.storage import open_storage
 from sentiment.commands.search.studies import Study
 from sentiment.commands.search.trial import list_settings
-from sentiment.commands.search.winning import BestTrial, find_best
 from sentiment.config import Job, compose
 from sentiment.config.composing import CONF
 from sentiment.errors import (
@@ -126,7 +126,7 @@ def test_the_best_is_reported_with_its_margins(
     assert (found.number, found.score, found.second) == (1, 0.9, (3, 0.8))
     assert found.median == pytest.approx(0.75)
     assert found.measure_margin(0.8) == pytest.approx(0.1)
-    assert (len(found.study.complete), found.study.count("FAIL")) == (4, 1)
+    assert (len(found.study.trials), found.study.failed) == (4, 1)
     assert found.importances == {}, "four trials tell nothing of importance"
 
 

@@ -7,12 +7,16 @@ import pytest
 from starting import Starter
 from sweeping import QUICK, read_jobs
 
-from sentiment.commands.search.grids import NAME, list_sweeps, read_grid
-from sentiment.commands.search.objectives import Objective
-from sentiment.commands.search.ranking import rank
-from sentiment.commands.search.results import JobResult, read_results, write_result
-from sentiment.commands.search.state import write_state
-from sentiment.commands.search.winning import find_best
+from sentiment.commands.best.job import find_best
+from sentiment.commands.best.sweeps import StoredTrial, list_sweeps, read_grid
+from sentiment.commands.search.ranking import Objective, rank
+from sentiment.commands.search.results import (
+    GRID,
+    JobResult,
+    read_results,
+    write_result,
+    write_state,
+)
 from sentiment.config import compose
 from sentiment.errors import NoBestJobError
 
@@ -32,7 +36,7 @@ def make_grid(folder: Path, scores: dict[str, float], rows: str = "same") -> Pat
             metrics={"validation/accuracy": score, "rows/validation": 100.0},
         )
         write_result(folder / str(number), result)
-    write_state(folder / NAME, {"objective": "accuracy", "run_id": None, "jobs": len(scores)})
+    write_state(folder / GRID, {"objective": "accuracy", "run_id": None, "jobs": len(scores)})
     return folder
 
 
@@ -59,11 +63,11 @@ def test_all_sweeps_are_listed(tmp_path: Path) -> None:
     make_grid(tmp_path / "sweep" / "a", {"1": 0.25, "2": 0.75})
     make_grid(tmp_path / "sweep" / "c", {"1": 0.25, "2": 0.75}, rows="others")
     (tmp_path / "sweep" / "not_a_sweep").mkdir()
-    shown = [(one.name, one.kind, one.ended, one.best, one.settings) for one in list_sweeps(cfg)]
+    shown = [(one.name, one.kind, one.ended, one.trials[:1]) for one in list_sweeps(cfg)]
     assert shown == [
-        ("a", "grid", 2, "accuracy 0.7500", ["model.C=2"]),
-        ("b", "grid", 1, "accuracy 0.5000", []),
-        ("c", "grid", 2, "", []),
+        ("a", "grid", 2, [StoredTrial(1, {"model.C": "2"}, [0.75])]),
+        ("b", "grid", 1, [StoredTrial(0, {}, [0.5])]),
+        ("c", "grid", 2, []),
     ]
     assert list(tmp_path.iterdir()) == [tmp_path / "sweep"], "reading makes nothing"
 

@@ -21,10 +21,12 @@ from sentiment.commands.search.results import (
     list_lost,
     read_result,
     read_results,
+    read_state,
+    set_aside,
     write_result,
+    write_state,
 )
 from sentiment.commands.search.spaces import Space
-from sentiment.commands.search.state import read_state, set_aside, write_state
 from sentiment.commands.search.storage import open_storage
 from sentiment.errors import DamagedJournalError, SweepBusyError
 

@@ -10,12 +10,11 @@ from sweeping import QUICK, SEARCH, read_jobs, read_store, read_winner
 from sweeping_here import Outage, run_sweep_here, stricken
 from test_sweeps_parts import make_result
 
-from sentiment.commands.search import recorder, session
-from sentiment.commands.search.failures import FailurePolicy
-from sentiment.commands.search.objectives import find_objectives
+from sentiment.commands.search import session
 from sentiment.commands.search.observing import OBSERVER, SweepObserver
+from sentiment.commands.search.ranking import find_objectives
 from sentiment.commands.search.results import write_result
-from sentiment.commands.search.session import Session
+from sentiment.commands.search.session import FailurePolicy, Session
 from sentiment.errors import ExitCode, SweepNotRecordedError, TrackingStoreError
 from sentiment.tracking import MlflowTracker
 from sentiment.tracking.processes import ProcessMark
@@ -45,8 +44,8 @@ class Notes(SweepObserver):
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a sweep try the store again with every job."""
-    monkeypatch.setattr(recorder, "_SHORTEST_PAUSE", 0.0)
-    monkeypatch.setattr(recorder, "_PAUSE_FACTOR", 0.0)
+    monkeypatch.setattr(session, "_SHORTEST_PAUSE", 0.0)
+    monkeypatch.setattr(session, "_PAUSE_FACTOR", 0.0)
 
 
 @pytest.fixture

@@ -18,15 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from sentiment.commands.search.failures import FailurePolicy, check_failures
 from sentiment.commands.search.grid import _count_values, check_values, list_points
-from sentiment.commands.search.hydra_side import write_override
-from sentiment.commands.search.objectives import find_objectives
-from sentiment.commands.search.results import JobResult, read_results, write_result
-from sentiment.commands.search.runner import JobRunner, PlannedJob
-from sentiment.commands.search.storage import check_apart, newest, open_storage, storage_failures
+from sentiment.commands.search.launching import JobRunner, PlannedJob
+from sentiment.commands.search.ranking import find_objectives
+from sentiment.commands.search.results import JobResult, newest, read_results, write_result
+from sentiment.commands.search.session import FailurePolicy, check_failures
+from sentiment.commands.search.storage import check_apart, open_storage, storage_failures
 from sentiment.commands.search.workers import NextJob
-from sentiment.config import quote
+from sentiment.config import quote, write_override
 from sentiment.errors import (
     ConfigError,
     ExitCode,

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from starting import Starter
 from sweeping import read_jobs, read_store, read_winner
 
-from sentiment.commands.search.objectives import Objective
-from sentiment.commands.search.ranking import Place, describe_uncertainty, rank
+from sentiment.commands.search.ranking import Objective, Place, describe_uncertainty, rank
 from sentiment.commands.search.results import JobResult
 
 ACCURACY = Objective("accuracy", "validation/accuracy", True)

@@ -34,7 +34,7 @@ from sweeping import (
     wait_for_jobs,
 )
 
-from sentiment.commands.search.objectives import find_objectives
+from sentiment.commands.search.ranking import find_objectives
 from sentiment.commands.search.results import JobResult
 from sentiment.commands.search.spaces import Space
 from sentiment.commands.search.storage import open_storage

@@ -10,9 +10,9 @@ from optuna.storages import RDBStorage
 from sweep_bench import Bench
 from sweeping import DRAWN, SEARCH, list_points, read_jobs, read_study
 
+from sentiment.commands.best.job import find_best
 from sentiment.commands.search import search, session
-from sentiment.commands.search.identity import has_results_of
-from sentiment.commands.search.winning import find_best
+from sentiment.commands.search.study_folder import has_results_of
 from sentiment.config import compose
 from sentiment.errors import (
     ConfigError,

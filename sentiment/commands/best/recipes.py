@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
-from sentiment.commands.search.hydra_side import write_override
+from sentiment.commands.best.sweeps import StoredSweep, StoredTrial
 from sentiment.commands.search.results import JobResult, read_results
 from sentiment.commands.search.spaces import read_setting
 from sentiment.commands.search.trial import HOUSEKEEPING, list_settings
@@ -23,15 +23,10 @@ from sentiment.config import (
     read_words,
     suggest_command,
     write_command,
+    write_override,
 )
 from sentiment.errors import ConfigError, ExperimentExistsError, RecipeError, quote_list
 from sentiment.redaction import MASK
-
-if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
-
-    from sentiment.commands.search.grids import GridTrial, StoredGrid
-    from sentiment.commands.search.reading import StoredStudy
 
 _LITERALS = {"None": "null", "True": "true", "False": "false"}
 
@@ -61,16 +56,14 @@ class Recipe:
         return suggest_command("train", *self.overrides)
 
 
-def find_recipe(
-    study: "StoredStudy | StoredGrid", trial: "FrozenTrial | GridTrial", result: JobResult | None
-) -> Recipe | None:
+def find_recipe(study: StoredSweep, trial: StoredTrial, result: JobResult | None) -> Recipe | None:
     """Return how `trial` is trained by itself, or None if nothing of its study is on this machine.
 
     Parameters
     ----------
-    study : StoredStudy or StoredGrid
+    study : StoredSweep
         The study.
-    trial : optuna.trial.FrozenTrial or GridTrial
+    trial : StoredTrial
         One of its trials.
     result : JobResult, optional
         What it left in its folder, if that is here.
@@ -80,7 +73,7 @@ def find_recipe(
         words = _borrow_command(study, trial)
     if words is None:
         return None
-    settings = study.fixed if result is None else result.settings
+    settings = dict(study.fixed) if result is None else result.settings
     differences = _compare(settings, words)
     if differences:
         # A search may set more than the words, and files may have changed since.
@@ -97,12 +90,10 @@ def _read_command(result: JobResult) -> list[str] | None:
     return [word for word in read_words(command) if _find_root(word) != "search"]
 
 
-def _borrow_command(
-    study: "StoredStudy | StoredGrid", trial: "FrozenTrial | GridTrial"
-) -> list[str] | None:
+def _borrow_command(study: StoredSweep, trial: StoredTrial) -> list[str] | None:
     """Return the overrides of a trial that ran elsewhere: those of one here, its own draw."""
     here = read_results(study.folder, keep=True)
-    for other in study.complete:
+    for other in study.trials:
         words = _read_command(here[other.number]) if other.number in here else None
         if words is not None:
             drawn = {read_setting(name) for name in [*other.params, *trial.params]}

@@ -4,22 +4,16 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from omegaconf import DictConfig
 
-from sentiment.commands.search.grids import GridTrial, StoredGrid, read_grid
-from sentiment.commands.search.reading import StoredStudy, read_study
-from sentiment.commands.search.recipes import Recipe, find_recipe, write_experiment
-from sentiment.commands.search.results import JobResult, read_result, read_winner
+from sentiment.commands.best.recipes import Recipe, find_recipe, write_experiment
+from sentiment.commands.best.sweeps import StoredSweep, StoredTrial, read_grid, read_study
+from sentiment.commands.search.results import JobResult, read_result, read_state, read_winner
 from sentiment.commands.search.spaces import read_setting
-from sentiment.commands.search.state import read_state
+from sentiment.commands.search.studies import measure_importances
 from sentiment.errors import StudyNotFoundError
-
-if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
-
-    _Trial = FrozenTrial | GridTrial
 
 # With fewer trials an importance is one of chance: twice the 10 that Optuna's TPE draws at
 # random before it dares to guess.
@@ -52,7 +46,7 @@ class BestTrial:
 
     Attributes
     ----------
-    study : StoredStudy or StoredGrid
+    study : StoredSweep
         Where it was found.
     number : int
         The trial.
@@ -79,7 +73,7 @@ class BestTrial:
         The experiment that was made of it.
     """
 
-    study: StoredStudy | StoredGrid
+    study: StoredSweep
     number: int
     params: dict[str, Any]
     scores: dict[str, float]
@@ -99,7 +93,9 @@ class BestTrial:
 
     def measure_margin(self, other: float) -> float:
         """Return how much better than `other` the first objective is."""
-        return self.score - other if self.study.objectives[0].more else other - self.score
+        return (
+            self.score - other if self.study.objectives[0].greater_is_better else other - self.score
+        )
 
 
 def find_best(cfg: DictConfig) -> BestTrial:
@@ -116,7 +112,7 @@ def find_best(cfg: DictConfig) -> BestTrial:
         There is no such study or it has no trial, or the experiment cannot be written.
     """
     study = _read_sweep(cfg.search.name, cfg.search.storage, Path(cfg.outputs))
-    best, *others = study.complete
+    best, *others = study.trials
     result = read_result(study.folder / str(best.number), keep=True)
     recipe = find_recipe(study, best, result)
     scores = {o.name: value for o, value in zip(study.objectives, best.values, strict=True)}
@@ -124,7 +120,7 @@ def find_best(cfg: DictConfig) -> BestTrial:
     if cfg.write is not None:
         scored = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
         about = (
-            f"The best of {len(study.complete)} trials of the {study.kind} {study.name}: {scored}."
+            f"The best of {len(study.trials)} trials of the {study.kind} {study.name}: {scored}."
         )
         written = write_experiment(cfg.write, recipe, about, overwrite=cfg.overwrite)
     return BestTrial(
@@ -134,7 +130,7 @@ def find_best(cfg: DictConfig) -> BestTrial:
         scores=scores,
         metrics=_read_metrics(study, best, result),
         second=(others[0].number, others[0].values[0]) if others else None,
-        median=statistics.median(trial.values[0] for trial in study.complete),
+        median=statistics.median(trial.values[0] for trial in study.trials),
         importances=_measure_importances(study),
         neighbours=_find_neighbours(best, others),
         front=_find_front(study),
@@ -143,7 +139,7 @@ def find_best(cfg: DictConfig) -> BestTrial:
     )
 
 
-def _read_sweep(name: str, address: str | None, outputs: Path) -> StoredStudy | StoredGrid:
+def _read_sweep(name: str, address: str | None, outputs: Path) -> StoredSweep:
     """Return the search, or else the grid, of that name."""
     grid = read_grid(name, outputs / "sweep")
     try:
@@ -155,7 +151,7 @@ def _read_sweep(name: str, address: str | None, outputs: Path) -> StoredStudy | 
 
 
 def _read_metrics(
-    study: StoredStudy | StoredGrid, best: "_Trial", result: JobResult | None
+    study: StoredSweep, best: StoredTrial, result: JobResult | None
 ) -> dict[str, float]:
     if result is None:
         return {o.metric: value for o, value in zip(study.objectives, best.values, strict=True)}
@@ -167,26 +163,15 @@ def _read_metrics(
     return metrics
 
 
-def _measure_importances(study: StoredStudy | StoredGrid) -> dict[str, float]:
-    """Return the importances of the settings that all trials draw, by functional ANOVA.
-
-    Optuna's own default looks only at what sets the best tenth apart, and a sampler that learns
-    has drawn most trials there: it found n-grams of no importance that made four points.
-    """
-    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-
-    values = {trial.values[0] for trial in study.complete}
-    if isinstance(study, StoredGrid) or len(study.complete) < ENOUGH_TRIALS or len(values) == 1:
+def _measure_importances(study: StoredSweep) -> dict[str, float]:
+    """Return the importances of settings; none with few trials, or if all found the same."""
+    values = {trial.values[0] for trial in study.trials}
+    if study.optuna is None or len(study.trials) < ENOUGH_TRIALS or len(values) == 1:
         return {}
-    found = get_param_importances(
-        study.optuna,
-        evaluator=FanovaImportanceEvaluator(seed=0),
-        target=lambda trial: trial.values[0],
-    )
-    return {name: float(share) for name, share in found.items()}
+    return measure_importances(study.optuna)
 
 
-def _find_neighbours(best: "_Trial", others: "Sequence[_Trial]") -> list[Neighbour]:
+def _find_neighbours(best: StoredTrial, others: Sequence[StoredTrial]) -> list[Neighbour]:
     neighbours = []
     for trial in others:
         if trial.params.keys() != best.params.keys():
@@ -198,11 +183,11 @@ def _find_neighbours(best: "_Trial", others: "Sequence[_Trial]") -> list[Neighbo
     return neighbours
 
 
-def _find_front(study: StoredStudy | StoredGrid) -> list[tuple[int, list[float]]]:
-    if isinstance(study, StoredGrid) or len(study.objectives) == 1:
+def _find_front(study: StoredSweep) -> list[tuple[int, list[float]]]:
+    if study.optuna is None or len(study.objectives) == 1:
         return []
-    ours = {trial.number for trial in study.complete}
+    ours = {trial.number for trial in study.trials}
     front = [t for t in study.optuna.best_trials if t.number in ours]
-    sign = -1 if study.objectives[0].more else 1
-    front.sort(key=lambda trial: (sign * trial.values[0], trial.number))
+    measure = study.objectives[0].measure_loss
+    front.sort(key=lambda trial: (measure(trial.values[0]), trial.number))
     return [(trial.number, list(trial.values)) for trial in front]

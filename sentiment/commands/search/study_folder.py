@@ -1,35 +1,107 @@
-"""Studies made again from the folders of their trials, where the journal has lost them."""
+"""Folder of a study: its identity, its description, and the recovery of the study from both."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentiment.commands.search.attributes import (
+from sentiment.commands.search.results import (
+    JobResult,
+    log,
+    read_results,
+    read_state,
+    read_winner,
+    write_state,
+)
+from sentiment.commands.search.spaces import Space
+from sentiment.commands.search.studies import (
     DEFINITION,
     ERROR,
     RUN,
     STALE,
     STUDY_ID,
     WINNER,
+    Study,
     trial_states,
 )
-from sentiment.commands.search.identity import read_identity
-from sentiment.commands.search.results import JobResult, read_results, read_winner
-from sentiment.commands.search.spaces import Space
-from sentiment.commands.search.state import log, read_state, write_state
+from sentiment.errors import StudyFolderError
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
-
-    from sentiment.commands.search.studies import Study
+    from optuna.trial import FrozenTrial
 
 # Description of a study, in its folder.
 STUDY = "study.json"
+_IDENTITY = "identity.json"
 
 
-def keep_study(folder: Path, study: "Study", space: Space) -> None:
+def claim_folder(folder: Path, identity: str, trials: "Sequence[FrozenTrial]", metric: str) -> None:
+    """Mark `folder` as that of a study.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    identity : str
+        Identity of the study.
+    trials : sequence of FrozenTrial
+        All its trials.
+    metric : str
+        Name of its first objective among the metrics of a result.
+
+    Raises
+    ------
+    StudyFolderError
+        It is the folder of another study.
+    """
+    kept = read_identity(folder)
+    if kept is None and has_results_of(folder, trials, metric):
+        write_state(folder / _IDENTITY, {"id": identity})
+    elif kept != identity:
+        raise StudyFolderError(folder)
+
+
+def is_folder_of(
+    folder: Path, identity: str | None, trials: "Sequence[FrozenTrial]", metric: str
+) -> bool:
+    """Return whether `folder` is that of a study; for parameters, see `claim_folder`."""
+    kept = read_identity(folder, keep=True)
+    return has_results_of(folder, trials, metric) if kept is None else kept == identity
+
+
+def has_results_of(folder: Path, trials: "Sequence[FrozenTrial]", metric: str) -> bool:
+    """Return whether all results in `folder` are of these trials, by their numbers and scores.
+
+    Folders of earlier versions have no identity. In one of another study, scores differ, or it has
+    more trials.
+    """
+    known = {trial.number: trial for trial in trials}
+    return all(
+        number in known
+        and (
+            not known[number].values
+            or math.isclose(result.metrics.get(metric, math.nan), known[number].values[0])
+        )
+        for number, result in read_results(folder, keep=True).items()
+    )
+
+
+def read_identity(folder: Path, *, keep: bool = False) -> str | None:
+    """Return the identity of the study whose folder this is, or None if it is not known.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    keep : bool, default=False
+        Whether a damaged file stays where it is.
+    """
+    found = (read_state(folder / _IDENTITY, keep=keep) or {}).get("id")
+    return found if isinstance(found, str) else None
+
+
+def keep_study(folder: Path, study: Study, space: Space) -> None:
     """Write what a study is into its folder, so that it can be made again with `restore_studies`.
 
     Parameters

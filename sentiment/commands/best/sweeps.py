@@ -1,0 +1,218 @@
+"""Searches and grids that are only read: nothing is made and nothing is changed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sentiment.commands.search.ranking import Objective, find_objectives, rank
+from sentiment.commands.search.results import GRID, newest, read_results, read_state
+from sentiment.commands.search.storage import list_stored
+from sentiment.commands.search.studies import DEFINITION, SAME_AS, STALE, STUDY_ID
+from sentiment.commands.search.study_folder import STUDY, is_folder_of
+from sentiment.commands.search.trial import is_housekeeping
+from sentiment.config import suggest_command
+from sentiment.errors import NoBestJobError, NoTrialError, StudyLostError, StudyNotFoundError
+
+
+@dataclass(frozen=True)
+class StoredTrial:
+    """A trial that ended well.
+
+    Attributes
+    ----------
+    number : int
+        Its number; of several jobs of a grid that share a place, the first.
+    params : dict of str to object
+        What it drew; of a grid, the settings that differ between jobs.
+    values : list of float
+        The objectives.
+    std : float, optional
+        Standard deviation of the first over several jobs.
+    """
+
+    number: int
+    params: dict[str, Any]
+    values: list[float]
+    std: float | None = None
+
+
+@dataclass(frozen=True)
+class StoredSweep:
+    """A search or a grid as it is kept.
+
+    Attributes
+    ----------
+    name : str
+        Its own name, such as ``svm~2``.
+    kind : str
+        "search" or "grid".
+    folder : Path
+        Where its trials left their results, if they ran on this machine.
+    objectives : sequence of Objective
+        What it looks for.
+    trials : sequence of StoredTrial
+        Those that ended well and are no repetition, the best by the first objective first; of
+        equals the first comes first.
+    ended, failed, running, repeated : int
+        How many trials have ended, failed, are being run or were interrupted, and were not run
+        since an earlier one was the same.
+    note : str
+        What cannot be compared, and why.
+    fixed : mapping of str to str
+        The settings that no trial changes.
+    optuna : optuna.Study, optional
+        A search as Optuna has it.
+    """
+
+    name: str
+    kind: str
+    folder: Path
+    objectives: Sequence[Objective]
+    trials: Sequence[StoredTrial]
+    ended: int
+    failed: int
+    running: int = 0
+    repeated: int = 0
+    note: str = ""
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    optuna: Any = None
+
+
+def read_study(name: str, address: str | None, home: Path) -> StoredSweep:
+    """Return the newest study that is called `name`.
+
+    Parameters
+    ----------
+    name : str
+        ``svm`` for the newest of ``svm``, ``svm~2`` and so on, or the name of one of these.
+    address : str, optional
+        Of the database that holds it.
+    home : Path
+        The folder of all searches, which has the file that holds it without `address`.
+
+    Raises
+    ------
+    StudyNotFoundError, StudyLostError
+        There is none.
+    NoTrialError
+        It has no complete trial.
+    ConfigError
+        The database cannot be used.
+    """
+    where = f"'{home / 'studies.journal'}'" if address is None else "the database"
+    stored = _list_studies(address, home)
+    known, _ = newest(name, [*stored])
+    if known is None:
+        if address is None and (home / name / STUDY).is_file():
+            raise StudyLostError(home / name)
+        command = suggest_command("train", "-m", "search=<name>")
+        raise StudyNotFoundError(name, where, [*stored], command)
+    study = _read_study(known, stored[known](), home)
+    if study is None or not study.trials:
+        raise NoTrialError(known, study.failed if study else 0, study.running if study else 0)
+    return study
+
+
+def read_grid(name: str, home: Path) -> StoredSweep | None:
+    """Return the newest grid that is called `name` in the folder of all grids, or None.
+
+    Raises
+    ------
+    NoBestJobError
+        No score of it can be compared with another, or there is none.
+    """
+    known, _ = newest(name, _list_grids(home))
+    if known is None:
+        return None
+    grid = _read_grid(home / known)
+    if not grid.trials:
+        raise NoBestJobError(known, grid.note or "no job has ended well yet")
+    return grid
+
+
+def list_sweeps(cfg: Any) -> list[StoredSweep]:
+    """Return all grids and searches, grids first.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/best.yaml``.
+    """
+    grids, searches = Path(cfg.outputs, "sweep"), Path(cfg.outputs, "search")
+    studies = [
+        _read_study(name, load(), searches)
+        for name, load in _list_studies(cfg.search.storage, searches).items()
+    ]
+    found = [_read_grid(grids / name) for name in _list_grids(grids)]
+    return [*found, *(study for study in studies if study is not None)]
+
+
+def _list_studies(address: str | None, home: Path) -> dict[str, Callable[[], Any]]:
+    return list_stored(address, home / "studies.journal")
+
+
+def _read_study(name: str, study: Any, home: Path) -> StoredSweep | None:
+    """Return a study, or None if it is one of another tool."""
+    definition = study.user_attrs.get(DEFINITION)
+    if definition is None:
+        return None
+    every = study.get_trials(deepcopy=False)
+    trials = [trial for trial in every if STALE not in trial.user_attrs]
+    states = [trial.state.name for trial in trials]
+    objectives = find_objectives(definition["objectives"])
+    folder = home / name
+    if not is_folder_of(folder, study.user_attrs.get(STUDY_ID), every, objectives[0].metric):
+        folder = home / f"{name} elsewhere"  # that folder is of another study of the same name
+    complete = [
+        StoredTrial(trial.number, dict(trial.params), list(trial.values))
+        for trial in trials
+        if trial.values and SAME_AS not in trial.user_attrs
+    ]
+    complete.sort(key=lambda trial: (objectives[0].measure_loss(trial.values[0]), trial.number))
+    return StoredSweep(
+        name=name,
+        kind="search",
+        folder=folder,
+        objectives=objectives,
+        trials=complete,
+        ended=sum(trial.state.is_finished() for trial in trials),
+        failed=states.count("FAIL"),
+        running=states.count("RUNNING"),
+        repeated=sum(SAME_AS in trial.user_attrs for trial in trials),
+        fixed=definition["settings"],
+        optuna=study,
+    )
+
+
+def _list_grids(home: Path) -> list[str]:
+    return sorted(path.parent.name for path in home.glob(f"*/{GRID}"))
+
+
+def _read_grid(folder: Path) -> StoredSweep:
+    facts = read_state(folder / GRID, keep=True) or {}
+    objectives = find_objectives([str(facts.get("objective", "accuracy"))])
+    results = read_results(folder, keep=True)
+    ranking = rank(results, objectives[0])
+    words = {
+        number: {word for word in result.overrides if not is_housekeeping(word)}
+        for number, result in results.items()
+    }
+    shared = set.intersection(*words.values()) if words else set()
+    trials = []
+    for place in ranking.places:
+        number = place.numbers[0]
+        pairs = (word.partition("=") for word in sorted(words[number] - shared))
+        trials.append(
+            StoredTrial(number, {key: value for key, _, value in pairs}, [place.score], place.std)
+        )
+    return StoredSweep(
+        name=folder.name,
+        kind="grid",
+        folder=folder,
+        objectives=objectives,
+        trials=trials,
+        ended=len(results),
+        failed=sum(bool(result.error) for result in results.values()),
+        note=ranking.note,
+    )
