@@ -71,6 +71,8 @@ def test_a_file_is_predicted_as_its_texts_are(
     trained: list[TrainingResult], where: str, folder: Path, reviews: pd.DataFrame
 ) -> None:
     result = sentiment.predict_file(folder / "reviews.csv", folder / "scored, all.csv", where)
+    assert repr(result).startswith(f"<PredictionResult {result.tally.written} of ")
+    assert repr(result).endswith("scored, all.csv>")
     written = pd.read_csv(result.output)
     model = sentiment.load(result.model.run_id, where)
     assert list(written["prediction"]) == list(model.predict(reviews["text"]))

@@ -1,6 +1,6 @@
 """Result and report of a prediction job."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +13,10 @@ from sentiment.files.tally import Tally
 from sentiment.modeling.decision_rules import DecisionRule
 from sentiment.tracking import ModelChoice
 
+_SHOWN_LABELS = 10
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class PredictionResult:
     """Result of one prediction job.
 
@@ -52,6 +54,19 @@ class PredictionResult:
     seconds: float
     resumed: int
     assumed: list[str]
+
+    def __repr__(self) -> str:
+        rows = f"{self.tally.written:,} of {self.tally.read:,} rows"
+        return f"<PredictionResult {rows}: {list_labels(self.tally.counts)}; {self.output}>"
+
+
+def list_labels(counts: Mapping[str, int]) -> str:
+    """Return how many rows have which label; of many labels, the most frequent ones."""
+    frequent = sorted(counts, key=lambda label: -counts[label])[:_SHOWN_LABELS]
+    listed = ", ".join(f"{counts[label]:,} {label}" for label in sorted(frequent))
+    others = sum(counts.values()) - sum(counts[label] for label in frequent)
+    more = f", {others:,} of {len(counts) - len(frequent):,} others" if others else ""
+    return f"{listed}{more}" or "none"
 
 
 def make_report(

@@ -1,6 +1,6 @@
 """View of a prediction job."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +10,11 @@ if TYPE_CHECKING:
     from sentiment.commands.predict.results import PredictionResult
     from sentiment.modeling.decision_rules import DecisionRule
 
-_SHOWN_LABELS = 10
-
 
 def show_prediction(result: "PredictionResult") -> None:
     """Print which model predicted, what it said and where."""
     from sentiment.cli.console import PlainConsole
+    from sentiment.commands.predict.results import list_labels
 
     # What is written to standard output is for another program.
     piped = result.output == Path("-")
@@ -52,15 +51,6 @@ def show_prediction(result: "PredictionResult") -> None:
     if result.report:
         console.print(f"report   {relate_path(result.report)}")
     console.print(f"output   {'standard output' if piped else relate_path(result.output)}")
-
-
-def list_labels(counts: Mapping[str, int]) -> str:
-    """Return how many rows have which label; of many labels, the most frequent ones."""
-    frequent = sorted(counts, key=lambda label: -counts[label])[:_SHOWN_LABELS]
-    listed = ", ".join(f"{counts[label]:,} {label}" for label in sorted(frequent))
-    others = sum(counts.values()) - sum(counts[label] for label in frequent)
-    more = f", {others:,} of {len(counts) - len(frequent):,} others" if others else ""
-    return f"{listed}{more}" or "none"
 
 
 def _describe_rule(rule: "DecisionRule") -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sentiment.commands.predict.view import list_labels
+from sentiment.commands.predict.results import list_labels
 
 
 @pytest.mark.parametrize(
