@@ -1,5 +1,6 @@
 """Settings as the files under conf/ describe them: every one has a meaning."""
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sentiment.config.described import (
     read_settings,
 )
 from sentiment.config.places import CONF
+from sentiment.config.schemas import TARGETS
 
 GROUPS = ("data", "deploy", "features", "model", "tracking")
 FILES = [
@@ -77,3 +79,20 @@ def test_a_parameter_of_scikit_learn_is_described_by_its_constraints() -> None:
     path = CONF / "model" / "sgd.yaml"
     [penalty] = [one for one in read_settings(path) if one.key == "penalty"]
     assert find_expected_values(penalty, path) == "null or one of elasticnet, l1, l2"
+
+
+def test_a_default_in_python_is_that_of_the_config_files() -> None:
+    """A class that is used in a program has the defaults of its command."""
+    compared = set()
+    for path in sorted(CONF.glob("*/*.yaml")):
+        for setting in read_settings(path):
+            schema = TARGETS.get(setting.target)
+            if schema is None or "." in setting.key or setting.written.startswith("$"):
+                continue
+            default = inspect.signature(schema).parameters[setting.key].default
+            written = yaml.safe_load(setting.written)
+            if default is inspect.Parameter.empty or setting.key in ("text_column", "label_column"):
+                continue  # each data set has columns of its own
+            assert default == written, (path, setting.key)
+            compared.add(f"{path.parent.name}.{setting.key}")
+    assert {"data.test_size", "deploy.threshold", "data.on_bad_rows"} <= compared
