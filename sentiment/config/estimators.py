@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterator
 from typing import Any, Protocol, get_type_hints
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
+from sentiment.config.arguments import list_constraints, prepare_value
 from sentiment.config.kinds import (
     WRONG,
     convert,
@@ -22,7 +23,14 @@ from sentiment.config.kinds import (
     show,
 )
 from sentiment.config.schemas import INT_MAX, EstimatorSettings
-from sentiment.config.targets import HYDRA_KEYS, PAIRS, is_allowed, list_parameters, locate
+from sentiment.config.targets import (
+    EXTRAS,
+    HYDRA_KEYS,
+    is_allowed,
+    list_parameters,
+    list_required,
+    locate,
+)
 from sentiment.errors import suggest
 
 _PLAIN = {str, int, float, bool}
@@ -50,58 +58,77 @@ def check_estimator(node: DictConfig, path: str, reader: Reader) -> Iterator[str
         )
         return
     try:
-        parameters = list_parameters(name)
-    except (ImportError, AttributeError):
-        yield f"{path}._target_ is {name!r}, but there is no such class or function."
+        parameters, required = list_parameters(name), list_required(name)
+    except (ImportError, AttributeError, OSError) as error:  # OSError: a library that it loads
+        yield f"{path}._target_ is {name!r}, but {_describe_absence(name, error)}"
         return
+    short = name.rpartition(".")[2]
+    known = list_constraints(name)
     for key in (str(key) for key in node if key not in HYDRA_KEYS):
         if parameters is not None and key not in parameters:
             yield (
-                f"{path}.{key} is not a parameter of {name.rpartition('.')[2]}."
+                f"{path}.{key} is not a parameter of {short}."
                 f"{suggest(key, parameters)} Known: {', '.join(parameters)}."
             )
-        elif _holds_objects(node, key):
-            yield from _check_inner(node[key], f"{path}.{key}", reader)
+        elif _holds_objects(node._get_node(key)):
+            yield from _check_inner(node, key, f"{path}.{key}", reader)
         else:
             for value in reader.read(node, key, path).values():
-                yield from _check_parameter(node, key, value, f"{path}.{key}")
+                yield from _check_parameter(node, key, value, f"{path}.{key}", known.get(key))
+    for key in required if not {"_args_", "_partial_"} & {*node} else ():
+        if key not in [*node]:
+            yield f"{path}.{key} has no value, and {short} needs it."
 
 
-def _holds_objects(node: DictConfig, key: str) -> bool:
-    inner = node._get_node(key)
-    if not isinstance(inner, DictConfig) or inner._is_none():
+def _describe_absence(name: str, error: Exception) -> str:
+    package = name.partition(".")[0]
+    if package not in EXTRAS:
+        return "there is no such class or function."
+    if isinstance(error, ModuleNotFoundError) and error.name == package:
+        return f"{package} is not installed: pip install 'sentiment[{EXTRAS[package]}]'."
+    return f"{package} cannot be imported: {str(error).splitlines()[0]}."
+
+
+def _holds_objects(inner: Any) -> bool:
+    """Return whether a node of a config describes an object, at any depth."""
+    if not isinstance(inner, DictConfig | ListConfig) or inner._is_none() or inner._is_missing():
         return False
-    nodes = [inner, *(inner._get_node(key) for key in inner)]
-    return any(isinstance(node, DictConfig) and "_target_" in node for node in nodes)
+    if isinstance(inner, DictConfig) and "_target_" in inner:
+        return True
+    keys: Any = inner if isinstance(inner, DictConfig) else range(len(inner))
+    return any(_holds_objects(inner._get_node(key)) for key in keys)
 
 
-def _check_inner(node: DictConfig, path: str, reader: Reader) -> Iterator[str]:
-    """Yield the problems of one object, or of several by name."""
-    if "_target_" in node:
+def _check_inner(parent: Any, key: Any, path: str, reader: Reader) -> Iterator[str]:
+    """Yield the problems of one object, or of several by name or in a list."""
+    node = parent._get_node(key)
+    if isinstance(node, DictConfig) and "_target_" in node:
         yield from check_estimator(node, path, reader)
-        return
-    for key in node:
-        inner = node._get_node(key)
-        if isinstance(inner, DictConfig) and not inner._is_none():
-            yield from check_estimator(inner, f"{path}.{key!s}", reader)
-        else:
-            for value in reader.read(node, key, path).values():
-                yield f"{path}.{key!s} is {show(value)}; expected an object, with a _target_."
+    elif isinstance(node, DictConfig) and not node._is_none():
+        for name in node:
+            yield from _check_inner(node, name, f"{path}.{name!s}", reader)
+    elif isinstance(node, ListConfig) and not node._is_none():
+        for place in range(len(node)):
+            yield from _check_inner(node, place, f"{path}.{place}", reader)
+    elif isinstance(parent, DictConfig):
+        for value in reader.read(parent, key, path.removesuffix(f".{key!s}")).values():
+            if value not in ("drop", "passthrough"):
+                yield f"{path} is {show(value)}; expected an object, with a _target_."
 
 
-def _check_parameter(node: DictConfig, key: str, value: Any, path: str) -> Iterator[str]:
+def _check_parameter(
+    node: DictConfig, key: str, value: Any, path: str, constraints: list[Any] | None
+) -> Iterator[str]:
     """Yield the problem of one value, which is converted in `node` if that is meant."""
-    target = locate(str(node["_target_"]))
     own = list_hints(EstimatorSettings).get(key)
     converted = value if own is None else convert(own, value)
     if converted is WRONG:
         yield describe_problem(own, value, path)
         return
-    constraints = getattr(target, "_parameter_constraints", {}).get(key, "no_validation")
-    if constraints != "no_validation":
-        expected = find_expected(constraints, tuple(converted) if key in PAIRS else converted)
+    if constraints is not None:
+        expected = find_expected(constraints, prepare_value(constraints, converted))
     elif own is None:
-        expected = _find_hinted(target, key, value)
+        expected = _find_hinted(locate(str(node["_target_"])), key, value)
     else:
         expected = ""
     is_int = isinstance(converted, int) and not isinstance(converted, bool)
@@ -142,6 +169,8 @@ def find_expected(constraints: list[Any], value: Any) -> str:
     made = [make_constraint(one) for one in constraints]
     words = {one for one in constraints if isinstance(one, str)}
     match value:
+        case {"_target_": str()}:  # a function by its name
+            fits = True
         case list() | tuple() | dict():
             is_array = "array-like" in words and convert(list[float], value) is not WRONG
             fits = is_array or type(value) in constraints
@@ -163,4 +192,5 @@ def find_expected(constraints: list[Any], value: Any) -> str:
     names = sorted(str(name) for one in visible for name in getattr(one, "options", ()))
     shown = [str(one) for one in visible if not hasattr(one, "options")]
     shown += [f"one of {', '.join(names)}"] * bool(names)
-    return " or ".join(shown).replace("None", "null")
+    text = " or ".join(shown).replace("a callable", "the dotted name of a function")
+    return text.replace("None", "null")

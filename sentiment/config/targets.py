@@ -10,10 +10,11 @@ from sentiment.config.schemas import TARGETS
 
 # Keys of Hydra's own beside the parameters of an object.
 HYDRA_KEYS = {"_target_", "_args_", "_convert_", "_partial_", "_recursive_", "_isolate_"}
-# The command line and YAML know lists only; these parameters of scikit-learn are tuples.
-PAIRS = {"ngram_range", "feature_range", "quantile_range"}
+# Packages with estimators that are not installed by default, and the extra that each is in.
+EXTRAS = {"lightgbm": "lightgbm"}
 # What a config may name as _target_; Hydra checks the object behind the name as well.
 ALLOWED_TARGETS = [
+    "sentiment.config.arguments.get_function",
     "sentiment.config.starting.StartCheck",
     "sentiment.data.datasets.*",
     "sentiment.commands.predict.distributed.*",
@@ -24,20 +25,32 @@ ALLOWED_TARGETS = [
     "sentiment.tracking.NoTracker",
     "sentiment.tracking.off.NoTracker",
     "sentiment.tracking.store.MlflowTracker",
+    "lightgbm.LGBMClassifier",
+    "lightgbm.sklearn.LGBMClassifier",
     "sklearn.calibration.*",
+    "sklearn.cluster.*",
     "sklearn.compose.*",
+    "sklearn.cross_decomposition.*",
     "sklearn.decomposition.*",
     "sklearn.discriminant_analysis.*",
     "sklearn.dummy.*",
     "sklearn.ensemble.*",
     "sklearn.feature_extraction.*",
     "sklearn.feature_selection.*",
+    "sklearn.gaussian_process.*",
+    "sklearn.kernel_approximation.*",
     "sklearn.linear_model.*",
+    "sklearn.manifold.*",
+    "sklearn.model_selection.*",
+    "sklearn.multiclass.*",
+    "sklearn.multioutput.*",
     "sklearn.naive_bayes.*",
     "sklearn.neighbors.*",
     "sklearn.neural_network.*",
     "sklearn.pipeline.*",
     "sklearn.preprocessing.*",
+    "sklearn.random_projection.*",
+    "sklearn.semi_supervised.*",
     "sklearn.svm.*",
     "sklearn.tree.*",
 ]
@@ -84,3 +97,13 @@ def list_parameters(name: str) -> list[str] | None:
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return None
     return list(parameters)
+
+
+def list_required(name: str) -> list[str]:
+    """Return the parameters without which `name` cannot be called."""
+    return [
+        key
+        for key, parameter in inspect.signature(locate(name)).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]

@@ -67,6 +67,7 @@ from sentiment.errors.sweeps import (
 )
 from sentiment.errors.training import (
     BadRowsError,
+    DenseRowsError,
     FitError,
     TooFewClassesError,
     TooFewRowsError,
@@ -83,6 +84,7 @@ __all__ = [
     "DamagedJournalError",
     "DatabaseError",
     "DatabaseUnavailableError",
+    "DenseRowsError",
     "EmptyDataError",
     "ExitCode",
     "ExperimentDeletedError",

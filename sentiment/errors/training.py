@@ -80,3 +80,19 @@ class UnsavableModelError(SentimentError, TypeError):
             f"the fitted {model} holds {quote_list(strangers)}, which this project does not load "
             "from a file, so it was not saved. Choose another model or another setting of it."
         )
+
+
+def _show_size(megabytes: float) -> str:
+    return f"{megabytes:,.0f}" if megabytes >= 1 else f"{megabytes:.2g}"
+
+
+class DenseRowsError(SentimentError, ValueError):
+    """Rows are too large to be made dense for an estimator."""
+
+    def __init__(self, estimator: str, rows: int, columns: int, size: float, limit: float) -> None:
+        fitting = int(columns * limit / size)
+        super().__init__(
+            f"{estimator} takes dense rows only, and {rows:,} rows of {columns:,} features take "
+            f"{_show_size(size)} MB; the limit is {_show_size(limit)} MB. Use fewer features, such "
+            f"as features.max_features={fitting} or features=lsa, or another model."
+        )

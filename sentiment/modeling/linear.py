@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn import linear_model
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import VotingClassifier
-from sklearn.linear_model import SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import ComplementNB, MultinomialNB
 from sklearn.pipeline import Pipeline
@@ -17,15 +17,22 @@ from sklearn.svm import LinearSVC
 
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
-from sentiment.modeling.pipeline import TextClassifier, list_vectorizers
+from sentiment.modeling.folding import fold_weights, split_pipeline
+from sentiment.modeling.pipeline import STEPS, TextClassifier
 from sentiment.ngrams.linear_scoring import LinearScorer
 
 # The attribute by which each model multiplies the features; all else it does comes after that.
 _WEIGHTS = {
-    linear_model.LogisticRegression: "coef_",
-    LogisticRegression: "coef_",
-    SGDClassifier: "coef_",
+    LinearDiscriminantAnalysis: "coef_",
     LinearSVC: "coef_",
+    LogisticRegression: "coef_",
+    linear_model.LogisticRegression: "coef_",
+    linear_model.LogisticRegressionCV: "coef_",
+    linear_model.PassiveAggressiveClassifier: "coef_",
+    linear_model.Perceptron: "coef_",
+    linear_model.RidgeClassifier: "coef_",
+    linear_model.RidgeClassifierCV: "coef_",
+    linear_model.SGDClassifier: "coef_",
     NBSVM: "coef_",
     MultinomialNB: "feature_log_prob_",
     ComplementNB: "feature_log_prob_",
@@ -36,8 +43,9 @@ def make_fast(pipeline: Pipeline) -> TextClassifier:
     """Return a classifier that gives the answers of a fitted `pipeline`, several times as fast.
 
     It is `pipeline` itself unless that is made of text vectorizers of this project that read
-    words, maybe a union of them, and a linear model, or a calibrated one, a vote of several, or
-    one against the rest. What `pipeline` learns later, the returned classifier does not know.
+    words, maybe a union of them, linear steps such as a selection of features or a TruncatedSVD,
+    and a linear model, or a calibrated one, a vote of several, or one against the rest. What
+    `pipeline` learns later, the returned classifier does not know.
     """
     answers: TextClassifier = pipeline
     return LinearTextClassifier.from_pipeline(pipeline) or answers
@@ -68,23 +76,23 @@ class LinearTextClassifier:
     @classmethod
     def from_pipeline(cls, pipeline: Pipeline) -> Self | None:
         """Return a classifier with the answers of `pipeline`, or None; see `make_fast`."""
-        steps = [step for _, step in pipeline.steps]
+        if [name for name, _ in pipeline.steps] != STEPS:
+            return None
+        features, model = split_pipeline(pipeline)
         weights = _Weights([])
-        head = weights.split_off(steps[-1])
-        if head is None or not all(hasattr(step, "transform") for step in steps[:-1]):
+        head = weights.split_off(model)
+        if head is None:
             return None
         rows = weights.fill_in()
-        start, scorers = 0, []
-        for vectorizer, factor in list_vectorizers(steps[-2] if len(steps) > 1 else None):
-            end = start + len(getattr(vectorizer, "vocabulary_", ()))
-            if end > rows.shape[1] or not np.isfinite(rows).all():
-                return None
-            scorer = LinearScorer.from_vectorizer(vectorizer, factor * rows[:, start:end])
+        if not np.isfinite(rows).all():
+            return None
+        scorers = []
+        for part in fold_weights(features, rows):
+            scorer = LinearScorer.from_vectorizer(part.vectorizer, part.factor * part.weights)
             if scorer is None:
                 return None
             scorers.append(scorer)
-            start = end
-        return cls(pipeline, scorers, head) if start == rows.shape[1] else None
+        return cls(pipeline, scorers, head) if scorers else None
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         """Return what the pipeline predicts for each row, shape (n_rows,)."""
@@ -143,7 +151,8 @@ class _Weights:
             if not isinstance(weights, np.ndarray) or weights.dtype != np.float64:
                 return None
             head = copy.copy(model)
-            self.taken.append((head, _WEIGHTS[kind], weights))
+            # That of ridge regression is a vector for two classes.
+            self.taken.append((head, _WEIGHTS[kind], np.atleast_2d(weights)))
             return head
         if kind is CalibratedClassifierCV:
             return self._split_list(model, "calibrated_classifiers_", "estimator")

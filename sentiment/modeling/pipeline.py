@@ -11,10 +11,12 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sentiment.errors import FitError, SentimentError
+from sentiment.modeling.adapting import adapt_classifier, adapt_features
 from sentiment.ngrams.cleaning import CleanedTexts, Cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer
 
 TEXT_COLUMN = "text"
+STEPS = ["text", "clean", "features", "model"]
 
 
 class TextClassifier(Protocol):
@@ -37,54 +39,52 @@ def make_pipeline(features: Any, model: Any) -> Pipeline:
     features : transformer
         From an iterable of str to a matrix, such as a `TfidfVectorizer`.
     model : classifier
-        Has ``predict_proba``.
+        Without ``predict_proba``, its margins are calibrated by cross-validation on the rows that
+        it is fitted on. What takes dense rows only gets them, up to a size; see `DenseInput`.
 
     Returns
     -------
     Pipeline
         Its input is a frame with a column ``text``. The first step selects that column: a
         vectorizer that is handed a frame reads the column names for texts, without a word.
+
+    Raises
+    ------
+    ConfigError
+        The features take no texts, or the model cannot classify them; says why.
     """
     return Pipeline(
         [
             ("text", FunctionTransformer(itemgetter(TEXT_COLUMN))),
             ("clean", Cleaner()),
-            ("features", features),
-            ("model", model),
+            ("features", adapt_features(features)),
+            ("model", adapt_classifier(model)),
         ]
     )
 
 
-def list_vectorizers(features: Any, factor: float = 1.0) -> Iterator[tuple[Any, float]]:
-    """Yield what makes up `features`, from left to right, and what each part is multiplied by.
+def list_vectorizers(features: Any) -> Iterator[Any]:
+    """Yield what makes features of texts in `features`, from left to right.
 
     Parameters
     ----------
     features : transformer
-        A union, maybe one of unions, or one part.
-    factor : float
-        What all are multiplied by.
+        A vectorizer, or a union or pipeline that begins with such parts.
     """
-    if not isinstance(features, FeatureUnion):
-        yield features, factor
-        return
-    factors = features.transformer_weights or {}
-    for name, part in features.transformer_list:
-        if part != "drop":
-            yield from list_vectorizers(part, factor * factors.get(name, 1.0))
+    if isinstance(features, Pipeline):
+        yield from list_vectorizers(features.steps[0][1])
+    elif isinstance(features, FeatureUnion):
+        for _, part in features.transformer_list:
+            yield from list_vectorizers(part)
+    elif features != "drop":
+        yield features
 
 
 def precompute_counts(pipeline: Pipeline, texts: pd.Series) -> None:
     """Count `texts` in the memory of every vectorizer that has one, for fits on parts of them."""
-    pending = [pipeline["features"]]
-    while pending:
-        part = pending.pop()
+    for part in list_vectorizers(pipeline["features"]):
         if isinstance(part, CountVectorizer):
             part.precompute_counts(CleanedTexts(texts))
-        elif isinstance(part, FeatureUnion):
-            pending.extend(inner for _, inner in part.transformer_list)
-        elif isinstance(part, Pipeline):
-            pending.append(part.steps[0][1])
 
 
 def fit(pipeline: Pipeline, frame: pd.DataFrame) -> Pipeline:
@@ -112,7 +112,11 @@ def _estimator_failures(action: str) -> Iterator[None]:
         raise
     except Exception as error:
         # The message of a ValueError is meant for users; of others, the class says more.
-        reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        text = ", ".join(
+            one.decode() if isinstance(one, bytes) else str(one)  # libsvm's are bytes
+            for one in error.args
+        )
+        reason = text if type(error) is ValueError else f"{type(error).__name__}: {text}"
         raise FitError(reason, action) from error
 
 

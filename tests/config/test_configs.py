@@ -17,6 +17,7 @@ from sentiment.config.kinds import list_hints
 from sentiment.config.schemas import COMMANDS, TARGETS
 from sentiment.config.targets import locate
 from sentiment.data.datasets import Dataset
+from sentiment.modeling.adapting import adapt_classifier
 from sentiment.modeling.scoring import BatchScorer
 from sentiment.tracking import MlflowTracker, NoTracker
 
@@ -79,7 +80,7 @@ def test_features(name: str) -> None:
 
 @pytest.mark.parametrize("name", options("model"))
 def test_model(name: str) -> None:
-    made = make_one("model", name, "fit", "predict_proba")
+    made = adapt_classifier(make_one("model", name, "fit"))
     assert is_classifier(made)
     rows = [[1.0, 0.0], [0.0, 1.0]] * 10
     fitted = made.fit(rows, ["a", "b"] * 10)
@@ -188,7 +189,7 @@ def test_search(name: str) -> None:
         params = {**trial.params, **drawn, "model": model}
         typed = space.write({k: v for k, v in params.items() if " " not in k})
         made = compose("train", typed)
-        assert is_classifier(make(made, "model", "fit", "predict_proba"))
+        assert is_classifier(make(made, "model", "fit"))
         make(made, "features", "fit", "transform")
 
 

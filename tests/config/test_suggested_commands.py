@@ -8,13 +8,10 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from click.testing import CliRunner
 from conftest import ROOT, Rivals
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from sklearn.utils import all_estimators
 
 from sentiment.commands.best.sweeps import read_study
 from sentiment.commands.compare.contenders import _write_remedy
@@ -29,7 +26,6 @@ from sentiment.config import (
     suggest_ui,
 )
 from sentiment.config.job import check_search
-from sentiment.config.making import CALIBRATED
 from sentiment.errors import (
     ConfigError,
     ExperimentDeletedError,
@@ -37,8 +33,6 @@ from sentiment.errors import (
     RunNotFoundError,
     StudyNotFoundError,
 )
-from sentiment.modeling.model_files.saving import make_savable
-from sentiment.modeling.pipeline import fit, make_pipeline
 from sentiment.tracking import MlflowTracker, StoredRun
 
 COMMAND = re.compile(r"python scripts/(\w+)\.py([^\n|]*)")
@@ -344,32 +338,6 @@ def test_a_search_without_multirun_is_refused_with_the_command_that_searches(wor
     if word == "search=svm":
         check_command(script, words)
     check_search(["model=svm"])
-
-
-@pytest.mark.slow
-def test_margins_that_become_probabilities_can_be_saved(reviews: pd.DataFrame) -> None:
-    """Of the models with margins only, those in the message and no others."""
-    with pytest.raises(ConfigError, match="can be saved with LinearSVC, Perceptron") as caught:
-        make(
-            compose("train", ["model=svm", "model._target_=sklearn.svm.LinearSVC", "~model.cv",
-                              "~model.method", "~model.ensemble", "~model.estimator"]),
-            "model", "fit", "predict_proba",
-        )  # fmt: skip
-    assert all(name in str(caught.value) for name in CALIBRATED)
-    known = dict(all_estimators("classifier"))
-    for name in CALIBRATED:
-        target = f"{known[name].__module__}.{name}".replace("._classes.", ".")
-        for parts in ("._stochastic_gradient.", "._perceptron.", "._ridge."):
-            target = target.replace(parts, ".")
-        cfg = compose("train", ["model=svm", f"model.estimator._target_={target}",
-                                "~model.estimator.C", "features=tfidf_unigram"])  # fmt: skip
-        pipeline = fit(
-            make_pipeline(make(cfg, "features"), make(cfg, "model", "predict_proba")), reviews
-        )
-        again = make_savable(pipeline)
-        np.testing.assert_array_equal(
-            again.predict(reviews[["text"]]), pipeline.predict(reviews[["text"]])
-        )
 
 
 def test_best_suggests_to_write_from_its_own_folder() -> None:

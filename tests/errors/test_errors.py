@@ -14,6 +14,7 @@ from sentiment.errors import (
     DamagedJournalError,
     DatabaseError,
     DatabaseUnavailableError,
+    DenseRowsError,
     EmptyDataError,
     ExitCode,
     ExperimentDeletedError,
@@ -440,6 +441,7 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "rows.",
     ),
     (
+        DenseRowsError("GaussianNB", 17_500, 50_000, 7000.0, 1000.0),
         UnsavableModelError("Model", ["a.B"]),
         TypeError,
         "the fitted Model holds 'a.B', which this project does not load from a file, so it was not "

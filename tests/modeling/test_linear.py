@@ -7,6 +7,7 @@ import pytest
 import skops.io
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
@@ -120,7 +121,7 @@ def test_features_may_be_counts_and_unions(
         (TfidfVectorizer(), OneVsRestClassifier(BernoulliNB())),
         (TfidfVectorizer(), VotingClassifier([("a", BernoulliNB())], voting="soft")),
         (make_union({"a": TfidfVectorizer(), "b": CountVectorizer(analyzer="char")}), NBSVM()),
-        (Pipeline([("a", TfidfVectorizer()), ("b", "passthrough")]), LogisticRegression()),
+        (Pipeline([("a", TfidfVectorizer()), ("b", PCA(1))]), LogisticRegression()),
     ],
     ids=str,
 )

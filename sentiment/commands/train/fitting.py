@@ -45,7 +45,7 @@ class Fitting:
     def __init__(self, cfg: DictConfig, stages: Stages) -> None:
         self._cfg, self._stages = cfg, stages
         self.pipeline: Pipeline = make_pipeline(
-            make(cfg, "features", "fit", "transform"), make(cfg, "model", "fit", "predict_proba")
+            make(cfg, "features", "fit", "transform"), make(cfg, "model", "fit")
         )
         self.metrics: dict[str, float] = {}
         self.predictions: dict[str, Predictions] = {}

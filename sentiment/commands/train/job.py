@@ -210,7 +210,7 @@ def list_params(cfg: DictConfig) -> dict[str, str]:
 
 def _warn(data: PreparedData, pipeline: Pipeline) -> None:
     """Log what may be a mistake in the data, as far as it matters to `pipeline`."""
-    parts = [part for part, _ in list_vectorizers(pipeline["features"])]
+    parts = list_vectorizers(pipeline["features"])
     of_words = all(getattr(part, "analyzer", "word") == "word" for part in parts)
     for kind, warning in data.report.warnings.items():
         if kind != UNSPACED_TEXTS or of_words:

@@ -8,8 +8,10 @@ from scipy import sparse
 from sklearn.pipeline import Pipeline
 
 from sentiment.errors import UnexplainableModelError
+from sentiment.modeling.estimators.dense import name_inner
+from sentiment.modeling.estimators.union import stack_columns
 from sentiment.modeling.explanation import kernels
-from sentiment.modeling.explanation.weights import linear_weights, merge_terms
+from sentiment.modeling.explanation.weights import find_parts, join_parts, merge_terms
 
 _COUNT = 5
 # Larger sums of log-odds are shown as this; a probability cannot hold them either.
@@ -28,6 +30,8 @@ class RowExplainer:
 
     Attributes
     ----------
+    parts : list of TermWeights
+        The vectorizers, from left to right, and their weights.
     terms : ndarray of shape (n_terms,)
         All different terms that the model knows.
     places : ndarray of int, of shape (n_features,)
@@ -38,24 +42,30 @@ class RowExplainer:
     Raises
     ------
     UnexplainableModelError
-        The model is not linear.
+        The model is not linear in terms.
     """
 
     def __init__(self, pipeline: Pipeline, count: int = _COUNT) -> None:
-        found = linear_weights(pipeline)
-        if found is None:
-            raise UnexplainableModelError(type(pipeline[-1]).__name__)
-        self.terms, self.places = merge_terms(found[0])
-        self.weights = np.ascontiguousarray(found[1], dtype=float)
+        self.parts = find_parts(pipeline)
+        if not self.parts:
+            raise UnexplainableModelError(name_inner(pipeline[-1]))
+        terms, weights = join_parts(self.parts)
+        self.terms, self.places = merge_terms(terms)
+        self.weights = np.ascontiguousarray(weights, dtype=float)
         self._strings = pa.array(self.terms, pa.large_string())
         self._pipeline, self._count = pipeline, count
 
     def measure(self, frame: pd.DataFrame) -> sparse.csr_matrix:
-        """Return the features of texts, shape (n, n_features).
+        """Return the columns of the vectorizers for texts, shape (n, n_features).
 
-        A feature times its weight is what the term adds, in log-odds where the model has them.
+        A column times its weight is what the term adds, in log-odds where the model has them.
         """
-        return sparse.csr_matrix(self._pipeline[:-1].transform(frame))
+        texts = self._pipeline[:2].transform(frame)
+        blocks = []
+        for part in self.parts:
+            block = sparse.csr_matrix(part.vectorizer.transform(texts))
+            blocks.append(block if part.factor == 1 else block * part.factor)
+        return blocks[0] if len(blocks) == 1 else stack_columns(blocks)
 
     def explain(self, frame: pd.DataFrame, codes: np.ndarray) -> tuple[pa.Array, pa.Array]:
         """Return the terms that spoke most for and most against what each text was taken for.

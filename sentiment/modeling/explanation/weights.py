@@ -5,10 +5,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model._base import LinearClassifierMixin
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import ComplementNB, MultinomialNB
 from sklearn.pipeline import Pipeline
 
-from sentiment.modeling.pipeline import list_vectorizers
+from sentiment.modeling.estimators.dense import DenseInput
+from sentiment.modeling.estimators.nbsvm import NBSVM
+from sentiment.modeling.folding import TermWeights, fold_weights, split_pipeline
 
 
 def linear_weights(pipeline: Pipeline) -> tuple[np.ndarray, np.ndarray] | None:
@@ -28,13 +36,28 @@ def linear_weights(pipeline: Pipeline) -> tuple[np.ndarray, np.ndarray] | None:
     weights : ndarray of shape (n_classes, n_features)
         The larger, the more the term speaks for the class.
     """
-    weights = _find_weights(pipeline[-1])
+    parts = find_parts(pipeline)
+    return join_parts(parts) if parts else None
+
+
+def join_parts(parts: list[TermWeights]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the terms and weights of all `parts`, as `linear_weights` does."""
+    terms = [part.vectorizer.get_feature_names_out() for part in parts]
+    return np.concatenate(terms), np.hstack([part.weights for part in parts])
+
+
+def find_parts(pipeline: Pipeline) -> list[TermWeights]:
+    """Return the weights of terms by vectorizer, none if `pipeline` is not linear in terms."""
+    features, model = split_pipeline(pipeline)
+    weights = _find_weights(model)
     if weights is None:
-        return None
+        return []
     if len(weights) == 1:
         weights = np.vstack([-weights[0], weights[0]])
-    parts = [part.get_feature_names_out() for part, _ in list_vectorizers(pipeline[-2])]
-    return np.concatenate(parts), weights
+    parts = fold_weights(features, weights)
+    # A HashingVectorizer knows no terms.
+    named = all(hasattr(part.vectorizer, "get_feature_names_out") for part in parts)
+    return parts if named else []
 
 
 def merge_terms(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,22 +69,24 @@ def merge_terms(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _find_weights(model: Any) -> np.ndarray | None:
     """Return the weights, shape (n_classes, n_features), or a single row for the second of two."""
-    if members := getattr(model, "calibrated_classifiers_", None):
-        return _average([_calibrate(one) for one in members])
-    if hasattr(model, "feature_log_prob_"):
-        return _compare(model.feature_log_prob_)
-    if hasattr(model, "coef_"):
-        weights: np.ndarray = model.coef_
-        # One model for all classes; NBSVM and machines have one for each.
-        softmax = isinstance(model, LogisticRegression) and len(weights) > 1
-        return _compare(weights) if softmax else weights
-    if hasattr(model, "voting"):
+    if isinstance(model, DenseInput):
+        return _find_weights(model.estimator_)
+    if isinstance(model, CalibratedClassifierCV):
+        return _average([_calibrate(one) for one in model.calibrated_classifiers_])
+    if isinstance(model, VotingClassifier):
         return _average([_find_weights(one) for one in model.estimators_], model.weights)
-    if members := getattr(model, "estimators_", None):
-        rows = [_find_weights(one) for one in members] if hasattr(model, "label_binarizer_") else []
+    if isinstance(model, OneVsRestClassifier):
+        rows = [_find_weights(one) for one in model.estimators_]
         found = [one[-1:] for one in rows if one is not None]
-        return np.vstack(found) if found and len(found) == len(members) else None
-    return None
+        return np.vstack(found) if len(found) == len(rows) else None
+    if isinstance(model, ComplementNB | MultinomialNB):
+        return _compare(model.feature_log_prob_)
+    if not isinstance(model, LinearClassifierMixin | NBSVM):
+        return None
+    weights: np.ndarray = np.atleast_2d(model.coef_)
+    # One model for all classes; NBSVM and machines have one for each.
+    softmax = isinstance(model, LogisticRegression | LinearDiscriminantAnalysis)
+    return _compare(weights) if softmax and len(weights) > 1 else weights
 
 
 def _compare(logs: np.ndarray) -> np.ndarray:

@@ -13,7 +13,8 @@ from sklearn.feature_extraction import text as sklearn_text
 from sklearn.pipeline import Pipeline
 
 from sentiment.modeling.explanation.rows import RowExplainer
-from sentiment.modeling.pipeline import TEXT_COLUMN, list_vectorizers
+from sentiment.modeling.folding import TermWeights
+from sentiment.modeling.pipeline import TEXT_COLUMN
 
 Spans = list[tuple[int, int]]
 _UNIT = re.compile(r"\w+(?:['’-]\w+)*|\s+|[^\w\s]")
@@ -74,7 +75,8 @@ def explain_text(pipeline: Pipeline, text: str) -> TextExplanation:
         )
     )
     read = next(iter(pipeline[:-2].transform(frame)))
-    nothing = sparse.csr_matrix((1, features.shape[1]))
+    width = pipeline[2:-1].transform([read]).shape[1]
+    nothing = sparse.csr_matrix((1, width))
     base = _to_log_odds(pipeline[-1].predict_proba(nothing)[0], code)
     merged: dict[str, float] = defaultdict(float)
     for column, value in added.items():
@@ -84,7 +86,7 @@ def explain_text(pipeline: Pipeline, text: str) -> TextExplanation:
         probabilities={
             str(name): float(p) for name, p in zip(pipeline.classes_, probabilities, strict=True)
         },
-        words=_cut(read, _share_out(read, pipeline[-2], added)),
+        words=_cut(read, _share_out(read, explainer.parts, added)),
         terms=sorted(
             ((term, value) for term, value in merged.items() if value),
             key=lambda one: -abs(one[1]),
@@ -108,11 +110,11 @@ def _cut(text: str, weights: np.ndarray) -> list[tuple[str, float]]:
     ]
 
 
-def _share_out(text: str, features: Any, added: dict[int, float]) -> np.ndarray:
+def _share_out(text: str, parts: list[TermWeights], added: dict[int, float]) -> np.ndarray:
     """Return what each character of `text` adds; all zero where terms have no places in it."""
     weights, start = np.zeros(len(text)), 0
-    for vectorizer, _ in list_vectorizers(features):
-        vocabulary = getattr(vectorizer, "vocabulary_", {})
+    for vectorizer in (part.vectorizer for part in parts):
+        vocabulary = vectorizer.vocabulary_
         places: dict[int, list[Spans]] = defaultdict(list)
         for term, spans in _find_terms(vectorizer, text):
             column = start + vocabulary.get(term, -start - 1)

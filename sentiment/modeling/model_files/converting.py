@@ -9,6 +9,7 @@ from sklearn.feature_extraction import text
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
+from sentiment.modeling.estimators.dense import DenseInput, from_dense_pipeline
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.estimators.union import FeatureUnion
@@ -20,7 +21,7 @@ def make_plain_part(part: Any) -> Any:
     """Return scikit-learn's counterpart of `part`, if it is one of this project."""
     if isinstance(part, Cleaner):
         return make_cleaner()
-    if isinstance(part, CountVectorizer | LogisticRegression | NBSVM | FeatureUnion):
+    if isinstance(part, CountVectorizer | DenseInput | FeatureUnion | LogisticRegression | NBSVM):
         part = part.to_sklearn()
     if isinstance(part, text.CountVectorizer) and hasattr(part, "vocabulary_"):
         return _hold_terms_in_array(part)
@@ -67,6 +68,8 @@ def make_fast_part(part: Any) -> Any:
         return CountVectorizer.from_sklearn(part)
     if isinstance(part, Pipeline) and is_cleaner(part):
         return Cleaner()
+    if isinstance(part, Pipeline):
+        return from_dense_pipeline(part) or part
     return part
 
 

@@ -1,0 +1,151 @@
+"""Arguments of constructors, made of what YAML can hold.
+
+YAML has lists, mappings and texts. Where scikit-learn's constraints on a parameter want a tuple, a
+list of named estimators or a function, a list, a mapping of names to objects or a dotted name is
+converted.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sentiment.config.targets import is_allowed, locate
+
+# How a config refers to a function as a value. Hydra's own target for it would return any function.
+_FUNCTION = f"{__name__}.get_function"
+_OBJECT = "_target_"
+# Parameters that hold values for parameters of estimators, under names such as tfidf__ngram_range.
+_GRIDS = {"param_grid", "param_distributions"}
+
+
+def get_function(name: str) -> Callable[..., Any]:
+    """Return the function with a dotted name.
+
+    Raises
+    ------
+    ValueError
+        It may not be named in a config.
+
+    Examples
+    --------
+    >>> get_function("sklearn.feature_selection.chi2").__name__
+    'chi2'
+    """
+    if not is_allowed(name):
+        raise ValueError(f"{name!r} is not allowed in a config")
+    return locate(name)
+
+
+def prepare_arguments(described: Any) -> Any:
+    """Return plain containers, in which objects are described, with arguments as they are needed.
+
+    Parameters
+    ----------
+    described : dict, list or plain value
+        A dict with a ``_target_`` describes an object.
+
+    Examples
+    --------
+    >>> tfidf = {"_target_": "sklearn.feature_extraction.text.TfidfVectorizer"}
+    >>> prepare_arguments(tfidf | {"ngram_range": [1, 2]})["ngram_range"]
+    (1, 2)
+    """
+    if isinstance(described, list | tuple):
+        return type(described)(map(prepare_arguments, described))
+    if not isinstance(described, dict):
+        return described
+    if _OBJECT not in described:
+        return {str(key): prepare_arguments(value) for key, value in described.items()}
+    known = list_constraints(str(described[_OBJECT]))
+    prepared: dict[str, Any] = {}
+    for key, value in described.items():
+        if key in _GRIDS:
+            value = _prepare_grid(value, set(_list_tuples(described)))
+        prepared[str(key)] = prepare_arguments(prepare_value(known.get(key, []), value))
+    return prepared
+
+
+def list_constraints(target: str) -> dict[str, list[Any]]:
+    """Return scikit-learn's constraints on parameters, by name; others take any value.
+
+    Parameters
+    ----------
+    target : str
+        Dotted name of a class or function; nothing is imported that a config may not name.
+    """
+    from sklearn.pipeline import FeatureUnion
+
+    try:
+        found = locate(target) if is_allowed(target) else None
+    except (ImportError, AttributeError):
+        return {}
+    if found is FeatureUnion:  # it has none
+        return {"transformer_list": [list]}
+    known = getattr(found, "_parameter_constraints", {})
+    return {key: value for key, value in known.items() if isinstance(value, list)}
+
+
+def prepare_value(constraints: list[Any], value: Any) -> Any:
+    """Return a value of the kind that `constraints` want, or `value` itself if it is of no other.
+
+    Examples
+    --------
+    >>> prepare_value([tuple], [1, 2]), prepare_value(["array-like"], [1, 2])
+    ((1, 2), [1, 2])
+    """
+    if isinstance(value, list):
+        if tuple in constraints and list not in constraints and "array-like" not in constraints:
+            return tuple(value)
+        # Lists of names with objects, such as the steps of a pipeline.
+        return [tuple(item) if _is_named_object(item) else item for item in value]
+    if isinstance(value, dict) and list in constraints and names_objects(value):
+        return list(value.items())
+    if isinstance(value, str) and names_function(constraints, value):
+        return {_OBJECT: _FUNCTION, "name": value}
+    return value
+
+
+def names_objects(value: dict[Any, Any]) -> bool:
+    """Return whether `value` maps names to objects; a union may drop or pass through some."""
+    objects = [isinstance(one, dict) and _OBJECT in one for one in value.values()]
+    return any(objects) and all(
+        is_object or one in ("drop", "passthrough")
+        for is_object, one in zip(objects, value.values(), strict=True)
+    )
+
+
+def names_function(constraints: list[Any], value: str) -> bool:
+    """Return whether a text is the dotted name of a function where a function is wanted."""
+    return callable in constraints and "." in value and is_allowed(value)
+
+
+def _is_named_object(item: Any) -> bool:
+    match item:
+        case [str(), dict() | "drop" | "passthrough", *_]:
+            return True
+    return False
+
+
+def _prepare_grid(value: Any, tuples: set[str]) -> Any:
+    """Return the values to try of each parameter, as tuples for those in `tuples`."""
+    if isinstance(value, list):
+        return [_prepare_grid(one, tuples) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: [tuple(one) if isinstance(one, list) else one for one in values]
+        if str(key).rpartition("__")[2] in tuples and isinstance(values, list)
+        else values
+        for key, values in value.items()
+    }
+
+
+def _list_tuples(described: Any) -> Iterator[str]:
+    """Yield the parameters of all described objects that are tuples, whether they are set or not."""
+    if isinstance(described, list | tuple):
+        for one in described:
+            yield from _list_tuples(one)
+    elif isinstance(described, dict):
+        for key, constraints in list_constraints(str(described.get(_OBJECT))).items():
+            if isinstance(prepare_value(constraints, [1]), tuple):
+                yield key
+        yield from _list_tuples([*described.values()])

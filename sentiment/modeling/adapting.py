@@ -1,0 +1,162 @@
+"""Features and classifiers of any kind, adapted to each other.
+
+What scikit-learn says of an estimator (its tags and methods) decides, before any data is read.
+"""
+
+import logging
+from typing import Any
+
+from sklearn.base import is_classifier, is_regressor
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import Tags, get_tags
+
+from sentiment.errors import ConfigError
+from sentiment.modeling.estimators.dense import DenseInput, name_inner
+
+log = logging.getLogger(__name__)
+
+# As in conf/model/svm.yaml: margins of folds make the sigmoid, all training rows the model.
+_CALIBRATION = {"method": "sigmoid", "cv": 3, "ensemble": False}
+_REASONS = {
+    "CategoricalNB": (
+        "takes categories that are all known beforehand; naive_bayes and sklearn.naive_bayes."
+        "BernoulliNB take counts"
+    ),
+    "FixedThresholdClassifier": (
+        "moves the threshold of predictions and leaves probabilities as they are; use the model "
+        "inside of it, and deploy.threshold of predict"
+    ),
+    "SelfTrainingClassifier": "learns from rows without labels, which are no training rows here",
+}
+_REASONS["TunedThresholdClassifierCV"] = _REASONS["FixedThresholdClassifier"]
+
+
+def adapt_features(features: Any) -> Any:
+    """Return `features` such that each step takes the rows of the one before it, sparse or not.
+
+    Parameters
+    ----------
+    features : transformer
+        Its first steps take texts.
+
+    Raises
+    ------
+    ConfigError
+        A first step takes something else.
+    """
+    if isinstance(features, Pipeline):
+        (name, first), *others = features.steps
+        steps = [(name, adapt_features(first)), *((n, _take_sparse(step)) for n, step in others)]
+        return _replace(features, steps=steps)
+    if isinstance(features, FeatureUnion):
+        parts = [(name, adapt_features(part)) for name, part in features.transformer_list]
+        return _replace(features, transformer_list=parts)
+    tags = _find_tags(features)
+    takes_texts = tags is None or tags.input_tags.string
+    is_known = type(features).__module__.startswith("sklearn.")
+    if is_known and not takes_texts and not isinstance(features, FunctionTransformer):
+        raise ConfigError(
+            [
+                f"features begin with a {type(features).__name__}, which takes no texts. Begin "
+                "with a vectorizer; see conf/features/lsa.yaml for several steps."
+            ]
+        )
+    return features
+
+
+def adapt_classifier(model: Any) -> Any:
+    """Return `model` such that it takes sparse rows and has probabilities.
+
+    Parameters
+    ----------
+    model : classifier
+        Its margins are calibrated (Platt 1999) if it has no probabilities.
+
+    Raises
+    ------
+    ConfigError
+        It cannot classify texts; says why.
+    """
+    if type(model).__name__ == "StackingClassifier" and model.final_estimator is None:
+        # Its default, of which it does not know that it has probabilities before it is fitted.
+        model = _replace(model, final_estimator=LogisticRegression())
+    _check_classifier(model)
+    if type(model).__name__ == "VotingClassifier" and model.voting == "soft":
+        members = [
+            (name, one if isinstance(one, str) else adapt_classifier(one))
+            for name, one in model.estimators
+        ]
+        model = _replace(model, estimators=members)
+    if isinstance(model, Pipeline):
+        model = _take_sparse(model)
+    if not hasattr(model, "predict_proba"):
+        log.info(
+            "%s has no predict_proba: probabilities are calibrated from its decision function "
+            "(sigmoid, %d-fold cross-validation on training rows)",
+            name_inner(model),
+            _CALIBRATION["cv"],
+        )
+        model = CalibratedClassifierCV(model, **_CALIBRATION)
+    return _take_sparse(model)
+
+
+def _check_classifier(model: Any) -> None:
+    """Refuse what cannot classify texts."""
+    tags = _find_tags(model)
+    if (reason := _find_reason(model, tags)) is not None:
+        raise ConfigError(
+            [f"model: {type(model).__name__} {reason}. Choose another with model=<name>."]
+        )
+
+
+def _find_reason(model: Any, tags: Tags | None) -> str | None:
+    name = type(model).__name__
+    if type(model).__module__.startswith("sklearn."):
+        if name in _REASONS:
+            return _REASONS[name]
+        if tags is None:
+            return "lacks an estimator inside of it: model.estimator._target_=<class>"
+    if tags is not None:
+        if not is_classifier(model):
+            return "is no classifier"
+        if not tags.target_tags.single_output:
+            return "predicts several labels for each text, and texts have one"
+        if tags.input_tags.pairwise:
+            return "takes distances or kernels between rows instead of features"
+    if not hasattr(model, "predict_proba") and not hasattr(model, "decision_function"):
+        remedy = ": set model.voting=soft" if name == "VotingClassifier" else ""
+        return f"has neither predict_proba nor decision_function, so no probabilities{remedy}"
+    return None
+
+
+def _take_sparse(step: Any) -> Any:
+    """Return a step that takes sparse rows, those inside of pipelines and unions one by one."""
+    if isinstance(step, Pipeline):
+        return _replace(step, steps=[(name, _take_sparse(one)) for name, one in step.steps])
+    if isinstance(step, FeatureUnion):
+        parts = [(name, _take_sparse(one)) for name, one in step.transformer_list]
+        return _replace(step, transformer_list=parts)
+    tags = None if step is None or isinstance(step, str) else _find_tags(step)
+    if tags is None:
+        return step
+    if not tags.input_tags.two_d_array or tags.input_tags.pairwise or is_regressor(step):
+        raise ConfigError(
+            [f"features have a {type(step).__name__}, which makes no features of features."]
+        )
+    return step if tags.input_tags.sparse else DenseInput(step)
+
+
+def _find_tags(estimator: Any) -> Tags | None:
+    """Return the tags of `estimator`, or None if it has none, or none without its own parts."""
+    try:
+        return get_tags(estimator)
+    except (AttributeError, TypeError):
+        return None
+
+
+def _replace(estimator: Any, **changes: Any) -> Any:
+    """Return an estimator of the same class with some parameters changed."""
+    return type(estimator)(**estimator.get_params(deep=False) | changes)

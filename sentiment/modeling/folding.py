@@ -1,0 +1,131 @@
+"""Linear models in terms of vectorizers, whatever linear steps are between the two."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import MaxAbsScaler, StandardScaler
+
+from sentiment.modeling.estimators.dense import DenseInput
+
+
+@dataclass(frozen=True, eq=False)
+class TermWeights:
+    """Weights of the columns of one vectorizer.
+
+    Attributes
+    ----------
+    vectorizer : transformer
+        From texts to a matrix.
+    factor : float
+        What a union multiplies that matrix by.
+    weights : ndarray of shape (n, n_columns)
+        What the multiplied matrix is multiplied by.
+    """
+
+    vectorizer: Any
+    factor: float
+    weights: np.ndarray
+
+
+def split_pipeline(pipeline: Pipeline) -> tuple[Pipeline, Any]:
+    """Return all steps of a fitted `pipeline` that make features of texts, and its classifier.
+
+    Steps that belong to the model are among the former; a grid search is its best estimator.
+    """
+    steps, model = list(pipeline.steps[2:-1]), pipeline.steps[-1][1]
+    while True:
+        if isinstance(model, Pipeline):
+            steps += model.steps[:-1]
+            model = model.steps[-1][1]
+        elif (inner := _unwrap(model)) is not model:
+            model = inner
+        else:
+            return Pipeline(steps), model
+
+
+def fold_weights(features: Any, weights: np.ndarray, factor: float = 1.0) -> list[TermWeights]:
+    """Return what gives the same as ``features.transform(texts) @ weights.T``, as a sum.
+
+    Parameters
+    ----------
+    features : transformer
+        A fitted vectorizer, a union or a pipeline that begins with one.
+    weights : ndarray of shape (n, n_features)
+        Weights of the features.
+    factor : float
+        What the features are multiplied by.
+
+    Returns
+    -------
+    list of TermWeights
+        One for each vectorizer; empty if a step is not linear or unknown.
+    """
+    if isinstance(features, Pipeline):
+        (_, first), *others = features.steps
+        for _, step in reversed(others):
+            pulled = _pull_back(_unwrap(step), weights)
+            if pulled is None:
+                return []
+            weights = pulled
+        return fold_weights(first, weights, factor)
+    if not isinstance(features, FeatureUnion):
+        fits = _count_columns(features) == weights.shape[1] > 0
+        return [TermWeights(features, factor, weights)] if fits else []
+    folded: list[TermWeights] = []
+    factors, start = features.transformer_weights or {}, 0
+    for name, part in features.transformer_list:
+        if part == "drop":
+            continue
+        end = start + _count_columns(part)
+        found = fold_weights(part, weights[:, start:end], factor * factors.get(name, 1.0))
+        if not found:
+            return []
+        folded += found
+        start = end
+    return folded if start == weights.shape[1] else []
+
+
+def _unwrap(part: Any) -> Any:
+    """Return the fitted estimator that another one only passes rows to."""
+    for kind, name in ((DenseInput, "estimator_"), (object, "best_estimator_")):
+        if isinstance(part, kind) and hasattr(part, name):
+            return getattr(part, name)
+    return part
+
+
+def _pull_back(step: Any, weights: np.ndarray) -> np.ndarray | None:
+    """Return the weights of what goes into `step`, given those of what it makes of it."""
+    if step is None or step == "passthrough":
+        return weights
+    if hasattr(step, "get_support"):  # a selection of features
+        kept = step.get_support()
+        pulled = np.zeros((len(weights), len(kept)))
+        pulled[:, kept] = weights
+        return pulled
+    if type(step) is TruncatedSVD:
+        product: np.ndarray = weights @ step.components_
+        return product
+    if type(step) is TfidfTransformer and step.norm is None and not step.sublinear_tf:
+        return weights * step.idf_ if step.use_idf else weights
+    if type(step) is MaxAbsScaler or (type(step) is StandardScaler and not step.with_mean):
+        return weights if step.scale_ is None else weights / step.scale_
+    return None
+
+
+def _count_columns(part: Any) -> int:
+    """Return how many features a fitted transformer makes, 0 if that is not known."""
+    steps = [step for _, step in part.steps] if isinstance(part, Pipeline) else [part]
+    for step in map(_unwrap, reversed(steps)):
+        if hasattr(step, "get_support"):
+            return int(step.get_support().sum())
+        if hasattr(step, "components_"):
+            return len(step.components_)
+        if hasattr(step, "vocabulary_"):
+            return len(step.vocabulary_)
+        if isinstance(step, FeatureUnion):
+            return sum(_count_columns(one) for _, one in step.transformer_list if one != "drop")
+    return 0

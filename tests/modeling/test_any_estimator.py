@@ -1,0 +1,416 @@
+"""Classifiers and transformers of scikit-learn, named in a config."""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from omegaconf import DictConfig, OmegaConf
+from sklearn import naive_bayes
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.utils import all_estimators
+
+from sentiment.config import check_config, compose, make
+from sentiment.config.targets import list_parameters
+from sentiment.errors import ConfigError, DenseRowsError, FitError, UnexplainableModelError
+from sentiment.modeling.estimators.dense import DenseInput
+from sentiment.modeling.explanation import RowExplainer, explain_text, top_terms
+from sentiment.modeling.linear import LinearTextClassifier, make_fast
+from sentiment.modeling.pipeline import fit, make_pipeline, predict
+
+Described = dict[str, Any]
+
+WORDS = {
+    "bad": "bad dull poor sad",
+    "good": "good great fun nice",
+    "long": "long slow endless epic",
+    "new": "new fresh young modern",
+}
+REGRESSION: Described = {"_target_": "sklearn.linear_model.LogisticRegression"}
+MACHINE: Described = {"_target_": "sklearn.svm.LinearSVC"}
+# Settings that a classifier needs, or that make it quick.
+SETTINGS: dict[str, Described] = {
+    "AdaBoostClassifier": {"n_estimators": 5},
+    "BaggingClassifier": {"n_estimators": 3, "estimator": REGRESSION},
+    "ClassifierChain": {"estimator": REGRESSION},
+    "ExtraTreesClassifier": {"n_estimators": 5},
+    "FixedThresholdClassifier": {"estimator": REGRESSION},
+    "GradientBoostingClassifier": {"n_estimators": 5},
+    "HistGradientBoostingClassifier": {"max_iter": 5, "min_samples_leaf": 5},
+    "LogisticRegressionCV": {"Cs": 2, "cv": 2, "l1_ratios": [0.0], "use_legacy_attributes": False},
+    "MLPClassifier": {"hidden_layer_sizes": [8], "max_iter": 100},
+    "MultiOutputClassifier": {"estimator": REGRESSION},
+    "OneVsOneClassifier": {"estimator": MACHINE},
+    "OneVsRestClassifier": {"estimator": MACHINE},
+    "OutputCodeClassifier": {"estimator": MACHINE},
+    "QuadraticDiscriminantAnalysis": {"solver": "eigen", "shrinkage": 0.5},
+    "RandomForestClassifier": {"n_estimators": 5},
+    "SelfTrainingClassifier": {"estimator": REGRESSION},
+    "StackingClassifier": {"estimators": {"a": REGRESSION, "b": MACHINE}, "cv": 3},
+    "TunedThresholdClassifierCV": {"estimator": REGRESSION},
+    "VotingClassifier": {"estimators": [["a", REGRESSION], ["b", MACHINE]], "voting": "soft"},
+}
+REFUSED = {
+    "CategoricalNB": "takes categories that are all known beforehand",
+    "ClassifierChain": "predicts several labels",
+    "FixedThresholdClassifier": "moves the threshold",
+    "MultiOutputClassifier": "predicts several labels",
+    "OutputCodeClassifier": "has neither predict_proba nor decision_function",
+    "SelfTrainingClassifier": "learns from rows without labels",
+    "TunedThresholdClassifierCV": "moves the threshold",
+}
+LINEAR = {
+    *("CalibratedClassifierCV", "ComplementNB", "LinearDiscriminantAnalysis", "LinearSVC"),
+    *("LogisticRegression", "LogisticRegressionCV", "MultinomialNB", "PassiveAggressiveClassifier"),
+    *("Perceptron", "RidgeClassifier", "RidgeClassifierCV", "SGDClassifier", "VotingClassifier"),
+}
+TFIDF: Described = {"_target_": "sentiment.ngrams.vectorizers.TfidfVectorizer"}
+COUNTS: Described = {"_target_": "sklearn.feature_extraction.text.CountVectorizer"}
+
+
+def list_classifiers() -> dict[str, str]:
+    """Return the public address of each classifier that scikit-learn itself has."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = all_estimators("classifier")
+    return {
+        name: f"{kind.__module__.partition('._')[0]}.{name}"
+        for name, kind in found
+        if kind.__module__.startswith("sklearn.")
+    }
+
+
+CLASSIFIERS = list_classifiers()
+
+
+@pytest.fixture(autouse=True)
+def allow_warnings() -> Iterator[None]:
+    """Classifiers that stop early, or that scikit-learn is about to change, warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@pytest.fixture(scope="module")
+def base() -> DictConfig:
+    cfg = compose("train", ["features=tfidf_unigram", "memory=null"])
+    OmegaConf.set_struct(cfg, False)
+    return cfg
+
+
+def write_texts(classes: int, rows: int = 48) -> pd.DataFrame:
+    chance = np.random.default_rng(0)
+    labels = [list(WORDS)[row % classes] for row in range(rows)]
+    texts = [
+        " ".join([*chance.choice(WORDS[label].split(), 4), *chance.choice(["film", "plot"], 3)])
+        for label in labels
+    ]
+    return pd.DataFrame({"text": texts, "label": labels})
+
+
+TEXTS = {classes: write_texts(classes) for classes in (2, 4)}
+
+
+def configure(base: DictConfig, **groups: Described) -> DictConfig:
+    cfg = base.copy()
+    for group, described in groups.items():
+        cfg[group] = OmegaConf.create(described)
+    check_config(cfg)
+    return cfg
+
+
+def build(base: DictConfig, **groups: Described) -> Any:
+    cfg = configure(base, **groups)
+    return make_pipeline(make(cfg, "features", "fit", "transform"), make(cfg, "model", "fit"))
+
+
+def describe(name: str) -> Described:
+    return {"_target_": CLASSIFIERS[name], **SETTINGS.get(name, {})}
+
+
+def predict_by_hand(model: Any, frame: pd.DataFrame) -> np.ndarray:
+    """Return probabilities of scikit-learn alone: what fails on sparse rows gets dense ones."""
+    rows = TfidfVectorizer(max_features=10_000).fit_transform(frame["text"])
+    if not hasattr(model, "predict_proba") and not hasattr(model, "final_estimator"):
+        model = CalibratedClassifierCV(model, method="sigmoid", cv=3, ensemble=False)
+    labels = frame["label"].to_numpy(str)
+    try:
+        return np.asarray(clone(model).fit(rows, labels).predict_proba(rows))
+    except TypeError:
+        dense = rows.toarray()
+        return np.asarray(clone(model).fit(dense, labels).predict_proba(dense))
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("name", [name for name in CLASSIFIERS if name not in REFUSED])
+def test_every_classifier_works(base: DictConfig, name: str, classes: int) -> None:
+    frame = TEXTS[classes]
+    described = describe(name)
+    if "random_state" in (list_parameters(CLASSIFIERS[name]) or []):
+        described["random_state"] = 0
+    pipeline = fit(build(base, model=described), frame)
+    labels, probabilities = predict(pipeline, frame)
+    if name != "VotingClassifier":  # a member of it is calibrated
+        model = make(configure(base, model=described), "model")
+        np.testing.assert_allclose(probabilities, predict_by_hand(model, frame), atol=1e-6)
+    if name != "DummyClassifier":
+        assert (labels == frame["label"]).mean() > 0.6
+    fast = make_fast(pipeline)
+    np.testing.assert_allclose(
+        fast.predict_proba(frame[["text"]]), probabilities, rtol=1e-9, atol=1e-12
+    )
+    linear = name in LINEAR or name == "OneVsRestClassifier"
+    assert isinstance(fast, LinearTextClassifier) is linear
+    terms = top_terms(pipeline, 4)
+    assert (terms is not None) is linear
+    if linear:
+        assert terms is not None
+        strongest = terms[terms["label"] == "good"]["term"]
+        assert len(set(strongest) & set(WORDS["good"].split())) >= 3
+        assert "film" in dict(explain_text(pipeline, "a great fun film").terms)
+    else:
+        with pytest.raises(UnexplainableModelError, match=f"answers of {name} cannot"):
+            RowExplainer(pipeline)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_classify_texts_says_why(base: DictConfig, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"^model: {name} {REFUSED[name]}"):
+        build(base, model=describe(name))
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        ({"_target_": "sklearn.linear_model.LinearRegression"}, "LinearRegression is no classif"),
+        ({"_target_": "sklearn.cluster.KMeans"}, "KMeans is no classifier"),
+        (
+            {"_target_": "sklearn.svm.SVC", "kernel": "precomputed"},
+            "SVC takes distances or",
+        ),
+        (
+            {"_target_": "sklearn.ensemble.VotingClassifier", "estimators": {"a": REGRESSION}},
+            "VotingClassifier has neither .*: set model.voting=soft",
+        ),
+        (
+            {
+                "_target_": "sklearn.ensemble.VotingClassifier",
+                "estimators": {"a": {"_target_": "sklearn.naive_bayes.CategoricalNB"}},
+                "voting": "soft",
+            },
+            "CategoricalNB takes categories",
+        ),
+        (
+            {"_target_": "sklearn.multiclass.OneVsRestClassifier"},
+            "model.estimator has no value, and OneVsRestClassifier needs it",
+        ),
+    ],
+    ids=str,
+)
+def test_models_that_lack_something_say_what(
+    base: DictConfig, described: Described, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(base, model=described)
+
+
+def steps(*described: Any) -> Described:
+    """Return a pipeline of steps; a text is a transformer without settings."""
+    named = {
+        f"step{place}": {"_target_": f"sklearn.{one}"} if isinstance(one, str) else one
+        for place, one in enumerate(described)
+    }
+    return {"_target_": "sklearn.pipeline.Pipeline", "steps": named}
+
+
+def union(**parts: Described) -> Described:
+    listed = [[name, part] for name, part in parts.items()]
+    return {"_target_": "sklearn.pipeline.FeatureUnion", "transformer_list": listed}
+
+
+CHI2: Described = {
+    "_target_": "sklearn.feature_selection.SelectKBest",
+    "score_func": "sklearn.feature_selection.chi2",
+    "k": 8,
+}
+SVD: Described = {
+    "_target_": "sklearn.decomposition.TruncatedSVD", "n_components": 3, "random_state": 0,
+}  # fmt: skip
+BY_MODEL: Described = {
+    "_target_": "sklearn.feature_selection.SelectFromModel", "estimator": MACHINE,
+}  # fmt: skip
+HASHES: Described = {
+    "_target_": "sklearn.feature_extraction.text.HashingVectorizer",
+    "n_features": 256, "ngram_range": [1, 2],
+}  # fmt: skip
+NMF: Described = {"_target_": "sklearn.decomposition.NMF", "n_components": 5, "random_state": 0}
+# Whether each is linear in terms, so that a linear model on it is quick and explained.
+FEATURES: dict[str, tuple[Described, bool]] = {
+    "selected by chi2": (steps(TFIDF, CHI2), True),
+    "selected by a model": (steps(TFIDF, BY_MODEL), True),
+    "lsa": (steps(TFIDF, SVD), True),
+    "scaled lsa": (steps(TFIDF, SVD, "preprocessing.StandardScaler"), False),
+    "selected, then lsa": (steps(TFIDF, "feature_selection.VarianceThreshold", CHI2, SVD), True),
+    "largest is one": (steps(TFIDF, "preprocessing.MaxAbsScaler"), True),
+    "standardized": (steps(TFIDF, "preprocessing.StandardScaler"), False),
+    "ranges": (
+        steps(TFIDF, {"_target_": "sklearn.preprocessing.MinMaxScaler", "feature_range": [0, 2]}),
+        False,
+    ),
+    "topics": (steps(COUNTS, NMF), False),
+    "bins": (steps(TFIDF, "preprocessing.KBinsDiscretizer"), False),
+    "weighed counts": (steps(COUNTS, "feature_extraction.text.TfidfTransformer"), False),
+    "union": (union(words=TFIDF, topics=steps(TFIDF, SVD)), True),
+    "nested": (
+        steps(union(a=steps(TFIDF, CHI2), b=union(c=TFIDF, d=steps(TFIDF, SVD))), CHI2 | {"k": 3}),
+        False,
+    ),
+    "hashes": (HASHES, False),
+    "selected hashes": (steps(HASHES, "preprocessing.Normalizer"), False),
+}
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("name", FEATURES)
+def test_features_may_have_several_steps(base: DictConfig, name: str, classes: int) -> None:
+    described, linear = FEATURES[name]
+    if name == "nested":  # chi2 wants what is not negative
+        described = steps(union(a=steps(TFIDF, CHI2), b=union(c=TFIDF, d=steps(TFIDF))), CHI2)
+        linear = True
+    frame = TEXTS[classes]
+    pipeline = fit(build(base, features=described, model=REGRESSION), frame)
+    labels, probabilities = predict(pipeline, frame)
+    assert (labels == frame["label"]).mean() > 0.8
+    fast = make_fast(pipeline)
+    assert isinstance(fast, LinearTextClassifier) is linear
+    np.testing.assert_allclose(
+        fast.predict_proba(frame[["text"]]), probabilities, rtol=1e-9, atol=1e-12
+    )
+    if not linear:
+        with pytest.raises(UnexplainableModelError):
+            RowExplainer(pipeline)
+        return
+    found = explain_text(pipeline, "a great and long film of great fun")
+    logs = np.log(list(found.probabilities.values()))
+    code = list(found.probabilities).index(found.label)
+    assert found.total == pytest.approx(logs[code] - np.delete(logs, code).mean())
+    assert found.base + sum(added for _, added in found.terms) == pytest.approx(found.total)
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        (steps("preprocessing.StandardScaler"), "features begin with a StandardScaler"),
+        (union(a=TFIDF, b=SVD), "features begin with a TruncatedSVD"),
+        (steps(TFIDF, "feature_extraction.DictVectorizer"), "a DictVectorizer, which makes"),
+        (steps(TFIDF, "manifold.TSNE"), "has no transform"),
+        (steps(TFIDF, CHI2 | {"score_func": "os.system"}), "the dotted name of a function"),
+        (steps(TFIDF, CHI2 | {"score_func": "chi2"}), "the dotted name of a function"),
+        (steps(TFIDF | {"ngram_range": [2, 1]}), "steps.step0.ngram_range is \\[2, 1\\]"),
+        (steps(TFIDF, 3), "features.steps.step1 is 3; expected an object"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_features_that_do_not_fit_together_say_so(
+    base: DictConfig, described: Described, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(base, features=described)
+
+
+def test_a_grid_search_is_a_model(base: DictConfig) -> None:
+    inner = steps(
+        {"_target_": "sklearn.preprocessing.MinMaxScaler"},
+        {"_target_": "sklearn.linear_model.RidgeClassifier"},
+    )
+    searched = {
+        "_target_": "sklearn.model_selection.GridSearchCV",
+        "estimator": inner,
+        "param_grid": {"step0__feature_range": [[0, 1], [0, 2]], "step1__alpha": [0.1, 10.0]},
+        "cv": 2,
+    }
+    frame = TEXTS[2]
+    pipeline = fit(build(base, model=searched), frame)
+    [calibrated] = pipeline["model"].estimator_.calibrated_classifiers_
+    assert set(calibrated.estimator.best_params_) == {"step0__feature_range", "step1__alpha"}
+    assert calibrated.estimator.best_params_["step0__feature_range"] in [(0, 1), (0, 2)]
+    assert (predict(pipeline, frame)[0] == frame["label"]).all()
+
+
+def test_a_model_may_begin_with_a_transformer(base: DictConfig) -> None:
+    """Only the step that needs dense rows gets them."""
+    model = steps(CHI2, "naive_bayes.GaussianNB")
+    pipeline = build(base, model=model)
+    assert [type(step).__name__ for _, step in pipeline["model"].steps] == [
+        "SelectKBest",
+        "DenseInput",
+    ]
+    frame = TEXTS[2]
+    assert (predict(fit(pipeline, frame), frame)[0] == frame["label"]).all()
+    linear = fit(build(base, model=steps(CHI2, "linear_model.LogisticRegression")), frame)
+    assert isinstance(make_fast(linear), LinearTextClassifier)
+
+
+def test_calibration_sees_training_rows_only(
+    base: DictConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        pipeline = build(base, model={"_target_": "sklearn.linear_model.RidgeClassifier"})
+    assert caplog.messages == [
+        "RidgeClassifier has no predict_proba: probabilities are calibrated from its decision "
+        "function (sigmoid, 3-fold cross-validation on training rows)"
+    ]
+    frame = TEXTS[2]
+    before = fit(clone(pipeline), frame[:24])["model"].calibrated_classifiers_[0].calibrators[0]
+    rows = TfidfVectorizer().fit_transform(frame["text"][:24])
+    by_hand = CalibratedClassifierCV(
+        make(configure(base, model={"_target_": "sklearn.linear_model.RidgeClassifier"}), "model"),
+        method="sigmoid", cv=3, ensemble=False,
+    ).fit(rows, frame["label"].to_numpy(str)[:24])  # fmt: skip
+    expected = by_hand.calibrated_classifiers_[0].calibrators[0]
+    assert (before.a_, before.b_) == pytest.approx((expected.a_, expected.b_))
+
+
+def test_rows_are_made_dense_up_to_a_size(base: DictConfig) -> None:
+    frame = TEXTS[2]
+    model = {
+        "_target_": "sentiment.modeling.estimators.dense.DenseInput",
+        "estimator": {"_target_": "sklearn.naive_bayes.GaussianNB"},
+        "max_mb": 0.003,
+    }
+    with pytest.raises(DenseRowsError) as caught:
+        fit(build(base, model=model), frame)
+    assert str(caught.value) == (
+        "GaussianNB takes dense rows only, and 48 rows of 10 features take 0.0038 MB; the limit "
+        "is 0.003 MB. Use fewer features, such as features.max_features=7 or features=lsa, or "
+        "another model."
+    )
+    fit(build(base, model=model | {"max_mb": 0.004}), frame)
+
+
+def test_dense_rows_are_predicted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Watched(naive_bayes.GaussianNB):
+        def predict_proba(self, X: np.ndarray) -> np.ndarray:
+            seen.append(X.shape[0])
+            return np.asarray(super().predict_proba(X))
+
+    frame = TEXTS[4]
+    rows = TfidfVectorizer().fit_transform(frame["text"])
+    model = DenseInput(Watched()).fit(rows, frame["label"].to_numpy(str))
+    expected = model.predict_proba(rows)
+    monkeypatch.setattr("sentiment.modeling.estimators.dense._PART_MB", 20.5 * rows.shape[1] * 8e-6)
+    np.testing.assert_array_equal(model.predict_proba(rows), expected)
+    assert seen == [48, 20, 20, 8]
+
+
+def test_what_an_estimator_raises_is_one_message(base: DictConfig) -> None:
+    model = {"_target_": "sklearn.svm.NuSVC", "nu": 0.99}
+    frame = pd.concat([TEXTS[2][:30], TEXTS[2][TEXTS[2]["label"] == "bad"]])
+    with pytest.raises(FitError, match="could not fit the pipeline: specified nu is infeasible"):
+        fit(build(base, model=model), frame)
