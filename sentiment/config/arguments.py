@@ -140,7 +140,7 @@ def _prepare_grid(value: Any, tuples: set[str]) -> Any:
 
 
 def _list_tuples(described: Any) -> Iterator[str]:
-    """Yield the parameters of all described objects that are tuples, whether they are set or not."""
+    """Yield the parameters that are tuples of all described objects, set or not."""
     if isinstance(described, list | tuple):
         for one in described:
             yield from _list_tuples(one)

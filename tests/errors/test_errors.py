@@ -442,6 +442,12 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     ),
     (
         DenseRowsError("GaussianNB", 17_500, 50_000, 7000.0, 1000.0),
+        ValueError,
+        "GaussianNB takes dense rows only, and 17,500 rows of 50,000 features take 7,000 MB; the "
+        "limit is 1,000 MB. Use fewer features, such as features.max_features=7142 or "
+        "features=lsa, or another model.",
+    ),
+    (
         UnsavableModelError("Model", ["a.B"]),
         TypeError,
         "the fitted Model holds 'a.B', which this project does not load from a file, so it was not "
