@@ -322,7 +322,7 @@ def runs(*settings: str) -> "pd.DataFrame":
 def _compose(command: str, settings: Iterable[str]) -> Any:
     from sentiment.config import compose, quote_free_text
 
-    return compose(command, quote_free_text(list(settings)))
+    return compose(command, quote_free_text(list(settings)), typed=True)
 
 
 def _write(key: str, value: str) -> str:

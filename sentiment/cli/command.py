@@ -8,7 +8,7 @@ import hydra
 from omegaconf import DictConfig
 
 from sentiment.cli.terminal import run_script
-from sentiment.config import ALLOWED_TARGETS, CONF, register_schemas
+from sentiment.config import CONF, list_allowed, register_schemas, trust_typed
 
 
 def command(
@@ -37,12 +37,20 @@ def command(
 
     def decorate(work: Callable[[DictConfig], None]) -> Callable[[], None]:
         @functools.wraps(work)
+        def do(cfg: DictConfig) -> None:
+            trust_typed(cfg)  # also where a launcher runs a job in another process
+            work(cfg)
+
+        @functools.wraps(work)
         def run() -> None:
             register_schemas()
             if read_word is not None:
                 sys.argv[1:] = map(read_word, sys.argv[1:])
-            main = hydra.main(str(CONF), name, execution_whitelist=ALLOWED_TARGETS)
-            run_script(main(work), stopped)
+
+            def main() -> None:
+                hydra.main(str(CONF), name, execution_whitelist=list_allowed())(do)()
+
+            run_script(main, stopped)
 
         return run
 

@@ -15,13 +15,13 @@ from sentiment.config.explaining import check_options, describe_error, explain_e
 from sentiment.config.job import Job, current_job, list_typed
 from sentiment.config.making import make
 from sentiment.config.places import CONF
+from sentiment.config.project import find_project_conf, list_trusted, trust
 from sentiment.config.quoting import quote, quote_free_text, write_override
 from sentiment.config.recording import flatten, read_recorded, record_config, record_yaml
-from sentiment.config.starting import StartCheck, remove_unused
-from sentiment.config.targets import ALLOWED_TARGETS
+from sentiment.config.starting import StartCheck, remove_unused, trust_typed
+from sentiment.config.targets import list_allowed
 
 __all__ = [
-    "ALLOWED_TARGETS",
     "CONF",
     "Job",
     "StartCheck",
@@ -32,7 +32,10 @@ __all__ = [
     "describe_error",
     "explain_command",
     "explain_error",
+    "find_project_conf",
     "flatten",
+    "list_allowed",
+    "list_trusted",
     "list_typed",
     "make",
     "quote",
@@ -48,6 +51,8 @@ __all__ = [
     "suggest_command",
     "suggest_training",
     "suggest_ui",
+    "trust",
+    "trust_typed",
     "write_command",
     "write_override",
 ]

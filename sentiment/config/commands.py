@@ -37,12 +37,15 @@ def write_command(name: str, words: Iterable[str]) -> str:
 def read_words(command: str) -> list[str]:
     """Return the settings in a recorded command line, whichever form it has.
 
+    What it trusts is left out: the record may be of a store that others write to.
+
     Examples
     --------
     >>> read_words("sentiment train model=svm 'outputs=my runs'")
     ['model=svm', 'outputs=my runs']
     """
-    return shlex.split(command)[2:]
+    words = shlex.split(command)[2:]
+    return [word for word in words if not word.lstrip("+~").startswith(("trusted=", "trusted."))]
 
 
 def suggest_command(script: str, *words: str) -> str:

@@ -22,7 +22,7 @@ from sentiment.config.kinds import list_hints
 from sentiment.config.places import CONF
 from sentiment.config.quoting import is_sweep
 from sentiment.config.schemas import COMMANDS
-from sentiment.config.starting import check_start
+from sentiment.config.starting import check_start, trust_typed
 from sentiment.errors import ConfigError, SentimentError
 
 
@@ -71,8 +71,18 @@ def _write_sqlite_address(path: str) -> str:
     return f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
 
 
-def compose(primary: str, overrides: Sequence[str] = ()) -> DictConfig:
+def compose(primary: str, overrides: Sequence[str] = (), *, typed: bool = False) -> DictConfig:
     """Return the config that ``scripts/<primary>.py`` would have with these overrides, checked.
+
+    Parameters
+    ----------
+    primary : str
+        Name of the primary config.
+    overrides : sequence of str
+        Settings, as on the command line.
+    typed : bool
+        Whether the user of this process typed them. Only then the classes that they list as
+        ``trusted`` may be named: overrides may also come from a run in a store.
 
     Raises
     ------
@@ -91,7 +101,9 @@ def compose(primary: str, overrides: Sequence[str] = ()) -> DictConfig:
     except (CompactHydraException, OmegaConfBaseException, ValueError) as error:
         if explain_error(error) is None:
             raise
-        raise ConfigError(_list_problems(primary, overrides)) from error
+        raise ConfigError(_list_problems(primary, overrides, typed=typed)) from error
+    if typed:
+        trust_typed(cfg)
     check_config(cfg)
     return cfg
 
@@ -122,7 +134,7 @@ def explain_command(
     # Hydra stops at the first word that it cannot apply.
     given = [word for word in words if word not in flags and not (flags and is_sweep(word))]
     try:
-        problems = _list_problems(primary, given)
+        problems = _list_problems(primary, given, typed=True)
     except Exception:  # it is about something else, such as Hydra's own settings
         return known
     return ConfigError(problems) if problems else known
@@ -139,7 +151,7 @@ def _compose(primary: str, overrides: Sequence[str]) -> DictConfig:
         GlobalHydra.instance().hydra = running
 
 
-def _list_problems(primary: str, overrides: Sequence[str]) -> list[str]:
+def _list_problems(primary: str, overrides: Sequence[str], *, typed: bool) -> list[str]:
     """Return what is wrong with each override, and with the config that the others make."""
     applied: list[str] = []
     left_out: list[str] = []
@@ -165,7 +177,10 @@ def _list_problems(primary: str, overrides: Sequence[str]) -> list[str]:
         else:
             applied.append(word)
     try:
-        check_config(_compose(primary, applied), applied, problems)
+        cfg = _compose(primary, applied)
+        if typed:
+            trust_typed(cfg)
+        check_config(cfg, applied, problems)
     except ConfigError as error:
         missing = tuple(f"{key} has no value" for key in left_out)
         problems = [one for one in error.problems if not one.startswith(missing)]

@@ -8,6 +8,7 @@ hundred ranges would be wrong at the next one without anybody noticing.
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol, get_type_hints
 
 from omegaconf import DictConfig, ListConfig
@@ -22,16 +23,18 @@ from sentiment.config.kinds import (
     list_types,
     show,
 )
+from sentiment.config.project import is_trusted
 from sentiment.config.schemas import INT_MAX, EstimatorSettings
 from sentiment.config.targets import (
     EXTRAS,
     HYDRA_KEYS,
+    describe_allowed,
     is_allowed,
     list_parameters,
     list_required,
     locate,
 )
-from sentiment.errors import suggest
+from sentiment.errors import OwnCodeError, suggest
 
 _PLAIN = {str, int, float, bool}
 # Seeds have a range of their own, up to 2**32 - 1.
@@ -51,14 +54,14 @@ def check_estimator(node: DictConfig, path: str, reader: Reader) -> Iterator[str
         yield f"{path} describes no object; choose one with {path.partition('.')[0]}=<name>."
         return
     name = str(node["_target_"])
-    if not is_allowed(name):
-        yield (
-            f"{path}._target_ is {name!r}, which is not allowed. Only this project's and "
-            "scikit-learn's own estimators can be named in a config."
-        )
-        return
     try:
+        if not is_allowed(name):
+            yield f"{path}._target_ is {name!r}, which is not allowed. {describe_allowed(name)}"
+            return
         parameters, required = list_parameters(name), list_required(name)
+    except OwnCodeError as error:
+        yield f"{path}._target_ is {name!r}: {error}"
+        return
     except (ImportError, AttributeError, OSError) as error:  # OSError: a library that it loads
         yield f"{path}._target_ is {name!r}, but {_describe_absence(name, error)}"
         return
@@ -83,7 +86,8 @@ def check_estimator(node: DictConfig, path: str, reader: Reader) -> Iterator[str
 def _describe_absence(name: str, error: Exception) -> str:
     package = name.partition(".")[0]
     if package not in EXTRAS:
-        return "there is no such class or function."
+        where = f" in '{Path.cwd()}' or among the installed packages" if is_trusted(name) else ""
+        return f"there is no such class or function{where}."
     if isinstance(error, ModuleNotFoundError) and error.name == package:
         return f"{package} is not installed: pip install 'sentiment[{EXTRAS[package]}]'."
     return f"{package} cannot be imported: {str(error).splitlines()[0]}."

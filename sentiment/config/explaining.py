@@ -15,7 +15,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from sentiment.config.checking import find_own_error
 from sentiment.config.places import CONF
-from sentiment.config.targets import is_allowed, list_parameters
+from sentiment.config.targets import describe_allowed, is_allowed, list_parameters
 from sentiment.errors import ConfigError, SentimentError, suggest
 from sentiment.redaction import redact
 
@@ -82,8 +82,8 @@ def _explain_refusal(error: BaseException) -> ConfigError | None:
 def _describe_refusal(where: str, target: str) -> ConfigError:
     return ConfigError(
         [
-            f"{where} names {target!r}, which a config cannot call. Expected a class of this "
-            "project or of scikit-learn, or a plugin or log handler of Hydra's."
+            f"{where} names {target!r}, which a config cannot call. {describe_allowed(target)} "
+            "Hydra's own settings may name its plugins and log handlers, too."
         ]
     )
 

@@ -6,7 +6,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from sentiment.config.arguments import prepare_arguments
-from sentiment.config.targets import ALLOWED_TARGETS
+from sentiment.config.targets import list_allowed
 from sentiment.errors import ConfigError
 
 
@@ -33,7 +33,7 @@ def make(cfg: DictConfig, key: str, *methods: str) -> Any:
             [f"{key} is {described!r}, which describes no object; choose one with {key}=<name>."]
         )
     try:
-        made = instantiate(described | {"_convert_": "all"}, _execution_whitelist_=ALLOWED_TARGETS)
+        made = instantiate(described | {"_convert_": "all"}, _execution_whitelist_=list_allowed())
         _check_parameters(made)
     except ConfigError:
         raise

@@ -1,5 +1,6 @@
 """Check of a config before Hydra makes the folder of a run, and removal of a folder not used."""
 
+import contextlib
 import copy
 from pathlib import Path
 
@@ -7,11 +8,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
 
 from sentiment.config.checking import check_config
 from sentiment.config.job import check_search, list_typed
 from sentiment.config.kinds import WRONG, convert
-from sentiment.config.schemas import Folder
+from sentiment.config.project import trust
+from sentiment.config.schemas import Folder, Trusted
 from sentiment.errors import ConfigError
 
 # Folders that were not there when this process began, the innermost first.
@@ -47,6 +50,7 @@ def check_start(*, _root_: DictConfig) -> bool:
                 "it out; what a run writes goes to its folder all the same."
             ]
         )
+    trust_typed(_root_)
     is_sweep = _root_.hydra.mode == RunMode.MULTIRUN
     if not is_sweep or convert(Folder, _root_.get("outputs")) is WRONG:
         task = copy.deepcopy(_root_)
@@ -60,6 +64,18 @@ def check_start(*, _root_: DictConfig) -> bool:
         folder = Path(str(OmegaConf.select(_root_, "hydra.run.dir"))).absolute()
         _missing[:] = [path for path in (folder, *folder.parents) if not path.exists()]
     return True
+
+
+def trust_typed(cfg: DictConfig) -> None:
+    """Trust what `cfg`, composed of what the user typed, lists as ``trusted``.
+
+    A value that is not such a list is left for `check_config` to report.
+    """
+    with contextlib.suppress(OmegaConfBaseException):
+        found = OmegaConf.select(cfg, "trusted")
+        if OmegaConf.is_list(found):
+            found = convert(Trusted, OmegaConf.to_container(found, resolve=True))
+            trust([] if found is WRONG else found)
 
 
 def remove_unused() -> None:

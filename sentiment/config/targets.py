@@ -1,12 +1,13 @@
 """The classes and functions that a config may name."""
 
 import inspect
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from sentiment.config.kinds import list_hints
+from sentiment.config.project import import_object, list_trusted, matches
 from sentiment.config.schemas import TARGETS
+from sentiment.errors import OwnCodeError
 
 # Keys of Hydra's own beside the parameters of an object.
 HYDRA_KEYS = {"_target_", "_args_", "_convert_", "_partial_", "_recursive_", "_isolate_"}
@@ -56,21 +57,40 @@ ALLOWED_TARGETS = [
 ]
 
 
+def list_allowed() -> list[str]:
+    """Return the patterns of all that a config may name, the user's own among them."""
+    return [*ALLOWED_TARGETS, *list_trusted()]
+
+
 def is_allowed(name: str) -> bool:
-    """Return whether the dotted `name`, and what it is an alias of, is on the list."""
-    if name in TARGETS or not _is_listed(name):
-        return name in TARGETS
+    """Return whether the dotted `name`, and what it is an alias of, is on the list.
+
+    Raises
+    ------
+    OwnCodeError
+        Its module is trusted, and raises an error.
+    """
+    allowed = list_allowed()
+    if name in TARGETS or name in allowed or not matches(name, allowed):
+        return name in TARGETS or name in allowed
     try:
         found = locate(name)
-    except (ImportError, AttributeError):
+    except (ImportError, AttributeError) as error:
+        if isinstance(error, OwnCodeError):
+            raise
         return True  # there is nothing that could be called
-    return _is_listed(f"{found.__module__}.{getattr(found, '__qualname__', '')}")
+    return matches(f"{found.__module__}.{getattr(found, '__qualname__', '')}", allowed)
 
 
-def _is_listed(name: str) -> bool:
-    return any(
-        name == allowed or (allowed.endswith(".*") and name.startswith(allowed[:-1]))
-        for allowed in ALLOWED_TARGETS
+def describe_allowed(name: str) -> str:
+    """Return what a config may name, and how it may name `name`."""
+    package, _, inside = name.partition(".")
+    if not inside:
+        return "Expected the dotted name of a class, such as sklearn.svm.LinearSVC."
+    return (
+        "Expected a class of this project or of scikit-learn, or one that you trust: list it in "
+        f'the pyproject.toml of this folder, [tool.sentiment] trusted = ["{package}.*"], or add '
+        f"'trusted=[{package}.*]' to the command."
     )
 
 
@@ -81,20 +101,21 @@ def locate(name: str) -> Callable[..., Any]:
     ------
     ImportError, AttributeError
         There is no such object.
+    OwnCodeError
+        Its module raises an error.
     """
-    module, _, attribute = name.rpartition(".")
-    found = getattr(import_module(module), attribute)
+    found = import_object(name)
     if not callable(found):
         raise AttributeError(f"{name} is no class or function")
     return cast("Callable[..., Any]", found)
 
 
 def list_parameters(name: str) -> list[str] | None:
-    """Return the parameters that `name` takes, or None if it takes any."""
+    """Return the parameters that `name` takes, or None if it takes any or they are not known."""
     if name in TARGETS:
         return list(list_hints(TARGETS[name]))
-    parameters = inspect.signature(locate(name)).parameters
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+    parameters = _read_signature(name)
+    if parameters is None or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return None
     return list(parameters)
 
@@ -103,7 +124,14 @@ def list_required(name: str) -> list[str]:
     """Return the parameters without which `name` cannot be called."""
     return [
         key
-        for key, parameter in inspect.signature(locate(name)).parameters.items()
+        for key, parameter in (_read_signature(name) or {}).items()
         if parameter.default is parameter.empty
         and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     ]
+
+
+def _read_signature(name: str) -> Mapping[str, inspect.Parameter] | None:
+    try:
+        return inspect.signature(locate(name)).parameters
+    except ValueError:  # of compiled code
+        return None

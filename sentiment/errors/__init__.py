@@ -29,6 +29,7 @@ from sentiment.errors.inputs import (
     UnfinishedOutputError,
     UnreadableFileError,
 )
+from sentiment.errors.project import OwnCodeError, ProjectFileError
 from sentiment.errors.runs import (
     ClusterError,
     ExperimentDeletedError,
@@ -106,6 +107,8 @@ __all__ = [
     "OccupiedNameError",
     "OutputBusyError",
     "OutputExistsError",
+    "OwnCodeError",
+    "ProjectFileError",
     "PromotionBusyError",
     "RecipeError",
     "ReferenceMissingError",

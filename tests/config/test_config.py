@@ -7,7 +7,9 @@ from sentiment.config.arguments import get_function
 from sentiment.config.targets import is_allowed
 from sentiment.errors import ConfigError
 
-KNOWN = "data, features, model, deploy, tracking, seed, cv, optimize, outputs, memory, search"
+KNOWN = (
+    "data, features, model, deploy, tracking, seed, cv, optimize, outputs, trusted, memory, search"
+)
 
 
 def mistake(*overrides: str) -> str:
@@ -77,8 +79,10 @@ def mistake(*overrides: str) -> str:
         ),
         (
             "model._target_=os.system",
-            "model._target_ is 'os.system', which is not allowed. Only this project's and "
-            "scikit-learn's own estimators can be named in a config.",
+            "model._target_ is 'os.system', which is not allowed. Expected a class of this "
+            "project or of scikit-learn, or one that you trust: list it in the pyproject.toml of "
+            'this folder, [tool.sentiment] trusted = ["os.*"], or add \'trusted=[os.*]\' to the '
+            "command.",
         ),
         (
             "model._target_=sklearn.linear_model.Logistic",

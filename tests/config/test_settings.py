@@ -201,6 +201,7 @@ ORACLES: dict[str, Oracle] = {
     **dict.fromkeys(("distance", "share", "thresholds.accuracy", "errors"), positive),
     "labels": real(lambda v: v > 1),
     "runs": texts,
+    "trusted": lambda v: v == [],
     "level": real(lambda v: 0.5 <= v < 1),
     "resamples": whole(200, 10**6),
     "promote.alpha": real(lambda v: 0 < v <= 0.5),

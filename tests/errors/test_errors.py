@@ -36,6 +36,8 @@ from sentiment.errors import (
     OccupiedNameError,
     OutputBusyError,
     OutputExistsError,
+    OwnCodeError,
+    ProjectFileError,
     PromotionBusyError,
     RecipeError,
     ReferenceMissingError,
@@ -446,6 +448,18 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "GaussianNB takes dense rows only, and 17,500 rows of 50,000 features take 7,000 MB; the "
         "limit is 1,000 MB. Use fewer features, such as features.max_features=7142 or "
         "features=lsa, or another model.",
+    ),
+    (
+        OwnCodeError("mine.models", "NameError: x", "mine/models.py, line 3"),
+        ImportError,
+        "mine.models raised an error: NameError: x, in mine/models.py, line 3. Correct that file, "
+        "or name another class.",
+    ),
+    (
+        ProjectFileError(Path("pyproject.toml"), "it is not valid TOML"),
+        ValueError,
+        "'pyproject.toml' cannot be used: it is not valid TOML. It is read for the classes that "
+        'configs may name: [tool.sentiment] trusted = ["my_package.*"]',
     ),
     (
         UnsavableModelError("Model", ["a.B"]),

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from sentiment.commands.best.sweeps import StoredSweep, StoredTrial
 from sentiment.commands.search.results import JobResult, read_results
 from sentiment.commands.search.spaces import read_setting
-from sentiment.commands.search.trial import HOUSEKEEPING, list_settings
+from sentiment.commands.search.trial import HOUSEKEEPING, is_housekeeping, list_settings
 from sentiment.config import (
     CONF,
     compose,
@@ -73,7 +73,8 @@ def find_recipe(study: StoredSweep, trial: StoredTrial, result: JobResult | None
         words = _borrow_command(study, trial)
     if words is None:
         return None
-    settings = dict(study.fixed) if result is None else result.settings
+    kept = study.fixed if result is None else result.settings
+    settings = {key: value for key, value in kept.items() if not is_housekeeping(key)}
     differences = _compare(settings, words)
     if differences:
         # A search may set more than the words, and files may have changed since.

@@ -10,4 +10,4 @@ from sentiment.config import compose
 def run_scheduled(words: list[str]) -> None:
     """Run all steps, with the settings `words` as they are typed; see `run_flow`."""
     with hiding_secrets("flow"):
-        run_steps(compose("flow", [*words, "flow.cron=null"]))
+        run_steps(compose("flow", [*words, "flow.cron=null"], typed=True))

@@ -20,7 +20,15 @@ from sentiment.commands.promote.history import CHAMPION, FLOW
 from sentiment.commands.promote.job import find_reasons, promote
 from sentiment.commands.search.results import read_winner
 from sentiment.commands.train.job import list_params, train
-from sentiment.config import Job, compose, make, quote_free_text, read_recorded, read_words
+from sentiment.config import (
+    Job,
+    compose,
+    list_trusted,
+    make,
+    quote_free_text,
+    read_recorded,
+    read_words,
+)
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
 from sentiment.errors import (
@@ -282,7 +290,8 @@ class Steps:
             for key in self.cfg.tracking
             if key != "_target_"
         }
-        return quote_free_text([f"{key}={value}" for key, value in settings.items()])
+        shared = quote_free_text([f"{key}={value}" for key, value in settings.items()])
+        return [*shared, f"trusted=[{','.join(list_trusted())}]"]
 
     def _list_common(self) -> list[str]:
         """Return those settings of promotions that comparisons have, too."""
@@ -291,8 +300,10 @@ class Steps:
 
 
 def _is_place(word: str) -> bool:
-    """Return whether a setting says where things are kept."""
-    return word.lstrip("+~").startswith(("outputs=", "tracking=", "tracking.", "memory="))
+    """Return whether a setting is about where things are kept, or about what this flow trusts."""
+    return word.lstrip("+~").startswith(
+        ("outputs=", "tracking=", "tracking.", "memory=", "trusted=")
+    )
 
 
 def _tell(promotion: Promotion) -> Facts:

@@ -18,7 +18,7 @@ from sentiment.redaction import format_error, protect_process
 from sentiment.tracking.stages import Stages
 
 # What says how jobs are run and kept, not what they do.
-HOUSEKEEPING = ("search", "tracking", "deploy", "outputs", "memory", "optimize")
+HOUSEKEEPING = ("search", "tracking", "deploy", "outputs", "memory", "optimize", "trusted")
 
 
 def run_trial(cfg: DictConfig, job: Job) -> JobResult:

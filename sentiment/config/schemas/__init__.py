@@ -22,7 +22,7 @@ from sentiment.config.schemas.groups import (
     TableSettings,
     WorkerSettings,
 )
-from sentiment.config.schemas.values import INT_MAX, Folder, parse_goal
+from sentiment.config.schemas.values import INT_MAX, Folder, Trusted, parse_goal
 
 __all__ = [
     "COMMANDS",
@@ -40,6 +40,7 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "TableSettings",
+    "Trusted",
     "WorkerSettings",
     "check_values",
     "find_types",

@@ -22,6 +22,7 @@ from sentiment.config.schemas.values import (
     Share,
     StudyName,
     Text,
+    Trusted,
     at_least,
 )
 
@@ -42,6 +43,7 @@ class TrainSettings(Settings):
     cv: Annotated[int, at_least(2, "a whole number of folds from 2")] | None
     optimize: Metric
     outputs: Folder
+    trusted: Trusted
     memory: Text | None
     search: SweepSettings
 
@@ -66,6 +68,7 @@ class PredictSettings(Settings):
     explain: bool
     overwrite: bool
     outputs: Folder
+    trusted: Trusted
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
@@ -83,6 +86,7 @@ class ExplainSettings(Settings):
     output: Text | None
     overwrite: bool
     outputs: Folder
+    trusted: Trusted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +105,7 @@ class BestSettings(Settings):
     write: Text | None
     overwrite: bool
     outputs: Folder
+    trusted: Trusted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +143,7 @@ class MonitorSettings(Settings):
     thresholds: ThresholdSettings
     seed: Seed
     outputs: Folder
+    trusted: Trusted
     output: Text
     workspace: Text | None
     project: Text
@@ -161,6 +167,7 @@ class CompareSettings(Settings):
     resamples: Resamples
     seed: Seed
     outputs: Folder
+    trusted: Trusted
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
@@ -206,6 +213,7 @@ class PromoteSettings(Settings):
     resamples: Resamples
     seed: Seed
     outputs: Folder
+    trusted: Trusted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +223,7 @@ class RecordSettings(Settings):
     tracking: Group
     folder: Text
     outputs: Folder
+    trusted: Trusted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +249,7 @@ class FlowSettings(Settings):
     promote: str
     name: ModelName
     outputs: Folder
+    trusted: Trusted
     flow: ScheduleSettings
 
     @classmethod

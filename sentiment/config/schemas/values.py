@@ -6,6 +6,7 @@ from typing import Annotated
 
 from sentiment.config.kinds import Rule, one_of
 from sentiment.config.metrics import METRICS
+from sentiment.config.project import EXPECTED, is_class_pattern
 from sentiment.files.dialects import is_encoding
 
 _GOAL = re.compile(r"(precision|recall)\s*>=\s*(\d*\.?\d+)")
@@ -96,6 +97,7 @@ Level = Annotated[
 ]
 # With fewer, the ends of a 95 % interval are made of a handful of resamples.
 Resamples = Annotated[int, at_least(200, "a whole number from 200 to 1,000,000", 10**6)]
+Trusted = list[Annotated[str, Rule(EXPECTED, is_class_pattern)]]
 ModelName = Annotated[
     str,
     Rule(

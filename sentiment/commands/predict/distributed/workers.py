@@ -11,6 +11,7 @@ from uuid import uuid4
 import pyarrow as pa
 from distributed import WorkerPlugin, get_worker
 
+from sentiment.config import list_trusted, trust
 from sentiment.modeling.decision_rules import DecisionRule
 from sentiment.modeling.scoring import Predictor
 
@@ -28,6 +29,7 @@ class ModelPlugin(WorkerPlugin):
 
     def __init__(self, data: bytes, rule: DecisionRule, *, explain: bool) -> None:
         self._data, self._rule, self._explain = data, rule, explain
+        self._trusted = list_trusted()
         # Another job may use the same workers.
         self.name = f"sentiment-{uuid4().hex}"
         self.predictor: Predictor | None = None
@@ -39,6 +41,7 @@ class ModelPlugin(WorkerPlugin):
         atexit.register(gc.freeze)
         # A worker may have no processes of its own, and needs none.
         warnings.filterwarnings("ignore", "Loky-backed parallel loops")
+        trust(self._trusted)
         with TemporaryDirectory() as folder:
             path = Path(folder, "model.skops")
             path.write_bytes(self._data)

@@ -1,0 +1,194 @@
+"""Code of the user that configs may name and models of their own runs may hold.
+
+The list comes from the user alone: from ``[tool.sentiment]`` in the pyproject.toml of the working
+folder, and from the setting ``trusted`` of the command that was typed. A config that is composed of
+what a store, a server or a file says adds nothing to it: only `trust` does.
+"""
+
+import logging
+import sys
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sentiment.errors import OwnCodeError, ProjectFileError, suggest
+
+PROJECT_FILE = "pyproject.toml"
+EXPECTED = "a class or function, such as my_package.Model, or a whole package, my_package.*"
+_KEYS = ("trusted",)
+_given: dict[str, None] = {}
+
+log = logging.getLogger(__name__)
+
+
+def trust(patterns: Iterable[str]) -> None:
+    """Let configs of this process name what matches `patterns`, and models of own runs hold it."""
+    _given.update(dict.fromkeys(patterns))
+
+
+def list_trusted() -> list[str]:
+    """Return the patterns of the project in the working folder, and those that were given.
+
+    Raises
+    ------
+    ProjectFileError
+        The pyproject.toml cannot be read, or its ``[tool.sentiment]`` is not as expected.
+    """
+    settings = read_project() or {}
+    return list(dict.fromkeys([*settings.get("trusted", ()), *_given]))
+
+
+def is_trusted(name: str) -> bool:
+    """Return whether the dotted `name` matches a trusted pattern."""
+    return matches(name, list_trusted())
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Return whether the dotted `name` is one of `patterns`, or below one that ends with ``.*``.
+
+    Examples
+    --------
+    >>> [matches(name, ["mine.*"]) for name in ("mine.models.Model", "mine", "miner.Model")]
+    [True, False, False]
+    """
+    return any(
+        name == pattern or (pattern.endswith(".*") and name.startswith(pattern[:-1]))
+        for pattern in patterns
+    )
+
+
+def is_class_pattern(text: str) -> bool:
+    """Return whether `text` is a dotted name, or that of a package and ``.*``.
+
+    Examples
+    --------
+    >>> [is_class_pattern(text) for text in ("a.b", "a.*", "a", "*", "a.*.b", "")]
+    [True, True, False, False, False, False]
+    """
+    parts = text.removesuffix(".*").split(".")
+    return all(part.isidentifier() for part in parts) and (len(parts) > 1 or text.endswith(".*"))
+
+
+def find_project_conf() -> Path | None:
+    """Return the folder ``conf`` of the project in the working folder, None if there is none."""
+    folder = Path.cwd() / "conf"
+    return folder if read_project() is not None and folder.is_dir() else None
+
+
+def read_project() -> dict[str, Any] | None:
+    """Return ``[tool.sentiment]`` of the pyproject.toml of the working folder, None without.
+
+    Raises
+    ------
+    ProjectFileError
+        It cannot be read, or is not as expected.
+    """
+    path = Path.cwd() / PROJECT_FILE
+    try:
+        changed = path.stat().st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ProjectFileError(path, str(error.strerror)) from error
+    return _read(path, changed)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, changed: int) -> dict[str, Any] | None:
+    import tomllib
+
+    try:
+        content = path.read_bytes()
+        if b"sentiment" not in content:
+            return None  # whatever it says is for other programs
+        project = tomllib.loads(content.decode("utf-8"))
+    except OSError as error:
+        raise ProjectFileError(path, str(error.strerror)) from error
+    except ValueError as error:  # of TOML or of UTF-8
+        raise ProjectFileError(path, f"it is not valid TOML: {error}") from error
+    tool = project.get("tool", {})
+    settings = tool.get("sentiment") if isinstance(tool, dict) else None
+    if settings is not None:
+        _check_settings(path, settings)
+    return settings
+
+
+def _check_settings(path: Path, settings: Any) -> None:
+    if not isinstance(settings, dict):
+        raise ProjectFileError(path, f"tool.sentiment is {settings!r}; expected a table")
+    for key in settings:
+        if key not in _KEYS:
+            known = f"{suggest(key, _KEYS)} Known: {', '.join(_KEYS)}"
+            raise ProjectFileError(path, f"[tool.sentiment] has no setting {key!r}.{known}")
+    patterns = settings.get("trusted", [])
+    wrong = [one for one in patterns if not (isinstance(one, str) and is_class_pattern(one))]
+    if not isinstance(patterns, list) or wrong:
+        found = wrong[0] if isinstance(patterns, list) else patterns
+        raise ProjectFileError(
+            path, f"[tool.sentiment] trusted has {found!r}; expected a list, each {EXPECTED}"
+        )
+
+
+def import_object(name: str) -> Any:
+    """Return the object behind the dotted `name`, which is allowed.
+
+    The package of a trusted name may be in the working folder, which neither a script nor an
+    installed program has on its path. The folder comes last there, so that none of its files hides
+    a library.
+
+    Raises
+    ------
+    ImportError, AttributeError
+        There is no such object.
+    OwnCodeError
+        Its module is there and raises an error.
+    """
+    module, _, attribute = name.rpartition(".")
+    if not is_trusted(name):
+        return getattr(import_module(module), attribute)
+    return getattr(_import_own(module), attribute)
+
+
+def _import_own(module: str) -> Any:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        found = import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise OwnCodeError(module, *_describe(error, module)) from error
+    except (Exception, SystemExit) as error:
+        raise OwnCodeError(module, *_describe(error, module)) from error
+    _warn_of_other_copy(module)
+    return found
+
+
+def _describe(error: BaseException, module: str) -> tuple[str, str]:
+    """Return an error with its class, and the file and line of the package that raised it."""
+    top, trace = module.partition(".")[0], error.__traceback__
+    frames = []
+    while trace is not None:
+        frames.append((trace.tb_frame.f_globals.get("__name__", ""), trace))
+        trace = trace.tb_next
+    own = [one for name, one in frames if name.partition(".")[0] == top] or [frames[-1][1]]
+    file, line = own[-1].tb_frame.f_code.co_filename, own[-1].tb_lineno
+    reason = str(error)
+    if isinstance(error, SyntaxError) and error.filename:
+        file, line, reason = error.filename, error.lineno or 0, error.msg
+    path, here = Path(file), Path.cwd()
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    return f"{type(error).__name__}: {reason}", f"{shown}, line {line}"
+
+
+@lru_cache
+def _warn_of_other_copy(module: str) -> None:
+    """Log that an installed package hides the one of the same name in the working folder."""
+    top = module.partition(".")[0]
+    here = Path.cwd()
+    places = [Path(one).resolve() for one in getattr(sys.modules[top], "__path__", ())]
+    if (here / top).is_dir() and places and here.resolve() / top not in places:
+        log.warning("%s is the installed package '%s', not the folder '%s'", top, places[0], top)

@@ -1,0 +1,36 @@
+"""Errors of the user's project and of the code in it."""
+
+from pathlib import Path
+
+from sentiment.errors.base import SentimentError
+from sentiment.redaction.printable import make_printable
+
+
+class ProjectFileError(SentimentError, ValueError):
+    """The pyproject.toml of the working folder cannot be read, or has a wrong setting."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"'{path}' cannot be used: {make_printable(reason)}. It is read for the classes that "
+            'configs may name: [tool.sentiment] trusted = ["my_package.*"]'
+        )
+
+
+class OwnCodeError(SentimentError, ImportError):
+    """A module of the user's own raised an error.
+
+    Parameters
+    ----------
+    module : str
+        Name of the module, or of the object in it that was called.
+    reason : str
+        Class and message of the error.
+    place : str
+        File and line.
+    """
+
+    def __init__(self, module: str, reason: str, place: str) -> None:
+        super().__init__(
+            f"{module} raised an error: {make_printable(reason)}, in {place}. Correct that file, "
+            "or name another class."
+        )
