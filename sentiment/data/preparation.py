@@ -16,9 +16,10 @@ from sentiment.data.splitting import (
     assign_splits,
     check_class_sizes,
     count_classes,
+    find_rare_classes,
     take_sample,
 )
-from sentiment.errors import BadRowsError, EmptyDataError
+from sentiment.errors import BadRowsError, EmptyDataError, TooFewRowsError
 
 # What says that something is wrong with a row; copies are no mistake.
 _BAD = ("unreadable", "missing_text", "empty_text", "missing_label", "conflicting_labels")
@@ -80,6 +81,8 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     check_class_sizes(count_classes(different["label"]), 1, "training", left_out=left_out)
     kept = take_sample(different, dataset.limit, seed)
     report.not_sampled = len(different) - len(kept)
+    kept = _handle_rare_classes(dataset, kept, report)
+    left_out = _describe_left_out(report)
     _check_splits(kept, left_out, "raise data.limit" if report.not_sampled else "")
     splits = assign_splits(
         kept,
@@ -102,6 +105,33 @@ def _describe_left_out(report: QualityReport) -> str:
     total = sum(report.dropped.values())
     why = f"{report.describe_dropped()}{report.describe_first_fault()}"
     return f"{total:,} of {report.rows:,} rows are left out ({why})." if total else ""
+
+
+def _handle_rare_classes(
+    dataset: Dataset, frame: pd.DataFrame, report: QualityReport
+) -> pd.DataFrame:
+    """Return `frame` without rare classes, or with one class in their place, as `dataset` says.
+
+    Raises
+    ------
+    TooFewRowsError
+        There are rare classes, and they are to stop the run.
+    """
+    needed = 2 if "half" in frame else len(SPLITS)
+    least = max(dataset.min_per_class or 0, needed)
+    rare = find_rare_classes(frame, least)
+    if not rare or (dataset.rare == "error" and least == needed):
+        return frame  # `_check_splits` says what is too small
+    if dataset.rare == "error":
+        classes = frame["label"].nunique()
+        raise TooFewRowsError(rare, classes, least, f"data.min_per_class={least}")
+    report.rare = rare
+    is_rare = frame["label"].isin(list(rare))
+    if dataset.rare == "merge":
+        report.merged_into = dataset.rare_label
+        return frame.assign(label=frame["label"].mask(is_rare, dataset.rare_label))
+    report.dropped["rare_class"] = int(is_rare.sum())
+    return frame[~is_rare]
 
 
 def _check_splits(frame: pd.DataFrame, left_out: str, remedy: str) -> None:

@@ -58,6 +58,10 @@ class QualityReport:
         Rows left out, by reason; filled in by the preparation.
     not_sampled : int
         Rows that ``data.limit`` left out; filled in by the preparation.
+    rare : dict of str to int
+        Rows of the classes that were dropped or merged; filled in by the preparation.
+    merged_into : str
+        Label of the classes that were merged, "" if none were; filled in by the preparation.
     splits : dict of str to dict of str to int
         Rows of each split, by label; filled in by the preparation.
     faults : list of str
@@ -76,6 +80,8 @@ class QualityReport:
     warnings: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     not_sampled: int = 0
+    rare: dict[str, int] = field(default_factory=dict)
+    merged_into: str = ""
     splits: dict[str, dict[str, int]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 

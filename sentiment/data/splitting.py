@@ -28,6 +28,18 @@ def count_classes(labels: Iterable[str]) -> dict[str, int]:
     return {str(label): int(rows) for label, rows in counts.items()}
 
 
+def find_rare_classes(frame: pd.DataFrame, least: int) -> dict[str, int]:
+    """Return the classes with fewer than `least` rows, and how many they have, the largest first.
+
+    Rows of an official test half do not count: nothing is learned from them.
+    """
+    counts = count_classes(frame["label"])
+    if "half" in frame:
+        training = count_classes(frame["label"][frame["half"] != "test"])
+        counts = {label: training.get(label, 0) for label in counts}
+    return {label: rows for label, rows in counts.items() if rows < least}
+
+
 def check_class_sizes(
     counts: Mapping[str, int],
     needed: int,

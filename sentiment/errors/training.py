@@ -43,8 +43,9 @@ class TooFewRowsError(SentimentError, ValueError):
         super().__init__(
             f"{len(small):,} of {classes:,} classes {'is' if len(small) == 1 else 'are'} too "
             f"small ({_list_counts(small)}), but {purpose} needs at least {needed:,} different "
-            f"texts of each class. {left_out}{' ' * bool(left_out)}Add rows, merge or remove rare "
-            f"classes{f', or {remedy}' * bool(remedy)}.{right}"
+            f"texts of each class. {left_out}{' ' * bool(left_out)}Add rows, leave small "
+            f"classes out or merge them (data.rare=drop or merge, with a larger "
+            f"data.min_per_class where that is not enough){f', or {remedy}' * bool(remedy)}.{right}"
         )
 
 

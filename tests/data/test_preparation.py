@@ -180,8 +180,64 @@ def test_three_different_texts_make_a_class(rare: int) -> None:
 
 def test_a_sample_too_small_for_a_class_says_so() -> None:
     rows = [(f"text {n}", "a" if n % 100 else "b") for n in range(1000)]
-    with pytest.raises(TooFewRowsError, match=r"\('b': 1\), .*rare classes, or raise data.limit\."):
+    with pytest.raises(TooFewRowsError, match=r"\('b': 1\), .*, or raise data.limit\."):
         prepare_data(Given(name="x", rows=rows, limit=100), 1)
+
+
+LONG_TAIL = [
+    *((f"text {n} of a", "a") for n in range(60)),
+    *((f"text {n} of b", "b") for n in range(40)),
+    *((f"text {n} of c", "c") for n in range(4)),
+    *((f"text {n} of d", "d") for n in range(2)),
+    ("text of e", "e"),
+]
+
+
+@pytest.mark.parametrize(
+    ("least", "rare"),
+    [(None, {"d": 2, "e": 1}), (2, {"d": 2, "e": 1}), (5, {"c": 4, "d": 2, "e": 1})],
+)
+def test_rare_classes_are_dropped_or_merged(least: int | None, rare: dict[str, int]) -> None:
+    given = {"name": "x", "rows": LONG_TAIL, "min_per_class": least}
+    dropped = prepare_data(Given(**given, rare="drop"), 1)
+    assert dropped.report.rare == rare
+    assert dropped.report.dropped == {"rare_class": sum(rare.values())}
+    assert dropped.classes == [label for label in "abc" if label not in rare]
+    merged = prepare_data(Given(**given, rare="merge", rare_label="rest"), 1)
+    assert merged.report.rare == rare
+    assert merged.report.dropped == {}
+    assert (dropped.report.merged_into, merged.report.merged_into) == ("", "rest")
+    assert merged.classes == [*dropped.classes, "rest"]
+    parts = pd.concat([merged.train, merged.validation, merged.test])
+    kept = dict(zip(parts["text"], parts["label"], strict=True))
+    assert kept == {text: "rest" if label in rare else label for text, label in LONG_TAIL}
+
+
+def test_all_rare_classes_are_named() -> None:
+    with pytest.raises(
+        TooFewRowsError, match=r"2 of 5 classes are .* \('d': 2, 'e': 1\), but a split"
+    ):
+        prepare_data(Given(name="x", rows=LONG_TAIL), 1)
+    wanted = (
+        r"3 of 5 .* \('c': 4, 'd': 2, 'e': 1\), but data.min_per_class=5 needs .*data.rare=drop"
+    )
+    with pytest.raises(TooFewRowsError, match=wanted):
+        prepare_data(Given(name="x", rows=LONG_TAIL, min_per_class=5), 1)
+
+
+def test_a_merged_class_that_is_too_small_itself_is_named() -> None:
+    rows = [row for row in LONG_TAIL if row[1] in "abe"]
+    with pytest.raises(TooFewRowsError, match=r"1 of 3 classes is .* \('other': 1\)"):
+        prepare_data(Given(name="x", rows=rows, rare="merge"), 1)
+
+
+def test_rows_of_an_official_test_half_make_no_class_less_rare() -> None:
+    rows = [(text, label, "train") for text, label in LONG_TAIL if label != "e"]
+    rows += [(f"{text}, again", label, "test") for text, label in LONG_TAIL]
+    data = prepare_data(Given(name="x", rows=rows, rare="drop", min_per_class=4), 1)
+    assert data.report.rare == {"d": 2, "e": 0}
+    assert data.report.dropped == {"rare_class": 2 + 2 + 1}
+    assert set(data.test["label"]) == set(data.train["label"]) == set("abc")
 
 
 def warn(rows: list[tuple[str | None, ...]]) -> dict[str, str]:

@@ -244,8 +244,9 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         TooFewRowsError({"rare": 1, "odd": 2}, 4, 3, "a split", "", "raise data.limit"),
         ValueError,
         "2 of 4 classes are too small ('rare': 1, 'odd': 2), but a split needs at least 3 "
-        "different texts of each class. Add rows, merge or remove rare classes, or raise "
-        "data.limit.",
+        "different texts of each class. Add rows, leave small classes out or merge them "
+        "(data.rare=drop or merge, with a larger data.min_per_class where that is not enough), or "
+        "raise data.limit.",
     ),
     (
         FitError("no terms remain."),

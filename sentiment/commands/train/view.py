@@ -8,6 +8,7 @@ from sentiment.config import suggest_command, suggest_ui
 
 if TYPE_CHECKING:
     from sentiment.commands.train.job import TrainingResult
+    from sentiment.data.quality import QualityReport
 
 _SHOWN_CLASSES = 10
 
@@ -48,7 +49,13 @@ def _describe_data(result: "TrainingResult") -> list[str]:
         f"{used:,}{left} used: {splits}"
     )
     faults = [f"unreadable: {fault}{more}" for fault in report.faults[:1]]
-    return [counts, *faults, _describe_classes(report.splits)]
+    return [counts, *faults, *_describe_rare(report), _describe_classes(report.splits)]
+
+
+def _describe_rare(report: "QualityReport") -> list[str]:
+    """Return which classes were dropped or merged, the largest first."""
+    what = f"merged into {report.merged_into!r}" if report.merged_into else "dropped"
+    return [f"rare classes, {what}: {_list_classes(report.rare)}"] * bool(report.rare)
 
 
 def _compare_with_constant(result: "TrainingResult") -> str:
@@ -69,8 +76,13 @@ def _describe_classes(splits: "Mapping[str, Mapping[str, int]]") -> str:
     rows = {
         label: sum(split.get(label, 0) for split in splits.values()) for label in splits["train"]
     }
-    listed = ", ".join(f"{n:,} {label!r}" for label, n in list(rows.items())[:_SHOWN_CLASSES])
-    more = f" and {len(rows) - _SHOWN_CLASSES:,} more" * (len(rows) > _SHOWN_CLASSES)
     second = list(rows)[-1]
     of = f"of {second!r}" if len(rows) == 2 else f"means over the {len(rows):,} classes"
-    return f"classes: {listed}{more}; precision, recall and f1 are {of}"
+    return f"classes: {_list_classes(rows)}; precision, recall and f1 are {of}"
+
+
+def _list_classes(rows: Mapping[str, int]) -> str:
+    """Return the names of the first classes and their rows."""
+    listed = ", ".join(f"{n:,} {label!r}" for label, n in list(rows.items())[:_SHOWN_CLASSES])
+    more = len(rows) - _SHOWN_CLASSES
+    return f"{listed} and {more:,} more" if more > 0 else listed

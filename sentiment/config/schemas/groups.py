@@ -39,6 +39,13 @@ class DatasetSettings(Settings):
         Use a stratified sample of this many rows, for a quick look.
     on_bad_rows : {"drop", "error"}
         Whether rows that cannot be used are dropped and counted, or stop the run.
+    rare : {"error", "drop", "merge"}
+        Whether classes with too few rows stop the run, are dropped, or become one class.
+    min_per_class : int, optional
+        Rows with different texts that a class needs. Default: three, so that it is in every split,
+        or two in the training half of data with an official test half.
+    rare_label : str
+        Label of the merged classes.
     validation_size, test_size : float
         Shares of the rows, each between 0 and 1; the rest is for training.
     """
@@ -48,6 +55,9 @@ class DatasetSettings(Settings):
     name: Text
     limit: Count | None = None
     on_bad_rows: Annotated[str, one_of("drop", "error")] = "drop"
+    rare: Annotated[str, one_of("error", "drop", "merge")] = "error"
+    min_per_class: Count | None = None
+    rare_label: Text = "other"
     validation_size: Share = 0.1
     test_size: Share = 0.2
 
