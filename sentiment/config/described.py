@@ -16,7 +16,6 @@ import yaml
 from sentiment.config.kinds import describe, list_hints
 from sentiment.config.places import CONF
 from sentiment.config.schemas import COMMANDS, TARGETS, EstimatorSettings, WorkerSettings, is_nested
-from sentiment.config.targets import locate
 
 _COMMENT = re.compile(r"\s*#\s*(.+)")
 _INCLUDED = re.compile(r"(?P<file>[\w/]+)(?:@(?P<package>[\w.]+))?")
@@ -103,11 +102,12 @@ def find_expected_values(setting: Setting, path: Path) -> str:
         return describe(hint)
     if not setting.target:
         return ""
+    from sentiment.config.arguments import list_constraints
     from sentiment.config.estimators import find_expected
 
-    constraints = getattr(locate(setting.target), "_parameter_constraints", {}).get(setting.name)
+    constraints = list_constraints(setting.target).get(setting.name)
     # No constraint lets this object pass, so all of them are described.
-    return find_expected(constraints, object()) if isinstance(constraints, list) else ""
+    return find_expected(constraints, object()) if constraints is not None else ""
 
 
 def _find_hint(setting: Setting, path: Path) -> Any:

@@ -4,16 +4,20 @@
 from what the commands check: the schemas of this package and scikit-learn's constraints.
 """
 
+import inspect
 import json
 import math
+import re
 import warnings
 from collections.abc import Iterable
 from functools import cache
+from importlib.util import find_spec
 from numbers import Integral
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
+from sentiment.config.arguments import list_constraints
 from sentiment.config.described import list_comments, read_settings
 from sentiment.config.kinds import describe, list_hints
 from sentiment.config.places import CONF
@@ -25,7 +29,7 @@ from sentiment.config.schemas import (
     WorkerSettings,
     is_nested,
 )
-from sentiment.config.targets import is_allowed, list_parameters, locate
+from sentiment.config.targets import EXTRAS, is_allowed, list_parameters, locate
 
 FOLDER = Path("schemas")
 # Which files each schema is for, as the setting yaml.schemas of editors has it.
@@ -51,6 +55,8 @@ _HYDRA: Schema = {
     "defaults": {"type": "array", "description": "Files that this one is composed of."},
     "hydra": {"type": "object", "description": "Settings of Hydra itself."},
 }
+_TARGET = re.compile(r"_target_: ([\w.]+)")
+_PLACEHOLDERS = ["drop", "passthrough"]
 _PLAIN: dict[Any, Schema] = {
     # Numbers and truth values are texts where a text is expected.
     str: {"type": ["string", "number", "boolean"]},
@@ -158,7 +164,10 @@ def _make_group(group: str) -> Schema:
         for name in names
     }
     target = {"type": "string", "enum": [*by_target]}
-    closed = {name: _close({"_target_": target} | one) for name, one in by_target.items()}
+    closed = {
+        name: _close({"_target_": target} | one, more=_takes_more(name))
+        for name, one in by_target.items()
+    }
     return {
         "type": "object",
         "properties": {"_target_": target},
@@ -179,8 +188,13 @@ def _make_target(group: str, target: str) -> Schema:
         return _make_settings(TARGETS[target], comments)
     return {
         name: _describe(_make_parameter(group, target, name), comments.get(name, ""))
-        for name in list_parameters(target) or ()
+        for name in inspect.signature(locate(target)).parameters
     }
+
+
+def _takes_more(target: str) -> bool:
+    """Return whether there are other parameters than those that can be listed."""
+    return target not in TARGETS and list_parameters(target) is None
 
 
 def _make_parameter(group: str, target: str, name: str) -> Schema:
@@ -188,9 +202,13 @@ def _make_parameter(group: str, target: str, name: str) -> Schema:
     if name in (own := list_hints(EstimatorSettings)):
         return _convert(own[name])
     found = locate(target)
-    constraints = getattr(found, "_parameter_constraints", {}).get(name)
-    if isinstance(constraints, list):
-        return _join([*(_read_constraint(one, group) for one in constraints), _REFERENCE])
+    constraints = list_constraints(target).get(name)
+    if constraints is not None:
+        read = [_read_constraint(one, group) for one in constraints]
+        if list in constraints:  # of names and objects, such as the steps of a pipeline
+            part = {"anyOf": [{"$ref": f"#/definitions/{group}"}, {"enum": _PLACEHOLDERS}]}
+            read.append({"type": "object", "additionalProperties": part})
+        return _join([*read, _REFERENCE])
     hint = get_type_hints(found).get(name) if not isinstance(found, type) else None
     if get_origin(hint) is dict and get_args(hint)[1] not in _PLAIN:
         return {"type": "object", "additionalProperties": {"$ref": f"#/definitions/{group}"}}
@@ -208,8 +226,11 @@ def _read_constraint(constraint: Any, group: str) -> Schema:
             return _read_interval(constraint)
         case Options():
             return {"enum": sorted(map(str, constraint.options))}
-        case HasMethods():
-            return {"$ref": f"#/definitions/{group}"}
+        case HasMethods():  # a selection of features may have a model in it
+            groups = dict.fromkeys([group, "model"])
+            return _join({"$ref": f"#/definitions/{one}"} for one in groups)
+        case _ if constraint is callable:
+            return {"type": "string", "pattern": r"^\w+(\.\w+)+$"}
         case "boolean":
             return {"type": "boolean"}
         case "verbose" | "random_state":
@@ -218,7 +239,12 @@ def _read_constraint(constraint: Any, group: str) -> Schema:
             return {"type": ["integer", "null"]}
         case "array-like":
             return {"type": "array"}
-    plain: dict[Any, Schema] = {**_PLAIN, list: {"type": "array"}, dict: {"type": "object"}}
+    plain: dict[Any, Schema] = {
+        **_PLAIN,
+        list: {"type": "array"},
+        tuple: {"type": "array"},
+        dict: {"type": "object"},
+    }
     return plain.get(constraint, {"not": {}})  # what no file can hold
 
 
@@ -284,40 +310,36 @@ def _describe(schema: Schema, meaning: str) -> Schema:
     return {**schema, "description": meaning} if meaning else schema
 
 
-def _close(properties: Schema, *, hydra: bool = True) -> Schema:
-    """Return the schema of an object with no other properties than these."""
+def _close(properties: Schema, *, hydra: bool = True, more: bool = False) -> Schema:
+    """Return the schema of an object with these properties, and no others unless `more`."""
     return {
         "type": "object",
         "properties": {**(_HYDRA if hydra else {}), **properties},
-        "additionalProperties": False,
+        "additionalProperties": more,
     }
 
 
 @cache
 def _list_targets(group: str) -> list[str]:
-    """Return what files of a group may name: what they do name, and scikit-learn's for models."""
-    named = {
-        setting.target for path in (CONF / group).glob("*.yaml") for setting in read_settings(path)
-    }
+    """Return what files of a group may name: what they do name, and scikit-learn's estimators."""
+    files = (CONF / group).glob("*.yaml")
+    named = {name for path in files for name in _TARGET.findall(path.read_text(encoding="utf-8"))}
     named |= {target for target, schema in TARGETS.items() if schema.group == group}
     if group == "tracking":
         named |= {target for target in TARGETS if target.startswith("sentiment.tracking.")}
-    if group == "model":
-        named |= _list_classifiers()
-    if group == "features":
-        named |= {
-            f"sklearn.feature_extraction.text.{name}Vectorizer"
-            for name in ("Count", "Hashing", "Tfidf")
-        }
-    return sorted(named - {""})
+    if group in ("features", "model"):
+        kind = "classifier" if group == "model" else "transformer"
+        named |= _list_estimators(kind) | {"sklearn.pipeline.Pipeline"}
+    missing = tuple(package for package in EXTRAS if find_spec(package) is None)
+    return sorted(name for name in named if not name.startswith(missing))
 
 
-def _list_classifiers() -> set[str]:
+def _list_estimators(kind: str) -> set[str]:
     from sklearn.utils import all_estimators
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = all_estimators("classifier")
+        found = all_estimators(kind)
     names = set()
     for name, estimator in found:
         public = estimator.__module__.partition("._")[0]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.feature_extraction import text
+from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
@@ -25,6 +26,9 @@ def make_plain_part(part: Any) -> Any:
         part = part.to_sklearn()
     if isinstance(part, text.CountVectorizer) and hasattr(part, "vocabulary_"):
         return _hold_terms_in_array(part)
+    if isinstance(part, LinearClassifierMixin) and np.ndim(getattr(part, "coef_", None)) == 1:
+        part = copy.copy(part)  # ridge regression of two classes; others have a table
+        part.coef_ = np.atleast_2d(part.coef_)
     return part
 
 
