@@ -26,7 +26,10 @@ def make_plain_part(part: Any) -> Any:
         part = part.to_sklearn()
     if isinstance(part, text.CountVectorizer) and hasattr(part, "vocabulary_"):
         return _hold_terms_in_array(part)
-    if isinstance(part, LinearClassifierMixin) and np.ndim(getattr(part, "coef_", None)) == 1:
+    if (
+        isinstance(part, LinearClassifierMixin)
+        and getattr(getattr(part, "coef_", None), "ndim", 2) == 1
+    ):
         part = copy.copy(part)  # ridge regression of two classes; others have a table
         part.coef_ = np.atleast_2d(part.coef_)
     return part
