@@ -18,7 +18,7 @@ CALIBRATION_BINS = 15
 # Characters of each text that are kept beside its scores, to look at mistakes.
 EXCERPT = 200
 # In front of a label, it names the column of its probabilities.
-_PROBABILITY = "p:"
+PROBABILITY = "p:"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Predictions:
     def to_frame(self) -> pd.DataFrame:
         """Return a table of ``label`` and the probability of each class, `n` rows."""
         columns = {
-            f"{_PROBABILITY}{name}": column
+            f"{PROBABILITY}{name}": column
             for name, column in zip(self.classes, self.probabilities.T, strict=True)
         }
         return pd.DataFrame({"label": self.labels} | columns)
@@ -62,8 +62,8 @@ class Predictions:
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> Self:
         """Return the predictions that `to_frame` made a table of; other columns are left out."""
-        columns = [name for name in frame.columns if name.startswith(_PROBABILITY)]
-        classes = np.array([name.removeprefix(_PROBABILITY) for name in columns], dtype=str)
+        columns = [name for name in frame.columns if name.startswith(PROBABILITY)]
+        classes = np.array([name.removeprefix(PROBABILITY) for name in columns], dtype=str)
         return cls(frame["label"].to_numpy(dtype=str), frame[columns].to_numpy(), classes)
 
 

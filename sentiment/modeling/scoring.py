@@ -1,6 +1,7 @@
 """Scoring of texts with a trained model."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -12,18 +13,59 @@ from sklearn.pipeline import Pipeline
 from sentiment.config.schemas import ScorerSettings
 from sentiment.files.batches import Batch
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
+from sentiment.modeling.evaluation import PROBABILITY
 from sentiment.modeling.explanation import RowExplainer
 from sentiment.modeling.linear import make_fast
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import TEXT_COLUMN
 
-_ANSWERS = pa.schema({"prediction": pa.string(), "probability": pa.float64()})
+_PREDICTION = pa.schema({"prediction": pa.string(), "probability": pa.float64()})
 _REASONS = pa.schema({"speaks_for": pa.string(), "speaks_against": pa.string()})
 
 
-def list_answers(*, explain: bool) -> pa.Schema:
-    """Return names and types of the columns of an answer."""
-    return pa.schema([*_ANSWERS, *(_REASONS if explain else ())])
+@dataclass(frozen=True)
+class PredictionColumns:
+    """Columns of a prediction.
+
+    Parameters
+    ----------
+    explain : bool, default=False
+        Whether the terms that spoke most for and against the label are added.
+    top_k : int, default=1
+        Number of labels, the most probable ones first: ``prediction_2``, ``probability_2``, ...
+    probabilities : {"top", "all"}, default="top"
+        Whether the probability of every class is added, such as ``p:negative``.
+
+    Examples
+    --------
+    >>> PredictionColumns(top_k=2).list_fields().names
+    ['prediction', 'probability', 'prediction_2', 'probability_2']
+    """
+
+    explain: bool = False
+    top_k: int = 1
+    probabilities: str = "top"
+
+    def list_fields(self, classes: Sequence[str] = (), *, is_open: bool = False) -> pa.Schema:
+        """Return names and types of the columns.
+
+        Parameters
+        ----------
+        classes : sequence of str
+            Of the model; none before it is known.
+        is_open : bool
+            Whether rows may be left open, so that the most probable label has a column.
+        """
+        most = min(self.top_k, len(classes)) if classes else self.top_k
+        fields = [*_PREDICTION]
+        if is_open:
+            fields.append(pa.field("likeliest", pa.string()))
+        for rank in range(2, most + 1):
+            fields.append(pa.field(f"prediction_{rank}", pa.string()))
+            fields.append(pa.field(f"probability_{rank}", pa.float64()))
+        if self.probabilities == "all":
+            fields += [pa.field(f"{PROBABILITY}{label}", pa.float64()) for label in classes]
+        return pa.schema([*fields, *(_REASONS if self.explain else ())])
 
 
 class Predictor:
@@ -35,14 +77,14 @@ class Predictor:
         Fitted.
     rule : DecisionRule, optional
         How answers are made of probabilities; the most probable class without it.
-    explain : bool
-        Whether the terms that spoke most for and against an answer are added to it.
+    columns : PredictionColumns, optional
+        What a prediction holds.
     path : Path, optional
         The file that `pipeline` was loaded from, for those who load it elsewhere.
 
     Attributes
     ----------
-    rule, explains : DecisionRule, bool
+    rule, columns : DecisionRule, PredictionColumns
         As above.
     labels : list of str
         What can be answered.
@@ -59,24 +101,29 @@ class Predictor:
         self,
         pipeline: Pipeline,
         rule: DecisionRule | None = None,
+        columns: PredictionColumns | None = None,
         *,
-        explain: bool = False,
         path: Path | None = None,
     ) -> None:
         self._classifier = make_fast(pipeline)
         self._path = path
         self.rule = rule = rule or DecisionRule()
-        self.explains = explain
-        self._explainer = RowExplainer(pipeline) if explain else None
-        self.labels = [str(label) for label in pipeline.classes_]
-        if rule.least_confidence > 0:
-            self.labels.append(UNSURE)
-        self.schema = list_answers(explain=explain)
+        self.columns = columns = columns or PredictionColumns()
+        self._explainer = RowExplainer(pipeline) if columns.explain else None
+        self._classes = [str(label) for label in pipeline.classes_]
+        self._is_open = rule.least_confidence > 0
+        self.labels = [*self._classes, UNSURE] if self._is_open else self._classes
+        self.schema = columns.list_fields(self._classes, is_open=self._is_open)
 
     @classmethod
-    def load(cls, path: Path, rule: DecisionRule | None = None, *, explain: bool = False) -> Self:
+    def load(
+        cls,
+        path: Path,
+        rule: DecisionRule | None = None,
+        columns: PredictionColumns | None = None,
+    ) -> Self:
         """Return a predictor with the model in the skops file `path`; see `load_model`."""
-        return cls(load_model(path), rule, explain=explain, path=path)
+        return cls(load_model(path), rule, columns, path=path)
 
     def read_file(self) -> bytes:
         """Return the file of the model.
@@ -103,7 +150,7 @@ class Predictor:
         RecordBatch of `n` rows
             The columns of `schema`: ``prediction``, as a dictionary of `labels`, and
             ``probability``, that of the class which is predicted or, for a row that is left open,
-            would have been; then the reasons.
+            would have been; then what `columns` asks for.
         """
         frame = pd.DataFrame(
             {TEXT_COLUMN: texts if isinstance(texts, pd.Series) else texts.to_pandas()}
@@ -112,14 +159,32 @@ class Predictor:
             return pa.RecordBatch.from_pylist([], self.schema)
         probabilities = self._classifier.predict_proba(frame)
         codes, confidence = self.rule.decide(probabilities)
-        answered = np.where(self.rule.is_sure(confidence), codes, len(self.labels) - 1)
-        columns = [
-            pa.DictionaryArray.from_arrays(pa.array(answered, pa.int32()), self.labels),
-            pa.array(probabilities[np.arange(len(codes)), codes]),
-        ]
+        answered = np.where(self.rule.is_sure(confidence), codes, len(self._classes))
+        rows = np.arange(len(codes))
+        arrays = [self._name(answered, self.labels), pa.array(probabilities[rows, codes])]
+        if self._is_open:
+            arrays.append(self._name(codes, self._classes))
+        if self.columns.top_k > 1:
+            for others in _rank_others(probabilities, codes, self.columns.top_k - 1):
+                arrays.append(self._name(others, self._classes))
+                arrays.append(pa.array(probabilities[rows, others]))
+        if self.columns.probabilities == "all":
+            arrays += map(pa.array, np.ascontiguousarray(probabilities.T))
         if self._explainer:
-            columns += self._explainer.explain(frame, codes)
-        return pa.RecordBatch.from_arrays(columns, names=self.schema.names)
+            arrays += self._explainer.explain(frame, codes)
+        return pa.RecordBatch.from_arrays(arrays, names=self.schema.names)
+
+    @staticmethod
+    def _name(codes: np.ndarray, labels: list[str]) -> pa.DictionaryArray:
+        return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), labels)
+
+
+def _rank_others(probabilities: np.ndarray, codes: np.ndarray, count: int) -> np.ndarray:
+    """Return the `count` most probable classes besides `codes`, shape (count, n)."""
+    others = np.array(probabilities)
+    others[np.arange(len(codes)), codes] = -1  # below all
+    order: np.ndarray = np.argsort(-others, axis=1, kind="stable")[:, :-1]
+    return order[:, :count].T
 
 
 class BatchScorer(ScorerSettings):

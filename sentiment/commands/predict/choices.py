@@ -24,7 +24,7 @@ from sentiment.modeling import decision_rules as decisions
 from sentiment.modeling.decision_rules import DecisionRule
 from sentiment.modeling.evaluation import Predictions, scores_file
 from sentiment.modeling.model_files import load_model
-from sentiment.modeling.scoring import BatchScorer, Predictor
+from sentiment.modeling.scoring import BatchScorer, PredictionColumns, Predictor
 from sentiment.tracking import ModelChoice, Tracker
 
 _SETTINGS = ("explain", "encoding", "sep", "quote", "escape", "header")
@@ -131,12 +131,15 @@ class Models:
         Names the model and scores batches with it.
     settings : dict
         Other settings that outputs depend on.
+    columns : PredictionColumns
+        What a prediction holds.
     """
 
     def __init__(self, cfg: DictConfig) -> None:
         self.scorer: BatchScorer = make(cfg, "deploy", "score")
         self._tracker: Tracker = make(cfg, "tracking", "find_model")
         self.settings: dict[str, Any] = {name: cfg[name] for name in _SETTINGS}
+        self.columns = PredictionColumns(cfg.explain, self.scorer.top_k, self.scorer.probabilities)
         self._lock = Lock()
         self._choices: dict[str | None, ModelChoice] = {}
         self._loaded: dict[str, LoadedModel] = {}
@@ -159,7 +162,7 @@ class Models:
     def _load(self, choice: ModelChoice) -> LoadedModel:
         pipeline = load_model(choice.path)
         rule = choose_rule(self.scorer, self._tracker, choice, pipeline.classes_)
-        predictor = Predictor(pipeline, rule, explain=self.settings["explain"], path=choice.path)
+        predictor = Predictor(pipeline, rule, self.columns, path=choice.path)
         with choice.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return LoadedModel(choice, predictor, digest)

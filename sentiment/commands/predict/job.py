@@ -50,7 +50,7 @@ from sentiment.files.partial import PartialOutput
 from sentiment.files.pipes import PIPE, StreamOutput
 from sentiment.files.prefetching import prefetch
 from sentiment.files.tally import Tally
-from sentiment.modeling.scoring import BatchScorer, list_answers
+from sentiment.modeling.scoring import BatchScorer
 from sentiment.tracking.stages import SilentObserver, StageObserver
 
 Result = TypeVar("Result")
@@ -200,9 +200,7 @@ def predict(
     if cfg.text_column is not None:  # a mistake in it need not wait for the model
         choose_text_column(name, source.columns, cfg.text_column)
     many = isinstance(source, Chain)
-    answers = list_answers(explain=cfg.explain)
-    added = answers.insert(0, pa.field(FILE, pa.string())) if many else answers
-    check_columns(source, added.names)
+    check_columns(source, _list_added(models.columns.list_fields(), many=many).names)
     target, kind = choose_output(source, output or cfg.output, scorer.format)
     partial = _open_output(target, overwrite=cfg.overwrite, many=many)
     members = source.members if isinstance(source, Chain) else [source]
@@ -220,6 +218,8 @@ def predict(
         choice = models.choose(state)
     column = choose_text_column(name, source.columns, cfg.text_column, choice.text_column)
     model = models.load(choice)
+    added = _list_added(model.predictor.schema, many=many)
+    check_columns(source, added.names)  # those that are named after classes, too
     job = _describe_job(source, models, model, column.name, kind)
     if keep_finished and not cfg.overwrite and (report := partial.read_report(job)):
         return read_result(partial, report)
@@ -271,6 +271,11 @@ def predict(
     return read_result(partial, report)
 
 
+def _list_added(predictions: pa.Schema, *, many: bool) -> pa.Schema:
+    """Return the columns that are added: those of predictions, behind the file of many."""
+    return predictions.insert(0, pa.field(FILE, pa.string())) if many else predictions
+
+
 def _open_output(target: Path, *, overwrite: bool, many: bool) -> PartialOutput | StreamOutput:
     if target == Path(PIPE):
         return StreamOutput(sys.stdout.buffer, many=many)
@@ -312,6 +317,8 @@ def _describe_job(
             "format": kind,
             "max_chars": scorer.max_chars,
             "empty": scorer.empty,
+            "top_k": scorer.top_k,
+            "probabilities": scorer.probabilities,
         }
         | models.settings
         | asdict(model.predictor.rule)

@@ -158,6 +158,10 @@ class ScorerSettings(Settings):
         its row is rejected.
     format : {"csv", "parquet", "jsonl"}, optional
         Format of the output; default: that of the input.
+    top_k : int
+        Number of labels that a row is given, the most probable ones first.
+    probabilities : {"top", "all"}
+        Whether the output has the probability of the label only, or of every class.
     """
 
     group = "deploy"
@@ -176,6 +180,8 @@ class ScorerSettings(Settings):
     max_chars: Annotated[int, at_least(1, "a whole number of characters above 0")] = 1_000_000
     empty: Annotated[str, one_of("score", "reject")] = "score"
     format: Annotated[str, one_of("csv", "parquet", "jsonl")] | None = None
+    top_k: Count = 1
+    probabilities: Annotated[str, one_of("top", "all")] = "top"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +195,7 @@ class ClusterSettings(ScorerSettings):
         a cluster on this machine is started, and stopped in the end.
     workers : int
         Number of processes of that one.
-    run, metric, threshold, abstain, max_chars, empty, format
+    run, metric, threshold, abstain, max_chars, empty, format, top_k, probabilities
         As of `ScorerSettings`.
     """
 

@@ -336,6 +336,34 @@ def test_reasons_stand_behind_the_answers(
     assert re.match(r"\w+ \+\d\.\d\d(; \w+ \+\d\.\d\d)*$", shown["speaks_for"][0])
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
+def test_more_labels_and_all_probabilities_are_written(
+    trained: TrainingResult, predict_file: Predict, reviews: pd.DataFrame, tmp_path: Path,
+    ending: str,
+) -> None:  # fmt: skip
+    frame = reviews[["text"]].tail(12).reset_index(drop=True)
+    path = write_frame(frame, tmp_path / f"x{ending}")
+    plain = read_frame(predict_file(path).output)
+    words = ["deploy.top_k=2", "deploy.probabilities=all", "overwrite=true"]
+    shown = read_frame(predict_file(path, *words).output)
+    pd.testing.assert_frame_equal(shown[list(plain)], plain)
+    expected = trained.pipeline.predict_proba(frame)
+    np.testing.assert_allclose(shown[["p:negative", "p:positive"]].astype(float), expected)
+    assert shown["prediction_2"].tolist() == np.where(
+        plain["prediction"] == "positive", "negative", "positive"
+    ).tolist()  # fmt: skip
+    np.testing.assert_allclose(shown["probability_2"].astype(float), expected.min(axis=1))
+
+
+def test_a_column_that_has_the_name_of_a_class_is_not_written_twice(
+    trained: TrainingResult, predict_file: Predict, tmp_path: Path
+) -> None:
+    path = write_frame(pd.DataFrame({"text": ["a film"], "p:positive": [1]}), tmp_path / "x.csv")
+    assert predict_file(path).tally.written == 1
+    with pytest.raises(ConfigError, match="already has a column 'p:positive'"):
+        predict_file(path, "deploy.probabilities=all", "overwrite=true")
+
+
 @pytest.mark.parametrize(
     ("threshold", "abstain"),
     [("0.7", 0.0), ("max_f1", 0.0), ("'precision>=0.5'", 0.2), ("0.5", 0.3)],

@@ -13,7 +13,7 @@ from distributed import WorkerPlugin, get_worker
 
 from sentiment.config import list_trusted, trust
 from sentiment.modeling.decision_rules import DecisionRule
-from sentiment.modeling.scoring import Predictor
+from sentiment.modeling.scoring import PredictionColumns, Predictor
 
 
 class ModelPlugin(WorkerPlugin):
@@ -23,12 +23,12 @@ class ModelPlugin(WorkerPlugin):
     ----------
     data : bytes
         Its skops file.
-    rule, explain
+    rule, columns
         As of `Predictor`.
     """
 
-    def __init__(self, data: bytes, rule: DecisionRule, *, explain: bool) -> None:
-        self._data, self._rule, self._explain = data, rule, explain
+    def __init__(self, data: bytes, rule: DecisionRule, columns: PredictionColumns) -> None:
+        self._data, self._rule, self._columns = data, rule, columns
         self._trusted = list_trusted()
         # Another job may use the same workers.
         self.name = f"sentiment-{uuid4().hex}"
@@ -45,7 +45,7 @@ class ModelPlugin(WorkerPlugin):
         with TemporaryDirectory() as folder:
             path = Path(folder, "model.skops")
             path.write_bytes(self._data)
-            self.predictor = Predictor.load(path, self._rule, explain=self._explain)
+            self.predictor = Predictor.load(path, self._rule, self._columns)
 
 
 def predict_on_worker(name: str, texts: pa.Array) -> pa.RecordBatch:
