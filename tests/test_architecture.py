@@ -33,6 +33,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 PARTS = {
     "best": {"search", "train"},
     "explain": {"predict"},
+    "finalize": {"train"},
     "flow": {"compare", "monitor", "predict", "promote", "search", "train"},
     "promote": {"compare"},
     "search": {"record", "train"},

@@ -12,6 +12,7 @@ from sentiment.data.copies import add_keys, find_surplus
 from sentiment.data.datasets import Dataset
 from sentiment.data.quality import QualityReport, check_quality, count_labels, find_unusable
 from sentiment.data.splitting import (
+    FITTED,
     SPLITS,
     assign_splits,
     check_class_sizes,
@@ -39,6 +40,8 @@ class PreparedData:
         What was read and what was dropped.
     fingerprint : str
         SHA-256 over the texts, labels and splits, in hexadecimal digits.
+    official_test : bool
+        True if the data came with the test split, as benchmarks do.
     """
 
     train: pd.DataFrame
@@ -46,6 +49,30 @@ class PreparedData:
     test: pd.DataFrame
     report: QualityReport
     fingerprint: str
+    official_test: bool = False
+
+    def choose_fitted(self, refit: str | None) -> str:
+        """Return which rows the final model learns from, a key of `FITTED`.
+
+        Parameters
+        ----------
+        refit : {"auto", "all", "train+validation"}, optional
+            ``"auto"`` is ``"all"``, but leaves an official test split out: scores on it are
+            compared with those of other people.
+        """
+        if refit == "auto":
+            return "train+validation" if self.official_test else "all"
+        return refit or "train"
+
+    def gather(self, fitted: str) -> pd.DataFrame:
+        """Return the rows of a key of `FITTED`, in the order of the splits."""
+        parts: list[pd.DataFrame] = [getattr(self, name) for name in FITTED[fitted]]
+        return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+
+    @property
+    def rows(self) -> int:
+        """Number of labelled rows of all splits."""
+        return sum(len(getattr(self, name)) for name in SPLITS)
 
     @property
     def classes(self) -> list[str]:
@@ -97,7 +124,9 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     }
     report.splits = {name: count_labels(part["label"]) for name, part in parts.items()}
     log.info("data: %s", report.to_dict())
-    return PreparedData(**parts, report=report, fingerprint=fingerprint(kept))
+    return PreparedData(
+        **parts, report=report, fingerprint=fingerprint(kept), official_test="half" in kept
+    )
 
 
 def _describe_left_out(report: QualityReport) -> str:

@@ -8,6 +8,12 @@ import pandas as pd
 from sentiment.errors import TooFewClassesError, TooFewRowsError
 
 SPLITS = ("train", "validation", "test")
+# Rows that a model can learn from, as the setting `refit` names them, and the splits that they are.
+FITTED: dict[str, tuple[str, ...]] = {
+    "train": ("train",),
+    "train+validation": ("train", "validation"),
+    "all": SPLITS,
+}
 
 
 def take_sample(frame: pd.DataFrame, rows: int | None, seed: int) -> pd.DataFrame:

@@ -31,7 +31,9 @@ from sentiment.errors.inputs import (
 )
 from sentiment.errors.project import OwnCodeError, ProjectFileError
 from sentiment.errors.runs import (
+    AlreadyFinalError,
     ClusterError,
+    DataChangedError,
     ExperimentDeletedError,
     FlowServerError,
     GoalOutOfReachError,
@@ -77,12 +79,14 @@ from sentiment.errors.training import (
 
 __all__ = [
     "AllRowsRejectedError",
+    "AlreadyFinalError",
     "AmbiguousColumnError",
     "BadRowsError",
     "ChangedInputError",
     "ClusterError",
     "ConfigError",
     "DamagedJournalError",
+    "DataChangedError",
     "DatabaseError",
     "DatabaseUnavailableError",
     "DenseRowsError",

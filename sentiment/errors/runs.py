@@ -193,6 +193,41 @@ class ReferenceMissingError(SentimentError, LookupError):
         )
 
 
+class DataChangedError(SentimentError, ValueError):
+    """The data of a run are not there any more as the run read them.
+
+    Parameters
+    ----------
+    run_id, data : str
+        The run, and the name of its data.
+    known, found : str
+        Fingerprints of the data of the run, and of those that were read now.
+    rows : int
+        Rows that were read now and can be used.
+    command : str
+        Trains the same settings on the data as they are.
+    """
+
+    def __init__(
+        self, run_id: str, data: str, known: str, found: str, rows: int, command: str
+    ) -> None:
+        super().__init__(
+            f"run {run_id} was scored on data {data} {known[:12]}, and what is read now is "
+            f"{found[:12]} ({rows:,} rows): its rows or their split have changed. Train on the "
+            f"data as they are: {command}"
+        )
+
+
+class AlreadyFinalError(SentimentError, ValueError):
+    """The model of a run has learned from as many rows as it would learn from again."""
+
+    def __init__(self, run_id: str, before: int, rows: int, refit: str) -> None:
+        super().__init__(
+            f"the model of run {run_id} has learned from {before:,} rows, and refit={refit} would "
+            f"be {rows:,}. Expected a run with fewer: use its model as it is, or name another run."
+        )
+
+
 class IncomparableRunsError(SentimentError, ValueError):
     """Two runs were not scored on the same test rows, so that no test can be paired."""
 

@@ -66,8 +66,8 @@ def record_kept(tracker: Tracker, folder: RunFolder, facts: RunFacts) -> Recordi
 
 def keep_and_record(
     cfg: DictConfig, tracker: Tracker, folder: RunFolder, facts: RunFacts, what: str
-) -> str | None:
-    """Keep a run whose files are written, then record it; return its id.
+) -> RecordingResult:
+    """Keep a run whose files are written, then record it.
 
     Parameters
     ----------
@@ -91,11 +91,11 @@ def keep_and_record(
     try:
         tracker.open()
         with tracker.start(facts.name, facts.tags | {KEY: facts.key}) as run:
-            run.record(folder, facts)
+            model = run.record(folder, facts)
     except TrackingStoreError as error:
         command = write_record_command(folder.path, cfg)
         raise RunNotRecordedError(error, folder.path, command, what) from error
-    return run.id
+    return RecordingResult(run.id, model, facts.name, folder.path)
 
 
 def find_kept_run(

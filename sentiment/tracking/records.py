@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from sentiment.tracking.registry import MlflowRegistry
 
 
+_REFITTED = {
+    "train+validation": "refitted on training and validation rows",
+    "all": "refitted on all labelled rows",
+}
+
+
 @dataclass(frozen=True)
 class ModelChoice:
     """A model and where it comes from.
@@ -71,6 +77,10 @@ class StoredRun:
     metrics: dict[str, float]
     started: datetime | None = None
     status: str = ""
+
+    def describe_refit(self) -> str:
+        """Return what the saved model has learned from besides training rows, "" if nothing."""
+        return _REFITTED.get(self.tags.get("fitted_on", ""), "")
 
 
 class RunRecord(ABC):

@@ -160,6 +160,7 @@ NOTHING_TRAINED = "was not found in the tracking store 'sqlite:///outputs/mlflow
         ("best", ["search=svm"], "'svm'"),
         ("compare", ["a=best", "b=models:/sentiment@champion"], NOTHING_TRAINED),
         ("explain", ["text=fine"], NOTHING_TRAINED),
+        ("finalize", ["run=best"], NOTHING_TRAINED),
         ("flow", ["flow.cron=daily"], "flow.cron is 'daily'"),
         ("monitor", ["current=reviews.csv"], "has no columns 'prediction' and 'probability'"),
         ("promote", [], NOTHING_TRAINED),

@@ -8,7 +8,8 @@ from sentiment.config.targets import is_allowed
 from sentiment.errors import ConfigError
 
 KNOWN = (
-    "data, features, model, deploy, tracking, seed, cv, optimize, outputs, trusted, memory, search"
+    "data, features, model, deploy, tracking, seed, cv, refit, optimize, outputs, trusted, memory, "
+    "search"
 )
 
 

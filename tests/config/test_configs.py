@@ -62,7 +62,8 @@ def test_no_file_is_left_out() -> None:
     }
     primaries = {path.stem for path in FILES if path.parent == Path()}
     assert primaries == {
-        *("train", "predict", "explain", "best", "monitor", "compare", "promote", "record", "flow")
+        *("train", "predict", "explain", "best", "monitor", "compare", "promote", "finalize"),
+        *("record", "flow"),
     }
 
 
@@ -114,7 +115,7 @@ def test_experiment(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "primary", ["train", "predict", "best", "monitor", "compare", "promote", "record"]
+    "primary", ["train", "predict", "best", "monitor", "compare", "promote", "finalize", "record"]
 )
 def test_the_primary_configs_hold_what_their_schemas_say(primary: str) -> None:
     missing = {

@@ -210,8 +210,10 @@ def test_training_suggests_what_is_in_its_own_store(
     else:
         show_training(result, uri)
     printed = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
-    ((script, words),) = find_commands(printed)
+    finalize, (script, words) = find_commands(printed)
     where = [f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
+    assert finalize == ("finalize", [f"run={result.run_id}", *where])
+    check_command(*finalize)
     assert (script, words) == ("predict", ["input=reviews.csv", *where])
     cfg = compose(script, words)
     chosen = make(cfg, "tracking").find_model("best", "accuracy", greater_is_better=True)

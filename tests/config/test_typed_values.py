@@ -55,6 +55,7 @@ COMMANDS = {
     "monitor": ["current=x.csv"],
     "compare": ["runs=[a,b]"],
     "promote": [],
+    "finalize": [],
     "record": ["folder=x"],
     "flow": [],
 }

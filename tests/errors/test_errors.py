@@ -6,6 +6,7 @@ import pytest
 from sentiment import errors
 from sentiment.errors import (
     AllRowsRejectedError,
+    AlreadyFinalError,
     AmbiguousColumnError,
     BadRowsError,
     ChangedInputError,
@@ -14,6 +15,7 @@ from sentiment.errors import (
     DamagedJournalError,
     DatabaseError,
     DatabaseUnavailableError,
+    DataChangedError,
     DenseRowsError,
     EmptyDataError,
     ExitCode,
@@ -282,6 +284,19 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         RunNotFoundError("run 'x'", "sqlite:///y", "Train first."),
         LookupError,
         "run 'x' was not found in the tracking store 'sqlite:///y'. Train first.",
+    ),
+    (
+        DataChangedError("a", "imdb", "1" * 64, "2" * 64, 1234, "sentiment train refit=all"),
+        ValueError,
+        "run a was scored on data imdb 111111111111, and what is read now is 222222222222 (1,234 "
+        "rows): its rows or their split have changed. Train on the data as they are: sentiment "
+        "train refit=all",
+    ),
+    (
+        AlreadyFinalError("a", 1300, 1300, "auto"),
+        ValueError,
+        "the model of run a has learned from 1,300 rows, and refit=auto would be 1,300. Expected a "
+        "run with fewer: use its model as it is, or name another run.",
     ),
     (
         IncomparableRunsError("a", "b", ["seed is 1 against 2", "c is d"], "Train again."),

@@ -57,6 +57,14 @@ class Contender:
         """True if it was trained on a sample."""
         return self.run.tags.get("sample") == "true"
 
+    @property
+    def trained(self) -> str:
+        """Circumstances of its training, "" if it was an ordinary one.
+
+        The scores of a refitted run are those from before it had learned from the test rows.
+        """
+        return ", ".join(filter(None, ["on a sample" * self.is_sample, self.run.describe_refit()]))
+
 
 def find_model(tracker: Tracker, name: str, metric: str) -> tuple[ModelChoice, StoredRun]:
     """Return the model that `name` means ("best" by `metric`, an id or an address) and its run."""

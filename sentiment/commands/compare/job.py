@@ -133,8 +133,8 @@ def compare_contenders(
             name = f"disagreements_{pair.first.key}_{pair.second.key}.csv"
             pair.list_disagreements().to_csv(folder.add(name), index=False)
         write_page(comparison, table, folder.add(PAGE))
-        run_id = keep_and_record(cfg, tracker, folder, facts, "the comparison")
-    return replace(result, run_id=run_id)
+        kept = keep_and_record(cfg, tracker, folder, facts, "the comparison")
+    return replace(result, run_id=kept.run_id)
 
 
 def _list_facts(
@@ -198,6 +198,7 @@ def describe(result: ComparisonResult) -> dict[str, Any]:
                 "command": one.run.tags.get("command", ""),
                 "commit": one.model.commit,
                 "sample": one.is_sample,
+                "fitted_on": one.run.tags.get("fitted_on", "train"),
                 "size_mb": one.size_mb,
                 "rows_per_second": one.rows_per_second,
                 "metrics": {name: asdict(found) for name, found in scores.items()},

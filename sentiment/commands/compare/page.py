@@ -72,7 +72,7 @@ def _list_facts(one: Any) -> dict[str, Any]:
         "speed": write_unit(one.rows_per_second, "rows/s"),
         "commit": one.model.commit[:12],
         "command": one.run.tags.get("command", "unknown"),
-        "is_sample": one.is_sample,
+        "trained": one.trained,
     }
 
 

@@ -29,9 +29,9 @@ def show_comparison(result: "ComparisonResult") -> None:
         f"{comparison.rows:,} test rows; {describe_looks(result.looks, result.decisions)}"
     )
     for one in comparison.contenders:
-        sample = ", on a sample" if one.is_sample else ""
+        trained = f", {one.trained}" if one.trained else ""
         facts = f"{write_unit(one.size_mb, 'MB')}, {write_unit(one.rows_per_second, 'rows/s')}"
-        console.print(f"{one.key:<8} {one.run.name} (run {one.run.id}): {facts}{sample}")
+        console.print(f"{one.key:<8} {one.run.name} (run {one.run.id}): {facts}{trained}")
         if one.model.why != "it was named":
             console.print(f"         {one.model.why}")
     for pair in comparison.pairs:

@@ -73,7 +73,10 @@ class Steps:
     def list_words(self, script: str) -> list[str]:
         """Return the settings of a script as its command line would have them."""
         words = shlex.split(read_recorded(self.cfg, script))
-        if script == "train" and self.cfg.flow.search is not None:
+        if script == "train" and self.cfg.flow.search is None:
+            # What is deployed should have learned from all labels; a search does so by itself.
+            words = words if any(map(_is_refit, words)) else ["refit=auto", *words]
+        elif script == "train":
             # A search may go over the values of a setting, as `-m` says to Hydra.
             _, *words = quote_free_text(["-m", *words])
             return [f"search={self.cfg.flow.search}", *words]
@@ -151,12 +154,16 @@ class Steps:
             "run": version.run_id,
             "version": version.number,
             "fingerprint": run.tags.get("data.fingerprint"),
-            "settings": [word for word in words if not (is_data(word) or _is_place(word))],
+            "settings": [
+                word for word in words if not (is_data(word) or _is_place(word) or _is_refit(word))
+            ],
         }
 
     def list_defence(self, champion: Facts) -> list[str]:
-        """Return the settings of the champion with the data of this flow."""
-        return [*champion["settings"], *filter(is_data, self.list_words("train"))]
+        """Return the settings of the champion with the data and the final fit of this flow."""
+        words = self.list_words("train")
+        refit = [*filter(_is_refit, words)] or ["refit=auto"]
+        return [*refit, *champion["settings"], *filter(is_data, words)]
 
     def compare(self, first: str, second: str) -> Facts:
         """Compare two runs; return what was found and what speaks against the second."""
@@ -304,6 +311,11 @@ def _is_place(word: str) -> bool:
     return word.lstrip("+~").startswith(
         ("outputs=", "tracking=", "tracking.", "memory=", "trusted=")
     )
+
+
+def _is_refit(word: str) -> bool:
+    """Return whether a setting says what the final model learns from."""
+    return word.startswith("refit=")
 
 
 def _tell(promotion: Promotion) -> Facts:

@@ -130,6 +130,8 @@ class Decision:
             )
             sentence = f"run {self.run.id} is the champion of {self.cfg.name} as {call(version)}"
             sentence += f", {self._explain(version)}"
+            if refit := self.run.describe_refit():
+                sentence += f"; its model was {refit} after that"
             self._keep("promoted", sentence, version)
             self._check_unmoved()
             if self.champion is not None:

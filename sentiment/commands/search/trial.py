@@ -18,7 +18,9 @@ from sentiment.redaction import format_error, protect_process
 from sentiment.tracking.stages import Stages
 
 # What says how jobs are run and kept, not what they do.
-HOUSEKEEPING = ("search", "tracking", "deploy", "outputs", "memory", "optimize", "trusted")
+HOUSEKEEPING = (
+    *("search", "tracking", "deploy", "outputs", "memory", "optimize", "refit", "trusted"),
+)
 
 
 def run_trial(cfg: DictConfig, job: Job) -> JobResult:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 from omegaconf import DictConfig
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from sentiment.config import make
 from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import SPLITS, check_class_sizes, count_classes
 from sentiment.modeling.evaluation import Predictions, cross_validate, evaluate, score
-from sentiment.modeling.pipeline import fit, make_pipeline, precompute_counts
+from sentiment.modeling.pipeline import fit, make_pipeline, precompute_counts, predict
 from sentiment.tracking.stages import Stage, Stages
 
 
@@ -29,7 +30,12 @@ class Fitting:
     Attributes
     ----------
     pipeline : Pipeline
-        Fitted by `fit`.
+        Fitted on training rows by `fit`, and evaluated.
+    final : Pipeline
+        The one that is kept: the same, or one of the same settings that `refit` has fitted on more
+        rows.
+    fitted_on : str
+        Rows that the final one learns from, a key of `FITTED`; known after `prepare`.
     data : PreparedData
         The splits, which `prepare` reads.
     metrics : dict of str to float
@@ -41,12 +47,14 @@ class Fitting:
     """
 
     data: PreparedData
+    fitted_on: str
 
     def __init__(self, cfg: DictConfig, stages: Stages) -> None:
         self._cfg, self._stages = cfg, stages
         self.pipeline: Pipeline = make_pipeline(
             make(cfg, "features", "fit", "transform"), make(cfg, "model", "fit")
         )
+        self.final = self.pipeline
         self.metrics: dict[str, float] = {}
         self.predictions: dict[str, Predictions] = {}
         self.seconds: dict[str, float] = {}
@@ -56,6 +64,7 @@ class Fitting:
         folds = self._cfg.cv
         with self._stages("prepare data"):
             self.data = data = read()
+            self.fitted_on = data.choose_fitted(self._cfg.refit)
             if folds:
                 purpose = f"cross-validation with cv={folds}"
                 counts = count_classes(data.train["label"])
@@ -92,6 +101,20 @@ class Fitting:
                 self.metrics[f"rows/{split}"] = float(len(rows))
                 self.metrics |= {f"{split}/{name}": value for name, value in score(made).items()}
                 on_split(split, made)
+
+    def refit(self) -> None:
+        """Fit the final pipeline, if it is to learn from more than the training rows."""
+        rows = self.data.gather(self.fitted_on)
+        self.metrics["rows/fitted"] = float(len(rows))
+        if self.fitted_on != "train":
+            with self._stages("refit"):
+                self.final = fit(clone(self.pipeline), rows)
+
+    def predict_validation(self) -> list[str]:
+        """Return the labels that the final pipeline predicts for the validation rows."""
+        if self.final is self.pipeline:
+            return list(self.predictions["validation"].predicted)
+        return list(predict(self.final, self.data.validation)[0])
 
 
 def measure_stages(done: Sequence[Stage]) -> dict[str, float]:

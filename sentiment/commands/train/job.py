@@ -60,7 +60,10 @@ class TrainingResult:
     data : PreparedData
         The splits and the quality report.
     pipeline : Pipeline
-        The fitted pipeline.
+        The fitted pipeline that was saved.
+    fitted_on : str
+        What it has learned from: ``"train"``, ``"train+validation"`` or ``"all"``. The metrics are
+        those of the same settings fitted on training rows.
     run_id : str or None
         The run in the tracking store.
     model : str
@@ -74,6 +77,7 @@ class TrainingResult:
     stages: Sequence[Stage]
     data: PreparedData
     pipeline: Pipeline
+    fitted_on: str
     run_id: str | None
     model: str
     folder: Path
@@ -148,7 +152,7 @@ def _train(
     _warn(data, pipeline)
     facts = RunFacts(
         name=_run_name(job, pipeline),
-        tags=_tags(dataset, data, job),
+        tags=_tags(dataset, data, job, fitting.fitted_on),
         params=list_params(cfg),
         data=(dataset.name, data.fingerprint),
         examples=data.train["text"].iloc[:EXAMPLE_ROWS].tolist(),
@@ -163,15 +167,16 @@ def _train(
         terms = top_terms(pipeline)
         drawer.draw(_list_terms_figures(folder, terms))
         fitting.evaluate(EVALUATED, lambda *made: drawer.draw(_list_figures(folder, *made)))
+        fitting.refit()
         metrics, predictions = fitting.metrics, fitting.predictions
         # The model first: of what a disk that fills up has room for, it is worth most.
         with stages("save model"):
             path = folder.add(MODEL)
-            save_model(pipeline, path)
+            save_model(fitting.final, path)
         with stages("save results"):
             _save_results(folder, terms, predictions, data)
         with stages("rehearse deployment"):
-            metrics |= _rehearse(path, data.validation, predictions["validation"])
+            metrics |= rehearse(path, data.validation, fitting.predict_validation())
         with stages("keep reference"):
             known = predictions["validation"]
             reference = make_reference(
@@ -181,7 +186,7 @@ def _train(
         with stages("draw figures"):
             drawer.finish()
         metrics |= measure_stages(stages.done)
-        _save_settings(folder, cfg, job)
+        save_settings(folder, cfg, job)
         folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         facts.metrics = metrics
         folder.keep(facts)
@@ -196,7 +201,8 @@ def _train(
         metrics=metrics,
         stages=stages.done,
         data=data,
-        pipeline=pipeline,
+        pipeline=fitting.final,
+        fitted_on=fitting.fitted_on,
         run_id=run.id,
         model=address,
         folder=folder.path,
@@ -223,18 +229,19 @@ def _run_name(job: Job, pipeline: Pipeline) -> str:
     return f"{model} on {features}"
 
 
-def _tags(dataset: Dataset, data: PreparedData, job: Job) -> dict[str, str]:
+def _tags(dataset: Dataset, data: PreparedData, job: Job, fitted_on: str) -> dict[str, str]:
     return {
         "kind": "training",
         "command": job.write_command(),
         "data": dataset.name,
         "data.fingerprint": data.fingerprint,
         "sample": str(dataset.limit is not None).lower(),
+        "fitted_on": fitted_on,
         **({"mlflow.parentRunId": job.parent} if job.parent else {}),
     }
 
 
-def _save_settings(folder: RunFolder, cfg: DictConfig, job: Job) -> None:
+def save_settings(folder: RunFolder, cfg: DictConfig, job: Job) -> None:
     """Write what the run was asked for, and with which versions it was made."""
     folder.add("config.yaml").write_text(record_yaml(cfg), encoding="utf-8")
     overrides = redact("\n".join(job.overrides))
@@ -280,8 +287,8 @@ def _save_results(
     folder.add("quality.json").write_text(report + "\n")
 
 
-def _rehearse(path: Path, validation: pd.DataFrame, expected: Predictions) -> dict[str, float]:
-    """Load the saved model as predict does, score validation rows with it and compare.
+def rehearse(path: Path, validation: pd.DataFrame, expected: list[str]) -> dict[str, float]:
+    """Load the saved model as predict does, predict validation rows with it and compare.
 
     Raises
     ------
@@ -292,7 +299,7 @@ def _rehearse(path: Path, validation: pd.DataFrame, expected: Predictions) -> di
     start = time.perf_counter()
     answers = predictor.predict(validation["text"])
     seconds = time.perf_counter() - start
-    if answers.column("prediction").to_pylist() != expected.predicted.tolist():
+    if answers.column("prediction").to_pylist() != expected:
         raise RuntimeError(f"the model saved as '{path}' predicts otherwise than the fitted one")
     return {
         "model/size_mb": path.stat().st_size / 1e6,

@@ -24,6 +24,7 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
     console.print(tabulate_metrics(result.metrics))
     if weak := _compare_with_constant(result):
         console.print(f"weak     {weak}")
+    console.print(f"learned  {describe_fitted(result)}", style="dim")
     seconds = sum(stage.seconds for stage in result.stages)
     peak = max(stage.peak_mb for stage in result.stages)
     console.print(f"time     {describe_time(seconds)}, peak memory {peak:,.0f} MB")
@@ -35,6 +36,18 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
         console.print()
         console.print(f"next     {suggest_command('predict', 'input=reviews.csv')}")
         console.print(f"         {suggest_ui(store)}")
+
+
+def describe_fitted(result: "TrainingResult") -> str:
+    """Return which rows the saved model has learned from, and how it learns from all of them."""
+    fitted, rows = result.metrics["rows/fitted"], result.data.rows
+    counts = f"from {fitted:,.0f} of {rows:,} labelled rows"
+    if result.fitted_on != "train":
+        train = result.metrics["rows/train"]
+        return f"{counts}; the scores are those of the same settings with {train:,.0f} of them"
+    if not result.run_id:
+        return f"{counts}; refit=all learns from all of them"
+    return f"{counts}; from more: {suggest_command('finalize', f'run={result.run_id}')}"
 
 
 def _describe_data(result: "TrainingResult") -> list[str]:

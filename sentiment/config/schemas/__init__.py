@@ -56,6 +56,7 @@ COMMANDS: dict[str, type[Settings]] = {
     "monitor": commands.MonitorSettings,
     "compare": commands.CompareSettings,
     "promote": commands.PromoteSettings,
+    "finalize": commands.FinalizeSettings,
     "record": commands.RecordSettings,
     "flow": commands.FlowSettings,
 }

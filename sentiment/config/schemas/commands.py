@@ -16,6 +16,7 @@ from sentiment.config.schemas.values import (
     Metric,
     ModelName,
     Positive,
+    Refit,
     Resamples,
     Seconds,
     Seed,
@@ -41,6 +42,7 @@ class TrainSettings(Settings):
     tracking: Group
     seed: Seed
     cv: Annotated[int, at_least(2, "a whole number of folds from 2")] | None
+    refit: Refit | None
     optimize: Metric
     outputs: Folder
     trusted: Trusted
@@ -212,6 +214,19 @@ class PromoteSettings(Settings):
     level: Level
     resamples: Resamples
     seed: Seed
+    outputs: Folder
+    trusted: Trusted
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalizeSettings(Settings):
+    """Settings of ``scripts/finalize.py``."""
+
+    tracking: Group
+    run: Text
+    metric: Metric
+    refit: Refit
+    path: Text | None
     outputs: Folder
     trusted: Trusted
 

@@ -64,6 +64,7 @@ Jobs = Annotated[
     int,
     Rule("a whole number from 1 to 1,024, or -1 for all cores", lambda n: n and -1024 <= n <= 1024),
 ]
+Refit = Annotated[str, one_of("auto", "all", "train+validation")]
 Seed = Annotated[int, at_least(0, "a whole number from 0 to 2**32 - 1", _SEED_MAX)]
 Share = Annotated[
     float, Rule("a share between 0 and 1", lambda value: 0 < value < 1, limits=_BETWEEN_0_AND_1)

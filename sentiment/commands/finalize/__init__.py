@@ -1,0 +1,1 @@
+"""Final fit of a recorded run on all of its labels."""

@@ -1,0 +1,191 @@
+"""Finalize: fit the settings of a recorded run on more rows, and keep the model as a new run."""
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from shutil import copyfile
+
+from omegaconf import DictConfig, OmegaConf
+
+from sentiment.commands.train.fitting import Fitting, measure_stages
+from sentiment.commands.train.job import EXAMPLE_ROWS, list_params, rehearse, save_settings
+from sentiment.config import Job, check_config, compose, make, read_words, write_command
+from sentiment.config.metrics import METRICS
+from sentiment.data.preparation import PreparedData, prepare_data
+from sentiment.errors import AlreadyFinalError, ConfigError, DataChangedError, RunNotFoundError
+from sentiment.modeling.model_files import save_model
+from sentiment.redaction import MASK
+from sentiment.tracking import MODEL, RunFacts, RunFolder, StoredRun, Tracker
+from sentiment.tracking.recording import keep_and_record
+from sentiment.tracking.stages import Stage, StageObserver, Stages
+
+# What of the config of a run makes its model, and its scores.
+_RECIPE = ("data", "features", "model", "seed", "cv", "optimize")
+# Files and folders of a run that describe its evaluation, which stays the same.
+_EVALUATION = ("scores", "reference", "figures", "terms.csv", "quality.json")
+# Metrics that describe the model file and how it was made.
+_OF_THE_MODEL = ("model/", "deploy/", "stage/")
+# The tag that names the run with the evaluated model.
+EVALUATED_RUN = "evaluated.run"
+
+
+@dataclass(frozen=True)
+class FinalizationResult:
+    """A final model.
+
+    Attributes
+    ----------
+    evaluated : StoredRun
+        The run whose settings it has, and whose scores are copied.
+    why : str
+        How that run was chosen.
+    metrics : dict of str to float
+        Metrics of the evaluated run, and those of the new model file.
+    rows : int
+        Labelled rows of the data.
+    stages : sequence of Stage
+        Time and peak memory of each stage.
+    run_id, model : str
+        The new run, and the address of its model.
+    folder : Path
+        Where the files of the new run are.
+    """
+
+    evaluated: StoredRun
+    why: str
+    metrics: dict[str, float]
+    rows: int
+    stages: Sequence[Stage]
+    run_id: str | None
+    model: str
+    folder: Path
+
+
+def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> FinalizationResult:
+    """Fit the settings of a run on more of its rows.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/finalize.yaml``, checked.
+    observer : StageObserver, optional
+        Receives progress.
+
+    Raises
+    ------
+    AlreadyFinalError
+        The model of the run has learned from these rows.
+    DataChangedError
+        The rows or their split are not those of the run.
+    SentimentError
+        There is no such run, or its data cannot be read.
+    """
+    stages = Stages(observer) if observer else Stages()
+    tracker: Tracker = make(cfg, "tracking", "find_model")
+    with stages("find run"):
+        choice = tracker.find_model(cfg.run, cfg.metric, greater_is_better=METRICS[cfg.metric])
+        run = tracker.read_run(choice.run_id)
+        recipe = _read_recipe(cfg, run, tracker.fetch_file(run.id, "config.yaml"))
+    fitting = Fitting(recipe, stages)
+    data = fitting.prepare(lambda: prepare_data(make(recipe, "data", "read"), recipe.seed))
+    _check(run, data, fitting.fitted_on, recipe)
+    fitting.refit()
+    folder = RunFolder.claim(
+        Path(cfg.outputs, "finalize", datetime.now().astimezone().strftime("%Y-%m-%d/%H-%M-%S-%f"))
+    )
+    with folder:
+        with stages("save model"):
+            save_model(fitting.final, folder.add(MODEL))
+        with stages("copy evaluation"):
+            for name in _EVALUATION:
+                with suppress(RunNotFoundError):  # not every model has terms
+                    _copy(tracker.fetch_file(run.id, name), folder, name)
+        with stages("rehearse deployment"):
+            fitting.metrics |= rehearse(
+                folder.path / MODEL, data.validation, fitting.predict_validation()
+            )
+        scores = {k: v for k, v in run.metrics.items() if not k.startswith(_OF_THE_MODEL)}
+        metrics = scores | fitting.metrics | measure_stages(stages.done)
+        command = _write_command(run, recipe.refit)
+        save_settings(folder, recipe, Job(folder.path, overrides=read_words(command)))
+        folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        facts = RunFacts(
+            name=f"{run.name}, refit={fitting.fitted_on}",
+            tags={
+                "kind": "training",
+                "command": command,
+                **{key: run.tags[key] for key in ("data", "data.fingerprint", "sample")},
+                "fitted_on": fitting.fitted_on,
+                EVALUATED_RUN: run.tags.get(EVALUATED_RUN, run.id),
+            },
+            params=list_params(recipe),
+            data=(run.tags["data"], data.fingerprint),
+            examples=data.train["text"].iloc[:EXAMPLE_ROWS].tolist(),
+            metrics=metrics,
+        )
+        with stages("record run"):
+            kept = keep_and_record(cfg, tracker, folder, facts, "the final model")
+    return FinalizationResult(
+        run, choice.why, metrics, data.rows, stages.done, kept.run_id, kept.model, folder.path
+    )
+
+
+def _read_recipe(cfg: DictConfig, run: StoredRun, recorded: Path) -> DictConfig:
+    """Return the config of the training that makes the final model, checked."""
+    written = DictConfig(OmegaConf.create(recorded.read_text(encoding="utf-8")))
+    recipe = compose("train")
+    for name in _RECIPE:
+        if name in written:
+            recipe[name] = written._get_node(name)
+    for name in ("tracking", "outputs", "refit"):
+        recipe[name] = cfg[name]
+    _forget_counts(recipe.features)
+    if cfg.path is not None:
+        recipe.data.path = cfg.path
+    elif MASK in str(recipe.data.get("path")):
+        raise ConfigError(
+            [
+                f"the data of run {run.id} are at {recipe.data.path!r}, whose password no run "
+                "keeps; give the address: path=<address>, or path='${oc.env:NAME}'."
+            ]
+        )
+    check_config(recipe)
+    return recipe
+
+
+def _forget_counts(node: DictConfig) -> None:
+    """Take the folders of counts out of settings of features: they are those of another time."""
+    for name in node:
+        if name == "memory":
+            node[name] = None
+        elif isinstance(node._get_node(name), DictConfig):
+            _forget_counts(node[name])
+
+
+def _check(run: StoredRun, data: PreparedData, fitted_on: str, recipe: DictConfig) -> None:
+    """Check that the rows are those of the run, and more than its model has learned from."""
+    known, name = run.tags.get("data.fingerprint", "unknown"), run.tags.get("data", "unknown")
+    if data.fingerprint != known:
+        again = _write_command(run, recipe.refit)
+        raise DataChangedError(run.id, name, known, data.fingerprint, data.rows, again)
+    before = round(run.metrics.get("rows/fitted", run.metrics.get("rows/train", 0)))
+    rows = len(data.gather(fitted_on))
+    if rows <= before:
+        raise AlreadyFinalError(run.id, before, rows, recipe.refit)
+
+
+def _write_command(run: StoredRun, refit: str) -> str:
+    """Return the command that trains and refits the model of `run` by itself."""
+    words = [w for w in read_words(run.tags.get("command", "")) if not w.startswith("refit=")]
+    return write_command("train", [*words, f"refit={refit}"])
+
+
+def _copy(source: Path, folder: RunFolder, name: str) -> None:
+    """Copy a file, or all files of a folder, into the folder of a run."""
+    for path in [source] if source.is_file() else sorted(source.rglob("*")):
+        if path.is_file():
+            inside = "" if source.is_file() else f"/{path.relative_to(source).as_posix()}"
+            copyfile(path, folder.add(f"{name}{inside}"))
