@@ -164,11 +164,13 @@ class UntrustedModelError(SentimentError, ValueError):
 
 
 class UnexplainableModelError(SentimentError, TypeError):
-    """A model has no weights by which its answers could be explained."""
+    """A model has no weights of terms by which its answers could be explained."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, features: str = "") -> None:
+        found = f"{model} on features of {features}" if features else model
+        needed = "features that are sums over terms" if features else "a linear model"
         super().__init__(
-            f"the answers of {model} cannot be explained by terms, which takes a linear model. "
+            f"the answers of {found} cannot be explained by terms, which takes {needed}. "
             "Leave explain at false, or choose the run of such a model: deploy.run=<id>."
         )
 

@@ -415,6 +415,13 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "explain at false, or choose the run of such a model: deploy.run=<id>.",
     ),
     (
+        UnexplainableModelError("Model", "Hashes, Scaler"),
+        TypeError,
+        "the answers of Model on features of Hashes, Scaler cannot be explained by terms, which "
+        "takes features that are sums over terms. Leave explain at false, or choose the run of "
+        "such a model: deploy.run=<id>.",
+    ),
+    (
         DatabaseError("sqlite:///x.db", "no such table: y"),
         ValueError,
         "the database 'sqlite:///x.db' cannot be read: no such table: y. Check its address, "

@@ -1,5 +1,6 @@
 """Classifiers and transformers of scikit-learn, named in a config."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from conftest import ROOT
 from omegaconf import DictConfig, OmegaConf
 from sklearn import naive_bayes
 from sklearn.base import clone
@@ -17,6 +20,7 @@ from sklearn.utils import all_estimators
 from sentiment.config import check_config, compose, make
 from sentiment.config.targets import list_parameters
 from sentiment.errors import ConfigError, DenseRowsError, FitError, UnexplainableModelError
+from sentiment.modeling.estimators import dense
 from sentiment.modeling.estimators.dense import DenseInput
 from sentiment.modeling.explanation import RowExplainer, explain_text, top_terms
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
@@ -291,7 +295,7 @@ def test_features_may_have_several_steps(base: DictConfig, name: str, classes: i
         fast.predict_proba(frame[["text"]]), probabilities, rtol=1e-9, atol=1e-12
     )
     if not linear:
-        with pytest.raises(UnexplainableModelError):
+        with pytest.raises(UnexplainableModelError, match="LogisticRegression on features of "):
             RowExplainer(pipeline)
         return
     found = explain_text(pipeline, "a great and long film of great fun")
@@ -414,3 +418,24 @@ def test_what_an_estimator_raises_is_one_message(base: DictConfig) -> None:
     frame = pd.concat([TEXTS[2][:30], TEXTS[2][TEXTS[2]["label"] == "bad"]])
     with pytest.raises(FitError, match="could not fit the pipeline: specified nu is infeasible"):
         fit(build(base, model=model), frame)
+
+
+PAGE = (ROOT / "docs" / "how_to" / "any_estimator.md").read_text()
+
+
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+def test_what_the_page_shows_works(base: DictConfig, block: str) -> None:
+    described = yaml.safe_load(block)
+    group = "features" if "steps" in described else "model"
+    frame = TEXTS[2]
+    pipeline = fit(build(base, **{group: described}), frame)
+    assert (predict(pipeline, frame)[0] == frame["label"]).mean() > 0.9
+
+
+def test_the_page_names_all_that_is_refused() -> None:
+    assert REFUSED.keys() <= set(re.findall(r"`(\w+)`", PAGE))
+
+
+def test_the_default_of_the_page_is_that_of_the_code() -> None:
+    assert f"up to {dense.MAX_MB:,.0f} MB" in PAGE
+    assert f"in parts of {dense._PART_MB:.0f} MB" in PAGE

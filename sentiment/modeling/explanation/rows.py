@@ -11,7 +11,12 @@ from sentiment.errors import UnexplainableModelError
 from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.estimators.union import stack_columns
 from sentiment.modeling.explanation import kernels
-from sentiment.modeling.explanation.weights import find_parts, join_parts, merge_terms
+from sentiment.modeling.explanation.weights import (
+    find_obstacle,
+    find_parts,
+    join_parts,
+    merge_terms,
+)
 
 _COUNT = 5
 # Larger sums of log-odds are shown as this; a probability cannot hold them either.
@@ -48,7 +53,7 @@ class RowExplainer:
     def __init__(self, pipeline: Pipeline, count: int = _COUNT) -> None:
         self.parts = find_parts(pipeline)
         if not self.parts:
-            raise UnexplainableModelError(name_inner(pipeline[-1]))
+            raise UnexplainableModelError(name_inner(pipeline[-1]), find_obstacle(pipeline))
         terms, weights = join_parts(self.parts)
         self.terms, self.places = merge_terms(terms)
         self.weights = np.ascontiguousarray(weights, dtype=float)

@@ -1,5 +1,6 @@
 """Weight of each term for each class, in log-odds where the model has them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import ComplementNB, MultinomialNB
 from sklearn.pipeline import Pipeline
 
-from sentiment.modeling.estimators.dense import DenseInput
+from sentiment.modeling.estimators.dense import DenseInput, name_inner
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.folding import TermWeights, fold_weights, split_pipeline
 
@@ -58,6 +59,20 @@ def find_parts(pipeline: Pipeline) -> list[TermWeights]:
     # A HashingVectorizer knows no terms.
     named = all(hasattr(part.vectorizer, "get_feature_names_out") for part in parts)
     return parts if named else []
+
+
+def find_obstacle(pipeline: Pipeline) -> str:
+    """Return the steps of features that are not sums over terms, "" if the model is not linear."""
+    features, model = split_pipeline(pipeline)
+    return "" if _find_weights(model) is None else ", ".join(_name_steps(features))
+
+
+def _name_steps(features: Any) -> Iterator[str]:
+    if isinstance(features, Pipeline):
+        for _, step in features.steps:
+            yield from _name_steps(step)
+    else:
+        yield name_inner(features)
 
 
 def merge_terms(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
