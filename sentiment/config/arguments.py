@@ -8,11 +8,14 @@ converted.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sentiment.config.schemas import TARGETS
 from sentiment.config.targets import is_allowed, locate
 
 # How a config refers to a function as a value. Hydra's own target for it would return any function.
 _FUNCTION = f"{__name__}.get_function"
 _OBJECT = "_target_"
+# It has no constraints.
+_UNION = ("sklearn.pipeline", "FeatureUnion")
 # Parameters that hold values for parameters of estimators, under names such as tfidf__ngram_range.
 _GRIDS = {"param_grid", "param_distributions"}
 
@@ -72,13 +75,13 @@ def list_constraints(target: str) -> dict[str, list[Any]]:
     target : str
         Dotted name of a class or function; nothing is imported that a config may not name.
     """
-    from sklearn.pipeline import FeatureUnion
-
+    if target in TARGETS:
+        return {}
     try:
-        found = locate(target) if is_allowed(target) else None
+        found: Any = locate(target) if is_allowed(target) else None
     except (ImportError, AttributeError):
         return {}
-    if found is FeatureUnion:  # it has none
+    if (getattr(found, "__module__", ""), getattr(found, "__name__", "")) == _UNION:
         return {"transformer_list": [list]}
     known = getattr(found, "_parameter_constraints", {})
     return {key: value for key, value in known.items() if isinstance(value, list)}

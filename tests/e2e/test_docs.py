@@ -50,7 +50,7 @@ COMMANDS = list(
 PYTHON = [command for command in COMMANDS if command.startswith("python ")]
 MAKE = [command for command in COMMANDS if command.startswith("make ")]
 # Examples of files that a reader writes, and what the build makes.
-MADE = {"conf/experiment/mine.yaml", "docs/_build/html"}
+MADE = {"conf/experiment/mine.yaml", "conf/model/extra_trees.yaml", "docs/_build/html"}
 CODE = [block for page in PAGES.values() for block in find_blocks("python", page)]
 
 
