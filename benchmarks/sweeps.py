@@ -1,6 +1,5 @@
 """Searches: against plain scikit-learn, on two cores, and what they find."""
 
-import shlex
 import statistics
 import time
 from itertools import pairwise
@@ -18,7 +17,7 @@ from timing import Figure, Plan, make_ratio
 
 from sentiment.commands.search.results import JobResult, read_results
 from sentiment.commands.search.trial import read_data
-from sentiment.config import compose, make
+from sentiment.config import compose, make, read_origin
 from sentiment.modeling.pipeline import fit, make_pipeline
 from sentiment.ngrams.cleaning import clean_text
 from sentiment.ngrams.weighting import compute_log_count_ratio
@@ -56,9 +55,9 @@ def read_trials(folder: Path) -> list[JobResult]:
     return sorted(results, key=lambda result: result.started)
 
 
-def read_words(result: JobResult) -> list[str]:
+def list_words(result: JobResult) -> list[str]:
     """Return the overrides that train a trial by itself."""
-    return shlex.split(result.tags["command"])[2:]
+    return read_origin(result.tags) or []
 
 
 def choose_sample(results: list[JobResult]) -> list[JobResult]:
@@ -75,7 +74,7 @@ def time_plainly(result: JobResult) -> tuple[float, float, float]:
 
     Reading, cleaning and splitting are not counted.
     """
-    cfg = compose("train", read_words(result))
+    cfg = compose("train", list_words(result))
     data = read_data(cfg)
     texts = [[clean_text(t) for t in part["text"]] for part in (data.train, data.validation)]
     labels = data.train["label"].to_numpy(dtype=str)
@@ -162,7 +161,7 @@ def compare_found(results: list[JobResult]) -> Figure:
     """
     best = max(results, key=lambda r: (r.metrics.get("validation/accuracy", 0), -r.number))
     right: dict[str, list[np.ndarray]] = {"validation": [], "test": []}
-    for words in (read_words(best), []):
+    for words in (list_words(best), []):
         cfg = compose("train", words)
         data = read_data(cfg)
         pipeline = fit(make_pipeline(make(cfg, "features"), make(cfg, "model")), data.train)

@@ -229,11 +229,11 @@ def train(*settings: str) -> "TrainingResult":
     ('my runs', 'train')
     """
     from sentiment.commands.train.job import train
-    from sentiment.config import Job
+    from sentiment.config import Job, split_override
 
     cfg = _compose("train", settings)
     folder = Path(cfg.outputs, "train", datetime.now().strftime(_FOLDER))
-    choices = {group: word for group, _, word in (one.partition("=") for one in settings)}
+    choices = {parts.key: parts.value or "" for parts in map(split_override, settings)}
     return train(cfg, Job(folder=folder, choices=choices, overrides=list(settings)))
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_store import ConfigStore
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper.config import OptunaSweeperConf
 from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
@@ -24,12 +23,13 @@ class GridSweeper(BasicSweeper):
         """Run the jobs that are left, and train the best."""
         from sentiment.commands.search.grid import list_points, run_grid
         from sentiment.commands.search.launching import HydraSide
+        from sentiment.config import parse_overrides
 
         hydra = HydraSide(self.config, self.hydra_context, self.launcher)
         hydra.check_folder()
         typed = [*self._parse_config(), *arguments]
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        run_grid(hydra, list_points(parser.parse_overrides(typed)))
+        overrides = parse_overrides(typed, self.hydra_context.config_loader)
+        run_grid(hydra, list_points(overrides))
 
 
 class SearchSweeper(OptunaSweeper):
@@ -58,7 +58,10 @@ class SearchSweeper(OptunaSweeper):
 
         hydra = HydraSide(*self._hydra, self.sweeper.launcher)
         hydra.check_folder()
-        given = [*self.sweeper._parse_sweeper_params_config(), *arguments]
+        given = [
+            *(f"{key}={value}" for key, value in (self.sweeper.params or {}).items()),
+            *arguments,
+        ]
         with storage_failures(hydra.settings.storage):
             run_search(hydra, self._sampler, given)
 

@@ -60,7 +60,7 @@ _UNTIL_COLLECTED = 100_000
 def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     """Run a Hydra `main`; a known error ends in one message and its `ExitCode`.
 
-    Ctrl-C ends in the message `stopped`.
+    Ctrl-C ends in the message of the interrupt, or else in `stopped`.
     """
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0")
     protect_process()
@@ -80,8 +80,8 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     try:
         check_options(sys.argv[1:])
         main()
-    except KeyboardInterrupt:
-        sys.stderr.write(f"\n{stopped}\n")
+    except KeyboardInterrupt as interrupt:
+        sys.stderr.write(f"\n{str(interrupt) or stopped}\n")
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
         stop_at_mistake(error)

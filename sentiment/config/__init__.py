@@ -2,7 +2,8 @@
 
 from sentiment.config.checking import check_config
 from sentiment.config.commands import (
-    read_words,
+    describe_origin,
+    read_origin,
     remember_program,
     remember_words,
     suggest_command,
@@ -14,9 +15,17 @@ from sentiment.config.composing import compose, explain_command, register_schema
 from sentiment.config.explaining import check_options, describe_error, explain_error
 from sentiment.config.job import Job, current_job, list_typed
 from sentiment.config.making import make
+from sentiment.config.overrides import (
+    find_key,
+    is_within,
+    parse_overrides,
+    quote,
+    split_override,
+    write_override,
+)
 from sentiment.config.places import CONF
 from sentiment.config.project import find_project_conf, list_trusted, trust
-from sentiment.config.quoting import quote, quote_free_text, write_override
+from sentiment.config.quoting import quote_free_text
 from sentiment.config.recording import flatten, read_recorded, record_config, record_yaml
 from sentiment.config.starting import StartCheck, remove_unused, trust_typed
 from sentiment.config.targets import list_allowed
@@ -30,24 +39,29 @@ __all__ = [
     "compose",
     "current_job",
     "describe_error",
+    "describe_origin",
     "explain_command",
     "explain_error",
+    "find_key",
     "find_project_conf",
     "flatten",
+    "is_within",
     "list_allowed",
     "list_trusted",
     "list_typed",
     "make",
+    "parse_overrides",
     "quote",
     "quote_free_text",
+    "read_origin",
     "read_recorded",
-    "read_words",
     "record_config",
     "record_yaml",
     "register_schemas",
     "remember_program",
     "remember_words",
     "remove_unused",
+    "split_override",
     "suggest_command",
     "suggest_training",
     "suggest_ui",

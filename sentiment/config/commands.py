@@ -1,8 +1,11 @@
 """Commands that messages suggest: what a person can paste, on the store of the running command."""
 
+import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
+from sentiment.config.overrides import is_within
 from sentiment.redaction import redact
 
 _DEFAULT_STORE = "sqlite:///outputs/mlflow.db"
@@ -34,18 +37,30 @@ def write_command(name: str, words: Iterable[str]) -> str:
     return " ".join([_form.format(name), *map(shlex.quote, words)])
 
 
-def read_words(command: str) -> list[str]:
-    """Return the settings in a recorded command line, whichever form it has.
+def describe_origin(name: str, words: Sequence[str]) -> dict[str, str]:
+    """Return the tags by which a run says how it was asked for."""
+    return {"command": write_command(name, words), "overrides": json.dumps([*words])}
+
+
+def read_origin(tags: Mapping[str, str]) -> list[str] | None:
+    """Return the overrides that the tags of a run name, or None if they name none.
 
     What it trusts is left out: the record may be of a store that others write to.
 
     Examples
     --------
-    >>> read_words("sentiment train model=svm 'outputs=my runs'")
+    >>> read_origin(describe_origin("train", ["model=svm", "outputs=my runs"]))
     ['model=svm', 'outputs=my runs']
     """
-    words = shlex.split(command)[2:]
-    return [word for word in words if not word.lstrip("+~").startswith(("trusted=", "trusted."))]
+    words: list[str] = []
+    with suppress(KeyError, ValueError):  # or it was cut, since it was too long for a store
+        words = list(map(str, json.loads(tags["overrides"])))
+    if not words:
+        if not tags.get("command"):
+            return None
+        # Runs of earlier versions have a command alone, in one of its two forms.
+        words = shlex.split(tags["command"])[2:]
+    return [word for word in words if not is_within(word, "trusted")]
 
 
 def suggest_command(script: str, *words: str) -> str:
@@ -90,10 +105,8 @@ def suggest_ui(uri: str) -> str:
 
 def _name_place(word: str) -> str | None:
     """Return which place for runs or sweeps an override is about, or None."""
-    key = word.lstrip("+~").partition("=")[0]
-    if key == "tracking" or key.startswith("tracking."):
-        return "tracking"
-    return key if key in ("outputs", "search.storage") else None
+    places = ("outputs", "search.storage", "tracking")
+    return next((place for place in places if is_within(word, place)), None)
 
 
 def _quote(word: str) -> str:

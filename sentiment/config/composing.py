@@ -19,8 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 from sentiment.config.checking import check_config, find_own_error
 from sentiment.config.explaining import explain_error, list_choices
 from sentiment.config.kinds import list_hints
+from sentiment.config.overrides import find_key, is_sweep, split_override
 from sentiment.config.places import CONF
-from sentiment.config.quoting import is_sweep
 from sentiment.config.schemas import COMMANDS
 from sentiment.config.starting import check_start, trust_typed
 from sentiment.errors import ConfigError, SentimentError
@@ -158,8 +158,9 @@ def _list_problems(primary: str, overrides: Sequence[str], *, typed: bool) -> li
     problems: list[str] = []
     # The places of choices come first, then choices: which settings there are depends on them.
     for word in sorted(overrides, key=_rank):
-        key = word.lstrip("+~").partition("=")[0]
-        if "=" not in word and not word.startswith("~"):
+        parts = split_override(word)
+        key = parts.key
+        if parts.value is None and parts.prefix != "~":
             key, problem = _explain_value(primary, word)
             problems.append(problem)
             left_out.append(key)
@@ -198,5 +199,5 @@ def _explain_value(primary: str, word: str) -> tuple[str, str]:
 
 
 def _rank(word: str) -> int:
-    key = word.lstrip("+~").partition("=")[0]
+    key = find_key(word)
     return 0 if key == "hydra.searchpath" else 2 if "." in key else 1

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from sentiment.config.checking import find_own_error
+from sentiment.config.overrides import find_key, split_override
 from sentiment.config.places import CONF
 from sentiment.config.targets import describe_allowed, is_allowed, list_parameters
 from sentiment.errors import ConfigError, SentimentError, suggest
@@ -118,7 +119,8 @@ def check_options(words: Sequence[str]) -> None:
         Names the setting as it is written here.
     """
     for place, word in enumerate(words):
-        name, _, value = word.removeprefix("--").partition("=")
+        parts = split_override(word.removeprefix("--"))
+        name, value = parts.key, parts.value
         if not word.startswith("--") or any(one.startswith(name) for one in _OPTIONS):
             continue
         following = words[place + 1] if place + 1 < len(words) else ""
@@ -137,7 +139,7 @@ def list_choices(group: str) -> list[str]:
 
 def _explain_group(word: str) -> ConfigError:
     """Return the error for a group that is given something else than a name."""
-    group = word.partition("=")[0]
+    group = find_key(word)
     if not group:
         return ConfigError([f"{word!r} sets a group to no name; expected one, such as model=svm."])
     options = ", ".join(list_choices(group))

@@ -10,7 +10,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from sentiment.config.commands import suggest_command, write_command
+from sentiment.config.commands import describe_origin, suggest_command, write_command
+from sentiment.config.overrides import find_key, is_within
 from sentiment.errors import ConfigError
 from sentiment.redaction import learn_secrets, redact
 
@@ -51,15 +52,24 @@ class Job:
         model, features = (self.choices.get(group, group) for group in ("model", "features"))
         return f"{model} on {features}"
 
-    def write_command(self, script: str = "train") -> str:
-        """Return the command that does the same by itself."""
-        words = [word for word in self.overrides if not word.startswith(("search=", "search."))]
+    @property
+    def words(self) -> list[str]:
+        """The overrides of the command that does the same by itself."""
+        words = [word for word in self.overrides if not is_within(word, "search")]
         if len(words) < len(self.overrides):
             # A search may choose these.
-            typed = {word.partition("=")[0] for word in words}
+            typed = set(map(find_key, words))
             chosen = [g for g in ("model", "features") if g in self.choices and g not in typed]
             words = [*(f"{group}={self.choices[group]}" for group in chosen), *words]
-        return write_command(script, words)
+        return words
+
+    def write_command(self, script: str = "train") -> str:
+        """Return the command that does the same by itself."""
+        return write_command(script, self.words)
+
+    def describe_origin(self) -> dict[str, str]:
+        """Return the tags by which a run says how it was asked for."""
+        return describe_origin("train", self.words)
 
 
 def check_search(typed: Sequence[str]) -> None:
@@ -70,7 +80,7 @@ def check_search(typed: Sequence[str]) -> None:
     ConfigError
         Names the command that searches.
     """
-    found = [word for word in typed if word.startswith(("search=", "search."))]
+    found = [word for word in typed if is_within(word, "search")]
     if found:
         command = suggest_command("train", "-m", *map(redact, typed))
         raise ConfigError(

@@ -8,6 +8,7 @@ from sentiment.errors.base import (
     ConfigError,
     MissingPackageError,
     SentimentError,
+    count_of,
     quote_list,
     suggest,
 )
@@ -139,6 +140,7 @@ __all__ = [
     "UnsavableModelError",
     "UntrustedModelError",
     "UnusableVersionError",
+    "count_of",
     "find_os_exit_code",
     "quote_list",
     "suggest",

@@ -16,6 +16,11 @@ def quote_list(names: Iterable[object]) -> str:
     return f"{', '.join(quoted[:-1])} and {quoted[-1]}"
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return a number of things: ``1 job``, ``1,200 jobs``."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return ``" Did you mean 'x'?"`` for the known name closest to `name`, or nothing.
 

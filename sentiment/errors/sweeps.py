@@ -15,8 +15,8 @@ class StudyMismatchError(SentimentError, ValueError):
         more = f"\n  and {len(differences) - 8} more" if len(differences) > 8 else ""
         super().__init__(
             f"the study {name!r} was started with something else, so its trials cannot be "
-            f"compared with new ones:\n{shown}{more}\nGo on with what it was started with, start "
-            "a new one beside it with search.fresh=true, or name another: search.name=<name>."
+            f"compared with new ones:\n{shown}{more}\nResume it with what it was started with, "
+            "start a new one beside it with search.fresh=true, or name another: search.name=<name>."
         )
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from sentiment.cli import main as cli
-from sentiment.config import commands, read_words, suggest_command, write_command
+from sentiment.config import commands, describe_origin, read_origin, suggest_command, write_command
 
 COMMANDS = sorted(path.parent.name for path in (ROOT / "sentiment/commands").glob("*/command.py"))
 
@@ -138,7 +138,13 @@ def test_settings_are_read_from_both_forms_of_a_command(program: bool) -> None:
     words = ["model=svm", "data.path=my file.csv", "features.token_pattern='(?u)\\w+'"]
     command = write_command("train", words)
     assert command.startswith("sentiment train" if program else "python scripts/train.py")
-    assert read_words(command) == words
+    assert read_origin({"command": command}) == words
+    tags = describe_origin("train", words)
+    assert tags["command"] == command
+    assert read_origin(tags) == words
+    # A store may have cut the list.
+    assert read_origin(tags | {"overrides": tags["overrides"][:9]}) == words
+    assert read_origin({}) is None
 
 
 def test_the_package_installs_the_command() -> None:

@@ -120,7 +120,7 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         StudyMismatchError("svm", ["data.limit: 300 in the study, 400 now"]),
         ValueError,
         "the study 'svm' was started with something else, so its trials cannot be compared with "
-        "new ones:\n  - data.limit: 300 in the study, 400 now\nGo on with what it was started "
+        "new ones:\n  - data.limit: 300 in the study, 400 now\nResume it with what it was started "
         "with, start a new one beside it with search.fresh=true, or name another: "
         "search.name=<name>.",
     ),

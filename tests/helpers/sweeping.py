@@ -1,7 +1,10 @@
 """What the tests of sweeps share: a small job, and views of what sweeps leave behind."""
 
 import json
+import random
 import re
+import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,7 +15,9 @@ from typing import Any
 import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from starting import Started
+from starting import Started, Starter
+
+from sentiment.commands.search.results import JobResult
 
 QUICK = ("data=rotten_tomatoes", "data.limit=300", "features=tfidf_unigram")
 # A study of which one number is drawn; jobs of well under a second.
@@ -163,3 +168,49 @@ def wait_for_end(processes: list[psutil.Process]) -> None:
             while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
                 assert time.monotonic() < end, f"{process} goes on"
                 time.sleep(0.01)
+
+
+def kill_again_and_again(
+    starter: Starter, folder: Path, pattern: str, moments: list[int], command: list[str]
+) -> None:
+    """Kill a sweep with all its processes, each time when it is further.
+
+    One in a process of its own halts three jobs later; workers go on with an endless one.
+    """
+    chance = random.Random(len(moments))
+    for number in moments:
+        halt = HALT.format(number=number + 3)
+        started = starter.start(folder, "train", *command, before=halt)
+        wait_for_jobs(started, folder, pattern, number)
+        time.sleep(chance.uniform(0, 0.2))
+        started.send(signal.SIGKILL)
+        assert started.wait().returncode == -signal.SIGKILL
+
+
+def check_store(folder: Path, jobs: int) -> None:
+    """Every job is there once, under one parent, in a database that is whole."""
+    store = read_store(folder)
+    (parent,), (winner,) = store.parents, store.winners
+    assert parent.info.status == "FINISHED"
+    assert len(store.trials) == jobs
+    assert set(store.count_trials().values()) == {1}
+    assert {run.info.status for run in store.trials} == {"FINISHED"}
+    for run in [*store.trials, winner]:
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    with sqlite3.connect(folder / "outputs" / "mlflow.db") as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    database.close()
+
+
+def make_result(
+    number: int = 0, error: str = "", metrics: dict[str, float] | None = None
+) -> JobResult:
+    """Return the result of a job of one second."""
+    return JobResult(number, [f"model.C={number}"], 10.0, 11.0, metrics=metrics or {}, error=error)
+
+
+def flip(content: bytes, place: int) -> bytes:
+    """Return `content` with one bit of one byte changed."""
+    changed = bytearray(content)
+    changed[place] ^= 1 << place % 8
+    return bytes(changed)

@@ -5,15 +5,17 @@ from omegaconf import DictConfig
 from sentiment.cli.command import command
 from sentiment.cli.terminal import Watch
 from sentiment.commands.best.view import show_best, show_sweeps
-from sentiment.config import check_config, current_job, quote
+from sentiment.config import check_config, current_job, quote, split_override
 
 QUOTATION = "'\""
 
 
 def read_word(word: str) -> str:
     """Return ``search.name='svm'`` for ``search=svm``, which Hydra takes for a file of a group."""
-    key, _, name = word.partition("=")
-    return f"search.name={quote(name.strip(QUOTATION))}" if key == "search" else word
+    parts = split_override(word)
+    if parts.key != "search" or parts.prefix or parts.value is None:
+        return word
+    return f"search.name={quote(parts.value.strip(QUOTATION))}"
 
 
 @command("best", read_word=read_word)

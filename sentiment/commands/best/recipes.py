@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from sentiment.commands.best.sweeps import StoredSweep, StoredTrial
 from sentiment.commands.search.results import JobResult, read_results
 from sentiment.commands.search.spaces import read_setting
-from sentiment.commands.search.trial import HOUSEKEEPING, is_housekeeping, list_settings
+from sentiment.commands.search.trial import is_housekeeping, list_settings
 from sentiment.config import (
     CONF,
     compose,
     explain_error,
-    read_words,
+    find_key,
+    parse_overrides,
+    read_origin,
     suggest_command,
     write_command,
     write_override,
@@ -68,9 +68,9 @@ def find_recipe(study: StoredSweep, trial: StoredTrial, result: JobResult | None
     result : JobResult, optional
         What it left in its folder, if that is here.
     """
-    words = None if result is None else _read_command(result)
+    words = None if result is None else read_origin(result.tags)
     if words is None:
-        words = _borrow_command(study, trial)
+        words = _borrow_overrides(study, trial)
     if words is None:
         return None
     kept = study.fixed if result is None else result.settings
@@ -83,22 +83,14 @@ def find_recipe(study: StoredSweep, trial: StoredTrial, result: JobResult | None
     return Recipe(words, settings, list(differences.values()))
 
 
-def _read_command(result: JobResult) -> list[str] | None:
-    """Return the overrides in the command that a trial noted, without the script's name."""
-    command = result.tags.get("command")
-    if command is None:
-        return None
-    return [word for word in read_words(command) if _find_root(word) != "search"]
-
-
-def _borrow_command(study: StoredSweep, trial: StoredTrial) -> list[str] | None:
+def _borrow_overrides(study: StoredSweep, trial: StoredTrial) -> list[str] | None:
     """Return the overrides of a trial that ran elsewhere: those of one here, its own draw."""
     here = read_results(study.folder, keep=True)
     for other in study.trials:
-        words = _read_command(here[other.number]) if other.number in here else None
+        words = read_origin(here[other.number].tags) if other.number in here else None
         if words is not None:
-            drawn = {read_setting(name) for name in [*other.params, *trial.params]}
-            shared = [word for word in words if word.lstrip("+").partition("=")[0] not in drawn]
+            drawn = {find_key(read_setting(name)) for name in [*other.params, *trial.params]}
+            shared = [word for word in words if find_key(word) not in drawn]
             params = {read_setting(name): value for name, value in trial.params.items()}
             return [*shared, *(write_override(key, value) for key, value in params.items())]
     return None
@@ -123,11 +115,6 @@ def _compare(settings: dict[str, str], words: list[str]) -> dict[str, str]:
 
 def _write_setting(key: str, value: str) -> str:
     return f"++{write_override(key, _LITERALS.get(value, value))}"
-
-
-def _find_root(word: str) -> str:
-    """Return the first part of the key that an override is about."""
-    return re.split(r"[.=/@]", word.lstrip("+~"), maxsplit=1)[0]
 
 
 def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite: bool) -> Path:
@@ -181,8 +168,8 @@ def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite:
 
 def _check_secrets(overrides: Sequence[str]) -> None:
     """Refuse overrides that had a password, which nothing keeps."""
-    hidden = [word for word in overrides if MASK in word and _find_root(word) not in HOUSEKEEPING]
-    keys = [word.lstrip("+~").partition("=")[0] for word in hidden]
+    hidden = [word for word in overrides if MASK in word and not is_housekeeping(word)]
+    keys = list(map(find_key, hidden))
     if keys:
         raise RecipeError(
             f"the trial had a password in {quote_list(keys)}, and no file keeps it. Search again "
@@ -200,12 +187,11 @@ def describe_experiment(name: str, overrides: Sequence[str], about: str) -> str:
     RecipeError
         One of `overrides` cannot be said in a file.
     """
-    parser = OverridesParser.create()
-    kept = [word for word in overrides if _find_root(word) not in HOUSEKEEPING]
+    kept = [word for word in overrides if not is_housekeeping(word)]
     bases: list[Any] = []
     choices: dict[str, Any] = {}
     settings = OmegaConf.create()
-    for override in map(parser.parse_override, kept):
+    for override in parse_overrides(kept):
         key, value = override.key_or_group, override.value()
         if override.is_delete() or override.package is not None:
             raise RecipeError(f"{override.input_line!r} can be typed, but has no place in a file.")
@@ -224,7 +210,7 @@ def describe_experiment(name: str, overrides: Sequence[str], about: str) -> str:
     return head + "\n".join(parts)
 
 
-def _set(settings: Any, override: Override, value: Any) -> None:
+def _set(settings: Any, override: Any, value: Any) -> None:
     try:
         OmegaConf.update(settings, override.key_or_group, value, force_add=True)
     except ValueError as error:  # a key inside something that was set to no value

@@ -11,7 +11,7 @@ from sentiment.commands.search.storage import list_stored
 from sentiment.commands.search.studies import DEFINITION, SAME_AS, STALE, STUDY_ID
 from sentiment.commands.search.study_folder import STUDY, is_folder_of
 from sentiment.commands.search.trial import is_housekeeping
-from sentiment.config import suggest_command
+from sentiment.config import split_override, suggest_command
 from sentiment.errors import NoBestJobError, NoTrialError, StudyLostError, StudyNotFoundError
 
 
@@ -202,10 +202,9 @@ def _read_grid(folder: Path) -> StoredSweep:
     trials = []
     for place in ranking.places:
         number = place.numbers[0]
-        pairs = (word.partition("=") for word in sorted(words[number] - shared))
-        trials.append(
-            StoredTrial(number, {key: value for key, _, value in pairs}, [place.score], place.std)
-        )
+        differing = map(split_override, sorted(words[number] - shared))
+        params = {parts.prefix + parts.key: parts.value or "" for parts in differing}
+        trials.append(StoredTrial(number, params, [place.score], place.std))
     return StoredSweep(
         name=folder.name,
         kind="grid",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sentiment.config import read_words, suggest_command
+from sentiment.config import find_key, is_within, read_origin, suggest_command
 from sentiment.config.metrics import METRICS
 from sentiment.errors import ConfigError, IncomparableRunsError
 from sentiment.modeling.evaluation import Predictions, scores_file
@@ -148,13 +148,13 @@ def _find_differences(first: dict[str, str], second: dict[str, str]) -> dict[str
 
 def _write_remedy(first: StoredRun, second: StoredRun) -> str:
     """Return how to train the settings of the first run on the data of the second."""
-    commands = [read_words(run.tags.get("command", "")) for run in (first, second)]
-    if not all(run.tags.get("command") for run in (first, second)) or "data" not in second.tags:
+    own, others = (read_origin(run.tags) for run in (first, second))
+    if own is None or others is None or "data" not in second.tags:
         return "Train one of them again on the data of the other."
-    words = [word for word in commands[0] if not is_data(word)]
+    words = [word for word in own if not is_data(word)]
     words.append(f"data={second.tags['data']}")
-    words += [word for word in commands[1] if word.startswith(("data.", "+data.", "seed="))]
-    given = {word.lstrip("+").partition("=")[0] for word in words}
+    words += [word for word in others if is_data(word) and find_key(word) != "data"]
+    given = set(map(find_key, words))
     # What a file, such as an experiment, has set is not in the command.
     words += [
         f"{key}={value}"
@@ -169,4 +169,4 @@ def _write_remedy(first: StoredRun, second: StoredRun) -> str:
 
 def is_data(word: str) -> bool:
     """Return whether an override of ``train.py`` is about the data."""
-    return word.lstrip("+~").startswith(("data=", "data.", "seed="))
+    return is_within(word, "data", "seed")

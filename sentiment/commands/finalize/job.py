@@ -12,7 +12,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from sentiment.commands.train.fitting import Fitting, measure_stages
 from sentiment.commands.train.job import EXAMPLE_ROWS, list_params, rehearse, save_settings
-from sentiment.config import Job, check_config, compose, make, read_words, write_command
+from sentiment.config import (
+    Job,
+    check_config,
+    compose,
+    describe_origin,
+    is_within,
+    make,
+    read_origin,
+    write_command,
+)
 from sentiment.config.metrics import METRICS
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.errors import AlreadyFinalError, ConfigError, DataChangedError, RunNotFoundError
@@ -109,14 +118,14 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
             )
         scores = {k: v for k, v in run.metrics.items() if not k.startswith(_OF_THE_MODEL)}
         metrics = scores | fitting.metrics | measure_stages(stages.done)
-        command = _write_command(run, recipe.refit)
-        save_settings(folder, recipe, Job(folder.path, overrides=read_words(command)))
+        words = _list_words(run, recipe.refit)
+        save_settings(folder, recipe, Job(folder.path, overrides=words))
         folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         facts = RunFacts(
             name=f"{run.name}, refit={fitting.fitted_on}",
             tags={
                 "kind": "training",
-                "command": command,
+                **describe_origin("train", words),
                 **{key: run.tags[key] for key in ("data", "data.fingerprint", "sample")},
                 "fitted_on": fitting.fitted_on,
                 EVALUATED_RUN: run.tags.get(EVALUATED_RUN, run.id),
@@ -169,7 +178,7 @@ def _check(run: StoredRun, data: PreparedData, fitted_on: str, recipe: DictConfi
     """Check that the rows are those of the run, and more than its model has learned from."""
     known, name = run.tags.get("data.fingerprint", "unknown"), run.tags.get("data", "unknown")
     if data.fingerprint != known:
-        again = _write_command(run, recipe.refit)
+        again = write_command("train", _list_words(run, recipe.refit))
         raise DataChangedError(run.id, name, known, data.fingerprint, data.rows, again)
     before = round(run.metrics.get("rows/fitted", run.metrics.get("rows/train", 0)))
     rows = len(data.gather(fitted_on))
@@ -177,10 +186,10 @@ def _check(run: StoredRun, data: PreparedData, fitted_on: str, recipe: DictConfi
         raise AlreadyFinalError(run.id, before, rows, recipe.refit)
 
 
-def _write_command(run: StoredRun, refit: str) -> str:
-    """Return the command that trains and refits the model of `run` by itself."""
-    words = [w for w in read_words(run.tags.get("command", "")) if not w.startswith("refit=")]
-    return write_command("train", [*words, f"refit={refit}"])
+def _list_words(run: StoredRun, refit: str) -> list[str]:
+    """Return the overrides that train and refit the model of `run` by itself."""
+    words = [word for word in read_origin(run.tags) or [] if not is_within(word, "refit")]
+    return [*words, f"refit={refit}"]
 
 
 def _copy(source: Path, folder: RunFolder, name: str) -> None:

@@ -23,11 +23,13 @@ from sentiment.commands.train.job import list_params, train
 from sentiment.config import (
     Job,
     compose,
+    find_key,
+    is_within,
     list_trusted,
     make,
     quote_free_text,
+    read_origin,
     read_recorded,
-    read_words,
 )
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
@@ -127,7 +129,7 @@ class Steps:
 
     def train(self, words: list[str]) -> str:
         """Train with the settings `words`, or search if they say so; return the id of the run."""
-        if any(word.startswith("search=") for word in words):
+        if any(find_key(word) == "search" for word in words):
             return self._search(words)
         cfg = self._compose("train", words)
         now = datetime.now().astimezone().strftime(_FOLDER)
@@ -149,7 +151,7 @@ class Steps:
         if version is None:
             return None
         run = tracker.read_run(version.run_id)
-        words = read_words(run.tags.get("command", ""))
+        words = read_origin(run.tags) or []
         return {
             "run": version.run_id,
             "version": version.number,
@@ -254,7 +256,7 @@ class Steps:
 
     def _find_winner(self, words: list[str]) -> str:
         # The address of the store may hold a password, and anybody can list command lines.
-        shared = [word for word in self._shared() if not word.startswith("tracking.uri=")]
+        shared = [word for word in self._shared() if not is_within(word, "tracking.uri")]
         store = self.cfg.tracking.get("uri")
         # The other process runs this code, whatever its environment has installed.
         paths = [str(_CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -303,19 +305,17 @@ class Steps:
     def _list_common(self) -> list[str]:
         """Return those settings of promotions that comparisons have, too."""
         known = ("metric", "level", "resamples", "seed")
-        return [word for word in self.list_words("promote") if word.partition("=")[0] in known]
+        return [word for word in self.list_words("promote") if find_key(word) in known]
 
 
 def _is_place(word: str) -> bool:
     """Return whether a setting is about where things are kept, or about what this flow trusts."""
-    return word.lstrip("+~").startswith(
-        ("outputs=", "tracking=", "tracking.", "memory=", "trusted=")
-    )
+    return is_within(word, "outputs", "tracking", "memory", "trusted")
 
 
 def _is_refit(word: str) -> bool:
     """Return whether a setting says what the final model learns from."""
-    return word.startswith("refit=")
+    return is_within(word, "refit")
 
 
 def _tell(promotion: Promotion) -> Facts:

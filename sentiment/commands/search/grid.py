@@ -53,7 +53,7 @@ def check_values(overrides: Sequence[Override]) -> None:
             expected = "expected values, a,b or range(1,4); a search draws from intervals: search="
             problems.append(f"{override.input_line}: {expected}<name>.")
         elif isinstance(value, RangeSweep):
-            count = _count_values(value)
+            count = count_range(value)
             jobs *= count
             if not count:
                 problems.append(f"{override.input_line}: there is no value in this range.")
@@ -91,7 +91,7 @@ def list_points(overrides: Sequence[Override]) -> list[list[str]]:
     return [list(point) for point in itertools.product(*words.values())]
 
 
-def _count_values(swept: RangeSweep) -> int:
+def count_range(swept: RangeSweep) -> int:
     """Return how many values a range has, without listing them."""
     start, stop, step = (Fraction(str(end)) for end in (swept.start, swept.stop, swept.step))
     return max(0, math.ceil((stop - start) / step)) if step else 0
@@ -125,7 +125,7 @@ def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
         known = following
     folder = home / known
     folder.mkdir(parents=True, exist_ok=True)
-    with _holding(folder):
+    with hold_folder(folder):
         _run(hydra, points, objective, folder)
 
 
@@ -173,7 +173,7 @@ def _run(
 
 
 @contextmanager
-def _holding(folder: Path) -> Iterator[None]:
+def hold_folder(folder: Path) -> Iterator[None]:
     """Refuse to share `folder`: each process would discard what the other is about to find."""
     with ExitStack() as stack:
         try:

@@ -7,40 +7,37 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.storages.journal import BaseJournalBackend
 
 from sentiment.commands.search.results import log, set_aside
 from sentiment.errors import DamagedJournalError
+from sentiment.files.locking import hold_lock
 
 _CHECKSUM = b',"crc32":'
 # Descriptors of the files by whose locks the processes that use a journal know of each other.
 _users: dict[Path, int] = {}
 
 
-class Journal(JournalFileBackend):
+class Journal(BaseJournalBackend):
     """Optuna's journal with a checksum at the end of each line.
 
-    Optuna itself can read it: a checksum is one more key of a line, which it ignores. Lines without
-    one, of earlier versions and of Optuna's own tools, are accepted.
+    Optuna's own `JournalFileBackend` can read it: a checksum is one more key of a line, which it
+    ignores. Lines without one, of earlier versions and of Optuna's own tools, are accepted.
 
     Parameters
     ----------
     path : Path
         The file.
-    lock : BaseJournalFileLock, optional
-        Serializes those who write; default: none, for readers.
     """
 
-    def __init__(self, path: Path, lock: BaseJournalFileLock | None = None) -> None:
-        super().__init__(str(path), lock_obj=lock)
+    def __init__(self, path: Path) -> None:
         self._path = path
         self._lines, self._bytes = 0, 0
 
-    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """Yield the entries from a number on; a last line that is being written is left out.
 
         Raises
@@ -65,7 +62,7 @@ class Journal(JournalFileBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write entries, all or none of which are there after a crash of this process."""
         lines = b"".join(map(_describe, logs))
-        with _holding(self._lock), self._path.open("ab") as file:
+        with hold_lock(_name_lock(self._path)), self._path.open("ab") as file:
             file.write(lines)
             file.flush()
             os.fsync(file.fileno())
@@ -111,17 +108,17 @@ def open_journal(path: Path) -> Iterator[tuple[JournalStorage, bool]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     alone = _enter(path)
     try:
-        lock = _Lock(path)
-        with _holding(lock):
+        with hold_lock(_name_lock(path)):
             _cut_tail(path)
         try:
-            storage = _load(path, lock)
+            storage = _load(path)
         except DamagedJournalError as error:
             if not alone:
                 remedy = "Wait for the other processes that use it, then repeat the command."
                 raise error.advise(remedy) from error
             log.warning("%s; it was renamed to '%s'", error.found, set_aside(path).name)
-            storage = _load(path, lock)
+            _cut_tail(path)
+            storage = _load(path)
         yield storage, alone
     finally:
         fcntl.flock(_users[path], fcntl.LOCK_SH)
@@ -142,9 +139,9 @@ def read_journal(path: Path) -> JournalStorage:
         raise error.advise(remedy) from error
 
 
-def _load(path: Path, lock: BaseJournalFileLock | None = None) -> JournalStorage:
+def _load(path: Path) -> JournalStorage:
     try:
-        return JournalStorage(Journal(path, lock))
+        return JournalStorage(Journal(path))
     except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, DamagedJournalError):
             raise
@@ -165,38 +162,17 @@ def _enter(path: Path) -> bool:
     return True
 
 
-class _Lock(BaseJournalFileLock):
-    """A lock that ends with its process, however that ends."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path.with_name(f".{path.name}.lock")
-        self._file: IO[bytes] | None = None
-
-    def acquire(self) -> bool:
-        file = self._path.open("ab")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        self._file = file
-        return True
-
-    def release(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-
-@contextmanager
-def _holding(lock: BaseJournalFileLock) -> Iterator[None]:
-    lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+def _name_lock(path: Path) -> Path:
+    """Return the file by whose lock writers take turns; it ends with its process."""
+    return path.with_name(f".{path.name}.lock")
 
 
 def _cut_tail(path: Path) -> None:
-    """Cut off a line that was being written when a process or the machine died."""
-    if path.is_file():
-        written = path.read_bytes()
-        whole = written.rfind(b"\n") + 1
-        if whole < len(written):
-            with path.open("rb+") as file:
-                file.truncate(whole)
+    """Cut off a line that was being written when a process or the machine died.
+
+    A journal that is missing is made.
+    """
+    with path.open("ab+") as file:
+        file.seek(0)
+        written = file.read()
+        file.truncate(written.rfind(b"\n") + 1)

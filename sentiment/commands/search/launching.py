@@ -23,6 +23,8 @@ from sentiment.config import (
     check_config,
     describe_error,
     explain_error,
+    find_key,
+    is_within,
     list_typed,
     quote,
     write_command,
@@ -90,7 +92,7 @@ class HydraSide:
         problems: dict[str, None] = {}
         seen: set[tuple[frozenset[str], str]] = set()
         for words in jobs:
-            chosen = frozenset(word for word in words if word.partition("=")[0] in groups)
+            chosen = frozenset(word for word in words if find_key(word) in groups)
             pairs = {(chosen, word) for word in ("", *words)}
             if pairs <= seen:
                 continue
@@ -115,7 +117,7 @@ class HydraSide:
             Says which setting chooses the folder.
         """
         for word in list_typed(self.config.hydra.overrides.hydra):
-            if word.lstrip("+~").startswith("hydra.sweep."):
+            if is_within(word, "hydra.sweep"):
                 raise ConfigError(
                     [
                         f"{word!r} is not used: a sweep that can be resumed has a folder by its "
@@ -128,8 +130,8 @@ class HydraSide:
         """Return the words that were typed, redacted, without a request to start anew."""
         typed = self.config.hydra.overrides
         words = [*list_typed(typed.task), *list_typed(typed.hydra)]
-        hidden = ("search.fresh=", "hydra.mode=")
-        return [redact(word) for word in words if not word.startswith(hidden)]
+        hidden = ("search.fresh", "hydra.mode")
+        return [redact(word) for word in words if not is_within(word, *hidden)]
 
     def describe_command(self) -> str:
         """Return the command that resumes the sweep."""

@@ -7,7 +7,7 @@ from math import inf, isfinite, nan
 
 from sentiment.commands.search.results import JobResult
 from sentiment.config.metrics import COSTS, METRICS
-from sentiment.errors import ConfigError, quote_list, suggest
+from sentiment.errors import ConfigError, count_of, quote_list, suggest
 from sentiment.tracking.choosing import describe_score
 
 
@@ -141,7 +141,7 @@ def rank(results: Mapping[int, JobResult], objective: Objective) -> Ranking:
     notes = []
     kept = _keep_largest(scored)
     if len(kept) < len(scored):
-        fewer = _count(len(scored) - len(kept))
+        fewer = count_of(len(scored) - len(kept), "job")
         notes.append(f"{fewer} on fewer rows ({_LIMIT}) cannot be compared and left out")
     if len(_list_rows(kept)) == 1:
         places = [_place([number], kept, objective) for number in kept]
@@ -154,7 +154,7 @@ def rank(results: Mapping[int, JobResult], objective: Objective) -> Ranking:
     notes.append(f"{averaged}, as each seed has its own validation rows")
     unfinished = len(kept) - len(seeds) * len(places)
     if unfinished:
-        notes.append(f"{_count(unfinished)} without a score for every seed left out")
+        notes.append(f"{count_of(unfinished, 'job')} without a score for every seed left out")
     return Ranking(_sort(places, objective), "; ".join(notes))
 
 
@@ -222,10 +222,6 @@ def _list_values(results: Mapping[int, JobResult], key: str) -> set[str | None]:
 
 def _read_limit(written: str | None) -> float:
     return float(written) if written and written.isdecimal() else inf
-
-
-def _count(jobs: int) -> str:
-    return f"{jobs} job{'s' * (jobs != 1)}"
 
 
 def describe_uncertainty(place: Place, results: Mapping[int, JobResult], objective: str) -> str:

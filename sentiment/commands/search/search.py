@@ -17,13 +17,19 @@ from sentiment.commands.search.observing import OBSERVER
 from sentiment.commands.search.ranking import Objective, find_objectives
 from sentiment.commands.search.results import list_lost, read_results
 from sentiment.commands.search.session import FailurePolicy, Session, check_failures
-from sentiment.commands.search.spaces import MOST_POINTS, Space, count_values, read_space
+from sentiment.commands.search.spaces import (
+    MOST_POINTS,
+    Space,
+    count_values,
+    list_values,
+    read_space,
+)
 from sentiment.commands.search.storage import check_apart, open_storage
 from sentiment.commands.search.studies import Study
 from sentiment.commands.search.study_folder import claim_folder, keep_study
 from sentiment.commands.search.trial import list_settings, read_data
 from sentiment.config import check_config, list_typed, make
-from sentiment.errors import ConfigError, quote_list
+from sentiment.errors import ConfigError, count_of, quote_list
 
 _SAMPLERS = ("optuna.samplers.*", "hydra_plugins.hydra_optuna_sweeper.*")
 # Seconds between two looks at a study whose last trials run in other processes.
@@ -95,7 +101,8 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
     session.begin(alone=alone)
     again = study.recover(session.results)
     if again:
-        observer.on_note(f"{len(again)} trials were cut off and are run again")
+        was = "was interrupted and runs" if len(again) == 1 else "were interrupted and run"
+        observer.on_note(f"{count_of(len(again), 'trial')} {was} again")
     # Neither what was drawn before is drawn again, nor what another process draws.
     shift = len(study.optuna.trials) + study.own_seed
     study.seed(_make_sampler(sampler, space, cfg.seed, shift, hydra.is_parallel))
@@ -103,7 +110,8 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
 
     lost = study.list_draws(list_lost(session.folder)) if alone else []
     if lost:
-        observer.on_note(f"{len(lost)} trials whose results were damaged are run again")
+        what = "result was damaged and runs" if len(lost) == 1 else "results were damaged and run"
+        observer.on_note(f"{count_of(len(lost), 'trial')} whose {what} again")
 
     def next_job() -> PlannedJob | None:
         if lost:
@@ -158,8 +166,6 @@ def _make_sampler(
     described: DictConfig, space: Space, seed: int, shift: int, parallel: bool
 ) -> Any:
     """Return the sampler, which takes `seed`, moved by `shift`, if it has none of its own."""
-    from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
-
     config = cast("dict[str, Any]", OmegaConf.to_container(described, resolve=True))
     if "seed" in config and config["seed"] is None:
         # A grid is shuffled by its seed, and goes on in the order in which it began.
@@ -184,14 +190,15 @@ def _make_sampler(
                 "hydra/sweeper/sampler, such as tpe."
             ]
         )
-    try:
-        choices = {
-            key: OptunaSweeperImpl._to_grid_sampler_choices(distribution)
-            for key, distribution in space.common.items()
-        }
-    except ValueError as error:
-        raise ConfigError([f"a grid needs values it can count: {error}"]) from error
-    grid = sampler(choices)
+    if count == math.inf:
+        ranges = [key for key, one in space.common.items() if count_values(one) == math.inf]
+        raise ConfigError(
+            [
+                f"a grid needs values it can count, and {quote_list(ranges)} is drawn from an "
+                "interval. List values, a,b or range(1,4), or choose another hydra/sweeper/sampler."
+            ]
+        )
+    grid = sampler({key: list_values(one) for key, one in space.common.items()})
     # After its last point, it would stop a loop of Optuna's that is not there.
     grid.after_trial = lambda *facts: None
     return grid

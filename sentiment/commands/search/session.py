@@ -28,6 +28,7 @@ from sentiment.errors import (
     SweepNotRecordedError,
     SweepStoppedError,
     TrackingStoreError,
+    count_of,
 )
 from sentiment.tracking import MODEL, RunFacts, RunFolder, SweepRecord
 from sentiment.tracking.recording import RecordingResult, find_kept_run, record_kept
@@ -76,7 +77,9 @@ class FailurePolicy:
                     why = f"the first {FIRST} jobs failed in the same way"
                     raise SweepStoppedError(why, result.error)
         if self._in_a_row > self._most:
-            raise SweepStoppedError(f"{self._in_a_row} jobs in a row failed", result.error)
+            in_a_row = " in a row" * (self._in_a_row > 1)
+            why = f"{count_of(self._in_a_row, 'job')}{in_a_row} failed"
+            raise SweepStoppedError(why, result.error)
 
 
 # A store that is away costs a sweep no more than a tenth of its time: after an attempt, which may
@@ -112,7 +115,7 @@ class Recorder:
         self.outage: TrackingStoreError | None = None
         self._record, self._note = record, note
         self._pending: dict[int, JobResult] = {}
-        self._progress = Progress()
+        self._progress = self._recorded = Progress()
         self._next_attempt = 0.0
         # Whether an earlier attempt, here or elsewhere, may have been cut off at any point.
         self._is_unsure = False
@@ -149,8 +152,13 @@ class Recorder:
             self.outage = error
             raise
         if self.outage is not None:
-            self._note(f"the tracking store is back: {count} jobs are recorded")
+            self._note(f"the tracking store is back: {count_of(count, 'job')} recorded")
             self.outage, self._next_attempt = None, 0.0
+
+    def finish(self, progress: Progress) -> None:
+        """Record what is pending, and the progress of all processes together; see `flush`."""
+        self._progress = progress
+        self.flush()
 
     def abandon(self) -> None:
         """End the run of a sweep that is not complete, as far as the store allows."""
@@ -166,7 +174,7 @@ class Recorder:
                 self.flush()
 
     def _record_pending(self) -> None:
-        if not self._pending and not self._is_unsure:
+        if not self._pending and not self._is_unsure and self._progress == self._recorded:
             return
         if self._is_unsure:
             recorded = self._record.find_jobs()
@@ -186,7 +194,7 @@ class Recorder:
             )
             del self._pending[number]
         self._record.update(self._progress.tags, self._progress.metrics)
-        self._is_unsure = False
+        self._is_unsure, self._recorded = False, self._progress
 
 
 # Seconds in which a process records a job that has ended; it takes a fraction of one.
@@ -297,15 +305,17 @@ class Session:
         ------
         SweepNotRecordedError
             The tracking store is away; `command` records what is missing.
+        KeyboardInterrupt
+            With what is kept and how it is resumed.
         """
         try:
             yield
-            self._recorder.flush()
+            self._recorder.finish(self._measure_progress())
             self.record.end(complete=True)
             found, saved = estimate_savings(self.results.values())
             if found:
                 self.observer.on_note(
-                    f"counts were made once and read by {found} job{'s' * (found != 1)}, which "
+                    f"counts were made once and read by {count_of(found, 'job')}, which "
                     f"saved {saved:,.0f} s"
                 )
         except BaseException as error:
@@ -313,9 +323,9 @@ class Session:
             # Some results may not have been taken yet.
             kept = len(read_results(self.folder))
             if isinstance(error, KeyboardInterrupt):
-                self.observer.on_note(
+                raise KeyboardInterrupt(
                     f"stopped: {kept} of {self.total} jobs are kept. Resume with: {command}"
-                )
+                ) from error
             if isinstance(error, TrackingStoreError):
                 trained = isinstance(error, RunNotRecordedError)
                 raise SweepNotRecordedError(

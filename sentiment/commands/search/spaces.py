@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hydra.core.override_parser.types import FloatRange
 from hydra.errors import HydraException
 
-from sentiment.config import explain_error, write_override
+from sentiment.config import explain_error, find_key, split_override, write_override
 from sentiment.errors import ConfigError
 from sentiment.redaction import redact
 
@@ -43,9 +44,12 @@ class Space:
         return [*self.common, *(name for case in cases for name in case)]
 
     def write(self, params: Mapping[str, Any]) -> list[str]:
-        """Return the overrides of a trial that drew `params`."""
-        drawn = (write_override(read_setting(name), value) for name, value in params.items())
-        return [*(f"{key}={value}" for key, value in self.fixed.items()), *self.others, *drawn]
+        """Return the overrides of a trial that drew `params`, always in the order of the space."""
+        values = {read_setting(name): value for name, value in params.items()}
+        places = {name: place for place, name in enumerate(self.list_drawn())}
+        drawn = sorted(values, key=lambda name: places.get(name, len(places)))
+        overrides = [write_override(name, values[name]) for name in drawn]
+        return [*(f"{key}={value}" for key, value in self.fixed.items()), *self.others, *overrides]
 
     def list_samples(self) -> Iterator[list[str]]:
         """Yield overrides of trials that draw every choice and both ends of every range."""
@@ -56,7 +60,7 @@ class Space:
         ]
         for place, (chosen, space) in enumerate(cases or [({}, {})]):
             names = {name_parameter(name, *chosen.values()): d for name, d in space.items()}
-            values = {name: _list_values(d) for name, d in {**self.common, **names}.items()}
+            values = {name: _list_ends(d) for name, d in {**self.common, **names}.items()}
             # What all branches share is gone through once.
             new = [len(found) for name, found in values.items() if place == 0 or name in names]
             for number in range(max(new, default=1)):
@@ -73,7 +77,7 @@ class Space:
 
     def read(self, overrides: Sequence[str]) -> dict[str, Any] | None:
         """Return the parameters that `write` made `overrides` of, or None if one is missing."""
-        words = {word.partition("=")[0]: word for word in overrides}
+        words = {find_key(word): word for word in overrides}
         params: dict[str, Any] = {}
         try:
             for name, distribution in self.common.items():
@@ -134,7 +138,19 @@ def count_values(distribution: Any) -> float:
     return 1 + (distribution.high - distribution.low) // step if step else math.inf
 
 
-def _list_values(distribution: Any) -> list[Any]:
+def list_values(distribution: Any) -> list[Any]:
+    """Return all values of a distribution that can be counted."""
+    if hasattr(distribution, "choices"):
+        return list(distribution.choices)
+    low, high, step = distribution.low, distribution.high, distribution.step
+    if isinstance(low, int):
+        return list(range(low, high + 1, step))
+    values = list(FloatRange(low, high, step))
+    # The end belongs to a distribution, but not to a range of Hydra's.
+    return values if values[-1:] == [high] else [*values, high]
+
+
+def _list_ends(distribution: Any) -> list[Any]:
     """Return the choices of a distribution, or the ends of its range."""
     return list(getattr(distribution, "choices", ())) or [distribution.low, distribution.high]
 
@@ -146,7 +162,7 @@ def _read_value(distribution: Any, setting: str, word: str) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         written = {write_override(setting, choice): choice for choice in distribution.choices}
         return written[word]
-    value = word.partition("=")[2]
+    value = split_override(word).value or ""
     return int(value) if isinstance(distribution, IntDistribution) else float(value)
 
 
@@ -193,6 +209,7 @@ def _read_overrides(
     words: Sequence[str], problems: list[str]
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """Return distributions, fixed values and other overrides; add to `problems` what is wrong."""
+    # The official sweeper's reading of ranges, which has no public name.
     from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
 
     drawn: dict[str, Any] = {}

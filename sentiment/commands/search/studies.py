@@ -97,6 +97,7 @@ class Study:
             directions=["maximize" if o.greater_is_better else "minimize" for o in objectives],
             load_if_exists=True,
         )
+        self._storage = storage
         self._owner = name_owner()
         self._last_beat = 0.0
         self._ended: dict[int, JobResult] = {}
@@ -194,7 +195,7 @@ class Study:
             for key, cases in space.branches.items():
                 value = trial.params.get(key, space.fixed.get(key))
                 for name, distribution in cases.get(str(value), {}).items():
-                    _suggest(trial, name_parameter(name, str(value)), distribution)
+                    suggest(trial, name_parameter(name, str(value)), distribution)
             drawn = Draw(trial.number, dict(trial.params))
             others = [t for t in self.list_trials() if t.state.name != "WAITING"]
             before = [t for t in others if t.number < trial.number]
@@ -216,7 +217,7 @@ class Study:
             trial = next(t for t in self.list_trials() if t.number == result.number)
             if not trial.state.is_finished():
                 error = result.error or f"{self.objectives[0].name} is no number"
-                self._study._storage.set_trial_user_attr(trial._trial_id, ERROR, error[:2000])
+                note(self._storage, self.name, trial.number, ERROR, error[:2000])
                 self._study.tell(result.number, state=trial_states().FAIL, skip_if_finished=True)
         else:
             self._study.tell(result.number, values, skip_if_finished=True)
@@ -302,7 +303,7 @@ class Study:
 
     def _give_up(self, trial: Any) -> bool:
         """Take a trial out of the count; return False if another process settled it first."""
-        self._study._storage.set_trial_user_attr(trial._trial_id, STALE, True)
+        note(self._storage, self.name, trial.number, STALE, value=True)
         try:
             self._study.tell(trial.number, state=trial_states().FAIL)
         except ValueError:
@@ -310,9 +311,25 @@ class Study:
         return True
 
 
-def _suggest(trial: Any, name: str, distribution: Any) -> None:
+def suggest(trial: Any, name: str, distribution: Any) -> None:
     """Let `trial` draw from a distribution, as `optuna.Study.ask` does for those it is given."""
-    trial._suggest(name, distribution)
+    if hasattr(distribution, "choices"):
+        trial.suggest_categorical(name, distribution.choices)
+        return
+    draw = trial.suggest_int if isinstance(distribution.low, int) else trial.suggest_float
+    low, high = distribution.low, distribution.high
+    draw(name, low, high, step=distribution.step, log=distribution.log)
+
+
+def find_trial(storage: Any, study: str, number: int) -> int:
+    """Return by which number a storage knows a trial; trials themselves do not show it."""
+    found = storage.get_study_id_from_name(study)
+    return int(storage.get_trial_id_from_study_id_trial_number(found, number))
+
+
+def note(storage: Any, study: str, number: int, name: str, value: Any) -> None:
+    """Give a trial, which may be one of another process, an attribute."""
+    storage.set_trial_user_attr(find_trial(storage, study, number), name, value)
 
 
 def measure_importances(study: Any) -> dict[str, float]:

@@ -23,6 +23,7 @@ from sentiment.commands.search.studies import (
     STUDY_ID,
     WINNER,
     Study,
+    find_trial,
     trial_states,
 )
 from sentiment.errors import StudyFolderError
@@ -139,8 +140,11 @@ def restore_studies(storage: "BaseStorage", home: Path) -> None:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     ended = {
-        study.study_name: [t.state.is_finished() for t in storage.get_all_trials(study._study_id)]
-        for study in storage.get_all_studies()
+        name: [
+            t.state.is_finished()
+            for t in optuna.load_study(study_name=name, storage=storage).trials
+        ]
+        for name in optuna.get_all_study_names(storage)
     }
     for path in sorted(home.glob(f"*/{STUDY}")):
         name, folder = path.parent.name, path.parent
@@ -179,7 +183,8 @@ def _restore(storage: "BaseStorage", folder: Path, facts: Mapping[str, Any]) -> 
     for trial in study.get_trials(deepcopy=False):
         drawn = params.get(trial.number)
         if drawn is not None and not trial.state.is_finished():
-            _finish(study, trial, space, drawn, results[trial.number], facts["metrics"])
+            whole = _describe_result(space, drawn, results[trial.number], facts["metrics"])
+            _finish(storage, folder.name, trial, space, whole)
     added = 0
     for number in range(len(study.trials), max(results, default=-1) + 1):
         drawn = params.get(number)
@@ -191,26 +196,18 @@ def _restore(storage: "BaseStorage", folder: Path, facts: Mapping[str, Any]) -> 
     return added
 
 
-def _finish(
-    study: Any,
-    trial: Any,
-    space: Space,
-    params: dict[str, Any],
-    result: JobResult,
-    metrics: list[str],
-) -> None:
-    """Enter the result of a trial, and the parameters that the journal has lost with its end."""
-    storage = study._storage
+def _finish(storage: "BaseStorage", study: str, trial: Any, space: Space, whole: Any) -> None:
+    """End `trial` as `whole` has ended, with the parameters that the journal has lost."""
+    known = find_trial(storage, study, trial.number)
     if trial.state.name == "WAITING":
-        storage.set_trial_state_values(trial._trial_id, trial_states().RUNNING)
-    for name, value in params.items():
+        storage.set_trial_state_values(known, trial_states().RUNNING)
+    for name, value in whole.params.items():
         if name not in trial.params:
             one = space.find(name)
-            storage.set_trial_param(trial._trial_id, name, one.to_internal_repr(value), one)
-    whole = _describe_result(space, params, result, metrics)
+            storage.set_trial_param(known, name, one.to_internal_repr(value), one)
     for name, value in whole.user_attrs.items():
-        storage.set_trial_user_attr(trial._trial_id, name, value)
-    storage.set_trial_state_values(trial._trial_id, whole.state, whole.values)
+        storage.set_trial_user_attr(known, name, value)
+    storage.set_trial_state_values(known, whole.state, whole.values)
 
 
 def _describe_result(

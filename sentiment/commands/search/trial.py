@@ -1,6 +1,5 @@
 """One job of a sweep: fit, score on validation rows, and leave the result in a folder."""
 
-import re
 import tempfile
 import time
 from functools import lru_cache
@@ -11,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.commands.search.results import JobResult, write_result
 from sentiment.commands.train.fitting import Fitting, measure_stages
-from sentiment.config import Job, check_config, describe_error, flatten, make
+from sentiment.config import Job, check_config, describe_error, flatten, is_within, make
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.modeling.model_files import save_model
 from sentiment.redaction import format_error, protect_process
@@ -53,7 +52,7 @@ def run_trial(cfg: DictConfig, job: Job) -> JobResult:
         started=started,
         ended=time.time(),
         name=job.describe(),
-        tags=tags | {"command": job.write_command()},
+        tags=tags | job.describe_origin(),
         settings=settings,
         metrics=metrics,
         error=error,
@@ -77,7 +76,7 @@ def list_settings(cfg: DictConfig) -> dict[str, object]:
 
 def is_housekeeping(override: str) -> bool:
     """Return whether an override, or its key, makes no difference to what a job finds."""
-    return re.split(r"[.=@]", override.lstrip("+~"), maxsplit=1)[0] in HOUSEKEEPING
+    return is_within(override, *HOUSEKEEPING)
 
 
 def read_data(cfg: DictConfig) -> PreparedData:

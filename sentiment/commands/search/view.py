@@ -4,6 +4,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from sentiment.commands.search.observing import SweepObserver
+from sentiment.config import is_within, split_override
+from sentiment.errors import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +41,6 @@ class SweepWatch(SweepObserver):
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._best: set[str] = set()
 
     def on_sweep(
         self, name: str, shared: "Sequence[str]", total: int, done: int, objective: "Objective"
@@ -47,7 +48,7 @@ class SweepWatch(SweepObserver):
         """Print what begins, and what is there already."""
         self._objective, self._shared = objective, set(shared)
         before = f", {done} of them done before" if done else ""
-        self._print(f"{name}: {total} jobs{before}  {' '.join(_hide(shared))}".rstrip())
+        self._print(f"{name}: {count_of(total, 'job')}{before}  {' '.join(_hide(shared))}".rstrip())
         self._task = self._progress.add_task("", total=total, completed=done)
         self._progress.start()
 
@@ -58,14 +59,9 @@ class SweepWatch(SweepObserver):
         else:
             outcome = f"{self._objective.name} {result.metrics[self._objective.metric]:.4f}"
         words = [word for word in _hide(result.overrides) if word not in self._shared]
-        if ranking.winner == result.number:
-            self._best = set(words)
         seconds = f"  {result.seconds:.1f} s  "
         width = self._console.width
         line = f"#{result.number:<3} {_cut(outcome, width - len(seconds) - 5)}{seconds}"
-        if len(line) + len(fit_settings(words, None)) > width:
-            # What sets it apart from the best comes first, and what is short: so more is shown.
-            words.sort(key=lambda word: (word in self._best, len(_shorten(word))))
         self._print(line + fit_settings(words, width - len(line)))
         shown = f"best #{ranking.winner} {ranking.places[0]}," if ranking.places else ""
         self._progress.update(self._task, advance=1, description=shown)
@@ -122,7 +118,7 @@ def tabulate_ranking(
         jobs = ", ".join(f"#{number}" for number in place.numbers)
         differing = [word for word in own if word not in common]
         if len(place.numbers) > 1:
-            differing = [word for word in differing if not word.startswith("seed=")]
+            differing = [word for word in differing if not is_within(word, "seed")]
         table.add_row(jobs, str(place), Text(fit_settings(differing, None)))
     doubt = describe_uncertainty(shown[0], results, objective)
     if doubt:
@@ -152,8 +148,8 @@ def fit_settings(overrides: "Iterable[str]", width: int | None) -> str:
 
 def _shorten(override: str) -> str:
     """Return `override` with the last part of its key, and a value of a few characters."""
-    key, _, value = override.partition("=")
-    name = key.rpartition(".")[2]
+    parts = split_override(override)
+    name, value = parts.key.rpartition(".")[2], parts.value or ""
     try:
         number = float(value)
     except ValueError:
@@ -169,4 +165,4 @@ def _cut(text: str, length: int) -> str:
 
 def _hide(overrides: "Iterable[str]") -> list[str]:
     """Return `overrides` without those that say how the sweep is run."""
-    return [word for word in overrides if not word.startswith(("search=", "search."))]
+    return [word for word in overrides if not is_within(word, "search")]

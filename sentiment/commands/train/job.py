@@ -232,7 +232,7 @@ def _run_name(job: Job, pipeline: Pipeline) -> str:
 def _tags(dataset: Dataset, data: PreparedData, job: Job, fitted_on: str) -> dict[str, str]:
     return {
         "kind": "training",
-        "command": job.write_command(),
+        **job.describe_origin(),
         "data": dataset.name,
         "data.fingerprint": data.fingerprint,
         "sample": str(dataset.limit is not None).lower(),

@@ -1,5 +1,9 @@
 """Trials of a search and their results, with jobs that are a formula."""
 
+import json
+import shlex
+import signal
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +11,26 @@ from typing import Any
 
 import pytest
 from optuna.storages import RDBStorage
+from starting import Starter
 from sweep_bench import Bench
-from sweeping import DRAWN, SEARCH, list_points, read_jobs, read_study
+from sweeping import (
+    DRAWN,
+    ENDLESS,
+    SEARCH,
+    STUDY,
+    WORKERS,
+    check_store,
+    kill_again_and_again,
+    list_helpers,
+    list_points,
+    read_jobs,
+    read_study,
+    wait_for_end,
+    wait_for_jobs,
+)
 
 from sentiment.commands.best.job import find_best
-from sentiment.commands.search import search, session
+from sentiment.commands.search import search, session, studies
 from sentiment.commands.search.study_folder import has_results_of
 from sentiment.config import compose
 from sentiment.errors import (
@@ -387,3 +406,72 @@ def test_studies_of_one_name_do_not_share_a_folder(bench: Bench, tmp_path: Path)
     # From a folder of its own, the newest one is resumed.
     third.search(peak, *SEARCH, database, "search.n_trials=3")
     assert list(read_jobs(third.folder / "search" / "naive_bayes~2")) == [2]
+
+
+LAUNCHERS = {"serial": [], "joblib": WORKERS}
+
+
+def test_an_interrupted_trial_is_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(asked: dict[str, Any]) -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    command = (*SEARCH, "search.n_trials=2")
+    with monkeypatch.context() as patch:
+        # A process that is gone when the search is resumed.
+        patch.setattr(studies, "name_owner", lambda: f"{socket.gethostname()}:1:gone")
+        with pytest.raises(KeyboardInterrupt, match=r"stopped: 0 of 2 jobs are kept\. Resume with"):
+            bench.search(interrupt, *command)
+    notes, launched = bench.search(peak, *command)
+    assert "1 trial was interrupted and runs again" in notes.notes
+    assert len(launched) == 2
+
+
+@pytest.mark.parametrize("words", LAUNCHERS.values(), ids=LAUNCHERS)
+def test_a_search_that_is_killed_is_resumed(
+    starter: Starter, tmp_path: Path, words: list[str]
+) -> None:
+    command = ["-m", *SEARCH, *words, ENDLESS]
+    kill_again_and_again(starter, tmp_path, str(STUDY), [0, 5], command)
+    total = len(read_jobs(tmp_path / STUDY)) + 4
+    done = starter.run(tmp_path, "train", *command, f"search.n_trials={total}")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    study = read_study(tmp_path)
+    complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
+    assert len(complete) == total
+    assert {trial.state.name for trial in study.trials} <= {"COMPLETE", "FAIL"}
+    jobs = read_jobs(tmp_path / STUDY)
+    assert list(jobs) == [trial.number for trial in complete]
+    assert len(set(list_points(jobs))) == total
+    assert not [job for job in jobs.values() if job["error"]]
+    check_store(tmp_path, total)
+    for line in (tmp_path / "outputs/search/studies.journal").read_text().splitlines():
+        assert isinstance(json.loads(line), dict)
+
+
+@pytest.mark.parametrize("words", LAUNCHERS.values(), ids=LAUNCHERS)
+def test_a_search_that_is_interrupted_says_how_to_go_on(
+    starter: Starter, tmp_path: Path, words: list[str]
+) -> None:
+    command = ["-m", *SEARCH, "tracking=off", *words, ENDLESS]
+    started = starter.start(tmp_path, "train", *command)
+    wait_for_jobs(started, tmp_path, str(STUDY), 3)
+    helpers = list_helpers(started)
+    started.send(signal.SIGINT)
+    done = started.wait()
+    assert done.returncode == 130
+    assert "stopped" not in done.stdout
+    wait_for_end(helpers)
+    kept = len(read_jobs(tmp_path / STUDY))
+    assert kept >= 3
+    shown = done.stderr.removeprefix("\n").removesuffix("\n")
+    start, _, typed = shown.partition("Resume with: ")
+    assert start == f"stopped: {kept} of 1000 jobs are kept. "
+    words = shlex.split(typed)
+    assert words[:3] == ["python", "scripts/train.py", "-m"]
+    total = kept + 4
+    again = starter.run(tmp_path, "train", *words[2:], f"search.n_trials={total}")
+    assert again.returncode == 0, again.stderr
+    assert f"{total} jobs, {kept} of them done before" in again.stdout
+    jobs = read_jobs(tmp_path / STUDY)
+    assert len(jobs) == len(set(list_points(jobs))) == total

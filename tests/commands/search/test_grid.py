@@ -6,10 +6,30 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import RangeSweep
 from starting import Starter
-from sweeping import QUICK, Store, read_jobs, read_lines, read_store, read_winner
+from sweeping import (
+    QUICK,
+    Store,
+    check_store,
+    flip,
+    kill_again_and_again,
+    list_points,
+    read_jobs,
+    read_lines,
+    read_store,
+    read_winner,
+)
 
+from sentiment.commands.search.grid import check_values, count_range, hold_folder
+from sentiment.commands.search.grid import list_points as list_combinations
 from sentiment.data.datasets import EmbeddedReviews
+from sentiment.errors import (
+    ConfigError,
+    SweepBusyError,
+)
 
 SIZES = ("100", "200")
 MODELS = ("logistic_regression", "naive_bayes")
@@ -228,7 +248,7 @@ def test_how_jobs_are_run_does_not_make_it_another_grid(starter: Starter, tmp_pa
     arguments = ("model=naive_bayes", "features.min_df=1,100000,200000", "tracking=off")
     first = run_grid(starter, tmp_path, *arguments, "search.max_failures=0")
     assert first.returncode == 1
-    assert "the sweep stopped: 1 jobs in a row failed." in first.stderr
+    assert "the sweep stopped: 1 job failed." in first.stderr
     assert "search.max_failures=<number>" in first.stderr
     second = run_grid(starter, tmp_path, *arguments, "search.max_failures=9")
     assert second.returncode == 1
@@ -287,3 +307,81 @@ def _fingerprints(store: Store) -> set[str]:
         for run in runs
         if run.data.tags["mlflow.parentRunId"] == parent and "data.fingerprint" in run.data.tags
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "jobs"),
+    [
+        (["a=range(1,1e12)"], "999,999,999,999"),
+        (["a=range(0.1,1e9,0.1)"], "9,999,999,999"),
+        (["a=range(400,1,-1)", "b=range(0,300)"], "119,700"),
+        (["a=shuffle(range(100002))"], "100,002"),
+        ([f"s{n}=1,2,3,4" for n in range(9)], "262,144"),
+    ],
+)
+def test_a_grid_has_a_bound_that_is_counted_and_not_listed(words: list[str], jobs: str) -> None:
+    overrides = OverridesParser.create().parse_overrides(words)
+    with pytest.raises(ConfigError, match=f"this grid has {jobs} jobs; expected at most 100,000"):
+        check_values(overrides)
+
+
+@pytest.mark.parametrize(
+    "word", ["a=range(0,3)", "a=range(0.1,1,0.3)", "a=range(9,1,-2)", "a=range(1,2.5,0.5)",
+             "a=range(3,1)", "a=range(1,3,-1)"],
+)  # fmt: skip
+def test_values_are_counted_as_hydra_lists_them(word: str) -> None:
+    swept = OverridesParser.create().parse_override(word).value()
+    assert isinstance(swept, RangeSweep)
+    assert count_range(swept) == len(list(swept))
+
+
+def test_a_grid_lists_what_hydra_lists_and_takes_settings_away() -> None:
+    words = ["a=1,2", "b=x", "c='p,q'", "+d=range(0,2)", "a=3,4"]
+    overrides = OverridesParser.create().parse_overrides(words)
+    assert list_combinations(overrides) == BasicSweeper.split_arguments(overrides, None)[0]
+    overrides = OverridesParser.create().parse_overrides(["~e", "~f=1", "a=1,2"])
+    assert list_combinations(overrides) == [["~e", "~f=1", "a=1"], ["~e", "~f=1", "a=2"]]
+
+
+def test_a_grid_runs_damaged_jobs_again(starter: Starter, tmp_path: Path) -> None:
+    command = ("-m", *QUICK, "model=naive_bayes", "model.alpha=0.1,1,10", "tracking=off")
+    first = starter.run(tmp_path, "train", *command)
+    assert first.returncode == 0, first.stderr
+    (sweep,) = (tmp_path / "outputs" / "sweep").iterdir()
+    before = {n: job["metrics"]["validation/accuracy"] for n, job in read_jobs(sweep).items()}
+    winner = read_winner(sweep)["number"]
+    for name in ("1/result.json", "winner/job.json", "sweep.json"):
+        (sweep / name).write_bytes(flip((sweep / name).read_bytes(), 20))
+    (sweep / "2" / "result.json").write_bytes(b"")
+    again = starter.run(tmp_path, "train", *command)
+    assert again.returncode == 0, again.stderr
+    assert "Traceback" not in again.stderr
+    for name in ("1/result.json", "2/result.json", "winner/job.json", "sweep.json"):
+        assert f"/{name}' is damaged (" in again.stderr
+        assert (sweep / f"{name}.damaged").is_file()
+    assert list(dict(read_lines(again.stdout))) == [1, 2]
+    after = {n: job["metrics"]["validation/accuracy"] for n, job in read_jobs(sweep).items()}
+    assert after == before
+    assert read_winner(sweep)["number"] == winner
+
+
+def test_a_grid_is_run_by_one_process_at_a_time(tmp_path: Path) -> None:
+    refused = pytest.raises(SweepBusyError, match=r"search\.fresh=true")
+    with hold_folder(tmp_path), refused, hold_folder(tmp_path):
+        pass
+    with hold_folder(tmp_path):
+        pass
+
+
+def test_a_grid_that_is_killed_is_resumed(starter: Starter, tmp_path: Path) -> None:
+    alphas = [str(i / 10) for i in range(1, 25)]
+    command = ["-m", *QUICK, "model=naive_bayes", f"model.alpha={','.join(alphas)}"]
+    kill_again_and_again(starter, tmp_path, "outputs/sweep/*", [1, 5], command)
+    done = starter.run(tmp_path, "train", *command)
+    assert done.returncode == 0, done.stderr
+    assert ": 24 jobs, " in done.stdout
+    (sweep,) = (tmp_path / "outputs" / "sweep").iterdir()
+    jobs = read_jobs(sweep)
+    assert list(jobs) == list(range(24))
+    assert list_points(jobs) == alphas
+    check_store(tmp_path, 24)

@@ -8,38 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from starting import Starter
 from sweep_bench import Bench
-from sweeping import DRAWN, QUICK, SEARCH, read_jobs, read_lines, read_study, read_winner
+from sweeping import DRAWN, SEARCH, flip, read_jobs, read_study
 
 from sentiment.commands.search import search, session
-from sentiment.commands.search.grid import _holding
-from sentiment.commands.search.journal import open_journal, read_journal
+from sentiment.commands.search.journal import read_journal
 from sentiment.commands.search.results import (
     JobResult,
-    list_lost,
     read_result,
     read_results,
-    read_state,
-    set_aside,
     write_result,
     write_state,
 )
-from sentiment.commands.search.spaces import Space
 from sentiment.commands.search.storage import open_storage
-from sentiment.errors import DamagedJournalError, SweepBusyError
+from sentiment.errors import DamagedJournalError
 
 TRIALS = 5
 COMMAND = (*SEARCH, f"search.n_trials={TRIALS}")
 Damage = Callable[[bytes, int], bytes]
-
-
-def flip(content: bytes, place: int) -> bytes:
-    """Return `content` with one bit of one byte changed."""
-    changed = bytearray(content)
-    changed[place] ^= 1 << place % 8
-    return bytes(changed)
 
 
 def cut(content: bytes, place: int) -> bytes:
@@ -176,58 +163,6 @@ def test_the_same_command_ends_with_all_trials(bench: Bench, damage: Damage) -> 
         check_search(bench)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"", b"{}", b"[]", b"null", b"7", b'"x"', b"\xff\xfe", b"[" * 100_000, b'{"number": "2"}',
-        b'{"number": 2, "overrides": [], "started": 0, "ended": 1, "metrics": {"a": "0.9"}}',
-        b'{"number": 2, "overrides": [], "started": 0, "ended": 1, "metrics": 5}',
-        b'{"number": 2, "overrides": [], "started": 0, "ended": "now"}',
-        b'{"number": 2, "overrides": [], "started": 0, "ended": Infinity}',
-        b'{"number": 2, "overrides": [1], "started": 0, "ended": 1}',
-        b'{"number": 3, "overrides": [], "started": 0, "ended": 1}',
-        b'{"number": 2, "overrides": [], "started": 0, "ended": 1, "tags": {"command": null}}',
-        b'{"number": 2, "overrides": [], "started": 0, "ended": 1, "colour": "red"}',
-    ],
-)  # fmt: skip
-def test_a_result_of_another_kind_is_set_aside(
-    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    for number in (1, 2):
-        write_result(tmp_path / str(number), JobResult(number, [], 0.0, 1.0))
-    path = tmp_path / "2" / "result.json"
-    path.write_bytes(content)
-    assert read_result(tmp_path / "2", keep=True) is None
-    assert path.read_bytes() == content
-    caplog.clear()
-    assert list(read_results(tmp_path)) == [1]
-    assert f"'{path}' is damaged (" in caplog.text
-    assert (tmp_path / "2" / "result.json.damaged").read_bytes() == content
-    assert list_lost(tmp_path) == [2]
-    write_result(tmp_path / "2", JobResult(2, [], 0.0, 1.0))
-    assert list_lost(tmp_path) == []
-    assert list(read_results(tmp_path)) == [1, 2]
-
-
-def test_results_without_a_checksum_are_read(tmp_path: Path) -> None:
-    (tmp_path / "1").mkdir()
-    facts = {"number": 1, "overrides": ["a=1"], "started": 0, "ended": 1.5, "metrics": {"m": 1}}
-    (tmp_path / "1" / "result.json").write_text(json.dumps(facts))
-    assert read_result(tmp_path / "1") == JobResult(1, ["a=1"], 0, 1.5, metrics={"m": 1})
-
-
-def test_nothing_is_overwritten_by_what_is_set_aside(tmp_path: Path) -> None:
-    path = tmp_path / "x.json"
-    for content in ("a", "b", "c"):
-        path.write_text(content)
-        set_aside(path)
-        assert not path.exists()
-    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {
-        "x.json.damaged": "a", "x.json.damaged-2": "b", "x.json.damaged-3": "c",
-    }  # fmt: skip
-    assert read_state(path) is None
-
-
 def test_all_studies_of_a_damaged_journal_are_recovered(bench: Bench) -> None:
     bench.search(peak, *COMMAND, "search.name=second")
     path = bench.folder / "search" / "studies.journal"
@@ -293,76 +228,3 @@ def test_reading_a_damaged_journal_changes_nothing(bench: Bench) -> None:
         with pytest.raises(DamagedJournalError, match=r"is damaged .* Repeat the command of the"):
             read_journal(path)
         assert path.read_bytes() == content
-
-
-def test_a_journal_of_nonsense_without_checksums_is_set_aside(tmp_path: Path) -> None:
-    for number, line in enumerate(
-        ['{"op_code": 99, "worker_id": "x"}', '{"op_code": 4, "worker_id": "x"}', "{}"]
-    ):
-        path = tmp_path / f"{number}.journal"
-        path.write_text(line + "\n")
-        with open_journal(path) as (storage, alone):
-            assert alone
-            assert storage.get_all_studies() == []
-        assert path.with_name(f"{path.name}.damaged").read_text() == line + "\n"
-
-
-def test_overrides_are_read_back_as_they_were_drawn() -> None:
-    alpha = FloatDistribution(1e-8, 10, log=True)
-    space = Space(
-        {
-            "model": CategoricalDistribution(["svm", "nb"]),
-            "features.token_pattern": CategoricalDistribution([r"\w+", "a,b 'c'"]),
-            "features.stop_words": CategoricalDistribution([None, True, 2, "[1,1]"]),
-            "features.min_df": IntDistribution(1, 10),
-        },
-        {"model": {"svm": {"model.C": alpha}, "nb": {"model.alpha": alpha}}},
-        {"data": "imdb"},
-    )
-    again = Space.from_json(json.loads(json.dumps(space.to_json())))
-    assert (again.common, again.branches, again.fixed) == (
-        space.common, space.branches, space.fixed
-    )  # fmt: skip
-    for model, own in (("svm", "model.C (svm)"), ("nb", "model.alpha (nb)")):
-        for pattern in (r"\w+", "a,b 'c'"):
-            for words in (None, True, 2, "[1,1]"):
-                params = {
-                    "model": model,
-                    "features.token_pattern": pattern,
-                    "features.stop_words": words,
-                    "features.min_df": 3,
-                    own: 0.1 + 0.2,
-                }
-                assert again.read(space.write(params)) == params
-                assert again.find(own) == alpha
-    assert again.read(["model=svm"]) is None
-
-
-def test_a_grid_runs_damaged_jobs_again(starter: Starter, tmp_path: Path) -> None:
-    command = ("-m", *QUICK, "model=naive_bayes", "model.alpha=0.1,1,10", "tracking=off")
-    first = starter.run(tmp_path, "train", *command)
-    assert first.returncode == 0, first.stderr
-    (sweep,) = (tmp_path / "outputs" / "sweep").iterdir()
-    before = {n: job["metrics"]["validation/accuracy"] for n, job in read_jobs(sweep).items()}
-    winner = read_winner(sweep)["number"]
-    for name in ("1/result.json", "winner/job.json", "sweep.json"):
-        (sweep / name).write_bytes(flip((sweep / name).read_bytes(), 20))
-    (sweep / "2" / "result.json").write_bytes(b"")
-    again = starter.run(tmp_path, "train", *command)
-    assert again.returncode == 0, again.stderr
-    assert "Traceback" not in again.stderr
-    for name in ("1/result.json", "2/result.json", "winner/job.json", "sweep.json"):
-        assert f"/{name}' is damaged (" in again.stderr
-        assert (sweep / f"{name}.damaged").is_file()
-    assert list(dict(read_lines(again.stdout))) == [1, 2]
-    after = {n: job["metrics"]["validation/accuracy"] for n, job in read_jobs(sweep).items()}
-    assert after == before
-    assert read_winner(sweep)["number"] == winner
-
-
-def test_a_grid_is_run_by_one_process_at_a_time(tmp_path: Path) -> None:
-    refused = pytest.raises(SweepBusyError, match=r"search\.fresh=true")
-    with _holding(tmp_path), refused, _holding(tmp_path):
-        pass
-    with _holding(tmp_path):
-        pass

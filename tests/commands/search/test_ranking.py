@@ -10,8 +10,17 @@ from hypothesis import strategies as st
 from starting import Starter
 from sweeping import read_jobs, read_store, read_winner
 
-from sentiment.commands.search.ranking import Objective, Place, describe_uncertainty, rank
+from sentiment.commands.search.ranking import (
+    Objective,
+    Place,
+    describe_uncertainty,
+    find_objectives,
+    rank,
+)
 from sentiment.commands.search.results import JobResult
+from sentiment.errors import (
+    ConfigError,
+)
 
 ACCURACY = Objective("accuracy", "validation/accuracy", True)
 SIZE = Objective("size_mb", "model/size_mb", False)
@@ -186,3 +195,10 @@ def test_a_grid_over_files_names_no_winner(starter: Starter, tmp_path: Path) -> 
     again = starter.run(tmp_path, "train", *words, "tracking=off")
     assert again.returncode == 0, again.stderr
     assert len(list((tmp_path / "outputs" / "sweep").iterdir())) == 2
+
+
+def test_an_unknown_objective_is_reported() -> None:
+    with pytest.raises(ConfigError, match="no metric 'acuracy'.*Did you mean 'accuracy'"):
+        find_objectives(["acuracy"])
+    with pytest.raises(ConfigError, match=r"search\.objectives is empty"):
+        find_objectives([])

@@ -1,0 +1,154 @@
+"""Overrides, the words of a command line: the only place that takes them apart and writes them.
+
+Hydra's parser reads whole overrides. It refuses what is not quoted yet or has a password redacted,
+and takes a millisecond; where only the key matters, `split_override` is enough.
+"""
+
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+# In keys, a backslash precedes special characters.
+_OVERRIDE = re.compile(
+    r"(?P<prefix>~|\+{0,2})(?P<key>(?:\\.?|[^\\=@])*)(?:@(?P<package>(?:\\.?|[^\\=])*))?"
+    r"(?:=(?P<value>.*))?",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class SplitOverride:
+    """An override in its parts.
+
+    Attributes
+    ----------
+    prefix : str
+        ``+`` or ``++`` if it adds something, ``~`` if it deletes something, or nothing.
+    key : str
+        Setting or group, such as ``model.C`` or ``hydra/launcher``.
+    package : str, optional
+        Where a group is put.
+    value : str, optional
+        What follows ``=``, as it was typed; None without ``=``.
+    """
+
+    prefix: str
+    key: str
+    package: str | None
+    value: str | None
+
+    def is_within(self, *keys: str) -> bool:
+        """Return whether it is about one of `keys`, which are settings or groups, or their parts.
+
+        Examples
+        --------
+        >>> split_override("+search.n_trials=3").is_within("search", "outputs")
+        True
+        >>> split_override("searching=3").is_within("search")
+        False
+        """
+        return any(
+            self.key == key or (self.key.startswith(key) and self.key[len(key)] in "./[")
+            for key in keys
+        )
+
+
+def split_override(word: str) -> SplitOverride:
+    """Return the parts of an override; a key alone is one without a value.
+
+    Examples
+    --------
+    >>> split_override("++model.C=0.5")
+    SplitOverride(prefix='++', key='model.C', package=None, value='0.5')
+    >>> split_override("~data@train")
+    SplitOverride(prefix='~', key='data', package='train', value=None)
+    """
+    # Any text has these parts, which may be empty.
+    parts = cast("re.Match[str]", _OVERRIDE.fullmatch(word))
+    return SplitOverride(**parts.groupdict())
+
+
+def find_key(word: str) -> str:
+    """Return the setting or group that an override is about."""
+    return split_override(word).key
+
+
+def is_within(word: str, *keys: str) -> bool:
+    """Return whether an override is about one of `keys` or their parts."""
+    return split_override(word).is_within(*keys)
+
+
+def parse_override(word: str) -> Override:
+    """Return an override as Hydra reads it.
+
+    Raises
+    ------
+    HydraException
+        It is no override.
+    """
+    return _make_parser().parse_override(word)
+
+
+def parse_overrides(words: Sequence[str], loader: ConfigLoader | None = None) -> list[Override]:
+    """Return overrides as Hydra reads them.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The overrides.
+    loader : ConfigLoader, optional
+        Lists the files of groups, for ``glob``.
+
+    Raises
+    ------
+    OverrideParseException
+        One of them is no override.
+    """
+    return OverridesParser.create(config_loader=loader).parse_overrides(list(words))
+
+
+@functools.cache
+def _make_parser() -> OverridesParser:
+    return OverridesParser.create()
+
+
+def is_sweep(word: str) -> bool:
+    """Return whether an override has several values, for a grid or a search."""
+    try:
+        return parse_override(word).is_sweep_override()
+    except HydraException:
+        return False
+
+
+def is_quoted(override: Override) -> bool:
+    """Return whether the value of an override is a text in quotes."""
+    if override.is_sweep_override() or override.value_type is None:
+        return False
+    return override.get_value_element_as_str()[:1] in ("'", '"')
+
+
+def quote(value: str) -> str:
+    """Return `value` in quotes that Hydra removes again, whatever characters it has."""
+    # A backslash is one, but for those in front of a quote.
+    escaped = re.sub(r"(\\*)(')", r"\1\1\\'", value)
+    escaped = re.sub(r"(\\+)\Z", r"\1\1", escaped)
+    return f"'{escaped}'"
+
+
+def write_override(key: str, value: Any) -> str:
+    """Return the override that gives `key` the `value`, quoted if Hydra reads something else."""
+    written = f"{key}={value}"
+    if not isinstance(value, str):
+        return written
+    try:
+        is_swept = parse_override(written).is_sweep_override()
+    except HydraException:
+        return f"{key}={quote(value)}"
+    return f"{key}={quote(value)}" if is_swept else written
