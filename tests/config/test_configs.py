@@ -89,10 +89,10 @@ def test_features(name: str) -> None:
 def test_model(name: str) -> None:
     made = adapt_classifier(make_one("model", name, "fit"))
     assert is_classifier(made)
-    rows = csr_matrix([[1.0, 0.0], [0.0, 1.0]] * 20)
-    fitted = made.fit(rows, np.array(["a", "b"] * 20))
+    rows = csr_matrix([[1.0, 0.0], [0.0, 1.0]] * 30)
+    fitted = made.fit(rows, np.array(["a", "b"] * 30))
     assert fitted.predict(rows[:2]).tolist() == ["a", "b"]
-    assert fitted.predict_proba(rows).shape == (40, 2)
+    assert fitted.predict_proba(rows).shape == (60, 2)
 
 
 @pytest.mark.parametrize("name", options("deploy"))
