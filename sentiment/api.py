@@ -47,7 +47,7 @@ class Model:
         from sentiment.modeling.model_files import load_model
 
         self.source = source
-        self.pipeline = load_model(source.path)
+        self.pipeline = load_model(source.path, source.digest)
         self.classes_ = self.pipeline.classes_
         self._classifier = make_fast(self.pipeline)
 

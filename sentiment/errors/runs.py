@@ -154,12 +154,20 @@ class RunNotKeptError(SentimentError, LookupError):
 
 
 class UntrustedModelError(SentimentError, ValueError):
-    """A model file holds something that this project does not load."""
+    """A model file holds something that this project does not load.
+
+    Attributes
+    ----------
+    reason : str
+        What was found.
+    """
 
     def __init__(self, path: Path, reason: str) -> None:
+        self.reason = make_printable(reason)
         super().__init__(
-            f"the model '{path}' is not loaded: {make_printable(reason)}. Only skops files made of "
-            "scikit-learn parts that this project itself writes are trusted; train the model anew."
+            f"the model '{path}' is not loaded: {self.reason}. A file from elsewhere may hold "
+            "parts of scikit-learn that can be checked, and no others; name the run if you "
+            "trained it yourself, or train the model anew."
         )
 
 

@@ -79,7 +79,8 @@ class UnsavableModelError(SentimentError, TypeError):
     def __init__(self, model: str, strangers: Sequence[str]) -> None:
         super().__init__(
             f"the fitted {model} holds {quote_list(strangers)}, which this project does not load "
-            "from a file, so it was not saved. Choose another model or another setting of it."
+            "from a file, so it was not saved. List a class that you trust in the pyproject.toml "
+            "of this folder, [tool.sentiment] trusted = [...], or choose another model."
         )
 
 

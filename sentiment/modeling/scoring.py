@@ -81,10 +81,12 @@ class Predictor:
         What a prediction holds.
     path : Path, optional
         The file that `pipeline` was loaded from, for those who load it elsewhere.
+    digest : str
+        SHA-256 that a run of the user's own recorded of that file; empty for other files.
 
     Attributes
     ----------
-    rule, columns : DecisionRule, PredictionColumns
+    rule, columns, digest : DecisionRule, PredictionColumns, str
         As above.
     labels : list of str
         What can be answered.
@@ -104,9 +106,11 @@ class Predictor:
         columns: PredictionColumns | None = None,
         *,
         path: Path | None = None,
+        digest: str = "",
     ) -> None:
         self._classifier = make_fast(pipeline)
         self._path = path
+        self.digest = digest
         self.rule = rule = rule or DecisionRule()
         self.columns = columns = columns or PredictionColumns()
         self._explainer = RowExplainer(pipeline) if columns.explain else None
@@ -121,9 +125,11 @@ class Predictor:
         path: Path,
         rule: DecisionRule | None = None,
         columns: PredictionColumns | None = None,
+        *,
+        digest: str = "",
     ) -> Self:
         """Return a predictor with the model in the skops file `path`; see `load_model`."""
-        return cls(load_model(path), rule, columns, path=path)
+        return cls(load_model(path, digest), rule, columns, path=path, digest=digest)
 
     def read_file(self) -> bytes:
         """Return the file of the model.

@@ -46,6 +46,10 @@ class RunFacts:
         Unlike that of any other run; so a run that is recorded twice is found the second time.
     started, ended : float
         In seconds since the epoch.
+    audit : str
+        What keeps its model from being loaded without its run; empty for nothing.
+    is_own : bool
+        Whether the user says that the model is their own; never read from a file.
     """
 
     name: str
@@ -57,6 +61,8 @@ class RunFacts:
     key: str = field(default_factory=lambda: uuid4().hex)
     started: float = field(default_factory=time.time)
     ended: float = 0.0
+    audit: str = ""
+    is_own: bool = False
 
 
 class RunFolder:
@@ -183,7 +189,7 @@ class RunFolder:
         if content is None:
             raise RunNotKeptError(path, "its training has not ended, or was cut off")
         try:
-            facts = RunFacts(**content["facts"])
+            facts = RunFacts(**content["facts"] | {"is_own": False})
             files = dict(content["files"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RunNotKeptError(path, f"{CLAIM} is damaged") from error

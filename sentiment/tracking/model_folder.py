@@ -8,12 +8,13 @@ from shutil import copyfile
 
 import pandas as pd
 
-from sentiment.modeling.model_files import LOADED_TYPES, TRUSTED_TYPES
+from sentiment.modeling.model_files import LOADED_TYPES, TRUSTED_TYPES, list_types
 from sentiment.tracking import provenance
 from sentiment.tracking.folder import MODEL
 
 # What another process needs to load a model; the cleaning steps are the standard library's.
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
+_OPTIONAL = ("lightgbm", "xgboost")
 
 
 def make_model_folder(
@@ -39,6 +40,8 @@ def make_model_folder(
 
     # MLflow writes models, but takes none that is written. So it describes the smallest one that
     # there is, whose file is then replaced.
+    types = sorted({*TRUSTED_TYPES, *list_types(skops_file)})
+    packages = {name.partition(".")[0] for name in types}
     described = Model(run_id=run_id, model_uuid=model_id, model_id=model_id)
     with _without_check_of_requirements():
         save_model(
@@ -52,7 +55,7 @@ def make_model_folder(
                 outputs=Schema([ColSpec(DataType.string)]),
             ),
             input_example=pd.DataFrame({"text": list(examples)}),
-            pip_requirements=provenance.pin(*_REQUIREMENTS),
+            pip_requirements=provenance.pin(*_REQUIREMENTS, *packages.intersection(_OPTIONAL)),
         )
     (folder / MODEL).unlink()
     try:
@@ -60,7 +63,7 @@ def make_model_folder(
     except OSError:  # another file system
         copyfile(skops_file, folder / MODEL)
     # Where the model is loaded, skops trusts by itself what it does not trust here.
-    described.flavors["sklearn"]["skops_trusted_types"] = TRUSTED_TYPES
+    described.flavors["sklearn"]["skops_trusted_types"] = types
     described.model_size_bytes = sum(path.stat().st_size for path in folder.iterdir())
     described.save(str(folder / "MLmodel"))
 

@@ -108,11 +108,11 @@ def _avoid_stray_folders() -> None:
 
     make = getattr(utils, "_make_parent_dirs_if_sqlite", None)
 
-    def make_plain(db_uri: str) -> None:
+    def make_savable(db_uri: str) -> None:
         if make is not None and "%" not in db_uri:
             make(db_uri)
 
-    utils._make_parent_dirs_if_sqlite = make_plain
+    utils._make_parent_dirs_if_sqlite = make_savable
 
 
 def _reach(uri: str, shown: str) -> None:

@@ -48,6 +48,7 @@ def record(cfg: DictConfig) -> RecordingResult:
         The folder holds no complete run, or the store cannot be used.
     """
     folder, facts = RunFolder.open(Path(cfg.folder).expanduser())
+    facts.is_own = cfg.own
     return record_kept(make(cfg, "tracking", "record"), folder, facts)
 
 

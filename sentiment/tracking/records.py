@@ -38,6 +38,8 @@ class ModelChoice:
         Commit and data that it was trained with, "unknown" where that was not recorded.
     text_column, label_column : str
         The columns of its data; empty where they were not recorded or have no names.
+    digest : str
+        SHA-256 of the file that a training on this store recorded; empty for other files.
     """
 
     uri: str
@@ -50,6 +52,7 @@ class ModelChoice:
     fingerprint: str = "unknown"
     text_column: str = ""
     label_column: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The run that is being recorded in an MLflow store."""
 
-import hashlib
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -8,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from sentiment.errors import RunNotFoundError, UntrustedModelError
+from sentiment.modeling.model_files import digest_file, was_written_here
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking.folder import MODEL, RunFacts, RunFolder
 from sentiment.tracking.model_folder import make_model_folder
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
 
-# The tag of a run that holds the digest of its model file.
-_DIGEST = "model.sha256"
+# Tags of a run: the digest of its model file, whether the training that wrote it recorded it, and
+# what keeps the file from being loaded where the run is not known; "" for nothing.
+_DIGEST, _IS_OWN, _AUDIT = "model.sha256", "model.own", "model.audit"
 # What MLflow takes in one call, and how long a value may be.
 _BATCH, _PARAM_LENGTH, _TAG_LENGTH = 100, 6000, 5000
 
@@ -86,6 +87,7 @@ def describe_model(
         fingerprint=tags.get("data.fingerprint", "unknown"),
         text_column=run.data.params.get("data.text_column", ""),
         label_column=run.data.params.get("data.label_column", ""),
+        digest=tags.get(_DIGEST, "") if tags.get(_IS_OWN) == "true" else "",
     )
 
 
@@ -100,18 +102,13 @@ def check_digest(path: Path, tags: Mapping[str, str]) -> None:
     kept = tags.get(_DIGEST)
     if kept is None:
         return
-    found = _digest(path)
+    found = digest_file(path)
     if found != kept:
         raise UntrustedModelError(
             path,
             f"it was changed after it was trained: its SHA-256 is {found[:12]}…, and its run "
             f"keeps {kept[:12]}…",
         )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def log_files(client: Any, run_id: str, folder: Path, names: Sequence[str]) -> None:
@@ -201,7 +198,7 @@ class MlflowRun(RunRecord):
             self.log_metrics(facts.metrics, facts.ended)
             self.log_files(folder.path, [name for name in folder.files if name != MODEL])
             has_model = MODEL in folder.files
-            address = self._log_model(folder.path / MODEL, facts.examples) if has_model else ""
+            address = self._log_model(folder.path / MODEL, facts) if has_model else ""
             self.end("FINISHED", facts.ended)
         return address
 
@@ -210,7 +207,7 @@ class MlflowRun(RunRecord):
         self._client.set_terminated(self.id, status, round(1000 * moment) if moment else None)
         self.has_ended = True
 
-    def _log_model(self, path: Path, examples: Sequence[str]) -> str:
+    def _log_model(self, path: Path, facts: RunFacts) -> str:
         from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
         model = self._find_model() or self._client.create_logged_model(
@@ -219,14 +216,19 @@ class MlflowRun(RunRecord):
         if model.status != LoggedModelStatus.READY:
             with tempfile.TemporaryDirectory() as home:
                 folder = Path(home, "model")
-                make_model_folder(path, examples, folder, self.id, model.model_id)
+                make_model_folder(path, facts.examples, folder, self.id, model.model_id)
                 self._client.log_model_artifacts(model.model_id, str(folder))
             self._client.finalize_logged_model(model.model_id, "READY")
         outputs = self._client.get_run(self.id).outputs
         known = {one.model_id for one in outputs.model_outputs} if outputs else set()
         if model.model_id not in known:
             self._client.log_outputs(self.id, [LoggedModelOutput(model.model_id, step=0)])
-        self._client.set_tag(self.id, _DIGEST, _digest(path))
+        digest = digest_file(path)
+        # A digest in the folder of a run proves nothing: whoever made the folder wrote it.
+        is_own = facts.is_own or was_written_here(digest)
+        tags = {_DIGEST: digest, _IS_OWN: str(is_own).lower(), _AUDIT: facts.audit}
+        for key, value in tags.items():
+            self._client.set_tag(self.id, key, value[:_TAG_LENGTH])
         return f"models:/{model.model_id}"
 
     def _find_model(self) -> "LoggedModel | None":

@@ -176,7 +176,7 @@ ORACLES: dict[str, Oracle] = {
     "encoding": or_null(one_of("utf-8")),
     **dict.fromkeys(("sep", "quote", "escape"), or_null(any_text)),
     "header": or_null(any_of(flag, whole(1))),
-    **dict.fromkeys(("together", "explain", "overwrite", "rollback", "fresh"), flag),
+    **dict.fromkeys(("together", "explain", "overwrite", "rollback", "fresh", "own"), flag),
     **dict.fromkeys(("seed",), seed),
     "random_state": or_null(plain_int(0, 2**32 - 1)),
     "train.cv": or_null(whole(2)),

@@ -488,13 +488,15 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         UnsavableModelError("Model", ["a.B"]),
         TypeError,
         "the fitted Model holds 'a.B', which this project does not load from a file, so it was not "
-        "saved. Choose another model or another setting of it.",
+        "saved. List a class that you trust in the pyproject.toml of this folder, [tool.sentiment] "
+        "trusted = [...], or choose another model.",
     ),
     (
         UntrustedModelError(Path("m.skops"), "it holds os.system"),
         ValueError,
-        "the model 'm.skops' is not loaded: it holds os.system. Only skops files made of "
-        "scikit-learn parts that this project itself writes are trusted; train the model anew.",
+        "the model 'm.skops' is not loaded: it holds os.system. A file from elsewhere may hold "
+        "parts of scikit-learn that can be checked, and no others; name the run if you trained it "
+        "yourself, or train the model anew.",
     ),
 ]
 

@@ -67,7 +67,7 @@ def frame() -> pd.DataFrame:
     return pd.DataFrame({"text": texts, "label": np.array(["bad", "fair", "good"])[labels]})
 
 
-def make_plain(pipeline: Pipeline, tmp_path: Path) -> Pipeline:
+def make_savable(pipeline: Pipeline, tmp_path: Path) -> Pipeline:
     """Return the pipeline as scikit-learn alone has it."""
     save_model(pipeline, tmp_path / "model.skops")
     return skops.io.load(tmp_path / "model.skops", trusted=TRUSTED_TYPES)
@@ -93,7 +93,7 @@ def test_answers_are_those_of_the_pipeline(
     before = pipeline.predict_proba(rows)
     fast = make_fast(pipeline)
     assert isinstance(fast, LinearTextClassifier)
-    assert_same_answers(fast, make_plain(pipeline, tmp_path), rows)
+    assert_same_answers(fast, make_savable(pipeline, tmp_path), rows)
     np.testing.assert_array_equal(pipeline.predict_proba(rows), before)
     loaded = make_fast(load_model(tmp_path / "model.skops"))
     assert isinstance(loaded, LinearTextClassifier)
@@ -108,7 +108,7 @@ def test_features_may_be_counts_and_unions(
     pipeline = fit(make_pipeline(clone(FEATURES[features]), clone(MODELS[model])), frame)
     fast = make_fast(pipeline)
     assert isinstance(fast, LinearTextClassifier)
-    assert_same_answers(fast, make_plain(pipeline, tmp_path), frame)
+    assert_same_answers(fast, make_savable(pipeline, tmp_path), frame)
 
 
 @pytest.mark.parametrize(

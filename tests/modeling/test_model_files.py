@@ -36,8 +36,8 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from sentiment.config import compose, make
-from sentiment.errors import UnsavableModelError, UntrustedModelError
-from sentiment.modeling.model_files import load_model, make_savable, save_model
+from sentiment.errors import UntrustedModelError
+from sentiment.modeling.model_files import digest_file, load_model, make_savable, save_model
 from sentiment.modeling.pipeline import make_pipeline
 from sentiment.ngrams import vectorizers as ours
 
@@ -100,7 +100,7 @@ def test_a_model_loads_without_this_package(
     assert json.loads(done.stdout) == pipeline.predict(texts).tolist()
 
 
-def test_making_a_model_savable_changes_the_copy_only(texts: pd.DataFrame) -> None:
+def test_making_a_model_plain_changes_the_copy_only(texts: pd.DataFrame) -> None:
     words, runs = CountVectorizer(), TfidfVectorizer(analyzer="char", ngram_range=(1, 2))
     union = FeatureUnion([("words", words), ("runs", runs)])
     pipeline = Pipeline([("union", union)])
@@ -236,13 +236,18 @@ def test_models_with_patterns_of_their_own_are_saved(
 
 
 @pytest.mark.parametrize("pattern", SLOW)
-def test_models_with_patterns_that_may_be_slow_are_not_saved(tmp_path: Path, pattern: str) -> None:
+def test_patterns_that_may_be_slow_are_loaded_from_own_files_only(
+    tmp_path: Path, pattern: str
+) -> None:
     texts = pd.DataFrame({"text": ["a bb 1 x", "a'bb x c-c ab"]})
     features = ours.TfidfVectorizer(token_pattern=r"\w+")
     pipeline = make_pipeline(features, LogisticRegression()).fit(texts, ["n", "p"])
     features.token_pattern = pattern
-    with pytest.raises(UnsavableModelError, match="a token pattern that may take for ever"):
-        save_model(pipeline, tmp_path / "m.skops")
+    save_model(pipeline, tmp_path / "m.skops")
+    with pytest.raises(UntrustedModelError, match="a token pattern that may take for ever"):
+        load_model(tmp_path / "m.skops")
+    loaded = load_model(tmp_path / "m.skops", digest_file(tmp_path / "m.skops"))
+    assert loaded["features"].token_pattern == pattern
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def explain(cfg: DictConfig) -> ExplanationResult:
     scorer: BatchScorer = make(cfg, "deploy", "score")
     tracker: Tracker = make(cfg, "tracking", "find_model")
     choice = choose_model(scorer, tracker, state=None)
-    found = explain_text(load_model(choice.path), text)
+    found = explain_text(load_model(choice.path, choice.digest), text)
     page.parent.mkdir(parents=True, exist_ok=True)
     run = f"{choice.run_name}, run {choice.run_id}" if choice.run_id else str(choice.path)
     page.write_text(write_page(found, [f"model {choice.uri}", run, choice.why]))

@@ -113,9 +113,10 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
                 with suppress(RunNotFoundError):  # not every model has terms
                     _copy(tracker.fetch_file(run.id, name), folder, name)
         with stages("rehearse deployment"):
-            fitting.metrics |= rehearse(
+            audit, measured = rehearse(
                 folder.path / MODEL, data.validation, fitting.predict_validation()
             )
+            fitting.metrics |= measured
         scores = {k: v for k, v in run.metrics.items() if not k.startswith(_OF_THE_MODEL)}
         metrics = scores | fitting.metrics | measure_stages(stages.done)
         words = _list_words(run, recipe.refit)
@@ -134,6 +135,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
             data=(run.tags["data"], data.fingerprint),
             examples=data.train["text"].iloc[:EXAMPLE_ROWS].tolist(),
             metrics=metrics,
+            audit=audit,
         )
         with stages("record run"):
             kept = keep_and_record(cfg, tracker, folder, facts, "the final model")

@@ -108,7 +108,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         choice = _choose_model(path, cfg.run, report, tracker)
         columns = _find_columns(path, source.columns, cfg, report, choice)
         reference = _find_reference(choice, tracker).decide(_read_rule(report))
-        wording = find_wording(load_model(choice.path))
+        wording = find_wording(load_model(choice.path, choice.digest))
     with stages("read rows"):
         current = read_current(path, source, columns, cfg.sample, cfg.seed, stages.observer)
         current = _check_labels(path, current, reference, columns.label, cfg.label_column)

@@ -1,6 +1,5 @@
 """Models of prediction jobs and their decision rules."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -23,7 +22,7 @@ from sentiment.files.inputs import Input
 from sentiment.modeling import decision_rules as decisions
 from sentiment.modeling.decision_rules import DecisionRule
 from sentiment.modeling.evaluation import Predictions, scores_file
-from sentiment.modeling.model_files import load_model
+from sentiment.modeling.model_files import digest_file, load_model
 from sentiment.modeling.scoring import BatchScorer, PredictionColumns, Predictor
 from sentiment.tracking import ModelChoice, Tracker
 
@@ -160,12 +159,10 @@ class Models:
             return replace(self._loaded[choice.uri], choice=choice)
 
     def _load(self, choice: ModelChoice) -> LoadedModel:
-        pipeline = load_model(choice.path)
+        pipeline = load_model(choice.path, choice.digest)
         rule = choose_rule(self.scorer, self._tracker, choice, pipeline.classes_)
-        predictor = Predictor(pipeline, rule, self.columns, path=choice.path)
-        with choice.path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return LoadedModel(choice, predictor, digest)
+        predictor = Predictor(pipeline, rule, self.columns, path=choice.path, digest=choice.digest)
+        return LoadedModel(choice, predictor, digest_file(choice.path))
 
 
 def check_columns(source: Input, added: list[str]) -> None:

@@ -118,7 +118,7 @@ def check_loads(registry: MlflowRegistry, tracker: Tracker, version: Version) ->
         choice = tracker.find_model(
             f"models:/{registry.name}/{version.number}", "accuracy", greater_is_better=True
         )
-        load_model(choice.path)
+        load_model(choice.path, choice.digest)
     except (RunNotFoundError, UntrustedModelError) as error:
         return str(error)
     return None

@@ -81,7 +81,7 @@ def promote(
         model, run = find_model(tracker, cfg.run, cfg.metric)
         registry = tracker.open_registry(cfg.name)
     with stages("load model"):
-        load_model(model.path)
+        load_model(model.path, model.digest)
     challenge = _Challenge(registry, tracker, model, run, cfg, stages, command, new_data)
     while True:
         try:

@@ -237,6 +237,7 @@ class RecordSettings(Settings):
 
     tracking: Group
     folder: Text
+    own: bool
     outputs: Folder
     trusted: Trusted
 

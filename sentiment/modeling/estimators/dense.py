@@ -24,7 +24,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 MAX_MB = 1000.0
 # Rows are made dense in parts of this size after the fit, so that memory stays constant.
 _PART_MB = 32.0
-_TO_DENSE = methodcaller("toarray")
+TO_DENSE = methodcaller("toarray")
 
 
 def _delegated(method: Method) -> Method:
@@ -157,7 +157,7 @@ class DenseInput(MetaEstimatorMixin, BaseEstimator):
 
 def make_dense_pipeline(estimator: Any) -> Pipeline:
     """Return a pipeline of scikit-learn's own that makes sparse rows dense for `estimator`."""
-    to_dense = FunctionTransformer(_TO_DENSE, accept_sparse=True)
+    to_dense = FunctionTransformer(TO_DENSE, accept_sparse=True)
     return Pipeline([("dense", to_dense), ("estimator", estimator)])
 
 
@@ -165,7 +165,7 @@ def from_dense_pipeline(pipeline: Pipeline) -> DenseInput | None:
     """Return the counterpart of a fitted `make_dense_pipeline`, or None if `pipeline` is none."""
     match pipeline.steps:
         case [("dense", FunctionTransformer(func=methodcaller() as func)), ("estimator", inner)]:
-            if repr(func) != repr(_TO_DENSE):
+            if repr(func) != repr(TO_DENSE):
                 return None
             found = DenseInput(inner)
             found.estimator_, found.is_sparse_ = inner, True

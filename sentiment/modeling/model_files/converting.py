@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.feature_extraction import text
 from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.pipeline import Pipeline
@@ -22,6 +23,8 @@ def make_plain_part(part: Any) -> Any:
     """Return scikit-learn's counterpart of `part`, if it is one of this project."""
     if isinstance(part, Cleaner):
         return make_cleaner()
+    if not type(part).__module__.startswith(("sentiment.", "sklearn.")):
+        return part  # a subclass of the user's may do something else than its base
     if isinstance(part, CountVectorizer | DenseInput | FeatureUnion | LogisticRegression | NBSVM):
         part = part.to_sklearn()
     if isinstance(part, text.CountVectorizer) and hasattr(part, "vocabulary_"):
@@ -113,6 +116,7 @@ def convert(
 
 
 def _is_ours(part: Any) -> bool:
-    """Return whether `part` is an object of scikit-learn or of this project with attributes."""
+    """Return whether `part` is an estimator, or another object of scikit-learn with attributes."""
     home = type(part).__module__.partition(".")[0]
-    return home in ("sklearn", "sentiment") and hasattr(part, "__dict__")
+    known = home in ("sklearn", "sentiment") or isinstance(part, BaseEstimator)
+    return known and hasattr(part, "__dict__")

@@ -1,5 +1,7 @@
-"""Loading of models that anybody may have made."""
+"""Loading of models: those of one's own runs, and those that anybody may have made."""
 
+import hashlib
+import io
 import os
 import re
 import struct
@@ -16,13 +18,14 @@ import skops.io
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import Pipeline
 
-from sentiment.errors import UntrustedModelError
+from sentiment.errors import OwnCodeError, UntrustedModelError
 from sentiment.modeling.model_files.archive import Archive
 from sentiment.modeling.model_files.converting import (
     convert,
     hold_terms_in_dictionary,
     make_fast_part,
 )
+from sentiment.modeling.model_files.owned import load_own
 from sentiment.modeling.model_files.parts import check_parts, walk_parts
 from sentiment.modeling.model_files.schema import check_schema
 from sentiment.modeling.model_files.trusted import LOADED_TYPES
@@ -37,29 +40,37 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f]")
 _ONE_TEXT = pd.DataFrame({"text": ["a text"]})
 
 
-def load_model(path: Path) -> Pipeline:
+def load_model(path: Path, digest: str = "") -> Pipeline:
     """Return the pipeline in the skops file `path`, with the vectorizers of this project.
 
     The file may be anything: no code of it is run, and it takes no more time and memory than a
-    model of its size.
+    model of its size. One of the user's own runs may hold more; see `owned`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    digest : str
+        SHA-256 that a run of the user's own recorded of the file it wrote. Only a file that has it
+        is taken for one's own.
 
     Raises
     ------
     UntrustedModelError
         The file is no skops file, holds a type that is not trusted, or is no text classifier.
     """
-    with path.open("rb") as file:
-        try:
-            archive = Archive(file)
-            strangers = check_schema(archive)
-            # What is loaded is what was checked, whatever happens to the file.
-            model = None if strangers else skops.io.load(archive.pack(), trusted=LOADED_TYPES)
-        except _DAMAGE as error:
-            raise UntrustedModelError(path, f"it is not a sound skops file ({error})") from error
-    if strangers:
-        raise UntrustedModelError(path, f"it holds {', '.join(strangers)}")
+    content = path.read_bytes() if digest else b""
+    is_own = bool(digest) and hashlib.sha256(content).hexdigest() == digest
     try:
-        check_parts(model)
+        # What is loaded is what was checked, whatever happens to the file.
+        model = load_own(io.BytesIO(content)) if is_own else _load_audited(path)
+    except (OwnCodeError, UntrustedModelError):
+        raise
+    except _DAMAGE as error:
+        raise UntrustedModelError(path, f"it is not a sound skops file ({error})") from error
+    try:
+        if not is_own:
+            check_parts(model)
         for part in list(walk_parts(model)):  # not the new terms
             if isinstance(part, CountVectorizer):
                 hold_terms_in_dictionary(part)
@@ -72,6 +83,15 @@ def load_model(path: Path) -> Pipeline:
     except _DAMAGE as error:
         raise UntrustedModelError(path, f"it does not take texts ({error})") from error
     return convert(model, make_fast_part)
+
+
+def _load_audited(path: Path) -> Any:
+    """Return what is in the skops file `path`, which may be from anybody."""
+    with path.open("rb") as file:
+        archive = Archive(file)
+        if strangers := check_schema(archive):
+            raise UntrustedModelError(path, f"it holds {', '.join(strangers)}")
+        return skops.io.load(archive.pack(), trusted=LOADED_TYPES)
 
 
 def _rehearse(model: Any) -> None:

@@ -52,7 +52,7 @@ class DaskScorer(ClusterSettings, BatchScorer):
             if self.address is None:
                 client.run(defer_imports)  # before a worker imports what the model needs
             # The scheduler hands it to workers that come later, too.
-            model = ModelPlugin(predictor.read_file(), predictor.rule, predictor.columns)
+            model = ModelPlugin(predictor)
             client.register_plugin(model)
             stack.callback(client.unregister_worker_plugin, model.name)
             most = _AHEAD * max(1, sum(client.nthreads().values()))

@@ -12,8 +12,7 @@ import pyarrow as pa
 from distributed import WorkerPlugin, get_worker
 
 from sentiment.config import list_trusted, trust
-from sentiment.modeling.decision_rules import DecisionRule
-from sentiment.modeling.scoring import PredictionColumns, Predictor
+from sentiment.modeling.scoring import Predictor
 
 
 class ModelPlugin(WorkerPlugin):
@@ -21,14 +20,13 @@ class ModelPlugin(WorkerPlugin):
 
     Parameters
     ----------
-    data : bytes
-        Its skops file.
-    rule, columns
-        As of `Predictor`.
+    predictor : Predictor
+        Loaded from a file, which is sent to the workers with its settings.
     """
 
-    def __init__(self, data: bytes, rule: DecisionRule, columns: PredictionColumns) -> None:
-        self._data, self._rule, self._columns = data, rule, columns
+    def __init__(self, predictor: Predictor) -> None:
+        self._data, self._digest = predictor.read_file(), predictor.digest
+        self._rule, self._columns = predictor.rule, predictor.columns
         self._trusted = list_trusted()
         # Another job may use the same workers.
         self.name = f"sentiment-{uuid4().hex}"
@@ -45,7 +43,7 @@ class ModelPlugin(WorkerPlugin):
         with TemporaryDirectory() as folder:
             path = Path(folder, "model.skops")
             path.write_bytes(self._data)
-            self.predictor = Predictor.load(path, self._rule, self._columns)
+            self.predictor = Predictor.load(path, self._rule, self._columns, digest=self._digest)
 
 
 def predict_on_worker(name: str, texts: pa.Array) -> pa.RecordBatch:
