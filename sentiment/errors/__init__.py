@@ -30,6 +30,11 @@ from sentiment.errors.inputs import (
     UnfinishedOutputError,
     UnreadableFileError,
 )
+from sentiment.errors.models import (
+    UnexplainableModelError,
+    UnsavableModelError,
+    UntrustedModelError,
+)
 from sentiment.errors.project import OwnCodeError, ProjectFileError
 from sentiment.errors.runs import (
     AlreadyFinalError,
@@ -51,8 +56,6 @@ from sentiment.errors.runs import (
     StudyStorageError,
     SweepNotRecordedError,
     TrackingStoreError,
-    UnexplainableModelError,
-    UntrustedModelError,
     UnusableVersionError,
 )
 from sentiment.errors.sweeps import (
@@ -75,7 +78,6 @@ from sentiment.errors.training import (
     FitError,
     TooFewClassesError,
     TooFewRowsError,
-    UnsavableModelError,
 )
 
 __all__ = [

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from sentiment.errors.base import ConfigError, SentimentError, quote_list
 from sentiment.errors.exit_codes import ExitCode
-from sentiment.redaction.printable import make_printable
 
 
 class RunNotFoundError(SentimentError, LookupError):
@@ -150,36 +149,6 @@ class RunNotKeptError(SentimentError, LookupError):
         super().__init__(
             f"'{folder}' holds no run that can be recorded: {reason}. Expected the folder that a "
             "command named when its tracking store was away; otherwise, run that command again."
-        )
-
-
-class UntrustedModelError(SentimentError, ValueError):
-    """A model file holds something that this project does not load.
-
-    Attributes
-    ----------
-    reason : str
-        What was found.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        self.reason = make_printable(reason)
-        super().__init__(
-            f"the model '{path}' is not loaded: {self.reason}. A file from elsewhere may hold "
-            "parts of scikit-learn that can be checked, and no others; name the run if you "
-            "trained it yourself, or train the model anew."
-        )
-
-
-class UnexplainableModelError(SentimentError, TypeError):
-    """A model has no weights of terms by which its answers could be explained."""
-
-    def __init__(self, model: str, features: str = "") -> None:
-        found = f"{model} on features of {features}" if features else model
-        needed = "features that are sums over terms" if features else "a linear model"
-        super().__init__(
-            f"the answers of {found} cannot be explained by terms, which takes {needed}. "
-            "Leave explain at false, or choose the run of such a model: deploy.run=<id>."
         )
 
 

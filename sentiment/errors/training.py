@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sentiment.errors.base import SentimentError, quote_list
+from sentiment.errors.base import SentimentError
 
 # Classes that a message lists.
 _LISTED = 10
@@ -70,17 +70,6 @@ class FitError(SentimentError, ValueError):
         super().__init__(
             f"scikit-learn could not {action} the pipeline: {reason.strip().rstrip(':.')}. "
             "Change the features or model settings named there, or look at the data they meet."
-        )
-
-
-class UnsavableModelError(SentimentError, TypeError):
-    """A fitted model holds something that would not be loaded again."""
-
-    def __init__(self, model: str, strangers: Sequence[str]) -> None:
-        super().__init__(
-            f"the fitted {model} holds {quote_list(strangers)}, which this project does not load "
-            "from a file, so it was not saved. List a class that you trust in the pyproject.toml "
-            "of this folder, [tool.sentiment] trusted = [...], or choose another model."
         )
 
 

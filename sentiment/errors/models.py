@@ -1,0 +1,48 @@
+"""Errors of model files and of models."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sentiment.errors.base import SentimentError, quote_list
+from sentiment.redaction.printable import make_printable
+
+
+class UnsavableModelError(SentimentError, TypeError):
+    """A fitted model holds something that would not be loaded again."""
+
+    def __init__(self, model: str, strangers: Sequence[str]) -> None:
+        super().__init__(
+            f"the fitted {model} holds {quote_list(strangers)}, which this project does not load "
+            "from a file, so it was not saved. List a class that you trust in the pyproject.toml "
+            "of this folder, [tool.sentiment] trusted = [...], or choose another model."
+        )
+
+
+class UntrustedModelError(SentimentError, ValueError):
+    """A model file holds something that this project does not load.
+
+    Attributes
+    ----------
+    reason : str
+        What was found.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.reason = make_printable(reason)
+        super().__init__(
+            f"the model '{path}' is not loaded: {self.reason}. A file from elsewhere may hold "
+            "parts of scikit-learn that can be checked, and no others; name the run if you "
+            "trained it yourself, or train the model anew."
+        )
+
+
+class UnexplainableModelError(SentimentError, TypeError):
+    """A model has no weights of terms by which its answers could be explained."""
+
+    def __init__(self, model: str, features: str = "") -> None:
+        found = f"{model} on features of {features}" if features else model
+        needed = "features that are sums over terms" if features else "a linear model"
+        super().__init__(
+            f"the answers of {found} cannot be explained by terms, which takes {needed}. "
+            "Leave explain at false, or choose the run of such a model: deploy.run=<id>."
+        )
