@@ -22,10 +22,10 @@ class GridSweeper(BasicSweeper):
     def sweep(self, arguments: list[str]) -> None:
         """Run the jobs that are left, and train the best."""
         from sentiment.commands.search.grid import list_points, run_grid
-        from sentiment.commands.search.launching import HydraSide
+        from sentiment.commands.search.launching import HydraSweep
         from sentiment.config import parse_overrides
 
-        hydra = HydraSide(self.config, self.hydra_context, self.launcher)
+        hydra = HydraSweep(self.config, self.hydra_context, self.launcher)
         hydra.check_folder()
         typed = [*self._parse_config(), *arguments]
         overrides = parse_overrides(typed, self.hydra_context.config_loader)
@@ -52,11 +52,11 @@ class SearchSweeper(OptunaSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the trials that are left, and train the best."""
-        from sentiment.commands.search.launching import HydraSide
+        from sentiment.commands.search.launching import HydraSweep
         from sentiment.commands.search.search import run_search
         from sentiment.commands.search.storage import storage_failures
 
-        hydra = HydraSide(*self._hydra, self.sweeper.launcher)
+        hydra = HydraSweep(*self._hydra, self.sweeper.launcher)
         hydra.check_folder()
         given = [
             *(f"{key}={value}" for key, value in (self.sweeper.params or {}).items()),

@@ -127,6 +127,8 @@ def set_aside(path: Path) -> Path:
             rename_to_free(path, aside)
         except FileExistsError:
             number += 1
+        except FileNotFoundError:  # another process was faster
+            return aside
         else:
             return aside
 

@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, RunMode
 
 from sentiment.commands.search import search, session
-from sentiment.commands.search.launching import HydraSide
+from sentiment.commands.search.launching import HydraSweep
 from sentiment.commands.search.observing import OBSERVER, SweepObserver
 from sentiment.commands.search.ranking import Ranking
 from sentiment.commands.search.results import JobResult, write_result
@@ -101,7 +101,7 @@ class Bench:
 
 
 @contextmanager
-def compose_sweep(typed: list[str], launcher: Any) -> Iterator[HydraSide]:
+def compose_sweep(typed: list[str], launcher: Any) -> Iterator[HydraSweep]:
     """Give the sweep of ``train.py -m`` with these words, as Hydra hands it to a sweeper."""
     register_schemas()
     with initialize_config_dir(str(CONF)):
@@ -111,4 +111,4 @@ def compose_sweep(typed: list[str], launcher: Any) -> Iterator[HydraSide]:
             "train", typed, RunMode.MULTIRUN, with_log_configuration=False
         )
         context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
-        yield HydraSide(config, context, launcher)
+        yield HydraSweep(config, context, launcher)

@@ -12,7 +12,7 @@ from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from sweep_bench import compose_sweep
 
 from sentiment.commands.search.grid import list_points, run_grid
-from sentiment.commands.search.launching import HydraSide
+from sentiment.commands.search.launching import HydraSweep
 from sentiment.commands.search.search import run_search
 from sentiment.commands.search.trial import run_trial
 from sentiment.commands.search.workers import NextJob
@@ -23,7 +23,7 @@ from sentiment.tracking import opening, patience
 class HereLauncher:
     """A launcher that runs each job in this process."""
 
-    hydra: HydraSide
+    hydra: HydraSweep
 
     def launch_each(self, next_job: NextJob) -> None:
         while (job := next_job()) is not None:

@@ -139,7 +139,7 @@ def _find_differences(first: dict[str, str], second: dict[str, str]) -> dict[str
     return {
         key: (_NULL.get(first[key], first[key]), _NULL.get(second[key], second[key]))
         for key in sorted(first.keys() & second.keys())
-        if (key == "seed" or key.startswith("data."))
+        if is_data(key)
         and first[key] != second[key]
         and key != "data.name"
         and not key.endswith("_target_")

@@ -13,7 +13,7 @@ from pathlib import Path
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from omegaconf import DictConfig
 
-from sentiment.commands.search.launching import HydraSide, JobRunner, PlannedJob
+from sentiment.commands.search.launching import HydraSweep, JobRunner, PlannedJob
 from sentiment.commands.search.observing import OBSERVER
 from sentiment.commands.search.ranking import Objective, find_objectives, rank
 from sentiment.commands.search.results import (
@@ -29,7 +29,7 @@ from sentiment.commands.search.results import (
 from sentiment.commands.search.session import FailurePolicy, Session, check_failures
 from sentiment.commands.search.spaces import MOST_POINTS
 from sentiment.commands.search.trial import is_housekeeping, list_settings, read_data
-from sentiment.config import make
+from sentiment.config import is_within, make
 from sentiment.errors import ConfigError, SweepBusyError
 from sentiment.files.locking import hold_lock
 from sentiment.redaction import redact
@@ -97,7 +97,7 @@ def count_range(swept: RangeSweep) -> int:
     return max(0, math.ceil((stop - start) / step)) if step else 0
 
 
-def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
+def run_grid(hydra: HydraSweep, points: Sequence[Sequence[str]]) -> None:
     """Run all jobs of a grid that have no good result yet, and train the best.
 
     The same command resumes a grid that was cut off, or whose tracking store was away, and runs
@@ -105,7 +105,7 @@ def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
 
     Parameters
     ----------
-    hydra : HydraSide
+    hydra : HydraSweep
         The sweep as Hydra sees it.
     points : sequence of sequence of str
         The overrides of each job.
@@ -130,7 +130,7 @@ def run_grid(hydra: HydraSide, points: Sequence[Sequence[str]]) -> None:
 
 
 def _run(
-    hydra: HydraSide, points: Sequence[Sequence[str]], objective: Objective, folder: Path
+    hydra: HydraSweep, points: Sequence[Sequence[str]], objective: Objective, folder: Path
 ) -> None:
     cfg, settings = hydra.task, hydra.settings
     for number, result in read_results(folder).items():
@@ -191,7 +191,7 @@ def _name_grid(cfg: DictConfig, points: Sequence[Sequence[str]]) -> str:
 
 
 def _can_go_on(
-    hydra: HydraSide, folder: Path, points: Sequence[Sequence[str]], objective: Objective
+    hydra: HydraSweep, folder: Path, points: Sequence[Sequence[str]], objective: Objective
 ) -> bool:
     """Return whether the grid is incomplete, and its data are what they were."""
     good = [result for result in read_results(folder).values() if not result.error]
@@ -210,9 +210,9 @@ def _can_go_on(
 
 
 def _read_fingerprint(
-    hydra: HydraSide, result: JobResult, point: Sequence[str], known: dict[str, str]
+    hydra: HydraSweep, result: JobResult, point: Sequence[str], known: dict[str, str]
 ) -> str:
-    data = {k: v for k, v in result.settings.items() if k.startswith("data.") or k == "seed"}
+    data = {k: v for k, v in result.settings.items() if is_within(k, "data", "seed")}
     key = json.dumps(data, sort_keys=True)
     if key not in known:
         known[key] = read_data(hydra.compose(point)[0]).fingerprint

@@ -12,8 +12,9 @@ from typing import Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
-from sentiment.commands.search.results import log, set_aside
+from sentiment.commands.search.results import log
 from sentiment.errors import DamagedJournalError
+from sentiment.files.control import set_aside
 from sentiment.files.locking import hold_lock
 
 _CHECKSUM = b',"crc32":'

@@ -38,7 +38,7 @@ _QUEUED = 16
 
 
 @dataclass(frozen=True)
-class HydraSide:
+class HydraSweep:
     """A sweep as Hydra sees it.
 
     Attributes
@@ -203,7 +203,7 @@ class JobRunner:
     folder : Path
         Where the folders of the jobs are.
     launch : callable
-        Runs the jobs that it is handed out, until there are none; see `HydraSide.launch`.
+        Runs the jobs that it is handed out, until there are none; see `HydraSweep.launch`.
     compose : callable
         Composes the config of one job, and raises if there is none.
     on_result : callable

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf, isfinite, nan
 
 from sentiment.commands.search.results import JobResult
+from sentiment.config import is_within
 from sentiment.config.metrics import COSTS, METRICS
 from sentiment.errors import ConfigError, count_of, quote_list, suggest
 from sentiment.tracking.choosing import describe_score
@@ -213,7 +214,7 @@ def _list_rows(results: Mapping[int, JobResult]) -> set[str | None]:
 
 def _list_data_settings(results: Mapping[int, JobResult]) -> set[str]:
     keys = {key for result in results.values() for key in result.settings}
-    return {key for key in keys if key == _SEED or key.startswith("data.")}
+    return {key for key in keys if is_within(key, _SEED, "data")}
 
 
 def _list_values(results: Mapping[int, JobResult], key: str) -> set[str | None]:

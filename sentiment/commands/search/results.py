@@ -5,18 +5,17 @@ import logging
 import os
 import zlib
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sentiment.files.control import set_aside
 from sentiment.redaction import redact
 
 log = logging.getLogger(__name__)
 
 _CHECKSUM = "checksum"
-_DAMAGED = ".damaged"
 # Precedes the number of a later sweep of the same name.
 _NEWEST = "~"
 
@@ -88,29 +87,9 @@ def _sum(facts: Mapping[str, Any]) -> str:
     return f"{zlib.crc32(canonical.encode()):08x}"
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a damaged file to a free name beside it; return that name."""
-    number = 1
-    while True:
-        aside = path.with_name(f"{path.name}{_DAMAGED}{f'-{number}' if number > 1 else ''}")
-        try:
-            os.link(path, aside)  # unlike a renaming, this overwrites nothing
-        except FileExistsError:
-            number += 1
-            continue
-        except FileNotFoundError:  # another process was faster
-            return aside
-        except OSError:  # a file system without links
-            path.rename(aside)
-            return aside
-        with suppress(FileNotFoundError):
-            path.unlink()
-        return aside
-
-
 def was_set_aside(path: Path) -> bool:
     """Return whether `path` is missing because it was damaged."""
-    return not path.exists() and path.with_name(f"{path.name}{_DAMAGED}").exists()
+    return not path.exists() and path.with_name(f"{path.name}.damaged").exists()
 
 
 _NAME = "result.json"

@@ -12,7 +12,7 @@ from typing import Any, cast
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from sentiment.commands.search.launching import HydraSide, JobRunner, PlannedJob
+from sentiment.commands.search.launching import HydraSweep, JobRunner, PlannedJob
 from sentiment.commands.search.observing import OBSERVER
 from sentiment.commands.search.ranking import Objective, find_objectives
 from sentiment.commands.search.results import list_lost, read_results
@@ -29,6 +29,7 @@ from sentiment.commands.search.studies import Study
 from sentiment.commands.search.study_folder import claim_folder, keep_study
 from sentiment.commands.search.trial import list_settings, read_data
 from sentiment.config import check_config, list_typed, make
+from sentiment.config.schemas import list_defaults
 from sentiment.errors import ConfigError, count_of, quote_list
 
 _SAMPLERS = ("optuna.samplers.*", "hydra_plugins.hydra_optuna_sweeper.*")
@@ -36,12 +37,12 @@ _SAMPLERS = ("optuna.samplers.*", "hydra_plugins.hydra_optuna_sweeper.*")
 _PATIENCE = 1.0
 
 
-def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) -> None:
+def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str]) -> None:
     """Run what is left of a search, and train its best.
 
     Parameters
     ----------
-    hydra : HydraSide
+    hydra : HydraSweep
         The sweep as Hydra sees it.
     sampler : DictConfig
         Describes an Optuna sampler.
@@ -71,7 +72,8 @@ def run_search(hydra: HydraSide, sampler: DictConfig, arguments: Sequence[str]) 
             "settings": _list_fixed_settings(cfg, space),
             "objectives": [o.name for o in objectives],
             "data": read_data(cfg).fingerprint,
-        }
+        },
+        _list_defaults(cfg),
     )
     study.beat()
     earlier = study.await_run()
@@ -159,6 +161,16 @@ def _list_fixed_settings(cfg: DictConfig, space: Space) -> dict[str, str]:
         key: str(value)
         for key, value in list_settings(cfg).items()
         if not any(key == name or key.startswith(f"{name}.") for name in drawn)
+    }
+
+
+def _list_defaults(cfg: DictConfig) -> dict[str, str]:
+    """Return the defaults of the settings of all groups whose defaults are known."""
+    groups = {str(name): node for name, node in cfg.items() if isinstance(node, DictConfig)}
+    return {
+        f"{group}.{name}": str(value)
+        for group, node in groups.items()
+        for name, value in list_defaults(str(node.get("_target_"))).items()
     }
 
 

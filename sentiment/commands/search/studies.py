@@ -102,8 +102,17 @@ class Study:
         self._last_beat = 0.0
         self._ended: dict[int, JobResult] = {}
 
-    def define(self, definition: Mapping[str, Any]) -> None:
+    def define(
+        self, definition: Mapping[str, Any], defaults: Mapping[str, str] | None = None
+    ) -> None:
         """Keep what the study looks for, or compare it with what is kept.
+
+        Parameters
+        ----------
+        definition : mapping
+            What it looks for; under "settings", those that no trial changes.
+        defaults : mapping of str to str, optional
+            Settings which the study had implicitly if it is of an earlier version without them.
 
         Raises
         ------
@@ -114,7 +123,10 @@ class Study:
         kept = self._study.user_attrs.get(DEFINITION)
         if kept is None:
             self._study.set_user_attr(DEFINITION, now)
-        elif kept != now:
+            return
+        settings = {k: v for k, v in (defaults or {}).items() if k in now["settings"]}
+        kept = kept | {"settings": settings | kept["settings"]}
+        if kept != now:
             raise StudyMismatchError(self.name, list_differences(kept, now))
 
     def seed(self, sampler: Any) -> None:

@@ -4,6 +4,7 @@ Quoting of the command line, the check of a whole config, and the constructors o
 scorers all read them here. Nothing heavy is imported, so a mistake is answered at once.
 """
 
+from dataclasses import MISSING, fields
 from functools import cache
 from typing import Any
 
@@ -45,6 +46,7 @@ __all__ = [
     "check_values",
     "find_types",
     "is_nested",
+    "list_defaults",
     "parse_goal",
 ]
 
@@ -88,6 +90,20 @@ def find_types(key: str) -> set[Any]:
     """
     parents, _, name = key.rpartition(".")
     return _list_types().get((parents.partition(".")[0], name), set())
+
+
+def list_defaults(target: str) -> dict[str, Any]:
+    """Return the defaults of the settings of a class, by name.
+
+    Examples
+    --------
+    >>> list_defaults("sentiment.data.datasets.TableFile")["on_bad_rows"]
+    'drop'
+    >>> list_defaults("sklearn.svm.LinearSVC")
+    {}
+    """
+    known = fields(TARGETS[target]) if target in TARGETS else ()
+    return {field.name: field.default for field in known if field.default is not MISSING}
 
 
 @cache

@@ -13,9 +13,9 @@ from sentiment.commands.search.results import (
     read_result,
     read_results,
     read_state,
-    set_aside,
     write_result,
 )
+from sentiment.files.control import set_aside
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -202,6 +202,7 @@ def test_a_branch_draws_only_its_own(bench: Bench, tmp_path: Path) -> None:
         "nbsvm": {"alpha", "C"},
         "naive_bayes": {"alpha"},
         "sgd": {"alpha", "penalty"},
+        "ridge": {"alpha", "class_weight"},
     }
     seen = Counter()
     for job in read_jobs(tmp_path / "outputs" / "search" / "all").values():
@@ -409,6 +410,20 @@ def test_studies_of_one_name_do_not_share_a_folder(bench: Bench, tmp_path: Path)
 
 
 LAUNCHERS = {"serial": [], "joblib": WORKERS}
+
+
+def test_a_study_of_an_earlier_version_has_the_defaults(bench: Bench, tmp_path: Path) -> None:
+    command = (*SEARCH, "search.n_trials=2")
+    bench.search(peak, *command)
+    study = read_study(tmp_path)
+    definition = study.user_attrs["definition"]
+    for name in ("data.rare", "data.min_per_class"):  # which came later
+        del definition["settings"][name]
+    study.set_user_attr("definition", definition)
+    _, launched = bench.search(peak, *SEARCH, "search.n_trials=3")
+    assert launched == [2]
+    with pytest.raises(StudyMismatchError, match=r"data\.rare: error in the study, drop now\n"):
+        bench.search(peak, *command, "data.rare=drop")
 
 
 def test_an_interrupted_trial_is_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
