@@ -1,12 +1,13 @@
 """Keeping a record of runs and finding their models again."""
 
-from sentiment.tracking.folder import KEY, MODEL, RunFacts, RunFolder
+from sentiment.tracking.folder import CARD, KEY, MODEL, RunFacts, RunFolder
 from sentiment.tracking.off import NoTracker
 from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
 from sentiment.tracking.registry import MlflowRegistry, Version
 from sentiment.tracking.store import MlflowTracker
 
 __all__ = [
+    "CARD",
     "KEY",
     "MODEL",
     "MlflowRegistry",

@@ -21,6 +21,7 @@ from sentiment.redaction import redact_values
 # Made first and exclusively: of several processes that want the same folder, one makes it.
 CLAIM = "run.json"
 MODEL = "model.skops"
+CARD = "card.md"
 # The tag of a run that holds `RunFacts.key`.
 KEY = "run.key"
 _LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] %(message)s"
@@ -42,6 +43,8 @@ class RunFacts:
         A few texts, as an example of what the model takes.
     metrics : dict of str to float
         Every metric, as ``<split>/<name>``.
+    description : str
+        A summary, in Markdown.
     key : str
         Unlike that of any other run; so a run that is recorded twice is found the second time.
     started, ended : float
@@ -58,6 +61,7 @@ class RunFacts:
     data: tuple[str, str] | None = None
     examples: list[str] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
+    description: str = ""
     key: str = field(default_factory=lambda: uuid4().hex)
     started: float = field(default_factory=time.time)
     ended: float = 0.0

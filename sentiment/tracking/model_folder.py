@@ -10,7 +10,7 @@ import pandas as pd
 
 from sentiment.modeling.model_files import LOADED_TYPES, TRUSTED_TYPES, list_types
 from sentiment.tracking import provenance
-from sentiment.tracking.folder import MODEL
+from sentiment.tracking.folder import CARD, MODEL
 
 # What another process needs to load a model; the cleaning steps are the standard library's.
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
@@ -18,14 +18,14 @@ _OPTIONAL = ("lightgbm", "xgboost")
 
 
 def make_model_folder(
-    skops_file: Path, examples: Sequence[str], folder: Path, run_id: str, model_id: str
+    files: Path, examples: Sequence[str], folder: Path, run_id: str, model_id: str
 ) -> None:
-    """Make `folder`, from which MLflow loads and serves the model `skops_file`.
+    """Make `folder`, from which MLflow loads and serves the model of a run.
 
     Parameters
     ----------
-    skops_file : Path
-        The saved pipeline, which becomes part of the folder as it is.
+    files : Path
+        The folder of the run. The saved pipeline and the card in it become part of `folder`.
     examples : sequence of str
         A few texts, as an example of its input.
     folder : Path
@@ -40,7 +40,7 @@ def make_model_folder(
 
     # MLflow writes models, but takes none that is written. So it describes the smallest one that
     # there is, whose file is then replaced.
-    types = sorted({*TRUSTED_TYPES, *list_types(skops_file)})
+    types = sorted({*TRUSTED_TYPES, *list_types(files / MODEL)})
     packages = {name.partition(".")[0] for name in types}
     described = Model(run_id=run_id, model_uuid=model_id, model_id=model_id)
     with _without_check_of_requirements():
@@ -58,10 +58,11 @@ def make_model_folder(
             pip_requirements=provenance.pin(*_REQUIREMENTS, *packages.intersection(_OPTIONAL)),
         )
     (folder / MODEL).unlink()
-    try:
-        os.link(skops_file, folder / MODEL)
-    except OSError:  # another file system
-        copyfile(skops_file, folder / MODEL)
+    for name in filter(lambda name: (files / name).exists(), (MODEL, CARD)):
+        try:
+            os.link(files / name, folder / name)
+        except OSError:  # another file system
+            copyfile(files / name, folder / name)
     # Where the model is loaded, skops trusts by itself what it does not trust here.
     described.flavors["sklearn"]["skops_trusted_types"] = types
     described.model_size_bytes = sum(path.stat().st_size for path in folder.iterdir())

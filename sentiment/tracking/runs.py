@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Tags of a run: the digest of its model file, whether the training that wrote it recorded it, and
 # what keeps the file from being loaded where the run is not known; "" for nothing.
 _DIGEST, _IS_OWN, _AUDIT = "model.sha256", "model.own", "model.audit"
+# The tag that MLflow shows as the description of a run, as Markdown.
+_DESCRIPTION = "mlflow.note.content"
 # What MLflow takes in one call, and how long a value may be.
 _BATCH, _PARAM_LENGTH, _TAG_LENGTH = 100, 6000, 5000
 
@@ -196,9 +198,11 @@ class MlflowRun(RunRecord):
             if facts.data is not None:
                 self.log_data(*facts.data)
             self.log_metrics(facts.metrics, facts.ended)
+            if facts.description:
+                self._client.set_tag(self.id, _DESCRIPTION, redact(facts.description))
             self.log_files(folder.path, [name for name in folder.files if name != MODEL])
             has_model = MODEL in folder.files
-            address = self._log_model(folder.path / MODEL, facts) if has_model else ""
+            address = self._log_model(folder.path, facts) if has_model else ""
             self.end("FINISHED", facts.ended)
         return address
 
@@ -207,7 +211,7 @@ class MlflowRun(RunRecord):
         self._client.set_terminated(self.id, status, round(1000 * moment) if moment else None)
         self.has_ended = True
 
-    def _log_model(self, path: Path, facts: RunFacts) -> str:
+    def _log_model(self, files: Path, facts: RunFacts) -> str:
         from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
         model = self._find_model() or self._client.create_logged_model(
@@ -216,14 +220,14 @@ class MlflowRun(RunRecord):
         if model.status != LoggedModelStatus.READY:
             with tempfile.TemporaryDirectory() as home:
                 folder = Path(home, "model")
-                make_model_folder(path, facts.examples, folder, self.id, model.model_id)
+                make_model_folder(files, facts.examples, folder, self.id, model.model_id)
                 self._client.log_model_artifacts(model.model_id, str(folder))
             self._client.finalize_logged_model(model.model_id, "READY")
         outputs = self._client.get_run(self.id).outputs
         known = {one.model_id for one in outputs.model_outputs} if outputs else set()
         if model.model_id not in known:
             self._client.log_outputs(self.id, [LoggedModelOutput(model.model_id, step=0)])
-        digest = digest_file(path)
+        digest = digest_file(files / MODEL)
         # A digest in the folder of a run proves nothing: whoever made the folder wrote it.
         is_own = facts.is_own or was_written_here(digest)
         tags = {_DIGEST: digest, _IS_OWN: str(is_own).lower(), _AUDIT: facts.audit}

@@ -34,6 +34,7 @@ WRITTEN = {
     "versions.json",
     "metrics.json",
     "quality.json",
+    "card.md",
     "terms.csv",
     "figures/terms.png",
     *FIGURES,

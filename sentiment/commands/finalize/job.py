@@ -8,10 +8,17 @@ from datetime import datetime
 from pathlib import Path
 from shutil import copyfile
 
+import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from sentiment.commands.train.fitting import Fitting, measure_stages
-from sentiment.commands.train.job import EXAMPLE_ROWS, list_params, rehearse, save_settings
+from sentiment.commands.train.job import (
+    EXAMPLE_ROWS,
+    list_params,
+    rehearse,
+    save_card,
+    save_settings,
+)
 from sentiment.config import (
     Job,
     check_config,
@@ -25,6 +32,7 @@ from sentiment.config import (
 from sentiment.config.metrics import METRICS
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.errors import AlreadyFinalError, ConfigError, DataChangedError, RunNotFoundError
+from sentiment.modeling.evaluation import Predictions, scores_file
 from sentiment.modeling.model_files import save_model
 from sentiment.redaction import MASK
 from sentiment.tracking import MODEL, RunFacts, RunFolder, StoredRun, Tracker
@@ -137,6 +145,8 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
             metrics=metrics,
             audit=audit,
         )
+        test = Predictions.from_frame(pd.read_parquet(folder.path / scores_file("test")))
+        save_card(folder, facts, data, test, fitting.fitted_on)
         with stages("record run"):
             kept = keep_and_record(cfg, tracker, folder, facts, "the final model")
     return FinalizationResult(

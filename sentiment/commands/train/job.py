@@ -14,6 +14,7 @@ import pandas as pd
 from omegaconf import DictConfig
 from sklearn.pipeline import Pipeline
 
+from sentiment.commands.train.card import summarize_card, write_card
 from sentiment.commands.train.curves import measure_curves
 from sentiment.commands.train.drawing import Drawer, Drawing
 from sentiment.commands.train.fitting import Fitting, measure_stages
@@ -34,13 +35,14 @@ from sentiment.modeling.pipeline import list_vectorizers
 from sentiment.modeling.reference import FOLDER, make_reference
 from sentiment.modeling.scoring import Predictor
 from sentiment.redaction import redact
-from sentiment.tracking import KEY, MODEL, RunFacts, RunFolder, Tracker, provenance
+from sentiment.tracking import CARD, KEY, MODEL, RunFacts, RunFolder, Tracker, provenance
 from sentiment.tracking.recording import write_record_command
 from sentiment.tracking.stages import Stage, StageObserver, Stages
 
 EVALUATED = ("validation", "test")
 EXAMPLE_ROWS = 3
 LOG = "train.log"
+DESCRIPTION = 4000  # characters of a card that a run shows
 
 log = logging.getLogger(__name__)
 
@@ -190,6 +192,7 @@ def _train(
         save_settings(folder, cfg, job)
         folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         facts.metrics = metrics
+        save_card(folder, facts, data, predictions["test"], fitting.fitted_on)
         folder.keep(facts)
         with stages("record run"):
             try:
@@ -249,6 +252,15 @@ def save_settings(folder: RunFolder, cfg: DictConfig, job: Job) -> None:
     folder.add("overrides.txt").write_text(overrides, encoding="utf-8")
     versions = json.dumps(provenance.read_versions(), indent=2)
     folder.add("versions.json").write_text(versions, encoding="utf-8")
+
+
+def save_card(
+    folder: RunFolder, facts: RunFacts, data: PreparedData, test: Predictions, fitted_on: str
+) -> None:
+    """Write the card of the model, and keep the gist of it as the description of the run."""
+    card = write_card(facts, data, test, fitted_on)
+    folder.add(CARD).write_text(card, encoding="utf-8")
+    facts.description = summarize_card(card, DESCRIPTION)
 
 
 def _list_figures(folder: RunFolder, split: str, predictions: Predictions) -> list[Drawing]:

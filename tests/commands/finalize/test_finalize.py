@@ -67,6 +67,8 @@ def test_the_final_model_has_learned_from_all_and_keeps_the_scores_of_the_run(
     )
     kept = score(Predictions.from_frame(pd.read_parquet(path)))
     assert kept == {name: run.metrics[f"test/{name}"] for name in METRICS}
+    card = (result.folder / "card.md").read_text(encoding="utf-8")
+    assert f"{len(rows)} of {len(rows)}: all labelled rows, after it was scored" in card
     for name in ("reference/rows.parquet", "figures/test_roc.png", "quality.json", "terms.csv"):
         assert (result.folder / name).read_bytes() == (run.folder / name).read_bytes()
     # What it is of the same scores makes it the best, since it is newer.

@@ -1,0 +1,181 @@
+"""Card of a model: a page of Markdown that says what it is, how good, and what of."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+
+from sentiment.config.metrics import METRICS
+from sentiment.data.preparation import PreparedData
+from sentiment.data.splitting import count_classes
+from sentiment.modeling.evaluation import Predictions
+from sentiment.modeling.statistics import exact_interval
+from sentiment.redaction import redact
+from sentiment.redaction.printable import escape_markdown, make_printable
+from sentiment.tracking import CARD, MODEL, RunFacts
+
+_SPLITS = ("validation", "test")
+_RECIPE = ("data", "features", "model", "seed", "cv", "optimize", "refit")
+_LEARNED = {
+    "train": "training rows",
+    "train+validation": "training and validation rows, after it was scored",
+    "all": "all labelled rows, after it was scored",
+}
+_LOADING = f"""From Python, beside this page:
+
+```python
+import sentiment
+
+model = sentiment.load("{MODEL}")
+model.predict(["great film", "a bore"])
+```
+
+On a file: `sentiment predict input=reviews.csv deploy.run={MODEL}`. Without this package,
+`mlflow.sklearn.load_model` or `skops.io.load` open it; it is a plain scikit-learn pipeline, and no
+pickle.
+"""
+
+
+def write_card(facts: RunFacts, data: PreparedData, test: Predictions, fitted_on: str) -> str:
+    """Return the card of the model of a run.
+
+    Whatever comes from data or settings is escaped or fenced, and no secret is in it.
+
+    Parameters
+    ----------
+    facts : RunFacts
+        Name, settings and metrics of the run.
+    data : PreparedData
+        Its data.
+    test : Predictions
+        Of the evaluated model for the test rows.
+    fitted_on : str
+        What the saved model has learned from, a key of `FITTED`.
+    """
+    sections = {
+        "": _describe(facts, data, fitted_on),
+        "Scores": _tabulate_scores(facts, data, fitted_on),
+        "Classes": _tabulate_classes(test),
+        "Limits": "\n".join(f"- {limit}" for limit in _list_limits(facts, data, fitted_on)),
+        "How to load it": _LOADING.rstrip(),
+        "Settings": _fence("\n".join(_list_settings(facts))),
+    }
+    parts = [f"## {title}\n\n{text}" if title else text for title, text in sections.items()]
+    return redact("\n\n".join([f"# {_show(facts.name)}", *parts]) + "\n")
+
+
+def summarize_card(card: str, length: int) -> str:
+    """Return the card without its settings, which a run shows anyway, and at most so long."""
+    text = card.partition("\n## Settings")[0].rstrip()
+    if len(text) <= length:
+        return text
+    more = f"\n\nThe rest is in {CARD}."
+    return text[: length - len(more)].rpartition("\n")[0] + more
+
+
+def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
+    rows = {
+        "classes": ", ".join(f"{_show(k)} ({n:,} rows)" for k, n in _count(data).items()),
+        "data": f"{_show(facts.tags['data'])}, fingerprint {data.fingerprint[:12]}",
+        "splits": ", ".join(
+            f"{len(getattr(data, split)):,} {split}" for split in ("train", *_SPLITS)
+        ),
+        "learned from": f"{_count_fitted(facts)} of {data.rows:,}: {_LEARNED[fitted_on]}",
+        "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {_code(facts.tags['command'])}",
+    }
+    return _tabulate(["", ""], rows.items())
+
+
+def _tabulate_scores(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
+    rows = []
+    for name in METRICS:
+        cells = [f"{facts.metrics[f'{split}/{name}']:.4f}" for split in _SPLITS]
+        if name == "accuracy":
+            sizes = [len(getattr(data, split)) for split in _SPLITS]
+            cells = [_bound(float(c), float(c) * n, n) for c, n in zip(cells, sizes, strict=True)]
+        rows.append([name, *cells])
+    note = "In brackets: 95 % intervals (exact binomial)."
+    if fitted_on != "train":
+        train = f"{len(data.train):,}"
+        note = f"They are those of the same settings, fitted on {train} training rows. {note}"
+    return f"{_tabulate(['metric', *_SPLITS], rows)}\n\n{note}"
+
+
+def _tabulate_classes(test: Predictions) -> str:
+    """Return precision, recall and F1 of each class on test rows."""
+    rows = []
+    for label in test.classes:
+        mine, named = test.labels == label, test.predicted == label
+        hits = int((mine & named).sum())
+        sizes = [int(named.sum()), int(mine.sum())]
+        shares = [_bound(hits / n, hits, n) if n else "none" for n in sizes]
+        f1 = f"{2 * hits / sum(sizes):.4f}" if sum(sizes) else "none"
+        rows.append([_show(str(label)), *shares, f1, f"{sizes[1]:,}"])
+    return "On test rows:\n\n" + _tabulate(["class", "precision", "recall", "F1", "rows"], rows)
+
+
+def _list_limits(facts: RunFacts, data: PreparedData, fitted_on: str) -> Iterable[str]:
+    origin = "the official one of the data" if data.official_test else "random, stratified"
+    yield (
+        f"The split is {origin}: the scores hold for texts like those of "
+        f"{_show(facts.tags['data'])}. On other texts, label some and compare."
+    )
+    if facts.tags.get("sample") == "true":
+        yield "It has learned from a sample of the data, for a quick look."
+    if fitted_on == "train":
+        share = len(data.train) / data.rows
+        yield f"It has learned from {share:.0%} of the labels; `sentiment finalize` uses the rest."
+    else:
+        yield (
+            "A score on rows of these data would be too good, since it has learned from them: "
+            "compare new labels instead."
+        )
+    error = facts.metrics["test/ece"]
+    yield f"Its probabilities are off by {error:.3f} on average (expected calibration error)."
+    for warning in data.report.warnings.values():
+        yield _show(warning)
+
+
+def _list_settings(facts: RunFacts) -> list[str]:
+    """Return the settings that make a difference to the model and its scores."""
+    known = facts.params.items()
+    return [f"{k}: {v}" for k, v in sorted(known) if k.partition(".")[0] in _RECIPE]
+
+
+def _count(data: PreparedData) -> dict[str, int]:
+    return count_classes(data.gather("all")["label"])
+
+
+def _count_fitted(facts: RunFacts) -> str:
+    return f"{facts.metrics['rows/fitted']:,.0f}"
+
+
+def _bound(share: float, count: float, size: int) -> str:
+    """Return a share and its interval."""
+    low, high = exact_interval(np.array([round(count)]), np.array([size]))[:, 0]
+    return f"{share:.4f} ({low:.4f} to {high:.4f})"
+
+
+def _tabulate(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _show(text: str) -> str:
+    """Return text from outside as Markdown that shows it literally, in a table too."""
+    return escape_markdown(text).replace("|", "\\|")
+
+
+def _code(text: str) -> str:
+    """Return text from outside as code; a table ends a cell even there."""
+    cell = make_printable(text, None).replace("|", "\\|")
+    return _show(text) if "`" in text else f"`{cell}`"
+
+
+def _fence(text: str) -> str:
+    """Return text from outside as a block of code, which nothing in it can end."""
+    text = make_printable(text, None, keep="\n")
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}yaml\n{text}\n{fence}"

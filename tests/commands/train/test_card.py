@@ -1,0 +1,95 @@
+"""A card says what a model is, and obeys nothing that comes from data or settings."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from markdown_it import MarkdownIt
+from sklearn.metrics import classification_report
+
+from sentiment.commands.train.card import summarize_card
+from sentiment.commands.train.job import TrainingResult
+from sentiment.modeling.evaluation import Predictions, scores_file
+from sentiment.redaction import learn_secrets
+
+Train = Callable[..., TrainingResult]
+HOSTILE = ["[free](http://x.example)", "<img src=x onerror=alert(1)> | a", "`a`\n\n# big"]
+
+
+def read_tables(card: str) -> list[dict[str, list[str]]]:
+    """Return the tables of a page: cells of each row by its first cell, as a reader sees them."""
+    tables: list[dict[str, list[str]]] = []
+    row: list[str] = []
+    for token in MarkdownIt("commonmark", {"html": True}).enable("table").parse(card):
+        if token.type == "table_open":
+            tables.append({})
+        elif token.type == "inline" and token.level >= 4:
+            assert token.children is not None
+            assert {t.type for t in token.children} <= {"text", "text_special", "code_inline"}
+            row.append("".join(t.content for t in token.children))
+        elif token.type == "tr_close":
+            tables[-1][row[0]], row = row[1:], []
+    return tables
+
+
+@pytest.mark.slow
+def test_a_card_has_the_scores_of_each_class_and_obeys_no_label(
+    train_quickly: Train, reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    labels = [HOSTILE[n % 3] for n in range(len(reviews))]
+    marked = reviews["text"].str.slice(0, 300) + [f" topic{n % 3}" for n in range(len(reviews))]
+    path = tmp_path / "topics.csv"
+    reviews.assign(text=marked, topic=labels)[["text", "topic"]].to_csv(path, index=False)
+    result = train_quickly(
+        "data=csv", f"data.path={path}", "data.label_column=topic", "data.limit=null", "refit=all"
+    )
+    card = (result.folder / "card.md").read_text(encoding="utf-8")
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(card)
+    assert "html_block" not in {token.type for token in tokens}
+    titles = [tokens[k + 1].content for k, t in enumerate(tokens) if t.type == "heading_open"]
+    assert titles[1:] == ["Scores", "Classes", "Limits", "How to load it", "Settings"]
+    facts, scores, classes = read_tables(card)
+    assert scores["f1"] == [f"{result.metrics[f'{s}/f1']:.4f}" for s in ("validation", "test")]
+    made = Predictions.from_frame(pd.read_parquet(result.folder / scores_file("test")))
+    wanted = classification_report(made.labels, made.predicted, output_dict=True, zero_division=0)
+    assert set(classes) == {"class", *(label.replace("\n", "\\n") for label in HOSTILE)}
+    for label in HOSTILE:
+        found, known = classes[label.replace("\n", "\\n")], wanted[label]
+        assert [float(cell.split()[0]) for cell in found[:3]] == pytest.approx(
+            [known[name] for name in ("precision", "recall", "f1-score")], abs=1e-4
+        )
+        assert int(found[3]) == known["support"]
+    rows = result.data.rows
+    assert facts["learned from"] == [f"{rows} of {rows}: all labelled rows, after it was scored"]
+    assert f"the same settings, fitted on {len(result.data.train)} training rows" in card
+    # In MLflow, it is beside the model, among the files of the run, and the description of the run.
+    run = mlflow.get_run(result.run_id)
+    model = mlflow.artifacts.download_artifacts(result.model)
+    assert Path(model, "card.md").read_text(encoding="utf-8") == card
+    files = {f.path for f in mlflow.MlflowClient().list_artifacts(result.run_id)}
+    assert "card.md" in files
+    note = run.data.tags["mlflow.note.content"]
+    assert card.startswith(note)
+    assert "## Limits" in note
+    assert "## Settings" not in note
+
+
+def test_a_card_keeps_no_secret(train_quickly: Train, tmp_path: Path) -> None:
+    learn_secrets(["tracking.uri=http://ann:Xq7vZcard@host"])
+    result = train_quickly("tracking=off", f"memory={tmp_path}/Xq7vZcard")
+    card = (result.folder / "card.md").read_text(encoding="utf-8")
+    assert "Xq7vZcard" not in card
+    assert "features.max_features: 500" in card
+    assert "tracking." not in card
+    assert "learned from a sample" in card
+    assert "from 70% of the labels; `sentiment finalize` uses the rest" in card
+
+
+def test_a_long_card_is_cut_at_a_line() -> None:
+    card = "# a\n\n" + "| b | c |\n" * 1000 + "\n## Settings\n\n```yaml\nseed: 1\n```\n"
+    short = summarize_card(card, 500)
+    assert len(short) <= 500
+    assert short.endswith("| b | c |\n\nThe rest is in card.md.")
+    assert summarize_card(card, 10**6).endswith("| b | c |")
