@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from sentiment.modeling.estimators import dense
 from sentiment.modeling.estimators.dense import DenseInput
 from sentiment.modeling.explanation import RowExplainer, explain_text, top_terms
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
+from sentiment.modeling.model_files import digest_file, load_model, save_model
 from sentiment.modeling.pipeline import fit, make_pipeline, predict
 
 Described = dict[str, Any]
@@ -39,6 +41,7 @@ MACHINE: Described = {"_target_": "sklearn.svm.LinearSVC"}
 # Settings that a classifier needs, or that make it quick.
 SETTINGS: dict[str, Described] = {
     "AdaBoostClassifier": {"n_estimators": 5},
+    "CalibratedClassifierCV": {"cv": 2},
     "BaggingClassifier": {"n_estimators": 3, "estimator": REGRESSION},
     "ClassifierChain": {"estimator": REGRESSION},
     "ExtraTreesClassifier": {"n_estimators": 5},
@@ -136,6 +139,13 @@ def describe(name: str) -> Described:
     return {"_target_": CLASSIFIERS[name], **SETTINGS.get(name, {})}
 
 
+def save_and_load(pipeline: Any, folder: Path) -> Any:
+    """Return what a file of one's own run is loaded as."""
+    path = folder / "model.skops"
+    save_model(pipeline, path)
+    return load_model(path, digest_file(path))
+
+
 def predict_by_hand(model: Any, frame: pd.DataFrame) -> np.ndarray:
     """Return probabilities of scikit-learn alone: what fails on sparse rows gets dense ones."""
     rows = TfidfVectorizer(max_features=10_000).fit_transform(frame["text"])
@@ -151,7 +161,7 @@ def predict_by_hand(model: Any, frame: pd.DataFrame) -> np.ndarray:
 
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("name", [name for name in CLASSIFIERS if name not in REFUSED])
-def test_every_classifier_works(base: DictConfig, name: str, classes: int) -> None:
+def test_every_classifier_works(base: DictConfig, tmp_path: Path, name: str, classes: int) -> None:
     frame = TEXTS[classes]
     described = describe(name)
     if "random_state" in (list_parameters(CLASSIFIERS[name]) or []):
@@ -163,22 +173,24 @@ def test_every_classifier_works(base: DictConfig, name: str, classes: int) -> No
         np.testing.assert_allclose(probabilities, predict_by_hand(model, frame), atol=1e-6)
     if name != "DummyClassifier":
         assert (labels == frame["label"]).mean() > 0.6
-    fast = make_fast(pipeline)
+    loaded = save_and_load(pipeline, tmp_path)
+    np.testing.assert_allclose(predict(loaded, frame)[1], probabilities, rtol=1e-12, atol=1e-14)
+    fast = make_fast(loaded)
     np.testing.assert_allclose(
         fast.predict_proba(frame[["text"]]), probabilities, rtol=1e-9, atol=1e-12
     )
     linear = name in LINEAR or name == "OneVsRestClassifier"
     assert isinstance(fast, LinearTextClassifier) is linear
-    terms = top_terms(pipeline, 4)
+    terms = top_terms(loaded, 4)
     assert (terms is not None) is linear
     if linear:
         assert terms is not None
         strongest = terms[terms["label"] == "good"]["term"]
         assert len(set(strongest) & set(WORDS["good"].split())) >= 3
-        assert "film" in dict(explain_text(pipeline, "a great fun film").terms)
+        assert "film" in dict(explain_text(loaded, "a great fun film").terms)
     else:
         with pytest.raises(UnexplainableModelError, match=f"answers of {name} cannot"):
-            RowExplainer(pipeline)
+            RowExplainer(loaded)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -280,7 +292,9 @@ FEATURES: dict[str, tuple[Described, bool]] = {
 
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("name", FEATURES)
-def test_features_may_have_several_steps(base: DictConfig, name: str, classes: int) -> None:
+def test_features_may_have_several_steps(
+    base: DictConfig, tmp_path: Path, name: str, classes: int
+) -> None:
     described, linear = FEATURES[name]
     if name == "nested":  # chi2 wants what is not negative
         described = steps(union(a=steps(TFIDF, CHI2), b=union(c=TFIDF, d=steps(TFIDF))), CHI2)
@@ -289,6 +303,8 @@ def test_features_may_have_several_steps(base: DictConfig, name: str, classes: i
     pipeline = fit(build(base, features=described, model=REGRESSION), frame)
     labels, probabilities = predict(pipeline, frame)
     assert (labels == frame["label"]).mean() > 0.8
+    pipeline = save_and_load(pipeline, tmp_path)
+    np.testing.assert_allclose(predict(pipeline, frame)[1], probabilities, rtol=1e-12)
     fast = make_fast(pipeline)
     assert isinstance(fast, LinearTextClassifier) is linear
     np.testing.assert_allclose(
