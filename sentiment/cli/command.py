@@ -8,7 +8,7 @@ import hydra
 from omegaconf import DictConfig
 
 from sentiment.cli.terminal import run_script
-from sentiment.config import CONF, list_allowed, register_schemas, trust_typed
+from sentiment.config import CONF, enter_project, list_allowed, register_schemas, trust_typed
 
 
 def command(
@@ -48,6 +48,7 @@ def command(
                 sys.argv[1:] = map(read_word, sys.argv[1:])
 
             def main() -> None:
+                enter_project()  # Hydra imports callbacks before any config is checked
                 hydra.main(str(CONF), name, execution_whitelist=list_allowed())(do)()
 
             run_script(main, stopped)

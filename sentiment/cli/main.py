@@ -1,13 +1,15 @@
 """The command `sentiment`: one subcommand for each folder of `sentiment.commands`."""
 
+import shlex
 import sys
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 from sentiment.cli.completion import SHELLS, make_completion
 from sentiment.config.commands import remember_program
-from sentiment.errors import ExitCode
+from sentiment.errors import ExitCode, SentimentError, find_os_exit_code
 from sentiment.redaction.printable import make_printable
 
 _SUMMARIES = {
@@ -36,6 +38,9 @@ def main() -> None:
     if name == "completion":
         _complete(words)
         return
+    if name == "init":
+        _init(words)
+        return
     if name not in _SUMMARIES:
         near = get_close_matches(name, _SUMMARIES, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
@@ -47,6 +52,23 @@ def main() -> None:
     remember_program()
     sys.argv = [f"sentiment {name}", *words]
     import_module(f"sentiment.commands.{name}.command").main()
+
+
+def _init(words: list[str]) -> None:
+    from sentiment.cli.init import make_project
+
+    if len(words) != 1 or words[0].startswith("-"):
+        found = make_printable(" ".join(words)) or "nothing"
+        sys.stderr.write(f"sentiment init: found {found}; expected a folder: sentiment init mine\n")
+        sys.exit(ExitCode.MISTAKE)
+    try:
+        made = make_project(Path(words[0]))
+    except (SentimentError, OSError) as error:
+        sys.stderr.write(f"sentiment init: {make_printable(str(error))}\n")
+        code = error.exit_code if isinstance(error, SentimentError) else find_os_exit_code(error)
+        sys.exit(code)
+    listed = "\n".join(f"  {make_printable(str(path))}" for path in made)
+    sys.stdout.write(f"made\n{listed}\ntry   cd {shlex.quote(words[0])} && make train\n")
 
 
 def _complete(words: list[str]) -> None:
@@ -72,5 +94,6 @@ Commands:
 {listed}
 
 sentiment <command> --help lists the choices and settings of a command.
+sentiment init <folder> makes a project for data sets, features, models and metrics of your own.
 eval "$(sentiment completion bash)", or zsh, completes commands and settings with the tab key.
 """

@@ -204,7 +204,8 @@ def tabulate_metrics(metrics: dict[str, float]) -> "Table":
         table.add_column("cross-validation")
     for column in columns:
         table.add_column(column)
-    for name in METRICS:
+    # A metric of the user's project may be younger than the run.
+    for name in (name for name in METRICS if all(f"{c}/{name}" in metrics for c in columns)):
         cells = [f"{metrics[f'{column}/{name}']:.4f}" for column in columns]
         if "cv/accuracy_mean" in metrics:
             cells.insert(0, f"{metrics[f'cv/{name}_mean']:.4f} ± {metrics[f'cv/{name}_std']:.4f}")

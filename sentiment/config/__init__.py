@@ -24,7 +24,7 @@ from sentiment.config.overrides import (
     write_override,
 )
 from sentiment.config.places import CONF
-from sentiment.config.project import find_project_conf, list_trusted, trust
+from sentiment.config.project import enter_project, find_project_conf, list_trusted, trust
 from sentiment.config.quoting import quote_free_text
 from sentiment.config.recording import flatten, read_recorded, record_config, record_yaml
 from sentiment.config.starting import StartCheck, remove_unused, trust_typed
@@ -40,6 +40,7 @@ __all__ = [
     "current_job",
     "describe_error",
     "describe_origin",
+    "enter_project",
     "explain_command",
     "explain_error",
     "find_key",

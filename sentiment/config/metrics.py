@@ -1,7 +1,22 @@
-"""Names of metrics and their directions."""
+"""Names of metrics and their directions: built in, and of the user's project."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sentiment.config.project import (
+    PROJECT_FILE,
+    describe_failure,
+    import_object,
+    is_trusted,
+    read_project,
+)
+from sentiment.errors import OwnCodeError, ProjectFileError
 
 # Metrics of predictions, and whether greater is better.
-METRICS: dict[str, bool] = {
+BUILT_IN: dict[str, bool] = {
     "accuracy": True,
     "precision": True,
     "recall": True,
@@ -13,3 +28,119 @@ METRICS: dict[str, bool] = {
 }
 # Further objectives of a search: the cost of a model. Less is better.
 COSTS = {"size_mb": "model/size_mb", "predict_seconds": "validation/predict_seconds"}
+_RESPONSES = ("predict", "predict_proba")
+_EXAMPLE = (
+    '[tool.sentiment.metrics] cost = {function = "my_package.cost", greater_is_better = false}'
+)
+
+
+@dataclass(frozen=True)
+class OwnMetric:
+    """A metric of ``[tool.sentiment.metrics]``, in the vocabulary of scikit-learn's make_scorer.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    function : str
+        Dotted name of ``function(y_true, y_pred, **arguments)``.
+    greater_is_better : bool
+        Its direction.
+    response_method : {"predict", "predict_proba"}
+        What it is given: labels, or the probabilities of all classes, or of the second of two.
+    arguments : dict of str to object
+        Further arguments.
+    """
+
+    name: str
+    function: str
+    greater_is_better: bool = True
+    response_method: str = "predict"
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def load(self) -> Callable[[Any, Any], float]:
+        """Return a function of true labels and predictions.
+
+        Raises
+        ------
+        ProjectFileError
+            There is no such function, or it is not trusted.
+        """
+        known = is_trusted(self.function) or self.function.startswith("sklearn.metrics.")
+        if not known:
+            raise _complain(f"{self.name} names {self.function}, which trusted does not list")
+        try:
+            function = import_object(self.function)
+        except OwnCodeError:
+            raise
+        except (ImportError, AttributeError) as error:
+            raise _complain(f"{self.name} names {self.function}, which is not there") from error
+
+        def measure(y_true: Any, y_pred: Any) -> float:
+            try:
+                value = float(function(y_true, y_pred, **self.arguments))
+            except Exception as error:
+                raise OwnCodeError(
+                    self.function, *describe_failure(error, self.function)
+                ) from error
+            return value if math.isfinite(value) else math.nan
+
+        return measure
+
+
+class _Metrics(Mapping[str, bool]):
+    """Whether greater is better, by metric; those of the project in the working folder included."""
+
+    def __getitem__(self, name: str) -> bool:
+        own = list_own_metrics() if name not in BUILT_IN else {}
+        return own[name].greater_is_better if own else BUILT_IN[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*BUILT_IN, *list_own_metrics()])
+
+    def __len__(self) -> int:
+        return len(BUILT_IN) + len(list_own_metrics())
+
+
+METRICS: Mapping[str, bool] = _Metrics()
+
+
+def list_own_metrics() -> dict[str, OwnMetric]:
+    """Return the metrics of the project in the working folder, by name.
+
+    Raises
+    ------
+    ProjectFileError
+        One is not described as expected.
+    """
+    described = (read_project() or {}).get("metrics", {})
+    if not isinstance(described, dict):
+        raise _complain(f"metrics is {described!r}")
+    return {name: _read(name, facts) for name, facts in described.items()}
+
+
+def _read(name: str, facts: Any) -> OwnMetric:
+    if not name.isidentifier() or name in BUILT_IN or name in COSTS:
+        raise _complain(f"{name!r} is the name of a metric that is built in, or no name")
+    if not isinstance(facts, dict) or not isinstance(facts.get("function"), str):
+        raise _complain(f"{name} is {facts!r}")
+    fields = ("function", "greater_is_better", "response_method")
+    metric = OwnMetric(
+        name,
+        **{key: facts[key] for key in fields if key in facts},
+        arguments={key: value for key, value in facts.items() if key not in fields},
+    )
+    if not isinstance(metric.greater_is_better, bool):
+        raise _complain(f"{name} has greater_is_better = {metric.greater_is_better!r}")
+    if metric.response_method not in _RESPONSES:
+        raise _complain(
+            f"{name} has response_method = {metric.response_method!r}; expected one of "
+            f"{', '.join(_RESPONSES)}"
+        )
+    return metric
+
+
+def _complain(found: str) -> ProjectFileError:
+    return ProjectFileError(
+        Path.cwd() / PROJECT_FILE, f"{found}; expected, for instance, {_EXAMPLE}"
+    )

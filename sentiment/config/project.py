@@ -17,7 +17,7 @@ from sentiment.errors import OwnCodeError, ProjectFileError, suggest
 
 PROJECT_FILE = "pyproject.toml"
 EXPECTED = "a class or function, such as my_package.Model, or a whole package, my_package.*"
-_KEYS = ("trusted",)
+_KEYS = ("trusted", "metrics")
 _given: dict[str, None] = {}
 
 log = logging.getLogger(__name__)
@@ -131,12 +131,21 @@ def _check_settings(path: Path, settings: Any) -> None:
         )
 
 
+def enter_project() -> None:
+    """Let packages in the working folder be imported, if the user trusts any.
+
+    Neither a script nor an installed program has that folder on its path. It comes last there, so
+    that none of its files hides a library.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path and list_trusted():
+        sys.path.append(here)
+
+
 def import_object(name: str) -> Any:
     """Return the object behind the dotted `name`, which is allowed.
 
-    The package of a trusted name may be in the working folder, which neither a script nor an
-    installed program has on its path. The folder comes last there, so that none of its files hides
-    a library.
+    The package of a trusted name may be in the working folder; see `enter_project`.
 
     Raises
     ------
@@ -152,24 +161,30 @@ def import_object(name: str) -> Any:
 
 
 def _import_own(module: str) -> Any:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
+    enter_project()
     try:
         found = import_module(module)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{module}.".startswith(f"{error.name}."):
             raise
-        raise OwnCodeError(module, *_describe(error, module)) from error
+        raise OwnCodeError(module, *describe_failure(error, module)) from error
     except (Exception, SystemExit) as error:
-        raise OwnCodeError(module, *_describe(error, module)) from error
+        raise OwnCodeError(module, *describe_failure(error, module)) from error
     _warn_of_other_copy(module)
     return found
 
 
-def _describe(error: BaseException, module: str) -> tuple[str, str]:
-    """Return an error with its class, and the file and line of the package that raised it."""
-    top, trace = module.partition(".")[0], error.__traceback__
+def describe_failure(error: BaseException, name: str) -> tuple[str, str]:
+    """Return an error with its class, and the file and line of the package that raised it.
+
+    Parameters
+    ----------
+    error : Exception
+        Caught.
+    name : str
+        Dotted name of what was called or imported, in that package.
+    """
+    top, trace = name.partition(".")[0], error.__traceback__
     frames = []
     while trace is not None:
         frames.append((trace.tb_frame.f_globals.get("__name__", ""), trace))

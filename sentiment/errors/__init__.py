@@ -35,7 +35,7 @@ from sentiment.errors.models import (
     UnsavableModelError,
     UntrustedModelError,
 )
-from sentiment.errors.project import OwnCodeError, ProjectFileError
+from sentiment.errors.project import OccupiedFolderError, OwnCodeError, ProjectFileError
 from sentiment.errors.runs import (
     AlreadyFinalError,
     ClusterError,
@@ -111,6 +111,7 @@ __all__ = [
     "NoPredictionsError",
     "NoTrialError",
     "NothingToRollBackError",
+    "OccupiedFolderError",
     "OccupiedNameError",
     "OutputBusyError",
     "OutputExistsError",

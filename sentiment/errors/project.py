@@ -34,3 +34,13 @@ class OwnCodeError(SentimentError, ImportError):
             f"{module} raised an error: {make_printable(reason)}, in {place}. Correct that file, "
             "or name another class."
         )
+
+
+class OccupiedFolderError(SentimentError, FileExistsError):
+    """A new project would be made among other files."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"'{folder}' is there and is not an empty folder; nothing was written. Name another "
+            "one: sentiment init my_project"
+        )

@@ -48,8 +48,19 @@ def adapt_features(features: Any) -> Any:
         A first step takes something else.
     """
     if isinstance(features, Pipeline):
-        (name, first), *others = features.steps
-        steps = [(name, adapt_features(first)), *((n, _take_sparse(step)) for n, step in others)]
+        # What is before a vectorizer cleans the texts.
+        takers = [place for place, (_, step) in enumerate(features.steps) if _takes_texts(step)]
+        place = max(takers, default=0)
+        cleaners, (name, first), others = (
+            features.steps[:place],
+            features.steps[place],
+            features.steps[place + 1 :],
+        )
+        steps = [
+            *cleaners,
+            (name, adapt_features(first)),
+            *((n, _take_sparse(step)) for n, step in others),
+        ]
         return _replace(features, steps=steps)
     if isinstance(features, FeatureUnion):
         parts = [(name, adapt_features(part)) for name, part in features.transformer_list]
@@ -65,6 +76,11 @@ def adapt_features(features: Any) -> Any:
             ]
         )
     return features
+
+
+def _takes_texts(step: Any) -> bool:
+    tags = None if step is None or isinstance(step, str) else _find_tags(step)
+    return tags is not None and tags.input_tags.string and not tags.input_tags.two_d_array
 
 
 def adapt_classifier(model: Any) -> Any:

@@ -1,5 +1,6 @@
 """Evaluation of predictions: plain arrays in, numbers and tables out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,7 +11,7 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from sentiment.config.metrics import METRICS
+from sentiment.config.metrics import METRICS, OwnMetric, list_own_metrics
 from sentiment.modeling.pipeline import fit, predict
 
 # Fifteen bins, as in Guo et al. (2017).
@@ -38,6 +39,10 @@ class Predictions:
     labels: np.ndarray
     probabilities: np.ndarray
     classes: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Return the predictions for the rows with these numbers, shape (m,)."""
+        return type(self)(self.labels[rows], self.probabilities[rows], self.classes)
 
     @property
     def predicted(self) -> np.ndarray:
@@ -101,7 +106,26 @@ def score(predictions: Predictions) -> dict[str, float]:
         "log_loss": float(metrics.log_loss(y, p, labels=classes)),
         "brier": float(metrics.brier_score_loss(y, p, labels=classes)),
         "ece": expected_calibration_error(predictions),
+        **{name: measure(predictions) for name, measure in list_own_measures().items()},
     }
+
+
+def list_own_measures() -> dict[str, Callable[[Predictions], float]]:
+    """Return the metrics of the user's project as functions of predictions."""
+    return {name: _make_measure(metric) for name, metric in list_own_metrics().items()}
+
+
+def _make_measure(metric: OwnMetric) -> Callable[[Predictions], float]:
+    function = metric.load()
+
+    def measure(predictions: Predictions) -> float:
+        if metric.response_method == "predict":
+            return function(predictions.labels, predictions.predicted)
+        # As scikit-learn has it: of two classes, the probability of the second.
+        p = predictions.probabilities
+        return function(predictions.labels, p[:, 1] if p.shape[1] == 2 else p)
+
+    return measure
 
 
 def _measure_classes(y: np.ndarray, predicted: np.ndarray, classes: Any) -> list[float]:

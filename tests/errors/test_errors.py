@@ -35,6 +35,7 @@ from sentiment.errors import (
     NoPredictionsError,
     NothingToRollBackError,
     NoTrialError,
+    OccupiedFolderError,
     OccupiedNameError,
     OutputBusyError,
     OutputExistsError,
@@ -477,6 +478,12 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         ImportError,
         "mine.models raised an error: NameError: x, in mine/models.py, line 3. Correct that file, "
         "or name another class.",
+    ),
+    (
+        OccupiedFolderError(Path("mine")),
+        FileExistsError,
+        "'mine' is there and is not an empty folder; nothing was written. Name another one: "
+        "sentiment init my_project",
     ),
     (
         ProjectFileError(Path("pyproject.toml"), "it is not valid TOML"),

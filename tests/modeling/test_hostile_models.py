@@ -65,7 +65,7 @@ def test_the_command_line_says_so_without_a_traceback(bench: Bench, run_script: 
     pd.DataFrame({"text": ["a text"]}).to_csv(bench.path.with_name("texts.csv"))
     done = run_script("predict", "input=texts.csv", f"deploy.run={bench.path}")
     assert done.returncode == 2
-    assert "it holds functools.partial. Only skops files" in done.stderr
+    assert "it holds functools.partial. A file from elsewhere" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert not bench.canary.exists()
 

@@ -6,13 +6,13 @@ them, and one pass over the sorted scores for the area under the ROC curve. A pe
 models is the same with weights of 0 and 1 for the rows of both.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from scipy.stats import rankdata
 
-from sentiment.config.metrics import METRICS
-from sentiment.modeling.evaluation import CALIBRATION_BINS, Predictions
+from sentiment.config.metrics import BUILT_IN, METRICS
+from sentiment.modeling.evaluation import CALIBRATION_BINS, Predictions, list_own_measures
 
 # Numbers of a batch of resamples: many enough that one matrix product pays, 16 MB.
 _BATCH = 2_000_000
@@ -32,6 +32,7 @@ class RowSums:
     def __init__(self, predictions: Predictions, ranks: np.ndarray | None = None) -> None:
         p, truth = predictions.probabilities, predictions.indicators.astype(float)
         self.rows, self.classes = truth.shape
+        self._predictions, self._own = predictions, list_own_measures()
         guess = np.eye(self.classes)[p.argmax(axis=1)]
         hit = (guess * truth).sum(axis=1)
         tiny = np.finfo(p.dtype).eps  # as scikit-learn's log_loss has it
@@ -57,12 +58,25 @@ class RowSums:
             How often each row counts.
         """
         areas = [ranking.count_pairs(weights) for ranking in self._ranked]
-        return self._combine(weights @ self._columns, np.column_stack(areas))
+        known = self._combine(weights @ self._columns, np.column_stack(areas))
+        return self._add_own(
+            known, (np.repeat(np.arange(self.rows), w.astype(int)) for w in weights)
+        )
 
     def score_without_each(self) -> np.ndarray:
         """Return every metric without the first row, without the second and so on: (n, metrics)."""
         areas = [ranking.count_pairs_without_each() for ranking in self._ranked]
-        return self._combine(self._columns.sum(axis=0) - self._columns, np.column_stack(areas))
+        known = self._combine(self._columns.sum(axis=0) - self._columns, np.column_stack(areas))
+        rows = np.arange(self.rows)
+        return self._add_own(known, (np.delete(rows, row) for row in rows))
+
+    def _add_own(self, known: np.ndarray, chosen: Iterable[np.ndarray]) -> np.ndarray:
+        """Return `known` with a column for each of the user's metrics, of the `chosen` rows."""
+        if not self._own:
+            return known
+        taken = map(self._predictions.take, chosen)
+        own = [[measure(made) for measure in self._own.values()] for made in taken]
+        return np.hstack([known, np.array(own)])
 
     def _combine(self, sums: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         cuts = np.cumsum([1, 1, CALIBRATION_BINS, self.classes, self.classes])
@@ -83,7 +97,7 @@ class RowSums:
             "brier": squared[:, 0] / total,
             "ece": np.abs(gaps).sum(axis=1) / total,
         }
-        return np.column_stack([metrics[name] for name in METRICS])
+        return np.column_stack([metrics[name] for name in BUILT_IN])
 
 
 class _Ranking:

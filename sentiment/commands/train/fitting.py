@@ -12,7 +12,13 @@ from sklearn.pipeline import Pipeline
 from sentiment.config import make
 from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import SPLITS, check_class_sizes, count_classes
-from sentiment.modeling.evaluation import Predictions, cross_validate, evaluate, score
+from sentiment.modeling.evaluation import (
+    Predictions,
+    cross_validate,
+    evaluate,
+    list_own_measures,
+    score,
+)
 from sentiment.modeling.pipeline import fit, make_pipeline, precompute_counts, predict
 from sentiment.tracking.stages import Stage, Stages
 
@@ -51,6 +57,7 @@ class Fitting:
 
     def __init__(self, cfg: DictConfig, stages: Stages) -> None:
         self._cfg, self._stages = cfg, stages
+        list_own_measures()  # their mistakes are reported before any work
         self.pipeline: Pipeline = make_pipeline(
             make(cfg, "features", "fit", "transform"), make(cfg, "model", "fit")
         )

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from sentiment.config.kinds import Rule, one_of
-from sentiment.config.metrics import COSTS, METRICS
 from sentiment.config.schemas.base import Settings
 from sentiment.config.schemas.values import (
     Column,
@@ -14,6 +13,7 @@ from sentiment.config.schemas.values import (
     Goal,
     Jobs,
     Metric,
+    Objective,
     Positive,
     Probability,
     Share,
@@ -283,7 +283,7 @@ class SweepSettings(Settings):
     batch: Count | None
     objectives: (
         Annotated[
-            list[Annotated[str, one_of(*METRICS, *COSTS)]],
+            list[Objective],
             Rule("a list of metrics, such as [accuracy,size_mb]", bool),
         ]
         | None

@@ -2,10 +2,11 @@
 
 import re
 import warnings
+from dataclasses import replace
 from typing import Annotated
 
 from sentiment.config.kinds import Rule, one_of
-from sentiment.config.metrics import METRICS
+from sentiment.config.metrics import BUILT_IN, COSTS, METRICS
 from sentiment.config.project import EXPECTED, is_class_pattern
 from sentiment.files.dialects import is_encoding
 
@@ -57,7 +58,12 @@ _BETWEEN_0_AND_1 = (("exclusiveMinimum", 0), ("exclusiveMaximum", 1))
 Text = Annotated[str, Rule("a text that is not empty", lambda text: bool(text.strip()))]
 Folder = Annotated[str, Rule("a folder, such as outputs=outputs", lambda text: bool(text.strip()))]
 Column = Annotated[str, Rule("the name of a column", bool)]
-Metric = Annotated[str, one_of(*METRICS)]
+# A project may have metrics of its own.
+Metric = Annotated[str, replace(one_of(*BUILT_IN), holds=METRICS.__contains__)]
+Objective = Annotated[
+    str,
+    replace(one_of(*BUILT_IN, *COSTS), holds=lambda name: name in METRICS or name in COSTS),
+]
 Count = Annotated[int, at_least(1, "a whole number above 0")]
 # joblib counts negative numbers from the number of cores down.
 Jobs = Annotated[

@@ -9,6 +9,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import Pipeline
 
 from sentiment.errors import OwnCodeError, UntrustedModelError
+from sentiment.modeling.estimators.dense import TO_DENSE
 from sentiment.modeling.model_files.archive import Archive
 from sentiment.modeling.model_files.converting import (
     convert,
     hold_terms_in_dictionary,
     make_fast_part,
 )
-from sentiment.modeling.model_files.owned import load_own
+from sentiment.modeling.model_files.owned import list_strangers, list_types
 from sentiment.modeling.model_files.parts import check_parts, walk_parts
 from sentiment.modeling.model_files.schema import check_schema
 from sentiment.modeling.model_files.trusted import LOADED_TYPES
@@ -63,7 +65,7 @@ def load_model(path: Path, digest: str = "") -> Pipeline:
     is_own = bool(digest) and hashlib.sha256(content).hexdigest() == digest
     try:
         # What is loaded is what was checked, whatever happens to the file.
-        model = load_own(io.BytesIO(content)) if is_own else _load_audited(path)
+        model = _load_own(io.BytesIO(content)) if is_own else _load_audited(path)
     except (OwnCodeError, UntrustedModelError):
         raise
     except _DAMAGE as error:
@@ -83,6 +85,17 @@ def load_model(path: Path, digest: str = "") -> Pipeline:
     except _DAMAGE as error:
         raise UntrustedModelError(path, f"it does not take texts ({error})") from error
     return convert(model, make_fast_part)
+
+
+def _load_own(file: io.BytesIO) -> Any:
+    """Return what is in the skops file of one's own run."""
+    if strangers := list_strangers(file):
+        raise ValueError(f"it holds {', '.join(strangers)}, which is not trusted")
+    model = skops.io.load(file, trusted=list_types(file))
+    called = [part for part in walk_parts(model) if isinstance(part, methodcaller)]
+    if any(repr(part) != repr(TO_DENSE) for part in called):
+        raise ValueError(f"it calls {called}, which is not trusted")
+    return model
 
 
 def _load_audited(path: Path) -> Any:

@@ -7,7 +7,6 @@ below, what a config may name, and what the user trusts. The lists never come fr
 
 import hashlib
 from importlib import import_module
-from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ from scipy import sparse
 
 from sentiment.config.project import import_object, is_trusted
 from sentiment.config.targets import is_allowed
-from sentiment.modeling.estimators.dense import TO_DENSE
-from sentiment.modeling.model_files.parts import walk_parts
 from sentiment.modeling.model_files.trusted import LOADED_TYPES
 
 _LIBRARIES = ("lightgbm", "sklearn", "xgboost")
@@ -43,26 +40,6 @@ def list_types(file: Any) -> list[str]:
 def list_strangers(file: Any) -> list[str]:
     """Return the names in a skops file that no file may hold."""
     return [name for name in list_types(file) if not _may_be_held(name)]
-
-
-def load_own(file: Any) -> Any:
-    """Return what is in the skops file of one's own run.
-
-    Raises
-    ------
-    ValueError
-        It holds something that is not on the lists.
-    OwnCodeError
-        A module of the user's own raises an error.
-    """
-    names = list_types(file)
-    if strangers := [name for name in names if not _may_be_held(name)]:
-        raise ValueError(f"it holds {', '.join(strangers)}, which is not trusted")
-    model = skops.io.load(file, trusted=names)
-    called = [part for part in walk_parts(model) if isinstance(part, methodcaller)]
-    if any(repr(part) != repr(TO_DENSE) for part in called):
-        raise ValueError(f"it calls {called}, which is not trusted")
-    return model
 
 
 def _may_be_held(name: str) -> bool:

@@ -1,0 +1,84 @@
+"""A project for the user's own code: sentiment init <folder>."""
+
+import itertools
+import keyword
+import re
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from sentiment.errors import OccupiedFolderError
+
+_ENDING = ".in"
+_NAME = "my_package"
+_TAKEN = {"conf", "data", "sentiment", "tests"}
+_TEAMS = {
+    "sales": (
+        ["Quote", "Price list", "Renewal", "Upgrade", "New seats"],
+        ["May I have a quote for", "What is the price of", "We would like to order"],
+    ),
+    "support": (
+        ["Crash", "Login fails", "Error message", "Slow page", "Broken export"],
+        ["The program crashed after", "I cannot log in since", "There is an error in"],
+    ),
+}
+_THINGS = ["3 seats", "12 licences", "version 4", "report 77", "the last update", "invoice 1042"]
+
+
+def make_project(folder: Path) -> list[Path]:
+    """Make a project in `folder` and return its files; the package has the folder's name.
+
+    Parameters
+    ----------
+    folder : Path
+        Absent or empty.
+
+    Raises
+    ------
+    OccupiedFolderError
+        It holds something, or is a file.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise OccupiedFolderError(folder)
+    name = name_package(folder)
+    written = []
+    for source, path in _walk(files("sentiment.cli") / "template", Path()):
+        target = folder / str(path).removesuffix(_ENDING).replace(_NAME, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(source.read_text(encoding="utf-8").replace(_NAME, name), encoding="utf-8")
+        written.append(target)
+    table = folder / "data" / "tickets.csv"
+    table.parent.mkdir()
+    table.write_text("\n".join(["subject,body,team", *_list_tickets()]) + "\n", encoding="utf-8")
+    return sorted([*written, table])
+
+
+def name_package(folder: Path) -> str:
+    """Return the name of a package for a project in `folder`.
+
+    Examples
+    --------
+    >>> name_package(Path("my/Spam filter")), name_package(Path("2nd"))
+    ('spam_filter', 'project_2nd')
+    """
+    name = re.sub(r"\W+", "_", folder.resolve().name.lower(), flags=re.ASCII).strip("_")
+    plain = name.isidentifier() and not keyword.iskeyword(name)
+    return (
+        name if plain and name not in ("sentiment", "conf", "data", "tests") else f"project_{name}"
+    )
+
+
+def _walk(folder: Traversable, path: Path) -> list[tuple[Traversable, Path]]:
+    found = []
+    for one in folder.iterdir():
+        inner = path / one.name
+        found += _walk(one, inner) if one.is_dir() else [(one, inner)]
+    return found
+
+
+def _list_tickets() -> list[str]:
+    return [
+        f"{subject},{opening} {thing}?,{team}"
+        for team, (subjects, openings) in _TEAMS.items()
+        for subject, opening, thing in itertools.product(subjects, openings, _THINGS)
+    ]

@@ -1,0 +1,211 @@
+"""The project that `sentiment init` makes: its own tests pass, and its parts work everywhere."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from starting import Starter
+
+import sentiment
+from sentiment.api import Model
+from sentiment.cli.init import make_project, name_package
+from sentiment.config import compose, make
+from sentiment.errors import ConfigError, OccupiedFolderError
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The working folder: a new project, whose package is called my_project."""
+    monkeypatch.setattr("sentiment.config.project._given", {})
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    folder = tmp_path / "my project"
+    make_project(folder)
+    monkeypatch.chdir(folder)
+    yield folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "my_project"]:
+        del sys.modules[name]
+
+
+def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of this environment in `folder`, where only the working folder has the code."""
+    program = Path(sys.executable).with_name(words[0])
+    return subprocess.run(
+        [str(program), *words[1:]], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.process
+def test_its_own_tests_pass_and_its_callback_is_called(tmp_path: Path) -> None:
+    made = call(tmp_path, "sentiment", "init", "desk")
+    assert made.returncode == 0, made.stderr
+    assert "  desk/desk/models.py\n" in made.stdout
+    done = call(tmp_path / "desk", "python", "-m", "pytest", "-q", "-p", "no:faker")
+    assert done.returncode == 0, done.stdout
+    trained = call(tmp_path / "desk", "sentiment", "train", "experiment=team")
+    assert trained.returncode == 0, trained.stderr
+    assert "│ cost " in trained.stdout
+    diary = (tmp_path / "desk" / "outputs" / "diary.txt").read_text()
+    assert diary == "desk.models.Centroid COMPLETED\n"
+
+
+@pytest.mark.parametrize(
+    ("folder", "package"),
+    [
+        ("a/b-c", "b_c"),
+        ("2nd", "project_2nd"),
+        ("class", "project_class"),
+        ("Conf", "project_conf"),
+    ],
+)
+def test_the_package_is_called_like_the_folder(folder: str, package: str) -> None:
+    assert name_package(Path(folder)) == package
+
+
+def test_a_folder_with_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    for folder in (tmp_path, tmp_path / "mine.txt"):
+        with pytest.raises(OccupiedFolderError):
+            make_project(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("words", [[], ["a", "b"], ["--help"], ["."]])
+def test_what_is_no_new_folder_is_one_message(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+) -> None:
+    from sentiment.cli.main import main
+
+    (tmp_path / "there").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sentiment", "init", *words])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("sentiment init: ")
+
+
+@pytest.fixture
+def trained(project: Path) -> Model:
+    words = ["experiment=team", "~hydra.callbacks.diary"]
+    result = sentiment.train(*words[:1])
+    assert result.score == result.metrics["validation/cost"]
+    assert result.metrics["model/size_mb"] > 0
+    return sentiment.load(str(result.run_id))
+
+
+def test_own_parts_predict_a_file_and_own_metrics_compare(project: Path, trained: Model) -> None:
+    from sentiment.commands.compare.job import compare
+
+    rows = pd.DataFrame({"text": ["May I have a quote for 4 seats?", "The program crashed"]})
+    rows.to_csv("new.csv", index=False)
+    done = sentiment.predict_file("new.csv", "out.csv", "deploy.metric=cost")
+    assert pd.read_csv(done.output)["prediction"].tolist() == ["sales", "support"]
+    other = sentiment.train("experiment=team", "model.sharpness=0.01", "features=tfidf_unigram")
+    cfg = compose("compare", [f"runs=[{trained.source.run_id},{other.run_id}]", "metric=cost",
+                              "resamples=200"])  # fmt: skip
+    found = compare(cfg)
+    page = found.page.read_text()
+    assert "cost" in page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]])
+def test_a_search_tries_own_parts(project: Path, starter: Starter, launcher: list[str]) -> None:
+    words = ["-m", "experiment=team", "search=centroid", "search.n_trials=2", *launcher]
+    done = starter.run(project, "train", *words)
+    assert done.returncode == 0, done.stderr
+    results = [
+        json.loads(path.read_text())
+        for path in (project / "outputs/search/centroid").glob("*/result.json")
+    ]
+    assert len(results) == 2
+    assert all(not one["error"] and "validation/cost" in one["metrics"] for one in results)
+
+
+@pytest.mark.slow
+def test_dask_workers_find_own_parts(project: Path, trained: Model) -> None:
+    texts = [f"May I have a quote for {n} seats?" for n in range(20_000)]
+    pd.DataFrame({"text": texts}).to_csv("new.csv", index=False)
+    done = sentiment.predict_file("new.csv", "out.csv", "deploy=dask", "deploy.workers=1")
+    assert set(pd.read_csv(done.output)["prediction"]) == {"sales"}
+
+
+def test_an_installed_package_needs_no_folder(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site-packages"
+    shutil.copytree("my_project", site / "my_project")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.syspath_prepend(str(site))
+    model = ["model=naive_bayes", "~model.alpha", "model._target_=my_project.models.Centroid"]
+    with pytest.raises(ConfigError, match="which is not allowed"):
+        compose("train", model, typed=True)
+    made = make(compose("train", [*model, "trusted=[my_project.models.*]"], typed=True), "model")
+    assert type(made).__module__ == "my_project.models"
+    assert str(elsewhere) not in os.environ.get("PYTHONPATH", "")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('function = "my_project.metrics.none"', "cost names my_project.metrics.none, which is"),
+        ('function = "os.getpid"', "cost names os.getpid, which trusted does not list"),
+        ("function = 3", "cost is {'function': 3"),
+        ('function = "a.b"\nresponse_method = "x"', "response_method = 'x'; expected one of pred"),
+        ('function = "a.b"\ngreater_is_better = 1', "cost has greater_is_better = 1"),
+    ],
+)
+def test_a_metric_that_cannot_be_used_is_one_message(
+    project: Path, written: str, said: str
+) -> None:
+    path = project / "pyproject.toml"
+    text = path.read_text()
+    path.write_text(text.replace('function = "my_project.metrics.cost"\ngreater', f"{written}\nx"))
+    with pytest.raises(sentiment.SentimentError) as caught:
+        sentiment.train("experiment=team", "data.path=absent.csv")
+    assert said in str(caught.value)
+
+
+def test_a_metric_that_raises_names_its_line(project: Path) -> None:
+    path = project / "my_project" / "metrics.py"
+    path.write_text("def cost(y_true, y_pred):\n    return 1 / 0\n")
+    with pytest.raises(sentiment.SentimentError) as caught:
+        sentiment.train("experiment=team", "tracking=off")
+    assert str(caught.value).startswith(
+        "my_project.metrics.cost raised an error: ZeroDivisionError: division by zero, in "
+        "my_project/metrics.py, line 2."
+    )
+
+
+def test_a_metric_may_be_scikit_learns(project: Path) -> None:
+    from sentiment.modeling.evaluation import evaluate, score
+
+    added = """
+[tool.sentiment.metrics.f2]
+function = "sklearn.metrics.fbeta_score"
+beta = 2
+pos_label = "support"
+[tool.sentiment.metrics.loss]
+function = "sklearn.metrics.log_loss"
+response_method = "predict_proba"
+greater_is_better = false
+"""
+    with (project / "pyproject.toml").open("a") as file:
+        file.write(added)
+    result = sentiment.train("experiment=team", "tracking=off", "optimize=f2")
+    made = evaluate(result.pipeline, result.data.validation)
+    scores = score(made)
+    assert scores["loss"] == pytest.approx(scores["log_loss"])
+    precision, recall = scores["precision"], scores["recall"]
+    assert scores["f2"] == pytest.approx(5 * precision * recall / (4 * precision + recall))
