@@ -67,8 +67,11 @@ def adapt_features(features: Any) -> Any:
         return _replace(features, transformer_list=parts)
     tags = _find_tags(features)
     takes_texts = tags is None or tags.input_tags.string
-    is_known = type(features).__module__.startswith("sklearn.")
-    if is_known and not takes_texts and not isinstance(features, FunctionTransformer):
+    if (
+        _is_of_sklearn(features)
+        and not takes_texts
+        and not isinstance(features, FunctionTransformer)
+    ):
         raise ConfigError(
             [
                 f"features begin with a {type(features).__name__}, which takes no texts. Begin "
@@ -130,14 +133,15 @@ def _check_classifier(model: Any) -> None:
 
 def _find_reason(model: Any, tags: Tags | None) -> str | None:
     name = type(model).__name__
-    if type(model).__module__.startswith("sklearn."):
+    if _is_of_sklearn(model):
         if name in _REASONS:
             return _REASONS[name]
         if tags is None:
             return "lacks an estimator inside of it: model.estimator._target_=<class>"
     if tags is not None:
         if not is_classifier(model):
-            return "is no classifier"
+            own = ", as long as it does not inherit from sklearn.base.ClassifierMixin"
+            return f"is no classifier{own * (not _is_of_sklearn(model))}"
         if not tags.target_tags.single_output:
             return "predicts several labels for each text, and texts have one"
         if tags.input_tags.pairwise:
@@ -163,6 +167,10 @@ def _take_sparse(step: Any) -> Any:
             [f"features have a {type(step).__name__}, which makes no features of features."]
         )
     return step if tags.input_tags.sparse else DenseInput(step)
+
+
+def _is_of_sklearn(estimator: Any) -> bool:
+    return type(estimator).__module__.startswith("sklearn.")
 
 
 def _find_tags(estimator: Any) -> Tags | None:

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
@@ -215,6 +217,16 @@ def test_a_function_that_a_config_names_is_an_allowed_one() -> None:
     described = {"_target_": "sentiment.config.arguments.get_function", "name": "os.system"}
     with pytest.raises(ConfigError, match=r"'os\.system' is not allowed in a config"):
         make(OmegaConf.create({"model": described}), "model")
+
+
+def test_a_package_that_is_missing_is_named_with_its_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    assert mistake("model=lightgbm") == (
+        "model._target_ is 'lightgbm.LGBMClassifier', but lightgbm is not installed: "
+        "pip install 'sentiment[lightgbm]'."
+    )
 
 
 def test_settings_are_flattened_for_the_record() -> None:

@@ -13,14 +13,16 @@ import yaml
 from conftest import ROOT
 from omegaconf import DictConfig, OmegaConf
 from sklearn import naive_bayes
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.naive_bayes import MultinomialNB
 from sklearn.utils import all_estimators
 
 from sentiment.config import check_config, compose, make
 from sentiment.config.targets import list_parameters
 from sentiment.errors import ConfigError, DenseRowsError, FitError, UnexplainableModelError
+from sentiment.modeling.adapting import adapt_classifier
 from sentiment.modeling.estimators import dense
 from sentiment.modeling.estimators.dense import DenseInput
 from sentiment.modeling.explanation import RowExplainer, explain_text, top_terms
@@ -427,6 +429,25 @@ def test_dense_rows_are_predicted_in_parts(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("sentiment.modeling.estimators.dense._PART_MB", 20.5 * rows.shape[1] * 8e-6)
     np.testing.assert_array_equal(model.predict_proba(rows), expected)
     assert seen == [48, 20, 20, 8]
+
+
+def test_own_classes_are_judged_by_their_tags() -> None:
+    class Ranker(BaseEstimator):
+        def fit(self, X: Any, y: Any) -> Any: ...
+
+    class Voter(ClassifierMixin, BaseEstimator):
+        def predict_proba(self, X: Any) -> Any: ...
+
+    class Bold(MultinomialNB): ...
+
+    class Untagged:
+        def predict_proba(self, X: Any) -> Any: ...
+
+    with pytest.raises(ConfigError, match="Ranker is no classifier, as long as it does not inher"):
+        adapt_classifier(Ranker())
+    assert isinstance(adapt_classifier(Voter()), DenseInput)
+    assert type(adapt_classifier(Bold())) is Bold
+    assert type(adapt_classifier(Untagged())) is Untagged
 
 
 def test_what_an_estimator_raises_is_one_message(base: DictConfig) -> None:
