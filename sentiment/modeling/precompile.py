@@ -4,11 +4,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
 
 from sentiment.files import kernels
 from sentiment.files.dialects import Dialect
 from sentiment.files.records import Split
+from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.union import make_union
 from sentiment.modeling.explanation.rows import RowExplainer
 from sentiment.modeling.pipeline import make_pipeline
@@ -34,7 +34,7 @@ def compile_kernels() -> None:
     frame = pd.DataFrame({"text": _TEXTS})
     codes = np.arange(len(frame)) % 2
     for features in (CountVectorizer(), TfidfVectorizer()):
-        pipeline = make_pipeline(features, LogisticRegression()).fit(frame, codes)
+        pipeline = make_pipeline(features, LogisticRegression(solver="auto")).fit(frame, codes)
         RowExplainer(pipeline).explain(frame, codes)
     _compile_tables()
 

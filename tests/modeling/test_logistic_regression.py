@@ -30,32 +30,37 @@ def matrix(reviews: pd.DataFrame) -> Any:
 @parametrize_with_checks(
     [
         LogisticRegression(max_iter=1000),
-        LogisticRegression(solver="auto", tol=0.01, max_iter=1000),
+        LogisticRegression(solver="auto", tol=1e-8, max_iter=100_000),
     ]
 )
 def test_it_is_a_classifier_of_scikit_learns_kind(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
-def test_two_classes_of_texts_are_left_to_liblinear(reviews: pd.DataFrame, matrix: Any) -> None:
+def test_two_classes_of_texts_have_the_weights_of_liblinear(
+    reviews: pd.DataFrame, matrix: Any
+) -> None:
     settings = {"C": 5.0, "tol": 0.01, "class_weight": "balanced", "random_state": 0}
     model = LogisticRegression(solver="auto", **settings).fit(matrix, reviews["label"])
     plain = linear_model.LogisticRegression(solver="liblinear", dual=True, **settings)
     plain.fit(matrix, reviews["label"])
-    for name in FITTED:
-        np.testing.assert_array_equal(getattr(model, name), getattr(plain, name))
-    assert (model.predict_proba(matrix) == plain.predict_proba(matrix)).all()
+    for name in ("coef_", "intercept_", "n_iter_"):
+        np.testing.assert_allclose(
+            getattr(model, name), getattr(plain, name), rtol=1e-8, atol=1e-12
+        )
+    assert model.classes_.tolist() == plain.classes_.tolist()
+    np.testing.assert_allclose(model.predict_proba(matrix), plain.predict_proba(matrix), rtol=1e-8)
     assert (model.get_params()["solver"], clone(model).solver) == ("auto", "auto")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["three classes", "dense", "no penalty"])
+@pytest.mark.parametrize("case", ["dense", "dense, three classes", "no penalty"])
 def test_the_rest_is_left_to_lbfgs(reviews: pd.DataFrame, matrix: Any, case: str) -> None:
     labels = reviews["label"].to_numpy(dtype=str).copy()
     settings: dict[str, Any] = {"max_iter": 500}
-    if case == "three classes":
+    if case == "dense, three classes":
         labels[:50] = "neither"
-    elif case == "dense":
+    if case.startswith("dense"):
         matrix = matrix[:, :50].toarray()
     else:
         matrix, settings["C"] = matrix[:, :20], np.inf

@@ -298,7 +298,7 @@ def test_a_heavy_class_is_predicted_nearly_always(classes: int) -> None:
 
 def test_a_fit_that_was_cut_short_says_so() -> None:
     counts, labels = make_counts(2)
-    with pytest.warns(ConvergenceWarning, match="increase the number of iterations"):
+    with pytest.warns(ConvergenceWarning, match="increase max_iter"):
         NBSVM(max_iter=1, random_state=0).fit(counts, labels)
 
 

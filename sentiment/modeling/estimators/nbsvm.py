@@ -9,12 +9,13 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import Tags, compute_sample_weight
+from sklearn.utils import Tags, check_random_state, compute_sample_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
+from sentiment.modeling.estimators.coordinate_descent import Descent, fit_side_by_side, sum_parts
+from sentiment.modeling.estimators.one_vs_rest import make_one_vs_rest, set_weights
 from sentiment.ngrams.weighting import compute_log_count_ratio
 
 
@@ -149,14 +150,18 @@ class NBSVM(ClassifierMixin, BaseEstimator):
             [compute_log_count_ratio(counted, side, self.alpha) for side in sides]
         )
         del counted
-        weights = compute_sample_weight(self.class_weight, y)
-        machines = [
-            self._make_machine().fit(_scale_columns(X, ratio), side, sample_weight=weights)
-            for ratio, side in zip(self.log_count_ratio_, sides, strict=True)
-        ]
-        self.n_iter_ = np.concatenate([machine.n_iter_ for machine in machines])
-        coef = np.vstack([machine.coef_ for machine in machines])
-        intercept = np.vstack([machine.intercept_ for machine in machines])
+        cost = self.C * compute_sample_weight(self.class_weight, y)
+        seed = check_random_state(self.random_state).randint(np.iinfo("i").max)
+        descent = Descent(self.tol, self.max_iter, 1.0, seed)
+        rows = sum_parts(sparse.csr_matrix(X, dtype=np.float64))
+        coef, intercepts, self.n_iter_ = fit_side_by_side(
+            lambda k: descent.separate(
+                _scale_columns(rows, self.log_count_ratio_[k]), sides[k], cost
+            ),
+            len(sides),
+            self.max_iter,
+        )
+        intercept = intercepts[:, np.newaxis]
         bayes = (1 - self.beta) * np.abs(coef).mean(axis=1, keepdims=True)
         log_odds = np.log([[side.sum() / (~side).sum()] for side in sides])
         self.coef_ = self.log_count_ratio_ * (bayes + self.beta * coef)
@@ -195,15 +200,8 @@ class NBSVM(ClassifierMixin, BaseEstimator):
         if not hasattr(self, "coef_"):
             return self._make_machine()
         if len(self.classes_) == 2:
-            return self._make_machine(0, self.classes_)
-        whole = OneVsRestClassifier(self._make_machine())
-        whole.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(self.classes_)
-        whole.classes_ = self.classes_
-        whole.n_features_in_ = self.n_features_in_
-        whole.estimators_ = [
-            self._make_machine(row, np.array([0, 1])) for row in range(len(self.classes_))
-        ]
-        return whole
+            return set_weights(self._make_machine(), self, 0, self.classes_)
+        return make_one_vs_rest(self._make_machine(), self)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -213,11 +211,8 @@ class NBSVM(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.poor_score = True
         return tags
 
-    def _make_machine(
-        self, row: int | None = None, classes: np.ndarray | None = None
-    ) -> LogisticRegression:
-        """Return a logistic regression, fitted with the weights of `row` if that is given."""
-        machine = LogisticRegression(
+    def _make_machine(self) -> LogisticRegression:
+        return LogisticRegression(
             C=self.C,
             solver="liblinear",
             dual=True,
@@ -225,23 +220,12 @@ class NBSVM(ClassifierMixin, BaseEstimator):
             tol=self.tol,
             random_state=self.random_state,
         )
-        if row is not None:
-            machine.coef_ = self.coef_[[row]]
-            machine.intercept_ = self.intercept_[[row]]
-            machine.n_iter_ = self.n_iter_[[row]]
-            machine.classes_ = classes
-            machine.n_features_in_ = self.n_features_in_
-        return machine
 
     def _check_rows(self, X: Any) -> Any:
         check_is_fitted(self)
         return validate_data(self, X, accept_sparse="csr", reset=False)
 
 
-def _scale_columns(X: Any, factors: np.ndarray) -> Any:
-    scaled = X.copy()
-    if sparse.issparse(scaled):
-        scaled.data *= factors[scaled.indices]
-    else:
-        scaled *= factors
-    return scaled
+def _scale_columns(X: sparse.csr_matrix, factors: np.ndarray) -> sparse.csr_matrix:
+    data = X.data * factors[X.indices]
+    return sparse.csr_matrix((data, X.indices, X.indptr), X.shape)

@@ -1,0 +1,117 @@
+"""Coordinate descent finds the weights of liblinear, row by row in the same order."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn import linear_model
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.multiclass import OneVsRestClassifier
+
+from sentiment.modeling.estimators.coordinate_descent import Descent, shuffle
+from sentiment.modeling.estimators.logistic_regression import LogisticRegression
+
+
+@st.composite
+def problems(draw: Any, classes: int = 2) -> tuple[Any, np.ndarray, np.random.Generator]:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rows, columns = draw(st.integers(2 * classes, 80)), draw(st.integers(1, 40))
+    density = draw(st.sampled_from([0.02, 0.2, 0.7]))
+    values = rng.normal(size=(rows, columns)) * (rng.random((rows, columns)) < density)
+    labels = rng.permutation(np.arange(rows) % classes)
+    return sparse.csr_matrix(values), labels, rng
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    problems(),
+    st.sampled_from([0.01, 1.0, 30.0]),
+    st.sampled_from([None, "balanced", {0: 0.5, 1: 3.0}]),
+    st.sampled_from([0.0, 0.5, 1.0, 3.0]),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_two_classes_have_the_weights_of_liblinear(
+    problem: Any, C: float, class_weight: Any, scaling: float, weighted: bool, seed: int  # noqa: N803
+) -> None:  # fmt: skip
+    X, y, rng = problem
+    given = {
+        "C": C, "class_weight": class_weight, "tol": 0.01, "max_iter": 10_000,
+        "fit_intercept": scaling > 0, "intercept_scaling": scaling or 1.0, "random_state": seed,
+    }  # fmt: skip
+    # Rows that weigh nothing are skipped; each class has one that does.
+    weights = rng.choice([0.0, 0.5, 2.0], len(y)) if weighted else None
+    if weights is not None:
+        weights[[np.argmax(y == 0), np.argmax(y == 1)]] = 1.0
+    plain = linear_model.LogisticRegression(solver="liblinear", dual=True, **given)
+    plain.fit(X, y, weights)
+    model = LogisticRegression(solver="auto", **given).fit(X, y, weights)
+    assert model.n_iter_.tolist() == plain.n_iter_.tolist()
+    np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-7, atol=1e-10)
+    np.testing.assert_allclose(model.intercept_, plain.intercept_, rtol=1e-7, atol=1e-10)
+
+
+@settings(max_examples=20, deadline=None)
+@given(problems(classes=4), st.integers(0, 2**32 - 1))
+def test_more_classes_are_those_of_one_against_the_rest(problem: Any, seed: int) -> None:
+    X, y, _ = problem
+    given = {"C": 2.0, "tol": 0.01, "max_iter": 10_000, "random_state": seed}
+    machine = linear_model.LogisticRegression(solver="liblinear", dual=True, **given)
+    plain = OneVsRestClassifier(machine).fit(X, y)
+    model = LogisticRegression(solver="auto", **given).fit(X, y)
+    assert model.one_vs_rest_
+    expected = plain.predict_proba(X)
+    for found in (model, model.to_sklearn()):
+        np.testing.assert_allclose(found.predict_proba(X), expected, rtol=1e-7)
+        assert found.predict(X).tolist() == plain.predict(X).tolist()
+    assert isinstance(model.to_sklearn(), OneVsRestClassifier)
+
+
+def test_values_in_parts_and_any_width_of_indices_make_no_difference() -> None:
+    rng = np.random.default_rng(0)
+    X = sparse.random(60, 30, 0.2, format="csr", rng=rng)
+    y = np.arange(60) % 2
+    given = {"solver": "auto", "random_state": 1, "max_iter": 10_000}
+    expected = LogisticRegression(**given).fit(X, y).coef_
+    halves = sparse.csr_matrix(
+        (np.repeat(X.data / 2, 2), np.repeat(X.indices, 2), 2 * X.indptr), shape=X.shape
+    )
+    wide = X.copy()
+    wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype(np.int64)
+    for other in (halves, wide, X.tocsc(), X.astype(np.float32).astype(np.float64)):
+        found = LogisticRegression(**given).fit(other, y).coef_
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-8)
+    assert halves.nnz == 2 * X.nnz  # the caller's is left as it is
+
+
+def test_a_descent_that_was_cut_short_says_so() -> None:
+    X, y = sparse.csr_matrix(np.eye(6)), np.arange(6) % 2
+    with pytest.warns(ConvergenceWarning, match="did not converge in 1 passes"):
+        LogisticRegression(solver="auto", max_iter=1).fit(X, y)
+
+
+def test_an_order_is_a_permutation_and_all_are_as_likely() -> None:
+    generator, counts = np.random.MT19937(3), np.zeros((4, 4))
+    for _ in range(4000):
+        order = np.arange(4)
+        used = shuffle(order, generator.random_raw(20).astype(np.uint32))
+        assert sorted(order) == [0, 1, 2, 3]
+        assert used >= 4
+        counts[np.arange(4), order] += 1
+    assert (np.abs(counts - 1000) < 5 * np.sqrt(1000 * 0.75)).all()
+
+
+def test_classes_do_not_depend_on_each_other() -> None:
+    rng = np.random.default_rng(0)
+    X = sparse.random(90, 30, 0.3, format="csr", rng=rng)
+    y = np.arange(90) % 3
+    model = LogisticRegression(solver="auto", random_state=5, max_iter=10_000).fit(X, y)
+    for k in range(3):
+        alone = LogisticRegression(solver="auto", random_state=5, max_iter=10_000).fit(X, y == k)
+        np.testing.assert_array_equal(model.coef_[k], alone.coef_[0])
+    descent = Descent(tol=1e-4, max_iter=10_000, intercept_scaling=1.0, seed=0)
+    one = descent.separate(X, y == 0, np.ones(90))
+    assert one[0].shape == (30,)
