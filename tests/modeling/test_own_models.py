@@ -187,7 +187,7 @@ def test_a_function_without_a_name_is_not_saved(reviews: pd.DataFrame, tmp_path:
         np.load,
         api.load,
     ],
-    ids=str,
+    ids=["getoutput", "eval", "map", "to_pickle", "eval of a frame", "numpy", "sentiment"],
 )
 def test_no_code_is_run_for_a_store_that_somebody_else_writes_to(
     reviews: pd.DataFrame, tmp_path: Path, function: Callable[..., Any]
