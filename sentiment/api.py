@@ -229,11 +229,11 @@ def train(*settings: str) -> "TrainingResult":
     ('my runs', 'train')
     """
     from sentiment.commands.train.job import train
-    from sentiment.config import Job, split_override
+    from sentiment.config import Job, quote_free_text, read_choices
 
     cfg = _compose("train", settings)
     folder = Path(cfg.outputs, "train", datetime.now().strftime(_FOLDER))
-    choices = {parts.key: parts.value or "" for parts in map(split_override, settings)}
+    choices = read_choices("train", quote_free_text(list(settings)))
     return train(cfg, Job(folder=folder, choices=choices, overrides=list(settings)))
 
 

@@ -3,6 +3,7 @@
 from sentiment.config.checking import check_config
 from sentiment.config.commands import (
     describe_origin,
+    name_source,
     read_origin,
     remember_program,
     remember_words,
@@ -11,9 +12,9 @@ from sentiment.config.commands import (
     suggest_ui,
     write_command,
 )
-from sentiment.config.composing import compose, explain_command, register_schemas
+from sentiment.config.composing import compose, explain_command, read_choices, register_schemas
 from sentiment.config.explaining import check_options, describe_error, explain_error
-from sentiment.config.job import Job, current_job, list_typed
+from sentiment.config.job import CHOICES, Job, current_job, list_typed
 from sentiment.config.making import make
 from sentiment.config.overrides import (
     find_key,
@@ -31,6 +32,7 @@ from sentiment.config.starting import StartCheck, remove_unused, trust_typed
 from sentiment.config.targets import list_allowed
 
 __all__ = [
+    "CHOICES",
     "CONF",
     "Job",
     "StartCheck",
@@ -51,9 +53,11 @@ __all__ = [
     "list_trusted",
     "list_typed",
     "make",
+    "name_source",
     "parse_overrides",
     "quote",
     "quote_free_text",
+    "read_choices",
     "read_origin",
     "read_recorded",
     "record_config",

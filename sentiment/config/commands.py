@@ -1,14 +1,22 @@
 """Commands that messages suggest: what a person can paste, on the store of the running command."""
 
 import json
+import os
 import shlex
+import shutil
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from sentiment.config.overrides import is_within
 from sentiment.redaction import redact
 
 _DEFAULT_STORE = "sqlite:///outputs/mlflow.db"
+# Names the store in conf/tracking/mlflow.yaml.
+_STORE_VARIABLE = "SENTIMENT_TRACKING_URI"
+# The command that makes runs of a kind that record none.
+_SOURCES = {"monitoring": "monitor"}
 # Both forms have two words before the settings.
 _SCRIPT, _PROGRAM = "python scripts/{}.py", "sentiment {}"
 _typed: list[str] = []
@@ -94,13 +102,41 @@ def suggest_training() -> str:
     return f"Train a model first: {suggest_command('train')}"
 
 
+def name_source(tags: Mapping[str, str]) -> str:
+    """Return the entry point of a run with these tags, as MLflow shows it.
+
+    Examples
+    --------
+    >>> name_source({"command": "python scripts/train.py model=svm"})
+    'train.py'
+    >>> name_source({"kind": "monitoring"})
+    'monitor.py'
+    """
+    words = tags.get("command") or _form.format(_SOURCES.get(tags.get("kind", ""), "train"))
+    program, script = [*words.split(), ""][:2]
+    return script.rpartition("/")[2] if script.endswith(".py") else f"{program} {script}".strip()
+
+
 def suggest_ui(uri: str) -> str:
-    """Return how the runs in the MLflow store `uri` are looked at."""
+    """Return how the runs in the MLflow store `uri` are looked at.
+
+    Examples
+    --------
+    >>> suggest_ui("http://127.0.0.1:5000")
+    'http://127.0.0.1:5000 in a browser'
+    """
     shown = shlex.quote(redact(uri))
     if uri.startswith(("http://", "https://")):
         return f"{shown} in a browser"
+    if redact(uri) != uri and uri == os.environ.get(_STORE_VARIABLE):
+        shown = f'"${_STORE_VARIABLE}"'  # with its password
+    # The environment of this process need not be the one of the terminal.
+    program = "mlflow" if shutil.which("mlflow") else f"{shlex.quote(sys.executable)} -m mlflow"
+    command = f"{program} ui --backend-store-uri {shown}"
+    if _form != _SCRIPT or not Path("Makefile").is_file():
+        return command
     target = "make ui" if uri == _DEFAULT_STORE else f"make ui STORE={shown}"
-    return f"mlflow ui --backend-store-uri {shown}    (or: {target})"
+    return f"{command}    (or: {target})"
 
 
 def _name_place(word: str) -> str | None:

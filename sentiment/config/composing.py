@@ -108,6 +108,19 @@ def compose(primary: str, overrides: Sequence[str] = (), *, typed: bool = False)
     return cfg
 
 
+def read_choices(primary: str, overrides: Sequence[str] = ()) -> dict[str, str]:
+    """Return the config file that each group has with these overrides, which `compose` accepts.
+
+    Examples
+    --------
+    >>> read_choices("train", ["model=svm"])["model"]
+    'svm'
+    """
+    register_schemas()
+    choices = _compose(primary, overrides, whole=True).hydra.runtime.choices
+    return {str(k): str(v) for k, v in choices.items() if "/" not in str(k) and v}
+
+
 def explain_command(
     error: BaseException, primary: str, words: Sequence[str]
 ) -> SentimentError | None:
@@ -140,13 +153,14 @@ def explain_command(
     return ConfigError(problems) if problems else known
 
 
-def _compose(primary: str, overrides: Sequence[str]) -> DictConfig:
+def _compose(primary: str, overrides: Sequence[str], *, whole: bool = False) -> DictConfig:
+    """Return a config that is not checked; a `whole` one has Hydra's own part."""
     # A script may compose another config while Hydra runs its own.
     running = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF)):
-            return hydra_compose(primary, [*overrides])
+            return hydra_compose(primary, [*overrides], return_hydra_config=whole)
     finally:
         GlobalHydra.instance().hydra = running
 

@@ -11,9 +11,16 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from sentiment.config.commands import describe_origin, suggest_command, write_command
-from sentiment.config.overrides import find_key, is_within
+from sentiment.config.overrides import find_key, is_within, split_override
+from sentiment.config.shortening import fit_settings
 from sentiment.errors import ConfigError
 from sentiment.redaction import learn_secrets, redact
+
+# Groups whose choices are the parameters `model` and `features` of a run.
+CHOICES = ("model", "features")
+# Overrides that say how and where a job runs, and characters of a name that are for the others.
+_UNNAMED = ("outputs", "tracking", "memory", "trusted", "deploy", "optimize", "hydra")
+_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,12 @@ class Job:
         object.__setattr__(self, "overrides", [redact(word) for word in self.overrides])
 
     def describe(self) -> str:
-        """Return the choices that distinguish one job from another."""
-        model, features = (self.choices.get(group, group) for group in ("model", "features"))
-        return f"{model} on {features}"
+        """Return the choices and settings that distinguish one job from another."""
+        model, features = (self.choices.get(group, group) for group in CHOICES)
+        settings = [word for word in self.words if not split_override(word).is_within(*_UNNAMED)]
+        settings = [word for word in settings if find_key(word) not in CHOICES]
+        named = f", {fit_settings(settings, _NAME)}" if settings else ""
+        return f"{model} on {features}{named}"
 
     @property
     def words(self) -> list[str]:

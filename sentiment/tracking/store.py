@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment.config import suggest_training
+from sentiment.config import name_source, suggest_training
 from sentiment.config.schemas import StoreSettings
 from sentiment.errors import (
     ExperimentDeletedError,
@@ -191,13 +191,15 @@ class MlflowTracker(Tracker):
         experiment = self._experiment_id(client)
         commit = provenance.read_commit()
         source = {
-            "mlflow.source.name": tags.get("command", name),
+            "mlflow.source.name": name_source(tags),
             "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": commit.get("git.commit", ""),
         }
-        order = {ORDER: next_order(client, experiment)}
+        order = next_order(client, experiment)
+        # A number distinguishes runs with the same settings.
+        name = f"{redact(name)[:240]} ({int(order)})" if tags.get("kind") == "training" else name
         mark = ProcessMark.of_this_process().tags
-        public = redact_values(source | commit | order | tags | mark)
+        public = redact_values(source | commit | {ORDER: order} | tags | mark)
         run = client.create_run(
             experiment,
             start_time=round(1000 * started) if started else None,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sentiment.config import name_source
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking import provenance
 from sentiment.tracking.patience import store_failures
@@ -94,7 +95,7 @@ class MlflowSweep(SweepRecord):
         start, end = (round(1000 * moment) for moment in period)
         facts = {
             "mlflow.parentRunId": str(self.id),
-            "mlflow.source.name": tags.get("command", name),
+            "mlflow.source.name": name_source(tags),
             "mlflow.source.type": "LOCAL",
             "kind": "trial",
             _JOB_TAG: str(number),

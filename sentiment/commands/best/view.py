@@ -20,8 +20,8 @@ def show_sweeps(sweeps: "list[StoredSweep]") -> None:
 
     from sentiment.cli.console import PlainConsole
     from sentiment.commands.search.ranking import show_score
-    from sentiment.commands.search.view import fit_settings
     from sentiment.config import suggest_command
+    from sentiment.config.shortening import fit_settings
 
     console = PlainConsole()
     if not sweeps:

@@ -20,6 +20,7 @@ from sentiment.commands.train.job import (
     save_settings,
 )
 from sentiment.config import (
+    CHOICES,
     Job,
     check_config,
     compose,
@@ -139,7 +140,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
                 "fitted_on": fitting.fitted_on,
                 EVALUATED_RUN: run.tags.get(EVALUATED_RUN, run.id),
             },
-            params=list_params(recipe),
+            params={k: run.params[k] for k in CHOICES if k in run.params} | list_params(recipe),
             data=(run.tags["data"], data.fingerprint),
             examples=data.train["text"].iloc[:EXAMPLE_ROWS].tolist(),
             metrics=metrics,

@@ -28,6 +28,7 @@ from sentiment.config import (
     list_trusted,
     make,
     quote_free_text,
+    read_choices,
     read_origin,
     read_recorded,
 )
@@ -136,7 +137,7 @@ class Steps:
         folder = self._folders.setdefault(tuple(words), Path(cfg.outputs, "train", now))
         kept = find_kept_run(folder, list_params(cfg))
         run_id = (
-            train(cfg, Job(folder, overrides=words)).run_id
+            train(cfg, Job(folder, read_choices("train", words), words)).run_id
             if kept is None
             else self._record_kept(cfg, *kept)
         )

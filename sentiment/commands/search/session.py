@@ -21,7 +21,7 @@ from sentiment.commands.search.results import (
 )
 from sentiment.commands.search.trial import list_settings, read_data
 from sentiment.commands.train.job import train
-from sentiment.config import Job, make
+from sentiment.config import CHOICES, Job, make
 from sentiment.errors import (
     JobsFailedError,
     RunNotRecordedError,
@@ -188,7 +188,7 @@ class Recorder:
                 result.name,
                 (result.started, result.ended),
                 result.tags,
-                result.settings,
+                {k: result.tags[k] for k in CHOICES if k in result.tags} | result.settings,
                 result.metrics,
                 "\n\n".join(part for part in (result.error, result.trace) if part),
             )

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.commands.search.results import JobResult, write_result
 from sentiment.commands.train.fitting import Fitting, measure_stages
-from sentiment.config import Job, check_config, describe_error, flatten, is_within, make
+from sentiment.config import CHOICES, Job, check_config, describe_error, flatten, is_within, make
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.modeling.model_files import save_model
 from sentiment.redaction import format_error, protect_process
@@ -52,7 +52,7 @@ def run_trial(cfg: DictConfig, job: Job) -> JobResult:
         started=started,
         ended=time.time(),
         name=job.describe(),
-        tags=tags | job.describe_origin(),
+        tags=tags | job.describe_origin() | {k: v for k, v in job.choices.items() if k in CHOICES},
         settings=settings,
         metrics=metrics,
         error=error,

@@ -4,7 +4,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from sentiment.commands.search.observing import SweepObserver
-from sentiment.config import is_within, split_override
+from sentiment.config import is_within
+from sentiment.config.shortening import cut, fit_settings
 from sentiment.errors import count_of
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from sentiment.commands.train.job import TrainingResult
     from sentiment.tracking.recording import RecordingResult
 
-# Characters of a value; regular expressions are longer and say little.
-_VALUE = 20
 _TOP = 5
 
 
@@ -61,7 +60,7 @@ class SweepWatch(SweepObserver):
         words = [word for word in _hide(result.overrides) if word not in self._shared]
         seconds = f"  {result.seconds:.1f} s  "
         width = self._console.width
-        line = f"#{result.number:<3} {_cut(outcome, width - len(seconds) - 5)}{seconds}"
+        line = f"#{result.number:<3} {cut(outcome, width - len(seconds) - 5)}{seconds}"
         self._print(line + fit_settings(words, width - len(line)))
         shown = f"best #{ranking.winner} {ranking.places[0]}," if ranking.places else ""
         self._progress.update(self._task, advance=1, description=shown)
@@ -124,43 +123,6 @@ def tabulate_ranking(
     if doubt:
         table.caption, table.caption_justify = doubt, "left"
     return table
-
-
-def fit_settings(overrides: "Iterable[str]", width: int | None) -> str:
-    """Return short names and values of settings, as many as `width` characters hold.
-
-    Examples
-    --------
-    >>> fit_settings(["features.ngram_range=[1,2]", "model.C=0.123456"], 40)
-    'ngram_range=[1,2] C=0.1235'
-    >>> fit_settings(["features.ngram_range=[1,2]", "model.C=0.123456"], 20)
-    'ngram_range=[1,2] …'
-    """
-    parts = [_shorten(word) for word in overrides]
-    if width is None or len(" ".join(parts)) <= width:
-        return " ".join(parts)
-    kept = ""
-    for part in parts:
-        if len(kept) + len(part) + 1 <= width - 1:
-            kept += f"{part} "
-    return f"{kept}…"
-
-
-def _shorten(override: str) -> str:
-    """Return `override` with the last part of its key, and a value of a few characters."""
-    parts = split_override(override)
-    name, value = parts.key.rpartition(".")[2], parts.value or ""
-    try:
-        number = float(value)
-    except ValueError:
-        if value[:1] == value[-1:] == "'" and len(value) > 1:
-            value = value[1:-1].replace("\\'", "'")
-        return f"{name}={_cut(value, _VALUE)}"
-    return f"{name}={f'{number:.4g}' if '.' in value else value}"
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: max(length, 1) - 1]}…"
 
 
 def _hide(overrides: "Iterable[str]") -> list[str]:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from sentiment.commands.train.card import summarize_card, write_card
 from sentiment.commands.train.curves import measure_curves
 from sentiment.commands.train.drawing import Drawer, Drawing
 from sentiment.commands.train.fitting import Fitting, measure_stages
-from sentiment.config import Job, flatten, make, record_yaml
+from sentiment.config import CHOICES, Job, flatten, make, record_yaml
 from sentiment.config.metrics import METRICS
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import PreparedData, prepare_data
@@ -150,12 +150,14 @@ def _train(
         make(cfg, "deploy", "score")  # its mistakes are reported before any work
         tracker: Tracker = make(cfg, "tracking", "start")
     pipeline = fitting.pipeline
+    classes = {group: type(pipeline[group]).__name__ for group in CHOICES}
+    job = replace(job, choices=classes | job.choices)
     data = fitting.prepare(lambda: given or prepare_data(dataset, cfg.seed))
     _warn(data, pipeline)
     facts = RunFacts(
-        name=_run_name(job, pipeline),
+        name=job.describe(),
         tags=_tags(dataset, data, job, fitting.fitted_on),
-        params=list_params(cfg),
+        params={group: job.choices[group] for group in CHOICES} | list_params(cfg),
         data=(dataset.name, data.fingerprint),
         examples=data.train["text"].iloc[:EXAMPLE_ROWS].tolist(),
     )
@@ -225,12 +227,6 @@ def _warn(data: PreparedData, pipeline: Pipeline) -> None:
     for kind, warning in data.report.warnings.items():
         if kind != UNSPACED_TEXTS or of_words:
             log.warning(warning)
-
-
-def _run_name(job: Job, pipeline: Pipeline) -> str:
-    model = job.choices.get("model", type(pipeline["model"]).__name__)
-    features = job.choices.get("features", type(pipeline["features"]).__name__)
-    return f"{model} on {features}"
 
 
 def _tags(dataset: Dataset, data: PreparedData, job: Job, fitted_on: str) -> dict[str, str]:

@@ -102,10 +102,12 @@ class TestWholeGrid:
             for run in store.trials
         }
         expected = [(model, size) for model in MODELS for size in SIZES]
-        assert [names[number] for number in sorted(names)] == [
-            (f"#{number} {model} on tfidf_unigram", size)
-            for number, (model, size) in enumerate(expected)
-        ]
+        for number, (model, size) in enumerate(expected):
+            name, known = names[number]
+            assert name.startswith(f"#{number} {model} on tfidf_unigram, ")
+            assert f"max_features={size}" in name
+            assert known == size
+        assert {run.data.params["model"] for run in store.trials} == set(MODELS)
         for run in store.trials:
             assert not [name for name in run.data.metrics if name.startswith("test/")]
             assert not run.outputs.model_outputs
