@@ -228,7 +228,7 @@ class MlflowRun(RunRecord):
         if model.model_id not in known:
             self._client.log_outputs(self.id, [LoggedModelOutput(model.model_id, step=0)])
         digest = digest_file(files / MODEL)
-        # A digest in the folder of a run proves nothing: whoever made the folder wrote it.
+        # A digest in the folder of a run proves nothing: the one who made the folder wrote it.
         is_own = facts.is_own or was_written_here(digest)
         tags = {_DIGEST: digest, _IS_OWN: str(is_own).lower(), _AUDIT: facts.audit}
         for key, value in tags.items():

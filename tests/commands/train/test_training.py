@@ -197,8 +197,8 @@ def test_what_scikit_learn_refuses_is_reported_and_recorded(
     ("settings", "message"),
     [
         (
-            ["model=naive_bayes", "~model.alpha", "model._target_=sklearn.naive_bayes.GaussianNB"],
-            r"could not fit the pipeline: TypeError: Sparse data was passed for X, but dense data",
+            ["+model.l1_ratio=1.0"],
+            r"could not fit the pipeline: Solver lbfgs supports only",
         ),
         (
             ["model=naive_bayes", "~model.alpha", "+model.radius=1.0e-9",
@@ -213,6 +213,15 @@ def test_whatever_an_estimator_raises_is_reported(
     with pytest.raises(FitError, match=message):
         train_quickly(*settings, "tracking=off")
     assert [path.name for path in tmp_path.rglob("*.skops")] == []
+
+
+def test_an_error_that_is_not_meant_for_users_is_named(train_quickly: Train) -> None:
+    name = "sentiment.ngrams.vectorizers.tfidf.TfidfVectorizer.fit_transform"
+    with (
+        patch(name, side_effect=TypeError("sparse rows")),
+        pytest.raises(FitError, match="could not fit the pipeline: TypeError: sparse rows"),
+    ):
+        train_quickly("tracking=off")
 
 
 def test_a_disk_that_fails_during_a_fit_is_no_mistake(train_quickly: Train) -> None:
