@@ -1,11 +1,12 @@
 """Linear models in terms of vectorizers, whatever linear steps are between the two."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
@@ -24,11 +25,21 @@ class TermWeights:
         What a union multiplies that matrix by.
     weights : ndarray of shape (n, n_columns)
         What the multiplied matrix is multiplied by.
+    cleaners : tuple of transformer
+        From texts to texts, in front of the vectorizer.
     """
 
     vectorizer: Any
     factor: float
     weights: np.ndarray
+    cleaners: tuple[Any, ...] = ()
+
+    def transform(self, texts: Any) -> sparse.csr_matrix:
+        """Return the multiplied matrix of texts, shape (n_texts, n_columns)."""
+        for cleaner in self.cleaners:
+            texts = cleaner.transform(texts)
+        matrix = sparse.csr_matrix(self.vectorizer.transform(texts))
+        return matrix if self.factor == 1 else matrix * self.factor
 
 
 def split_pipeline(pipeline: Pipeline) -> tuple[Pipeline, Any]:
@@ -65,17 +76,19 @@ def fold_weights(features: Any, weights: np.ndarray, factor: float = 1.0) -> lis
         One for each vectorizer; empty if a step is not linear or unknown.
     """
     if isinstance(features, Pipeline):
-        (_, first), *others = features.steps
-        for _, step in reversed(others):
-            pulled = _pull_back(_unwrap(step), weights)
+        steps = [step for _, step in features.steps]
+        while len(steps) > 1 and not _reads_texts(steps[-1]):
+            pulled = _pull_back(_unwrap(steps.pop()), weights)
             if pulled is None:
                 return []
             weights = pulled
-        return fold_weights(first, weights, factor)
+        *cleaners, last = steps
+        folded = fold_weights(last, weights, factor)
+        return [replace(part, cleaners=(*cleaners, *part.cleaners)) for part in folded]
     if not isinstance(features, FeatureUnion):
         fits = _count_columns(features) == weights.shape[1] > 0
         return [TermWeights(features, factor, weights)] if fits else []
-    folded: list[TermWeights] = []
+    folded = []
     factors, start = features.transformer_weights or {}, 0
     for name, part in features.transformer_list:
         if part == "drop":
@@ -87,6 +100,15 @@ def fold_weights(features: Any, weights: np.ndarray, factor: float = 1.0) -> lis
         folded += found
         start = end
     return folded if start == weights.shape[1] else []
+
+
+def _reads_texts(step: Any) -> bool:
+    """Return whether a step begins with a vectorizer; those in front of it clean texts."""
+    if isinstance(step, Pipeline):
+        return any(_reads_texts(inner) for _, inner in step.steps)
+    if isinstance(step, FeatureUnion):
+        return any(_reads_texts(part) for _, part in step.transformer_list)
+    return hasattr(step, "vocabulary_") or isinstance(step, HashingVectorizer)
 
 
 def _unwrap(part: Any) -> Any:

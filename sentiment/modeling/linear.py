@@ -89,7 +89,7 @@ class LinearTextClassifier:
         scorers = []
         for part in fold_weights(features, rows):
             scorer = LinearScorer.from_vectorizer(part.vectorizer, part.factor * part.weights)
-            if scorer is None:
+            if scorer is None or part.cleaners:
                 return None
             scorers.append(scorer)
         return cls(pipeline, scorers, head) if scorers else None

@@ -16,7 +16,10 @@ from sklearn import naive_bayes
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import all_estimators
 
 from sentiment.config import check_config, compose, make
@@ -429,6 +432,22 @@ def test_dense_rows_are_predicted_in_parts(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("sentiment.modeling.estimators.dense._PART_MB", 20.5 * rows.shape[1] * 8e-6)
     np.testing.assert_array_equal(model.predict_proba(rows), expected)
     assert seen == [48, 20, 20, 8]
+
+
+def test_terms_of_cleaned_texts_are_explained() -> None:
+    cleaner = FunctionTransformer(shout)
+    features = Pipeline([("clean", cleaner), ("words", TfidfVectorizer(lowercase=False))])
+    frame = TEXTS[2]
+    pipeline = fit(make_pipeline(features, LogisticRegression()), frame)
+    assert make_fast(pipeline) is pipeline
+    found = explain_text(pipeline, "a great film")
+    assert [term for term, _ in found.terms] == ["GREAT", "FILM"]
+    logs = np.log(list(found.probabilities.values()))
+    assert found.total == pytest.approx(logs.max() - logs.min())
+
+
+def shout(texts: Any) -> list[str]:
+    return [text.upper() for text in texts]
 
 
 def test_own_classes_are_judged_by_their_tags() -> None:

@@ -66,10 +66,7 @@ class RowExplainer:
         A column times its weight is what the term adds, in log-odds where the model has them.
         """
         texts = self._pipeline[:2].transform(frame)
-        blocks = []
-        for part in self.parts:
-            block = sparse.csr_matrix(part.vectorizer.transform(texts))
-            blocks.append(block if part.factor == 1 else block * part.factor)
+        blocks = [part.transform(texts) for part in self.parts]
         return blocks[0] if len(blocks) == 1 else stack_columns(blocks)
 
     def explain(self, frame: pd.DataFrame, codes: np.ndarray) -> tuple[pa.Array, pa.Array]:

@@ -113,10 +113,10 @@ def _cut(text: str, weights: np.ndarray) -> list[tuple[str, float]]:
 def _share_out(text: str, parts: list[TermWeights], added: dict[int, float]) -> np.ndarray:
     """Return what each character of `text` adds; all zero where terms have no places in it."""
     weights, start = np.zeros(len(text)), 0
-    for vectorizer in (part.vectorizer for part in parts):
-        vocabulary = vectorizer.vocabulary_
+    for part in parts:
+        vectorizer, vocabulary = part.vectorizer, part.vectorizer.vocabulary_
         places: dict[int, list[Spans]] = defaultdict(list)
-        for term, spans in _find_terms(vectorizer, text):
+        for term, spans in () if part.cleaners else _find_terms(vectorizer, text):
             column = start + vocabulary.get(term, -start - 1)
             if column in added:
                 places[column].append(spans)
