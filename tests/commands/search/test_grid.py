@@ -25,6 +25,7 @@ from sweeping import (
 
 from sentiment.commands.search.grid import check_values, count_range, hold_folder
 from sentiment.commands.search.grid import list_points as list_combinations
+from sentiment.config import CONF
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.errors import (
     ConfigError,
@@ -165,12 +166,12 @@ def test_a_grid_in_which_a_job_has_a_wrong_setting_is_refused(
 ) -> None:
     """Values that scikit-learn does not take, a model that there is not, and one without C."""
     words = ("features.max_features=100,0,x", "model=nope,naive_bayes,svm", "model.alpha=1,2")
+    models = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
     done = run_grid(starter, tmp_path, *words, "seed=1,2")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
         "train.py: 4 problems in the configuration:",
-        "  - model=nope: there is no such model. Expected one of ensemble, logistic_regression, "
-        "naive_bayes, nbsvm, random_forest, sgd, svm.",
+        f"  - model=nope: there is no such model. Expected one of {', '.join(models)}.",
         "  - there is no setting 'model.alpha'. Known: estimator, method, cv, ensemble.",
         "  - features.max_features is 0; expected an int in the range [1, inf) or null.",
         "  - features.max_features is 'x'; expected an int in the range [1, inf) or null.",
