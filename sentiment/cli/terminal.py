@@ -37,7 +37,7 @@ from sentiment.config import (
     remember_words,
     remove_unused,
 )
-from sentiment.errors import ExitCode, SentimentError, find_os_exit_code
+from sentiment.errors import ExitCode, find_os_exit_code
 from sentiment.redaction import format_error, learn_secrets, protect_process, redact
 from sentiment.redaction.printable import make_printable
 
@@ -157,7 +157,7 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         self._progress.stop()
-        if isinstance(error, SentimentError | OSError) and self._job.sweep is None:
+        if isinstance(error, Exception) and self._job.sweep is None:
             remove_unused()
             stop_at_mistake(error)
 

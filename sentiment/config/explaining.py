@@ -16,6 +16,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from sentiment.config.checking import find_own_error
 from sentiment.config.overrides import find_key, split_override
 from sentiment.config.places import CONF
+from sentiment.config.project import find_own_failure
 from sentiment.config.targets import describe_allowed, is_allowed, list_parameters
 from sentiment.errors import ConfigError, SentimentError, suggest
 from sentiment.redaction import redact
@@ -57,7 +58,7 @@ def explain_error(error: BaseException, word: str = "") -> SentimentError | None
         return refused
     if isinstance(error, CompactHydraException | OmegaConfBaseException):
         return find_own_error(error) or _explain_composition(error)
-    return None
+    return find_own_failure(error)
 
 
 def _explain_refusal(error: BaseException) -> ConfigError | None:

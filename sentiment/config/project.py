@@ -7,6 +7,7 @@ what a store, a server or a file says adds nothing to it: only `trust` does.
 
 import logging
 import sys
+import traceback
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib import import_module
@@ -174,6 +175,12 @@ def _import_own(module: str) -> Any:
     return found
 
 
+def find_own_failure(error: BaseException) -> OwnCodeError | None:
+    """Return the error that names the line of the user's own code behind `error`, None without."""
+    own = [name for name, _, _ in _list_frames(error) if is_trusted(name)]
+    return OwnCodeError(own[-1], *describe_failure(error, own[-1])) if own else None
+
+
 def describe_failure(error: BaseException, name: str) -> tuple[str, str]:
     """Return an error with its class, and the file and line of the package that raised it.
 
@@ -184,19 +191,23 @@ def describe_failure(error: BaseException, name: str) -> tuple[str, str]:
     name : str
         Dotted name of what was called or imported, in that package.
     """
-    top, trace = name.partition(".")[0], error.__traceback__
-    frames = []
-    while trace is not None:
-        frames.append((trace.tb_frame.f_globals.get("__name__", ""), trace))
-        trace = trace.tb_next
-    own = [one for name, one in frames if name.partition(".")[0] == top] or [frames[-1][1]]
-    file, line = own[-1].tb_frame.f_code.co_filename, own[-1].tb_lineno
+    frames, top = _list_frames(error), name.partition(".")[0]
+    own = [frame for frame in frames if frame[0].partition(".")[0] == top] or frames
+    _, file, line = own[-1]
     reason = str(error)
     if isinstance(error, SyntaxError) and error.filename:
         file, line, reason = error.filename, error.lineno or 0, error.msg
     path, here = Path(file), Path.cwd()
     shown = path.relative_to(here) if path.is_relative_to(here) else path
     return f"{type(error).__name__}: {reason}", f"{shown}, line {line}"
+
+
+def _list_frames(error: BaseException) -> list[tuple[str, str, int]]:
+    """Return module, file and line of all calls under way when `error` was raised."""
+    return [
+        (str(frame.f_globals.get("__name__", "")), frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
 
 
 @lru_cache

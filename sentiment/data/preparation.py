@@ -20,7 +20,7 @@ from sentiment.data.splitting import (
     find_rare_classes,
     take_sample,
 )
-from sentiment.errors import BadRowsError, EmptyDataError, TooFewRowsError
+from sentiment.errors import BadRowsError, ConfigError, EmptyDataError, TooFewRowsError
 
 # What says that something is wrong with a row; copies are no mistake.
 _BAD = ("unreadable", "missing_text", "empty_text", "missing_label", "conflicting_labels")
@@ -89,7 +89,7 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
         The data cannot be read, has bad rows that may not be dropped, fewer than two classes, or
         too few rows of a class.
     """
-    frame = add_keys(dataset.read())
+    frame = add_keys(_read(dataset))
     unusable = find_unusable(frame)
     report = check_quality(frame, unusable)
     _stop_at_bad_rows(dataset, report)
@@ -127,6 +127,22 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     return PreparedData(
         **parts, report=report, fingerprint=fingerprint(kept), official_test="half" in kept
     )
+
+
+def _read(dataset: Dataset) -> pd.DataFrame:
+    """Return what `dataset` reads, which may be a class of the user's."""
+    kind = type(dataset).__name__
+    if not isinstance(dataset, Dataset):
+        raise ConfigError(
+            [f"data is a {kind}; expected a class derived from sentiment.data.datasets.Dataset."]
+        )
+    frame = dataset.read()
+    found = list(frame.columns) if isinstance(frame, pd.DataFrame) else type(frame).__name__
+    if not isinstance(found, list) or not {"text", "label"} <= set(found):
+        raise ConfigError(
+            [f"data: {kind}.read returned {found}; expected a DataFrame with text and label."]
+        )
+    return frame
 
 
 def _describe_left_out(report: QualityReport) -> str:

@@ -15,7 +15,7 @@ from starting import Starter
 import sentiment
 from sentiment.api import Model
 from sentiment.cli.init import make_project, name_package
-from sentiment.config import compose, make
+from sentiment.config import compose, explain_error, make, quote_free_text
 from sentiment.errors import ConfigError, OccupiedFolderError
 
 
@@ -139,6 +139,25 @@ def test_dask_workers_find_own_parts(project: Path, trained: Model) -> None:
     assert set(pd.read_csv(done.output)["prediction"]) == {"sales"}
 
 
+@pytest.mark.slow
+def test_a_flow_promotes_predicts_and_monitors_with_own_parts(
+    project: Path, prefect_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sentiment.commands.flow.job import run_flow
+
+    monkeypatch.setattr("sentiment.tracking.provenance.read_commit", lambda: {"commit": "a"})
+    rows = {"text": ["May I have a quote for 4 seats?"] * 3, "label": ["sales"] * 3}
+    pd.DataFrame(rows).to_csv("new.csv", index=False)
+    words = ["train=experiment=team", "input=new.csv", "monitor=workspace=null"]
+    words = quote_free_text([*words, "promote=metric=cost resamples=200"])
+    result = run_flow(compose("flow", words))
+    [predicted] = result.predictions
+    assert pd.read_csv(predicted["output"])["prediction"].tolist() == ["sales"] * 3
+    champion = sentiment.load("models:/sentiment@champion")
+    assert type(champion.pipeline["features"]).__name__ == "FeatureUnion"
+    assert champion.source.digest
+
+
 def test_an_installed_package_needs_no_folder(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,3 +228,72 @@ greater_is_better = false
     assert scores["loss"] == pytest.approx(scores["log_loss"])
     precision, recall = scores["precision"], scores["recall"]
     assert scores["f2"] == pytest.approx(5 * precision * recall / (4 * precision + recall))
+
+
+BAD = """
+from dataclasses import dataclass
+import pandas as pd
+from sentiment.data.datasets import Dataset
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+class Unmade(ClassifierMixin, BaseEstimator):
+    def __init__(self):
+        raise KeyError("boom")
+
+class NoData:
+    def __init__(self, **settings): ...
+    def read(self): ...
+
+@dataclass(frozen=True, kw_only=True)
+class Columns(Dataset):
+    path: str
+    def read(self):
+        return pd.DataFrame({"subject": ["a"]})
+
+class Rows(Columns):
+    def read(self):
+        return [1]
+
+class Absent(Columns):
+    def read(self):
+        return pd.read_csv("absent.csv")
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["~model.sharpness", "model._target_=my_project.bad.Unmade"],
+            "my_project.bad raised an error: KeyError: 'boom', in my_project/bad.py, line 9.",
+        ),
+        (
+            ["data._target_=my_project.bad.NoData"],
+            "data is a NoData; expected a class derived from sentiment.data.datasets.Dataset.",
+        ),
+        (
+            ["data._target_=my_project.bad.Columns"],
+            "data: Columns.read returned ['subject']; expected a DataFrame with text and label.",
+        ),
+        (
+            ["data._target_=my_project.bad.Rows"],
+            "data: Rows.read returned list; expected a DataFrame with text and label.",
+        ),
+        (
+            ["data._target_=my_project.bad.Absent"],
+            "my_project.bad raised an error: FileNotFoundError: [Errno 2] No such file or "
+            "directory: 'absent.csv', in my_project/bad.py, line 27.",
+        ),
+        (["data.pth=x"], "there is no setting 'data.pth'. Did you mean 'data.path'?"),
+        (["data.limit=no"], "data.limit is 'no'; expected a whole number, or null."),
+        (["data.test_size=0.95"], "data.validation_size + data.test_size is 1.05; expected less"),
+    ],
+)
+def test_a_mistake_in_own_code_is_one_message(project: Path, words: list[str], said: str) -> None:
+    (project / "my_project" / "bad.py").write_text(BAD)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - a program gets the error itself
+        sentiment.train("experiment=team", "tracking=off", *words)
+    shown = explain_error(caught.value)
+    assert shown is not None
+    assert said in str(shown)
+    assert shown.exit_code == 2

@@ -146,6 +146,11 @@ def test_the_wheel_has_the_configs_of_the_repository(image: Path) -> None:
     assert {path.relative_to(there): path.read_text() for path in there.rglob("*.yaml")} == {
         path.relative_to(here): path.read_text() for path in here.rglob("*.yaml")
     }
+    template = image / "venv" / "sentiment" / "cli" / "template"
+    assert {path.relative_to(template) for path in template.rglob("*.in")} == {
+        path.relative_to(ROOT / "sentiment" / "cli" / "template")
+        for path in (ROOT / "sentiment" / "cli" / "template").rglob("*.in")
+    }
     program = "import sentiment.config.composing as c; print(c.__file__, c.CONF)"
     for chosen, conf in (("", there), (str(image / "app" / "conf"), image / "app" / "conf")):
         done = run_in(image, "python", "-c", program, SENTIMENT_CONF=chosen)
