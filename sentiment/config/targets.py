@@ -39,6 +39,7 @@ ALLOWED_TARGETS = [
     "sklearn.feature_extraction.*",
     "sklearn.feature_selection.*",
     "sklearn.gaussian_process.*",
+    "sklearn.impute.*",
     "sklearn.kernel_approximation.*",
     "sklearn.linear_model.*",
     "sklearn.manifold.*",
