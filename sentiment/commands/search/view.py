@@ -4,7 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from sentiment.commands.search.observing import SweepObserver
-from sentiment.config import is_within
+from sentiment.config import find_key, is_within
 from sentiment.config.shortening import cut, fit_settings
 from sentiment.errors import count_of
 
@@ -58,6 +58,8 @@ class SweepWatch(SweepObserver):
         else:
             outcome = f"{self._objective.name} {result.metrics[self._objective.metric]:.4f}"
         words = [word for word in _hide(result.overrides) if word not in self._shared]
+        # One order for all jobs; settings with short names have short values, so more is shown.
+        words.sort(key=lambda word: len(find_key(word).rpartition(".")[2]))
         seconds = f"  {result.seconds:.1f} s  "
         width = self._console.width
         line = f"#{result.number:<3} {cut(outcome, width - len(seconds) - 5)}{seconds}"
