@@ -89,7 +89,7 @@ class OwnMetric:
 
 
 class _Metrics(Mapping[str, bool]):
-    """Whether greater is better, by metric; those of the project in the working folder included."""
+    """Directions of metrics by name, those of the project in the working folder included."""
 
     def __getitem__(self, name: str) -> bool:
         own = list_own_metrics() if name not in BUILT_IN else {}
