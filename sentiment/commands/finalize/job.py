@@ -45,7 +45,7 @@ _RECIPE = ("data", "features", "model", "seed", "cv", "optimize")
 # Files and folders of a run that describe its evaluation, which stays the same.
 _EVALUATION = ("scores", "reference", "figures", "terms.csv", "quality.json")
 # Metrics that describe the model file and how it was made.
-_OF_THE_MODEL = ("model/", "deploy/", "stage/")
+_OF_THE_MODEL = ("model/", "deploy/", "stage/", "final/")
 # The tag that names the run with the evaluated model.
 EVALUATED_RUN = "evaluated.run"
 

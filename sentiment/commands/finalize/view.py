@@ -23,6 +23,8 @@ def show_final(result: "FinalizationResult") -> None:
         f"learned  from {metrics['rows/fitted']:,.0f} of {result.rows:,} labelled rows; the scores "
         f"are those of the same settings with {metrics['rows/train']:,.0f} of them"
     )
+    if "final/accuracy" in metrics:  # the test rows are new to it
+        console.print(f"         its own accuracy on test rows is {metrics['final/accuracy']:.4f}")
     console.print(f"time     {describe_time(sum(stage.seconds for stage in result.stages))}")
     console.print(f"run      {result.run_id}")
     console.print(f"model    {result.model} ({metrics['model/size_mb']:.1f} MB)")

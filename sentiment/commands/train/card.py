@@ -99,6 +99,11 @@ def _tabulate_scores(facts: RunFacts, data: PreparedData, fitted_on: str) -> str
     if fitted_on != "train":
         train = f"{len(data.train):,}"
         note = f"They are those of the same settings, fitted on {train} training rows. {note}"
+        if "final/accuracy" in facts.metrics:  # the test rows are new to it
+            own, size = facts.metrics["final/accuracy"], len(data.test)
+            note += (
+                f" The accuracy of the saved model on test rows is {_bound(own, own * size, size)}."
+            )
     return f"{_tabulate(['metric', *_SPLITS], rows)}\n\n{note}"
 
 

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.config import make
 from sentiment.data.preparation import PreparedData
-from sentiment.data.splitting import SPLITS, check_class_sizes, count_classes
+from sentiment.data.splitting import FITTED, SPLITS, check_class_sizes, count_classes
 from sentiment.modeling.evaluation import (
     Predictions,
     cross_validate,
@@ -110,12 +110,19 @@ class Fitting:
                 on_split(split, made)
 
     def refit(self) -> None:
-        """Fit the final pipeline, if it is to learn from more than the training rows."""
+        """Fit the final pipeline, if it is to learn from more than the training rows.
+
+        It is scored on the test rows where they are new to it: ``final/<name>``.
+        """
         rows = self.data.gather(self.fitted_on)
         self.metrics["rows/fitted"] = float(len(rows))
         if self.fitted_on != "train":
             with self._stages("refit"):
                 self.final = fit(clone(self.pipeline), rows)
+        if "test" not in FITTED[self.fitted_on] and self.final is not self.pipeline:
+            with self._stages("evaluate final"):
+                scores = score(evaluate(self.final, self.data.test))
+                self.metrics |= {f"final/{name}": value for name, value in scores.items()}
 
     def predict_validation(self) -> list[str]:
         """Return the labels that the final pipeline predicts for the validation rows."""

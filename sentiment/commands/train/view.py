@@ -44,7 +44,11 @@ def describe_fitted(result: "TrainingResult") -> str:
     counts = f"from {fitted:,.0f} of {rows:,} labelled rows"
     if result.fitted_on != "train":
         train = result.metrics["rows/train"]
-        return f"{counts}; the scores are those of the same settings with {train:,.0f} of them"
+        own = result.metrics.get("final/accuracy")
+        scored = "" if own is None else f"; its own accuracy on test rows is {own:.4f}"
+        return (
+            f"{counts}; the scores are those of the same settings with {train:,.0f} of them{scored}"
+        )
     if not result.run_id:
         return f"{counts}; refit=all learns from all of them"
     return f"{counts}; from more: {suggest_command('finalize', f'run={result.run_id}')}"

@@ -15,7 +15,7 @@ from sentiment.commands.train.job import TrainingResult
 from sentiment.commands.train.view import show_training
 from sentiment.config import compose
 from sentiment.data.preparation import PreparedData
-from sentiment.modeling.evaluation import scores_file
+from sentiment.modeling.evaluation import Predictions, score, scores_file
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import fit, predict
 from sentiment.modeling.reference import load_reference
@@ -66,6 +66,12 @@ def test_the_saved_model_learns_from_more_and_all_else_is_that_of_its_twin(
     kept, wanted = (load_reference(r.folder / "reference", "it").rows for r in (result, twin))
     pd.testing.assert_frame_equal(kept, wanted)
     assert (result.folder / "terms.csv").read_text() == (twin.folder / "terms.csv").read_text()
+    own = {k: v for k, v in result.metrics.items() if k.startswith("final/")}
+    if refit == "all":  # it has learned from the test rows
+        assert own == {}
+    else:
+        made = Predictions(result.data.test["label"].to_numpy(dtype=str), learned, saved.classes_)
+        assert own == pytest.approx({f"final/{k}": v for k, v in score(made).items()})
     run = mlflow.get_run(result.run_id)
     assert (run.data.params["refit"], run.data.tags["fitted_on"]) == (refit, refit)
     assert run.data.metrics["rows/fitted"] == result.metrics["rows/fitted"]
