@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from sentiment.commands.train.job import TrainingResult
@@ -182,16 +183,17 @@ def test_every_vectorizer_of_a_pipeline_counts_ahead(
         words = TfidfVectorizer(memory=folder, ngram_range=(1, 2))
         letters = CountVectorizer(memory=folder, analyzer="char_wb", ngram_range=(2, 3))
         inner = Pipeline([("letters", letters), ("weights", "passthrough")])
-        return make_pipeline(FeatureUnion([("words", words), ("inner", inner)]), "passthrough")
+        return make_pipeline(FeatureUnion([("words", words), ("inner", inner)]), MultinomialNB())
 
     frame = reviews[["text"]][:30]
-    expected = make(None).fit_transform(frame[10:])
+    expected = make(None)[:-1].fit_transform(frame[10:])
     pipeline = make(tmp_path)
     precompute_counts(pipeline, frame["text"])
     assert len(find_corpora(tmp_path)) == 2
     monkeypatch.setattr(corpus, "encode_texts", read_nothing)
-    assert (pipeline.fit_transform(frame[10:]) != expected).nnz == 0
-    assert pipeline.transform(frame).shape == (30, expected.shape[1])
+    features = pipeline[:-1]
+    assert (features.fit_transform(frame[10:]) != expected).nnz == 0
+    assert features.transform(frame).shape == (30, expected.shape[1])
 
 
 def test_unseen_texts_are_transformed_without_a_trace(tmp_path: Path) -> None:
