@@ -253,7 +253,7 @@ def test_the_folder_of_a_run_proves_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its digests were written by the one who made it, and so was the claim that it is one's own."""
+    """Its digests were written by its maker, who may have said that it is one's own as well."""
     folder, facts = RunFolder.open(neighbors.folder)
     facts.key, facts.is_own = "sent", True
     folder.keep(facts)
