@@ -169,6 +169,8 @@ def test_a_command_runs_as_it_is_written(
         words += ["overwrite=true"]
         if "threshold" in command:  # the best may be one of three classes
             words += [f"deploy.run={(clone / 'first_run').read_text()}"]
+    elif name == "finalize":  # the best may be final already
+        words = [f"run={(clone / 'first_run').read_text()}"]
     elif name == "record":  # there is another run to record than the one that is named
         made = next((clone / "outputs" / "train").glob("*/*/run.json"))
         words = [f"folder={made.parent}"]
