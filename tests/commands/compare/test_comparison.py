@@ -362,7 +362,8 @@ def test_the_script(rivals: Rivals, starter: Starter, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     for expected in (
         "data     csv ",
-        f"A        logistic_regression on weak (run {rivals.weak.run_id}): ",
+        "A        logistic_regression on weak, data=csv ",
+        f" (run {rivals.weak.run_id}): ",
         "         best validation/accuracy of ",
         "B against A: ▲ better, ▼ worse",
         "│ accuracy ↑  │ 0.",
