@@ -8,7 +8,6 @@ import numpy as np
 
 from sentiment.config.metrics import METRICS
 from sentiment.data.preparation import PreparedData
-from sentiment.data.splitting import count_classes
 from sentiment.modeling.evaluation import Predictions
 from sentiment.modeling.statistics import exact_interval
 from sentiment.redaction import redact
@@ -149,7 +148,8 @@ def _list_settings(facts: RunFacts) -> list[str]:
 
 
 def _count(data: PreparedData) -> dict[str, int]:
-    return count_classes(data.gather("all")["label"])
+    splits = data.report.splits
+    return {k: sum(rows.get(k, 0) for rows in splits.values()) for k in splits["train"]}
 
 
 def _count_fitted(facts: RunFacts) -> str:
