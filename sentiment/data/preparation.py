@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,6 @@ from sentiment.data.copies import add_keys, find_surplus
 from sentiment.data.datasets import Dataset
 from sentiment.data.quality import QualityReport, check_quality, count_labels, find_unusable
 from sentiment.data.splitting import (
-    FITTED,
     SPLITS,
     assign_splits,
     check_class_sizes,
@@ -64,9 +64,9 @@ class PreparedData:
             return "train+validation" if self.official_test else "all"
         return refit or "train"
 
-    def gather(self, fitted: str) -> pd.DataFrame:
-        """Return the rows of a key of `FITTED`, in the order of the splits."""
-        parts: list[pd.DataFrame] = [getattr(self, name) for name in FITTED[fitted]]
+    def gather(self, splits: Sequence[str]) -> pd.DataFrame:
+        """Return the rows of `splits`, in their order."""
+        parts: list[pd.DataFrame] = [getattr(self, name) for name in splits]
         return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
     @property

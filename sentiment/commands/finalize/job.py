@@ -32,9 +32,11 @@ from sentiment.config import (
 )
 from sentiment.config.metrics import METRICS
 from sentiment.data.preparation import PreparedData, prepare_data
+from sentiment.data.splitting import FITTED
 from sentiment.errors import AlreadyFinalError, ConfigError, DataChangedError, RunNotFoundError
 from sentiment.modeling.evaluation import Predictions, scores_file
 from sentiment.modeling.model_files import save_model
+from sentiment.modeling.reference import FOLDER, make_reference
 from sentiment.redaction import MASK
 from sentiment.tracking import MODEL, RunFacts, RunFolder, StoredRun, Tracker
 from sentiment.tracking.recording import keep_and_record
@@ -111,6 +113,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
     data = fitting.prepare(lambda: prepare_data(make(recipe, "data", "read"), recipe.seed))
     _check(run, data, fitting.fitted_on, recipe)
     fitting.refit()
+    known = fitting.fit_reference()
     folder = RunFolder.claim(
         Path(cfg.outputs, "finalize", datetime.now().astimezone().strftime("%Y-%m-%d/%H-%M-%S-%f"))
     )
@@ -118,9 +121,13 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
         with stages("save model"):
             save_model(fitting.final, folder.add(MODEL))
         with stages("copy evaluation"):
-            for name in _EVALUATION:
+            for name in (name for name in _EVALUATION if name != FOLDER or known is None):
                 with suppress(RunNotFoundError):  # not every model has terms
                     _copy(tracker.fetch_file(run.id, name), folder, name)
+        if known is not None:
+            texts = data.validation["text"]
+            reference = make_reference(known[0], texts, known[1], data.report, recipe.seed)
+            folder.include(reference.save(folder.path / FOLDER))
         with stages("rehearse deployment"):
             audit, measured = rehearse(
                 folder.path / MODEL, data.validation, fitting.predict_validation()
@@ -194,7 +201,7 @@ def _check(run: StoredRun, data: PreparedData, fitted_on: str, recipe: DictConfi
         again = write_command("train", _list_words(run, recipe.refit))
         raise DataChangedError(run.id, name, known, data.fingerprint, data.rows, again)
     before = round(run.metrics.get("rows/fitted", run.metrics.get("rows/train", 0)))
-    rows = len(data.gather(fitted_on))
+    rows = len(data.gather(FITTED[fitted_on]))
     if rows <= before:
         raise AlreadyFinalError(run.id, before, rows, recipe.refit)
 

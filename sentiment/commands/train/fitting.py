@@ -114,7 +114,7 @@ class Fitting:
 
         It is scored on the test rows where they are new to it: ``final/<name>``.
         """
-        rows = self.data.gather(self.fitted_on)
+        rows = self.data.gather(FITTED[self.fitted_on])
         self.metrics["rows/fitted"] = float(len(rows))
         if self.fitted_on != "train":
             with self._stages("refit"):
@@ -123,6 +123,21 @@ class Fitting:
             with self._stages("evaluate final"):
                 scores = score(evaluate(self.final, self.data.test))
                 self.metrics |= {f"final/{name}": value for name, value in scores.items()}
+
+    def fit_reference(self) -> tuple[Pipeline, Predictions] | None:
+        """Return a pipeline like the final one, and its predictions for validation rows.
+
+        It has learned from the same rows but those of validation, so that what it says of them is
+        what the final one says of new rows: with more rows than the evaluated pipeline had, its
+        probabilities are more extreme and it knows more words, which monitoring must not take for
+        drift. None if these rows are the training rows.
+        """
+        splits = [name for name in FITTED[self.fitted_on] if name != "validation"]
+        if splits == ["train"]:
+            return None
+        with self._stages("fit reference"):
+            pipeline = fit(clone(self.pipeline), self.data.gather(splits))
+            return pipeline, evaluate(pipeline, self.data.validation)
 
     def predict_validation(self) -> list[str]:
         """Return the labels that the final pipeline predicts for the validation rows."""

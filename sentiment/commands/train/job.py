@@ -182,10 +182,10 @@ def _train(
         with stages("rehearse deployment"):
             facts.audit, measured = rehearse(path, data.validation, fitting.predict_validation())
             metrics |= measured
+        reader, known = fitting.fit_reference() or (pipeline, predictions["validation"])
         with stages("keep reference"):
-            known = predictions["validation"]
             reference = make_reference(
-                pipeline, data.validation["text"], known, data.report, cfg.seed
+                reader, data.validation["text"], known, data.report, cfg.seed
             )
             folder.include(reference.save(folder.path / FOLDER))
         with stages("draw figures"):

@@ -69,7 +69,12 @@ def test_the_final_model_has_learned_from_all_and_keeps_the_scores_of_the_run(
     assert kept == {name: run.metrics[f"test/{name}"] for name in METRICS}
     card = (result.folder / "card.md").read_text(encoding="utf-8")
     assert f"{len(rows)} of {len(rows)}: all labelled rows, after it was scored" in card
-    for name in ("reference/rows.parquet", "figures/test_roc.png", "quality.json", "terms.csv"):
+    # What it says of new rows is compared with what a model of all other rows says of validation.
+    others = pd.concat([run.data.train, run.data.test], ignore_index=True)
+    probabilities = predict(fit(clone(run.pipeline), others), run.data.validation)[1]
+    reference = pd.read_parquet(result.folder / "reference/rows.parquet")
+    np.testing.assert_allclose(reference["probability"], probabilities.max(axis=1), rtol=1e-6)
+    for name in ("figures/test_roc.png", "quality.json", "terms.csv"):
         assert (result.folder / name).read_bytes() == (run.folder / name).read_bytes()
     # What it is of the same scores makes it the best, since it is newer.
     tracker: Tracker = recording.make(compose("predict", ["input=-", *where]), "tracking")
