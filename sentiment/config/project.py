@@ -74,8 +74,10 @@ def is_class_pattern(text: str) -> bool:
 
 def find_project_conf() -> Path | None:
     """Return the folder ``conf`` of the project in the working folder, None if there is none."""
+    if read_project() is None:
+        return None
     folder = Path.cwd() / "conf"
-    return folder if read_project() is not None and folder.is_dir() else None
+    return folder if folder.is_dir() else None
 
 
 def read_project() -> dict[str, Any] | None:
@@ -86,8 +88,9 @@ def read_project() -> dict[str, Any] | None:
     ProjectFileError
         It cannot be read, or is not as expected.
     """
-    path = Path.cwd() / PROJECT_FILE
+    path = Path(PROJECT_FILE)
     try:
+        path = Path.cwd() / path  # which may be gone
         changed = path.stat().st_mtime_ns
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -138,8 +141,7 @@ def enter_project() -> None:
     Neither a script nor an installed program has that folder on its path. It comes last there, so
     that none of its files hides a library.
     """
-    here = str(Path.cwd())
-    if here not in sys.path and list_trusted():
+    if list_trusted() and (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
 
 

@@ -137,8 +137,8 @@ def test_help_lists_choices_and_commands(run_script: Run) -> None:
     done = run_script("train", "--help")
     assert done.returncode == 0
     assert (
-        "model: ensemble, logistic_regression, naive_bayes, nbsvm, random_forest, sgd, svm"
-        in done.stdout
+        "model: ensemble, gradient_boosting, knn, lightgbm, logistic_regression, naive_bayes, "
+        "nbsvm, random_forest, ridge, sgd, stacking, svm\n" in done.stdout
     )
     assert "python scripts/train.py model=svm features.max_features=20000" in done.stdout
     assert "common" not in done.stdout
@@ -180,7 +180,8 @@ def test_each_script_starts_in_a_process_that_has_imported_nothing(
 
 MISTAKES = [
     ("train", ["model=svn"], "model=svn: there is no such model. Did you mean 'svm'? Expected one "
-     "of ensemble, logistic_regression, naive_bayes, nbsvm, random_forest, sgd, svm."),
+     "of ensemble, gradient_boosting, knn, lightgbm, logistic_regression, naive_bayes, nbsvm, "
+     "random_forest, ridge, sgd, stacking, svm."),
     ("train", ["seed=1", "model", "=", "svm"],
      "a setting is one word, without spaces: model=svm"),
     ("train", ["model.typo=1"], "there is no setting 'model.typo'. Known: C, class_weight, "
@@ -204,7 +205,7 @@ MISTAKES = [
     ("flow", ["train='seed=abc'", "promote='alpha=2 typo=1'"], "3 problems in the configuration:\n"
      "  - train: seed is 'abc'; expected a whole number from 0 to 2**32 - 1.\n"
      "  - promote: there is no setting 'typo'. Known: tracking, run, name, metric, alpha, margin, "
-     "force, rollback, level, resamples, seed, outputs.\n"
+     "force, rollback, level, resamples, seed, outputs, trusted.\n"
      "  - promote: alpha is 2; expected a share above 0 and up to 0.5, such as 0.05."),
     ("best", ["search=", "overwrite=2"], "2 problems in the configuration:\n  - overwrite is 2; "
      "expected true or false.\n  - search.name is ''; expected a name of at most 200 characters "
@@ -251,7 +252,7 @@ MISTAKES = [
      "2; expected a share between 0 and 1."),
     ("predict", ["input=one_class.csv", "+typo=1"], "there is no setting 'typo'. Known: deploy, "
      "tracking, input, output, text_column, encoding, sep, quote, escape, header, table, query, "
-     "together, explain, overwrite, outputs."),
+     "together, explain, overwrite, outputs, trusted."),
     ("compare", [], "0 runs to compare; expected two or more: runs=[best,<id>], or "
      "a=models:/sentiment@champion b=<id>."),
     ("compare", ["a=best", "b=models:/sentiment@champion"], "run 'best' was not found in the "

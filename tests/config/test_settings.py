@@ -193,6 +193,8 @@ ORACLES: dict[str, Oracle] = {
     **dict.fromkeys(("max_chars", "sample", "windows", "n_trials"), whole(1)),
     "empty": one_of("score", "reject"),
     "format": or_null(one_of("csv", "parquet", "jsonl")),
+    "top_k": whole(1),
+    "probabilities": one_of("top", "all"),
     "workers": whole(1, 1024),
     "max_failures": whole(0),
     "batch": or_null(whole(1)),
