@@ -194,6 +194,9 @@ ORACLES: dict[str, Oracle] = {
     "empty": one_of("score", "reject"),
     "format": or_null(one_of("csv", "parquet", "jsonl")),
     "top_k": whole(1),
+    "rare": one_of("error", "drop", "merge"),
+    "min_per_class": or_null(whole(1)),
+    "rare_label": text,
     "probabilities": one_of("top", "all"),
     "workers": whole(1, 1024),
     "max_failures": whole(0),
@@ -261,6 +264,11 @@ BY_TARGET: dict[tuple[str, str], Oracle] = {
         lambda v: isinstance(v, list) and all(map(is_number, v)),
     ),
 }
+# Classes whose parameters have scikit-learn's own constraints, or none, and no oracle here.
+WITHOUT_ORACLE = {
+    "GradientBoostingClassifier", "HashingVectorizer", "KNeighborsClassifier", "LGBMClassifier",
+    "RidgeClassifier", "SelectPercentile", "StackingClassifier", "TfidfTransformer", "TruncatedSVD",
+}  # fmt: skip
 NAMES = ("features", "model", "data", "deploy", "tracking", "search")
 EXPERIMENTS = [
     ("train", [f"experiment={name}"], len(VARIANTS) + k)
@@ -274,7 +282,8 @@ def list_leaves(node: DictConfig, path: str = "") -> Iterator[tuple[str, DictCon
         inner = node._get_node(key)
         is_leaf = key in ("weights", "space", "branches") or not isinstance(inner, DictConfig)
         if is_leaf or not len(inner):
-            yield f"{path}{key}", node
+            if str(node.get("_target_", "")).rpartition(".")[2] not in WITHOUT_ORACLE:
+                yield f"{path}{key}", node
         else:
             yield from list_leaves(inner, f"{path}{key}.")
 

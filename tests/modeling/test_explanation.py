@@ -47,7 +47,7 @@ def to_log_odds(model: object, rows: object, classes: int) -> np.ndarray:
 
 
 def _is_softmax(model: object) -> bool:
-    return isinstance(model, LogisticRegression)
+    return isinstance(model, LogisticRegression) and not getattr(model, "one_vs_rest_", False)
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ def describe_by_hand(text: str, pattern: str, known: set[str]) -> list[float]:
 def test_descriptors_are_what_plain_python_counts(reviews: pd.DataFrame, pattern: str) -> None:
     texts = pd.Series([*ODD_TEXTS, *reviews["text"].head(60)], dtype="str")
     vectorizer = CountVectorizer(token_pattern=pattern, max_features=300).fit(reviews["text"])
-    pipeline = make_pipeline(vectorizer, None)
+    pipeline = make_pipeline(vectorizer, NBSVM())
     wording = find_wording(pipeline)
     assert set(wording.known or ()) == set(vectorizer.vocabulary_)
     reader = TextReader(wording)

@@ -46,7 +46,9 @@ def test_small_files_are_predicted_as_one_by_one(
 ) -> None:
     loaded, waits = [], []
     load, sync, datasync = choices.load_model, os.fsync, os.fdatasync
-    monkeypatch.setattr(choices, "load_model", lambda path: loaded.append(path) or load(path))
+    monkeypatch.setattr(
+        choices, "load_model", lambda path, digest=None: loaded.append(path) or load(path, digest)
+    )
     monkeypatch.setattr(os, "fsync", lambda file: waits.append(file) or sync(file))
     monkeypatch.setattr(os, "fdatasync", lambda file: waits.append(file) or datasync(file))
     words = ["tracking=off", f"deploy.run='{model}'", "deploy.empty=reject"]
