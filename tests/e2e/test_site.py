@@ -50,6 +50,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     made = shutil.ignore_patterns("_build", "generated", "__pycache__")
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=made)
+    included = Path("sentiment", "cli", "template")
+    shutil.copytree(ROOT / included, folder / included, ignore=made)
     for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
         shutil.copyfile(ROOT / name, folder / name)
     shutil.rmtree(folder / "docs" / "tutorials" / "notebooks", ignore_errors=True)

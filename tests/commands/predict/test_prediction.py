@@ -116,8 +116,10 @@ def test_the_choice_is_reported(
     model = predict_file(path).model
     score = trained.metrics["validation/accuracy"]
     rows = len(trained.data.validation)
-    assert model.why.startswith(
-        f"best validation/accuracy of 1 run on imdb: {score:.4f} ({rows} rows, 95 % interval "
+    # Where workers share out the tests of this file, one may train its model twice.
+    assert re.match(
+        rf"best validation/accuracy of \d runs? on imdb: {score:.4f} \({rows} rows, 95 % interval ",
+        model.why,
     )
     assert (model.data, model.fingerprint) == ("imdb", trained.data.fingerprint)
     assert len(model.commit) == 40
