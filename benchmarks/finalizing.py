@@ -1,4 +1,4 @@
-"""What the labels of validation and test rows are worth: refit=all against the evaluated model.
+"""Worth of the labels of validation and test rows: refit=all against the evaluated model.
 
 Of the 24,902 different embedded reviews, 5,000 are held out that no model sees. The others are a
 data set of their own, whose default split fits the evaluated model on 70 % of them; the same

@@ -35,6 +35,8 @@ from sentiment.redaction import redact
 # Jobs that are handed at a time to launchers that put them into a queue: enough that none waits
 # long for the slowest, and few enough that a search still learns.
 _QUEUED = 16
+# Seconds between two looks for results of jobs that run elsewhere.
+_POLL = 0.1
 
 
 @dataclass(frozen=True)
@@ -170,10 +172,6 @@ def _without_hydra(config: DictConfig) -> DictConfig:
     with open_dict(task):
         del task["hydra"]
     return task
-
-
-# Seconds between two looks for results of jobs that run elsewhere.
-_POLL = 0.1
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ class Descent:
         while n_iter < self.max_iter:
             n_iter += 1
             more = generator.random_raw(len(rows) + _SPARE).astype(np.uint32)
-            draws, used = np.concatenate([draws[used:], more]), 0
+            draws = np.concatenate([draws[used:], more])
             used = shuffle(order, draws)
             largest, steps = descend(
                 *matrix, rows, signs, self.intercept_scaling, cost, squares, dual, weights, order,

@@ -77,6 +77,7 @@ class LogisticRegression(linear_model.LogisticRegression):
         ValueError
             A parameter is out of its range, or `y` has one class only.
         """
+        self.one_vs_rest_ = False
         if self.solver != "auto":
             super().fit(X, y, sample_weight)
             return self
@@ -149,5 +150,5 @@ def _hand_over(
 ) -> None:
     """Give `target` what `source` has learnt."""
     for name, value in vars(source).items():
-        if name.endswith("_"):
+        if name.endswith("_") and name != "one_vs_rest_":
             setattr(target, name, value)

@@ -1,4 +1,4 @@
-"""What `explain` prints of a text."""
+"""View of an explained text, as `explain` prints it."""
 
 from pathlib import Path
 from types import SimpleNamespace

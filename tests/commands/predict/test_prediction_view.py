@@ -1,4 +1,4 @@
-"""What `predict` prints of the labels."""
+"""Labels as `predict` prints them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What `train` prints of a trained model."""
+"""View of a trained model, as `train` prints it."""
 
 from collections.abc import Callable
 from pathlib import Path
