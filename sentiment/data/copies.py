@@ -76,19 +76,18 @@ def find_surplus(frame: pd.DataFrame) -> pd.Series:
     """Return why each row is left out so that each text is there once, "" for those that stay.
 
     A text with two labels says nothing, so none of its rows stays; of the copies of a text, the
-    first one does. An official test half stays whole, whatever it holds, and its texts leave the
-    training half.
+    first one does. An official test split stays whole, whatever it holds, and its texts leave the
+    others; those of an official validation split leave the training rows.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns ``key`` and ``label``, and ``half`` where the data bring a split of their own.
+        Columns ``key`` and ``label``, and ``split`` where the data bring splits of their own.
     """
-    official = np.zeros(len(frame), bool)
-    if "half" in frame:
-        official = (frame["half"] == "test").to_numpy(bool)
-    first = frame.iloc[np.argsort(~official, kind="stable")]
+    splits = frame["split"].to_numpy(object) if "split" in frame else np.full(len(frame), "train")
+    ranks = np.select([splits == "test", splits == "validation"], [0, 1], 2)
+    first = frame.iloc[np.argsort(ranks, kind="stable")]
     copies = find_copies(first).reindex(frame.index)
     reasons = np.select([find_conflicts(frame), copies], ["conflicting_labels", "duplicates"], "")
-    reasons[official] = ""
+    reasons[splits == "test"] = ""
     return pd.Series(reasons, index=frame.index, dtype="str")

@@ -1,16 +1,19 @@
 """Where labelled texts come from: one class per kind of place.
 
 A data set reads itself into a frame with the columns ``text`` and ``label`` (both str, missing
-values allowed) and, where it brings a split of its own, ``half`` ("train" or "test"). Rows that
-cannot be read are there without either, and ``fault`` says why not; elsewhere it is missing.
+values allowed) and, where it brings splits of its own, ``split`` ("train", "validation" or
+"test"). Rows that cannot be read are there without them, and ``fault`` says why not; elsewhere it
+is missing.
 """
 
 import logging
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -22,12 +25,19 @@ from sentiment.config.schemas import (
     FolderSettings,
     TableSettings,
 )
-from sentiment.errors import EmptyDataError, InputNotFoundError, MissingColumnError
+from sentiment.data.splitting import count_classes, read_splits
+from sentiment.errors import (
+    ConfigError,
+    EmptyDataError,
+    InputNotFoundError,
+    MissingColumnError,
+    UnknownSplitsError,
+)
 from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject
 from sentiment.files.columns import strip_labels
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.inputs import Input
-from sentiment.files.opening import open_all, open_input
+from sentiment.files.opening import is_database, open_all, open_input
 
 # Characters of a value that a message quotes.
 _SHOWN = 40
@@ -69,18 +79,71 @@ class TableFile(TableSettings, Dataset):
     """
 
     def read(self) -> pd.DataFrame:
-        """Return the two columns of all files."""
+        """Return the columns of all files, and the splits that they bring."""
         columns = {"text": self.text_column, "label": self.label_column}
-        parts = []
-        for source in open_all(self.path, ReadOptions.of(self), "data.path"):
-            for found in source.assumed:
-                log.warning("'%s': %s", source.origin.name, found)
-            for role, column in columns.items():
-                if column not in source.columns:
-                    name = Path(source.origin.name)
-                    raise MissingColumnError(name, column, source.columns, f"data.{role}_column")
-            parts.append(_read_columns(source, columns))
-        return pd.concat(parts, ignore_index=True)
+        options = ReadOptions.of(self)
+        sources = open_all(self.path, options, "data.path")
+        if self.split_column is not None:
+            table, places = _read_all(sources, columns | {"split": self.split_column})
+            table = _name_splits(table, self.split_column)
+        else:
+            table, places = _read_all(sources, columns)
+        if self.test_path is None:
+            return table
+        if not is_database(self.test_path):
+            options = replace(options, table=None, query=None)
+        tested, test_places = _read_all(
+            open_all(self.test_path, options, "data.test_path"), columns
+        )
+        self._check_test(table, [place for place in test_places if place in places])
+        if "split" not in table:
+            table = table.assign(split="train")
+        return pd.concat([table, tested.assign(split="test")], ignore_index=True)
+
+    def _check_test(self, table: pd.DataFrame, shared: Sequence[Mapping[str, Any]]) -> None:
+        """Check that test rows are in `test_path` only, and that it shares no file with `path`."""
+        if shared:
+            raise ConfigError(
+                [
+                    f"'{shared[0]['input']}' is in data.path and in data.test_path; a model is not "
+                    "tested on rows that it learns from. Name another test file."
+                ]
+            )
+        count = int((table["split"] == "test").sum()) if "split" in table else 0
+        if count:
+            raise ConfigError(
+                [
+                    f"the column {self.split_column!r} names {count:,} test rows "
+                    "(data.split_column), and data.test_path has others. Leave one of them out."
+                ]
+            )
+
+
+def _read_all(
+    sources: Iterable[Input], columns: dict[str, str]
+) -> tuple[pd.DataFrame, list[Mapping[str, Any]]]:
+    """Return the rows of `sources`, their columns by role, and the places where they are."""
+    parts: list[pd.DataFrame] = []
+    places: list[Mapping[str, Any]] = []
+    for source in sources:
+        places.append(source.origin.identity)
+        for found in source.assumed:
+            log.warning("'%s': %s", source.origin.name, found)
+        for role, column in columns.items():
+            if column not in source.columns:
+                name = Path(source.origin.name)
+                raise MissingColumnError(name, column, source.columns, f"data.{role}_column")
+        parts.append(_read_columns(source, columns))
+    return pd.concat(parts, ignore_index=True), places
+
+
+def _name_splits(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return `table` with a known split in each row; those that cannot be used need none."""
+    splits = read_splits(table["split"])
+    unknown = splits.isna() & table["text"].notna() & table["label"].notna()
+    if unknown.any():
+        raise UnknownSplitsError(column, count_classes(table["split"][unknown].fillna("")))
+    return table.assign(split=splits.fillna("train"))
 
 
 def _read_columns(source: Input, columns: dict[str, str]) -> pd.DataFrame:
@@ -146,7 +209,7 @@ class AclImdb(FolderSettings, Dataset):
     """
 
     def read(self) -> pd.DataFrame:
-        """Return the labelled reviews of both halves."""
+        """Return the labelled reviews of both splits."""
         root = Path(self.path).expanduser()
         for folder in (root, root / "train", root / "test"):
             if not folder.is_dir():
@@ -156,11 +219,11 @@ class AclImdb(FolderSettings, Dataset):
         rows = list(_walk_reviews(root))
         if not rows:
             raise EmptyDataError(f"'{root}'", "no files like train/pos/0_9.txt are in it")
-        return pd.DataFrame(rows, columns=["text", "label", "half"], dtype="str")
+        return pd.DataFrame(rows, columns=["text", "label", "split"], dtype="str")
 
 
 def _walk_reviews(root: Path) -> Iterator[tuple[str, str, str]]:
-    for half in ("train", "test"):
+    for split in ("train", "test"):
         for folder, label in (("neg", "negative"), ("pos", "positive")):
-            for path in sorted((root / half / folder).glob("*.txt")):
-                yield path.read_text(encoding="utf-8"), label, half
+            for path in sorted((root / split / folder).glob("*.txt")):
+                yield path.read_text(encoding="utf-8"), label, split

@@ -17,10 +17,19 @@ from sentiment.data.splitting import (
     assign_splits,
     check_class_sizes,
     count_classes,
+    count_training,
     find_rare_classes,
+    list_official_splits,
     take_sample,
 )
-from sentiment.errors import BadRowsError, ConfigError, EmptyDataError, TooFewRowsError
+from sentiment.errors import (
+    BadRowsError,
+    ConfigError,
+    EmptyDataError,
+    EmptySplitError,
+    TooFewRowsError,
+    UnlearnedClassesError,
+)
 
 # What says that something is wrong with a row; copies are no mistake.
 _BAD = ("unreadable", "missing_text", "empty_text", "missing_label", "conflicting_labels")
@@ -104,13 +113,17 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
 
     # Copies go first: a split of rows would leave its sides as large as copies are many.
     different = usable[surplus == ""]
+    official = list_official_splits(frame)
     left_out = _describe_left_out(report)
+    _check_official_splits(different, official, left_out)
     check_class_sizes(count_classes(different["label"]), 1, "training", left_out=left_out)
     kept = take_sample(different, dataset.limit, seed)
     report.not_sampled = len(different) - len(kept)
     kept = _handle_rare_classes(dataset, kept, report)
     left_out = _describe_left_out(report)
-    _check_splits(kept, left_out, "raise data.limit" if report.not_sampled else "")
+    remedy = "raise data.limit" if report.not_sampled else ""
+    _check_official_splits(kept, official, left_out, remedy)
+    _check_splits(kept, left_out, remedy)
     splits = assign_splits(
         kept,
         validation_size=dataset.validation_size,
@@ -125,7 +138,7 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     report.splits = {name: count_labels(part["label"]) for name, part in parts.items()}
     log.info("data: %s", report.to_dict())
     return PreparedData(
-        **parts, report=report, fingerprint=fingerprint(kept), official_test="half" in kept
+        **parts, report=report, fingerprint=fingerprint(kept), official_test="test" in official
     )
 
 
@@ -141,6 +154,11 @@ def _read(dataset: Dataset) -> pd.DataFrame:
     if not isinstance(found, list) or not {"text", "label"} <= set(found):
         raise ConfigError(
             [f"data: {kind}.read returned {found}; expected a DataFrame with text and label."]
+        )
+    odd = set(frame["split"].dropna()) - set(SPLITS) if "split" in found else set()
+    if odd:
+        raise ConfigError(
+            [f"data: {kind}.read returned the splits {sorted(map(str, odd))}; expected {SPLITS}."]
         )
     return frame
 
@@ -162,11 +180,11 @@ def _handle_rare_classes(
     TooFewRowsError
         There are rare classes, and they are to stop the run.
     """
-    needed = 2 if "half" in frame else len(SPLITS)
+    needed = 1 + len(_list_cut_splits(frame))
     least = max(dataset.min_per_class or 0, needed)
     rare = find_rare_classes(frame, least)
-    if not rare or (dataset.rare == "error" and least == needed):
-        return frame  # `_check_splits` says what is too small
+    if not rare or (dataset.rare == "error" and (least == needed or not all(rare.values()))):
+        return frame  # `_check_splits` reports what is too small
     if dataset.rare == "error":
         classes = frame["label"].nunique()
         raise TooFewRowsError(rare, classes, least, f"data.min_per_class={least}")
@@ -179,20 +197,37 @@ def _handle_rare_classes(
     return frame[~is_rare]
 
 
+def _list_cut_splits(frame: pd.DataFrame) -> list[str]:
+    """Return the splits that have to be taken from the training rows of `frame`."""
+    official = list_official_splits(frame)
+    return [name for name in SPLITS if name not in official and name != "train"]
+
+
+def _check_official_splits(
+    frame: pd.DataFrame, official: Sequence[str], left_out: str, remedy: str = ""
+) -> None:
+    """Check that the splits that the data bring have rows left, and those to learn from any."""
+    for split in ["train", *official] if official else []:
+        if not (frame["split"] == split).any():
+            raise EmptySplitError(split, official, left_out, remedy)
+
+
 def _check_splits(frame: pd.DataFrame, left_out: str, remedy: str) -> None:
     """Check that each class has enough rows for all splits."""
-    counts = count_classes(frame["label"])
-    if "half" not in frame:
+    official, cut = list_official_splits(frame), _list_cut_splits(frame)
+    counts = count_training(frame)
+    if not official:
         purpose = "a split into train, validation and test"
         check_class_sizes(counts, len(SPLITS), purpose, left_out=left_out, remedy=remedy)
         return
-    half = frame["label"][frame["half"] == "test"]
-    check_class_sizes(count_classes(half), 1, "a test", "the test half", left_out)
-    training = count_classes(frame["label"][frame["half"] != "test"])
-    # A class may be in the test half only.
-    counts = {label: training.get(label, 0) for label in counts}
-    purpose = "a split of the training half into train and validation"
-    check_class_sizes(counts, 2, purpose, "the training half", left_out, remedy)
+    for split in official:
+        rows = count_classes(frame["label"][frame["split"] == split])
+        check_class_sizes(rows, 1, split, f"the {split} split", left_out)
+    if unlearned := [label for label, rows in counts.items() if not rows]:
+        labels = frame["label"][frame["label"].isin(unlearned)]
+        raise UnlearnedClassesError(count_classes(labels), len(counts), left_out)
+    purpose = f"a split of the training rows into {' and '.join(['train', *cut])}"
+    check_class_sizes(counts, 1 + len(cut), purpose, "the training split", left_out, remedy)
 
 
 def _stop_at_bad_rows(dataset: Dataset, report: QualityReport) -> None:

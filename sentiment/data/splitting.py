@@ -8,6 +8,12 @@ import pandas as pd
 from sentiment.errors import TooFewClassesError, TooFewRowsError
 
 SPLITS = ("train", "validation", "test")
+# How tables call the splits, in small letters.
+_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "development", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 # Rows that a model can learn from, as the setting `refit` names them, and the splits that they are.
 FITTED: dict[str, tuple[str, ...]] = {
     "train": ("train",),
@@ -16,11 +22,27 @@ FITTED: dict[str, tuple[str, ...]] = {
 }
 
 
+def read_splits(values: pd.Series) -> pd.Series:
+    """Return the split that each of `values` names, missing where it names none.
+
+    Examples
+    --------
+    >>> read_splits(pd.Series(["Train", "dev", "holdout"])).tolist()
+    ['train', 'validation', nan]
+    """
+    return values.str.strip().str.lower().map(_NAMES).astype("str")
+
+
+def list_official_splits(frame: pd.DataFrame) -> list[str]:
+    """Return the splits that the rows of `frame` bring, none if they are to be split."""
+    return [name for name in SPLITS if "split" in frame and (frame["split"] == name).any()]
+
+
 def take_sample(frame: pd.DataFrame, rows: int | None, seed: int) -> pd.DataFrame:
     """Return a stratified sample of `rows` rows in their old order, or `frame` if it has fewer."""
     if rows is None or rows >= len(frame):
         return frame
-    strata = [name for name in ("label", "half") if name in frame]
+    strata = [name for name in ("label", "split") if name in frame]
     codes = frame.groupby(strata, sort=False).ngroup().to_numpy()
     taken = apportion(np.bincount(codes), rows)
     chosen = _rank(codes, np.random.default_rng(seed)) < taken[codes]
@@ -37,13 +59,18 @@ def count_classes(labels: Iterable[str]) -> dict[str, int]:
 def find_rare_classes(frame: pd.DataFrame, least: int) -> dict[str, int]:
     """Return the classes with fewer than `least` rows, and how many they have, the largest first.
 
-    Rows of an official test half do not count: nothing is learned from them.
+    Of official splits, training rows count only: nothing else is learned from.
     """
+    return {label: rows for label, rows in count_training(frame).items() if rows < least}
+
+
+def count_training(frame: pd.DataFrame) -> dict[str, int]:
+    """Return how many rows of each class may be learned from: of official splits, the training."""
     counts = count_classes(frame["label"])
-    if "half" in frame:
-        training = count_classes(frame["label"][frame["half"] != "test"])
+    if "split" in frame:
+        training = count_classes(frame["label"][frame["split"] == "train"])
         counts = {label: training.get(label, 0) for label in counts}
-    return {label: rows for label, rows in counts.items() if rows < least}
+    return counts
 
 
 def check_class_sizes(
@@ -81,14 +108,14 @@ def assign_splits(
 ) -> pd.Series:
     """Return the split of each row: "train", "validation" or "test", stratified by label.
 
-    Every class has a row in every split. Rows that bring a ``half`` keep it: the test half is the
-    test split, and validation rows are taken from the training half as a share of it.
+    Every class has a row in every split. Rows that bring a ``split`` keep it; a split that none of
+    them brings is taken from their training rows, as a share of these.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns ``label`` and perhaps ``half``; at least three rows of each label, or two in the
-        training half.
+        Columns ``label`` and perhaps ``split``; of each label, at least one training row and one
+        for each split that is made.
     validation_size, test_size : float
         Shares of the rows.
     seed : int
@@ -97,11 +124,10 @@ def assign_splits(
     splits = np.full(len(frame), "train", dtype=object)
     pool = np.arange(len(frame))
     shares = {"test": test_size, "validation": validation_size}
-    if "half" in frame:
-        official = (frame["half"] == "test").to_numpy(bool)
-        splits[official] = "test"
-        pool = pool[~official]
-        del shares["test"]
+    if official := list_official_splits(frame):
+        splits = frame["split"].to_numpy(object, copy=True)
+        pool = np.flatnonzero(splits == "train")
+        shares = {name: share for name, share in shares.items() if name not in official}
     codes = pd.factorize(frame["label"].iloc[pool])[0]
     sizes = np.bincount(codes)
     ranks = _rank(codes, np.random.default_rng(seed))

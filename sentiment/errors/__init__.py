@@ -75,9 +75,12 @@ from sentiment.errors.sweeps import (
 from sentiment.errors.training import (
     BadRowsError,
     DenseRowsError,
+    EmptySplitError,
     FitError,
     TooFewClassesError,
     TooFewRowsError,
+    UnknownSplitsError,
+    UnlearnedClassesError,
 )
 
 __all__ = [
@@ -94,6 +97,7 @@ __all__ = [
     "DatabaseUnavailableError",
     "DenseRowsError",
     "EmptyDataError",
+    "EmptySplitError",
     "ExitCode",
     "ExperimentDeletedError",
     "ExperimentExistsError",
@@ -139,6 +143,8 @@ __all__ = [
     "TrackingStoreError",
     "UnexplainableModelError",
     "UnfinishedOutputError",
+    "UnknownSplitsError",
+    "UnlearnedClassesError",
     "UnreadableFileError",
     "UnsavableModelError",
     "UntrustedModelError",

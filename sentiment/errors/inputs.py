@@ -141,7 +141,7 @@ class MissingColumnError(SentimentError, KeyError):
             lacks = "no column that is known to hold texts"
         # So the reader of delimited files calls columns that have no names.
         unnamed = "column_1" in found
-        group = setting.rpartition("text_column")[0]
+        group = "".join(setting.rpartition(".")[:2])
         header = f" If its first line holds the names, set {group}header=true." if unnamed else ""
         super().__init__(
             f"'{path}' has {lacks}; its columns are {quote_list(found)}.{nearest} "

@@ -55,6 +55,44 @@ def _list_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(listed) + (f" and {more:,} more" if more else "")
 
 
+class UnknownSplitsError(SentimentError, ValueError):
+    """A column of splits has values that name no split."""
+
+    def __init__(self, column: str, counts: Mapping[str, int]) -> None:
+        super().__init__(
+            f"the column {column!r} (data.split_column) has {sum(counts.values()):,} rows whose "
+            f"value names no split ({_list_counts(counts)}); expected train, validation (or valid, "
+            "val, dev) or test, in capitals or not. Correct them, or name another column."
+        )
+
+
+class EmptySplitError(SentimentError, ValueError):
+    """Data bring splits of their own, and one has no rows."""
+
+    def __init__(
+        self, split: str, official: Sequence[str], left_out: str = "", remedy: str = ""
+    ) -> None:
+        brought = f"the data bring the official splits {', '.join(official)}"
+        super().__init__(
+            f"{brought}, but no {split} rows are left. {left_out}{' ' * bool(left_out)}"
+            f"Texts of the test split leave the others, so check that its rows are not the same"
+            f"{f', or {remedy}' * bool(remedy)}."
+        )
+
+
+class UnlearnedClassesError(SentimentError, ValueError):
+    """Classes are in official validation or test rows only."""
+
+    def __init__(self, counts: Mapping[str, int], classes: int, left_out: str = "") -> None:
+        one = len(counts) == 1
+        super().__init__(
+            f"{len(counts):,} of {classes:,} classes {'is' if one else 'are'} not in the training "
+            f"rows, but in other splits ({_list_counts(counts)}), so no model can learn "
+            f"{'it' if one else 'them'}. {left_out}{' ' * bool(left_out)}Add training rows, "
+            f"correct {'its' if one else 'their'} rows, or leave them out (data.rare=drop)."
+        )
+
+
 class FitError(SentimentError, ValueError):
     """An estimator failed on the data or the settings.
 

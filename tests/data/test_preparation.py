@@ -6,7 +6,14 @@ import pytest
 
 from sentiment.data.datasets import Dataset, EmbeddedReviews, TableFile
 from sentiment.data.preparation import fingerprint, prepare_data
-from sentiment.errors import BadRowsError, EmptyDataError, TooFewClassesError, TooFewRowsError
+from sentiment.errors import (
+    BadRowsError,
+    EmptyDataError,
+    EmptySplitError,
+    TooFewClassesError,
+    TooFewRowsError,
+    UnlearnedClassesError,
+)
 from sentiment.ngrams.cleaning import clean_text
 
 
@@ -17,7 +24,7 @@ class Given(Dataset):
     rows: list[tuple[str | None, ...]]
 
     def read(self) -> pd.DataFrame:
-        columns = ["text", "label", "half"][: len(self.rows[0])]
+        columns = ["text", "label", "split"][: len(self.rows[0])]
         return pd.DataFrame(self.rows, columns=columns, dtype="str")
 
 
@@ -158,8 +165,24 @@ def test_a_limit_takes_a_stratified_sample() -> None:
         (
             [(f"{half} {n}", "ab"[n % 2], half) for n in range(20) for half in ("train", "test")]
             + [("x", "c", "test")],
-            TooFewRowsError,
-            r"1 of 3 classes is too small \('c': 0\), but a split of the training half into",
+            UnlearnedClassesError,
+            r"1 of 3 classes is not in the training rows, but in other splits \('c': 1\), so no",
+        ),
+        (
+            [(f"text {n}", "ab"[n % 2], half) for n in range(20) for half in ("train", "test")],
+            EmptySplitError,
+            r"splits train, test, but no train rows are left. 20 of 40 rows are left out \(20 dup",
+        ),
+        (
+            [(f"text {n}", "ab"[n % 2], "test") for n in range(20)],
+            EmptySplitError,
+            r"splits test, but no train rows are left",
+        ),
+        (
+            [(f"{half} {n}", "ab"[n % 2], half) for n in range(4) for half in ("train", "test")]
+            + [("only", "a", "validation")],
+            TooFewClassesError,
+            r"the validation split has 1 class \('a': 1\)",
         ),
     ],
 )

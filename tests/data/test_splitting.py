@@ -96,26 +96,30 @@ def test_copies_make_no_difference_to_a_split(
 @settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(
-        st.tuples(st.integers(0, 25), st.sampled_from("ab"), st.sampled_from(["train", "test"])),
+        st.tuples(st.integers(0, 25), st.sampled_from("ab"), st.sampled_from(SPLITS)),
         min_size=20,
         max_size=120,
     ),
     seed=st.integers(0, 100),
 )
-def test_an_official_test_half_stays_whole_and_its_texts_leave_training(
-    rows: list[tuple[int, str, str]], seed: int
-) -> None:
-    # Enough texts of their own for each class and half.
-    own = [(100 + n, "ab"[n % 2], half) for n, half in enumerate(["train"] * 8 + ["test"] * 4)]
-    table = [(f"text {n}", label, half) for n, label, half in [*rows, *own]]
-    frame = pd.DataFrame(table, columns=["text", "label", "half"], dtype="str")
+def test_official_splits_stay_apart(rows: list[tuple[int, str, str]], seed: int) -> None:
+    """The test split stays whole; its texts leave the others, those of validation the training."""
+    # Enough texts of their own for each class and split.
+    own = [(100 + n, "ab"[n // 4 % 2], split) for n, split in enumerate([*SPLITS, "train"] * 4)]
+    if not seed % 2:  # validation rows are drawn
+        own, rows = ([row for row in part if row[2] != "validation"] for part in (own, rows))
+    table = [(f"text {n}", label, split) for n, label, split in [*rows, *own]]
+    frame = pd.DataFrame(table, columns=["text", "label", "split"], dtype="str")
     data = prepare_data(Given(name="x", frame=frame), seed)
-    test = frame[frame["half"] == "test"]
+    texts = {name: frame["text"][frame["split"] == name] for name in SPLITS}
+    test = frame[frame["split"] == "test"]
     assert data.test.to_numpy().tolist() == test[["text", "label"]].to_numpy().tolist()
-    learned = pd.concat([data.train, data.validation])
     labels = frame.groupby("text")["label"].nunique()
-    expected = set(frame["text"]) - set(test["text"]) - set(labels[labels > 1].index)
-    assert Counter(learned["text"]) == Counter(expected)
+    clear = set(labels[labels == 1].index) - set(test["text"])
+    learned = pd.concat([data.train, data.validation])
+    assert Counter(learned["text"]) == Counter(clear)
+    if seed % 2:
+        assert set(data.validation["text"]) == clear & set(texts["validation"])
     used = len(learned) + len(test)
     assert sum(data.report.dropped.values()) + used == len(frame)
 
@@ -188,14 +192,14 @@ def test_of_copies_one_stays_and_of_conflicts_none() -> None:
     conflict = "conflicting_labels"
     expected = ["", "duplicates", "duplicates", "", "", conflict, conflict]
     assert find_surplus(frame).tolist() == expected
-    frame["half"] = ["train", "test", "test", "train", "train", "train", "test"]
+    frame["split"] = ["train", "test", "test", "train", "train", "train", "test"]
     expected = ["duplicates", "", "", "", "", conflict, ""]
     assert find_surplus(frame).tolist() == expected
 
 
 @pytest.mark.parametrize("rows", [10, 99, 199, 200, 500])
 def test_a_sample_is_stratified_and_keeps_its_order(rows: int) -> None:
-    frame = pd.DataFrame({"label": ["a"] * 150 + ["b"] * 50, "half": ["train", "test"] * 100})
+    frame = pd.DataFrame({"label": ["a"] * 150 + ["b"] * 50, "split": ["train", "test"] * 100})
     sample = take_sample(frame, rows, 7)
     assert len(sample) == min(rows, 200)
     assert sample.index.is_monotonic_increasing

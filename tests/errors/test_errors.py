@@ -18,6 +18,7 @@ from sentiment.errors import (
     DataChangedError,
     DenseRowsError,
     EmptyDataError,
+    EmptySplitError,
     ExitCode,
     ExperimentDeletedError,
     ExperimentExistsError,
@@ -63,6 +64,8 @@ from sentiment.errors import (
     TrackingStoreError,
     UnexplainableModelError,
     UnfinishedOutputError,
+    UnknownSplitsError,
+    UnlearnedClassesError,
     UnreadableFileError,
     UnsavableModelError,
     UntrustedModelError,
@@ -250,6 +253,26 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "different texts of each class. Add rows, leave small classes out or merge them "
         "(data.rare=drop or merge, with a larger data.min_per_class where that is not enough), or "
         "raise data.limit.",
+    ),
+    (
+        UnknownSplitsError("part", {"holdout": 3, "": 1}),
+        ValueError,
+        "the column 'part' (data.split_column) has 4 rows whose value names no split ('holdout': "
+        "3, '': 1); expected train, validation (or valid, val, dev) or test, in capitals or not. "
+        "Correct them, or name another column.",
+    ),
+    (
+        EmptySplitError("train", ["train", "test"], "4 of 8 rows are left out.", "raise it"),
+        ValueError,
+        "the data bring the official splits train, test, but no train rows are left. 4 of 8 rows "
+        "are left out. Texts of the test split leave the others, so check that its rows are not "
+        "the same, or raise it.",
+    ),
+    (
+        UnlearnedClassesError({"c": 5}, 3),
+        ValueError,
+        "1 of 3 classes is not in the training rows, but in other splits ('c': 5), so no model "
+        "can learn it. Add training rows, correct its rows, or leave them out (data.rare=drop).",
     ),
     (
         FitError("no terms remain."),

@@ -172,15 +172,16 @@ def _read_recipe(cfg: DictConfig, run: StoredRun, recorded: Path) -> DictConfig:
     for name in ("tracking", "outputs", "refit"):
         recipe[name] = cfg[name]
     _forget_counts(recipe.features)
-    if cfg.path is not None:
-        recipe.data.path = cfg.path
-    elif MASK in str(recipe.data.get("path")):
-        raise ConfigError(
-            [
-                f"the data of run {run.id} are at {recipe.data.path!r}, whose password no run "
-                "keeps; give the address: path=<address>, or path='${oc.env:NAME}'."
-            ]
-        )
+    for name in ("path", "test_path"):
+        if cfg[name] is not None:
+            recipe.data[name] = cfg[name]
+        elif MASK in str(recipe.data.get(name)):
+            raise ConfigError(
+                [
+                    f"the data of run {run.id} are at {recipe.data[name]!r}, whose password no run "
+                    f"keeps; give the address: {name}=<address>, or {name}='${{oc.env:NAME}}'."
+                ]
+            )
     check_config(recipe)
     return recipe
 

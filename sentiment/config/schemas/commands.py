@@ -227,6 +227,7 @@ class FinalizeSettings(Settings):
     metric: Metric
     refit: Refit
     path: Text | None
+    test_path: Text | None
     outputs: Folder
     trusted: Trusted
 

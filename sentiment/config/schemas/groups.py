@@ -42,12 +42,13 @@ class DatasetSettings(Settings):
     rare : {"error", "drop", "merge"}
         Whether classes with too few rows stop the run, are dropped, or become one class.
     min_per_class : int, optional
-        Rows with different texts that a class needs. Default: three, so that it is in every split,
-        or two in the training half of data with an official test half.
+        Rows with different texts that a class needs. Default: three, so that it is in every split;
+        of data with official splits, one training row and one for each split that they lack.
     rare_label : str
         Label of the merged classes.
     validation_size, test_size : float
-        Shares of the rows, each between 0 and 1; the rest is for training.
+        Shares of the rows, each between 0 and 1; the rest is for training. A split that the data
+        bring is not drawn, and the other one is a share of their training rows.
     """
 
     group = "data"
@@ -98,6 +99,11 @@ class TableSettings(DatasetSettings):
         the address of a database.
     text_column, label_column : str
         Names of the two columns.
+    test_path : str, optional
+        The rows of the test split, as `path` names those of the others; its texts leave them.
+    split_column : str, optional
+        Name of a column with the official split of each row: ``train``, ``validation`` (or
+        ``valid``, ``val``, ``dev``) or ``test``.
     encoding, sep, quote, escape, header, table, query : optional
         See `ReadOptions`.
     """
@@ -105,6 +111,8 @@ class TableSettings(DatasetSettings):
     path: Text
     text_column: Column = "text"
     label_column: Column = "label"
+    test_path: Text | None = None
+    split_column: Column | None = None
     encoding: Encoding | None = None
     sep: str | None = None
     quote: str | None = None

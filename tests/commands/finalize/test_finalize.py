@@ -121,9 +121,12 @@ def test_a_password_that_no_run_keeps_is_asked_for(
     run = train_quickly(*use_file(data))
     recorded = Path(mlflow.get_run(run.run_id).info.artifact_uri.removeprefix("file://"))
     config = recorded / "config.yaml"
-    config.write_text(config.read_text().replace(str(data), "postgresql://ann:***@db/reviews"))
-    with pytest.raises(ConfigError, match=r"whose password no run keeps; give the address: path="):
-        finalize(compose("finalize", [f"run={run.run_id}", *where]))
+    written, masked = config.read_text(), "postgresql://ann:***@db/reviews"
+    for setting, found in {"path": str(data), "test_path": "null"}.items():
+        config.write_text(written.replace(f"\n  {setting}: {found}", f"\n  {setting}: {masked}"))
+        why = rf"{masked.replace('*', '[*]')}', whose password .*; give the address: {setting}="
+        with pytest.raises(ConfigError, match=why):
+            finalize(compose("finalize", [f"run={run.run_id}", *where]))
 
 
 def test_a_config_from_elsewhere_constructs_only_what_may_be_in_a_config(
