@@ -165,12 +165,16 @@ ORACLES: dict[str, Oracle] = {
     **dict.fromkeys(("text", "project", "experiment", "artifacts", "run"), text),
     "tracking.uri": lambda v: text(v) and v != "sqlite:/x",
     **dict.fromkeys(("train", "predict", "monitor", "promote"), any_text),
-    **dict.fromkeys(("memory", "table", "query", "storage", "write", "workspace"), or_null(text)),
+    **dict.fromkeys(
+        ("memory", "table", "query", "storage", "write", "workspace", "test_path"), or_null(text)
+    ),
     **dict.fromkeys(("a", "b", "force", "address", "cron", "flow.input"), or_null(text)),
     "predict.output": or_null(text),
     "explain.output": or_null(text),
     "monitor.run": or_null(text),
-    **dict.fromkeys(("text_column", "label_column", "time_column"), or_null(column)),
+    **dict.fromkeys(
+        ("text_column", "label_column", "time_column", "split_column"), or_null(column)
+    ),
     "data.text_column": column,
     "data.label_column": column,
     "encoding": or_null(one_of("utf-8")),

@@ -14,6 +14,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from conftest import ROOT
 from starting import Starter
@@ -78,6 +79,18 @@ def clone(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Path:
     (folder / "IMDB Dataset.csv").write_text("review,sentiment\n" + rows)
     (folder / "reviews.csv").write_text("review,sentiment\n" + rows)
     (folder / "sentences.csv").write_text("sentence,sentiment\n" + rows)
+    official = pd.DataFrame(
+        [
+            (f"a {label} film, {part} {n}", label, part)
+            for part, size in {"train": 40, "dev": 10, "test": 20}.items()
+            for n in range(size)
+            for label in ("good", "bad")
+        ],
+        columns=["text", "label", "part"],
+    )
+    official.to_csv(folder / "all.csv", index=False)
+    official[official["part"] != "test"].to_csv(folder / "train.csv", index=False)
+    official[official["part"] == "test"].to_parquet(folder / "test.parquet")
     (folder / "tickets.jsonl").write_text(
         "".join(
             f'{{"body": "{topic} ticket {n}", "topic": "{topic}"}}\n'
