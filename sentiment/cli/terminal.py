@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from sentiment.cli.allocation import share_arena
 from sentiment.cli.homes import prepare_home
 from sentiment.cli.startup import defer_imports
 from sentiment.config import (
@@ -65,6 +66,7 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0")
     protect_process()
     prepare_home()
+    share_arena()
     learn_secrets(sys.argv[1:])
     # Hydra would print a traceback and exit by itself; so it hands the error on.
     os.environ |= {"HYDRA_FULL_ERROR": "1", _WANTS_TRACEBACK: wants_traceback}

@@ -109,7 +109,7 @@ def count_corpus(
 def number_tokens(
     tokens: np.ndarray, ends: np.ndarray, ngram_range: tuple[int, int], trie: Trie, threads: int
 ) -> NumberedLayers:
-    """Return documents of tokens as numbers of n-grams, which are counted.
+    """Return documents of tokens as numbers of n-grams, which are counted; the trie is closed.
 
     Parameters
     ----------
@@ -121,8 +121,12 @@ def number_tokens(
         As of `count_corpus`.
     """
     min_n, max_n = ngram_range
-    walk = trie.walk(tokens, ends, max_n, threads, frozen=False)
-    streams = {n: numbers for n, numbers in walk if n >= min_n}
+    streams = {}
+    for n, numbers in trie.walk(tokens, ends, max_n, threads, frozen=False):
+        if n >= min_n:
+            streams[n] = numbers
+        if n > 1:
+            trie.orders[n - 2].close()  # the tables take more memory than all else here
     sizes = [trie.alphabet.size, *(order.size for order in trie.orders)]
     frequencies = {
         n: count_numbers(numbers, ends, sizes[n - 1], threads) for n, numbers in streams.items()

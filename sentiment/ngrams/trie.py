@@ -27,7 +27,9 @@ class _Share:
 
     def make_room(self, bits: np.uint64) -> None:
         """Make room for twice as many n-grams."""
-        self.keys = np.concatenate([self.keys, np.empty_like(self.keys)])
+        wider = np.empty(2 * len(self.keys), np.uint64)
+        wider[: self.size] = self.keys[: self.size]
+        self.keys = wider
         self.table = np.zeros((2 * len(self.table), 2), np.uint64)
         ngrams.fill_table(self.keys, self.size, bits, SECRET, self.table)
 
@@ -54,6 +56,11 @@ class Order:
     def size(self) -> int:
         """All numbers are below."""
         return max(share.size for share in self.shares) * len(self.shares)
+
+    def close(self) -> None:
+        """Free the tables; from now on n-grams are neither numbered nor looked up here."""
+        for share in self.shares:
+            share.table = np.empty((0, 2), np.uint64)
 
     def keys(self) -> np.ndarray:
         """Return the key of each number; some numbers, with the key 0, are not taken."""
