@@ -1,4 +1,4 @@
-"""Simple cleaning: HTML tags, HTML entities, white space.
+"""Simple cleaning: HTML tags, HTML entities, composed letters, white space.
 
 The steps are functions of the standard library with their arguments bound. So a saved pipeline
 that carries them is plain scikit-learn: it loads where this package is not installed.
@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any, Self
+from unicodedata import normalize
 
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
@@ -25,6 +26,7 @@ _SPACES = re.compile(r"  +")
 CLEANING_STEPS: dict[str, Callable[[str], str]] = {
     "strip_tags": partial(re.sub, TAG_PATTERN, " "),
     "unescape": html.unescape,
+    "compose": partial(normalize, "NFC"),
     "plain_spaces": partial(re.sub, _ODD_SPACE.pattern, " "),
     "single_spaces": partial(re.sub, _SPACES.pattern, " "),
 }
@@ -37,7 +39,7 @@ def clean_text(text: str) -> str:
     """
     if "<" in text:
         text = _TAG.sub(" ", text)
-    text = html.unescape(text)
+    text = normalize("NFC", html.unescape(text))
     if _may_have_odd_space(text):
         text = _ODD_SPACE.sub(" ", text)
     if "  " in text:

@@ -10,7 +10,7 @@ from sentiment.ngrams.alphabets import SECRET, Words
 from sentiment.ngrams.cleaning import CleanedTexts, clean_text
 from sentiment.ngrams.compiling import count_threads, cut_ranges, run_threads
 from sentiment.ngrams.kernels import linear_scoring, spotting, tokenizing
-from sentiment.ngrams.rules import TokenRules, classify, find_rules
+from sentiment.ngrams.rules import TokenRules, classify, find_rules, may_compose
 from sentiment.ngrams.texts import Texts, are_strings, normalize, to_utf8
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 from sentiment.ngrams.vocabulary import Vocabulary
@@ -56,6 +56,8 @@ def _find_reading(rules: TokenRules, *, cleaned: bool, prepared: bool) -> spotti
         letters = np.full(_CODE_POINTS, spotting.ODD, np.int32)
     else:
         letters = list_small_letters()
+    if cleaned:
+        letters = np.where(may_compose(), np.int32(spotting.ODD), letters)
     least, most = rules.lengths
     return spotting.Reading(
         kinds=kinds,

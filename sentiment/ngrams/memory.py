@@ -38,7 +38,7 @@ from sentiment.ngrams.texts import Texts
 from sentiment.ngrams.trie import Ngrams
 
 # Part of every name: entries of another layout are never found.
-_LAYOUT = 2
+_LAYOUT = 3
 # Counts of 1-3-grams of 50,000 reviews take 0.4 GB.
 MOST_BYTES = 8 * 10**9
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -27,7 +28,11 @@ for _n in range(1, 10):
     _PATTERNS[rf"\w{{{_n},}}"] = (_n, NO_END, False, "")
     _PATTERNS[rf"\b\w{{1,{_n}}}"] = (1, _n, False, "")
     _PATTERNS[rf"\b\w{{1,{_n}}}|[{SENTIMENT_MARKS}]"] = (1, _n, False, SENTIMENT_MARKS)
-_CODE_POINTS = 0x110000
+# Elsewhere are ideographs, Hangul syllables and private characters: no marks, nothing to replace.
+_NO_IDEOGRAPHS = [
+    (0x300, 0x3400), (0xA000, 0xAC00), (0xF900, 0x17000), (0x1B000, 0x20000), (0x2F800, 0x2FA20)
+]  # fmt: skip
+_CODE_POINTS, _LINE = 0x110000, 0xA
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,33 @@ def is_space() -> np.ndarray:
 def is_letter() -> np.ndarray:
     """Return for each code point whether it is a letter, as `str.isalpha` has it."""
     return np.strings.isalpha(_every_code_point())
+
+
+@lru_cache
+def may_compose() -> np.ndarray:
+    """Return for each code point whether a text that has it may not be in NFC.
+
+    Those are combining characters, of which the order or the letter before may be wrong, and
+    characters that NFC replaces. All others leave a text as it is (Unicode Standard Annex 15).
+    """
+    points = np.concatenate([np.arange(*bounds) for bounds in _NO_IDEOGRAPHS])
+    found = np.zeros(_CODE_POINTS, bool)
+    # Between two marks, a character without a place in their order keeps them apart.
+    probes = np.full((len(points), 4), [0x301, 0, 0x316, _LINE], "<u4")
+    probes[:, 1] = points
+    text = _decode(probes)
+    pieces = zip(text.split(chr(_LINE)), normalize("NFC", text).split(chr(_LINE)), strict=True)
+    found[points] = [before != after for before, after in pieces][:-1]
+    # What a letter decomposes into composes with what is before it.
+    letters = normalize("NFD", _decode(np.insert(points, np.arange(len(points)), _LINE)))
+    parts = np.frombuffer(letters.encode("utf-32-le", "surrogatepass"), "<u4")
+    found[parts[1:][(parts[1:] != _LINE) & (parts[:-1] != _LINE)]] = True
+    found[0x1161:0x1176] = found[0x11A8:0x11C3] = True  # parts of Hangul syllables
+    return found
+
+
+def _decode(points: np.ndarray) -> str:
+    return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
 
 @lru_cache

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import is_normalized
 
 import numpy as np
 import pandas as pd
@@ -72,7 +73,7 @@ def encode_texts(texts: Texts, rules: TokenRules, threads: int) -> TextBytes:
     changed = []
     for d in odd:
         document = source[starts[d] : ends[d]].tobytes().decode("utf-8", "surrogatepass")
-        if cleaned and (entities[d] or rules.strip_accents or _has_any(document)):
+        if cleaned and (entities[d] or rules.strip_accents or _is_unusual(document)):
             document = clean_text(document)
             tags[d] = False
         changed.append(normalize(document, rules).encode("utf-8", "surrogatepass"))
@@ -122,8 +123,10 @@ def join_utf8(texts: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
     return np.frombuffer(bytearray().join(documents), np.uint8), bounds
 
 
-def _has_any(document: str) -> bool:
-    return any(letter in document for letter in _LOWERED_TO_ASCII)
+def _is_unusual(document: str) -> bool:
+    """Return whether letters of `document` have to be cleaned before anything else."""
+    lowered = any(letter in document for letter in _LOWERED_TO_ASCII)
+    return lowered or not is_normalized("NFC", document)
 
 
 def normalize(document: str, rules: TokenRules) -> str:

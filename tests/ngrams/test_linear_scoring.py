@@ -84,6 +84,7 @@ def test_characters_of_many_scripts() -> None:
     for strip_accents in (None, "unicode"):
         vectorizer = TfidfVectorizer(token_pattern=r"\w+", strip_accents=strip_accents)
         assert_decides(vectorizer.fit(texts[::2]), texts)
+        assert_decides(vectorizer.fit(list(map(clean_text, texts[::2]))), texts, cleaned=True)
 
 
 def test_small_letters_are_those_of_python() -> None:

@@ -85,7 +85,9 @@ def test_odd_texts(texts: list[str], analyzer: str) -> None:
 
 
 # Characters that tags, entities and runs of white space are made of, and some that become them.
-_TIGHT = st.text("<<>>//abBpé&;lt#x3C \t\n\xa0'!İ\u212aΣſ\u0301＜㎒\ud800\x00", max_size=25)
+_TIGHT = st.text(
+    "<<>>//abBpé&;lt#x3C \t\n\xa0'!\u0338\u0323İ\u212aΣſ\u0301＜㎒\ud800\x00", max_size=25
+)
 _RAW = st.lists(
     st.lists(st.one_of(*map(st.sampled_from, PIECES)), max_size=14).map("".join) | _TIGHT,
     min_size=1,

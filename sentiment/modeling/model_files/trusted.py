@@ -14,6 +14,7 @@ TRUSTED_TYPES = [
     "sklearn.utils._bunch.Bunch",
     # C code that follows the indices in a file blindly; `parts` looks at them first.
     "sklearn.tree._tree.Tree",
+    "unicodedata.normalize",
 ]
 
 # skops trusts every estimator of scikit-learn. These are the ones that answer with a number of
