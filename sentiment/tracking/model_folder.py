@@ -15,6 +15,8 @@ from sentiment.tracking.folder import CARD, MODEL
 # What another process needs to load a model; the cleaning steps are the standard library's.
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
 _OPTIONAL = ("lightgbm", "xgboost")
+# The module that makes a pyfunc of the model, and its folder in that of the model.
+_CODE, _LOADER = "code", "sentiment_pyfunc"
 
 
 def make_model_folder(
@@ -35,8 +37,10 @@ def make_model_folder(
     """
     from mlflow.models import Model, ModelSignature
     from mlflow.sklearn import save_model
-    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from sklearn.dummy import DummyClassifier
+
+    from sentiment.tracking import pyfunc_model
 
     # MLflow writes models, but takes none that is written. So it describes the smallest one that
     # there is, whose file is then replaced.
@@ -53,6 +57,12 @@ def make_model_folder(
             signature=ModelSignature(
                 inputs=Schema([ColSpec(DataType.string, "text")]),
                 outputs=Schema([ColSpec(DataType.string)]),
+                params=ParamSchema(
+                    [
+                        ParamSpec("probabilities", DataType.string, pyfunc_model.LABELS_ONLY),
+                        ParamSpec("top_k", DataType.long, 1),
+                    ]
+                ),
             ),
             input_example=pd.DataFrame({"text": list(examples)}),
             pip_requirements=provenance.pin(*_REQUIREMENTS, *packages.intersection(_OPTIONAL)),
@@ -63,9 +73,13 @@ def make_model_folder(
             os.link(files / name, folder / name)
         except OSError:  # another file system
             copyfile(files / name, folder / name)
+    (folder / _CODE).mkdir()
+    copyfile(pyfunc_model.__file__, folder / _CODE / f"{_LOADER}.py")
+    described.flavors["python_function"] |= {"loader_module": _LOADER, "code": _CODE}
     # Where the model is loaded, skops trusts by itself what it does not trust here.
     described.flavors["sklearn"]["skops_trusted_types"] = types
-    described.model_size_bytes = sum(path.stat().st_size for path in folder.iterdir())
+    files_of_model = filter(Path.is_file, folder.rglob("*"))
+    described.model_size_bytes = sum(path.stat().st_size for path in files_of_model)
     described.save(str(folder / "MLmodel"))
 
 

@@ -1,6 +1,7 @@
 """The store, and the models in it as everybody else would load them."""
 
 import json
+import re
 import signal
 import sqlite3
 import time
@@ -28,6 +29,7 @@ from sentiment.errors import (
     UntrustedModelError,
 )
 from sentiment.modeling.pipeline import predict
+from sentiment.modeling.scoring import PredictionColumns
 from sentiment.tracking import MlflowTracker, NoTracker
 from sentiment.tracking.choosing import choose_best, describe_score
 
@@ -56,12 +58,16 @@ def test_mlflow_loads_what_training_saw(
     assert loaded.predict(texts).tolist() == expected.tolist()
     np.testing.assert_array_equal(loaded.predict_proba(texts), probabilities)
     assert list(mlflow.pyfunc.load_model(result.model).predict(texts)) == expected.tolist()
+    _check_pyfunc(result.model, texts, expected, probabilities)
     info = mlflow.models.get_model_info(result.model)
     assert info.flavors["sklearn"]["serialization_format"] == "skops"
     assert info.signature.inputs.to_dict() == [{"name": "text", "type": "string", "required": True}]
     example = info.saved_input_example_info
     assert example is not None
     folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=result.model))
+    # It is loaded where this package is not installed.
+    code = (folder / "code" / "sentiment_pyfunc.py").read_text()
+    assert not re.search(r"^\s*(from|import) sentiment", code, re.MULTILINE)
     requirements = (folder / "requirements.txt").read_text().split()
     assert [line.split("==")[0] for line in requirements if "mlflow" not in line] == [
         "numpy",
@@ -76,6 +82,28 @@ def test_mlflow_loads_what_training_saw(
     assert choice.fingerprint == result.data.fingerprint
 
 
+def _check_pyfunc(
+    model: str, texts: pd.DataFrame, expected: np.ndarray, probabilities: np.ndarray
+) -> None:
+    """With its parameters, the model has the columns of a file of predictions."""
+    loaded = mlflow.pyfunc.load_model(model)
+    assert list(loaded.predict(texts, params={"probabilities": "none"})) == expected.tolist()
+    top = loaded.predict(texts, params={"probabilities": "top"})
+    assert list(top) == ["prediction", "probability"]
+    assert top["prediction"].tolist() == expected.tolist()
+    np.testing.assert_array_equal(top["probability"], probabilities.max(axis=1))
+    both = loaded.predict(texts, params={"probabilities": "all", "top_k": 5})
+    columns = PredictionColumns(top_k=5, probabilities="all").list_fields(["negative", "positive"])
+    assert list(both) == columns.names
+    np.testing.assert_array_equal(both[["p:negative", "p:positive"]], probabilities)
+    other = np.where(expected == "positive", "negative", "positive")
+    assert both["prediction_2"].tolist() == other.tolist()
+    np.testing.assert_array_equal(both["probability_2"], probabilities.min(axis=1))
+    for wrong in ({"probabilities": "some"}, {"top_k": 0}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} is .*; expected"):
+            loaded.predict(texts, params=wrong)
+
+
 def test_mlflow_serves_what_training_saw(
     train_quickly: Train,
     reviews: pd.DataFrame,
@@ -87,16 +115,23 @@ def test_mlflow_serves_what_training_saw(
     model = ["models", "serve", "-m", result.model, "--env-manager", "local"]
     address = served(*model, health="/ping")
     texts = reviews["text"].head(20).tolist()
-    request = urllib.request.Request(
-        f"{address}/invocations",
-        data=json.dumps(
-            {"dataframe_split": {"columns": ["text"], "data": [[t] for t in texts]}}
-        ).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=300) as answer:
-        served_labels = json.loads(answer.read())["predictions"]
-    assert served_labels == predict(result.pipeline, pd.DataFrame({"text": texts}))[0].tolist()
+
+    def ask(params: dict[str, object]) -> list[Any]:
+        rows = {"columns": ["text"], "data": [[text] for text in texts]}
+        request = urllib.request.Request(
+            f"{address}/invocations",
+            data=json.dumps({"dataframe_split": rows, "params": params}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=300) as answer:
+            return list(json.loads(answer.read())["predictions"])
+
+    labels, probabilities = predict(result.pipeline, pd.DataFrame({"text": texts}))
+    assert ask({}) == labels.tolist()
+    rows = pd.DataFrame(ask({"probabilities": "all", "top_k": 2}))
+    assert rows["prediction"].tolist() == labels.tolist()
+    np.testing.assert_allclose(rows[["p:negative", "p:positive"]], probabilities, rtol=1e-12)
+    assert (rows["probability"] >= rows["probability_2"]).all()
 
 
 def test_a_tracking_server_is_a_store_like_any_other(

@@ -1,0 +1,73 @@
+"""Model as MLflow's generic interface, pyfunc, has it: labels, or labels and probabilities.
+
+A copy of this file is part of each model in the store, so it imports nothing of this project.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow import sklearn
+
+LABELS_ONLY, TOP, ALL = "none", "top", "all"
+
+
+def _load_pyfunc(path: str) -> "PyfuncModel":
+    """Return the model in `path`; MLflow calls it by this name."""
+    return PyfuncModel(sklearn._load_pyfunc(path).get_raw_model())
+
+
+class PyfuncModel:
+    """Model that predicts as the parameters of a request ask for.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted.
+    """
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline = pipeline
+
+    def get_raw_model(self) -> Any:
+        """Return the pipeline, as MLflow's own models do."""
+        return self._pipeline
+
+    def predict(self, data: Any, params: dict[str, Any] | None = None) -> Any:
+        """Return the label of each row, or a table if probabilities or several labels are wanted.
+
+        Parameters
+        ----------
+        data : DataFrame
+            Its columns are those of the signature.
+        params : dict, optional
+            ``probabilities``: ``"none"`` (default), ``"top"`` (that of the label) or ``"all"``
+            (of every class, too, such as ``p:negative``). ``top_k``: number of labels for a row,
+            the most probable ones first; default: 1. Columns are those of ``sentiment predict``.
+
+        Raises
+        ------
+        ValueError
+            A parameter has no such value.
+        """
+        given: dict[str, Any] = {"probabilities": LABELS_ONLY, "top_k": 1, **(params or {})}
+        wanted, top_k = given["probabilities"], int(given["top_k"])
+        if wanted not in (LABELS_ONLY, TOP, ALL):
+            raise ValueError(f"probabilities is {wanted!r}; expected none, top or all")
+        if top_k < 1:
+            raise ValueError(f"top_k is {top_k}; expected 1 or more")
+        if wanted == LABELS_ONLY and top_k == 1:
+            return self._pipeline.predict(data)
+        probabilities = self._pipeline.predict_proba(data)
+        classes = self._pipeline.classes_
+        # Of equal ones, the first class is the label.
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
+        rows = np.arange(len(order))
+        table = {}
+        for rank, codes in enumerate(order.T, start=1):
+            ending = f"_{rank}" if rank > 1 else ""
+            table[f"prediction{ending}"] = classes[codes]
+            table[f"probability{ending}"] = probabilities[rows, codes]
+        if wanted == ALL:
+            table |= {f"p:{name}": probabilities[:, code] for code, name in enumerate(classes)}
+        return pd.DataFrame(table)
