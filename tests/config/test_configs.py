@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 from optuna.samplers import RandomSampler
@@ -20,6 +21,7 @@ from sentiment.config.schemas import COMMANDS, TARGETS
 from sentiment.config.targets import locate
 from sentiment.data.datasets import Dataset
 from sentiment.modeling.adapting import adapt_classifier
+from sentiment.modeling.pipeline import fit, make_pipeline, predict
 from sentiment.modeling.scoring import BatchScorer
 from sentiment.tracking import MlflowTracker, NoTracker
 
@@ -221,3 +223,41 @@ def test_what_is_checked_before_a_search_has_every_choice_and_both_ends(name: st
         for key, drawn in part.items():
             values = getattr(drawn, "choices", None) or (drawn.low, drawn.high)
             assert {write_override(key, value) for value in values} <= words
+
+
+def make_topics(classes: int) -> pd.DataFrame:
+    """Return 210 short texts, as many of each class as of another, which has words of its own."""
+    rng = np.random.default_rng(classes)
+    labels = np.arange(210) % classes
+    words = [[*rng.integers(0, 40, 12), *(100 + 3 * k + rng.integers(0, 3, 4))] for k in labels]
+    texts = [" ".join(f"w{word}" for word in row) for row in words]
+    return pd.DataFrame({"text": texts, "label": [f"c{k}" for k in labels]})
+
+
+@pytest.mark.parametrize("name", ["fast", "best"])
+def test_an_experiment_learns_any_number_of_classes(name: str) -> None:
+    cfg = compose("train", [f"experiment={name}"])
+    for classes in (2, 3, 10):
+        frame = make_topics(classes)
+        pipeline = fit(make_pipeline(make(cfg, "features"), make(cfg, "model")), frame[:150])
+        labels, _ = predict(pipeline, frame[150:])
+        assert np.mean(labels == frame["label"][150:]) > 0.9
+
+
+@pytest.mark.slow
+# Of the members of a stack, each is tested alone.
+@pytest.mark.parametrize("name", sorted(set(options("search")) - {"all", "grid", "stacking"}))
+def test_every_choice_of_a_space_works_with_any_number_of_classes(name: str) -> None:
+    if name == "lightgbm":
+        pytest.importorskip("lightgbm")
+    words = [f"model={name}"]
+    if name in {"gradient_boosting", "lightgbm", "random_forest"}:
+        words.append("model.n_estimators=2")
+    space = read_space(compose("train", [f"search={name}"]).search, words)
+    topics = [make_topics(classes) for classes in (3, 9)]
+    for sample in space.list_samples():
+        cfg = compose("train", sample)
+        for frame in topics:
+            pipeline = make_pipeline(make(cfg, "features"), make(cfg, "model"))
+            labels, _ = predict(fit(pipeline, frame), frame)
+            assert set(labels) <= set(frame["label"])

@@ -26,7 +26,7 @@ from sentiment.modeling.model_files import load_model, save_model
 from sentiment.modeling.pipeline import make_pipeline
 from sentiment.ngrams.cleaning import Cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
-from sentiment.ngrams.weighting import compute_log_count_ratio
+from sentiment.ngrams.weighting import compute_log_count_ratio, compute_term_weights
 
 FILMS = [
     "good good film",
@@ -137,20 +137,46 @@ def test_labels_of_all_kinds_give_the_same_weights(y: Any) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("y", "count"),
-    [(None, 0), (["yes"] * 5, 1), (["a", "b", "c", "a", "b"], 3), ([1, 2, 3, 4, 5], 5)],
-)
-def test_labels_without_two_classes(y: Any, count: int) -> None:
+@pytest.mark.parametrize(("y", "count"), [(None, 0), (["yes"] * 5, 1)])
+def test_labels_of_fewer_than_two_classes(y: Any, count: int) -> None:
     vectorizer = TfidfVectorizer(log_count_ratio=True)
     for fit in (vectorizer.fit, vectorizer.fit_transform):
         with pytest.raises(ValueError, match="log_count_ratio") as caught:
             fit(FILMS, y)
         assert str(caught.value) == (
-            f"log_count_ratio weighs terms for two classes, and y has {count}; "
-            "for more classes use log_count_ratio=False with the model NBSVM."
+            f"log_count_ratio weighs terms by their class, and y has {count} classes; "
+            "expected two or more."
         )
     assert clone(vectorizer).set_params(log_count_ratio=False).fit(FILMS, y).idf_.min() >= 1
+
+
+labelled_tables = st.integers(1, 6).flatmap(
+    lambda width: st.lists(
+        st.tuples(
+            st.lists(st.integers(0, 50), min_size=width, max_size=width), st.sampled_from("abcd")
+        ),
+        min_size=2, max_size=12,
+    ).filter(lambda table: len({label for _, label in table}) > 1)
+)  # fmt: skip
+
+
+@settings(deadline=None, derandomize=True)
+@given(table=labelled_tables, alpha=st.sampled_from([0.25, 1.0, 30.0]))
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix, sparse.csc_array])
+def test_a_term_weighs_what_it_says_for_its_best_class(form: Any, table: Any, alpha: float) -> None:
+    counts, labels = [row for row, _ in table], [label for _, label in table]
+    found = compute_term_weights(form(np.array(counts)), labels, alpha)
+    ratios = [
+        [math.log(quotient) for quotient in ratio_by_loops(counts, side, alpha)]
+        for side in ([label == one for label in labels] for one in sorted(set(labels)))
+    ]
+    expected = np.maximum(np.max(ratios, axis=0), 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    if len(ratios) == 2:
+        ratio = compute_log_count_ratio(
+            form(np.array(counts)), np.array(labels) == max(labels), alpha
+        )
+        np.testing.assert_array_equal(found, np.abs(ratio))
 
 
 @pytest.mark.parametrize(
@@ -226,7 +252,7 @@ def test_models_come_back_from_their_files(
     if classes == 3:
         labels[::3] = "mixed"
     words = TfidfVectorizer(
-        log_count_ratio=classes == 2, use_idf=kind != "nbsvm", min_df=2, memory=tmp_path / "counts"
+        log_count_ratio=True, use_idf=kind != "nbsvm", min_df=2, memory=tmp_path / "counts"
     )
     common = CountVectorizer(binary=True, max_features=20)
     union = FeatureUnion([("words", words), ("common", common)])
@@ -259,7 +285,7 @@ def test_a_file_of_weights_and_nbsvm_needs_no_sentiment(
     three = np.where(np.arange(len(rows)) % 3, labels, "mixed")
     expected = []
     for number, (model, y) in enumerate([("plain", labels), (kind, labels), (kind, three)]):
-        words = TfidfVectorizer(log_count_ratio=y is labels, use_idf=False, max_features=500)
+        words = TfidfVectorizer(log_count_ratio=True, use_idf=False, max_features=500)
         pipeline = make_pipeline(words, make_model(model)).fit(rows, y)
         save_model(pipeline, tmp_path / f"{number}.skops")
         expected.append([pipeline.predict(rows).tolist(), pipeline.predict_proba(rows).tolist()])

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sentiment.ngrams.compiling import count_threads, cut_ranges, run_threads
 from sentiment.ngrams.kernels import matrices
 from sentiment.ngrams.vectorizers.count import OWN_CONSTRAINTS, CountVectorizer
-from sentiment.ngrams.weighting import compute_idf, compute_log_count_ratio
+from sentiment.ngrams.weighting import compute_idf, compute_term_weights
 
 _NORMS = {None: 0, "l1": 1, "l2": 2}
 
@@ -27,10 +27,11 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
 norm, use_idf, smooth_idf, sublinear_tf
         As in scikit-learn.
     log_count_ratio : bool
-        Whether terms are also weighed by how differently often they stand in the two classes: by
-        the absolute value of naive Bayes's log-count ratio (Wang & Manning 2012), which fits take
-        from the counts and `y`. It is a part of ``idf_``. Its sign would make no difference to a
-        linear model. For more than two classes there is `model=nbsvm`.
+        Whether terms are also weighed by how strongly they speak for a class: by the largest of
+        naive Bayes's log-count ratios of a class against the rest (Wang & Manning 2012), which fits
+        take from the counts and `y`. It is a part of ``idf_``. Of two classes, it is the absolute
+        value of their ratio, whose sign would make no difference to a linear model. `NBSVM` has a
+        ratio for each class instead.
     alpha : float
         Added to all counts of the log-count ratio; above 0.
     n_jobs : int, optional
@@ -129,13 +130,13 @@ norm, use_idf, smooth_idf, sublinear_tf
         ------
         ValueError
             scikit-learn refuses the documents or a parameter; or `log_count_ratio` is asked for
-            and `y` has not two classes.
+            and `y` has fewer than two classes.
         """
         self._check_params()
         counts = CountVectorizer.fit_transform(self, raw_documents)
         self._tfidf = self._fit_transformer(counts)
         if self.log_count_ratio:
-            ratio = np.abs(compute_log_count_ratio(counts, _find_side(y), self.alpha))
+            ratio = compute_term_weights(counts, y, self.alpha)
             self._tfidf.idf_ = ratio * self._tfidf.idf_ if self.use_idf else ratio
             self._tfidf.use_idf = True
         return self._weigh(counts)
@@ -179,15 +180,3 @@ norm, use_idf, smooth_idf, sublinear_tf
         plain = super().to_sklearn()
         plain.use_idf = self.use_idf or self.log_count_ratio
         return plain
-
-
-def _find_side(y: Any) -> np.ndarray:
-    """Return which rows are of the second of two classes."""
-    classes, codes = np.unique([] if y is None else np.asarray(y), return_inverse=True)
-    if len(classes) != 2:
-        raise ValueError(
-            f"log_count_ratio weighs terms for two classes, and y has {len(classes)}; "
-            "for more classes use log_count_ratio=False with the model NBSVM."
-        )
-    side: np.ndarray = codes == 1
-    return side
