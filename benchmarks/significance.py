@@ -11,13 +11,15 @@ from scipy.stats import binom
 from timing import Figure, Plan
 
 from sentiment.commands.compare.estimates import McNemar, PairedTest, estimate
-from sentiment.commands.compare.intervals import FEWEST_ROWS, estimate_differences, estimate_scores
-from sentiment.commands.compare.resampling import RowSums, permute, resample
+from sentiment.commands.compare.intervals import estimate_differences, estimate_scores
+from sentiment.config.metrics import list_shown
 from sentiment.errors import ConfigError
 from sentiment.modeling.decision_rules import choose_rule
-from sentiment.modeling.evaluation import METRICS, Predictions
+from sentiment.modeling.evaluation import Predictions, score
+from sentiment.modeling.intervals import FEWEST_ROWS, measure_intervals
+from sentiment.modeling.resampling import RowSums, permute, resample
 
-_NAMES = list(METRICS)
+_NAMES = list_shown(2)
 _SIZES = (10, 20, 50, 200, 1000)
 _TRIALS, _DRAWS, _LEVEL = 600, 399, 0.95
 _CLASSES = np.array(["negative", "positive"])
@@ -39,7 +41,7 @@ def predict_alike(
 
 
 def _score(made: Predictions) -> np.ndarray:
-    scores: np.ndarray = RowSums(made).score(np.ones((1, len(made.labels))))[0]
+    scores: np.ndarray = RowSums(made, _NAMES).score(np.ones((1, len(made.labels))))[0]
     return scores
 
 
@@ -63,11 +65,14 @@ def bench_tests(plan: Plan) -> dict[str, Figure]:
         alarms, former = np.zeros(len(_NAMES)), np.zeros(len(_NAMES))
         for trial in range(_TRIALS):
             pair = predict_alike(np.random.default_rng((rows, trial)), rows, (0.8, 0.8))
-            observed, permuted = _score(pair[1]) - _score(pair[0]), permute(*pair, _DRAWS, trial)
+            observed, permuted = (
+                _score(pair[1]) - _score(pair[0]),
+                permute(*pair, _DRAWS, trial, _NAMES),
+            )
             tests = [PairedTest.by_permutation(*one) for one in zip(observed, permuted.T)]  # noqa: B905
             tests[0] = McNemar.count(*(one.predicted == one.labels for one in pair)).test()
             alarms += [test.p <= 1 - _LEVEL + 1e-9 for test in tests]
-            first, second = resample([RowSums(one) for one in pair], _DRAWS, trial)
+            first, second = resample([RowSums(one, _NAMES) for one in pair], _DRAWS, trial)
             drawn = second - first
             tails = np.minimum((drawn <= 0).mean(axis=0), (drawn >= 0).mean(axis=0))
             former += 2 * tails <= 1 - _LEVEL
@@ -103,14 +108,14 @@ def bench_intervals(plan: Plan) -> dict[str, Figure]:
         former: dict[str, list[bool]] = {}
         for trial in range(_TRIALS):
             pair = predict_alike(np.random.default_rng((rows, trial)), rows, skills)
-            sums = [RowSums(one) for one in pair]
+            sums = [RowSums(one, _NAMES) for one in pair]
             samples, whole = resample(sums, _DRAWS, trial), [_score(one) for one in pair]
-            without = [one.score_without_each() for one in sums]
+            without = [one.score_with_each(-1) for one in sums]
             gaps = [values[1] - values[0] for values in (whole, samples, without)]
-            found = estimate_scores(pair[0], whole[0], samples[0], without[0], _LEVEL)
+            found = estimate_scores(pair[0], _NAMES, whole[0], samples[0], without[0], _LEVEL)
             found |= {
                 f"{name} B-A": one
-                for name, one in estimate_differences(*pair, *gaps, _LEVEL).items()
+                for name, one in estimate_differences(*pair, _NAMES, *gaps, _LEVEL).items()
             }
             for i, name in enumerate(_NAMES):
                 for what, value, one, numbers in (
@@ -135,6 +140,46 @@ def bench_intervals(plan: Plan) -> dict[str, Figure]:
             f"the same if all were BCa, {what}", "%", min(before.values()), least, before
         ),
     }
+
+
+def bench_scores(plan: Plan) -> dict[str, Figure]:
+    """Count how often 95 % intervals beside the scores of a training miss the truth.
+
+    A sample whose rows are too few for an interval misses nothing: what counts is how often a
+    person reads one that is wrong.
+    """
+    more: dict[str, float] = {}
+    for classes, rarest, rows in (
+        (2, 0.5, 250), (2, 0.1, 1000), (2, 0.02, 2500), (5, 0.02, 2500), (5, 0.1, 500),
+        (20, 0.01, 1000), (20, 0.05, 2500),
+    ):  # fmt: skip
+        shares = np.full(classes, (1 - rarest) / (classes - 1))
+        shares[-1] = rarest
+        names = [*list_shown(classes), "f1_macro", "matthews_corrcoef", "roc_auc"]
+        for skill in (1.0, 2.0, 3.5):
+            truth = score(_predict(np.random.default_rng(0), shares, 300_000, skill))
+            missed = dict.fromkeys(names, 0)
+            for trial in range(_TRIALS // 2):
+                rng = np.random.default_rng((trial, classes, rows))
+                made = _predict(rng, shares, rows, skill)
+                for name, (low, high) in measure_intervals(made, names, _LEVEL).items():
+                    missed[name] += not np.isnan(low) and not low <= truth[name] <= high
+            what = f"{classes} classes, {rows} rows, {rarest * rows:.0f} of the rarest, {skill}"
+            more |= {f"{n}, {what}": 200 * count / _TRIALS for n, count in missed.items()}
+    what = f"samples with a 95 % interval that misses, largest of all, {_TRIALS // 2} each"
+    worst = max(more, key=lambda name: more[name])
+    shown = {worst: more[worst], "mean": float(np.mean(list(more.values())))}
+    return {"missed_scores": _report(what, "%", more[worst], 10, shown)}
+
+
+def _predict(rng: np.random.Generator, shares: np.ndarray, rows: int, skill: float) -> Predictions:
+    """Return predictions for rows of unequal classes, calibrated for a `skill` of 1."""
+    truth = rng.choice(len(shares), rows, p=shares)
+    margins = rng.normal(size=(rows, len(shares))) + np.log(shares)
+    margins[np.arange(rows), truth] += skill
+    raised = np.exp(margins)
+    names = np.array([f"class {k:02}" for k in range(len(shares))])
+    return Predictions(names[truth], raised / raised.sum(axis=1, keepdims=True), names)
 
 
 def bench_thresholds(plan: Plan) -> dict[str, Figure]:
@@ -224,6 +269,7 @@ def _promote_nightly(
 BENCHMARKS: dict[str, Callable[[Plan], dict[str, Figure]]] = {
     "tests": bench_tests,
     "intervals": bench_intervals,
+    "scores": bench_scores,
     "thresholds": bench_thresholds,
     "anchor": bench_anchor,
 }

@@ -117,7 +117,8 @@ def test_mistakes_are_errors_of_the_builtin_kind(where: str, tmp_path: Path) -> 
 
 def test_results_show_themselves_in_a_notebook(trained: list[TrainingResult], where: str) -> None:
     shown = trained[0]._repr_html_()
-    assert f"{trained[0].metrics['validation/f1']:.4f}" in shown
+    low, high = trained[0].intervals["validation/f1"]
+    assert f"{trained[0].metrics['validation/f1']:.2f} [{low:.2f}, {high:.2f}]" in shown
     assert len(repr(trained[0])) < 300
     assert "<script" not in sentiment.load("best", where)._repr_html_()
 

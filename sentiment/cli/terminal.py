@@ -43,6 +43,8 @@ from sentiment.redaction import format_error, learn_secrets, protect_process, re
 from sentiment.redaction.printable import make_printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.table import Table
 
     from sentiment.tracking.stages import Stage
@@ -194,11 +196,26 @@ def _count_seconds() -> float:
         return time.time() - _STARTED.timestamp()
 
 
-def tabulate_metrics(metrics: dict[str, float]) -> "Table":
-    """Return the metrics of a run, one row each and one column per split."""
+def tabulate_metrics(
+    metrics: "Mapping[str, float]",
+    intervals: "Mapping[str, tuple[float, float]] | None" = None,
+    optimized: str = "accuracy",
+) -> "Table":
+    """Return the metrics of a run that people read, one row each and one column per split.
+
+    Parameters
+    ----------
+    metrics : dict of str to float
+        As ``<split>/<name>``.
+    intervals : dict of str to (float, float), optional
+        The ends of their 95 % intervals.
+    optimized : str
+        The metric that a search looks at, which is always among them.
+    """
     from rich.table import Table
 
-    from sentiment.config.metrics import METRICS
+    from sentiment.config.metrics import CLASSES, list_shown
+    from sentiment.modeling.intervals import tabulate_scores
 
     columns = [name for name in ("validation", "test") if f"{name}/accuracy" in metrics]
     table = Table("metric", header_style="bold")
@@ -206,9 +223,9 @@ def tabulate_metrics(metrics: dict[str, float]) -> "Table":
         table.add_column("cross-validation")
     for column in columns:
         table.add_column(column)
-    # A metric of the user's project may be younger than the run.
-    for name in (name for name in METRICS if all(f"{c}/{name}" in metrics for c in columns)):
-        cells = [f"{metrics[f'{column}/{name}']:.4f}" for column in columns]
+    # Runs of earlier versions have not counted their classes, and a metric may be younger.
+    names = list_shown(round(metrics.get(CLASSES, 2)), optimized)
+    for name, cells in tabulate_scores(names, columns, metrics, intervals or {}).items():
         if "cv/accuracy_mean" in metrics:
             cells.insert(0, f"{metrics[f'cv/{name}_mean']:.4f} ± {metrics[f'cv/{name}_std']:.4f}")
         table.add_row(name, *cells)

@@ -15,17 +15,54 @@ from sentiment.config.project import (
 )
 from sentiment.errors import OwnCodeError, ProjectFileError
 
-# Metrics of predictions, and whether greater is better.
+# Metrics of predictions, and whether greater is better. Those without an average in their name are
+# of the second of two classes; see `AVERAGES`.
 BUILT_IN: dict[str, bool] = {
     "accuracy": True,
+    "balanced_accuracy": True,
     "precision": True,
     "recall": True,
     "f1": True,
+    "precision_macro": True,
+    "recall_macro": True,
+    "f1_macro": True,
+    "precision_micro": True,
+    "recall_micro": True,
+    "f1_micro": True,
+    "precision_weighted": True,
+    "recall_weighted": True,
+    "f1_weighted": True,
+    "matthews_corrcoef": True,
+    "top_3_accuracy": True,
     "roc_auc": True,
+    "roc_auc_ovr": True,
     "log_loss": False,
     "brier": False,
     "ece": False,
 }
+# Metrics of the second of two classes. Of more classes they are these averages, under both names,
+# so that runs are compared with those of versions that did not name the average.
+AVERAGES = {
+    "precision": "precision_macro",
+    "recall": "recall_macro",
+    "f1": "f1_macro",
+    "roc_auc": "roc_auc_ovr",
+}
+# The metric of a run that counts its classes.
+CLASSES = "data/classes"
+# What tables show, of two classes and of more; MLflow has all.
+_SHOWN_OF_TWO = (
+    "accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier", "ece"
+)  # fmt: skip
+_SHOWN_OF_MORE = (
+    "accuracy", "top_3_accuracy", "balanced_accuracy", "f1_macro", "f1_weighted",
+    "matthews_corrcoef", "log_loss", "ece",
+)  # fmt: skip
+# What messages say was expected: the names of all would be three lines.
+EXPECTED = (
+    "accuracy, balanced_accuracy, precision, recall and f1 (each as it is, or with _macro, _micro "
+    "or _weighted), matthews_corrcoef, top_3_accuracy, roc_auc, roc_auc_ovr, log_loss, brier, ece"
+)
 # Further objectives of a search: the cost of a model. Less is better.
 COSTS = {"size_mb": "model/size_mb", "predict_seconds": "validation/predict_seconds"}
 _RESPONSES = ("predict", "predict_proba")
@@ -103,6 +140,34 @@ class _Metrics(Mapping[str, bool]):
 
 
 METRICS: Mapping[str, bool] = _Metrics()
+
+
+def name_average(metric: str, classes: int) -> str:
+    """Return the name of `metric` that says its average, if there are more than two classes.
+
+    Examples
+    --------
+    >>> name_average("f1", 2), name_average("f1", 3), name_average("accuracy", 3)
+    ('f1', 'f1_macro', 'accuracy')
+    """
+    return metric if classes == 2 else AVERAGES.get(metric, metric)
+
+
+def list_shown(classes: int, *also: str) -> list[str]:
+    """Return the metrics that tables show: a few of those that fit, and the user's own.
+
+    Parameters
+    ----------
+    classes : int
+        Number of classes.
+    *also : str
+        Further ones, such as the one that is optimized.
+    """
+    shown = _SHOWN_OF_TWO if classes == 2 else _SHOWN_OF_MORE
+    # Of three classes or fewer, one of the first three is always the right one.
+    known = [name for name in shown if name != "top_3_accuracy" or classes > 3]
+    wanted = {*known, *(name_average(name, classes) for name in also)}
+    return [name for name in METRICS if name in wanted or name not in BUILT_IN]
 
 
 def list_own_metrics() -> dict[str, OwnMetric]:

@@ -2,16 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 import pandas as pd
-from sklearn import metrics
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from sentiment.config.metrics import METRICS, OwnMetric, list_own_metrics
+from sentiment.config.metrics import BUILT_IN, OwnMetric, list_own_metrics
+from sentiment.modeling.metrics import (
+    AREAS,
+    OF_COUNTS,
+    OF_ROWS,
+    ClassCounts,
+    average_areas,
+    divide,
+    measure_areas,
+)
 from sentiment.modeling.pipeline import fit, predict
 
 # Fifteen bins, as in Guo et al. (2017).
@@ -47,14 +56,28 @@ class Predictions:
     @property
     def predicted(self) -> np.ndarray:
         """The most probable class of each row, shape (n,)."""
-        labels: np.ndarray = self.classes[np.argmax(self.probabilities, axis=1)]
+        labels: np.ndarray = self.classes[self.predicted_codes]
         return labels
 
-    @property
-    def indicators(self) -> np.ndarray:
-        """One column per class, one where a row is of that class, shape (n, n_classes)."""
-        ones: np.ndarray = (self.labels[:, None] == self.classes[None, :]).astype(int)
-        return ones
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """Places of the true labels in `classes`, shape (n,)."""
+        codes: np.ndarray = pd.Index(self.classes).get_indexer(pd.Index(self.labels))
+        return codes
+
+    @cached_property
+    def predicted_codes(self) -> np.ndarray:
+        """Places of the predicted labels in `classes`, shape (n,)."""
+        codes: np.ndarray = np.argmax(self.probabilities, axis=1)
+        return codes
+
+    def count_classes(self) -> ClassCounts:
+        """Return how many rows each class has, and how many were predicted, and rightly."""
+        size = len(self.classes)
+        right = self.codes[self.codes == self.predicted_codes]
+        found = (right, self.predicted_codes, self.codes)
+        # Floats, as squares of counts are too large for integers.
+        return ClassCounts(*(np.bincount(c, minlength=size)[None].astype(float) for c in found))
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table of ``label`` and the probability of each class, `n` rows."""
@@ -84,30 +107,77 @@ def evaluate(pipeline: Pipeline, frame: pd.DataFrame) -> Predictions:
 
 
 def score(predictions: Predictions) -> dict[str, float]:
-    """Return every metric of `METRICS`.
+    """Return every metric of `METRICS`, with its value.
 
-    Precision, recall and F1 are those of the positive class where there are two classes, and
-    unweighted means over the classes where there are more. ROC AUC is then the mean of one class
-    against the rest. A class without a row in the split has no precision, recall, F1 or area: it is
-    left out of the means, and where it is the positive class of two, these metrics are NaN. The
-    Brier score is the mean of the squared error summed over the classes (Brier, 1950), halved for
-    two classes, so that it lies between 0 and 1 there.
+    Precision, recall and F1 without an average in their name are those of the second of two
+    classes, and of more classes the macro averages. A class without a row in the split has no
+    precision, recall, F1 or area: it is left out of the means, and where it is the second of two,
+    these metrics are NaN. ROC AUC is the mean area of one class against the rest. The Brier score
+    is the mean of the squared error summed over the classes (Brier, 1950), halved for two classes,
+    so that it lies between 0 and 1 there.
     """
-    y, p, classes = predictions.labels, predictions.probabilities, predictions.classes
-    binary = len(classes) == 2
-    present = [label for label in classes[1:] if label in y] if binary else np.unique(y)
-    precision, recall, f1 = _measure_classes(y, predictions.predicted, present)
-    return {
-        "accuracy": float(metrics.accuracy_score(y, predictions.predicted)),
-        "precision": precision,
-        "recall": recall,
-        "f1": f1,
-        "roc_auc": _roc_auc(predictions),
-        "log_loss": float(metrics.log_loss(y, p, labels=classes)),
-        "brier": float(metrics.brier_score_loss(y, p, labels=classes)),
-        "ece": expected_calibration_error(predictions),
-        **{name: measure(predictions) for name, measure in list_own_measures().items()},
-    }
+    counts = predictions.count_classes()
+    found = {name: float(measure(counts)[0]) for name, measure in OF_COUNTS.items()}
+    found |= {name: float(measure(predictions).mean()) for name, measure in OF_ROWS.items()}
+    found |= dict.fromkeys(AREAS, average_areas(measure_areas(predictions)))
+    found["ece"] = expected_calibration_error(predictions)
+    own = {name: measure(predictions) for name, measure in list_own_measures().items()}
+    return {name: found[name] for name in BUILT_IN} | own
+
+
+def measure_each_class(predictions: Predictions) -> pd.DataFrame:
+    """Return precision, recall and F1 of each class.
+
+    Returns
+    -------
+    DataFrame
+        ``label``, ``precision`` (NaN if the class was never predicted), ``recall`` (NaN if it has
+        no rows), ``f1``, ``rows`` (scikit-learn's support), ``predicted`` and ``right``, in the
+        order of the classes.
+    """
+    counts = predictions.count_classes()
+    right, predicted, rows = (part[0] for part in (counts.right, counts.predicted, counts.true))
+    return pd.DataFrame(
+        {
+            "label": predictions.classes.astype(str),
+            "precision": divide(right, predicted, np.nan),
+            "recall": divide(right, rows, np.nan),
+            "f1": divide(2 * right, predicted + rows, np.nan),
+            "rows": rows.astype(int),
+            "predicted": predicted.astype(int),
+            "right": right.astype(int),
+        }
+    )
+
+
+def choose_classes(table: pd.DataFrame, frequent: int, worst: int) -> pd.DataFrame:
+    """Return the rows of the most frequent classes, and of the others those with the lowest F1.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `measure_each_class`.
+    frequent, worst : int
+        How many there are at most.
+
+    Returns
+    -------
+    DataFrame
+        In the order of `table`, with its index.
+    """
+    order = table.sort_values("rows", ascending=False, kind="stable").index
+    rest = table.loc[order[frequent:]].query("rows > 0").sort_values("f1", kind="stable").index
+    return table.loc[sorted([*order[:frequent], *rest[:worst]])]
+
+
+def list_confusions(predictions: Predictions, most: int) -> list[tuple[str, str, int]]:
+    """Return which class was most often predicted in place of which: true, predicted, rows."""
+    wrong = predictions.codes != predictions.predicted_codes
+    pairs = np.column_stack([predictions.codes, predictions.predicted_codes])[wrong]
+    found, counts = np.unique(pairs, axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:most]
+    labels = predictions.classes[found[order]].tolist()
+    return [(*pair, int(n)) for pair, n in zip(labels, counts[order], strict=True)]
 
 
 def list_own_measures() -> dict[str, Callable[[Predictions], float]]:
@@ -128,28 +198,6 @@ def _make_measure(metric: OwnMetric) -> Callable[[Predictions], float]:
     return measure
 
 
-def _measure_classes(y: np.ndarray, predicted: np.ndarray, classes: Any) -> list[float]:
-    """Return precision, recall and F1, each the mean over `classes`; NaN if there are none."""
-    if not len(classes):
-        return [float("nan")] * 3
-    found = metrics.precision_recall_fscore_support(
-        y, predicted, labels=classes, average="macro", zero_division=0.0
-    )
-    return [float(value) for value in found[:3]]
-
-
-def _roc_auc(predictions: Predictions) -> float:
-    """Return the mean area of one class against the rest; NaN where all rows are of one class."""
-    indicators = predictions.indicators
-    columns = [1] if len(predictions.classes) == 2 else range(len(predictions.classes))
-    areas = [
-        metrics.roc_auc_score(indicators[:, k], predictions.probabilities[:, k])
-        for k in columns
-        if 0 < indicators[:, k].sum() < len(indicators)
-    ]
-    return float(np.mean(areas)) if areas else float("nan")
-
-
 def calibration_table(predictions: Predictions, bins: int = CALIBRATION_BINS) -> pd.DataFrame:
     """Return confidence and accuracy of the predicted class, in bins of equal width.
 
@@ -158,13 +206,20 @@ def calibration_table(predictions: Predictions, bins: int = CALIBRATION_BINS) ->
     DataFrame
         One row per bin that is not empty: ``rows``, ``confidence`` (mean) and ``accuracy``.
     """
-    confidence = predictions.probabilities.max(axis=1)
-    hit = predictions.predicted == predictions.labels
-    # Bins are closed on the right, as in Guo et al. (2017).
-    index = np.clip(np.ceil(confidence * bins) - 1, 0, bins - 1).astype(int)
+    hit = predictions.predicted_codes == predictions.codes
+    confidence, index = find_bins(predictions, bins)
     table = pd.DataFrame({"bin": index, "confidence": confidence, "accuracy": hit})
     grouped = table.groupby("bin")
     return grouped[["confidence", "accuracy"]].mean().assign(rows=grouped.size())
+
+
+def find_bins(
+    predictions: Predictions, bins: int = CALIBRATION_BINS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the confidence in the predicted class of each row, and the number of its bin."""
+    confidence = predictions.probabilities.max(axis=1)
+    # Bins are closed on the right, as in Guo et al. (2017).
+    return confidence, np.clip(np.ceil(confidence * bins) - 1, 0, bins - 1).astype(int)
 
 
 def expected_calibration_error(predictions: Predictions, bins: int = CALIBRATION_BINS) -> float:
@@ -200,7 +255,7 @@ def cross_validate(
         fitted = fit(clone(pipeline), frame.iloc[train])
         scores.append(score(evaluate(fitted, frame.iloc[held_out])))
     summary: dict[str, float] = {}
-    for name in METRICS:
+    for name in scores[0]:
         values = [fold[name] for fold in scores]
         summary |= {f"{name}_mean": float(np.mean(values))}
         summary |= {f"{name}_std": float(np.std(values, ddof=1))}

@@ -3,6 +3,8 @@
 import time
 from typing import TYPE_CHECKING
 
+from sentiment.config.metrics import AVERAGES, CLASSES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -33,7 +35,8 @@ def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run
     more : bool
         Whether a greater value is better.
     """
-    scored = [run for run in runs if metric in run.data.metrics]
+    values = _read_values(runs, metric)
+    scored = [run for run in runs if id(run) in values]
     complete = [run for run in scored if run.data.tags.get("sample") != "true"]
     candidates = complete or scored
     if not candidates:
@@ -43,7 +46,7 @@ def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run
     others = [_read_source(run) for run in candidates if _read_rows(run) != _read_rows(last)]
     moved = others.count(_read_source(last))
     sign = 1 if more else -1
-    best = max(same, key=lambda run: (sign * run.data.metrics[metric], _read_order(run)))
+    best = max(same, key=lambda run: (sign * values[id(run)], _read_order(run)))
     left_out = {
         "on other data": len(others) - moved,
         "on other rows or another split of them": moved,
@@ -52,9 +55,28 @@ def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run
     reasons = [f"{_count(number)} {why}" for why, number in left_out.items() if number]
     why = (
         f"best {metric} of {_count(len(same))} on {last.data.tags.get('data', 'unknown')}: "
-        f"{describe_score(metric, best.data.metrics)}"
+        f"{describe_score(metric, best.data.metrics | {metric: values[id(best)]})}"
     )
     return best, why + f"; not comparable: {', '.join(reasons)}" * bool(reasons)
+
+
+def _read_values(runs: "Sequence[Run]", metric: str) -> dict[int, float]:
+    """Return the `metric` of each run that has it, by the id of the object.
+
+    Runs of versions that did not name averages have a macro average under the name of a metric of
+    two classes: it counts where another run on the same rows says that there are more classes.
+    """
+    split, _, name = metric.partition("/")
+    plain = {average: one for one, average in AVERAGES.items()}.get(name)
+    several = {str(_read_rows(run)) for run in runs if run.data.metrics.get(CLASSES, 2) > 2}
+    values = {}
+    for run in runs:
+        known = run.data.metrics
+        if metric in known:
+            values[id(run)] = known[metric]
+        elif f"{split}/{plain}" in known and str(_read_rows(run)) in several:
+            values[id(run)] = known[f"{split}/{plain}"]
+    return values
 
 
 def describe_score(metric: str, metrics: "Mapping[str, float]") -> str:

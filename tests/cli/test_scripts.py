@@ -259,7 +259,9 @@ MISTAKES = [
      "tracking store 'sqlite:///outputs/mlflow.db'. Train a model first: python "
      "scripts/train.py"),
     ("promote", ["metric=acuracy"], "metric is 'acuracy'; expected one of accuracy, "
-     "precision, recall, f1, roc_auc, log_loss, brier, ece. Did you mean 'accuracy'?"),
+     "balanced_accuracy, precision, recall and f1 (each as it is, or with _macro, _micro or "
+     "_weighted), matthews_corrcoef, top_3_accuracy, roc_auc, roc_auc_ovr, log_loss, brier, ece. "
+     "Did you mean 'accuracy'?"),
     ("promote", [], "run 'best' was not found in the tracking store "
      "'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py"),
     ("promote", ["rollback=true"], "the registered model 'sentiment' was not found in the "

@@ -6,6 +6,7 @@ from omegaconf import OmegaConf
 
 from sentiment.config import check_options, compose, explain_error, flatten, make, quote_free_text
 from sentiment.config.arguments import get_function
+from sentiment.config.metrics import EXPECTED
 from sentiment.config.targets import is_allowed
 from sentiment.errors import ConfigError
 
@@ -132,8 +133,7 @@ def mistake(*overrides: str) -> str:
         ),
         (
             "deploy.metric=auc",
-            "deploy.metric is 'auc'; expected one of accuracy, precision, recall, f1, roc_auc, "
-            "log_loss, brier, ece. Did you mean 'roc_auc'?",
+            f"deploy.metric is 'auc'; expected one of {EXPECTED}. Did you mean 'roc_auc'?",
         ),
         (
             "deploy.max_chars=0",

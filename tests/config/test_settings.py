@@ -150,7 +150,15 @@ def model_name(value: Any) -> bool:
     return text(value) and not set(str(value)) & set("/:@.")
 
 
-METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier", "ece")
+METRICS = (
+    "accuracy", "balanced_accuracy", "matthews_corrcoef", "top_3_accuracy", "roc_auc",
+    "roc_auc_ovr", "log_loss", "brier", "ece",
+    *(
+        f"{name}{average}"
+        for name in ("precision", "recall", "f1")
+        for average in ("", "_macro", "_micro", "_weighted")
+    ),
+)  # fmt: skip
 share = real(lambda v: 0 < v < 1)
 positive = real(lambda v: v > 0)
 metric = one_of(*METRICS)

@@ -10,16 +10,20 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-from sentiment.commands.compare.resampling import RowSums
+from sentiment.config.metrics import BUILT_IN, METRICS
 from sentiment.modeling.evaluation import (
-    METRICS,
     Predictions,
     calibration_table,
+    choose_classes,
     cross_validate,
     expected_calibration_error,
+    list_confusions,
+    measure_each_class,
     score,
 )
+from sentiment.modeling.metrics import measure_areas
 from sentiment.modeling.pipeline import make_pipeline
+from sentiment.modeling.resampling import RowSums
 
 
 def make_predictions(classes: int, rows: int, seed: int) -> Predictions:
@@ -30,46 +34,111 @@ def make_predictions(classes: int, rows: int, seed: int) -> Predictions:
     return Predictions(labels, probabilities, names)
 
 
-@pytest.mark.slow
-@given(seed=st.integers(0, 10_000), rows=st.integers(5, 80))
-@settings(deadline=None, max_examples=50)
-def test_two_classes_are_scored_as_scikit_learn_does(seed: int, rows: int) -> None:
-    made = make_predictions(2, rows, seed)
-    y, p, predicted = made.labels, made.probabilities, made.predicted
-    positive = {"pos_label": "class 1", "zero_division": 0}
-    assert score(made) == pytest.approx(
-        {
-            "accuracy": metrics.accuracy_score(y, predicted),
-            "precision": metrics.precision_score(y, predicted, **positive),
-            "recall": metrics.recall_score(y, predicted, **positive),
-            "f1": metrics.f1_score(y, predicted, **positive),
-            "roc_auc": metrics.roc_auc_score(y == "class 1", p[:, 1]),
-            "log_loss": metrics.log_loss(y, p),
-            "brier": metrics.brier_score_loss(y, p[:, 1], pos_label="class 1"),
-            "ece": naive_ece(made),
-        }
-    )
+def score_as_scikit_learn(made: Predictions) -> dict[str, float]:
+    """Return every metric by scikit-learn, of a split with rows of every class."""
+    y, p, predicted, classes = made.labels, made.probabilities, made.predicted, made.classes
+    binary = len(classes) == 2
+    measures = {
+        "precision": metrics.precision_score,
+        "recall": metrics.recall_score,
+        "f1": metrics.f1_score,
+    }
+    plain = {"pos_label": classes[1]} if binary else {"average": "macro"}
+    area = metrics.roc_auc_score(y, p[:, 1] if binary else p, multi_class="ovr")
+    return {
+        "accuracy": metrics.accuracy_score(y, predicted),
+        "balanced_accuracy": metrics.balanced_accuracy_score(y, predicted),
+        **{
+            name: measure(y, predicted, zero_division=0, **plain)
+            for name, measure in measures.items()
+        },
+        **{
+            f"{name}_{average}": measure(y, predicted, average=average, zero_division=0)
+            for name, measure in measures.items()
+            for average in ("macro", "micro", "weighted")
+        },
+        "matthews_corrcoef": metrics.matthews_corrcoef(y, predicted),
+        "top_3_accuracy": (
+            metrics.top_k_accuracy_score(y, p, k=3, labels=classes) if len(classes) > 3 else 1.0
+        ),
+        "roc_auc": area,
+        "roc_auc_ovr": area,
+        "log_loss": metrics.log_loss(y, p),
+        "brier": metrics.brier_score_loss(
+            y, p[:, 1] if binary else p, pos_label=classes[1] if binary else None
+        ),
+        "ece": naive_ece(made),
+    }
 
 
-@pytest.mark.slow
-@given(seed=st.integers(0, 10_000), classes=st.integers(3, 6))
-@settings(deadline=None, max_examples=50)
-def test_more_classes_are_scored_as_scikit_learn_does(seed: int, classes: int) -> None:
-    made = make_predictions(classes, 60, seed)
-    y, p, predicted = made.labels, made.probabilities, made.predicted
-    macro = {"average": "macro", "zero_division": 0}
-    assert score(made) == pytest.approx(
-        {
-            "accuracy": metrics.accuracy_score(y, predicted),
-            "precision": metrics.precision_score(y, predicted, **macro),
-            "recall": metrics.recall_score(y, predicted, **macro),
-            "f1": metrics.f1_score(y, predicted, **macro),
-            "roc_auc": metrics.roc_auc_score(y, p, multi_class="ovr"),
-            "log_loss": metrics.log_loss(y, p),
-            "brier": metrics.brier_score_loss(y, p),
-            "ece": naive_ece(made),
-        }
+@given(seed=st.integers(0, 10_000), classes=st.integers(2, 6), rows=st.integers(5, 80))
+@settings(deadline=None, max_examples=25)
+def test_scores_are_those_of_scikit_learn(seed: int, classes: int, rows: int) -> None:
+    made = make_predictions(classes, rows, seed)
+    expected = score_as_scikit_learn(made)
+    assert score(made) == pytest.approx(expected)
+    assert set(expected) == set(BUILT_IN)
+
+
+@given(seed=st.integers(0, 10_000), classes=st.integers(2, 5), digits=st.integers(1, 3))
+@settings(deadline=None, max_examples=25)
+def test_areas_count_ties_half(seed: int, classes: int, digits: int) -> None:
+    made = make_predictions(classes, 40, seed)
+    rounded = np.round(made.probabilities, digits)
+    areas = measure_areas(Predictions(made.labels, rounded, made.classes))
+    expected = [
+        metrics.roc_auc_score(made.labels == label, rounded[:, k])
+        for k, label in enumerate(made.classes)
+    ]
+    np.testing.assert_allclose(areas, expected)
+
+
+def test_of_equally_probable_classes_the_first_come_first() -> None:
+    names = np.array(list("abcde"))
+    made = Predictions(names, np.full((5, 5), 0.2), names)
+    assert score(made)["top_3_accuracy"] == pytest.approx(3 / 5)
+
+
+@given(seed=st.integers(0, 10_000), classes=st.integers(2, 6))
+@settings(deadline=None, max_examples=20)
+def test_each_class_is_scored_as_scikit_learn_does(seed: int, classes: int) -> None:
+    made = make_predictions(classes, 30, seed)
+    table = measure_each_class(made).set_index("label")
+    report = metrics.classification_report(
+        made.labels, made.predicted, output_dict=True, zero_division=np.nan
     )
+    for label in made.classes:
+        found, known = table.loc[label], report[label]
+        for name, theirs in (("precision", "precision"), ("recall", "recall"), ("rows", "support")):
+            assert found[name] == pytest.approx(known[theirs], nan_ok=True)
+        if not np.isnan(known["precision"]):
+            assert found["f1"] == pytest.approx(known["f1-score"])
+    assert table["predicted"].sum() == table["rows"].sum() == len(made.labels)
+
+
+def test_a_table_of_many_classes_keeps_the_frequent_and_the_worst() -> None:
+    rows = np.array([50, 1, 40, 2, 3, 4, 0])
+    f1 = [0.9, 0.5, 0.8, 0.0, 0.7, 0.1, np.nan]
+    table = pd.DataFrame({"label": list("abcdefg"), "rows": rows, "f1": f1})
+    assert choose_classes(table, 2, 2)["label"].tolist() == ["a", "c", "d", "f"]
+    assert choose_classes(table, 10, 5)["label"].tolist() == list("abcdefg")
+
+
+def test_correlations_of_many_rows_do_not_overflow() -> None:
+    names = np.array(["a", "b"])
+    codes = np.arange(400_000) % 2
+    made = Predictions(names[codes], np.eye(2)[codes], names)
+    assert score(made)["matthews_corrcoef"] == pytest.approx(1)
+
+
+def test_confusions_are_counted() -> None:
+    names = np.array(["a", "b", "c"])
+    true, predicted = [0, 0, 0, 1, 2, 2, 2], [1, 1, 0, 1, 0, 0, 0]
+    made = Predictions(names[true], np.eye(3)[predicted], names)
+    assert list_confusions(made, 5) == [("c", "a", 3), ("a", "b", 2)]
+    assert list_confusions(made, 1) == [("c", "a", 3)]
+    right = Predictions(names, np.eye(3), names)
+    assert list_confusions(right, 3) == []
 
 
 def naive_ece(made: Predictions, bins: int = 15) -> float:

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import mlflow
@@ -240,6 +241,34 @@ def test_only_runs_on_the_same_rows_are_compared(tracker: MlflowTracker) -> None
     found = choose_best(runs, "validation/accuracy", more=True)
     assert found is not None
     assert found[1].endswith("not comparable: 2 runs on other data")
+
+
+def test_macro_averages_of_earlier_versions_are_compared_under_both_names() -> None:
+    """They were recorded as f1, which of two classes is another metric."""
+
+    def make_run(name: str, rows: str, **metrics: float) -> Any:
+        known = {f"validation/{key}": value for key, value in metrics.items() if key != "classes"}
+        if "classes" in metrics:
+            known["data/classes"] = metrics["classes"]
+        tags = {"data": "tickets", "data.fingerprint": rows}
+        return SimpleNamespace(
+            info=SimpleNamespace(run_id=name, start_time=len(name)),
+            data=SimpleNamespace(metrics=known, tags=tags, params={}),
+        )
+
+    earlier = make_run("a", "several", f1=0.8)
+    now = make_run("ab", "several", f1=0.7, f1_macro=0.7, classes=5)
+    for metric in ("validation/f1", "validation/f1_macro"):
+        found = choose_best([earlier, now], metric, more=True)
+        assert found is not None
+        assert found[0] is earlier
+        assert f"best {metric} of 2 runs on tickets: 0.8000" in found[1]
+    two_before = make_run("a", "two", f1=0.8)
+    two_now = make_run("ab", "two", f1=0.7, f1_macro=0.75, classes=2)
+    found = choose_best([two_before, two_now], "validation/f1_macro", more=True)
+    assert found is not None
+    assert found[0] is two_now
+    assert choose_best([two_before], "validation/f1_macro", more=True) is None
 
 
 @pytest.mark.parametrize("years", [-10, 10])

@@ -45,7 +45,6 @@ def show_best(best: "BestTrial") -> None:
     from sentiment.cli.console import PlainConsole
     from sentiment.cli.terminal import relate_path, tabulate_metrics
     from sentiment.config import suggest_command
-    from sentiment.config.metrics import METRICS
     from sentiment.tracking.choosing import describe_score
 
     console = PlainConsole()
@@ -60,8 +59,8 @@ def show_best(best: "BestTrial") -> None:
     console.print(f"best     #{best.number}: {scores} {scored}".rstrip())
     if study.note:
         console.print(f"note     {study.note}")
-    if all(f"validation/{name}" in best.metrics for name in METRICS):
-        console.print(tabulate_metrics(best.metrics))
+    if "validation/accuracy" in best.metrics:
+        console.print(tabulate_metrics(best.metrics, optimized=study.objectives[0].name))
     _print_lines("why", _explain(best), console.print)
     shares = [f"{share:4.0%}  {name}" for name, share in best.importances.items() if share > 0.005]
     _print_lines("matters", shares[:_SHOWN], console.print)

@@ -10,8 +10,8 @@ from scipy.special import ndtri
 from sentiment.commands.compare.contenders import Contender
 from sentiment.commands.compare.estimates import Estimate, McNemar, PairedTest
 from sentiment.commands.compare.intervals import estimate_differences, estimate_scores
-from sentiment.commands.compare.resampling import RowSums, permute, resample
-from sentiment.config.metrics import METRICS
+from sentiment.config.metrics import METRICS, list_shown, name_average
+from sentiment.modeling.resampling import RowSums, permute, resample
 from sentiment.modeling.statistics import adjust_p_values
 
 # The usual power of a test.
@@ -80,8 +80,7 @@ class PairwiseComparison:
         true = []
         for one in (self.first, self.second):
             made = one.predictions
-            place = np.searchsorted(made.classes, made.labels)
-            true.append(made.probabilities[np.arange(len(place)), place])
+            true.append(made.probabilities[np.arange(len(made.codes)), made.codes])
             columns |= {one.key: made.predicted, f"{one.key}_probability": true[-1]}
         labels = self.first.predictions.labels
         right = [columns[one.key] == labels for one in (self.first, self.second)]
@@ -147,7 +146,7 @@ def measure(
     contenders : sequence of Contender
         Two or more, of the same rows.
     metric : str
-        The one that decides.
+        The one that decides; of more than two classes, an average, see `name_average`.
     level : float
         Confidence of the intervals, such as 0.95.
     resamples, seed : int
@@ -156,31 +155,38 @@ def measure(
         Called with the number of resamples that are done.
     """
     made = [one.predictions for one in contenders]
-    models = [RowSums(one) for one in made]
+    classes = len(made[0].classes)
+    metric, names = name_average(metric, classes), list_shown(classes, metric)
+    models = [RowSums(one, names) for one in made]
     samples = resample(models, resamples, seed, report)
     whole = [model.score(np.ones((1, model.rows)))[0] for model in models]
-    without = [model.score_without_each() for model in models]
+    without = [model.score_with_each(-1) for model in models]
     scores = [
-        estimate_scores(made[i], whole[i], samples[i], without[i], level)
+        estimate_scores(made[i], names, whole[i], samples[i], without[i], level)
         for i in range(len(models))
     ]
     right = [one.predicted == one.labels for one in made]
     others = range(1, len(models))
     errors = [McNemar.count(right[0], right[i]) for i in others]
     tests = [
-        _test(errors[i - 1], whole[i] - whole[0], permute(made[0], made[i], resamples, seed))
+        _test(
+            names,
+            errors[i - 1],
+            whole[i] - whole[0],
+            permute(made[0], made[i], resamples, seed, names),
+        )
         for i in others
     ]
     adjusted = {
-        name: adjust_p_values([found[name].p for found in tests]).tolist() for name in METRICS
+        name: adjust_p_values([found[name].p for found in tests]).tolist() for name in names
     }
     pairs = []
     for i in others:
         differences = estimate_differences(
-            made[0], made[i], whole[i] - whole[0], samples[i] - samples[0],
+            made[0], made[i], names, whole[i] - whole[0], samples[i] - samples[0],
             without[i] - without[0], level,
         )  # fmt: skip
-        p = {name: adjusted[name][i - 1] for name in METRICS}
+        p = {name: adjusted[name][i - 1] for name in names}
         pairs.append(
             PairwiseComparison(
                 contenders[0], contenders[i], differences, errors[i - 1], tests[i - 1], p
@@ -189,10 +195,11 @@ def measure(
     return Comparison(list(contenders), scores, pairs, metric, level, resamples)
 
 
-def _test(errors: McNemar, observed: np.ndarray, permuted: np.ndarray) -> dict[str, PairedTest]:
+def _test(
+    names: Sequence[str], errors: McNemar, observed: np.ndarray, permuted: np.ndarray
+) -> dict[str, PairedTest]:
     """Return the test of every metric."""
     found = {
-        name: PairedTest.by_permutation(observed[i], permuted[:, i])
-        for i, name in enumerate(METRICS)
+        name: PairedTest.by_permutation(observed[i], permuted[:, i]) for i, name in enumerate(names)
     }
     return found | {"accuracy": errors.test()}

@@ -6,7 +6,6 @@ from typing import Any
 
 from sentiment.cli.pages import render_page
 from sentiment.commands.compare.estimates import Estimate
-from sentiment.commands.compare.intervals import FEWEST_ROWS
 from sentiment.commands.compare.measuring import Comparison, PairwiseComparison
 from sentiment.commands.compare.wording import (
     describe_agreement,
@@ -21,6 +20,7 @@ from sentiment.commands.compare.wording import (
     write_unit,
 )
 from sentiment.config.metrics import METRICS
+from sentiment.modeling.intervals import FEWEST_ROWS
 
 # Of each kind; the tables beside the page have all of them.
 _EXAMPLES = 5
@@ -84,7 +84,7 @@ def _describe_pair(comparison: Comparison, pair: PairwiseComparison) -> dict[str
         "second": pair.second.key,
         "outcome": describe_outcome(comparison, pair),
         "evidence": evidence[0].upper() + evidence[1:],
-        "metrics": [_describe_metric(comparison, pair, *one) for one in list_metrics()],
+        "metrics": [_describe_metric(comparison, pair, *one) for one in list_metrics(comparison)],
         "agreement": [
             {"kind": kind, "name": name, "count": count, "share": share}
             for kind, (name, count, share) in zip(kinds, describe_agreement(pair), strict=True)

@@ -62,7 +62,7 @@ def tabulate_metrics(comparison: "Comparison", pair: "PairwiseComparison") -> "T
     for title in (first.key, second.key, f"{second.key} - {first.key}", level, "test"):
         table.add_column(title, justify="right" if title != "test" else "left")
     scores = [comparison.scores[comparison.contenders.index(one)] for one in (first, second)]
-    for name, arrow in list_metrics():
+    for name, arrow in list_metrics(comparison):
         difference = pair.differences[name]
         table.add_row(
             f"{name} {arrow}",

@@ -95,9 +95,9 @@ def describe_looks(before: int, decisions: int) -> str:
     return times
 
 
-def list_metrics() -> list[tuple[str, str]]:
-    """Return the metrics with an arrow in the direction that is better."""
-    return [(name, "↑" if more else "↓") for name, more in METRICS.items()]
+def list_metrics(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return the metrics of a comparison with an arrow in the direction that is better."""
+    return [(name, "↑" if METRICS[name] else "↓") for name in comparison.scores[0]]
 
 
 def describe_agreement(pair: PairwiseComparison) -> list[tuple[str, int, str]]:

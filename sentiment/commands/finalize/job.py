@@ -13,8 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from sentiment.commands.train.fitting import Fitting, measure_stages
 from sentiment.commands.train.job import (
+    EVALUATED,
     EXAMPLE_ROWS,
     list_params,
+    measure_all_intervals,
     rehearse,
     save_card,
     save_settings,
@@ -35,6 +37,7 @@ from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.splitting import FITTED
 from sentiment.errors import AlreadyFinalError, ConfigError, DataChangedError, RunNotFoundError
 from sentiment.modeling.evaluation import Predictions, scores_file
+from sentiment.modeling.intervals import Interval
 from sentiment.modeling.model_files import save_model
 from sentiment.modeling.reference import FOLDER, make_reference
 from sentiment.redaction import MASK
@@ -64,6 +67,8 @@ class FinalizationResult:
         How that run was chosen.
     metrics : dict of str to float
         Metrics of the evaluated run, and those of the new model file.
+    intervals : dict of str to (float, float)
+        Their 95 % intervals, as far as they have one.
     rows : int
         Labelled rows of the data.
     stages : sequence of Stage
@@ -77,6 +82,7 @@ class FinalizationResult:
     evaluated: StoredRun
     why: str
     metrics: dict[str, float]
+    intervals: dict[str, Interval]
     rows: int
     stages: Sequence[Stage]
     run_id: str | None
@@ -153,12 +159,24 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
             metrics=metrics,
             audit=audit,
         )
-        test = Predictions.from_frame(pd.read_parquet(folder.path / scores_file("test")))
-        save_card(folder, facts, data, test, fitting.fitted_on)
+        made = {
+            split: Predictions.from_frame(pd.read_parquet(folder.path / scores_file(split)))
+            for split in EVALUATED
+        }
+        intervals = measure_all_intervals(made, recipe.optimize)
+        save_card(folder, facts, data, made["test"], intervals, fitting.fitted_on)
         with stages("record run"):
             kept = keep_and_record(cfg, tracker, folder, facts, "the final model")
     return FinalizationResult(
-        run, choice.why, metrics, data.rows, stages.done, kept.run_id, kept.model, folder.path
+        run,
+        choice.why,
+        metrics,
+        intervals,
+        data.rows,
+        stages.done,
+        kept.run_id,
+        kept.model,
+        folder.path,
     )
 
 

@@ -171,7 +171,7 @@ class Decision:
             reason = f"in place of {call(self.champion)}, with which it was not compared"
         else:
             comparison = self.result.comparison
-            metric, pair = self.cfg.metric, comparison.pairs[0]
+            metric, pair = comparison.metric, comparison.pairs[0]
             difference = write_difference(pair.differences[metric], metric, comparison.level)
             reason = (
                 f"in place of {call(self.champion)} (run {self.champion.run_id}): {metric} "
@@ -240,10 +240,10 @@ class Decision:
         return facts | {
             "verdict": describe_verdict(comparison, pair),
             "rows": comparison.rows,
-            "difference": asdict(pair.differences[self.cfg.metric]),
+            "difference": asdict(pair.differences[comparison.metric]),
             "errors": asdict(pair.errors),
-            "p_worse": pair.test_worse(self.cfg.metric),
-            "detectable": pair.find_detectable(self.cfg.metric, self.cfg.alpha),
+            "p_worse": pair.test_worse(comparison.metric),
+            "detectable": pair.find_detectable(comparison.metric, self.cfg.alpha),
             "comparison": self.result.run_id,
             "comparisons_before": self.result.looks,
             "promotions_before": self.result.decisions,

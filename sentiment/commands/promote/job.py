@@ -128,11 +128,11 @@ class _Challenge:
                 reasons.append(str(error))
             else:
                 reasons += find_reasons(
-                    result.comparison.pairs[0], cfg.metric, cfg.alpha, cfg.margin
+                    result.comparison.pairs[0], result.comparison.metric, cfg.alpha, cfg.margin
                 )
                 anchor = self._check_anchor(champion, result)
                 if anchor is not None and anchor.version.number != champion.number:
-                    reasons += anchor.list_reasons(cfg.metric, cfg.margin)
+                    reasons += anchor.list_reasons(result.comparison.metric, cfg.margin)
         decision = Decision(
             self.registry, self.tracker, run, defender, reasons, result, anchor, cfg,
             self.command, self.new_data,
@@ -161,8 +161,9 @@ class _Challenge:
             raise TrackingStoreError(error.uri, error.reason, error.exit_code) from error
 
     def _check_anchor(self, champion: Version, result: ComparisonResult) -> AnchorCheck | None:
-        pair = result.comparison.pairs[0]
-        return check_anchor(self.registry, self.tracker, champion, pair, self.cfg.metric)
+        comparison = result.comparison
+        pair, metric = comparison.pairs[0], comparison.metric
+        return check_anchor(self.registry, self.tracker, champion, pair, metric)
 
     def _judge_other_data(self, champion: Version, error: IncomparableRunsError) -> list[str]:
         if self.new_data is None:

@@ -1,14 +1,17 @@
 """Card of a model: a page of Markdown that says what it is, how good, and what of."""
 
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
+import pandas as pd
 
-from sentiment.config.metrics import METRICS
+from sentiment.config.metrics import CLASSES, list_shown
 from sentiment.data.preparation import PreparedData
-from sentiment.modeling.evaluation import Predictions
+from sentiment.modeling.evaluation import Predictions, choose_classes, measure_each_class
+from sentiment.modeling.intervals import Interval, tabulate_scores, write_score
 from sentiment.modeling.statistics import exact_interval
 from sentiment.redaction import redact
 from sentiment.redaction.printable import escape_markdown, make_printable
@@ -21,6 +24,8 @@ _LEARNED = {
     "train+validation": "training and validation rows, after it was scored",
     "all": "all labelled rows, after it was scored",
 }
+# Rows of its table of classes: the most frequent ones, and the worst of the others.
+_CLASSES = (40, 10)
 _LOADING = f"""From Python, beside this page:
 
 ```python
@@ -36,7 +41,13 @@ pickle.
 """
 
 
-def write_card(facts: RunFacts, data: PreparedData, test: Predictions, fitted_on: str) -> str:
+def write_card(
+    facts: RunFacts,
+    data: PreparedData,
+    test: Predictions,
+    intervals: Mapping[str, Interval],
+    fitted_on: str,
+) -> str:
     """Return the card of the model of a run.
 
     Whatever comes from data or settings is escaped or fenced, and no secret is in it.
@@ -49,12 +60,14 @@ def write_card(facts: RunFacts, data: PreparedData, test: Predictions, fitted_on
         Its data.
     test : Predictions
         Of the evaluated model for the test rows.
+    intervals : dict of str to (float, float)
+        The 95 % intervals of metrics, as ``<split>/<name>``.
     fitted_on : str
         What the saved model has learned from, a key of `FITTED`.
     """
     sections = {
         "": _describe(facts, data, fitted_on),
-        "Scores": _tabulate_scores(facts, data, fitted_on),
+        "Scores": _tabulate_scores(facts, data, intervals, fitted_on),
         "Classes": _tabulate_classes(test),
         "Limits": "\n".join(f"- {limit}" for limit in _list_limits(facts, data, fitted_on)),
         "How to load it": _LOADING.rstrip(),
@@ -86,37 +99,48 @@ def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
     return _tabulate(["", ""], rows.items())
 
 
-def _tabulate_scores(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
-    rows = []
-    for name in METRICS:
-        cells = [f"{facts.metrics[f'{split}/{name}']:.4f}" for split in _SPLITS]
-        if name == "accuracy":
-            sizes = [len(getattr(data, split)) for split in _SPLITS]
-            cells = [_bound(float(c), float(c) * n, n) for c, n in zip(cells, sizes, strict=True)]
-        rows.append([name, *cells])
-    note = "In brackets: 95 % intervals (exact binomial)."
+def _tabulate_scores(
+    facts: RunFacts, data: PreparedData, intervals: Mapping[str, Interval], fitted_on: str
+) -> str:
+    names = list_shown(round(facts.metrics.get(CLASSES, 2)), facts.params.get("optimize", ""))
+    cells = tabulate_scores(names, [*_SPLITS], facts.metrics, intervals)
+    rows = [[name, *row] for name, row in cells.items()]
+    note = "In brackets: 95 % intervals, exact binomial or approximate bootstrap (ABC) ones."
     if fitted_on != "train":
         train = f"{len(data.train):,}"
         note = f"They are those of the same settings, fitted on {train} training rows. {note}"
         if "final/accuracy" in facts.metrics:  # the test rows are new to it
             own, size = facts.metrics["final/accuracy"], len(data.test)
             note += (
-                f" The accuracy of the saved model on test rows is {_bound(own, own * size, size)}."
+                " The accuracy of the saved model on test rows is "
+                f"{_write_share(round(own * size), size)}."
             )
     return f"{_tabulate(['metric', *_SPLITS], rows)}\n\n{note}"
 
 
 def _tabulate_classes(test: Predictions) -> str:
-    """Return precision, recall and F1 of each class on test rows."""
-    rows = []
-    for label in test.classes:
-        mine, named = test.labels == label, test.predicted == label
-        hits = int((mine & named).sum())
-        sizes = [int(named.sum()), int(mine.sum())]
-        shares = [_bound(hits / n, hits, n) if n else "none" for n in sizes]
-        f1 = f"{2 * hits / sum(sizes):.4f}" if sum(sizes) else "none"
-        rows.append([_show(str(label)), *shares, f1, f"{sizes[1]:,}"])
-    return "On test rows:\n\n" + _tabulate(["class", "precision", "recall", "F1", "rows"], rows)
+    """Return precision, recall and F1 of the classes on test rows."""
+    known = measure_each_class(test)
+    chosen = choose_classes(known, *_CLASSES)
+    rows = [[_show(label), *cells] for label, *cells in list_class_scores(chosen)]
+    note = "On test rows:"
+    if len(chosen) < len(known):
+        note = (
+            f"On test rows, the {_CLASSES[0]} most frequent of {len(known):,} classes and the "
+            f"{_CLASSES[1]} worst of the others by F1:"
+        )
+    return f"{note}\n\n" + _tabulate(["class", "precision", "recall", "F1", "rows"], rows)
+
+
+def list_class_scores(classes: pd.DataFrame) -> Iterator[list[str]]:
+    """Yield the label, precision, recall, F1 and rows of each row of `measure_each_class`."""
+    for one in classes.to_dict("records"):
+        sizes = [int(one[name]) for name in ("predicted", "rows")]
+        shares = [_write_share(int(one["right"]), size) for size in sizes]
+        # As many digits as the more certain of the two has.
+        digits = max(len(share.partition(" ")[0]) - 2 for share in shares)
+        f1 = "none" if math.isnan(one["f1"]) else f"{one['f1']:.{digits}f}"
+        yield [one["label"], *shares, f1, f"{sizes[1]:,}"]
 
 
 def _list_limits(facts: RunFacts, data: PreparedData, fitted_on: str) -> Iterable[str]:
@@ -156,10 +180,12 @@ def _count_fitted(facts: RunFacts) -> str:
     return f"{facts.metrics['rows/fitted']:,.0f}"
 
 
-def _bound(share: float, count: float, size: int) -> str:
-    """Return a share and its interval."""
-    low, high = exact_interval(np.array([round(count)]), np.array([size]))[:, 0]
-    return f"{share:.4f} ({low:.4f} to {high:.4f})"
+def _write_share(count: int, size: int) -> str:
+    """Return a share of rows and its interval."""
+    if not size:
+        return "none"
+    low, high = exact_interval(np.array([count]), np.array([size]))[:, 0].tolist()
+    return write_score(count / size, (low, high))
 
 
 def _tabulate(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

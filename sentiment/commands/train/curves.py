@@ -1,6 +1,6 @@
 """Numbers behind the figures of a split: plain arrays, which a process that draws can be sent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,11 @@ import numpy as np
 if TYPE_CHECKING:
     from sentiment.modeling.evaluation import Predictions
 
-MAX_CURVES = 10  # more curves than this cannot be distinguished
+MAX_CURVES = 6  # more cannot be distinguished
+# More classes of a confusion matrix cannot be read; the rest are one row and one column.
+MAX_CONFUSED = 15
+MAX_PANELS = 12  # classes whose terms are drawn
+MAX_CANDIDATES = 50  # the most frequent classes, whose curves may be drawn
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,23 @@ class Curves:
         Its name.
     rows : int
         Number of its rows.
-    classes : list of str
-        All classes, sorted.
-    confusion : ndarray of shape (n_classes, n_classes)
+    classes : int
+        Number of classes.
+    confused : list of str
+        All classes in their order, or of many those that are confused most, and "n others".
+    confusion : ndarray of shape (n_confused, n_confused)
         Counts; rows are true classes, columns predicted ones.
     roc, precision_recall : list of Curve
-        Of the positive class of two, or the most frequent of many.
+        Of the second of two classes, or of all of a few, or of many the three with the largest and
+        the three with the smallest area under the ROC curve.
     calibration : ndarray of shape (3, n_bins)
         Confidence, accuracy and rows of the bins of `calibration_table`.
     """
 
     split: str
     rows: int
-    classes: list[str]
+    classes: int
+    confused: list[str]
     confusion: np.ndarray
     roc: list[Curve]
     precision_recall: list[Curve]
@@ -80,16 +88,18 @@ def measure_curves(predictions: "Predictions", split: str) -> Curves:
     from sentiment.modeling.evaluation import calibration_table
 
     table = calibration_table(predictions)
+    confused, confusion = _count_confusions(predictions)
+    drawn = _choose_classes(predictions)
     return Curves(
         split=split,
         rows=len(predictions.labels),
-        classes=[str(label) for label in predictions.classes],
-        confusion=metrics.confusion_matrix(
-            predictions.labels, predictions.predicted, labels=predictions.classes
-        ),
-        roc=_trace(predictions, metrics.roc_curve, metrics.roc_auc_score),
+        classes=len(predictions.classes),
+        confused=confused,
+        confusion=confusion,
+        roc=_trace(predictions, drawn, metrics.roc_curve, metrics.roc_auc_score),
         precision_recall=_trace(
             predictions,
+            drawn,
             lambda hits, p: metrics.precision_recall_curve(hits, p)[1::-1],
             metrics.average_precision_score,
         ),
@@ -97,12 +107,35 @@ def measure_curves(predictions: "Predictions", split: str) -> Curves:
     )
 
 
+def _count_confusions(predictions: "Predictions") -> tuple[list[str], np.ndarray]:
+    """Return the confusion matrix, with those classes in one that are confused least of many."""
+    true, predicted = predictions.codes, predictions.predicted_codes
+    names, size = [str(label) for label in predictions.classes], len(predictions.classes)
+    if size > MAX_CONFUSED:
+        wrong = true != predicted
+        errors = np.bincount(true[wrong], minlength=size)
+        errors += np.bincount(predicted[wrong], minlength=size)
+        # Of classes that are never confused, the frequent ones.
+        order = np.lexsort((-np.bincount(true, minlength=size), -errors))
+        kept = np.sort(order[: MAX_CONFUSED - 1])
+        place = np.full(size, len(kept))
+        place[kept] = np.arange(len(kept))
+        true, predicted = place[true], place[predicted]
+        names = [*(names[k] for k in kept), f"{size - len(kept):,} others"]
+    size = len(names)
+    counts = np.bincount(true * size + predicted, minlength=size**2).reshape(size, size)
+    return names, counts
+
+
 def _trace(
-    predictions: "Predictions", trace: Callable[..., Any], measure: Callable[..., float]
+    predictions: "Predictions",
+    classes: Sequence[int],
+    trace: Callable[..., Any],
+    measure: Callable[..., float],
 ) -> list[Curve]:
     curves = []
-    for k in _choose_classes(predictions):
-        hits, probabilities = predictions.indicators[:, k], predictions.probabilities[:, k]
+    for k in classes:
+        hits, probabilities = predictions.codes == k, predictions.probabilities[:, k]
         x, y = trace(hits, probabilities)[:2]
         label = str(predictions.classes[k])
         curves.append(Curve(label, x, y, float(measure(hits, probabilities))))
@@ -110,9 +143,15 @@ def _trace(
 
 
 def _choose_classes(predictions: "Predictions") -> list[int]:
-    """Return the classes to draw: the positive one of two, the most frequent of many."""
+    """Return the classes whose curves are drawn, those of many from the largest area down."""
+    from sentiment.modeling.metrics import measure_area
+
     if len(predictions.classes) == 2:
         return [1]
-    counts = predictions.indicators.sum(axis=0)
-    frequent = np.argsort(-counts, kind="stable")[:MAX_CURVES]
-    return sorted(int(k) for k in frequent if 0 < counts[k] < len(predictions.labels))
+    counts = np.bincount(predictions.codes, minlength=len(predictions.classes))
+    frequent = np.argsort(-counts, kind="stable")[:MAX_CANDIDATES]
+    known = [int(k) for k in frequent if 0 < counts[k] < len(predictions.labels)]
+    if len(known) <= MAX_CURVES:
+        return sorted(known)
+    ranked = sorted(known, key=lambda k: -measure_area(predictions, k))
+    return [*ranked[: MAX_CURVES // 2], *ranked[-MAX_CURVES // 2 :]]

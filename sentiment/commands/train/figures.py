@@ -14,14 +14,19 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sentiment.commands.train.curves import MAX_CURVES, Curve, Curves
+from sentiment.commands.train.curves import MAX_CANDIDATES, MAX_PANELS, Curve, Curves
 
 _COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
-_BARS = 15  # per class
+# Bars of each class, of a few classes and of more.
+_BARS, _FEWER_BARS, _FEW_PANELS = 15, 10, 4
+_PANELS_IN_ROW = 4
+# Inches: of a bar, of a name of a term and its bar, between rows of panels, and below all.
+_BAR, _TERM, _WEIGHT, _GAP, _FOOT = 0.24, 1.6, 1.8, 0.6, 0.3
+_FEW_CELLS = 6  # of a confusion matrix: room for shares, too
 _SIZE = (5.2, 4.6)
 _DPI = 120
 # Shares of the figure, for axes whose labels are numbers; those with names are measured.
-_MARGINS = {"left": 0.13, "right": 0.97, "bottom": 0.12, "top": 0.92}
+_MARGINS = {"left": 0.13, "right": 0.97, "bottom": 0.12, "top": 0.89}
 
 
 _PLAIN_TEXT: Any = {"text.parse_math": False}  # a label or term may have a $ in it
@@ -39,31 +44,39 @@ def _save(figure: Figure, path: Path) -> None:
 @rc_context(_PLAIN_TEXT)
 def draw_confusion(curves: Curves, path: Path) -> None:
     """Draw the confusion matrix, colored by the share of each true class."""
-    counts, classes = curves.confusion, [_shorten(label) for label in curves.classes]
+    counts, classes = curves.confusion, [_shorten(label) for label in curves.confused]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = Figure(_SIZE, _DPI, layout="constrained")
+    few = len(classes) <= _FEW_CELLS
+    side = 1.0 if few else 0.62 * len(classes) / _FEW_CELLS + 0.6
+    figure = Figure((_SIZE[0] * side, _SIZE[1] * side), _DPI, layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(classes))
-    axes.set_xticks(ticks, classes, rotation=0 if len(classes) < 5 else 90)
+    longest = max(map(len, classes))
+    axes.set_xticks(ticks, classes, rotation=90 if longest * len(classes) > 60 else 0)
     axes.set_yticks(ticks, classes)
-    axes.set(title=_title("Confusion", curves), xlabel="predicted", ylabel="true")
-    if len(classes) <= MAX_CURVES:
-        for row, column in np.ndindex(counts.shape):
-            share = shares[row, column]
-            axes.text(
-                column,
-                row,
-                f"{counts[row, column]:,}\n{share:.1%}",
-                ha="center",
-                va="center",
-                color="white" if share > 0.5 else "black",
-            )
+    title = _title("Confusion", curves)
+    if len(classes) < curves.classes:
+        title += f"\nthe {len(classes) - 1} classes of {curves.classes:,} that are confused most"
+    axes.set_title(title, fontsize="medium")
+    axes.set(xlabel="predicted", ylabel="true")
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        share, count = shares[row, column], f"{counts[row, column]:,}"
+        axes.text(
+            column,
+            row,
+            f"{count}\n{share:.1%}" if few else count,
+            ha="center",
+            va="center",
+            fontsize="medium" if few else "small",
+            color="white" if share > 0.5 else "black",
+        )
     _save(figure, path)
 
 
 def _shorten(label: str) -> str:
-    return label if len(label) <= 16 else f"{label[:15]}…"
+    """Return a label that fits; long ones often differ at their ends only."""
+    return label if len(label) <= 18 else f"{label[:9]}…{label[-8:]}"
 
 
 def _title(name: str, curves: Curves) -> str:
@@ -74,6 +87,15 @@ def _make_axes() -> tuple[Figure, Axes]:
     """Return axes whose labels are numbers, so that their margins need not be measured."""
     figure = Figure(_SIZE, _DPI)
     return figure, figure.subplots(gridspec_kw=_MARGINS)
+
+
+def _title_curves(name: str, curves: Curves, drawn: Sequence[Curve]) -> str:
+    title = _title(name, curves)
+    if curves.classes > 2 and len(drawn) < curves.classes:
+        half = len(drawn) // 2
+        most = f" of the {MAX_CANDIDATES} most frequent" * (curves.classes > MAX_CANDIDATES)
+        title += f"\nthe {half} best and the {half} worst classes{most}"
+    return title
 
 
 def _plot(axes: Axes, curves: Sequence[Curve], measure: str) -> None:
@@ -88,7 +110,8 @@ def draw_roc(curves: Curves, path: Path) -> None:
     figure, axes = _make_axes()
     _plot(axes, curves.roc, "area")
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
-    axes.set(title=_title("ROC", curves), xlabel="false positive rate", ylabel="true positive rate")
+    axes.set_title(_title_curves("ROC", curves, curves.roc), fontsize="medium")
+    axes.set(xlabel="false positive rate", ylabel="true positive rate")
     axes.legend(loc="lower right", fontsize="small")
     _save(figure, path)
 
@@ -98,8 +121,9 @@ def draw_precision_recall(curves: Curves, path: Path) -> None:
     """Draw the precision-recall curves."""
     figure, axes = _make_axes()
     _plot(axes, curves.precision_recall, "average")
-    title = _title("Precision-recall", curves)
-    axes.set(title=title, xlabel="recall", ylabel="precision", ylim=(0, 1.02))
+    title = _title_curves("Precision-recall", curves, curves.precision_recall)
+    axes.set_title(title, fontsize="medium")
+    axes.set(xlabel="recall", ylabel="precision", ylim=(0, 1.02))
     axes.legend(loc="lower left", fontsize="small")
     _save(figure, path)
 
@@ -107,36 +131,59 @@ def draw_precision_recall(curves: Curves, path: Path) -> None:
 def draw_reliability(curves: Curves, path: Path) -> None:
     """Draw confidence and accuracy of the bins of the calibration table."""
     confidence, accuracy, rows = curves.calibration
-    floor = 1 / len(curves.classes)
+    floor = 1 / curves.classes
     figure, axes = _make_axes()
     axes.plot([floor, 1], [floor, 1], color="grey", linestyle=":", linewidth=1, label="calibrated")
     axes.plot(confidence, accuracy, color=_COLOURS[0], linewidth=1)
     # The area of a point is its share of the rows.
     axes.scatter(confidence, accuracy, s=400 * rows / rows.sum(), color=_COLOURS[0], label="model")
-    axes.set(title=_title("Reliability", curves), xlabel="confidence", ylabel="accuracy")
+    axes.set_title(_title("Reliability", curves), fontsize="medium")
+    axes.set(xlabel="confidence", ylabel="accuracy")
     axes.legend(loc="upper left", fontsize="small")
     _save(figure, path)
 
 
 @rc_context(_PLAIN_TEXT)
 def draw_terms(weights: Mapping[str, Mapping[str, float]], path: Path) -> None:
-    """Draw the top terms of each class as bars.
+    """Draw the top terms of each class as bars, one panel for each.
 
     Parameters
     ----------
     weights : dict of str to dict of str to float
-        Of each class, the weights of its top terms, the largest first.
+        Of each class, the weights of its top terms, the largest first. Of many classes, the first
+        are drawn.
     path : Path
         The PNG file.
     """
-    drawn = list(weights.items())[:MAX_CURVES]
-    size = (3.6 * len(drawn), 0.6 + 0.26 * _BARS)
-    figure = Figure(size, _DPI, layout="constrained")
-    for rank, (axes, (label, of_terms)) in enumerate(
-        zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True)
-    ):
-        best = dict(reversed(list(of_terms.items())[:_BARS]))
-        color = _COLOURS[rank % len(_COLOURS)]
-        axes.barh(list(best), list(best.values()), color=color)
-        axes.set(title=f"top terms of {_shorten(label)}", xlabel="weight")
+    drawn = list(weights.items())[:MAX_PANELS]
+    columns = min(len(drawn), _PANELS_IN_ROW if len(drawn) != 6 else 3)
+    rows = -(-len(drawn) // columns)
+    bars = _BAR * (_BARS if len(drawn) <= _FEW_PANELS else _FEWER_BARS)
+    width, height = columns * (_TERM + _WEIGHT), rows * (bars + _GAP) + _FOOT
+    figure = Figure((width, height), _DPI)
+    room = {
+        "left": (_TERM - 0.1) / width,
+        "right": 1 - 0.1 / width,
+        "bottom": (_FOOT + _GAP / 2) / height,
+        "top": 1 - _GAP / 2 / height,
+        "wspace": _TERM / _WEIGHT,
+        "hspace": _GAP / bars,
+    }
+    panels = figure.subplots(rows, columns, squeeze=False, gridspec_kw=room).ravel()
+    for rank, (axes, (label, of_terms)) in enumerate(zip(panels, drawn, strict=False)):
+        best = list(of_terms.items())[: round(bars / _BAR)]
+        places = range(len(best))
+        # Of two classes each has a color; of more, the titles distinguish them.
+        color = _COLOURS[rank if len(weights) == 2 else 0]
+        axes.barh(places, [weight for _, weight in best], color=color)
+        axes.set_yticks(places, [_shorten(term) for term, _ in best], fontsize="small")
+        axes.invert_yaxis()
+        axes.set_title(f"top terms of {_shorten(label)}", fontsize="medium")
+        axes.margins(y=0.01)
+    for axes in panels[len(drawn) :]:
+        axes.set_axis_off()
+    title = "weight of each term"
+    if len(drawn) < len(weights):
+        title = f"the {len(drawn)} most frequent of {len(weights):,} classes; all are in terms.csv"
+    figure.text(0.5, 0.1 / height, title, ha="center")
     _save(figure, path)

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from sentiment.config import make
+from sentiment.config.metrics import CLASSES
 from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import FITTED, SPLITS, check_class_sizes, count_classes
 from sentiment.modeling.evaluation import (
@@ -106,6 +107,7 @@ class Fitting:
                 made = self.predictions[split] = evaluate(self.pipeline, rows)
                 self.seconds[split] = time.perf_counter() - start
                 self.metrics[f"rows/{split}"] = float(len(rows))
+                self.metrics[CLASSES] = float(len(made.classes))
                 self.metrics |= {f"{split}/{name}": value for name, value in score(made).items()}
                 on_split(split, made)
 

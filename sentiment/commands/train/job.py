@@ -2,9 +2,10 @@
 
 import json
 import logging
+import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from html import escape
@@ -15,21 +16,24 @@ from omegaconf import DictConfig
 from sklearn.pipeline import Pipeline
 
 from sentiment.commands.train.card import summarize_card, write_card
-from sentiment.commands.train.curves import measure_curves
+from sentiment.commands.train.curves import MAX_PANELS, measure_curves
 from sentiment.commands.train.drawing import Drawer, Drawing
 from sentiment.commands.train.fitting import Fitting, measure_stages
 from sentiment.config import CHOICES, Job, flatten, make, record_yaml
-from sentiment.config.metrics import METRICS
+from sentiment.config.metrics import CLASSES, list_shown
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.quality import UNSPACED_TEXTS
+from sentiment.data.splitting import count_classes
 from sentiment.errors import RunNotRecordedError, TrackingStoreError, UntrustedModelError
 from sentiment.modeling.evaluation import (
     EXCERPT,
     Predictions,
+    measure_each_class,
     scores_file,
 )
 from sentiment.modeling.explanation import top_terms
+from sentiment.modeling.intervals import Interval, measure_intervals, tabulate_scores
 from sentiment.modeling.model_files import digest_file, save_model
 from sentiment.modeling.pipeline import list_vectorizers
 from sentiment.modeling.reference import FOLDER, make_reference
@@ -42,6 +46,7 @@ from sentiment.tracking.stages import Stage, StageObserver, Stages
 EVALUATED = ("validation", "test")
 EXAMPLE_ROWS = 3
 LOG = "train.log"
+INTERVALS = "scores/intervals.json"
 DESCRIPTION = 4000  # characters of a card that a run shows
 
 log = logging.getLogger(__name__)
@@ -57,6 +62,10 @@ class TrainingResult:
         The validation metric that the config names as ``optimize``.
     metrics : dict of str to float
         Every metric, as ``<split>/<name>``.
+    intervals : dict of str to (float, float)
+        The 95 % intervals of those that are shown and have one.
+    predictions : dict of str to Predictions
+        Of the evaluated pipeline, for the rows of each split.
     stages : sequence of Stage
         Time and peak memory of each stage.
     data : PreparedData
@@ -66,6 +75,8 @@ class TrainingResult:
     fitted_on : str
         What it has learned from: ``"train"``, ``"train+validation"`` or ``"all"``. The metrics are
         those of the same settings fitted on training rows.
+    optimize : str
+        The metric that `score` is.
     run_id : str or None
         The run in the tracking store.
     model : str
@@ -76,10 +87,13 @@ class TrainingResult:
 
     score: float
     metrics: dict[str, float]
+    intervals: dict[str, Interval]
+    predictions: dict[str, Predictions]
     stages: Sequence[Stage]
     data: PreparedData
     pipeline: Pipeline
     fitted_on: str
+    optimize: str
     run_id: str | None
     model: str
     folder: Path
@@ -94,11 +108,11 @@ class TrainingResult:
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{split}</th>" for split in EVALUATED)
+        names = list_shown(round(self.metrics[CLASSES]))
+        cells = tabulate_scores(names, [*EVALUATED], self.metrics, self.intervals)
         rows = "".join(
-            f"<tr><th>{name}</th>"
-            + "".join(f"<td>{self.metrics[f'{split}/{name}']:.4f}</td>" for split in EVALUATED)
-            + "</tr>"
-            for name in METRICS
+            f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
+            for name, row in cells.items()
         )
         return f"<table><tr><th></th>{head}</tr>{rows}</table>{escape(repr(self))}"
 
@@ -169,16 +183,18 @@ def _train(
         run.log_data(dataset.name, data.fingerprint)
         fitting.fit()
         terms = top_terms(pipeline)
-        drawer.draw(_list_terms_figures(folder, terms))
+        drawer.draw(_list_terms_figures(folder, terms, data.train["label"]))
         fitting.evaluate(EVALUATED, lambda *made: drawer.draw(_list_figures(folder, *made)))
         fitting.refit()
         metrics, predictions = fitting.metrics, fitting.predictions
+        with stages("measure intervals"):
+            intervals = measure_all_intervals(predictions, cfg.optimize)
         # The model first: of what a disk that fills up has room for, it is worth most.
         with stages("save model"):
             path = folder.add(MODEL)
             save_model(fitting.final, path)
         with stages("save results"):
-            _save_results(folder, terms, predictions, data)
+            _save_results(folder, terms, predictions, intervals, data)
         with stages("rehearse deployment"):
             facts.audit, measured = rehearse(path, data.validation, fitting.predict_validation())
             metrics |= measured
@@ -194,7 +210,7 @@ def _train(
         save_settings(folder, cfg, job)
         folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         facts.metrics = metrics
-        save_card(folder, facts, data, predictions["test"], fitting.fitted_on)
+        save_card(folder, facts, data, predictions["test"], intervals, fitting.fitted_on)
         folder.keep(facts)
         with stages("record run"):
             try:
@@ -205,14 +221,22 @@ def _train(
     return TrainingResult(
         score=metrics[f"validation/{cfg.optimize}"],
         metrics=metrics,
+        intervals=intervals,
+        predictions=predictions,
         stages=stages.done,
         data=data,
         pipeline=fitting.final,
         fitted_on=fitting.fitted_on,
+        optimize=cfg.optimize,
         run_id=run.id,
         model=address,
         folder=folder.path,
     )
+
+
+def classes_file(split: str) -> str:
+    """Return the name, in the folder of a run, of the table of the classes of `split`."""
+    return f"scores/{split}_classes.csv"
 
 
 def list_params(cfg: DictConfig) -> dict[str, str]:
@@ -251,12 +275,29 @@ def save_settings(folder: RunFolder, cfg: DictConfig, job: Job) -> None:
 
 
 def save_card(
-    folder: RunFolder, facts: RunFacts, data: PreparedData, test: Predictions, fitted_on: str
+    folder: RunFolder,
+    facts: RunFacts,
+    data: PreparedData,
+    test: Predictions,
+    intervals: dict[str, Interval],
+    fitted_on: str,
 ) -> None:
     """Write the card of the model, and keep the gist of it as the description of the run."""
-    card = write_card(facts, data, test, fitted_on)
+    card = write_card(facts, data, test, intervals, fitted_on)
     folder.add(CARD).write_text(card, encoding="utf-8")
     facts.description = summarize_card(card, DESCRIPTION)
+
+
+def measure_all_intervals(
+    predictions: Mapping[str, Predictions], optimized: str
+) -> dict[str, Interval]:
+    """Return the 95 % intervals of the shown metrics that have one, as ``<split>/<name>``."""
+    return {
+        f"{split}/{name}": ends
+        for split, made in predictions.items()
+        for name, ends in measure_intervals(made, list_shown(len(made.classes), optimized)).items()
+        if not math.isnan(ends[0])
+    }
 
 
 def _list_figures(folder: RunFolder, split: str, predictions: Predictions) -> list[Drawing]:
@@ -268,7 +309,9 @@ def _list_figures(folder: RunFolder, split: str, predictions: Predictions) -> li
     ]
 
 
-def _list_terms_figures(folder: RunFolder, terms: pd.DataFrame | None) -> list[Drawing]:
+def _list_terms_figures(
+    folder: RunFolder, terms: pd.DataFrame | None, labels: pd.Series
+) -> list[Drawing]:
     """Return the figure of the top terms, if there are any."""
     if terms is None:
         return []
@@ -276,6 +319,8 @@ def _list_terms_figures(folder: RunFolder, terms: pd.DataFrame | None) -> list[D
         label: dict(zip(top["term"], top["weight"], strict=True))
         for label, top in terms.groupby("label", sort=False)
     }
+    if len(weights) > MAX_PANELS:  # the first are drawn
+        weights = {label: weights[label] for label in count_classes(labels)}
     return [("draw_terms", weights, folder.add("figures/terms.png"))]
 
 
@@ -283,12 +328,15 @@ def _save_results(
     folder: RunFolder,
     terms: pd.DataFrame | None,
     predictions: dict[str, Predictions],
+    intervals: dict[str, Interval],
     data: PreparedData,
 ) -> None:
-    """Write the scores of all rows, the top terms and the quality report."""
+    """Write the scores of all rows, those of all classes, the top terms and the quality report."""
+    folder.add(INTERVALS).write_text(json.dumps(intervals, indent=2) + "\n")
     for split, made in predictions.items():
         excerpts = getattr(data, split)["text"].str[:EXCERPT]
         table = made.to_frame().assign(excerpt=excerpts.to_numpy())
+        measure_each_class(made).to_csv(folder.add(classes_file(split)), index=False)
         table.to_parquet(folder.add(scores_file(split)), compression="zstd")
     if terms is not None:
         terms.to_csv(folder.add("terms.csv"), index=False)

@@ -7,10 +7,17 @@ from sentiment.cli.terminal import describe_time, relate_path, tabulate_metrics
 from sentiment.config import suggest_command, suggest_ui
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+    from rich.console import Console
+    from rich.table import Table
+
     from sentiment.commands.train.job import TrainingResult
     from sentiment.data.quality import QualityReport
 
 _SHOWN_CLASSES = 10
+# Rows of the table of classes: more would scroll the scores away.
+_FREQUENT, _WORST = 15, 5
+_CONFUSIONS = 3
 
 
 def show_training(result: "TrainingResult", store: str | None) -> None:
@@ -21,7 +28,10 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
     console.print()
     for line in _describe_data(result):
         console.print(line)
-    console.print(tabulate_metrics(result.metrics))
+    console.print(tabulate_metrics(result.metrics, result.intervals, result.optimize))
+    console.print("In brackets: 95 % intervals", style="dim")
+    if len(result.data.classes) > 2:
+        _print_classes(console, result)
     if weak := _compare_with_constant(result):
         console.print(f"weak     {weak}")
     console.print(f"learned  {describe_fitted(result)}", style="dim")
@@ -36,6 +46,40 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
         console.print()
         console.print(f"next     {suggest_command('predict', 'input=reviews.csv')}")
         console.print(f"         {suggest_ui(store)}")
+
+
+def _print_classes(console: "Console", result: "TrainingResult") -> None:
+    """Print the scores of the classes on test rows, and which are taken for which."""
+    from sentiment.commands.train.job import classes_file
+    from sentiment.modeling.evaluation import choose_classes, list_confusions, measure_each_class
+
+    made = result.predictions["test"]
+    known = measure_each_class(made)
+    chosen = choose_classes(known, _FREQUENT, _WORST)
+    console.print(tabulate_classes(chosen))
+    if len(chosen) < len(known):
+        path = relate_path(result.folder / classes_file("test"))
+        console.print(
+            f"classes  the {_FREQUENT} most frequent and the {_WORST} worst of the others by F1; "
+            f"all {len(known):,}: {path}"
+        )
+    pairs = list_confusions(made, _CONFUSIONS)
+    listed = ", ".join(f"{true!r} as {wrong!r} ({n:,})" for true, wrong, n in pairs)
+    console.print(f"confused {listed or 'none'}")
+
+
+def tabulate_classes(classes: "DataFrame") -> "Table":
+    """Return the rows of `measure_each_class` as a table."""
+    from rich.table import Table
+
+    from sentiment.commands.train.card import list_class_scores
+
+    table = Table("class (test)", header_style="bold")
+    for title in ("precision", "recall", "F1", "rows"):
+        table.add_column(title, justify="right")
+    for label, *cells in list_class_scores(classes):
+        table.add_row(label, *(cell.partition(" ")[0] for cell in cells))
+    return table
 
 
 def describe_fitted(result: "TrainingResult") -> str:
@@ -89,13 +133,13 @@ def _compare_with_constant(result: "TrainingResult") -> str:
 
 
 def _describe_classes(splits: "Mapping[str, Mapping[str, int]]") -> str:
-    """Return the names of the classes, their rows, and what precision and the like are of."""
+    """Return the names of the classes and their rows, and of which of two precision is."""
     rows = {
         label: sum(split.get(label, 0) for split in splits.values()) for label in splits["train"]
     }
     second = list(rows)[-1]
-    of = f"of {second!r}" if len(rows) == 2 else f"means over the {len(rows):,} classes"
-    return f"classes: {_list_classes(rows)}; precision, recall and f1 are {of}"
+    of = f"; precision, recall and f1 are of {second!r}" if len(rows) == 2 else ""
+    return f"classes: {_list_classes(rows)}{of}"
 
 
 def _list_classes(rows: Mapping[str, int]) -> str:

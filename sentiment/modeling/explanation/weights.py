@@ -144,11 +144,13 @@ def top_terms(pipeline: Pipeline, count: int = 20) -> pd.DataFrame | None:
     if found is None:
         return None
     terms, places = merge_terms(found[0])
-    # What parts of a union know by the same name is one term to a person.
-    weights = np.stack([np.bincount(places, row, len(terms)) for row in found[1]])
     tables = []
-    for label, row in zip(pipeline.classes_, weights, strict=True):
-        best = np.argsort(-row, kind="stable")[:count]
+    for label, parts in zip(pipeline.classes_, found[1], strict=True):
+        # What parts of a union know by the same name is one term to a person.
+        row = np.bincount(places, parts, len(terms))
+        least = np.partition(row, -count)[-count] if len(row) > count else -np.inf
+        near = np.flatnonzero(row >= least)
+        best = near[np.argsort(-row[near], kind="stable")][:count]
         tables.append(
             pd.DataFrame(
                 {

@@ -13,13 +13,16 @@ from scipy.stats import binomtest, bootstrap, permutation_test
 from sklearn import metrics
 
 from sentiment.commands.compare.estimates import Estimate, McNemar, PairedTest, estimate
-from sentiment.commands.compare.intervals import FEWEST_ROWS, estimate_differences, estimate_scores
+from sentiment.commands.compare.intervals import estimate_differences, estimate_scores
 from sentiment.commands.compare.measuring import measure
-from sentiment.commands.compare.resampling import RowSums, permute, resample
-from sentiment.config.metrics import METRICS
+from sentiment.config.metrics import METRICS, list_shown
 from sentiment.modeling.evaluation import Predictions, score
+from sentiment.modeling.intervals import FEWEST_ROWS
+from sentiment.modeling.metrics import AREAS
+from sentiment.modeling.resampling import RowSums, permute, resample
 
 NAMES = list(METRICS)
+SHOWN = list_shown(2)
 
 
 def take(made: Predictions, rows: np.ndarray) -> Predictions:
@@ -46,7 +49,7 @@ def test_weights_are_rows_that_are_repeated(seed: int, classes: int, digits: int
 def test_without_each_row_in_turn(seed: int, classes: int, digits: int) -> None:
     rng = np.random.default_rng(seed)
     made = predict_like(rng, rng.integers(0, classes, 40), classes, 1.0, digits)
-    found = RowSums(made).score_without_each()
+    found = RowSums(made).score_with_each(-1)
     for row in range(0, 40, 7):
         expected = score(take(made, np.delete(np.arange(40), row)))
         assert dict(zip(NAMES, found[row], strict=True)) == pytest.approx(expected, abs=1e-12)
@@ -149,8 +152,8 @@ def test_a_permutation_exchanges_the_outputs_of_rows() -> None:
             )
         ]
         first, second = (score(made) for made in pair)
-        possible.append([second[name] - first[name] for name in NAMES if name != "roc_auc"])
-    rest = np.delete(found, NAMES.index("roc_auc"), axis=1)
+        possible.append([second[name] - first[name] for name in NAMES if name not in AREAS])
+    rest = np.delete(found, [NAMES.index(name) for name in AREAS], axis=1)
     seen = {tuple(row) for row in rest.round(9)}
     assert seen == {tuple(row) for row in np.round(possible, 9)}
 
@@ -186,22 +189,22 @@ def make_rivals(seed: int, rows: int, skills: tuple[float, float]) -> list[Predi
 
 
 def value_of(made: Predictions) -> np.ndarray:
-    return RowSums(made).score(np.ones((1, len(made.labels))))[0]
+    return RowSums(made, SHOWN).score(np.ones((1, len(made.labels))))[0]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [10, 50, 200])
 def test_false_alarms_are_as_rare_as_the_level_says(rows: int) -> None:
     """Two models of the same skill, 400 times, tested at 5 %: three deviations are 3.3 %."""
-    alarms, trials = np.zeros(len(NAMES)), 400
+    alarms, trials = np.zeros(len(SHOWN)), 400
     for seed in range(trials):
         one, two = make_rivals(seed, rows, (0.8, 0.8))
-        observed, permuted = value_of(two) - value_of(one), permute(one, two, 119, seed)
-        tests = [PairedTest.by_permutation(observed[i], permuted[:, i]) for i in range(len(NAMES))]
+        observed, permuted = value_of(two) - value_of(one), permute(one, two, 119, seed, SHOWN)
+        tests = [PairedTest.by_permutation(observed[i], permuted[:, i]) for i in range(len(SHOWN))]
         tests[0] = McNemar.count(*(made.predicted == made.labels for made in (one, two))).test()
         alarms += [test.p <= 0.05 + 1e-9 for test in tests]
-    assert dict(zip(NAMES, alarms / trials <= 0.05 + 0.033, strict=True)) == dict.fromkeys(
-        NAMES, True
+    assert dict(zip(SHOWN, alarms / trials <= 0.05 + 0.033, strict=True)) == dict.fromkeys(
+        SHOWN, True
     )
 
 
@@ -211,19 +214,25 @@ def test_intervals_cover_the_truth_as_often_as_they_say(rows: int) -> None:
     """200 times, at 95 %; 3.3 standard deviations are 5 %."""
     skills, trials = (0.8, 1.0), 200
     many = make_rivals(1, 400_000, skills)
-    truth = [dict(zip(NAMES, value_of(made), strict=True)) for made in many]
+    truth = [dict(zip(SHOWN, value_of(made), strict=True)) for made in many]
     covered: dict[str, list[bool]] = {}
     for seed in range(trials):
         one, two = make_rivals(seed, rows, skills)
-        models = [RowSums(one), RowSums(two)]
+        models = [RowSums(one, SHOWN), RowSums(two, SHOWN)]
         samples = resample(models, 300, seed)
         whole = [value_of(made) for made in (one, two)]
-        without = [model.score_without_each() for model in models]
-        scores = estimate_scores(one, whole[0], samples[0], without[0], 0.95)
+        without = [model.score_with_each(-1) for model in models]
+        scores = estimate_scores(one, SHOWN, whole[0], samples[0], without[0], 0.95)
         differences = estimate_differences(
-            one, two, whole[1] - whole[0], samples[1] - samples[0], without[1] - without[0], 0.95
+            one,
+            two,
+            SHOWN,
+            whole[1] - whole[0],
+            samples[1] - samples[0],
+            without[1] - without[0],
+            0.95,
         )
-        for name in NAMES:
+        for name in SHOWN:
             for what, found, value in (
                 (name, scores[name], truth[0][name]),
                 (f"{name} B-A", differences[name], truth[1][name] - truth[0][name]),
@@ -233,7 +242,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(rows: int) -> None:
                     covered.setdefault(what, []).append(found.low <= value <= found.high)
     shares = {what: float(np.mean(one)) for what, one in covered.items()}
     always = {"accuracy", "precision", "recall", "f1", "accuracy B-A", "recall B-A"}
-    rest = {"ece B-A", *(f"{name}{pair}" for name in NAMES[4:7] for pair in ("", " B-A"))}
+    rest = {"ece B-A", *(f"{name}{pair}" for name in SHOWN[4:7] for pair in ("", " B-A"))}
     rest |= {"precision B-A", "f1 B-A"}
     assert set(shares) == (always if rows < 2 * FEWEST_ROWS else always | rest)
     assert {what: share for what, share in shares.items() if share < 0.90} == {}

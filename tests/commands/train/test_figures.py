@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 from shortcuts import real_figures
-from sklearn.metrics import PrecisionRecallDisplay, RocCurveDisplay
+from sklearn.metrics import PrecisionRecallDisplay, RocCurveDisplay, roc_auc_score
 
 from sentiment.commands.train import figures
 from sentiment.commands.train.curves import Curves, measure_curves
@@ -36,7 +36,7 @@ def check_picture(path: Path, smallest: int = 300) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("classes", [2, 4, 25])
+@pytest.mark.parametrize("classes", [2, 4, 8, 300])
 def test_every_figure_is_drawn(tmp_path: Path, classes: int) -> None:
     _, curves = make_curves(classes)
     for name in NAMES:
@@ -59,6 +59,51 @@ def test_curves_are_those_of_scikit_learn(classes: int) -> None:
         found = [precision_recall.x, precision_recall.y]
         np.testing.assert_array_equal(found, [other.recall, other.precision])
         assert precision_recall.area == other.average_precision
+
+
+def test_many_classes_are_those_that_are_confused_most() -> None:
+    names = np.array([f"class {k:03}" for k in range(100)])
+    true = np.repeat(np.arange(100), 4)
+    guess = true.copy()
+    guess[[8, 9, 12]] = 3  # two of class 2, one of class 3 stays right
+    made = Predictions(names[true], np.eye(100)[guess], names)
+    curves = measure_curves(made, "test")
+    assert len(curves.confused) == 15
+    assert curves.confused[-1] == "86 others"
+    assert {"class 002", "class 003"} <= set(curves.confused)
+    assert curves.confusion.sum() == 400
+    at = [curves.confused.index(name) for name in ("class 002", "class 003")]
+    assert curves.confusion[at[0], at[1]] == 2
+    assert curves.confusion[-1, -1] == 86 * 4
+
+
+def test_curves_of_many_classes_are_the_best_and_the_worst() -> None:
+    made, curves = make_curves(25)
+    areas = {
+        str(label): roc_auc_score(made.labels == label, made.probabilities[:, k])
+        for k, label in enumerate(made.classes)
+    }
+    ranked = sorted(areas, key=lambda label: -areas[label])
+    assert [curve.label for curve in curves.roc] == [*ranked[:3], *ranked[-3:]]
+    drawn = [curve.label for curve in curves.precision_recall]
+    assert drawn == [curve.label for curve in curves.roc]
+
+
+@pytest.mark.parametrize("classes", [8, 40])
+def test_terms_of_many_classes_fit_a_screen(tmp_path: Path, classes: int) -> None:
+    terms = {f"{n} term": 1.0 + n for n in range(20)}
+    with real_figures():
+        figures.draw_terms({f"label {k}": terms for k in range(classes)}, tmp_path / "terms.png")
+    check_picture(tmp_path / "terms.png")
+    height, width = imread(tmp_path / "terms.png").shape[:2]
+    assert width <= 1700
+    assert height <= 1200
+
+
+def test_long_labels_keep_both_ends() -> None:
+    north, south = (f"department of sales, {where}" for where in ("north", "south"))
+    assert figures._shorten(north) != figures._shorten(south)
+    assert len(figures._shorten(north)) == 18
 
 
 def test_terms_are_drawn_signs_and_all(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_a_trial_finds_what_a_training_finds_and_leaves_test_rows_alone(
     steps = ("prepare_data", "count_texts", "cross-validate", "fit")
     validation = {f"validation/{name}" for name in METRICS}
     cv = {f"cv/{name}_{part}" for name in METRICS for part in ("mean", "std")}
-    shared = validation | cv | {"rows/train", "rows/validation"}
+    shared = validation | cv | {"rows/train", "rows/validation", "data/classes"}
     assert set(found.metrics) == (
         shared
         | {f"stage/{step}_seconds" for step in steps}

@@ -12,7 +12,7 @@ import pytest
 from sentiment.commands.train import job as training
 from sentiment.commands.train.job import TrainingResult, train
 from sentiment.config import Job, compose
-from sentiment.config.metrics import METRICS
+from sentiment.config.metrics import EXPECTED, METRICS
 from sentiment.errors import ConfigError, FitError, TooFewRowsError, UntrustedModelError
 from sentiment.modeling.evaluation import Predictions, score, scores_file
 from sentiment.modeling.model_files import load_model
@@ -161,8 +161,7 @@ def test_without_tracking_the_model_stays_in_the_folder(train_quickly: Train) ->
     [
         (
             "optimize=acuracy",
-            "optimize is 'acuracy'; expected one of accuracy, precision, recall, f1, roc_auc, "
-            "log_loss, brier, ece. Did you mean 'accuracy'?",
+            f"optimize is 'acuracy'; expected one of {EXPECTED}. Did you mean 'accuracy'?",
         ),
         ("cv=1", "cv is 1; expected a whole number of folds from 2, or null."),
         ("seed=-1", "seed is -1; expected a whole number from 0 to 2**32 - 1."),

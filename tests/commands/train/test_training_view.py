@@ -1,5 +1,6 @@
 """View of a trained model, as `train` prints it."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,3 +37,34 @@ def test_a_model_no_better_than_a_constant_is_named(
     )
     assert (wanted in printed) == weak
     assert ("weak " in printed) == weak
+
+
+def test_many_classes_have_a_short_table_and_their_confusions(
+    train_quickly: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    classes, each = 30, 10
+    topics = [f"topic {k:02}" for k in range(classes) for _ in range(each)]
+    # The last two classes have the same words.
+    words = [f"word{min(k, classes - 2)} no{n}" for k in range(classes) for n in range(each)]
+    path = tmp_path / "topics.csv"
+    pd.DataFrame({"text": words, "topic": topics}).to_csv(path, index=False)
+    result = train_quickly(
+        "data=csv", f"data.path={path}", "data.label_column=topic", "data.limit=null",
+        "features.min_df=1", "optimize=f1", "tracking=off",
+    )  # fmt: skip
+    show_training(result, None)
+    printed = capsys.readouterr().out
+    shown = [line.split("│")[1].strip() for line in printed.splitlines() if line.startswith("│")]
+    assert {"accuracy", "balanced_accuracy", "f1_macro", "top_3_accuracy"} <= set(shown)
+    assert not {"f1", "precision", "roc_auc"} & set(shown)
+    assert sum(name.startswith("topic") for name in shown) == 20
+    assert "the 15 most frequent and the 5 worst of the others by F1; all 30: " in printed
+    assert "confused 'topic 2" in printed
+    table = pd.read_csv(result.folder / "scores/test_classes.csv")
+    assert len(table) == classes
+    assert table["rows"].sum() == len(result.data.test)
+    assert result.score == result.metrics["validation/f1_macro"] == result.metrics["validation/f1"]
+    low, high = result.intervals["test/accuracy"]
+    assert low < result.metrics["test/accuracy"] <= high
+    kept = json.loads((result.folder / "scores/intervals.json").read_text())
+    assert tuple(kept["test/accuracy"]) == (low, high)

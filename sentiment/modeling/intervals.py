@@ -1,0 +1,205 @@
+"""Confidence intervals of the metrics of one split, in a few milliseconds.
+
+Shares of rows have exact intervals. All other metrics have ABC intervals (DiCiccio and Efron, 1992,
+"More accurate confidence intervals in exponential families"): those that BCa bootstrap intervals
+tend to with more and more resamples, from derivatives instead of resamples. Like them they cover
+too rarely in small samples, where there is none.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from sentiment.config.metrics import BUILT_IN
+from sentiment.modeling.evaluation import Predictions
+from sentiment.modeling.metrics import AREAS, OF_ROWS
+from sentiment.modeling.resampling import RowSums
+from sentiment.modeling.statistics import exact_interval
+
+# Rows of the rarest class that the intervals of `compare` need.
+FEWEST_ROWS = 250
+# What a metric needs so that at most one in twenty samples has an interval that misses the truth
+# (`python benchmarks/bench.py statistics`): rows; right and wrong ones, if it counts them; rows of
+# each class, if all classes count the same, and right ones among them; more if it ranks rows.
+_ROWS, _OUTCOMES, _ROWS_OF_CLASS, _RIGHT_OF_CLASS, _RANKED_OF_CLASS = 250, 20, 50, 10, 100
+_LOSSES = ("log_loss", "brier")
+_WEIGHTED = ("precision_weighted", "recall_weighted", "f1_weighted")
+# Noise makes gaps in its bins, so that even its expectation is far above the truth.
+_BIASED = ("ece",)
+# Change of a weight of 1 by which derivatives are measured.
+_STEP = 1e-3
+
+# Ends of an interval; NaN where there are too few rows for one.
+Interval = tuple[float, float]
+
+
+def measure_intervals(
+    predictions: Predictions, names: list[str], level: float = 0.95
+) -> dict[str, Interval]:
+    """Return the intervals of metrics; those that have none, such as the user's own, are NaN.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Of `n` rows.
+    names : list of str
+        Metrics.
+    level : float
+        Confidence of the intervals.
+    """
+    found = dict.fromkeys(names, (np.nan, np.nan)) | {
+        name: bound_share(name, *counts, level)
+        for name, counts in count_shares(predictions).items()
+        if name in names
+    }
+    unknown = [name for name in names if name in BUILT_IN and np.isnan(found[name][0])]
+    smooth = [name for name in unknown if _has_enough(name, predictions)]
+    if smooth:
+        sums = RowSums(predictions, smooth)
+        found |= dict(zip(smooth, approximate_bootstrap(sums, level), strict=True))
+    return found
+
+
+def _has_enough(name: str, predictions: Predictions) -> bool:
+    """Return whether there are so many rows that a metric has an interval that can be trusted."""
+    counts = predictions.count_classes()
+    right, rows_of_class = counts.right[0], counts.true[0]
+    rows, hits = rows_of_class.sum(), right.sum()
+    if name in _BIASED or rows < _ROWS:
+        return False
+    if name in _LOSSES:
+        return True
+    if min(hits, rows - hits) < _OUTCOMES:
+        return False
+    if name in AREAS:
+        return bool(rows_of_class.min() >= _RANKED_OF_CLASS)
+    if name in _WEIGHTED:
+        return True
+    if name == "matthews_corrcoef":  # it is little more than the rows outside of the largest class
+        return bool(hits - right.max() >= _RIGHT_OF_CLASS)
+    return bool(rows_of_class.min() >= _ROWS_OF_CLASS and right.min() >= _RIGHT_OF_CLASS)
+
+
+def write_score(value: float, interval: Interval | None = None, digits: int | None = None) -> str:
+    """Return a score with its interval, with as many digits as the interval gives a meaning to.
+
+    Parameters
+    ----------
+    value : float
+        The score.
+    interval : tuple of float, optional
+        Its ends; NaN if there are too few rows for one.
+    digits : int, optional
+        Others than those, such as of a score without an interval, which has four.
+
+    Examples
+    --------
+    >>> write_score(0.90464, (0.89611, 0.91272)), write_score(0.75, (0.50896, 0.91343))
+    ('0.905 [0.896, 0.913]', '0.75 [0.51, 0.91]')
+    """
+    if interval is None or math.isnan(interval[0]):
+        return f"{value:.{digits or 4}f}"
+    digits = digits or count_digits(interval)
+    return f"{value:.{digits}f} [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+
+
+def count_digits(interval: Interval) -> int:
+    """Return the digits that leave an interval some ten steps wide: 2, 3 or 4."""
+    width = interval[1] - interval[0]
+    return max(2, min(math.ceil(-math.log10(width)) + 1, 4)) if width > 0 else 4
+
+
+def tabulate_scores(
+    names: list[str],
+    splits: list[str],
+    metrics: Mapping[str, float],
+    intervals: Mapping[str, Interval],
+) -> dict[str, list[str]]:
+    """Return the cells of a table of scores: of each metric, one for each split.
+
+    Parameters
+    ----------
+    names, splits : list of str
+        Metrics and splits; a metric that is not known of all splits is left out.
+    metrics, intervals : dict
+        Values and intervals, as ``<split>/<name>``.
+    """
+    rows: dict[str, list[str]] = {}
+    for name in names:
+        keys = [f"{split}/{name}" for split in splits]
+        if not all(key in metrics for key in keys):
+            continue
+        ends = [intervals.get(key) for key in keys]
+        # A score without an interval is about as certain as the accuracy of the same rows.
+        known = [
+            one or intervals.get(f"{split}/accuracy")
+            for one, split in zip(ends, splits, strict=True)
+        ]
+        digits = min((count_digits(one) for one in known if one), default=4)
+        rows[name] = [
+            write_score(metrics[key], one, digits) for key, one in zip(keys, ends, strict=True)
+        ]
+    return rows
+
+
+def approximate_bootstrap(sums: RowSums, level: float) -> list[Interval]:
+    """Return the ABC interval of each metric of `sums`.
+
+    Of the influences of the rows on a metric are made its standard error and its acceleration, and
+    of second differences its bias and its curvature. The metric under weights that lean towards
+    the influences is an end of the interval.
+    """
+    rows = sums.rows
+    ones = np.ones((1, rows))
+    value = sums.score(ones)[0]
+    more, less = sums.score_with_each(_STEP), sums.score_with_each(-_STEP)
+    # Of a metric as a function of the shares of the rows, which sum to 1.
+    first = (more - less) * rows / (2 * _STEP)
+    first -= first.mean(axis=0)
+    second = (more - 2 * value + less) * (rows / _STEP) ** 2
+    error = np.sqrt((first**2).sum(axis=0)) / rows
+    z = ndtri((1 + level) / 2)
+    varies = error > 0
+    scale = np.where(varies, error, 1.0)
+    acceleration = (first**3).sum(axis=0) / (6 * rows**3 * scale**3)
+    lean = (first / (rows * scale)).T  # of weights, one row for each metric
+    ends = [np.diag(sums.score(1 + sign * _STEP * lean)) for sign in (1, -1)]
+    curvature = (ends[0] + ends[1] - 2 * value) / (2 * scale * _STEP**2)
+    bias = second.sum(axis=0) / (2 * rows**2)
+    # Where the curvature is too large for a center, there is no interval.
+    center = ndtri(2 * ndtr(acceleration) * ndtr(curvature - bias / scale))
+    center[np.isinf(center)] = np.nan
+    bounds = []
+    for one in (-z, z):
+        place = (center + one) / (1 - acceleration * (center + one)) ** 2
+        bounds.append(np.diag(sums.score(1 + place[:, None] * lean)))
+    low, high = np.where(varies, np.sort(bounds, axis=0), value)
+    return list(zip(low.tolist(), high.tolist(), strict=True))
+
+
+def count_shares(predictions: Predictions) -> dict[str, tuple[int, int]]:
+    """Return the metrics that are shares of rows, or follow from one: count and size."""
+    counts = predictions.count_classes()
+    right, rows = int(counts.right.sum()), len(predictions.codes)
+    shares = dict.fromkeys(
+        ("accuracy", "precision_micro", "recall_micro", "f1_micro"), (right, rows)
+    )
+    shares["top_3_accuracy"] = (int(OF_ROWS["top_3_accuracy"](predictions).sum()), rows)
+    if len(predictions.classes) == 2:
+        hits, guessed, there = (
+            int(one[0, 1]) for one in (counts.right, counts.predicted, counts.true)
+        )
+        shares["precision"] = (hits, guessed)
+        shares["recall"] = (hits, there)
+        shares["f1"] = (hits, guessed + there - hits)
+    return shares
+
+
+def bound_share(name: str, count: int, size: int, level: float) -> Interval:
+    """Return the exact interval of a metric of `count_shares`."""
+    low, high = exact_interval(np.array([count]), np.array([size]), level)[:, 0].tolist()
+    if name == "f1":  # of a Jaccard index j, F1 is 2 j / (1 + j)
+        low, high = 2 * low / (1 + low), 2 * high / (1 + high)
+    return low, high

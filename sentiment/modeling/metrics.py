@@ -1,0 +1,179 @@
+"""Formulas of metrics: counts of classes, losses of rows and areas under curves in, numbers out.
+
+They take counts that are sums of weights, so that a resample is measured like a split.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from sentiment.modeling.evaluation import Predictions
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """Rows of each class, for `r` weightings of the rows at a time.
+
+    Attributes
+    ----------
+    right : ndarray of shape (r, n_classes)
+        Rows of a class that were predicted to be of it.
+    predicted : ndarray of shape (r, n_classes)
+        Rows that were predicted to be of a class.
+    true : ndarray of shape (r, n_classes)
+        Rows that are of a class. One without rows has no precision, recall and F1, and is left out
+        of their means.
+    """
+
+    right: np.ndarray
+    predicted: np.ndarray
+    true: np.ndarray
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """All rows, shape (r,)."""
+        total: np.ndarray = self.true.sum(axis=1)
+        return total
+
+    @cached_property
+    def precision(self) -> np.ndarray:
+        """Precision of each class, zero where none was predicted, shape (r, n_classes)."""
+        return divide(self.right, self.predicted, 0)
+
+    @cached_property
+    def recall(self) -> np.ndarray:
+        """Recall of each class, shape (r, n_classes)."""
+        return divide(self.right, self.true, 0)
+
+    @cached_property
+    def f1(self) -> np.ndarray:
+        """F1 of each class, shape (r, n_classes)."""
+        return divide(2 * self.right, self.predicted + self.true, 0)
+
+    def of_second(self, name: str) -> np.ndarray:
+        """Return a metric of the second of two classes, or its mean over more, shape (r,)."""
+        if self.true.shape[1] != 2:
+            return self.macro(name)
+        second: np.ndarray = np.where(self.true[:, 1] > 0, getattr(self, name)[:, 1], np.nan)
+        return second
+
+    def macro(self, name: str) -> np.ndarray:
+        """Return the unweighted mean over classes, shape (r,)."""
+        return mean_of_known(np.where(self.true > 0, getattr(self, name), np.nan))
+
+    def weighted(self, name: str) -> np.ndarray:
+        """Return the mean over classes, weighted by their rows, shape (r,)."""
+        mean: np.ndarray = (self.true * getattr(self, name)).sum(axis=1) / self.rows
+        return mean
+
+    def micro(self) -> np.ndarray:
+        """Return the share of right rows: precision, recall and F1 of all classes at once."""
+        share: np.ndarray = self.right.sum(axis=1) / self.rows
+        return share
+
+    def matthews_corrcoef(self) -> np.ndarray:
+        """Return the correlation of predicted and true classes (Gorodkin, 2004), shape (r,)."""
+        square = self.rows**2
+        covariance = self.right.sum(axis=1) * self.rows - (self.predicted * self.true).sum(axis=1)
+        spread = (square - (self.predicted**2).sum(axis=1)) * (square - (self.true**2).sum(axis=1))
+        # It varies with neither, such as where one class is predicted throughout. What is left of
+        # rounding is no variation.
+        return divide(covariance, np.sqrt(np.where(spread > 1e-9 * square**2, spread, 0)), 0)
+
+
+OF_COUNTS: dict[str, Callable[[ClassCounts], np.ndarray]] = {
+    "accuracy": ClassCounts.micro,
+    "balanced_accuracy": partial(ClassCounts.macro, name="recall"),
+    "matthews_corrcoef": ClassCounts.matthews_corrcoef,
+    **{
+        f"{name}{average}": partial(measure, name=name)
+        for name in ("precision", "recall", "f1")
+        for average, measure in (
+            ("", ClassCounts.of_second),
+            ("_macro", ClassCounts.macro),
+            ("_weighted", ClassCounts.weighted),
+        )
+    },
+    **{f"{name}_micro": lambda counts: counts.micro() for name in ("precision", "recall", "f1")},
+}
+
+
+def _measure_hits(predictions: "Predictions", k: int) -> np.ndarray:
+    """Return whether the true class of each row is among its `k` most probable ones."""
+    p, rows = predictions.probabilities, np.arange(len(predictions.labels))
+    own = p[rows, predictions.codes][:, None]
+    # Of equally probable classes the first comes first, as where one is predicted.
+    before = (p > own) | ((p == own) & (np.arange(p.shape[1]) < predictions.codes[:, None]))
+    hits: np.ndarray = (before.sum(axis=1) < k).astype(float)
+    return hits
+
+
+def _measure_log_losses(predictions: "Predictions") -> np.ndarray:
+    p = predictions.probabilities
+    own = p[np.arange(len(p)), predictions.codes]
+    tiny = np.finfo(p.dtype).eps  # as scikit-learn's log_loss has it
+    losses: np.ndarray = -np.log(np.clip(own, tiny, 1 - tiny))
+    return losses
+
+
+def _measure_squared_errors(predictions: "Predictions") -> np.ndarray:
+    """Return the squared errors summed over classes (Brier, 1950), halved for two classes."""
+    p = predictions.probabilities
+    own = p[np.arange(len(p)), predictions.codes]
+    errors: np.ndarray = np.einsum("ij,ij->i", p, p) - 2 * own + 1
+    halved: np.ndarray = np.maximum(errors, 0) / (2 if p.shape[1] == 2 else 1)
+    return halved
+
+
+# Means over rows: functions from predictions to a number for each row.
+OF_ROWS: dict[str, "Callable[[Predictions], np.ndarray]"] = {
+    "top_3_accuracy": partial(_measure_hits, k=3),
+    "log_loss": _measure_log_losses,
+    "brier": _measure_squared_errors,
+}
+AREAS = ("roc_auc", "roc_auc_ovr")
+
+
+def measure_area(predictions: "Predictions", k: int) -> float:
+    """Return the area under the ROC curve of class `k` against the rest.
+
+    It is NaN where all rows are of the class, or none. The area is the share of the pairs of a row
+    of the class and another row in which the first has the higher score, ties counting half (Hanley
+    and McNeil, 1982); so it is made of the ranks of the rows of the class.
+    """
+    scores = predictions.probabilities[:, k]
+    own = scores[predictions.codes == k]
+    others = len(scores) - len(own)
+    if not len(own) or not others:
+        return float("nan")
+    ranked = np.sort(scores)
+    below = sum(int(np.searchsorted(ranked, own, side).sum()) for side in ("left", "right"))
+    return (below - len(own) ** 2) / (2 * len(own) * others)
+
+
+def measure_areas(predictions: "Predictions") -> np.ndarray:
+    """Return the area under the ROC curve of each class against the rest, shape (n_classes,)."""
+    return np.array([measure_area(predictions, k) for k in range(len(predictions.classes))])
+
+
+def average_areas(areas: np.ndarray) -> float:
+    """Return the area of the second of two classes, or the mean of those of more."""
+    known = areas[1:] if len(areas) == 2 else areas
+    return float(mean_of_known(known[None])[0])
+
+
+def divide(above: np.ndarray, below: np.ndarray, otherwise: float) -> np.ndarray:
+    """Return the quotients, and `otherwise` where one would be of nothing."""
+    quotients = np.full(above.shape, otherwise, dtype=float)
+    np.divide(above, below, out=quotients, where=below > 0)
+    return quotients
+
+
+def mean_of_known(values: np.ndarray) -> np.ndarray:
+    """Return the mean of each row of numbers without those that are NaN, shape (r,)."""
+    known = ~np.isnan(values)
+    return divide(np.where(known, values, 0).sum(axis=1), known.sum(axis=1), np.nan)
