@@ -65,10 +65,8 @@ def bench_tests(plan: Plan) -> dict[str, Figure]:
         alarms, former = np.zeros(len(_NAMES)), np.zeros(len(_NAMES))
         for trial in range(_TRIALS):
             pair = predict_alike(np.random.default_rng((rows, trial)), rows, (0.8, 0.8))
-            observed, permuted = (
-                _score(pair[1]) - _score(pair[0]),
-                permute(*pair, _DRAWS, trial, _NAMES),
-            )
+            observed = _score(pair[1]) - _score(pair[0])
+            permuted = permute(*pair, _DRAWS, trial, _NAMES)
             tests = [PairedTest.by_permutation(*one) for one in zip(observed, permuted.T)]  # noqa: B905
             tests[0] = McNemar.count(*(one.predicted == one.labels for one in pair)).test()
             alarms += [test.p <= 1 - _LEVEL + 1e-9 for test in tests]
