@@ -5,12 +5,14 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 
 class ProjectConf(SearchPathPlugin):
-    """Adds the folder ``conf`` beside a pyproject.toml with ``[tool.sentiment]``."""
+    """Adds ``conf`` beside a pyproject.toml with ``[tool.sentiment]``, and ``--config-dir``.
+
+    Hydra knows the latter only for the command line, not for configs that a command composes.
+    """
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Add the folder behind the configs of this project, whose names come first."""
-        from sentiment.config import find_project_conf
+        """Add the folders behind the configs of this project, whose names come first."""
+        from sentiment.config import list_own_conf
 
-        folder = find_project_conf()
-        if folder is not None:
+        for folder in list_own_conf():
             search_path.append("project", f"file://{folder}")

@@ -35,6 +35,7 @@ from sentiment.config import (
     check_options,
     explain_command,
     quote_free_text,
+    remember_config_dir,
     remember_words,
     remove_unused,
 )
@@ -77,7 +78,8 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
         if isinstance(stream, TextIOWrapper):
             # A terminal without Unicode loses a line of a table, not the result behind it.
             stream.reconfigure(errors="backslashreplace")
-    remember_words(sys.argv[1:])
+    remember_words(sys.argv[1:], sys.argv[0])
+    remember_config_dir(sys.argv[1:])
     sys.argv[1:] = quote_free_text(sys.argv[1:])
     gc.set_threshold(_UNTIL_COLLECTED)
     defer_imports()

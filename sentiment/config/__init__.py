@@ -7,6 +7,7 @@ from sentiment.config.commands import (
     read_origin,
     remember_program,
     remember_words,
+    show_command,
     suggest_command,
     suggest_training,
     suggest_ui,
@@ -25,7 +26,15 @@ from sentiment.config.overrides import (
     write_override,
 )
 from sentiment.config.places import CONF
-from sentiment.config.project import enter_project, find_project_conf, list_trusted, trust
+from sentiment.config.project import (
+    choose_conf,
+    enter_project,
+    list_conf,
+    list_own_conf,
+    list_trusted,
+    remember_config_dir,
+    trust,
+)
 from sentiment.config.quoting import quote_free_text
 from sentiment.config.recording import flatten, read_recorded, record_config, record_yaml
 from sentiment.config.starting import StartCheck, remove_unused, trust_typed
@@ -38,6 +47,7 @@ __all__ = [
     "StartCheck",
     "check_config",
     "check_options",
+    "choose_conf",
     "compose",
     "current_job",
     "describe_error",
@@ -46,10 +56,11 @@ __all__ = [
     "explain_command",
     "explain_error",
     "find_key",
-    "find_project_conf",
     "flatten",
     "is_within",
     "list_allowed",
+    "list_conf",
+    "list_own_conf",
     "list_trusted",
     "list_typed",
     "make",
@@ -63,9 +74,11 @@ __all__ = [
     "record_config",
     "record_yaml",
     "register_schemas",
+    "remember_config_dir",
     "remember_program",
     "remember_words",
     "remove_unused",
+    "show_command",
     "split_override",
     "suggest_command",
     "suggest_training",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -10,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sentiment.config.overrides import is_within
+from sentiment.config.project import list_named_conf
 from sentiment.redaction import redact
 
 _DEFAULT_STORE = "sqlite:///outputs/mlflow.db"
@@ -21,6 +23,9 @@ _SOURCES = {"monitoring": "monitor"}
 _SCRIPT, _PROGRAM = "python scripts/{}.py", "sentiment {}"
 _typed: list[str] = []
 _form = _SCRIPT
+_folder = ""  # of the scripts, as it was typed
+# Commands whose settings are choices of files.
+_CHOOSING = {"train", "best"}
 
 
 def remember_program() -> None:
@@ -29,13 +34,24 @@ def remember_program() -> None:
     _form = _PROGRAM
 
 
-def remember_words(words: Sequence[str]) -> None:
-    """Keep the words of this process's command line, of which suggested commands repeat some."""
+def remember_words(words: Sequence[str], program: str = "") -> None:
+    """Keep the command line of this process, of which suggested commands repeat some.
+
+    Parameters
+    ----------
+    words : sequence of str
+        What was typed behind the program.
+    program : str
+        The script as it was typed, which may be in another folder than the working one.
+    """
+    global _folder
     _typed[:] = words
+    path, usual = Path(program), Path("scripts", Path(program).name)
+    _folder = "" if path.parent.name != "scripts" or usual.is_file() else str(path.parent)
 
 
 def write_command(name: str, words: Iterable[str]) -> str:
-    """Return a command line in the form in which this process was started.
+    """Return a command line as records have it, wherever the scripts are.
 
     Examples
     --------
@@ -43,6 +59,32 @@ def write_command(name: str, words: Iterable[str]) -> str:
     "python scripts/train.py model=svm 'outputs=my runs'"
     """
     return " ".join([_form.format(name), *map(shlex.quote, words)])
+
+
+def show_command(name: str, words: Iterable[str]) -> str:
+    """Return a command line that can be pasted into the terminal of this process.
+
+    Passwords are hidden; ``<...>`` in a word stands for what a person fills in.
+    """
+    return " ".join([_show_program(name), *map(_quote, words)])
+
+
+def show_commands(text: str) -> str:
+    """Return a text whose commands are in the form in which this process was started.
+
+    Examples
+    --------
+    >>> show_commands("Try python scripts/train.py model=svm")
+    'Try python scripts/train.py model=svm'
+    """
+    script = re.escape(_SCRIPT).replace(r"\{\}", r"(\w+)")
+    return re.sub(script, lambda found: _show_program(found[1]), text)
+
+
+def _show_program(name: str) -> str:
+    if _form == _SCRIPT and _folder:
+        return f"python {shlex.quote(f'{_folder}/{name}.py')}"
+    return _form.format(name)
 
 
 def describe_origin(name: str, words: Sequence[str]) -> dict[str, str]:
@@ -94,7 +136,8 @@ def suggest_command(script: str, *words: str) -> str:
     stored = [word for word in _typed if _name_place(word) in accepted]
     places = set(map(_name_place, stored))
     kept = [word for word in words if _name_place(word) not in places]
-    return " ".join([_form.format(script), *map(_quote, [*kept, *stored])])
+    folders = list_named_conf() if script in _CHOOSING else []
+    return show_command(script, [*(f"--config-dir={folder}" for folder in folders), *kept, *stored])
 
 
 def suggest_training() -> str:
@@ -133,7 +176,7 @@ def suggest_ui(uri: str) -> str:
     # The environment of this process need not be the one of the terminal.
     program = "mlflow" if shutil.which("mlflow") else f"{shlex.quote(sys.executable)} -m mlflow"
     command = f"{program} ui --backend-store-uri {shown}"
-    if _form != _SCRIPT or not Path("Makefile").is_file():
+    if _form != _SCRIPT or _folder or not Path("Makefile").is_file():
         return command
     target = "make ui" if uri == _DEFAULT_STORE else f"make ui STORE={shown}"
     return f"{command}    (or: {target})"

@@ -17,6 +17,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment.config.checking import check_config, find_own_error
+from sentiment.config.commands import show_commands
 from sentiment.config.explaining import explain_error, list_choices
 from sentiment.config.kinds import list_hints
 from sentiment.config.overrides import find_key, is_sweep, split_override
@@ -45,6 +46,7 @@ def register_schemas() -> None:
     OmegaConf.register_resolver("check_start", check_start, replace=True)
     OmegaConf.register_resolver("describe_config", _describe_config, replace=True)
     OmegaConf.register_resolver("list_groups", _list_groups, replace=True)
+    OmegaConf.register_resolver("show_commands", show_commands, replace=True)
     OmegaConf.register_resolver("sqlite", _write_sqlite_address, replace=True)
 
 

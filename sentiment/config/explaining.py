@@ -15,8 +15,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from sentiment.config.checking import find_own_error
 from sentiment.config.overrides import find_key, split_override
-from sentiment.config.places import CONF
-from sentiment.config.project import find_own_failure
+from sentiment.config.project import find_own_failure, list_conf
 from sentiment.config.targets import describe_allowed, is_allowed, list_parameters
 from sentiment.errors import ConfigError, SentimentError, suggest
 from sentiment.redaction import redact
@@ -135,7 +134,8 @@ def check_options(words: Sequence[str]) -> None:
 
 def list_choices(group: str) -> list[str]:
     """Return the names of the files of a group, which Hydra does not list for lists of names."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    files = (path for folder in list_conf() for path in (folder / group).glob("*.yaml"))
+    return sorted({path.stem for path in files})
 
 
 def _explain_group(word: str) -> ConfigError:

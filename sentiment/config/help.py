@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sentiment.config.described import find_meaning, read_settings
 from sentiment.config.places import CONF
+from sentiment.config.project import list_conf
 
 # Folders under conf/ whose files other files include.
 _INTERNAL = {"common", "hydra"}
@@ -37,7 +38,8 @@ def describe_config(cfg: DictConfig) -> str:
     choices = cfg.hydra.runtime.choices
     comments = _read_comments(CONF / f"{cfg.hydra.job.config_name}.yaml")
     for group in (str(key) for key in cfg if key in choices):
-        of_group = _read_comments(CONF / group / f"{choices[group]}.yaml")
+        files = (folder / group / f"{choices[group]}.yaml" for folder in list_conf())
+        of_group = _read_comments(next((file for file in files if file.is_file()), None))
         for key, comment in of_group.items():
             # A file may be one of the package _global_, whose keys are whole.
             comments[key if key.startswith(f"{group}.") else f"{group}.{key}"] = comment
@@ -46,8 +48,8 @@ def describe_config(cfg: DictConfig) -> str:
     return "\n".join(_write_settings(settings, comments, ""))
 
 
-def _read_comments(path: Path) -> dict[str, str]:
-    if not path.is_file():  # of --config-dir
+def _read_comments(path: Path | None) -> dict[str, str]:
+    if path is None:  # of hydra.searchpath
         return {}
     return {setting.key: find_meaning(setting, path) for setting in read_settings(path)}
 

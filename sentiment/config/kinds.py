@@ -5,7 +5,7 @@ A hint is built from ``str``, ``int``, ``float``, ``bool``, ``None``, ``list[...
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
@@ -34,12 +34,19 @@ class Rule:
         The possible values if they can be listed.
     limits : tuple of (str, float)
         Ends of a range in the terms of JSON Schema, for editors: ``("exclusiveMinimum", 0)``.
+    list_more : callable
+        Returns further possible values, which depend on the working folder.
     """
 
     expected: str
     holds: Callable[[Any], bool]
     names: tuple[str, ...] = ()
     limits: tuple[tuple[str, float], ...] = ()
+    list_more: Callable[[], Iterable[str]] = tuple
+
+    def describe(self) -> str:
+        """Return what a message says was expected."""
+        return ", ".join([self.expected, *self.list_more()])
 
 
 def one_of(*names: str) -> Rule:
@@ -86,7 +93,7 @@ def describe(hint: Any) -> str:
     """Return what a message says was expected: ``a whole number, or null``."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return str(arguments[-1].expected)
+        return str(arguments[-1].describe())
     if origin in (Union, UnionType):
         described = [describe(one) for one in arguments if one is not NoneType]
         null = ", or null" if NoneType in arguments else ""
@@ -101,7 +108,8 @@ def describe(hint: Any) -> str:
 def list_names(hint: Any) -> tuple[str, ...]:
     """Return the values of a choice; none for other kinds."""
     if get_origin(hint) is Annotated:
-        return tuple(name for rule in get_args(hint)[1:] for name in rule.names)
+        rules = get_args(hint)[1:]
+        return tuple(name for rule in rules for name in (*rule.names, *rule.list_more()))
     return tuple(name for one in get_args(hint) for name in list_names(one))
 
 

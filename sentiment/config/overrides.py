@@ -85,6 +85,22 @@ def is_within(word: str, *keys: str) -> bool:
     return split_override(word).is_within(*keys)
 
 
+def find_option(words: Sequence[str], *names: str) -> str | None:
+    """Return the last value of an option in a command line, None without one.
+
+    Examples
+    --------
+    >>> find_option(["-m", "--config-dir", "mine", "model=svm"], "--config-dir", "-cd")
+    'mine'
+    """
+    found = None
+    for word, following in zip(words, [*words[1:], None], strict=False):
+        name, sign, value = word.partition("=")
+        if name in names:
+            found = value if sign else following
+    return found
+
+
 def parse_override(word: str) -> Override:
     """Return an override as Hydra reads it.
 

@@ -14,3 +14,5 @@ def _find_conf() -> Path:
 
 
 CONF = _find_conf()
+# Whether it is part of an installed package, which is no place for files of the user's.
+IS_INSTALLED = Path(__file__).resolve().parents[1] / "conf" == CONF

@@ -8,18 +8,21 @@ what a store, a server or a file says adds nothing to it: only `trust` does.
 import logging
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from sentiment.config.overrides import find_option
+from sentiment.config.places import CONF, IS_INSTALLED
 from sentiment.errors import OwnCodeError, ProjectFileError, suggest
 
 PROJECT_FILE = "pyproject.toml"
 EXPECTED = "a class or function, such as my_package.Model, or a whole package, my_package.*"
 _KEYS = ("trusted", "metrics")
 _given: dict[str, None] = {}
+_named: list[Path] = []
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +75,38 @@ def is_class_pattern(text: str) -> bool:
     return all(part.isidentifier() for part in parts) and (len(parts) > 1 or text.endswith(".*"))
 
 
-def find_project_conf() -> Path | None:
-    """Return the folder ``conf`` of the project in the working folder, None if there is none."""
-    if read_project() is None:
-        return None
-    folder = Path.cwd() / "conf"
-    return folder if folder.is_dir() else None
+def remember_config_dir(words: Sequence[str]) -> None:
+    """Keep the folder that ``--config-dir`` in a command line names."""
+    folder = find_option(words, "--config-dir", "-cd")
+    _named[:] = [Path(folder).absolute()] if folder else []
+
+
+def list_named_conf() -> list[Path]:
+    """Return the folders that ``--config-dir`` names, which are none or one."""
+    return [*_named]
+
+
+def list_own_conf() -> list[Path]:
+    """Return the folders of configs beside those of this package, in the order of their search.
+
+    They are ``conf`` of the project in the working folder, and what ``--config-dir`` names.
+    """
+    project = [Path.cwd() / "conf"] if read_project() is not None else []
+    return [folder for folder in dict.fromkeys([*project, *_named]) if folder.is_dir()]
+
+
+def list_conf() -> list[Path]:
+    """Return all folders of configs; of files with the same name, the first counts."""
+    return [CONF, *list_own_conf()]
+
+
+def choose_conf() -> Path | None:
+    """Return the folder for a new config: a user's own, or that of a checkout; None without one."""
+    if _named:
+        return _named[-1]
+    if read_project() is not None:
+        return Path.cwd() / "conf"
+    return None if IS_INSTALLED else CONF
 
 
 def read_project() -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from sentiment.config import compose, make, write_command
+from sentiment.config import compose, make, show_command
 from sentiment.errors import RunNotKeptError, RunNotRecordedError, TrackingStoreError
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking import KEY, MODEL, RunFacts, RunFolder, Tracker
@@ -134,4 +134,4 @@ def write_record_command(folder: Path, cfg: DictConfig) -> str:
     for key, value in cfg.tracking.items():
         if not str(key).startswith("_") and usual.get(key) != value:
             words.append(f"tracking.{key}={redact(str(value))}")
-    return write_command("record", words)
+    return show_command("record", words)

@@ -196,6 +196,24 @@ def test_a_metric_that_cannot_be_used_is_one_message(
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("primary", "words"),
+    [
+        ("train", ["optimize=cots"]),
+        ("predict", ["input=-", "deploy.metric=cots"]),
+        ("compare", ["runs=[a,b]", "metric=cots"]),
+        ("train", ["search=centroid", "search.objectives=[cots]"]),
+    ],
+)
+def test_a_name_that_is_no_metric_is_answered_with_own_ones(
+    project: Path, primary: str, words: list[str]
+) -> None:
+    with pytest.raises(ConfigError, match=r"accuracy, precision, .*ece.*, cost[.,]") as caught:
+        compose(primary, words)
+    if "objectives" not in words[-1]:
+        assert str(caught.value).endswith("Did you mean 'cost'?")
+
+
 def test_a_metric_that_raises_names_its_line(project: Path) -> None:
     path = project / "my_project" / "metrics.py"
     path.write_text("def cost(y_true, y_pred):\n    return 1 / 0\n")

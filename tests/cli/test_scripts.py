@@ -140,14 +140,17 @@ def test_help_lists_choices_and_commands(run_script: Run) -> None:
         "model: ensemble, gradient_boosting, knn, lightgbm, logistic_regression, naive_bayes, "
         "nbsvm, random_forest, ridge, sgd, stacking, svm\n" in done.stdout
     )
-    assert "python scripts/train.py model=svm features.max_features=20000" in done.stdout
+    assert f"python {ROOT}/scripts/train.py model=svm features.max_features=20000" in done.stdout
     assert "common" not in done.stdout
     lines = [line.split("#") for line in done.stdout.splitlines() if "#" in line]
     described = {line.split(":")[0].strip(): comment.strip() for line, comment in lines}
     assert described["min_df"] == "least number (or share) of texts that have the term"
     assert described["max_failures"] == "failures in a row that a sweep survives"
     assert described["seed"] == "of samples, splits and models"
-    assert "python scripts/predict.py input=reviews.csv" in run_script("predict", "--help").stdout
+    assert (
+        f"python {ROOT}/scripts/predict.py input=reviews.csv"
+        in run_script("predict", "--help").stdout
+    )
 
 
 NOTHING_TRAINED = "was not found in the tracking store 'sqlite:///outputs/mlflow.db'"
@@ -236,7 +239,7 @@ MISTAKES = [
     ("predict", ["input=review.csv"], "input is 'review.csv', but there is no such file or folder "
      "(looked in '{cwd}'); expected a CSV file. Did you mean 'reviews.csv'?"),
     ("predict", ["input=reviews.csv"], "run 'best' was not found in the tracking store "
-     "'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py"),
+     f"'sqlite:///outputs/mlflow.db'. Train a model first: python {ROOT}/scripts/train.py"),
     ("predict", ["input=reviews.csv", "text_column=body"], "'reviews.csv' has no column 'body'; "
      "its columns are 'review' and 'sentiment'. Name the column with text_column=<name>."),
     ("monitor", [], "current has no value; give it: current=<value>."),
@@ -246,7 +249,7 @@ MISTAKES = [
      "least one row with a text."),
     ("monitor", ["current=reviews.csv"], "'reviews.csv' has no columns 'prediction' and "
      "'probability', which predict writes; its columns are 'review' and 'sentiment'. Predict it "
-     "first: python scripts/predict.py input=reviews.csv"),
+     f"first: python {ROOT}/scripts/predict.py input=reviews.csv"),
     ("monitor", ["current=reviews.csv", "sample=0", "thresholds.alpha=2"], "2 problems in the "
      "configuration:\n  - sample is 0; expected a whole number above 0.\n  - thresholds.alpha is "
      "2; expected a share between 0 and 1."),
@@ -257,15 +260,16 @@ MISTAKES = [
      "a=models:/sentiment@champion b=<id>."),
     ("compare", ["a=best", "b=models:/sentiment@champion"], "run 'best' was not found in the "
      "tracking store 'sqlite:///outputs/mlflow.db'. Train a model first: python "
-     "scripts/train.py"),
+     f"{ROOT}/scripts/train.py"),
     ("promote", ["metric=acuracy"], "metric is 'acuracy'; expected one of accuracy, "
      "balanced_accuracy, precision, recall and f1 (each as it is, or with _macro, _micro or "
      "_weighted), matthews_corrcoef, top_3_accuracy, roc_auc, roc_auc_ovr, log_loss, brier, ece. "
      "Did you mean 'accuracy'?"),
     ("promote", [], "run 'best' was not found in the tracking store "
-     "'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py"),
+     f"'sqlite:///outputs/mlflow.db'. Train a model first: python {ROOT}/scripts/train.py"),
     ("promote", ["rollback=true"], "the registered model 'sentiment' was not found in the "
-     "tracking store 'sqlite:///outputs/mlflow.db'. Train a model first: python scripts/train.py"),
+     f"tracking store 'sqlite:///outputs/mlflow.db'. Train a model first: python "
+     f"{ROOT}/scripts/train.py"),
 ]  # fmt: skip
 
 
@@ -297,7 +301,10 @@ def test_a_mistake_ends_in_one_message_and_leaves_nothing(
         (["data.limit=0"], "data.limit is 0; expected a whole number above 0, or null.\n"),
         (["hydra.job.chdir=true"], "hydra.job.chdir is true, so that outputs and every other"),
         (["-m", "hydra.job.chdir=true", "model.C=1,2"], "hydra.job.chdir is true, so that"),
-        (["search=svm"], "'search=svm' is for a search, which takes -m: python scripts/train.py"),
+        (
+            ["search=svm"],
+            f"'search=svm' is for a search, which takes -m: python {ROOT}/scripts/train.py",
+        ),
         (["data=csv", "data.path=typo.csv"], "data.path is 'typo.csv', but there is no such file"),
     ],
 )

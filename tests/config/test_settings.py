@@ -218,7 +218,7 @@ ORACLES: dict[str, Oracle] = {
     "best.search.name": or_null(study),
     "search.space": or_null(mapping),
     "search.branches": or_null(mapping),
-    **dict.fromkeys(("distance", "share", "thresholds.accuracy", "errors"), positive),
+    **dict.fromkeys(("distance", "share", "thresholds.accuracy", "errors", "metrics"), positive),
     "labels": real(lambda v: v > 1),
     "runs": texts,
     "trusted": lambda v: v == [],
@@ -275,12 +275,34 @@ BY_TARGET: dict[tuple[str, str], Oracle] = {
         plain_real(lambda v: 0 <= v < math.inf),
         lambda v: isinstance(v, list) and all(map(is_number, v)),
     ),
+    ("RidgeClassifier", "alpha"): any_of(
+        plain_real(lambda v: 0 <= v < math.inf),
+        lambda v: isinstance(v, list) and all(map(is_number, v)),
+    ),
+    ("RidgeClassifier", "tol"): plain_real(lambda v: 0 <= v < math.inf),
+    ("RidgeClassifier", "solver"): one_of(
+        "auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"
+    ),
+    ("KNeighborsClassifier", "n_neighbors"): or_null(plain_int(1)),
+    ("KNeighborsClassifier", "weights"): or_null(one_of("uniform", "distance")),
+    ("KNeighborsClassifier", "metric"): one_of("cosine", "euclidean"),
+    ("StackingClassifier", "cv"): or_null(plain_int(2)),
+    ("StackingClassifier", "stack_method"): one_of(
+        "auto", "predict_proba", "decision_function", "predict"
+    ),
+    ("GradientBoostingClassifier", "learning_rate"): plain_real(lambda v: 0 <= v < math.inf),
+    ("GradientBoostingClassifier", "max_depth"): or_null(plain_int(1)),
+    ("GradientBoostingClassifier", "subsample"): plain_real(lambda v: 0 < v <= 1),
+    ("TruncatedSVD", "n_components"): plain_int(1),
+    ("SelectPercentile", "score_func"): one_of("sklearn.feature_selection.chi2"),
+    ("SelectPercentile", "percentile"): plain_real(lambda v: 0 <= v <= 100),
+    ("HashingVectorizer", "n_features"): plain_int(1),
+    ("HashingVectorizer", "norm"): or_null(one_of("l1", "l2")),
+    ("HashingVectorizer", "alternate_sign"): plain_flag,
+    ("HashingVectorizer", "stop_words"): or_null(any_of(one_of("english"), texts)),
 }
-# Classes whose parameters have scikit-learn's own constraints, or none, and no oracle here.
-WITHOUT_ORACLE = {
-    "GradientBoostingClassifier", "HashingVectorizer", "KNeighborsClassifier", "LGBMClassifier",
-    "RidgeClassifier", "SelectPercentile", "StackingClassifier", "TfidfTransformer", "TruncatedSVD",
-}  # fmt: skip
+# LightGBM describes no constraints, so that any value is passed on to it.
+WITHOUT_ORACLE = {"LGBMClassifier"}
 NAMES = ("features", "model", "data", "deploy", "tracking", "search")
 EXPERIMENTS = [
     ("train", [f"experiment={name}"], len(VARIANTS) + k)

@@ -15,10 +15,12 @@ from sentiment.commands.search.results import JobResult, read_results
 from sentiment.commands.search.spaces import read_setting
 from sentiment.commands.search.trial import is_housekeeping, list_settings
 from sentiment.config import (
-    CONF,
+    choose_conf,
     compose,
     explain_error,
     find_key,
+    is_within,
+    list_conf,
     parse_overrides,
     read_origin,
     suggest_command,
@@ -29,6 +31,10 @@ from sentiment.errors import ConfigError, ExperimentExistsError, RecipeError, qu
 from sentiment.redaction import MASK
 
 _LITERALS = {"None": "null", "True": "true", "False": "false"}
+# Of the settings that make no difference to a trial, those that belong to an experiment: what the
+# saved model learns from, and what a sweep over the experiment chooses by.
+_KEPT = ("refit", "optimize")
+_REFIT = "refit=auto"  # of the best of a sweep, unless it is said how; see conf/train.yaml
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,8 @@ def find_recipe(study: StoredSweep, trial: StoredTrial, result: JobResult | None
         # A search may set more than the words, and files may have changed since.
         words += [_write_setting(key, settings[key]) for key in differences if key in settings]
         differences = _compare(settings, words)
+    if "" not in differences and OmegaConf.is_interpolation(compose("train", words), "refit"):
+        words += [_REFIT]
     return Recipe(words, settings, list(differences.values()))
 
 
@@ -118,7 +126,10 @@ def _write_setting(key: str, value: str) -> str:
 
 
 def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite: bool) -> Path:
-    """Write ``conf/experiment/<name>.yaml``, with which train.py has the settings of a trial.
+    """Write ``experiment/<name>.yaml``, with which a training has the settings of a trial.
+
+    It goes to ``--config-dir``, to ``conf`` of the project in the working folder or to that of a
+    checkout, in this order.
 
     Parameters
     ----------
@@ -138,13 +149,22 @@ def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite:
     ExperimentExistsError
         It is there.
     RecipeError
-        The file would not have the settings of the trial, such as a password, which is not kept.
+        There is no folder for it, or the file would not have the settings of the trial, such as a
+        password, which is not kept.
     """
     if not re.fullmatch(r"\w[\w-]*", name):
         raise ConfigError(
             [f"write={name}: expected the name of an experiment: letters, digits, - and _."]
         )
-    path = CONF / "experiment" / f"{name}.yaml"
+    folder = choose_conf()
+    if folder is None:
+        raise RecipeError(
+            "this package is installed, and the working folder has no project for configs. Type "
+            "--config-dir=<folder>, or make a project: sentiment init <folder>."
+        )
+    path = folder / "experiment" / f"{name}.yaml"
+    if any((one / "experiment" / path.name).exists() for one in list_conf() if one != folder):
+        raise ConfigError([f"write={name}: there is an experiment of that name; choose another."])
     if path.exists() and not overwrite:
         raise ExperimentExistsError(path)
     if recipe is None:
@@ -152,7 +172,7 @@ def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite:
     _check_secrets(recipe.overrides)
     text = describe_experiment(name, recipe.overrides, about)
     _check_experiment(text, recipe.settings)
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     if overwrite:
         partial = path.with_name(f".{path.name}.{os.getpid()}")
         partial.write_text(text, encoding="utf-8")
@@ -180,14 +200,15 @@ def _check_secrets(overrides: Sequence[str]) -> None:
 def describe_experiment(name: str, overrides: Sequence[str], about: str) -> str:
     """Return the text of an experiment that stands for `overrides`.
 
-    What says how a job is run and kept, such as ``outputs``, is left to the person who runs it.
+    What says where a job runs and is kept, such as ``outputs``, is left to the person who runs it.
 
     Raises
     ------
     RecipeError
         One of `overrides` cannot be said in a file.
     """
-    kept = [word for word in overrides if not is_housekeeping(word)]
+    kept = [word for word in overrides if is_within(word, *_KEPT) or not is_housekeeping(word)]
+    folders = list_conf()
     bases: list[Any] = []
     choices: dict[str, Any] = {}
     settings = OmegaConf.create()
@@ -197,7 +218,7 @@ def describe_experiment(name: str, overrides: Sequence[str], about: str) -> str:
             raise RecipeError(f"{override.input_line!r} can be typed, but has no place in a file.")
         if key == "experiment":
             bases += value if isinstance(value, list) else [value]
-        elif (CONF / key).is_dir():
+        elif any((folder / key).is_dir() for folder in folders):
             choices[f"override /{key}"] = value
         else:
             _set(settings, override, value)

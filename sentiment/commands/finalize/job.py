@@ -30,7 +30,7 @@ from sentiment.config import (
     is_within,
     make,
     read_origin,
-    write_command,
+    show_command,
 )
 from sentiment.config.metrics import METRICS
 from sentiment.data.preparation import PreparedData, prepare_data
@@ -217,7 +217,7 @@ def _check(run: StoredRun, data: PreparedData, fitted_on: str, recipe: DictConfi
     """Check that the rows are those of the run, and more than its model has learned from."""
     known, name = run.tags.get("data.fingerprint", "unknown"), run.tags.get("data", "unknown")
     if data.fingerprint != known:
-        again = write_command("train", _list_words(run, recipe.refit))
+        again = show_command("train", _list_words(run, recipe.refit))
         raise DataChangedError(run.id, name, known, data.fingerprint, data.rows, again)
     before = round(run.metrics.get("rows/fitted", run.metrics.get("rows/train", 0)))
     rows = len(data.gather(FITTED[fitted_on]))

@@ -15,6 +15,7 @@ from sentiment.commands.monitor.drift import (
     compare_terms,
     decide,
 )
+from sentiment.commands.monitor.metrics import compare_metrics
 from sentiment.commands.monitor.performance import Performance, measure_performance
 from sentiment.modeling.descriptors import DESCRIPTORS, TextReader
 from sentiment.modeling.reference import MOST_TERMS, Reference
@@ -46,6 +47,8 @@ class Thresholds:
         The same as a share of the errors at training, for models that make few; 0.5 is half as many
         again. The smaller of both counts, so that five points are asked of a model that is right on
         90 % or less, and half a point of one that is right on 99 %.
+    metrics : float
+        By which a metric of the user's own gets worse, as a share of its value at training.
     alpha : float
         Probability of a false alarm in a run.
     """
@@ -55,6 +58,7 @@ class Thresholds:
     share: float = 0.2
     accuracy: float = 0.05
     errors: float = 0.5
+    metrics: float = 0.1
     alpha: float = 0.01
 
 
@@ -128,6 +132,7 @@ def compare(
     rows = describe_rows(current.rows, reader, observer)
     terms = _compare_terms(reference, reader)
     performance = measure_performance(reference.rows, rows, windows)
+    own = compare_metrics(reference, rows, thresholds.metrics, thresholds.alpha)
     checks = [
         *_check_numbers(reference.rows, rows, thresholds.distance),
         _check_labels(reference, rows, thresholds.labels),
@@ -136,6 +141,7 @@ def compare(
     ]
     if performance is not None:
         checks += performance.list_checks(thresholds.accuracy, thresholds.errors)
+    checks += own
     changed = terms[
         (terms["effect"].abs() >= thresholds.share) & (terms["p_value"] < thresholds.alpha)
     ]

@@ -105,10 +105,7 @@ def measure_performance(
     windows : int
         How many windows there are at most; each has a hundred rows or more, if there are as many.
     """
-    if "label" not in current:
-        return None
-    known = current[current["label"].notna() & (current["prediction"] != UNSURE)]
-    reference = reference[reference["prediction"] != UNSURE]
+    reference, known = select_known(reference, current)
     if known.empty or reference.empty:
         return None
     places = known["time"] if "time" in known else pd.Series(known.index + 1)
@@ -128,6 +125,16 @@ def measure_performance(
             for label in sorted(set(labels[0]) & set(labels[1]))
         },
     )  # fmt: skip
+
+
+def select_known(
+    reference: pd.DataFrame, current: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of both whose true label and prediction are known."""
+    if "label" not in current:
+        return reference, current.iloc[:0]
+    known = current[current["label"].notna() & (current["prediction"] != UNSURE)]
+    return reference[reference["prediction"] != UNSURE], known
 
 
 def _find_right(rows: pd.DataFrame) -> np.ndarray:

@@ -161,7 +161,7 @@ def _run(
         if number not in session.results
     ]
     runner = JobRunner(folder, hydra.launch, hydra.compose, session.take, lambda: None)
-    with session.keeping(hydra.describe_command()):
+    with session.keeping(hydra.suggest_resuming()):
         runner.run(partial(next, iter(left), None))
         session.report_ranking()
         best, winner = session.ranking.winner, read_winner(folder)

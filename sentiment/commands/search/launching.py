@@ -27,6 +27,7 @@ from sentiment.config import (
     is_within,
     list_typed,
     quote,
+    suggest_command,
     write_command,
 )
 from sentiment.errors import ConfigError
@@ -136,8 +137,12 @@ class HydraSweep:
         return [redact(word) for word in words if not is_within(word, *hidden)]
 
     def describe_command(self) -> str:
-        """Return the command that resumes the sweep."""
+        """Return the command of the sweep, for records."""
         return write_command("train", ["-m", *self.list_typed()])
+
+    def suggest_resuming(self) -> str:
+        """Return the command that resumes the sweep, for the terminal of this process."""
+        return suggest_command("train", "-m", *self.list_typed())
 
     @property
     def is_parallel(self) -> bool:

@@ -122,7 +122,7 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
         draw = study.ask(space, settings.n_trials)
         return None if draw is None else PlannedJob(draw.number, space.write(draw.params))
 
-    with session.keeping(hydra.describe_command()):
+    with session.keeping(hydra.suggest_resuming()):
         runner.run(next_job)
         while study.count_running() or study.count_begun() < settings.n_trials:
             # Other processes are at work; if one dies, its trials are run here.

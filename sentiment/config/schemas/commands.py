@@ -122,6 +122,7 @@ class ThresholdSettings(Settings):
     share: Positive
     accuracy: Positive
     errors: Positive
+    metrics: Positive
     alpha: Share
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from sentiment.config.kinds import Rule, one_of
+from sentiment.config.metrics import COSTS, EXPECTED, list_own_metrics
 from sentiment.config.schemas.base import Settings
 from sentiment.config.schemas.values import (
     Column,
@@ -292,7 +293,11 @@ class SweepSettings(Settings):
     objectives: (
         Annotated[
             list[Objective],
-            Rule("a list of metrics, such as [accuracy,size_mb]", bool),
+            Rule(
+                f"a list, such as [accuracy,size_mb], of {', '.join([EXPECTED, *COSTS])}",
+                bool,
+                list_more=list_own_metrics,
+            ),
         ]
         | None
     )

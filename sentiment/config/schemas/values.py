@@ -5,7 +5,7 @@ import warnings
 from typing import Annotated
 
 from sentiment.config.kinds import Rule, one_of
-from sentiment.config.metrics import BUILT_IN, COSTS, METRICS
+from sentiment.config.metrics import BUILT_IN, COSTS, METRICS, list_own_metrics
 from sentiment.config.metrics import EXPECTED as METRIC_NAMES
 from sentiment.config.project import EXPECTED, is_class_pattern
 from sentiment.files.dialects import is_encoding
@@ -59,13 +59,22 @@ Text = Annotated[str, Rule("a text that is not empty", lambda text: bool(text.st
 Folder = Annotated[str, Rule("a folder, such as outputs=outputs", lambda text: bool(text.strip()))]
 Column = Annotated[str, Rule("the name of a column", bool)]
 # A project may have metrics of its own.
-Metric = Annotated[str, Rule(f"one of {METRIC_NAMES}", METRICS.__contains__, (*BUILT_IN,))]
+Metric = Annotated[
+    str,
+    Rule(
+        f"one of {METRIC_NAMES}",
+        METRICS.__contains__,
+        (*BUILT_IN,),
+        list_more=list_own_metrics,
+    ),
+]
 Objective = Annotated[
     str,
     Rule(
         f"one of {', '.join([METRIC_NAMES, *COSTS])}",
         lambda name: name in METRICS or name in COSTS,
         (*BUILT_IN, *COSTS),
+        list_more=list_own_metrics,
     ),
 ]
 Count = Annotated[int, at_least(1, "a whole number above 0")]

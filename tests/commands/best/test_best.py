@@ -11,7 +11,6 @@ import pytest
 from conftest import ROOT, Run
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from sentiment.commands.best import recipes
 from sentiment.commands.best.job import BestTrial, find_best
 from sentiment.commands.best.recipes import Recipe, describe_experiment, write_experiment
 from sentiment.commands.best.sweeps import read_study
@@ -21,7 +20,7 @@ from sentiment.commands.search.spaces import Space
 from sentiment.commands.search.storage import open_storage
 from sentiment.commands.search.studies import Study
 from sentiment.commands.search.trial import list_settings
-from sentiment.config import Job, compose
+from sentiment.config import Job, compose, remember_config_dir
 from sentiment.config.composing import CONF
 from sentiment.errors import (
     ConfigError,
@@ -105,7 +104,7 @@ def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = tmp_path / "conf"
     shutil.copytree(CONF, copy)
     monkeypatch.setattr("sentiment.config.composing.CONF", copy)
-    monkeypatch.setattr(recipes, "CONF", copy)
+    monkeypatch.setattr("sentiment.config.project.CONF", copy)
     return copy
 
 
@@ -243,7 +242,9 @@ def test_the_command_and_the_experiment_have_the_settings_of_the_trial(
     assert text.startswith("# @package _global_\n# The best of 5 trials of the search svm: ")
     assert "\n# python scripts/train.py experiment=mine\n" in text
     assert "- override /model: svm\n" in text
-    assert "optimize" not in text, "how a job is kept is no setting"
+    assert "\noptimize: f1\n" in text
+    assert "\nrefit: auto\n" in text, "as the best of a search is"
+    assert typed[-1] == "refit=auto"
     with pytest.raises(ExperimentExistsError, match=r"overwrite=true"):
         best("svm", "write=mine")
     assert best("svm", "write=mine", "overwrite=true").written == conf / "experiment" / "mine.yaml"
@@ -340,10 +341,60 @@ def test_the_script(run_script: Run, search: Search) -> None:
         "best     #1: accuracy 0.9000",
         "why      0.2000 ahead of the second, #2 (accuracy 0.7000)",
         "         0.2000 ahead of the median of 3 trials (0.7000)",
-        "command  python scripts/train.py features=tfidf data=rotten_tomatoes data.limit=600 ",
+        f"command  python {ROOT}/scripts/train.py features=tfidf data=rotten_tomatoes ",
     ):
         assert expected in done.stdout
     lost = run_script("best", "search=svm~2")
     assert lost.returncode == 2
     assert lost.stderr.startswith("best.py: no study 'svm~2' in 'outputs/search/studies.journal'; ")
     assert (ROOT / "conf" / "best.yaml").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "refit"),
+    [
+        (["refit=all"], "all"),
+        (["refit=null"], None),
+        (["experiment=own"], "train+validation"),
+        ([], "auto"),
+    ],
+)
+def test_a_best_trial_is_refitted_as_its_search_was(
+    search: Search, best: Callable[..., BestTrial], conf: Path, words: list[str], refit: str | None
+) -> None:
+    own = conf / "experiment" / "own.yaml"
+    own.write_text("# @package _global_\nrefit: train+validation\n")
+    search([0.5], words=words)
+    found = best("svm", "write=mine")
+    assert found.recipe is not None
+    assert compose("train", ["experiment=mine"]).refit == refit
+    assert compose("train", shlex.split(found.recipe.command)[2:]).refit == refit
+
+
+def test_an_experiment_is_written_where_the_user_has_configs(
+    search: Search, best: Callable[..., BestTrial], conf: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    search([0.5])
+    monkeypatch.setattr("sentiment.config.project.IS_INSTALLED", True)
+    project, named = tmp_path / "project", tmp_path / "named"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    with pytest.raises(RecipeError, match=r"--config-dir=<folder>, or make a project"):
+        best("svm", "write=mine")
+    (project / "pyproject.toml").write_text("[tool.sentiment]\n")
+    assert best("svm", "write=mine").written == project / "conf" / "experiment" / "mine.yaml"
+    assert compose("train", ["experiment=mine"]).model._target_.endswith("CalibratedClassifierCV")
+    with pytest.raises(ConfigError, match="write=fast: there is an experiment of that name"):
+        best("svm", "write=fast", "overwrite=true")
+    try:
+        remember_config_dir(["--config-dir", str(named), "search=svm"])
+        found = best("svm", "write=other")
+        assert found.written == named / "experiment" / "other.yaml"
+        assert found.recipe is not None
+        assert f" --config-dir={named} " in found.recipe.command
+        assert compose("train", ["experiment=other"]).refit == "auto"
+    finally:
+        remember_config_dir([])
+    assert not list((conf / "experiment").glob("mine*"))

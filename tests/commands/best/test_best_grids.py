@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from starting import Starter
 from sweeping import QUICK, read_jobs
 
@@ -101,4 +102,4 @@ def test_lines_fit_the_terminal_and_the_best_are_a_table(starter: Starter, tmp_p
     assert f"grid     {sweep.name}: 6 trials\n" in best.stdout
     score = read_jobs(sweep)[int(ranking.winner or 0)]["metrics"]["validation/accuracy"]
     assert f"best     #{ranking.winner}: accuracy {score:.4f} (" in best.stdout
-    assert "command  python scripts/train.py data=rotten_tomatoes" in best.stdout
+    assert f"command  python {ROOT}/scripts/train.py data=rotten_tomatoes" in best.stdout

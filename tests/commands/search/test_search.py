@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from optuna.storages import RDBStorage
 from starting import Starter
 from sweep_bench import Bench
@@ -483,7 +484,7 @@ def test_a_search_that_is_interrupted_says_how_to_go_on(
     start, _, typed = shown.partition("Resume with: ")
     assert start == f"stopped: {kept} of 1000 jobs are kept. "
     words = shlex.split(typed)
-    assert words[:3] == ["python", "scripts/train.py", "-m"]
+    assert words[:3] == ["python", f"{ROOT}/scripts/train.py", "-m"]
     total = kept + 4
     again = starter.run(tmp_path, "train", *words[2:], f"search.n_trials={total}")
     assert again.returncode == 0, again.stderr
