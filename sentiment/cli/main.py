@@ -24,6 +24,8 @@ _SUMMARIES = {
     "flow": "run all steps, once or on a schedule",
     "record": "record a run that was kept while its store was away",
 }
+# Those without a folder of their own included.
+_NAMES = [*_SUMMARIES, "init", "completion"]
 
 
 def main() -> None:
@@ -42,11 +44,11 @@ def main() -> None:
         _init(words)
         return
     if name not in _SUMMARIES:
-        near = get_close_matches(name, _SUMMARIES, 1)
+        near = get_close_matches(name, _NAMES, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         sys.stderr.write(
             f"sentiment: {make_printable(name)!r} is not a command; expected one of "
-            f"{', '.join(_SUMMARIES)}.{hint}\n"
+            f"{', '.join(_NAMES)}.{hint}\n"
         )
         sys.exit(ExitCode.MISTAKE)
     remember_program()
@@ -79,7 +81,7 @@ def _complete(words: list[str]) -> None:
             f"sentiment completion: found {found}; expected a shell: {' or '.join(SHELLS)}.\n"
         )
         sys.exit(ExitCode.MISTAKE)
-    sys.stdout.write(make_completion(shell, _SUMMARIES))
+    sys.stdout.write(make_completion(shell, _NAMES))
 
 
 def _describe() -> str:

@@ -36,7 +36,13 @@ from sentiment.config.project import (
     trust,
 )
 from sentiment.config.quoting import quote_free_text
-from sentiment.config.recording import flatten, read_recorded, record_config, record_yaml
+from sentiment.config.recording import (
+    flatten,
+    read_recorded,
+    record_config,
+    record_yaml,
+    write_recorded,
+)
 from sentiment.config.starting import StartCheck, remove_unused, trust_typed
 from sentiment.config.targets import list_allowed
 
@@ -87,4 +93,5 @@ __all__ = [
     "trust_typed",
     "write_command",
     "write_override",
+    "write_recorded",
 ]

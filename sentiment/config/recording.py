@@ -57,6 +57,17 @@ def flatten(cfg: DictConfig) -> dict[str, Any]:
     return flat
 
 
+def write_recorded(value: str) -> str:
+    """Return a recorded value as YAML and the command line have it.
+
+    Examples
+    --------
+    >>> [write_recorded(value) for value in ("None", "False", "0.3")]
+    ['null', 'false', '0.3']
+    """
+    return {"None": "null", "True": "true", "False": "false"}.get(value, value)
+
+
 def read_recorded(cfg: DictConfig, key: str) -> Any:
     """Return the value of `key`, or its interpolation if an environment variable is behind it."""
     node = cfg._get_node(key)

@@ -31,6 +31,7 @@ from sentiment.errors.inputs import (
     UnreadableFileError,
 )
 from sentiment.errors.models import (
+    ModelPackageError,
     UnexplainableModelError,
     UnsavableModelError,
     UntrustedModelError,
@@ -111,6 +112,7 @@ __all__ = [
     "LostModelError",
     "MissingColumnError",
     "MissingPackageError",
+    "ModelPackageError",
     "NoBestJobError",
     "NoPredictionsError",
     "NoTrialError",

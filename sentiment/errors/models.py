@@ -36,6 +36,16 @@ class UntrustedModelError(SentimentError, ValueError):
         )
 
 
+class ModelPackageError(SentimentError, ImportError):
+    """A package that a model of one's own needs is not installed."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__(
+            f"the model was trained with {package}, which is not installed here. Install it: "
+            f"pip install {package}. A package of your own may be in the working folder instead."
+        )
+
+
 class UnexplainableModelError(SentimentError, TypeError):
     """A model has no weights of terms by which its answers could be explained."""
 

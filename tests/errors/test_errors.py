@@ -32,6 +32,7 @@ from sentiment.errors import (
     LostModelError,
     MissingColumnError,
     MissingPackageError,
+    ModelPackageError,
     NoBestJobError,
     NoPredictionsError,
     NothingToRollBackError,
@@ -219,6 +220,12 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         LookupError,
         "run 'x' keeps no reference to monitor against; those trained before there was monitoring "
         "have none. Train the model again, or name another run with run=<id>.",
+    ),
+    (
+        ModelPackageError("lightgbm"),
+        ImportError,
+        "the model was trained with lightgbm, which is not installed here. Install it: pip install "
+        "lightgbm. A package of your own may be in the working folder instead.",
     ),
     (
         MissingPackageError("evidently", "monitoring", "monitor"),

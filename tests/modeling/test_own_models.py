@@ -1,8 +1,10 @@
 """Model files of one's own runs hold more than files from elsewhere, and no code all the same."""
 
+import importlib.util
 import io
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -33,11 +35,12 @@ from sklearn.svm import SVC
 from sentiment import api
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import compose, make, trust
-from sentiment.errors import UnsavableModelError, UntrustedModelError
+from sentiment.errors import ModelPackageError, UnsavableModelError, UntrustedModelError
 from sentiment.modeling.model_files import (
     digest_file,
     load_model,
     make_savable,
+    owned,
     save_model,
     was_written_here,
 )
@@ -46,6 +49,7 @@ from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 from sentiment.tracking import RunFolder
 from sentiment.tracking.recording import record
 
+LOGISTIC = "sklearn.linear_model._logistic"
 MINE = """
 from sklearn.linear_model import LogisticRegression
 from sentiment.ngrams.vectorizers import TfidfVectorizer
@@ -156,6 +160,34 @@ def test_trust_that_is_gone_is_missed_at_loading(
     monkeypatch.setattr("sentiment.config.project._given", {})
     with pytest.raises(UntrustedModelError, match=r"it holds mine\.Bold, which is not trusted"):
         load_model(tmp_path / "m.skops", digest_file(tmp_path / "m.skops"))
+
+
+@pytest.mark.parametrize("package", ["lightgbm", "gone_package"])
+def test_a_package_that_is_not_installed_is_named(
+    reviews: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    """The file of a machine that had it."""
+    pipeline = fit(reviews, LogisticRegression())
+    path = tmp_path / "m.skops"
+    save_model(pipeline, path)
+    with zipfile.ZipFile(path) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    text = members["schema.json"].decode()
+    known = f'"__class__": "LogisticRegression", "__module__": "{LOGISTIC}"'
+    assert known in text
+    members["schema.json"] = text.replace(
+        known, known.replace(LOGISTIC, f"{package}.models")
+    ).encode()
+    with zipfile.ZipFile(path, "w") as target:
+        for name, data in members.items():
+            target.writestr(name, data)
+    trust([f"{package}.*"] if package == "gone_package" else [])
+    find = importlib.util.find_spec
+    monkeypatch.setattr(owned, "find_spec", lambda name: find(name) if name != package else None)
+    with pytest.raises(ModelPackageError, match=f"Install it: pip install {package}"):
+        load_model(path, digest_file(path))
+    with pytest.raises(UntrustedModelError, match=f"it holds {package}.models.LogisticRegression"):
+        load_model(path)
 
 
 def test_features_and_functions_of_the_user_are_kept_as_they_are(

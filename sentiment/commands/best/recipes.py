@@ -26,11 +26,11 @@ from sentiment.config import (
     suggest_command,
     write_command,
     write_override,
+    write_recorded,
 )
 from sentiment.errors import ConfigError, ExperimentExistsError, RecipeError, quote_list
 from sentiment.redaction import MASK
 
-_LITERALS = {"None": "null", "True": "true", "False": "false"}
 # Of the settings that make no difference to a trial, those that belong to an experiment: what the
 # saved model learns from, and what a sweep over the experiment chooses by.
 _KEPT = ("refit", "optimize")
@@ -115,14 +115,15 @@ def _compare(settings: dict[str, str], words: list[str]) -> dict[str, str]:
         return {"": str(problem)}
     now = {key: str(value) for key, value in list_settings(cfg).items()}
     return {
-        key: f"{key} was {value} and would be {now.get(key, 'nothing')}"
+        key: f"{key} was {write_recorded(value)} and would be "
+        f"{write_recorded(now.get(key, 'nothing'))}"
         for key, value in settings.items()
         if now.get(key) != value
     }
 
 
 def _write_setting(key: str, value: str) -> str:
-    return f"++{write_override(key, _LITERALS.get(value, value))}"
+    return f"++{write_override(key, write_recorded(value))}"
 
 
 def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite: bool) -> Path:

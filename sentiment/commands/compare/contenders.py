@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sentiment.config import find_key, is_within, read_origin, suggest_command
+from sentiment.config import find_key, is_within, read_origin, suggest_command, write_recorded
 from sentiment.config.metrics import METRICS
 from sentiment.errors import ConfigError, IncomparableRunsError
 from sentiment.modeling.evaluation import Predictions, scores_file
@@ -15,7 +15,6 @@ from sentiment.tracking import ModelChoice, StoredRun, Tracker
 # Validation rows have chosen settings; test rows have not.
 SPLIT = "test"
 _DIGITS = 12  # of a fingerprint, to be read
-_NULL = {"None": "null", "True": "true", "False": "false"}
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def _list_differences(first: dict[str, str], second: dict[str, str]) -> list[str
 def _find_differences(first: dict[str, str], second: dict[str, str]) -> dict[str, tuple[str, str]]:
     """Return the values of settings that make the data and are different, as they are typed."""
     return {
-        key: (_NULL.get(first[key], first[key]), _NULL.get(second[key], second[key]))
+        key: (write_recorded(first[key]), write_recorded(second[key]))
         for key in sorted(first.keys() & second.keys())
         if is_data(key)
         and first[key] != second[key]

@@ -213,6 +213,9 @@ class Steps:
 
     def _record_kept(self, cfg: DictConfig, folder: RunFolder, facts: RunFacts) -> str | None:
         """Record what an earlier try has trained while the store was away; return its run."""
+        # It is in the folder that this flow has under outputs=, so it is believed as the store is;
+        # `record` takes any folder, and asks.
+        facts.is_own = True
         try:
             return record_kept(make(cfg, "tracking", "record"), folder, facts).run_id
         except TrackingStoreError as error:

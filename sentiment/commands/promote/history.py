@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sentiment.errors import RunNotFoundError, UntrustedModelError
+from sentiment.errors import ModelPackageError, RunNotFoundError, UntrustedModelError
 from sentiment.modeling.model_files import load_model
 from sentiment.tracking import MlflowRegistry, StoredRun, Tracker, Version
 
@@ -119,6 +119,6 @@ def check_loads(registry: MlflowRegistry, tracker: Tracker, version: Version) ->
             f"models:/{registry.name}/{version.number}", "accuracy", greater_is_better=True
         )
         load_model(choice.path, choice.digest)
-    except (RunNotFoundError, UntrustedModelError) as error:
+    except (ModelPackageError, RunNotFoundError, UntrustedModelError) as error:
         return str(error)
     return None

@@ -390,4 +390,7 @@ class Session:
     def _record_kept(self, cfg: DictConfig, folder: RunFolder, facts: RunFacts) -> RecordingResult:
         if self.record.id is None:  # without tracking
             return RecordingResult(None, str(folder.path / MODEL), facts.name, folder.path)
+        # It is in the folder that this sweep has under outputs=, so it is believed as the store is;
+        # `record` takes any folder, and asks.
+        facts.is_own = True
         return record_kept(make(cfg, "tracking", "record"), folder, facts)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
+from sentiment.config import write_recorded
 from sentiment.config.metrics import CLASSES, list_shown
 from sentiment.data.preparation import PreparedData
 from sentiment.modeling.evaluation import Predictions, choose_classes, measure_each_class
@@ -168,7 +169,7 @@ def _list_limits(facts: RunFacts, data: PreparedData, fitted_on: str) -> Iterabl
 def _list_settings(facts: RunFacts) -> list[str]:
     """Return the settings that make a difference to the model and its scores."""
     known = facts.params.items()
-    return [f"{k}: {v}" for k, v in sorted(known) if k.partition(".")[0] in _RECIPE]
+    return [f"{k}: {write_recorded(v)}" for k, v in sorted(known) if k.partition(".")[0] in _RECIPE]
 
 
 def _count(data: PreparedData) -> dict[str, int]:

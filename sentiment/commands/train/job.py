@@ -26,6 +26,7 @@ from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.quality import UNSPACED_TEXTS
 from sentiment.data.splitting import count_classes
 from sentiment.errors import RunNotRecordedError, TrackingStoreError, UntrustedModelError
+from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.evaluation import (
     EXCERPT,
     Predictions,
@@ -164,7 +165,7 @@ def _train(
         make(cfg, "deploy", "score")  # its mistakes are reported before any work
         tracker: Tracker = make(cfg, "tracking", "start")
     pipeline = fitting.pipeline
-    classes = {group: type(pipeline[group]).__name__ for group in CHOICES}
+    classes = {group: name_inner(pipeline[group]) for group in CHOICES}
     job = replace(job, choices=classes | job.choices)
     data = fitting.prepare(lambda: given or prepare_data(dataset, cfg.seed))
     _warn(data, pipeline)

@@ -19,7 +19,7 @@ import skops.io
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import Pipeline
 
-from sentiment.errors import OwnCodeError, UntrustedModelError
+from sentiment.errors import ModelPackageError, OwnCodeError, UntrustedModelError
 from sentiment.modeling.estimators.dense import TO_DENSE
 from sentiment.modeling.model_files.archive import Archive
 from sentiment.modeling.model_files.converting import (
@@ -60,13 +60,15 @@ def load_model(path: Path, digest: str = "") -> Pipeline:
     ------
     UntrustedModelError
         The file is no skops file, holds a type that is not trusted, or is no text classifier.
+    ModelPackageError
+        It is of one's own run, and a package that it needs is not installed.
     """
     content = path.read_bytes() if digest else b""
     is_own = bool(digest) and hashlib.sha256(content).hexdigest() == digest
     try:
         # What is loaded is what was checked, whatever happens to the file.
         model = _load_own(io.BytesIO(content)) if is_own else _load_audited(path)
-    except (OwnCodeError, UntrustedModelError):
+    except (ModelPackageError, OwnCodeError, UntrustedModelError):
         raise
     except _DAMAGE as error:
         raise UntrustedModelError(path, f"it is not a sound skops file ({error})") from error
@@ -90,7 +92,7 @@ def load_model(path: Path, digest: str = "") -> Pipeline:
 def _load_own(file: io.BytesIO) -> Any:
     """Return what is in the skops file of one's own run."""
     if strangers := list_strangers(file):
-        raise ValueError(f"it holds {', '.join(strangers)}, which is not trusted")
+        raise ValueError(f"it holds {', '.join(strangers)}, which is not trusted or not there")
     model = skops.io.load(file, trusted=list_types(file))
     called = [part for part in walk_parts(model) if isinstance(part, methodcaller)]
     if any(repr(part) != repr(TO_DENSE) for part in called):

@@ -6,7 +6,9 @@ below, what a config may name, and what the user trusts. The lists never come fr
 """
 
 import hashlib
+from contextlib import suppress
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ import numpy as np
 import skops.io
 from scipy import sparse
 
-from sentiment.config.project import import_object, is_trusted
+from sentiment.config.project import enter_project, import_object, is_trusted
 from sentiment.config.targets import is_allowed
+from sentiment.errors import ModelPackageError
 from sentiment.modeling.model_files.trusted import LOADED_TYPES
 
 _LIBRARIES = ("lightgbm", "sklearn", "xgboost")
@@ -38,17 +41,30 @@ def list_types(file: Any) -> list[str]:
 
 
 def list_strangers(file: Any) -> list[str]:
-    """Return the names in a skops file that no file may hold."""
+    """Return the names in a skops file that no file may hold, or that are not there.
+
+    Raises
+    ------
+    ModelPackageError
+        A package that may be named is not installed.
+    """
     return [name for name in list_types(file) if not _may_be_held(name)]
 
 
 def _may_be_held(name: str) -> bool:
     if name in LOADED_TYPES or name in _CONTAINERS:
         return True
-    if is_trusted(name):
-        import_object(name)  # skops finds it only then
-        return True
     package = name.partition(".")[0]
+    is_users = is_trusted(name)
+    if is_users:
+        enter_project()
+    if (is_users or package in _LIBRARIES) and find_spec(package) is None:
+        raise ModelPackageError(package)
+    if is_users:
+        with suppress(ImportError, AttributeError):
+            import_object(name)  # skops finds it only then
+            return True
+        return False
     if package not in (*_LIBRARIES, "numpy", "scipy", "sentiment"):
         return False
     module, _, attribute = name.rpartition(".")

@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UnsupportedTypeException
 
 from sentiment.errors import UnsavableModelError
+from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.model_files.converting import convert, make_plain_part
 from sentiment.modeling.model_files.owned import digest_file, list_strangers
 
@@ -23,7 +24,7 @@ def save_model(pipeline: Pipeline, path: Path) -> None:
         It holds something that is not even loaded from a file of one's own; see `owned`.
     """
     plain = make_savable(pipeline)
-    name = type(pipeline["model"]).__name__
+    name = name_inner(pipeline["model"])
     try:
         skops.io.dump(plain, path, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
         strangers = list_strangers(path)

@@ -297,12 +297,14 @@ def test_what_was_trained_during_an_outage_is_recorded_by_the_next_try(
             pytest.raises(RunNotRecordedError, match="record the run with: python scripts/record"),
         ):
             steps.train(steps.list_words("train"))
+    monkeypatch.setattr("sentiment.modeling.model_files.saving._written", set())  # a new process
     run = steps.train(steps.list_words("train"))
     assert len(trained) == 1
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
     found = client.search_runs([client.get_experiment_by_name("sentiment").experiment_id])
     assert [(one.info.run_id, one.info.status) for one in found] == [(run, "FINISHED")]
     assert len(found[0].outputs.model_outputs) == 1
+    assert found[0].data.tags["model.own"] == "true", "it may hold what only own code can load"
     # Other settings are trained, and so are the same in another flow.
     steps.train([*steps.list_words("train"), "seed=1"])
     Steps(steps.cfg).train(steps.list_words("train"))

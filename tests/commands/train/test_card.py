@@ -55,6 +55,8 @@ def test_a_card_has_the_scores_of_each_class_and_obeys_no_label(
         cells = [float(cell.split()[0]) for cell in scores[name]]
         known = [result.metrics[f"{split}/{name}"] for split in ("validation", "test")]
         assert cells == pytest.approx(known, abs=0.0051)
+    assert "\nfeatures.stop_words: null\n" in card
+    assert "None" not in card
     assert "[" in scores["accuracy"][0]
     assert "f1" not in scores
     made = Predictions.from_frame(pd.read_parquet(result.folder / scores_file("test")))
