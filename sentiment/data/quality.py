@@ -1,6 +1,5 @@
 """Quality report on the rows of a data set, made before training."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -9,25 +8,16 @@ import numpy as np
 import pandas as pd
 
 from sentiment.data.copies import find_conflicts, find_copies, fold_text
+from sentiment.ngrams.scripts import find_unspaced, measure_unspaced
 
 _FAULTS = 20
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-# Scripts that are written without spaces between words: Thai and Lao, Tibetan, Burmese, Khmer,
-# Japanese and Chinese.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\U00020000-\U0003ffff]+"
-)
-# Their words have 1.5 (Chinese) to 5 (Thai) characters; longer runs are phrases or sentences. Texts
-# whose words were separated before have shorter runs.
-_LONGEST_WORD = 6
-# Texts that are looked at for their script, at least: the standard error of a share of them is at
-# most 1.6 %.
-_LOOKED_AT = 1000
 # A share of texts that a model of words cannot read, from which on it is worth a warning.
 _MANY = 0.05
 # What tables write for a missing value, in small letters.
 _MISSING = {"nan", "null", "none", "na", "n/a", "<na>", "#n/a", "-", "?"}
+# What separates several labels in one cell, and how many such labels a warning names.
+_SEPARATORS, _LISTED = "|;,/", 3
 # Warning of `QualityReport` that matters to features that are made of words only.
 UNSPACED_TEXTS = "unspaced_texts"
 
@@ -146,6 +136,7 @@ def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
             [
                 *_compare_labels(labels),
                 *_look_for_missing(labels),
+                *_look_for_separators(labels),
                 *_look_at_scripts(usable["text"]),
             ]
         ),
@@ -198,21 +189,32 @@ def _fold_label(label: str) -> str:
 
 def _look_at_scripts(texts: pd.Series) -> Iterator[tuple[str, str]]:
     """Yield a warning of texts in which spaces do not separate words."""
-    chosen = texts.iloc[:: max(len(texts) // _LOOKED_AT, 1)]
-    found = [text for text in chosen if _is_unspaced(text)]
-    if len(found) > _MANY * len(chosen):
+    share = measure_unspaced(texts.to_list())
+    if share > _MANY:
+        example = next(find_unspaced(texts))[:20]
         yield (
             UNSPACED_TEXTS,
-            f"{len(found) / len(chosen):.0%} of the texts are in a script without spaces between "
-            f"words, such as {found[0][:20]!r}, so features of words take whole phrases for words. "
-            "Use runs of characters: features=char.",
+            f"{share:.0%} of the texts are in a script without spaces between words, such as "
+            f"{example!r}, so features of words take whole phrases for words. Use runs of "
+            "characters: features=auto chooses them for such texts.",
         )
 
 
-def _is_unspaced(text: str) -> bool:
-    """Return whether most letters of `text` are in long runs of a script without spaces."""
-    if text.isascii():
-        return False
-    runs = [len(run) for run in _UNSPACED.findall(text)]
-    letters = sum(map(str.isalpha, text))
-    return 2 * sum(runs) > letters and sum(runs) > _LONGEST_WORD * len(runs)
+def _look_for_separators(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """Yield a warning of labels that are perhaps several, such as ``a|b`` beside ``a``."""
+    for separator in _SEPARATORS:
+        parts = {label: label.split(separator) for label in labels if separator in label}
+        known = {label.strip() for label in labels if label not in parts}
+        # One label with a comma in it is none; that all of its parts are labels is no chance.
+        found = [
+            label for label, inside in parts.items() if known.issuperset(map(str.strip, inside))
+        ]
+        if found:
+            listed = ", ".join(f"{label!r} ({labels[label]:,} rows)" for label in found[:_LISTED])
+            more = f" and {len(found) - _LISTED:,} more" if len(found) > _LISTED else ""
+            yield (
+                "joined_labels",
+                f"these labels look like several with {separator!r} between them, but each is "
+                f"taken as one class: {listed}{more}. A text has one label here; keep one in "
+                "each row if several are meant.",
+            )

@@ -314,6 +314,17 @@ def test_texts_without_spaces_are_noticed(sentence: str) -> None:
         assert warn(fine) == {}
 
 
+def test_labels_that_are_perhaps_several_are_named() -> None:
+    names = ["billing", "login", "billing|login", "login | billing", "a|b", "either/or"]
+    [(kind, message)] = warn([(f"text {n}", names[n % 6]) for n in range(120)]).items()
+    assert kind == "joined_labels"
+    assert "with '|' between them, but each is taken as one class: 'billing|login'" in message
+    assert "'login | billing' (20 rows)." in message
+    assert "a|b" not in message
+    for names in (["a,b", "c"], ["a;b", "a", "c"], ["a", "b", "ab"]):
+        assert warn([(f"text {n}", names[n % len(names)]) for n in range(120)]) == {}
+
+
 def test_fingerprints_distinguish_data() -> None:
     frame = pd.DataFrame({"text": ["ab", "c"], "label": ["x", "y"], "split": ["train", "test"]})
     same = frame.astype(object)

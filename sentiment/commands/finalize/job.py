@@ -153,7 +153,9 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
                 "fitted_on": fitting.fitted_on,
                 EVALUATED_RUN: run.tags.get(EVALUATED_RUN, run.id),
             },
-            params={k: run.params[k] for k in CHOICES if k in run.params} | list_params(recipe),
+            params={k: run.params[k] for k in CHOICES if k in run.params}
+            | list_params(recipe)
+            | fitting.list_choices(),
             data=(run.tags["data"], data.fingerprint),
             examples=data.train["text"].iloc[:EXAMPLE_ROWS].tolist(),
             metrics=metrics,

@@ -13,6 +13,7 @@ from sentiment.config import make
 from sentiment.config.metrics import CLASSES
 from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import FITTED, SPLITS, check_class_sizes, count_classes
+from sentiment.modeling.estimators.by_script import choose_features
 from sentiment.modeling.evaluation import (
     Predictions,
     cross_validate,
@@ -45,6 +46,9 @@ class Fitting:
         Rows that the final one learns from, a key of `FITTED`; known after `prepare`.
     data : PreparedData
         The splits, which `prepare` reads.
+    chosen : str
+        What ``features=auto`` has chosen by the training rows, "" for other features; known after
+        `prepare`.
     metrics : dict of str to float
         Every metric so far, as ``<split>/<name>``.
     predictions : dict of str to Predictions
@@ -55,6 +59,7 @@ class Fitting:
 
     data: PreparedData
     fitted_on: str
+    chosen: str
 
     def __init__(self, cfg: DictConfig, stages: Stages) -> None:
         self._cfg, self._stages = cfg, stages
@@ -72,6 +77,8 @@ class Fitting:
         folds = self._cfg.cv
         with self._stages("prepare data"):
             self.data = data = read()
+            features, self.chosen = choose_features(self.pipeline["features"], data.train["text"])
+            self.pipeline.set_params(features=features)
             self.fitted_on = data.choose_fitted(self._cfg.refit)
             if folds:
                 purpose = f"cross-validation with cv={folds}"
@@ -82,6 +89,10 @@ class Fitting:
                 texts = [getattr(data, name)["text"] for name in SPLITS]
                 precompute_counts(self.pipeline, pd.concat(texts, ignore_index=True))
         return data
+
+    def list_choices(self) -> dict[str, str]:
+        """Return what was chosen by the training rows, as a parameter of a run."""
+        return {"features.chosen": self.chosen} if self.chosen else {}
 
     def fit(self) -> None:
         """Cross-validate if that is wanted, and fit on the training rows."""

@@ -169,10 +169,14 @@ def _train(
     job = replace(job, choices=classes | job.choices)
     data = fitting.prepare(lambda: given or prepare_data(dataset, cfg.seed))
     _warn(data, pipeline)
+    if fitting.chosen:
+        log.warning("features=auto: %s, by the script of the training texts", fitting.chosen)
     facts = RunFacts(
         name=job.describe(),
         tags=_tags(dataset, data, job, fitting.fitted_on),
-        params={group: job.choices[group] for group in CHOICES} | list_params(cfg),
+        params={group: job.choices[group] for group in CHOICES}
+        | list_params(cfg)
+        | fitting.list_choices(),
         data=(dataset.name, data.fingerprint),
         examples=data.train["text"].iloc[:EXAMPLE_ROWS].tolist(),
     )

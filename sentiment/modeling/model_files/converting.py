@@ -11,6 +11,7 @@ from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
+from sentiment.modeling.estimators.by_script import FeaturesByScript
 from sentiment.modeling.estimators.dense import DenseInput, from_dense_pipeline
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
@@ -23,6 +24,8 @@ def make_plain_part(part: Any) -> Any:
     """Return scikit-learn's counterpart of `part`, if it is one of this project."""
     if isinstance(part, Cleaner):
         return make_cleaner()
+    if isinstance(part, FeaturesByScript):
+        part = getattr(part, "chosen_", part)
     if not type(part).__module__.startswith(("sentiment.", "sklearn.")):
         return part  # a subclass of the user's may do something else than its base
     if isinstance(part, CountVectorizer | DenseInput | FeatureUnion | LogisticRegression | NBSVM):
