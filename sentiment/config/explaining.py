@@ -21,6 +21,7 @@ from sentiment.errors import ConfigError, SentimentError, suggest
 from sentiment.redaction import redact
 
 _REFUSED = re.compile(r"Target '([^']+)' ")
+_NOT_FOUND = re.compile(r"Error locating target '([^']+)'")
 # Texts of Hydra's errors.
 _EVALUATED = re.compile(r"Error while evaluating ('.*': .*)")
 _SWEEP = re.compile(r"(?:Sweep parameters|Ambiguous value for argument) ('.*?')(?: requires|\n|$)")
@@ -61,7 +62,7 @@ def explain_error(error: BaseException, word: str = "") -> SentimentError | None
 
 
 def _explain_refusal(error: BaseException) -> ConfigError | None:
-    """Return the error for a class or function that Hydra refuses to call because a config says so.
+    """Return the error for a class or function of a config that Hydra refuses or cannot find.
 
     Hydra raises it from callbacks, logging, launchers and sweepers alike, maybe as the cause of
     another error.
@@ -74,6 +75,15 @@ def _explain_refusal(error: BaseException) -> ConfigError | None:
         if isinstance(cause, InstantiationException) and (target := _REFUSED.match(text)):
             place = re.search(r"^\s*full_key: (\S+)", text, re.MULTILINE)
             return _describe_refusal(place[1] if place else "the config", target[1])
+        if isinstance(cause, InstantiationException) and (target := _NOT_FOUND.match(text)):
+            place = re.search(r"^\s*full_key: (\S+)", text, re.MULTILINE)
+            return ConfigError(
+                [
+                    f"{place[1] if place else 'the config'} names {target[1]!r}, which cannot be "
+                    "imported. Check its name, and that its package is installed or in the working "
+                    "folder."
+                ]
+            )
         if isinstance(cause, RuntimeError) and (target := _NO_PLUGIN.match(text)):
             return _describe_refusal("hydra", target[1])
         cause = cause.__cause__ or cause.__context__

@@ -18,14 +18,38 @@ from sentiment.cli.init import make_project, name_package
 from sentiment.config import compose, explain_error, make, quote_free_text
 from sentiment.errors import ConfigError, OccupiedFolderError
 
+WORKERS = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+EVERYWHERE = pytest.mark.parametrize("project", ["local", "installed"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which pip has installed the package of a new project."""
+    home = tmp_path_factory.mktemp("installed")
+    make_project(home / "my project")
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", "site"]
+    done = call(home, "python", "-m", "pip", "install", *options, "./my project")
+    assert done.returncode == 0, done.stderr
+    return home / "site"
+
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The working folder: a new project, whose package is called my_project."""
+def project(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """The working folder: a new project, whose package is called my_project.
+
+    With the parameter ``installed`` the package is not there, but among the installed ones.
+    """
     monkeypatch.setattr("sentiment.config.project._given", {})
     monkeypatch.setattr(sys, "path", [*sys.path])
     folder = tmp_path / "my project"
     make_project(folder)
+    if getattr(request, "param", "local") == "installed":
+        site = request.getfixturevalue("site")
+        shutil.rmtree(folder / "my_project")
+        monkeypatch.syspath_prepend(str(site))
+        monkeypatch.setenv("PYTHONPATH", str(site))
     monkeypatch.chdir(folder)
     yield folder
     for name in [name for name in sys.modules if name.partition(".")[0] == "my_project"]:
@@ -102,6 +126,17 @@ def trained(project: Path) -> Model:
     return sentiment.load(str(result.run_id))
 
 
+def test_a_callback_that_is_not_there_is_one_message(project: Path, starter: Starter) -> None:
+    (project / "my_project" / "callbacks.py").unlink()
+    done = starter.run(project, "train", "experiment=team")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "train.py: hydra.callbacks.diary names 'my_project.callbacks.Diary', which cannot be "
+        "imported. Check its name, and that its package is installed or in the working folder.\n"
+    )
+
+
+@EVERYWHERE
 def test_own_parts_predict_a_file_and_own_metrics_compare(project: Path, trained: Model) -> None:
     from sentiment.commands.compare.job import compare
 
@@ -118,10 +153,17 @@ def test_own_parts_predict_a_file_and_own_metrics_compare(project: Path, trained
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]])
+@pytest.mark.parametrize(
+    ("project", "launcher"),
+    [("local", []), ("local", WORKERS), ("installed", WORKERS)],
+    indirect=["project"],
+)
 def test_a_search_tries_own_parts(project: Path, starter: Starter, launcher: list[str]) -> None:
     words = ["-m", "experiment=team", "search=centroid", "search.n_trials=2", *launcher]
-    done = starter.run(project, "train", *words)
+    if (project / "my_project").is_dir():
+        done = starter.run(project, "train", *words)
+    else:
+        done = call(project, "sentiment", "train", *words)  # which sees PYTHONPATH from its start
     assert done.returncode == 0, done.stderr
     results = [
         json.loads(path.read_text())
@@ -129,9 +171,12 @@ def test_a_search_tries_own_parts(project: Path, starter: Starter, launcher: lis
     ]
     assert len(results) == 2
     assert all(not one["error"] and "validation/cost" in one["metrics"] for one in results)
+    diary = (project / "outputs/diary.txt").read_text().splitlines()
+    assert diary == ["my_project.models.Centroid COMPLETED"] * 2
 
 
 @pytest.mark.slow
+@EVERYWHERE
 def test_dask_workers_find_own_parts(project: Path, trained: Model) -> None:
     texts = [f"May I have a quote for {n} seats?" for n in range(20_000)]
     pd.DataFrame({"text": texts}).to_csv("new.csv", index=False)
@@ -140,6 +185,7 @@ def test_dask_workers_find_own_parts(project: Path, trained: Model) -> None:
 
 
 @pytest.mark.slow
+@EVERYWHERE
 def test_a_flow_promotes_predicts_and_monitors_with_own_parts(
     project: Path, prefect_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
