@@ -60,7 +60,7 @@ def compute_log_count_ratio(counts: Any, side: np.ndarray, alpha: float) -> np.n
 
 
 def compute_term_weights(counts: Any, y: Any, alpha: float) -> np.ndarray:
-    """Return how strongly each feature speaks for a class: its largest log-count ratio.
+    """Return the largest log-count ratio of each feature, that of the class it speaks most for.
 
     Each class is set against the rest, see `compute_log_count_ratio`, and the largest of its ratios
     is a feature's weight, or 0 where all are below it. Of two classes, whose ratios have opposite
@@ -93,7 +93,8 @@ def compute_term_weights(counts: Any, y: Any, alpha: float) -> np.ndarray:
             "expected two or more."
         )
     if len(classes) == 2:
-        return np.abs(compute_log_count_ratio(counts, codes == 1, alpha))
+        size: np.ndarray = np.abs(compute_log_count_ratio(counts, codes == 1, alpha))
+        return size
     rows = np.arange(len(codes))
     sides = sparse.csr_array((np.ones(len(codes)), (codes, rows)), (len(classes), len(codes)))
     sums = sparse.csr_array(sides @ sparse.csr_array(counts))
