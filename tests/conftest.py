@@ -1,16 +1,27 @@
+import os
+
+# Workers share the cores, and threads of BLAS and OpenMP that wait for each other spin.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1") | os.environ
+
+import gc
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from shutil import copyfile
 
 import matplotlib.figure  # noqa: F401 - training that finds it starts no process to draw
 import pandas as pd
 import pytest
 import shortcuts
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from omegaconf import DictConfig
 from postgresql import Server, serve
@@ -83,6 +94,12 @@ def _rank(item: pytest.Item) -> int:
     return next((place for place, mark in enumerate(order) if mark in marks), len(order))
 
 
+def pytest_collection_finish() -> None:
+    """Keep what is imported by now out of the garbage collector, which would search it all."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_runtest_setup() -> None:
     """Take shortcuts in what has been imported since the last test."""
     shortcuts.install()
@@ -109,6 +126,17 @@ def read_frame(path: Path) -> pd.DataFrame:
             return pd.read_json(path, lines=True, dtype=False)
         case _:
             return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let temporary files of this process and those it starts be removed with those of tests.
+
+    Libraries leave some behind, and so does a process that is killed.
+    """
+    folder = tmp_path_factory.mktemp("t", numbered=False)
+    tempfile.tempdir = str(folder)
+    os.environ["TMPDIR"] = ENVIRONMENT["TMPDIR"] = str(folder)
 
 
 @pytest.fixture(scope="session")
@@ -225,10 +253,15 @@ def run_plainly(tmp_path: Path) -> Run:
 
 
 @pytest.fixture(scope="session")
-def starter(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Starter]:
-    """Starts scripts as processes of their own, quickly."""
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all workers share."""
     base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def starter(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Starter]:
+    """Starts scripts as processes of their own, quickly."""
     starter = Starter(shared, tmp_path_factory.mktemp("printed"))
     yield starter
     starter.close()
@@ -257,17 +290,34 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def prefect_tables(shared: Path) -> Path:
+    """A database of Prefect without runs, once `prefect_server` has been there.
+
+    Prefect takes six seconds to make one.
+    """
+    return shared / "prefect.db"
+
+
+@pytest.fixture(scope="session")
+def prefect_server(
+    tmp_path_factory: pytest.TempPathFactory, shared: Path, prefect_tables: Path
+) -> Iterator[str]:
     """The address of a Prefect server on loopback for all tests of a worker."""
-    home = tmp_path_factory.mktemp("prefect")
+    home, database = tmp_path_factory.mktemp("prefect"), tmp_path_factory.mktemp("database")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(home))
         patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
         from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
-        from prefect.testing.utilities import prefect_test_harness
+        from prefect.testing import utilities
 
-        with (
-            temporary_settings({PREFECT_HOME: home}),
-            prefect_test_harness(server_startup_timeout=300),
-        ):
+        patch.setattr(utilities, "mkdtemp", lambda: str(database))
+        with temporary_settings({PREFECT_HOME: home}), ExitStack() as stack:
+            with FileLock(shared / "prefect.lock"):
+                if prefect_tables.exists():
+                    copyfile(prefect_tables, database / "prefect-test.db")
+                stack.enter_context(utilities.prefect_test_harness(server_startup_timeout=300))
+                if not prefect_tables.exists():
+                    made = sqlite3.connect(database / "prefect-test.db")
+                    with closing(made), closing(sqlite3.connect(prefect_tables)) as copy:
+                        made.backup(copy)
             yield str(PREFECT_API_URL.value())

@@ -64,14 +64,22 @@ def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.process
-def test_its_own_tests_pass_and_its_callback_is_called(tmp_path: Path) -> None:
+def test_its_own_tests_pass_and_its_callback_is_called(starter: Starter, tmp_path: Path) -> None:
     made = call(tmp_path, "sentiment", "init", "desk")
     assert made.returncode == 0, made.stderr
     assert "  desk/desk/models.py\n" in made.stdout
-    done = call(tmp_path / "desk", "python", "-m", "pytest", "-q", "-p", "no:faker")
+    project = tmp_path / "desk"
+
+    def run(program: str, home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+        code = f"import runpy, sys; sys.path[0] = {str(home)!r}; {program}"
+        return starter.start_code(project, code, *words).wait()
+
+    module = "runpy.run_module('pytest', run_name='__main__', alter_sys=True)"
+    done = run(module, project, "-q", "-p", "no:faker")
     assert done.returncode == 0, done.stdout
-    trained = call(tmp_path / "desk", "sentiment", "train", "experiment=team")
+    path = Path(sys.executable).with_name("sentiment")
+    command = f"sys.argv[0] = {str(path)!r}; runpy.run_path({str(path)!r}, None, '__main__')"
+    trained = run(command, path.parent, "train", "experiment=team")
     assert trained.returncode == 0, trained.stderr
     assert "│ cost " in trained.stdout
     diary = (tmp_path / "desk" / "outputs" / "diary.txt").read_text()

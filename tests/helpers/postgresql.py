@@ -18,6 +18,8 @@ from sqlalchemy import create_engine
 # Where Debian's package postgresql puts what is not on the path.
 _DEBIAN = "/usr/lib/postgresql"
 _USER = "postgres"
+# Another user could not enter the folder of a test, nor that of the temporary files of all tests.
+_FOLDER = tempfile.gettempdir()
 # The server trusts everybody, but whoever is given its address has to keep this to himself.
 PASSWORD = "in-no-record"
 
@@ -86,8 +88,7 @@ def serve() -> Iterator[Server]:
     reason = why_not()
     if reason:
         pytest.skip(reason)
-    # Another user could not enter the folder of a test.
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir=_FOLDER))
     try:
         with _run_server(folder) as server:
             yield server

@@ -3,9 +3,10 @@
 Training a small model in a new folder takes seconds, most of which go into the tables of a new
 tracking store, nine figures, parsing 33,530 embedded reviews to use 300 of them, and parsing the
 same configs again. With the shortcuts, the tables of a process's first store are copied for its
-later ones, reviews, config files and the grammar of interpolations are parsed once in a process,
-and figures are blank. Scripts that run as plain processes take no shortcut, and tests of figures
-use `real_figures`.
+later ones, embedded reviews are parsed and searched for copies once in a process, config files and
+the grammar of interpolations are parsed once, and figures and reports of Evidently are blank.
+Scripts that run as plain processes take no shortcut, and tests of figures and reports use
+`real_figures` and `real_reports`.
 """
 
 import functools
@@ -26,7 +27,7 @@ BLANK = bytes.fromhex(
     "4944415478da636000020000050001e9fadcd80000000049454e44ae426082"
 )
 Function = Callable[..., Any]
-_in_full = False
+in_full: set[str] = set()
 
 
 def install() -> None:
@@ -34,7 +35,11 @@ def install() -> None:
     _replace("mlflow.store.db.utils", None, "_initialize_tables", _copy_tables)
     _replace("matplotlib.figure", "Figure", "savefig", _save_blank)
     _replace("sentiment.commands.train.drawing", None, "draw_all", _draw_blank)
+    reports = "sentiment.commands.monitor.reports"
+    _replace(reports, None, "make_report", _make_blank_report)
+    _replace(reports, None, "add_to_workspace", _add_no_blank_report)
     _replace("sentiment.data.datasets", "EmbeddedReviews", "read", _read_once)
+    _replace("sentiment.data.preparation", None, "add_keys", _add_known_keys)
     source = "hydra._internal.core_plugins.file_config_source"
     _replace(source, "FileConfigSource", "load_config", _load_once)
     for module in ("omegaconf.base", "omegaconf._utils"):
@@ -44,12 +49,21 @@ def install() -> None:
 @contextmanager
 def real_figures() -> Iterator[None]:
     """Draw figures in full."""
-    global _in_full
-    _in_full = True
+    in_full.add("figures")
     try:
         yield
     finally:
-        _in_full = False
+        in_full.remove("figures")
+
+
+@contextmanager
+def real_reports() -> Iterator[None]:
+    """Let Evidently make its reports."""
+    in_full.add("reports")
+    try:
+        yield
+    finally:
+        in_full.remove("reports")
 
 
 def _replace(
@@ -100,7 +114,7 @@ def _save_blank(save: Function) -> Function:
     """Return a function that writes one pixel in place of a figure."""
 
     def write(figure: Any, path: Any, **options: Any) -> None:
-        if _in_full or not isinstance(path, Path) or path.suffix != ".png":
+        if "figures" in in_full or not isinstance(path, Path) or path.suffix != ".png":
             save(figure, path, **options)
         else:
             path.write_bytes(BLANK)
@@ -112,13 +126,42 @@ def _draw_blank(draw: Function) -> Function:
     """Return a function that writes one pixel in place of each figure of a training."""
 
     def write(drawings: Any) -> None:
-        if _in_full:
+        if "figures" in in_full:
             draw(drawings)
         else:
             for *_, path in drawings:
                 path.write_bytes(BLANK)
 
     return write
+
+
+class _BlankReport:
+    """In place of a report of Evidently."""
+
+    def save_html(self, path: str) -> None:
+        Path(path).write_text("<html></html>")
+
+    def save_json(self, path: str) -> None:
+        Path(path).write_text("{}")
+
+
+def _make_blank_report(make: Function) -> Function:
+    """Return a function that makes a blank report."""
+
+    def make_blank(*facts: Any, **more: Any) -> Any:
+        return make(*facts, **more) if "reports" in in_full else _BlankReport()
+
+    return make_blank
+
+
+def _add_no_blank_report(add: Function) -> Function:
+    """Return a function that adds a report to a workspace unless it is blank."""
+
+    def add_real(folder: Path, project: str, report: Any) -> None:
+        if not isinstance(report, _BlankReport):
+            add(folder, project, report)
+
+    return add_real
 
 
 def _read_once(read: Function) -> Function:
@@ -129,6 +172,22 @@ def _read_once(read: Function) -> Function:
         if dataset.source not in frames:
             frames[dataset.source] = read(dataset)
         return frames[dataset.source].copy()
+
+    return recall
+
+
+def _add_known_keys(add: Function) -> Function:
+    """Return a function that folds all reviews of an embedded source once."""
+    known: list[tuple[pd.Series, pd.DataFrame]] = []
+
+    def recall(frame: pd.DataFrame) -> pd.DataFrame:
+        for texts, keys in known:
+            if len(texts) == len(frame) and texts.equals(frame["text"]):
+                return frame.assign(**{name: keys[name].to_numpy() for name in keys})
+        found: pd.DataFrame = add(frame)
+        if len(frame) > 5000:
+            known.append((found["text"], found[["key", "length"]]))
+        return found
 
     return recall
 

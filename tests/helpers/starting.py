@@ -32,16 +32,22 @@ ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1") | os.environ
 _SCRIPTS = ROOT / "scripts"
 _PRELOADED = (
+    "hydra._internal.logging_config",
     "hydra.main",
     "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
     "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper",
     "joblib",
     "matplotlib.pyplot",
     "mlflow.models",
+    "mlflow.pyfunc",
     "mlflow.sklearn",
     "mlflow.store.db.utils",
+    "mlflow.store.model_registry.sqlalchemy_workspace_store",
     "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_workspace_store",
+    "mlflow.tracing.processor",
     "mlflow.tracking",
+    "mlflow.utils.search_logged_model_utils",
     "optuna.importance",
     "optuna.samplers",
     "optuna.storages.journal",
@@ -364,6 +370,7 @@ def _warm_up() -> None:
     from mlflow.utils.requirements_utils import _init_modules_to_packages_map
 
     from sentiment.config import compose
+    from sentiment.data import preparation
     from sentiment.data.datasets import EmbeddedReviews
     from sentiment.errors import ConfigError
     from sentiment.modeling.precompile import compile_kernels
@@ -374,7 +381,7 @@ def _warm_up() -> None:
         with suppress(ConfigError):  # a setting without a default
             compose(primary)
     for source in ("imdb", "rotten_tomatoes"):
-        EmbeddedReviews(name=source, source=source).read()
+        preparation.add_keys(EmbeddedReviews(name=source, source=source).read())
     shortcuts.make_tables()
 
 

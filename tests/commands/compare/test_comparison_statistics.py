@@ -199,7 +199,7 @@ def test_false_alarms_are_as_rare_as_the_level_says(rows: int) -> None:
     alarms, trials = np.zeros(len(SHOWN)), 400
     for seed in range(trials):
         one, two = make_rivals(seed, rows, (0.8, 0.8))
-        observed, permuted = value_of(two) - value_of(one), permute(one, two, 119, seed, SHOWN)
+        observed, permuted = value_of(two) - value_of(one), permute(one, two, 59, seed, SHOWN)
         tests = [PairedTest.by_permutation(observed[i], permuted[:, i]) for i in range(len(SHOWN))]
         tests[0] = McNemar.count(*(made.predicted == made.labels for made in (one, two))).test()
         alarms += [test.p <= 0.05 + 1e-9 for test in tests]

@@ -5,6 +5,7 @@ import signal
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import mlflow
 import pandas as pd
 import pytest
 from conftest import write_frame
+from shortcuts import real_reports
 from sqlalchemy.exc import OperationalError
 from starting import Starter
 from sweeping_here import Outage, stricken
@@ -95,7 +97,8 @@ def test_a_model_lives_and_is_followed_by_others(
     flow: Flow, frame: pd.DataFrame, prefect_server: str, tmp_path: Path
 ) -> None:
     """Train, promote, predict, monitor; better and worse challengers, other data, drift."""
-    first = flow()
+    with real_reports():
+        first = flow()
     assert first.promotion["outcome"] == "promoted"
     assert first.data["rows"] == 900
     [output] = first.predictions
@@ -358,7 +361,11 @@ def test_mistakes_are_reported_before_the_work(flow: Flow, tmp_path: Path) -> No
     assert not (tmp_path / "outputs").exists()
 
 
-def test_it_runs_without_a_server(flow: Flow, starter: Starter, tmp_path: Path) -> None:
+def test_it_runs_without_a_server(
+    flow: Flow, starter: Starter, prefect_tables: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "prefect").mkdir()
+    copyfile(prefect_tables, tmp_path / "prefect" / "prefect.db")
     train = QUICK.format(data="data.csv", features=2000)
     words = [f"train={train}", "input=null", "promote=resamples=200"]
     env = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": None}

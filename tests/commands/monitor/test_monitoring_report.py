@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from conftest import write_frame
 from ports import find_port
+from shortcuts import real_reports
 from starting import Starter
 from sweeping_here import Outage, stricken
 
@@ -45,6 +46,12 @@ needs_browser = pytest.mark.skipif(
 )
 CHECKS = ["characters", "words", "non_letters", "markup", "unknown", "probability", "prediction",
           "terms", "empty", "repeated", "accuracy", "recall"]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def real() -> Iterator[None]:
+    with real_reports():
+        yield
 
 
 @dataclass
@@ -299,7 +306,8 @@ def test_the_exit_code_is_for_schedulers(
     place: Place, drifted: MonitoringResult, starter: Starter
 ) -> None:
     words = ["current=rt.predictions.csv", "workspace=null"]
-    done = starter.run(place.folder, "monitor", *words)
+    real = 'import shortcuts; shortcuts.in_full.add("reports")'
+    done = starter.run(place.folder, "monitor", *words, before=real)
     assert (done.returncode, done.stderr) == (3, "")
     for line in (
         f"(run {place.trained.run_id})",

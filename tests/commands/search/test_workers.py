@@ -119,15 +119,15 @@ def test_jobs_are_put_into_a_queue(starter: Starter, tmp_path: Path) -> None:
         "train",
         "-m",
         *SEARCH,
-        "search.n_trials=4",
+        "search.n_trials=3",
         "search.batch=2",
         "hydra/launcher=submitit_local",
         "tracking=off",
     )
     assert done.returncode == 0, done.stderr
-    assert sorted(dict(read_lines(done.stdout))) == [0, 1, 2, 3]
+    assert sorted(dict(read_lines(done.stdout))) == [0, 1, 2]
     jobs = read_jobs(tmp_path / STUDY)
-    assert len(set(list_points(jobs))) == 4
+    assert len(set(list_points(jobs))) == 3
     assert read_winner(tmp_path / STUDY)["number"] in jobs
 
 
