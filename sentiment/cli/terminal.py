@@ -188,6 +188,17 @@ def describe_time(seconds: float) -> str:
     return f"{seconds:.1f} s (whole command {_count_seconds():.1f} s)"
 
 
+def describe_size(megabytes: float) -> str:
+    """Return a size in the unit in which it has digits.
+
+    Examples
+    --------
+    >>> describe_size(0.0357), describe_size(12.34)
+    ('36 kB', '12.3 MB')
+    """
+    return f"{megabytes:.1f} MB" if megabytes >= 0.1 else f"{1000 * megabytes:.0f} kB"
+
+
 def _count_seconds() -> float:
     """Return how long this process has been running."""
     try:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sentiment.cli.terminal import describe_time, relate_path, tabulate_metrics
+from sentiment.cli.terminal import describe_size, describe_time, relate_path, tabulate_metrics
 from sentiment.config import suggest_command
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def show_final(result: "FinalizationResult") -> None:
         console.print(f"         its own accuracy on test rows is {metrics['final/accuracy']:.4f}")
     console.print(f"time     {describe_time(sum(stage.seconds for stage in result.stages))}")
     console.print(f"run      {result.run_id}")
-    console.print(f"model    {result.model} ({metrics['model/size_mb']:.1f} MB)")
+    console.print(f"model    {result.model} ({describe_size(metrics['model/size_mb'])})")
     console.print(f"folder   {relate_path(result.folder)}")
     if console.is_terminal:
         console.print()

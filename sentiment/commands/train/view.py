@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sentiment.cli.terminal import describe_time, relate_path, tabulate_metrics
+from sentiment.cli.terminal import describe_size, describe_time, relate_path, tabulate_metrics
 from sentiment.config import suggest_command, suggest_ui
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
     for line in _describe_data(result):
         console.print(line)
     console.print(tabulate_metrics(result.metrics, result.intervals, result.optimize))
-    console.print("In brackets: 95 % intervals", style="dim")
+    console.print("In brackets: 95 % intervals, where there is a reliable one", style="dim")
     if len(result.data.classes) > 2:
         _print_classes(console, result)
     if weak := _compare_with_constant(result):
@@ -40,7 +40,7 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
     console.print(f"time     {describe_time(seconds)}, peak memory {peak:,.0f} MB")
     if result.run_id:
         console.print(f"run      {result.run_id}")
-    console.print(f"model    {result.model} ({result.metrics['model/size_mb']:.1f} MB)")
+    console.print(f"model    {result.model} ({describe_size(result.metrics['model/size_mb'])})")
     console.print(f"figures  {relate_path(result.folder / 'figures')}")
     if console.is_terminal and result.run_id and store:
         console.print()
