@@ -8,6 +8,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import Normalizer
 
 from sentiment.commands.train.job import train
+from sentiment.commands.train.view import show_training
 from sentiment.config import Job, compose, make
 from sentiment.modeling.estimators.by_script import FeaturesByScript, choose_features
 from sentiment.modeling.model_files import load_model, save_model
@@ -59,7 +60,7 @@ def test_it_chooses_by_itself_where_nobody_did(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("refit", ["null", "all"])
 def test_a_run_records_what_it_chose_by_its_training_rows(
-    store: Path, tmp_path: Path, refit: str
+    store: Path, tmp_path: Path, refit: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [(f"{text}{n}", label, "train" if n < 40 else "dev")
             for n in range(60) for text, label in zip(CHINESE, "ab", strict=True)]  # fmt: skip
@@ -74,5 +75,7 @@ def test_a_run_records_what_it_chose_by_its_training_rows(
     result = train(compose("train", words), Job(folder=tmp_path / "job", overrides=words))
     assert RunFolder.open(result.folder)[1].params["features.chosen"] == "characters"
     assert result.pipeline["features"].analyzer == "char_wb"
+    show_training(result, None)
+    assert "features characters, by the script of" in capsys.readouterr().out
     kept = load_model(result.folder / "model.skops")
     assert kept["features"].ngram_range == (1, 4)

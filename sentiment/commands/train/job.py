@@ -84,6 +84,8 @@ class TrainingResult:
         Address of the saved model.
     folder : Path
         Where all that the run wrote is: that of the job, or one inside of it.
+    chosen_features : str
+        What ``features=auto`` has chosen: ``"words"`` or ``"characters"``; "" for other features.
     """
 
     score: float
@@ -98,6 +100,7 @@ class TrainingResult:
     run_id: str | None
     model: str
     folder: Path
+    chosen_features: str = ""
 
     def __repr__(self) -> str:
         shown = (f"{split}/accuracy" for split in EVALUATED)
@@ -169,8 +172,6 @@ def _train(
     job = replace(job, choices=classes | job.choices)
     data = fitting.prepare(lambda: given or prepare_data(dataset, cfg.seed))
     _warn(data, pipeline)
-    if fitting.chosen:
-        log.warning("features=auto: %s, by the script of the training texts", fitting.chosen)
     facts = RunFacts(
         name=job.describe(),
         tags=_tags(dataset, data, job, fitting.fitted_on),
@@ -236,6 +237,7 @@ def _train(
         run_id=run.id,
         model=address,
         folder=folder.path,
+        chosen_features=fitting.chosen,
     )
 
 

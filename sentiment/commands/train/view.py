@@ -34,6 +34,8 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
         _print_classes(console, result)
     if weak := _compare_with_constant(result):
         console.print(f"weak     {weak}")
+    if result.chosen_features:
+        console.print(f"features {result.chosen_features}, by the script of the training texts")
     console.print(f"learned  {describe_fitted(result)}", style="dim")
     seconds = sum(stage.seconds for stage in result.stages)
     peak = max(stage.peak_mb for stage in result.stages)
