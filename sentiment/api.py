@@ -43,12 +43,14 @@ class Model:
     """
 
     def __init__(self, source: "ModelChoice") -> None:
+        from sentiment.data.labels import find_order
         from sentiment.modeling.linear import make_fast
         from sentiment.modeling.model_files import load_model
 
         self.source = source
         self.pipeline = load_model(source.path, source.digest)
-        self.classes_ = self.pipeline.classes_
+        self._order = find_order(self.pipeline.classes_)
+        self.classes_ = self.pipeline.classes_[self._order]
         self._classifier = make_fast(self.pipeline)
 
     def predict(self, texts: "Iterable[str]") -> "np.ndarray":
@@ -109,7 +111,8 @@ class Model:
             raise TypeError(f"texts holds a {type(wrong).__name__}; expected strings only")
         if not given:
             return np.empty((0, len(self.classes_)))
-        return np.asarray(self._classifier.predict_proba(pd.DataFrame({TEXT_COLUMN: given})))
+        probabilities = self._classifier.predict_proba(pd.DataFrame({TEXT_COLUMN: given}))
+        return np.asarray(probabilities)[:, self._order]
 
     def explain(self, text: str) -> "TextExplanation":
         """Return the words and terms behind the prediction for one text.

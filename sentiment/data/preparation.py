@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from sentiment.data.copies import add_keys, find_surplus
 from sentiment.data.datasets import Dataset
+from sentiment.data.labels import sort_labels
 from sentiment.data.quality import QualityReport, check_quality, count_labels, find_unusable
 from sentiment.data.splitting import (
     SPLITS,
@@ -85,8 +86,8 @@ class PreparedData:
 
     @property
     def classes(self) -> list[str]:
-        """Labels of the training split, sorted."""
-        return sorted(self.train["label"].unique())
+        """Labels of the training split, in the order of `sort_labels`."""
+        return sort_labels(self.train["label"].unique())
 
 
 def prepare_data(dataset: Dataset, seed: int) -> PreparedData:

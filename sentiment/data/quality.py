@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sentiment.data.copies import find_conflicts, find_copies, fold_text
+from sentiment.data.labels import sort_labels
 from sentiment.ngrams.scripts import find_unspaced, measure_unspaced
 
 _FAULTS = 20
@@ -146,7 +147,8 @@ def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
 
 def count_labels(labels: pd.Series) -> dict[str, int]:
     """Return how many rows each label has, labels in order."""
-    return {str(label): int(n) for label, n in labels.value_counts().sort_index().items()}
+    counts = {str(label): int(n) for label, n in labels.value_counts().items()}
+    return {label: counts[label] for label in sort_labels(counts)}
 
 
 def _compare_labels(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:

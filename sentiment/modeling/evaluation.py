@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from sentiment.config.metrics import BUILT_IN, OwnMetric, list_own_metrics
+from sentiment.data.labels import find_order
 from sentiment.modeling.metrics import (
     AREAS,
     OF_COUNTS,
@@ -42,7 +43,7 @@ class Predictions:
     probabilities : ndarray of shape (n, n_classes)
         Predicted probabilities.
     classes : ndarray of shape (n_classes,)
-        Their labels, sorted; of two classes the second is the positive one.
+        Their labels in the order of `sort_labels`; of two classes the second is the positive one.
     """
 
     labels: np.ndarray
@@ -92,7 +93,9 @@ class Predictions:
         """Return the predictions that `to_frame` made a table of; other columns are left out."""
         columns = [name for name in frame.columns if name.startswith(PROBABILITY)]
         classes = np.array([name.removeprefix(PROBABILITY) for name in columns], dtype=str)
-        return cls(frame["label"].to_numpy(dtype=str), frame[columns].to_numpy(), classes)
+        order = find_order(classes)  # earlier versions had that of texts
+        probabilities = frame[columns].to_numpy()[:, order]
+        return cls(frame["label"].to_numpy(dtype=str), probabilities, classes[order])
 
 
 def scores_file(split: str) -> str:
@@ -103,7 +106,9 @@ def scores_file(split: str) -> str:
 def evaluate(pipeline: Pipeline, frame: pd.DataFrame) -> Predictions:
     """Return what the fitted `pipeline` says of `frame`, which has ``text`` and ``label``."""
     _, probabilities = predict(pipeline, frame)
-    return Predictions(frame["label"].to_numpy(dtype=str), probabilities, pipeline.classes_)
+    order = find_order(pipeline.classes_)
+    labels = frame["label"].to_numpy(dtype=str)
+    return Predictions(labels, probabilities[:, order], pipeline.classes_[order])
 
 
 def score(predictions: Predictions) -> dict[str, float]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
 from sentiment.config.schemas import ScorerSettings
+from sentiment.data.labels import find_order
 from sentiment.files.batches import Batch
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
 from sentiment.modeling.evaluation import PROBABILITY
@@ -114,7 +115,10 @@ class Predictor:
         self.rule = rule = rule or DecisionRule()
         self.columns = columns = columns or PredictionColumns()
         self._explainer = RowExplainer(pipeline) if columns.explain else None
-        self._classes = [str(label) for label in pipeline.classes_]
+        order = find_order(pipeline.classes_)
+        # Models of scikit-learn sort labels as texts: 1, 10, 2.
+        self._order = None if np.all(order[:-1] < order[1:]) else order
+        self._classes = [str(label) for label in pipeline.classes_[order]]
         self._is_open = rule.least_confidence > 0
         self.labels = [*self._classes, UNSURE] if self._is_open else self._classes
         self.schema = columns.list_fields(self._classes, is_open=self._is_open)
@@ -164,6 +168,8 @@ class Predictor:
         if frame.empty:
             return pa.RecordBatch.from_pylist([], self.schema)
         probabilities = self._classifier.predict_proba(frame)
+        if self._order is not None:
+            probabilities = probabilities[:, self._order]
         codes, confidence = self.rule.decide(probabilities)
         answered = np.where(self.rule.is_sure(confidence), codes, len(self._classes))
         rows = np.arange(len(codes))
@@ -177,7 +183,8 @@ class Predictor:
         if self.columns.probabilities == "all":
             arrays += map(pa.array, np.ascontiguousarray(probabilities.T))
         if self._explainer:
-            arrays += self._explainer.explain(frame, codes)
+            of_model = codes if self._order is None else self._order[codes]
+            arrays += self._explainer.explain(frame, of_model)
         return pa.RecordBatch.from_arrays(arrays, names=self.schema.names)
 
     @staticmethod

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sentiment.commands.monitor.drift import Check, choose, compute_p_values
+from sentiment.data.labels import sort_labels
 from sentiment.modeling.decision_rules import UNSURE
 from sentiment.modeling.statistics import wilson_interval
 
@@ -122,7 +123,7 @@ def measure_performance(
         recalls={
             str(label): (_measure("", both[0][labels[0] == label]),
                          _measure("", both[1][labels[1] == label]))
-            for label in sorted(set(labels[0]) & set(labels[1]))
+            for label in sort_labels(set(labels[0]) & set(labels[1]))
         },
     )  # fmt: skip
 

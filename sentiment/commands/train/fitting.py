@@ -21,7 +21,7 @@ from sentiment.modeling.evaluation import (
     list_own_measures,
     score,
 )
-from sentiment.modeling.pipeline import fit, make_pipeline, precompute_counts, predict
+from sentiment.modeling.pipeline import fit, make_pipeline, precompute_counts
 from sentiment.tracking.stages import Stage, Stages
 
 
@@ -156,7 +156,7 @@ class Fitting:
         """Return the labels that the final pipeline predicts for the validation rows."""
         if self.final is self.pipeline:
             return list(self.predictions["validation"].predicted)
-        return list(predict(self.final, self.data.validation)[0])
+        return list(evaluate(self.final, self.data.validation).predicted)
 
 
 def measure_stages(done: Sequence[Stage]) -> dict[str, float]:

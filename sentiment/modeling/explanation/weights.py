@@ -15,6 +15,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import ComplementNB, MultinomialNB
 from sklearn.pipeline import Pipeline
 
+from sentiment.data.labels import find_order
 from sentiment.modeling.estimators.dense import DenseInput, name_inner
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.folding import TermWeights, fold_weights, split_pipeline
@@ -145,7 +146,8 @@ def top_terms(pipeline: Pipeline, count: int = 20) -> pd.DataFrame | None:
         return None
     terms, places = merge_terms(found[0])
     tables = []
-    for label, parts in zip(pipeline.classes_, found[1], strict=True):
+    for place in find_order(pipeline.classes_):
+        label, parts = pipeline.classes_[place], found[1][place]
         # What parts of a union know by the same name is one term to a person.
         row = np.bincount(places, parts, len(terms))
         least = np.partition(row, -count)[-count] if len(row) > count else -np.inf

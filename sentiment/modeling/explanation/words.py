@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.feature_extraction import text as sklearn_text
 from sklearn.pipeline import Pipeline
 
+from sentiment.data.labels import find_order
 from sentiment.modeling.explanation.rows import RowExplainer
 from sentiment.modeling.folding import TermWeights
 from sentiment.modeling.pipeline import TEXT_COLUMN
@@ -84,7 +85,8 @@ def explain_text(pipeline: Pipeline, text: str) -> TextExplanation:
     return TextExplanation(
         label=str(pipeline.classes_[code]),
         probabilities={
-            str(name): float(p) for name, p in zip(pipeline.classes_, probabilities, strict=True)
+            str(pipeline.classes_[place]): float(probabilities[place])
+            for place in find_order(pipeline.classes_)
         },
         words=_cut(read, _share_out(read, explainer.parts, added)),
         terms=sorted(
