@@ -40,6 +40,12 @@ BUILT_IN: dict[str, bool] = {
     "brier": False,
     "ece": False,
 }
+# Metrics of labels on a scale (`data.ordered`), which other runs do not have.
+ORDERED: dict[str, bool] = {
+    "accuracy_within_one": True,
+    "mean_absolute_error": False,
+    "quadratic_kappa": True,
+}
 # Metrics of the second of two classes. Of more classes they are these averages, under both names,
 # so that runs are compared with those of versions that did not name the average.
 AVERAGES = {
@@ -54,6 +60,10 @@ CLASSES = "data/classes"
 _SHOWN_OF_TWO = (
     "accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier", "ece"
 )  # fmt: skip
+_SHOWN_OF_ORDERED = (
+    "accuracy", "accuracy_within_one", "mean_absolute_error", "quadratic_kappa",
+    "balanced_accuracy", "f1_macro", "log_loss", "ece",
+)  # fmt: skip
 _SHOWN_OF_MORE = (
     "accuracy", "top_3_accuracy", "balanced_accuracy", "f1_macro", "f1_weighted",
     "matthews_corrcoef", "log_loss", "ece",
@@ -61,7 +71,8 @@ _SHOWN_OF_MORE = (
 # What messages say was expected: the names of all would be three lines.
 EXPECTED = (
     "accuracy, balanced_accuracy, precision, recall and f1 (each as it is, or with _macro, _micro "
-    "or _weighted), matthews_corrcoef, top_3_accuracy, roc_auc, roc_auc_ovr, log_loss, brier, ece"
+    "or _weighted), matthews_corrcoef, top_3_accuracy, roc_auc, roc_auc_ovr, log_loss, brier, ece, "
+    "or of ordered labels accuracy_within_one, mean_absolute_error, quadratic_kappa"
 )
 # Further objectives of a search: the cost of a model. Less is better.
 COSTS = {"size_mb": "model/size_mb", "predict_seconds": "validation/predict_seconds"}
@@ -129,14 +140,15 @@ class _Metrics(Mapping[str, bool]):
     """Directions of metrics by name, those of the project in the working folder included."""
 
     def __getitem__(self, name: str) -> bool:
-        own = list_own_metrics() if name not in BUILT_IN else {}
-        return own[name].greater_is_better if own else BUILT_IN[name]
+        if name in BUILT_IN or name in ORDERED:
+            return BUILT_IN[name] if name in BUILT_IN else ORDERED[name]
+        return list_own_metrics()[name].greater_is_better
 
     def __iter__(self) -> Iterator[str]:
-        return iter([*BUILT_IN, *list_own_metrics()])
+        return iter([*BUILT_IN, *ORDERED, *list_own_metrics()])
 
     def __len__(self) -> int:
-        return len(BUILT_IN) + len(list_own_metrics())
+        return len(BUILT_IN) + len(ORDERED) + len(list_own_metrics())
 
 
 METRICS: Mapping[str, bool] = _Metrics()
@@ -153,7 +165,12 @@ def name_average(metric: str, classes: int) -> str:
     return metric if classes == 2 else AVERAGES.get(metric, metric)
 
 
-def list_shown(classes: int, *also: str) -> list[str]:
+def list_measured(*, ordered: bool = False) -> list[str]:
+    """Return the metrics that a run has, whose labels may be ordered."""
+    return [name for name in METRICS if ordered or name not in ORDERED]
+
+
+def list_shown(classes: int, *also: str, ordered: bool = False) -> list[str]:
     """Return the metrics that tables show: a few of those that fit, and the user's own.
 
     Parameters
@@ -162,12 +179,17 @@ def list_shown(classes: int, *also: str) -> list[str]:
         Number of classes.
     *also : str
         Further ones, such as the one that is optimized.
+    ordered : bool
+        Whether the labels are on a scale.
     """
     shown = _SHOWN_OF_TWO if classes == 2 else _SHOWN_OF_MORE
+    if ordered and classes > 2:
+        shown = _SHOWN_OF_ORDERED
     # Of three classes or fewer, one of the first three is always the right one.
-    known = [name for name in shown if name != "top_3_accuracy" or classes > 3]
-    wanted = {*known, *(name_average(name, classes) for name in also)}
-    return [name for name in METRICS if name in wanted or name not in BUILT_IN]
+    useful = [name for name in shown if name != "top_3_accuracy" or classes > 3]
+    wanted = {*useful, *(name_average(name, classes) for name in also)}
+    known = {*BUILT_IN, *ORDERED}
+    return [name for name in METRICS if name in wanted or name not in known]
 
 
 def list_own_metrics() -> dict[str, OwnMetric]:
@@ -185,7 +207,7 @@ def list_own_metrics() -> dict[str, OwnMetric]:
 
 
 def _read(name: str, facts: Any) -> OwnMetric:
-    if not name.isidentifier() or name in BUILT_IN or name in COSTS:
+    if not name.isidentifier() or name in BUILT_IN or name in ORDERED or name in COSTS:
         raise _complain(f"{name!r} is the name of a metric that is built in, or no name")
     if not isinstance(facts, dict) or not isinstance(facts.get("function"), str):
         raise _complain(f"{name} is {facts!r}")

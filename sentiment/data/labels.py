@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from sentiment.errors import ConfigError, count_of, quote_list
+
+_SHOWN = 5  # labels that a message names
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
@@ -43,3 +46,53 @@ def find_order(classes: Sequence[str] | np.ndarray) -> np.ndarray:
 def _make_key(label: str) -> tuple[bool, float]:
     number = read_number(label)
     return number is None, number or 0.0
+
+
+def make_scale(labels: Iterable[str], ordered: bool | Sequence[str]) -> dict[str, float] | None:
+    """Return the value of each label on the scale that the setting ``data.ordered`` names.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        Labels of the data.
+    ordered : bool or sequence of str
+        True for labels that are numbers, which are their values; or all labels from the lowest to
+        the highest, whose values are 1, 2, 3 and so on; or False.
+
+    Returns
+    -------
+    dict of str to float, or None
+        In the order of the values; None if `ordered` is False.
+
+    Raises
+    ------
+    ConfigError
+        A label is no number, or is not in the list.
+    """
+    if ordered is False:
+        return None
+    found = sort_labels(set(labels))
+    if ordered is True:
+        values = {label: read_number(label) for label in found}
+        texts = [label for label, value in values.items() if value is None]
+        if texts:
+            raise ConfigError(
+                [
+                    f"data.ordered is true, but {count_of(len(texts), 'label')} "
+                    f"({quote_list(texts[:_SHOWN])}) can be read as no number. List all labels "
+                    "from the lowest to the highest, such as data.ordered=[bad,fair,good]."
+                ]
+            )
+        scale = {label: value for label, value in values.items() if value is not None}
+    else:
+        missing = [label for label in found if label not in set(ordered)]
+        if missing:
+            raise ConfigError(
+                [
+                    f"data.ordered lacks {count_of(len(missing), 'label')} of the data: "
+                    f"{quote_list(missing[:_SHOWN])}. List all labels from the lowest to the "
+                    "highest."
+                ]
+            )
+        scale = {label: float(ordered.index(label) + 1) for label in found}
+    return dict(sorted(scale.items(), key=lambda item: item[1]))

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sentiment.data.copies import add_keys, find_surplus
 from sentiment.data.datasets import Dataset
-from sentiment.data.labels import sort_labels
+from sentiment.data.labels import make_scale, sort_labels
 from sentiment.data.quality import QualityReport, check_quality, count_labels, find_unusable
 from sentiment.data.splitting import (
     SPLITS,
@@ -50,6 +50,8 @@ class PreparedData:
         What was read and what was dropped.
     fingerprint : str
         SHA-256 over the texts, labels and splits, in hexadecimal digits.
+    scale : dict of str to float, optional
+        Values of ordered labels, from the lowest to the highest; see `make_scale`.
     official_test : bool
         True if the data came with the test split, as benchmarks do.
     """
@@ -60,6 +62,7 @@ class PreparedData:
     report: QualityReport
     fingerprint: str
     official_test: bool = False
+    scale: Mapping[str, float] | None = None
 
     def choose_fitted(self, refit: str | None) -> str:
         """Return which rows the final model learns from, a key of `FITTED`.
@@ -125,6 +128,7 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     remedy = "raise data.limit" if report.not_sampled else ""
     _check_official_splits(kept, official, left_out, remedy)
     _check_splits(kept, left_out, remedy)
+    scale = make_scale(kept["label"].unique(), dataset.ordered)
     splits = assign_splits(
         kept,
         validation_size=dataset.validation_size,
@@ -139,7 +143,11 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     report.splits = {name: count_labels(part["label"]) for name, part in parts.items()}
     log.info("data: %s", report.to_dict())
     return PreparedData(
-        **parts, report=report, fingerprint=fingerprint(kept), official_test="test" in official
+        **parts,
+        report=report,
+        fingerprint=fingerprint(kept),
+        official_test="test" in official,
+        scale=scale,
     )
 
 

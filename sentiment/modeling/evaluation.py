@@ -1,7 +1,7 @@
 """Evaluation of predictions: plain arrays in, numbers and tables out."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -11,16 +11,19 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from sentiment.config.metrics import BUILT_IN, OwnMetric, list_own_metrics
+from sentiment.config.metrics import METRICS, OwnMetric, list_own_metrics
 from sentiment.data.labels import find_order
 from sentiment.modeling.metrics import (
     AREAS,
+    KAPPA,
     OF_COUNTS,
+    OF_ORDERED_ROWS,
     OF_ROWS,
     ClassCounts,
     average_areas,
     divide,
     measure_areas,
+    measure_kappa,
 )
 from sentiment.modeling.pipeline import fit, predict
 
@@ -30,6 +33,7 @@ CALIBRATION_BINS = 15
 EXCERPT = 200
 # In front of a label, it names the column of its probabilities.
 PROBABILITY = "p:"
+_SCALE = "scale"  # attribute of a table, which Parquet keeps
 
 
 @dataclass(frozen=True)
@@ -43,16 +47,20 @@ class Predictions:
     probabilities : ndarray of shape (n, n_classes)
         Predicted probabilities.
     classes : ndarray of shape (n_classes,)
-        Their labels in the order of `sort_labels`; of two classes the second is the positive one.
+        Their labels in the order of `sort_labels`, or of the scale; of two classes the second is
+        the positive one.
+    scale : ndarray of shape (n_classes,), optional
+        Values of ordered labels, ascending.
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
     classes: np.ndarray
+    scale: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> Self:
         """Return the predictions for the rows with these numbers, shape (m,)."""
-        return type(self)(self.labels[rows], self.probabilities[rows], self.classes)
+        return replace(self, labels=self.labels[rows], probabilities=self.probabilities[rows])
 
     @property
     def predicted(self) -> np.ndarray:
@@ -72,6 +80,19 @@ class Predictions:
         codes: np.ndarray = np.argmax(self.probabilities, axis=1)
         return codes
 
+    @property
+    def errors(self) -> np.ndarray:
+        """Predicted less true value of each row, of labels on a scale, shape (n,)."""
+        assert self.scale is not None  # noqa: S101 - only ordered labels have errors
+        differences: np.ndarray = self.scale[self.predicted_codes] - self.scale[self.codes]
+        return differences
+
+    @property
+    def rank_errors(self) -> np.ndarray:
+        """Predicted less true place of each row on the scale, shape (n,)."""
+        differences: np.ndarray = self.predicted_codes - self.codes
+        return differences
+
     def count_classes(self) -> ClassCounts:
         """Return how many rows each class has, and how many were predicted, and rightly."""
         size = len(self.classes)
@@ -86,13 +107,19 @@ class Predictions:
             f"{PROBABILITY}{name}": column
             for name, column in zip(self.classes, self.probabilities.T, strict=True)
         }
-        return pd.DataFrame({"label": self.labels} | columns)
+        frame = pd.DataFrame({"label": self.labels} | columns)
+        if self.scale is not None:
+            frame.attrs[_SCALE] = self.scale.tolist()
+        return frame
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> Self:
         """Return the predictions that `to_frame` made a table of; other columns are left out."""
         columns = [name for name in frame.columns if name.startswith(PROBABILITY)]
         classes = np.array([name.removeprefix(PROBABILITY) for name in columns], dtype=str)
+        if frame.attrs.get(_SCALE):
+            labels, values = frame["label"].to_numpy(dtype=str), np.array(frame.attrs[_SCALE])
+            return cls(labels, frame[columns].to_numpy(), classes, values)
         order = find_order(classes)  # earlier versions had that of texts
         probabilities = frame[columns].to_numpy()[:, order]
         return cls(frame["label"].to_numpy(dtype=str), probabilities, classes[order])
@@ -103,12 +130,28 @@ def scores_file(split: str) -> str:
     return f"scores/{split}.parquet"
 
 
-def evaluate(pipeline: Pipeline, frame: pd.DataFrame) -> Predictions:
-    """Return what the fitted `pipeline` says of `frame`, which has ``text`` and ``label``."""
+def evaluate(
+    pipeline: Pipeline, frame: pd.DataFrame, scale: Mapping[str, float] | None = None
+) -> Predictions:
+    """Return what the fitted `pipeline` says of `frame`, which has ``text`` and ``label``.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted.
+    frame : DataFrame
+        Texts and labels.
+    scale : dict of str to float, optional
+        Values of ordered labels.
+    """
     _, probabilities = predict(pipeline, frame)
-    order = find_order(pipeline.classes_)
-    labels = frame["label"].to_numpy(dtype=str)
-    return Predictions(labels, probabilities[:, order], pipeline.classes_[order])
+    labels, classes = frame["label"].to_numpy(dtype=str), pipeline.classes_
+    if scale is None:
+        order = find_order(classes)
+        return Predictions(labels, probabilities[:, order], classes[order])
+    values = np.array([scale[str(label)] for label in classes])
+    order = np.argsort(values, kind="stable")
+    return Predictions(labels, probabilities[:, order], classes[order], values[order])
 
 
 def score(predictions: Predictions) -> dict[str, float]:
@@ -126,8 +169,13 @@ def score(predictions: Predictions) -> dict[str, float]:
     found |= {name: float(measure(predictions).mean()) for name, measure in OF_ROWS.items()}
     found |= dict.fromkeys(AREAS, average_areas(measure_areas(predictions)))
     found["ece"] = expected_calibration_error(predictions)
+    if predictions.scale is not None:
+        found |= {k: float(measure(predictions).mean()) for k, measure in OF_ORDERED_ROWS.items()}
+        squares = np.array([np.square(predictions.rank_errors).sum()])
+        ranks = np.arange(len(predictions.classes))
+        found[KAPPA] = float(measure_kappa(counts, ranks, squares)[0])
     own = {name: measure(predictions) for name, measure in list_own_measures().items()}
-    return {name: found[name] for name in BUILT_IN} | own
+    return {name: found[name] for name in METRICS if name in found} | own
 
 
 def measure_each_class(predictions: Predictions) -> pd.DataFrame:
@@ -239,7 +287,11 @@ def expected_calibration_error(predictions: Predictions, bins: int = CALIBRATION
 
 
 def cross_validate(
-    pipeline: Pipeline, frame: pd.DataFrame, folds: int, seed: int
+    pipeline: Pipeline,
+    frame: pd.DataFrame,
+    folds: int,
+    seed: int,
+    scale: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """Return mean and standard deviation (over folds, n - 1) of every metric.
 
@@ -253,12 +305,14 @@ def cross_validate(
         Number of stratified, shuffled folds.
     seed : int
         Seed of the shuffle.
+    scale : dict of str to float, optional
+        Values of ordered labels.
     """
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     scores = []
     for train, held_out in splitter.split(frame, frame["label"]):
         fitted = fit(clone(pipeline), frame.iloc[train])
-        scores.append(score(evaluate(fitted, frame.iloc[held_out])))
+        scores.append(score(evaluate(fitted, frame.iloc[held_out], scale)))
     summary: dict[str, float] = {}
     for name in scores[0]:
         values = [fold[name] for fold in scores]

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from sentiment.config.metrics import BUILT_IN
+from sentiment.config.metrics import BUILT_IN, ORDERED
 from sentiment.modeling.evaluation import Predictions
-from sentiment.modeling.metrics import AREAS, OF_ROWS
+from sentiment.modeling.metrics import AREAS, KAPPA, OF_ROWS
 from sentiment.modeling.resampling import RowSums
 from sentiment.modeling.statistics import exact_interval
 
@@ -24,7 +24,7 @@ FEWEST_ROWS = 250
 # (`python benchmarks/bench.py statistics`): rows; right and wrong ones, if it counts them; rows of
 # each class, if all classes count the same, and right ones among them; more if it ranks rows.
 _ROWS, _OUTCOMES, _ROWS_OF_CLASS, _RIGHT_OF_CLASS, _RANKED_OF_CLASS = 250, 20, 50, 10, 100
-_LOSSES = ("log_loss", "brier")
+_LOSSES = ("log_loss", "brier", "mean_absolute_error")
 _WEIGHTED = ("precision_weighted", "recall_weighted", "f1_weighted")
 # Noise makes gaps in its bins, so that even its expectation is far above the truth.
 _BIASED = ("ece",)
@@ -54,7 +54,8 @@ def measure_intervals(
         for name, counts in count_shares(predictions).items()
         if name in names
     }
-    unknown = [name for name in names if name in BUILT_IN and np.isnan(found[name][0])]
+    built_in = {*BUILT_IN, *ORDERED}
+    unknown = [name for name in names if name in built_in and np.isnan(found[name][0])]
     smooth = [name for name in unknown if _has_enough(name, predictions)]
     if smooth:
         sums = RowSums(predictions, smooth)
@@ -77,7 +78,7 @@ def _has_enough(name: str, predictions: Predictions) -> bool:
         return bool(rows_of_class.min() >= _RANKED_OF_CLASS)
     if name in _WEIGHTED:
         return True
-    if name == "matthews_corrcoef":  # it is little more than the rows outside of the largest class
+    if name in ("matthews_corrcoef", KAPPA):  # they depend on rows outside of the largest class
         return bool(hits - right.max() >= _RIGHT_OF_CLASS)
     return bool(rows_of_class.min() >= _ROWS_OF_CLASS and right.min() >= _RIGHT_OF_CLASS)
 
@@ -187,6 +188,8 @@ def count_shares(predictions: Predictions) -> dict[str, tuple[int, int]]:
         ("accuracy", "precision_micro", "recall_micro", "f1_micro"), (right, rows)
     )
     shares["top_3_accuracy"] = (int(OF_ROWS["top_3_accuracy"](predictions).sum()), rows)
+    if predictions.scale is not None:
+        shares["accuracy_within_one"] = (int((abs(predictions.rank_errors) <= 1).sum()), rows)
     if len(predictions.classes) == 2:
         hits, guessed, there = (
             int(one[0, 1]) for one in (counts.right, counts.predicted, counts.true)

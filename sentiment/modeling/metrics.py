@@ -85,6 +85,23 @@ class ClassCounts:
         return divide(covariance, np.sqrt(np.where(spread > 1e-9 * square**2, spread, 0)), 0)
 
 
+def measure_kappa(counts: ClassCounts, ranks: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """Return Cohen's kappa with quadratic weights (Cohen, 1968), shape (r,).
+
+    Parameters
+    ----------
+    counts : ClassCounts
+        Rows of each class.
+    ranks : ndarray of shape (n_classes,)
+        Places of the classes on their scale.
+    squares : ndarray of shape (r,)
+        Sums over rows of the squared differences of true and predicted rank.
+    """
+    means = [part @ ranks / counts.rows for part in (counts.true, counts.predicted)]
+    spread = (counts.true + counts.predicted) @ ranks**2 / counts.rows - 2 * means[0] * means[1]
+    return 1 - divide(squares / counts.rows, spread, np.nan)
+
+
 OF_COUNTS: dict[str, Callable[[ClassCounts], np.ndarray]] = {
     "accuracy": ClassCounts.micro,
     "balanced_accuracy": partial(ClassCounts.macro, name="recall"),
@@ -135,6 +152,12 @@ OF_ROWS: dict[str, "Callable[[Predictions], np.ndarray]"] = {
     "log_loss": _measure_log_losses,
     "brier": _measure_squared_errors,
 }
+# The same of labels on a scale.
+OF_ORDERED_ROWS: dict[str, "Callable[[Predictions], np.ndarray]"] = {
+    "accuracy_within_one": lambda made: (np.abs(made.rank_errors) <= 1).astype(float),
+    "mean_absolute_error": lambda made: np.abs(made.errors),
+}
+KAPPA = "quadratic_kappa"
 AREAS = ("roc_auc", "roc_auc_ovr")
 
 

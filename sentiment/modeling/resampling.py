@@ -12,14 +12,24 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.stats import rankdata
 
-from sentiment.config.metrics import BUILT_IN, METRICS
+from sentiment.config.metrics import BUILT_IN, ORDERED, list_measured
 from sentiment.modeling.evaluation import (
     CALIBRATION_BINS,
     Predictions,
     find_bins,
     list_own_measures,
 )
-from sentiment.modeling.metrics import AREAS, OF_COUNTS, OF_ROWS, ClassCounts, divide, mean_of_known
+from sentiment.modeling.metrics import (
+    AREAS,
+    KAPPA,
+    OF_COUNTS,
+    OF_ORDERED_ROWS,
+    OF_ROWS,
+    ClassCounts,
+    divide,
+    mean_of_known,
+    measure_kappa,
+)
 
 # Numbers of a batch of resamples: many enough that one matrix product pays, 16 MB.
 _BATCH = 2_000_000
@@ -44,12 +54,17 @@ class RowSums:
         names: Sequence[str] | None = None,
         ranks: np.ndarray | None = None,
     ) -> None:
-        self.names = list(METRICS if names is None else names)
+        self.names = list_measured(ordered=predictions.scale is not None)
+        if names is not None:
+            self.names = list(names)
         self.rows, self.classes = predictions.probabilities.shape
         self._predictions = predictions
-        own = list_own_measures() if set(self.names) - set(BUILT_IN) else {}
+        own = list_own_measures() if set(self.names) - {*BUILT_IN, *ORDERED} else {}
         self._own = {name: own[name] for name in self.names if name in own}
-        self._means = {name: OF_ROWS[name](predictions) for name in self.names if name in OF_ROWS}
+        rows = OF_ROWS | OF_ORDERED_ROWS
+        self._means = {name: rows[name](predictions) for name in self.names if name in rows}
+        if KAPPA in self.names:  # its sum of squares; the rest is made of counts
+            self._means[KAPPA] = np.square(predictions.rank_errors).astype(float)
         self._true, self._predicted = predictions.codes, predictions.predicted_codes
         self._gaps = find_gaps(predictions) if "ece" in self.names else None
         ranked: Iterable[int] = ()
@@ -109,10 +124,15 @@ class RowSums:
             for name in self.names:
                 if name in OF_COUNTS:
                     made.setdefault(name, []).append(OF_COUNTS[name](counts))
+            if KAPPA in self.names:
+                squares = self._means[KAPPA].sum() + change * (t - p) ** 2
+                kappa = measure_kappa(counts, np.arange(self.classes), squares)
+                made.setdefault(KAPPA, []).append(kappa)
         known = {name: np.concatenate(parts)[of_row] for name, parts in made.items()}
         total = self.rows + change
         for name, column in self._means.items():
-            known[name] = (column.sum() + change * column) / total
+            if name != KAPPA:
+                known[name] = (column.sum() + change * column) / total
         if self._gaps is not None:
             gaps = self._gaps.sum(axis=0) + change * self._gaps.toarray()
             known["ece"] = np.abs(gaps).sum(axis=1) / total
@@ -144,6 +164,8 @@ class RowSums:
         self, counts: ClassCounts, sums: dict[str, np.ndarray], pairs: list[np.ndarray]
     ) -> dict[str, np.ndarray]:
         found = {name: sums[name] / counts.rows for name in sums}
+        if KAPPA in sums:
+            found[KAPPA] = measure_kappa(counts, np.arange(self.classes), sums[KAPPA])
         found |= {name: OF_COUNTS[name](counts) for name in self.names if name in OF_COUNTS}
         if pairs:
             true = counts.true[:, 1:] if self.classes == 2 else counts.true
@@ -283,6 +305,7 @@ def permute(
         np.concatenate([first.labels, second.labels]),
         np.concatenate([first.probabilities, second.probabilities]),
         first.classes,
+        first.scale,
     )
     ranks = [rankdata(one.probabilities, axis=0) for one in (first, second)]
     sums = RowSums(both, names, np.concatenate(ranks))

@@ -153,6 +153,7 @@ def model_name(value: Any) -> bool:
 METRICS = (
     "accuracy", "balanced_accuracy", "matthews_corrcoef", "top_3_accuracy", "roc_auc",
     "roc_auc_ovr", "log_loss", "brier", "ece",
+    "accuracy_within_one", "mean_absolute_error", "quadratic_kappa",
     *(
         f"{name}{average}"
         for name in ("precision", "recall", "f1")
@@ -209,6 +210,7 @@ ORACLES: dict[str, Oracle] = {
     "rare": one_of("error", "drop", "merge"),
     "min_per_class": or_null(whole(1)),
     "rare_label": text,
+    "ordered": any_of(flag, lambda v: texts(v) and len(set(map(str, v))) == len(v) >= 2),
     "probabilities": one_of("top", "all"),
     "workers": whole(1, 1024),
     "max_failures": whole(0),

@@ -1,20 +1,27 @@
 """Order of labels, in data, scores and predictions."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 
-from sentiment.data.labels import find_order, read_number, sort_labels
+from sentiment.commands.train.job import TrainingResult
+from sentiment.config.metrics import list_measured
+from sentiment.data.labels import find_order, make_scale, read_number, sort_labels
 from sentiment.data.quality import count_labels
-from sentiment.modeling.evaluation import Predictions, evaluate
+from sentiment.errors import ConfigError
+from sentiment.modeling.evaluation import Predictions, evaluate, score
 from sentiment.modeling.explanation import top_terms
+from sentiment.modeling.intervals import measure_intervals
 from sentiment.modeling.pipeline import fit, make_pipeline
+from sentiment.modeling.resampling import RowSums
 from sentiment.modeling.scoring import PredictionColumns, Predictor
 from sentiment.ngrams.vectorizers import TfidfVectorizer
 
@@ -73,3 +80,85 @@ def test_ten_stars_are_in_order_from_the_data_to_the_predictions(tmp_path: Path)
         np.testing.assert_allclose(found[f"p:{star}"], made.probabilities[:, k], rtol=1e-9)
     reasons = found["speaks_for"].to_pylist()
     assert all(f"star{label}" in reason for label, reason in zip(labels, reasons, strict=True))
+
+
+def predict_stars(seed: int, scale: list[float], rows: int = 60) -> Predictions:
+    rng = np.random.default_rng(seed)
+    names = np.array([f"{value:g}" for value in scale])
+    codes = np.concatenate([np.arange(len(scale)), rng.integers(0, len(scale), rows)])
+    probabilities = rng.dirichlet(np.ones(len(scale)), len(codes))
+    probabilities[np.arange(len(codes)), codes] += 0.3
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return Predictions(names[codes], probabilities, names, np.array(scale))
+
+
+@given(st.integers(0, 10_000), st.sampled_from([[1, 2, 3], [-1, 0, 0.5, 3], list(range(1, 11))]))
+@settings(deadline=None, max_examples=30)
+def test_ordered_labels_are_scored_as_scikit_learn_does(seed: int, scale: list[float]) -> None:
+    made = predict_stars(seed, scale)
+    found = score(made)
+    values = [labels.astype(float) for labels in (made.labels, made.predicted)]
+    ranks = [np.searchsorted(scale, one) for one in values]
+    assert found["mean_absolute_error"] == pytest.approx(metrics.mean_absolute_error(*values))
+    assert found["quadratic_kappa"] == pytest.approx(
+        metrics.cohen_kappa_score(*ranks, weights="quadratic")
+    )
+    assert found["accuracy_within_one"] == np.mean(np.abs(ranks[0] - ranks[1]) <= 1)
+    assert set(found) == set(list_measured(ordered=True))
+    sums = RowSums(made)
+    weights = np.ones((1, len(made.labels)))
+    assert sums.score(weights)[0].tolist() == pytest.approx([found[name] for name in sums.names])
+    each = sums.score_with_each(-1)
+    for row in (0, 3):
+        without = score(made.take(np.delete(np.arange(len(made.labels)), row)))
+        expected = [without[name] for name in sums.names]
+        assert each[row].tolist() == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_scale_is_kept_in_the_table_of_scores(tmp_path: Path) -> None:
+    made = predict_stars(1, [1, 2, 3, 10])
+    made.to_frame().assign(excerpt="a text").to_parquet(tmp_path / "scores.parquet")
+    again = Predictions.from_frame(pd.read_parquet(tmp_path / "scores.parquet"))
+    assert again.scale is not None
+    assert again.scale.tolist() == [1, 2, 3, 10]
+    assert score(again) == score(made)
+
+
+def test_intervals_of_ordered_labels() -> None:
+    made = predict_stars(1, [1, 2, 3, 4, 5], 1500)
+    names = ["accuracy_within_one", "mean_absolute_error", "quadratic_kappa"]
+    found, known = measure_intervals(made, names), score(made)
+    for name in names:
+        low, high = found[name]
+        assert 0 < high - low < 0.2
+        assert low < known[name] < high
+
+
+def test_a_scale_takes_numbers_or_a_list() -> None:
+    assert make_scale(["10", "9", "0.5"], True) == {"0.5": 0.5, "9": 9.0, "10": 10.0}
+    order = ["bad", "fair", "good"]
+    assert make_scale(["good", "bad"], order) == {"bad": 1.0, "good": 3.0}
+    assert make_scale(["a"], False) is None
+    with pytest.raises(ConfigError, match=r"data.ordered is true, but 1 label \('good'\)"):
+        make_scale(["1", "good"], True)
+    with pytest.raises(ConfigError, match=r"lacks 1 label of the data: 'awful'"):
+        make_scale(["awful", "bad"], order)
+
+
+def test_a_training_on_named_grades_has_metrics_of_ordered_labels(
+    train_quickly: Callable[..., TrainingResult], tmp_path: Path
+) -> None:
+    grades = ["poor", "fair", "good", "superb"]
+    texts = [f"{grades[n % 4]}like word{n % 11} id{n}" for n in range(240)]
+    path = tmp_path / "grades.csv"
+    pd.DataFrame({"text": texts, "label": [grades[n % 4] for n in range(240)]}).to_csv(path)
+    words = ["data=csv", f"data.path={path}", "data.limit=null", "features.min_df=1"]
+    with pytest.raises(ConfigError, match="mean_absolute_error, a metric of ordered labels"):
+        train_quickly(*words, "optimize=mean_absolute_error", "tracking=off")
+    result = train_quickly(
+        *words, f"data.ordered=[{','.join(grades)}]", "optimize=mean_absolute_error", "tracking=off"
+    )
+    assert result.score == result.metrics["validation/mean_absolute_error"] < 1
+    assert result.predictions["test"].classes.tolist() == grades
+    assert result.metrics["test/accuracy_within_one"] > 0.5
+    assert "quadratic_kappa" in result._repr_html_()

@@ -50,8 +50,8 @@ def estimate_scores(
     if "ece" in found:
         # Noise makes gaps in its bins, so that even its expectation is far above the truth.
         found["ece"] = found["ece"].with_interval(np.nan, np.nan)
-    signed = "matthews_corrcoef"
-    return {name: one if name == signed else one.clip_at_zero() for name, one in found.items()}
+    signed = ("matthews_corrcoef", "quadratic_kappa")
+    return {name: one if name in signed else one.clip_at_zero() for name, one in found.items()}
 
 
 def estimate_differences(

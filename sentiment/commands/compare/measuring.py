@@ -156,7 +156,10 @@ def measure(
     """
     made = [one.predictions for one in contenders]
     classes = len(made[0].classes)
-    metric, names = name_average(metric, classes), list_shown(classes, metric)
+    metric, names = (
+        name_average(metric, classes),
+        list_shown(classes, metric, ordered=made[0].scale is not None),
+    )
     models = [RowSums(one, names) for one in made]
     samples = resample(models, resamples, seed, report)
     whole = [model.score(np.ones((1, model.rows)))[0] for model in models]

@@ -103,7 +103,8 @@ def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
 def _tabulate_scores(
     facts: RunFacts, data: PreparedData, intervals: Mapping[str, Interval], fitted_on: str
 ) -> str:
-    names = list_shown(round(facts.metrics.get(CLASSES, 2)), facts.params.get("optimize", ""))
+    optimized, ordered = facts.params.get("optimize", ""), data.scale is not None
+    names = list_shown(round(facts.metrics.get(CLASSES, 2)), optimized, ordered=ordered)
     cells = tabulate_scores(names, [*_SPLITS], facts.metrics, intervals)
     rows = [[name, *row] for name, row in cells.items()]
     note = "In brackets: 95 % intervals, exact binomial or approximate bootstrap (ABC) ones."

@@ -10,9 +10,10 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from sentiment.config import make
-from sentiment.config.metrics import CLASSES
+from sentiment.config.metrics import CLASSES, ORDERED
 from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import FITTED, SPLITS, check_class_sizes, count_classes
+from sentiment.errors import ConfigError
 from sentiment.modeling.estimators.by_script import choose_features
 from sentiment.modeling.evaluation import (
     Predictions,
@@ -79,6 +80,7 @@ class Fitting:
             self.data = data = read()
             features, self.chosen = choose_features(self.pipeline["features"], data.train["text"])
             self.pipeline.set_params(features=features)
+            self._check_optimized(data)
             self.fitted_on = data.choose_fitted(self._cfg.refit)
             if folds:
                 purpose = f"cross-validation with cv={folds}"
@@ -94,13 +96,23 @@ class Fitting:
         """Return what was chosen by the training rows, as a parameter of a run."""
         return {"features.chosen": self.chosen} if self.chosen else {}
 
+    def _check_optimized(self, data: PreparedData) -> None:
+        wanted = self._cfg.optimize
+        if wanted in ORDERED and data.scale is None:
+            raise ConfigError(
+                [
+                    f"optimize is {wanted}, a metric of ordered labels. Set data.ordered=true if "
+                    "the labels are numbers, or list them: data.ordered=[bad,fair,good]."
+                ]
+            )
+
     def fit(self) -> None:
         """Cross-validate if that is wanted, and fit on the training rows."""
         cfg, train = self._cfg, self.data.train
         self.metrics["rows/train"] = float(len(train))
         if cfg.cv:
             with self._stages("cross-validate"):
-                scores = cross_validate(self.pipeline, train, cfg.cv, cfg.seed)
+                scores = cross_validate(self.pipeline, train, cfg.cv, cfg.seed, self.data.scale)
                 self.metrics |= {f"cv/{name}": value for name, value in scores.items()}
         with self._stages("fit"):
             fit(self.pipeline, train)
@@ -115,7 +127,7 @@ class Fitting:
             for split in splits:
                 rows = getattr(self.data, split)
                 start = time.perf_counter()
-                made = self.predictions[split] = evaluate(self.pipeline, rows)
+                made = self.predictions[split] = evaluate(self.pipeline, rows, self.data.scale)
                 self.seconds[split] = time.perf_counter() - start
                 self.metrics[f"rows/{split}"] = float(len(rows))
                 self.metrics[CLASSES] = float(len(made.classes))
@@ -134,7 +146,7 @@ class Fitting:
                 self.final = fit(clone(self.pipeline), rows)
         if "test" not in FITTED[self.fitted_on] and self.final is not self.pipeline:
             with self._stages("evaluate final"):
-                scores = score(evaluate(self.final, self.data.test))
+                scores = score(evaluate(self.final, self.data.test, self.data.scale))
                 self.metrics |= {f"final/{name}": value for name, value in scores.items()}
 
     def fit_reference(self) -> tuple[Pipeline, Predictions] | None:
@@ -150,12 +162,14 @@ class Fitting:
             return None
         with self._stages("fit reference"):
             pipeline = fit(clone(self.pipeline), self.data.gather(splits))
-            return pipeline, evaluate(pipeline, self.data.validation)
+            return pipeline, evaluate(pipeline, self.data.validation, self.data.scale)
 
     def predict_validation(self) -> list[str]:
         """Return the labels that the final pipeline predicts for the validation rows."""
-        if self.final is self.pipeline:
-            return list(self.predictions["validation"].predicted)
+        known = self.predictions.get("validation")
+        # Of equally probable classes, the first one is predicted, which a scale may change.
+        if self.final is self.pipeline and known is not None and known.scale is None:
+            return list(known.predicted)
         return list(evaluate(self.final, self.data.validation).predicted)
 
 

@@ -112,7 +112,7 @@ class TrainingResult:
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{split}</th>" for split in EVALUATED)
-        names = list_shown(round(self.metrics[CLASSES]))
+        names = list_shown(round(self.metrics[CLASSES]), ordered=self.data.scale is not None)
         cells = tabulate_scores(names, [*EVALUATED], self.metrics, self.intervals)
         rows = "".join(
             f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
@@ -299,12 +299,13 @@ def measure_all_intervals(
     predictions: Mapping[str, Predictions], optimized: str
 ) -> dict[str, Interval]:
     """Return the 95 % intervals of the shown metrics that have one, as ``<split>/<name>``."""
-    return {
-        f"{split}/{name}": ends
-        for split, made in predictions.items()
-        for name, ends in measure_intervals(made, list_shown(len(made.classes), optimized)).items()
-        if not math.isnan(ends[0])
-    }
+    found: dict[str, Interval] = {}
+    for split, made in predictions.items():
+        names = list_shown(len(made.classes), optimized, ordered=made.scale is not None)
+        for name, ends in measure_intervals(made, names).items():
+            if not math.isnan(ends[0]):
+                found[f"{split}/{name}"] = ends
+    return found
 
 
 def _list_figures(folder: RunFolder, split: str, predictions: Predictions) -> list[Drawing]:

@@ -27,6 +27,14 @@ from sentiment.config.schemas.values import (
 from sentiment.errors import ConfigError
 from sentiment.files.dialects import ReadOptions
 
+Labels = Annotated[
+    list[str],
+    Rule(
+        "two or more different labels from the lowest to the highest, such as [bad,fair,good]",
+        lambda labels: len(set(labels)) == len(labels) >= 2,
+    ),
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSettings(Settings):
@@ -47,6 +55,9 @@ class DatasetSettings(Settings):
         of data with official splits, one training row and one for each split that they lack.
     rare_label : str
         Label of the merged classes.
+    ordered : bool or list of str
+        True for labels that are numbers on a scale, or all labels from the lowest to the highest;
+        adds metrics of ordered labels.
     validation_size, test_size : float
         Shares of the rows, each between 0 and 1; the rest is for training. A split that the data
         bring is not drawn, and the other one is a share of their training rows.
@@ -60,6 +71,7 @@ class DatasetSettings(Settings):
     rare: Annotated[str, one_of("error", "drop", "merge")] = "error"
     min_per_class: Count | None = None
     rare_label: Text = "other"
+    ordered: bool | Labels = False
     validation_size: Share = 0.1
     test_size: Share = 0.2
 

@@ -15,13 +15,13 @@ from sklearn import metrics
 from sentiment.commands.compare.estimates import Estimate, McNemar, PairedTest, estimate
 from sentiment.commands.compare.intervals import estimate_differences, estimate_scores
 from sentiment.commands.compare.measuring import measure
-from sentiment.config.metrics import METRICS, list_shown
+from sentiment.config.metrics import list_measured, list_shown
 from sentiment.modeling.evaluation import Predictions, score
 from sentiment.modeling.intervals import FEWEST_ROWS
 from sentiment.modeling.metrics import AREAS
 from sentiment.modeling.resampling import RowSums, permute, resample
 
-NAMES = list(METRICS)
+NAMES = list_measured()
 SHOWN = list_shown(2)
 
 
@@ -276,5 +276,5 @@ def test_resamples_are_made_in_batches_and_reported() -> None:
     models = [RowSums(predict_like(rng, truth, 2, 1.5)) for _ in range(2)]
     shown: list[int] = []
     samples = resample(models, 100, 1, shown.append)
-    assert samples.shape == (2, 100, len(METRICS))
+    assert samples.shape == (2, 100, len(NAMES))
     assert shown == [40, 80, 100]

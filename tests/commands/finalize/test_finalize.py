@@ -15,7 +15,7 @@ from sentiment.commands.finalize.job import finalize
 from sentiment.commands.finalize.view import show_final
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import compose
-from sentiment.config.metrics import METRICS
+from sentiment.config.metrics import list_measured
 from sentiment.errors import AlreadyFinalError, ConfigError, DataChangedError, RunNotFoundError
 from sentiment.modeling.evaluation import Predictions, score
 from sentiment.modeling.model_files import load_model
@@ -50,7 +50,7 @@ def test_the_final_model_has_learned_from_all_and_keeps_the_scores_of_the_run(
     np.testing.assert_allclose(predict(saved, rows)[1], wanted, rtol=1e-9)
     assert not np.allclose(predict(run.pipeline, rows)[1], wanted, atol=1e-3)
     recorded = mlflow.get_run(result.run_id)
-    scores = {f"{split}/{name}" for split in ("validation", "test") for name in METRICS}
+    scores = {f"{split}/{name}" for split in ("validation", "test") for name in list_measured()}
     assert {k: recorded.data.metrics[k] for k in scores} == {k: run.metrics[k] for k in scores}
     assert recorded.data.metrics["rows/fitted"] == len(rows) == result.rows
     tags, params = recorded.data.tags, recorded.data.params
@@ -66,7 +66,7 @@ def test_the_final_model_has_learned_from_all_and_keeps_the_scores_of_the_run(
         run_id=result.run_id, artifact_path="scores/test.parquet"
     )
     kept = score(Predictions.from_frame(pd.read_parquet(path)))
-    assert kept == {name: run.metrics[f"test/{name}"] for name in METRICS}
+    assert kept == {name: run.metrics[f"test/{name}"] for name in list_measured()}
     card = (result.folder / "card.md").read_text(encoding="utf-8")
     assert f"{len(rows)} of {len(rows)}: all labelled rows, after it was scored" in card
     # What it says of new rows is compared with what a model of all other rows says of validation.

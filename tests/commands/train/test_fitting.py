@@ -9,7 +9,7 @@ import pytest
 from sentiment.commands.search import trial
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import Job, compose
-from sentiment.config.metrics import METRICS
+from sentiment.config.metrics import list_measured
 from sentiment.data.preparation import PreparedData
 
 Train = Callable[..., TrainingResult]
@@ -29,8 +29,8 @@ def test_a_trial_finds_what_a_training_finds_and_leaves_test_rows_alone(
     found = trial.run_trial(cfg, Job(tmp_path / "4", sweep=tmp_path, number=4))
     assert found.error == ""
     steps = ("prepare_data", "count_texts", "cross-validate", "fit")
-    validation = {f"validation/{name}" for name in METRICS}
-    cv = {f"cv/{name}_{part}" for name in METRICS for part in ("mean", "std")}
+    validation = {f"validation/{name}" for name in list_measured()}
+    cv = {f"cv/{name}_{part}" for name in list_measured() for part in ("mean", "std")}
     shared = validation | cv | {"rows/train", "rows/validation", "data/classes"}
     assert set(found.metrics) == (
         shared
