@@ -70,9 +70,9 @@ _SHOWN_OF_MORE = (
 )  # fmt: skip
 # What messages say was expected: the names of all would be three lines.
 EXPECTED = (
-    "accuracy, balanced_accuracy, precision, recall and f1 (each as it is, or with _macro, _micro "
-    "or _weighted), matthews_corrcoef, top_3_accuracy, roc_auc, roc_auc_ovr, log_loss, brier, ece, "
-    "or of ordered labels accuracy_within_one, mean_absolute_error, quadratic_kappa"
+    "accuracy, balanced_accuracy, precision, recall, f1 (or with _macro, _micro, _weighted), "
+    "matthews_corrcoef, top_3_accuracy, roc_auc, roc_auc_ovr, log_loss, brier, ece; of ordered "
+    "labels accuracy_within_one, mean_absolute_error, quadratic_kappa"
 )
 # Further objectives of a search: the cost of a model. Less is better.
 COSTS = {"size_mb": "model/size_mb", "predict_seconds": "validation/predict_seconds"}

@@ -262,9 +262,9 @@ MISTAKES = [
      "tracking store 'sqlite:///outputs/mlflow.db'. Train a model first: python "
      f"{ROOT}/scripts/train.py"),
     ("promote", ["metric=acuracy"], "metric is 'acuracy'; expected one of accuracy, "
-     "balanced_accuracy, precision, recall and f1 (each as it is, or with _macro, _micro or "
-     "_weighted), matthews_corrcoef, top_3_accuracy, roc_auc, roc_auc_ovr, log_loss, brier, ece, "
-     "or of ordered labels accuracy_within_one, mean_absolute_error, quadratic_kappa. "
+     "balanced_accuracy, precision, recall, f1 (or with _macro, _micro, _weighted), "
+     "matthews_corrcoef, top_3_accuracy, roc_auc, roc_auc_ovr, log_loss, brier, ece; of ordered "
+     "labels accuracy_within_one, mean_absolute_error, quadratic_kappa. "
      "Did you mean 'accuracy'?"),
     ("promote", [], "run 'best' was not found in the tracking store "
      f"'sqlite:///outputs/mlflow.db'. Train a model first: python {ROOT}/scripts/train.py"),
