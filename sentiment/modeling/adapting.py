@@ -15,6 +15,7 @@ from sklearn.utils import Tags, get_tags
 
 from sentiment.errors import ConfigError
 from sentiment.modeling.estimators.dense import DenseInput, name_inner
+from sentiment.modeling.estimators.label_codes import LabelCodes
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +112,8 @@ def adapt_classifier(model: Any) -> Any:
         model = _replace(model, estimators=members)
     if isinstance(model, Pipeline):
         model = _take_sparse(model)
+    if any(kind.__module__.startswith("xgboost.") for kind in type(model).__mro__):
+        model = LabelCodes(model)  # it takes no names
     if not hasattr(model, "predict_proba"):
         log.info(
             "%s has no predict_proba: probabilities are calibrated from its decision function "

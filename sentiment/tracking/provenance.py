@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
 PACKAGES = (
@@ -54,5 +54,22 @@ def read_versions() -> dict[str, str]:
 
 
 def pin(*packages: str) -> list[str]:
-    """Return requirement lines that pin the installed versions of `packages`."""
-    return [f"{package}=={version(package)}" for package in packages]
+    """Return requirement lines that pin the installed versions of `packages`.
+
+    One that is installed under another name, as xgboost may be by xgboost-cpu, is pinned by that.
+
+    Examples
+    --------
+    >>> [line.partition("==")[0] for line in pin("joblib", "sklearn", "not_installed")]
+    ['joblib', 'scikit-learn']
+    """
+    found = [_find_distribution(package) for package in packages]
+    return [f"{name}=={version(name)}" for name in found if name is not None]
+
+
+def _find_distribution(package: str) -> str | None:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return next(iter(packages_distributions().get(package, [])), None)
+    return package

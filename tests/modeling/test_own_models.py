@@ -36,6 +36,8 @@ from sentiment import api
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import compose, make, trust
 from sentiment.errors import ModelPackageError, UnsavableModelError, UntrustedModelError
+from sentiment.modeling.adapting import adapt_classifier
+from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.model_files import (
     digest_file,
     load_model,
@@ -160,6 +162,48 @@ def test_trust_that_is_gone_is_missed_at_loading(
     monkeypatch.setattr("sentiment.config.project._given", {})
     with pytest.raises(UntrustedModelError, match=r"it holds mine\.Bold, which is not trusted"):
         load_model(tmp_path / "m.skops", digest_file(tmp_path / "m.skops"))
+
+
+def test_xgboost_is_kept(reviews: pd.DataFrame, tmp_path: Path) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    trust(["xgboost.*"])
+    model = adapt_classifier(xgboost.XGBClassifier(n_estimators=3, max_depth=2, n_jobs=1))
+    check(fit(reviews, model), tmp_path / "m.skops", reviews.head(20))
+
+
+CODES = """
+from sklearn.naive_bayes import MultinomialNB
+
+class XGBClassifier(MultinomialNB):
+    def fit(self, X, y):
+        assert y.tolist() == [int(code) for code in y], "labels are numbers"
+        return super().fit(X, y)
+"""
+
+
+def test_labels_are_numbered_for_a_model_that_takes_no_names(
+    reviews: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for XGBoost, which is large."""
+    (tmp_path / "xgboost").mkdir()
+    (tmp_path / "xgboost" / "__init__.py").touch()
+    (tmp_path / "xgboost" / "sklearn.py").write_text(CODES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("xgboost", "xgboost.sklearn"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    trust(["xgboost.*"])
+    config = ["model=naive_bayes", "model._target_=xgboost.sklearn.XGBClassifier"]
+    model = make(compose("train", config, typed=True), "model", "fit")
+    pipeline = fit(reviews, adapt_classifier(model))
+    plain = fit(reviews, MultinomialNB(alpha=model.alpha))
+    np.testing.assert_allclose(
+        pipeline.predict_proba(reviews), plain.predict_proba(reviews), rtol=1e-12
+    )
+    assert pipeline.predict(reviews).tolist() == plain.predict(reviews).tolist()
+    check(pipeline, tmp_path / "m.skops", reviews.head(20))
+    assert name_inner(pipeline["model"]) == "XGBClassifier"
+    for name in ("xgboost", "xgboost.sklearn"):
+        del sys.modules[name]
 
 
 @pytest.mark.parametrize("package", ["lightgbm", "gone_package"])

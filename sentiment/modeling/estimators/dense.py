@@ -180,7 +180,7 @@ def name_inner(model: Any) -> str:
     return type(model).__name__
 
 
-_WRAPPERS = {"DenseInput", "CalibratedClassifierCV"}
+_WRAPPERS = {"DenseInput", "CalibratedClassifierCV", "LabelCodes"}
 
 
 def _make_dense(X: Any) -> Any:
