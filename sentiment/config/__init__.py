@@ -3,6 +3,7 @@
 from sentiment.config.checking import check_config
 from sentiment.config.commands import (
     describe_origin,
+    has_make_targets,
     name_source,
     read_origin,
     remember_program,
@@ -63,6 +64,7 @@ __all__ = [
     "explain_error",
     "find_key",
     "flatten",
+    "has_make_targets",
     "is_within",
     "list_allowed",
     "list_conf",

@@ -160,6 +160,11 @@ def name_source(tags: Mapping[str, str]) -> str:
     return script.rpartition("/")[2] if script.endswith(".py") else f"{program} {script}".strip()
 
 
+def has_make_targets() -> bool:
+    """Return whether the working folder is a checkout, whose Makefile has targets for servers."""
+    return _form == _SCRIPT and not _folder and Path("Makefile").is_file()
+
+
 def suggest_ui(uri: str) -> str:
     """Return how the runs in the MLflow store `uri` are looked at.
 
@@ -176,7 +181,7 @@ def suggest_ui(uri: str) -> str:
     # The environment of this process need not be the one of the terminal.
     program = "mlflow" if shutil.which("mlflow") else f"{shlex.quote(sys.executable)} -m mlflow"
     command = f"{program} ui --backend-store-uri {shown}"
-    if _form != _SCRIPT or _folder or not Path("Makefile").is_file():
+    if not has_make_targets():
         return command
     target = "make ui" if uri == _DEFAULT_STORE else f"make ui STORE={shown}"
     return f"{command}    (or: {target})"

@@ -19,6 +19,7 @@ def show_monitoring(result: "MonitoringResult") -> None:
     """Print every check, the words that changed, the performance and where the reports are."""
     from sentiment.cli.console import PlainConsole
     from sentiment.cli.terminal import describe_time, relate_path
+    from sentiment.config import has_make_targets
 
     console = PlainConsole()
     comparison, model = result.comparison, result.model
@@ -42,10 +43,8 @@ def show_monitoring(result: "MonitoringResult") -> None:
     if result.workspace is not None and console.is_terminal:
         workspace = shlex.quote(str(result.workspace))
         target = "" if workspace == "outputs/monitoring" else f" WORKSPACE={workspace}"
-        console.print(
-            f"next     evidently ui --workspace {workspace}    (or: make monitor-ui{target})",
-            markup=False,
-        )
+        target = f"    (or: make monitor-ui{target})" if has_make_targets() else ""
+        console.print(f"next     evidently ui --workspace {workspace}{target}", markup=False)
     drifted = comparison.drifted
     console.print(f"verdict  {'drift in ' + ', '.join(drifted) if drifted else 'no drift'}")
 
