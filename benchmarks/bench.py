@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import accuracy
+import classes
 import hostile
 import killing
 import monitoring
@@ -69,6 +70,11 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
         "search": sweeps.bench_search,
         "two_workers": sweeps.bench_workers,
         "killing": killing.bench_killing,
+    },
+    "classes": {
+        "classes_recipes": classes.bench_recipes,
+        "classes_8": classes.compare_eight,
+        "classes_2000": classes.bench_two_thousand,
     },
     "statistics": significance.BENCHMARKS,
     "quality": {

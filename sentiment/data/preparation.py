@@ -12,7 +12,13 @@ import pyarrow as pa
 from sentiment.data.copies import add_keys, find_surplus
 from sentiment.data.datasets import Dataset
 from sentiment.data.labels import make_scale, sort_labels
-from sentiment.data.quality import QualityReport, check_quality, count_labels, find_unusable
+from sentiment.data.quality import (
+    QualityReport,
+    check_quality,
+    count_labels,
+    find_absent_classes,
+    find_unusable,
+)
 from sentiment.data.splitting import (
     SPLITS,
     assign_splits,
@@ -123,6 +129,7 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     check_class_sizes(count_classes(different["label"]), 1, "training", left_out=left_out)
     kept = take_sample(different, dataset.limit, seed)
     report.not_sampled = len(different) - len(kept)
+    not_sampled = set(different["label"]) - set(kept["label"])
     kept = _handle_rare_classes(dataset, kept, report)
     left_out = _describe_left_out(report)
     remedy = "raise data.limit" if report.not_sampled else ""
@@ -141,6 +148,7 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
         for name in SPLITS
     }
     report.splits = {name: count_labels(part["label"]) for name, part in parts.items()}
+    report.warnings |= dict(find_absent_classes(report.splits, not_sampled))
     log.info("data: %s", report.to_dict())
     return PreparedData(
         **parts,

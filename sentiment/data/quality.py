@@ -1,6 +1,6 @@
 """Quality report on the rows of a data set, made before training."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from sentiment.data.copies import find_conflicts, find_copies, fold_text
 from sentiment.data.labels import sort_labels
+from sentiment.errors import quote_list
 from sentiment.ngrams.scripts import find_unspaced, measure_unspaced
 
 _FAULTS = 20
@@ -149,6 +150,34 @@ def count_labels(labels: pd.Series) -> dict[str, int]:
     """Return how many rows each label has, labels in order."""
     counts = {str(label): int(n) for label, n in labels.value_counts().items()}
     return {label: counts[label] for label in sort_labels(counts)}
+
+
+def find_absent_classes(
+    splits: Mapping[str, Mapping[str, int]], not_sampled: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield a warning of classes without a row in a split or in the sample.
+
+    Parameters
+    ----------
+    splits : mapping of str to mapping
+        Rows of each label, by split.
+    not_sampled : collection of str
+        Labels of which `data.limit` left no row.
+    """
+    known = {label for counts in splits.values() for label in counts}
+    lacking = {split: sort_labels(known - set(counts)) for split, counts in splits.items()}
+    lacking["the sample of data.limit"] = sort_labels(not_sampled)
+    parts = [
+        f"{where} has none of {_list_some(names)}" for where, names in lacking.items() if names
+    ]
+    if parts:
+        yield "absent_classes", f"some classes have no row in a split: {'; '.join(parts)}"
+
+
+def _list_some(labels: Sequence[str]) -> str:
+    """Return some of `labels` as a list, and how many more there are."""
+    more = f" and {len(labels) - _LISTED:,} more" if len(labels) > _LISTED else ""
+    return f"{', '.join(map(repr, labels[:_LISTED]))}{more}" if more else quote_list(labels)
 
 
 def _compare_labels(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from sklearn import linear_model
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -88,7 +89,9 @@ class LinearTextClassifier:
             return None
         scorers = []
         for part in fold_weights(features, rows):
-            scorer = LinearScorer.from_vectorizer(part.vectorizer, part.factor * part.weights)
+            scorer = LinearScorer.from_vectorizer(
+                part.vectorizer, part.weights if part.factor == 1 else part.factor * part.weights
+            )
             if scorer is None or part.cleaners:
                 return None
             scorers.append(scorer)
@@ -128,6 +131,48 @@ class LinearTextClassifier:
         return total
 
 
+class _OneVsRestHead:
+    """Logistic regressions of one class against the rest, which take their own decisions.
+
+    What scikit-learn makes of them one by one takes time in proportion to the square of their
+    number.
+
+    Parameters
+    ----------
+    model : OneVsRestClassifier
+        Fitted.
+    """
+
+    coef_: np.ndarray
+
+    def __init__(self, model: OneVsRestClassifier) -> None:
+        self.classes_ = model.classes_
+        self._intercepts = np.concatenate([machine.intercept_ for machine in model.estimators_])
+
+    def predict(self, decisions: np.ndarray) -> np.ndarray:
+        labels: np.ndarray = self.classes_[np.argmax(self._decide(decisions), axis=1)]
+        return labels
+
+    def predict_proba(self, decisions: np.ndarray) -> np.ndarray:
+        probabilities: np.ndarray = self._decide(decisions)
+        expit(probabilities, out=probabilities)
+        total = probabilities.sum(axis=1, keepdims=True)
+        np.divide(probabilities, total, out=probabilities, where=total != 0)
+        return probabilities
+
+    def _decide(self, decisions: np.ndarray) -> np.ndarray:
+        # Each row of `coef_` is one where its decision is.
+        scores: np.ndarray = decisions[:, self.coef_.argmax(axis=1)] + self._intercepts
+        return scores
+
+
+def _is_logistic(model: OneVsRestClassifier) -> bool:
+    """Return whether a classifier has a logistic regression for each of more than two classes."""
+    machines = getattr(model, "estimators_", [])
+    kinds = {type(machine) for machine in machines}
+    return len(machines) > 2 and kinds == {linear_model.LogisticRegression}
+
+
 @dataclass
 class _Weights:
     """The weights that were split off models, and where they came from.
@@ -156,6 +201,11 @@ class _Weights:
             return head
         if kind is CalibratedClassifierCV:
             return self._split_list(model, "calibrated_classifiers_", "estimator")
+        if kind is OneVsRestClassifier and _is_logistic(model):
+            head = _OneVsRestHead(model)
+            weights = np.vstack([machine.coef_ for machine in model.estimators_])
+            self.taken.append((head, "coef_", weights))
+            return head
         if kind in (VotingClassifier, OneVsRestClassifier):
             return self._split_list(model, "estimators_")
         return None
@@ -179,7 +229,8 @@ class _Weights:
 
     def fill_in(self) -> np.ndarray:
         """Let every model take its own decisions only; return the weights of all decisions."""
-        rows = np.concatenate([weights for *_, weights in self.taken])
+        taken = [weights for *_, weights in self.taken]
+        rows = taken[0] if len(taken) == 1 else np.concatenate(taken)
         ones, start = np.eye(len(rows)), 0
         for head, name, weights in self.taken:
             setattr(head, name, ones[start : start + len(weights)])

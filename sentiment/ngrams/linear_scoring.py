@@ -94,11 +94,9 @@ class LinearScorer:
         self._binary = bool(vectorizer.binary)
         self._sublinear = bool(getattr(tfidf, "sublinear_tf", False))
         idf = getattr(tfidf, "idf_", np.ones(coefficients.shape[1]))
-        power = max(self._norm, 1)
-        weights = np.vstack([np.abs(idf) ** power, coefficients * idf]).T
         stop_words = [w for w in vectorizer.get_stop_words() or () if isinstance(w, str) and w]
         vocabulary = Vocabulary(vectorizer.vocabulary_, rules, vectorizer.ngram_range, stop_words)
-        self._words, self._tree = _build_tree(vocabulary, stop_words, weights, idf, self._norm)
+        self._words, self._tree = _build_tree(vocabulary, stop_words, coefficients, idf, self._norm)
 
     @classmethod
     def from_vectorizer(cls, vectorizer: Any, coefficients: np.ndarray) -> Self | None:
@@ -205,8 +203,9 @@ class _Buffers:
 
 
 def _build_tree(
-    vocabulary: Vocabulary, stop_words: list[str], weights: np.ndarray, idf: np.ndarray, norm: int
-) -> tuple[linear_scoring.Words, linear_scoring.Tree]:
+    vocabulary: Vocabulary, stop_words: list[str], coefficients: np.ndarray, idf: np.ndarray,
+    norm: int,
+) -> tuple[linear_scoring.Words, linear_scoring.Tree]:  # fmt: skip
     """Return the n-grams of `vocabulary` for the kernel.
 
     Frequent ones, which have a low `idf`, are put side by side, where a cache holds them all.
@@ -217,7 +216,7 @@ def _build_tree(
     stops = np.zeros(alphabet.size, bool)
     stops[alphabet.find(stop_words)] = True
     # Column -1 is the last, of n-grams that are no features.
-    rank, weights = np.append(idf, np.inf), np.vstack([weights, np.zeros(weights.shape[1])])
+    rank = np.append(idf, np.inf)
     order = np.lexsort([rank[columns[1]], stops])
     words = _enter_words(alphabet, order, alphabet.size - int(stops.sum()))
     node = _invert(order)
@@ -236,11 +235,27 @@ def _build_tree(
         bloom_filter=np.zeros(capacity // 2, np.uint8),
         secret=SECRET,
         longest=len(held),
-        weights=weights[np.concatenate(held)],
+        weights=_weigh_nodes(np.concatenate(held), coefficients, idf, norm),
         norm=norm,
     )
     linear_scoring.fill_tree(tree)
     return words, tree
+
+
+def _weigh_nodes(
+    columns: np.ndarray, coefficients: np.ndarray, idf: np.ndarray, norm: int
+) -> np.ndarray:
+    """Return what each n-gram adds to the norm and the decisions, 0 for those in no column.
+
+    Decisions are copied one by one: of thousands of classes, there is no room for more copies.
+    """
+    weights = np.zeros((len(columns), 1 + len(coefficients)))
+    kept = columns >= 0
+    places = columns[kept]
+    weights[kept, 0] = (np.abs(idf) ** max(norm, 1))[places]
+    for number, row in enumerate(coefficients, start=1):
+        weights[kept, number] = (row * idf)[places]
+    return weights
 
 
 def _invert(order: np.ndarray) -> np.ndarray:

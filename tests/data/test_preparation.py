@@ -335,3 +335,24 @@ def test_fingerprints_distinguish_data() -> None:
     assert marks[0] == marks[1]
     assert len(set(marks)) == 5
     assert marks[5] == fingerprint(frame.iloc[1:].reset_index(drop=True))
+
+
+@pytest.mark.parametrize(("limit", "expected"), [
+    (None, None),
+    (100, "some classes have no row in a split: the sample of data.limit has none of "
+     "'r0' and 'r1'"),
+])  # fmt: skip
+def test_classes_that_a_sample_loses_are_named(limit: int | None, expected: str | None) -> None:
+    labels = ["a"] * 2000 + ["b"] * 2000 + ["r0", "r1"] * 3
+    rows = [(f"text {n}", label) for n, label in enumerate(labels)]
+    report = prepare_data(Given(name="x", rows=rows, limit=limit), 1).report
+    assert report.warnings.get("absent_classes") == expected
+
+
+def test_classes_that_an_official_split_lacks_are_named() -> None:
+    rows = [(f"text {n}", "abc"[n % 3], "train") for n in range(30)]
+    rows += [(f"other {n}", "ab"[n % 2], "test") for n in range(10)]
+    report = prepare_data(Given(name="x", rows=rows), 1).report
+    assert report.warnings["absent_classes"] == (
+        "some classes have no row in a split: test has none of 'c'"
+    )

@@ -1,0 +1,179 @@
+"""More than two classes: the experiments, the default against scikit-learn, and 2,000 classes."""
+
+import ast
+import os
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sklearn
+from reviews import SEED, read_reviews
+from sklearn import linear_model
+from sklearn.base import clone
+from sklearn.feature_extraction import text
+from sklearn.model_selection import StratifiedKFold
+from timing import OURS, Figure, Plan, compare
+
+from sentiment.config import compose, make
+from sentiment.data.datasets import EmbeddedReviews
+from sentiment.modeling.pipeline import fit, make_pipeline, predict
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDS, ROWS = 5, 8_000
+# What all installations of this project have.
+PACKAGES = (
+    *("evidently", "joblib", "matplotlib", "mlflow", "numba", "numpy", "optuna", "pandas", "rich"),
+    *("scipy", "sklearn", "sqlalchemy"),
+)
+KINDS = {
+    "horror": "horror scary blood",
+    "comedy": "comedy funny laugh",
+    "tv": "series show episode",
+}
+MANY, MANY_ROWS = 2_000, 100_000
+
+
+@cache
+def read_sources() -> pd.DataFrame:
+    """Return embedded reviews of four classes: where they are from, and their sentiment."""
+    names = ("imdb", "rotten_tomatoes")
+    parts = [EmbeddedReviews(name=name, source=name).read().assign(source=name) for name in names]
+    frame = pd.concat(parts).drop_duplicates("text").sample(ROWS, random_state=SEED)
+    return frame.assign(label=frame["source"] + " " + frame["label"]).reset_index(drop=True)
+
+
+@cache
+def read_docstrings() -> pd.DataFrame:
+    """Return docstrings of installed packages, whose names are their labels."""
+    site, rows = Path(sklearn.__file__).parents[1], []
+    for package in PACKAGES:
+        found: set[str] = set()
+        for path in sorted((site / package).rglob("*.py")):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+            texts = (ast.get_docstring(n) for n in ast.walk(tree) if isinstance(n, kinds))
+            found |= {one[:600] for one in texts if one and len(one) >= 40}
+        rows += [(one, package) for one in sorted(found)]
+    frame = pd.DataFrame(rows, columns=["text", "label"]).drop_duplicates("text")
+    return frame.sample(min(ROWS, len(frame)), random_state=SEED).reset_index(drop=True)
+
+
+def bench_recipes(plan: Plan) -> dict[str, Figure]:
+    """Measure how much more accurate the experiments are than the default, over five folds."""
+    figures = {}
+    for data, frame in (("sources", read_sources()), ("docstrings", read_docstrings())):
+        plain = _find_hits([], frame)
+        for name in ("fast", "best"):
+            gains = 100 * (_find_hits([f"experiment={name}"], frame) - plain)
+            mean, error = gains.mean(), gains.std() / np.sqrt(len(gains))
+            figures[f"classes_{data}_{name}"] = Figure(
+                what=f"accuracy of experiment={name} on {data}, {frame['label'].nunique()} "
+                "classes, minus that of the default; spread: two standard errors",
+                unit="points",
+                value=mean,
+                low=mean - 2 * error,
+                high=mean + 2 * error,
+                more={"rows": len(frame), "accuracy_default": 100 * plain.mean()},
+            )
+    return figures
+
+
+def _find_hits(words: list[str], frame: pd.DataFrame) -> np.ndarray:
+    """Return 1 for each row whose class is found by a fit on other folds, and 0 for the rest."""
+    cfg = compose("train", words)
+    pipeline = make_pipeline(make(cfg, "features"), make(cfg, "model"))
+    hits = np.empty(len(frame))
+    splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+    for train, held_out in splitter.split(frame, frame["label"]):
+        labels, _ = predict(fit(clone(pipeline), frame.iloc[train]), frame.iloc[held_out])
+        hits[held_out] = labels == frame["label"].iloc[held_out].to_numpy()
+    return hits
+
+
+def read_kinds() -> pd.DataFrame:
+    """Return 17,500 reviews of eight classes: their sentiment, and the kind they speak most of."""
+    frame = read_reviews().drop_duplicates("text").sample(17_500, random_state=SEED)
+    texts = frame["text"].str.lower()
+    counts = np.array([sum(texts.str.count(w) for w in words.split()) for words in KINDS.values()])
+    kinds = np.append(list(KINDS), "other")[np.where(counts.max(axis=0), counts.argmax(axis=0), 3)]
+    return frame.assign(label=kinds + " " + frame["label"]).reset_index(drop=True)
+
+
+def compare_eight(plan: Plan) -> dict[str, Figure]:
+    """Compare a fit of the default on 14,000 reviews of eight classes with scikit-learn's."""
+    frame = read_kinds()
+    train, held_out = frame[:14_000], frame[14_000:]
+    cfg = compose("train", ["memory=null"])
+    ours = make_pipeline(make(cfg, "features"), make(cfg, "model"))
+    words = text.TfidfVectorizer(
+        ngram_range=(1, 2), min_df=2, max_features=50_000, sublinear_tf=True
+    )
+    theirs = make_pipeline(words, linear_model.LogisticRegression(C=10.0, max_iter=1000))
+    fitted: dict[str, Any] = {}
+
+    def work(name: str, pipeline: Any) -> None:
+        fitted[name] = fit(clone(pipeline), train)
+
+    works = {OURS: lambda: work("ours", ours), "scikit-learn": lambda: work("theirs", theirs)}
+    figure = compare(
+        "training the default, 14,000 reviews of 8 classes", works, plan.slow_rounds,
+        target=8, aim=20,
+    )  # fmt: skip
+    figure.more.update(
+        {
+            f"accuracy_{name}": 100 * float(np.mean(predict(one, held_out)[0] == held_out["label"]))
+            for name, one in fitted.items()
+        }
+    )
+    return {"classes_8": figure}
+
+
+def write_topics(path: Path, classes: int = MANY, rows: int = MANY_ROWS) -> Path:
+    """Write short texts of common words and of four words of their class."""
+    rng = np.random.default_rng(SEED)
+    labels = rng.permutation(np.arange(rows) % classes)
+    common = rng.zipf(1.3, (rows, 9)) % 30_000
+    own = 20 * labels[:, np.newaxis] + np.minimum(rng.zipf(1.5, (rows, 4)) - 1, 19)
+    texts = [
+        " ".join([f"w{word}" for word in first[:size]] + [f"t{word}x" for word in last])
+        for first, last, size in zip(common, own, rng.integers(4, 10, rows), strict=True)
+    ]
+    table = pd.DataFrame({"text": texts, "label": [f"topic {label}" for label in labels]})
+    table.to_csv(path, index=False)
+    return path
+
+
+def bench_two_thousand(plan: Plan) -> dict[str, Figure]:
+    """Measure time and peak memory of train.py and predict.py with 2,000 classes."""
+    path = write_topics(plan.folder / "topics.csv")
+    outputs = f"outputs={plan.folder / 'outputs'}"
+    jobs = {
+        "train": [
+            "data=csv",
+            f"data.path={path}",
+            "data.text_column=text",
+            "data.label_column=label",
+        ],
+        "predict": [f"input={path}", f"output={plan.folder / 'predictions.csv'}"],
+    }
+    figures = {}
+    for name, words in jobs.items():
+        start = time.perf_counter()
+        command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *words, outputs]
+        child = os.posix_spawn(sys.executable, command, os.environ)
+        _, status, usage = os.wait4(child, 0)
+        if status:
+            raise RuntimeError(f"{name}.py failed")
+        seconds = time.perf_counter() - start
+        what = f"{name}.py, {MANY:,} classes, {MANY_ROWS:,} short texts"
+        goals = {"target": 300, "aim": 60} if name == "train" else {}
+        figures[f"classes_2000_{name}"] = Figure(what, "s", seconds, seconds, seconds, **goals)
+        peak = usage.ru_maxrss / 1024
+        figures[f"classes_2000_{name}_memory"] = Figure(
+            f"peak memory of {what}", "MB", peak, peak, peak, target=6144, aim=3072
+        )
+    return figures
