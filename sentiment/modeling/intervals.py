@@ -24,7 +24,7 @@ FEWEST_ROWS = 250
 # (`python benchmarks/bench.py statistics`): rows; right and wrong ones, if it counts them; rows of
 # each class, if all classes count the same, and right ones among them; more if it ranks rows.
 _ROWS, _OUTCOMES, _ROWS_OF_CLASS, _RIGHT_OF_CLASS, _RANKED_OF_CLASS = 250, 20, 50, 10, 100
-_LOSSES = ("log_loss", "brier", "mean_absolute_error")
+LOSSES = ("log_loss", "brier", "mean_absolute_error")
 _WEIGHTED = ("precision_weighted", "recall_weighted", "f1_weighted")
 # Noise makes gaps in its bins, so that even its expectation is far above the truth.
 _BIASED = ("ece",)
@@ -70,7 +70,7 @@ def _has_enough(name: str, predictions: Predictions) -> bool:
     rows, hits = rows_of_class.sum(), right.sum()
     if name in _BIASED or rows < _ROWS:
         return False
-    if name in _LOSSES:
+    if name in LOSSES:
         return True
     if min(hits, rows - hits) < _OUTCOMES:
         return False

@@ -269,6 +269,7 @@ ORACLES: dict[str, Oracle] = {
 # What classes of one parameter's name differ in.
 BY_TARGET: dict[tuple[str, str], Oracle] = {
     ("LinearSVC", "C"): plain_real(lambda v: 0 < v < math.inf),
+    ("FeaturesByScript", "share"): plain_real(lambda v: 0 <= v <= 1),
     ("NBSVM", "C"): plain_real(lambda v: 0 < v < math.inf),
     ("LogisticRegression", "max_iter"): plain_int(0),
     ("LogisticRegression", "tol"): plain_real(lambda v: 0 <= v < math.inf),

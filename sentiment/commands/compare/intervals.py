@@ -11,7 +11,7 @@ import numpy as np
 
 from sentiment.commands.compare.estimates import Estimate, McNemar, estimate
 from sentiment.modeling.evaluation import Predictions
-from sentiment.modeling.intervals import FEWEST_ROWS, bound_share, count_shares
+from sentiment.modeling.intervals import FEWEST_ROWS, LOSSES, bound_share, count_shares
 from sentiment.modeling.statistics import paired_interval
 
 # Resampling increases it: a row that is drawn twice makes a bin deviate further.
@@ -93,11 +93,13 @@ def _bootstrap(
     without_each: np.ndarray,
     level: float,
 ) -> dict[str, Estimate]:
-    enough = np.bincount(predictions.codes, minlength=len(predictions.classes)).min() >= FEWEST_ROWS
+    rarest = np.bincount(predictions.codes, minlength=len(predictions.classes)).min()
     made = {}
     for i, name in enumerate(names):
         found = estimate(
             values[i], samples[:, i], without_each[:, i], level, center=name == _INFLATED
         )
+        # Means over rows need rows, of whatever class.
+        enough = (len(predictions.codes) if name in LOSSES else rarest) >= FEWEST_ROWS
         made[name] = found if enough else found.with_interval(np.nan, np.nan)
     return made

@@ -58,7 +58,8 @@ def tabulate_metrics(comparison: "Comparison", pair: "PairwiseComparison") -> "T
 
     first, second = pair.first, pair.second
     level = f"{100 * comparison.level:.4g} % interval"
-    table = Table("metric", header_style="bold")
+    table = Table(header_style="bold")
+    table.add_column("metric", no_wrap=True)
     for title in (first.key, second.key, f"{second.key} - {first.key}", level, "test"):
         table.add_column(title, justify="right" if title != "test" else "left")
     scores = [comparison.scores[comparison.contenders.index(one)] for one in (first, second)]

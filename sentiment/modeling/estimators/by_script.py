@@ -1,10 +1,12 @@
 """Features that depend on the script of the texts: words, or runs of characters."""
 
 from collections.abc import Iterable
-from typing import Any, Self
+from numbers import Real
+from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils._param_validation import HasMethods, Interval
 
 from sentiment.ngrams.scripts import measure_unspaced
 
@@ -26,6 +28,12 @@ class FeaturesByScript(TransformerMixin, BaseEstimator):
     chosen_ : transformer
         The fitted one.
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "words": [HasMethods("fit")],
+        "characters": [HasMethods("fit")],
+        "share": [Interval(Real, 0, 1, closed="both")],
+    }
 
     def __init__(self, words: Any, characters: Any, share: float = 0.1) -> None:
         self.words = words
