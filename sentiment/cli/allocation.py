@@ -1,4 +1,4 @@
-"""How the C library allocates memory for a command."""
+"""Allocation of memory by the C library of a command."""
 
 import ctypes
 import os

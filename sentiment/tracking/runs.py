@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sentiment.errors import RunNotFoundError, UntrustedModelError
 from sentiment.modeling.model_files import digest_file, was_written_here
 from sentiment.redaction import redact, redact_values
+from sentiment.tracking.downloads import is_local, make_download_folder
 from sentiment.tracking.folder import MODEL, RunFacts, RunFolder
 from sentiment.tracking.model_folder import make_model_folder
 from sentiment.tracking.patience import store_failures
@@ -27,11 +28,12 @@ _DESCRIPTION = "mlflow.note.content"
 _BATCH, _PARAM_LENGTH, _TAG_LENGTH = 100, 6000, 5000
 
 
-def fetch_model(uri: str) -> Path:
-    """Return the skops file of the model `uri` on this machine."""
+def fetch_model(uri: str, artifacts: str) -> Path:
+    """Return the skops file of the model `uri`, whose run has its files in `artifacts`."""
     from mlflow.artifacts import download_artifacts
 
-    folder = Path(download_artifacts(artifact_uri=uri))
+    copy = None if is_local(artifacts) else str(make_download_folder())
+    folder = Path(download_artifacts(artifact_uri=uri, dst_path=copy))
     path = folder / MODEL
     if not path.is_file():
         raise UntrustedModelError(folder, "it is not saved as model.skops")
@@ -51,7 +53,7 @@ def fetch_checked_model(uri: str, run: "Run", store: str) -> Path:
     from mlflow.exceptions import MlflowException
 
     try:
-        path = fetch_model(uri)
+        path = fetch_model(uri, run.info.artifact_uri)
     except (MlflowException, OSError) as error:
         reason = redact(str(error).splitlines()[0].rstrip("."))
         # MLflow then says that there is no artifact of an empty name.

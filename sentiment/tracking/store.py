@@ -20,6 +20,7 @@ from sentiment.redaction import redact, redact_values
 from sentiment.tracking import provenance
 from sentiment.tracking.access import ENVIRONMENT, take_credentials
 from sentiment.tracking.choosing import ORDER, choose_best, next_order
+from sentiment.tracking.downloads import make_download_folder
 from sentiment.tracking.folder import KEY, RunFacts, RunFolder
 from sentiment.tracking.opening import connect, find_sqlite_path
 from sentiment.tracking.patience import list_store_errors, translate
@@ -146,7 +147,9 @@ class MlflowTracker(Tracker):
 
         self._connect()
         try:
-            return Path(download_artifacts(run_id=run_id, artifact_path=name))
+            # MLflow copies these even from a folder of this machine.
+            folder = str(make_download_folder())
+            return Path(download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder))
         except (MlflowException, OSError) as error:
             raise RunNotFoundError(
                 f"the file {name} of run {run_id!r}",

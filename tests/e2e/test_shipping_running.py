@@ -248,7 +248,11 @@ def test_the_health_check_of_the_compose_file(server: int) -> None:
 def test_jobs_run_with_a_server_and_write_nowhere_else(image: Path, server: int) -> None:
     """The app of the compose file trains, then the job of the cluster predicts."""
     before = list_files(image)
-    address = {"SENTIMENT_TRACKING_URI": f"http://127.0.0.1:{server}"}
+    scratch = image / "scratch"
+    scratch.mkdir()
+    address = {
+        "SENTIMENT_TRACKING_URI": f"http://127.0.0.1:{server}", "TMPDIR": str(scratch),
+    }  # fmt: skip
     app = read_services()["app"]
     assert app["environment"] == {"SENTIMENT_TRACKING_URI": "http://mlflow:5000"}
     quick = ["experiment=quick_look", "data.limit=300"]
@@ -267,6 +271,7 @@ def test_jobs_run_with_a_server_and_write_nowhere_else(image: Path, server: int)
     assert "from     commit a-commit" in done.stdout
     assert len((data / "out" / "reviews.csv").read_text().splitlines()) == 3
     assert list_files(image) == before
+    assert not list(scratch.rglob("model.skops")), "a copy of the model, as MLflow downloads it"
 
 
 @pytest.mark.parametrize("name", ["monitor", "prefect"])

@@ -38,8 +38,11 @@ WRITTEN = {
     "terms.csv",
     "figures/terms.png",
     *FIGURES,
-    "scores/validation.parquet",
+    "scores/intervals.json",
     "scores/test.parquet",
+    "scores/test_classes.csv",
+    "scores/validation.parquet",
+    "scores/validation_classes.csv",
     "reference/rows.parquet",
     "reference/terms.parquet",
 }
