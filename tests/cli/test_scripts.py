@@ -138,7 +138,7 @@ def test_help_lists_choices_and_commands(run_script: Run) -> None:
     assert done.returncode == 0
     assert (
         "model: ensemble, gradient_boosting, knn, lightgbm, logistic_regression, naive_bayes, "
-        "nbsvm, random_forest, ridge, sgd, stacking, svm\n" in done.stdout
+        "nbsvm, ordinal, random_forest, ridge, sgd, stacking, svm\n" in done.stdout
     )
     assert f"python {ROOT}/scripts/train.py model=svm features.max_features=20000" in done.stdout
     assert "common" not in done.stdout
@@ -184,7 +184,7 @@ def test_each_script_starts_in_a_process_that_has_imported_nothing(
 MISTAKES = [
     ("train", ["model=svn"], "model=svn: there is no such model. Did you mean 'svm'? Expected one "
      "of ensemble, gradient_boosting, knn, lightgbm, logistic_regression, naive_bayes, nbsvm, "
-     "random_forest, ridge, sgd, stacking, svm."),
+     "ordinal, random_forest, ridge, sgd, stacking, svm."),
     ("train", ["seed=1", "model", "=", "svm"],
      "a setting is one word, without spaces: model=svm"),
     ("train", ["model.typo=1"], "there is no setting 'model.typo'. Known: C, class_weight, "

@@ -272,6 +272,8 @@ BY_TARGET: dict[tuple[str, str], Oracle] = {
     ("FeaturesByScript", "share"): plain_real(lambda v: 0 <= v <= 1),
     ("NBSVM", "C"): plain_real(lambda v: 0 < v < math.inf),
     ("LogisticRegression", "max_iter"): plain_int(0),
+    ("OrdinalClassifier", "C"): plain_real(lambda v: 0 < v < math.inf),
+    ("OrdinalClassifier", "order"): lambda v: isinstance(v, bool | list),
     ("LogisticRegression", "tol"): plain_real(lambda v: 0 <= v < math.inf),
     ("SGDClassifier", "alpha"): plain_real(lambda v: 0 <= v < math.inf),
     ("ComplementNB", "alpha"): any_of(

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 from sentiment.data.labels import find_order
 from sentiment.modeling.estimators.dense import DenseInput, name_inner
 from sentiment.modeling.estimators.nbsvm import NBSVM
+from sentiment.modeling.estimators.ordinal import OrdinalClassifier
 from sentiment.modeling.folding import TermWeights, fold_weights, split_pipeline
 
 
@@ -97,6 +98,8 @@ def _find_weights(model: Any) -> np.ndarray | None:
         return np.vstack(found) if len(found) == len(rows) else None
     if isinstance(model, ComplementNB | MultinomialNB):
         return _compare(model.feature_log_prob_)
+    if isinstance(model, OrdinalClassifier):
+        model = model.to_sklearn()
     if not isinstance(model, LinearClassifierMixin | NBSVM):
         return None
     weights: np.ndarray = np.atleast_2d(model.coef_)

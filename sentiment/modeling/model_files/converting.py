@@ -15,9 +15,14 @@ from sentiment.modeling.estimators.by_script import FeaturesByScript
 from sentiment.modeling.estimators.dense import DenseInput, from_dense_pipeline
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
+from sentiment.modeling.estimators.ordinal import OrdinalClassifier
 from sentiment.modeling.estimators.union import FeatureUnion
 from sentiment.ngrams.cleaning import Cleaner, make_cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
+
+_OWN = (
+    CountVectorizer, DenseInput, FeatureUnion, LogisticRegression, NBSVM, OrdinalClassifier
+)  # fmt: skip
 
 
 def make_plain_part(part: Any) -> Any:
@@ -28,7 +33,7 @@ def make_plain_part(part: Any) -> Any:
         part = getattr(part, "chosen_", part)
     if not type(part).__module__.startswith(("sentiment.", "sklearn.")):
         return part  # a subclass of the user's may do something else than its base
-    if isinstance(part, CountVectorizer | DenseInput | FeatureUnion | LogisticRegression | NBSVM):
+    if isinstance(part, _OWN):
         part = part.to_sklearn()
     if isinstance(part, text.CountVectorizer) and hasattr(part, "vocabulary_"):
         return _hold_terms_in_array(part)
