@@ -30,6 +30,7 @@ def list_pages() -> list[Path]:
 
 
 README = (ROOT / "README.md").read_text()
+GRADES = ("poor", "fair", "good", "superb")
 PAGES = {path.relative_to(ROOT): path.read_text() for path in list_pages()}
 
 
@@ -98,6 +99,11 @@ def clone(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Path:
             for topic in ("billing", "login", "other")
         )
     )
+    grades = pd.DataFrame(
+        [(f"a {grade} film, {n}", grade) for n in range(30) for grade in GRADES],
+        columns=["text", "label"],
+    )
+    grades.to_csv(folder / "grades.csv", index=False)
     table = "id;text\n" + "".join(f"{n};très bon\n" for n in range(9))
     with closing(sqlite3.connect(folder / "reviews.db")) as database:
         database.execute("CREATE TABLE reviews (id INTEGER PRIMARY KEY, text TEXT, label TEXT)")
