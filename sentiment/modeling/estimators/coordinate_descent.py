@@ -19,10 +19,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sentiment.ngrams.compiling import count_threads, kernel
 
 # How far the Newton steps for a row go at first, and at most in the end.
-FIRST_TOLERANCE, LAST_TOLERANCE = 1e-2, 1e-8
+_FIRST_TOLERANCE, _LAST_TOLERANCE = 1e-2, 1e-8
 _NEWTON_STEPS = 100
 # Random numbers are drawn for all rows at once; a few more, for those that are drawn again.
-SPARE = 64
+_SPARE = 64
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,6 @@ class Descent:
     max_iter: int
     intercept_scaling: float
     seed: int
-
-    def make_generator(self) -> np.random.MT19937:
-        """Return the generator of the order of the rows, as liblinear seeds it."""
-        generator = np.random.MT19937()
-        generator._legacy_seeding(self.seed)
-        return generator
 
     def separate(
         self, X: sparse.csr_matrix, side: np.ndarray, cost: np.ndarray
@@ -79,20 +73,21 @@ class Descent:
         rows = rows[cost[rows] > 0]
         cost, signs = cost[rows], np.where(side[rows], 1.0, -1.0)
         # Unsigned, so that the kernels need not look for negative places.
-        matrix = (X.data, to_unsigned(X.indices), to_unsigned(X.indptr))
+        matrix = (X.data, _to_unsigned(X.indices), _to_unsigned(X.indptr))
         dual = np.empty((len(rows), 2))
         dual[:, 0] = np.minimum(0.001 * cost, 1e-8)
         dual[:, 1] = cost - dual[:, 0]
         squares, weights = np.empty(len(rows)), np.zeros(X.shape[1] + 1)
         start_weights(*matrix, rows, signs, self.intercept_scaling, dual, squares, weights)
         order = np.arange(len(rows))
-        generator = self.make_generator()
+        generator = np.random.MT19937()
+        generator._legacy_seeding(self.seed)
         draws, used = np.empty(0, np.uint32), 0
-        tolerance = FIRST_TOLERANCE
+        tolerance = _FIRST_TOLERANCE
         n_iter = 0
         while n_iter < self.max_iter:
             n_iter += 1
-            more = generator.random_raw(len(rows) + SPARE).astype(np.uint32)
+            more = generator.random_raw(len(rows) + _SPARE).astype(np.uint32)
             draws = np.concatenate([draws[used:], more])
             used = shuffle(order, draws)
             largest, steps = descend(
@@ -102,7 +97,7 @@ class Descent:
             if largest < self.tol:
                 break
             if steps <= len(rows) // 10:
-                tolerance = max(min(LAST_TOLERANCE, self.tol), 0.1 * tolerance)
+                tolerance = max(min(_LAST_TOLERANCE, self.tol), 0.1 * tolerance)
         return weights[:-1], self.intercept_scaling * float(weights[-1]), n_iter
 
 
@@ -124,18 +119,13 @@ def fit_side_by_side(
     """
     with ThreadPoolExecutor(min(classes, count_threads(None))) as pool:
         coef, intercept, n_iter = zip(*pool.map(fit, range(classes)), strict=True)
-    warn_if_cut_short(n_iter, max_iter)
-    return np.vstack(coef), np.array(intercept), np.array(n_iter, np.int32)
-
-
-def warn_if_cut_short(n_iter: Any, max_iter: int) -> None:
-    """Warn if a fit took `max_iter` passes, on behalf of the estimator that called the caller."""
     if max_iter in n_iter:
         warnings.warn(
             f"Coordinate descent did not converge in {max_iter} passes, increase max_iter.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
+    return np.vstack(coef), np.array(intercept), np.array(n_iter, np.int32)
 
 
 def sum_parts(X: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -147,8 +137,7 @@ def sum_parts(X: sparse.csr_matrix) -> sparse.csr_matrix:
     return whole
 
 
-def to_unsigned(places: np.ndarray) -> np.ndarray:
-    """Return a view of `places`, none of which is negative, as unsigned integers."""
+def _to_unsigned(places: np.ndarray) -> np.ndarray:
     return places.view(f"u{places.dtype.itemsize}")
 
 

@@ -11,12 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from sentiment.modeling.estimators.class_blocks import separate_classes
-from sentiment.modeling.estimators.coordinate_descent import (
-    Descent,
-    fit_side_by_side,
-    sum_parts,
-)
+from sentiment.modeling.estimators.coordinate_descent import Descent, fit_side_by_side, sum_parts
 from sentiment.modeling.estimators.one_vs_rest import make_one_vs_rest
 
 _DUAL = {"solver": "liblinear", "dual": True}
@@ -140,13 +135,10 @@ class LogisticRegression(linear_model.LogisticRegression):
         scaling = self.intercept_scaling if self.fit_intercept else 0.0
         descent = Descent(self.tol, self.max_iter, float(scaling), seed)
         self.one_vs_rest_ = len(self.classes_) > 2
-        if self.one_vs_rest_:
-            fitted = separate_classes(descent, X, codes, len(self.classes_), cost)
-        else:
-            fitted = fit_side_by_side(
-                lambda _: descent.separate(X, codes == 1, cost), 1, self.max_iter
-            )
-        self.coef_, self.intercept_, self.n_iter_ = fitted
+        places = range(len(self.classes_)) if self.one_vs_rest_ else [1]
+        self.coef_, self.intercept_, self.n_iter_ = fit_side_by_side(
+            lambda k: descent.separate(X, codes == places[k], cost), len(places), self.max_iter
+        )
         return self
 
     def _make_machine(self, changes: dict[str, Any]) -> linear_model.LogisticRegression:
