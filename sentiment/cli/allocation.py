@@ -1,4 +1,4 @@
-"""Allocation of memory by the C library of a command."""
+"""Memory allocation of the C library in a command."""
 
 import ctypes
 import os
