@@ -48,7 +48,7 @@ def project(
     if getattr(request, "param", "local") == "installed":
         site = request.getfixturevalue("site")
         shutil.rmtree(folder / "my_project")
-        monkeypatch.syspath_prepend(str(site))
+        monkeypatch.setattr(sys, "path", [str(site), *sys.path])
         monkeypatch.setenv("PYTHONPATH", str(site))
     monkeypatch.chdir(folder)
     yield folder
@@ -221,7 +221,7 @@ def test_an_installed_package_needs_no_folder(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setattr(sys, "path", [str(site), *sys.path])
     model = ["model=naive_bayes", "~model.alpha", "model._target_=my_project.models.Centroid"]
     with pytest.raises(ConfigError, match="which is not allowed"):
         compose("train", model, typed=True)

@@ -205,8 +205,9 @@ def test_search(name: str) -> None:
         make(made, "features", "fit", "transform")
 
 
-# Too slow for a search over many models, not installed by default, or made of others.
-ALONE = {"gradient_boosting", "knn", "lightgbm", "random_forest", "stacking"}
+# Too slow for a search over many models, not installed by default, made of others, or for labels
+# on a scale only.
+ALONE = {"gradient_boosting", "knn", "lightgbm", "ordinal", "random_forest", "stacking"}
 
 
 def test_every_quick_model_has_its_part_in_all() -> None:
