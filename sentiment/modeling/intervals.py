@@ -3,7 +3,7 @@
 Shares of rows have exact intervals. All other metrics have ABC intervals (DiCiccio and Efron, 1992,
 "More accurate confidence intervals in exponential families"): those that BCa bootstrap intervals
 tend to with more and more resamples, from derivatives instead of resamples. Like them they cover
-too rarely in small samples, where there is none.
+too rarely in small samples, which get no interval.
 """
 
 import math
@@ -64,7 +64,7 @@ def measure_intervals(
 
 
 def _has_enough(name: str, predictions: Predictions) -> bool:
-    """Return whether there are so many rows that a metric has an interval that can be trusted."""
+    """Return whether there are so many rows that a metric has a reliable interval."""
     counts = predictions.count_classes()
     right, rows_of_class = counts.right[0], counts.true[0]
     rows, hits = rows_of_class.sum(), right.sum()
