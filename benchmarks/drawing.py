@@ -19,7 +19,7 @@ BARS = {
     "training_vowpalwabbit": "train a classifier",
     "training_fasttext": "train a classifier",
 }
-_COLOURS = {"scikit-learn": "#0072b2", "Vowpal Wabbit": "#e69f00", "fastText": "#009e73"}
+_COLORS = {"scikit-learn": "#0072b2", "Vowpal Wabbit": "#e69f00", "fastText": "#009e73"}
 _TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 _GREY = "#444444"
 
@@ -43,7 +43,7 @@ def draw_ratios(figures: dict[str, dict[str, Any]], path: Path) -> None:
     left, right = min(0.8, 0.8 * min(ends)), 3.2 * max(ends)
     for y, (row, peer) in enumerate(zip(rows, peers, strict=True)):
         value = row["value"]
-        axes.barh(y, value - 1, left=1, height=0.62, color=_COLOURS[peer])
+        axes.barh(y, value - 1, left=1, height=0.62, color=_COLORS[peer])
         axes.plot([row["low"], row["high"]], [y, y], color="black", linewidth=1)
         ours = statistics.median(row["seconds"][OURS])
         theirs = statistics.median(row["seconds"][peer])
@@ -59,7 +59,7 @@ def draw_ratios(figures: dict[str, dict[str, Any]], path: Path) -> None:
         )  # fmt: skip
         if row["target"] is not None:
             axes.plot([row["target"]] * 2, [y - 0.42, y + 0.42], color="black", linewidth=1.2)
-    keys = [axes.barh(0, 0, left=1, color=_COLOURS[peer]) for peer in dict.fromkeys(peers)]
+    keys = [axes.barh(0, 0, left=1, color=_COLORS[peer]) for peer in dict.fromkeys(peers)]
     keys += axes.plot([], [], color="black", marker="|", markersize=11, linestyle="")
     names = [*(f"against {peer}" for peer in dict.fromkeys(peers)), "target"]
     axes.axvline(1, color="black", linewidth=0.8)

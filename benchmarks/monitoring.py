@@ -15,7 +15,7 @@ from sentiment.commands.monitor.comparison import Thresholds, compare
 from sentiment.commands.monitor.current import Current
 from sentiment.data.copies import add_keys
 from sentiment.data.quality import check_quality, find_unusable
-from sentiment.modeling.descriptors import TextReader, find_wording
+from sentiment.modeling.descriptors import TextReader, find_tokenization
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.evaluation import Predictions, evaluate
 from sentiment.modeling.pipeline import fit, make_pipeline
@@ -47,7 +47,7 @@ def bench_false_alarms(plan: Plan) -> dict[str, Figure]:
     report = check_quality(keyed, find_unusable(keyed))
     pipeline = fit(make_pipeline(TfidfVectorizer(min_df=2), LogisticRegression()), frame.head(5000))
     unseen = frame.iloc[5000:].reset_index(drop=True)
-    made, wording = evaluate(pipeline, unseen), find_wording(pipeline)
+    made, tokenization = evaluate(pipeline, unseen), find_tokenization(pipeline)
     answered = unseen.assign(
         prediction=made.predicted.astype(str), probability=made.probabilities.max(axis=1)
     )
@@ -58,7 +58,7 @@ def bench_false_alarms(plan: Plan) -> dict[str, Figure]:
         reference = make_reference(pipeline, unseen["text"].iloc[one], known, report, SEED)
         rows: pd.DataFrame = answered.iloc[other].reset_index(drop=True)
         found = compare(
-            reference, Current(rows, len(rows), 0), TextReader(wording), Thresholds(), 10,
+            reference, Current(rows, len(rows), 0), TextReader(tokenization), Thresholds(), 10,
             SilentObserver(),
         )  # fmt: skip
         alarms += bool(found.drifted)

@@ -74,7 +74,9 @@ def choose_interpreter() -> Path:
         program = shutil.which(named)
         version = read_version(program)
         if version not in SUPPORTED:
-            raise InstallError(f"PYTHON={named} is {spell(version)}; expected {spell_supported()}.")
+            raise InstallError(
+                f"PYTHON={named} is {format_version(version)}; expected {list_supported()}."
+            )
         return Path(program)
     names = ["python{}.{}".format(*version) for version in reversed(SUPPORTED)]
     there = [] if is_moved() else [str(find_python(VENV))]
@@ -82,8 +84,8 @@ def choose_interpreter() -> Path:
         if read_version(program) in SUPPORTED:
             return Path(program)
     raise InstallError(
-        f"this is {spell(sys.version_info[:2])}; expected {spell_supported()}. Install one, and "
-        "name it if it is not found: make setup PYTHON=python3.12"
+        f"this is {format_version(sys.version_info[:2])}; expected {list_supported()}. "
+        "Install one, and name it if it is not found: make setup PYTHON=python3.12"
     )
 
 
@@ -97,12 +99,12 @@ def read_version(program):
     return tuple(map(int, found.split()))
 
 
-def spell(version) -> str:
+def format_version(version) -> str:
     """Return a version for people."""
     return "Python {}.{}".format(*version) if version else "not a Python that runs"
 
 
-def spell_supported() -> str:
+def list_supported() -> str:
     """Return the supported versions for people."""
     *most, last = ["{}.{}".format(*version) for version in SUPPORTED]
     return "Python {} or {}".format(", ".join(most), last)
@@ -125,10 +127,10 @@ def make_venv(interpreter: Path) -> None:
         return
     if VENV.exists() and not is_owned():
         raise InstallError(
-            f"{VENV} is {spell(there)} and was not made by this script, so it is left alone. "
-            "Remove it, or install into it yourself: docs/install.md."
+            f"{VENV} is {format_version(there)} and was not made by this script, so it is left "
+            "alone. Remove it, or install into it yourself: docs/install.md."
         )
-    print(f"making .venv with {spell(version)}")
+    print(f"making .venv with {format_version(version)}")
     VENV.mkdir(exist_ok=True)
     OWNED.write_text(str(VENV))  # first, so that what a killed run leaves can be removed
     for old in VENV.iterdir():

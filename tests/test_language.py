@@ -2,6 +2,8 @@
 
 import re
 import subprocess
+import tokenize
+from functools import cache
 
 import pytest
 from conftest import ROOT
@@ -21,21 +23,49 @@ WORDS = {
     r"hand_?outs?": "next job",
     r"recalled": "cached",
 }
+# The same for parts of identifiers, such as `find_wording` and `SpelledLayers`.
+PARTS = {
+    r"wording": "tokenization",
+    r"refusals": "rejected rows",
+    r"spell(?:ed|ing|s)?": "decode, format",
+    r"beat": "heartbeat",
+    r"odd": "the reason why it is special",
+    r"desk|sieve|duel|strangers?": "the term for its role",
+    r"colours?|coloured|neighbours?": "the American spelling",
+}
+PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 OPENING = re.compile(r'"""(What|Whether|Whoever|How|Says) ')
 PLACES = ["sentiment", "scripts", "hydra_plugins", "conf", "docs", "Makefile", "README.md",
           "CONTRIBUTING.md"]  # fmt: skip
 
 
-def read_lines() -> list[tuple[str, str]]:
+@cache
+def list_paths() -> list[str]:
     listed = subprocess.run(
         ["git", "ls-files", "--", *PLACES], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    paths = [path for path in listed.stdout.split("\n") if path and not path.endswith(".png")]
+    return [path for path in listed.stdout.split("\n") if path and not path.endswith(".png")]
+
+
+@cache
+def read_lines() -> list[tuple[str, str]]:
     return [
         (f"{path}:{number}", line)
-        for path in paths
+        for path in list_paths()
         for number, line in enumerate((ROOT / path).read_text().splitlines(), 1)
     ]
+
+
+@cache
+def read_names() -> list[tuple[str, str]]:
+    paths = [path for path in list_paths() if path.endswith(".py")]
+    found = []
+    for path in paths:
+        with (ROOT / path).open("rb") as file:
+            for token in tokenize.tokenize(file.readline):
+                if token.type == tokenize.NAME:
+                    found.append((f"{path}:{token.start[0]}", token.string))
+    return found
 
 
 @pytest.mark.parametrize("word", WORDS)
@@ -48,3 +78,14 @@ def test_no_private_word_is_used(word: str) -> None:
 def test_docstrings_say_what_a_thing_does() -> None:
     found = [place for place, line in read_lines() if OPENING.search(line)]
     assert not found, f"begin with a verb or a noun in {found}"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_private_word_is_part_of_a_name(part: str) -> None:
+    wrong = re.compile(part, re.IGNORECASE)
+    found = [
+        f"{place}: {name}"
+        for place, name in read_names()
+        if any(wrong.fullmatch(word) for word in PART.findall(name))
+    ]
+    assert not found, f"say {PARTS[part]} in {found}"

@@ -161,7 +161,7 @@ def _make_tables(source: Input, batch: Batch, columns: dict[str, str]) -> Iterat
     read = {name: batch.read_column(c) for name, c in columns.items() if name != "text"}
     table = pa.table({"text": texts} | {name: strip_labels(found) for name, found in read.items()})
     if read["label"].null_count:
-        faults = _find_odd_labels(source, batch, columns["label"], read["label"])
+        faults = _find_invalid_labels(source, batch, columns["label"], read["label"])
         table = table.append_column("fault", faults)
     yield table
     if batch.rejects:
@@ -169,18 +169,18 @@ def _make_tables(source: Input, batch: Batch, columns: dict[str, str]) -> Iterat
         yield pa.table({"fault": pa.array(found, pa.large_string())})
 
 
-def _find_odd_labels(
+def _find_invalid_labels(
     source: Input, batch: Batch, column: str, labels: pa.LargeStringArray
 ) -> pa.LargeStringArray:
     """Return what is wrong with labels that are there but are no text or number, such as lists."""
     cells = batch.make_table()[column]
-    odd = pc.and_(pc.is_null(labels), pc.is_valid(cells)).to_pylist()
+    invalid = pc.and_(pc.is_null(labels), pc.is_valid(cells)).to_pylist()
     expected = "expected a text or a number"
     faults = [
         f"'{source.origin.name}': the label is {_shorten(cell.as_py())}; {expected}"
-        if is_odd and not _is_nan(cell.as_py())
+        if is_invalid and not _is_nan(cell.as_py())
         else None
-        for is_odd, cell in zip(odd, cells, strict=True)
+        for is_invalid, cell in zip(invalid, cells, strict=True)
     ]
     return pa.array(faults, pa.large_string())
 

@@ -172,10 +172,10 @@ def _read(dataset: Dataset) -> pd.DataFrame:
         raise ConfigError(
             [f"data: {kind}.read returned {found}; expected a DataFrame with text and label."]
         )
-    odd = set(frame["split"].dropna()) - set(SPLITS) if "split" in found else set()
-    if odd:
+    unknown = set(frame["split"].dropna()) - set(SPLITS) if "split" in found else set()
+    if unknown:
         raise ConfigError(
-            [f"data: {kind}.read returned the splits {sorted(map(str, odd))}; expected {SPLITS}."]
+            [f"data: {kind}.read gave the splits {sorted(map(str, unknown))}; expected {SPLITS}."]
         )
     return frame
 

@@ -18,7 +18,7 @@ class InputNotFoundError(SentimentError, FileNotFoundError):
             message = f"{setting} is '{path}', but {found}; expected {expected}."
         else:
             # Names with the same ending are similar already.
-            nearest = suggest(path.name, _names_in(path.parent), cutoff=0.8)
+            nearest = suggest(path.name, _list_names(path.parent), cutoff=0.8)
             where = "" if path.is_absolute() else f" (looked in '{Path.cwd()}')"
             message = (
                 f"{setting} is '{path}', but there is no such file or folder{where}; "
@@ -27,7 +27,7 @@ class InputNotFoundError(SentimentError, FileNotFoundError):
         super().__init__(message)
 
 
-def _names_in(folder: Path) -> list[str]:
+def _list_names(folder: Path) -> list[str]:
     return [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
 
 

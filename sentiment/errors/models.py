@@ -10,9 +10,9 @@ from sentiment.redaction.printable import make_printable
 class UnsavableModelError(SentimentError, TypeError):
     """A fitted model holds something that would not be loaded again."""
 
-    def __init__(self, model: str, strangers: Sequence[str]) -> None:
+    def __init__(self, model: str, untrusted: Sequence[str]) -> None:
         super().__init__(
-            f"the fitted {model} holds {quote_list(strangers)}, which this project does not load "
+            f"the fitted {model} holds {quote_list(untrusted)}, which this project does not load "
             "from a file, so it was not saved. List a class that you trust in the pyproject.toml "
             "of this folder, [tool.sentiment] trusted = [...], or choose another model."
         )

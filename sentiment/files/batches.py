@@ -145,7 +145,7 @@ class Limits:
 
 
 @dataclass
-class Refusals:
+class RejectedRows:
     """The rejected rows of a batch, by the order in which they stand.
 
     Attributes
@@ -157,12 +157,12 @@ class Refusals:
     reasons: dict[int, str] = field(default_factory=dict)
 
     def add(self, record: int, reason: str | None) -> None:
-        """Refuse a record, unless it was refused before or there is no reason."""
+        """Reject a record, unless it was rejected before or there is no reason."""
         if reason is not None:
             self.reasons.setdefault(record, reason)
 
     def list_kept(self, count: int) -> np.ndarray:
-        """Return the numbers of the records out of `count` that are not refused."""
+        """Return the numbers of the records out of `count` that are not rejected."""
         kept = np.ones(count, bool)
         kept[list(self.reasons)] = False
         return np.flatnonzero(kept)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from sentiment.errors import EmptyDataError, UnreadableFileError
 from sentiment.files import lines
-from sentiment.files.batches import Batch, Limits, Position, RawRows, Refusals, Reject
+from sentiment.files.batches import Batch, Limits, Position, RawRows, Reject, RejectedRows
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.layouts import detect_layout
 from sentiment.files.records import STRAY, Split, read_fields
@@ -168,38 +168,38 @@ class DelimitedFile:
     ) -> Batch:  # fmt: skip
         # An empty line of one column is an empty text.
         blank = split.is_blank if len(self.columns) > 1 else np.zeros(split.count, bool)
-        refused = Refusals()
+        rejected = RejectedRows()
         repaired = self._repair(data, split, blank, follows=follows)
-        _refuse_undecodable(data, split, refused)
+        _refuse_undecodable(data, split, rejected)
         places = split.bounds.copy() if repaired else split.bounds
         split.replace(repaired)
         for record in np.flatnonzero((split.fields != len(self.columns)) & ~blank).tolist():
             found = int(split.fields[record])
             wrong = f"wrong number of fields: {found}, expected {len(self.columns)}"
-            refused.add(record, split.describe_fault(record) or wrong)
+            rejected.add(record, split.describe_fault(record) or wrong)
         kept = np.flatnonzero(~blank)
-        kept = kept[~np.isin(kept, list(refused.reasons))]
+        kept = kept[~np.isin(kept, list(rejected.reasons))]
         texts, empty = split.gather(0, kept), split.blank
         if self._has_names and len(self.columns) > 1:
             for place in np.flatnonzero(pc.equal(texts, self.columns[column])):
                 if self._repeats_names(split, int(kept[place])):
-                    refused.add(int(kept[place]), "repeats the column names")
+                    rejected.add(int(kept[place]), "repeats the column names")
         if limits.reject_empty:
             for record in kept[empty].tolist():
-                refused.add(record, "the text is empty")
+                rejected.add(record, "the text is empty")
         sizes = np.diff(split.offsets)
         for place in np.flatnonzero(sizes > limits.max_chars):  # never fewer bytes than characters
-            refused.add(int(kept[place]), limits.find_fault(texts[int(place)].as_py()))
-        if len(kept) + len(refused.reasons) > split.count - int(blank.sum()):
-            good = ~np.isin(kept, list(refused.reasons))
+            rejected.add(int(kept[place]), limits.find_fault(texts[int(place)].as_py()))
+        if len(kept) + len(rejected.reasons) > split.count - int(blank.sum()):
+            good = ~np.isin(kept, list(rejected.reasons))
             kept, texts = kept[good], texts.filter(pa.array(good))
         rows = start.row + np.cumsum(~blank)
         counter = lines.LineCounter(data, start.line, self._mark)
         rejects = []
-        for record in sorted(refused.reasons):
+        for record in sorted(rejected.reasons):
             a, b = places[record].tolist()
             line, raw = counter.count(a) + 1, lines.show_line(data[a:b], b - a)
-            rejects.append(Reject(int(rows[record]), line, refused.reasons[record], raw))
+            rejects.append(Reject(int(rows[record]), line, rejected.reasons[record], raw))
         again = partial(self._split_again, data, split.next, split.count, repaired)
         return Batch(
             texts=texts,
@@ -273,13 +273,13 @@ class DelimitedFile:
         return split
 
 
-def _refuse_undecodable(data: bytes, split: Split, refused: Refusals) -> None:
+def _refuse_undecodable(data: bytes, split: Split, rejected: RejectedRows) -> None:
     """Refuse the records that are not UTF-8."""
     if is_utf8(memoryview(data)[: split.next]):
         return
     for record, (a, b) in enumerate(split.bounds.tolist()):
         if not is_utf8(memoryview(data)[a:b]):
-            refused.add(record, "bytes that are not in the encoding of the file")
+            rejected.add(record, "bytes that are not in the encoding of the file")
 
 
 def is_utf8(data: memoryview) -> bool:

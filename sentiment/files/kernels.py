@@ -126,7 +126,7 @@ def split_records(data, start, stop, rules, separator, escape, slots, bounds, fi
                     status = STRAY
                     break
             else:
-                first, is_odd = i, False
+                first, is_unbalanced = i, False
                 while True:
                     while (
                         i < edge
@@ -143,7 +143,7 @@ def split_records(data, start, stop, rules, separator, escape, slots, bounds, fi
                         mark |= ESCAPED
                         i += 2
                     elif data[i] == quote:
-                        is_odd = not is_odd
+                        is_unbalanced = not is_unbalanced
                         i += 1
                     elif _is_at(data, i, stop, separator):
                         break
@@ -151,10 +151,10 @@ def split_records(data, start, stop, rules, separator, escape, slots, bounds, fi
                         i += 1
                 i = min(i, stop)
                 last = i
-                if is_odd and is_open and data[last - 1] == quote:
+                if is_unbalanced and is_open and data[last - 1] == quote:
                     status = SPLIT
                     break
-                is_open = is_open or is_odd
+                is_open = is_open or is_unbalanced
             if cut and (i > edge or (i == edge and data[i] != _LF and data[i] != _CR)):
                 status = TOO_LONG
                 break

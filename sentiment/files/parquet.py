@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sentiment.errors import EmptyDataError, UnreadableFileError
-from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Refusals, Reject
+from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject, RejectedRows
 from sentiment.files.columns import as_texts
 from sentiment.files.origins import Origin
 from sentiment.files.streams import BLOCK
@@ -118,23 +118,23 @@ def _reject_rows(start: int, end: int, fault: str, schema: pa.Schema) -> Batch:
 
 def _make_batch(table: pa.Table, text_column: str, limits: Limits, end: int) -> Batch:
     """Return the rows of `table`, the last of which is the number `end`."""
-    refused = Refusals()
-    reject_invalid(table, refused)
-    texts = _read_texts(table[text_column].combine_chunks(), refused)
+    rejected = RejectedRows()
+    reject_invalid(table, rejected)
+    texts = _read_texts(table[text_column].combine_chunks(), rejected)
     faulty = pc.greater(pc.utf8_length(texts), limits.max_chars)
     if limits.reject_empty:
         faulty = pc.or_(faulty, pc.equal(pc.utf8_trim_whitespace(texts), ""))
     for row in np.flatnonzero(faulty.fill_null(False).to_numpy(zero_copy_only=False)).tolist():
-        refused.add(row, limits.find_fault(texts[row].as_py()))
+        rejected.add(row, limits.find_fault(texts[row].as_py()))
     for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False)).tolist():
         missing = not table[text_column][row].is_valid
-        refused.add(row, NO_TEXT if missing else "the text is no string")
-    kept = refused.list_kept(table.num_rows)
+        rejected.add(row, NO_TEXT if missing else "the text is no string")
+    kept = rejected.list_kept(table.num_rows)
     rows = table if len(kept) == table.num_rows else table.take(kept)
     first = end - table.num_rows
     rejects = [
-        Reject(first + row + 1, 0, refused.reasons[row], _write_row(table, row))
-        for row in sorted(refused.reasons)
+        Reject(first + row + 1, 0, rejected.reasons[row], _write_row(table, row))
+        for row in sorted(rejected.reasons)
     ]
     return Batch(
         texts=texts.take(kept),
@@ -145,12 +145,12 @@ def _make_batch(table: pa.Table, text_column: str, limits: Limits, end: int) -> 
     )
 
 
-def _read_texts(column: pa.Array, refused: Refusals | None = None) -> pa.LargeStringArray:
-    """Return a column as texts, null for what is none and for the rows that are refused."""
-    if refused and refused.reasons:
-        rejected = np.zeros(len(column), bool)
-        rejected[list(refused.reasons)] = True
-        column = pc.if_else(pa.array(rejected), pa.scalar(None, column.type), column)
+def _read_texts(column: pa.Array, rejected: RejectedRows | None = None) -> pa.LargeStringArray:
+    """Return a column as texts, null for missing ones and for the rows that are rejected."""
+    if rejected and rejected.reasons:
+        missing = np.zeros(len(column), bool)
+        missing[list(rejected.reasons)] = True
+        column = pc.if_else(pa.array(missing), pa.scalar(None, column.type), column)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sentiment.files.batches import Refusals
+from sentiment.files.batches import RejectedRows
 
 # Raised by Arrow for a value that Python cannot hold: a date after the year 9999, a time zone that
 # is not known, a string that is not UTF-8.
@@ -32,7 +32,7 @@ def show_value(value: object) -> str:
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
-def reject_invalid(table: pa.Table, refused: Refusals) -> None:
+def reject_invalid(table: pa.Table, rejected: RejectedRows) -> None:
     """Reject the rows of `table` with a value that its type does not allow.
 
     Arrow does not look at the values that it reads, and others fail at them later.
@@ -46,7 +46,7 @@ def reject_invalid(table: pa.Table, refused: Refusals) -> None:
         for row in range(len(array)):
             # A copy, as a slice of a nested array is checked with all that it is a slice of.
             if not _is_valid(array.take(pa.array([row]))):
-                refused.add(row, f"bytes that are not UTF-8, or no such value: column {name!r}")
+                rejected.add(row, f"bytes that are not UTF-8, or no such value: column {name!r}")
 
 
 def _is_valid(array: pa.Array) -> bool:

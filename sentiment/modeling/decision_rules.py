@@ -152,5 +152,5 @@ def _find_threshold(goal: str, scores: Predictions) -> float:
     low = sorted_scores[ends[best]]
     following = sorted_scores[ends[best] + 1] if ends[best] + 1 < len(second) else 0.0
     between = (low + following) / 2
-    # Of neighbours among floats, the middle is one of them.
+    # Of neighbors among floats, the middle is one of them.
     return float(between if between > following else low)

@@ -30,7 +30,7 @@ _PLAIN_WORDS = TokenRules("word", r"\b\w\w+\b", lowercase=True, strip_accents=No
 
 
 @dataclass(frozen=True)
-class Wording:
+class Tokenization:
     """Tokenization of a model.
 
     Attributes
@@ -45,15 +45,15 @@ class Wording:
     known: Collection[str] | None
 
 
-def find_wording(pipeline: Pipeline) -> Wording:
+def find_tokenization(pipeline: Pipeline) -> Tokenization:
     """Return how the fitted `pipeline` reads words, by the first of its features that does."""
     for part in _walk_features(pipeline["features"]):
         rules = find_rules(part) if isinstance(part, CountVectorizer) else None
         if rules is not None and rules.analyzer == "word":
             words = {word for term in part.vocabulary_ for word in term.split(" ") if word}
             stop_words = part.get_stop_words() or ()  # skipped, so known
-            return Wording(rules, words.union(word for word in stop_words if word))
-    return Wording(_PLAIN_WORDS, None)
+            return Tokenization(rules, words.union(word for word in stop_words if word))
+    return Tokenization(_PLAIN_WORDS, None)
 
 
 def _walk_features(features: Any) -> Iterator[Any]:
@@ -72,7 +72,7 @@ class TextReader:
 
     Parameters
     ----------
-    wording : Wording
+    tokenization : Tokenization
         How the model reads words.
 
     Attributes
@@ -81,13 +81,13 @@ class TextReader:
         Texts that were read.
     """
 
-    def __init__(self, wording: Wording) -> None:
+    def __init__(self, tokenization: Tokenization) -> None:
         self.documents = 0
-        self._rules = wording.rules
+        self._rules = tokenization.rules
         self._words = Words()
-        self._knows_words = wording.known is not None
+        self._knows_words = tokenization.known is not None
         # The words that are known have the first numbers.
-        self._words.add(list(wording.known or ()))
+        self._words.add(list(tokenization.known or ()))
         self._known = self._words.size
         self._frequencies = np.zeros(self._known, np.int64)
 
@@ -106,14 +106,14 @@ class TextReader:
             read words.
         """
         strings = _as_strings(texts)
-        characters, odd = _count_characters(strings)
+        characters, symbols = _count_characters(strings)
         threads = count_threads(None)
         corpus = read_corpus(CleanedTexts(texts), self._rules, self._words, threads)
         words = np.diff(corpus.ends, prepend=0)
         columns = {
             "characters": characters,
             "words": words,
-            "non_letters": _divide(odd, characters),
+            "non_letters": _divide(symbols, characters),
             "markup": _divide(characters - _count_without_tags(strings), characters),
         }
         if self._knows_words:
@@ -137,7 +137,7 @@ class TextReader:
         frequencies = self._frequencies
         least = np.partition(frequencies, -most)[-most] if most < len(frequencies) else 1
         numbers = np.flatnonzero(frequencies >= max(int(least), 1))
-        found = pd.Series(frequencies[numbers], self._words.spell(numbers), np.int64)
+        found = pd.Series(frequencies[numbers], self._words.decode(numbers), np.int64)
         return found.sort_index().sort_values(ascending=False, kind="stable")[:most]
 
     def count_terms(self, terms: Collection[str]) -> np.ndarray:
@@ -155,9 +155,9 @@ def _as_strings(texts: pd.Series) -> pa.LargeStringArray:
 
 
 @lru_cache
-def _is_odd() -> np.ndarray:
-    odd: np.ndarray = ~(is_letter() | is_space())
-    return odd
+def _is_symbol() -> np.ndarray:
+    symbols: np.ndarray = ~(is_letter() | is_space())
+    return symbols
 
 
 def _count_characters(strings: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
@@ -165,7 +165,7 @@ def _count_characters(strings: pa.LargeStringArray) -> tuple[np.ndarray, np.ndar
     sizes = pc.utf8_length(strings).to_numpy(zero_copy_only=False).astype(np.int64)
     text = b"".join(strings.cast(pa.large_binary()).to_pylist()).decode()
     points = np.frombuffer(text.encode("utf-32-le"), "<u4")
-    return sizes, _sum_runs(_is_odd()[points], sizes)
+    return sizes, _sum_runs(_is_symbol()[points], sizes)
 
 
 def _count_without_tags(strings: pa.LargeStringArray) -> np.ndarray:

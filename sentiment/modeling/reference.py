@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from sentiment.data.quality import QualityReport
 from sentiment.errors import ReferenceMissingError
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
-from sentiment.modeling.descriptors import TextReader, find_wording
+from sentiment.modeling.descriptors import TextReader, find_tokenization
 from sentiment.modeling.evaluation import Predictions
 
 # Name of the folder in a run.
@@ -117,7 +117,7 @@ def make_reference(
     chosen = np.arange(len(texts))
     if len(chosen) > MOST_ROWS:
         chosen = np.sort(np.random.default_rng(seed).choice(chosen, MOST_ROWS, replace=False))
-    reader = TextReader(find_wording(pipeline))
+    reader = TextReader(find_tokenization(pipeline))
     rows = reader.describe(texts.iloc[chosen].reset_index(drop=True))
     rows = rows.assign(
         prediction=predictions.predicted[chosen].astype(str),

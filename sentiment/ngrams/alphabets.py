@@ -35,7 +35,7 @@ class Alphabet(Protocol):
         Tokens that are not known are numbered, or -1 if `frozen`.
         """
 
-    def spell(self, tokens: np.ndarray) -> list[str]:
+    def decode(self, tokens: np.ndarray) -> list[str]:
         """Return `tokens` as strings."""
 
 
@@ -136,7 +136,7 @@ class Words:
             words, 0, count, _EVERY_BYTE, _NO_POINTS, 1, NO_END, frozen, np.empty(count, np.int64)
         )
 
-    def spell(self, tokens: np.ndarray) -> list[str]:
+    def decode(self, tokens: np.ndarray) -> list[str]:
         """Return `tokens` as strings."""
         store = self.store.tobytes()
         starts, ends = self.bounds[tokens].tolist(), self.bounds[tokens + 1].tolist()
@@ -174,6 +174,6 @@ class Characters:
         sizes = np.concatenate([sizes for _, sizes in parts])
         return np.concatenate(points) if len(points) > 1 else points[0], np.cumsum(sizes)
 
-    def spell(self, tokens: np.ndarray) -> list[str]:
+    def decode(self, tokens: np.ndarray) -> list[str]:
         """Return `tokens` as strings."""
         return [chr(point) for point in tokens.tolist()]

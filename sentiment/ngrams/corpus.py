@@ -9,7 +9,7 @@ import numpy as np
 from sentiment.ngrams.alphabets import Alphabet, Characters, Words
 from sentiment.ngrams.counting import count_numbers, take_numbers
 from sentiment.ngrams.kernels import tokenizing
-from sentiment.ngrams.layers import Layers, NumberedLayers, SpelledLayers
+from sentiment.ngrams.layers import Layers, NumberedLayers, WordLayers
 from sentiment.ngrams.rules import TokenRules, is_space
 from sentiment.ngrams.texts import Texts, encode_texts
 from sentiment.ngrams.trie import Trie
@@ -45,9 +45,9 @@ def make_alphabet(rules: TokenRules) -> Alphabet:
 def make_trie(alphabet: Alphabet, rules: TokenRules, expected: int = 0) -> Trie:
     """Return an empty trie for the n-grams of tokens of `alphabet`; see `Trie`."""
     if isinstance(alphabet, Words) and rules.analyzer == "char_wb":
-        # Each word is spelled once, with a space at both of its ends.
-        spelled = len(alphabet.store) + 2 * alphabet.size
-        return Trie(Characters(), rules.separator, min(expected, spelled))
+        # Each word is words once, with a space at both of its ends.
+        words = len(alphabet.store) + 2 * alphabet.size
+        return Trie(Characters(), rules.separator, min(expected, words))
     return Trie(alphabet, rules.separator, expected)
 
 
@@ -94,14 +94,14 @@ def count_corpus(
     ngram_range : (int, int)
         The smallest and the largest number of tokens.
     stop_words : collection of str
-        Words that are skipped; all others become neighbours.
+        Words that are skipped; all others become neighbors.
     trie : Trie
         Where n-grams get their numbers.
     threads : int
         Number of threads.
     """
     if corpus.rules.analyzer == "char_wb":
-        return spell_corpus(corpus, ngram_range, trie, np.arange(len(corpus.ends)), threads)
+        return count_by_word(corpus, ngram_range, trie, np.arange(len(corpus.ends)), threads)
     tokens, ends = skip_words(corpus, stop_words)
     return number_tokens(tokens, ends, ngram_range, trie, threads)
 
@@ -143,7 +143,7 @@ def skip_words(corpus: Corpus, stop_words: Collection[str]) -> tuple[np.ndarray,
     return corpus.tokens[kept], before[corpus.ends]
 
 
-def spell_corpus(
+def count_by_word(
     corpus: Corpus,
     ngram_range: tuple[int, int],
     trie: Trie,
@@ -151,7 +151,7 @@ def spell_corpus(
     threads: int,
     *,
     frozen: bool = False,
-) -> SpelledLayers:
+) -> WordLayers:
     """Return the counts of the character n-grams of the words of `corpus`.
 
     Each word has a space at both of its ends; one that is shorter than the shortest n-gram is one
@@ -190,4 +190,4 @@ def spell_corpus(
         streams[n] = numbers
     every_word = {1: np.arange(words.size, dtype=np.int32)}
     counts = take_numbers({1: corpus.tokens}, corpus.ends, every_word, threads)
-    return SpelledLayers(counts, streams, ends, rows)
+    return WordLayers(counts, streams, ends, rows)

@@ -8,7 +8,7 @@ import numpy as np
 
 from sentiment.ngrams.compiling import cut_ranges, run_threads
 from sentiment.ngrams.counting import Rows, count_columns, sort_rows, take_numbers
-from sentiment.ngrams.kernels import matrices, spelling
+from sentiment.ngrams.kernels import matrices, word_counts
 
 # For each order a table of shape (n_ngrams, 2): in how many documents each n-gram stands, and how
 # often.
@@ -154,7 +154,7 @@ class KeptLayers:
 
 
 @dataclass(frozen=True)
-class SpelledLayers:
+class WordLayers:
     """Counts of words, of which only some rows are wanted, and the n-grams of each word.
 
     Attributes
@@ -190,7 +190,7 @@ class SpelledLayers:
 
         def work(n: int, first: int, last: int) -> np.ndarray:
             part = np.zeros((sizes[n - 1], 2), np.int64)
-            spelling.multiply_frequencies(
+            word_counts.multiply_frequencies(
                 words.indptr, words.indices, words.data, rows, first, last,
                 self.ends, self.streams[n], part,
             )  # fmt: skip
@@ -206,7 +206,7 @@ class SpelledLayers:
         units = take_numbers(self.streams, self.ends, columns, threads)
         width = count_columns(columns)
         parts = run_threads(
-            lambda first, last: spelling.multiply_entries(
+            lambda first, last: word_counts.multiply_entries(
                 words.indptr, words.indices, words.data, rows, first, last,
                 units.indptr, units.indices, units.data, width,
             ),

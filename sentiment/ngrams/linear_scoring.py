@@ -30,15 +30,15 @@ _CAPITAL_I_WITH_DOT, _CAPITAL_SIGMA = 0x130, 0x3A3
 def list_small_letters() -> np.ndarray:
     """Return the small letter of each code point, shape (1114112,), int32.
 
-    Two are `ODD`: what the small letter of a capital sigma is depends on where it stands, and that
-    of a capital I with a dot is two characters.
+    Two are `FALLBACK`: the small letter of a capital sigma depends on where it stands, and that of
+    a capital I with a dot is two characters.
     """
-    odd = [_CAPITAL_I_WITH_DOT, _CAPITAL_SIGMA]
+    fallback = [_CAPITAL_I_WITH_DOT, _CAPITAL_SIGMA]
     points = np.arange(_CODE_POINTS, dtype="<u4")
-    points[odd] = 0
+    points[fallback] = 0
     letters = points.tobytes().decode("utf-32-le", "surrogatepass").lower()
     small = np.frombuffer(bytearray(letters.encode("utf-32-le", "surrogatepass")), "<i4")
-    small[odd] = spotting.ODD
+    small[fallback] = spotting.FALLBACK
     return small
 
 
@@ -53,11 +53,11 @@ def _find_reading(rules: TokenRules, *, cleaned: bool, prepared: bool) -> spotti
     if prepared or not (rules.lowercase or rules.strip_accents):
         letters = np.arange(_CODE_POINTS, dtype=np.int32)
     elif rules.strip_accents:
-        letters = np.full(_CODE_POINTS, spotting.ODD, np.int32)
+        letters = np.full(_CODE_POINTS, spotting.FALLBACK, np.int32)
     else:
         letters = list_small_letters()
     if cleaned:
-        letters = np.where(may_compose(), np.int32(spotting.ODD), letters)
+        letters = np.where(may_compose(), np.int32(spotting.FALLBACK), letters)
     least, most = rules.lengths
     return spotting.Reading(
         kinds=kinds,
@@ -131,16 +131,16 @@ class LinearScorer:
 
         def work(batches: Iterator[tuple[int, int]]) -> None:
             buffers = _Buffers(len(self._tree.weights))
-            odd: list[int] = []
+            fallback: list[int] = []
             for first, last in batches:
                 part = out[first:last]
                 done = self._score_some(
                     source, starts[first:last], ends[first:last], reading, buffers, part
                 )
-                odd += (first + np.flatnonzero(~done)).tolist()
-            if odd:
-                documents = [source[starts[d] : ends[d]].tobytes() for d in odd]
-                out[odd] = self._score_fallback(documents, buffers, cleaned=cleaned)
+                fallback += (first + np.flatnonzero(~done)).tolist()
+            if fallback:
+                documents = [source[starts[d] : ends[d]].tobytes() for d in fallback]
+                out[fallback] = self._score_fallback(documents, buffers, cleaned=cleaned)
 
         run_threads(work, [(batches,)] * min(self._threads, len(ranges)))
         return out
@@ -268,13 +268,13 @@ def _invert(order: np.ndarray) -> np.ndarray:
 def _enter_words(alphabet: Words, order: np.ndarray, skipped: int) -> linear_scoring.Words:
     """Return the words of `alphabet` in another order, for the kernel."""
     store, bounds = alphabet.store.tobytes(), alphabet.bounds.tolist()
-    spelled = [store[bounds[word] : bounds[word + 1]] for word in order.tolist()]
-    capacity = 1 << max(4, (3 * len(spelled)).bit_length())
+    names = [store[bounds[word] : bounds[word + 1]] for word in order.tolist()]
+    capacity = 1 << max(4, (3 * len(names)).bit_length())
     bits = [(8 * min(size, 8), 8 * max(size - 8, 0)) for size in range(17)]
     words = linear_scoring.Words(
-        store=np.frombuffer(bytearray(b"".join([*spelled, bytes(16)])), np.uint8),
-        bounds=np.concatenate([[0], np.cumsum([len(word) for word in spelled])]).astype(np.int64),
-        pairs=np.zeros((len(spelled), 2), np.uint64),
+        store=np.frombuffer(bytearray(b"".join([*names, bytes(16)])), np.uint8),
+        bounds=np.concatenate([[0], np.cumsum([len(word) for word in names])]).astype(np.int64),
+        pairs=np.zeros((len(names), 2), np.uint64),
         slots=np.zeros(capacity, np.uint32),
         secrets=np.array([SECRET, ~SECRET | np.uint64(1)]),
         masks=np.array([[2**low - 1, 2**high - 1] for low, high in bits], np.uint64),

@@ -14,13 +14,13 @@ from sentiment.ngrams import storage
 from sentiment.ngrams.cleaning import CleanedTexts
 from sentiment.ngrams.corpus import (
     Corpus,
+    count_by_word,
     count_corpus,
     make_alphabet,
     make_trie,
     number_tokens,
     read_corpus,
     skip_words,
-    spell_corpus,
 )
 from sentiment.ngrams.digests import DIGEST_BYTES, digest_texts
 from sentiment.ngrams.layers import Layers
@@ -142,10 +142,10 @@ class CountMemory:
         storage.make_room([entry.folder, *others], self.most_bytes)
         corpus = _unpack(entry, settings.rules)
         if settings.rules.analyzer == "char_wb":
-            # Words are kept; to spell each of them once takes no long time.
+            # Words are kept; to count the n-grams of each once takes no long time.
             trie = make_trie(corpus.alphabet, corpus.rules, len(corpus.tokens))
-            spelled = spell_corpus(corpus, settings.ngram_range, trie, rows, settings.threads)
-            return CachedCounts(spelled, trie.describe(), f"{entry.stamp} {settings.ngram_range}")
+            counted = count_by_word(corpus, settings.ngram_range, trie, rows, settings.threads)
+            return CachedCounts(counted, trie.describe(), f"{entry.stamp} {settings.ngram_range}")
 
         # Numbers of words are those of this corpus: another one of the same texts may differ.
         name = f"ngrams-{_name(sorted(settings.stop_words), entry.stamp)}"

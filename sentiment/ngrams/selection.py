@@ -102,8 +102,8 @@ def _sort_terms(
     used = np.zeros(size + 1, bool)
     used[paths] = True
     tokens = np.flatnonzero(used[:size])
-    spelled = ngrams.alphabet.spell(tokens)
-    by_rank = sorted(range(len(spelled)), key=spelled.__getitem__)
+    decoded = ngrams.alphabet.decode(tokens)
+    by_rank = sorted(range(len(decoded)), key=decoded.__getitem__)
     ranks = np.zeros(size + 1, np.int64)  # the last, which is that of no token, stays zero
     ranks[tokens[by_rank]] = np.arange(1, len(tokens) + 1)
     ranked = ranks[paths]
@@ -117,7 +117,7 @@ def _sort_terms(
         sorted_places = np.lexsort(ranked.T[::-1])
 
     # A path that ends early is filled with empty strings.
-    words = [spelled[k] for k in by_rank]
+    words = [decoded[k] for k in by_rank]
     heads = np.array(["", *words], dtype=object)
     tails = np.array(["", *(ngrams.separator + word for word in words)], dtype=object)
     ranked = ranked[sorted_places]

@@ -65,13 +65,13 @@ def encode_texts(texts: Texts, rules: TokenRules, threads: int) -> TextBytes:
     starts, ends = bounds[:-1].copy(), bounds[1:].copy()
     wide, entities = np.empty(len(starts), bool), np.empty(len(starts), bool)
     run_threads(
-        lambda a, b: scanning.find_odd(source, starts, ends, a, b, wide, entities),
+        lambda a, b: scanning.scan_documents(source, starts, ends, a, b, wide, entities),
         cut_ranges(ends, threads),
     )
-    odd = np.flatnonzero(wide | entities) if cleaned else np.flatnonzero(wide)
+    special = np.flatnonzero(wide | entities) if cleaned else np.flatnonzero(wide)
     tags = np.full(len(starts), cleaned)
     changed = []
-    for d in odd:
+    for d in special:
         document = source[starts[d] : ends[d]].tobytes().decode("utf-8", "surrogatepass")
         if cleaned and (entities[d] or rules.strip_accents or _is_unusual(document)):
             document = clean_text(document)
@@ -84,8 +84,8 @@ def encode_texts(texts: Texts, rules: TokenRules, threads: int) -> TextBytes:
     else:
         text[: len(source)] = source
     text[len(source) :] = np.frombuffer(b"".join(changed), np.uint8)
-    ends[odd] = len(source) + np.cumsum(sizes)
-    starts[odd] = ends[odd] - sizes
+    ends[special] = len(source) + np.cumsum(sizes)
+    starts[special] = ends[special] - sizes
     return TextBytes(text, starts, ends, tags, cleaned)
 
 

@@ -99,7 +99,7 @@ class Order:
         keys = np.empty(bounds[-1], np.uint64)
         positions = np.empty(bounds[-1], np.int32 if len(tokens) < 2**31 else np.int64)
         run_threads(
-            lambda first, last, place: ngrams.deal_out(
+            lambda first, last, place: ngrams.scatter_keys(
                 prefixes, tokens, ends, step, first, last, self.bits, SECRET,
                 place, keys, positions, out,
             ),

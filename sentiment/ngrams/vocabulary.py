@@ -6,11 +6,11 @@ import numpy as np
 
 from sentiment.ngrams.alphabets import Words
 from sentiment.ngrams.corpus import (
+    count_by_word,
     make_alphabet,
     make_trie,
     read_corpus,
     skip_words,
-    spell_corpus,
 )
 from sentiment.ngrams.counting import Rows, take_numbers
 from sentiment.ngrams.rules import TokenRules
@@ -98,7 +98,7 @@ class Vocabulary:
         if rules.analyzer == "char_wb":  # words need not be known for their characters to be
             corpus = read_corpus(texts, rules, Words(), threads)
             rows = np.arange(len(corpus.ends))
-            layers = spell_corpus(corpus, (min_n, max_n), self._trie, rows, threads, frozen=True)
+            layers = count_by_word(corpus, (min_n, max_n), self._trie, rows, threads, frozen=True)
             return layers.take(self._columns, threads)
         corpus = read_corpus(texts, rules, self._alphabet, threads, frozen=True)
         tokens, ends = skip_words(corpus, self._stop_words)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sentiment.redaction.addresses import MASK, NAMES, find_secrets, redact_addresses
+from sentiment.redaction.patterns import make_pattern
 from sentiment.redaction.printable import make_printable
-from sentiment.redaction.spelling import spell
 
 _SECRET_VARIABLE = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PGPASSWORD|PASS|TOKEN|SECRET|KEY|CREDENTIALS?)$", re.IGNORECASE
@@ -51,7 +51,7 @@ class Redactor:
         for secret in found:
             is_public = len(secret) < _MIN_LENGTH or secret.lower() in _PUBLIC or secret == MASK
             if not is_public and secret not in self._patterns:
-                pattern = re.compile(spell(secret), re.IGNORECASE)
+                pattern = re.compile(make_pattern(secret), re.IGNORECASE)
                 self._patterns = self._patterns | {secret: pattern}
 
     def redact(self, text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 # A process on another machine that has said nothing for as long is taken for dead.
 SILENCE = 120.0
 # It says that it is there this often, in seconds.
-BEAT = 15.0
+HEARTBEAT_INTERVAL = 15.0
 
 
 def name_owner() -> str:
@@ -16,14 +16,14 @@ def name_owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{_read_start(os.getpid())}"
 
 
-def is_alive(owner: str | None, last_beat: float) -> bool:
+def is_alive(owner: str | None, last_heartbeat: float) -> bool:
     """Return whether a process is there.
 
     Parameters
     ----------
     owner : str, optional
         From `name_owner`.
-    last_beat : float
+    last_heartbeat : float
         When it last said so, in seconds since the epoch.
     """
     if owner is None:
@@ -31,7 +31,7 @@ def is_alive(owner: str | None, last_beat: float) -> bool:
     host, pid, start = owner.rsplit(":", 2)
     if host == socket.gethostname() and Path("/proc").is_dir():
         return _read_start(int(pid)) == start
-    return time.time() - last_beat < SILENCE
+    return time.time() - last_heartbeat < SILENCE
 
 
 def _read_start(pid: int) -> str:

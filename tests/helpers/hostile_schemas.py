@@ -77,7 +77,7 @@ CLASSES = {
     "this project's vectorizer": ("sentiment.ngrams.vectorizers.tfidf", "TfidfVectorizer"),
     "this project's model": ("sentiment.modeling.estimators.nbsvm", "NBSVM"),
     "a support vector machine": ("sklearn.svm._classes", "SVC"),
-    "neighbours": ("sklearn.neighbors._classification", "KNeighborsClassifier"),
+    "neighbors": ("sklearn.neighbors._classification", "KNeighborsClassifier"),
     "gradient boosting": ("sklearn.ensemble._gb", "GradientBoostingClassifier"),
     "a topic model": ("sklearn.decomposition._lda", "LatentDirichletAllocation"),
     "stacking": ("sklearn.ensemble._stacking", "StackingClassifier"),

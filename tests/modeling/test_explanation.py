@@ -191,7 +191,7 @@ def test_terms_are_found_where_scikit_learn_finds_them(
     if re.search(r"\s\s", prepared):
         return  # where a character vanishes between two spaces, scikit-learn makes them one
     if len(prepared) != len(text) and prepared != alone:
-        return  # a character that changes with its neighbours, among others that grow
+        return  # a character that changes with its neighbors, among others that grow
     found = list(_find_terms(vectorizer, text))
     assert Counter(term for term, _ in found) == Counter(vectorizer.build_analyzer()(text))
     for _, spans in found:

@@ -62,11 +62,11 @@ def run_kernels(cache: Path) -> str:
     program = (
         "import logging; logging.basicConfig(format='%(levelname)s|%(name)s|%(message)s')\n"
         "import numpy as np\n"
-        "from sentiment.ngrams.kernels.scanning import copy_lowered, find_odd\n"
+        "from sentiment.ngrams.kernels.scanning import copy_lowered, scan_documents\n"
         "out = np.zeros(3, np.uint8)\n"
         "copy_lowered(np.array([65, 98, 91], np.uint8), out)\n"
         "bounds, found = np.array([0, 3]), np.ones(1, bool)\n"
-        "find_odd(out, bounds[:1], bounds[1:], 0, 1, found, found.copy())\n"
+        "scan_documents(out, bounds[:1], bounds[1:], 0, 1, found, found.copy())\n"
         "print(out.tolist(), found)\n"
     )
     done = subprocess.run(

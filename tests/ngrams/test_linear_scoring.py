@@ -61,9 +61,9 @@ def test_decisions_are_the_matrix_times_the_weights(
 @pytest.mark.parametrize("lowercase", [True, False])
 def test_tokens_end_anywhere_in_a_line(pattern: str, lowercase: bool) -> None:
     texts = []
-    for size, odd in product(range(140), ["", "é", "Σ", "<br />", "!", "'"]):
-        texts.append("A" * size + odd + "b don't" + odd)
-        texts.append("ab c " * (size // 4) + odd + " " * (size % 4) + odd + "d")
+    for size, fallback in product(range(140), ["", "é", "Σ", "<br />", "!", "'"]):
+        texts.append("A" * size + fallback + "b don't" + fallback)
+        texts.append("ab c " * (size // 4) + fallback + " " * (size % 4) + fallback + "d")
     vectorizer = TfidfVectorizer(token_pattern=pattern, lowercase=lowercase, ngram_range=(1, 2))
     assert_decides(vectorizer.fit(texts[::3]), texts)
     assert_decides(vectorizer.fit(texts[::3]), texts, cleaned=True)
@@ -89,10 +89,10 @@ def test_characters_of_many_scripts() -> None:
 
 def test_small_letters_are_those_of_python() -> None:
     letters = list_small_letters()
-    odd = [point for point in range(0x110000) if letters[point] == spotting.ODD]
-    assert odd == [0x130, 0x3A3]
-    letters = np.delete(letters, odd)
-    expected = [chr(point).lower() for point in range(0x110000) if point not in odd]
+    fallback = [point for point in range(0x110000) if letters[point] == spotting.FALLBACK]
+    assert fallback == [0x130, 0x3A3]
+    letters = np.delete(letters, fallback)
+    expected = [chr(point).lower() for point in range(0x110000) if point not in fallback]
     assert letters.tolist() == [ord(letter) for letter in expected]
 
 

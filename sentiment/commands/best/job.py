@@ -21,7 +21,7 @@ ENOUGH_TRIALS = 20
 
 
 @dataclass(frozen=True)
-class Neighbour:
+class Neighbor:
     """A trial that differs from the best in one setting.
 
     Attributes
@@ -63,7 +63,7 @@ class BestTrial:
         Of the first objective, over all trials that were run.
     importances : dict of str to float
         How much each setting mattered, the most important first; empty with few trials.
-    neighbours : list of Neighbour
+    neighbors : list of Neighbor
         Trials that differ in one setting, the best first.
     front : list of tuple
         Of several objectives: numbers and values of the trials that no other beats in all of them.
@@ -81,7 +81,7 @@ class BestTrial:
     second: tuple[int, float] | None
     median: float
     importances: dict[str, float]
-    neighbours: list[Neighbour]
+    neighbors: list[Neighbor]
     front: list[tuple[int, list[float]]] = field(default_factory=list)
     recipe: Recipe | None = None
     written: Path | None = None
@@ -132,7 +132,7 @@ def find_best(cfg: DictConfig) -> BestTrial:
         second=(others[0].number, others[0].values[0]) if others else None,
         median=statistics.median(trial.values[0] for trial in study.trials),
         importances=_measure_importances(study),
-        neighbours=_find_neighbours(best, others),
+        neighbors=_find_neighbors(best, others),
         front=_find_front(study),
         recipe=recipe,
         written=written,
@@ -171,16 +171,16 @@ def _measure_importances(study: StoredSweep) -> dict[str, float]:
     return measure_importances(study.optuna)
 
 
-def _find_neighbours(best: StoredTrial, others: Sequence[StoredTrial]) -> list[Neighbour]:
-    neighbours = []
+def _find_neighbors(best: StoredTrial, others: Sequence[StoredTrial]) -> list[Neighbor]:
+    neighbors = []
     for trial in others:
         if trial.params.keys() != best.params.keys():
             continue
         changed = [name for name, value in trial.params.items() if value != best.params[name]]
         if len(changed) == 1:
             name, value = read_setting(changed[0]), str(trial.params[changed[0]])
-            neighbours.append(Neighbour(trial.number, name, value, trial.values[0]))
-    return neighbours
+            neighbors.append(Neighbor(trial.number, name, value, trial.values[0]))
+    return neighbors
 
 
 def _find_front(study: StoredSweep) -> list[tuple[int, list[float]]]:

@@ -64,7 +64,7 @@ def show_best(best: "BestTrial") -> None:
     _print_lines("why", _explain(best), console.print)
     shares = [f"{share:4.0%}  {name}" for name, share in best.importances.items() if share > 0.005]
     _print_lines("matters", shares[:_SHOWN], console.print)
-    _print_lines("nearby", _describe_neighbours(best), console.print)
+    _print_lines("nearby", _describe_neighbors(best), console.print)
     if best.front:
         console.print(f"front    {len(best.front)} trials that no other beats in everything")
         console.print(_tabulate_front(best))
@@ -115,11 +115,11 @@ def _explain(best: "BestTrial") -> "list[str]":
     return [ahead, f"{median:.4f} ahead of the median of {trials} trials ({best.median:.4f})"]
 
 
-def _describe_neighbours(best: "BestTrial") -> "list[str]":
+def _describe_neighbors(best: "BestTrial") -> "list[str]":
     return [
         f"#{other.number} with {other.setting}={other.value}: {other.score:.4f} "
         f"({-best.measure_margin(other.score):+.4f})"
-        for other in best.neighbours[:_SHOWN]
+        for other in best.neighbors[:_SHOWN]
     ]
 
 

@@ -18,9 +18,9 @@ from sentiment.commands.compare.contenders import (
     find_model,
     load_contender,
 )
+from sentiment.commands.compare.descriptions import describe_verdict
 from sentiment.commands.compare.measuring import Comparison, measure
 from sentiment.commands.compare.page import write_page
-from sentiment.commands.compare.wording import describe_verdict
 from sentiment.config import make
 from sentiment.config.schemas import RUN_KEYS
 from sentiment.tracking import RunFacts, RunFolder, Tracker

@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.cli.pages import render_page
-from sentiment.commands.compare.estimates import Estimate
-from sentiment.commands.compare.measuring import Comparison, PairwiseComparison
-from sentiment.commands.compare.wording import (
+from sentiment.commands.compare.descriptions import (
     describe_agreement,
     describe_evidence,
     describe_looks,
@@ -19,6 +17,8 @@ from sentiment.commands.compare.wording import (
     write_p,
     write_unit,
 )
+from sentiment.commands.compare.estimates import Estimate
+from sentiment.commands.compare.measuring import Comparison, PairwiseComparison
 from sentiment.config.metrics import METRICS
 from sentiment.modeling.intervals import FEWEST_ROWS
 

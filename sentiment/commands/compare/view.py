@@ -18,7 +18,7 @@ def show_comparison(result: "ComparisonResult") -> None:
     """Print the metrics side by side, the tests, where the runs disagree, and the verdict."""
     from sentiment.cli.console import PlainConsole
     from sentiment.cli.terminal import relate_path
-    from sentiment.commands.compare.wording import describe_looks, describe_verdict, write_unit
+    from sentiment.commands.compare.descriptions import describe_looks, describe_verdict, write_unit
 
     console = PlainConsole()
     comparison = result.comparison
@@ -49,7 +49,7 @@ def tabulate_metrics(comparison: "Comparison", pair: "PairwiseComparison") -> "T
     """Return the metrics of two runs side by side, with intervals and tests."""
     from rich.table import Table
 
-    from sentiment.commands.compare.wording import (
+    from sentiment.commands.compare.descriptions import (
         list_metrics,
         write_interval,
         write_number,
@@ -77,7 +77,7 @@ def tabulate_metrics(comparison: "Comparison", pair: "PairwiseComparison") -> "T
 
 
 def _print_disagreements(console: "Console", pair: "PairwiseComparison") -> None:
-    from sentiment.commands.compare.wording import describe_agreement, write_excerpt
+    from sentiment.commands.compare.descriptions import describe_agreement, write_excerpt
 
     counts = ", ".join(f"{name} {n:,} ({share})" for name, n, share in describe_agreement(pair))
     console.print(f"rows     {counts}")

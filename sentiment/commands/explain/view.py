@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from sentiment.modeling.explanation import TextExplanation
 
 _TERMS = 12
-# Of the strongest word: what is as strong is bold, what is weaker plain, dim or not coloured.
+# Of the strongest word: what is as strong is bold, what is weaker plain, dim or not colored.
 _BOLD, _PLAIN, _DIM = 0.5, 0.2, 0.05
 
 
 def show_explanation(result: "ExplanationResult") -> None:
-    """Print a text with its words coloured, the terms behind them and the label."""
+    """Print a text with its words colored, the terms behind them and the label."""
     from sentiment.cli.console import PlainConsole
 
     console = PlainConsole()
     found = result.explanation
-    console.print(_colour_words(found), soft_wrap=False)
+    console.print(_color_words(found), soft_wrap=False)
     console.print()
     if found.terms:
         console.print(_tabulate_terms(found))
@@ -41,7 +41,7 @@ def show_explanation(result: "ExplanationResult") -> None:
     console.print(f"page     {relate_path(result.page)}")
 
 
-def _colour_words(found: "TextExplanation") -> "Text":
+def _color_words(found: "TextExplanation") -> "Text":
     from rich.text import Text
 
     from sentiment.cli.console import clean
@@ -51,13 +51,13 @@ def _colour_words(found: "TextExplanation") -> "Text":
     for written, weight in found.words:
         word = clean(written, keep="\n\t")
         share = abs(weight) / most if most else 0.0
-        colour = "green" if weight > 0 else "red"
+        color = "green" if weight > 0 else "red"
         if share >= _BOLD:
-            text.append(word, f"bold {colour}")
+            text.append(word, f"bold {color}")
         elif share >= _PLAIN:
-            text.append(word, colour)
+            text.append(word, color)
         else:
-            text.append(word, f"dim {colour}" if share >= _DIM else "")
+            text.append(word, f"dim {color}" if share >= _DIM else "")
     return text
 
 
@@ -77,8 +77,8 @@ def _tabulate_terms(found: "TextExplanation") -> "Table":
     ]
     for row in range(max(map(len, sides))):
         cells: list[Text] = []
-        for side, colour in zip(sides, ("green", "red"), strict=True):
+        for side, color in zip(sides, ("green", "red"), strict=True):
             term, added = side[row] if row < len(side) else ("", None)
-            cells += [Text(clean(term)), Text(f"{added:+.2f}" if added is not None else "", colour)]
+            cells += [Text(clean(term)), Text(f"{added:+.2f}" if added is not None else "", color)]
         table.add_row(*cells)
     return table

@@ -190,12 +190,12 @@ class Steps:
         `new_data` is the reason why it may replace a champion that was scored on other data.
         """
         cfg = self._compose_promotion(f"run={run}")
-        return _tell(promote(cfg, FLOW, new_data=new_data))
+        return _list_facts(promote(cfg, FLOW, new_data=new_data))
 
     def roll_back(self) -> Facts:
         """Make the champion before the champion again."""
         cfg = self._compose_promotion("rollback=true")
-        return _tell(promote(cfg, FLOW))
+        return _list_facts(promote(cfg, FLOW))
 
     def predict(self) -> list[Facts]:
         """Predict the input with the champion; return a summary of each output."""
@@ -322,7 +322,7 @@ def _is_refit(word: str) -> bool:
     return is_within(word, "refit")
 
 
-def _tell(promotion: Promotion) -> Facts:
+def _list_facts(promotion: Promotion) -> Facts:
     comparison = promotion.comparison
     return {
         "outcome": promotion.outcome,

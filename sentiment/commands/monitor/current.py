@@ -232,10 +232,10 @@ def order_rows(path: Path, times: pd.Series, column: str) -> np.ndarray:
     if numbers.isna().any():
         moments = pd.to_datetime(times, format="ISO8601", utc=True, errors="coerce")
         if moments.isna().any():
-            stranger = times[moments.isna()].iloc[0]
+            invalid = times[moments.isna()].iloc[0]
             raise ConfigError(
                 [
-                    f"time_column is {column!r}, where '{path}' has {stranger!r}; expected "
+                    f"time_column is {column!r}, where '{path}' has {invalid!r}; expected "
                     "times such as 2026-11-24T10:30, or numbers, in every row."
                 ]
             )

@@ -33,7 +33,7 @@ from sentiment.errors import (
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.opening import open_input
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
-from sentiment.modeling.descriptors import TextReader, find_wording
+from sentiment.modeling.descriptors import TextReader, find_tokenization
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.reference import FOLDER, Reference, load_reference
 from sentiment.tracking import ModelChoice, RunFacts, RunFolder, Tracker
@@ -108,7 +108,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         choice = _choose_model(path, cfg.run, report, tracker)
         columns = _find_columns(path, source.columns, cfg, report, choice)
         reference = _find_reference(choice, tracker).decide(_read_rule(report))
-        wording = find_wording(load_model(choice.path, choice.digest))
+        tokenization = find_tokenization(load_model(choice.path, choice.digest))
     with stages("read rows"):
         current = read_current(path, source, columns, cfg.sample, cfg.seed, stages.observer)
         current = _check_labels(path, current, reference, columns.label, cfg.label_column)
@@ -117,7 +117,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
             current = replace(current, rows=current.rows.iloc[order].reset_index(drop=True))
     with stages("compare"):
         comparison = compare(
-            reference, current, TextReader(wording), Thresholds(**cfg.thresholds), cfg.windows,
+            reference, current, TextReader(tokenization), Thresholds(**cfg.thresholds), cfg.windows,
             stages.observer,
         )  # fmt: skip
     facts = _describe(path, choice, columns, current, reference, cfg)
@@ -221,30 +221,30 @@ def _check_labels(
     """
     answers, rows = set(reference.classes), current.rows
     labels = [name for name in reference.classes if name != UNSURE]
-    strangers = {
+    unknown = {
         name: sorted(set(rows[name].dropna()) - known)
         for name, known in (("prediction", answers), ("label", set(labels)))
         if name in rows
     }
     expected = f"expected {', '.join(map(repr, labels))}"
-    if strangers["prediction"]:
+    if unknown["prediction"]:
         raise ConfigError(
             [
-                f"'{path}' predicts {strangers['prediction'][0]!r}, which the model does not know; "
+                f"'{path}' predicts {unknown['prediction'][0]!r}, which the model does not know; "
                 f"{expected}. Name the run that made these predictions with run=<id>."
             ]
         )
-    if not strangers.get("label"):
+    if not unknown.get("label"):
         return current
     if named is None:
         log.warning(
             "column %r holds %r, which is no label of the model; the accuracy is not measured",
-            column, strangers["label"][0],
+            column, unknown["label"][0],
         )  # fmt: skip
         return replace(current, rows=rows.drop(columns="label"))
     raise ConfigError(
         [
-            f"label_column is {column!r}, where '{path}' has {strangers['label'][0]!r}, which the "
+            f"label_column is {column!r}, where '{path}' has {unknown['label'][0]!r}, which the "
             f"model does not know; {expected}."
         ]
     )

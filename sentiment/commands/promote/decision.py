@@ -9,8 +9,8 @@ from typing import Any, Literal
 from omegaconf import DictConfig
 
 from sentiment.commands.compare.contenders import find_model
+from sentiment.commands.compare.descriptions import describe_verdict, write_difference
 from sentiment.commands.compare.job import ComparisonResult, make_folder, write_json
-from sentiment.commands.compare.wording import describe_verdict, write_difference
 from sentiment.commands.promote.anchor import AnchorCheck
 from sentiment.commands.promote.history import (
     ANCHOR,

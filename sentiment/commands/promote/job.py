@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from omegaconf import DictConfig
 
 from sentiment.commands.compare.contenders import find_model, load_contender
+from sentiment.commands.compare.descriptions import write_p
 from sentiment.commands.compare.job import ComparisonResult, compare_contenders
 from sentiment.commands.compare.measuring import PairwiseComparison
-from sentiment.commands.compare.wording import write_p
 from sentiment.commands.promote.anchor import ROUNDING, AnchorCheck, check_anchor
 from sentiment.commands.promote.decision import ChampionMovedError, Decision, Promotion, call
 from sentiment.commands.promote.history import (

@@ -121,7 +121,7 @@ def run_grid(hydra: HydraSweep, points: Sequence[Sequence[str]]) -> None:
     home = Path(cfg.outputs).resolve() / "sweep"
     name = _name_grid(cfg, points)
     known, following = newest(name, [path.name for path in home.glob("*") if path.is_dir()])
-    if known is None or settings.fresh or not _can_go_on(hydra, home / known, points, objective):
+    if known is None or settings.fresh or not _can_resume(hydra, home / known, points, objective):
         known = following
     folder = home / known
     folder.mkdir(parents=True, exist_ok=True)
@@ -190,7 +190,7 @@ def _name_grid(cfg: DictConfig, points: Sequence[Sequence[str]]) -> str:
     return hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
-def _can_go_on(
+def _can_resume(
     hydra: HydraSweep, folder: Path, points: Sequence[Sequence[str]], objective: Objective
 ) -> bool:
     """Return whether the grid is incomplete, and its data are what they were."""

@@ -147,10 +147,10 @@ class HydraSweep:
     @property
     def is_parallel(self) -> bool:
         """True if jobs run side by side."""
-        return self._gives_one_by_one or self._batch > 1
+        return self._launches_each or self._batch > 1
 
     @property
-    def _gives_one_by_one(self) -> bool:
+    def _launches_each(self) -> bool:
         return self.settings.batch is None and hasattr(self.launcher, "launch_each")
 
     @property
@@ -162,7 +162,7 @@ class HydraSweep:
 
     def launch(self, next_job: NextJob) -> None:
         """Run the jobs that `next_job` gives, until it gives none."""
-        if self._gives_one_by_one:
+        if self._launches_each:
             self.launcher.launch_each(next_job)
             return
         # submitit pickles the config of each job, whose passwords nobody else may read.
@@ -245,9 +245,9 @@ class JobRunner:
         left: list[PlannedJob] = []
         while True:
             problem, begun = None, time.time()
-            with self._following() as problems, _keeping_interrupts():
+            with self._collecting() as problems, _keeping_interrupts():
                 try:
-                    self._launch(partial(self._hand_out, left, next_job, problems))
+                    self._launch(partial(self._next_job, left, next_job, problems))
                 except Exception as error:  # of the launcher: the jobs report their own
                     problem = error
             pending = self._pending
@@ -267,7 +267,7 @@ class JobRunner:
             left += pending.values()
             pending.clear()
 
-    def _hand_out(
+    def _next_job(
         self,
         left: list[PlannedJob],
         next_job: Callable[[], PlannedJob | None],
@@ -333,7 +333,7 @@ class JobRunner:
                     self._on_result(result)
 
     @contextmanager
-    def _following(self) -> Iterator[list[BaseException]]:
+    def _collecting(self) -> Iterator[list[BaseException]]:
         """Hand results on while the ``with`` block runs, and the rest at its end.
 
         What goes wrong with that is put into the list that is returned, and raised at the end.

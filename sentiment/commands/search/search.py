@@ -75,7 +75,7 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
         },
         _list_defaults(cfg),
     )
-    study.beat()
+    study.send_heartbeat()
     earlier = study.await_run()
     folder = (home / study.name).resolve()
     trials = study.optuna.get_trials(deepcopy=False)
@@ -108,7 +108,9 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
     # Neither what was drawn before is drawn again, nor what another process draws.
     shift = len(study.optuna.trials) + study.own_seed
     study.seed(_make_sampler(sampler, space, cfg.seed, shift, hydra.is_parallel))
-    runner = JobRunner(session.folder, hydra.launch, hydra.compose, session.take, study.beat)
+    runner = JobRunner(
+        session.folder, hydra.launch, hydra.compose, session.take, study.send_heartbeat
+    )
 
     lost = study.list_draws(list_lost(session.folder)) if alone else []
     if lost:
@@ -127,7 +129,7 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
         while study.count_running() or study.count_begun() < settings.n_trials:
             # Other processes are at work; if one dies, its trials are run here.
             time.sleep(_PATIENCE)
-            study.beat()
+            study.send_heartbeat()
             study.recover(read_results(session.folder))
             runner.run(next_job)
         session.report_ranking()

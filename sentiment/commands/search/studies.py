@@ -13,7 +13,7 @@ from sentiment.commands.search.ranking import Objective
 from sentiment.commands.search.results import JobResult, newest
 from sentiment.commands.search.spaces import Space, name_parameter
 from sentiment.errors import StudyMismatchError
-from sentiment.tracking.owners import BEAT, is_alive, name_owner
+from sentiment.tracking.owners import HEARTBEAT_INTERVAL, is_alive, name_owner
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -99,7 +99,7 @@ class Study:
         )
         self._storage = storage
         self._owner = name_owner()
-        self._last_beat = 0.0
+        self._last_heartbeat = 0.0
         self._ended: dict[int, JobResult] = {}
 
     def define(
@@ -178,12 +178,12 @@ class Study:
         list of int
             The numbers of those that will be run again, under another number.
         """
-        beats = self._study.user_attrs
+        heartbeats = self._study.user_attrs
         again = []
         for trial in self.list_trials():
             owner = trial.user_attrs.get(OWNER)
-            beat = beats.get(f"{HEARTBEAT}{owner}", 0.0)
-            if trial.state.name != "RUNNING" or is_alive(owner, beat):
+            heartbeat = heartbeats.get(f"{HEARTBEAT}{owner}", 0.0)
+            if trial.state.name != "RUNNING" or is_alive(owner, heartbeat):
                 continue
             begun = trial.datetime_start
             if owner is None and begun and time.time() - begun.timestamp() < _GRACE:
@@ -261,12 +261,12 @@ class Study:
             t.number: t.user_attrs[SAME_AS] for t in self.list_trials() if SAME_AS in t.user_attrs
         }
 
-    def beat(self) -> None:
+    def send_heartbeat(self) -> None:
         """Let other processes know that this one is there; to be called again and again."""
-        if time.monotonic() - self._last_beat > BEAT:
-            if not self._last_beat:
+        if time.monotonic() - self._last_heartbeat > HEARTBEAT_INTERVAL:
+            if not self._last_heartbeat:
                 self._study.set_user_attr(f"{SINCE}{self._owner}", time.time())
-            self._last_beat = time.monotonic()
+            self._last_heartbeat = time.monotonic()
             self._study.set_user_attr(f"{HEARTBEAT}{self._owner}", time.time())
 
     def find_others(self) -> dict[str, float]:
@@ -300,8 +300,8 @@ class Study:
         """Return whether it is on this process to train the winner, which is trial `number`."""
         attributes = self._study.user_attrs
         claim = attributes.get(WINNER, {"number": None, "owner": None, "done": False})
-        beat = attributes.get(f"{HEARTBEAT}{claim['owner']}", 0.0)
-        is_taken = claim["owner"] != self._owner and is_alive(claim["owner"], beat)
+        heartbeat = attributes.get(f"{HEARTBEAT}{claim['owner']}", 0.0)
+        is_taken = claim["owner"] != self._owner and is_alive(claim["owner"], heartbeat)
         if claim["number"] == number and (claim["done"] or is_taken):
             return False
         claim = {"number": number, "owner": self._owner, "done": False}

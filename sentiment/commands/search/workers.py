@@ -69,7 +69,7 @@ class Workers:
             forkserver.ensure_running()
         self._workers: list[_Worker] = []
         # Shut down before Python waits for its child processes at exit.
-        Finalize(self, _let_go, args=(self._workers,), exitpriority=1)
+        Finalize(self, _shut_down, args=(self._workers,), exitpriority=1)
         self._problem: BaseException | None = None
         # In a thread, since the first waits until everything is loaded.
         self._starting = threading.Thread(target=self._start)
@@ -106,7 +106,7 @@ class Workers:
         problem: Exception | None = None
         while True:
             while idle and problem is None and (job := next_job()) is not None:
-                worker = self._give(idle.pop(), job)
+                worker = self._send(idle.pop(), job)
                 busy[worker.pipe] = worker
             if not busy:
                 break
@@ -126,7 +126,7 @@ class Workers:
             raise problem
         return ended
 
-    def _give(self, worker: "_Worker", job: tuple[int, Sequence[str]]) -> "_Worker":
+    def _send(self, worker: "_Worker", job: tuple[int, Sequence[str]]) -> "_Worker":
         """Give a job to `worker`, or to another in its place if it was killed meanwhile."""
         try:
             worker.pipe.send(job)
@@ -166,7 +166,7 @@ class _Worker:
         self.pipe.close()
 
 
-def _let_go(workers: list[_Worker]) -> None:
+def _shut_down(workers: list[_Worker]) -> None:
     """Let workers end that have nothing to do."""
     for worker in workers:
         worker.pipe.close()
@@ -188,19 +188,19 @@ def _environment(changes: dict[str, str]) -> Iterator[None]:
 
 def _serve(pipe: Any, app: list[Any]) -> None:
     """Run jobs as they come through `pipe`, in a worker, until it is shut down."""
-    _get_ready(app)
+    _initialize(app)
     with suppress(EOFError, OSError):
         while True:
             number, overrides = pipe.recv()
             pipe.send(_run(number, overrides, *app))
 
 
-def _get_ready(app: list[Any]) -> None:
+def _initialize(app: list[Any]) -> None:
     from sentiment.commands.search.trial import read_data
 
     protect_process()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep hears it and ends its workers
-    threading.Thread(target=_leave_with_sweep, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     gc.freeze()
     try:
         read_data(app[1])
@@ -208,7 +208,7 @@ def _get_ready(app: list[Any]) -> None:
         return
 
 
-def _leave_with_sweep() -> None:
+def _exit_with_parent() -> None:
     sweep = multiprocessing.parent_process()
     if sweep is not None:
         sweep.join()

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from sentiment.commands.train.curves import MAX_CANDIDATES, MAX_PANELS, Curve, Curves
 
-_COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
+_COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
 # Bars of each class, of a few classes and of more.
 _BARS, _FEWER_BARS, _FEW_PANELS = 15, 10, 4
 _PANELS_IN_ROW = 4
@@ -101,7 +101,7 @@ def _title_curves(name: str, curves: Curves, drawn: Sequence[Curve]) -> str:
 def _plot(axes: Axes, curves: Sequence[Curve], measure: str) -> None:
     for rank, curve in enumerate(curves):
         label = f"{_shorten(curve.label)}: {measure} {curve.area:.4f}"
-        axes.plot(curve.x, curve.y, color=_COLOURS[rank % len(_COLOURS)], label=label)
+        axes.plot(curve.x, curve.y, color=_COLORS[rank % len(_COLORS)], label=label)
 
 
 @rc_context(_PLAIN_TEXT)
@@ -134,9 +134,9 @@ def draw_reliability(curves: Curves, path: Path) -> None:
     floor = 1 / curves.classes
     figure, axes = _make_axes()
     axes.plot([floor, 1], [floor, 1], color="grey", linestyle=":", linewidth=1, label="calibrated")
-    axes.plot(confidence, accuracy, color=_COLOURS[0], linewidth=1)
+    axes.plot(confidence, accuracy, color=_COLORS[0], linewidth=1)
     # The area of a point is its share of the rows.
-    axes.scatter(confidence, accuracy, s=400 * rows / rows.sum(), color=_COLOURS[0], label="model")
+    axes.scatter(confidence, accuracy, s=400 * rows / rows.sum(), color=_COLORS[0], label="model")
     axes.set_title(_title("Reliability", curves), fontsize="medium")
     axes.set(xlabel="confidence", ylabel="accuracy")
     axes.legend(loc="upper left", fontsize="small")
@@ -174,7 +174,7 @@ def draw_terms(weights: Mapping[str, Mapping[str, float]], path: Path) -> None:
         best = list(of_terms.items())[: round(bars / _BAR)]
         places = range(len(best))
         # Of two classes each has a color; of more, the titles distinguish them.
-        color = _COLOURS[rank if len(weights) == 2 else 0]
+        color = _COLORS[rank if len(weights) == 2 else 0]
         axes.barh(places, [weight for _, weight in best], color=color)
         axes.set_yticks(places, [_shorten(term) for term, _ in best], fontsize="small")
         axes.invert_yaxis()

@@ -86,7 +86,7 @@ class LogisticRegression(linear_model.LogisticRegression):
         if ridge and sparse.issparse(X):
             return self._descend(X, y, sample_weight)
         machine = self._make_machine(_OTHERWISE)
-        _hand_over(machine.fit(X, y, sample_weight), self)
+        _copy_solution(machine.fit(X, y, sample_weight), self)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -110,7 +110,7 @@ class LogisticRegression(linear_model.LogisticRegression):
         machine = self._make_machine(changes)
         if self._is_one_vs_rest:
             return make_one_vs_rest(machine, self)
-        _hand_over(self, machine)
+        _copy_solution(self, machine)
         return machine
 
     @property
@@ -145,7 +145,7 @@ class LogisticRegression(linear_model.LogisticRegression):
         return linear_model.LogisticRegression(**self.get_params(deep=False) | changes)
 
 
-def _hand_over(
+def _copy_solution(
     source: linear_model.LogisticRegression, target: linear_model.LogisticRegression
 ) -> None:
     """Give `target` what `source` has learnt."""

@@ -21,9 +21,9 @@ def make_soft_vote(
     ValueError
         A weight names no member.
     """
-    strangers = set(weights or {}) - set(members)
-    if strangers:
-        raise ValueError(f"weights for {sorted(strangers)}, but the members are {list(members)}")
+    unknown = set(weights or {}) - set(members)
+    if unknown:
+        raise ValueError(f"weights for {sorted(unknown)}, but the members are {list(members)}")
     return VotingClassifier(
         estimators=list(members.items()),
         voting="soft",

@@ -88,7 +88,7 @@ def explain_text(pipeline: Pipeline, text: str) -> TextExplanation:
             str(pipeline.classes_[place]): float(probabilities[place])
             for place in find_order(pipeline.classes_)
         },
-        words=_cut(read, _share_out(read, explainer.parts, added)),
+        words=_cut(read, _distribute(read, explainer.parts, added)),
         terms=sorted(
             ((term, value) for term, value in merged.items() if value),
             key=lambda one: -abs(one[1]),
@@ -112,7 +112,7 @@ def _cut(text: str, weights: np.ndarray) -> list[tuple[str, float]]:
     ]
 
 
-def _share_out(text: str, parts: list[TermWeights], added: dict[int, float]) -> np.ndarray:
+def _distribute(text: str, parts: list[TermWeights], added: dict[int, float]) -> np.ndarray:
     """Return what each character of `text` adds; all zero where terms have no places in it."""
     weights, start = np.zeros(len(text)), 0
     for part in parts:

@@ -27,7 +27,7 @@ from sentiment.modeling.model_files.converting import (
     hold_terms_in_dictionary,
     make_fast_part,
 )
-from sentiment.modeling.model_files.owned import list_strangers, list_types
+from sentiment.modeling.model_files.owned import list_types, list_untrusted
 from sentiment.modeling.model_files.parts import check_parts, walk_parts
 from sentiment.modeling.model_files.schema import check_schema
 from sentiment.modeling.model_files.trusted import LOADED_TYPES
@@ -91,8 +91,8 @@ def load_model(path: Path, digest: str = "") -> Pipeline:
 
 def _load_own(file: io.BytesIO) -> Any:
     """Return what is in the skops file of one's own run."""
-    if strangers := list_strangers(file):
-        raise ValueError(f"it holds {', '.join(strangers)}, which is not trusted or not there")
+    if untrusted := list_untrusted(file):
+        raise ValueError(f"it holds {', '.join(untrusted)}, which is not trusted or not there")
     model = skops.io.load(file, trusted=list_types(file))
     called = [part for part in walk_parts(model) if isinstance(part, methodcaller)]
     if any(repr(part) != repr(TO_DENSE) for part in called):
@@ -104,8 +104,8 @@ def _load_audited(path: Path) -> Any:
     """Return what is in the skops file `path`, which may be from anybody."""
     with path.open("rb") as file:
         archive = Archive(file)
-        if strangers := check_schema(archive):
-            raise UntrustedModelError(path, f"it holds {', '.join(strangers)}")
+        if untrusted := check_schema(archive):
+            raise UntrustedModelError(path, f"it holds {', '.join(untrusted)}")
         return skops.io.load(archive.pack(), trusted=LOADED_TYPES)
 
 

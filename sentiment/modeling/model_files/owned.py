@@ -40,7 +40,7 @@ def list_types(file: Any) -> list[str]:
     return found
 
 
-def list_strangers(file: Any) -> list[str]:
+def list_untrusted(file: Any) -> list[str]:
     """Return the names in a skops file that no file may hold, or that are not there.
 
     Raises

@@ -102,8 +102,8 @@ def _check_attributes(part: Any) -> None:
             if array.dtype.names or (array.dtype == object and name != "feature_names_in_"):
                 raise ValueError(f"{name} that is no array of numbers or strings")
             most = _DIMENSIONS.get(name, 1)
-            odd = array.ndim != most if name in _EXACT else array.ndim > most
-            if array is value and odd:
+            unexpected = array.ndim != most if name in _EXACT else array.ndim > most
+            if array is value and unexpected:
                 raise ValueError(f"{name} of {array.ndim} dimensions")
             if name in _FINITE and not (array.dtype.kind == "f" and np.isfinite(array).all()):
                 raise ValueError(f"{name} with something else than finite numbers")
@@ -136,9 +136,9 @@ def _check_estimator(part: Any) -> None:
 
 def _check_vectorizer(part: Any) -> None:
     # This project's vectorizers get all attributes, and have more parameters than scikit-learn's.
-    odd = set(vars(part)) - set(part.get_params(deep=False)) - _FITTED
-    if odd:
-        raise ValueError(f"a vectorizer with {', '.join(sorted(odd))}")
+    unexpected = set(vars(part)) - set(part.get_params(deep=False)) - _FITTED
+    if unexpected:
+        raise ValueError(f"a vectorizer with {', '.join(sorted(unexpected))}")
     least, most = part.ngram_range
     numbers = type(least) is type(most) is int and 1 <= least <= most <= _LONGEST_NGRAM
     plain = (part.input, part.preprocessor, part.tokenizer) == ("content", None, None)

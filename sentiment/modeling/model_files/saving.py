@@ -10,7 +10,7 @@ from skops.io.exceptions import UnsupportedTypeException
 from sentiment.errors import UnsavableModelError
 from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.model_files.converting import convert, make_plain_part
-from sentiment.modeling.model_files.owned import digest_file, list_strangers
+from sentiment.modeling.model_files.owned import digest_file, list_untrusted
 
 _written: set[str] = set()
 
@@ -27,13 +27,13 @@ def save_model(pipeline: Pipeline, path: Path) -> None:
     name = name_inner(pipeline["model"])
     try:
         skops.io.dump(plain, path, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
-        strangers = list_strangers(path)
+        untrusted = list_untrusted(path)
     except (UnsupportedTypeException, TypeError, RecursionError) as error:
         path.unlink(missing_ok=True)
         raise UnsavableModelError(name, [str(error)]) from error
-    if strangers:
+    if untrusted:
         path.unlink()
-        raise UnsavableModelError(name, strangers)
+        raise UnsavableModelError(name, untrusted)
     _written.add(digest_file(path))
 
 

@@ -25,7 +25,7 @@ _DEEPEST = 60
 _FUNCTION = "sklearn.preprocessing._function_transformer.FunctionTransformer"
 # What differs between transformers that do the same.
 _PASSING = ("__id__", "_sklearn_version", "feature_names_in_", "n_features_in_", "namespace")
-_ODD_TREE = "it holds a decision tree of an odd shape"
+_MALFORMED_TREE = "it holds a malformed decision tree"
 _VERSION = re.compile(r'"[\w.+]{1,40}"', re.ASCII)
 
 
@@ -42,13 +42,13 @@ def check_schema(archive: Archive) -> list[str]:
     """
     checker = _Checker(archive)
     checker.check(archive.schema, 0)
-    return sorted(checker.strangers)
+    return sorted(checker.untrusted)
 
 
 class _Checker:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self.strangers: set[str] = set()
+        self.untrusted: set[str] = set()
 
     def check(self, node: Node, depth: int, place: str = "") -> Node:
         """Return `node`, or what to put in its place; `place` is the attribute that it is."""
@@ -61,9 +61,9 @@ class _Checker:
             ours = _list_transformers().get(_describe(node))
             if ours is not None:
                 return deepcopy(ours)
-            self.strangers.add(kind)  # and so is what it calls
+            self.untrusted.add(kind)  # and so is what it calls
         elif kind not in LOADABLE.get(loader, ()):
-            self.strangers.add(kind)
+            self.untrusted.add(kind)
             return node
         match loader:
             case "JsonNode":
@@ -79,7 +79,7 @@ class _Checker:
                 node["content"] = self._check_one(node["content"], depth, "DictNode", kind)
                 version = node["content"]["content"].get("_sklearn_version", {"content": '"0"'})
                 if not _VERSION.fullmatch(version["content"]):  # a warning may show it
-                    raise ValueError("it was written by an odd version of scikit-learn")
+                    raise ValueError("it was written by an unknown version of scikit-learn")
             case "NdArrayNode":
                 self._check_array(node, depth)
             case "RandomStateNode":
@@ -133,7 +133,7 @@ class _Checker:
         numbers = [_read_number(part) for part in (width, outputs, state["max_depth"])]
         nodes = _read_number(state["node_count"])
         if not 0 < numbers[0] < 2**31 or numbers[1] != 1 or nodes < 1:
-            raise ValueError(_ODD_TREE)
+            raise ValueError(_MALFORMED_TREE)
         self._expect_array(counts, (1,), np.intp)
         classes = int(self._archive.read_array(counts["file"])[0])
         self._expect_array(state["nodes"], (nodes,), NODE_DTYPE)
@@ -142,15 +142,15 @@ class _Checker:
     def _expect_array(self, node: Node, shape: tuple[int, ...], dtype: Any) -> None:
         kind = (node["__loader__"], node["__class__"], node["type"])
         if kind != ("NdArrayNode", "ndarray", "numpy"):
-            raise ValueError(_ODD_TREE)
+            raise ValueError(_MALFORMED_TREE)
         if self._archive.arrays[node["file"]] != (shape, np.dtype(dtype)):
-            raise ValueError(_ODD_TREE)
+            raise ValueError(_MALFORMED_TREE)
 
 
 def _read_number(node: Node) -> int:
     number = json.loads(node["content"]) if node["__loader__"] == "JsonNode" else None
     if type(number) is not int:
-        raise ValueError(_ODD_TREE)
+        raise ValueError(_MALFORMED_TREE)
     return number
 
 

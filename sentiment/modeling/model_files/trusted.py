@@ -20,7 +20,7 @@ TRUSTED_TYPES = [
 # skops trusts every estimator of scikit-learn. These are the ones that answer with a number of
 # steps that the size of their arrays limits, and with numpy alone or with compiled code whose
 # arrays are looked at first. Left out are those whose compiled code believes what the file says
-# (libsvm, neighbours, gradient boosting), that iterate when they transform (NMF, LDA), that call a
+# (libsvm, neighbors, gradient boosting), that iterate when they transform (NMF, LDA), that call a
 # method by a name in the file (stacking, SelectFromModel), and all that work with files.
 _ESTIMATORS = {
     "calibration": "CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration",

@@ -140,9 +140,9 @@ def fill_tree(tree):
     """Enter the keys of a tree into its empty slots and bloom_filter."""
     keys, slots, bloom_filter = tree.keys, tree.slots, tree.bloom_filter
     shift, mask = _find_shift(len(slots)), np.uint64(len(slots) - 1)
-    sieve_shift = _find_shift(8 * len(bloom_filter))
+    filter_shift = _find_shift(8 * len(bloom_filter))
     for k in range(len(keys)):
-        bit = keys[k] * tree.secret >> sieve_shift
+        bit = keys[k] * tree.secret >> filter_shift
         bloom_filter[bit >> np.uint64(3)] |= _ONE << (bit & _SEVEN)
         slot = keys[k] * tree.secret >> shift
         while slots[slot] != 0:
@@ -194,13 +194,13 @@ def _look_up_ngrams(tokens, count, n, n_words, tree, numbers, seeking, nodes, us
     """Put the n-gram of each position in the place of the shorter one, and append those found."""
     keys, slots, bloom_filter, secret = tree.keys, tree.slots, tree.bloom_filter, tree.secret
     shift, mask = _find_shift(len(slots)), np.uint64(len(slots) - 1)
-    sieve_shift = _find_shift(8 * len(bloom_filter))
+    filter_shift = _find_shift(8 * len(bloom_filter))
     lasts = tokens[n - 1 : count]
     candidates = 0
     for i in range(len(lasts)):
         prefix, token = np.int64(numbers[i]), np.int64(lasts[i])
         key = np.uint64(prefix) << _32 | np.uint64(token)
-        bit = key * secret >> sieve_shift
+        bit = key * secret >> filter_shift
         seeking[candidates, 0], seeking[candidates, 1] = key, i
         numbers[i] = UNKNOWN
         held = np.int64(bloom_filter[bit >> np.uint64(3)] >> (bit & _SEVEN)) & 1

@@ -29,7 +29,7 @@ def _hash(key, secret):
 def count_shares(prefixes, tokens, ends, step, first, last, bits, secret, sizes):
     """Add to `sizes` how many n-grams of some documents belong to each share.
 
-    The parameters are those of `deal_out`.
+    The parameters are those of `scatter_keys`.
     """
     mask = (_ONE << bits) - _ONE
     for d in range(first, last):
@@ -40,7 +40,9 @@ def count_shares(prefixes, tokens, ends, step, first, last, bits, secret, sizes)
 
 
 @kernel
-def deal_out(prefixes, tokens, ends, step, first, last, bits, secret, places, keys, positions, out):
+def scatter_keys(
+    prefixes, tokens, ends, step, first, last, bits, secret, places, keys, positions, out
+):
     """Write the key of each n-gram of some documents to the place of its share.
 
     Parameters
@@ -90,7 +92,7 @@ def number_share(wanted, positions, first, last, share, bits, secret, table, key
     Parameters
     ----------
     wanted, positions : ndarray of uint64, of int32 or int64
-        The keys and where each n-gram starts, from `deal_out`.
+        The keys and where each n-gram starts, from `scatter_keys`.
     first, last : int
         The range of them to do.
     share, bits, secret : uint64
@@ -138,7 +140,7 @@ def fill_table(keys, size, bits, secret, table):
 def look_up(prefixes, tokens, ends, step, first, last, secret, table, out):
     """Write the id of the n-gram at each position of some documents into `out`, or -1.
 
-    The parameters are those of `deal_out`; `table` is that of the only share.
+    The parameters are those of `scatter_keys`; `table` is that of the only share.
 
     Returns
     -------

@@ -8,7 +8,7 @@ _AMPERSAND = 38
 
 
 @kernel
-def find_odd(text, starts, ends, first, last, wide, entities):
+def scan_documents(text, starts, ends, first, last, wide, entities):
     """Say of each document whether it has bytes beyond ASCII, and whether it may have entities."""
     for d in range(first, last):
         every, ampersands = np.uint8(0), np.uint8(0)

@@ -15,7 +15,7 @@ from sentiment.ngrams.compiling import kernel
 # Kinds of bytes; all bytes of a character are of the kind of the character.
 WORD, MARK, JOINER = 1, 2, 4
 # In the place of a character that only Python can handle.
-ODD = -1
+FALLBACK = -1
 # Bytes between two documents.
 GAP = 64
 
@@ -33,7 +33,7 @@ class Reading(NamedTuple):
     kinds : ndarray of uint8, of shape (1114112,)
         The kinds of code points.
     letters : ndarray of int32, of shape (1114112,)
-        What takes the place of each code point beyond ASCII, or `ODD`.
+        What takes the place of each code point beyond ASCII, or `FALLBACK`.
     lowercase : bool
         Whether small letters take the place of the capital ones of ASCII.
     least, most : int

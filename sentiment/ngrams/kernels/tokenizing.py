@@ -205,7 +205,7 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, least,
 
 
 @kernel
-def read_characters(text, starts, ends, tags, first, last, spaces, odd_spaces):
+def read_characters(text, starts, ends, tags, first, last, spaces, rare_spaces):
     """Return the code points of the documents from `first` to `last`.
 
     A run of white space of two characters or more becomes one space.
@@ -218,7 +218,7 @@ def read_characters(text, starts, ends, tags, first, last, spaces, odd_spaces):
         Whether HTML tags of a document are white space.
     spaces : ndarray of bool, of shape (1114112,)
         Which code points are white space.
-    odd_spaces : bool
+    rare_spaces : bool
         Whether a single white space character that is no space, such as a tab, stays what it is.
 
     Returns
@@ -253,7 +253,7 @@ def read_characters(text, starts, ends, tags, first, last, spaces, odd_spaces):
                 if run > 1:
                     points[count - 1] = _SPACE
                     continue
-                if not odd_spaces:
+                if not rare_spaces:
                     point = np.int32(_SPACE)
             points[count] = point
             count += 1

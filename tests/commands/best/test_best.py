@@ -142,14 +142,14 @@ def test_less_may_be_better(search: Search, best: Callable[..., BestTrial]) -> N
 
 
 @pytest.mark.slow
-def test_neighbours_differ_in_one_setting(search: Search, best: Callable[..., BestTrial]) -> None:
+def test_neighbors_differ_in_one_setting(search: Search, best: Callable[..., BestTrial]) -> None:
     search([k / 100 for k in range(24)])
     found = best()
-    neighbours = found.neighbours
+    neighbors = found.neighbors
     # Of the whole grid: one other token pattern, n-gram range and weight, two other min_df.
-    assert len(neighbours) == 5
-    assert [n.score for n in neighbours] == sorted((n.score for n in neighbours), reverse=True)
-    for one in neighbours:
+    assert len(neighbors) == 5
+    assert [n.score for n in neighbors] == sorted((n.score for n in neighbors), reverse=True)
+    for one in neighbors:
         assert one.value != str(found.params[one.setting])
     assert sum(found.importances.values()) == pytest.approx(1)
     assert set(found.importances) == set(COMMON)

@@ -46,7 +46,7 @@ def test_a_grid_is_read_as_a_study_is(tmp_path: Path) -> None:
     found = find_best(compose("best", ["search.name=1c0ffee2", f"outputs={tmp_path}"]))
     assert (found.number, found.score, found.second) == (1, 0.9, (2, 0.8))
     assert found.params == {"model.C": "1"}
-    assert [(one.value, one.score) for one in found.neighbours] == [("10", 0.8), ("0.1", 0.7)]
+    assert [(one.value, one.score) for one in found.neighbors] == [("10", 0.8), ("0.1", 0.7)]
     assert (found.importances, found.front, found.study.kind) == ({}, [], "grid")
 
 

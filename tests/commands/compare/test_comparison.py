@@ -17,10 +17,7 @@ from starting import Starter
 from sweeping_here import Outage, stricken
 
 from sentiment.commands.compare.contenders import check_same_rows
-from sentiment.commands.compare.job import compare
-from sentiment.commands.compare.measuring import Comparison, measure
-from sentiment.commands.compare.page import write_page
-from sentiment.commands.compare.wording import (
+from sentiment.commands.compare.descriptions import (
     describe_evidence,
     describe_looks,
     describe_verdict,
@@ -28,6 +25,9 @@ from sentiment.commands.compare.wording import (
     write_p,
     write_unit,
 )
+from sentiment.commands.compare.job import compare
+from sentiment.commands.compare.measuring import Comparison, measure
+from sentiment.commands.compare.page import write_page
 from sentiment.commands.train.job import train
 from sentiment.config import Job, compose
 from sentiment.config.metrics import list_shown

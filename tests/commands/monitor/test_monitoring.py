@@ -18,7 +18,7 @@ from sentiment.data.datasets import EmbeddedReviews
 from sentiment.data.quality import QualityReport, check_quality, find_unusable
 from sentiment.errors import ReferenceMissingError
 from sentiment.modeling.decision_rules import DecisionRule
-from sentiment.modeling.descriptors import TextReader, find_wording
+from sentiment.modeling.descriptors import TextReader, find_tokenization
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.evaluation import Predictions, evaluate
 from sentiment.modeling.pipeline import fit, make_pipeline
@@ -64,7 +64,7 @@ class World:
         return Current(rows.assign(probability=made.probabilities.max(axis=1)), len(rows), 0)
 
     def compare(self, reference: Reference, current: Current) -> Comparison:
-        reader = TextReader(find_wording(self.pipeline))
+        reader = TextReader(find_tokenization(self.pipeline))
         return compare(reference, current, reader, Thresholds(), 10, SilentObserver())
 
 

@@ -25,7 +25,7 @@ from sentiment.errors import (
     UnreadableFileError,
 )
 from sentiment.files.opening import open_input
-from sentiment.modeling.descriptors import TextReader, Wording, find_wording
+from sentiment.modeling.descriptors import TextReader, Tokenization, find_tokenization
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.estimators.union import make_union
 from sentiment.modeling.pipeline import make_pipeline
@@ -60,9 +60,9 @@ def test_descriptors_are_what_plain_python_counts(reviews: pd.DataFrame, pattern
     texts = pd.Series([*ODD_TEXTS, *reviews["text"].head(60)], dtype="str")
     vectorizer = CountVectorizer(token_pattern=pattern, max_features=300).fit(reviews["text"])
     pipeline = make_pipeline(vectorizer, NBSVM())
-    wording = find_wording(pipeline)
-    assert set(wording.known or ()) == set(vectorizer.vocabulary_)
-    reader = TextReader(wording)
+    tokenization = find_tokenization(pipeline)
+    assert set(tokenization.known or ()) == set(vectorizer.vocabulary_)
+    reader = TextReader(tokenization)
     parts = [reader.describe(texts.iloc[a : a + 25]) for a in range(0, len(texts), 25)]
     found = pd.concat(parts)
     assert list(found) == ["characters", "words", "non_letters", "markup", "unknown"]
@@ -87,11 +87,11 @@ def test_words_are_read_as_the_model_does() -> None:
     pairs = TfidfVectorizer(ngram_range=(2, 2), stop_words=["the"]).fit(texts)
     char = TfidfVectorizer(analyzer="char", ngram_range=(1, 2)).fit(texts)
     union = make_union({"char": char, "words": pairs})
-    wording = find_wording(make_pipeline(union, NBSVM()))
-    assert set(wording.known or ()) == {"good", "bad", "film", "very", "the"}
-    assert wording.rules.pattern == r"\b\w\w+\b"
-    assert find_wording(make_pipeline(char, NBSVM())).known is None
-    assert "unknown" not in TextReader(Wording(wording.rules, None)).describe(texts)
+    tokenization = find_tokenization(make_pipeline(union, NBSVM()))
+    assert set(tokenization.known or ()) == {"good", "bad", "film", "very", "the"}
+    assert tokenization.rules.pattern == r"\b\w\w+\b"
+    assert find_tokenization(make_pipeline(char, NBSVM())).known is None
+    assert "unknown" not in TextReader(Tokenization(tokenization.rules, None)).describe(texts)
 
 
 def test_a_sample_is_drawn_evenly_and_stays_in_order() -> None:

@@ -57,7 +57,7 @@ def test_the_newest_study_of_a_name(known: list[str], expected: tuple[str | None
         b'{"number": 2, "overrides": [1], "started": 0, "ended": 1}',
         b'{"number": 3, "overrides": [], "started": 0, "ended": 1}',
         b'{"number": 2, "overrides": [], "started": 0, "ended": 1, "tags": {"command": null}}',
-        b'{"number": 2, "overrides": [], "started": 0, "ended": 1, "colour": "red"}',
+        b'{"number": 2, "overrides": [], "started": 0, "ended": 1, "color": "red"}',
     ],
 )  # fmt: skip
 def test_a_result_of_another_kind_is_set_aside(

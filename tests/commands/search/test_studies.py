@@ -101,7 +101,7 @@ def test_a_process_elsewhere_is_alive_while_it_says_so(tmp_path: Path) -> None:
     study = open_study(tmp_path)
     study._owner = "elsewhere:1:2"
     ask(study)
-    study.beat()
+    study.send_heartbeat()
     later = open_study(tmp_path)
     assert later.recover({}) == []
     study.optuna.set_user_attr("beat elsewhere:1:2", time.time() - 2 * owners.SILENCE)

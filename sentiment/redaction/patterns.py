@@ -8,16 +8,16 @@ _UNMISTAKABLE = 8
 _START = r"(?:(?<![a-z0-9])|(?<=%[0-9a-f]{2})|(?<=%25[0-9a-f]{2})|(?<=\\[nrt]))"
 
 
-def spell(secret: str) -> str:
+def make_pattern(secret: str) -> str:
     """Return a pattern of `secret` in every encoding: URL, shell, YAML, JSON, Python and HTML."""
-    pattern = "".join(_spell_character(c) for c in secret)
+    pattern = "".join(_make_character_pattern(c) for c in secret)
     if len(secret) >= _UNMISTAKABLE:
         return pattern
     # In front of it may be an escape, such as %3A, %253A or \n.
     return rf"{_START}{pattern}(?![a-z0-9])"
 
 
-def _spell_character(c: str) -> str:
+def _make_character_pattern(c: str) -> str:
     if c.isascii() and c.isalnum():
         return c
     forms = {re.escape(c)}
