@@ -53,7 +53,7 @@ def read_docstrings() -> pd.DataFrame:
     for package in PACKAGES:
         found: set[str] = set()
         for path in sorted((site / package).rglob("*.py")):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
+            tree = ast.parse(path.read_bytes())
             kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
             texts = (ast.get_docstring(n) for n in ast.walk(tree) if isinstance(n, kinds))
             found |= {one[:600] for one in texts if one and len(one) >= 40}

@@ -33,6 +33,8 @@ def compile_kernels() -> None:
     make_union({"words": CountVectorizer(), "weights": TfidfVectorizer()}).fit_transform(_TEXTS)
     frame = pd.DataFrame({"text": _TEXTS})
     codes = np.arange(len(frame)) % 2
+    rows = TfidfVectorizer().fit_transform(_TEXTS)
+    LogisticRegression(solver="auto", tol=0.01).fit(rows, np.arange(len(frame)) % 3)
     for features in (CountVectorizer(), TfidfVectorizer()):
         pipeline = make_pipeline(features, LogisticRegression(solver="auto")).fit(frame, codes)
         RowExplainer(pipeline).explain(frame, codes)

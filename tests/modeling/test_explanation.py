@@ -38,16 +38,16 @@ def to_log_odds(model: object, rows: object, classes: int) -> np.ndarray:
         sigmoids = zip(inner.calibrators, margins.T, strict=True)
         p = np.column_stack([one.predict(column) for one, column in sigmoids])
         return np.log(p / (1 - p))
-    if classes == 3 and hasattr(model, "decision_function") and not _is_softmax(model):
+    if (
+        classes == 3
+        and hasattr(model, "decision_function")
+        and not isinstance(model, LogisticRegression)
+    ):
         return np.asarray(model.decision_function(rows))
     logs = np.log(model.predict_proba(rows))  # type: ignore[attr-defined]
     return np.column_stack(
         [logs[:, k] - np.delete(logs, k, axis=1).mean(axis=1) for k in range(classes)]
     )
-
-
-def _is_softmax(model: object) -> bool:
-    return isinstance(model, LogisticRegression) and not getattr(model, "one_vs_rest_", False)
 
 
 @pytest.mark.slow

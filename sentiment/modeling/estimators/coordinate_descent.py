@@ -73,7 +73,7 @@ class Descent:
         rows = rows[cost[rows] > 0]
         cost, signs = cost[rows], np.where(side[rows], 1.0, -1.0)
         # Unsigned, so that the kernels need not look for negative places.
-        matrix = (X.data, _to_unsigned(X.indices), _to_unsigned(X.indptr))
+        matrix = (X.data, to_unsigned(X.indices), to_unsigned(X.indptr))
         dual = np.empty((len(rows), 2))
         dual[:, 0] = np.minimum(0.001 * cost, 1e-8)
         dual[:, 1] = cost - dual[:, 0]
@@ -119,13 +119,18 @@ def fit_side_by_side(
     """
     with ThreadPoolExecutor(min(classes, count_threads(None))) as pool:
         coef, intercept, n_iter = zip(*pool.map(fit, range(classes)), strict=True)
-    if max_iter in n_iter:
+    warn_if_cut_short(max(n_iter), max_iter, stacklevel=4)
+    return np.vstack(coef), np.array(intercept), np.array(n_iter, np.int32)
+
+
+def warn_if_cut_short(n_iter: int, max_iter: int, stacklevel: int) -> None:
+    """Warn that a descent took as many passes as it may."""
+    if n_iter >= max_iter:
         warnings.warn(
             f"Coordinate descent did not converge in {max_iter} passes, increase max_iter.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
-    return np.vstack(coef), np.array(intercept), np.array(n_iter, np.int32)
 
 
 def sum_parts(X: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -137,7 +142,8 @@ def sum_parts(X: sparse.csr_matrix) -> sparse.csr_matrix:
     return whole
 
 
-def _to_unsigned(places: np.ndarray) -> np.ndarray:
+def to_unsigned(places: np.ndarray) -> np.ndarray:
+    """Return a view of places, none of them negative, as unsigned integers of the same width."""
     return places.view(f"u{places.dtype.itemsize}")
 
 

@@ -5,14 +5,18 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy import sparse
 from sklearn import linear_model
-from sklearn.multiclass import OneVsRestClassifier
 from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from sentiment.modeling.estimators.coordinate_descent import Descent, fit_side_by_side, sum_parts
-from sentiment.modeling.estimators.one_vs_rest import make_one_vs_rest
+from sentiment.modeling.estimators.coordinate_descent import (
+    Descent,
+    fit_side_by_side,
+    sum_parts,
+    warn_if_cut_short,
+)
+from sentiment.modeling.estimators.multinomial import fit_multinomial
 
 _DUAL = {"solver": "liblinear", "dual": True}
 # scikit-learn's own; what lbfgs and coordinate descent stop at are different things.
@@ -23,8 +27,8 @@ class LogisticRegression(linear_model.LogisticRegression):
     """scikit-learn's logistic regression, whose solver may be ``"auto"``.
 
     Sparse rows are then separated by coordinate descent in the dual, which on text takes a fraction
-    of the time of lbfgs and comes nearer to the optimum; for two classes, the weights are those of
-    liblinear. More classes are each set against the rest, side by side on all cores. Dense rows, on
+    of the time of lbfgs and comes nearer to the optimum. The weights are, but for `tol`, those of
+    liblinear for two classes and those of lbfgs, the multinomial model, for more. Dense rows, on
     which the descent is slow, and penalties other than L2 are left to lbfgs.
 
     Parameters
@@ -36,15 +40,13 @@ class LogisticRegression(linear_model.LogisticRegression):
         small; lbfgs then stops at 1e-4.
     penalty, C, l1_ratio, dual, fit_intercept, intercept_scaling, class_weight, random_state, \
     max_iter, verbose, warm_start, n_jobs
-        As in scikit-learn. Coordinate descent penalizes the intercept as it does a weight.
+        As in scikit-learn. For two classes, coordinate descent penalizes the intercept as it does
+        a weight.
 
     Attributes
     ----------
     classes_, coef_, intercept_, n_iter_, n_features_in_, feature_names_in_
         As in scikit-learn.
-    one_vs_rest_ : bool
-        Whether each of more than two classes was set against the rest. The probabilities are then
-        those of each class, divided by their sum.
 
     References
     ----------
@@ -77,7 +79,6 @@ class LogisticRegression(linear_model.LogisticRegression):
         ValueError
             A parameter is out of its range, or `y` has one class only.
         """
-        self.one_vs_rest_ = False
         if self.solver != "auto":
             super().fit(X, y, sample_weight)
             return self
@@ -89,16 +90,7 @@ class LogisticRegression(linear_model.LogisticRegression):
         _copy_solution(machine.fit(X, y, sample_weight), self)
         return self
 
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probabilities, of shape (n_samples, n_classes), in the order of `classes_`."""
-        probabilities: np.ndarray
-        if self._is_one_vs_rest:
-            probabilities = self._predict_proba_lr(X)
-        else:
-            probabilities = super().predict_proba(X)
-        return probabilities
-
-    def to_sklearn(self) -> linear_model.LogisticRegression | OneVsRestClassifier:
+    def to_sklearn(self) -> linear_model.LogisticRegression:
         """Return scikit-learn's own classifier with the same answers, not fitted if this is not.
 
         Its solver, if this one's is ``"auto"``, is that for two classes if it is fitted on two.
@@ -106,16 +98,10 @@ class LogisticRegression(linear_model.LogisticRegression):
         classes = getattr(self, "classes_", ())
         changes: dict[str, Any] = {}
         if self.solver == "auto":
-            changes = _DUAL if len(classes) == 2 or self._is_one_vs_rest else _OTHERWISE
+            changes = _DUAL if len(classes) == 2 else _OTHERWISE
         machine = self._make_machine(changes)
-        if self._is_one_vs_rest:
-            return make_one_vs_rest(machine, self)
         _copy_solution(self, machine)
         return machine
-
-    @property
-    def _is_one_vs_rest(self) -> bool:
-        return getattr(self, "one_vs_rest_", False)
 
     def _descend(self, X: Any, y: Any, sample_weight: Any) -> Self:
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
@@ -134,11 +120,16 @@ class LogisticRegression(linear_model.LogisticRegression):
         seed = check_random_state(self.random_state).randint(np.iinfo("i").max)
         scaling = self.intercept_scaling if self.fit_intercept else 0.0
         descent = Descent(self.tol, self.max_iter, float(scaling), seed)
-        self.one_vs_rest_ = len(self.classes_) > 2
-        places = range(len(self.classes_)) if self.one_vs_rest_ else [1]
-        self.coef_, self.intercept_, self.n_iter_ = fit_side_by_side(
-            lambda k: descent.separate(X, codes == places[k], cost), len(places), self.max_iter
+        if len(self.classes_) == 2:
+            self.coef_, self.intercept_, self.n_iter_ = fit_side_by_side(
+                lambda k: descent.separate(X, codes == 1, cost), 1, self.max_iter
+            )
+            return self
+        self.coef_, self.intercept_, n_iter = fit_multinomial(
+            descent, X, codes, len(self.classes_), cost
         )
+        self.n_iter_ = np.array([n_iter], np.int32)
+        warn_if_cut_short(n_iter, self.max_iter, stacklevel=3)
         return self
 
     def _make_machine(self, changes: dict[str, Any]) -> linear_model.LogisticRegression:
@@ -150,5 +141,5 @@ def _copy_solution(
 ) -> None:
     """Give `target` what `source` has learnt."""
     for name, value in vars(source).items():
-        if name.endswith("_") and name != "one_vs_rest_":
+        if name.endswith("_"):
             setattr(target, name, value)

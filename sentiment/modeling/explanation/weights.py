@@ -105,7 +105,6 @@ def _find_weights(model: Any) -> np.ndarray | None:
     weights: np.ndarray = np.atleast_2d(model.coef_)
     # One model for all classes; NBSVM and machines have one for each.
     softmax = isinstance(model, LogisticRegression | LinearDiscriminantAnalysis)
-    softmax = softmax and not getattr(model, "one_vs_rest_", False)
     return _compare(weights) if softmax and len(weights) > 1 else weights
 
 

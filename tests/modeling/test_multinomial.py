@@ -1,0 +1,85 @@
+"""More than two classes have the weights of scikit-learn's multinomial logistic regression."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn import linear_model
+from sklearn.exceptions import ConvergenceWarning
+
+from sentiment.modeling.estimators import multinomial
+from sentiment.modeling.estimators.logistic_regression import LogisticRegression
+
+
+def make_problem(seed: int, classes: int, scale: float = 1.0) -> tuple[Any, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    rows, columns = int(rng.integers(2 * classes, 80)), int(rng.integers(1, 40))
+    values = scale * rng.normal(size=(rows, columns)) * (rng.random((rows, columns)) < 0.3)
+    return sparse.csr_matrix(values), rng.permutation(np.arange(rows) % classes)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([3, 4, 9]),
+    st.sampled_from([0.01, 1.0, 10.0]),
+    st.sampled_from([None, "balanced", {0: 0.5, 1: 3.0}]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([0.1, 1.0, 3.0]),
+)
+def test_weights_are_those_of_newtons_method(
+    seed: int, classes: int, C: float, class_weight: Any, intercept: bool, weighted: bool,  # noqa: N803
+    scale: float,
+) -> None:  # fmt: skip
+    X, y = make_problem(seed, classes, scale)
+    given = {"C": C, "class_weight": class_weight, "fit_intercept": intercept, "max_iter": 20_000}
+    # Rows that weigh nothing are skipped; each class has one that does.
+    weights = np.random.default_rng(seed).choice([0.0, 0.5, 2.0], len(y)) if weighted else None
+    if weights is not None:
+        weights[[np.argmax(y == k) for k in range(classes)]] = 1.0
+    plain = linear_model.LogisticRegression(solver="newton-cg", tol=1e-10, **given)
+    plain.fit(X, y, weights)
+    model = LogisticRegression(solver="auto", tol=1e-8, random_state=seed, **given)
+    model.fit(X, y, weights)
+    np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(model.predict_proba(X), plain.predict_proba(X), rtol=1e-4, atol=1e-5)
+    # Intercepts are known but for a number that all classes share.
+    for one in (model, plain):
+        one.intercept_ = one.intercept_ - one.intercept_.mean()
+    np.testing.assert_allclose(model.intercept_, plain.intercept_, rtol=1e-4, atol=1e-4)
+
+
+def test_the_saved_model_is_multinomial_and_gives_the_same_answers() -> None:
+    X, y = make_problem(1, 3)
+    labels = np.array(["bad", "good", "so so"])[y]
+    model = LogisticRegression(solver="auto", tol=0.01, random_state=0).fit(X, labels)
+    saved = model.to_sklearn()
+    assert type(saved) is linear_model.LogisticRegression
+    assert saved.solver == "lbfgs"
+    assert saved.classes_.tolist() == ["bad", "good", "so so"]
+    np.testing.assert_array_equal(saved.predict_proba(X), model.predict_proba(X))
+
+
+def test_single_precision_of_the_dual_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = make_problem(2, 4)
+    given = {"solver": "auto", "C": 10.0, "tol": 1e-5, "max_iter": 10_000, "random_state": 0}
+    expected = LogisticRegression(**given).fit(X, y)
+    monkeypatch.setattr(multinomial, "_MOST_DOUBLES", 0)
+    found = LogisticRegression(**given).fit(X, y)
+    assert (found.coef_ != expected.coef_).any()
+    np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-3)
+
+
+def test_a_seed_repeats_the_weights_and_a_limit_of_passes_is_reported() -> None:
+    X, y = make_problem(3, 5)
+    once, again = (
+        LogisticRegression(solver="auto", tol=0.01, random_state=7).fit(X, y) for _ in range(2)
+    )
+    np.testing.assert_array_equal(once.coef_, again.coef_)
+    assert 1 < once.n_iter_[0] < 100
+    with pytest.warns(ConvergenceWarning, match="did not converge in 1 passes"):
+        LogisticRegression(solver="auto", tol=1e-9, max_iter=1).fit(X, y)
