@@ -17,8 +17,9 @@ from sentiment.data.copies import add_keys
 from sentiment.data.quality import check_quality, find_unusable
 from sentiment.modeling.descriptors import TextReader, find_tokenization
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
-from sentiment.modeling.evaluation import Predictions, evaluate
+from sentiment.modeling.evaluation import evaluate
 from sentiment.modeling.pipeline import fit, make_pipeline
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import make_reference
 from sentiment.ngrams.vectorizers import TfidfVectorizer
 from sentiment.tracking.stages import SilentObserver

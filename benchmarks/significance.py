@@ -15,8 +15,9 @@ from sentiment.commands.compare.intervals import estimate_differences, estimate_
 from sentiment.config.metrics import list_shown
 from sentiment.errors import ConfigError
 from sentiment.modeling.decision_rules import choose_rule
-from sentiment.modeling.evaluation import Predictions, score
+from sentiment.modeling.evaluation import score
 from sentiment.modeling.intervals import FEWEST_ROWS, measure_intervals
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.resampling import RowSums, permute, resample
 
 _NAMES = list_shown(2)

@@ -46,15 +46,17 @@ class Model:
         from sentiment.data.labels import find_order
         from sentiment.modeling.linear import make_fast
         from sentiment.modeling.model_files import load_model
+        from sentiment.modeling.pipeline import find_separator
 
         self.source = source
         self.pipeline = load_model(source.path, source.digest)
         self._order = find_order(self.pipeline.classes_)
         self.classes_ = self.pipeline.classes_[self._order]
+        self._separator = find_separator(self.pipeline)
         self._classifier = make_fast(self.pipeline)
 
-    def predict(self, texts: "Iterable[str]") -> "np.ndarray":
-        """Return the most probable class of each text.
+    def predict(self, texts: "Iterable[str]") -> "np.ndarray | list[list[str]]":
+        """Return the most probable class of each text, or of several labels the likely ones.
 
         Parameters
         ----------
@@ -64,6 +66,8 @@ class Model:
         Returns
         -------
         ndarray of str, of shape (n,)
+            Of a model of several labels in a row, a list of lists instead: the labels whose
+            probability is 0.5 or more.
 
         Examples
         --------
@@ -71,7 +75,10 @@ class Model:
         >>> sentiment.load().predict(["a great film", "what a bore"])
         array(['positive', 'negative'], dtype='<U8')
         """
-        classes: np.ndarray = self.classes_[self.predict_proba(texts).argmax(axis=1)]
+        probabilities = self.predict_proba(texts)
+        if self._separator is not None:
+            return [self.classes_[row].tolist() for row in probabilities >= 0.5]
+        classes: np.ndarray = self.classes_[probabilities.argmax(axis=1)]
         return classes
 
     def predict_proba(self, texts: "Iterable[str]") -> "np.ndarray":

@@ -238,7 +238,10 @@ def tabulate_metrics(
         table.add_column(column)
     # Runs of earlier versions have not counted their classes, and a metric may be younger.
     ordered = f"{columns[0]}/quadratic_kappa" in metrics if columns else False
-    names = list_shown(round(metrics.get(CLASSES, 2)), optimized, ordered=ordered)
+    several = f"{columns[0]}/hamming_loss" in metrics if columns else False
+    names = list_shown(
+        round(metrics.get(CLASSES, 2)), optimized, ordered=ordered, multilabel=several
+    )
     for name, cells in tabulate_scores(names, columns, metrics, intervals or {}).items():
         if "cv/accuracy_mean" in metrics:
             cells.insert(0, f"{metrics[f'cv/{name}_mean']:.4f} ± {metrics[f'cv/{name}_std']:.4f}")

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment.config.kinds import list_hints, show
+from sentiment.config.metrics import MULTILABEL, NOT_MULTILABEL, ORDERED, list_measured
 from sentiment.config.recording import learn_config
 from sentiment.config.schemas import (
     COMMANDS,
@@ -55,6 +56,7 @@ def check_config(
     schema = OmegaConf.get_type(cfg)
     assert schema is not None  # noqa: S101 - it is composed over one
     check.check_settings(cfg, COMMANDS[schema.__name__], "")
+    check.check_metrics()
     if not check.problems or typed is None or any(map(_CHOOSING.match, typed)):
         check.check_estimators()
     if check.problems:
@@ -107,6 +109,25 @@ class _Check:
                 self.check_settings(inner, hints[name], _join(path, name))
             else:
                 self._check_group(inner, name)
+
+    def check_metrics(self) -> None:
+        """Check that the metrics to optimize are of rows with as many labels as the data have."""
+        separator = OmegaConf.select(self._cfg, "data.label_separator")
+        for name in ("optimize", "search.objectives"):
+            if name in self._wrong or OmegaConf.select(self._cfg, name) is None:
+                continue
+            wanted = OmegaConf.select(self._cfg, name)
+            for metric in [wanted] if isinstance(wanted, str) else wanted:
+                if separator is None and metric in MULTILABEL:
+                    self.problems.append(
+                        f"{name} is {metric}, a metric of rows with several labels. Set "
+                        "data.label_separator if they have: data.label_separator=';'."
+                    )
+                if separator is not None and metric in (*NOT_MULTILABEL, *ORDERED):
+                    self.problems.append(
+                        f"{name} is {metric}, which rows with several labels lack; expected one of "
+                        f"{', '.join(list_measured(multilabel=True))}."
+                    )
 
     def check_estimators(self) -> None:
         """Check the groups whose settings scikit-learn knows."""

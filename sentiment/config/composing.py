@@ -42,12 +42,18 @@ def register_schemas() -> None:
             provider="sentiment",
             replace=True,
         )
+    OmegaConf.register_resolver("by_labels", _choose_by_labels, replace=True)
     OmegaConf.register_resolver("in_sweep", _in_sweep, replace=True)
     OmegaConf.register_resolver("check_start", check_start, replace=True)
     OmegaConf.register_resolver("describe_config", _describe_config, replace=True)
     OmegaConf.register_resolver("list_groups", _list_groups, replace=True)
     OmegaConf.register_resolver("show_commands", show_commands, replace=True)
     OmegaConf.register_resolver("sqlite", _write_sqlite_address, replace=True)
+
+
+def _choose_by_labels(one: Any, several: Any, *, _root_: DictConfig) -> Any:
+    """Return `several` if rows may have several labels, and `one` if each has one."""
+    return one if OmegaConf.select(_root_, "data.label_separator") is None else several
 
 
 def _in_sweep(value: Any, otherwise: Any = None) -> Any:

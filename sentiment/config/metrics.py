@@ -46,6 +46,11 @@ ORDERED: dict[str, bool] = {
     "mean_absolute_error": False,
     "quadratic_kappa": True,
 }
+# Metrics of rows with several labels (`data.label_separator`), which other runs do not have.
+MULTILABEL: dict[str, bool] = {
+    "label_ranking_precision": True,
+    "hamming_loss": False,
+}
 # Metrics of the second of two classes. Of more classes they are these averages, under both names,
 # so that runs are compared with those of versions that did not name the average.
 AVERAGES = {
@@ -54,6 +59,8 @@ AVERAGES = {
     "f1": "f1_macro",
     "roc_auc": "roc_auc_ovr",
 }
+# Metrics that rows with several labels lack; an average is part of the names of their others.
+NOT_MULTILABEL = (*AVERAGES, "balanced_accuracy", "matthews_corrcoef", "top_3_accuracy", "ece")
 # The metric of a run that counts its classes.
 CLASSES = "data/classes"
 # What tables show, of two classes and of more; MLflow has all.
@@ -68,12 +75,18 @@ _SHOWN_OF_MORE = (
     "accuracy", "top_3_accuracy", "balanced_accuracy", "f1_macro", "f1_weighted",
     "matthews_corrcoef", "log_loss", "ece",
 )  # fmt: skip
+_SHOWN_OF_MULTILABEL = (
+    "accuracy", "f1_macro", "precision_micro", "recall_micro", "f1_micro",
+    "label_ranking_precision", "hamming_loss", "log_loss",
+)  # fmt: skip
 # What messages say was expected: the names of all would be three lines.
 EXPECTED = (
     "accuracy, balanced_accuracy, precision, recall, f1 (or with _macro, _micro, _weighted), "
     "matthews_corrcoef, top_3_accuracy, roc_auc, roc_auc_ovr, log_loss, brier, ece; of ordered "
-    "labels accuracy_within_one, mean_absolute_error, quadratic_kappa"
+    "labels accuracy_within_one, mean_absolute_error, quadratic_kappa; of several labels in a row "
+    "label_ranking_precision, hamming_loss"
 )
+ALL_BUILT_IN = BUILT_IN | ORDERED | MULTILABEL
 # Further objectives of a search: the cost of a model. Less is better.
 COSTS = {"size_mb": "model/size_mb", "predict_seconds": "validation/predict_seconds"}
 _RESPONSES = ("predict", "predict_proba")
@@ -140,15 +153,15 @@ class _Metrics(Mapping[str, bool]):
     """Directions of metrics by name, those of the project in the working folder included."""
 
     def __getitem__(self, name: str) -> bool:
-        if name in BUILT_IN or name in ORDERED:
-            return BUILT_IN[name] if name in BUILT_IN else ORDERED[name]
+        if name in ALL_BUILT_IN:
+            return ALL_BUILT_IN[name]
         return list_own_metrics()[name].greater_is_better
 
     def __iter__(self) -> Iterator[str]:
-        return iter([*BUILT_IN, *ORDERED, *list_own_metrics()])
+        return iter([*ALL_BUILT_IN, *list_own_metrics()])
 
     def __len__(self) -> int:
-        return len(BUILT_IN) + len(ORDERED) + len(list_own_metrics())
+        return len(ALL_BUILT_IN) + len(list_own_metrics())
 
 
 METRICS: Mapping[str, bool] = _Metrics()
@@ -165,12 +178,25 @@ def name_average(metric: str, classes: int) -> str:
     return metric if classes == 2 else AVERAGES.get(metric, metric)
 
 
-def list_measured(*, ordered: bool = False) -> list[str]:
-    """Return the metrics that a run has, whose labels may be ordered."""
-    return [name for name in METRICS if ordered or name not in ORDERED]
+def list_measured(*, ordered: bool = False, multilabel: bool = False) -> list[str]:
+    """Return the metrics that a run has.
+
+    Parameters
+    ----------
+    ordered : bool
+        True if the labels are on a scale.
+    multilabel : bool
+        True if a row may have several labels.
+    """
+    lacking = {*MULTILABEL} if not multilabel else {*NOT_MULTILABEL}
+    if not ordered:
+        lacking |= {*ORDERED}
+    return [name for name in METRICS if name not in lacking]
 
 
-def list_shown(classes: int, *also: str, ordered: bool = False) -> list[str]:
+def list_shown(
+    classes: int, *also: str, ordered: bool = False, multilabel: bool = False
+) -> list[str]:
     """Return the metrics that tables show: a few of those that fit, and the user's own.
 
     Parameters
@@ -180,16 +206,19 @@ def list_shown(classes: int, *also: str, ordered: bool = False) -> list[str]:
     *also : str
         Further ones, such as the one that is optimized.
     ordered : bool
-        Whether the labels are on a scale.
+        True if the labels are on a scale.
+    multilabel : bool
+        True if a row may have several labels.
     """
     shown = _SHOWN_OF_TWO if classes == 2 else _SHOWN_OF_MORE
     if ordered and classes > 2:
         shown = _SHOWN_OF_ORDERED
+    if multilabel:
+        shown = _SHOWN_OF_MULTILABEL
     # Of three classes or fewer, one of the first three is always the right one.
     useful = [name for name in shown if name != "top_3_accuracy" or classes > 3]
     wanted = {*useful, *(name_average(name, classes) for name in also)}
-    known = {*BUILT_IN, *ORDERED}
-    return [name for name in METRICS if name in wanted or name not in known]
+    return [name for name in METRICS if name in wanted or name not in ALL_BUILT_IN]
 
 
 def list_own_metrics() -> dict[str, OwnMetric]:
@@ -207,7 +236,7 @@ def list_own_metrics() -> dict[str, OwnMetric]:
 
 
 def _read(name: str, facts: Any) -> OwnMetric:
-    if not name.isidentifier() or name in BUILT_IN or name in ORDERED or name in COSTS:
+    if not name.isidentifier() or name in ALL_BUILT_IN or name in COSTS:
         raise _complain(f"{name!r} is the name of a metric that is built in, or no name")
     if not isinstance(facts, dict) or not isinstance(facts.get("function"), str):
         raise _complain(f"{name} is {facts!r}")

@@ -6,10 +6,12 @@ values allowed) and, where it brings splits of its own, ``split`` ("train", "val
 is missing.
 """
 
+import json
 import logging
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -25,6 +27,7 @@ from sentiment.config.schemas import (
     FolderSettings,
     TableSettings,
 )
+from sentiment.data.label_sets import join_labels
 from sentiment.data.splitting import count_classes, read_splits
 from sentiment.errors import (
     ConfigError,
@@ -34,7 +37,7 @@ from sentiment.errors import (
     UnknownSplitsError,
 )
 from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject
-from sentiment.files.columns import strip_labels
+from sentiment.files.columns import as_text, strip_labels
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.inputs import Input
 from sentiment.files.opening import is_database, open_all, open_input
@@ -84,21 +87,38 @@ class TableFile(TableSettings, Dataset):
         options = ReadOptions.of(self)
         sources = open_all(self.path, options, "data.path")
         if self.split_column is not None:
-            table, places = _read_all(sources, columns | {"split": self.split_column})
+            table, places = self._read_all(sources, columns | {"split": self.split_column})
             table = _name_splits(table, self.split_column)
         else:
-            table, places = _read_all(sources, columns)
+            table, places = self._read_all(sources, columns)
         if self.test_path is None:
             return table
         if not is_database(self.test_path):
             options = replace(options, table=None, query=None)
-        tested, test_places = _read_all(
+        tested, test_places = self._read_all(
             open_all(self.test_path, options, "data.test_path"), columns
         )
         self._check_test(table, [place for place in test_places if place in places])
         if "split" not in table:
             table = table.assign(split="train")
         return pd.concat([table, tested.assign(split="test")], ignore_index=True)
+
+    def _read_all(
+        self, sources: Iterable[Input], columns: dict[str, str]
+    ) -> tuple[pd.DataFrame, list[Mapping[str, Any]]]:
+        """Return the rows of `sources`, their columns by role, and the places where they are."""
+        parts: list[pd.DataFrame] = []
+        places: list[Mapping[str, Any]] = []
+        for source in sources:
+            places.append(source.origin.identity)
+            for found in source.assumed:
+                log.warning("'%s': %s", source.origin.name, found)
+            for role, column in columns.items():
+                if column not in source.columns:
+                    name = Path(source.origin.name)
+                    raise MissingColumnError(name, column, source.columns, f"data.{role}_column")
+            parts.append(_read_columns(source, columns, self.label_separator))
+        return pd.concat(parts, ignore_index=True), places
 
     def _check_test(self, table: pd.DataFrame, shared: Sequence[Mapping[str, Any]]) -> None:
         """Check that test rows are in `test_path` only, and that it shares no file with `path`."""
@@ -119,24 +139,6 @@ class TableFile(TableSettings, Dataset):
             )
 
 
-def _read_all(
-    sources: Iterable[Input], columns: dict[str, str]
-) -> tuple[pd.DataFrame, list[Mapping[str, Any]]]:
-    """Return the rows of `sources`, their columns by role, and the places where they are."""
-    parts: list[pd.DataFrame] = []
-    places: list[Mapping[str, Any]] = []
-    for source in sources:
-        places.append(source.origin.identity)
-        for found in source.assumed:
-            log.warning("'%s': %s", source.origin.name, found)
-        for role, column in columns.items():
-            if column not in source.columns:
-                name = Path(source.origin.name)
-                raise MissingColumnError(name, column, source.columns, f"data.{role}_column")
-        parts.append(_read_columns(source, columns))
-    return pd.concat(parts, ignore_index=True), places
-
-
 def _name_splits(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return `table` with a known split in each row; those that cannot be used need none."""
     splits = read_splits(table["split"])
@@ -146,22 +148,37 @@ def _name_splits(table: pd.DataFrame, column: str) -> pd.DataFrame:
     return table.assign(split=splits.fillna("train"))
 
 
-def _read_columns(source: Input, columns: dict[str, str]) -> pd.DataFrame:
-    """Return `columns`, by the names that they are given, and ``fault`` if a row has one."""
+def _read_columns(
+    source: Input, columns: dict[str, str], separator: str | None = None
+) -> pd.DataFrame:
+    """Return `columns`, by the names that they are given, and ``fault`` if a row has one.
+
+    Parameters
+    ----------
+    source : Input
+        Where they are.
+    columns : dict of str to str
+        By role; ``text`` and ``label`` are among them.
+    separator : str, optional
+        Between the labels of a row; lists of labels are joined by it.
+    """
     batches = source.read(columns["text"], _LIMITS, Position())
-    parts = [part for batch in batches for part in _make_tables(source, batch, columns)]
+    parts = [part for one in batches for part in _make_tables(source, one, columns, separator)]
     if not parts:
         raise EmptyDataError(f"'{source.origin.name}'")
     frame: pd.DataFrame = pa.concat_tables(parts, promote_options="default").to_pandas()
     return frame
 
 
-def _make_tables(source: Input, batch: Batch, columns: dict[str, str]) -> Iterator[pa.Table]:
+def _make_tables(
+    source: Input, batch: Batch, columns: dict[str, str], separator: str | None
+) -> Iterator[pa.Table]:
     texts = pc.if_else(pc.equal(batch.texts, ""), None, batch.texts)  # an empty one is none
     read = {name: batch.read_column(c) for name, c in columns.items() if name != "text"}
     table = pa.table({"text": texts} | {name: strip_labels(found) for name, found in read.items()})
     if read["label"].null_count:
-        faults = _find_invalid_labels(source, batch, columns["label"], read["label"])
+        labels, faults = _read_invalid_labels(source, batch, columns["label"], table, separator)
+        table = table.set_column(table.column_names.index("label"), "label", labels)
         table = table.append_column("fault", faults)
     yield table
     if batch.rejects:
@@ -169,20 +186,43 @@ def _make_tables(source: Input, batch: Batch, columns: dict[str, str]) -> Iterat
         yield pa.table({"fault": pa.array(found, pa.large_string())})
 
 
-def _find_invalid_labels(
-    source: Input, batch: Batch, column: str, labels: pa.LargeStringArray
-) -> pa.LargeStringArray:
-    """Return what is wrong with labels that are there but are no text or number, such as lists."""
-    cells = batch.make_table()[column]
-    invalid = pc.and_(pc.is_null(labels), pc.is_valid(cells)).to_pylist()
-    expected = "expected a text or a number"
-    faults = [
-        f"'{source.origin.name}': the label is {_shorten(cell.as_py())}; {expected}"
-        if is_invalid and not _is_nan(cell.as_py())
-        else None
-        for is_invalid, cell in zip(invalid, cells, strict=True)
-    ]
-    return pa.array(faults, pa.large_string())
+def _read_invalid_labels(
+    source: Input, batch: Batch, column: str, table: pa.Table, separator: str | None
+) -> tuple[pa.LargeStringArray, pa.LargeStringArray]:
+    """Return the labels with lists of them joined, and what is wrong with other invalid ones."""
+    labels = table["label"].to_pylist()
+    faults: list[str | None] = [None] * len(labels)
+    for row, cell in enumerate(batch.make_table()[column].to_pylist()):
+        if labels[row] is not None or cell is None or cell == "" or _is_nan(cell):
+            continue
+        if separator is None:
+            expected = "expected a text or a number"
+            if isinstance(_parse_list(cell), list):
+                expected += ". Does a row have several labels? Set 'data.label_separator=\";\"'"
+        else:
+            expected = f"expected a text, or a list of texts without {separator!r}"
+            labels[row] = _join_list(_parse_list(cell), separator)
+        if labels[row] is None:
+            faults[row] = f"'{source.origin.name}': the label is {_shorten(cell)}; {expected}"
+    return pa.array(labels, pa.large_string()), pa.array(faults, pa.large_string())
+
+
+def _parse_list(cell: object) -> object:
+    """Return the list in a cell, which JSON lines have as JSON."""
+    if isinstance(cell, str) and cell.startswith("["):
+        with suppress(ValueError):
+            return json.loads(cell)
+    return cell
+
+
+def _join_list(labels: object, separator: str) -> str | None:
+    """Return the labels of a list as one string, None if it holds something else."""
+    if not isinstance(labels, list):
+        return None
+    texts = [as_text(label) for label in labels]
+    if any(text is None or separator in text for text in texts):
+        return None
+    return join_labels([text for text in texts if text is not None], separator)
 
 
 def _is_nan(value: object) -> bool:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from sentiment.data.copies import add_keys, find_surplus
 from sentiment.data.datasets import Dataset
+from sentiment.data.label_sets import rename_labels, sort_label_sets
 from sentiment.data.labels import make_scale, sort_labels
 from sentiment.data.quality import (
     QualityReport,
@@ -60,6 +61,8 @@ class PreparedData:
         Values of ordered labels, from the lowest to the highest; see `make_scale`.
     official_test : bool
         True if the data came with the test split, as benchmarks do.
+    separator : str, optional
+        Between the labels of a row that may have several; without one, each row has one label.
     """
 
     train: pd.DataFrame
@@ -69,6 +72,12 @@ class PreparedData:
     fingerprint: str
     official_test: bool = False
     scale: Mapping[str, float] | None = None
+    separator: str | None = None
+
+    @property
+    def kind(self) -> dict[str, bool]:
+        """Kind of the labels, as `list_shown` and `list_measured` take it."""
+        return {"ordered": self.scale is not None, "multilabel": self.separator is not None}
 
     def choose_fitted(self, refit: str | None) -> str:
         """Return which rows the final model learns from, a key of `FITTED`.
@@ -96,7 +105,7 @@ class PreparedData:
     @property
     def classes(self) -> list[str]:
         """Labels of the training split, in the order of `sort_labels`."""
-        return sort_labels(self.train["label"].unique())
+        return sort_labels(count_classes(self.train["label"], self.separator))
 
 
 def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
@@ -108,9 +117,12 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
         The data cannot be read, has bad rows that may not be dropped, fewer than two classes, or
         too few rows of a class.
     """
+    separator = dataset.label_separator
     frame = add_keys(_read(dataset))
+    if separator is not None:
+        frame["label"] = sort_label_sets(frame["label"], separator)
     unusable = find_unusable(frame)
-    report = check_quality(frame, unusable)
+    report = check_quality(frame, unusable, separator)
     _stop_at_bad_rows(dataset, report)
     usable = frame[unusable == ""]
     surplus = find_surplus(usable)
@@ -126,28 +138,30 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     official = list_official_splits(frame)
     left_out = _describe_left_out(report)
     _check_official_splits(different, official, left_out)
-    check_class_sizes(count_classes(different["label"]), 1, "training", left_out=left_out)
+    counts = count_classes(different["label"], separator)
+    check_class_sizes(counts, 1, "training", left_out=left_out)
     kept = take_sample(different, dataset.limit, seed)
     report.not_sampled = len(different) - len(kept)
-    not_sampled = set(different["label"]) - set(kept["label"])
+    not_sampled = counts.keys() - count_classes(kept["label"], separator).keys()
     kept = _handle_rare_classes(dataset, kept, report)
     left_out = _describe_left_out(report)
     remedy = "raise data.limit" if report.not_sampled else ""
     _check_official_splits(kept, official, left_out, remedy)
-    _check_splits(kept, left_out, remedy)
+    _check_splits(kept, left_out, remedy, separator)
     scale = make_scale(kept["label"].unique(), dataset.ordered)
     splits = assign_splits(
         kept,
         validation_size=dataset.validation_size,
         test_size=dataset.test_size,
         seed=seed,
+        separator=separator,
     )
     kept = kept.assign(split=splits)
     parts = {
         name: kept.loc[kept["split"] == name, ["text", "label"]].reset_index(drop=True)
         for name in SPLITS
     }
-    report.splits = {name: count_labels(part["label"]) for name, part in parts.items()}
+    report.splits = {name: count_labels(part["label"], separator) for name, part in parts.items()}
     report.warnings |= dict(find_absent_classes(report.splits, not_sampled))
     log.info("data: %s", report.to_dict())
     return PreparedData(
@@ -156,6 +170,7 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
         fingerprint=fingerprint(kept),
         official_test="test" in official,
         scale=scale,
+        separator=separator,
     )
 
 
@@ -199,19 +214,23 @@ def _handle_rare_classes(
     """
     needed = 1 + len(_list_cut_splits(frame))
     least = max(dataset.min_per_class or 0, needed)
-    rare = find_rare_classes(frame, least)
+    separator = dataset.label_separator
+    rare = find_rare_classes(frame, least, separator)
     if not rare or (dataset.rare == "error" and (least == needed or not all(rare.values()))):
         return frame  # `_check_splits` reports what is too small
     if dataset.rare == "error":
-        classes = frame["label"].nunique()
+        classes = len(count_classes(frame["label"], separator))
         raise TooFewRowsError(rare, classes, least, f"data.min_per_class={least}")
     report.rare = rare
-    is_rare = frame["label"].isin(list(rare))
     if dataset.rare == "merge":
         report.merged_into = dataset.rare_label
-        return frame.assign(label=frame["label"].mask(is_rare, dataset.rare_label))
+        merged = dict.fromkeys(rare, dataset.rare_label)
+        return frame.assign(label=rename_labels(frame["label"], merged, separator))
+    # A row keeps the other labels of its set; one that has rare labels only is left out.
+    left = rename_labels(frame["label"], dict.fromkeys(rare, ""), separator)
+    is_rare = (left == "") & (frame["label"] != "")
     report.dropped["rare_class"] = int(is_rare.sum())
-    return frame[~is_rare]
+    return frame.assign(label=left)[~is_rare]
 
 
 def _list_cut_splits(frame: pd.DataFrame) -> list[str]:
@@ -229,20 +248,21 @@ def _check_official_splits(
             raise EmptySplitError(split, official, left_out, remedy)
 
 
-def _check_splits(frame: pd.DataFrame, left_out: str, remedy: str) -> None:
+def _check_splits(frame: pd.DataFrame, left_out: str, remedy: str, separator: str | None) -> None:
     """Check that each class has enough rows for all splits."""
     official, cut = list_official_splits(frame), _list_cut_splits(frame)
-    counts = count_training(frame)
+    counts = count_training(frame, separator)
     if not official:
         purpose = "a split into train, validation and test"
         check_class_sizes(counts, len(SPLITS), purpose, left_out=left_out, remedy=remedy)
         return
     for split in official:
-        rows = count_classes(frame["label"][frame["split"] == split])
+        rows = count_classes(frame["label"][frame["split"] == split], separator)
         check_class_sizes(rows, 1, split, f"the {split} split", left_out)
     if unlearned := [label for label, rows in counts.items() if not rows]:
-        labels = frame["label"][frame["label"].isin(unlearned)]
-        raise UnlearnedClassesError(count_classes(labels), len(counts), left_out)
+        everywhere = count_classes(frame["label"], separator)
+        missing = {label: everywhere[label] for label in unlearned}
+        raise UnlearnedClassesError(missing, len(counts), left_out)
     purpose = f"a split of the training rows into {' and '.join(['train', *cut])}"
     check_class_sizes(counts, 1 + len(cut), purpose, "the training split", left_out, remedy)
 

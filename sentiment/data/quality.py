@@ -9,6 +9,7 @@ import pandas as pd
 
 from sentiment.data.copies import find_conflicts, find_copies, fold_text
 from sentiment.data.labels import sort_labels
+from sentiment.data.splitting import count_classes
 from sentiment.errors import quote_list
 from sentiment.ngrams.scripts import find_unspaced, measure_unspaced
 
@@ -109,7 +110,9 @@ def _read_faults(frame: pd.DataFrame) -> pd.Series:
     return frame["fault"] if "fault" in frame else pd.Series(None, frame.index, dtype="str")
 
 
-def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
+def check_quality(
+    frame: pd.DataFrame, unusable: pd.Series, separator: str | None = None
+) -> QualityReport:
     """Return the report on the rows of `frame`.
 
     Parameters
@@ -118,12 +121,14 @@ def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
         Columns ``text``, ``label``, ``key``, ``length`` and perhaps ``fault``.
     unusable : Series of str
         From `find_unusable`.
+    separator : str, optional
+        Between the labels of a row that has several.
     """
     usable = frame[unusable == ""]
     conflicts = find_conflicts(usable)
     lengths = usable["length"]
     quantiles = lengths.quantile(list(QUANTILES)) if len(usable) else pd.Series(0, QUANTILES)
-    labels = count_labels(usable["label"])
+    labels = count_labels(usable["label"], separator)
     return QualityReport(
         rows=len(frame),
         unreadable=int((unusable == "unreadable").sum()),
@@ -138,7 +143,7 @@ def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
             [
                 *_compare_labels(labels),
                 *_look_for_missing(labels),
-                *_look_for_separators(labels),
+                *(_look_for_separators(labels) if separator is None else ()),
                 *_look_at_scripts(usable["text"]),
             ]
         ),
@@ -146,9 +151,9 @@ def check_quality(frame: pd.DataFrame, unusable: pd.Series) -> QualityReport:
     )
 
 
-def count_labels(labels: pd.Series) -> dict[str, int]:
+def count_labels(labels: pd.Series, separator: str | None = None) -> dict[str, int]:
     """Return how many rows each label has, labels in order."""
-    counts = {str(label): int(n) for label, n in labels.value_counts().items()}
+    counts = count_classes(labels, separator)
     return {label: counts[label] for label in sort_labels(counts)}
 
 
@@ -246,6 +251,6 @@ def _look_for_separators(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]
             yield (
                 "joined_labels",
                 f"these labels look like several with {separator!r} between them, but each is "
-                f"taken as one class: {listed}{more}. A text has one label here; keep one in "
-                "each row if several are meant.",
+                f"taken as one class: {listed}{more}. If they are several, set "
+                f"'data.label_separator=\"{separator}\"'.",
             )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from sentiment.data.label_sets import split_labels, stratify_sets
 from sentiment.errors import TooFewClassesError, TooFewRowsError
 
 SPLITS = ("train", "validation", "test")
@@ -50,25 +51,38 @@ def take_sample(frame: pd.DataFrame, rows: int | None, seed: int) -> pd.DataFram
     return sample
 
 
-def count_classes(labels: Iterable[str]) -> dict[str, int]:
-    """Return how many rows each label has, the largest class first."""
-    counts = pd.Series(labels, dtype=object).value_counts()
-    return {str(label): int(rows) for label, rows in counts.items()}
+def count_classes(labels: Iterable[str], separator: str | None = None) -> dict[str, int]:
+    """Return how many rows each label has, the largest class first.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        Labels, or sets of labels.
+    separator : str, optional
+        Between the labels of a set.
+    """
+    series = pd.Series(labels, dtype=object)
+    if separator is not None:
+        series = series.map(lambda joined: split_labels(joined, separator)).explode().dropna()
+    return {str(label): int(rows) for label, rows in series.value_counts().items()}
 
 
-def find_rare_classes(frame: pd.DataFrame, least: int) -> dict[str, int]:
+def find_rare_classes(
+    frame: pd.DataFrame, least: int, separator: str | None = None
+) -> dict[str, int]:
     """Return the classes with fewer than `least` rows, and how many they have, the largest first.
 
     Of official splits, training rows count only: nothing else is learned from.
     """
-    return {label: rows for label, rows in count_training(frame).items() if rows < least}
+    counts = count_training(frame, separator)
+    return {label: rows for label, rows in counts.items() if rows < least}
 
 
-def count_training(frame: pd.DataFrame) -> dict[str, int]:
+def count_training(frame: pd.DataFrame, separator: str | None = None) -> dict[str, int]:
     """Return how many rows of each class may be learned from: of official splits, the training."""
-    counts = count_classes(frame["label"])
+    counts = count_classes(frame["label"], separator)
     if "split" in frame:
-        training = count_classes(frame["label"][frame["split"] == "train"])
+        training = count_classes(frame["label"][frame["split"] == "train"], separator)
         counts = {label: training.get(label, 0) for label in counts}
     return counts
 
@@ -104,12 +118,18 @@ def check_class_sizes(
 
 
 def assign_splits(
-    frame: pd.DataFrame, *, validation_size: float, test_size: float, seed: int
+    frame: pd.DataFrame,
+    *,
+    validation_size: float,
+    test_size: float,
+    seed: int,
+    separator: str | None = None,
 ) -> pd.Series:
     """Return the split of each row: "train", "validation" or "test", stratified by label.
 
-    Every class has a row in every split. Rows that bring a ``split`` keep it; a split that none of
-    them brings is taken from their training rows, as a share of these.
+    Every class has a row in every split; of label sets, which share rows, nearly so. Rows that
+    bring a ``split`` keep it; a split that none of them brings is taken from their training rows,
+    as a share of these.
 
     Parameters
     ----------
@@ -120,6 +140,8 @@ def assign_splits(
         Shares of the rows.
     seed : int
         Seed of the random choice.
+    separator : str, optional
+        Between the labels of a set; see `stratify_sets`.
     """
     splits = np.full(len(frame), "train", dtype=object)
     pool = np.arange(len(frame))
@@ -128,6 +150,10 @@ def assign_splits(
         splits = frame["split"].to_numpy(object, copy=True)
         pool = np.flatnonzero(splits == "train")
         shares = {name: share for name, share in shares.items() if name not in official}
+    if separator is not None:
+        shares["train"] = 1 - sum(shares.values())
+        splits[pool] = stratify_sets(frame["label"].iloc[pool].to_list(), separator, shares, seed)
+        return pd.Series(splits, index=frame.index, dtype="str")
     codes = pd.factorize(frame["label"].iloc[pool])[0]
     sizes = np.bincount(codes)
     ranks = _rank(codes, np.random.default_rng(seed))

@@ -32,6 +32,7 @@ from sentiment.errors.inputs import (
 )
 from sentiment.errors.models import (
     ModelPackageError,
+    SeveralLabelsError,
     UnexplainableModelError,
     UnsavableModelError,
     UntrustedModelError,
@@ -131,6 +132,7 @@ __all__ = [
     "RunNotKeptError",
     "RunNotRecordedError",
     "SentimentError",
+    "SeveralLabelsError",
     "StepFailedError",
     "StudyFolderError",
     "StudyLostError",

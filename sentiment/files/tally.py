@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 from sentiment.files.batches import Batch
 
 _BINS = 20
+# Metadata of predictions that are label sets: what is between the labels.
+SEPARATOR = "label_separator"
 
 
 @dataclass
@@ -24,9 +26,9 @@ class Tally:
     reasons : dict of str to int
         Rejected rows, by kind of reason.
     counts : dict of str to int
-        Rows per predicted label.
+        Rows per predicted label, "" for rows without one.
     histogram : list of int
-        Rows by the probability of their label, in twenty bins of equal width from 0 to 1.
+        Rows by the probability of their prediction, in twenty bins of equal width from 0 to 1.
     sum : float
         Of these probabilities.
     """
@@ -54,9 +56,11 @@ class Tally:
         for reject in batch.rejects:
             kind = reject.reason.partition(":")[0]
             self.reasons[kind] = self.reasons.get(kind, 0) + 1
+        separator = (answers.schema.metadata or {}).get(SEPARATOR.encode(), b"").decode()
         for found in pc.value_counts(answers.column("prediction")).to_pylist():
-            label = found["values"]
-            self.counts[label] = self.counts.get(label, 0) + found["counts"]
+            named = found["values"]
+            for label in named.split(separator) if separator else [named]:
+                self.counts[label] = self.counts.get(label, 0) + found["counts"]
         probabilities = answers.column("probability").to_numpy()
         bins = np.histogram(probabilities, _BINS, (0.0, 1.0))[0]
         self.histogram = [int(a + b) for a, b in zip(self.histogram, bins, strict=True)]

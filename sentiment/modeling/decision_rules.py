@@ -6,7 +6,7 @@ import numpy as np
 
 from sentiment.config.schemas import parse_goal
 from sentiment.errors import ConfigError, GoalOutOfReachError
-from sentiment.modeling.evaluation import Predictions
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.statistics import lower_bound
 
 # The answer to a text that a model is asked to leave open.
@@ -111,7 +111,10 @@ def choose_rule(
         )
     if isinstance(threshold, str):
         assert scores is not None  # noqa: S101 - needs_scores says so
-        threshold = _find_threshold(threshold.strip(), scores)
+        hits = scores.labels == scores.classes[1]
+        threshold = find_threshold(
+            threshold.strip(), scores.probabilities[:, 1], hits, str(scores.classes[1])
+        )
     rule = DecisionRule(threshold)
     if not abstain:
         return rule
@@ -120,11 +123,27 @@ def choose_rule(
     return DecisionRule(threshold, float(np.quantile(confidence, abstain)))
 
 
-def _find_threshold(goal: str, scores: Predictions) -> float:
-    """Return the threshold that reaches `goal`, between two probabilities that occur."""
-    second = scores.probabilities[:, 1]
-    order = np.argsort(-second, kind="stable")
-    sorted_scores, hits = second[order], np.cumsum(scores.labels[order] == scores.classes[1])
+def find_threshold(goal: str, probabilities: np.ndarray, truth: np.ndarray, label: str) -> float:
+    """Return the threshold that reaches `goal`, between two probabilities that occur.
+
+    Parameters
+    ----------
+    goal : str
+        See `choose_rule`.
+    probabilities : ndarray of shape (n,)
+        Of a label.
+    truth : ndarray of bool, of shape (n,)
+        True for rows that have it.
+    label : str
+        Its name, for messages.
+
+    Raises
+    ------
+    GoalOutOfReachError
+        No threshold is known to reach the goal.
+    """
+    order = np.argsort(-probabilities, kind="stable")
+    sorted_scores, hits = probabilities[order], np.cumsum(truth[order])
     # Rows of the same probability are on the same side of any threshold.
     ends = np.flatnonzero(np.append(sorted_scores[1:] != sorted_scores[:-1], True))
     taken, hits = ends + 1, hits[ends]
@@ -141,8 +160,8 @@ def _find_threshold(goal: str, scores: Predictions) -> float:
         if not len(reached):
             raise GoalOutOfReachError(
                 goal,
-                f"{wanted} of '{scores.classes[1]}'",
-                len(second),
+                f"{wanted} of '{label}'",
+                len(probabilities),
                 int(hits[-1]),
                 best=float((hits / size).max()),
                 bound=float(bound.max()),
@@ -150,7 +169,7 @@ def _find_threshold(goal: str, scores: Predictions) -> float:
             )
         best = int(reached[np.argmax(other[reached])])
     low = sorted_scores[ends[best]]
-    following = sorted_scores[ends[best] + 1] if ends[best] + 1 < len(second) else 0.0
+    following = sorted_scores[ends[best] + 1] if ends[best] + 1 < len(probabilities) else 0.0
     between = (low + following) / 2
     # Of neighbors among floats, the middle is one of them.
     return float(between if between > following else low)

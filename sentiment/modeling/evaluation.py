@@ -1,9 +1,6 @@
 """Evaluation of predictions: plain arrays in, numbers and tables out."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Self
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,117 +9,24 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from sentiment.config.metrics import METRICS, OwnMetric, list_own_metrics
+from sentiment.data.label_sets import stratify_sets
 from sentiment.data.labels import find_order
 from sentiment.modeling.metrics import (
     AREAS,
     KAPPA,
     OF_COUNTS,
-    OF_ORDERED_ROWS,
-    OF_ROWS,
-    ClassCounts,
     average_areas,
     divide,
     measure_areas,
     measure_kappa,
 )
-from sentiment.modeling.pipeline import fit, predict
+from sentiment.modeling.pipeline import find_separator, fit, predict
+from sentiment.modeling.predictions import LabelSetPredictions, Predictions, make_predictions
 
 # Fifteen bins, as in Guo et al. (2017).
 CALIBRATION_BINS = 15
 # Characters of each text that are kept beside its scores, to look at mistakes.
 EXCERPT = 200
-# In front of a label, it names the column of its probabilities.
-PROBABILITY = "p:"
-_SCALE = "scale"  # attribute of a table, which Parquet keeps
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Predictions for one split.
-
-    Attributes
-    ----------
-    labels : ndarray of shape (n,)
-        True labels.
-    probabilities : ndarray of shape (n, n_classes)
-        Predicted probabilities.
-    classes : ndarray of shape (n_classes,)
-        Their labels in the order of `sort_labels`, or of the scale; of two classes the second is
-        the positive one.
-    scale : ndarray of shape (n_classes,), optional
-        Values of ordered labels, ascending.
-    """
-
-    labels: np.ndarray
-    probabilities: np.ndarray
-    classes: np.ndarray
-    scale: np.ndarray | None = None
-
-    def take(self, rows: np.ndarray) -> Self:
-        """Return the predictions for the rows with these numbers, shape (m,)."""
-        return replace(self, labels=self.labels[rows], probabilities=self.probabilities[rows])
-
-    @property
-    def predicted(self) -> np.ndarray:
-        """The most probable class of each row, shape (n,)."""
-        labels: np.ndarray = self.classes[self.predicted_codes]
-        return labels
-
-    @cached_property
-    def codes(self) -> np.ndarray:
-        """Places of the true labels in `classes`, shape (n,)."""
-        codes: np.ndarray = pd.Index(self.classes).get_indexer(pd.Index(self.labels))
-        return codes
-
-    @cached_property
-    def predicted_codes(self) -> np.ndarray:
-        """Places of the predicted labels in `classes`, shape (n,)."""
-        codes: np.ndarray = np.argmax(self.probabilities, axis=1)
-        return codes
-
-    @property
-    def errors(self) -> np.ndarray:
-        """Predicted less true value of each row, of labels on a scale, shape (n,)."""
-        assert self.scale is not None  # noqa: S101 - only ordered labels have errors
-        differences: np.ndarray = self.scale[self.predicted_codes] - self.scale[self.codes]
-        return differences
-
-    @property
-    def rank_errors(self) -> np.ndarray:
-        """Predicted less true place of each row on the scale, shape (n,)."""
-        differences: np.ndarray = self.predicted_codes - self.codes
-        return differences
-
-    def count_classes(self) -> ClassCounts:
-        """Return how many rows each class has, and how many were predicted, and rightly."""
-        size = len(self.classes)
-        right = self.codes[self.codes == self.predicted_codes]
-        found = (right, self.predicted_codes, self.codes)
-        # Floats, as squares of counts are too large for integers.
-        return ClassCounts(*(np.bincount(c, minlength=size)[None].astype(float) for c in found))
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a table of ``label`` and the probability of each class, `n` rows."""
-        columns = {
-            f"{PROBABILITY}{name}": column
-            for name, column in zip(self.classes, self.probabilities.T, strict=True)
-        }
-        frame = pd.DataFrame({"label": self.labels} | columns)
-        if self.scale is not None:
-            frame.attrs[_SCALE] = self.scale.tolist()
-        return frame
-
-    @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> Self:
-        """Return the predictions that `to_frame` made a table of; other columns are left out."""
-        columns = [name for name in frame.columns if name.startswith(PROBABILITY)]
-        classes = np.array([name.removeprefix(PROBABILITY) for name in columns], dtype=str)
-        if frame.attrs.get(_SCALE):
-            labels, values = frame["label"].to_numpy(dtype=str), np.array(frame.attrs[_SCALE])
-            return cls(labels, frame[columns].to_numpy(), classes, values)
-        order = find_order(classes)  # earlier versions had that of texts
-        probabilities = frame[columns].to_numpy()[:, order]
-        return cls(frame["label"].to_numpy(dtype=str), probabilities, classes[order])
 
 
 def scores_file(split: str) -> str:
@@ -146,36 +50,40 @@ def evaluate(
     """
     _, probabilities = predict(pipeline, frame)
     labels, classes = frame["label"].to_numpy(dtype=str), pipeline.classes_
+    separator = find_separator(pipeline)
     if scale is None:
         order = find_order(classes)
-        return Predictions(labels, probabilities[:, order], classes[order])
+        return make_predictions(labels, probabilities[:, order], classes[order], separator)
     values = np.array([scale[str(label)] for label in classes])
     order = np.argsort(values, kind="stable")
     return Predictions(labels, probabilities[:, order], classes[order], values[order])
 
 
 def score(predictions: Predictions) -> dict[str, float]:
-    """Return every metric of `METRICS`, with its value.
+    """Return every metric of these predictions, with its value.
 
     Precision, recall and F1 without an average in their name are those of the second of two
     classes, and of more classes the macro averages. A class without a row in the split has no
     precision, recall, F1 or area: it is left out of the means, and where it is the second of two,
     these metrics are NaN. ROC AUC is the mean area of one class against the rest. The Brier score
     is the mean of the squared error summed over the classes (Brier, 1950), halved for two classes,
-    so that it lies between 0 and 1 there.
+    so that it lies between 0 and 1 there. Accuracy of label sets is that of whole sets, and log
+    loss and Brier score are means over their labels.
     """
     counts = predictions.count_classes()
     found = {name: float(measure(counts)[0]) for name, measure in OF_COUNTS.items()}
-    found |= {name: float(measure(predictions).mean()) for name, measure in OF_ROWS.items()}
-    found |= dict.fromkeys(AREAS, average_areas(measure_areas(predictions)))
-    found["ece"] = expected_calibration_error(predictions)
+    rows = predictions.measure_rows(METRICS)
+    found |= {name: float(values.mean()) for name, values in rows.items()}
+    area = average_areas(measure_areas(predictions), has_second=predictions.has_second)
+    found |= dict.fromkeys(AREAS, area)
+    if predictions.separator is None:
+        found["ece"] = expected_calibration_error(predictions)
     if predictions.scale is not None:
-        found |= {k: float(measure(predictions).mean()) for k, measure in OF_ORDERED_ROWS.items()}
         squares = np.array([np.square(predictions.rank_errors).sum()])
         ranks = np.arange(len(predictions.classes))
         found[KAPPA] = float(measure_kappa(counts, ranks, squares)[0])
-    own = {name: measure(predictions) for name, measure in list_own_measures().items()}
-    return {name: found[name] for name in METRICS if name in found} | own
+    found |= {name: measure(predictions) for name, measure in list_own_measures().items()}
+    return {name: found[name] for name in predictions.metrics}
 
 
 def measure_each_class(predictions: Predictions) -> pd.DataFrame:
@@ -242,6 +150,11 @@ def _make_measure(metric: OwnMetric) -> Callable[[Predictions], float]:
     function = metric.load()
 
     def measure(predictions: Predictions) -> float:
+        if isinstance(predictions, LabelSetPredictions):  # matrices of 0 and 1, as scikit-learn
+            truth = predictions.truth.astype(int)
+            if metric.response_method == "predict":
+                return function(truth, predictions.predicted_truth.astype(int))
+            return function(truth, predictions.probabilities)
         if metric.response_method == "predict":
             return function(predictions.labels, predictions.predicted)
         # As scikit-learn has it: of two classes, the probability of the second.
@@ -259,9 +172,8 @@ def calibration_table(predictions: Predictions, bins: int = CALIBRATION_BINS) ->
     DataFrame
         One row per bin that is not empty: ``rows``, ``confidence`` (mean) and ``accuracy``.
     """
-    hit = predictions.predicted_codes == predictions.codes
     confidence, index = find_bins(predictions, bins)
-    table = pd.DataFrame({"bin": index, "confidence": confidence, "accuracy": hit})
+    table = pd.DataFrame({"bin": index, "confidence": confidence, "accuracy": predictions.right})
     grouped = table.groupby("bin")
     return grouped[["confidence", "accuracy"]].mean().assign(rows=grouped.size())
 
@@ -308,9 +220,8 @@ def cross_validate(
     scale : dict of str to float, optional
         Values of ordered labels.
     """
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     scores = []
-    for train, held_out in splitter.split(frame, frame["label"]):
+    for train, held_out in _cut_folds(frame["label"], folds, seed, find_separator(pipeline)):
         fitted = fit(clone(pipeline), frame.iloc[train])
         scores.append(score(evaluate(fitted, frame.iloc[held_out], scale)))
     summary: dict[str, float] = {}
@@ -319,3 +230,16 @@ def cross_validate(
         summary |= {f"{name}_mean": float(np.mean(values))}
         summary |= {f"{name}_std": float(np.std(values, ddof=1))}
     return summary
+
+
+def _cut_folds(
+    labels: pd.Series, folds: int, seed: int, separator: str | None
+) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """Return the rows to learn from and those to score of each of the stratified folds."""
+    if separator is None:
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        cut: Iterable[tuple[np.ndarray, np.ndarray]] = splitter.split(labels, labels)
+        return cut
+    shares = {str(fold): 1 / folds for fold in range(folds)}
+    parts = stratify_sets(labels.to_list(), separator, shares, seed)
+    return [(np.flatnonzero(parts != fold), np.flatnonzero(parts == fold)) for fold in shares]

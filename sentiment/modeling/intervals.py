@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from sentiment.config.metrics import BUILT_IN, ORDERED
-from sentiment.modeling.evaluation import Predictions
+from sentiment.config.metrics import ALL_BUILT_IN
 from sentiment.modeling.metrics import AREAS, KAPPA, OF_ROWS
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.resampling import RowSums
 from sentiment.modeling.statistics import exact_interval
 
@@ -24,8 +24,11 @@ FEWEST_ROWS = 250
 # (`python benchmarks/bench.py statistics`): rows; right and wrong ones, if it counts them; rows of
 # each class, if all classes count the same, and right ones among them; more if it ranks rows.
 _ROWS, _OUTCOMES, _ROWS_OF_CLASS, _RIGHT_OF_CLASS, _RANKED_OF_CLASS = 250, 20, 50, 10, 100
-LOSSES = ("log_loss", "brier", "mean_absolute_error")
+LOSSES = (
+    "log_loss", "brier", "mean_absolute_error", "hamming_loss", "label_ranking_precision"
+)  # fmt: skip
 _WEIGHTED = ("precision_weighted", "recall_weighted", "f1_weighted")
+MICRO = ("precision_micro", "recall_micro", "f1_micro")
 # Noise makes gaps in its bins, so that even its expectation is far above the truth.
 _BIASED = ("ece",)
 # Change of a weight of 1 by which derivatives are measured.
@@ -54,8 +57,7 @@ def measure_intervals(
         for name, counts in count_shares(predictions).items()
         if name in names
     }
-    built_in = {*BUILT_IN, *ORDERED}
-    unknown = [name for name in names if name in built_in and np.isnan(found[name][0])]
+    unknown = [name for name in names if name in ALL_BUILT_IN and np.isnan(found[name][0])]
     smooth = [name for name in unknown if _has_enough(name, predictions)]
     if smooth:
         sums = RowSums(predictions, smooth)
@@ -67,16 +69,19 @@ def _has_enough(name: str, predictions: Predictions) -> bool:
     """Return whether there are so many rows that a metric has a reliable interval."""
     counts = predictions.count_classes()
     right, rows_of_class = counts.right[0], counts.true[0]
-    rows, hits = rows_of_class.sum(), right.sum()
+    rows, hits = counts.rows[0], right.sum()
     if name in _BIASED or rows < _ROWS:
         return False
     if name in LOSSES:
         return True
-    if min(hits, rows - hits) < _OUTCOMES:
+    wrong = rows - hits
+    if predictions.separator is not None:  # labels that are missing, and surplus ones
+        wrong = rows_of_class.sum() + counts.predicted[0].sum() - 2 * hits
+    if min(hits, wrong) < _OUTCOMES:
         return False
     if name in AREAS:
         return bool(rows_of_class.min() >= _RANKED_OF_CLASS)
-    if name in _WEIGHTED:
+    if name in _WEIGHTED or name in MICRO:
         return True
     if name in ("matthews_corrcoef", KAPPA):  # they depend on rows outside of the largest class
         return bool(hits - right.max() >= _RIGHT_OF_CLASS)
@@ -182,6 +187,8 @@ def approximate_bootstrap(sums: RowSums, level: float) -> list[Interval]:
 
 def count_shares(predictions: Predictions) -> dict[str, tuple[int, int]]:
     """Return the metrics that are shares of rows, or follow from one: count and size."""
+    if predictions.separator is not None:  # a row has several labels, which are not independent
+        return {"accuracy": (int(predictions.right.sum()), len(predictions.labels))}
     counts = predictions.count_classes()
     right, rows = int(counts.right.sum()), len(predictions.codes)
     shares = dict.fromkeys(

@@ -16,10 +16,11 @@ from sklearn.naive_bayes import ComplementNB, MultinomialNB
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
+from sentiment.modeling.estimators.label_sets import LabelSetClassifier
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.folding import fold_weights, split_pipeline
-from sentiment.modeling.pipeline import STEPS, TextClassifier
+from sentiment.modeling.pipeline import STEPS, TextClassifier, find_separator
 from sentiment.ngrams.linear_scoring import LinearScorer
 
 # The attribute by which each model multiplies the features; all else it does comes after that.
@@ -68,11 +69,14 @@ class LinearTextClassifier:
     ----------
     classes_ : ndarray of shape (n_classes,)
         In sorted order.
+    separator : str or None
+        Between the labels of a set; None if each row has one label.
     """
 
     def __init__(self, pipeline: Pipeline, scorers: list[LinearScorer], head: Any) -> None:
         self._pipeline, self._deciders, self._head = pipeline, scorers, head
         self.classes_: np.ndarray = pipeline.classes_
+        self.separator = find_separator(pipeline)
 
     @classmethod
     def from_pipeline(cls, pipeline: Pipeline) -> Self | None:
@@ -206,7 +210,7 @@ class _Weights:
             weights = np.vstack([machine.coef_ for machine in model.estimators_])
             self.taken.append((head, "coef_", weights))
             return head
-        if kind in (VotingClassifier, OneVsRestClassifier):
+        if kind in (VotingClassifier, OneVsRestClassifier, LabelSetClassifier):
             return self._split_list(model, "estimators_")
         return None
 

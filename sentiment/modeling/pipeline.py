@@ -10,8 +10,10 @@ import pandas as pd
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from sentiment.data.label_sets import tabulate_label_sets
 from sentiment.errors import FitError, SentimentError
 from sentiment.modeling.adapting import adapt_classifier, adapt_features
+from sentiment.modeling.estimators.label_sets import LabelSetClassifier, name_label_sets
 from sentiment.ngrams.cleaning import CleanedTexts, Cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer
 
@@ -31,7 +33,7 @@ class TextClassifier(Protocol):
         """Return the probabilities of `classes_` for each row."""
 
 
-def make_pipeline(features: Any, model: Any) -> Pipeline:
+def make_pipeline(features: Any, model: Any, separator: str | None = None) -> Pipeline:
     """Return the pipeline ``text -> clean -> features -> model``.
 
     Parameters
@@ -41,6 +43,8 @@ def make_pipeline(features: Any, model: Any) -> Pipeline:
     model : classifier
         Without ``predict_proba``, its margins are calibrated by cross-validation on the rows that
         it is fitted on. What takes dense rows only gets them, up to a size; see `DenseInput`.
+    separator : str, optional
+        Between the labels of a row that may have several; see `LabelSetClassifier`.
 
     Returns
     -------
@@ -53,12 +57,15 @@ def make_pipeline(features: Any, model: Any) -> Pipeline:
     ConfigError
         The features take no texts, or the model cannot classify them; says why.
     """
+    classifier = adapt_classifier(model)
+    if separator is not None:
+        classifier = LabelSetClassifier(classifier, separator=separator)
     return Pipeline(
         [
             ("text", FunctionTransformer(itemgetter(TEXT_COLUMN))),
             ("clean", Cleaner()),
             ("features", adapt_features(features)),
-            ("model", adapt_classifier(model)),
+            ("model", classifier),
         ]
     )
 
@@ -96,7 +103,11 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame) -> Pipeline:
         scikit-learn refuses the data or a setting.
     """
     with _estimator_failures("fit"):
-        return pipeline.fit(frame[[TEXT_COLUMN]], frame["label"].to_numpy(dtype=str))
+        separator = find_separator(pipeline)
+        labels: Any = frame["label"].to_numpy(dtype=str)
+        if separator is not None:  # as scikit-learn has them, with names
+            labels = tabulate_label_sets(labels, separator)
+        return pipeline.fit(frame[[TEXT_COLUMN]], labels)
 
 
 @contextmanager
@@ -133,7 +144,8 @@ def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, 
     Returns
     -------
     labels : ndarray of shape (n,)
-        The most probable class; the texts are read once for both answers.
+        The most probable class, or the set of the labels whose probability is 0.5 or more; the
+        texts are read once for both answers.
     probabilities : ndarray of shape (n, n_classes)
         In the order of ``pipeline.classes_``.
 
@@ -144,4 +156,14 @@ def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, 
     """
     with _estimator_failures("evaluate"):
         probabilities = pipeline.predict_proba(frame[[TEXT_COLUMN]])
+    separator = find_separator(pipeline)
+    if separator is not None:
+        return name_label_sets(probabilities >= 0.5, pipeline.classes_, separator), probabilities
     return pipeline.classes_[np.argmax(probabilities, axis=1)], probabilities
+
+
+def find_separator(pipeline: TextClassifier) -> str | None:
+    """Return what is between the labels of a row, None if `pipeline` predicts one for each."""
+    model = pipeline["model"] if isinstance(pipeline, Pipeline) else pipeline
+    separator: str | None = getattr(model, "separator", None)
+    return separator

@@ -18,7 +18,7 @@ from sentiment.data.quality import QualityReport
 from sentiment.errors import ReferenceMissingError
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
 from sentiment.modeling.descriptors import TextReader, find_tokenization
-from sentiment.modeling.evaluation import Predictions
+from sentiment.modeling.predictions import Predictions
 
 # Name of the folder in a run.
 FOLDER = "reference"

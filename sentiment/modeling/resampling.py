@@ -7,29 +7,24 @@ models is the same with weights of 0 and 1 for the rows of both.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.stats import rankdata
 
-from sentiment.config.metrics import BUILT_IN, ORDERED, list_measured
-from sentiment.modeling.evaluation import (
-    CALIBRATION_BINS,
-    Predictions,
-    find_bins,
-    list_own_measures,
-)
+from sentiment.config.metrics import ALL_BUILT_IN
+from sentiment.modeling.evaluation import CALIBRATION_BINS, find_bins, list_own_measures
 from sentiment.modeling.metrics import (
     AREAS,
     KAPPA,
     OF_COUNTS,
-    OF_ORDERED_ROWS,
-    OF_ROWS,
     ClassCounts,
     divide,
     mean_of_known,
     measure_kappa,
 )
+from sentiment.modeling.predictions import Predictions
 
 # Numbers of a batch of resamples: many enough that one matrix product pays, 16 MB.
 _BATCH = 2_000_000
@@ -54,24 +49,21 @@ class RowSums:
         names: Sequence[str] | None = None,
         ranks: np.ndarray | None = None,
     ) -> None:
-        self.names = list_measured(ordered=predictions.scale is not None)
-        if names is not None:
-            self.names = list(names)
+        self.names = list(predictions.metrics if names is None else names)
         self.rows, self.classes = predictions.probabilities.shape
         self._predictions = predictions
-        own = list_own_measures() if set(self.names) - {*BUILT_IN, *ORDERED} else {}
+        own = list_own_measures() if set(self.names) - set(ALL_BUILT_IN) else {}
         self._own = {name: own[name] for name in self.names if name in own}
-        rows = OF_ROWS | OF_ORDERED_ROWS
-        self._means = {name: rows[name](predictions) for name in self.names if name in rows}
+        self._means = predictions.measure_rows(self.names)
         if KAPPA in self.names:  # its sum of squares; the rest is made of counts
             self._means[KAPPA] = np.square(predictions.rank_errors).astype(float)
-        self._true, self._predicted = predictions.codes, predictions.predicted_codes
+        self._outcomes, self._has_second = predictions.outcomes, predictions.has_second
         self._gaps = find_gaps(predictions) if "ece" in self.names else None
         ranked: Iterable[int] = ()
         if set(self.names) & set(AREAS):
-            ranked = [1] if self.classes == 2 else range(self.classes)
+            ranked = [1] if self._has_second else range(self.classes)
         order = predictions.probabilities if ranks is None else ranks
-        self._ranked = [_Ranking(order[:, k], self._true == k) for k in ranked]
+        self._ranked = [_Ranking(order[:, k], predictions.find_rows(k)) for k in ranked]
 
     def score(self, weights: np.ndarray) -> np.ndarray:
         """Return the metrics under each row of `weights`, shape (r, metrics).
@@ -81,12 +73,7 @@ class RowSums:
         weights : ndarray of shape (r, n)
             How often each row counts.
         """
-        right = weights * (self._true == self._predicted)
-        counts = ClassCounts(
-            self._count(right, self._true),
-            self._count(weights, self._predicted),
-            self._count(weights, self._true),
-        )
+        counts = self._outcomes.count(weights, has_second=self._has_second)
         found = {name: weights @ column for name, column in self._means.items()}
         if self._gaps is not None:
             found["ece"] = np.abs(weights @ self._gaps).sum(axis=1)
@@ -107,25 +94,31 @@ class RowSums:
         -------
         ndarray of shape (n, metrics)
         """
-        # Rows of the same true and the same predicted class make the same difference to counts.
-        cells, of_row = np.unique(self._true * self.classes + self._predicted, return_inverse=True)
-        true, predicted = np.divmod(cells, self.classes)
-        ones = np.ones((1, self.rows))
-        right = ones * (self._true == self._predicted)
+        # Rows of the same true and the same predicted classes make the same difference to counts.
+        _, firsts, of_row = np.unique(self._outcomes.kinds, return_index=True, return_inverse=True)
+        ones = self._outcomes.count(np.ones((1, self.rows)), has_second=self._has_second)
         made: dict[str, list[np.ndarray]] = {}
         step = max(1, _BATCH // self.classes)
-        for start in range(0, len(cells), step):
-            t, p = true[start : start + step], predicted[start : start + step]
+        for start in range(0, len(firsts), step):
+            chosen = firsts[start : start + step]
+            right, predicted, true = (
+                part[chosen].toarray()
+                for part in (self._outcomes.right, self._outcomes.predicted, self._outcomes.true)
+            )
             counts = ClassCounts(
-                self._count(right, self._true) + change * self._mark(t, t == p),
-                self._count(ones, self._predicted) + change * self._mark(p),
-                self._count(ones, self._true) + change * self._mark(t),
+                ones.right + change * right,
+                ones.predicted + change * predicted,
+                ones.true + change * true,
+                np.full(len(chosen), self.rows + change),
+                self._has_second,
             )
             for name in self.names:
                 if name in OF_COUNTS:
                     made.setdefault(name, []).append(OF_COUNTS[name](counts))
             if KAPPA in self.names:
-                squares = self._means[KAPPA].sum() + change * (t - p) ** 2
+                squares = (
+                    self._means[KAPPA].sum() + change * self._predictions.rank_errors[chosen] ** 2
+                )
                 kappa = measure_kappa(counts, np.arange(self.classes), squares)
                 made.setdefault(KAPPA, []).append(kappa)
         known = {name: np.concatenate(parts)[of_row] for name, parts in made.items()}
@@ -143,23 +136,6 @@ class RowSums:
         rows = np.arange(self.rows)
         return self._gather(known, (np.delete(rows, row) for row in rows))
 
-    def _count(self, weights: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Return the weight of the rows of each class, shape (r, n_classes)."""
-        if len(weights) == 1:
-            return np.bincount(codes, weights[0], self.classes)[None]
-        counts: np.ndarray = weights @ self._make_indicators(codes)
-        return counts
-
-    def _make_indicators(self, codes: np.ndarray) -> csr_array:
-        rows = len(codes)
-        return csr_array((np.ones(rows), codes, np.arange(rows + 1)), shape=(rows, self.classes))
-
-    def _mark(self, codes: np.ndarray, marked: np.ndarray | float = 1.0) -> np.ndarray:
-        """Return ones in the columns of `codes`, shape (len(codes), n_classes)."""
-        marks = np.zeros((len(codes), self.classes))
-        marks[np.arange(len(codes)), codes] = marked
-        return marks
-
     def _combine(
         self, counts: ClassCounts, sums: dict[str, np.ndarray], pairs: list[np.ndarray]
     ) -> dict[str, np.ndarray]:
@@ -168,7 +144,7 @@ class RowSums:
             found[KAPPA] = measure_kappa(counts, np.arange(self.classes), sums[KAPPA])
         found |= {name: OF_COUNTS[name](counts) for name in self.names if name in OF_COUNTS}
         if pairs:
-            true = counts.true[:, 1:] if self.classes == 2 else counts.true
+            true = counts.true[:, 1:] if self._has_second else counts.true
             possible = true * (counts.rows[:, None] - true)
             area = mean_of_known(divide(np.column_stack(pairs), possible, np.nan))
             found |= dict.fromkeys(AREAS, area)
@@ -186,7 +162,7 @@ class RowSums:
 def find_gaps(predictions: Predictions) -> csr_array:
     """Return accuracy less confidence of each row, in the column of its bin."""
     confidence, bins = find_bins(predictions)
-    gaps = (predictions.codes == predictions.predicted_codes) - confidence
+    gaps = predictions.right - confidence
     rows = len(gaps)
     return csr_array((gaps, bins, np.arange(rows + 1)), shape=(rows, CALIBRATION_BINS))
 
@@ -301,11 +277,10 @@ def permute(
     ndarray of shape (permutations, metrics)
         Second minus first, in the order of `names`.
     """
-    both = Predictions(
-        np.concatenate([first.labels, second.labels]),
-        np.concatenate([first.probabilities, second.probabilities]),
-        first.classes,
-        first.scale,
+    both = replace(
+        first,
+        labels=np.concatenate([first.labels, second.labels]),
+        probabilities=np.concatenate([first.probabilities, second.probabilities]),
     )
     ranks = [rankdata(one.probabilities, axis=0) for one in (first, second)]
     sums = RowSums(both, names, np.concatenate(ranks))

@@ -12,13 +12,17 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.config.schemas import ScorerSettings
 from sentiment.data.labels import find_order
+from sentiment.errors import ConfigError
 from sentiment.files.batches import Batch
+from sentiment.files.tally import SEPARATOR
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
-from sentiment.modeling.evaluation import PROBABILITY
+from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
 from sentiment.modeling.explanation import RowExplainer
+from sentiment.modeling.label_set_rules import LabelSetRule
 from sentiment.modeling.linear import make_fast
 from sentiment.modeling.model_files import load_model
-from sentiment.modeling.pipeline import TEXT_COLUMN
+from sentiment.modeling.pipeline import TEXT_COLUMN, find_separator
+from sentiment.modeling.predictions import PROBABILITY
 
 _PREDICTION = pa.schema({"prediction": pa.string(), "probability": pa.float64()})
 _REASONS = pa.schema({"speaks_for": pa.string(), "speaks_against": pa.string()})
@@ -119,9 +123,15 @@ class Predictor:
         # Models of scikit-learn sort labels as texts: 1, 10, 2.
         self._order = None if np.all(order[:-1] < order[1:]) else order
         self._classes = [str(label) for label in pipeline.classes_[order]]
+        self._separator = find_separator(pipeline)
+        if self._separator is not None:
+            self.rule = rule = rule if isinstance(rule, LabelSetRule) else LabelSetRule()
+            _check_set_columns(columns)
         self._is_open = rule.least_confidence > 0
         self.labels = [*self._classes, UNSURE] if self._is_open else self._classes
         self.schema = columns.list_fields(self._classes, is_open=self._is_open)
+        if self._separator is not None:
+            self.schema = self.schema.with_metadata({SEPARATOR: self._separator})
 
     @classmethod
     def load(
@@ -160,7 +170,8 @@ class Predictor:
         RecordBatch of `n` rows
             The columns of `schema`: ``prediction``, as a dictionary of `labels`, and
             ``probability``, that of the class which is predicted or, for a row that is left open,
-            would have been; then what `columns` asks for.
+            would have been; then what `columns` asks for. Of a model of label sets, ``prediction``
+            is a set, and ``probability`` that of all of it if its labels are independent.
         """
         frame = pd.DataFrame(
             {TEXT_COLUMN: texts if isinstance(texts, pd.Series) else texts.to_pandas()}
@@ -170,6 +181,8 @@ class Predictor:
         probabilities = self._classifier.predict_proba(frame)
         if self._order is not None:
             probabilities = probabilities[:, self._order]
+        if isinstance(self.rule, LabelSetRule):
+            return self._choose_sets(self.rule, probabilities)
         codes, confidence = self.rule.decide(probabilities)
         answered = np.where(self.rule.is_sure(confidence), codes, len(self._classes))
         rows = np.arange(len(codes))
@@ -187,9 +200,37 @@ class Predictor:
             arrays += self._explainer.explain(frame, of_model)
         return pa.RecordBatch.from_arrays(arrays, names=self.schema.names)
 
+    def _choose_sets(self, rule: LabelSetRule, probabilities: np.ndarray) -> pa.RecordBatch:
+        chosen = rule.choose(probabilities)
+        names = name_label_sets(chosen, np.array(self._classes), self._separator or "")
+        arrays = [
+            pa.array(names, pa.string()).dictionary_encode(),
+            pa.array(measure_sets(chosen, probabilities)),
+        ]
+        if self.columns.probabilities == "all":
+            arrays += map(pa.array, np.ascontiguousarray(probabilities.T))
+        made = pa.RecordBatch.from_arrays(arrays, names=self.schema.names)
+        return made.replace_schema_metadata(self.schema.metadata)
+
     @staticmethod
     def _name(codes: np.ndarray, labels: list[str]) -> pa.DictionaryArray:
         return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), labels)
+
+
+def _check_set_columns(columns: PredictionColumns) -> None:
+    problems = []
+    if columns.top_k > 1:
+        problems.append(
+            f"deploy.top_k is {columns.top_k}, but the model gives a row all labels that are "
+            "likely. Leave it at 1; deploy.probabilities=all adds the probability of each label."
+        )
+    if columns.explain:
+        problems.append(
+            "explain is true, but the model gives a row several labels, each for reasons of its "
+            "own. Leave it at false."
+        )
+    if problems:
+        raise ConfigError(problems)
 
 
 def _rank_others(probabilities: np.ndarray, codes: np.ndarray, count: int) -> np.ndarray:

@@ -71,8 +71,8 @@ def compute_term_weights(counts: Any, y: Any, alpha: float) -> np.ndarray:
     ----------
     counts : array or sparse matrix of shape (n_rows, n_features)
         Not negative.
-    y : array-like of shape (n_rows,)
-        Labels of two classes or more.
+    y : array-like of shape (n_rows,) or (n_rows, n_classes)
+        Labels of two classes or more; or which of several classes each row is of, as 0 and 1.
     alpha : float
         Added to all counts; above 0.
 
@@ -86,6 +86,8 @@ def compute_term_weights(counts: Any, y: Any, alpha: float) -> np.ndarray:
     ValueError
         `y` has fewer than two classes.
     """
+    if np.ndim(y) == 2:
+        return _find_largest_ratios(counts, sparse.csr_array(np.asarray(y, dtype=float).T), alpha)
     classes, codes = np.unique([] if y is None else np.asarray(y), return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
@@ -97,10 +99,16 @@ def compute_term_weights(counts: Any, y: Any, alpha: float) -> np.ndarray:
         return size
     rows = np.arange(len(codes))
     sides = sparse.csr_array((np.ones(len(codes)), (codes, rows)), (len(classes), len(codes)))
-    sums = sparse.csr_array(sides @ sparse.csr_array(counts))
-    total = np.asarray(sums.sum(axis=0))
+    return _find_largest_ratios(counts, sides, alpha)
+
+
+def _find_largest_ratios(counts: Any, sides: sparse.csr_array, alpha: float) -> np.ndarray:
+    """Return the largest ratio of each feature over the classes, the rows of `sides`."""
+    counts = sparse.csr_array(counts)
+    sums = sparse.csr_array(sides @ counts)
+    total = np.asarray(counts.sum(axis=0), dtype=float)
     weights = np.zeros(len(total))
-    for k in range(len(classes)):  # one class at a time, since all of them may not fit
+    for k in range(sums.shape[0]):  # one class at a time, since all of them may not fit
         of_class = sums[[k]].toarray().ravel()
         p, q = alpha + of_class, alpha + (total - of_class)
         np.maximum(weights, np.log((p / p.sum()) / (q / q.sum())), out=weights)

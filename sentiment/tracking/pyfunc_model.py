@@ -56,10 +56,15 @@ class PyfuncModel:
             raise ValueError(f"probabilities is {wanted!r}; expected none, top or all")
         if top_k < 1:
             raise ValueError(f"top_k is {top_k}; expected 1 or more")
-        if wanted == LABELS_ONLY and top_k == 1:
+        separator = getattr(self._pipeline[-1], "separator", None)
+        if wanted == LABELS_ONLY and top_k == 1 and separator is None:
             return self._pipeline.predict(data)
         probabilities = self._pipeline.predict_proba(data)
         classes = self._pipeline.classes_
+        if separator is not None:
+            if top_k > 1:
+                raise ValueError(f"top_k is {top_k}; expected 1, as rows have several labels")
+            return _choose_sets(probabilities, classes, separator, wanted)
         # Of equal ones, the first class is the label.
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
         rows = np.arange(len(order))
@@ -71,3 +76,18 @@ class PyfuncModel:
         if wanted == ALL:
             table |= {f"p:{name}": probabilities[:, code] for code, name in enumerate(classes)}
         return pd.DataFrame(table)
+
+
+def _choose_sets(
+    probabilities: np.ndarray, classes: np.ndarray, separator: str, wanted: str
+) -> Any:
+    """Return the labels of a probability of 0.5 or more, joined, and what else is wanted."""
+    chosen = probabilities >= 0.5
+    names = np.array([separator.join(classes[row]) for row in chosen], dtype=str)
+    if wanted == LABELS_ONLY:
+        return names
+    likely = np.where(chosen, probabilities, 1 - probabilities)
+    table = {"prediction": names, "probability": likely.prod(axis=1)}
+    if wanted == ALL:
+        table |= {f"p:{name}": probabilities[:, code] for code, name in enumerate(classes)}
+    return pd.DataFrame(table)

@@ -154,6 +154,7 @@ METRICS = (
     "accuracy", "balanced_accuracy", "matthews_corrcoef", "top_3_accuracy", "roc_auc",
     "roc_auc_ovr", "log_loss", "brier", "ece",
     "accuracy_within_one", "mean_absolute_error", "quadratic_kappa",
+    "label_ranking_precision", "hamming_loss",
     *(
         f"{name}{average}"
         for name in ("precision", "recall", "f1")
@@ -210,6 +211,7 @@ ORACLES: dict[str, Oracle] = {
     "rare": one_of("error", "drop", "merge"),
     "min_per_class": or_null(whole(1)),
     "rare_label": text,
+    "label_separator": or_null(text),
     "ordered": any_of(flag, lambda v: texts(v) and len(set(map(str, v))) == len(v) >= 2),
     "probabilities": one_of("top", "all"),
     "workers": whole(1, 1024),

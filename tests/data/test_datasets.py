@@ -233,7 +233,10 @@ def test_a_label_that_is_a_list_says_so(tmp_path: Path, ending: str) -> None:
     unusable = find_unusable(read)
     assert unusable.tolist() == ["unreadable", "unreadable", "missing_label"]
     written = {".jsonl": '["x", "y"]', ".parquet": "['x', 'y']"}[ending]
-    fault = f"'{path}': the label is {written}; expected a text or a number"
+    fault = (
+        f"'{path}': the label is {written}; expected a text or a number. Does a row have several "
+        "labels? Set 'data.label_separator=\";\"'"
+    )
     assert check_quality(read, unusable).faults[0] == fault
     with pytest.raises(EmptyDataError) as caught:
         prepare_data(TableFile(name="x", path=str(path)), 1)

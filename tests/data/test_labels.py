@@ -17,10 +17,11 @@ from sentiment.config.metrics import list_measured
 from sentiment.data.labels import find_order, make_scale, read_number, sort_labels
 from sentiment.data.quality import count_labels
 from sentiment.errors import ConfigError
-from sentiment.modeling.evaluation import Predictions, evaluate, score
+from sentiment.modeling.evaluation import evaluate, score
 from sentiment.modeling.explanation import top_terms
 from sentiment.modeling.intervals import measure_intervals
 from sentiment.modeling.pipeline import fit, make_pipeline
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.resampling import RowSums
 from sentiment.modeling.scoring import PredictionColumns, Predictor
 from sentiment.ngrams.vectorizers import TfidfVectorizer

@@ -104,6 +104,16 @@ def clone(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Path:
         columns=["text", "label"],
     )
     grades.to_csv(folder / "grades.csv", index=False)
+    tagged = [
+        (" and ".join(f"{tag} ticket {n}" for tag in tags), tags)
+        for n in range(30)
+        for tags in (["late"], ["refund"], ["late", "refund"], [])
+    ]
+    lists = pd.DataFrame(tagged, columns=["body", "tags"])
+    lists.to_json(folder / "tagged.jsonl", orient="records", lines=True)
+    joined = pd.DataFrame({"text": lists["body"] + " text", "tags": lists["tags"].str.join(";")})
+    joined.replace({"tags": ""}, ";").to_csv(folder / "tagged.csv", index=False)
+    joined[["text"]].head(9).to_csv(folder / "untagged.csv", index=False)
     table = "id;text\n" + "".join(f"{n};très bon\n" for n in range(9))
     with closing(sqlite3.connect(folder / "reviews.db")) as database:
         database.execute("CREATE TABLE reviews (id INTEGER PRIMARY KEY, text TEXT, label TEXT)")
@@ -186,7 +196,13 @@ def test_a_command_runs_as_it_is_written(
         if "deploy.run=models:/sentiment@champion" in words:
             add_challenger(clone, starter)
         words += ["overwrite=true"]
-        if "threshold" in command:  # the best may be one of three classes
+        if "outputs=tagged" in words:
+            data = ["data=csv", "data.path=tagged.csv", "data.text_column=text"]
+            data += ["data.label_column=tags", "data.label_separator=';'", "outputs=tagged"]
+            if not (clone / "tagged" / "train").exists():
+                done = starter.run(clone, "train", *data)
+                assert done.returncode == 0, done.stderr
+        elif "threshold" in command:  # the best may be one of three classes
             words += [f"deploy.run={(clone / 'first_run').read_text()}"]
     elif name == "finalize":  # the best may be final already
         words = [f"run={(clone / 'first_run').read_text()}"]

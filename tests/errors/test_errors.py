@@ -51,6 +51,7 @@ from sentiment.errors import (
     RunNotKeptError,
     RunNotRecordedError,
     SentimentError,
+    SeveralLabelsError,
     StepFailedError,
     StudyFolderError,
     StudyLostError,
@@ -438,6 +439,12 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         LookupError,
         "'a/b' holds no run that can be recorded: it has no run.json. Expected the folder that a "
         "command named when its tracking store was away; otherwise, run that command again.",
+    ),
+    (
+        SeveralLabelsError("monitor", "Compare runs on labeled texts instead."),
+        TypeError,
+        "monitor takes models that give each text one label, and this model may give several. "
+        "Compare runs on labeled texts instead.",
     ),
     (
         UnexplainableModelError("Model"),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sentiment.commands.compare.contenders import Contender
-from sentiment.modeling.evaluation import Predictions
+from sentiment.modeling.predictions import Predictions
 from sentiment.tracking import ModelChoice, StoredRun
 
 

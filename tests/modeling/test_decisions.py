@@ -11,7 +11,7 @@ from sentiment.config.kinds import show
 from sentiment.config.schemas import ScorerSettings
 from sentiment.errors import ConfigError, GoalOutOfReachError
 from sentiment.modeling.decision_rules import DecisionRule, choose_rule, needs_scores
-from sentiment.modeling.evaluation import Predictions
+from sentiment.modeling.predictions import Predictions
 
 CLASSES = np.array(["bad", "good"])
 

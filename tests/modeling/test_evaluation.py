@@ -12,7 +12,6 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from sentiment.config.metrics import BUILT_IN, METRICS, list_measured
 from sentiment.modeling.evaluation import (
-    Predictions,
     calibration_table,
     choose_classes,
     cross_validate,
@@ -23,6 +22,7 @@ from sentiment.modeling.evaluation import (
 )
 from sentiment.modeling.metrics import measure_areas
 from sentiment.modeling.pipeline import make_pipeline
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.resampling import RowSums
 
 

@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 
 from sentiment.commands.compare.estimates import estimate
 from sentiment.config.metrics import list_shown
-from sentiment.modeling.evaluation import Predictions, score
+from sentiment.modeling.evaluation import score
 from sentiment.modeling.intervals import (
     approximate_bootstrap,
     count_digits,
@@ -15,6 +15,7 @@ from sentiment.modeling.intervals import (
     tabulate_scores,
     write_score,
 )
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.resampling import RowSums, resample
 
 SMOOTH = [

@@ -9,7 +9,8 @@ import pandas as pd
 from sentiment.config import find_key, is_within, read_origin, suggest_command, write_recorded
 from sentiment.config.metrics import METRICS
 from sentiment.errors import ConfigError, IncomparableRunsError
-from sentiment.modeling.evaluation import Predictions, scores_file
+from sentiment.modeling.evaluation import scores_file
+from sentiment.modeling.predictions import Predictions
 from sentiment.tracking import ModelChoice, StoredRun, Tracker
 
 # Validation rows have chosen settings; test rows have not.

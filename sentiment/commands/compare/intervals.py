@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from sentiment.commands.compare.estimates import Estimate, McNemar, estimate
-from sentiment.modeling.evaluation import Predictions
-from sentiment.modeling.intervals import FEWEST_ROWS, LOSSES, bound_share, count_shares
+from sentiment.modeling.intervals import FEWEST_ROWS, LOSSES, MICRO, bound_share, count_shares
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.statistics import paired_interval
 
 # Resampling increases it: a row that is drawn twice makes a bin deviate further.
@@ -73,9 +73,9 @@ def estimate_differences(
         As of `estimate_scores`, of differences.
     """
     found = _bootstrap(first, names, values, samples, without_each, level)
-    right = [one.predicted == one.labels for one in (first, second)]
+    right = [one.right for one in (first, second)]
     kept = {"accuracy": np.full(len(first.labels), True)}
-    if len(first.classes) == 2:
+    if first.has_second:
         kept["recall"] = first.labels == first.classes[1]
     for name in kept.keys() & found.keys():
         rows = kept[name]
@@ -93,13 +93,16 @@ def _bootstrap(
     without_each: np.ndarray,
     level: float,
 ) -> dict[str, Estimate]:
-    rarest = np.bincount(predictions.codes, minlength=len(predictions.classes)).min()
+    true = predictions.count_classes().true[0]
     made = {}
     for i, name in enumerate(names):
         found = estimate(
             values[i], samples[:, i], without_each[:, i], level, center=name == _INFLATED
         )
-        # Means over rows need rows, of whatever class.
-        enough = (len(predictions.codes) if name in LOSSES else rarest) >= FEWEST_ROWS
+        # Means over rows need rows, of whatever class, and so do those over labels of rows.
+        needed = len(predictions.labels) if name in LOSSES else true.min()
+        if name in MICRO:
+            needed = min(len(predictions.labels), true.sum())
+        enough = needed >= FEWEST_ROWS
         made[name] = found if enough else found.with_interval(np.nan, np.nan)
     return made

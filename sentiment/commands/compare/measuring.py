@@ -11,6 +11,7 @@ from sentiment.commands.compare.contenders import Contender
 from sentiment.commands.compare.estimates import Estimate, McNemar, PairedTest
 from sentiment.commands.compare.intervals import estimate_differences, estimate_scores
 from sentiment.config.metrics import METRICS, list_shown, name_average
+from sentiment.errors import ConfigError
 from sentiment.modeling.resampling import RowSums, permute, resample
 from sentiment.modeling.statistics import adjust_p_values
 
@@ -80,7 +81,7 @@ class PairwiseComparison:
         true = []
         for one in (self.first, self.second):
             made = one.predictions
-            true.append(made.probabilities[np.arange(len(made.codes)), made.codes])
+            true.append(made.confidence)
             columns |= {one.key: made.predicted, f"{one.key}_probability": true[-1]}
         labels = self.first.predictions.labels
         right = [columns[one.key] == labels for one in (self.first, self.second)]
@@ -156,10 +157,17 @@ def measure(
     """
     made = [one.predictions for one in contenders]
     classes = len(made[0].classes)
-    metric, names = (
-        name_average(metric, classes),
-        list_shown(classes, metric, ordered=made[0].scale is not None),
-    )
+    several = made[0].separator is not None
+    if several and metric not in made[0].metrics:
+        raise ConfigError(
+            [
+                f"the runs are of rows with several labels, which lack the metric {metric}; "
+                f"expected one of {', '.join(made[0].metrics)}."
+            ]
+        )
+    metric = metric if several else name_average(metric, classes)
+    ordered = made[0].scale is not None
+    names = list_shown(classes, metric, ordered=ordered, multilabel=several)
     models = [RowSums(one, names) for one in made]
     samples = resample(models, resamples, seed, report)
     whole = [model.score(np.ones((1, model.rows)))[0] for model in models]
@@ -168,7 +176,7 @@ def measure(
         estimate_scores(made[i], names, whole[i], samples[i], without[i], level)
         for i in range(len(models))
     ]
-    right = [one.predicted == one.labels for one in made]
+    right = [one.right for one in made]
     others = range(1, len(models))
     errors = [McNemar.count(right[0], right[i]) for i in others]
     tests = [

@@ -11,10 +11,11 @@ from omegaconf import DictConfig
 from sentiment.commands.explain.page import write_page
 from sentiment.commands.predict.choices import choose_model
 from sentiment.config import make
-from sentiment.errors import EmptyDataError, OutputExistsError
+from sentiment.errors import EmptyDataError, OutputExistsError, SeveralLabelsError
 from sentiment.files.pipes import PIPE
 from sentiment.modeling.explanation import TextExplanation, explain_text
 from sentiment.modeling.model_files import load_model
+from sentiment.modeling.pipeline import find_separator
 from sentiment.modeling.scoring import BatchScorer
 from sentiment.tracking import ModelChoice, Tracker
 
@@ -60,7 +61,12 @@ def explain(cfg: DictConfig) -> ExplanationResult:
     scorer: BatchScorer = make(cfg, "deploy", "score")
     tracker: Tracker = make(cfg, "tracking", "find_model")
     choice = choose_model(scorer, tracker, state=None)
-    found = explain_text(load_model(choice.path, choice.digest), text)
+    pipeline = load_model(choice.path, choice.digest)
+    if find_separator(pipeline) is not None:
+        raise SeveralLabelsError(
+            "explain", "The weights of the terms for each label are in terms.csv of its run."
+        )
+    found = explain_text(pipeline, text)
     page.parent.mkdir(parents=True, exist_ok=True)
     run = f"{choice.run_name}, run {choice.run_id}" if choice.run_id else str(choice.path)
     page.write_text(write_page(found, [f"model {choice.uri}", run, choice.why]))

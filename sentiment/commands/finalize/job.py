@@ -36,9 +36,10 @@ from sentiment.config.metrics import METRICS
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.splitting import FITTED
 from sentiment.errors import AlreadyFinalError, ConfigError, DataChangedError, RunNotFoundError
-from sentiment.modeling.evaluation import Predictions, scores_file
+from sentiment.modeling.evaluation import scores_file
 from sentiment.modeling.intervals import Interval
 from sentiment.modeling.model_files import save_model
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import FOLDER, make_reference
 from sentiment.redaction import MASK
 from sentiment.tracking import MODEL, RunFacts, RunFolder, StoredRun, Tracker
@@ -119,7 +120,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
     data = fitting.prepare(lambda: prepare_data(make(recipe, "data", "read"), recipe.seed))
     _check(run, data, fitting.fitted_on, recipe)
     fitting.refit()
-    known = fitting.fit_reference()
+    known = fitting.fit_reference() if data.separator is None else None
     folder = RunFolder.claim(
         Path(cfg.outputs, "finalize", datetime.now().astimezone().strftime("%Y-%m-%d/%H-%M-%S-%f"))
     )

@@ -29,16 +29,20 @@ from sentiment.errors import (
     MissingPackageError,
     ReferenceMissingError,
     RunNotFoundError,
+    SeveralLabelsError,
 )
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.opening import open_input
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
 from sentiment.modeling.descriptors import TextReader, find_tokenization
 from sentiment.modeling.model_files import load_model
+from sentiment.modeling.pipeline import find_separator
 from sentiment.modeling.reference import FOLDER, Reference, load_reference
 from sentiment.tracking import ModelChoice, RunFacts, RunFolder, Tracker
 from sentiment.tracking.recording import keep_and_record
 from sentiment.tracking.stages import Stage, StageObserver, Stages
+
+_REMEDY = "Label some of the new texts and compare runs on them: the command compare."
 
 log = logging.getLogger(__name__)
 
@@ -106,9 +110,12 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     check_columns(path, source.columns, **named)
     with stages("load model"):
         choice = _choose_model(path, cfg.run, report, tracker)
+        pipeline = load_model(choice.path, choice.digest)
+        if find_separator(pipeline) is not None:
+            raise SeveralLabelsError("monitor", _REMEDY)
         columns = _find_columns(path, source.columns, cfg, report, choice)
         reference = _find_reference(choice, tracker).decide(_read_rule(report))
-        tokenization = find_tokenization(load_model(choice.path, choice.digest))
+        tokenization = find_tokenization(pipeline)
     with stages("read rows"):
         current = read_current(path, source, columns, cfg.sample, cfg.seed, stages.observer)
         current = _check_labels(path, current, reference, columns.label, cfg.label_column)

@@ -5,7 +5,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
 
@@ -21,8 +20,11 @@ from sentiment.errors import (
 from sentiment.files.inputs import Input
 from sentiment.modeling import decision_rules as decisions
 from sentiment.modeling.decision_rules import DecisionRule
-from sentiment.modeling.evaluation import Predictions, scores_file
+from sentiment.modeling.evaluation import scores_file
+from sentiment.modeling.label_set_rules import choose_set_rule
 from sentiment.modeling.model_files import digest_file, load_model
+from sentiment.modeling.pipeline import TextClassifier, find_separator
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.scoring import BatchScorer, PredictionColumns, Predictor
 from sentiment.tracking import ModelChoice, Tracker
 
@@ -71,7 +73,7 @@ def choose_model(
 
 
 def choose_rule(
-    scorer: BatchScorer, tracker: Tracker, choice: ModelChoice, classes: np.ndarray
+    scorer: BatchScorer, tracker: Tracker, choice: ModelChoice, pipeline: TextClassifier
 ) -> DecisionRule:
     """Return the rule that the settings ask for, chosen on the validation rows of the run.
 
@@ -94,7 +96,9 @@ def choose_rule(
             )
         table = pd.read_parquet(tracker.fetch_file(choice.run_id, scores_file("validation")))
         scores = Predictions.from_frame(table)
-    return decisions.choose_rule(scorer.threshold, scorer.abstain, classes, scores)
+    if find_separator(pipeline) is not None:
+        return choose_set_rule(scorer.threshold, scorer.abstain, scores)
+    return decisions.choose_rule(scorer.threshold, scorer.abstain, pipeline.classes_, scores)
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ class Models:
 
     def _load(self, choice: ModelChoice) -> LoadedModel:
         pipeline = load_model(choice.path, choice.digest)
-        rule = choose_rule(self.scorer, self._tracker, choice, pipeline.classes_)
+        rule = choose_rule(self.scorer, self._tracker, choice, pipeline)
         predictor = Predictor(pipeline, rule, self.columns, path=choice.path, digest=choice.digest)
         return LoadedModel(choice, predictor, digest_file(choice.path))
 

@@ -11,6 +11,7 @@ from sentiment.files.partial import PartialOutput
 from sentiment.files.pipes import StreamOutput
 from sentiment.files.tally import Tally
 from sentiment.modeling.decision_rules import DecisionRule
+from sentiment.modeling.label_set_rules import LabelSetRule
 from sentiment.tracking import ModelChoice
 
 _SHOWN_LABELS = 10
@@ -63,7 +64,9 @@ class PredictionResult:
 def list_labels(counts: Mapping[str, int]) -> str:
     """Return how many rows have which label; of many labels, the most frequent ones."""
     frequent = sorted(counts, key=lambda label: -counts[label])[:_SHOWN_LABELS]
-    listed = ", ".join(f"{counts[label]:,} {label}" for label in sorted(frequent))
+    listed = ", ".join(
+        f"{counts[label]:,} {label or 'without a label'}" for label in sorted(frequent)
+    )
     others = sum(counts.values()) - sum(counts[label] for label in frequent)
     more = f", {others:,} of {len(counts) - len(frequent):,} others" if others else ""
     return f"{listed}{more}" or "none"
@@ -96,6 +99,12 @@ def make_report(
     }
 
 
+def _read_rule(job: Mapping[str, Any]) -> DecisionRule:
+    if "thresholds" in job:
+        return LabelSetRule(job["threshold"], thresholds=tuple(job["thresholds"]))
+    return DecisionRule(job["threshold"], job["least_confidence"])
+
+
 def read_result(partial: PartialOutput | StreamOutput, report: dict[str, Any]) -> PredictionResult:
     """Return the result of a finished job, as its report has it."""
     model = report["model"]
@@ -105,7 +114,7 @@ def read_result(partial: PartialOutput | StreamOutput, report: dict[str, Any]) -
         report=partial.report,
         model=ModelChoice(**model | {"path": Path(model["path"])}),
         text_column=ColumnChoice(**report["text_column"]),
-        rule=DecisionRule(report["job"]["threshold"], report["job"]["least_confidence"]),
+        rule=_read_rule(report["job"]),
         tally=Tally(**report["tally"]),
         seconds=report["seconds"],
         resumed=report["rows"]["resumed"],

@@ -54,7 +54,15 @@ def show_prediction(result: "PredictionResult") -> None:
 
 
 def _describe_rule(rule: "DecisionRule") -> Iterator[str]:
-    if rule.threshold != 0.5:
+    from sentiment.modeling.label_set_rules import LabelSetRule
+
+    if isinstance(rule, LabelSetRule):
+        if rule.thresholds:
+            least, most = min(rule.thresholds), max(rule.thresholds)
+            yield f"rule     each label from a probability of its own on: {least:.4f} to {most:.4f}"
+        elif rule.threshold != 0.5:
+            yield f"rule     each label from probability {rule.threshold:.4f} on"
+    elif rule.threshold != 0.5:
         yield f"rule     the second class from probability {rule.threshold:.4f} on"
     if rule.least_confidence > 0:
         yield f"unsure   below confidence {rule.least_confidence:.4f}"

@@ -11,8 +11,9 @@ import pandas as pd
 from sentiment.config import write_recorded
 from sentiment.config.metrics import CLASSES, list_shown
 from sentiment.data.preparation import PreparedData
-from sentiment.modeling.evaluation import Predictions, choose_classes, measure_each_class
+from sentiment.modeling.evaluation import choose_classes, measure_each_class
 from sentiment.modeling.intervals import Interval, tabulate_scores, write_score
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.statistics import exact_interval
 from sentiment.redaction import redact
 from sentiment.redaction.printable import escape_markdown, make_printable
@@ -103,8 +104,8 @@ def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
 def _tabulate_scores(
     facts: RunFacts, data: PreparedData, intervals: Mapping[str, Interval], fitted_on: str
 ) -> str:
-    optimized, ordered = facts.params.get("optimize", ""), data.scale is not None
-    names = list_shown(round(facts.metrics.get(CLASSES, 2)), optimized, ordered=ordered)
+    optimized = facts.params.get("optimize", "")
+    names = list_shown(round(facts.metrics.get(CLASSES, 2)), optimized, **data.kind)
     cells = tabulate_scores(names, [*_SPLITS], facts.metrics, intervals)
     rows = [[name, *row] for name, row in cells.items()]
     note = "In brackets: 95 % intervals, exact binomial or approximate bootstrap (ABC) ones."
@@ -161,8 +162,14 @@ def _list_limits(facts: RunFacts, data: PreparedData, fitted_on: str) -> Iterabl
             "A score on rows of these data would be too good, since it has learned from them: "
             "compare new labels instead."
         )
-    error = facts.metrics["test/ece"]
-    yield f"Its probabilities are off by {error:.3f} on average (expected calibration error)."
+    if "test/ece" in facts.metrics:
+        error = facts.metrics["test/ece"]
+        yield f"Its probabilities are off by {error:.3f} on average (expected calibration error)."
+    if data.separator is not None:
+        yield (
+            f"A text may have several labels, with {_code(data.separator)} between them, or none; "
+            "accuracy is that of whole sets."
+        )
     for warning in data.report.warnings.values():
         yield _show(warning)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from sentiment.modeling.evaluation import Predictions
+    from sentiment.modeling.predictions import Predictions
 
 MAX_CURVES = 6  # more cannot be distinguished
 # More classes of a confusion matrix cannot be read; the rest are one row and one column.
@@ -51,12 +51,13 @@ class Curves:
     confused : list of str
         All classes in their order, or of many those that are confused most, and "n others".
     confusion : ndarray of shape (n_confused, n_confused)
-        Counts; rows are true classes, columns predicted ones.
+        Counts; rows are true classes, columns predicted ones. Of rows with several labels, none.
     roc, precision_recall : list of Curve
         Of the second of two classes, or of all of a few, or of many the three with the largest and
         the three with the smallest area under the ROC curve.
     calibration : ndarray of shape (3, n_bins)
-        Confidence, accuracy and rows of the bins of `calibration_table`.
+        Confidence, accuracy and rows of the bins of `calibration_table`. Of rows with several
+        labels, none.
     """
 
     split: str
@@ -74,7 +75,7 @@ def measure_curves(predictions: "Predictions", split: str) -> Curves:
 
     Examples
     --------
-    >>> from sentiment.modeling.evaluation import Predictions
+    >>> from sentiment.modeling.predictions import Predictions
     >>> probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
     >>> made = Predictions(np.array(["a", "a", "b"]), probabilities, np.array(["a", "b"]))
     >>> curves = measure_curves(made, "test")
@@ -87,8 +88,11 @@ def measure_curves(predictions: "Predictions", split: str) -> Curves:
 
     from sentiment.modeling.evaluation import calibration_table
 
-    table = calibration_table(predictions)
-    confused, confusion = _count_confusions(predictions)
+    confused, confusion, calibration = list[str](), np.empty((0, 0)), np.empty((3, 0))
+    if predictions.separator is None:
+        confused, confusion = _count_confusions(predictions)
+        table = calibration_table(predictions)
+        calibration = table[["confidence", "accuracy", "rows"]].to_numpy().T
     drawn = _choose_classes(predictions)
     return Curves(
         split=split,
@@ -103,7 +107,7 @@ def measure_curves(predictions: "Predictions", split: str) -> Curves:
             lambda hits, p: metrics.precision_recall_curve(hits, p)[1::-1],
             metrics.average_precision_score,
         ),
-        calibration=table[["confidence", "accuracy", "rows"]].to_numpy().T,
+        calibration=calibration,
     )
 
 
@@ -135,7 +139,7 @@ def _trace(
 ) -> list[Curve]:
     curves = []
     for k in classes:
-        hits, probabilities = predictions.codes == k, predictions.probabilities[:, k]
+        hits, probabilities = predictions.find_rows(k), predictions.probabilities[:, k]
         x, y = trace(hits, probabilities)[:2]
         label = str(predictions.classes[k])
         curves.append(Curve(label, x, y, float(measure(hits, probabilities))))
@@ -146,9 +150,9 @@ def _choose_classes(predictions: "Predictions") -> list[int]:
     """Return the classes whose curves are drawn, those of many from the largest area down."""
     from sentiment.modeling.metrics import measure_area
 
-    if len(predictions.classes) == 2:
+    if predictions.has_second:
         return [1]
-    counts = np.bincount(predictions.codes, minlength=len(predictions.classes))
+    counts = predictions.count_classes().true[0]
     frequent = np.argsort(-counts, kind="stable")[:MAX_CANDIDATES]
     known = [int(k) for k in frequent if 0 < counts[k] < len(predictions.labels)]
     if len(known) <= MAX_CURVES:

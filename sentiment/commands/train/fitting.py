@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import pandas as pd
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
@@ -15,14 +15,9 @@ from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import FITTED, SPLITS, check_class_sizes, count_classes
 from sentiment.errors import ConfigError
 from sentiment.modeling.estimators.by_script import choose_features
-from sentiment.modeling.evaluation import (
-    Predictions,
-    cross_validate,
-    evaluate,
-    list_own_measures,
-    score,
-)
+from sentiment.modeling.evaluation import cross_validate, evaluate, list_own_measures, score
 from sentiment.modeling.pipeline import fit, make_pipeline, precompute_counts
+from sentiment.modeling.predictions import Predictions
 from sentiment.tracking.stages import Stage, Stages
 
 
@@ -66,7 +61,9 @@ class Fitting:
         self._cfg, self._stages = cfg, stages
         list_own_measures()  # their mistakes are reported before any work
         self.pipeline: Pipeline = make_pipeline(
-            make(cfg, "features", "fit", "transform"), make(cfg, "model", "fit")
+            make(cfg, "features", "fit", "transform"),
+            make(cfg, "model", "fit"),
+            OmegaConf.select(cfg, "data.label_separator"),
         )
         self.final = self.pipeline
         self.metrics: dict[str, float] = {}
@@ -84,7 +81,7 @@ class Fitting:
             self.fitted_on = data.choose_fitted(self._cfg.refit)
             if folds:
                 purpose = f"cross-validation with cv={folds}"
-                counts = count_classes(data.train["label"])
+                counts = count_classes(data.train["label"], data.separator)
                 check_class_sizes(counts, folds, purpose, "training data")
         if self._cfg.memory is not None:
             with self._stages("count texts"):

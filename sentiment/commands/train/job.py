@@ -27,16 +27,12 @@ from sentiment.data.quality import UNSPACED_TEXTS
 from sentiment.data.splitting import count_classes
 from sentiment.errors import RunNotRecordedError, TrackingStoreError, UntrustedModelError
 from sentiment.modeling.estimators.dense import name_inner
-from sentiment.modeling.evaluation import (
-    EXCERPT,
-    Predictions,
-    measure_each_class,
-    scores_file,
-)
+from sentiment.modeling.evaluation import EXCERPT, measure_each_class, scores_file
 from sentiment.modeling.explanation import top_terms
 from sentiment.modeling.intervals import Interval, measure_intervals, tabulate_scores
 from sentiment.modeling.model_files import digest_file, save_model
 from sentiment.modeling.pipeline import list_vectorizers
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import FOLDER, make_reference
 from sentiment.modeling.scoring import Predictor
 from sentiment.redaction import redact
@@ -112,7 +108,7 @@ class TrainingResult:
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{split}</th>" for split in EVALUATED)
-        names = list_shown(round(self.metrics[CLASSES]), ordered=self.data.scale is not None)
+        names = list_shown(round(self.metrics[CLASSES]), **self.data.kind)
         cells = tabulate_scores(names, [*EVALUATED], self.metrics, self.intervals)
         rows = "".join(
             f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
@@ -189,7 +185,7 @@ def _train(
         run.log_data(dataset.name, data.fingerprint)
         fitting.fit()
         terms = top_terms(pipeline)
-        drawer.draw(_list_terms_figures(folder, terms, data.train["label"]))
+        drawer.draw(_list_terms_figures(folder, terms, data))
         fitting.evaluate(EVALUATED, lambda *made: drawer.draw(_list_figures(folder, *made)))
         fitting.refit()
         metrics, predictions = fitting.metrics, fitting.predictions
@@ -204,12 +200,13 @@ def _train(
         with stages("rehearse deployment"):
             facts.audit, measured = rehearse(path, data.validation, fitting.predict_validation())
             metrics |= measured
-        reader, known = fitting.fit_reference() or (pipeline, predictions["validation"])
-        with stages("keep reference"):
-            reference = make_reference(
-                reader, data.validation["text"], known, data.report, cfg.seed
-            )
-            folder.include(reference.save(folder.path / FOLDER))
+        if data.separator is None:  # monitor takes models of one label in each row
+            reader, known = fitting.fit_reference() or (pipeline, predictions["validation"])
+            with stages("keep reference"):
+                reference = make_reference(
+                    reader, data.validation["text"], known, data.report, cfg.seed
+                )
+                folder.include(reference.save(folder.path / FOLDER))
         with stages("draw figures"):
             drawer.finish()
         metrics |= measure_stages(stages.done)
@@ -301,7 +298,12 @@ def measure_all_intervals(
     """Return the 95 % intervals of the shown metrics that have one, as ``<split>/<name>``."""
     found: dict[str, Interval] = {}
     for split, made in predictions.items():
-        names = list_shown(len(made.classes), optimized, ordered=made.scale is not None)
+        names = list_shown(
+            len(made.classes),
+            optimized,
+            ordered=made.scale is not None,
+            multilabel=made.separator is not None,
+        )
         for name, ends in measure_intervals(made, names).items():
             if not math.isnan(ends[0]):
                 found[f"{split}/{name}"] = ends
@@ -311,14 +313,14 @@ def measure_all_intervals(
 def _list_figures(folder: RunFolder, split: str, predictions: Predictions) -> list[Drawing]:
     """Return the figures of the predictions of a split."""
     curves = measure_curves(predictions, split)
-    return [
-        (f"draw_{name}", curves, folder.add(f"figures/{split}_{name}.png"))
-        for name in ("confusion", "roc", "precision_recall", "reliability")
-    ]
+    names = ["roc", "precision_recall"]
+    if predictions.separator is None:
+        names = ["confusion", *names, "reliability"]
+    return [(f"draw_{name}", curves, folder.add(f"figures/{split}_{name}.png")) for name in names]
 
 
 def _list_terms_figures(
-    folder: RunFolder, terms: pd.DataFrame | None, labels: pd.Series
+    folder: RunFolder, terms: pd.DataFrame | None, data: PreparedData
 ) -> list[Drawing]:
     """Return the figure of the top terms, if there are any."""
     if terms is None:
@@ -328,7 +330,8 @@ def _list_terms_figures(
         for label, top in terms.groupby("label", sort=False)
     }
     if len(weights) > MAX_PANELS:  # the first are drawn
-        weights = {label: weights[label] for label in count_classes(labels)}
+        counts = count_classes(data.train["label"], data.separator)
+        weights = {label: weights[label] for label in counts}
     return [("draw_terms", weights, folder.add("figures/terms.png"))]
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sentiment.commands.train.job import TrainingResult
+    from sentiment.data.preparation import PreparedData
     from sentiment.data.quality import QualityReport
 
 _SHOWN_CLASSES = 10
@@ -30,7 +31,7 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
         console.print(line)
     console.print(tabulate_metrics(result.metrics, result.intervals, result.optimize))
     console.print("In brackets: 95 % intervals, where there is a reliable one", style="dim")
-    if len(result.data.classes) > 2:
+    if len(result.data.classes) > 2 or result.data.separator is not None:
         _print_classes(console, result)
     if weak := _compare_with_constant(result):
         console.print(f"weak     {weak}")
@@ -65,6 +66,8 @@ def _print_classes(console: "Console", result: "TrainingResult") -> None:
             f"classes  the {_FREQUENT} most frequent and the {_WORST} worst of the others by F1; "
             f"all {len(known):,}: {path}"
         )
+    if made.separator is not None:
+        return
     pairs = list_confusions(made, _CONFUSIONS)
     listed = ", ".join(f"{true!r} as {wrong!r} ({n:,})" for true, wrong, n in pairs)
     console.print(f"confused {listed or 'none'}")
@@ -101,10 +104,11 @@ def describe_fitted(result: "TrainingResult") -> str:
 
 
 def _describe_data(result: "TrainingResult") -> list[str]:
-    report = result.data.report
+    data = result.data
+    report = data.report
     dropped, why = sum(report.dropped.values()), report.describe_dropped()
-    splits = ", ".join(f"{sum(rows.values()):,} {name}" for name, rows in report.splits.items())
-    used = sum(sum(rows.values()) for rows in report.splits.values())
+    splits = ", ".join(f"{len(getattr(data, name)):,} {name}" for name in report.splits)
+    used = data.rows
     left = f" of {used + report.not_sampled:,}" if report.not_sampled else ""
     more = f" (and {report.unreadable - 1:,} more: quality.json)" * (report.unreadable > 1)
     counts = (
@@ -112,7 +116,7 @@ def _describe_data(result: "TrainingResult") -> list[str]:
         f"{used:,}{left} used: {splits}"
     )
     faults = [f"unreadable: {fault}{more}" for fault in report.faults[:1]]
-    return [counts, *faults, *_describe_rare(report), _describe_classes(report.splits)]
+    return [counts, *faults, *_describe_rare(report), _describe_classes(data)]
 
 
 def _describe_rare(report: "QualityReport") -> list[str]:
@@ -123,22 +127,32 @@ def _describe_rare(report: "QualityReport") -> list[str]:
 
 def _compare_with_constant(result: "TrainingResult") -> str:
     """Return by what the model is not better than a constant prediction, "" if it is better."""
+    from sentiment.data.splitting import count_classes
+
     rows = result.data.report.splits["validation"]
+    if result.data.separator is not None:  # of whole sets
+        rows = count_classes(result.data.validation["label"])
     label = max(rows, key=lambda name: rows[name])
     share, accuracy = rows[label] / sum(rows.values()), result.metrics["validation/accuracy"]
     if accuracy > share:
         return ""
     return (
         f"validation accuracy {accuracy:.4f} is not above {share:.4f}, that of always predicting "
-        f"{label!r}"
+        f"{repr(label) if label else 'no label'}"
     )
 
 
-def _describe_classes(splits: "Mapping[str, Mapping[str, int]]") -> str:
+def _describe_classes(data: "PreparedData") -> str:
     """Return the names of the classes and their rows, and of which of two precision is."""
+    splits = data.report.splits
     rows = {
         label: sum(split.get(label, 0) for split in splits.values()) for label in splits["train"]
     }
+    if data.separator is not None:
+        empty = sum(int((getattr(data, split)["label"] == "").sum()) for split in splits)
+        mean = sum(rows.values()) / data.rows
+        without = f"; {empty:,} rows without any" * bool(empty)
+        return f"labels: {_list_classes(rows)}; {mean:.1f} in a row on average{without}"
     second = list(rows)[-1]
     of = f"; precision, recall and f1 are of {second!r}" if len(rows) == 2 else ""
     return f"classes: {_list_classes(rows)}{of}"

@@ -58,6 +58,9 @@ class DatasetSettings(Settings):
     ordered : bool or list of str
         True for labels that are numbers on a scale, or all labels from the lowest to the highest;
         adds metrics of ordered labels.
+    label_separator : str, optional
+        Between the labels of a row, such as ``;``, where rows may have several or none. Default:
+        a row has one label.
     validation_size, test_size : float
         Shares of the rows, each between 0 and 1; the rest is for training. A split that the data
         bring is not drawn, and the other one is a share of their training rows.
@@ -72,17 +75,33 @@ class DatasetSettings(Settings):
     min_per_class: Count | None = None
     rare_label: Text = "other"
     ordered: bool | Labels = False
+    label_separator: (
+        Annotated[str, Rule("what is between two labels, such as ';'", str.strip)] | None
+    ) = None
     validation_size: Share = 0.1
     test_size: Share = 0.2
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield a problem if no rows are left for training."""
+        """Yield a problem if no rows are left for training, or settings of labels conflict."""
         held_out = values["validation_size"] + values["test_size"]
         if held_out >= 1:
             yield (
                 f"{prefix}validation_size + {prefix}test_size is {held_out:g}; expected less than "
                 "1, so that rows are left for training."
+            )
+        separator = values.get("label_separator")
+        if separator is None:
+            return
+        if values.get("ordered"):
+            yield (
+                f"{prefix}ordered is for one label in each row, and {prefix}label_separator is "
+                f"{separator!r}. Leave one of them out."
+            )
+        if separator in values.get("rare_label", ""):
+            yield (
+                f"{prefix}rare_label is {values['rare_label']!r}, with {prefix}label_separator in "
+                "it; expected one label."
             )
 
 

@@ -5,7 +5,7 @@ import warnings
 from typing import Annotated
 
 from sentiment.config.kinds import Rule, one_of
-from sentiment.config.metrics import BUILT_IN, COSTS, METRICS, ORDERED, list_own_metrics
+from sentiment.config.metrics import ALL_BUILT_IN, COSTS, METRICS, list_own_metrics
 from sentiment.config.metrics import EXPECTED as METRIC_NAMES
 from sentiment.config.project import EXPECTED, is_class_pattern
 from sentiment.files.dialects import is_encoding
@@ -64,7 +64,7 @@ Metric = Annotated[
     Rule(
         f"one of {METRIC_NAMES}",
         METRICS.__contains__,
-        (*BUILT_IN, *ORDERED),
+        tuple(ALL_BUILT_IN),
         list_more=list_own_metrics,
     ),
 ]
@@ -73,7 +73,7 @@ Objective = Annotated[
     Rule(
         f"one of {', '.join([METRIC_NAMES, *COSTS])}",
         lambda name: name in METRICS or name in COSTS,
-        (*BUILT_IN, *ORDERED, *COSTS),
+        (*ALL_BUILT_IN, *COSTS),
         list_more=list_own_metrics,
     ),
 ]

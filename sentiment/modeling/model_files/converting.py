@@ -8,11 +8,13 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.feature_extraction import text
 from sklearn.linear_model._base import LinearClassifierMixin
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from sentiment.modeling.estimators.by_script import FeaturesByScript
 from sentiment.modeling.estimators.dense import DenseInput, from_dense_pipeline
+from sentiment.modeling.estimators.label_sets import LabelSetClassifier
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.estimators.ordinal import OrdinalClassifier
@@ -21,7 +23,8 @@ from sentiment.ngrams.cleaning import Cleaner, make_cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 _OWN = (
-    CountVectorizer, DenseInput, FeatureUnion, LogisticRegression, NBSVM, OrdinalClassifier
+    CountVectorizer, DenseInput, FeatureUnion, LabelSetClassifier, LogisticRegression, NBSVM,
+    OrdinalClassifier,
 )  # fmt: skip
 
 
@@ -86,6 +89,8 @@ def make_fast_part(part: Any) -> Any:
         return CountVectorizer.from_sklearn(part)
     if isinstance(part, Pipeline) and is_cleaner(part):
         return Cleaner()
+    if type(part) is OneVsRestClassifier and isinstance(getattr(part, "separator", None), str):
+        return LabelSetClassifier.from_sklearn(part)
     if isinstance(part, Pipeline):
         return from_dense_pipeline(part) or part
     return part

@@ -31,6 +31,7 @@ from sentiment.modeling.model_files.owned import list_types, list_untrusted
 from sentiment.modeling.model_files.parts import check_parts, walk_parts
 from sentiment.modeling.model_files.schema import check_schema
 from sentiment.modeling.model_files.trusted import LOADED_TYPES
+from sentiment.modeling.pipeline import find_separator
 
 # What is raised at a file whose parts do not fit together.
 _DAMAGE = (
@@ -118,10 +119,16 @@ def _rehearse(model: Any) -> None:
     strings = isinstance(classes, np.ndarray) and classes.dtype.kind == "U" and classes.ndim == 1
     if not strings or len(classes) < 2 or not (classes[:-1] < classes[1:]).all():
         raise ValueError("its classes are not strings in order")
+    separator = find_separator(model)
+    if separator is not None and (type(separator) is not str or not separator):
+        raise ValueError("nothing is between the labels of a set")
     # They are written to files, which are UTF-8, and shown on a terminal, which has commands.
-    if _CONTROLS.search("".join(classes.tolist()).encode().decode()):
+    if _CONTROLS.search("".join([*classes.tolist(), separator or ""]).encode().decode()):
         raise ValueError("its classes are no names")
-    if probabilities.shape != (1, len(classes)) or not np.isclose(probabilities.sum(), 1):
+    of_one = separator is None
+    if probabilities.shape != (1, len(classes)) or (
+        of_one and not np.isclose(probabilities.sum(), 1)
+    ):
         raise ValueError(f"it has {len(classes)} classes, and not a probability of each")
     if not ((probabilities >= 0) & (probabilities <= 1 + 1e-9)).all():
         raise ValueError("its probabilities are none")

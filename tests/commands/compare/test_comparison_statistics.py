@@ -16,9 +16,10 @@ from sentiment.commands.compare.estimates import Estimate, McNemar, PairedTest, 
 from sentiment.commands.compare.intervals import estimate_differences, estimate_scores
 from sentiment.commands.compare.measuring import measure
 from sentiment.config.metrics import list_measured, list_shown
-from sentiment.modeling.evaluation import Predictions, score
+from sentiment.modeling.evaluation import score
 from sentiment.modeling.intervals import FEWEST_ROWS
 from sentiment.modeling.metrics import AREAS
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.resampling import RowSums, permute, resample
 
 NAMES = list_measured()

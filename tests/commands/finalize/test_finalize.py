@@ -17,9 +17,10 @@ from sentiment.commands.train.job import TrainingResult
 from sentiment.config import compose
 from sentiment.config.metrics import list_measured
 from sentiment.errors import AlreadyFinalError, ConfigError, DataChangedError, RunNotFoundError
-from sentiment.modeling.evaluation import Predictions, score
+from sentiment.modeling.evaluation import score
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import fit, predict
+from sentiment.modeling.predictions import Predictions
 from sentiment.tracking import Tracker, recording
 
 Train = Callable[..., TrainingResult]

@@ -20,8 +20,9 @@ from sentiment.errors import ReferenceMissingError
 from sentiment.modeling.decision_rules import DecisionRule
 from sentiment.modeling.descriptors import TextReader, find_tokenization
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
-from sentiment.modeling.evaluation import Predictions, evaluate
+from sentiment.modeling.evaluation import evaluate
 from sentiment.modeling.pipeline import fit, make_pipeline
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import Reference, load_reference, make_reference
 from sentiment.ngrams.vectorizers import TfidfVectorizer
 from sentiment.tracking.stages import SilentObserver

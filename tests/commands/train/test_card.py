@@ -11,7 +11,8 @@ from sklearn.metrics import classification_report
 
 from sentiment.commands.train.card import summarize_card
 from sentiment.commands.train.job import TrainingResult
-from sentiment.modeling.evaluation import Predictions, scores_file
+from sentiment.modeling.evaluation import scores_file
+from sentiment.modeling.predictions import Predictions
 from sentiment.redaction import learn_secrets
 
 Train = Callable[..., TrainingResult]

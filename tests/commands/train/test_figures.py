@@ -12,7 +12,7 @@ from sklearn.metrics import PrecisionRecallDisplay, RocCurveDisplay, roc_auc_sco
 from sentiment.commands.train import figures
 from sentiment.commands.train.curves import Curves, measure_curves
 from sentiment.commands.train.drawing import Drawer, Drawing
-from sentiment.modeling.evaluation import Predictions
+from sentiment.modeling.predictions import Predictions
 
 NAMES = ("confusion", "roc", "precision_recall", "reliability")
 TERMS = {

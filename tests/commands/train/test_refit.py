@@ -15,9 +15,10 @@ from sentiment.commands.train.job import TrainingResult
 from sentiment.commands.train.view import show_training
 from sentiment.config import compose
 from sentiment.data.preparation import PreparedData
-from sentiment.modeling.evaluation import Predictions, score, scores_file
+from sentiment.modeling.evaluation import score, scores_file
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import fit, predict
+from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import load_reference
 
 Train = Callable[..., TrainingResult]

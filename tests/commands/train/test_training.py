@@ -14,8 +14,9 @@ from sentiment.commands.train.job import TrainingResult, train
 from sentiment.config import Job, compose
 from sentiment.config.metrics import EXPECTED, list_measured
 from sentiment.errors import ConfigError, FitError, TooFewRowsError, UntrustedModelError
-from sentiment.modeling.evaluation import Predictions, score, scores_file
+from sentiment.modeling.evaluation import score, scores_file
 from sentiment.modeling.model_files import load_model
+from sentiment.modeling.predictions import Predictions
 
 Train = Callable[..., TrainingResult]
 FIGURES = {

@@ -1,0 +1,136 @@
+"""Classification of rows that have several labels at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.preprocessing import LabelBinarizer
+
+from sentiment.data.label_sets import join_labels, tabulate_label_sets
+from sentiment.ngrams.compiling import count_threads
+
+
+class LabelSetClassifier(OneVsRestClassifier):
+    """A classifier of its own for each label of label sets, fitted side by side.
+
+    This is binary relevance: rows with a label against those without it, on features that all
+    labels share. Probabilities are those of each label, so they do not add up to 1.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Cloned for each label.
+    separator : str, default=";"
+        Between the labels of a set.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_labels,)
+        The labels, sorted.
+    estimators_ : list of classifiers
+        One for each label.
+
+    See Also
+    --------
+    sklearn.multiclass.OneVsRestClassifier : Predicts indicators instead of strings.
+
+    References
+    ----------
+    Tsoumakas and Katakis 2007, Multi-Label Classification: An Overview.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X = [[0, 0], [0, 1], [1, 0], [1, 1]]
+    >>> model = LabelSetClassifier(LogisticRegression(C=100)).fit(X, ["", "b", "a", "a;b"])
+    >>> model.predict(X).tolist()
+    ['', 'b', 'a', 'a;b']
+    """
+
+    def __init__(self, estimator: Any, *, separator: str = ";") -> None:
+        super().__init__(estimator)
+        self.separator = separator
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit a classifier for each label.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Features.
+        y : array-like of str, of shape (n_samples,), or DataFrame of bool
+            Label sets, such as ``"late;refund"``, where an empty string is a row without a label;
+            or a column for each label.
+
+        Raises
+        ------
+        ValueError
+            No row has a label.
+        """
+        table = y if isinstance(y, pd.DataFrame) else tabulate_label_sets(y, self.separator)
+        if table.empty:
+            raise ValueError("no row has a label")
+        indicators = table.to_numpy(dtype=bool)
+        # In a file, it is scikit-learn's own class: it then answers with a row of indicators.
+        self.label_binarizer_ = LabelBinarizer().fit(indicators)
+        self.label_binarizer_.classes_ = self.classes_ = np.array(table.columns, dtype=str)
+        with ThreadPoolExecutor(min(len(self.classes_), count_threads(None))) as pool:
+            self.estimators_ = list(pool.map(lambda side: self._separate(X, side), indicators.T))
+        first = self.estimators_[0]
+        if hasattr(first, "n_features_in_"):
+            self.n_features_in_ = first.n_features_in_
+        return self
+
+    def to_sklearn(self) -> OneVsRestClassifier:
+        """Return scikit-learn's own class, which predicts indicators; fitted if this one is."""
+        plain = OneVsRestClassifier(self.estimator)
+        _hand_over(self, plain)  # with the separator, for `from_sklearn`
+        return plain
+
+    @classmethod
+    def from_sklearn(cls, plain: OneVsRestClassifier) -> Self:
+        """Return a classifier that `to_sklearn` made one of scikit-learn's of."""
+        whole = cls(plain.estimator)
+        _hand_over(plain, whole)
+        return whole
+
+    def _separate(self, X: Any, side: np.ndarray) -> Any:
+        if side.all():  # nothing to learn; a prior of 0 for rows without the label
+            return DummyClassifier().fit(X[:2], [0, 1], sample_weight=[0, 1])
+        return clone(self.estimator).fit(X, side.astype(np.int64))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return for each row the labels whose probability is 0.5 or more, as one string."""
+        return name_label_sets(self.predict_proba(X) >= 0.5, self.classes_, self.separator)
+
+
+def _hand_over(source: OneVsRestClassifier, target: OneVsRestClassifier) -> None:
+    for name, value in vars(source).items():
+        setattr(target, name, value)
+
+
+def name_label_sets(indicators: np.ndarray, classes: np.ndarray, separator: str) -> np.ndarray:
+    """Return the label set of each row of `indicators`, as `join_labels` writes it."""
+    rows = np.ascontiguousarray(np.packbits(indicators, axis=1))
+    kinds = rows.view(np.dtype((np.void, rows.shape[1]))).ravel()  # one value for each set
+    _, firsts, of_row = np.unique(kinds, return_index=True, return_inverse=True)
+    names = [join_labels(classes[indicators[row]], separator) for row in firsts]
+    return np.array(names, dtype=str)[of_row]
+
+
+def measure_sets(indicators: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Return the probability of a label set of each row if its labels are independent.
+
+    Parameters
+    ----------
+    indicators : ndarray of bool, of shape (n, n_labels)
+        The sets.
+    probabilities : ndarray of shape (n, n_labels)
+        Of each label.
+    """
+    product: np.ndarray = np.where(indicators, probabilities, 1 - probabilities).prod(axis=1)
+    return product

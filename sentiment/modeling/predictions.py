@@ -1,0 +1,233 @@
+"""Predictions of a model for the rows of a split."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from sentiment.config.metrics import list_measured
+from sentiment.data.label_sets import make_indicators
+from sentiment.data.labels import find_order
+from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
+from sentiment.modeling.metrics import OF_ORDERED_ROWS, OF_ROWS, OF_SETS, ClassCounts, Outcomes
+
+# In front of a label, it names the column of its probabilities.
+PROBABILITY = "p:"
+_SCALE, _SEPARATOR = "scale", "label_separator"  # attributes of a table, which Parquet keeps
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions for one split.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n,)
+        True labels.
+    probabilities : ndarray of shape (n, n_classes)
+        Predicted probabilities.
+    classes : ndarray of shape (n_classes,)
+        Their labels in the order of `sort_labels`, or of the scale; of two classes the second is
+        the positive one.
+    scale : ndarray of shape (n_classes,), optional
+        Values of ordered labels, ascending.
+    separator : str, optional
+        Between the labels of a set; see `LabelSetPredictions`.
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    classes: np.ndarray
+    scale: np.ndarray | None = None
+    separator: str | None = None
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Return the predictions for the rows with these numbers, shape (m,)."""
+        return replace(self, labels=self.labels[rows], probabilities=self.probabilities[rows])
+
+    @property
+    def has_second(self) -> bool:
+        """True if the second of two classes is the positive one."""
+        return len(self.classes) == 2
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics of such predictions."""
+        return list_measured(ordered=self.scale is not None)
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """True for each row whose label was predicted, shape (n,)."""
+        right: np.ndarray = self.codes == self.predicted_codes
+        return right
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Probability of the true label of each row, shape (n,)."""
+        confidence: np.ndarray = self.probabilities[np.arange(len(self.labels)), self.codes]
+        return confidence
+
+    def find_rows(self, k: int) -> np.ndarray:
+        """Return True for each row of class `k`, shape (n,)."""
+        of_class: np.ndarray = self.codes == k
+        return of_class
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """The most probable class of each row, shape (n,)."""
+        labels: np.ndarray = self.classes[self.predicted_codes]
+        return labels
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """Places of the true labels in `classes`, shape (n,)."""
+        codes: np.ndarray = pd.Index(self.classes).get_indexer(pd.Index(self.labels))
+        return codes
+
+    @cached_property
+    def predicted_codes(self) -> np.ndarray:
+        """Places of the predicted labels in `classes`, shape (n,)."""
+        codes: np.ndarray = np.argmax(self.probabilities, axis=1)
+        return codes
+
+    @property
+    def errors(self) -> np.ndarray:
+        """Predicted less true value of each row, of labels on a scale, shape (n,)."""
+        assert self.scale is not None  # noqa: S101 - only ordered labels have errors
+        differences: np.ndarray = self.scale[self.predicted_codes] - self.scale[self.codes]
+        return differences
+
+    @property
+    def rank_errors(self) -> np.ndarray:
+        """Predicted less true place of each row on the scale, shape (n,)."""
+        differences: np.ndarray = self.predicted_codes - self.codes
+        return differences
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """True and predicted classes of the rows."""
+        return Outcomes.of_codes(self.codes, self.predicted_codes, len(self.classes))
+
+    def count_classes(self) -> ClassCounts:
+        """Return how many rows each class has, and how many were predicted, and rightly."""
+        return self.outcomes.count(np.ones((1, len(self.labels))), has_second=self.has_second)
+
+    def measure_rows(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """Return those metrics among `names` that are means over rows, of each row."""
+        known = OF_ROWS if self.scale is None else OF_ROWS | OF_ORDERED_ROWS
+        return {name: known[name](self) for name in names if name in known}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table of ``label`` and the probability of each class, `n` rows."""
+        columns = {
+            f"{PROBABILITY}{name}": column
+            for name, column in zip(self.classes, self.probabilities.T, strict=True)
+        }
+        frame = pd.DataFrame({"label": self.labels} | columns)
+        if self.scale is not None:
+            frame.attrs[_SCALE] = self.scale.tolist()
+        return frame
+
+    @staticmethod
+    def from_frame(frame: pd.DataFrame) -> "Predictions":
+        """Return the predictions that `to_frame` made a table of; other columns are left out."""
+        columns = [name for name in frame.columns if name.startswith(PROBABILITY)]
+        classes = np.array([name.removeprefix(PROBABILITY) for name in columns], dtype=str)
+        labels = frame["label"].to_numpy(dtype=str)
+        if frame.attrs.get(_SCALE):
+            values = np.array(frame.attrs[_SCALE])
+            return Predictions(labels, frame[columns].to_numpy(), classes, values)
+        order = find_order(classes)  # earlier versions had that of texts
+        probabilities, separator = frame[columns].to_numpy()[:, order], frame.attrs.get(_SEPARATOR)
+        return make_predictions(labels, probabilities, classes[order], separator)
+
+
+@dataclass(frozen=True)
+class LabelSetPredictions(Predictions):
+    """Predictions of label sets for one split.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n,)
+        True label sets, such as ``"late;refund"``.
+    probabilities : ndarray of shape (n, n_labels)
+        Predicted probability of each label; those of a row need not add up to 1.
+    classes : ndarray of shape (n_labels,)
+        The labels, sorted.
+    separator : str
+        Between the labels of a set.
+    """
+
+    separator: str = ";"
+
+    @property
+    def has_second(self) -> bool:
+        """False: a row may be of both of two labels, or of none."""
+        return False
+
+    @cached_property
+    def truth(self) -> np.ndarray:
+        """True for each label of each row, shape (n, n_labels)."""
+        known = make_indicators(self.labels.tolist(), self.classes.tolist(), self.separator)
+        truth: np.ndarray = known.toarray()
+        return truth
+
+    @cached_property
+    def predicted_truth(self) -> np.ndarray:
+        """True for each label whose probability is 0.5 or more, shape (n, n_labels)."""
+        predicted: np.ndarray = self.probabilities >= 0.5
+        return predicted
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """The predicted label set of each row, shape (n,)."""
+        return name_label_sets(self.predicted_truth, self.classes, self.separator)
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics of such predictions."""
+        return list_measured(multilabel=True)
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """True for each row all of whose labels were predicted, and no other, shape (n,)."""
+        right: np.ndarray = self.predicted == self.labels
+        return right
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Probability of the true label set of each row, if labels are independent, shape (n,)."""
+        return measure_sets(self.truth, self.probabilities)
+
+    def find_rows(self, k: int) -> np.ndarray:
+        """Return True for each row with label `k`, shape (n,)."""
+        rows: np.ndarray = self.truth[:, k]
+        return rows
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """True and predicted labels of the rows."""
+        pairs = pd.MultiIndex.from_arrays([self.labels, self.predicted])
+        return Outcomes.of_indicators(self.truth, self.predicted_truth, pd.factorize(pairs)[0])
+
+    def measure_rows(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """Return those metrics among `names` that are means over rows, of each row."""
+        return {name: OF_SETS[name](self) for name in names if name in OF_SETS}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table as of `Predictions`, with the separator as an attribute."""
+        frame = super().to_frame()
+        frame.attrs[_SEPARATOR] = self.separator
+        return frame
+
+
+def make_predictions(
+    labels: np.ndarray, probabilities: np.ndarray, classes: np.ndarray, separator: str | None
+) -> Predictions:
+    """Return predictions of one label a row, or of label sets if there is a separator."""
+    if separator is None:
+        return Predictions(labels, probabilities, classes)
+    return LabelSetPredictions(labels, probabilities, classes, separator=separator)

@@ -1,0 +1,168 @@
+"""Rows with several labels, through the commands."""
+
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sentiment
+from sentiment.commands.compare.job import compare
+from sentiment.commands.explain.job import explain
+from sentiment.commands.flow.steps import Steps
+from sentiment.commands.monitor.job import monitor
+from sentiment.commands.train.job import TrainingResult
+from sentiment.commands.train.view import show_training
+from sentiment.config import compose, quote
+from sentiment.errors import ConfigError, SeveralLabelsError
+
+TAGS = ("late", "refund", "rude")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tagged texts, each of which names its tags, but for a few."""
+    folder = tmp_path_factory.mktemp("sets")
+    rng = np.random.default_rng(0)
+    rows = []
+    for n in range(240):
+        tags = [tag for tag in TAGS if rng.random() < 0.4]
+        named = [tag for tag in tags if rng.random() < 0.95]
+        rows.append((f"{' and '.join(named)} ticket {n}", ";".join(tags) or ";"))
+    pd.DataFrame(rows, columns=["text", "tags"]).to_csv(folder / "tagged.csv", index=False)
+    return folder
+
+
+def list_settings(folder: Path) -> list[str]:
+    return [
+        "data=csv",
+        f"data.path={folder / 'tagged.csv'}",
+        "data.label_column=tags",
+        "data.label_separator=';'",
+        f"outputs={folder / 'outputs'}",
+    ]
+
+
+@pytest.fixture(scope="module")
+def runs(folder: Path) -> list[TrainingResult]:
+    return [
+        sentiment.train(*list_settings(folder), *words)
+        for words in (["model=nbsvm", "cv=2"], ["model=logistic_regression", "refit=all"])
+    ]
+
+
+@pytest.fixture(autouse=True)
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+
+
+def test_training_optimizes_the_micro_average(
+    runs: list[TrainingResult], capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = runs[0]
+    assert result.optimize == "f1_micro"
+    assert result.score == result.metrics["validation/f1_micro"] > 0.8
+    assert result.metrics["cv/hamming_loss_mean"] < 0.2
+    assert "test/roc_auc" not in result.metrics
+    show_training(result, None)
+    shown = capsys.readouterr().out
+    assert "240 rows read, 0 dropped, 240 used: " in shown
+    assert "label_ranking" in shown
+    assert "rows without any" in shown
+    assert "confused" not in shown
+    figures = {path.name for path in (result.folder / "figures").iterdir()}
+    assert {"test_roc.png", "test_precision_recall.png", "terms.png"} <= figures
+    assert "test_confusion.png" not in figures
+    card = (result.folder / "card.md").read_text()
+    assert "A text may have several labels" in card
+    assert "hamming" in card
+    table = pd.read_csv(result.folder / "scores" / "test_classes.csv")
+    assert table["label"].tolist() == list(TAGS)
+
+
+def test_predictions_are_joined_labels(runs: list[TrainingResult], folder: Path) -> None:
+    texts = pd.DataFrame({"text": ["late and refund ticket", "ticket", "rude ticket"]})
+    texts.to_csv(folder / "new.csv", index=False)
+    settings = [f"outputs={folder / 'outputs'}", f"deploy.run={runs[0].run_id}", "overwrite=true"]
+    columns = ["deploy.probabilities=all"]
+    result = sentiment.predict_file(folder / "new.csv", None, *settings, *columns)
+    found = pd.read_csv(result.output, keep_default_na=False)
+    assert found["prediction"].tolist() == ["late;refund", "", "rude"]
+    assert list(found)[-3:] == ["p:late", "p:refund", "p:rude"]
+    assert result.tally.counts == {"late": 1, "refund": 1, "rude": 1, "": 1}
+    assert "1 without a label" in repr(result)
+    chosen = sentiment.predict_file(
+        folder / "new.csv", folder / "chosen.csv", *settings, "deploy.threshold=max_f1"
+    )
+    thresholds = chosen.rule.thresholds  # type: ignore[attr-defined]
+    assert len(thresholds) == 3
+    job = json.loads((folder / "chosen.csv.json").read_text())["job"]
+    assert job["thresholds"] == list(thresholds)
+
+
+def test_python_gets_lists(runs: list[TrainingResult], folder: Path) -> None:
+    model = sentiment.load(str(runs[1].run_id), f"outputs={folder / 'outputs'}")
+    texts = ["late and refund ticket", "ticket", "rude ticket"]
+    found = model.predict(texts)
+    assert found == [
+        [str(label) for label in model.classes_[row]] for row in model.predict_proba(texts) >= 0.5
+    ]
+    assert model.predict_proba(texts).shape == (3, 3)
+
+
+def test_runs_are_compared(runs: list[TrainingResult], folder: Path) -> None:
+    ids = ",".join(str(run.run_id) for run in runs)
+    settings = [f"runs=[{ids}]", "resamples=200", f"outputs={folder / 'outputs'}"]
+    found = compare(compose("compare", [*settings, "metric=f1_micro"]), "compare").comparison
+    for one, run in zip(found.scores, runs, strict=True):
+        assert one["f1_micro"].value == pytest.approx(run.metrics["test/f1_micro"])
+    (pair,) = found.pairs
+    apart = pair.list_disagreements()
+    assert len(apart) == pair.errors.only_first + pair.errors.only_second
+    with pytest.raises(ConfigError, match="lack the metric roc_auc; expected one of accuracy"):
+        compare(compose("compare", [*settings, "metric=roc_auc"]), "compare")
+
+
+def test_what_takes_one_label_says_so(runs: list[TrainingResult], folder: Path) -> None:
+    where = f"outputs={folder / 'outputs'}"
+    made = pd.DataFrame({"text": ["late"], "prediction": ["late"], "probability": [0.9]})
+    made.to_csv(folder / "new.predictions.csv", index=False)
+    words = ["current=new.predictions.csv", f"run={runs[0].run_id}", where]
+    with pytest.raises(SeveralLabelsError, match="monitor takes models that give each text one"):
+        monitor(compose("monitor", words))
+    with pytest.raises(SeveralLabelsError, match="explain takes models that give each text one"):
+        explain(compose("explain", ["text=late", f"deploy.run={runs[0].run_id}", where]))
+    train = shlex.join(list_settings(folder)[:-1])
+    with pytest.raises(ConfigError, match="the flow, which monitors, is for one label"):
+        Steps(compose("flow", [f"train={quote(train)}", where])).check_scripts()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["optimize=roc_auc"], "optimize is roc_auc, which rows with several labels lack"),
+        (["optimize=quadratic_kappa"], "optimize is quadratic_kappa, which rows with several"),
+        (["data.ordered=true"], "data.ordered is for one label in each row"),
+        (["data.rare_label='a;b'"], "data.rare_label is 'a;b', with data.label_separator in it"),
+        (["data.label_separator=' '"], "what is between two labels"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(
+    folder: Path, words: list[str], message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose("train", [*list_settings(folder), *words])
+    assert message in str(caught.value)
+
+
+def test_metrics_of_several_labels_need_a_separator() -> None:
+    with pytest.raises(ConfigError, match="hamming_loss, a metric of rows with several labels"):
+        compose("train", ["optimize=hamming_loss"])
+
+
+def test_the_metric_to_optimize_follows_the_labels(folder: Path) -> None:
+    assert compose("train").optimize == "accuracy"
+    assert compose("train", list_settings(folder)).optimize == "f1_micro"
+    assert compose("train", [*list_settings(folder), "optimize=brier"]).optimize == "brier"

@@ -1,0 +1,133 @@
+"""A classifier for each label of label sets."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression as Plain
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.preprocessing import MultiLabelBinarizer
+from sklearn.svm import LinearSVC
+
+from sentiment.data.label_sets import tabulate_label_sets
+from sentiment.errors import ConfigError
+from sentiment.modeling.estimators.label_sets import LabelSetClassifier, measure_sets
+from sentiment.modeling.estimators.logistic_regression import LogisticRegression
+from sentiment.modeling.estimators.nbsvm import NBSVM
+from sentiment.modeling.linear import LinearTextClassifier, make_fast
+from sentiment.modeling.model_files import load_model, save_model
+from sentiment.modeling.pipeline import find_separator, fit, make_pipeline, predict
+from sentiment.modeling.scoring import PredictionColumns, Predictor
+from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
+from sentiment.ngrams.weighting import compute_log_count_ratio, compute_term_weights
+
+
+def _make_rows(n: int = 300) -> tuple[sparse.csr_matrix, list[str]]:
+    rng = np.random.default_rng(0)
+    X = sparse.random(n, 40, 0.2, format="csr", random_state=0)
+    sides = (X @ rng.normal(size=(40, 4)) + rng.normal(scale=0.1, size=(n, 4))) > 0.3
+    return X, [";".join(np.array(list("abcd"))[row]) for row in sides]
+
+
+_DUAL = {"solver": "liblinear", "dual": True, "tol": 1e-8, "max_iter": 10_000, "random_state": 0}
+
+
+@pytest.mark.parametrize(
+    ("model", "twin"),
+    [
+        (Plain(C=3.0), Plain(C=3.0)),
+        (
+            LogisticRegression(C=3.0, solver="auto", tol=1e-8, max_iter=10_000),
+            Plain(C=3.0, **_DUAL),
+        ),
+    ],
+)
+def test_it_is_binary_relevance(model: Plain, twin: Plain) -> None:
+    X, y = _make_rows()
+    found = LabelSetClassifier(model).fit(X, y)
+    binarizer = MultiLabelBinarizer()
+    expected = OneVsRestClassifier(twin).fit(
+        X, binarizer.fit_transform([set(filter(None, joined.split(";"))) for joined in y])
+    )
+    assert found.classes_.tolist() == binarizer.classes_.tolist()
+    assert found.multilabel_
+    np.testing.assert_allclose(found.predict_proba(X), expected.predict_proba(X), atol=1e-6)
+    sets = [";".join(one) for one in binarizer.inverse_transform(expected.predict(X))]
+    assert found.predict(X).tolist() == sets
+
+
+def test_a_label_of_every_row_is_always_there() -> None:
+    X, y = _make_rows()
+    y = [f"{joined};z".strip(";") for joined in y]
+    found = LabelSetClassifier(Plain()).fit(X, y)
+    assert (found.predict_proba(X)[:, -1] == 1).all()
+    assert all("z" in joined.split(";") for joined in found.predict(X))
+
+
+def test_rows_without_any_label_cannot_be_learned_from() -> None:
+    with pytest.raises(ValueError, match="no row has a label"):
+        LabelSetClassifier(LinearSVC()).fit(np.eye(3), ["", "", ""])
+
+
+def _make_texts(rows: int = 160) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    words = {"late": "parcel delivery", "refund": "money back", "rude": "agent shouted"}
+    made = []
+    for n in range(rows):
+        chosen = [label for label in words if rng.random() < 0.4]
+        text = " ".join(words[label] for label in chosen)
+        made.append((f"ticket {n % 7} {text}", ";".join(chosen)))
+    return pd.DataFrame(made, columns=["text", "label"])
+
+
+@pytest.mark.parametrize(
+    ("features", "model"),
+    [
+        (TfidfVectorizer(), LogisticRegression(C=10.0, solver="auto")),
+        (TfidfVectorizer(log_count_ratio=True), NBSVM()),
+        (TfidfVectorizer(), CalibratedClassifierCV(LinearSVC(), cv=2, ensemble=False)),
+    ],
+)
+def test_a_saved_model_predicts_the_same_sets(
+    features: TfidfVectorizer, model: Any, tmp_path: Path
+) -> None:
+    frame = _make_texts()
+    pipeline = fit(make_pipeline(features, model, ";"), frame)
+    labels, probabilities = predict(pipeline, frame)
+    assert np.mean(labels == frame["label"]) > 0.9
+    save_model(pipeline, tmp_path / "model.skops")
+    loaded = load_model(tmp_path / "model.skops")
+    fast = make_fast(loaded)
+    assert isinstance(fast, LinearTextClassifier)
+    assert find_separator(loaded) == find_separator(fast) == ";"
+    for one in (loaded, fast):
+        assert one.classes_.tolist() == ["late", "refund", "rude"]
+        np.testing.assert_allclose(one.predict_proba(frame[["text"]]), probabilities, atol=1e-9)
+    made = Predictor(loaded, columns=PredictionColumns(probabilities="all")).predict(frame["text"])
+    assert made.column("prediction").to_pylist() == labels.tolist()
+    assert made.schema.names == ["prediction", "probability", "p:late", "p:refund", "p:rude"]
+    expected = measure_sets(probabilities >= 0.5, probabilities)
+    np.testing.assert_allclose(made.column("probability").to_numpy(), expected)
+
+
+def test_terms_are_weighed_by_the_label_that_they_speak_most_for() -> None:
+    frame = _make_texts()
+    counts = CountVectorizer().fit_transform(frame["text"])
+    table = tabulate_label_sets(frame["label"], ";")
+    expected = np.max(
+        [compute_log_count_ratio(counts, table[label].to_numpy(), 1.0) for label in table], axis=0
+    )
+    found = compute_term_weights(counts, table, 1.0)
+    np.testing.assert_allclose(found, np.maximum(expected, 0))
+
+
+@pytest.mark.parametrize("columns", [PredictionColumns(top_k=2), PredictionColumns(explain=True)])
+def test_columns_of_one_label_are_refused(columns: PredictionColumns) -> None:
+    frame = _make_texts()
+    pipeline = fit(make_pipeline(TfidfVectorizer(), LogisticRegression(), ";"), frame)
+    with pytest.raises(ConfigError, match="labels"):
+        Predictor(pipeline, columns=columns)

@@ -1,0 +1,129 @@
+"""Metrics, tables and thresholds of label sets, against scikit-learn."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from sentiment.config.metrics import MULTILABEL, NOT_MULTILABEL, ORDERED, list_measured
+from sentiment.data.label_sets import join_labels
+from sentiment.errors import ConfigError
+from sentiment.modeling.evaluation import measure_each_class, score
+from sentiment.modeling.intervals import measure_intervals
+from sentiment.modeling.label_set_rules import choose_set_rule
+from sentiment.modeling.predictions import LabelSetPredictions, Predictions
+from sentiment.modeling.resampling import RowSums
+
+NAMES = np.array(["late", "other", "refund", "rude"])
+
+
+def make_predictions(seed: int, rows: int = 200, digits: int = 2) -> LabelSetPredictions:
+    rng = np.random.default_rng(seed)
+    truth = rng.random((rows, len(NAMES))) < [0.5, 0.3, 0.2, 0.1]
+    truth[0] = True
+    probabilities = np.clip(rng.normal(0.35 + 0.3 * truth, 0.2), 0.01, 0.99).round(digits)
+    labels = np.array([join_labels(NAMES[row], ";") for row in truth], dtype=str)
+    return LabelSetPredictions(labels, probabilities, NAMES, separator=";")
+
+
+@given(st.integers(0, 1000))
+def test_metrics_are_those_of_scikit_learn(seed: int) -> None:
+    made = make_predictions(seed, rows=60)
+    found, truth, p = score(made), made.truth, made.probabilities
+    predicted = p >= 0.5
+    for average in ("micro", "macro", "weighted"):
+        for name in ("precision", "recall", "f1"):
+            measure = getattr(metrics, f"{name}_score")
+            expected = measure(truth, predicted, average=average, zero_division=0)
+            assert found[f"{name}_{average}"] == pytest.approx(expected)
+    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(truth, predicted))
+    assert found["hamming_loss"] == pytest.approx(metrics.hamming_loss(truth, predicted))
+    ranking = metrics.label_ranking_average_precision_score(truth, p)
+    assert found["label_ranking_precision"] == pytest.approx(ranking)
+    assert found["roc_auc_ovr"] == pytest.approx(metrics.roc_auc_score(truth, p))
+    losses = [metrics.log_loss(truth[:, k], p[:, k]) for k in range(len(NAMES))]
+    assert found["log_loss"] == pytest.approx(np.mean(losses))
+    squares = [metrics.brier_score_loss(truth[:, k], p[:, k]) for k in range(len(NAMES))]
+    assert found["brier"] == pytest.approx(np.mean(squares))
+
+
+def test_the_metrics_are_those_that_label_sets_have() -> None:
+    assert list(score(make_predictions(0))) == list_measured(multilabel=True)
+    assert not {*NOT_MULTILABEL, *ORDERED} & {*list_measured(multilabel=True)}
+    assert not {*MULTILABEL} & {*list_measured(), *list_measured(ordered=True)}
+
+
+def test_metrics_under_weights_are_those_of_repeated_rows() -> None:
+    made = make_predictions(1)
+    names = made.metrics
+    weights = np.random.default_rng(0).integers(0, 3, (3, len(made.labels))).astype(float)
+    found = RowSums(made, names).score(weights)
+    for row, counts in zip(found, weights, strict=True):
+        expected = score(made.take(np.repeat(np.arange(len(counts)), counts.astype(int))))
+        assert row == pytest.approx([expected[name] for name in names])
+
+
+def test_metrics_without_each_row_are_those_of_the_others() -> None:
+    made = make_predictions(2, rows=40)
+    names = made.metrics
+    found = RowSums(made, names).score_with_each(-1)
+    for row in range(0, 40, 7):
+        expected = score(made.take(np.delete(np.arange(40), row)))
+        assert found[row] == pytest.approx([expected[name] for name in names])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["f1_micro", "precision_micro", "hamming_loss"])
+def test_intervals_hold_the_truth_as_often_as_they_say(name: str) -> None:
+    truth = score(make_predictions(0, rows=200_000))[name]
+    ends = [measure_intervals(make_predictions(n, rows=300), [name])[name] for n in range(1, 301)]
+    missed = np.mean([not low <= truth <= high for low, high in ends])
+    assert missed <= 0.09  # of 5 %, with the spread of 300 samples
+
+
+def test_few_labels_have_no_interval() -> None:
+    found = measure_intervals(make_predictions(0, rows=100), ["f1_micro", "accuracy"])
+    assert np.isnan(found["f1_micro"][0])
+    assert found["accuracy"][0] > 0
+
+
+def test_a_table_of_predictions_is_read_again(tmp_path: Path) -> None:
+    made = make_predictions(3)
+    made.to_frame().assign(excerpt="x").to_parquet(tmp_path / "test.parquet")
+    read = Predictions.from_frame(pd.read_parquet(tmp_path / "test.parquet"))
+    assert isinstance(read, LabelSetPredictions)
+    assert score(read) == score(made)
+    assert measure_each_class(read)["rows"].tolist() == made.truth.sum(axis=0).tolist()
+
+
+def test_each_label_has_the_threshold_of_its_best_f1() -> None:
+    made = make_predictions(4)
+    rule = choose_set_rule("max_f1", 0.0, made)
+    chosen = rule.choose(made.probabilities)
+    for k in range(len(NAMES)):
+        truth, p = made.truth[:, k], made.probabilities[:, k]
+        best = max(metrics.f1_score(truth, p >= line) for line in np.unique(p))
+        assert metrics.f1_score(truth, chosen[:, k]) == pytest.approx(best)
+
+
+def test_a_number_is_the_threshold_of_all_labels() -> None:
+    made = make_predictions(5)
+    rule = choose_set_rule(0.3, 0.0)
+    assert np.array_equal(rule.choose(made.probabilities), made.probabilities >= 0.3)
+
+
+def test_no_row_is_left_open() -> None:
+    with pytest.raises(ConfigError, match=r"deploy.abstain is 0\.1"):
+        choose_set_rule(0.5, 0.1, make_predictions(0))
+
+
+def test_the_probability_of_a_set_is_the_product_of_its_labels() -> None:
+    p = np.array([[0.9, 0.2, 0.4, 0.1]])
+    made = LabelSetPredictions(np.array(["late;refund"]), p, NAMES, separator=";")
+    assert made.confidence == pytest.approx([0.9 * 0.8 * 0.4 * 0.9])
+    assert made.predicted.tolist() == ["late"]
+    assert not made.right[0]
