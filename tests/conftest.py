@@ -54,6 +54,9 @@ _MARKS = {
     "server": {"cluster", "postgres", "prefect_server", "served", "server"},
 }
 
+# The marks of all tests that were collected, whichever of them are chosen to run.
+COLLECTED = pytest.StashKey[dict[str, set[str]]]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let tests run in any order."""
@@ -77,6 +80,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if fixtures & names:
                 item.add_marker(mark)
     config.hook.pytest_deselected(items=never)
+    config.stash[COLLECTED] = {item.nodeid: _list_marks(item) for item in kept}
     seed = config.getoption("shuffle")
     if seed is None:
         # In the end, two workers share what is short, and so none of them waits for the other.
@@ -88,10 +92,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept
 
 
+_ORDER = ("server", "slow", "process")
+
+
+def _list_marks(item: pytest.Item) -> set[str]:
+    """Return those marks of a test that `make test-fast` leaves out."""
+    return {mark.name for mark in item.iter_markers()} & set(_ORDER)
+
+
 def _rank(item: pytest.Item) -> int:
-    marks = {mark.name for mark in item.iter_markers()}
-    order = ("server", "slow", "process")
-    return next((place for place, mark in enumerate(order) if mark in marks), len(order))
+    marks = _list_marks(item)
+    return next((place for place, mark in enumerate(_ORDER) if mark in marks), len(_ORDER))
 
 
 def pytest_collection_finish() -> None:

@@ -36,6 +36,7 @@ def trained(folder: Path, where: str) -> list[TrainingResult]:
     return [sentiment.train(*words, model) for model in ("model=svm", "model=naive_bayes")]
 
 
+@pytest.mark.slow
 def test_training_is_recorded_with_its_settings(trained: list[TrainingResult], where: str) -> None:
     runs = sentiment.runs(where)
     assert list(runs["run_id"]) == [result.run_id for result in reversed(trained)]
@@ -123,6 +124,7 @@ def test_results_show_themselves_in_a_notebook(trained: list[TrainingResult], wh
     assert "<script" not in sentiment.load("best", where)._repr_html_()
 
 
+@pytest.mark.slow
 def test_vectorizers_are_drop_ins_for_those_of_scikit_learn(reviews: pd.DataFrame) -> None:
     for name in ("CountVectorizer", "TfidfVectorizer"):
         ours, theirs = getattr(sentiment, name)(), getattr(sklearn_text, name)()

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import COLLECTED, ROOT
 from packaging.requirements import Requirement
 
 PACKAGE = ROOT / "sentiment"
@@ -156,6 +156,21 @@ def test_a_config_is_composed_without_scikit_learn() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_every_room_has_tests_that_are_fast(pytestconfig: pytest.Config) -> None:
+    """`make test-fast` sees each room and each command that has a folder of tests."""
+    fast, files = set[Path](), set[Path]()
+    for name, marks in pytestconfig.stash[COLLECTED].items():
+        path = ROOT / name.partition("::")[0]
+        files.add(path)
+        if not marks:
+            fast.add(path.parent)
+    folders = [path for path in (ROOT / "tests").rglob("*") if path.is_dir()]
+    for folder in folders:
+        tests = set(folder.glob("test_*.py"))
+        if tests and tests <= files:  # a run of single files says nothing about their folder
+            assert folder in fast, f"all tests of {folder} are slow, or need processes or servers"
 
 
 IMPORT_NAMES = {"scikit-learn": "sklearn", "hydra-core": "hydra"}

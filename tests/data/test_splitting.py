@@ -164,6 +164,7 @@ def test_another_seed_is_another_split() -> None:
     assert not first.equals(second)
 
 
+@pytest.mark.slow
 def test_rows_are_chosen_at_random() -> None:
     """Each row is in the test split as often as any other."""
     frame = pd.DataFrame({"label": ["a"] * 30 + ["b"] * 10})

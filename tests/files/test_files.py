@@ -121,6 +121,7 @@ def test_a_separator_is_found(tmp_path: Path) -> None:
     assert texts_of(read_all(path)) == ["plain"]
 
 
+@pytest.mark.slow
 def test_a_quote_that_is_not_closed_costs_its_line_at_most(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text('id,text\n1,"a ""good"" one"\n2,"open\n3,"fine, too"\n4,"two\nlines"\n5,"end')

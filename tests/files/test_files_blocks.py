@@ -84,6 +84,7 @@ FUZZ = settings(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "ending"),
     [
@@ -127,6 +128,7 @@ def test_json_lines(
         check_blocks(path, sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-be", "shift_jis", "gb18030"])
 @FUZZ
 @given(data=st.binary(max_size=40), sizes=SIZES)

@@ -80,6 +80,7 @@ def test_what_python_writes_in_any_dialect_is_read(
     assert rejects_of(batches) == []
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=QUIET, max_examples=150, deadline=None)
 @given(
     rows=ROWS,

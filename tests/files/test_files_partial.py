@@ -151,6 +151,7 @@ def test_a_file_of_a_person_is_neither_replaced_nor_removed(
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == [place.name, "x.csv"]
 
 
+@pytest.mark.slow
 def test_a_file_that_appears_meanwhile_is_kept(run: Predict, tmp_path: Path) -> None:
     class Person:
         def on_progress(self, done: int, total: int | None, unit: str) -> None:

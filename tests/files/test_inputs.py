@@ -303,6 +303,7 @@ def test_a_row_of_a_database_costs_no_other(run: Run, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["postgresql"], indirect=True)  # sqlite has no dates
 def test_dates_that_python_lacks_are_read(run: Run, tmp_path: Path, address: str) -> None:
     engine = sa.create_engine(address)

@@ -33,6 +33,8 @@ def served(store: Path) -> Iterator[Callable[..., str]]:
     def start(*arguments: str, health: str) -> str:
         port = find_port()
         command = [sys.executable, "-m", "mlflow", *arguments, "--host", "127.0.0.1"]
+        if "--workers" not in arguments:  # MLflow's four would import everything four times
+            command += ["--workers", "1"]
         # As in an activated environment: mlflow starts uvicorn by its name.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         with (store / "server.log").open("ab") as log:

@@ -164,6 +164,7 @@ def predict_by_hand(model: Any, frame: pd.DataFrame) -> np.ndarray:
         return np.asarray(clone(model).fit(dense, labels).predict_proba(dense))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("name", [name for name in CLASSIFIERS if name not in REFUSED])
 def test_every_classifier_works(base: DictConfig, tmp_path: Path, name: str, classes: int) -> None:
@@ -295,6 +296,7 @@ FEATURES: dict[str, tuple[Described, bool]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("name", FEATURES)
 def test_features_may_have_several_steps(

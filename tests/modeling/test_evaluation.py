@@ -71,6 +71,7 @@ def score_as_scikit_learn(made: Predictions) -> dict[str, float]:
     }
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), classes=st.integers(2, 6), rows=st.integers(5, 80))
 @settings(deadline=None, max_examples=25)
 def test_scores_are_those_of_scikit_learn(seed: int, classes: int, rows: int) -> None:

@@ -30,6 +30,7 @@ def predict_rows(seed: int, shares: list[float], rows: int, skill: float) -> Pre
     return predict_like(rng, truth, len(shares), skill)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shares", [[0.7, 0.3], [0.5, 0.3, 0.15, 0.05]])
 def test_intervals_are_those_that_the_bootstrap_tends_to(shares: list[float]) -> None:
     made = predict_rows(1, shares, 1500, 1.0)

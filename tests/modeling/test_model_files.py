@@ -218,6 +218,7 @@ SLOW = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", QUICK)
 def test_models_with_patterns_of_their_own_are_saved(
     reviews: pd.DataFrame, tmp_path: Path, pattern: str

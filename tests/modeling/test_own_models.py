@@ -306,6 +306,7 @@ def find(result: TrainingResult, store: Path, run: str = "") -> Any:
     )
 
 
+@pytest.mark.slow
 def test_a_run_keeps_a_model_that_only_its_owner_loads(
     neighbors: TrainingResult, store: Path, reviews: pd.DataFrame
 ) -> None:
@@ -325,6 +326,7 @@ def test_a_run_keeps_a_model_that_only_its_owner_loads(
         api.Model(replace(choice, digest=""))
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_run_proves_nothing(
     neighbors: TrainingResult,
     store: Path,

@@ -14,6 +14,7 @@ from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 TEXTS = ["a good film", "a bad film, really bad", "", "good good"]
 
 
+@pytest.mark.slow
 @given(
     widths=st.lists(st.integers(0, 5), min_size=1, max_size=4),
     rows=st.integers(0, 6),

@@ -37,6 +37,7 @@ def test_cleaning_takes_tags_entities_and_white_space(text: str, expected: str) 
     assert clean_text(text).strip() == expected
 
 
+@pytest.mark.slow
 @given(TEXTS)
 def test_skipped_steps_change_nothing(text: str) -> None:
     cleaned = text
@@ -52,6 +53,7 @@ def test_composed_and_decomposed_letters_are_the_same(text: str) -> None:
     assert is_normalized("NFC", composed)
 
 
+@pytest.mark.slow
 def test_what_is_composed_stays_as_it_is() -> None:
     """Characters that may not compose leave any text in NFC, in all of Unicode."""
     every_character = "".join(map(chr, range(0x110000)))

@@ -33,6 +33,7 @@ def assert_identical(matrix: Any, other: Any) -> None:
         np.testing.assert_array_equal(getattr(matrix, part), getattr(other, part), strict=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("analyzer", ANALYZERS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
@@ -155,6 +156,7 @@ def test_a_second_fit_forgets_the_first(kind: type, analyzer: str) -> None:
     assert ours.vocabulary_ == theirs.vocabulary_
 
 
+@pytest.mark.slow
 def test_parameters_change_between_fits() -> None:
     ours, theirs = TfidfVectorizer(), ORACLES[TfidfVectorizer]()
     changes: list[dict[str, Any]] = [
@@ -222,6 +224,7 @@ def test_terms_of_rows(kind: type) -> None:
     assert [sorted(row) for row in found] == [sorted(row) for row in expected]
 
 
+@pytest.mark.slow
 def test_pipelines_and_searches(reviews: pd.DataFrame) -> None:
     texts, labels = reviews["text"][150:250], reviews["label"][150:250]
     assert labels.nunique() == 2

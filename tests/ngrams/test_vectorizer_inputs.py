@@ -152,6 +152,7 @@ _VOCABULARY = st.one_of(
 )
 
 
+@pytest.mark.slow
 @QUICK
 @given(make_params(ANALYZERS, smooth_idf=True), _VOCABULARY, CORPORA, CORPORA)
 def test_given_vocabulary(
@@ -252,6 +253,7 @@ def test_files(kind: type, analyzer: str, tmp_path: Path) -> None:
 _DECODERS = [("utf-8", "surrogateescape"), ("utf-8", "replace"), ("latin-1", "strict")]
 
 
+@pytest.mark.slow
 @settings(QUICK, max_examples=40)
 @given(
     st.lists(

@@ -42,6 +42,7 @@ def test_white_space_is_that_of_re_and_of_split(every_character: str) -> None:
     np.testing.assert_array_equal(is_space(), ~mark("".join(every_character.split())))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strip_accents", [None, "ascii", "unicode"])
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_characters_of_many_scripts(lowercase: bool, strip_accents: str | None) -> None:
@@ -104,6 +105,7 @@ def assert_cleaned(kind: type, raw: Any, unseen: Any, **params: Any) -> bool:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @QUICK
 @given(make_params(ANALYZERS), _RAW, _RAW)
 @example((CountVectorizer, {"analyzer": "char"}), ["<\u212ab>x <İ>"], ["</\u212a> \u212a"])

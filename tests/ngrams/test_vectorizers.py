@@ -66,6 +66,7 @@ def test_words(
     assert_same(kind, documents, unseen, **params)
 
 
+@pytest.mark.slow
 @QUICK
 @given(make_params(["char", "char_wb"]), CORPORA, CORPORA)
 @example((TfidfVectorizer, {"analyzer": "char_wb", "ngram_range": (4, 6)}), ["a bb ccc"], ["a b"])

@@ -44,6 +44,7 @@ def test_a_job_is_named_after_what_was_typed(words: list[str], named: str) -> No
     assert len(Job(Path("x"), {}, [f"model.x{n}=1" for n in range(100)]).describe()) < 110
 
 
+@pytest.mark.slow
 def test_choices_are_parameters_of_trainings_and_trials(
     train_quickly: Train, tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_store_with_a_password_is_named_by_its_variable(
     assert suggest_ui(uri).endswith('ui --backend-store-uri "$SENTIMENT_TRACKING_URI"')
 
 
+@pytest.mark.slow
 def test_filters_of_the_page_find_runs(train_quickly: Train, tmp_path: Path) -> None:
     run_id = train_quickly("refit=all").run_id
     page = (ROOT / "docs" / "how_to" / "find_runs_in_mlflow.md").read_text(encoding="utf-8")

@@ -71,6 +71,7 @@ names = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(before=names, written=names, during=names, depth=st.integers(0, 2))
 def test_only_what_a_run_wrote_is_removed(
     before: list[list[str]], written: list[list[str]], during: list[list[str]], depth: int

@@ -365,6 +365,7 @@ def test_a_registered_model_is_found_by_its_alias(
     assert choice.path.name == "model.skops"
 
 
+@pytest.mark.slow
 def test_a_model_in_another_format_is_refused(tracker: MlflowTracker) -> None:
     from sklearn.dummy import DummyClassifier
 
@@ -503,6 +504,7 @@ def test_files_beside_a_new_store_stay(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {*names, ".mlflow.db.lock", "mlflow.db"}
 
 
+@pytest.mark.slow
 def test_a_relative_store_is_that_of_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

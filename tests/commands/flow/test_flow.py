@@ -4,6 +4,7 @@ import json
 import signal
 import traceback
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -35,7 +36,8 @@ from sentiment.errors import (
     TrackingStoreError,
 )
 
-pytest.importorskip("prefect", reason="Prefect is not installed: pip install 'sentiment[flow]'")
+if find_spec("prefect") is None:
+    pytest.skip("Prefect is not installed: pip install 'sentiment[flow]'", allow_module_level=True)
 Flow = Callable[..., FlowResult]
 QUICK = "data=csv data.path='{data}' features=tfidf_unigram features.max_features={features}"
 

@@ -5,14 +5,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 HOSTILE = "</script><script>window.hit = 1</script><img src=x onerror=window.hit=1><!--"
-
-with warnings.catch_warnings(action="ignore"):
-    from evidently import Dataset, Report
-    from evidently.presets import DataSummaryPreset
-
-    from sentiment.commands.monitor.reports import save_page
 
 
 class Scripts(HTMLParser):
@@ -29,6 +24,11 @@ class Scripts(HTMLParser):
 def list_elements(label: str, path: Path) -> tuple[list[str], str]:
     frame = pd.DataFrame({label: [label, "good"] * 20})
     with warnings.catch_warnings(action="ignore"):
+        from evidently import Dataset, Report
+        from evidently.presets import DataSummaryPreset
+
+        from sentiment.commands.monitor.reports import save_page
+
         report = Report([DataSummaryPreset()]).run(Dataset.from_pandas(frame), None)
         save_page(report, path)
     page = path.read_text()
@@ -37,6 +37,7 @@ def list_elements(label: str, path: Path) -> tuple[list[str], str]:
     return scripts.elements, page
 
 
+@pytest.mark.slow
 def test_a_label_makes_no_element_of_the_page(tmp_path: Path) -> None:
     harmless, _ = list_elements("bad", tmp_path / "harmless.html")
     hostile, page = list_elements(HOSTILE, tmp_path / "hostile.html")

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -18,9 +19,8 @@ from sentiment.config import Job, compose
 from sentiment.errors import ClusterError, ConfigError
 from sentiment.files.streams import ByteSource
 
-distributed = pytest.importorskip(
-    "distributed", reason="Dask is not installed: pip install 'sentiment[dask]'"
-)
+if find_spec("distributed") is None:
+    pytest.skip("Dask is not installed: pip install 'sentiment[dask]'", allow_module_level=True)
 Run = Callable[..., PredictionResult]
 
 
@@ -34,6 +34,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a scheduler with two workers."""
+    import distributed
+
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
     ) as cluster:
@@ -72,6 +74,8 @@ def test_workers_say_what_one_process_says(run: Run, cluster: str, tmp_path: Pat
     assert there.tally == here.tally
     assert there.tally.rejected == 1
     # It leaves nothing on a cluster that others use, too.
+    import distributed
+
     with distributed.Client(cluster) as client:
         plugins = client.run(lambda dask_worker: list(dask_worker.plugins))
     assert not [name for names in plugins.values() for name in names if "sentiment" in name]

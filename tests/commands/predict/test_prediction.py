@@ -437,6 +437,7 @@ def test_scorer_settings_are_checked_at_once() -> None:
         BatchScorer(metric="x", max_chars=0, empty="drop", format="xls")
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_does_not_stop_the_others(
     trained: TrainingResult, where: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

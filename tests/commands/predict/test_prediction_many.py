@@ -77,6 +77,7 @@ def test_small_files_are_predicted_as_one_by_one(
     assert left == names | {f"{name}.json" for name in names} | rejected
 
 
+@pytest.mark.slow
 def test_small_files_that_are_done_are_not_done_again(model: Path, folder: Path) -> None:
     words = ["tracking=off", f"deploy.run='{model}'"]
     cfg = compose("predict", [f"input='{folder}'", *words])
@@ -89,6 +90,7 @@ def test_small_files_that_are_done_are_not_done_again(model: Path, folder: Path)
     assert set(changed) <= {results[7].output}
 
 
+@pytest.mark.slow
 def test_a_row_group_is_not_read_as_a_whole(tmp_path: Path) -> None:
     """Of 64 MB of text in one row group, a few MB are in memory at a time."""
     path = tmp_path / "x.parquet"

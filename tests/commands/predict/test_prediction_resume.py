@@ -112,6 +112,7 @@ def test_a_killed_prediction_resumes_and_ends_the_same(
     assert not list(tmp_path.glob("*partial*"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("checkpoints")
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_every_format_can_be_gone_on_with(

@@ -59,6 +59,7 @@ def champion(name: str, alias: str = "champion") -> str | None:
         return None
 
 
+@pytest.mark.slow
 def test_an_outage_promotes_nothing_and_the_same_command_does(
     rivals: Rivals, promote_run: Promote, name: str
 ) -> None:

@@ -126,6 +126,7 @@ def test_another_search_of_the_same_name_is_refused(
     assert len(read_study(tmp_path).trials) == 2
 
 
+@pytest.mark.slow
 def test_other_data_under_the_same_name_is_refused(bench: Bench, tmp_path: Path) -> None:
     rows = [f"a {word} film number {i},{word}" for i in range(30) for word in ("good", "bad")]
     path = tmp_path / "mine.csv"
@@ -245,6 +246,7 @@ def test_samplers_are_chosen_by_config(bench: Bench, tmp_path: Path, sampler: st
     assert len(set(points(tmp_path))) == 9
 
 
+@pytest.mark.slow
 def test_a_grid_sampler_counts_its_points(bench: Bench, tmp_path: Path) -> None:
     words = ("hydra/sweeper/sampler=grid", f"{DRAWN}=0.1,1,2", "features.min_df=1,2")
     _, launched = bench.search(peak, *SEARCH, *words, "search.n_trials=4")
@@ -294,6 +296,7 @@ def test_it_stops_if_the_first_all_fail_alike(bench: Bench, tmp_path: Path) -> N
     assert bench.winners == []
 
 
+@pytest.mark.slow
 def test_it_stops_if_too_many_fail_in_a_row(bench: Bench, tmp_path: Path) -> None:
     def fail_later(asked: dict[str, Any]) -> dict[str, float]:
         if len(read_jobs(tmp_path / "outputs/search/naive_bayes")) in (1, 4, 5, 6):
@@ -310,6 +313,7 @@ def test_it_stops_if_too_many_fail_in_a_row(bench: Bench, tmp_path: Path) -> Non
     assert len(bench.winners) == 1
 
 
+@pytest.mark.slow
 def test_one_failure_is_reported_at_the_end(bench: Bench, tmp_path: Path) -> None:
     def fail_once(asked: dict[str, Any]) -> dict[str, float]:
         if len(read_jobs(tmp_path / "outputs/search/naive_bayes")) == 2:
@@ -353,6 +357,7 @@ def databases_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         storage.engine.dispose()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("databases_are_closed")
 def test_a_folder_without_an_identity_is_taken_by_its_own_study_only(
     bench: Bench, tmp_path: Path
@@ -413,6 +418,7 @@ def test_studies_of_one_name_do_not_share_a_folder(bench: Bench, tmp_path: Path)
 LAUNCHERS = {"serial": [], "joblib": WORKERS}
 
 
+@pytest.mark.slow
 def test_a_study_of_an_earlier_version_has_the_defaults(bench: Bench, tmp_path: Path) -> None:
     command = (*SEARCH, "search.n_trials=2")
     bench.search(peak, *command)
@@ -427,6 +433,7 @@ def test_a_study_of_an_earlier_version_has_the_defaults(bench: Bench, tmp_path: 
         bench.search(peak, *command, "data.rare=drop")
 
 
+@pytest.mark.slow
 def test_an_interrupted_trial_is_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(asked: dict[str, Any]) -> dict[str, float]:
         raise KeyboardInterrupt

@@ -152,6 +152,7 @@ def test_a_damaged_result_is_no_result(
         aside.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [flip, cut])
 def test_the_same_command_ends_with_all_trials(bench: Bench, damage: Damage) -> None:
     home = bench.folder / "search"

@@ -89,6 +89,7 @@ def test_curves_of_many_classes_are_the_best_and_the_worst() -> None:
     assert drawn == [curve.label for curve in curves.roc]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [8, 40])
 def test_terms_of_many_classes_fit_a_screen(tmp_path: Path, classes: int) -> None:
     terms = {f"{n} term": 1.0 + n for n in range(20)}

@@ -16,6 +16,7 @@ Train = Callable[..., TrainingResult]
 SETTINGS = ["features=tfidf_unigram", "features.max_features=500", "data.limit=300", "cv=2"]
 
 
+@pytest.mark.slow
 def test_a_trial_finds_what_a_training_finds_and_leaves_test_rows_alone(
     train_quickly: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def test_the_saved_model_learns_from_more_and_all_else_is_that_of_its_twin(
     assert run.data.metrics["rows/fitted"] == result.metrics["rows/fitted"]
 
 
+@pytest.mark.slow
 def test_without_refit_the_saved_model_is_the_evaluated_one(
     train_quickly: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:

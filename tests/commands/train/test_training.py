@@ -36,6 +36,7 @@ def write_classes(path: Path, reviews: pd.DataFrame, classes: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_run_records_all_that_it_did(train_quickly: Train, store: Path) -> None:
     result = train_quickly("cv=3", "seed=5")
     assert result.score == result.metrics["validation/accuracy"]
