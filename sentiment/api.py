@@ -1,6 +1,6 @@
 """The library for notebooks and programs; `sentiment` itself offers these names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -27,6 +27,8 @@ class Model:
         Address, file and run of the model, and why it was chosen.
     classes_ : ndarray of shape (n_classes,)
         Names of the classes, sorted.
+    extra_columns : list of str
+        Columns that the model reads beside the text, which rows to predict must have.
     pipeline : Pipeline
         The fitted pipeline, from texts to probabilities, in scikit-learn.
 
@@ -46,7 +48,7 @@ class Model:
         from sentiment.data.labels import find_order
         from sentiment.modeling.linear import make_fast
         from sentiment.modeling.model_files import load_model
-        from sentiment.modeling.pipeline import find_separator
+        from sentiment.modeling.pipeline import find_separator, list_columns
 
         self.source = source
         self.pipeline = load_model(source.path, source.digest)
@@ -54,14 +56,15 @@ class Model:
         self.classes_ = self.pipeline.classes_[self._order]
         self._separator = find_separator(self.pipeline)
         self._classifier = make_fast(self.pipeline)
+        self.extra_columns = [*list_columns(self.pipeline)]
 
-    def predict(self, texts: "Iterable[str]") -> "np.ndarray | list[list[str]]":
+    def predict(self, texts: "Iterable[str] | pd.DataFrame") -> "np.ndarray | list[list[str]]":
         """Return the most probable class of each text, or of several labels the likely ones.
 
         Parameters
         ----------
-        texts : iterable of str
-            Such as a list or a pandas Series, of length n.
+        texts : iterable of str, or DataFrame
+            Such as a list or a pandas Series, of length n; or a table, as `predict_proba` takes it.
 
         Returns
         -------
@@ -81,13 +84,15 @@ class Model:
         classes: np.ndarray = self.classes_[probabilities.argmax(axis=1)]
         return classes
 
-    def predict_proba(self, texts: "Iterable[str]") -> "np.ndarray":
+    def predict_proba(self, texts: "Iterable[str] | pd.DataFrame") -> "np.ndarray":
         """Return the probability of each class.
 
         Parameters
         ----------
-        texts : iterable of str
-            Of length n.
+        texts : iterable of str, or DataFrame
+            Of length n. A table has the texts in the column that the model learned from, or in
+            ``text``, and the columns `extra_columns`, whose values may be missing; others are not
+            read.
 
         Returns
         -------
@@ -98,6 +103,10 @@ class Model:
         ------
         TypeError
             `texts` is one string, or holds something else than strings.
+        SentimentError
+            A table lacks a column.
+        ValueError
+            The model reads other columns, too, and `texts` is no table.
 
         Examples
         --------
@@ -112,22 +121,55 @@ class Model:
 
         if isinstance(texts, str):
             raise TypeError("texts is one string; expected several: predict([text])")
-        given = list(texts)
+        frame = self._take_columns(texts)
+        given = list(texts if frame is None else frame[TEXT_COLUMN])
         wrong = next((text for text in given if not isinstance(text, str)), None)
         if wrong is not None or None in given:
             raise TypeError(f"texts holds a {type(wrong).__name__}; expected strings only")
         if not given:
             return np.empty((0, len(self.classes_)))
-        probabilities = self._classifier.predict_proba(pd.DataFrame({TEXT_COLUMN: given}))
+        rows = pd.DataFrame({TEXT_COLUMN: given})
+        if frame is not None:
+            rows = rows.join(frame.drop(columns=TEXT_COLUMN))
+        probabilities = self._classifier.predict_proba(rows)
         return np.asarray(probabilities)[:, self._order]
 
-    def explain(self, text: str) -> "TextExplanation":
+    def _take_columns(self, texts: "Iterable[str] | pd.DataFrame") -> "pd.DataFrame | None":
+        """Return the columns of a table that the model reads, None for texts alone."""
+        import pandas as pd
+
+        from sentiment.data.columns import read_values
+        from sentiment.errors import quote_list
+        from sentiment.files.columns import check_extra_columns, choose_text_column
+        from sentiment.modeling.pipeline import TEXT_COLUMN
+
+        if not isinstance(texts, pd.DataFrame):
+            if self.extra_columns:
+                raise ValueError(
+                    "texts are texts alone, and the model learned from other columns, too; "
+                    f"expected a DataFrame with the texts and {quote_list(self.extra_columns)}"
+                )
+            return None
+        names, place = [str(name) for name in texts.columns], Path("texts")
+        learned = self.source.text_column
+        column = learned if learned in names else TEXT_COLUMN if TEXT_COLUMN in names else None
+        column = column or choose_text_column(place, names, None, learned).name
+        check_extra_columns(place, names, self.extra_columns)
+        table = texts.set_axis(names, axis=1).reset_index(drop=True)
+        values = {name: read_values(table[name]) for name in self.extra_columns}
+        return pd.DataFrame({TEXT_COLUMN: table[column]} | values)
+
+    def explain(
+        self, text: str, columns: "Mapping[str, object] | None" = None
+    ) -> "TextExplanation":
         """Return the words and terms behind the prediction for one text.
 
         Parameters
         ----------
         text : str
             The text.
+        columns : mapping of str to object, optional
+            Values of `extra_columns`, if the model has any; None for a missing one.
 
         Returns
         -------
@@ -146,9 +188,10 @@ class Model:
         >>> explanation.label
         'positive'
         """
+        from sentiment.commands.explain.job import read_columns
         from sentiment.modeling.explanation import explain_text
 
-        return explain_text(self.pipeline, text)
+        return explain_text(self.pipeline, text, read_columns(columns or {}, self.extra_columns))
 
     def __repr__(self) -> str:
         source = self.source

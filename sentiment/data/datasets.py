@@ -27,6 +27,7 @@ from sentiment.config.schemas import (
     FolderSettings,
     TableSettings,
 )
+from sentiment.data.columns import name_kinds
 from sentiment.data.label_sets import join_labels
 from sentiment.data.splitting import count_classes, read_splits
 from sentiment.errors import (
@@ -37,13 +38,15 @@ from sentiment.errors import (
     UnknownSplitsError,
 )
 from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject
-from sentiment.files.columns import as_text, strip_labels
+from sentiment.files.columns import as_text, strip_labels, strip_values
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.inputs import Input
 from sentiment.files.opening import is_database, open_all, open_input
 
 # Characters of a value that a message quotes.
 _SHOWN = 40
+# What columns of every data set hold; others are read under their own names.
+_ROLES = ("text", "label", "split")
 # A text may be of any length, and a row may have any fields.
 _LIMITS = Limits(max_chars=sys.maxsize, added=())
 
@@ -56,7 +59,10 @@ class Dataset(DatasetSettings, ABC):
 
     @abstractmethod
     def read(self) -> pd.DataFrame:
-        """Return all rows, as they are, in a frame with ``text`` and ``label``."""
+        """Return all rows, as they are, in a frame with ``text`` and ``label``.
+
+        The columns that `extra_columns` names are in it, too, under their own names.
+        """
 
 
 class EmbeddedReviews(EmbeddedSettings, Dataset):
@@ -84,6 +90,7 @@ class TableFile(TableSettings, Dataset):
     def read(self) -> pd.DataFrame:
         """Return the columns of all files, and the splits that they bring."""
         columns = {"text": self.text_column, "label": self.label_column}
+        columns |= {name: name for name in name_kinds(self.extra_columns)}
         options = ReadOptions.of(self)
         sources = open_all(self.path, options, "data.path")
         if self.split_column is not None:
@@ -116,7 +123,8 @@ class TableFile(TableSettings, Dataset):
             for role, column in columns.items():
                 if column not in source.columns:
                     name = Path(source.origin.name)
-                    raise MissingColumnError(name, column, source.columns, f"data.{role}_column")
+                    setting = f"data.{role}_column" if role in _ROLES else "data.extra_columns"
+                    raise MissingColumnError(name, column, source.columns, setting)
             parts.append(_read_columns(source, columns, self.label_separator))
         return pd.concat(parts, ignore_index=True), places
 
@@ -175,7 +183,11 @@ def _make_tables(
 ) -> Iterator[pa.Table]:
     texts = pc.if_else(pc.equal(batch.texts, ""), None, batch.texts)  # an empty one is none
     read = {name: batch.read_column(c) for name, c in columns.items() if name != "text"}
-    table = pa.table({"text": texts} | {name: strip_labels(found) for name, found in read.items()})
+    values = {
+        name: strip_labels(found) if name in _ROLES else strip_values(found)
+        for name, found in read.items()
+    }
+    table = pa.table({"text": texts} | values)
     if read["label"].null_count:
         labels, faults = _read_invalid_labels(source, batch, columns["label"], table, separator)
         table = table.set_column(table.column_names.index("label"), "label", labels)

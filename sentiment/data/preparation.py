@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from sentiment.data.columns import Column, decide_columns, name_kinds, parse, read_values
 from sentiment.data.copies import add_keys, find_surplus
 from sentiment.data.datasets import Dataset
 from sentiment.data.label_sets import rename_labels, sort_label_sets
@@ -37,6 +38,7 @@ from sentiment.errors import (
     EmptySplitError,
     TooFewRowsError,
     UnlearnedClassesError,
+    quote_list,
 )
 
 # What says that something is wrong with a row; copies are no mistake.
@@ -52,13 +54,19 @@ class PreparedData:
     Attributes
     ----------
     train, validation, test : DataFrame
-        Columns ``text`` (as it was read; cleaning is the pipeline's work) and ``label``.
+        Columns ``text`` (as it was read; cleaning is the pipeline's work) and ``label``, then
+        `columns`, whose values are texts.
     report : QualityReport
         What was read and what was dropped.
     fingerprint : str
-        SHA-256 over the texts, labels and splits, in hexadecimal digits.
+        SHA-256 over the texts, labels and splits, in hexadecimal digits. It is the same whatever
+        columns are learned from beside the texts: scores on the same rows can be compared.
+    columns_fingerprint : str
+        The same over these columns, "" without any.
     scale : dict of str to float, optional
         Values of ordered labels, from the lowest to the highest; see `make_scale`.
+    columns : sequence of Column
+        What is learned from beside the text; training rows have decided their kinds.
     official_test : bool
         True if the data came with the test split, as benchmarks do.
     separator : str, optional
@@ -70,6 +78,8 @@ class PreparedData:
     test: pd.DataFrame
     report: QualityReport
     fingerprint: str
+    columns_fingerprint: str = ""
+    columns: Sequence[Column] = ()
     official_test: bool = False
     scale: Mapping[str, float] | None = None
     separator: str | None = None
@@ -97,6 +107,15 @@ class PreparedData:
         parts: list[pd.DataFrame] = [getattr(self, name) for name in splits]
         return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
+    def list_examples(self, count: int) -> list[dict[str, str | float | None]]:
+        """Return the first training rows as a model takes them, with numbers as such."""
+        rows = self.train.iloc[:count].drop(columns="label")
+        for column in self.columns:
+            if column.kind == "number":
+                rows = rows.assign(**{column.name: parse(rows[column.name], column.kind)})
+        records = rows.astype(object).to_dict("records")
+        return [{str(name): None if v != v else v for name, v in row.items()} for row in records]
+
     @property
     def rows(self) -> int:
         """Number of labelled rows of all splits."""
@@ -118,7 +137,8 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
         too few rows of a class.
     """
     separator = dataset.label_separator
-    frame = add_keys(_read(dataset))
+    frame, extra = _split_columns(_read(dataset), dataset)
+    frame = add_keys(frame)
     if separator is not None:
         frame["label"] = sort_label_sets(frame["label"], separator)
     unusable = find_unusable(frame)
@@ -157,10 +177,12 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
         separator=separator,
     )
     kept = kept.assign(split=splits)
-    parts = {
-        name: kept.loc[kept["split"] == name, ["text", "label"]].reset_index(drop=True)
-        for name in SPLITS
-    }
+    columns = decide_columns(
+        extra.loc[kept.index[kept["split"] == "train"]], name_kinds(dataset.extra_columns)
+    )
+    extra = extra.loc[kept.index, [column.name for column in columns]]
+    rows = kept[["text", "label"]].join(extra)
+    parts = {name: rows[kept["split"] == name].reset_index(drop=True) for name in SPLITS}
     report.splits = {name: count_labels(part["label"], separator) for name, part in parts.items()}
     report.warnings |= dict(find_absent_classes(report.splits, not_sampled))
     log.info("data: %s", report.to_dict())
@@ -168,6 +190,8 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
         **parts,
         report=report,
         fingerprint=fingerprint(kept),
+        columns_fingerprint=fingerprint(extra, [*extra.columns]) if columns else "",
+        columns=columns,
         official_test="test" in official,
         scale=scale,
         separator=separator,
@@ -193,6 +217,22 @@ def _read(dataset: Dataset) -> pd.DataFrame:
             [f"data: {kind}.read gave the splits {sorted(map(str, unknown))}; expected {SPLITS}."]
         )
     return frame
+
+
+def _split_columns(frame: pd.DataFrame, dataset: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the columns of every data set, and those beside them that are learned from."""
+    names = [*name_kinds(dataset.extra_columns)]
+    missing = [name for name in names if name not in frame]
+    if missing:
+        found = [str(name) for name in frame.columns if name not in ("text", "label")]
+        raise ConfigError(
+            [
+                f"data.extra_columns names {quote_list(missing)}, which data={dataset.name} does "
+                f"not have; beside text and label, it has "
+                f"{quote_list(found) if found else 'no columns'}."
+            ]
+        )
+    return frame.drop(columns=names), frame[names].apply(read_values) if names else frame[[]]
 
 
 def _describe_left_out(report: QualityReport) -> str:
@@ -273,10 +313,10 @@ def _stop_at_bad_rows(dataset: Dataset, report: QualityReport) -> None:
         raise BadRowsError(bad, report.rows, report.faults)
 
 
-def fingerprint(frame: pd.DataFrame) -> str:
-    """Return the SHA-256 of the columns ``text``, ``label`` and ``split``, in their order."""
+def fingerprint(frame: pd.DataFrame, columns: Sequence[str] = ("text", "label", "split")) -> str:
+    """Return the SHA-256 of the texts in `columns`, in their order."""
     digest = hashlib.sha256()
-    for column in ("text", "label", "split"):
+    for column in columns:
         strings = pa.array(frame[column], type=pa.large_string())
         if isinstance(strings, pa.ChunkedArray):
             strings = strings.combine_chunks()

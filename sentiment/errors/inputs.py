@@ -149,6 +149,28 @@ class MissingColumnError(SentimentError, KeyError):
         )
 
 
+class MissingExtraColumnsError(SentimentError, KeyError):
+    """A table lacks columns that a model reads beside the text.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    missing, found : sequence of str
+        The columns that it lacks, and those that it has.
+    """
+
+    def __init__(self, path: Path, missing: Sequence[str], found: Sequence[str]) -> None:
+        plural = "s" if len(missing) > 1 else ""
+        nearest = "".join(suggest(name, found) for name in missing)
+        it = "them" if plural else "it"
+        super().__init__(
+            f"'{path}' has no column{plural} {quote_list(missing)}, from which the model learned "
+            f"beside the text; its columns are {quote_list(found)}.{nearest} Add {it}: a cell may "
+            f"be empty, but a column must be there."
+        )
+
+
 class AmbiguousColumnError(SentimentError, KeyError):
     """A table lacks the column that a model learned from, and several could be meant."""
 

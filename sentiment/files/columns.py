@@ -7,7 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sentiment.errors import AmbiguousColumnError, MissingColumnError, quote_list
+from sentiment.errors import (
+    AmbiguousColumnError,
+    MissingColumnError,
+    MissingExtraColumnsError,
+    quote_list,
+)
 
 
 def as_text(value: object) -> str | None:
@@ -32,6 +37,18 @@ def strip_labels(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """
     stripped = pc.utf8_trim(pc.utf8_trim_whitespace(texts), characters="\0 \t\r\n")
     return pc.if_else(pc.equal(stripped, ""), None, stripped)
+
+
+def strip_values(texts: pa.LargeStringArray) -> pa.LargeStringArray:
+    """Return the values of a column beside the text as `strip_labels` does, and truth values alike.
+
+    CSV files have ``true``, ``TRUE`` or ``True`` for what is one value in Parquet and JSON.
+    """
+    stripped = strip_labels(texts)
+    folded = pc.utf8_lower(stripped)
+    for written in ("True", "False"):
+        stripped = pc.if_else(pc.equal(folded, written.lower()), written, stripped)
+    return stripped
 
 
 @dataclass(frozen=True)
@@ -89,6 +106,19 @@ def choose_text_column(
     if len(known) > 1:
         raise AmbiguousColumnError(path, learned, known, "text_column")
     return ColumnChoice(known[0], f"by its name; the model learned from {learned!r}, not there")
+
+
+def check_extra_columns(path: Path, columns: Sequence[str], needed: Sequence[str]) -> None:
+    """Check that an input has the columns that a model reads beside the text.
+
+    Raises
+    ------
+    MissingExtraColumnsError
+        It lacks some of them.
+    """
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        raise MissingExtraColumnsError(path, missing, columns)
 
 
 def list_text_columns(columns: Sequence[str]) -> list[str]:

@@ -125,6 +125,12 @@ def adapt_classifier(model: Any) -> Any:
     return _take_sparse(model)
 
 
+def takes_positive_only(model: Any) -> bool:
+    """Return whether `model`, or a model inside of it, takes no negative features."""
+    tags = [_find_tags(part) for part in (model, *model.get_params().values())]
+    return any(found is not None and found.input_tags.positive_only for found in tags)
+
+
 def _check_classifier(model: Any) -> None:
     """Refuse what cannot classify texts."""
     tags = _find_tags(model)

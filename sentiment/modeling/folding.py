@@ -5,22 +5,25 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
+from sentiment.modeling.columns import name_features
 from sentiment.modeling.estimators.dense import DenseInput
+from sentiment.modeling.pipeline import find_encoder, find_text_steps
 
 
 @dataclass(frozen=True, eq=False)
 class TermWeights:
-    """Weights of the columns of one vectorizer.
+    """Weights of the columns of one vectorizer, or of an encoder of columns beside the text.
 
     Attributes
     ----------
     vectorizer : transformer
-        From texts to a matrix.
+        From texts to a matrix; an encoder takes frames.
     factor : float
         What a union multiplies that matrix by.
     weights : ndarray of shape (n, n_columns)
@@ -34,6 +37,22 @@ class TermWeights:
     weights: np.ndarray
     cleaners: tuple[Any, ...] = ()
 
+    def without(self, cleaners: int) -> "TermWeights":
+        """Return the same without the first `cleaners`."""
+        return replace(self, cleaners=self.cleaners[cleaners:])
+
+    @property
+    def is_encoder(self) -> bool:
+        """True if frames are transformed, rather than texts."""
+        return isinstance(self.vectorizer, ColumnTransformer)
+
+    def name_features(self) -> np.ndarray:
+        """Return the names of the columns, shape (n_columns,)."""
+        if self.is_encoder:
+            return name_features(self.vectorizer)
+        names: np.ndarray = self.vectorizer.get_feature_names_out()
+        return names
+
     def transform(self, texts: Any) -> sparse.csr_matrix:
         """Return the multiplied matrix of texts, shape (n_texts, n_columns)."""
         for cleaner in self.cleaners:
@@ -45,9 +64,11 @@ class TermWeights:
 def split_pipeline(pipeline: Pipeline) -> tuple[Pipeline, Any]:
     """Return all steps of a fitted `pipeline` that make features of texts, and its classifier.
 
-    Steps that belong to the model are among the former; a grid search is its best estimator.
+    If it reads columns beside the text, too, the first step is a union that takes frames. Steps
+    that belong to the model are among the former; a grid search is its best estimator.
     """
-    steps, model = list(pipeline.steps[2:-1]), pipeline.steps[-1][1]
+    first = 2 if find_encoder(pipeline) is None else 0
+    steps, model = list(pipeline.steps[first:-1]), pipeline.steps[-1][1]
     while True:
         if isinstance(model, Pipeline):
             steps += model.steps[:-1]
@@ -56,6 +77,18 @@ def split_pipeline(pipeline: Pipeline) -> tuple[Pipeline, Any]:
             model = inner
         else:
             return Pipeline(steps), model
+
+
+def fold_pipeline(pipeline: Pipeline, features: Any, weights: np.ndarray) -> list[TermWeights]:
+    """Return what `fold_weights` does for the features that `split_pipeline` has found.
+
+    The steps that select and clean the texts of a frame are left out.
+    """
+    folded = fold_weights(features, weights)
+    if find_encoder(pipeline) is None:
+        return folded
+    readers = len(find_text_steps(pipeline).steps) - 1
+    return [part if part.is_encoder else part.without(readers) for part in folded]
 
 
 def fold_weights(features: Any, weights: np.ndarray, factor: float = 1.0) -> list[TermWeights]:
@@ -93,7 +126,10 @@ def fold_weights(features: Any, weights: np.ndarray, factor: float = 1.0) -> lis
     for name, part in features.transformer_list:
         if part == "drop":
             continue
-        end = start + _count_columns(part)
+        width = _count_columns(part)
+        if not width:
+            return []
+        end = start + width
         found = fold_weights(part, weights[:, start:end], factor * factors.get(name, 1.0))
         if not found:
             return []
@@ -142,10 +178,14 @@ def _count_columns(part: Any) -> int:
     """Return how many features a fitted transformer makes, 0 if that is not known."""
     steps = [step for _, step in part.steps] if isinstance(part, Pipeline) else [part]
     for step in map(_unwrap, reversed(steps)):
+        if isinstance(step, Pipeline):
+            return _count_columns(step)
         if hasattr(step, "get_support"):
             return int(step.get_support().sum())
         if hasattr(step, "components_"):
             return len(step.components_)
+        if isinstance(step, ColumnTransformer):
+            return len(name_features(step))
         if hasattr(step, "vocabulary_"):
             return len(step.vocabulary_)
         if isinstance(step, FeatureUnion):

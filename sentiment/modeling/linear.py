@@ -19,8 +19,14 @@ from sklearn.svm import LinearSVC
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
-from sentiment.modeling.folding import fold_weights, split_pipeline
-from sentiment.modeling.pipeline import STEPS, TextClassifier, find_separator
+from sentiment.modeling.folding import TermWeights, fold_pipeline, split_pipeline
+from sentiment.modeling.pipeline import (
+    STEPS,
+    STEPS_WITH_COLUMNS,
+    TextClassifier,
+    find_separator,
+    find_text_steps,
+)
 from sentiment.ngrams.linear_scoring import LinearScorer
 
 # The attribute by which each model multiplies the features; all else it does comes after that.
@@ -64,6 +70,8 @@ class LinearTextClassifier:
         The decisions are their sum.
     head : classifier
         What the model of the pipeline makes of the decisions.
+    columns : TermWeights, optional
+        What columns beside the text add to the decisions.
 
     Attributes
     ----------
@@ -73,15 +81,22 @@ class LinearTextClassifier:
         Between the labels of a set; None if each row has one label.
     """
 
-    def __init__(self, pipeline: Pipeline, scorers: list[LinearScorer], head: Any) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        scorers: list[LinearScorer],
+        head: Any,
+        columns: TermWeights | None = None,
+    ) -> None:
         self._pipeline, self._deciders, self._head = pipeline, scorers, head
+        self._readers, self._columns = find_text_steps(pipeline)[:-1], columns
         self.classes_: np.ndarray = pipeline.classes_
         self.separator = find_separator(pipeline)
 
     @classmethod
     def from_pipeline(cls, pipeline: Pipeline) -> Self | None:
         """Return a classifier with the answers of `pipeline`, or None; see `make_fast`."""
-        if [name for name, _ in pipeline.steps] != STEPS:
+        if [name for name, _ in pipeline.steps] not in (STEPS, STEPS_WITH_COLUMNS):
             return None
         features, model = split_pipeline(pipeline)
         weights = _Weights([])
@@ -91,15 +106,18 @@ class LinearTextClassifier:
         rows = weights.fill_in()
         if not np.isfinite(rows).all():
             return None
-        scorers = []
-        for part in fold_weights(features, rows):
+        scorers, columns = [], None
+        for part in fold_pipeline(pipeline, features, rows):
+            if part.is_encoder:
+                columns = part
+                continue
             scorer = LinearScorer.from_vectorizer(
                 part.vectorizer, part.weights if part.factor == 1 else part.factor * part.weights
             )
             if scorer is None or part.cleaners:
                 return None
             scorers.append(scorer)
-        return cls(pipeline, scorers, head) if scorers else None
+        return cls(pipeline, scorers, head, columns) if scorers else None
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         """Return what the pipeline predicts for each row, shape (n_rows,)."""
@@ -122,7 +140,7 @@ class LinearTextClassifier:
     def _decide(self, frame: pd.DataFrame) -> np.ndarray | None:
         """Return the decisions, or None if the pipeline has to answer, or to raise its error."""
         texts: Any = frame
-        for _, step in self._pipeline.steps[:-2]:
+        for _, step in self._readers.steps:
             texts = step.transform(texts)
         if not len(texts):
             return None
@@ -132,6 +150,8 @@ class LinearTextClassifier:
             if decisions is None:
                 return None
             total = decisions if total is None else total + decisions
+        if self._columns is not None:
+            total = total + self._columns.transform(frame) @ self._columns.weights.T
         return total
 
 

@@ -1,24 +1,32 @@
 """Features and a model, made into one scikit-learn Pipeline that takes a frame of texts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn import pipeline as sklearn_pipeline
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from sentiment.data.columns import Column
 from sentiment.data.label_sets import tabulate_label_sets
 from sentiment.errors import FitError, SentimentError
-from sentiment.modeling.adapting import adapt_classifier, adapt_features
+from sentiment.modeling.adapting import adapt_classifier, adapt_features, takes_positive_only
+from sentiment.modeling.columns import list_kinds, make_encoder
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier, name_label_sets
+from sentiment.modeling.estimators.union import FeatureUnion
 from sentiment.ngrams.cleaning import CleanedTexts, Cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer
 
 TEXT_COLUMN = "text"
 STEPS = ["text", "clean", "features", "model"]
+# Those of a pipeline that learns from other columns, too, and the two parts of its features.
+STEPS_WITH_COLUMNS = ["features", "model"]
+_TEXT, _COLUMNS = "text", "columns"
 
 
 class TextClassifier(Protocol):
@@ -70,6 +78,57 @@ def make_pipeline(features: Any, model: Any, separator: str | None = None) -> Pi
     )
 
 
+def join_columns(pipeline: Pipeline, columns: Sequence[Column]) -> Pipeline:
+    """Return a pipeline that learns from `columns` beside the text.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        From `make_pipeline`, not fitted.
+    columns : sequence of Column
+        None for `pipeline` itself.
+
+    Returns
+    -------
+    Pipeline
+        ``features -> model``, whose features are a union of ``text``, which is `pipeline` without
+        its model, and ``columns``, from `make_encoder`.
+    """
+    if not columns:
+        return pipeline
+    model = pipeline["model"]
+    encoder = make_encoder(columns, positive=takes_positive_only(model))
+    features = FeatureUnion([(_TEXT, pipeline[:-1]), (_COLUMNS, encoder)])
+    return Pipeline([("features", features), ("model", model)])
+
+
+def find_encoder(pipeline: Pipeline) -> ColumnTransformer | None:
+    """Return the part of `pipeline` that reads columns beside the text, None if none does."""
+    if [name for name, _ in pipeline.steps] != STEPS_WITH_COLUMNS:
+        return None
+    encoder: ColumnTransformer = dict(pipeline["features"].transformer_list)[_COLUMNS]
+    return encoder
+
+
+def list_columns(pipeline: Pipeline) -> dict[str, str]:
+    """Return the columns beside the text that `pipeline` reads, and the kind of each."""
+    encoder = find_encoder(pipeline)
+    return {} if encoder is None else list_kinds(encoder)
+
+
+def find_text_steps(pipeline: Pipeline) -> Pipeline:
+    """Return the steps ``text -> clean -> features`` of `pipeline`."""
+    if find_encoder(pipeline) is None:
+        return pipeline[:-1]
+    steps: Pipeline = dict(pipeline["features"].transformer_list)[_TEXT]
+    return steps
+
+
+def select_inputs(pipeline: Pipeline, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of `frame` that `pipeline` reads."""
+    return frame[[TEXT_COLUMN, *list_columns(pipeline)]]
+
+
 def list_vectorizers(features: Any) -> Iterator[Any]:
     """Yield what makes features of texts in `features`, from left to right.
 
@@ -80,7 +139,7 @@ def list_vectorizers(features: Any) -> Iterator[Any]:
     """
     if isinstance(features, Pipeline):
         yield from list_vectorizers(features.steps[0][1])
-    elif isinstance(features, FeatureUnion):
+    elif isinstance(features, sklearn_pipeline.FeatureUnion):
         for _, part in features.transformer_list:
             yield from list_vectorizers(part)
     elif features != "drop":
@@ -89,13 +148,15 @@ def list_vectorizers(features: Any) -> Iterator[Any]:
 
 def precompute_counts(pipeline: Pipeline, texts: pd.Series) -> None:
     """Count `texts` in the memory of every vectorizer that has one, for fits on parts of them."""
-    for part in list_vectorizers(pipeline["features"]):
+    for part in list_vectorizers(find_text_steps(pipeline)["features"]):
         if isinstance(part, CountVectorizer):
             part.precompute_counts(CleanedTexts(texts))
 
 
 def fit(pipeline: Pipeline, frame: pd.DataFrame) -> Pipeline:
     """Fit `pipeline` on `frame`, which has ``text`` and ``label``, and return it.
+
+    Where it reads other columns, too, `frame` has them.
 
     Raises
     ------
@@ -107,7 +168,7 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame) -> Pipeline:
         labels: Any = frame["label"].to_numpy(dtype=str)
         if separator is not None:  # as scikit-learn has them, with names
             labels = tabulate_label_sets(labels, separator)
-        return pipeline.fit(frame[[TEXT_COLUMN]], labels)
+        return pipeline.fit(select_inputs(pipeline, frame), labels)
 
 
 @contextmanager
@@ -137,9 +198,9 @@ def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, 
     Parameters
     ----------
     pipeline : Pipeline or TextClassifier
-        Fitted, from `make_pipeline`, or what answers in its place.
+        Fitted, from `make_pipeline` or `join_columns`, or what answers in its place.
     frame : DataFrame
-        Has a column ``text`` of str, `n` rows.
+        Has a column ``text`` of str and those that `pipeline` reads beside it, `n` rows.
 
     Returns
     -------
@@ -155,7 +216,7 @@ def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, 
         An estimator cannot predict these texts, such as a classifier of neighbors without any.
     """
     with _estimator_failures("evaluate"):
-        probabilities = pipeline.predict_proba(frame[[TEXT_COLUMN]])
+        probabilities = pipeline.predict_proba(frame.drop(columns="label", errors="ignore"))
     separator = find_separator(pipeline)
     if separator is not None:
         return name_label_sets(probabilities >= 0.5, pipeline.classes_, separator), probabilities

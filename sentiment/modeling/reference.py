@@ -5,7 +5,7 @@ certain than of any others.
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,13 @@ from sentiment.data.quality import QualityReport
 from sentiment.errors import ReferenceMissingError
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
 from sentiment.modeling.descriptors import TextReader, find_tokenization
+from sentiment.modeling.pipeline import list_columns
 from sentiment.modeling.predictions import Predictions
 
 # Name of the folder in a run.
 FOLDER = "reference"
+# In front of the name of a column beside the text, it names that in a reference.
+COLUMN = "column:"
 # More rows would add little: the standard error of a mean of 5,000 is 1.4 % of the deviation.
 MOST_ROWS = 5_000
 MOST_TERMS = 4_000
@@ -35,7 +38,8 @@ class Reference:
     Attributes
     ----------
     rows : DataFrame
-        The descriptors of each row, its ``prediction``, ``probability`` and true ``label``.
+        The descriptors of each row, its ``prediction``, ``probability`` and true ``label``, and
+        the texts of `columns`, under names such as ``column:price``.
     terms : Series of int
         In how many of these rows the most frequent words stand, by word.
     classes : list of str
@@ -44,6 +48,8 @@ class Reference:
         How many different words the rows have.
     source : dict of str to int
         Of the data set as it was read: ``rows``, and those that are ``empty`` or ``repeated``.
+    columns : dict of str to str
+        The columns that the model reads beside the text, and the kind of each.
     """
 
     rows: pd.DataFrame
@@ -51,6 +57,7 @@ class Reference:
     classes: list[str]
     words: int
     source: dict[str, int]
+    columns: dict[str, str] = field(default_factory=dict)
 
     def count_terms(self, terms: pd.Index) -> np.ndarray:
         """Return in how many rows each of `terms` stands.
@@ -83,7 +90,8 @@ class Reference:
     def save(self, folder: Path) -> list[Path]:
         """Write two small files into `folder`, which is made; return their paths."""
         folder.mkdir(parents=True, exist_ok=True)
-        facts = {"classes": self.classes, "words": self.words, "source": self.source}
+        names = ("classes", "words", "source", "columns")
+        facts = {name: getattr(self, name) for name in names}
         rows = pa.Table.from_pandas(self.rows, preserve_index=False)
         metadata = {**(rows.schema.metadata or {}), _FACTS: json.dumps(facts)}
         pq.write_table(rows.replace_schema_metadata(metadata), folder / _ROWS, compression="zstd")
@@ -98,6 +106,7 @@ def make_reference(
     predictions: Predictions,
     report: QualityReport,
     seed: int,
+    columns: pd.DataFrame | None = None,
 ) -> Reference:
     """Return the statistics of validation rows, or of a sample of them.
 
@@ -113,6 +122,8 @@ def make_reference(
         What is known of the data set as it was read.
     seed : int
         Seed of the sample, which is drawn of more than `MOST_ROWS` rows.
+    columns : DataFrame, optional
+        Has the columns that `pipeline` reads beside the texts.
     """
     chosen = np.arange(len(texts))
     if len(chosen) > MOST_ROWS:
@@ -124,8 +135,13 @@ def make_reference(
         probability=predictions.probabilities.max(axis=1)[chosen].astype(np.float32),
         label=predictions.labels[chosen].astype(str),
     )
+    kinds = list_columns(pipeline)
+    if columns is not None:
+        taken = columns.iloc[chosen].reset_index(drop=True)
+        rows = rows.assign(**{f"{COLUMN}{name}": taken[name] for name in kinds})
     return Reference(
         rows=rows,
+        columns=kinds,
         terms=reader.list_terms(MOST_TERMS),
         classes=[str(name) for name in predictions.classes],
         words=reader.count_words(),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from sentiment.config.schemas import ScorerSettings
 from sentiment.data.labels import find_order
 from sentiment.errors import ConfigError
 from sentiment.files.batches import Batch
+from sentiment.files.columns import strip_values
 from sentiment.files.tally import SEPARATOR
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
 from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
@@ -21,7 +22,7 @@ from sentiment.modeling.explanation import RowExplainer
 from sentiment.modeling.label_set_rules import LabelSetRule
 from sentiment.modeling.linear import make_fast
 from sentiment.modeling.model_files import load_model
-from sentiment.modeling.pipeline import TEXT_COLUMN, find_separator
+from sentiment.modeling.pipeline import TEXT_COLUMN, find_separator, list_columns
 from sentiment.modeling.predictions import PROBABILITY
 
 _PREDICTION = pa.schema({"prediction": pa.string(), "probability": pa.float64()})
@@ -95,6 +96,8 @@ class Predictor:
         As above.
     labels : list of str
         What can be answered.
+    extra_columns : list of str
+        What the model reads beside the text.
     schema : Schema
         Names and types of the columns of an answer.
 
@@ -114,6 +117,7 @@ class Predictor:
         digest: str = "",
     ) -> None:
         self._classifier = make_fast(pipeline)
+        self.extra_columns = [*list_columns(pipeline)]
         self._path = path
         self.digest = digest
         self.rule = rule = rule or DecisionRule()
@@ -157,13 +161,17 @@ class Predictor:
             raise ValueError("the model was not loaded from a file")
         return self._path.read_bytes()
 
-    def predict(self, texts: pa.Array | pd.Series) -> pa.RecordBatch:
+    def predict(
+        self, texts: pa.Array | pd.Series, columns: pa.Table | pd.DataFrame | None = None
+    ) -> pa.RecordBatch:
         """Return the predictions for `texts`.
 
         Parameters
         ----------
         texts : array of str, of shape (n,)
             None is missing.
+        columns : table of `n` rows
+            Has the columns `extra_columns`, as texts.
 
         Returns
         -------
@@ -176,6 +184,9 @@ class Predictor:
         frame = pd.DataFrame(
             {TEXT_COLUMN: texts if isinstance(texts, pd.Series) else texts.to_pandas()}
         )
+        if self.extra_columns:
+            given: Any = columns.to_pandas() if isinstance(columns, pa.Table) else columns
+            frame = frame.join(given[self.extra_columns])
         if frame.empty:
             return pa.RecordBatch.from_pylist([], self.schema)
         probabilities = self._classifier.predict_proba(frame)
@@ -241,6 +252,14 @@ def _rank_others(probabilities: np.ndarray, codes: np.ndarray, count: int) -> np
     return order[:, :count].T
 
 
+def read_columns(batch: Batch, predictor: Predictor) -> pa.Table | None:
+    """Return the columns of `batch` that `predictor` reads beside the text, None for no columns."""
+    names = predictor.extra_columns
+    if not names:
+        return None
+    return pa.table({name: strip_values(batch.read_column(name)) for name in names})
+
+
 class BatchScorer(ScorerSettings):
     """One process that scores a file batch by batch; see `ScorerSettings`."""
 
@@ -249,4 +268,4 @@ class BatchScorer(ScorerSettings):
     ) -> Iterator[tuple[Batch, pa.RecordBatch]]:
         """Yield each batch and the predictions for its texts, in order."""
         for batch in batches:
-            yield batch, predictor.predict(batch.texts)
+            yield batch, predictor.predict(batch.texts, read_columns(batch, predictor))

@@ -39,8 +39,10 @@ class RunFacts:
         Facts to find it by, and settings, without passwords.
     data : (str, str), optional
         Name and fingerprint of the data set that it was trained on.
-    examples : list of str
-        A few texts, as an example of what the model takes.
+    examples : list of dict
+        A few rows, as an example of what the model takes: ``text``, and its other columns.
+    columns : dict of str to str
+        The kinds of these other columns.
     metrics : dict of str to float
         Every metric, as ``<split>/<name>``.
     description : str
@@ -59,7 +61,8 @@ class RunFacts:
     tags: dict[str, str]
     params: dict[str, str] = field(default_factory=dict)
     data: tuple[str, str] | None = None
-    examples: list[str] = field(default_factory=list)
+    examples: list[dict[str, str | float | None]] = field(default_factory=list)
+    columns: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     description: str = ""
     key: str = field(default_factory=lambda: uuid4().hex)

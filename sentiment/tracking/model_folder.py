@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import copyfile
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from sentiment.modeling.model_files import LOADED_TYPES, TRUSTED_TYPES, list_types
 from sentiment.tracking import provenance
-from sentiment.tracking.folder import CARD, MODEL
+from sentiment.tracking.folder import CARD, MODEL, RunFacts
 
 # What another process needs to load a model; the cleaning steps are the standard library's.
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
@@ -20,7 +20,7 @@ _CODE, _LOADER = "code", "sentiment_pyfunc"
 
 
 def make_model_folder(
-    files: Path, examples: Sequence[str], folder: Path, run_id: str, model_id: str
+    files: Path, facts: RunFacts, folder: Path, run_id: str, model_id: str
 ) -> None:
     """Make `folder`, from which MLflow loads and serves the model of a run.
 
@@ -28,8 +28,8 @@ def make_model_folder(
     ----------
     files : Path
         The folder of the run. The saved pipeline and the card in it become part of `folder`.
-    examples : sequence of str
-        A few texts, as an example of its input.
+    facts : RunFacts
+        Of the run: has a few rows, as an example of what the model takes, and their columns.
     folder : Path
         To be made.
     run_id, model_id : str
@@ -42,6 +42,8 @@ def make_model_folder(
 
     from sentiment.tracking import pyfunc_model
 
+    inputs = dict.fromkeys(["text", *facts.columns], DataType.string)
+    inputs |= {name: DataType.double for name, kind in facts.columns.items() if kind == "number"}
     # MLflow writes models, but takes none that is written. So it describes the smallest one that
     # there is, whose file is then replaced.
     types = sorted({*TRUSTED_TYPES, *list_types(files / MODEL)})
@@ -55,7 +57,7 @@ def make_model_folder(
             serialization_format="skops",
             skops_trusted_types=LOADED_TYPES,
             signature=ModelSignature(
-                inputs=Schema([ColSpec(DataType.string, "text")]),
+                inputs=Schema([ColSpec(kind, name) for name, kind in inputs.items()]),
                 outputs=Schema([ColSpec(DataType.string)]),
                 params=ParamSchema(
                     [
@@ -64,7 +66,7 @@ def make_model_folder(
                     ]
                 ),
             ),
-            input_example=pd.DataFrame({"text": list(examples)}),
+            input_example=pd.DataFrame(facts.examples, columns=[*inputs]),
             pip_requirements=provenance.pin(*_REQUIREMENTS, *packages.intersection(_OPTIONAL)),
         )
     (folder / MODEL).unlink()

@@ -222,7 +222,7 @@ class MlflowRun(RunRecord):
         if model.status != LoggedModelStatus.READY:
             with tempfile.TemporaryDirectory() as home:
                 folder = Path(home, "model")
-                make_model_folder(files, facts.examples, folder, self.id, model.model_id)
+                make_model_folder(files, facts, folder, self.id, model.model_id)
                 self._client.log_model_artifacts(model.model_id, str(folder))
             self._client.finalize_logged_model(model.model_id, "READY")
         outputs = self._client.get_run(self.id).outputs

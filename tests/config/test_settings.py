@@ -213,6 +213,18 @@ ORACLES: dict[str, Oracle] = {
     "rare_label": text,
     "label_separator": or_null(text),
     "ordered": any_of(flag, lambda v: texts(v) and len(set(map(str, v))) == len(v) >= 2),
+    "extra_columns": or_null(
+        any_of(
+            lambda v: isinstance(v, list) and all(map(column, v)),
+            lambda v: (
+                isinstance(v, dict)
+                and all(one in ("number", "category", "date") for one in v.values())
+            ),
+        )
+    ),
+    "explain.columns": or_null(
+        lambda v: isinstance(v, dict) and all(one is None or any_text(one) for one in v.values())
+    ),
     "probabilities": one_of("top", "all"),
     "workers": whole(1, 1024),
     "max_failures": whole(0),

@@ -114,6 +114,15 @@ def clone(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Path:
     joined = pd.DataFrame({"text": lists["body"] + " text", "tags": lists["tags"].str.join(";")})
     joined.replace({"tags": ""}, ";").to_csv(folder / "tagged.csv", index=False)
     joined[["text"]].head(9).to_csv(folder / "untagged.csv", index=False)
+    orders = pd.DataFrame(
+        [
+            (f"{product} order {n}", n, product, f"2026-01-{n % 28 + 1:02}", n % 3, label)
+            for n in range(60)
+            for product, label in (("phone", "repair"), ("cover", "refund"))
+        ],
+        columns=["text", "price", "product", "created", "zip", "label"],
+    )
+    orders.to_csv(folder / "orders.csv", index=False)
     table = "id;text\n" + "".join(f"{n};très bon\n" for n in range(9))
     with closing(sqlite3.connect(folder / "reviews.db")) as database:
         database.execute("CREATE TABLE reviews (id INTEGER PRIMARY KEY, text TEXT, label TEXT)")

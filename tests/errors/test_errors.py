@@ -31,6 +31,7 @@ from sentiment.errors import (
     JobsFailedError,
     LostModelError,
     MissingColumnError,
+    MissingExtraColumnsError,
     MissingPackageError,
     ModelPackageError,
     NoBestJobError,
@@ -203,6 +204,13 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         KeyError,
         "'x.csv' has no column 'summary', from which the model learned, and none that is known to "
         "hold texts; its columns are 'id'. Name the column with text_column=<name>.",
+    ),
+    (
+        MissingExtraColumnsError(Path("x.csv"), ["price", "product"], ["text", "Price"]),
+        KeyError,
+        "'x.csv' has no columns 'price' and 'product', from which the model learned beside the "
+        "text; its columns are 'text' and 'Price'. Did you mean 'Price'? Add them: a cell may be "
+        "empty, but a column must be there.",
     ),
     (
         AmbiguousColumnError(Path("x.csv"), "summary", ["text", "body"], "text_column"),

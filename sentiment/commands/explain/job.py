@@ -3,19 +3,28 @@
 import hashlib
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
 from sentiment.commands.explain.page import write_page
 from sentiment.commands.predict.choices import choose_model
 from sentiment.config import make
-from sentiment.errors import EmptyDataError, OutputExistsError, SeveralLabelsError
+from sentiment.errors import (
+    ConfigError,
+    EmptyDataError,
+    OutputExistsError,
+    SeveralLabelsError,
+    quote_list,
+)
+from sentiment.files.columns import as_texts, strip_values
 from sentiment.files.pipes import PIPE
 from sentiment.modeling.explanation import TextExplanation, explain_text
 from sentiment.modeling.model_files import load_model
-from sentiment.modeling.pipeline import find_separator
+from sentiment.modeling.pipeline import find_separator, list_columns
 from sentiment.modeling.scoring import BatchScorer
 from sentiment.tracking import ModelChoice, Tracker
 
@@ -66,11 +75,31 @@ def explain(cfg: DictConfig) -> ExplanationResult:
         raise SeveralLabelsError(
             "explain", "The weights of the terms for each label are in terms.csv of its run."
         )
-    found = explain_text(pipeline, text)
+    columns = read_columns(cfg.columns or {}, [*list_columns(pipeline)])
+    found = explain_text(pipeline, text, columns)
     page.parent.mkdir(parents=True, exist_ok=True)
     run = f"{choice.run_name}, run {choice.run_id}" if choice.run_id else str(choice.path)
     page.write_text(write_page(found, [f"model {choice.uri}", run, choice.why]))
     return ExplanationResult(found, choice, page)
+
+
+def read_columns(given: Mapping[str, Any], needed: Sequence[str]) -> dict[str, str | None]:
+    """Return the values of the columns that a model reads beside the text."""
+    missing = [name for name in needed if name not in given]
+    unknown = [name for name in given if name not in needed]
+    if missing:
+        listed = ", ".join(f"{name}: ..." for name in needed)
+        raise ConfigError(
+            [
+                f"columns lacks {quote_list(missing)}, from which the model learned beside the "
+                f"text. Give all: 'columns={{{listed}}}', null for a missing value."
+            ]
+        )
+    if unknown:
+        expected = quote_list(needed) if needed else "none"
+        raise ConfigError([f"columns has {quote_list(unknown)}; the model reads {expected}."])
+    values = strip_values(as_texts(given[name] for name in needed)).to_pylist()
+    return dict(zip(needed, values, strict=True))
 
 
 def _name_page(text: str) -> str:

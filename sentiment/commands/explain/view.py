@@ -30,9 +30,9 @@ def show_explanation(result: "ExplanationResult") -> None:
         console.print("no term of this text is in the vocabulary of the model")
     others = ", ".join(f"{name} {p:.4f}" for name, p in found.probabilities.items())
     console.print(f"label    {found.label} ({others})")
-    words = found.total - found.base
+    words, what = found.total - found.base, found.describe_source()
     console.print(
-        f"sum      {found.base:+.2f} before any word {words:+.2f} by the words = "
+        f"sum      {found.base:+.2f} before any word {words:+.2f} by the {what} = "
         f"{found.total:+.2f} log-odds of {found.label}"
     )
     model = result.model

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sentiment.commands.train.fitting import Fitting, measure_stages
 from sentiment.commands.train.job import (
+    COLUMNS_DIGEST,
     EVALUATED,
     EXAMPLE_ROWS,
     list_params,
@@ -52,6 +53,8 @@ _RECIPE = ("data", "features", "model", "seed", "cv", "optimize")
 _EVALUATION = ("scores", "reference", "figures", "terms.csv", "quality.json")
 # Metrics that describe the model file and how it was made.
 _OF_THE_MODEL = ("model/", "deploy/", "stage/", "final/")
+# Tags that say which data a run is about.
+_DATA_TAGS = ("data", "data.fingerprint", COLUMNS_DIGEST, "sample")
 # The tag that names the run with the evaluated model.
 EVALUATED_RUN = "evaluated.run"
 
@@ -132,8 +135,10 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
                 with suppress(RunNotFoundError):  # not every model has terms
                     _copy(tracker.fetch_file(run.id, name), folder, name)
         if known is not None:
-            texts = data.validation["text"]
-            reference = make_reference(known[0], texts, known[1], data.report, recipe.seed)
+            rows = data.validation
+            reference = make_reference(
+                known[0], rows["text"], known[1], data.report, recipe.seed, rows
+            )
             folder.include(reference.save(folder.path / FOLDER))
         with stages("rehearse deployment"):
             audit, measured = rehearse(
@@ -150,7 +155,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
             tags={
                 "kind": "training",
                 **describe_origin("train", words),
-                **{key: run.tags[key] for key in ("data", "data.fingerprint", "sample")},
+                **{key: run.tags[key] for key in _DATA_TAGS if key in run.tags},
                 "fitted_on": fitting.fitted_on,
                 EVALUATED_RUN: run.tags.get(EVALUATED_RUN, run.id),
             },
@@ -158,7 +163,8 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
             | list_params(recipe)
             | fitting.list_choices(),
             data=(run.tags["data"], data.fingerprint),
-            examples=data.train["text"].iloc[:EXAMPLE_ROWS].tolist(),
+            examples=data.list_examples(EXAMPLE_ROWS),
+            columns={column.name: column.kind for column in data.columns},
             metrics=metrics,
             audit=audit,
         )
@@ -219,9 +225,13 @@ def _forget_counts(node: DictConfig) -> None:
 def _check(run: StoredRun, data: PreparedData, fitted_on: str, recipe: DictConfig) -> None:
     """Check that the rows are those of the run, and more than its model has learned from."""
     known, name = run.tags.get("data.fingerprint", "unknown"), run.tags.get("data", "unknown")
+    again = show_command("train", _list_words(run, recipe.refit))
     if data.fingerprint != known:
-        again = show_command("train", _list_words(run, recipe.refit))
         raise DataChangedError(run.id, name, known, data.fingerprint, data.rows, again)
+    columns = run.tags.get(COLUMNS_DIGEST, "")
+    if data.columns_fingerprint != columns:
+        marks = (columns or "unknown", data.columns_fingerprint)
+        raise DataChangedError(run.id, f"{name}, extra columns", *marks, data.rows, again)
     before = round(run.metrics.get("rows/fitted", run.metrics.get("rows/train", 0)))
     rows = len(data.gather(FITTED[fitted_on]))
     if rows <= before:

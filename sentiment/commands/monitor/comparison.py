@@ -7,6 +7,9 @@ import pandas as pd
 
 from sentiment.commands.monitor.current import Current
 from sentiment.commands.monitor.drift import (
+    COHEN,
+    DISTANCE,
+    ODDS,
     Check,
     choose,
     compare_labels,
@@ -15,13 +18,13 @@ from sentiment.commands.monitor.drift import (
     compare_terms,
     decide,
 )
+from sentiment.commands.monitor.extra_columns import check_extra_columns
 from sentiment.commands.monitor.metrics import compare_metrics
 from sentiment.commands.monitor.performance import Performance, measure_performance
 from sentiment.modeling.descriptors import DESCRIPTORS, TextReader
 from sentiment.modeling.reference import MOST_TERMS, Reference
 from sentiment.tracking.stages import StageObserver
 
-DISTANCE, ODDS, COHEN = "Wasserstein / std", "odds ratio", "Cohen's h"
 _BATCH_ROWS = 5_000
 
 
@@ -138,6 +141,9 @@ def compare(
         _check_labels(reference, rows, thresholds.labels),
         _check_terms(terms, thresholds.share),
         *_check_quality(reference, current, thresholds.share),
+        *check_extra_columns(
+            reference, rows, thresholds.distance, thresholds.labels, thresholds.share
+        ),
     ]
     if performance is not None:
         checks += performance.list_checks(thresholds.accuracy, thresholds.errors)

@@ -17,9 +17,10 @@ from sentiment.errors import (
     UnreadableFileError,
 )
 from sentiment.files.batches import Batch, Limits, Position
-from sentiment.files.columns import choose_text_column, strip_labels
+from sentiment.files.columns import choose_text_column, strip_labels, strip_values
 from sentiment.files.inputs import Input
 from sentiment.files.prefetching import prefetch
+from sentiment.modeling.reference import COLUMN
 from sentiment.tracking import ModelChoice
 from sentiment.tracking.stages import StageObserver
 
@@ -46,18 +47,22 @@ class Columns:
         The true labels, and when each row was answered.
     why : str
         What the column of texts was chosen by.
+    extra : sequence of str
+        What the model reads beside the texts.
     """
 
     text: str
     label: str | None = None
     time: str | None = None
     why: str = field(default="", compare=False)
+    extra: Sequence[str] = ()
 
     def list_roles(self) -> dict[str, str]:
         """Return the columns to read beside the text, by what they hold."""
         roles = {name: name for name in _ANSWER}
         roles |= {"label": self.label} if self.label else {}
-        return roles | ({"time": self.time} if self.time else {})
+        roles |= {"time": self.time} if self.time else {}
+        return roles | {f"{COLUMN}{name}": name for name in self.extra}
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ class Current:
     ----------
     rows : DataFrame
         Columns ``text``, ``prediction``, ``probability`` and, where the file has them, ``label``
-        (missing where a row has none) and ``time``; in the order of the file.
+        (missing where a row has none) and ``time``, and what the model reads beside the text, under
+        names such as ``column:price``; in the order of the file.
     read, rejected : int
         Rows of the file, and those of them that could not be read.
     """
@@ -163,7 +169,8 @@ def _take_columns(path: Path, batch: Batch, columns: Columns) -> pa.Table:
     try:
         for role, column in columns.list_roles().items():
             found = batch.read_column(column)
-            taken[role] = _CONVERSIONS[role](found) if role in _CONVERSIONS else found
+            convert = strip_values if role.startswith(COLUMN) else _CONVERSIONS.get(role)
+            taken[role] = convert(found) if convert else found
     except pa.ArrowException as error:
         raise UnreadableFileError(path, "predictions", str(error).splitlines()[0]) from error
     return pa.table(taken)

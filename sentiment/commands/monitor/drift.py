@@ -16,6 +16,9 @@ from scipy import stats
 
 from sentiment.modeling.statistics import adjust_p_values
 
+# How the size of a difference is measured.
+DISTANCE, ODDS, COHEN = "Wasserstein / std", "odds ratio", "Cohen's h"
+
 
 @dataclass(frozen=True)
 class Check:

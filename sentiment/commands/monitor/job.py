@@ -31,6 +31,7 @@ from sentiment.errors import (
     RunNotFoundError,
     SeveralLabelsError,
 )
+from sentiment.files.columns import check_extra_columns
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.opening import open_input
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
@@ -115,6 +116,8 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
             raise SeveralLabelsError("monitor", _REMEDY)
         columns = _find_columns(path, source.columns, cfg, report, choice)
         reference = _find_reference(choice, tracker).decide(_read_rule(report))
+        check_extra_columns(path, source.columns, [*reference.columns])
+        columns = replace(columns, extra=[*reference.columns])
         tokenization = find_tokenization(pipeline)
     with stages("read rows"):
         current = read_current(path, source, columns, cfg.sample, cfg.seed, stages.observer)

@@ -1,5 +1,6 @@
 """The results of a comparison as tables, numbers and JSON."""
 
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -7,6 +8,7 @@ import pandas as pd
 
 from sentiment.commands.monitor.comparison import Comparison
 
+_NOT_IN_NAMES = re.compile(r"[^\w. /:-]")
 # Names of the tables that a report shows.
 CHECKS, TERMS, WINDOWS = "checks", "terms", "windows"
 
@@ -31,7 +33,9 @@ def list_metrics(comparison: Comparison) -> dict[str, float]:
     """Return the numbers that a tracker keeps."""
     metrics = {"alarms": float(len(comparison.drifted))}
     for check in comparison.checks:
-        metrics |= {f"effect/{check.name}": check.effect, f"p_value/{check.name}": check.p_value}
+        # Names of columns may have what names of metrics may not.
+        name = _NOT_IN_NAMES.sub("_", check.name)
+        metrics |= {f"effect/{name}": check.effect, f"p_value/{name}": check.p_value}
     if comparison.performance is not None:
         metrics["accuracy"] = comparison.performance.current.value
     return metrics

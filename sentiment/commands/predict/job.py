@@ -24,6 +24,7 @@ from sentiment.errors import (
     InputNotFoundError,
     LostModelError,
     MissingColumnError,
+    MissingExtraColumnsError,
     OccupiedNameError,
     OutputBusyError,
     OutputExistsError,
@@ -33,7 +34,7 @@ from sentiment.errors import (
 )
 from sentiment.files.batches import Batch, Limits, Position, Reject
 from sentiment.files.chain import FILE, Chain
-from sentiment.files.columns import choose_text_column
+from sentiment.files.columns import check_extra_columns, choose_text_column
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.inputs import Input
 from sentiment.files.opening import (
@@ -63,6 +64,7 @@ _FILE_ERRORS = (
     EmptyDataError,
     InputNotFoundError,
     MissingColumnError,
+    MissingExtraColumnsError,
     OccupiedNameError,
     OutputBusyError,
     OutputExistsError,
@@ -218,6 +220,7 @@ def predict(
         choice = models.choose(state)
     column = choose_text_column(name, source.columns, cfg.text_column, choice.text_column)
     model = models.load(choice)
+    check_extra_columns(name, source.columns, model.predictor.extra_columns)
     added = _list_added(model.predictor.schema, many=many)
     check_columns(source, added.names)  # those that are named after classes, too
     job = _describe_job(source, models, model, column.name, kind)

@@ -95,10 +95,11 @@ def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
         "splits": ", ".join(
             f"{len(getattr(data, split)):,} {split}" for split in ("train", *_SPLITS)
         ),
+        "columns": ", ".join(_show(column.describe()) for column in data.columns),
         "learned from": f"{_count_fitted(facts)} of {data.rows:,}: {_LEARNED[fitted_on]}",
         "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {_code(facts.tags['command'])}",
     }
-    return _tabulate(["", ""], rows.items())
+    return _tabulate(["", ""], [(name, value) for name, value in rows.items() if value])
 
 
 def _tabulate_scores(

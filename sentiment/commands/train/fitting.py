@@ -16,7 +16,7 @@ from sentiment.data.splitting import FITTED, SPLITS, check_class_sizes, count_cl
 from sentiment.errors import ConfigError
 from sentiment.modeling.estimators.by_script import choose_features
 from sentiment.modeling.evaluation import cross_validate, evaluate, list_own_measures, score
-from sentiment.modeling.pipeline import fit, make_pipeline, precompute_counts
+from sentiment.modeling.pipeline import fit, join_columns, make_pipeline, precompute_counts
 from sentiment.modeling.predictions import Predictions
 from sentiment.tracking.stages import Stage, Stages
 
@@ -34,7 +34,8 @@ class Fitting:
     Attributes
     ----------
     pipeline : Pipeline
-        Fitted on training rows by `fit`, and evaluated.
+        Fitted on training rows by `fit`, and evaluated; after `prepare`, it reads the columns of
+        the data beside the text, too.
     final : Pipeline
         The one that is kept: the same, or one of the same settings that `refit` has fitted on more
         rows.
@@ -77,6 +78,7 @@ class Fitting:
             self.data = data = read()
             features, self.chosen = choose_features(self.pipeline["features"], data.train["text"])
             self.pipeline.set_params(features=features)
+            self.pipeline = self.final = join_columns(self.pipeline, data.columns)
             self._check_optimized(data)
             self.fitted_on = data.choose_fitted(self._cfg.refit)
             if folds:

@@ -31,7 +31,7 @@ from sentiment.modeling.evaluation import EXCERPT, measure_each_class, scores_fi
 from sentiment.modeling.explanation import top_terms
 from sentiment.modeling.intervals import Interval, measure_intervals, tabulate_scores
 from sentiment.modeling.model_files import digest_file, save_model
-from sentiment.modeling.pipeline import list_vectorizers
+from sentiment.modeling.pipeline import find_text_steps, list_vectorizers
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import FOLDER, make_reference
 from sentiment.modeling.scoring import Predictor
@@ -43,6 +43,7 @@ from sentiment.tracking.stages import Stage, StageObserver, Stages
 EVALUATED = ("validation", "test")
 EXAMPLE_ROWS = 3
 LOG = "train.log"
+COLUMNS_DIGEST = "data.columns"  # tag of a run that learned from columns beside the text
 INTERVALS = "scores/intervals.json"
 DESCRIPTION = 4000  # characters of a card that a run shows
 
@@ -163,10 +164,10 @@ def _train(
         fitting = Fitting(cfg, stages)
         make(cfg, "deploy", "score")  # its mistakes are reported before any work
         tracker: Tracker = make(cfg, "tracking", "start")
-    pipeline = fitting.pipeline
-    classes = {group: name_inner(pipeline[group]) for group in CHOICES}
+    classes = {group: name_inner(fitting.pipeline[group]) for group in CHOICES}
     job = replace(job, choices=classes | job.choices)
     data = fitting.prepare(lambda: given or prepare_data(dataset, cfg.seed))
+    pipeline = fitting.pipeline
     _warn(data, pipeline)
     facts = RunFacts(
         name=job.describe(),
@@ -175,7 +176,8 @@ def _train(
         | list_params(cfg)
         | fitting.list_choices(),
         data=(dataset.name, data.fingerprint),
-        examples=data.train["text"].iloc[:EXAMPLE_ROWS].tolist(),
+        examples=data.list_examples(EXAMPLE_ROWS),
+        columns={column.name: column.kind for column in data.columns},
     )
     with stages("open tracking"):
         tracker.open()
@@ -202,10 +204,9 @@ def _train(
             metrics |= measured
         if data.separator is None:  # monitor takes models of one label in each row
             reader, known = fitting.fit_reference() or (pipeline, predictions["validation"])
+            rows = data.validation
             with stages("keep reference"):
-                reference = make_reference(
-                    reader, data.validation["text"], known, data.report, cfg.seed
-                )
+                reference = make_reference(reader, rows["text"], known, data.report, cfg.seed, rows)
                 folder.include(reference.save(folder.path / FOLDER))
         with stages("draw figures"):
             drawer.finish()
@@ -250,7 +251,7 @@ def list_params(cfg: DictConfig) -> dict[str, str]:
 
 def _warn(data: PreparedData, pipeline: Pipeline) -> None:
     """Log what may be a mistake in the data, as far as it matters to `pipeline`."""
-    parts = list_vectorizers(pipeline["features"])
+    parts = list_vectorizers(find_text_steps(pipeline)["features"])
     of_words = all(getattr(part, "analyzer", "word") == "word" for part in parts)
     for kind, warning in data.report.warnings.items():
         if kind != UNSPACED_TEXTS or of_words:
@@ -263,6 +264,7 @@ def _tags(dataset: Dataset, data: PreparedData, job: Job, fitted_on: str) -> dic
         **job.describe_origin(),
         "data": dataset.name,
         "data.fingerprint": data.fingerprint,
+        **({COLUMNS_DIGEST: data.columns_fingerprint} if data.columns else {}),
         "sample": str(dataset.limit is not None).lower(),
         "fitted_on": fitted_on,
         **({"mlflow.parentRunId": job.parent} if job.parent else {}),
@@ -380,7 +382,7 @@ def rehearse(
         predictor = Predictor.load(path, digest=digest_file(path))
         log.info("the model is loaded by its run only, since %s", audit)
     start = time.perf_counter()
-    answers = predictor.predict(validation["text"])
+    answers = predictor.predict(validation["text"], validation)
     seconds = time.perf_counter() - start
     if answers.column("prediction").to_pylist() != expected:
         raise RuntimeError(f"the model saved as '{path}' predicts otherwise than the fitted one")

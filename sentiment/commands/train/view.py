@@ -37,6 +37,8 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
         console.print(f"weak     {weak}")
     if result.chosen_features:
         console.print(f"features {result.chosen_features}, by the script of the training texts")
+    if columns := result.data.columns:
+        console.print(f"columns  {', '.join(column.describe() for column in columns)}")
     console.print(f"learned  {describe_fitted(result)}", style="dim")
     seconds = sum(stage.seconds for stage in result.stages)
     peak = max(stage.peak_mb for stage in result.stages)

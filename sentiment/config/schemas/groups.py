@@ -35,6 +35,10 @@ Labels = Annotated[
     ),
 ]
 
+ColumnKind = Annotated[str, one_of("number", "category", "date")]
+# Names of columns that frames of texts have for themselves.
+_TAKEN = ("text", "label", "split", "fault")
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSettings(Settings):
@@ -61,6 +65,9 @@ class DatasetSettings(Settings):
     label_separator : str, optional
         Between the labels of a row, such as ``;``, where rows may have several or none. Default:
         a row has one label.
+    extra_columns : list of str or dict of str to str, optional
+        Columns that are learned from beside the text; a dict names the kind of each: ``"number"``,
+        ``"category"`` or ``"date"``. Default kind: what the values of training rows are.
     validation_size, test_size : float
         Shares of the rows, each between 0 and 1; the rest is for training. A split that the data
         bring is not drawn, and the other one is a share of their training rows.
@@ -78,6 +85,7 @@ class DatasetSettings(Settings):
     label_separator: (
         Annotated[str, Rule("what is between two labels, such as ';'", str.strip)] | None
     ) = None
+    extra_columns: list[Column] | dict[str, ColumnKind] | None = None
     validation_size: Share = 0.1
     test_size: Share = 0.2
 
@@ -91,17 +99,36 @@ class DatasetSettings(Settings):
                 "1, so that rows are left for training."
             )
         separator = values.get("label_separator")
-        if separator is None:
-            return
-        if values.get("ordered"):
+        if separator is not None and values.get("ordered"):
             yield (
                 f"{prefix}ordered is for one label in each row, and {prefix}label_separator is "
                 f"{separator!r}. Leave one of them out."
             )
-        if separator in values.get("rare_label", ""):
+        if separator is not None and separator in values.get("rare_label", ""):
             yield (
                 f"{prefix}rare_label is {values['rare_label']!r}, with {prefix}label_separator in "
                 "it; expected one label."
+            )
+        yield from _find_column_conflicts(values, prefix)
+
+
+def _find_column_conflicts(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    """Yield what is wrong with the names of columns beside the text."""
+    extra = [*(values["extra_columns"] or ())]
+    known = {values.get(key): key for key in ("text_column", "label_column", "split_column")}
+    for number, name in enumerate(extra):
+        if name in extra[:number]:
+            yield f"{prefix}extra_columns names {name!r} twice."
+        elif name in known:
+            yield (
+                f"{prefix}extra_columns names {name!r}, which is {prefix}{known[name]}; "
+                "expected other columns."
+            )
+        elif name in _TAKEN:
+            yield (
+                f"{prefix}extra_columns names {name!r}, which is the name of a column of every "
+                "data set once it is read. Rename the column in the file, or select it under "
+                "another name in a query."
             )
 
 

@@ -17,6 +17,7 @@ from sentiment.modeling.explanation.weights import (
     join_parts,
     merge_terms,
 )
+from sentiment.modeling.pipeline import find_text_steps
 
 _COUNT = 5
 # Larger sums of log-odds are shown as this; a probability cannot hold them either.
@@ -24,7 +25,7 @@ _LARGEST = 99.99
 
 
 class RowExplainer:
-    """Finds the terms of a text that matter most for the answer to it.
+    """Finds the terms of a text that matter most for the answer to it, and its other columns.
 
     Parameters
     ----------
@@ -61,12 +62,12 @@ class RowExplainer:
         self._pipeline, self._count = pipeline, count
 
     def measure(self, frame: pd.DataFrame) -> sparse.csr_matrix:
-        """Return the columns of the vectorizers for texts, shape (n, n_features).
+        """Return the columns of the vectorizers for the rows of `frame`, shape (n, n_features).
 
         A column times its weight is what the term adds, in log-odds where the model has them.
         """
-        texts = self._pipeline[:2].transform(frame)
-        blocks = [part.transform(texts) for part in self.parts]
+        texts = find_text_steps(self._pipeline)[:-1].transform(frame)
+        blocks = [part.transform(frame if part.is_encoder else texts) for part in self.parts]
         return blocks[0] if len(blocks) == 1 else stack_columns(blocks)
 
     def explain(self, frame: pd.DataFrame, codes: np.ndarray) -> tuple[pa.Array, pa.Array]:
@@ -75,7 +76,7 @@ class RowExplainer:
         Parameters
         ----------
         frame : DataFrame
-            Has a column ``text``, `n` rows.
+            Has a column ``text`` and those that the model reads beside it, `n` rows.
         codes : ndarray of int64, of shape (n,)
             The class of each row.
 

@@ -19,7 +19,7 @@ from sentiment.data.labels import find_order
 from sentiment.modeling.estimators.dense import DenseInput, name_inner
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.estimators.ordinal import OrdinalClassifier
-from sentiment.modeling.folding import TermWeights, fold_weights, split_pipeline
+from sentiment.modeling.folding import TermWeights, fold_pipeline, split_pipeline
 
 
 def linear_weights(pipeline: Pipeline) -> tuple[np.ndarray, np.ndarray] | None:
@@ -45,7 +45,7 @@ def linear_weights(pipeline: Pipeline) -> tuple[np.ndarray, np.ndarray] | None:
 
 def join_parts(parts: list[TermWeights]) -> tuple[np.ndarray, np.ndarray]:
     """Return the terms and weights of all `parts`, as `linear_weights` does."""
-    terms = [part.vectorizer.get_feature_names_out() for part in parts]
+    terms = [part.name_features() for part in parts]
     return np.concatenate(terms), np.hstack([part.weights for part in parts])
 
 
@@ -57,7 +57,7 @@ def find_parts(pipeline: Pipeline) -> list[TermWeights]:
         return []
     if len(weights) == 1:
         weights = np.vstack([-weights[0], weights[0]])
-    parts = fold_weights(features, weights)
+    parts = fold_pipeline(pipeline, features, weights)
     # A HashingVectorizer knows no terms.
     named = all(hasattr(part.vectorizer, "get_feature_names_out") for part in parts)
     return parts if named else []

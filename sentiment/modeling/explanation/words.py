@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sentiment.data.labels import find_order
 from sentiment.modeling.explanation.rows import RowExplainer
 from sentiment.modeling.folding import TermWeights
-from sentiment.modeling.pipeline import TEXT_COLUMN
+from sentiment.modeling.pipeline import TEXT_COLUMN, find_text_steps
 
 Spans = list[tuple[int, int]]
 _UNIT = re.compile(r"\w+(?:['’-]\w+)*|\s+|[^\w\s]")
@@ -37,14 +37,16 @@ class TextExplanation:
         Of every class.
     words : list of (str, float)
         The text as the model reads it, piece by piece, and what each piece adds. A term of
-        several words is shared out among their characters.
+        several words is shared out among their characters; other columns are no part of it.
     terms : list of (str, float)
-        What each term of the text adds, the strongest first; what several parts of a union
-        know by the same name is added up.
+        What each term of the text and each other column adds, the strongest first; what several
+        parts of a union know by the same name is added up.
     base : float
         What the label is worth before any word.
     total : float
         What it is worth with all of them.
+    has_columns : bool
+        Whether the model reads other columns, too.
     """
 
     label: str
@@ -53,10 +55,26 @@ class TextExplanation:
     terms: list[tuple[str, float]]
     base: float
     total: float
+    has_columns: bool = False
+
+    def describe_source(self) -> str:
+        """Return what adds to the label: ``words``, or ``words and columns``."""
+        return "words and columns" if self.has_columns else "words"
 
 
-def explain_text(pipeline: Pipeline, text: str) -> TextExplanation:
+def explain_text(
+    pipeline: Pipeline, text: str, columns: Mapping[str, str | None] | None = None
+) -> TextExplanation:
     """Return why the fitted `pipeline` gives `text` its label.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted; its model is linear.
+    text : str
+        The text.
+    columns : mapping of str to str or None
+        Values of the columns that the model reads beside it, None for a missing one.
 
     Raises
     ------
@@ -64,7 +82,8 @@ def explain_text(pipeline: Pipeline, text: str) -> TextExplanation:
         The model is not linear.
     """
     explainer = RowExplainer(pipeline)
-    frame = pd.DataFrame({TEXT_COLUMN: [text]})
+    given = {name: [value] for name, value in (columns or {}).items()}
+    frame = pd.DataFrame({TEXT_COLUMN: [text]} | given, dtype="str")
     probabilities = pipeline.predict_proba(frame)[0]
     code = int(np.argmax(probabilities))
     features = explainer.measure(frame)
@@ -75,8 +94,8 @@ def explain_text(pipeline: Pipeline, text: str) -> TextExplanation:
             strict=True,
         )
     )
-    read = next(iter(pipeline[:-2].transform(frame)))
-    width = pipeline[2:-1].transform([read]).shape[1]
+    read = next(iter(find_text_steps(pipeline)[:-1].transform(frame)))
+    width = pipeline[:-1].transform(frame).shape[1]
     nothing = sparse.csr_matrix((1, width))
     base = _to_log_odds(pipeline[-1].predict_proba(nothing)[0], code)
     merged: dict[str, float] = defaultdict(float)
@@ -95,6 +114,7 @@ def explain_text(pipeline: Pipeline, text: str) -> TextExplanation:
         ),
         base=base,
         total=base + sum(added.values()),
+        has_columns=any(part.is_encoder for part in explainer.parts),
     )
 
 
@@ -116,6 +136,9 @@ def _distribute(text: str, parts: list[TermWeights], added: dict[int, float]) ->
     """Return what each character of `text` adds; all zero where terms have no places in it."""
     weights, start = np.zeros(len(text)), 0
     for part in parts:
+        if part.is_encoder:  # it has no place in the text
+            start += part.weights.shape[1]
+            continue
         vectorizer, vocabulary = part.vectorizer, part.vectorizer.vocabulary_
         places: dict[int, list[Spans]] = defaultdict(list)
         for term, spans in () if part.cleaners else _find_terms(vectorizer, text):

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction import text
 from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import Bunch
 
 from sentiment.modeling.estimators.by_script import FeaturesByScript
@@ -40,6 +42,15 @@ def make_plain_part(part: Any) -> Any:
         part = part.to_sklearn()
     if isinstance(part, text.CountVectorizer) and hasattr(part, "vocabulary_"):
         return _hold_terms_in_array(part)
+    if isinstance(part, OneHotEncoder) and hasattr(part, "categories_"):
+        part = copy.copy(part)  # arrays of objects may hold anything, and are not loaded
+        part.categories_ = [
+            np.array(levels, dtype=str) if levels.dtype == object else levels
+            for levels in part.categories_
+        ]
+    if isinstance(part, ColumnTransformer) and hasattr(part, "output_indices_"):
+        part = copy.copy(part)  # slices, which nothing needs after the fit
+        part.output_indices_ = {}
     if (
         isinstance(part, LinearClassifierMixin)
         and getattr(getattr(part, "coef_", None), "ndim", 2) == 1

@@ -20,6 +20,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import Pipeline
 
 from sentiment.errors import ModelPackageError, OwnCodeError, UntrustedModelError
+from sentiment.modeling.columns import list_functions
 from sentiment.modeling.estimators.dense import TO_DENSE
 from sentiment.modeling.model_files.archive import Archive
 from sentiment.modeling.model_files.converting import (
@@ -31,7 +32,7 @@ from sentiment.modeling.model_files.owned import list_types, list_untrusted
 from sentiment.modeling.model_files.parts import check_parts, walk_parts
 from sentiment.modeling.model_files.schema import check_schema
 from sentiment.modeling.model_files.trusted import LOADED_TYPES
-from sentiment.modeling.pipeline import find_separator
+from sentiment.modeling.pipeline import find_separator, list_columns
 
 # What is raised at a file whose parts do not fit together.
 _DAMAGE = (
@@ -40,7 +41,7 @@ _DAMAGE = (
     re.error, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f]")
-_ONE_TEXT = pd.DataFrame({"text": ["a text"]})
+_ONE_TEXT = {"text": ["a text"]}
 
 
 def load_model(path: Path, digest: str = "") -> Pipeline:
@@ -96,7 +97,8 @@ def _load_own(file: io.BytesIO) -> Any:
         raise ValueError(f"it holds {', '.join(untrusted)}, which is not trusted or not there")
     model = skops.io.load(file, trusted=list_types(file))
     called = [part for part in walk_parts(model) if isinstance(part, methodcaller)]
-    if any(repr(part) != repr(TO_DENSE) for part in called):
+    known = {repr(TO_DENSE), *(repr(step.func) for step in list_functions())}
+    if any(repr(part) not in known for part in called):
         raise ValueError(f"it calls {called}, which is not trusted")
     return model
 
@@ -111,10 +113,11 @@ def _load_audited(path: Path) -> Any:
 
 
 def _rehearse(model: Any) -> None:
-    """Let the model answer one text."""
+    """Let the model answer one text, beside which all columns are missing."""
+    row = pd.DataFrame(_ONE_TEXT | {name: [None] for name in list_columns(model)}, dtype="str")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        probabilities = model.predict_proba(_ONE_TEXT)
+        probabilities = model.predict_proba(row)
     classes = model.classes_
     strings = isinstance(classes, np.ndarray) and classes.dtype.kind == "U" and classes.ndim == 1
     if not strings or len(classes) < 2 or not (classes[:-1] < classes[1:]).all():

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble._forest import BaseForest
 from sklearn.feature_extraction.text import (
     CountVectorizer,
@@ -12,15 +13,20 @@ from sklearn.feature_extraction.text import (
     TfidfTransformer,
     TfidfVectorizer,
 )
-from sklearn.pipeline import Pipeline
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import BaseDecisionTree
 
+from sentiment.data.columns import KINDS
 from sentiment.modeling.model_files.converting import is_cleaner
 from sentiment.modeling.model_files.patterns import is_quick
+from sentiment.modeling.pipeline import STEPS, STEPS_WITH_COLUMNS
 from sentiment.ngrams.rules import find_rules
 
-_STEPS = ["text", "clean", "features", "model"]
 _FITTED = {"_stop_words_id", "_tfidf", "fixed_vocabulary_", "stop_words_", "vocabulary_"}
+# Parts of the features of a pipeline that reads columns beside the text.
+_BRANCHES = [("text", Pipeline), ("columns", ColumnTransformer)]
 # More tokens than this in a row are no feature of anything.
 _LONGEST_NGRAM = 64
 _MOST_JOBS = 1024
@@ -44,17 +50,30 @@ def check_parts(model: Any) -> None:
     """
     if type(model) is not Pipeline or not hasattr(model, "predict_proba"):
         raise ValueError("it is not a text classification pipeline")
-    if [name for name, _ in model.steps] != _STEPS:
-        raise ValueError(f"its steps are not {', '.join(_STEPS)}")
-    if type(model["clean"]) is not Pipeline or not is_cleaner(model["clean"]):
+    readers = _find_readers(model)
+    if type(readers["clean"]) is not Pipeline or not is_cleaner(readers["clean"]):
         raise ValueError("it does not clean texts as this project does")
-    if repr(model["text"].func) != "operator.itemgetter('text')":
+    if repr(readers["text"].func) != "operator.itemgetter('text')":
         raise ValueError("it does not read the column of the texts")
     for part in walk_parts(model):
         try:
             check_part(part)
         except ValueError as error:
             raise ValueError(f"it holds {error}") from error
+
+
+def _find_readers(model: Pipeline) -> Pipeline:
+    """Return the part of a pipeline that reads texts, which may be one of a union with columns."""
+    found, steps = model, STEPS
+    if [name for name, _ in model.steps] == STEPS_WITH_COLUMNS:
+        union, steps = model["features"], STEPS[:-1]
+        kinds = [(name, type(part)) for name, part in union.transformer_list]
+        if type(union) is not FeatureUnion or kinds != _BRANCHES:
+            raise ValueError("its features are no union of texts and columns")
+        found = union.transformer_list[0][1]
+    if [name for name, _ in found.steps] != steps:
+        raise ValueError(f"its steps are not {', '.join(STEPS)}")
+    return found
 
 
 def check_part(part: Any) -> None:
@@ -124,6 +143,13 @@ def _check_estimator(part: Any) -> None:
         raise ValueError("the name of a folder to keep things in")
     if isinstance(part, CountVectorizer | HashingVectorizer):
         _check_vectorizer(part)
+    elif isinstance(part, ColumnTransformer):
+        _check_encoder(part)
+    elif isinstance(part, SimpleImputer) and hasattr(part, "statistics_"):
+        if not part._fit_dtype == part._fill_dtype == np.float64:
+            raise ValueError("an imputer of something else than numbers")
+    elif isinstance(part, OneHotEncoder) and hasattr(part, "categories_"):
+        _check_levels(part)
     elif isinstance(part, BaseDecisionTree) and hasattr(part, "tree_"):
         _check_tree(part)
     elif isinstance(part, BaseForest) and hasattr(part, "estimators_"):
@@ -175,6 +201,28 @@ def _check_vocabulary(part: Any) -> None:
         )
         if not kept or (weights is not None and weights.shape != (len(terms),)):
             raise ValueError("weights that do not fit their vocabulary")
+
+
+def _check_encoder(part: ColumnTransformer) -> None:
+    """Check that columns are read by their names, and by pipelines that are known."""
+    fitted = [one for one in part.transformers_ if one[:2] != ("remainder", "drop")]
+    for kind, steps, names in [*part.transformers, *fitted]:
+        named = isinstance(names, list) and all(type(name) is str for name in names)
+        if kind not in KINDS or type(steps) is not Pipeline or not (named and names):
+            raise ValueError("columns that are read in another way than ours")
+
+
+def _check_levels(part: OneHotEncoder) -> None:
+    """Check that the place of each level is within the matrix, which compiled code believes."""
+    levels = part.categories_
+    plain = (part.handle_unknown, part.drop, part.min_frequency, part.max_categories)
+    if plain != ("ignore", None, None, None) or part._infrequent_enabled is not False:
+        raise ValueError("an encoder of categories that groups or drops some")
+    sound = isinstance(levels, list) and all(isinstance(one, np.ndarray) for one in levels)
+    if not sound or [len(one) for one in levels] != part._n_features_outs:
+        raise ValueError("an encoder of categories with other places than levels")
+    if any(len(set(one.tolist())) < len(one) for one in levels):
+        raise ValueError("an encoder of categories with a level that is there twice")
 
 
 def _check_tree(part: Any) -> None:

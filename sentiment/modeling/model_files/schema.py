@@ -14,6 +14,7 @@ import skops.io
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree._tree import NODE_DTYPE
 
+from sentiment.modeling.columns import list_functions
 from sentiment.modeling.model_files.archive import Archive
 from sentiment.modeling.model_files.trusted import LOADABLE
 from sentiment.ngrams.cleaning import make_cleaner
@@ -82,6 +83,8 @@ class _Checker:
                     raise ValueError("it was written by an unknown version of scikit-learn")
             case "NdArrayNode":
                 self._check_array(node, depth)
+            case "DTypeNode":
+                node["content"] = self._check_one(node["content"], depth, "NdArrayNode")
             case "RandomStateNode":
                 node["content"] = self._check_one(node["content"], depth, "DictNode")
             case "LossNode":
@@ -159,6 +162,7 @@ def _list_transformers() -> dict[str, Node]:
     """Return all transformers with a function that a model of ours has, by what they do."""
     transformers = [FunctionTransformer(itemgetter("text"))]
     transformers += [step for _, step in make_cleaner().steps]
+    transformers += list_functions()
     nodes = Archive(io.BytesIO(skops.io.dumps(transformers))).schema["content"]
     return {_describe(node): _leave_out(["__id__"], node) for node in nodes}
 

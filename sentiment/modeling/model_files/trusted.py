@@ -5,7 +5,12 @@
 TRUSTED_TYPES = [
     "functools.partial",
     "html.unescape",
+    "operator.attrgetter",
     "operator.itemgetter",
+    # Those of our encoders only; see `schema` and `loading`.
+    "operator.methodcaller",
+    "pandas.to_datetime",
+    "pandas.to_numeric",
     "re.sub",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
@@ -14,6 +19,7 @@ TRUSTED_TYPES = [
     "sklearn.utils._bunch.Bunch",
     # C code that follows the indices in a file blindly; `parts` looks at them first.
     "sklearn.tree._tree.Tree",
+    "numpy.dtype",
     "unicodedata.normalize",
 ]
 
@@ -24,6 +30,7 @@ TRUSTED_TYPES = [
 # method by a name in the file (stacking, SelectFromModel), and all that work with files.
 _ESTIMATORS = {
     "calibration": "CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration",
+    "compose._column_transformer": "ColumnTransformer",
     "decomposition._truncated_svd": "TruncatedSVD",
     "discriminant_analysis": "LinearDiscriminantAnalysis",
     "dummy": "DummyClassifier",
@@ -35,6 +42,7 @@ _ESTIMATORS = {
         "CountVectorizer HashingVectorizer TfidfTransformer TfidfVectorizer"
     ),
     "feature_selection._variance_threshold": "VarianceThreshold",
+    "impute._base": "MissingIndicator SimpleImputer",
     "isotonic": "IsotonicRegression",
     "linear_model._logistic": "LogisticRegression LogisticRegressionCV",
     "linear_model._perceptron": "Perceptron",
@@ -46,6 +54,7 @@ _ESTIMATORS = {
     "neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
     "pipeline": "FeatureUnion Pipeline",
     "preprocessing._data": "Binarizer MaxAbsScaler MinMaxScaler Normalizer StandardScaler",
+    "preprocessing._encoders": "OneHotEncoder",
     "preprocessing._label": "LabelBinarizer LabelEncoder",
     "svm._classes": "LinearSVC",
     "tree._classes": "DecisionTreeClassifier ExtraTreeClassifier",
@@ -78,6 +87,7 @@ LOADABLE = {
     "DictNode": frozenset({"builtins.dict", "sklearn.utils._bunch.Bunch"}),
     "TypeNode": _SCALARS | {f"builtins.{name}" for name in ("str", "int", "float", "bool")},
     "NdArrayNode": _SCALARS | {"numpy.ndarray"},
+    "DTypeNode": frozenset({"numpy.dtype"}),
     "RandomStateNode": frozenset({"numpy.random.mtrand.RandomState"}),
     "ObjectNode": _list_names(_ESTIMATORS),
     "LossNode": _list_names(_LOSSES),

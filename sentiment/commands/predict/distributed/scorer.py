@@ -13,7 +13,7 @@ from sentiment.cli.startup import defer_imports
 from sentiment.config.schemas import ClusterSettings
 from sentiment.errors import ClusterError, ConfigError
 from sentiment.files.batches import Batch
-from sentiment.modeling.scoring import BatchScorer, Predictor
+from sentiment.modeling.scoring import BatchScorer, Predictor, read_columns
 
 # Batches under way for each thread of the workers, so that none waits for the next.
 _AHEAD = 2
@@ -24,7 +24,8 @@ _PATIENCE = 10
 class DaskScorer(ClusterSettings, BatchScorer):
     """Workers of a Dask cluster that score a file batch by batch; see `ClusterSettings`.
 
-    The rows are read and written here, in order; texts go to the workers, and answers come back.
+    The rows are read and written here, in order; texts and the other columns that the model reads
+    go to the workers, and answers come back.
     The batch of a worker that dies is given to another one.
     """
 
@@ -58,7 +59,8 @@ class DaskScorer(ClusterSettings, BatchScorer):
             most = _AHEAD * max(1, sum(client.nthreads().values()))
             under_way: deque[tuple[Batch, Any]] = deque()
             for batch in chain(begun, batches):
-                future = client.submit(predict_on_worker, model.name, batch.texts, pure=False)
+                rows = (batch.texts, read_columns(batch, predictor))
+                future = client.submit(predict_on_worker, model.name, *rows, pure=False)
                 under_way.append((batch, future))
                 if len(under_way) > most:
                     yield self._wait(*under_way.popleft())

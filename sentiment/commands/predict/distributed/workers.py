@@ -46,8 +46,8 @@ class ModelPlugin(WorkerPlugin):
             self.predictor = Predictor.load(path, self._rule, self._columns, digest=self._digest)
 
 
-def predict_on_worker(name: str, texts: pa.Array) -> pa.RecordBatch:
-    """Return what the model of the plugin `name` says of `texts`, on a worker."""
+def predict_on_worker(name: str, texts: pa.Array, columns: pa.Table | None) -> pa.RecordBatch:
+    """Return what the model of the plugin `name` predicts for these rows, on a worker."""
     plugin: Any = get_worker().plugins[name]
-    answers: pa.RecordBatch = plugin.predictor.predict(texts)
+    answers: pa.RecordBatch = plugin.predictor.predict(texts, columns)
     return answers

@@ -1,0 +1,164 @@
+"""Columns beside the text: their kinds, which training rows decide, and their values.
+
+Values are texts, as files have them, whatever they are read from: so a model that learned from a
+CSV predicts a Parquet file or a frame alike.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import methodcaller
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sentiment.errors import count_of
+from sentiment.files.columns import as_texts, strip_values
+
+KINDS = ("number", "category", "date")
+# What makes numbers or times of a frame of texts, step by step; what is neither is missing. A saved
+# model holds these calls, so they are of pandas and the standard library.
+PARSERS: dict[str, dict[str, methodcaller]] = {
+    "number": {
+        "parse": methodcaller("apply", partial(pd.to_numeric, errors="coerce")),
+        "float": methodcaller("astype", "float64"),
+        "finite": methodcaller("replace", [np.inf, -np.inf], np.nan),
+    },
+    "date": {
+        "parse": methodcaller(
+            "apply", partial(pd.to_datetime, errors="coerce", format="ISO8601", utc=True)
+        )
+    },
+    # A missing value is a category of its own.
+    "category": {"fill": methodcaller("fillna", "")},
+}
+# So large a share of the values must be numbers or dates for a column to be of that kind.
+_ALIKE = 0.95
+# A category that fewer training rows share says more about these rows than about new ones.
+MIN_ROWS = 5
+_DATE = r"\d{4}-\d{2}"  # a number such as 2026 is no date
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column beside the text that a model learns from.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    kind : {"number", "category", "date"}
+        What its values are.
+    levels : tuple of str
+        The categories that enough training rows share, sorted; "" for a missing value.
+    """
+
+    name: str
+    kind: str
+    levels: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """Return name and kind, such as ``product (category, 12 values)``."""
+        values = f", {count_of(len(self.levels), 'value')}" if self.kind == "category" else ""
+        return f"{self.name} ({self.kind}{values})"
+
+
+def name_kinds(wanted: Sequence[str] | Mapping[str, str] | None) -> dict[str, str | None]:
+    """Return the kind of each column that the setting ``data.extra_columns`` names.
+
+    Examples
+    --------
+    >>> name_kinds(["price"]), name_kinds({"zip": "category"}), name_kinds(None)
+    ({'price': None}, {'zip': 'category'}, {})
+    """
+    if isinstance(wanted, Mapping):
+        return dict(wanted)
+    return dict.fromkeys(wanted or ())
+
+
+def read_values(values: pd.Series) -> pd.Series:
+    """Return values of any type as texts without white space around them, missing where empty.
+
+    Examples
+    --------
+    >>> read_values(pd.Series([1.0, 2.5, None])).tolist(), read_values(pd.Series([" a "])).tolist()
+    (['1', '2.5', nan], ['a'])
+    """
+    objects = values.astype(object)
+    texts = strip_values(as_texts(objects.where(values.notna(), None)))
+    return pd.Series(texts.to_pandas().to_numpy(), values.index, "str")
+
+
+def parse(values: pd.Series, kind: str) -> pd.Series:
+    """Return texts as numbers, times or categories, as the models of this project read them."""
+    frame: Any = values.to_frame()
+    for step in PARSERS[kind].values():
+        frame = step(frame)
+    parsed: pd.Series = frame.iloc[:, 0]
+    return parsed
+
+
+def decide_columns(train: pd.DataFrame, wanted: Mapping[str, str | None]) -> list[Column]:
+    """Return the columns that a model can learn from, by the values of training rows.
+
+    What nothing can be learned from is left out, with a warning.
+
+    Parameters
+    ----------
+    train : DataFrame
+        The training rows, whose values are texts.
+    wanted : mapping of str to str or None
+        The kinds of the columns; None for one that their values decide.
+    """
+    found = [_decide(train[name], kind) for name, kind in wanted.items()]
+    return [column for column in found if column is not None]
+
+
+def _decide(values: pd.Series, kind: str | None) -> Column | None:
+    name, known = str(values.name), values.dropna()
+    kind = kind or find_kind(known)
+    if kind == "category":
+        counts = values.fillna("").value_counts()
+        levels = tuple(sorted(counts.index[counts >= MIN_ROWS]))
+        if levels and levels != ("",):
+            return Column(name, kind, levels)
+        log.warning(
+            "column %r is left out: none of its values, such as %r, is in %d training rows or more",
+            name, known.iloc[0] if len(known) else "", MIN_ROWS,
+        )  # fmt: skip
+        return None
+    unparsed = known[parse(known, kind).isna()] if len(known) else known
+    if len(unparsed) == len(known):
+        what = (
+            f"none of its values, such as {unparsed.iloc[0]!r}, is a {kind}"
+            if len(unparsed)
+            else "empty"
+        )
+        log.warning("column %r is left out: %s", name, what)
+        return None
+    if len(unparsed):
+        log.warning(
+            "column %r: %s of training rows, such as %r, can be read as no %s and count as missing",
+            name, count_of(len(unparsed), "value"), unparsed.iloc[0], kind,
+        )  # fmt: skip
+    return Column(name, kind)
+
+
+def find_kind(values: pd.Series) -> str:
+    """Return what nearly all of `values` are: numbers, dates or, if neither, categories.
+
+    Examples
+    --------
+    >>> find_kind(pd.Series(["1", "2.5"])), find_kind(pd.Series(["2026-11-24", "2026-11-25T10:00"]))
+    ('number', 'date')
+    """
+    if len(values) and parse(values, "number").notna().mean() >= _ALIKE:
+        return "number"
+    dates = values[values.str.match(_DATE)]
+    if len(dates) and parse(dates, "date").notna().sum() >= _ALIKE * len(values):
+        return "date"
+    return "category"
