@@ -7,6 +7,7 @@ workers of a test session share that process, which listens on a socket.
 """
 
 import atexit
+import fcntl
 import json
 import os
 import runpy
@@ -20,8 +21,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import util
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import shortcuts
 from filelock import FileLock
@@ -400,6 +402,8 @@ def _become(job: dict[str, Any]) -> None:
         os.close(opened)
     sys.argv = job["argv"]
     sys.path[0] = str(_SCRIPTS)
+    if {"-c", "-m", "--multirun"} & set(job["argv"]):
+        _keep_spare()
     code: Any = 0
     try:
         exec(job["code"], {})
@@ -416,6 +420,63 @@ def _become(job: dict[str, Any]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code & 0xFF)
+
+
+def _keep_spare() -> None:
+    """Fork this process before its script begins, for the server that forks the script's workers.
+
+    multiprocessing would start that server as a new process of Python, which imports everything
+    again; the fork takes its place, in the same process group and with the same protocol.
+    """
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        _be_spare(theirs)
+    theirs.close()
+    spares = [(pid, ours)]
+    start = util.spawnv_passfds
+
+    def spawn(path: bytes, arguments: list[str], descriptors: list[int]) -> int:
+        if not spares or "multiprocessing.forkserver" not in arguments[-1]:
+            return int(start(path, arguments, descriptors))
+        pid, connection = spares.pop()
+        with connection:
+            socket.send_fds(connection, [b"."], descriptors)
+            job = [arguments[-1], descriptors, dict(os.environ)]
+            connection.sendall(json.dumps(job).encode())
+        return pid
+
+    util.spawnv_passfds = spawn
+
+
+def _be_spare(connection: socket.socket) -> NoReturn:
+    """Wait for what multiprocessing would have started, and run that in this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    code = 1
+    try:
+        begun, received, *_ = socket.recv_fds(connection, 1, 8)
+        if not begun:  # the script has ended
+            os._exit(0)
+        with connection, connection.makefile() as lines:
+            program, descriptors, environment = json.load(lines)
+        # Beyond all that are expected, so that none replaces another.
+        copies = [fcntl.fcntl(one, fcntl.F_DUPFD, max(descriptors) + 1) for one in received]
+        for copy, descriptor in zip(copies, descriptors, strict=True):
+            os.dup2(copy, descriptor)
+            os.close(copy)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.argv = ["-c"]
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        exec(program, {})
+        code = 0
+    except SystemExit:
+        code = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _main() -> None:
