@@ -30,9 +30,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
+from sentiment.data.columns import decide_columns
 from sentiment.modeling.estimators.voting import make_soft_vote
 from sentiment.modeling.model_files import make_savable
-from sentiment.modeling.pipeline import make_pipeline
+from sentiment.modeling.pipeline import fit, join_columns, make_pipeline
 from sentiment.ngrams.vectorizers import TfidfVectorizer
 
 HUGE = 2**29
@@ -83,6 +84,7 @@ class Bench:
 
 MODELS = {
     "linear": LogisticRegression(),
+    "columns": LogisticRegression(),
     "forest": RandomForestClassifier(3, random_state=0),
     "network": MLPClassifier((5,), tol=1.0, n_iter_no_change=1, random_state=0),
     "vote": make_soft_vote({"a": LogisticRegression(), "b": ComplementNB()}),
@@ -93,9 +95,15 @@ MODELS = {
 def make_models(frame: pd.DataFrame) -> dict[str, bytes]:
     """Return sound models in plain scikit-learn, fitted on texts, as skops writes them."""
     made = {}
+    frame = frame.assign(
+        price=frame["text"].str.len().astype("str"),
+        product=frame["text"].str[:1],
+        created="2026-01-02",
+    )
+    columns = decide_columns(frame, dict.fromkeys(["price", "product", "created"]))
     for name, model in MODELS.items():
         pipeline = make_pipeline(TfidfVectorizer(max_features=300), model)
-        pipeline.fit(frame[["text"]], frame["label"].to_numpy(str))
+        pipeline = fit(join_columns(pipeline, columns if name == "columns" else []), frame)
         made[name] = skops.io.dumps(make_savable(pipeline))
     return made
 

@@ -5,8 +5,9 @@ import time
 import tracemalloc
 from pathlib import Path
 
+import hostile_columns  # noqa: F401 - it enters its files in HOSTILE
 import hostile_files
-import hostile_parts  # noqa: F401 - it enters its files in HOSTILE
+import hostile_parts  # noqa: F401
 import hostile_schemas  # noqa: F401
 import pandas as pd
 import pytest

@@ -218,7 +218,9 @@ def _check_levels(part: OneHotEncoder) -> None:
     plain = (part.handle_unknown, part.drop, part.min_frequency, part.max_categories)
     if plain != ("ignore", None, None, None) or part._infrequent_enabled is not False:
         raise ValueError("an encoder of categories that groups or drops some")
-    sound = isinstance(levels, list) and all(isinstance(one, np.ndarray) for one in levels)
+    sound = isinstance(levels, list) and all(
+        isinstance(one, np.ndarray) and one.ndim == 1 for one in levels
+    )
     if not sound or [len(one) for one in levels] != part._n_features_outs:
         raise ValueError("an encoder of categories with other places than levels")
     if any(len(set(one.tolist())) < len(one) for one in levels):
