@@ -160,7 +160,7 @@ class Model:
         return pd.DataFrame({TEXT_COLUMN: table[column]} | values)
 
     def explain(
-        self, text: str, columns: "Mapping[str, object] | None" = None
+        self, text: str, columns: "Mapping[str, object] | None" = None, label: str | None = None
     ) -> "TextExplanation":
         """Return the words and terms behind the prediction for one text.
 
@@ -170,6 +170,8 @@ class Model:
             The text.
         columns : mapping of str to object, optional
             Values of `extra_columns`, if the model has any; None for a missing one.
+        label : str, optional
+            The label that is explained; default: the most probable one.
 
         Returns
         -------
@@ -178,6 +180,8 @@ class Model:
 
         Raises
         ------
+        ConfigError
+            The model has no such label.
         UnexplainableModelError
             The model is not linear.
 
@@ -191,7 +195,8 @@ class Model:
         from sentiment.commands.explain.job import read_columns
         from sentiment.modeling.explanation import explain_text
 
-        return explain_text(self.pipeline, text, read_columns(columns or {}, self.extra_columns))
+        values = read_columns(columns or {}, self.extra_columns)
+        return explain_text(self.pipeline, text, values, label)
 
     def __repr__(self) -> str:
         source = self.source

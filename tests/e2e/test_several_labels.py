@@ -125,6 +125,23 @@ def test_runs_are_compared(runs: list[TrainingResult], folder: Path) -> None:
         compare(compose("compare", [*settings, "metric=roc_auc"]), "compare")
 
 
+def test_each_label_is_explained(runs: list[TrainingResult], folder: Path) -> None:
+    settings = [f"deploy.run={runs[0].run_id}", f"outputs={folder / 'outputs'}"]
+    text = ["text=late and rude ticket", "overwrite=true"]
+    model = sentiment.load(str(runs[0].run_id), f"outputs={folder / 'outputs'}")
+    for label in TAGS:
+        found = explain(compose("explain", [*text, f"label={label}", *settings])).explanation
+        assert found.label == label
+        p = found.probabilities[label]
+        assert found.total == pytest.approx(np.log(p / (1 - p)))
+        assert found.terms == model.explain("late and rude ticket", label=label).terms
+    assert found.terms[0][0] == "rude"
+    likeliest = explain(compose("explain", [*text, *settings])).explanation
+    assert likeliest.label == max(found.probabilities, key=lambda name: found.probabilities[name])
+    with pytest.raises(ConfigError, match=r"label is 'lat'.*Did you mean 'late'\?"):
+        explain(compose("explain", [*text, "label=lat", *settings]))
+
+
 def test_what_takes_one_label_says_so(runs: list[TrainingResult], folder: Path) -> None:
     where = f"outputs={folder / 'outputs'}"
     made = pd.DataFrame({"text": ["late"], "prediction": ["late"], "probability": [0.9]})
@@ -132,8 +149,6 @@ def test_what_takes_one_label_says_so(runs: list[TrainingResult], folder: Path) 
     words = ["current=new.predictions.csv", f"run={runs[0].run_id}", where]
     with pytest.raises(SeveralLabelsError, match="monitor takes models that give each text one"):
         monitor(compose("monitor", words))
-    with pytest.raises(SeveralLabelsError, match="explain takes models that give each text one"):
-        explain(compose("explain", ["text=late", f"deploy.run={runs[0].run_id}", where]))
     train = shlex.join(list_settings(folder)[:-1])
     with pytest.raises(ConfigError, match="the flow, which monitors, is for one label"):
         Steps(compose("flow", [f"train={quote(train)}", where])).check_scripts()

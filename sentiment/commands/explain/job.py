@@ -17,14 +17,13 @@ from sentiment.errors import (
     ConfigError,
     EmptyDataError,
     OutputExistsError,
-    SeveralLabelsError,
     quote_list,
 )
 from sentiment.files.columns import as_texts, strip_values
 from sentiment.files.pipes import PIPE
 from sentiment.modeling.explanation import TextExplanation, explain_text
 from sentiment.modeling.model_files import load_model
-from sentiment.modeling.pipeline import find_separator, list_columns
+from sentiment.modeling.pipeline import list_columns
 from sentiment.modeling.scoring import BatchScorer
 from sentiment.tracking import ModelChoice, Tracker
 
@@ -36,7 +35,7 @@ class ExplanationResult:
     Attributes
     ----------
     explanation : TextExplanation
-        Why the text was given its label.
+        What in the text speaks for and against a label.
     model : ModelChoice
         The model that gave it.
     page : Path
@@ -71,12 +70,8 @@ def explain(cfg: DictConfig) -> ExplanationResult:
     tracker: Tracker = make(cfg, "tracking", "find_model")
     choice = choose_model(scorer, tracker, state=None)
     pipeline = load_model(choice.path, choice.digest)
-    if find_separator(pipeline) is not None:
-        raise SeveralLabelsError(
-            "explain", "The weights of the terms for each label are in terms.csv of its run."
-        )
     columns = read_columns(cfg.columns or {}, [*list_columns(pipeline)])
-    found = explain_text(pipeline, text, columns)
+    found = explain_text(pipeline, text, columns, cfg.label)
     page.parent.mkdir(parents=True, exist_ok=True)
     run = f"{choice.run_name}, run {choice.run_id}" if choice.run_id else str(choice.path)
     page.write_text(write_page(found, [f"model {choice.uri}", run, choice.why]))

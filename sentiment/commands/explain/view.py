@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sentiment.commands.explain.job import ExplanationResult
     from sentiment.modeling.explanation import TextExplanation
 
-_TERMS = 12
+_TERMS, _LABELS = 12, 10
 # Of the strongest word: what is as strong is bold, what is weaker plain, dim or not colored.
 _BOLD, _PLAIN, _DIM = 0.5, 0.2, 0.05
 
@@ -28,7 +28,10 @@ def show_explanation(result: "ExplanationResult") -> None:
         console.print(_tabulate_terms(found))
     else:
         console.print("no term of this text is in the vocabulary of the model")
-    others = ", ".join(f"{name} {p:.4f}" for name, p in found.probabilities.items())
+    likely = sorted(found.probabilities, key=lambda name: -found.probabilities[name])[:_LABELS]
+    others = ", ".join(
+        f"{name} {p:.4f}" for name, p in found.probabilities.items() if name in likely
+    )
     console.print(f"label    {found.label} ({others})")
     words, what = found.total - found.base, found.describe_source()
     console.print(

@@ -85,6 +85,7 @@ class ExplainSettings(Settings):
     deploy: Group
     tracking: Group
     text: Text
+    label: Text | None
     columns: dict[str, str | None] | None
     output: Text | None
     overwrite: bool

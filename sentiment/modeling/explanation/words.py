@@ -13,9 +13,10 @@ from sklearn.feature_extraction import text as sklearn_text
 from sklearn.pipeline import Pipeline
 
 from sentiment.data.labels import find_order
+from sentiment.errors import ConfigError, suggest
 from sentiment.modeling.explanation.rows import RowExplainer
 from sentiment.modeling.folding import TermWeights
-from sentiment.modeling.pipeline import TEXT_COLUMN, find_text_steps
+from sentiment.modeling.pipeline import TEXT_COLUMN, find_separator, find_text_steps
 
 Spans = list[tuple[int, int]]
 _UNIT = re.compile(r"\w+(?:['’-]\w+)*|\s+|[^\w\s]")
@@ -32,7 +33,7 @@ class TextExplanation:
     Attributes
     ----------
     label : str
-        The most probable class.
+        The label that is explained.
     probabilities : dict of str to float
         Of every class.
     words : list of (str, float)
@@ -63,9 +64,12 @@ class TextExplanation:
 
 
 def explain_text(
-    pipeline: Pipeline, text: str, columns: Mapping[str, str | None] | None = None
+    pipeline: Pipeline,
+    text: str,
+    columns: Mapping[str, str | None] | None = None,
+    label: str | None = None,
 ) -> TextExplanation:
-    """Return why the fitted `pipeline` gives `text` its label.
+    """Return what in `text` speaks for and against a label, in the eyes of the fitted `pipeline`.
 
     Parameters
     ----------
@@ -75,9 +79,13 @@ def explain_text(
         The text.
     columns : mapping of str to str or None
         Values of the columns that the model reads beside it, None for a missing one.
+    label : str, optional
+        The label; default: the most probable one.
 
     Raises
     ------
+    ConfigError
+        The model has no such label.
     UnexplainableModelError
         The model is not linear.
     """
@@ -85,7 +93,11 @@ def explain_text(
     given = {name: [value] for name, value in (columns or {}).items()}
     frame = pd.DataFrame({TEXT_COLUMN: [text]} | given, dtype="str")
     probabilities = pipeline.predict_proba(frame)[0]
-    code = int(np.argmax(probabilities))
+    classes = [str(name) for name in pipeline.classes_]
+    if label is not None and label not in classes:
+        problem = f"label is {label!r}, which the model does not have.{suggest(label, classes)}"
+        raise ConfigError([f"{problem} Expected one of {', '.join(classes)}."])
+    code = int(np.argmax(probabilities)) if label is None else classes.index(label)
     features = explainer.measure(frame)
     added = dict(
         zip(
@@ -97,12 +109,17 @@ def explain_text(
     read = next(iter(find_text_steps(pipeline)[:-1].transform(frame)))
     width = pipeline[:-1].transform(frame).shape[1]
     nothing = sparse.csr_matrix((1, width))
-    base = _to_log_odds(pipeline[-1].predict_proba(nothing)[0], code)
+    before = pipeline[-1].predict_proba(nothing)[0]
+    if find_separator(pipeline) is not None:  # one label against its absence
+        before, place = np.array([1 - before[code], before[code]]), 1
+    else:
+        place = code
+    base = _to_log_odds(before, place)
     merged: dict[str, float] = defaultdict(float)
     for column, value in added.items():
         merged[str(explainer.terms[explainer.places[column]])] += value
     return TextExplanation(
-        label=str(pipeline.classes_[code]),
+        label=classes[code],
         probabilities={
             str(pipeline.classes_[place]): float(probabilities[place])
             for place in find_order(pipeline.classes_)
