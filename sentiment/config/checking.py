@@ -158,7 +158,8 @@ class _Check:
 
     def _is_there(self, node: DictConfig, key: Any, path: str) -> bool:
         """Return whether a setting has a value, and note a problem if it has none."""
-        missing = key not in [*node] or OmegaConf.is_missing(node, key)
+        # Not `key in node`, which is false for what refers to a setting that is not there.
+        missing = key not in node.keys() or OmegaConf.is_missing(node, key)  # noqa: SIM118
         if missing:
             name = _join(path, key)
             self._wrong.add(name)

@@ -7,7 +7,8 @@ A hint is built from ``str``, ``int``, ``float``, ``bool``, ``None``, ``list[...
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from types import NoneType, UnionType
+from functools import cache
+from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 
 from sentiment.errors import suggest
@@ -54,10 +55,15 @@ def one_of(*names: str) -> Rule:
     return Rule(f"one of {', '.join(names)}", names.__contains__, names)
 
 
-def list_hints(schema: type) -> dict[str, Any]:
+def list_hints(schema: type) -> Mapping[str, Any]:
     """Return the type hint of each field of the dataclass `schema`."""
+    return _read_hints(schema)
+
+
+@cache  # each check of a config asks for them all
+def _read_hints(schema: type) -> Mapping[str, Any]:
     hints = get_type_hints(schema, include_extras=True)
-    return {field.name: hints[field.name] for field in fields(schema)}
+    return MappingProxyType({field.name: hints[field.name] for field in fields(schema)})
 
 
 def convert(hint: Any, value: Any) -> Any:
