@@ -422,7 +422,7 @@ def a_forest_whose_trees_are_a_set(bench: Bench) -> None:
     bench.dump(pipeline)
 
 
-@hostile("it holds a decision tree of an odd shape")
+@hostile("it holds a malformed decision tree")
 def a_tree_with_fewer_nodes_than_there_are(bench: Bench) -> None:
     def change(tree: dict, members: dict) -> None:
         tree["content"]["content"]["node_count"]["content"] = "1"
@@ -430,7 +430,7 @@ def a_tree_with_fewer_nodes_than_there_are(bench: Bench) -> None:
     _change_tree(bench, change)
 
 
-@hostile("it holds a decision tree of an odd shape")
+@hostile("it holds a malformed decision tree")
 def a_tree_of_many_outputs(bench: Bench) -> None:
     def change(tree: dict, members: dict) -> None:
         tree["__reduce__"]["args"]["content"][2]["content"] = "1000000000"
@@ -438,7 +438,7 @@ def a_tree_of_many_outputs(bench: Bench) -> None:
     _change_tree(bench, change)
 
 
-@hostile("it holds a decision tree of an odd shape")
+@hostile("it holds a malformed decision tree")
 def a_tree_of_no_features(bench: Bench) -> None:
     def change(tree: dict, members: dict) -> None:
         tree["__reduce__"]["args"]["content"][0]["content"] = "-1"
@@ -455,7 +455,7 @@ def a_tree_of_too_few_class_counts(bench: Bench) -> None:
     _change_tree(bench, change)
 
 
-@hostile("it holds a decision tree of an odd shape")
+@hostile("it holds a malformed decision tree")
 def a_tree_whose_values_do_not_fit(bench: Bench) -> None:
     def change(tree: dict, members: dict) -> None:
         members["7.npy"] = npy_of(np.zeros((3, 1, 2)))
@@ -502,7 +502,7 @@ def a_tree_without_class_counts(bench: Bench) -> None:
     _change_tree(bench, change)
 
 
-@hostile("it holds a decision tree of an odd shape")
+@hostile("it holds a malformed decision tree")
 def a_tree_of_another_number_of_classes(bench: Bench) -> None:
     def change(tree: dict, members: dict) -> None:
         members["7.npy"] = npy_of(np.array([2**61]))

@@ -379,7 +379,7 @@ def a_model_whose_state_is_a_list(bench: Bench) -> None:
     bench.write(schema, members)
 
 
-@hostile("it was written by an odd version of scikit-learn")
+@hostile("it was written by an unknown version of scikit-learn")
 def a_version_that_writes_to_the_terminal(bench: Bench) -> None:
     add_attribute(bench, node_of("1.9\x1b]0;owned\x07"), name="_sklearn_version")
 
