@@ -118,10 +118,11 @@ class Model:
         import pandas as pd
 
         from sentiment.modeling.pipeline import TEXT_COLUMN
+        from sentiment.modeling.scoring import read_frame
 
         if isinstance(texts, str):
             raise TypeError("texts is one string; expected several: predict([text])")
-        frame = self._take_columns(texts)
+        frame = read_frame(texts, self.extra_columns, self.source.text_column)
         given = list(texts if frame is None else frame[TEXT_COLUMN])
         wrong = next((text for text in given if not isinstance(text, str)), None)
         if wrong is not None or None in given:
@@ -134,30 +135,34 @@ class Model:
         probabilities = self._classifier.predict_proba(rows)
         return np.asarray(probabilities)[:, self._order]
 
-    def _take_columns(self, texts: "Iterable[str] | pd.DataFrame") -> "pd.DataFrame | None":
-        """Return the columns of a table that the model reads, None for texts alone."""
-        import pandas as pd
+    def predict_expected(self, texts: "Iterable[str] | pd.DataFrame") -> "np.ndarray":
+        """Return the expected value of each prediction, for labels on a scale.
 
-        from sentiment.data.columns import read_values
-        from sentiment.errors import quote_list
-        from sentiment.files.columns import check_extra_columns, choose_text_column
-        from sentiment.modeling.pipeline import TEXT_COLUMN
+        It is the sum of the values of the labels, each times its probability. Labels that are
+        numbers are their values; of a list, ``data.ordered=[bad,fair,good]``, they are 1, 2 and 3.
 
-        if not isinstance(texts, pd.DataFrame):
-            if self.extra_columns:
-                raise ValueError(
-                    "texts are texts alone, and the model learned from other columns, too; "
-                    f"expected a DataFrame with the texts and {quote_list(self.extra_columns)}"
-                )
-            return None
-        names, place = [str(name) for name in texts.columns], Path("texts")
-        learned = self.source.text_column
-        column = learned if learned in names else TEXT_COLUMN if TEXT_COLUMN in names else None
-        column = column or choose_text_column(place, names, None, learned).name
-        check_extra_columns(place, names, self.extra_columns)
-        table = texts.set_axis(names, axis=1).reset_index(drop=True)
-        values = {name: read_values(table[name]) for name in self.extra_columns}
-        return pd.DataFrame({TEXT_COLUMN: table[column]} | values)
+        Parameters
+        ----------
+        texts : iterable of str, or DataFrame
+            As `predict_proba` takes it, of length n.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+
+        Raises
+        ------
+        ValueError
+            No run of the model is known that has ordered labels.
+        """
+        import numpy as np
+
+        scale = self.source.read_scale()
+        if scale is None:
+            raise ValueError("the labels are not ordered; train with data.ordered=true or a list")
+        values: np.ndarray = np.array([scale[str(label)] for label in self.classes_])
+        expected: np.ndarray = self.predict_proba(texts) @ values
+        return expected
 
     def explain(
         self, text: str, columns: "Mapping[str, object] | None" = None, label: str | None = None

@@ -1,6 +1,6 @@
 """Scoring of texts with a trained model."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -11,10 +11,11 @@ import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
 from sentiment.config.schemas import ScorerSettings
+from sentiment.data.columns import read_values
 from sentiment.data.labels import find_order
-from sentiment.errors import ConfigError
+from sentiment.errors import ConfigError, quote_list
 from sentiment.files.batches import Batch
-from sentiment.files.columns import strip_values
+from sentiment.files.columns import check_extra_columns, choose_text_column, strip_values
 from sentiment.files.tally import SEPARATOR
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
 from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
@@ -41,6 +42,8 @@ class PredictionColumns:
         Number of labels, the most probable ones first: ``prediction_2``, ``probability_2``, ...
     probabilities : {"top", "all"}, default="top"
         Whether the probability of every class is added, such as ``p:negative``.
+    scale : dict of str to float, optional
+        Values of ordered labels, of which the expected value is added: ``expected``.
 
     Examples
     --------
@@ -51,6 +54,7 @@ class PredictionColumns:
     explain: bool = False
     top_k: int = 1
     probabilities: str = "top"
+    scale: Mapping[str, float] | None = None
 
     def list_fields(self, classes: Sequence[str] = (), *, is_open: bool = False) -> pa.Schema:
         """Return names and types of the columns.
@@ -66,6 +70,8 @@ class PredictionColumns:
         fields = [*_PREDICTION]
         if is_open:
             fields.append(pa.field("likeliest", pa.string()))
+        if self.scale is not None:
+            fields.append(pa.field("expected", pa.float64()))
         for rank in range(2, most + 1):
             fields.append(pa.field(f"prediction_{rank}", pa.string()))
             fields.append(pa.field(f"probability_{rank}", pa.float64()))
@@ -200,6 +206,9 @@ class Predictor:
         arrays = [self._name(answered, self.labels), pa.array(probabilities[rows, codes])]
         if self._is_open:
             arrays.append(self._name(codes, self._classes))
+        if self.columns.scale is not None:
+            values = [self.columns.scale[label] for label in self._classes]
+            arrays.append(pa.array(probabilities @ np.array(values)))
         if self.columns.top_k > 1:
             for others in _rank_others(probabilities, codes, self.columns.top_k - 1):
                 arrays.append(self._name(others, self._classes))
@@ -258,6 +267,43 @@ def read_columns(batch: Batch, predictor: Predictor) -> pa.Table | None:
     if not names:
         return None
     return pa.table({name: strip_values(batch.read_column(name)) for name in names})
+
+
+def read_frame(
+    texts: Iterable[str] | pd.DataFrame, extra_columns: Sequence[str], learned: str = ""
+) -> pd.DataFrame | None:
+    """Return the columns of a table that a model reads, None for texts alone.
+
+    Parameters
+    ----------
+    texts : iterable of str, or DataFrame
+        The texts, or a table with them and other columns.
+    extra_columns : sequence of str
+        What the model reads beside the text.
+    learned : str
+        The column that the model learned from; "" where that is not known.
+
+    Raises
+    ------
+    SentimentError
+        A table lacks a column.
+    ValueError
+        The model reads other columns, too, and `texts` is no table.
+    """
+    if not isinstance(texts, pd.DataFrame):
+        if extra_columns:
+            raise ValueError(
+                "texts are texts alone, and the model learned from other columns, too; expected a "
+                f"DataFrame with the texts and {quote_list(extra_columns)}"
+            )
+        return None
+    names, place = [str(name) for name in texts.columns], Path("texts")
+    column = next((name for name in (learned, TEXT_COLUMN) if name in names), None)
+    column = column or choose_text_column(place, names, None, learned).name
+    check_extra_columns(place, names, extra_columns)
+    table = texts.set_axis(names, axis=1).reset_index(drop=True)
+    values = {name: read_values(table[name]) for name in extra_columns}
+    return pd.DataFrame({TEXT_COLUMN: table[column]} | values)
 
 
 class BatchScorer(ScorerSettings):

@@ -2,7 +2,14 @@
 
 from sentiment.tracking.folder import CARD, KEY, MODEL, RunFacts, RunFolder
 from sentiment.tracking.off import NoTracker
-from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
+from sentiment.tracking.records import (
+    SCALE,
+    ModelChoice,
+    RunRecord,
+    StoredRun,
+    SweepRecord,
+    Tracker,
+)
 from sentiment.tracking.registry import MlflowRegistry, Version
 from sentiment.tracking.store import MlflowTracker
 
@@ -10,6 +17,7 @@ __all__ = [
     "CARD",
     "KEY",
     "MODEL",
+    "SCALE",
     "MlflowRegistry",
     "MlflowTracker",
     "ModelChoice",

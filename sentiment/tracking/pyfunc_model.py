@@ -3,6 +3,7 @@
 A copy of this file is part of each model in the store, so it imports nothing of this project.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from mlflow import sklearn
 
 LABELS_ONLY, TOP, ALL = "none", "top", "all"
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 def _load_pyfunc(path: str) -> "PyfuncModel":
@@ -74,7 +76,7 @@ class PyfuncModel:
             table[f"prediction{ending}"] = classes[codes]
             table[f"probability{ending}"] = probabilities[rows, codes]
         if wanted == ALL:
-            table |= {f"p:{name}": probabilities[:, code] for code, name in enumerate(classes)}
+            table |= _list_probabilities(probabilities, classes)
         return pd.DataFrame(table)
 
 
@@ -89,5 +91,18 @@ def _choose_sets(
     likely = np.where(chosen, probabilities, 1 - probabilities)
     table = {"prediction": names, "probability": likely.prod(axis=1)}
     if wanted == ALL:
-        table |= {f"p:{name}": probabilities[:, code] for code, name in enumerate(classes)}
+        table |= _list_probabilities(probabilities, classes)
     return pd.DataFrame(table)
+
+
+def _list_probabilities(probabilities: np.ndarray, classes: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the probabilities of each class by the names and in the order of ``predict``."""
+    order = list(range(len(classes)))
+    if len(classes) > 2:  # numbers by their value, and then the others
+        order.sort(key=lambda code: _rank(str(classes[code])))
+    return {f"p:{classes[code]}": probabilities[:, code] for code in order}
+
+
+def _rank(label: str) -> tuple[bool, float]:
+    is_number = _NUMBER.fullmatch(label) is not None
+    return not is_number, float(label) if is_number else 0.0

@@ -1,5 +1,6 @@
 """Interface of trackers."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from sentiment.tracking.registry import MlflowRegistry
 
 
+# Tag of a run with ordered labels: their values, as JSON.
+SCALE = "data.scale"
 _REFITTED = {
     "train+validation": "refitted on training and validation rows",
     "all": "refitted on all labelled rows",
@@ -40,6 +43,8 @@ class ModelChoice:
         The columns of its data; empty where they were not recorded or have no names.
     digest : str
         SHA-256 of the file that a training on this store recorded; empty for other files.
+    scale : str
+        Values of ordered labels, as JSON; empty for other labels.
     """
 
     uri: str
@@ -53,6 +58,12 @@ class ModelChoice:
     text_column: str = ""
     label_column: str = ""
     digest: str = ""
+    scale: str = ""
+
+    def read_scale(self) -> dict[str, float] | None:
+        """Return the value of each label on its scale, None if labels are not ordered."""
+        found: dict[str, float] | None = json.loads(self.scale) if self.scale else None
+        return found
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sentiment.tracking.downloads import is_local, make_download_folder
 from sentiment.tracking.folder import MODEL, RunFacts, RunFolder
 from sentiment.tracking.model_folder import make_model_folder
 from sentiment.tracking.patience import store_failures
-from sentiment.tracking.records import ModelChoice, RunRecord
+from sentiment.tracking.records import SCALE, ModelChoice, RunRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -91,6 +91,7 @@ def describe_model(
         fingerprint=tags.get("data.fingerprint", "unknown"),
         text_column=run.data.params.get("data.text_column", ""),
         label_column=run.data.params.get("data.label_column", ""),
+        scale=tags.get(SCALE, ""),
         digest=tags.get(_DIGEST, "") if tags.get(_IS_OWN) == "true" else "",
     )
 

@@ -43,7 +43,7 @@ from sentiment.modeling.model_files import save_model
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import FOLDER, make_reference
 from sentiment.redaction import MASK
-from sentiment.tracking import MODEL, RunFacts, RunFolder, StoredRun, Tracker
+from sentiment.tracking import MODEL, SCALE, RunFacts, RunFolder, StoredRun, Tracker
 from sentiment.tracking.recording import keep_and_record
 from sentiment.tracking.stages import Stage, StageObserver, Stages
 
@@ -54,7 +54,7 @@ _EVALUATION = ("scores", "reference", "figures", "terms.csv", "quality.json")
 # Metrics that describe the model file and how it was made.
 _OF_THE_MODEL = ("model/", "deploy/", "stage/", "final/")
 # Tags that say which data a run is about.
-_DATA_TAGS = ("data", "data.fingerprint", COLUMNS_DIGEST, "sample")
+_DATA_TAGS = ("data", "data.fingerprint", COLUMNS_DIGEST, SCALE, "sample")
 # The tag that names the run with the evaluated model.
 EVALUATED_RUN = "evaluated.run"
 

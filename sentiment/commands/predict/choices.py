@@ -165,7 +165,8 @@ class Models:
     def _load(self, choice: ModelChoice) -> LoadedModel:
         pipeline = load_model(choice.path, choice.digest)
         rule = choose_rule(self.scorer, self._tracker, choice, pipeline)
-        predictor = Predictor(pipeline, rule, self.columns, path=choice.path, digest=choice.digest)
+        columns = replace(self.columns, scale=choice.read_scale())
+        predictor = Predictor(pipeline, rule, columns, path=choice.path, digest=choice.digest)
         return LoadedModel(choice, predictor, digest_file(choice.path))
 
 

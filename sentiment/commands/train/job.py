@@ -36,7 +36,7 @@ from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import FOLDER, make_reference
 from sentiment.modeling.scoring import Predictor
 from sentiment.redaction import redact
-from sentiment.tracking import CARD, KEY, MODEL, RunFacts, RunFolder, Tracker, provenance
+from sentiment.tracking import CARD, KEY, MODEL, SCALE, RunFacts, RunFolder, Tracker, provenance
 from sentiment.tracking.recording import write_record_command
 from sentiment.tracking.stages import Stage, StageObserver, Stages
 
@@ -265,6 +265,7 @@ def _tags(dataset: Dataset, data: PreparedData, job: Job, fitted_on: str) -> dic
         "data": dataset.name,
         "data.fingerprint": data.fingerprint,
         **({COLUMNS_DIGEST: data.columns_fingerprint} if data.columns else {}),
+        **({SCALE: json.dumps(data.scale)} if data.scale else {}),
         "sample": str(dataset.limit is not None).lower(),
         "fitted_on": fitted_on,
         **({"mlflow.parentRunId": job.parent} if job.parent else {}),

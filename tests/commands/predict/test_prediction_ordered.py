@@ -1,0 +1,110 @@
+"""Predictions of labels on a scale: their expected values, and the order of their columns."""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+import sentiment
+from sentiment.commands.finalize.job import finalize
+from sentiment.commands.predict.job import predict
+from sentiment.config import compose
+
+STARS = [str(n) for n in range(1, 11)]
+TEXTS = ["a great film", "a bore", "well"]
+
+
+class Place:
+    """A folder with films of one to ten stars, and a run on them for each of some settings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        rng = np.random.default_rng(0)
+        stars = np.tile(np.arange(1, 11), 30)
+        words = [" ".join(rng.choice(["bore", "film"], 3)) + " great" * s for s in stars]
+        rows = pd.DataFrame(
+            {"text": [f"{text} {n}" for n, text in enumerate(words)], "stars": stars}
+        )
+        rows.to_csv(folder / "films.csv", index=False)
+        grades = rows.assign(stars=np.where(stars < 4, "bad", np.where(stars < 8, "fair", "good")))
+        grades.to_csv(folder / "grades.csv", index=False)
+        pd.DataFrame({"text": TEXTS}).to_csv(folder / "new.csv", index=False)
+        self.where = f"outputs={folder}/outputs"
+        self.words = ["data=csv", "data.label_column=stars", "features=tfidf_unigram", self.where]
+
+    def train(self, name: str, *words: str) -> Any:
+        return sentiment.train(*self.words, f"data.path={self.folder}/{name}.csv", *words)
+
+    def predict(self, run: str, *words: str) -> pd.DataFrame:
+        settings = [f"input='{self.folder}/new.csv'", f"deploy.run={run}", self.where]
+        done = predict(compose("predict", [*settings, "overwrite=true", *words]))
+        return pd.read_csv(done.output, dtype={"prediction": str})
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("stars"))
+
+
+@pytest.fixture(scope="module")
+def run_id(place: Place) -> str:
+    return str(place.train("films", "data.ordered=true", "model=ordinal").run_id)
+
+
+def test_the_expected_value_is_the_sum_of_values_times_probabilities(
+    place: Place, run_id: str
+) -> None:
+    scored = place.predict(run_id, "deploy.probabilities=all", "deploy.top_k=2")
+    assert scored.columns.tolist() == [
+        "text", "prediction", "probability", "expected", "prediction_2", "probability_2",
+        *(f"p:{star}" for star in STARS),
+    ]  # fmt: skip
+    by_hand = sum(int(star) * scored[f"p:{star}"] for star in STARS)
+    np.testing.assert_allclose(scored["expected"], by_hand, atol=1e-9)
+    assert scored["expected"].between(1, 10).all()
+    assert scored["expected"][0] > scored["expected"][1]
+    # Where rows are left open, it is there as well.
+    left_open = place.predict(run_id, "deploy.abstain=0.4")
+    assert left_open.columns.tolist()[1:] == ["prediction", "probability", "likeliest", "expected"]
+    np.testing.assert_allclose(left_open["expected"], by_hand, atol=1e-9)
+    # So says the library.
+    model = sentiment.load(run_id, place.where)
+    np.testing.assert_allclose(model.predict_expected(TEXTS), by_hand, atol=1e-9)
+
+
+def test_listed_labels_have_their_places_for_values(place: Place) -> None:
+    run = str(place.train("grades", "data.ordered=[bad,fair,good]").run_id)
+    scored = place.predict(run, "deploy.probabilities=all")
+    by_hand = scored["p:bad"] + 2 * scored["p:fair"] + 3 * scored["p:good"]
+    np.testing.assert_allclose(scored["expected"], by_hand, atol=1e-9)
+
+
+def test_a_final_model_keeps_the_scale(place: Place, run_id: str) -> None:
+    final = finalize(compose("finalize", [place.where, f"run={run_id}"]))
+    assert "expected" in place.predict(str(final.run_id))
+
+
+def test_other_labels_have_no_expected_value(place: Place) -> None:
+    run = str(place.train("films").run_id)
+    assert "expected" not in place.predict(run)
+    with pytest.raises(ValueError, match="not ordered; train with data.ordered=true"):
+        sentiment.load(run, place.where).predict_expected(TEXTS)
+
+
+def test_an_input_that_has_the_column_is_refused(place: Place, run_id: str) -> None:
+    pd.DataFrame({"text": TEXTS, "expected": 1}).to_csv(place.folder / "has.csv", index=False)
+    words = [f"input='{place.folder}/has.csv'", f"deploy.run={run_id}", place.where]
+    with pytest.raises(sentiment.errors.ConfigError, match="already has a column 'expected'"):
+        predict(compose("predict", words))
+
+
+def test_mlflow_lists_probabilities_in_the_order_of_labels(place: Place, run_id: str) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{place.folder}/outputs/mlflow.db")
+    model: Any = mlflow.pyfunc.load_model(sentiment.load(run_id, place.where).source.uri)
+    table = model.predict(pd.DataFrame({"text": TEXTS}), params={"probabilities": "all"})
+    scored = place.predict(run_id, "deploy.probabilities=all").drop(columns=["text", "expected"])
+    assert table.columns.tolist() == scored.columns.tolist()
+    np.testing.assert_allclose(table.drop(columns="prediction"), scored.drop(columns="prediction"))
