@@ -12,10 +12,11 @@ from sklearn.pipeline import Pipeline
 from sentiment.config import make
 from sentiment.config.metrics import CLASSES, ORDERED
 from sentiment.data.preparation import PreparedData
-from sentiment.data.splitting import FITTED, SPLITS, check_class_sizes, count_classes
-from sentiment.errors import ConfigError
+from sentiment.data.splitting import FITTED, SPLITS, count_classes
+from sentiment.errors import ConfigError, TooFewRowsError
 from sentiment.modeling.estimators.by_script import choose_features
 from sentiment.modeling.evaluation import cross_validate, evaluate, list_own_measures, score
+from sentiment.modeling.inner_folds import count_needed_rows
 from sentiment.modeling.pipeline import fit, join_columns, make_pipeline, precompute_counts
 from sentiment.modeling.predictions import Predictions
 from sentiment.tracking.stages import Stage, Stages
@@ -73,7 +74,6 @@ class Fitting:
 
     def prepare(self, read: Callable[[], PreparedData]) -> PreparedData:
         """Read the data, check them for cross-validation and count their texts for all fits."""
-        folds = self._cfg.cv
         with self._stages("prepare data"):
             self.data = data = read()
             features, self.chosen = choose_features(self.pipeline["features"], data.train["text"])
@@ -81,10 +81,7 @@ class Fitting:
             self.pipeline = self.final = join_columns(self.pipeline, data.columns)
             self._check_optimized(data)
             self.fitted_on = data.choose_fitted(self._cfg.refit)
-            if folds:
-                purpose = f"cross-validation with cv={folds}"
-                counts = count_classes(data.train["label"], data.separator)
-                check_class_sizes(counts, folds, purpose, "training data")
+            self._check_class_sizes(data)
         if self._cfg.memory is not None:
             with self._stages("count texts"):
                 texts = [getattr(data, name)["text"] for name in SPLITS]
@@ -104,6 +101,19 @@ class Fitting:
                     "the labels are numbers, or list them: data.ordered=[bad,fair,good]."
                 ]
             )
+
+    def _check_class_sizes(self, data: PreparedData) -> None:
+        """Check that each class has a row for each fold of any cross-validation."""
+        needed, reasons = count_needed_rows(self.pipeline, self._cfg.cv)
+        counts = count_classes(data.train["label"], data.separator)
+        small = {label: rows for label, rows in counts.items() if rows < needed}
+        if small:
+            reasons += [f"cv={self._cfg.cv}"] * bool(self._cfg.cv)
+            purpose = f"cross-validation of training rows ({', '.join(reasons)})"
+            # Of all rows of these classes, the splits leave too few to training.
+            whole = count_classes(data.gather(SPLITS)["label"], data.separator)
+            least = max(needed, *(whole[label] + 1 for label in small))
+            raise TooFewRowsError(small, len(counts), needed, purpose, least=least)
 
     def fit(self) -> None:
         """Cross-validate if that is wanted, and fit on the training rows."""

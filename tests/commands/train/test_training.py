@@ -178,10 +178,25 @@ def test_settings_are_checked_before_the_work(
 
 
 def test_more_folds_than_rows_of_a_class(train_quickly: Train) -> None:
-    with pytest.raises(
-        TooFewRowsError, match="but cross-validation with cv=200 needs at least 200"
-    ):
+    wanted = r"but cross-validation of training rows \(cv=200\) needs at least 200"
+    with pytest.raises(TooFewRowsError, match=wanted):
         train_quickly("cv=200", "tracking=off")
+
+
+def test_classes_too_small_for_folds_inside_of_a_model_are_named_before_the_work(
+    train_quickly: Train, tmp_path: Path
+) -> None:
+    sizes = {"a": 40, "b": 30, "c": 4, "d": 5, "e": 9}
+    rows = [(f"text {n} of {label}", label) for label, size in sizes.items() for n in range(size)]
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / "few.csv", index=False)
+    given = ["data=csv", f"data.path={tmp_path / 'few.csv'}", "model=svm", "tracking=off"]
+    wanted = (
+        r"1 of 5 classes is too small \('c': 2\), but cross-validation of training rows "
+        r"\(CalibratedClassifierCV\(cv=3\)\) .* data.rare=merge, with data.min_per_class=5\)"
+    )
+    with pytest.raises(TooFewRowsError, match=wanted):
+        train_quickly(*given)
+    train_quickly(*given, "data.rare=drop", "data.min_per_class=5")
 
 
 def test_what_scikit_learn_refuses_is_reported_and_recorded(

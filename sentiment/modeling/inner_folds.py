@@ -1,0 +1,85 @@
+"""Rows of each class that a pipeline needs for the cross-validation inside of its parts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sklearn.linear_model import RidgeClassifierCV
+from sklearn.model_selection import StratifiedKFold
+
+# Of scikit-learn where ``cv`` is None; ridge regression then leaves out one row at a time.
+_DEFAULT_FOLDS = 5
+
+
+def count_needed_rows(estimator: Any, folds: int = 0) -> tuple[int, list[str]]:
+    """Return the rows of each class that `estimator` needs, and the settings that ask for them.
+
+    A calibrated classifier of 3 folds needs 3 rows; in a stack of 3 folds it needs 5, of which a
+    fold leaves 3 at least.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not fitted, with parts of any depth.
+    folds : int, default=0
+        Stratified folds of which all but one are what it is fitted on; 0 for none.
+
+    Returns
+    -------
+    rows : int
+        At least 1.
+    reasons : list of str
+        The parts that cross-validate, from the inside out, such as
+        ``"CalibratedClassifierCV(cv=3)"``.
+    """
+    rows = 1
+    reasons: list[str] = []
+    for part in _list_parts(estimator):
+        found = count_needed_rows(part)
+        if found[0] > rows:
+            rows, reasons = found
+    own = _count_folds(estimator)
+    if own:
+        rows = _leave_out(rows, own)
+        reasons = [*reasons, f"{type(estimator).__name__}(cv={own})"]
+    elif _holds_out(estimator):
+        rows, reasons = max(rows, 2), [*reasons, f"{type(estimator).__name__}(early_stopping=true)"]
+    return (_leave_out(rows, folds), reasons) if folds else (rows, reasons)
+
+
+def _leave_out(rows: int, folds: int) -> int:
+    """Return the fewest rows of which `rows` are left in all folds but the largest."""
+    whole = max(rows + 1, folds)
+    while whole - -(-whole // folds) < rows:
+        whole += 1
+    return whole
+
+
+def _list_parts(estimator: Any) -> Iterator[Any]:
+    """Yield the estimators that are parameters of `estimator`, or in lists of them."""
+    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
+        return
+    for value in estimator.get_params(deep=False).values():
+        for one in value if isinstance(value, list | tuple) else [value]:
+            parts = one if isinstance(one, tuple) else [one]
+            yield from (part for part in parts if hasattr(part, "get_params"))
+
+
+def _count_folds(estimator: Any) -> int:
+    """Return the stratified folds that `estimator` makes of its rows, 0 for none."""
+    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
+        return 0
+    parameters = estimator.get_params(deep=False)
+    cv = parameters.get("cv", 0)
+    if cv is None:
+        return 0 if isinstance(estimator, RidgeClassifierCV) else _DEFAULT_FOLDS
+    if isinstance(cv, StratifiedKFold):
+        return int(cv.get_n_splits())
+    return cv if isinstance(cv, int) else 0
+
+
+def _holds_out(estimator: Any) -> bool:
+    """Return whether `estimator` holds out a stratified share of its rows to stop early."""
+    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
+        return False
+    parameters = estimator.get_params(deep=False)
+    return parameters.get("early_stopping") is True and bool(parameters.get("validation_fraction"))
