@@ -152,7 +152,11 @@ def _find_reason(model: Any, tags: Tags | None) -> str | None:
             own = ", as long as it does not inherit from sklearn.base.ClassifierMixin"
             return f"is no classifier{own * (not _is_of_sklearn(model))}"
         if not tags.target_tags.single_output:
-            return "predicts several labels for each text, and texts have one"
+            chain = "" if name == "ClassifierChain" else "choose model=classifier_chain and "
+            return (
+                f"predicts several labels for each text, and texts have one; {chain}set "
+                "data.label_separator if they have several"
+            )
         if tags.input_tags.pairwise:
             return "takes distances or kernels between rows instead of features"
     if not hasattr(model, "predict_proba") and not hasattr(model, "decision_function"):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn import pipeline as sklearn_pipeline
 from sklearn.compose import ColumnTransformer
+from sklearn.multioutput import ClassifierChain
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -17,6 +18,7 @@ from sentiment.data.label_sets import tabulate_label_sets
 from sentiment.errors import FitError, SentimentError
 from sentiment.modeling.adapting import adapt_classifier, adapt_features, takes_positive_only
 from sentiment.modeling.columns import list_kinds, make_encoder
+from sentiment.modeling.estimators.label_set_chain import LabelSetChain
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier, name_label_sets
 from sentiment.modeling.estimators.union import FeatureUnion
 from sentiment.ngrams.cleaning import CleanedTexts, Cleaner
@@ -65,9 +67,7 @@ def make_pipeline(features: Any, model: Any, separator: str | None = None) -> Pi
     ConfigError
         The features take no texts, or the model cannot classify them; says why.
     """
-    classifier = adapt_classifier(model)
-    if separator is not None:
-        classifier = LabelSetClassifier(classifier, separator=separator)
+    classifier = _make_classifier(model, separator)
     return Pipeline(
         [
             ("text", FunctionTransformer(itemgetter(TEXT_COLUMN))),
@@ -127,6 +127,15 @@ def find_text_steps(pipeline: Pipeline) -> Pipeline:
 def select_inputs(pipeline: Pipeline, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of `frame` that `pipeline` reads."""
     return frame[[TEXT_COLUMN, *list_columns(pipeline)]]
+
+
+def _make_classifier(model: Any, separator: str | None) -> Any:
+    if separator is None:
+        return adapt_classifier(model)
+    if type(model) is ClassifierChain:
+        chain = LabelSetChain.from_chain(model, separator)
+        return chain.set_params(estimator=adapt_classifier(chain.estimator))
+    return LabelSetClassifier(adapt_classifier(model), separator=separator)
 
 
 def list_vectorizers(features: Any) -> Iterator[Any]:

@@ -183,7 +183,8 @@ def test_each_script_starts_in_a_process_that_has_imported_nothing(
 
 MISTAKES = [
     ("train", ["model=svn"], "model=svn: there is no such model. Did you mean 'svm'? Expected one "
-     "of ensemble, gradient_boosting, knn, lightgbm, logistic_regression, naive_bayes, nbsvm, "
+     "of classifier_chain, ensemble, gradient_boosting, knn, lightgbm, logistic_regression, "
+     "naive_bayes, nbsvm, "
      "ordinal, random_forest, ridge, sgd, stacking, svm."),
     ("train", ["seed=1", "model", "=", "svm"],
      "a setting is one word, without spaces: model=svm"),

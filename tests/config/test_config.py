@@ -34,15 +34,15 @@ def mistake(*overrides: str) -> str:
     [
         (
             "model=svn",
-            "model=svn: there is no such model. Did you mean 'svm'? Expected one of ensemble, "
-            "gradient_boosting, knn, lightgbm, logistic_regression, naive_bayes, nbsvm, "
-            "ordinal, random_forest, ridge, sgd, stacking, svm.",
+            "model=svn: there is no such model. Did you mean 'svm'? Expected one of "
+            "classifier_chain, ensemble, gradient_boosting, knn, lightgbm, logistic_regression, "
+            "naive_bayes, nbsvm, ordinal, random_forest, ridge, sgd, stacking, svm.",
         ),
         (
             "model=",
-            "model=: there is no such model. Expected one of ensemble, gradient_boosting, "
-            "knn, lightgbm, logistic_regression, naive_bayes, nbsvm, ordinal, random_forest, "
-            "ridge, sgd, stacking, svm.",
+            "model=: there is no such model. Expected one of classifier_chain, "
+            "ensemble, gradient_boosting, knn, lightgbm, logistic_regression, naive_bayes, nbsvm, "
+            "ordinal, random_forest, ridge, sgd, stacking, svm.",
         ),
         (
             "features.max_feature=5",
@@ -97,15 +97,16 @@ def mistake(*overrides: str) -> str:
         ),
         (
             "model=null",
-            "model=null: expected the name of a file, one of ensemble, gradient_boosting, knn, "
-            "lightgbm, logistic_regression, naive_bayes, nbsvm, ordinal, random_forest, "
-            "ridge, sgd, stacking, svm.",
+            "model=null: expected the name of a file, one of classifier_chain, ensemble, "
+            "gradient_boosting, knn, "
+            "lightgbm, logistic_regression, naive_bayes, nbsvm, "
+            "ordinal, random_forest, ridge, sgd, stacking, svm.",
         ),
         (
             "model=[svm,x]",
-            "model=x: there is no such model. Expected one of ensemble, gradient_boosting, "
-            "knn, lightgbm, logistic_regression, naive_bayes, nbsvm, ordinal, random_forest, "
-            "ridge, sgd, stacking, svm.",
+            "model=x: there is no such model. Expected one of classifier_chain, "
+            "ensemble, gradient_boosting, knn, lightgbm, logistic_regression, naive_bayes, nbsvm, "
+            "ordinal, random_forest, ridge, sgd, stacking, svm.",
         ),
         ("~model", "model has no value; give it: model=<value>."),
         ("~nope", "there is no setting 'nope' that could be taken away."),
@@ -155,9 +156,9 @@ def test_what_cannot_be_composed_hides_nothing() -> None:
     assert [line.partition(";")[0] for line in shown.splitlines()] == [
         "6 problems in the configuration:",
         f"  - there is no setting 'sed'. Did you mean 'seed'? Known: {KNOWN}, experiment.",
-        "  - model=svn: there is no such model. Did you mean 'svm'? Expected one of ensemble, "
-        "gradient_boosting, knn, lightgbm, logistic_regression, naive_bayes, nbsvm, "
-        "ordinal, random_forest, ridge, sgd, stacking, svm.",
+        "  - model=svn: there is no such model. Did you mean 'svm'? Expected one of "
+        "classifier_chain, ensemble, gradient_boosting, knn, lightgbm, logistic_regression, "
+        "naive_bayes, nbsvm, ordinal, random_forest, ridge, sgd, stacking, svm.",
         "  - 'x' is no setting",
         "  - seed is 1.5",
         "  - cv is 1",

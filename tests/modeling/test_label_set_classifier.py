@@ -10,16 +10,18 @@ from scipy import sparse
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression as Plain
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import ClassifierChain
 from sklearn.preprocessing import MultiLabelBinarizer
 from sklearn.svm import LinearSVC
 
 from sentiment.data.label_sets import tabulate_label_sets
-from sentiment.errors import ConfigError
+from sentiment.errors import ConfigError, UntrustedModelError
+from sentiment.modeling.estimators.label_set_chain import LabelSetChain
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier, measure_sets
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
-from sentiment.modeling.model_files import load_model, save_model
+from sentiment.modeling.model_files import digest_file, load_model, save_model
 from sentiment.modeling.pipeline import find_separator, fit, make_pipeline, predict
 from sentiment.modeling.scoring import PredictionColumns, Predictor
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
@@ -58,6 +60,39 @@ def test_it_is_binary_relevance(model: Plain, twin: Plain) -> None:
     np.testing.assert_allclose(found.predict_proba(X), expected.predict_proba(X), atol=1e-6)
     sets = [";".join(one) for one in binarizer.inverse_transform(expected.predict(X))]
     assert found.predict(X).tolist() == sets
+
+
+@pytest.mark.parametrize("order", [None, "random", [2, 0, 3, 1]])
+def test_a_chain_is_that_of_scikit_learn(order: Any, tmp_path: Path) -> None:
+    X, y = _make_rows()
+    found = LabelSetChain(Plain(), order=order, random_state=0).fit(X, y)
+    table = tabulate_label_sets(y, ";")
+    plain = ClassifierChain(Plain(), order=order, random_state=0).fit(X, table.to_numpy(dtype=int))
+    assert found.classes_.tolist() == table.columns.tolist()
+    assert np.array_equal(found.predict_proba(X), plain.predict_proba(X))
+    sets = [";".join(table.columns[row == 1]) for row in plain.predict(X)]
+    assert found.predict(X).tolist() == sets
+
+
+def test_a_saved_chain_predicts_the_same_sets(tmp_path: Path) -> None:
+    frame, path = _make_texts(), tmp_path / "model.skops"
+    chain = ClassifierChain(LogisticRegression(solver="auto"), order="random", random_state=1)
+    pipeline = fit(make_pipeline(TfidfVectorizer(), chain, ";"), frame)
+    labels, probabilities = predict(pipeline, frame)
+    save_model(pipeline, path)
+    loaded = load_model(path, digest_file(path))
+    assert isinstance(loaded["model"], LabelSetChain)
+    found = predict(make_fast(loaded), frame)
+    assert found[0].tolist() == labels.tolist()
+    np.testing.assert_allclose(found[1], probabilities)
+    with pytest.raises(UntrustedModelError, match="ClassifierChain"):
+        load_model(path)
+
+
+def test_a_chain_needs_several_labels() -> None:
+    chain = ClassifierChain(Plain())
+    with pytest.raises(ConfigError, match="set data.label_separator if they have several"):
+        make_pipeline(TfidfVectorizer(), chain)
 
 
 def test_a_label_of_every_row_is_always_there() -> None:

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import LabelBinarizer
@@ -88,14 +88,14 @@ class LabelSetClassifier(OneVsRestClassifier):
     def to_sklearn(self) -> OneVsRestClassifier:
         """Return scikit-learn's own class, which predicts indicators; fitted if this one is."""
         plain = OneVsRestClassifier(self.estimator)
-        _hand_over(self, plain)  # with the separator, for `from_sklearn`
+        hand_over(self, plain)  # with the separator, for `from_sklearn`
         return plain
 
     @classmethod
     def from_sklearn(cls, plain: OneVsRestClassifier) -> Self:
         """Return a classifier that `to_sklearn` made one of scikit-learn's of."""
         whole = cls(plain.estimator)
-        _hand_over(plain, whole)
+        hand_over(plain, whole)
         return whole
 
     def _separate(self, X: Any, side: np.ndarray) -> Any:
@@ -108,7 +108,8 @@ class LabelSetClassifier(OneVsRestClassifier):
         return name_label_sets(self.predict_proba(X) >= 0.5, self.classes_, self.separator)
 
 
-def _hand_over(source: OneVsRestClassifier, target: OneVsRestClassifier) -> None:
+def hand_over(source: BaseEstimator, target: BaseEstimator) -> None:
+    """Give `target` all attributes of `source`."""
     for name, value in vars(source).items():
         setattr(target, name, value)
 

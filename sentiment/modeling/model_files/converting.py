@@ -10,12 +10,14 @@ from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction import text
 from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import ClassifierChain
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import Bunch
 
 from sentiment.modeling.estimators.by_script import FeaturesByScript
 from sentiment.modeling.estimators.dense import DenseInput, from_dense_pipeline
+from sentiment.modeling.estimators.label_set_chain import LabelSetChain
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
@@ -25,8 +27,8 @@ from sentiment.ngrams.cleaning import Cleaner, make_cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 _OWN = (
-    CountVectorizer, DenseInput, FeatureUnion, LabelSetClassifier, LogisticRegression, NBSVM,
-    OrdinalClassifier,
+    CountVectorizer, DenseInput, FeatureUnion, LabelSetChain, LabelSetClassifier,
+    LogisticRegression, NBSVM, OrdinalClassifier,
 )  # fmt: skip
 
 
@@ -102,6 +104,8 @@ def make_fast_part(part: Any) -> Any:
         return Cleaner()
     if type(part) is OneVsRestClassifier and isinstance(getattr(part, "separator", None), str):
         return LabelSetClassifier.from_sklearn(part)
+    if type(part) is ClassifierChain and isinstance(getattr(part, "separator", None), str):
+        return LabelSetChain.from_chain(part, part.separator)
     if isinstance(part, Pipeline):
         return from_dense_pipeline(part) or part
     return part
