@@ -216,6 +216,13 @@ def _read(dataset: Dataset) -> pd.DataFrame:
         raise ConfigError(
             [f"data: {kind}.read gave the splits {sorted(map(str, unknown))}; expected {SPLITS}."]
         )
+    known = {"text", "label", "split", "fault", *name_kinds(dataset.extra_columns)}
+    if unused := [str(name) for name in found if name not in known]:
+        log.warning(
+            "data: %s.read returned %s, which nothing uses: splits of the data are read from "
+            "'split', and data.extra_columns names columns to learn from",
+            kind, quote_list(unused),
+        )  # fmt: skip
     return frame
 
 

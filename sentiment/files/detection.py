@@ -2,7 +2,8 @@
 
 The share of records with the most common number of fields is how well a dialect fits, as in
 van den Burg, Nazabal and Sutton (2019), "Wrangling messy CSV files by detecting row and type
-patterns". Where a comma and double quotes fit nearly all records, nothing else is tried.
+patterns". Where a comma and double quotes fit the first and nearly all records, nothing else is
+tried.
 """
 
 import re
@@ -49,7 +50,10 @@ class DialectDetector:
         quote = '"' if given.quote is None else given.quote
         best = Dialect(given.sep or ",", quote, given.escape or "")
         first = self._data.lstrip(b"\r\n").partition(b"\n")[0]
-        if self._rate(best)[0] < _CERTAIN or b"'" in first or b", " in first:
+        share, count = self._rate(best)
+        # Column names without a comma may be above texts that hold one each.
+        plain = share >= _CERTAIN and self._count_first(best) == count
+        if not plain or b"'" in first or b", " in first:
             best = self._choose_separator(best)
         escaped = b"\\" + best.quote.encode()
         if given.escape is None and best.quote and escaped in self._data:
@@ -66,9 +70,16 @@ class DialectDetector:
             '"' if given.quote is not None else found.quote,
             "" if given.escape is not None else found.escape,
         )
-        if described.is_standard and self._rate(found)[0] >= _CERTAIN:
+        share, count = self._rate(found)
+        if described.is_standard and share >= _CERTAIN:
             return []
-        return [text] if (text := described.describe()) else []
+        text = described.describe()
+        if text and share < _CERTAIN:
+            text += (
+                f" ({share:.0%} of the first rows have {count} fields; a text that holds the "
+                "separator needs quotes around it)"
+            )
+        return [text] if text else []
 
     def split(self, dialect: Dialect) -> Split:
         """Return the records of the beginning."""

@@ -179,6 +179,14 @@ LAYOUTS = {
     ),
     "one column": ("text\na, b\nc\n", ["text"], 1, 1, ""),
     "one column without commas": ("Bewertung\na b\nc\n", ["Bewertung"], 2, 0, ""),
+    "a comma in each text between semicolons": (
+        "id;text;label\n" + '1;"one; two, three";a\n' * 40, ["id", "text", "label"], 40, 0, "",
+    ),
+    "decimal commas": ("name;price\n" + "a;1,5\nb;2,75\n" * 20, ["name", "price"], 40, 0, ""),
+    "semicolons in a few texts without quotes": (
+        "text;label\n" + "fine;b\n" * 30 + "so;so;c\n" * 9, ["text", "label"], 30, 9,
+        "78% of the first rows have 2 fields; a text that holds the separator needs quotes",
+    ),
     "rows that do not fit": ("id,text\n1,a,b\n2,b,c\n", ["id", "text"], 0, 2, ""),
 }  # fmt: skip
 

@@ -260,6 +260,16 @@ def test_data_sets_of_ones_own_have_columns_too() -> None:
         prepare_data(Own(name="own", extra_columns=["weight"]), 1)
 
 
+def test_columns_that_nothing_uses_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    class Halves(Own):
+        def read(self) -> pd.DataFrame:
+            return super().read()[["text", "label", "price"]].assign(half="train")
+
+    prepare_data(Halves(name="own", extra_columns=["price"]), 1)
+    [record] = [one for one in caplog.records if one.levelname == "WARNING"]
+    assert "Halves.read returned 'half', which nothing uses: splits" in record.getMessage()
+
+
 def test_kinds_are_those_of_nearly_all_values(caplog: pytest.LogCaptureFixture) -> None:
     assert find_kind(pd.Series(["1", "-2.5", "1e3"])) == "number"
     assert find_kind(pd.Series(["2026", "2025"])) == "number"
