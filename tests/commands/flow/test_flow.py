@@ -383,6 +383,7 @@ def test_a_schedule_runs_the_flow_when_it_is_time(
     train = QUICK.format(data="data.csv", features=2000)
     words = ['flow.cron="0 3 * * *"', "name=nightly", f"train={train}", "input=new.csv"]
     env = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": prefect_server}
+    env |= {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}  # seconds; by default 10
     process = starter.start(tmp_path, "flow", *words, env=env)
 
     def ask(path: str, **question: Any) -> Any:
