@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from scipy.optimize import brentq
+from scipy.special import wrightomega
 from sklearn import linear_model
 from sklearn.exceptions import ConvergenceWarning
 
 from sentiment.modeling.estimators import multinomial
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
+from sentiment.modeling.estimators.multinomial import descend_classes
 
 
 def make_problem(seed: int, classes: int, scale: float = 1.0) -> tuple[Any, np.ndarray]:
@@ -51,6 +54,34 @@ def test_weights_are_those_of_newtons_method(
     for one in (model, plain):
         one.intercept_ = one.intercept_ - one.intercept_.mean()
     np.testing.assert_allclose(model.intercept_, plain.intercept_, rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([3, 40, 2000]), st.sampled_from([0.5, 1, 9, 20]))
+def test_a_row_goes_to_its_optimum_from_anywhere(seed: int, classes: int, value: float) -> None:
+    rng, cost = np.random.default_rng(seed), 10.0
+    dual = rng.dirichlet(np.full(classes, rng.choice([0.01, 1.0])), 1) * cost
+    margins = rng.choice([1.0, 5.0]) * rng.normal(size=classes)
+    margins[0] += rng.choice([0, 15])
+    square, old = value**2, dual[0].copy()
+    multiplier = brentq(lambda x: _solve(square, margins, old, x).sum() - cost, -1e5, 1e5)
+    expected = _solve(square, margins, old, multiplier)
+    X = sparse.csr_matrix([[value]])
+    weights = np.vstack([margins / value, np.zeros(classes)])
+    descend_classes(
+        X.data, X.indices, X.indptr, np.array([0]), np.array([cost]), 0.0, np.array([square]),
+        dual, weights, np.zeros(classes), np.array([0]), 0.0,
+    )  # fmt: skip
+    step = np.abs(expected - old).max()
+    assert np.abs(dual[0] - expected).max() <= 0.1 * step + 1e-9
+    np.testing.assert_allclose(dual.sum(), cost)
+    np.testing.assert_allclose(weights[0], (margins + square * (old - dual[0])) / value, atol=1e-9)
+
+
+def _solve(square: float, margins: np.ndarray, old: np.ndarray, multiplier: float) -> np.ndarray:
+    """Return `z` with ``log(z) + square * (z - old) - margins = multiplier``."""
+    omega = wrightomega(margins + square * old + multiplier + np.log(square))
+    return np.asarray(omega / square)
 
 
 def test_the_saved_model_is_multinomial_and_gives_the_same_answers() -> None:

@@ -24,7 +24,7 @@ _WAITING = 0.1
 # Newton steps for a row go on until one changes less than this share of all steps. Two or three
 # do but for long rows, whose steps may go to and fro; these are then solved more slowly.
 _ACCURACY = 0.1
-_NEWTON_STEPS, _SAFE_STEPS = 12, 100
+_NEWTON_STEPS, _SAFE_STEPS = 20, 100
 # Beyond so many dual variables, half a gigabyte, they are kept in single precision.
 _MOST_DOUBLES = 1 << 26
 
@@ -71,7 +71,9 @@ def fit_multinomial(
     # That far off is a probability, at most, whose log-odds are off by `tol`.
     tol = descent.tol / 4
     rng, waiting = np.random.default_rng(descent.seed), 0.0
-    for n_iter in range(1, descent.max_iter + 1):
+    n_iter = 0
+    while n_iter < descent.max_iter:
+        n_iter += 1
         intercept += bias * weights[-1]
         order = rng.permutation(len(rows))
         farthest = descend_classes(
@@ -79,7 +81,7 @@ def fit_multinomial(
         )
         if farthest < tol:
             break
-        waiting = _WAITING * max(farthest if n_iter > 1 else 0.0, tol)
+        waiting = _WAITING * max(min(farthest, 0.1), tol)
     return weights[:-1].T, intercept + bias * weights[-1], n_iter
 
 
@@ -184,7 +186,7 @@ def descend_classes(
                 share = z[k] / (1 + a * z[k])
                 above += share * slope - z[k]
                 below += share
-            multiplier, change, moved = above / below, 0.0, 0.0
+            multiplier, change, moved, total = above / below, 0.0, 0.0, 0.0
             for k in range(size):
                 slope = logs[k] - margins[k] + a * (z[k] - old[k])
                 logs[k] = min(logs[k] + (multiplier - slope) / (1 + a * z[k]), most)
@@ -192,6 +194,9 @@ def descend_classes(
                 change = max(change, abs(new - z[k]))
                 moved = max(moved, abs(new - old[k]))
                 z[k] = new
+                total += new
+            # A step too far up ends at the cost for several classes, and sums to more.
+            change = max(change, abs(total - cost))
             if change <= _ACCURACY * moved:
                 break
         if not change <= _ACCURACY * moved:
