@@ -136,8 +136,8 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
         The data cannot be read, has bad rows that may not be dropped, fewer than two classes, or
         too few rows of a class.
     """
-    separator = dataset.label_separator
     frame, extra = _split_columns(_read(dataset), dataset)
+    separator = dataset.label_separator
     frame = add_keys(frame)
     if separator is not None:
         frame["label"] = sort_label_sets(frame["label"], separator)
