@@ -185,7 +185,7 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     parts = {name: rows[kept["split"] == name].reset_index(drop=True) for name in SPLITS}
     report.splits = {name: count_labels(part["label"], separator) for name, part in parts.items()}
     report.warnings |= dict(find_absent_classes(report.splits, not_sampled))
-    log.info("data: %s", report.to_dict())
+    log.info("data: %s", report.abridge())
     return PreparedData(
         **parts,
         report=report,

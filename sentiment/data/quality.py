@@ -82,6 +82,13 @@ class QualityReport:
         """Return the report as plain containers."""
         return asdict(self)
 
+    def abridge(self, classes: int = 20) -> dict[str, Any]:
+        """Return the report as `to_dict` does, with the counts of the first `classes` only."""
+        report = self.to_dict()
+        counts = {name: _cut(report[name], classes) for name in ("labels", "rare")}
+        splits = {name: _cut(rows, classes) for name, rows in self.splits.items()}
+        return report | counts | {"splits": splits}
+
     def describe_dropped(self) -> str:
         """Return how many rows were left out and why, such as ``3 duplicates, 1 empty text``."""
         return ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in self.dropped.items())
@@ -89,6 +96,12 @@ class QualityReport:
     def describe_first_fault(self) -> str:
         """Return where and why the first unreadable row cannot be read, "" without one."""
         return f"; the first: {self.faults[0]}" if self.faults else ""
+
+
+def _cut(counts: dict[str, int], most: int) -> dict[str, Any]:
+    more = len(counts) - most
+    shown: dict[str, Any] = dict(list(counts.items())[:most])
+    return shown | {"...": f"{more:,} more"} if more > 0 else shown
 
 
 def find_unusable(frame: pd.DataFrame) -> pd.Series:

@@ -356,3 +356,13 @@ def test_classes_that_an_official_split_lacks_are_named() -> None:
     assert report.warnings["absent_classes"] == (
         "some classes have no row in a split: test has none of 'c'"
     )
+
+
+def test_the_log_lists_the_rows_of_a_few_classes(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [(f"text {n}", f"class {n % 300:03}") for n in range(1200)]
+    caplog.set_level("INFO", "sentiment")
+    data = prepare_data(Given(name="given", rows=rows), seed=1)
+    line = next(one for one in caplog.messages if one.startswith("data: "))
+    assert len(line) < 3_000
+    assert "'...': '280 more'" in line
+    assert len(data.report.to_dict()["labels"]) == len(data.report.splits["train"]) == 300
