@@ -138,17 +138,13 @@ class Model:
     def predict_expected(self, texts: "Iterable[str] | pd.DataFrame") -> "np.ndarray":
         """Return the expected value of each prediction, for labels on a scale.
 
-        It is the sum of the values of the labels, each times its probability. Labels that are
-        numbers are their values; of a list, ``data.ordered=[bad,fair,good]``, they are 1, 2 and 3.
+        It is the sum of the values of the labels, each times its probability, shape (n,). Labels
+        that are numbers are their values; of a list of labels, they are 1, 2, 3 and so on.
 
         Parameters
         ----------
         texts : iterable of str, or DataFrame
             As `predict_proba` takes it, of length n.
-
-        Returns
-        -------
-        ndarray of shape (n,)
 
         Raises
         ------
