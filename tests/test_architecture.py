@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from importlib import import_module
 from importlib.metadata import requires
 from itertools import pairwise
@@ -156,6 +157,12 @@ def test_a_config_is_composed_without_scikit_learn() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_files_of_tests_have_different_names() -> None:
+    """pytest takes two of one name for the same module, and collects neither."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_every_room_has_tests_that_are_fast(pytestconfig: pytest.Config) -> None:

@@ -30,6 +30,7 @@ def make_predictions(seed: int, rows: int = 200, digits: int = 2) -> LabelSetPre
     return LabelSetPredictions(labels, probabilities, NAMES, separator=";")
 
 
+@pytest.mark.slow
 @given(st.integers(0, 1000))
 def test_metrics_are_those_of_scikit_learn(seed: int) -> None:
     made = make_predictions(seed, rows=60)

@@ -95,6 +95,7 @@ def test_the_saved_model_is_multinomial_and_gives_the_same_answers() -> None:
     np.testing.assert_array_equal(saved.predict_proba(X), model.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_single_precision_of_the_dual_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = make_problem(2, 4)
     given = {"solver": "auto", "C": 10.0, "tol": 1e-5, "max_iter": 10_000, "random_state": 0}

@@ -187,6 +187,7 @@ def test_mlflow_serves_the_columns(place: Place) -> None:
         model.predict(rows.drop(columns="price"))
 
 
+@pytest.mark.slow
 def test_monitoring_sees_drift_of_columns(place: Place) -> None:
     def watch(frame: pd.DataFrame, name: str) -> tuple[list[str], list[str]]:
         place.predict(frame, name)

@@ -39,6 +39,7 @@ def test_a_model_no_better_than_a_constant_is_named(
     assert ("weak " in printed) == weak
 
 
+@pytest.mark.slow
 def test_many_classes_have_a_short_table_and_their_confusions(
     train_quickly: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
