@@ -35,6 +35,7 @@ def compile_kernels() -> None:
     codes = np.arange(len(frame)) % 2
     rows = TfidfVectorizer().fit_transform(_TEXTS)
     LogisticRegression(solver="auto", tol=0.01).fit(rows, np.arange(len(frame)) % 3)
+    LogisticRegression(solver="auto", tol=0.01).fit_labels(rows, codes[:, np.newaxis] == [0, 1])
     for features in (CountVectorizer(), TfidfVectorizer()):
         pipeline = make_pipeline(features, LogisticRegression(solver="auto")).fit(frame, codes)
         RowExplainer(pipeline).explain(frame, codes)

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression as Plain
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain
@@ -46,6 +48,16 @@ _DUAL = {"solver": "liblinear", "dual": True, "tol": 1e-8, "max_iter": 10_000, "
             LogisticRegression(C=3.0, solver="auto", tol=1e-8, max_iter=10_000),
             Plain(C=3.0, **_DUAL),
         ),
+        (
+            LogisticRegression(
+                solver="auto",
+                tol=1e-8,
+                max_iter=10_000,
+                class_weight="balanced",
+                fit_intercept=False,
+            ),
+            Plain(class_weight="balanced", fit_intercept=False, **_DUAL),
+        ),
     ],
 )
 def test_it_is_binary_relevance(model: Plain, twin: Plain) -> None:
@@ -60,6 +72,29 @@ def test_it_is_binary_relevance(model: Plain, twin: Plain) -> None:
     np.testing.assert_allclose(found.predict_proba(X), expected.predict_proba(X), atol=1e-6)
     sets = [";".join(one) for one in binarizer.inverse_transform(expected.predict(X))]
     assert found.predict(X).tolist() == sets
+
+
+def test_labels_are_fitted_together_in_blocks() -> None:
+    rng = np.random.default_rng(0)
+    X = sparse.random(200, 30, 0.3, format="csr", random_state=0)
+    truth = X @ rng.normal(size=(30, 40)) + rng.normal(scale=0.3, size=(200, 40)) > 0.2
+    model = LogisticRegression(C=2.0, solver="auto", tol=1e-8, max_iter=10_000)
+    together = model.fit_labels(X, truth)
+    assert together is not None
+    for side, one in zip(truth.T, together, strict=True):
+        alone = clone(model).fit(X, side.astype(int))
+        np.testing.assert_allclose(one.coef_, alone.coef_, atol=1e-6)
+        np.testing.assert_allclose(one.intercept_, alone.intercept_, atol=1e-6)
+        assert vars(one).keys() == vars(alone).keys()
+    dense = model.fit_labels(X.toarray(), truth)
+    assert dense is None
+    assert clone(model).set_params(solver="lbfgs").fit_labels(X, truth) is None
+
+
+def test_labels_that_are_cut_short_are_a_warning() -> None:
+    X, y = _make_rows()
+    with pytest.warns(ConvergenceWarning, match="did not converge in 1 passes"):
+        LabelSetClassifier(LogisticRegression(solver="auto", tol=1e-8, max_iter=1)).fit(X, y)
 
 
 @pytest.mark.parametrize("order", [None, "random", [2, 0, 3, 1]])

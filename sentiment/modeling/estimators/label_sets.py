@@ -11,6 +11,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import LabelBinarizer
 
 from sentiment.data.label_sets import join_labels, tabulate_label_sets
+from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.ngrams.compiling import count_threads
 
 
@@ -78,12 +79,19 @@ class LabelSetClassifier(OneVsRestClassifier):
         # In a file, it is scikit-learn's own class: it then answers with a row of indicators.
         self.label_binarizer_ = LabelBinarizer().fit(indicators)
         self.label_binarizer_.classes_ = self.classes_ = np.array(table.columns, dtype=str)
-        with ThreadPoolExecutor(min(len(self.classes_), count_threads(None))) as pool:
-            self.estimators_ = list(pool.map(lambda side: self._separate(X, side), indicators.T))
+        # A logistic regression has a way of its own to fit several labels.
+        together = None
+        if isinstance(self.estimator, LogisticRegression) and not indicators.all(axis=0).any():
+            together = self.estimator.fit_labels(X, indicators)
+        self.estimators_ = together or self._fit_one_by_one(X, indicators)
         first = self.estimators_[0]
         if hasattr(first, "n_features_in_"):
             self.n_features_in_ = first.n_features_in_
         return self
+
+    def _fit_one_by_one(self, X: Any, indicators: np.ndarray) -> list[Any]:
+        with ThreadPoolExecutor(min(indicators.shape[1], count_threads(None))) as pool:
+            return list(pool.map(lambda side: self._separate(X, side), indicators.T))
 
     def to_sklearn(self) -> OneVsRestClassifier:
         """Return scikit-learn's own class, which predicts indicators; fitted if this one is."""

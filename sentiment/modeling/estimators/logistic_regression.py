@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy import sparse
 from sklearn import linear_model
-from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.base import clone
+from sklearn.utils import check_array, check_random_state, compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
@@ -16,6 +17,7 @@ from sentiment.modeling.estimators.coordinate_descent import (
     sum_parts,
     warn_if_cut_short,
 )
+from sentiment.modeling.estimators.label_descent import separate_labels
 from sentiment.modeling.estimators.multinomial import fit_multinomial
 
 _DUAL = {"solver": "liblinear", "dual": True}
@@ -83,12 +85,56 @@ class LogisticRegression(linear_model.LogisticRegression):
             super().fit(X, y, sample_weight)
             return self
         self._validate_params()
-        ridge = self.penalty in ("l2", "deprecated") and not self.l1_ratio and np.isfinite(self.C)
-        if ridge and sparse.issparse(X):
+        if self._can_descend(X):
             return self._descend(X, y, sample_weight)
         machine = self._make_machine(_OTHERWISE)
         _copy_solution(machine.fit(X, y, sample_weight), self)
         return self
+
+    def fit_labels(self, X: Any, truth: np.ndarray) -> list[Self] | None:
+        """Return a classifier for each of several labels, fitted together.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Features.
+        truth : ndarray of bool, of shape (n_samples, n_labels)
+            True for rows with a label; each label has some, and rows without it.
+
+        Returns
+        -------
+        list of LogisticRegression, or None
+            Fitted like this one; None if another solver is to fit them one by one.
+        """
+        if self.solver != "auto" or not self._can_descend(X):
+            return None
+        self._validate_params()
+        X = sum_parts(check_array(X, accept_sparse="csr", dtype=np.float64))
+        weights = [
+            compute_class_weight(self.class_weight, classes=np.array([0, 1]), y=side)
+            for side in truth.T.astype(int)
+        ]
+        costs = self.C * np.array(weights).T
+        if not (costs > 0).all():
+            return None
+        found = zip(*separate_labels(X, truth, costs, self._make_descent()), strict=True)
+        fitted = []
+        for coef, intercept, n_iter in found:
+            one = clone(self)
+            one.classes_, one.n_features_in_ = np.array([0, 1]), X.shape[1]
+            one.coef_, one.intercept_ = coef[np.newaxis], np.array([intercept])
+            one.n_iter_ = np.array([n_iter], np.int32)
+            fitted.append(one)
+        return fitted
+
+    def _can_descend(self, X: Any) -> bool:
+        ridge = self.penalty in ("l2", "deprecated") and not self.l1_ratio and np.isfinite(self.C)
+        return bool(ridge and sparse.issparse(X))
+
+    def _make_descent(self) -> Descent:
+        seed = check_random_state(self.random_state).randint(np.iinfo("i").max)
+        scaling = self.intercept_scaling if self.fit_intercept else 0.0
+        return Descent(self.tol, self.max_iter, float(scaling), seed)
 
     def to_sklearn(self) -> linear_model.LogisticRegression:
         """Return scikit-learn's own classifier with the same answers, not fitted if this is not.
@@ -117,9 +163,7 @@ class LogisticRegression(linear_model.LogisticRegression):
             self.class_weight, classes=self.classes_, y=y, sample_weight=weights
         )
         cost = self.C * of_classes[codes] * weights
-        seed = check_random_state(self.random_state).randint(np.iinfo("i").max)
-        scaling = self.intercept_scaling if self.fit_intercept else 0.0
-        descent = Descent(self.tol, self.max_iter, float(scaling), seed)
+        descent = self._make_descent()
         if len(self.classes_) == 2:
             self.coef_, self.intercept_, self.n_iter_ = fit_side_by_side(
                 lambda k: descent.separate(X, codes == 1, cost), 1, self.max_iter
