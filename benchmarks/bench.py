@@ -21,6 +21,7 @@ import accuracy
 import classes
 import hostile
 import killing
+import label_sets
 import monitoring
 import peers
 import polluting
@@ -75,6 +76,7 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
         "classes_recipes": classes.bench_recipes,
         "classes_8": classes.compare_eight,
         "classes_2000": classes.bench_two_thousand,
+        "label_sets": label_sets.compare_label_sets,
     },
     "statistics": significance.BENCHMARKS,
     "quality": {

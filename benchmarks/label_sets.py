@@ -9,6 +9,7 @@ import pandas as pd
 from reviews import SEED, read_reviews
 from sklearn import linear_model, svm
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.feature_extraction import text
 from sklearn.metrics import f1_score
 from sklearn.multiclass import OneVsRestClassifier
@@ -106,13 +107,15 @@ def compare_label_sets(plan: Plan) -> dict[str, Figure]:
     )
     theirs = {
         "logistic_regression": linear_model.LogisticRegression(C=10.0, max_iter=1000),
-        "svm": svm.LinearSVC(C=0.3, random_state=SEED),
+        "svm": CalibratedClassifierCV(
+            svm.LinearSVC(C=0.3, random_state=SEED), cv=3, ensemble=False
+        ),
     }
     figures = {}
     for name, machine in theirs.items():
         cfg = compose("train", [f"model={name}", "memory=null"])
         ours = make_pipeline(make(cfg, "features"), make(cfg, "model"), ";")
-        plain = chain(words, OneVsRestClassifier(machine, n_jobs=2))
+        plain = chain(words, OneVsRestClassifier(machine))
         fitted: dict[str, Any] = {}
 
         def work_ours(ours: Any = ours, fitted: dict[str, Any] = fitted) -> None:

@@ -69,8 +69,7 @@ class Model:
         Returns
         -------
         ndarray of str, of shape (n,)
-            Of a model of several labels in a row, a list of lists instead: the labels whose
-            probability is 0.5 or more.
+            Of several labels in a row, a list of lists: those of a probability of 0.5 or more.
 
         Examples
         --------
@@ -181,16 +180,13 @@ class Model:
 
         Raises
         ------
-        ConfigError
-            The model has no such label.
-        UnexplainableModelError
-            The model is not linear.
+        ConfigError, UnexplainableModelError
+            The model has no such label, or is not linear.
 
         Examples
         --------
         >>> import sentiment
-        >>> explanation = sentiment.load().explain("a warm and moving film")
-        >>> explanation.label
+        >>> sentiment.load().explain("a warm and moving film").label
         'positive'
         """
         from sentiment.commands.explain.job import read_columns
