@@ -181,6 +181,7 @@ ORACLES: dict[str, Oracle] = {
     **dict.fromkeys(("a", "b", "force", "address", "cron", "flow.input"), or_null(text)),
     "predict.output": or_null(text),
     "explain.output": or_null(text),
+    "explain.label": or_null(text),
     "monitor.run": or_null(text),
     **dict.fromkeys(
         ("text_column", "label_column", "time_column", "split_column"), or_null(column)
