@@ -38,7 +38,7 @@ from sentiment.errors import (
     UnknownSplitsError,
 )
 from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject
-from sentiment.files.columns import as_text, strip_labels, strip_values
+from sentiment.files.columns import as_text, list_text_columns, strip_labels, strip_values
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.inputs import Input
 from sentiment.files.opening import is_database, open_all, open_input
@@ -63,6 +63,25 @@ class Dataset(DatasetSettings, ABC):
 
         The columns that `extra_columns` names are in it, too, under their own names.
         """
+
+    def read_unlabelled(self) -> pd.Series:
+        """Return the texts that `unlabelled` names, as they are; none by default.
+
+        They are in the column that the labelled texts are in, or in one with a usual name.
+        """
+        named, column = self.unlabelled, getattr(self, "text_column", "text")
+        if named is None:
+            return pd.Series(dtype="str")
+        options = ReadOptions() if is_database(named) else ReadOptions.of(self)
+        parts = []
+        for source in open_all(named, options, "data.unlabelled"):
+            found = [column] if column in source.columns else list_text_columns(source.columns)
+            if not found:
+                name = Path(source.origin.name)
+                raise MissingColumnError(name, column, source.columns, "data.text_column")
+            batches = source.read(found[0], _LIMITS, Position())
+            parts += [pd.Series(batch.texts.to_pandas(), dtype="str") for batch in batches]
+        return pd.concat(parts, ignore_index=True) if parts else pd.Series(dtype="str")
 
 
 class EmbeddedReviews(EmbeddedSettings, Dataset):
@@ -272,6 +291,14 @@ class AclImdb(FolderSettings, Dataset):
         if not rows:
             raise EmptyDataError(f"'{root}'", "no files like train/pos/0_9.txt are in it")
         return pd.DataFrame(rows, columns=["text", "label", "split"], dtype="str")
+
+    def read_unlabelled(self) -> pd.Series:
+        """Return the texts that `unlabelled` names; of a folder of ``.txt`` files, one for each."""
+        folder = Path(self.unlabelled or "").expanduser()
+        paths = sorted(folder.glob("*.txt")) if self.unlabelled and folder.is_dir() else []
+        if not paths:
+            return super().read_unlabelled()
+        return pd.Series([path.read_text(encoding="utf-8") for path in paths], dtype="str")
 
 
 def _walk_reviews(root: Path) -> Iterator[tuple[str, str, str]]:

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -65,6 +65,10 @@ class PreparedData:
         The same over these columns, "" without any.
     scale : dict of str to float, optional
         Values of ordered labels, from the lowest to the highest; see `make_scale`.
+    unlabelled : Series of str
+        Texts without a label to learn from, none of which is in a split.
+    unlabelled_fingerprint : str
+        The same over these texts, "" without any.
     columns : sequence of Column
         What is learned from beside the text; training rows have decided their kinds.
     official_test : bool
@@ -79,6 +83,8 @@ class PreparedData:
     report: QualityReport
     fingerprint: str
     columns_fingerprint: str = ""
+    unlabelled: pd.Series = field(default_factory=lambda: pd.Series(dtype="str"))
+    unlabelled_fingerprint: str = ""
     columns: Sequence[Column] = ()
     official_test: bool = False
     scale: Mapping[str, float] | None = None
@@ -138,10 +144,16 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     """
     frame, extra = _split_columns(_read(dataset), dataset)
     separator = dataset.label_separator
-    frame = add_keys(frame)
+    frame, more = _add_keys(frame, dataset.read_unlabelled())
     if separator is not None:
         frame["label"] = sort_label_sets(frame["label"], separator)
     unusable = find_unusable(frame)
+    if dataset.on_missing_label == "unlabelled":
+        is_more = unusable == "missing_label"
+        if "split" in frame:
+            is_more &= ~frame["split"].isin(["validation", "test"])
+        more = pd.concat([frame.loc[is_more, ["text", "key", "length"]], more])
+        frame, unusable = frame[~is_more], unusable[~is_more]
     report = check_quality(frame, unusable, separator)
     _stop_at_bad_rows(dataset, report)
     usable = frame[unusable == ""]
@@ -185,12 +197,16 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     parts = {name: rows[kept["split"] == name].reset_index(drop=True) for name in SPLITS}
     report.splits = {name: count_labels(part["label"], separator) for name, part in parts.items()}
     report.warnings |= dict(find_absent_classes(report.splits, not_sampled))
+    unlabelled = _list_unlabelled(more, frame, report)
+    marked = fingerprint(unlabelled.to_frame(), ["text"]) if report.unlabelled else ""
     log.info("data: %s", report.abridge())
     return PreparedData(
         **parts,
         report=report,
         fingerprint=fingerprint(kept),
         columns_fingerprint=fingerprint(extra, [*extra.columns]) if columns else "",
+        unlabelled=unlabelled,
+        unlabelled_fingerprint=marked,
         columns=columns,
         official_test="test" in official,
         scale=scale,
@@ -224,6 +240,36 @@ def _read(dataset: Dataset) -> pd.DataFrame:
             kind, quote_list(unused),
         )  # fmt: skip
     return frame
+
+
+def _add_keys(frame: pd.DataFrame, texts: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return `frame` and a frame of `texts`, with the columns of `add_keys`, whose keys agree."""
+    if texts.empty:
+        keyed = add_keys(frame)
+        return keyed, keyed.loc[[], ["text", "key", "length"]]
+    both = pd.concat([frame["text"], texts], ignore_index=True)
+    keyed = add_keys(both.to_frame("text"))
+    own = keyed[: len(frame)].set_index(frame.index)
+    more = keyed[len(frame) :]
+    return frame.assign(key=own["key"], length=own["length"]), more
+
+
+def _list_unlabelled(more: pd.DataFrame, frame: pd.DataFrame, report: QualityReport) -> pd.Series:
+    """Return the texts of `more` that are learned from: each once, and none of a labelled row.
+
+    A text of any labelled row, used or not, is left out, so that no text is on both sides of a
+    split and none of a test row is learned from.
+    """
+    reasons = np.select(
+        [more["length"] == 0, more["key"].isin(frame["key"]), more["key"].duplicated()],
+        ["empty_text", "labelled", "duplicates"],
+        "",
+    )
+    counts = pd.Series(reasons, dtype="str").value_counts()
+    report.unlabelled = int(counts.get("", 0))
+    report.unlabelled_dropped = {str(k): int(n) for k, n in counts.items() if k}
+    texts: pd.Series = more["text"][reasons == ""].reset_index(drop=True)
+    return texts
 
 
 def _split_columns(frame: pd.DataFrame, dataset: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -55,6 +55,10 @@ class QualityReport:
         Rows of the classes that were dropped or merged; filled in by the preparation.
     merged_into : str
         Label of the classes that were merged, "" if none were; filled in by the preparation.
+    unlabelled : int
+        Texts without a label to learn from; filled in by the preparation.
+    unlabelled_dropped : dict of str to int
+        Such texts left out, by reason; filled in by the preparation.
     splits : dict of str to dict of str to int
         Rows of each split, by label; filled in by the preparation.
     faults : list of str
@@ -75,6 +79,8 @@ class QualityReport:
     not_sampled: int = 0
     rare: dict[str, int] = field(default_factory=dict)
     merged_into: str = ""
+    unlabelled: int = 0
+    unlabelled_dropped: dict[str, int] = field(default_factory=dict)
     splits: dict[str, dict[str, int]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 

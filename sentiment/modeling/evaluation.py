@@ -204,6 +204,7 @@ def cross_validate(
     folds: int,
     seed: int,
     scale: Mapping[str, float] | None = None,
+    unlabelled: pd.Series | None = None,
 ) -> dict[str, float]:
     """Return mean and standard deviation (over folds, n - 1) of every metric.
 
@@ -219,10 +220,12 @@ def cross_validate(
         Seed of the shuffle.
     scale : dict of str to float, optional
         Values of ordered labels.
+    unlabelled : Series of str, optional
+        Texts without a label that each fold learns from, too.
     """
     scores = []
     for train, held_out in _cut_folds(frame["label"], folds, seed, find_separator(pipeline)):
-        fitted = fit(clone(pipeline), frame.iloc[train])
+        fitted = fit(clone(pipeline), frame.iloc[train], unlabelled)
         scores.append(score(evaluate(fitted, frame.iloc[held_out], scale)))
     summary: dict[str, float] = {}
     for name in scores[0]:

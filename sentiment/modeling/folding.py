@@ -13,6 +13,7 @@ from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
 from sentiment.modeling.columns import name_features
 from sentiment.modeling.estimators.dense import DenseInput
+from sentiment.modeling.estimators.self_training import SelfTrainingClassifier
 from sentiment.modeling.pipeline import find_encoder, find_text_steps
 
 
@@ -149,7 +150,11 @@ def _reads_texts(step: Any) -> bool:
 
 def _unwrap(part: Any) -> Any:
     """Return the fitted estimator that another one only passes rows to."""
-    for kind, name in ((DenseInput, "estimator_"), (object, "best_estimator_")):
+    for kind, name in (
+        (DenseInput, "estimator_"),
+        (SelfTrainingClassifier, "estimator_"),
+        (object, "best_estimator_"),
+    ):
         if isinstance(part, kind) and hasattr(part, name):
             return getattr(part, name)
     return part

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 from sklearn import pipeline as sklearn_pipeline
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectorMixin
 from sklearn.multioutput import ClassifierChain
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import get_tags
 
 from sentiment.data.columns import Column
 from sentiment.data.label_sets import tabulate_label_sets
@@ -20,6 +22,7 @@ from sentiment.modeling.adapting import adapt_classifier, adapt_features, takes_
 from sentiment.modeling.columns import list_kinds, make_encoder
 from sentiment.modeling.estimators.label_set_chain import LabelSetChain
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier, name_label_sets
+from sentiment.modeling.estimators.self_training import UNLABELLED, SelfTrainingClassifier
 from sentiment.modeling.estimators.union import FeatureUnion
 from sentiment.ngrams.cleaning import CleanedTexts, Cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer
@@ -162,10 +165,20 @@ def precompute_counts(pipeline: Pipeline, texts: pd.Series) -> None:
             part.precompute_counts(CleanedTexts(texts))
 
 
-def fit(pipeline: Pipeline, frame: pd.DataFrame) -> Pipeline:
+def fit(pipeline: Pipeline, frame: pd.DataFrame, unlabelled: pd.Series | None = None) -> Pipeline:
     """Fit `pipeline` on `frame`, which has ``text`` and ``label``, and return it.
 
     Where it reads other columns, too, `frame` has them.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        From `make_pipeline` or `join_columns`.
+    frame : DataFrame
+        Rows to learn from.
+    unlabelled : Series of str, optional
+        Texts without a label. Features learn their vocabulary and weights from them, too, unless
+        they need labels; a `SelfTrainingClassifier` learns from them, other models do not.
 
     Raises
     ------
@@ -177,7 +190,47 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame) -> Pipeline:
         labels: Any = frame["label"].to_numpy(dtype=str)
         if separator is not None:  # as scikit-learn has them, with names
             labels = tabulate_label_sets(labels, separator)
-        return pipeline.fit(select_inputs(pipeline, frame), labels)
+        if unlabelled is None or unlabelled.empty:
+            return pipeline.fit(select_inputs(pipeline, frame), labels)
+        return _fit_with_unlabelled(pipeline, frame[[TEXT_COLUMN]], labels, unlabelled)
+
+
+def _fit_with_unlabelled(
+    pipeline: Pipeline, frame: pd.DataFrame, labels: np.ndarray, unlabelled: pd.Series
+) -> Pipeline:
+    features, model = pipeline[:-1], pipeline[-1]
+    texts = pd.concat([frame, unlabelled.to_frame(TEXT_COLUMN)], ignore_index=True)
+    if any(_needs_labels(step) for step in _walk_steps(features)):
+        rows = features.fit(frame, labels).transform(texts)
+    else:
+        rows = features.fit_transform(texts)
+    if isinstance(model, SelfTrainingClassifier):
+        marks = np.full(len(unlabelled), UNLABELLED)
+        model.fit(rows, np.concatenate([labels, marks]))
+    else:
+        model.fit(rows[: len(frame)], labels)
+    return pipeline
+
+
+def _walk_steps(features: Any) -> Iterator[Any]:
+    """Yield `features` and the parts of it, if it is a union or a pipeline."""
+    yield features
+    if isinstance(features, Pipeline):
+        for _, step in features.steps:
+            yield from _walk_steps(step)
+    elif isinstance(features, sklearn_pipeline.FeatureUnion):
+        for _, part in features.transformer_list:
+            yield from _walk_steps(part)
+
+
+def _needs_labels(step: Any) -> bool:
+    """Return whether a transformer learns from labels."""
+    if isinstance(step, str) or step is None:
+        return False
+    if getattr(step, "log_count_ratio", False) or isinstance(step, SelectorMixin):
+        return True
+    is_whole = isinstance(step, Pipeline | sklearn_pipeline.FeatureUnion)
+    return not is_whole and get_tags(step).target_tags.required
 
 
 @contextmanager

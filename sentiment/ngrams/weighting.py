@@ -32,7 +32,9 @@ def compute_idf(in_documents: np.ndarray, n_documents: int, dtype: Any, *, smoot
     return np.log(np.array(n_documents + smooth, dtype) / below) + np.array(1, dtype)
 
 
-def compute_log_count_ratio(counts: Any, side: np.ndarray, alpha: float) -> np.ndarray:
+def compute_log_count_ratio(
+    counts: Any, side: np.ndarray, alpha: float, weight: np.ndarray | None = None
+) -> np.ndarray:
     """Return naive Bayes's log-count ratio of each feature, in natural logarithms.
 
     ``r = log((p / |p|) / (q / |q|))``, where ``p`` is `alpha` plus the counts of a feature in the
@@ -48,13 +50,16 @@ def compute_log_count_ratio(counts: Any, side: np.ndarray, alpha: float) -> np.n
         Which rows are of the class.
     alpha : float
         Above 0.
+    weight : ndarray of shape (n_rows,), optional
+        As how many rows each one counts; default: one each.
 
     Returns
     -------
     ndarray of shape (n_features,)
         Above zero where a feature speaks for the class.
     """
-    p, q = (alpha + rows.astype(float) @ counts for rows in (side, ~side))
+    weights = [rows.astype(float) if weight is None else rows * weight for rows in (side, ~side)]
+    p, q = (alpha + rows @ counts for rows in weights)
     ratio: np.ndarray = np.log((p / p.sum()) / (q / q.sum()))
     return ratio
 

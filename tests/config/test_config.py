@@ -36,13 +36,13 @@ def mistake(*overrides: str) -> str:
             "model=svn",
             "model=svn: there is no such model. Did you mean 'svm'? Expected one of "
             "classifier_chain, ensemble, gradient_boosting, knn, lightgbm, logistic_regression, "
-            "naive_bayes, nbsvm, ordinal, random_forest, ridge, sgd, stacking, svm.",
+            "naive_bayes, nbsvm, ordinal, random_forest, ridge, self_training, sgd, stacking, svm.",
         ),
         (
             "model=",
             "model=: there is no such model. Expected one of classifier_chain, "
             "ensemble, gradient_boosting, knn, lightgbm, logistic_regression, naive_bayes, nbsvm, "
-            "ordinal, random_forest, ridge, sgd, stacking, svm.",
+            "ordinal, random_forest, ridge, self_training, sgd, stacking, svm.",
         ),
         (
             "features.max_feature=5",
@@ -100,13 +100,13 @@ def mistake(*overrides: str) -> str:
             "model=null: expected the name of a file, one of classifier_chain, ensemble, "
             "gradient_boosting, knn, "
             "lightgbm, logistic_regression, naive_bayes, nbsvm, "
-            "ordinal, random_forest, ridge, sgd, stacking, svm.",
+            "ordinal, random_forest, ridge, self_training, sgd, stacking, svm.",
         ),
         (
             "model=[svm,x]",
             "model=x: there is no such model. Expected one of classifier_chain, "
             "ensemble, gradient_boosting, knn, lightgbm, logistic_regression, naive_bayes, nbsvm, "
-            "ordinal, random_forest, ridge, sgd, stacking, svm.",
+            "ordinal, random_forest, ridge, self_training, sgd, stacking, svm.",
         ),
         ("~model", "model has no value; give it: model=<value>."),
         ("~nope", "there is no setting 'nope' that could be taken away."),
@@ -158,7 +158,7 @@ def test_what_cannot_be_composed_hides_nothing() -> None:
         f"  - there is no setting 'sed'. Did you mean 'seed'? Known: {KNOWN}, experiment.",
         "  - model=svn: there is no such model. Did you mean 'svm'? Expected one of "
         "classifier_chain, ensemble, gradient_boosting, knn, lightgbm, logistic_regression, "
-        "naive_bayes, nbsvm, ordinal, random_forest, ridge, sgd, stacking, svm.",
+        "naive_bayes, nbsvm, ordinal, random_forest, ridge, self_training, sgd, stacking, svm.",
         "  - 'x' is no setting",
         "  - seed is 1.5",
         "  - cv is 1",

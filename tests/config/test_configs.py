@@ -219,7 +219,7 @@ ALONE = {"gradient_boosting", "knn", "lightgbm", "ordinal", "random_forest", "st
 def test_every_quick_model_has_its_part_in_all() -> None:
     models = set(options("search")) - {"all", "grid"}
     assert set(compose("train", ["search=all"]).search.branches.model) == models - ALONE
-    assert models | {"ensemble", "classifier_chain"} == set(options("model"))
+    assert models | {"ensemble", "classifier_chain", "self_training"} == set(options("model"))
 
 
 @pytest.mark.parametrize("name", [name for name in options("search") if name != "grid"])

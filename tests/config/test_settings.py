@@ -210,6 +210,8 @@ ORACLES: dict[str, Oracle] = {
     "format": or_null(one_of("csv", "parquet", "jsonl")),
     "top_k": whole(1),
     "rare": one_of("error", "drop", "merge"),
+    "unlabelled": or_null(text),
+    "on_missing_label": one_of("drop", "unlabelled"),
     "min_per_class": or_null(whole(1)),
     "rare_label": text,
     "label_separator": or_null(text),
@@ -285,7 +287,13 @@ ORACLES: dict[str, Oracle] = {
 BY_TARGET: dict[tuple[str, str], Oracle] = {
     ("LinearSVC", "C"): plain_real(lambda v: 0 < v < math.inf),
     ("FeaturesByScript", "share"): plain_real(lambda v: 0 <= v <= 1),
+    ("ClassifierChain", "order"): or_null(
+        any_of(one_of("random"), lambda v: isinstance(v, list) and all(map(is_number, v)))
+    ),
     ("NBSVM", "C"): plain_real(lambda v: 0 < v < math.inf),
+    ("SelfTrainingClassifier", "n_topics"): plain_int(1),
+    ("SelfTrainingClassifier", "sharpening"): plain_real(lambda v: 1 <= v < math.inf),
+    ("SelfTrainingClassifier", "label_weight"): plain_real(lambda v: 0 < v < math.inf),
     ("LogisticRegression", "max_iter"): plain_int(0),
     ("OrdinalClassifier", "C"): plain_real(lambda v: 0 < v < math.inf),
     ("OrdinalClassifier", "order"): lambda v: isinstance(v, bool | list),

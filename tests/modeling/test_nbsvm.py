@@ -148,6 +148,19 @@ def test_balanced_classes_weigh_the_same_in_each_fit() -> None:
 
 
 @pytest.mark.parametrize("classes", [2, 3])
+def test_a_row_of_weight_two_is_two_rows(classes: int) -> None:
+    counts, labels = make_counts(classes)
+    times = np.random.default_rng(1).integers(0, 4, len(labels))
+    times[:classes] = 1  # each class stays
+    model = NBSVM(C=0.5, beta=0.7, tol=1e-8, random_state=0)
+    weighed = clone(model).fit(counts, labels, sample_weight=times)
+    repeated = clone(model).fit(np.repeat(counts, times, axis=0), np.repeat(labels, times))
+    assert weighed.log_count_ratio_ == pytest.approx(repeated.log_count_ratio_)
+    assert weighed.coef_ == pytest.approx(repeated.coef_, abs=1e-5)
+    assert weighed.intercept_ == pytest.approx(repeated.intercept_, abs=1e-5)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
 def test_beta_interpolates_the_weights(classes: int) -> None:
     counts, labels = make_counts(classes)
     model = NBSVM(beta=0.25, random_state=0).fit(counts, labels)

@@ -16,6 +16,7 @@ from sentiment.commands.train.job import (
     COLUMNS_DIGEST,
     EVALUATED,
     EXAMPLE_ROWS,
+    UNLABELLED_DIGEST,
     list_params,
     measure_all_intervals,
     rehearse,
@@ -54,7 +55,7 @@ _EVALUATION = ("scores", "reference", "figures", "terms.csv", "quality.json")
 # Metrics that describe the model file and how it was made.
 _OF_THE_MODEL = ("model/", "deploy/", "stage/", "final/")
 # Tags that say which data a run is about.
-_DATA_TAGS = ("data", "data.fingerprint", COLUMNS_DIGEST, SCALE, "sample")
+_DATA_TAGS = ("data", "data.fingerprint", COLUMNS_DIGEST, UNLABELLED_DIGEST, SCALE, "sample")
 # The tag that names the run with the evaluated model.
 EVALUATED_RUN = "evaluated.run"
 
@@ -228,10 +229,13 @@ def _check(run: StoredRun, data: PreparedData, fitted_on: str, recipe: DictConfi
     again = show_command("train", _list_words(run, recipe.refit))
     if data.fingerprint != known:
         raise DataChangedError(run.id, name, known, data.fingerprint, data.rows, again)
-    columns = run.tags.get(COLUMNS_DIGEST, "")
-    if data.columns_fingerprint != columns:
-        marks = (columns or "unknown", data.columns_fingerprint)
-        raise DataChangedError(run.id, f"{name}, extra columns", *marks, data.rows, again)
+    for tag, found, what in (
+        (COLUMNS_DIGEST, data.columns_fingerprint, "extra columns"),
+        (UNLABELLED_DIGEST, data.unlabelled_fingerprint, "unlabelled texts"),
+    ):
+        if found != (kept := run.tags.get(tag, "")):
+            marks = (kept or "unknown", found)
+            raise DataChangedError(run.id, f"{name}, {what}", *marks, data.rows, again)
     before = round(run.metrics.get("rows/fitted", run.metrics.get("rows/train", 0)))
     rows = len(data.gather(FITTED[fitted_on]))
     if rows <= before:

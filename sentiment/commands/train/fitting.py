@@ -84,7 +84,7 @@ class Fitting:
             self._check_class_sizes(data)
         if self._cfg.memory is not None:
             with self._stages("count texts"):
-                texts = [getattr(data, name)["text"] for name in SPLITS]
+                texts = [getattr(data, name)["text"] for name in SPLITS] + [data.unlabelled]
                 precompute_counts(self.pipeline, pd.concat(texts, ignore_index=True))
         return data
 
@@ -119,12 +119,16 @@ class Fitting:
         """Cross-validate if that is wanted, and fit on the training rows."""
         cfg, train = self._cfg, self.data.train
         self.metrics["rows/train"] = float(len(train))
+        if not self.data.unlabelled.empty:
+            self.metrics["rows/unlabelled"] = float(len(self.data.unlabelled))
         if cfg.cv:
             with self._stages("cross-validate"):
-                scores = cross_validate(self.pipeline, train, cfg.cv, cfg.seed, self.data.scale)
+                scores = cross_validate(
+                    self.pipeline, train, cfg.cv, cfg.seed, self.data.scale, self.data.unlabelled
+                )
                 self.metrics |= {f"cv/{name}": value for name, value in scores.items()}
         with self._stages("fit"):
-            fit(self.pipeline, train)
+            fit(self.pipeline, train, self.data.unlabelled)
 
     def evaluate(
         self,
@@ -152,7 +156,7 @@ class Fitting:
         self.metrics["rows/fitted"] = float(len(rows))
         if self.fitted_on != "train":
             with self._stages("refit"):
-                self.final = fit(clone(self.pipeline), rows)
+                self.final = fit(clone(self.pipeline), rows, self.data.unlabelled)
         if "test" not in FITTED[self.fitted_on] and self.final is not self.pipeline:
             with self._stages("evaluate final"):
                 scores = score(evaluate(self.final, self.data.test, self.data.scale))
@@ -170,7 +174,8 @@ class Fitting:
         if splits == ["train"]:
             return None
         with self._stages("fit reference"):
-            pipeline = fit(clone(self.pipeline), self.data.gather(splits))
+            rows = self.data.gather(splits)
+            pipeline = fit(clone(self.pipeline), rows, self.data.unlabelled)
             return pipeline, evaluate(pipeline, self.data.validation, self.data.scale)
 
     def predict_validation(self) -> list[str]:

@@ -118,7 +118,19 @@ def _describe_data(result: "TrainingResult") -> list[str]:
         f"{used:,}{left} used: {splits}"
     )
     faults = [f"unreadable: {fault}{more}" for fault in report.faults[:1]]
-    return [counts, *faults, *_describe_rare(report), _describe_classes(data)]
+    unlabelled = _describe_unlabelled(report)
+    return [counts, *faults, *unlabelled, *_describe_rare(report), _describe_classes(data)]
+
+
+def _describe_unlabelled(report: "QualityReport") -> list[str]:
+    """Return how many texts without a label are learned from, and how many were left out."""
+    dropped = ", ".join(
+        f"{n:,} {why.replace('_', ' ')}" for why, n in report.unlabelled_dropped.items()
+    )
+    counts = f"{report.unlabelled:,} unlabelled texts"
+    return [f"{counts}; left out: {dropped}" if dropped else counts] * bool(
+        report.unlabelled or dropped
+    )
 
 
 def _describe_rare(report: "QualityReport") -> list[str]:

@@ -68,6 +68,12 @@ class DatasetSettings(Settings):
     extra_columns : list of str or dict of str to str, optional
         Columns that are learned from beside the text; a dict names the kind of each: ``"number"``,
         ``"category"`` or ``"date"``. Default kind: what the values of training rows are.
+    unlabelled : str, optional
+        More texts, without a label, to learn from: what `predict` reads as its input. Texts of
+        labelled rows are left out of them, those of test rows above all.
+    on_missing_label : {"drop", "unlabelled"}
+        Whether rows without a label are dropped and counted, or are unlabelled texts, too; those
+        that the data put into a validation or test split are dropped in any case.
     validation_size, test_size : float
         Shares of the rows, each between 0 and 1; the rest is for training. A split that the data
         bring is not drawn, and the other one is a share of their training rows.
@@ -86,6 +92,8 @@ class DatasetSettings(Settings):
         Annotated[str, Rule("what is between two labels, such as ';'", str.strip)] | None
     ) = None
     extra_columns: list[Column] | dict[str, ColumnKind] | None = None
+    unlabelled: Text | None = None
+    on_missing_label: Annotated[str, one_of("drop", "unlabelled")] = "drop"
     validation_size: Share = 0.1
     test_size: Share = 0.2
 
@@ -110,6 +118,14 @@ class DatasetSettings(Settings):
                 "it; expected one label."
             )
         yield from _find_column_conflicts(values, prefix)
+        if values["unlabelled"] is not None or values["on_missing_label"] == "unlabelled":
+            for name in ("label_separator", "extra_columns"):
+                if values.get(name):
+                    yield (
+                        f"{prefix}{name} is {values[name]!r}, and unlabelled texts are learned "
+                        "from by the text alone, with one label in each row. Leave out "
+                        f"{prefix}{name}, or {prefix}unlabelled and {prefix}on_missing_label."
+                    )
 
 
 def _find_column_conflicts(values: Mapping[str, Any], prefix: str) -> Iterator[str]:

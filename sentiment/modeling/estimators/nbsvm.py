@@ -12,7 +12,12 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.utils import Tags, check_random_state, compute_sample_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    check_non_negative,
+    validate_data,
+)
 
 from sentiment.modeling.estimators.coordinate_descent import Descent, fit_side_by_side, sum_parts
 from sentiment.modeling.estimators.one_vs_rest import make_one_vs_rest, set_weights
@@ -120,7 +125,7 @@ class NBSVM(ClassifierMixin, BaseEstimator):
         self.tol = tol
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit a logistic regression for each class, or one for two classes.
 
         Parameters
@@ -129,6 +134,9 @@ class NBSVM(ClassifierMixin, BaseEstimator):
             Not negative; counts, presences or tf-idf.
         y : array-like of shape (n_samples,)
             Labels.
+        sample_weight : array-like of shape (n_samples,), optional
+            As how many rows each one counts, for naive Bayes and for the logistic regressions.
+            Default: one each.
 
         Raises
         ------
@@ -139,6 +147,8 @@ class NBSVM(ClassifierMixin, BaseEstimator):
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
         check_non_negative(X, "NBSVM (input X)")
         check_classification_targets(y)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         self.classes_ = np.unique(y)
         if len(self.classes_) == 1:
             raise ValueError(f"y has one class, {self.classes_[0]}; NBSVM needs two or more")
@@ -147,10 +157,12 @@ class NBSVM(ClassifierMixin, BaseEstimator):
         sides = [y == label for label in separated]
         counted = X > 0 if self.binarize else X
         self.log_count_ratio_ = np.array(
-            [compute_log_count_ratio(counted, side, self.alpha) for side in sides]
+            [compute_log_count_ratio(counted, side, self.alpha, sample_weight) for side in sides]
         )
         del counted
         cost = self.C * compute_sample_weight(self.class_weight, y)
+        if sample_weight is not None:
+            cost = cost * sample_weight
         seed = check_random_state(self.random_state).randint(np.iinfo("i").max)
         descent = Descent(self.tol, self.max_iter, 1.0, seed)
         rows = sum_parts(sparse.csr_matrix(X, dtype=np.float64))
@@ -163,7 +175,8 @@ class NBSVM(ClassifierMixin, BaseEstimator):
         )
         intercept = intercepts[:, np.newaxis]
         bayes = (1 - self.beta) * np.abs(coef).mean(axis=1, keepdims=True)
-        log_odds = np.log([[side.sum() / (~side).sum()] for side in sides])
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        log_odds = np.log([[weight[side].sum() / weight[~side].sum()] for side in sides])
         self.coef_ = self.log_count_ratio_ * (bayes + self.beta * coef)
         self.intercept_ = (bayes * log_odds + self.beta * intercept).ravel()
         return self

@@ -22,13 +22,14 @@ from sentiment.modeling.estimators.label_sets import LabelSetClassifier
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.estimators.ordinal import OrdinalClassifier
+from sentiment.modeling.estimators.self_training import SelfTrainingClassifier
 from sentiment.modeling.estimators.union import FeatureUnion
 from sentiment.ngrams.cleaning import Cleaner, make_cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 _OWN = (
     CountVectorizer, DenseInput, FeatureUnion, LabelSetChain, LabelSetClassifier,
-    LogisticRegression, NBSVM, OrdinalClassifier,
+    LogisticRegression, NBSVM, OrdinalClassifier, SelfTrainingClassifier,
 )  # fmt: skip
 
 

@@ -1,0 +1,84 @@
+"""Few labels and many texts through the commands: data.unlabelled and experiment=few_labels."""
+
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+import skops.io
+
+import sentiment
+from sentiment.commands.finalize.job import finalize
+from sentiment.config import compose
+from sentiment.data.datasets import EmbeddedReviews
+from sentiment.errors import DataChangedError
+
+
+class Place:
+    """A folder with some labelled reviews, more without a label, and a run on both."""
+
+    def __init__(self, folder: Path) -> None:
+        rows = EmbeddedReviews(name="rotten_tomatoes", source="rotten_tomatoes").read()
+        rows = rows.drop_duplicates("text").sample(1200, random_state=0)
+        self.folder, self.new = folder, rows[900:]
+        rows[:120].to_csv(folder / "labelled.csv", index=False)
+        rows[100:900][["text"]].to_csv(folder / "more.csv", index=False)
+        self.words = [
+            "experiment=few_labels", "data=csv", f"data.path={folder}/labelled.csv",
+            "features.min_df=1", "model.n_topics=20", "memory=null",
+        ]  # fmt: skip
+        self.where = f"outputs={folder}/outputs"
+        self.more = f"data.unlabelled={folder}/more.csv"
+        self.run = sentiment.train(*self.words, self.more, "refit=null", self.where)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("few"))
+
+
+def test_the_run_says_what_it_has_learned_from(place: Place) -> None:
+    assert place.run.metrics["rows/unlabelled"] == 780  # 20 of them have a label
+    assert place.run.metrics["rows/fitted"] == place.run.metrics["rows/train"]
+    quality = place.run.data.report
+    assert (quality.unlabelled, quality.unlabelled_dropped) == (780, {"labelled": 20})
+    mlflow.set_tracking_uri(f"sqlite:///{place.folder}/outputs/mlflow.db")
+    run = mlflow.get_run(place.run.run_id)
+    assert run.data.tags["data.unlabelled"] == place.run.data.unlabelled_fingerprint
+    assert run.data.params["data.unlabelled"] == f"{place.folder}/more.csv"
+
+
+def test_its_file_holds_a_plain_linear_model(place: Place) -> None:
+    (path,) = place.run.folder.rglob("model.skops")
+    kinds = skops.io.get_untrusted_types(file=path)
+    assert not [kind for kind in kinds if kind.startswith("sentiment.")]
+    loaded = sentiment.load(str(path))
+    texts = place.new["text"].tolist()
+    expected = place.run.pipeline.predict(pd.DataFrame({"text": texts}))
+    assert list(loaded.predict(texts)) == list(expected)
+    assert loaded.explain("a wonderful, moving film")
+
+
+def test_without_more_texts_it_learns_from_the_labelled_ones(place: Place) -> None:
+    run = sentiment.train(*place.words, "refit=null", place.where, "tracking=off")
+    assert "rows/unlabelled" not in run.metrics
+    assert run.data.fingerprint == place.run.data.fingerprint
+
+
+def test_each_fold_learns_from_them(place: Place) -> None:
+    settings = ["cv=2", "refit=null", "tracking=off", place.where]
+    run = sentiment.train(*place.words, place.more, *settings)
+    plain = sentiment.train(*place.words, *settings)
+    assert run.metrics["cv/log_loss_mean"] != plain.metrics["cv/log_loss_mean"]
+
+
+def test_all_labels_and_texts_are_learned_from_later(place: Place) -> None:
+    asked = [f"run={place.run.run_id}", place.where]
+    result = finalize(compose("finalize", asked))
+    assert result.metrics["rows/fitted"] == 120
+    more = place.folder / "more.csv"
+    content = more.read_text()
+    more.write_text(f"{content}one more text\n")
+    with pytest.raises(DataChangedError, match="unlabelled texts"):
+        finalize(compose("finalize", asked))
+    more.write_text(content)

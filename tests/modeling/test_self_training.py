@@ -1,0 +1,196 @@
+"""Learning from rows without a label: topics, teacher and student."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.feature_selection import SelectKBest, chi2
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import adjusted_rand_score
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.preprocessing import normalize
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sentiment import NBSVM, CountVectorizer, TfidfVectorizer
+from sentiment.modeling.estimators.self_training import SelfTrainingClassifier, find_topics
+from sentiment.modeling.explanation import top_terms
+from sentiment.modeling.linear import LinearTextClassifier, make_fast
+from sentiment.modeling.pipeline import fit, make_pipeline
+
+SUBJECTS = {
+    "cooking": ["oven", "bake", "flour", "butter", "dough", "salt", "recipe", "kitchen"],
+    "sailing": ["mast", "harbor", "wind", "anchor", "deck", "rope", "crew", "wave"],
+    "chess": ["pawn", "rook", "bishop", "castle", "board", "opening", "check", "queen"],
+}
+
+
+def make_texts(count: int, subjects: int = 2, seed: int = 0) -> tuple[list[str], np.ndarray]:
+    """Short texts on some subjects, and the subject of each."""
+    rng = np.random.default_rng(seed)
+    names = np.array([*SUBJECTS][:subjects])
+    labels = names[rng.integers(0, subjects, count)]
+    texts = [" ".join(rng.choice(SUBJECTS[label], 4)) for label in labels]
+    return texts, labels
+
+
+def make_rows(classes: int = 2) -> tuple[sparse.csr_matrix, np.ndarray, np.ndarray]:
+    """Counts, all labels, and the labels of which most are missing."""
+    texts, labels = make_texts(120, classes)
+    known = labels.copy()
+    known[6:] = ""
+    return CountVectorizer().fit_transform(texts), labels, known
+
+
+REASON = "scikit-learn 1.9 hands it negative values without asking for the tag positive_only"
+
+
+@parametrize_with_checks(
+    [SelfTrainingClassifier(LogisticRegression(), random_state=0), SelfTrainingClassifier()],
+    expected_failed_checks=lambda estimator: (
+        {"check_decision_proba_consistency": REASON} if estimator.estimator is None else {}
+    ),
+)
+def test_it_is_a_classifier_of_scikit_learns_kind(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+def test_topics_are_those_of_an_exact_decomposition() -> None:
+    rng = np.random.default_rng(0)
+    strong = rng.standard_normal((80, 6)) @ (rng.standard_normal((6, 400)) * 5)
+    X = strong + 0.01 * rng.standard_normal((80, 400))
+    u, s, _ = np.linalg.svd(X, full_matrices=False)
+    expected = normalize(u[:, :6] * s[:6])
+    found = find_topics(sparse.csr_matrix(X), 6, np.random.RandomState(0))
+    # Directions may be turned; what texts have to do with one another may not.
+    assert found @ found.T == pytest.approx(expected @ expected.T, abs=1e-3)
+
+
+def test_there_are_no_more_topics_than_rows_or_features() -> None:
+    X = sparse.csr_matrix(np.random.default_rng(0).random((5, 9)))
+    assert find_topics(X, 300, np.random.RandomState(0)).shape == (5, 4)
+    assert find_topics(X.T.tocsr(), 300, np.random.RandomState(0)).shape == (9, 4)
+
+
+def test_topics_tell_subjects_apart_without_any_label() -> None:
+    X, labels, _ = make_rows(3)
+    topics = find_topics(X, 3, np.random.RandomState(0))
+    clusters = KMeans(3, random_state=0, n_init=5).fit_predict(topics)
+    assert adjusted_rand_score(labels, clusters) > 0.9
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize(
+    "student", [NBSVM(C=2, random_state=0), LogisticRegression(random_state=0), MultinomialNB()]
+)
+def test_the_student_learns_each_row_by_its_probabilities(classes: int, student: Any) -> None:
+    X, labels, known = make_rows(classes)
+    model = SelfTrainingClassifier(student, n_topics=5, label_weight=2.5, random_state=0)
+    model.fit(X, known)
+    assert model.classes_.tolist() == sorted(set(labels))
+
+    is_labelled = known != ""
+    topics = find_topics(X, 5, np.random.RandomState(0))
+    assert model.teacher_ is not None
+    shares = model.teacher_.predict_proba(topics[~is_labelled]) ** 2
+    shares /= shares.sum(axis=1, keepdims=True)
+    rows, names, weights = [*X[is_labelled]], [*known[is_labelled]], [2.5] * is_labelled.sum()
+    for row, share in zip(X[~is_labelled], shares, strict=True):
+        for name, weight in zip(model.classes_, share, strict=True):
+            if weight > 0.01:
+                rows.append(row)
+                names.append(name)
+                weights.append(weight)
+    by_hand = clone(student).fit(sparse.vstack(rows).tocsr(), names, sample_weight=weights)
+    assert model.predict_proba(X) == pytest.approx(by_hand.predict_proba(X), abs=0.01)
+    assert np.array_equal(model.predict(X), by_hand.predict(X))
+
+
+def test_rows_without_a_label_make_it_better() -> None:
+    X, _, known = make_rows(3)
+    alone = NBSVM(C=8.0).fit(X[:6], known[:6])
+    model = SelfTrainingClassifier(n_topics=3, random_state=0).fit(X, known)
+    unseen, truth = make_texts(300, 3, seed=1)
+    rows = CountVectorizer(vocabulary=sorted({w for one in SUBJECTS.values() for w in one}))
+    scores = [np.mean(one.predict(rows.transform(unseen)) == truth) for one in (alone, model)]
+    assert scores[1] > 0.97 > scores[0]
+
+
+def test_without_such_rows_it_is_the_student() -> None:
+    X, labels, _ = make_rows(3)
+    model = SelfTrainingClassifier(NBSVM(C=2, random_state=5)).fit(X, labels)
+    assert model.teacher_ is None
+    alone = NBSVM(C=2, random_state=5).fit(X, labels)
+    assert np.array_equal(model.estimator_.coef_, alone.coef_)
+
+
+def test_the_same_seed_gives_the_same_model() -> None:
+    X, _, known = make_rows()
+    one, other = (SelfTrainingClassifier(random_state=3).fit(X, known) for _ in range(2))
+    assert np.array_equal(one.estimator_.coef_, other.estimator_.coef_)
+
+
+def test_labels_of_one_class_are_refused() -> None:
+    X, _, _ = make_rows()
+    known = np.array(["cooking", *[""] * (X.shape[0] - 1)])
+    with pytest.raises(ValueError, match="1 classes; expected two or more"):
+        SelfTrainingClassifier().fit(X, known)
+
+
+def test_a_class_of_one_row_is_learned() -> None:
+    X, labels, known = make_rows(2)
+    known[:] = ""
+    for label in set(labels):
+        known[np.flatnonzero(labels == label)[0]] = label
+    model = SelfTrainingClassifier(n_topics=2, random_state=0).fit(X, known)
+    assert np.mean(model.predict(X) == labels) > 0.9
+
+
+def make_frame(count: int = 12) -> tuple[pd.DataFrame, pd.Series]:
+    texts, labels = make_texts(120)
+    frame = pd.DataFrame({"text": texts[:count], "label": labels[:count]})
+    return frame, pd.Series(texts[count:])
+
+
+def test_features_learn_from_texts_without_a_label() -> None:
+    frame, more = make_frame()
+    pipeline = fit(make_pipeline(TfidfVectorizer(), LogisticRegression()), frame, more)
+    vectorizer = TfidfVectorizer().fit([*frame["text"], *more])
+    assert pipeline["features"].vocabulary_ == vectorizer.vocabulary_
+    assert np.array_equal(pipeline["features"].idf_, vectorizer.idf_)
+    by_hand = LogisticRegression().fit(vectorizer.transform(frame["text"]), frame["label"])
+    assert pipeline["model"].coef_ == pytest.approx(by_hand.coef_)
+
+
+@pytest.mark.parametrize("place", ["alone", "behind", "weighed"])
+def test_features_that_need_labels_learn_from_labelled_rows(place: str) -> None:
+    from sklearn.pipeline import Pipeline
+
+    from sentiment.modeling.estimators.union import FeatureUnion
+
+    features: Any = TfidfVectorizer(log_count_ratio=True)
+    if place == "weighed":
+        features = FeatureUnion([("a", TfidfVectorizer()), ("b", features)])
+    if place == "behind":
+        features = Pipeline([("count", CountVectorizer()), ("best", SelectKBest(chi2, k=5))])
+    frame, more = make_frame()
+    pipeline = fit(make_pipeline(features, SelfTrainingClassifier(random_state=0)), frame, more)
+    rows = clone(features).fit(frame["text"], frame["label"])
+    texts = pd.DataFrame({"text": [*frame["text"], *more]})
+    assert (pipeline[:-1].transform(texts) != rows.transform(texts["text"])).nnz == 0
+    assert pipeline["model"].teacher_ is not None
+
+
+def test_predictions_are_as_fast_and_explained_as_those_of_the_student() -> None:
+    frame, more = make_frame()
+    model = SelfTrainingClassifier(n_topics=3, random_state=0)
+    pipeline = fit(make_pipeline(TfidfVectorizer(), model), frame, more)
+    fast = make_fast(pipeline)
+    assert isinstance(fast, LinearTextClassifier)
+    texts = pd.DataFrame({"text": more})
+    assert fast.predict_proba(texts) == pytest.approx(pipeline.predict_proba(texts))
+    strongest = top_terms(pipeline, 3)
+    assert set(strongest["term"]) <= {word for one in SUBJECTS.values() for word in one}
