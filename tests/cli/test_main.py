@@ -88,7 +88,7 @@ def test_zsh_runs_the_completion_of_bash(
     ("typed", "expected"),
     [
         ("pr", ["predict", "promote"]),
-        ("train model=s", ["model=sgd", "model=stacking", "model=svm"]),
+        ("train model=s", ["model=self_training", "model=sgd", "model=stacking", "model=svm"]),
         ("train -m search=svm search.n_t", ["search.n_trials="]),
         ("predict deploy.th", ["deploy.threshold="]),
     ],

@@ -149,6 +149,8 @@ class NBSVM(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            counts = sample_weight > 0  # a row that counts for nothing is as if it was not there
+            X, y, sample_weight = X[counts], y[counts], sample_weight[counts]
         self.classes_ = np.unique(y)
         if len(self.classes_) == 1:
             raise ValueError(f"y has one class, {self.classes_[0]}; NBSVM needs two or more")

@@ -101,7 +101,9 @@ def test_training_decides_kinds_and_learns_from_the_columns(place: Place) -> Non
     assert without.metrics["test/accuracy"] < 0.7
     # The same rows in the same splits: such runs can be compared.
     assert without.data.fingerprint == place.run.data.fingerprint
-    assert list(sentiment.runs(place.where)["data.extra_columns"]) == ["None", str([*KINDS])]
+    settings = sentiment.runs(place.where).set_index("run_id")["data.extra_columns"]
+    assert settings[without.run_id] == "None"
+    assert settings[place.run.run_id] == str([*KINDS])
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl", "db"])
