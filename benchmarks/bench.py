@@ -19,6 +19,7 @@ from typing import Any
 
 import accuracy
 import classes
+import few_labels
 import hostile
 import killing
 import label_sets
@@ -77,6 +78,10 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
         "classes_8": classes.compare_eight,
         "classes_2000": classes.bench_two_thousand,
         "label_sets": label_sets.compare_label_sets,
+    },
+    "few_labels": {
+        "few_labels_reviews": few_labels.bench_reviews,
+        "few_labels_docstrings": few_labels.bench_docstrings,
     },
     "statistics": significance.BENCHMARKS,
     "quality": {
