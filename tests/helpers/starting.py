@@ -402,7 +402,8 @@ def _become(job: dict[str, Any]) -> None:
         os.close(opened)
     sys.argv = job["argv"]
     sys.path[0] = str(_SCRIPTS)
-    if {"-c", "-m", "--multirun"} & set(job["argv"]):
+    # Other code may wait for its children, of which this would be one that does not end.
+    if {"-m", "--multirun"} & set(job["argv"]):
         _keep_spare()
     code: Any = 0
     try:
