@@ -127,7 +127,7 @@ def stratify_sets(
 def stratify(indicators: sparse.csr_matrix, shares: Mapping[str, float], seed: int) -> np.ndarray:
     """Return a part for each row, such that each label is spread over the parts by their shares.
 
-    The rows of the rarest label are dealt out first, each to the part that lacks most rows of that
+    The rows of the rarest label are assigned first, each to the part that lacks most rows of that
     label, then most rows at all: iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011,
     On the Stratification of Multi-Label Data, algorithm 1). Unlike there, a part asks for at least
     one row of each label, as long as there are as many rows as parts.

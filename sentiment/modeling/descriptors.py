@@ -1,16 +1,16 @@
 """Descriptors of texts: a few numbers per text, and document frequencies of words."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import Pipeline
 
+from sentiment.modeling.pipeline import walk_steps
 from sentiment.ngrams.alphabets import Words
 from sentiment.ngrams.cleaning import TAG_PATTERN, CleanedTexts
 from sentiment.ngrams.compiling import count_threads
@@ -47,24 +47,13 @@ class Tokenization:
 
 def find_tokenization(pipeline: Pipeline) -> Tokenization:
     """Return how the fitted `pipeline` reads words, by the first of its features that does."""
-    for part in _walk_features(pipeline["features"]):
+    for part in walk_steps(pipeline["features"]):
         rules = find_rules(part) if isinstance(part, CountVectorizer) else None
         if rules is not None and rules.analyzer == "word":
             words = {word for term in part.vocabulary_ for word in term.split(" ") if word}
             stop_words = part.get_stop_words() or ()  # skipped, so known
             return Tokenization(rules, words.union(word for word in stop_words if word))
     return Tokenization(_PLAIN_WORDS, None)
-
-
-def _walk_features(features: Any) -> Iterator[Any]:
-    """Yield `features` and the parts of it, if it is a union or a pipeline."""
-    yield features
-    if isinstance(features, FeatureUnion):
-        for _, part in features.transformer_list:
-            yield from _walk_features(part)
-    elif isinstance(features, Pipeline):
-        for _, part in features.steps:
-            yield from _walk_features(part)
 
 
 class TextReader:

@@ -200,7 +200,7 @@ def _fit_with_unlabelled(
 ) -> Pipeline:
     features, model = pipeline[:-1], pipeline[-1]
     texts = pd.concat([frame, unlabelled.to_frame(TEXT_COLUMN)], ignore_index=True)
-    if any(_needs_labels(step) for step in _walk_steps(features)):
+    if any(_needs_labels(step) for step in walk_steps(features)):
         rows = features.fit(frame, labels).transform(texts)
     else:
         rows = features.fit_transform(texts)
@@ -212,15 +212,15 @@ def _fit_with_unlabelled(
     return pipeline
 
 
-def _walk_steps(features: Any) -> Iterator[Any]:
+def walk_steps(features: Any) -> Iterator[Any]:
     """Yield `features` and the parts of it, if it is a union or a pipeline."""
     yield features
     if isinstance(features, Pipeline):
         for _, step in features.steps:
-            yield from _walk_steps(step)
+            yield from walk_steps(step)
     elif isinstance(features, sklearn_pipeline.FeatureUnion):
         for _, part in features.transformer_list:
-            yield from _walk_steps(part)
+            yield from walk_steps(part)
 
 
 def _needs_labels(step: Any) -> bool:

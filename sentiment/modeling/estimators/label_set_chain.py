@@ -3,11 +3,13 @@
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from sklearn.multioutput import ClassifierChain
 
-from sentiment.data.label_sets import tabulate_label_sets
-from sentiment.modeling.estimators.label_sets import hand_over, name_label_sets
+from sentiment.modeling.estimators.label_sets import (
+    copy_attributes,
+    name_label_sets,
+    read_indicators,
+)
 
 
 class LabelSetChain(ClassifierChain):
@@ -74,9 +76,7 @@ class LabelSetChain(ClassifierChain):
         ValueError
             No row has a label.
         """
-        table = y if isinstance(y, pd.DataFrame) else tabulate_label_sets(y, self.separator)
-        if table.empty:
-            raise ValueError("no row has a label")
+        table = read_indicators(y, self.separator)
         super().fit(X, table.to_numpy(dtype=int))
         self.classes_ = np.array(table.columns, dtype=str)
         return self
@@ -88,12 +88,12 @@ class LabelSetChain(ClassifierChain):
     def to_sklearn(self) -> ClassifierChain:
         """Return scikit-learn's own class, which predicts indicators; fitted if this one is."""
         plain = ClassifierChain(self.estimator)
-        hand_over(self, plain)  # with the separator, for `from_sklearn`
+        copy_attributes(self, plain)  # with the separator, for `from_sklearn`
         return plain
 
     @classmethod
     def from_chain(cls, chain: ClassifierChain, separator: str) -> Self:
         """Return a chain with the settings of scikit-learn's, fitted if that one is."""
         whole = cls(chain.estimator, separator=separator)
-        hand_over(chain, whole)
+        copy_attributes(chain, whole)
         return whole

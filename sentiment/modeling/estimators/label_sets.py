@@ -72,9 +72,7 @@ class LabelSetClassifier(OneVsRestClassifier):
         ValueError
             No row has a label.
         """
-        table = y if isinstance(y, pd.DataFrame) else tabulate_label_sets(y, self.separator)
-        if table.empty:
-            raise ValueError("no row has a label")
+        table = read_indicators(y, self.separator)
         indicators = table.to_numpy(dtype=bool)
         # In a file, it is scikit-learn's own class: it then answers with a row of indicators.
         self.label_binarizer_ = LabelBinarizer().fit(indicators)
@@ -96,14 +94,14 @@ class LabelSetClassifier(OneVsRestClassifier):
     def to_sklearn(self) -> OneVsRestClassifier:
         """Return scikit-learn's own class, which predicts indicators; fitted if this one is."""
         plain = OneVsRestClassifier(self.estimator)
-        hand_over(self, plain)  # with the separator, for `from_sklearn`
+        copy_attributes(self, plain)  # with the separator, for `from_sklearn`
         return plain
 
     @classmethod
     def from_sklearn(cls, plain: OneVsRestClassifier) -> Self:
         """Return a classifier that `to_sklearn` made one of scikit-learn's of."""
         whole = cls(plain.estimator)
-        hand_over(plain, whole)
+        copy_attributes(plain, whole)
         return whole
 
     def _separate(self, X: Any, side: np.ndarray) -> Any:
@@ -116,7 +114,21 @@ class LabelSetClassifier(OneVsRestClassifier):
         return name_label_sets(self.predict_proba(X) >= 0.5, self.classes_, self.separator)
 
 
-def hand_over(source: BaseEstimator, target: BaseEstimator) -> None:
+def read_indicators(y: Any, separator: str) -> pd.DataFrame:
+    """Return a column of truth values for each label of `y`, as `LabelSetClassifier.fit` takes it.
+
+    Raises
+    ------
+    ValueError
+        No row has a label.
+    """
+    table = y if isinstance(y, pd.DataFrame) else tabulate_label_sets(y, separator)
+    if table.empty:
+        raise ValueError("no row has a label")
+    return table
+
+
+def copy_attributes(source: BaseEstimator, target: BaseEstimator) -> None:
     """Give `target` all attributes of `source`."""
     for name, value in vars(source).items():
         setattr(target, name, value)
