@@ -116,6 +116,7 @@ class Model:
         import numpy as np
         import pandas as pd
 
+        from sentiment.modeling.linear import predict_texts
         from sentiment.modeling.pipeline import TEXT_COLUMN
         from sentiment.modeling.scoring import read_frame
 
@@ -128,11 +129,11 @@ class Model:
             raise TypeError(f"texts holds a {type(wrong).__name__}; expected strings only")
         if not given:
             return np.empty((0, len(self.classes_)))
-        rows = pd.DataFrame({TEXT_COLUMN: given})
-        if frame is not None:
-            rows = rows.join(frame.drop(columns=TEXT_COLUMN))
-        probabilities = self._classifier.predict_proba(rows)
-        return np.asarray(probabilities)[:, self._order]
+        if not self.extra_columns:
+            return predict_texts(self._classifier, given).take(self._order, axis=1)
+        assert frame is not None  # noqa: S101 - read_frame says so
+        rows = pd.DataFrame({TEXT_COLUMN: given}).join(frame.drop(columns=TEXT_COLUMN))
+        return self._classifier.predict_proba(rows).take(self._order, axis=1)
 
     def predict_expected(self, texts: "Iterable[str] | pd.DataFrame") -> "np.ndarray":
         """Return the expected value of each prediction, for labels on a scale.

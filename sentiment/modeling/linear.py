@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 from sklearn import linear_model
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -20,9 +19,11 @@ from sentiment.modeling.estimators.label_sets import LabelSetClassifier
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.folding import TermWeights, fold_pipeline, split_pipeline
+from sentiment.modeling.heads import OneVsRestHead, is_logistic, make_fast_head
 from sentiment.modeling.pipeline import (
     STEPS,
     STEPS_WITH_COLUMNS,
+    TEXT_COLUMN,
     TextClassifier,
     find_separator,
     find_text_steps,
@@ -59,6 +60,13 @@ def make_fast(pipeline: Pipeline) -> TextClassifier:
     return LinearTextClassifier.from_pipeline(pipeline) or answers
 
 
+def predict_texts(classifier: TextClassifier, texts: list[str]) -> np.ndarray:
+    """Return the probabilities for texts of a `classifier` that reads no other columns."""
+    if isinstance(classifier, LinearTextClassifier):
+        return classifier.predict_texts(texts)
+    return classifier.predict_proba(pd.DataFrame({TEXT_COLUMN: texts}))
+
+
 class LinearTextClassifier:
     """A linear text classifier, made from a pipeline by `make_fast`.
 
@@ -88,7 +96,7 @@ class LinearTextClassifier:
         head: Any,
         columns: TermWeights | None = None,
     ) -> None:
-        self._pipeline, self._deciders, self._head = pipeline, scorers, head
+        self._pipeline, self._deciders, self._head = pipeline, scorers, make_fast_head(head)
         self._readers, self._columns = find_text_steps(pipeline)[:-1], columns
         self.classes_: np.ndarray = pipeline.classes_
         self.separator = find_separator(pipeline)
@@ -137,11 +145,32 @@ class LinearTextClassifier:
         )
         return probabilities
 
+    def predict_texts(self, texts: list[str]) -> np.ndarray:
+        """Return the probabilities for texts of a model that reads no other columns.
+
+        They are those of `predict_proba`, without the time that a frame of them would take.
+        """
+        read: Any = texts
+        for _, step in self._readers.steps[1:]:  # the first one selects the column of texts
+            read = step.transform(read)
+        decisions = self._sum_up(read)
+        if decisions is None:
+            return self.predict_proba(pd.DataFrame({TEXT_COLUMN: texts}))
+        probabilities: np.ndarray = self._head.predict_proba(decisions)
+        return probabilities
+
     def _decide(self, frame: pd.DataFrame) -> np.ndarray | None:
         """Return the decisions, or None if the pipeline has to answer, or to raise its error."""
         texts: Any = frame
         for _, step in self._readers.steps:
             texts = step.transform(texts)
+        total = self._sum_up(texts)
+        if total is not None and self._columns is not None:
+            total = total + self._columns.transform(frame) @ self._columns.weights.T
+        return total
+
+    def _sum_up(self, texts: Any) -> np.ndarray | None:
+        """Return what the texts add to the decisions; see `_decide`."""
         if not len(texts):
             return None
         total: np.ndarray | None = None
@@ -150,51 +179,7 @@ class LinearTextClassifier:
             if decisions is None:
                 return None
             total = decisions if total is None else total + decisions
-        if self._columns is not None:
-            total = total + self._columns.transform(frame) @ self._columns.weights.T
         return total
-
-
-class _OneVsRestHead:
-    """Logistic regressions of one class against the rest, which take their own decisions.
-
-    What scikit-learn makes of them one by one takes time in proportion to the square of their
-    number.
-
-    Parameters
-    ----------
-    model : OneVsRestClassifier
-        Fitted.
-    """
-
-    coef_: np.ndarray
-
-    def __init__(self, model: OneVsRestClassifier) -> None:
-        self.classes_ = model.classes_
-        self._intercepts = np.concatenate([machine.intercept_ for machine in model.estimators_])
-
-    def predict(self, decisions: np.ndarray) -> np.ndarray:
-        labels: np.ndarray = self.classes_[np.argmax(self._decide(decisions), axis=1)]
-        return labels
-
-    def predict_proba(self, decisions: np.ndarray) -> np.ndarray:
-        probabilities: np.ndarray = self._decide(decisions)
-        expit(probabilities, out=probabilities)
-        total = probabilities.sum(axis=1, keepdims=True)
-        np.divide(probabilities, total, out=probabilities, where=total != 0)
-        return probabilities
-
-    def _decide(self, decisions: np.ndarray) -> np.ndarray:
-        # Each row of `coef_` is one where its decision is.
-        scores: np.ndarray = decisions[:, self.coef_.argmax(axis=1)] + self._intercepts
-        return scores
-
-
-def _is_logistic(model: OneVsRestClassifier) -> bool:
-    """Return whether a classifier has a logistic regression for each of more than two classes."""
-    machines = getattr(model, "estimators_", [])
-    kinds = {type(machine) for machine in machines}
-    return len(machines) > 2 and kinds == {linear_model.LogisticRegression}
 
 
 @dataclass
@@ -225,8 +210,8 @@ class _Weights:
             return head
         if kind is CalibratedClassifierCV:
             return self._split_list(model, "calibrated_classifiers_", "estimator")
-        if kind is OneVsRestClassifier and _is_logistic(model):
-            head = _OneVsRestHead(model)
+        if kind is OneVsRestClassifier and is_logistic(model):
+            head = OneVsRestHead(model)
             weights = np.vstack([machine.coef_ for machine in model.estimators_])
             self.taken.append((head, "coef_", weights))
             return head

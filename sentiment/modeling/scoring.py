@@ -1,5 +1,6 @@
 """Scoring of texts with a trained model."""
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,12 @@ from sentiment.errors import ConfigError, quote_list
 from sentiment.files.batches import Batch
 from sentiment.files.columns import check_extra_columns, choose_text_column, strip_values
 from sentiment.files.tally import SEPARATOR
+from sentiment.files.values import list_values
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
 from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
 from sentiment.modeling.explanation import RowExplainer
 from sentiment.modeling.label_set_rules import LabelSetRule
-from sentiment.modeling.linear import make_fast
+from sentiment.modeling.linear import make_fast, predict_texts
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import TEXT_COLUMN, find_separator, list_columns
 from sentiment.modeling.predictions import PROBABILITY
@@ -122,26 +124,39 @@ class Predictor:
         path: Path | None = None,
         digest: str = "",
     ) -> None:
-        self._classifier = make_fast(pipeline)
+        self._pipeline, self._classifier = pipeline, make_fast(pipeline)
         self.extra_columns = [*list_columns(pipeline)]
         self._path = path
         self.digest = digest
-        self.rule = rule = rule or DecisionRule()
-        self.columns = columns = columns or PredictionColumns()
-        self._explainer = RowExplainer(pipeline) if columns.explain else None
+        self._explainers: list[RowExplainer] = []  # one for all that `vary` returns
         order = find_order(pipeline.classes_)
         # Models of scikit-learn sort labels as texts: 1, 10, 2.
         self._order = None if np.all(order[:-1] < order[1:]) else order
         self._classes = [str(label) for label in pipeline.classes_[order]]
         self._separator = find_separator(pipeline)
+        self._set_up(rule or DecisionRule(), columns or PredictionColumns())
+
+    def _set_up(self, rule: DecisionRule, columns: PredictionColumns) -> None:
         if self._separator is not None:
-            self.rule = rule = rule if isinstance(rule, LabelSetRule) else LabelSetRule()
+            rule = rule if isinstance(rule, LabelSetRule) else LabelSetRule(rule.threshold)
             _check_set_columns(columns)
+        self.rule, self.columns = rule, columns
+        if columns.explain and not self._explainers:
+            self._explainers.append(RowExplainer(self._pipeline))
         self._is_open = rule.least_confidence > 0
         self.labels = [*self._classes, UNSURE] if self._is_open else self._classes
         self.schema = columns.list_fields(self._classes, is_open=self._is_open)
         if self._separator is not None:
             self.schema = self.schema.with_metadata({SEPARATOR: self._separator})
+        self._names: list[str] = self.schema.names
+
+    def vary(
+        self, rule: DecisionRule | None = None, columns: PredictionColumns | None = None
+    ) -> Self:
+        """Return a predictor with the same model, and another rule or other columns."""
+        varied = copy.copy(self)
+        varied._set_up(rule or self.rule, columns or self.columns)
+        return varied
 
     @classmethod
     def load(
@@ -195,46 +210,97 @@ class Predictor:
             frame = frame.join(given[self.extra_columns])
         if frame.empty:
             return pa.RecordBatch.from_pylist([], self.schema)
-        probabilities = self._classifier.predict_proba(frame)
-        if self._order is not None:
-            probabilities = probabilities[:, self._order]
-        if isinstance(self.rule, LabelSetRule):
-            return self._choose_sets(self.rule, probabilities)
-        codes, confidence = self.rule.decide(probabilities)
-        answered = np.where(self.rule.is_sure(confidence), codes, len(self._classes))
-        rows = np.arange(len(codes))
-        arrays = [self._name(answered, self.labels), pa.array(probabilities[rows, codes])]
-        if self._is_open:
-            arrays.append(self._name(codes, self._classes))
-        if self.columns.scale is not None:
-            values = [self.columns.scale[label] for label in self._classes]
-            arrays.append(pa.array(probabilities @ np.array(values)))
-        if self.columns.top_k > 1:
-            for others in _rank_others(probabilities, codes, self.columns.top_k - 1):
-                arrays.append(self._name(others, self._classes))
-                arrays.append(pa.array(probabilities[rows, others]))
-        if self.columns.probabilities == "all":
-            arrays += map(pa.array, np.ascontiguousarray(probabilities.T))
-        if self._explainer:
-            of_model = codes if self._order is None else self._order[codes]
-            arrays += self._explainer.explain(frame, of_model)
-        return pa.RecordBatch.from_arrays(arrays, names=self.schema.names)
-
-    def _choose_sets(self, rule: LabelSetRule, probabilities: np.ndarray) -> pa.RecordBatch:
-        chosen = rule.choose(probabilities)
-        names = name_label_sets(chosen, np.array(self._classes), self._separator or "")
-        arrays = [
-            pa.array(names, pa.string()).dictionary_encode(),
-            pa.array(measure_sets(chosen, probabilities)),
-        ]
-        if self.columns.probabilities == "all":
-            arrays += map(pa.array, np.ascontiguousarray(probabilities.T))
-        made = pa.RecordBatch.from_arrays(arrays, names=self.schema.names)
+        found = self._answer(self._classifier.predict_proba(frame), frame)
+        made = pa.RecordBatch.from_arrays([_to_arrow(one) for one in found], names=self._names)
         return made.replace_schema_metadata(self.schema.metadata)
 
-    @staticmethod
-    def _name(codes: np.ndarray, labels: list[str]) -> pa.DictionaryArray:
-        return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), labels)
+    def predict_few(
+        self, texts: list[str], columns: pa.Table | pd.DataFrame | None = None
+    ) -> dict[str, list[Any]]:
+        """Return what `predict` does, for a few texts and much sooner.
+
+        Parameters
+        ----------
+        texts : list of str, of length n
+            The texts.
+        columns : table of `n` rows
+            As of `predict`.
+
+        Returns
+        -------
+        dict of str to list
+            The columns of `schema`.
+
+        Examples
+        --------
+        >>> import sentiment
+        >>> Predictor(sentiment.load().pipeline).predict_few(["a great film"])["prediction"]
+        ['positive']
+        """
+        if self.extra_columns or self.columns.explain or not texts:
+            rows = self.predict(pa.array(texts, pa.large_string()), columns)
+            return dict(zip(self._names, map(list_values, rows.columns), strict=True))
+        found = self._answer(predict_texts(self._classifier, texts))
+        return dict(zip(self._names, map(_to_list, found), strict=True))
+
+    def _answer(
+        self, probabilities: np.ndarray, frame: pd.DataFrame | None = None
+    ) -> list["np.ndarray | pa.Array | _Names"]:
+        """Return the columns of the predictions; `frame` has the rows if they are to be explained.
+
+        No number depends on how many rows there are: sums are those of contiguous rows.
+        """
+        if self._order is None:
+            probabilities = np.ascontiguousarray(probabilities)
+        else:
+            probabilities = probabilities.take(self._order, axis=1)
+        every = [*probabilities.T] if self.columns.probabilities == "all" else []
+        if isinstance(self.rule, LabelSetRule):
+            chosen = self.rule.choose(probabilities)
+            sets = name_label_sets(chosen, np.array(self._classes), self._separator or "")
+            named, codes = np.unique(sets, return_inverse=True)
+            return [_Names(codes, named.tolist()), measure_sets(chosen, probabilities), *every]
+        codes, confidence = self.rule.decide(probabilities)
+        answered = codes
+        if self._is_open:
+            answered = np.where(self.rule.is_sure(confidence), codes, len(self._classes))
+        rows = np.arange(len(codes))
+        found: list[Any] = [_Names(answered, self.labels), probabilities[rows, codes]]
+        if self._is_open:
+            found.append(_Names(codes, self._classes))
+        if self.columns.scale is not None:
+            values = [self.columns.scale[label] for label in self._classes]
+            found.append((probabilities * np.array(values)).sum(axis=1))
+        if self.columns.top_k > 1:
+            for others in _rank_others(probabilities, codes, self.columns.top_k - 1):
+                found += [_Names(others, self._classes), probabilities[rows, others]]
+        found += every
+        if self.columns.explain and frame is not None:
+            of_model = codes if self._order is None else self._order[codes]
+            found += self._explainers[0].explain(frame, of_model)
+        return found
+
+
+@dataclass(frozen=True)
+class _Names:
+    """A column of labels: the place of each in a list."""
+
+    codes: np.ndarray
+    labels: list[str]
+
+
+def _to_arrow(column: "np.ndarray | pa.Array | _Names") -> pa.Array:
+    if isinstance(column, _Names):
+        codes = pa.array(column.codes, pa.int32())
+        return pa.DictionaryArray.from_arrays(codes, pa.array(column.labels, pa.string()))
+    return column if isinstance(column, pa.Array) else pa.array(np.ascontiguousarray(column))
+
+
+def _to_list(column: "np.ndarray | _Names") -> list[Any]:
+    if isinstance(column, _Names):
+        return [column.labels[code] for code in column.codes.tolist()]
+    values: list[Any] = column.tolist()
+    return values
 
 
 def _check_set_columns(columns: PredictionColumns) -> None:

@@ -19,6 +19,8 @@ from sentiment.ngrams.vocabulary import Vocabulary
 _BATCH = 2**18
 # The work on a document takes some fifty times its size in memory.
 _LONGEST = 2**22
+# Bytes of text, and so some ten times that in memory, for which buffers are kept.
+_KEPT = 2**20
 _NORMS = {None: linear_scoring.NOTHING, "l1": linear_scoring.SUM, "l2": linear_scoring.ROOT}
 # Those in which counts are exact, and weights as exact as in scikit-learn.
 _TYPES = [np.dtype(kind) for kind in (np.float64, np.int64, np.int32)]
@@ -97,6 +99,8 @@ class LinearScorer:
         stop_words = [w for w in vectorizer.get_stop_words() or () if isinstance(w, str) and w]
         vocabulary = Vocabulary(vectorizer.vocabulary_, rules, vectorizer.ngram_range, stop_words)
         self._words, self._tree = _build_tree(vocabulary, stop_words, coefficients, idf, self._norm)
+        # Of threads that are done: a few texts take less time than the arrays to read them with.
+        self._idle: list[_Buffers] = []
 
     @classmethod
     def from_vectorizer(cls, vectorizer: Any, coefficients: np.ndarray) -> Self | None:
@@ -121,26 +125,33 @@ class LinearScorer:
         cleaned = isinstance(texts, CleanedTexts)
         source, bounds = to_utf8(texts.raw if isinstance(texts, CleanedTexts) else texts)
         starts, ends = bounds[:-1], bounds[1:]
-        if np.max(ends - starts, initial=0) > _LONGEST:
+        if len(source) > _LONGEST and np.max(ends - starts, initial=0) > _LONGEST:
             return None
         out = np.empty((len(starts), self.n_decisions))
         reading = _find_reading(self._rules, cleaned=cleaned, prepared=False)
         # Threads take the next batch when they are done with one; next() is one step for them.
-        ranges = cut_ranges(ends, -(-len(source) // _BATCH))
+        parts = -(-len(source) // _BATCH)
+        ranges = cut_ranges(ends, parts) if parts > 1 else [(0, len(starts))]
         batches = iter(ranges)
 
         def work(batches: Iterator[tuple[int, int]]) -> None:
-            buffers = _Buffers(len(self._tree.weights))
+            try:
+                buffers = self._idle.pop()
+            except IndexError:
+                buffers = _Buffers(len(self._tree.weights))
             fallback: list[int] = []
             for first, last in batches:
                 part = out[first:last]
                 done = self._score_some(
                     source, starts[first:last], ends[first:last], reading, buffers, part
                 )
-                fallback += (first + np.flatnonzero(~done)).tolist()
+                if not done.all():
+                    fallback += (first + np.flatnonzero(~done)).tolist()
             if fallback:
                 documents = [source[starts[d] : ends[d]].tobytes() for d in fallback]
                 out[fallback] = self._score_fallback(documents, buffers, cleaned=cleaned)
+            if buffers.size <= _KEPT:
+                self._idle.append(buffers)
 
         run_threads(work, [(batches,)] * min(self._threads, len(ranges)))
         return out
@@ -192,6 +203,11 @@ class _Buffers:
         self.values = np.empty((0, 2))
         self.lines = np.empty(0, np.uint8)
         self.places, self.sizes = np.empty(0, np.int32), np.empty(0, np.int32)
+
+    @property
+    def size(self) -> int:
+        """Bytes of text for which there is room."""
+        return len(self.lines)
 
     def make_room(self, size: int, documents: int) -> None:
         """Make room for so many bytes of so many documents."""
