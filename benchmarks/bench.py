@@ -82,6 +82,7 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
     "few_labels": {
         "few_labels_reviews": few_labels.bench_reviews,
         "few_labels_docstrings": few_labels.bench_docstrings,
+        "few_labels_speed": few_labels.bench_speed,
     },
     "statistics": significance.BENCHMARKS,
     "quality": {

@@ -1,15 +1,18 @@
 """Few labels and many texts: experiment=few_labels against experiment=best on the labels alone."""
 
 import time
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from classes import read_docstrings
 from reviews import SEED, read_different_reviews
-from timing import Figure, Plan
+from sklearn.pipeline import Pipeline
+from timing import OURS, Figure, Plan, compare, summarize, time_in_turn
 
 from sentiment.config import compose, make
-from sentiment.modeling.pipeline import fit, make_pipeline, predict
+from sentiment.modeling.linear import make_fast
+from sentiment.modeling.pipeline import fit, make_pipeline, precompute_counts, predict
 
 DRAWS = 5
 HELD_OUT = 0.2
@@ -19,28 +22,57 @@ GOALS = {100: (6.0, 9.0), 500: (3.0, 5.0), 2_000: (1.2, 2.0)}
 
 def bench_reviews(plan: Plan) -> dict[str, Figure]:
     """Measure the gain on the embedded reviews, whose other texts are there without labels."""
-    frame = read_different_reviews().sample(frac=1, random_state=SEED)
-    return _measure("reviews", frame, [100, 500, 2_000])
+    return _measure(plan, "reviews", _shuffle_reviews(), [100, 500, 2_000])
 
 
 def bench_docstrings(plan: Plan) -> dict[str, Figure]:
     """Measure the gain on docstrings of twelve installed packages, which are their labels."""
-    return _measure("docstrings", read_docstrings(), [100, 500])
+    return _measure(plan, "docstrings", read_docstrings(), [100, 500])
 
 
-def _measure(data: str, frame: pd.DataFrame, sizes: list[int]) -> dict[str, Figure]:
-    held_out = frame[: int(HELD_OUT * len(frame))]
-    pool = frame[len(held_out) :].reset_index(drop=True)
+def bench_speed(plan: Plan) -> dict[str, Figure]:
+    """Measure a fit on 500 labels and the other reviews, and predictions against a plain model."""
+    held_out, pool = _split(_shuffle_reviews())
+    labelled = _draw(pool, 500, 0)
+    others = pool.drop(labelled.index)["text"]
+    memory = f"memory={plan.folder}/counts"
+    plain = _make("few_labels", memory, "model=logistic_regression")
+    pipelines = {OURS: _make("few_labels", memory), "logistic regression": plain}
+    precompute_counts(plain, pool["text"])
+    fits = {name: partial(fit, one, labelled, others) for name, one in pipelines.items()}
+    seconds, fitted = time_in_turn(fits, plan.rounds)
+    fast = {name: make_fast(one) for name, one in fitted.items()}
+    return {
+        "few_labels_fit": summarize(
+            f"fit of experiment=few_labels, 500 labels and {len(others):,} texts, counts cached",
+            "s",
+            seconds[OURS],
+            target=20,
+            aim=8,
+        ),
+        "few_labels_predict": compare(
+            "predictions of experiment=few_labels against those of a logistic regression on the "
+            "same features",
+            {name: partial(one.predict_proba, held_out) for name, one in fast.items()},
+            plan.rounds,
+            target=0.95,
+        ),
+    }
+
+
+def _measure(plan: Plan, data: str, frame: pd.DataFrame, sizes: list[int]) -> dict[str, Figure]:
+    held_out, pool = _split(frame)
+    memory = f"memory={plan.folder}/counts"
+    for experiment in ("best", "few_labels"):
+        precompute_counts(_make(experiment, memory), pool["text"])
     figures = {}
     for size in sizes:
         gains, levels, seconds = [], [], []
         for draw in range(DRAWS):
-            known = pool.groupby("label").sample(2, random_state=draw)  # each class is known
-            rest = pool.drop(known.index).sample(size - len(known), random_state=draw)
-            labelled = pd.concat([known, rest])
+            labelled = _draw(pool, size, draw)
             others = pool.drop(labelled.index)["text"]
-            alone, _ = _score("best", labelled, None, held_out)
-            score, taken = _score("few_labels", labelled, others, held_out)
+            alone, _ = _score(_make("best", memory), labelled, None, held_out)
+            score, taken = _score(_make("few_labels", memory), labelled, others, held_out)
             gains.append(score - alone)
             levels.append(score)
             seconds.append(taken)
@@ -62,14 +94,34 @@ def _measure(data: str, frame: pd.DataFrame, sizes: list[int]) -> dict[str, Figu
     return figures
 
 
+def _shuffle_reviews() -> pd.DataFrame:
+    return read_different_reviews().sample(frac=1, random_state=SEED)
+
+
+def _split(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows that are held out, and those to draw labels from."""
+    size = int(HELD_OUT * len(frame))
+    return frame[:size], frame[size:].reset_index(drop=True)
+
+
+def _draw(pool: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:
+    """Return random rows, among them two of each class."""
+    known = pool.groupby("label").sample(2, random_state=seed)
+    rest = pool.drop(known.index).sample(size - len(known), random_state=seed)
+    return pd.concat([known, rest])
+
+
+def _make(experiment: str, *settings: str) -> Pipeline:
+    cfg = compose("train", [f"experiment={experiment}", *settings])
+    return make_pipeline(make(cfg, "features"), make(cfg, "model"))
+
+
 def _score(
-    experiment: str, frame: pd.DataFrame, texts: pd.Series | None, held_out: pd.DataFrame
+    pipeline: Pipeline, frame: pd.DataFrame, texts: pd.Series | None, held_out: pd.DataFrame
 ) -> tuple[float, float]:
     """Return the accuracy on `held_out` in percent, and the seconds that the fit took."""
-    cfg = compose("train", [f"experiment={experiment}", "memory=null"])
-    pipeline = make_pipeline(make(cfg, "features"), make(cfg, "model"))
     start = time.perf_counter()
     fit(pipeline, frame, texts)
     seconds = time.perf_counter() - start
-    labels, _ = predict(pipeline, held_out)
+    labels, _ = predict(make_fast(pipeline), held_out)
     return 100 * float(np.mean(labels == held_out["label"].to_numpy())), seconds

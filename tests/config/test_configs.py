@@ -22,8 +22,9 @@ from sentiment.config.targets import locate
 from sentiment.data.datasets import Dataset
 from sentiment.modeling.adapting import adapt_classifier
 from sentiment.modeling.estimators.label_set_chain import LabelSetChain
-from sentiment.modeling.pipeline import fit, make_pipeline, predict
+from sentiment.modeling.pipeline import fit, list_vectorizers, make_pipeline, predict
 from sentiment.modeling.scoring import BatchScorer
+from sentiment.ngrams.rules import find_rules
 from sentiment.ngrams.vectorizers import TfidfVectorizer
 from sentiment.tracking import MlflowTracker, NoTracker
 
@@ -117,8 +118,10 @@ def test_tracking(name: str) -> None:
 
 @pytest.mark.parametrize("name", options("experiment"))
 def test_experiment(name: str) -> None:
-    cfg = compose("train", [f"experiment={name}"])
-    assert make(cfg, "features") is not None
+    features = make(compose("train", [f"experiment={name}"]), "features")
+    vectorizers = list(list_vectorizers(features))
+    assert vectorizers
+    assert all(find_rules(one) for one in vectorizers), "the kernels know its token patterns"
     text = (CONF / "experiment" / f"{name}.yaml").read_text()
     assert f"python scripts/train.py experiment={name}" in text, "the command heads the file"
 

@@ -4,25 +4,22 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy import linalg, sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.preprocessing import normalize
 from sklearn.utils import Tags, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 from sentiment.modeling.estimators.nbsvm import NBSVM
-from sentiment.ngrams.compiling import count_threads, cut_ranges, run_threads
+from sentiment.modeling.estimators.topics import find_topics
 
 # Label of a row that has none.
 UNLABELLED = ""
 # Strengths of the teacher, of which cross-validation takes the best.
 _STRENGTHS = {"C": [1.0, 4.0, 16.0, 64.0]}
 _FOLDS = 5
-# Columns of the random projection beyond those that are wanted, and its power iterations.
-_OVERSAMPLES, _POWERS = 20, 4
 # A row is not learned as one of a class that is less probable than this.
 _LEAST_SHARE = 0.01
 
@@ -71,9 +68,7 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     ----------
     Nigam and Ghani 2000, Analyzing the Effectiveness and Applicability of Co-training: co-EM, in
     which each of two views labels all rows for the other by probabilities. Here are one teacher,
-    one student and one round; more rounds were less accurate. Deerwester et al. 1990, Indexing by
-    Latent Semantic Analysis. Halko, Martinsson and Tropp 2011, Finding Structure with Randomness,
-    algorithm 4.4: how the topics are computed.
+    one student and one round; more rounds were less accurate. See also `find_topics`.
 
     Examples
     --------
@@ -141,8 +136,10 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         if labelled.all():
             self.estimator_ = student.fit(X, y)
             return self
-        topics = find_topics(X, self.n_topics, random)
-        self.teacher_ = _fit_teacher(topics[labelled], y[labelled], np.bincount(codes).min())
+        # Threads of BLAS wait for one another longer than steps of this size take.
+        with threadpool_limits(1, user_api="blas"):
+            topics = find_topics(X, self.n_topics, random)
+            self.teacher_ = _fit_teacher(topics[labelled], y[labelled], np.bincount(codes).min())
         shares = self.teacher_.predict_proba(topics[~labelled]) ** self.sharpening
         shares /= shares.sum(axis=1, keepdims=True)
         rows, classes = np.nonzero(shares > _LEAST_SHARE)
@@ -185,54 +182,6 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         tags.input_tags.positive_only = inner.input_tags.positive_only
         tags.classifier_tags.poor_score = inner.classifier_tags.poor_score
         return tags
-
-
-def find_topics(X: Any, n_topics: int, random: np.random.RandomState) -> np.ndarray:
-    """Return the rows of `X` in the space of its strongest directions, each of length one.
-
-    The left singular vectors times the singular values, by a random projection with power
-    iterations. They are made on the side of the rows, which are far fewer than n-grams.
-
-    Parameters
-    ----------
-    X : sparse matrix of shape (n_samples, n_features)
-        Features.
-    n_topics : int
-        Dimensions; fewer if `X` has fewer rows or columns.
-    random : RandomState
-        Draws the projection.
-
-    Returns
-    -------
-    ndarray of float32, of shape (n_samples, n_topics)
-    """
-    X = sparse.csr_matrix(X, dtype=np.float32)
-    transposed = X.T.tocsr()
-    wanted = max(1, min(n_topics, *(size - 1 for size in X.shape)))
-    size = min(wanted + _OVERSAMPLES, *X.shape)
-    spread = random.standard_normal((X.shape[0], size)).astype(np.float32)
-    for _ in range(_POWERS):
-        # Keeps the columns apart, in a twentieth of the time of orthonormal ones.
-        spread = linalg.lu(spread, permute_l=True, check_finite=False)[0]
-        spread = _multiply(X, _multiply(transposed, spread))
-    base = linalg.qr(spread, mode="economic", check_finite=False)[0]
-    reduced = base.T @ _multiply(X, _multiply(transposed, base))
-    squares, vectors = linalg.eigh((reduced + reduced.T) / 2)
-    strongest = np.argsort(squares)[::-1][:wanted]
-    lengths = np.sqrt(np.maximum(squares[strongest], 0))
-    topics: np.ndarray = normalize((base @ vectors[:, strongest]) * lengths)
-    return topics
-
-
-def _multiply(X: sparse.csr_matrix, dense: np.ndarray) -> np.ndarray:
-    """Return ``X @ dense``, on all cores."""
-    out = np.empty((X.shape[0], dense.shape[1]), np.float32)
-
-    def work(first: int, last: int) -> None:
-        out[first:last] = X[first:last] @ dense
-
-    run_threads(work, cut_ranges(X.indptr[1:], count_threads(None)))
-    return out
 
 
 def _fit_teacher(topics: np.ndarray, y: np.ndarray, smallest: int) -> LogisticRegression:
