@@ -38,6 +38,7 @@ PARTS = {
     "flow": {"compare", "monitor", "predict", "promote", "search", "train"},
     "promote": {"compare"},
     "search": {"record", "train"},
+    "suggest": {"predict"},
 }
 # The only folders or files where a big library may be imported.
 ONLY_IN = {

@@ -17,6 +17,7 @@ _SUMMARIES = {
     "best": "show the best trial of a search or grid",
     "predict": "predict a file, a folder, a database or standard input",
     "explain": "show the words behind the prediction for one text",
+    "suggest": "choose the texts to label next",
     "compare": "compare runs on the same test rows",
     "promote": "make a run the champion if it is not worse",
     "finalize": "fit a trained run on all of its labels",

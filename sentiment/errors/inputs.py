@@ -83,6 +83,27 @@ class EmptyDataError(SentimentError, ValueError):
         super().__init__(f"{where} holds no data: {reason}. Expected at least one row with a text.")
 
 
+class NothingToLabelError(SentimentError, ValueError):
+    """No text of an input is left to label.
+
+    Parameters
+    ----------
+    name : str
+        The input.
+    rows : int
+        Its rows.
+    left_out : dict of str to int
+        Rows by the reason for which they are left out.
+    """
+
+    def __init__(self, name: str, rows: int, left_out: Mapping[str, int]) -> None:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+        super().__init__(
+            f"no text of '{name}' is left to label: of its {rows:,} rows, "
+            f"{why or 'none has a text'}. Name an input with other texts."
+        )
+
+
 class AllRowsRejectedError(SentimentError, ValueError):
     """Not a single row of an input could be predicted.
 

@@ -44,6 +44,10 @@ class NoTracker(Tracker):
         """Raise, since nothing was tracked."""
         raise _not_found(f"run {run_id!r}")
 
+    def list_runs(self) -> list[StoredRun]:
+        """Raise, since nothing was tracked."""
+        raise _not_found("a training run")
+
     def count_runs(self, tags: dict[str, str]) -> int:
         """Return 0."""
         return 0

@@ -279,6 +279,16 @@ class Tracker(ABC):
         """
 
     @abstractmethod
+    def list_runs(self) -> list[StoredRun]:
+        """Return the training runs of the experiment, the newest first.
+
+        Raises
+        ------
+        RunNotFoundError
+            Nothing was trained yet.
+        """
+
+    @abstractmethod
     def count_runs(self, tags: dict[str, str]) -> int:
         """Return how many runs of the experiment have all of these tags."""
 

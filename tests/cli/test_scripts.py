@@ -169,6 +169,7 @@ NOTHING_TRAINED = "was not found in the tracking store 'sqlite:///outputs/mlflow
         ("monitor", ["current=reviews.csv"], "has no columns 'prediction' and 'probability'"),
         ("promote", [], NOTHING_TRAINED),
         ("record", ["folder=."], "it has no run.json"),
+        ("suggest", ["input=texts.csv"], "there is no such file or folder"),
     ],
 )
 def test_each_script_starts_in_a_process_that_has_imported_nothing(

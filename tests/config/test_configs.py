@@ -68,7 +68,7 @@ def test_no_file_is_left_out() -> None:
     primaries = {path.stem for path in FILES if path.parent == Path()}
     assert primaries == {
         *("train", "predict", "explain", "best", "monitor", "compare", "promote", "finalize"),
-        *("record", "flow"),
+        *("record", "flow", "suggest"),
     }
 
 

@@ -183,6 +183,9 @@ ORACLES: dict[str, Oracle] = {
     "explain.output": or_null(text),
     "explain.label": or_null(text),
     "monitor.run": or_null(text),
+    "suggest.n": whole(1, 1000),
+    "suggest.labels": or_null(lambda v: texts(v) and len(set(map(str, v))) == len(v) >= 2),
+    "labelled": or_null(text),
     **dict.fromkeys(
         ("text_column", "label_column", "time_column", "split_column"), or_null(column)
     ),
@@ -205,7 +208,7 @@ ORACLES: dict[str, Oracle] = {
     "source": one_of("imdb", "rotten_tomatoes"),
     "threshold": share,
     "abstain": real(lambda v: 0 <= v < 1),
-    **dict.fromkeys(("max_chars", "sample", "windows", "n_trials"), whole(1)),
+    **dict.fromkeys(("max_chars", "sample", "windows", "n_trials", "candidates"), whole(1)),
     "empty": one_of("score", "reject"),
     "format": or_null(one_of("csv", "parquet", "jsonl")),
     "top_k": whole(1),

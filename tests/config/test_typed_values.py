@@ -51,6 +51,7 @@ COMMANDS = {
     "train": [],
     "predict": ["input=x.csv"],
     "explain": ["text=x"],
+    "suggest": ["input=x.csv"],
     "best": ["search.name=svm"],
     "monitor": ["current=x.csv"],
     "compare": ["runs=[a,b]"],

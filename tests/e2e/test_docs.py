@@ -126,6 +126,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Path:
     reviews = EmbeddedReviews(name="x", source="rotten_tomatoes").read().sample(400, random_state=0)
     reviews[:150].to_csv(folder / "labelled.csv", index=False)
     reviews[150:][["text"]].to_csv(folder / "texts.csv", index=False)
+    (folder / "labels").mkdir()
+    reviews[:150].to_csv(folder / "labels" / "texts-0.csv", index=False)
     labels = [*reviews["label"][:150], *[None] * 250]
     reviews.assign(label=labels).to_csv(folder / "mixed.csv", index=False)
     table = "id;text\n" + "".join(f"{n};très bon\n" for n in range(9))

@@ -36,6 +36,7 @@ from sentiment.errors import (
     ModelPackageError,
     NoBestJobError,
     NoPredictionsError,
+    NothingToLabelError,
     NothingToRollBackError,
     NoTrialError,
     OccupiedFolderError,
@@ -179,6 +180,12 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         EmptyDataError("'x.csv'"),
         ValueError,
         "'x.csv' holds no data: it has no rows. Expected at least one row with a text.",
+    ),
+    (
+        NothingToLabelError("x.csv", 9, {"labelled or chosen before": 8, "empty": 1}),
+        ValueError,
+        "no text of 'x.csv' is left to label: of its 9 rows, 8 labelled or chosen before, 1 empty. "
+        "Name an input with other texts.",
     ),
     (
         MissingColumnError(Path("x.csv"), "txt", ["id", "text"], "data.text_column"),

@@ -20,6 +20,7 @@ from sentiment.files.batches import Batch, Limits, Position
 from sentiment.files.columns import choose_text_column, strip_labels, strip_values
 from sentiment.files.inputs import Input
 from sentiment.files.prefetching import prefetch
+from sentiment.files.sampling import Sampler
 from sentiment.modeling.reference import COLUMN
 from sentiment.tracking import ModelChoice
 from sentiment.tracking.stages import StageObserver
@@ -31,8 +32,6 @@ _CONVERSIONS: dict[str, Callable[[pa.LargeStringArray], pa.Array]] = {
     "label": strip_labels,
     "probability": lambda texts: texts.cast(pa.float64()),
 }
-# A sample may grow by this share before it is cut to its size again.
-_SLACK = 0.25
 
 
 @dataclass(frozen=True)
@@ -174,48 +173,6 @@ def _take_columns(path: Path, batch: Batch, columns: Columns) -> pa.Table:
     except pa.ArrowException as error:
         raise UnreadableFileError(path, "predictions", str(error).splitlines()[0]) from error
     return pa.table(taken)
-
-
-class Sampler:
-    """A simple random sample, without replacement, of tables of any number of rows.
-
-    Each row draws a number, and those with the smallest stay.
-
-    Parameters
-    ----------
-    size : int
-        Rows of the sample.
-    seed : int
-        Seed of the numbers.
-    """
-
-    def __init__(self, size: int, seed: int) -> None:
-        self._size, self._rng = size, np.random.default_rng(seed)
-        self._tables: list[pa.Table] = []
-        self._keys = np.empty(0)
-        self._limit = 1.0
-
-    def add(self, table: pa.Table) -> None:
-        """Let the rows of `table` draw."""
-        keys = self._rng.random(table.num_rows)
-        kept = keys < self._limit
-        if kept.any():
-            self._tables.append(table if kept.all() else table.filter(pa.array(kept)))
-            self._keys = np.append(self._keys, keys[kept])
-        if len(self._keys) > self._size * (1 + _SLACK):
-            self._cut()
-
-    def finish(self) -> pa.Table | None:
-        """Return the sample in the order of the rows; None if there were none."""
-        if len(self._keys) > self._size:
-            self._cut()
-        return pa.concat_tables(self._tables) if len(self._keys) else None
-
-    def _cut(self) -> None:
-        kept = np.sort(np.argpartition(self._keys, self._size - 1)[: self._size])
-        self._tables = [pa.concat_tables(self._tables).take(pa.array(kept))]
-        self._keys = self._keys[kept]
-        self._limit = float(self._keys.max())
 
 
 def order_rows(path: Path, times: pd.Series, column: str) -> np.ndarray:

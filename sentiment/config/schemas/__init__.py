@@ -54,6 +54,7 @@ COMMANDS: dict[str, type[Settings]] = {
     "train": commands.TrainSettings,
     "predict": commands.PredictSettings,
     "explain": commands.ExplainSettings,
+    "suggest": commands.SuggestSettings,
     "best": commands.BestSettings,
     "monitor": commands.MonitorSettings,
     "compare": commands.CompareSettings,

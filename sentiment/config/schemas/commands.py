@@ -94,6 +94,46 @@ class ExplainSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SuggestSettings(Settings):
+    """Settings of ``scripts/suggest.py``."""
+
+    tracking: Group
+    input: Text
+    n: Annotated[int, at_least(1, "a whole number from 1 to 1,000", 1000)]
+    folder: Text
+    labels: (
+        Annotated[
+            list[Text],
+            Rule(
+                "two or more different labels, such as [positive,negative]",
+                lambda labels: len(set(labels)) == len(labels) >= 2,
+            ),
+        ]
+        | None
+    )
+    labelled: Text | None
+    run: Text
+    metric: Metric
+    text_column: Column | None
+    encoding: Encoding | None
+    sep: str | None
+    quote: str | None
+    escape: str | None
+    header: bool | Count | None
+    table: Text | None
+    query: Text | None
+    candidates: Count
+    seed: Seed
+    outputs: Folder
+    trusted: Trusted
+
+    @classmethod
+    def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+        """Yield what is wrong with separators and quotes."""
+        yield from find_dialect_problems(values, prefix)
+
+
+@dataclass(frozen=True, kw_only=True)
 class NamedSweepSettings(Settings):
     """The sweep that ``scripts/best.py`` shows."""
 

@@ -13,7 +13,6 @@ from conftest import write_frame
 from sentiment.commands.monitor.current import (
     Columns,
     Current,
-    Sampler,
     find_columns,
     order_rows,
     read_current,
@@ -25,6 +24,7 @@ from sentiment.errors import (
     UnreadableFileError,
 )
 from sentiment.files.opening import open_input
+from sentiment.files.sampling import Sampler
 from sentiment.modeling.descriptors import TextReader, Tokenization, find_tokenization
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.estimators.union import make_union

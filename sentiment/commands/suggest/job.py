@@ -1,0 +1,303 @@
+"""Suggest: choose the texts whose labels would help a model most, or a first model."""
+
+import csv
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig, OmegaConf
+
+from sentiment.commands.predict.choices import choose_model
+from sentiment.commands.suggest.texts import (
+    LABEL_COLUMN,
+    Candidates,
+    can_train_on,
+    name_batch,
+    read_candidates,
+    read_folder,
+    read_labelled,
+)
+from sentiment.config import check_config, compose, make, suggest_command
+from sentiment.errors import NothingToLabelError, RunNotFoundError, SentimentError, quote_list
+from sentiment.modeling.active_learning import (
+    SHORTLIST,
+    choose_diverse,
+    choose_uncertain,
+    find_text_topics,
+    measure_margins,
+)
+from sentiment.modeling.model_files import load_model
+from sentiment.modeling.pipeline import TEXT_COLUMN, find_separator
+from sentiment.modeling.predictions import PROBABILITY
+from sentiment.modeling.scoring import BatchScorer, PredictionColumns, Predictor
+from sentiment.tracking import ModelChoice, Tracker
+from sentiment.tracking.stages import SilentObserver, StageObserver, Stages
+
+# Texts whose topics are found: more of them change the topics of the others little.
+_MOST_TOPICS, _MOST_KNOWN = 20_000, 5_000
+COLUMNS = ("rank", "guess", "probability", "reason")
+_AUTO, _NONE = "auto", "none"
+
+
+@dataclass(frozen=True)
+class SuggestionResult:
+    """Texts to label next.
+
+    Attributes
+    ----------
+    path : Path
+        The file with them, with an empty column ``label``.
+    rows : DataFrame
+        What is in it, the most useful text first.
+    candidates : Candidates
+        What they were chosen from.
+    model : ModelChoice or None
+        The model whose uncertainty they were chosen by.
+    why : str
+        How the model was chosen, or why there is none.
+    labels : list of str
+        Names of the labels, as far as they are known.
+    labelled : int
+        Labels in the folder.
+    notes : list of str
+        What could not be done.
+    next_command : str
+        What to type once they are labelled.
+    seconds : float
+        How long it took.
+    """
+
+    path: Path
+    rows: pd.DataFrame
+    candidates: Candidates
+    model: ModelChoice | None
+    why: str
+    labels: list[str]
+    labelled: int
+    notes: list[str]
+    next_command: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A model, or why there is none."""
+
+    choice: ModelChoice | None
+    predictor: Predictor | None
+    multilabel: bool
+    is_of_folder: bool
+    why: str
+
+
+def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> SuggestionResult:
+    """Choose texts to label next, and write a file of them into the folder.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/suggest.yaml``, checked.
+    observer : StageObserver, optional
+        Receives progress.
+
+    Raises
+    ------
+    NothingToLabelError
+        All texts have a label, or cannot be used.
+    SentimentError
+        The config, the input or the model cannot be used.
+    """
+    begun, notes = time.perf_counter(), list[str]()
+    stages = Stages(observer) if observer else Stages()
+    observer = observer or SilentObserver()
+    folder = Path(cfg.folder).expanduser()
+    with stages("read labels"):
+        own = read_folder(folder)
+        known = [own[TEXT_COLUMN]]
+        if cfg.labelled is not None:
+            known.append(read_labelled(cfg.labelled, "labelled", cfg.text_column)[TEXT_COLUMN])
+    with stages("load model"):
+        tracker: Tracker = make(cfg, "tracking", "find_model")
+        found = _find_model(cfg, tracker, own[LABEL_COLUMN].dropna().unique().tolist())
+    if found.choice is not None and not found.is_of_folder:
+        with stages("read training texts"):
+            known.append(_read_training_texts(found.choice, tracker, notes))
+    learned = "" if found.choice is None or found.is_of_folder else found.choice.text_column
+    extra = found.predictor.extra_columns if found.predictor is not None else []
+    with stages("read texts"):
+        known_texts = pd.concat(known, ignore_index=True)
+        candidates = read_candidates(cfg, learned, extra, known_texts, observer)
+        if candidates.rows.empty:
+            raise NothingToLabelError(cfg.input, candidates.read, candidates.left_out)
+    with stages("choose texts"):
+        if found.predictor is None:
+            rows = _choose_without_model(cfg, candidates.rows, known_texts, notes)
+        else:
+            rows = _choose_with_model(cfg, candidates.rows, found.predictor, found.multilabel)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = name_batch(folder, cfg.input)
+    _write(path, rows)
+    labels = found.predictor.labels if found.predictor is not None else []
+    return SuggestionResult(
+        path=path,
+        rows=rows,
+        candidates=candidates,
+        model=found.choice,
+        why=found.why,
+        labels=list(cfg.labels or labels),
+        labelled=int(own[LABEL_COLUMN].notna().sum()),
+        notes=notes,
+        next_command=_name_next(cfg, candidates),
+        seconds=time.perf_counter() - begun,
+    )
+
+
+def _find_model(cfg: DictConfig, tracker: Tracker, used: Sequence[str]) -> _Found:
+    """Return the model that the settings name, or that they leave to be found."""
+
+    def leave_out(why: str) -> _Found:
+        return _Found(None, None, False, False, why)
+
+    if cfg.run == _NONE:
+        return leave_out("run=none")
+    scorer, of_folder = BatchScorer(run=cfg.run, metric=cfg.metric), False
+    if cfg.run == _AUTO:
+        try:
+            latest = _find_latest(tracker, cfg.folder)
+            of_folder = latest is not None
+            scorer = BatchScorer(run=latest or "best", metric=cfg.metric)
+            choice = choose_model(scorer, tracker, state=None)
+        except RunNotFoundError:
+            return leave_out("no model was trained yet")
+    else:
+        choice = choose_model(scorer, tracker, state=None)
+    pipeline = load_model(choice.path, choice.digest)
+    columns = PredictionColumns(probabilities="all")
+    predictor = Predictor(pipeline, columns=columns, path=choice.path, digest=choice.digest)
+    strangers = [name for name in cfg.labels or used if name not in predictor.labels]
+    if strangers and cfg.run == _AUTO and not of_folder:
+        return leave_out(
+            f"the best one ({choice.uri}) predicts {quote_list(predictor.labels[:5])}, not "
+            f"{quote_list(strangers[:5])}"
+        )
+    why = f"the latest that learned from {cfg.folder}" if of_folder else choice.why
+    return _Found(choice, predictor, find_separator(pipeline) is not None, of_folder, why)
+
+
+def _find_latest(tracker: Tracker, folder: str) -> str | None:
+    """Return the id of the latest finished run that learned from `folder`."""
+    place = Path(folder).expanduser().resolve()
+    for run in tracker.list_runs():
+        learned = run.params.get("data.path")
+        if learned and run.status == "FINISHED" and Path(learned).expanduser().resolve() == place:
+            return run.id
+    return None
+
+
+def _read_training_texts(choice: ModelChoice, tracker: Tracker, notes: list[str]) -> pd.Series:
+    """Return the texts that a model learned from, none if they are not known any more."""
+    nothing = pd.Series(dtype="str")
+    if not choice.run_id:
+        notes.append("no run is known of the model: texts that it learned from may be among these")
+        return nothing
+    try:
+        recorded = tracker.fetch_file(choice.run_id, "config.yaml").read_text(encoding="utf-8")
+        recipe = compose("train")
+        recipe.data = OmegaConf.create(recorded).data
+        check_config(recipe)
+        texts: pd.Series = make(recipe, "data", "read").read()[TEXT_COLUMN]
+    except SentimentError as error:
+        notes.append(f"texts that the model learned from may be among these: {error}")
+        return nothing
+    return texts.dropna().reset_index(drop=True)
+
+
+def _choose_without_model(
+    cfg: DictConfig, rows: pd.DataFrame, known: pd.Series, notes: list[str]
+) -> pd.DataFrame:
+    random = np.random.default_rng(cfg.seed)
+    drawn = _draw(np.arange(len(rows)), _MOST_TOPICS, random)
+    if len(drawn) < len(rows):
+        notes.append(f"clusters are of {len(drawn):,} texts, drawn at random")
+    old = known.iloc[_draw(np.arange(len(known)), _MOST_KNOWN, random)]
+    topics = find_text_topics([*rows[TEXT_COLUMN].iloc[drawn], *old], cfg.seed)
+    is_known = np.arange(len(topics)) >= len(drawn)
+    batch = choose_diverse(topics, cfg.n, is_known, cfg.seed)
+    reasons = [f"{size:,} texts are like it" for size in batch.sizes]
+    chosen = rows.iloc[drawn[batch.rows]].reset_index(drop=True)
+    return _make_table(chosen, guess="", probability=np.nan, reason=reasons)
+
+
+def _choose_with_model(
+    cfg: DictConfig, rows: pd.DataFrame, predictor: Predictor, multilabel: bool
+) -> pd.DataFrame:
+    made = predictor.predict(rows[TEXT_COLUMN], rows).to_pandas()
+    names = [name for name in made if name.startswith(PROBABILITY)]
+    probabilities = made[names].to_numpy()
+    margins = measure_margins(probabilities, multilabel=multilabel)
+    order = np.argsort(margins, kind="stable")
+    listed, others = np.split(order, [min(SHORTLIST * cfg.n, len(rows))])
+    # Topics are those of all texts, not of a few uncertain ones.
+    random = np.random.default_rng(cfg.seed)
+    drawn = _draw(others, max(_MOST_TOPICS - len(listed), 0), random)
+    topics = find_text_topics(rows[TEXT_COLUMN].iloc[np.concatenate([listed, drawn])], cfg.seed)
+    batch = choose_uncertain(topics[: len(listed)], margins[listed], cfg.n, cfg.seed)
+    chosen = listed[batch.rows]
+    labels = [name.removeprefix(PROBABILITY) for name in names]
+    reasons = [
+        f"{_describe_doubt(labels, probabilities[row], multilabel)}; "
+        f"{size:,} of the {len(listed):,} least certain texts are like it"
+        for row, size in zip(chosen, batch.sizes, strict=True)
+    ]
+    return _make_table(
+        rows.iloc[chosen].reset_index(drop=True),
+        guess=made["prediction"].astype("str").to_numpy()[chosen],
+        probability=made["probability"].to_numpy()[chosen].round(4),
+        reason=reasons,
+    )
+
+
+def _describe_doubt(labels: Sequence[str], probabilities: np.ndarray, multilabel: bool) -> str:
+    """Return between which labels a model wavers."""
+    if multilabel:
+        place = int(np.abs(probabilities - 0.5).argmin())
+        return f"unsure: {labels[place]} {probabilities[place]:.2f}"
+    first, second = np.argsort(-probabilities, kind="stable")[:2]
+    return (
+        f"unsure: {labels[first]} {probabilities[first]:.2f}, "
+        f"{labels[second]} {probabilities[second]:.2f}"
+    )
+
+
+def _draw(rows: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
+    """Return `rows`, or a random sample of them, in their order, if they are more than `most`."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(random.choice(rows, most, replace=False))
+
+
+def _make_table(chosen: pd.DataFrame, **more: Any) -> pd.DataFrame:
+    """Return the rows of the file: text and label, the other columns, and why it is asked for."""
+    table = chosen.assign(rank=np.arange(1, len(chosen) + 1), **more)
+    table.insert(1, LABEL_COLUMN, "")
+    return table
+
+
+def _write(path: Path, rows: pd.DataFrame) -> None:
+    # Spreadsheets take a CSV without a byte order mark for another encoding.
+    with path.open("x", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        writer.writerow(rows.columns)
+        writer.writerows(rows.astype(object).where(rows.notna(), "").to_numpy().tolist())
+
+
+def _name_next(cfg: DictConfig, candidates: Candidates) -> str:
+    """Return the command that trains with the new labels, and with the other texts if it can."""
+    words = ["experiment=few_labels", "data=csv", f"data.path={cfg.folder}"]
+    if can_train_on(cfg, candidates.columns):
+        words.append(f"data.unlabelled={cfg.input}")
+    return suggest_command("train", *words)

@@ -1,0 +1,163 @@
+"""Texts to choose from, and those that have a label already."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from omegaconf import DictConfig
+
+from sentiment.data.copies import add_keys
+from sentiment.errors import MissingColumnError
+from sentiment.files.batches import Limits, Position
+from sentiment.files.columns import (
+    check_extra_columns,
+    choose_text_column,
+    list_text_columns,
+    strip_labels,
+    strip_values,
+)
+from sentiment.files.dialects import ReadOptions
+from sentiment.files.opening import is_database, list_inputs, open_all
+from sentiment.files.prefetching import prefetch
+from sentiment.files.sampling import Sampler
+from sentiment.modeling.pipeline import TEXT_COLUMN
+from sentiment.tracking.stages import StageObserver
+
+LABEL_COLUMN = "label"
+# What predict rejects by default, and texts of nothing but white space.
+_LIMITS = Limits(reject_empty=True, added=())
+
+
+@dataclass
+class Candidates:
+    """Texts of an input that could be labelled next.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        A column ``text``, and the columns that the model reads beside it.
+    columns : list of str
+        The columns of the input that hold the texts; one for each file.
+    read : int
+        Rows of the input.
+    left_out : dict of str to int
+        Other rows, by reason.
+    """
+
+    rows: pd.DataFrame
+    columns: list[str]
+    read: int
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+def read_candidates(
+    cfg: DictConfig, learned: str, extra_columns: Sequence[str], known: pd.Series,
+    observer: StageObserver,
+) -> Candidates:  # fmt: skip
+    """Return different texts of the input that have no label, a random sample of very many.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        Settings of the command.
+    learned : str
+        The column that the model learned from; "" where there is none.
+    extra_columns : sequence of str
+        What the model reads beside the text.
+    known : Series of str
+        Texts that are left out.
+    observer : StageObserver
+        Receives progress.
+    """
+    sampler, read, rejected, columns = Sampler(cfg.candidates, cfg.seed), 0, 0, list[str]()
+    for source in open_all(cfg.input, ReadOptions.of(cfg)):
+        path = Path(source.origin.name)
+        column = choose_text_column(path, source.columns, cfg.text_column, learned).name
+        check_extra_columns(path, source.columns, extra_columns)
+        columns.append(column)
+        for batch in prefetch(source.read(column, _LIMITS, Position())):
+            read, rejected = read + batch.read, rejected + len(batch.rejects)
+            more = {name: strip_values(batch.read_column(name)) for name in extra_columns}
+            sampler.add(pa.table({TEXT_COLUMN: batch.texts} | more))
+            observer.on_progress(read, None, "rows read")
+    table = sampler.finish()
+    rows = table.to_pandas() if table is not None else pd.DataFrame({TEXT_COLUMN: []}, dtype="str")
+    both = pd.concat([known.to_frame(TEXT_COLUMN), rows[[TEXT_COLUMN]]], ignore_index=True)
+    keyed = add_keys(both)
+    own, keys = keyed[len(known) :].set_index(rows.index), keyed["key"][: len(known)]
+    labelled, empty = own["key"].isin(keys), own["length"] == 0
+    copies = own["key"].duplicated()
+    reasons = {
+        "rejected": rejected,
+        "not drawn": read - rejected - len(rows),
+        "empty": int(empty.sum()),
+        "labelled or chosen before": int((labelled & ~empty).sum()),
+        "duplicates": int((copies & ~labelled & ~empty).sum()),
+    }
+    kept = rows[~(labelled | empty | copies)].reset_index(drop=True)
+    return Candidates(kept, columns, read, {why: n for why, n in reasons.items() if n})
+
+
+def read_labelled(named: str, setting: str, column: str | None = None) -> pd.DataFrame:
+    """Return the texts of a file, folder or database, and the label of each that has one.
+
+    Parameters
+    ----------
+    named : str
+        As the input of predict is named.
+    setting : str
+        The setting that named it, for messages.
+    column : str, optional
+        The column of texts where there is such a one; default: by its name.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``text`` and ``label``, missing for a text without one.
+    """
+    parts = []
+    for source in open_all(named, ReadOptions(), setting):
+        found = [column] if column in source.columns else list_text_columns(source.columns)
+        if not found or found[0] is None:
+            raise MissingColumnError(Path(source.origin.name), None, source.columns, "text_column")
+        has_labels = LABEL_COLUMN in source.columns
+        for batch in source.read(found[0], _LIMITS, Position()):
+            nothing = pa.nulls(len(batch.texts), pa.large_string())
+            labels = strip_labels(batch.read_column(LABEL_COLUMN)) if has_labels else nothing
+            parts.append(pa.table({TEXT_COLUMN: batch.texts, LABEL_COLUMN: labels}))
+    if not parts:
+        return pd.DataFrame({TEXT_COLUMN: [], LABEL_COLUMN: []}, dtype="str")
+    frame: pd.DataFrame = pa.concat_tables(parts).to_pandas()
+    return frame.astype("str")
+
+
+def read_folder(folder: Path) -> pd.DataFrame:
+    """Return the texts and labels of all batches in `folder`, none if it is not there."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return pd.DataFrame({TEXT_COLUMN: [], LABEL_COLUMN: []}, dtype="str")
+    return read_labelled(str(folder), "folder", TEXT_COLUMN)
+
+
+def can_train_on(cfg: DictConfig, columns: Iterable[str]) -> bool:
+    """Return whether ``data.unlabelled=<input>`` reads the same texts beside the folder."""
+    if cfg.input == "-" or cfg.query is not None or cfg.table is not None:
+        return False
+    plain = ReadOptions.of(cfg) == ReadOptions()
+    return plain and all(list_text_columns([name]) or name == TEXT_COLUMN for name in columns)
+
+
+def name_batch(folder: Path, named: str) -> Path:
+    """Return a new file in `folder`, named after the input: ``texts-1.csv``, ``texts-2.csv``."""
+    stem = "database" if is_database(named) else _find_stem(named)
+    number = 1
+    while (path := folder / f"{stem}-{number}.csv").exists():
+        number += 1
+    return path
+
+
+def _find_stem(named: str) -> str:
+    paths, folder = list_inputs(named)
+    name = folder.resolve().name if folder is not None else paths[0].name
+    return name.partition(".")[0].strip("-") or "texts"

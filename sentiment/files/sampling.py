@@ -1,0 +1,49 @@
+"""Random samples of files of any size."""
+
+import numpy as np
+import pyarrow as pa
+
+# A sample may grow by this share before it is cut to its size again.
+_SLACK = 0.25
+
+
+class Sampler:
+    """A simple random sample, without replacement, of tables of any number of rows.
+
+    Each row draws a number, and those with the smallest stay.
+
+    Parameters
+    ----------
+    size : int
+        Rows of the sample.
+    seed : int
+        Seed of the numbers.
+    """
+
+    def __init__(self, size: int, seed: int) -> None:
+        self._size, self._rng = size, np.random.default_rng(seed)
+        self._tables: list[pa.Table] = []
+        self._keys = np.empty(0)
+        self._limit = 1.0
+
+    def add(self, table: pa.Table) -> None:
+        """Let the rows of `table` draw."""
+        keys = self._rng.random(table.num_rows)
+        kept = keys < self._limit
+        if kept.any():
+            self._tables.append(table if kept.all() else table.filter(pa.array(kept)))
+            self._keys = np.append(self._keys, keys[kept])
+        if len(self._keys) > self._size * (1 + _SLACK):
+            self._cut()
+
+    def finish(self) -> pa.Table | None:
+        """Return the sample in the order of the rows; None if there were none."""
+        if len(self._keys) > self._size:
+            self._cut()
+        return pa.concat_tables(self._tables) if len(self._keys) else None
+
+    def _cut(self) -> None:
+        kept = np.sort(np.argpartition(self._keys, self._size - 1)[: self._size])
+        self._tables = [pa.concat_tables(self._tables).take(pa.array(kept))]
+        self._keys = self._keys[kept]
+        self._limit = float(self._keys.max())
