@@ -75,6 +75,7 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
     },
     "classes": {
         "classes_recipes": classes.bench_recipes,
+        "classes_factors": classes.bench_factors,
         "classes_8": classes.compare_eight,
         "classes_2000": classes.bench_two_thousand,
         "label_sets": label_sets.compare_label_sets,

@@ -31,6 +31,8 @@ class Model:
         Columns that the model reads beside the text, which rows to predict must have.
     pipeline : Pipeline
         The fitted pipeline, from texts to probabilities, in scikit-learn.
+    rule : DecisionRule
+        Chooses labels in `predict`, as the settings of `load` ask for.
 
     See Also
     --------
@@ -46,6 +48,7 @@ class Model:
 
     def __init__(self, source: "ModelChoice") -> None:
         from sentiment.data.labels import find_order
+        from sentiment.modeling.label_set_rules import make_rule
         from sentiment.modeling.linear import make_fast
         from sentiment.modeling.model_files import load_model
         from sentiment.modeling.pipeline import find_separator, list_columns
@@ -54,12 +57,12 @@ class Model:
         self.pipeline = load_model(source.path, source.digest)
         self._order = find_order(self.pipeline.classes_)
         self.classes_ = self.pipeline.classes_[self._order]
-        self._separator = find_separator(self.pipeline)
+        self.rule = make_rule(find_separator(self.pipeline))
         self._classifier = make_fast(self.pipeline)
         self.extra_columns = [*list_columns(self.pipeline)]
 
     def predict(self, texts: "Iterable[str] | pd.DataFrame") -> "np.ndarray | list[list[str]]":
-        """Return the most probable class of each text, or of several labels the likely ones.
+        """Return the class of each text that `rule` chooses, by default the most probable one.
 
         Parameters
         ----------
@@ -69,7 +72,8 @@ class Model:
         Returns
         -------
         ndarray of str, of shape (n,)
-            Of several labels in a row, a list of lists: those of a probability of 0.5 or more.
+            ``"unsure"`` for texts that `rule` leaves open. Of several labels in a row, a list of
+            lists: by default, those of a probability of 0.5 or more.
 
         Examples
         --------
@@ -77,11 +81,7 @@ class Model:
         >>> sentiment.load().predict(["a great film", "what a bore"])
         array(['positive', 'negative'], dtype='<U8')
         """
-        probabilities = self.predict_proba(texts)
-        if self._separator is not None:
-            return [self.classes_[row].tolist() for row in probabilities >= 0.5]
-        classes: np.ndarray = self.classes_[probabilities.argmax(axis=1)]
-        return classes
+        return self.rule.name(self.predict_proba(texts), self.classes_)
 
     def predict_proba(self, texts: "Iterable[str] | pd.DataFrame") -> "np.ndarray":
         """Return the probability of each class.
@@ -222,7 +222,7 @@ def load(model: str = "best", *settings: str) -> Model:
         ``"best"`` for the run with the best validation accuracy, a run id,
         ``"models:/sentiment@champion"`` or the path of a file that ends with ``.skops``.
     *settings : str
-        Settings of ``sentiment predict``, such as ``"outputs=my runs"`` or ``"deploy.metric=f1"``.
+        Of ``sentiment predict``, such as ``"outputs=my runs"``, ``"deploy.threshold=max_f1"``.
 
     Returns
     -------
@@ -246,11 +246,14 @@ def load(model: str = "best", *settings: str) -> Model:
     >>> model.predict(["a great film", "what a bore"])
     array(['positive', 'negative'], dtype='<U8')
     """
-    from sentiment.commands.predict.choices import choose_model
+    from sentiment.commands.predict.choices import choose_model, choose_rule
     from sentiment.config import make
 
     cfg = _compose("predict", ["input=-", _write("deploy.run", model), *settings])
-    return Model(choose_model(make(cfg, "deploy", "score"), make(cfg, "tracking"), state=None))
+    scorer, tracker = make(cfg, "deploy", "score"), make(cfg, "tracking")
+    loaded = Model(choose_model(scorer, tracker, state=None))
+    loaded.rule = choose_rule(scorer, tracker, loaded.source, loaded.pipeline)
+    return loaded
 
 
 def train(*settings: str) -> "TrainingResult":

@@ -1,11 +1,15 @@
 """From probabilities to answers: where to draw the line, and when to say nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from sentiment.config.schemas import parse_goal
+from sentiment.data.labels import sort_labels
 from sentiment.errors import ConfigError, GoalOutOfReachError
+from sentiment.modeling.class_factors import estimate_gain, find_factors
+from sentiment.modeling.metrics import divide
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.statistics import lower_bound
 
@@ -15,6 +19,8 @@ UNSURE = "unsure"
 # file vary as well, and one of many thresholds is chosen: at 97.5 %, 5 to 10 % of the files with as
 # many rows as the validation split miss the goal, at 95 % up to 16 % (benchmarks, "thresholds").
 _CONFIDENCE = 0.975
+# The factors of 100 classes take seconds to choose once more in each of five folds.
+_MOST_ESTIMATED = 100
 
 
 @dataclass(frozen=True)
@@ -28,10 +34,17 @@ class DecisionRule:
         and of more classes, the answer is the most probable one.
     least_confidence : float
         Rows of less confidence are left open; see `decide`.
+    factors : tuple of float
+        Of more than two classes, in the order of `sort_labels`: the answer is that of the largest
+        product of probability and factor; default: 1 for all.
+    f1_macro : tuple of float
+        Macro-F1 without the factors and with them; see `estimate_gain`. Empty if not estimated.
     """
 
     threshold: float = 0.5
     least_confidence: float = 0.0
+    factors: tuple[float, ...] = ()
+    f1_macro: tuple[float, ...] = ()
 
     def decide(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the answer to each row, and how sure it is.
@@ -47,10 +60,14 @@ class DecisionRule:
             Places of the classes.
         confidence : ndarray of float64, of shape (n,)
             From 0 at the line between two classes to 1 where a class is certain, in proportion to
-            the probability; of more classes, the probability of the answer. To leave the least
-            probable answers open is best for any share (Chow 1970, On Optimum Recognition Error
-            and Reject Tradeoff).
+            the probability; of more classes, the probability of the answer, or its share of the
+            products with factors. To leave the least probable answers open is best for any share
+            (Chow 1970, On Optimum Recognition Error and Reject Tradeoff).
         """
+        if self.factors:
+            products = probabilities * np.array(self.factors)
+            shares = divide(products, products.sum(axis=1, keepdims=True), 0)
+            return np.argmax(products, axis=1), shares.max(axis=1, initial=0.0)
         codes = np.argmax(probabilities, axis=1)
         if probabilities.shape[1] != 2:
             return codes, probabilities.max(axis=1, initial=0.0)
@@ -60,6 +77,13 @@ class DecisionRule:
         # A threshold that was chosen may be at the end, with no room on one of its sides.
         room = np.where(codes == 1, 1 - line, line)
         return codes, np.abs(second - line) / np.maximum(room, np.finfo(float).tiny)
+
+    def name(self, probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray | list[list[str]]:
+        """Return the answer to each row: a name of `classes`, or "unsure"."""
+        codes, confidence = self.decide(probabilities)
+        sure = self.is_sure(confidence)
+        named: np.ndarray = classes[codes]
+        return named if sure.all() else np.where(sure, named, UNSURE)
 
     def is_sure(self, confidence: np.ndarray) -> np.ndarray:
         """Return which rows are answered."""
@@ -81,7 +105,8 @@ def choose_rule(
     ----------
     threshold : float or str
         A probability; ``"max_f1"``; or ``"precision>=x"`` for the most recall with a precision of
-        `x` or more, and ``"recall>=x"`` the other way round. All are of the second of two classes.
+        `x` or more, and ``"recall>=x"`` the other way round. All are of the second of two classes,
+        but ``"max_f1"`` of more classes is the best macro-F1; see `find_factors`.
         A goal counts as reached where the lower bound of the share is `x` or more: the exact
         binomial one, at a confidence of 97.5 %.
     abstain : float
@@ -94,33 +119,55 @@ def choose_rule(
     Raises
     ------
     ConfigError
-        There are more than two classes, or a class is called "unsure".
+        The goal is for two classes and there are more, or a class is called "unsure".
     GoalOutOfReachError
         No threshold is known to reach the goal.
     """
-    if threshold != 0.5 and len(classes) != 2:
+    several = len(classes) > 2
+    goal = threshold.strip() if isinstance(threshold, str) else threshold
+    if several and goal not in (0.5, "max_f1"):
         raise ConfigError(
             [
                 f"deploy.threshold is {threshold!r}, which is for two classes, and the model has "
-                f"{len(classes)}: {', '.join(map(str, classes))}. Leave it at 0.5."
+                f"{len(classes)}: {', '.join(map(str, classes))}. Use max_f1 for the best "
+                "macro-F1, deploy.abstain to leave uncertain rows open, or leave it at 0.5."
             ]
         )
     if abstain and UNSURE in classes:
         raise ConfigError(
             [f"deploy.abstain would answer {UNSURE!r}, which is a class of the model."]
         )
-    if isinstance(threshold, str):
-        assert scores is not None  # noqa: S101 - needs_scores says so
-        hits = scores.labels == scores.classes[1]
-        threshold = find_threshold(
-            threshold.strip(), scores.probabilities[:, 1], hits, str(scores.classes[1])
-        )
-    rule = DecisionRule(threshold)
+    if not needs_scores(threshold, abstain):
+        return DecisionRule(float(threshold))
+    assert scores is not None  # noqa: S101 - needs_scores says so
+    if several:
+        probabilities, codes = _order_scores(scores, classes)
+        rule = _choose_factors(probabilities, codes) if goal == "max_f1" else DecisionRule()
+    else:
+        probabilities = scores.probabilities
+        if isinstance(goal, str):
+            hits, label = scores.labels == scores.classes[1], str(scores.classes[1])
+            goal = find_threshold(goal, probabilities[:, 1], hits, label)
+        rule = DecisionRule(goal)
     if not abstain:
         return rule
-    assert scores is not None  # noqa: S101 - needs_scores says so
-    _, confidence = rule.decide(scores.probabilities)
-    return DecisionRule(threshold, float(np.quantile(confidence, abstain)))
+    _, confidence = rule.decide(probabilities)
+    return replace(rule, least_confidence=float(np.quantile(confidence, abstain)))
+
+
+def _order_scores(scores: Predictions, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return probabilities and true classes in the order of `sort_labels`; a scale has its own."""
+    order = sort_labels(str(label) for label in classes)
+    places = pd.Index(scores.classes).get_indexer(pd.Index(order))
+    codes = pd.Index(order).get_indexer(pd.Index(scores.labels))
+    return scores.probabilities[:, places], codes
+
+
+def _choose_factors(probabilities: np.ndarray, codes: np.ndarray) -> DecisionRule:
+    factors = tuple(find_factors(probabilities, codes).tolist())
+    if len(factors) > _MOST_ESTIMATED:
+        return DecisionRule(factors=factors)
+    return DecisionRule(factors=factors, f1_macro=estimate_gain(probabilities, codes))
 
 
 def find_threshold(goal: str, probabilities: np.ndarray, truth: np.ndarray, label: str) -> float:

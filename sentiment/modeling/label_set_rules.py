@@ -1,6 +1,8 @@
 """From probabilities of labels to label sets: where to draw the line of each label."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +35,15 @@ class LabelSetRule(DecisionRule):
         """Return True for each label in the set of each row, shape (n, n_labels)."""
         chosen: np.ndarray = probabilities >= (self.thresholds or self.threshold)
         return chosen
+
+    def name(self, probabilities: np.ndarray, classes: np.ndarray) -> list[list[str]]:
+        """Return the label set of each row, as a list of names of `classes`."""
+        return [classes[row].tolist() for row in self.choose(probabilities)]
+
+
+def make_rule(separator: str | None) -> DecisionRule:
+    """Return the rule of models by default, with a separator for those of label sets."""
+    return DecisionRule() if separator is None else LabelSetRule()
 
 
 def choose_set_rule(
@@ -79,3 +90,20 @@ def choose_set_rule(
             for k, label in enumerate(scores.classes)
         )
     )
+
+
+def record_rule(rule: DecisionRule) -> dict[str, Any]:
+    """Return what `read_rule` makes `rule` of, as JSON keeps it."""
+    facts = asdict(rule)
+    lists = {name: list(value) for name, value in facts.items() if isinstance(value, tuple)}
+    facts |= lists
+    return {name: value for name, value in facts.items() if value != [] or name == "thresholds"}
+
+
+def read_rule(facts: Mapping[str, Any]) -> DecisionRule:
+    """Return the rule that `record_rule` recorded among other facts."""
+    threshold = facts.get("threshold", 0.5)
+    if "thresholds" in facts:
+        return LabelSetRule(threshold, thresholds=tuple(facts["thresholds"]))
+    factors, f1_macro = (tuple(facts.get(name, ())) for name in ("factors", "f1_macro"))
+    return DecisionRule(threshold, facts.get("least_confidence", 0.0), factors, f1_macro)

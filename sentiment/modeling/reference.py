@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.pipeline import Pipeline
 
+from sentiment.data.labels import find_order
 from sentiment.data.quality import QualityReport
-from sentiment.errors import ReferenceMissingError
+from sentiment.errors import ConfigError, ReferenceMissingError
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
 from sentiment.modeling.descriptors import TextReader, find_tokenization
 from sentiment.modeling.pipeline import list_columns
@@ -29,6 +30,7 @@ COLUMN = "column:"
 MOST_ROWS = 5_000
 MOST_TERMS = 4_000
 _ROWS, _TERMS, _FACTS = "rows.parquet", "terms.parquet", b"sentiment"
+_PROBABILITIES = "probabilities.parquet"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Reference:
         Of the data set as it was read: ``rows``, and those that are ``empty`` or ``repeated``.
     columns : dict of str to str
         The columns that the model reads beside the text, and the kind of each.
+    probabilities : ndarray of float32, of shape (n, n_classes), optional
+        Those of all classes, in the order of `classes`; of two classes, `rows` has all of them.
     """
 
     rows: pd.DataFrame
@@ -58,6 +62,7 @@ class Reference:
     words: int
     source: dict[str, int]
     columns: dict[str, str] = field(default_factory=dict)
+    probabilities: np.ndarray | None = None
 
     def count_terms(self, terms: pd.Index) -> np.ndarray:
         """Return in how many rows each of `terms` stands.
@@ -69,17 +74,28 @@ class Reference:
         return counts
 
     def decide(self, rule: DecisionRule) -> "Reference":
-        """Return the same reference with the answers that `rule` makes of its probabilities."""
+        """Return the same reference with the answers that `rule` makes of its probabilities.
+
+        Raises
+        ------
+        ConfigError
+            The probabilities of all classes are needed, and an earlier version did not keep them.
+        """
         if rule == DecisionRule():
             return self
         names = np.array(self.classes)
         codes = pd.Index(self.classes).get_indexer(pd.Index(self.rows["prediction"]))
         probability = confidence = self.rows["probability"].to_numpy()
-        if len(names) == 2:  # of more classes, no rule changes which is the answer
+        if len(names) == 2:
             second = np.where(codes == 1, probability, 1 - probability)
             table = np.column_stack([1 - second, second])
             codes, confidence = rule.decide(table)
             probability = table[np.arange(len(codes)), codes]
+        elif rule.factors:  # without them, no rule changes which of more classes is the answer
+            order = find_order(names)
+            table = self._get_probabilities()[:, order]
+            codes, confidence = rule.decide(table)
+            probability, codes = table[np.arange(len(codes)), codes], order[codes]
         sure = rule.is_sure(confidence)
         rows = self.rows.assign(
             prediction=np.where(sure, names[codes], UNSURE), probability=probability
@@ -87,8 +103,19 @@ class Reference:
         unsure = [UNSURE] if rule.least_confidence > 0 else []
         return replace(self, rows=rows, classes=[*self.classes, *unsure])
 
+    def _get_probabilities(self) -> np.ndarray:
+        if self.probabilities is None:
+            raise ConfigError(
+                [
+                    "the predictions were made with a threshold of each class, and the run of the "
+                    "model, which an earlier version trained, lacks the probabilities that they "
+                    "are compared with. Train it again, or predict with deploy.threshold=0.5."
+                ]
+            )
+        return self.probabilities
+
     def save(self, folder: Path) -> list[Path]:
-        """Write two small files into `folder`, which is made; return their paths."""
+        """Write two or three small files into `folder`, which is made; return their paths."""
         folder.mkdir(parents=True, exist_ok=True)
         names = ("classes", "words", "source", "columns")
         facts = {name: getattr(self, name) for name in names}
@@ -97,7 +124,11 @@ class Reference:
         pq.write_table(rows.replace_schema_metadata(metadata), folder / _ROWS, compression="zstd")
         terms = pa.table({"term": self.terms.index.astype(str), "rows": self.terms.to_numpy()})
         pq.write_table(terms, folder / _TERMS, compression="zstd")
-        return [folder / _ROWS, folder / _TERMS]
+        if self.probabilities is None:
+            return [folder / _ROWS, folder / _TERMS]
+        numbers = pa.table(dict(zip(self.classes, self.probabilities.T, strict=True)))
+        pq.write_table(numbers, folder / _PROBABILITIES, compression="zstd")
+        return [folder / _ROWS, folder / _TERMS, folder / _PROBABILITIES]
 
 
 def make_reference(
@@ -132,9 +163,10 @@ def make_reference(
     rows = reader.describe(texts.iloc[chosen].reset_index(drop=True))
     rows = rows.assign(
         prediction=predictions.predicted[chosen].astype(str),
-        probability=predictions.probabilities.max(axis=1)[chosen].astype(np.float32),
+        probability=predictions.probabilities[chosen].max(axis=1).astype(np.float32),
         label=predictions.labels[chosen].astype(str),
     )
+    probabilities = predictions.probabilities[chosen].astype(np.float32)
     kinds = list_columns(pipeline)
     if columns is not None:
         taken = columns.iloc[chosen].reset_index(drop=True)
@@ -142,6 +174,7 @@ def make_reference(
     return Reference(
         rows=rows,
         columns=kinds,
+        probabilities=None if predictions.has_second else probabilities,
         terms=reader.list_terms(MOST_TERMS),
         classes=[str(name) for name in predictions.classes],
         words=reader.count_words(),
@@ -167,8 +200,12 @@ def load_reference(folder: Path, owner: str) -> Reference:
         raise ReferenceMissingError(owner) from error
     facts = json.loads(rows.schema.metadata[_FACTS])
     counted = terms.to_pandas()
+    path, probabilities = folder / _PROBABILITIES, None
+    if path.exists():
+        probabilities = pq.read_table(path).to_pandas()[facts["classes"]].to_numpy()
     return Reference(
         rows=rows.to_pandas(),
         terms=pd.Series(counted["rows"].to_numpy(), counted["term"].astype(str)),
+        probabilities=probabilities,
         **facts,
     )

@@ -34,8 +34,9 @@ from sentiment.errors import (
 from sentiment.files.columns import check_extra_columns
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.opening import open_input
-from sentiment.modeling.decision_rules import UNSURE, DecisionRule
+from sentiment.modeling.decision_rules import UNSURE
 from sentiment.modeling.descriptors import TextReader, find_tokenization
+from sentiment.modeling.label_set_rules import read_rule
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import find_separator
 from sentiment.modeling.reference import FOLDER, Reference, load_reference
@@ -115,7 +116,8 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         if find_separator(pipeline) is not None:
             raise SeveralLabelsError("monitor", _REMEDY)
         columns = _find_columns(path, source.columns, cfg, report, choice)
-        reference = _find_reference(choice, tracker).decide(_read_rule(report))
+        rule = read_rule(report["job"] if report else {})
+        reference = _find_reference(choice, tracker).decide(rule)
         check_extra_columns(path, source.columns, [*reference.columns])
         columns = replace(columns, extra=[*reference.columns])
         tokenization = find_tokenization(pipeline)
@@ -175,15 +177,16 @@ def _is_report(found: Any) -> bool:
         return False
     names = [model.get(name) for name in ("run_id", "path")]
     shares = [job.get(name, 0.0) for name in ("threshold", "least_confidence")]
-    return all(isinstance(name, str | None) for name in names) and all(
-        isinstance(share, int | float) and 0 <= share <= 1 for share in shares
+    lists = [job.get(name, []) for name in ("factors", "f1_macro", "thresholds")]
+    return (
+        all(isinstance(name, str | None) for name in names)
+        and all(isinstance(share, int | float) and 0 <= share <= 1 for share in shares)
+        and all(isinstance(one, list) and _are_numbers(one) for one in lists)
     )
 
 
-def _read_rule(report: dict[str, Any]) -> DecisionRule:
-    """Return how the answers were made of probabilities."""
-    job = report["job"] if report else {}
-    return DecisionRule(job.get("threshold", 0.5), job.get("least_confidence", 0.0))
+def _are_numbers(values: list[Any]) -> bool:
+    return all(isinstance(value, int | float) and value >= 0 for value in values)
 
 
 def _choose_model(

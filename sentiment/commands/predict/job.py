@@ -51,6 +51,7 @@ from sentiment.files.partial import PartialOutput
 from sentiment.files.pipes import PIPE, StreamOutput
 from sentiment.files.prefetching import prefetch
 from sentiment.files.tally import Tally
+from sentiment.modeling.label_set_rules import record_rule
 from sentiment.modeling.scoring import BatchScorer
 from sentiment.tracking.stages import SilentObserver, StageObserver
 
@@ -324,5 +325,5 @@ def _describe_job(
             "probabilities": scorer.probabilities,
         }
         | models.settings
-        | asdict(model.predictor.rule)
+        | record_rule(model.predictor.rule)
     )

@@ -11,7 +11,7 @@ from sentiment.files.partial import PartialOutput
 from sentiment.files.pipes import StreamOutput
 from sentiment.files.tally import Tally
 from sentiment.modeling.decision_rules import DecisionRule
-from sentiment.modeling.label_set_rules import LabelSetRule
+from sentiment.modeling.label_set_rules import read_rule
 from sentiment.tracking import ModelChoice
 
 _SHOWN_LABELS = 10
@@ -99,12 +99,6 @@ def make_report(
     }
 
 
-def _read_rule(job: Mapping[str, Any]) -> DecisionRule:
-    if "thresholds" in job:
-        return LabelSetRule(job["threshold"], thresholds=tuple(job["thresholds"]))
-    return DecisionRule(job["threshold"], job["least_confidence"])
-
-
 def read_result(partial: PartialOutput | StreamOutput, report: dict[str, Any]) -> PredictionResult:
     """Return the result of a finished job, as its report has it."""
     model = report["model"]
@@ -114,7 +108,7 @@ def read_result(partial: PartialOutput | StreamOutput, report: dict[str, Any]) -
         report=partial.report,
         model=ModelChoice(**model | {"path": Path(model["path"])}),
         text_column=ColumnChoice(**report["text_column"]),
-        rule=_read_rule(report["job"]),
+        rule=read_rule(report["job"]),
         tally=Tally(**report["tally"]),
         seconds=report["seconds"],
         resumed=report["rows"]["resumed"],

@@ -62,6 +62,15 @@ def _describe_rule(rule: "DecisionRule") -> Iterator[str]:
             yield f"rule     each label from a probability of its own on: {least:.4f} to {most:.4f}"
         elif rule.threshold != 0.5:
             yield f"rule     each label from probability {rule.threshold:.4f} on"
+    elif rule.factors:
+        least, most = min(rule.factors), max(rule.factors)
+        yield f"rule     each class by its probability times a factor: {least:.3g} to {most:.3g}"
+        if rule.f1_macro:
+            without, chosen = rule.f1_macro
+            yield (
+                f"         macro-F1 {chosen:.4f}, and {without:.4f} without factors, on validation "
+                "rows that they were not chosen on"
+            )
     elif rule.threshold != 0.5:
         yield f"rule     the second class from probability {rule.threshold:.4f} on"
     if rule.least_confidence > 0:

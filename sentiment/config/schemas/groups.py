@@ -231,7 +231,8 @@ class ScorerSettings(Settings):
         The validation metric that makes a run the best.
     threshold : float or str
         The least probability at which the second of two classes is predicted, or the goal by which
-        it is chosen on validation rows: ``"max_f1"``, ``"precision>=0.95"``, ``"recall>=0.95"``.
+        it is chosen on validation rows: ``"max_f1"``, ``"precision>=0.95"``, ``"recall>=0.95"``. Of
+        more classes, ``"max_f1"`` gives each of them a factor for the best macro-F1.
     abstain : float
         The share of rows, the least certain ones, that are answered with "unsure".
     max_chars : int

@@ -267,6 +267,8 @@ def test_what_does_not_fit_is_reported(
         ("model", {"run_id": None, "path": ["a"]}),
         ("job", {"threshold": "0.5"}),
         ("job", {"least_confidence": 2}),
+        ("job", {"factors": "1"}),
+        ("job", {"factors": [None]}),
         ("job", None),
     ):
         alone.with_name(f"{alone.name}.json").write_text(json.dumps(report | {part: facts}))

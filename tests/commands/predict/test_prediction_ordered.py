@@ -10,7 +10,9 @@ import pytest
 
 import sentiment
 from sentiment.commands.finalize.job import finalize
+from sentiment.commands.monitor.job import monitor
 from sentiment.commands.predict.job import predict
+from sentiment.commands.predict.view import show_prediction
 from sentiment.config import compose
 
 STARS = [str(n) for n in range(1, 11)]
@@ -108,3 +110,34 @@ def test_mlflow_lists_probabilities_in_the_order_of_labels(place: Place, run_id:
     scored = place.predict(run_id, "deploy.probabilities=all").drop(columns=["text", "expected"])
     assert table.columns.tolist() == scored.columns.tolist()
     np.testing.assert_allclose(table.drop(columns="prediction"), scored.drop(columns="prediction"))
+
+
+def test_several_classes_have_a_factor_each(
+    place: Place, run_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["deploy.threshold=max_f1", "deploy.abstain=0.2"]
+    path = f"input='{place.folder}/films.csv'"
+    settings = [path, f"deploy.run={run_id}", place.where, "overwrite=true"]
+    done = predict(compose("predict", [*settings, "deploy.probabilities=all", *words]))
+    rows = pd.read_csv(done.output, dtype={"prediction": str, "likeliest": str})
+    products = rows[[f"p:{star}" for star in STARS]].to_numpy() * done.rule.factors
+    likeliest = np.array(STARS)[products.argmax(axis=1)]
+    assert rows["likeliest"].tolist() == likeliest.tolist()
+    sure = products.max(axis=1) / products.sum(axis=1) >= done.rule.least_confidence
+    assert rows["prediction"].tolist() == np.where(sure, likeliest, "unsure").tolist()
+    assert 0 < np.mean(~sure) < 0.4
+    own = rows.to_numpy()[np.arange(len(rows)), [list(rows).index(f"p:{s}") for s in likeliest]]
+    np.testing.assert_allclose(rows["probability"], own.astype(float))
+    # They are those of the best macro-F1 on validation rows, as the library has them.
+    model = sentiment.load(run_id, place.where, *words)
+    assert model.rule == done.rule
+    assert model.predict(rows["text"]).tolist() == rows["prediction"].tolist()
+    show_prediction(done)
+    shown = capsys.readouterr().out
+    assert "each class by its probability times a factor: " in shown
+    assert f"macro-F1 {done.rule.f1_macro[1]:.4f}, and {done.rule.f1_macro[0]:.4f} without" in shown
+    # The reference that they are compared with is decided in the same way.
+    found = monitor(compose("monitor", [f"current='{done.output}'", place.where, "workspace=null"]))
+    shares = [check for check in found.comparison.checks if check.name == "prediction"]
+    assert not shares[0].drifted
+    assert found.reference_rows
