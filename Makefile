@@ -57,12 +57,13 @@ flow: $(READY) ## Run all steps, from data to monitoring: make flow ARGS="input=
 prefect-up: $(READY) ## Start a Prefect server on 127.0.0.1; PREFECT_PORT=4200
 	PREFECT_SERVER_ANALYTICS_ENABLED=false $(VENV)/bin/prefect server start --host 127.0.0.1 --port $(PREFECT_PORT)
 
-PYTEST := $(RUN) -m pytest -n 2 --dist worksteal
+PYTEST := $(RUN) -m pytest --dist worksteal
+# A third of the time, tests of processes and servers wait: one worker more than cores keeps both busy.
 test: $(READY) ## Run the test suite, in about ten minutes on two cores
-	$(PYTEST) $(ARGS)
+	$(PYTEST) -n 3 $(ARGS)
 
 test-fast: $(READY) ## Run the tests that need no other process, in about two minutes
-	$(PYTEST) -m "not (slow or process or server)" $(ARGS)
+	$(PYTEST) -n 2 -m "not (slow or process or server)" $(ARGS)
 
 bench: $(READY) $(PEERS) ## Measure the figures of docs/benchmarks.md
 	$(RUN) benchmarks/bench.py $(ARGS)

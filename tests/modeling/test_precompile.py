@@ -5,7 +5,9 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import matplotlib.figure  # noqa: F401 - training that finds it starts no process to draw
 import pytest
+import shortcuts
 from numba.core.dispatcher import Dispatcher
 
 FILMS = "".join(f'"a film, {"good" if n % 3 else "bad"}, of {n}"\n' for n in range(50))
@@ -30,6 +32,7 @@ def list_late(folder: Path) -> list[str]:
     from sentiment.config import Job, compose
     from sentiment.modeling.precompile import compile_kernels
 
+    shortcuts.install()
     compile_kernels()
     ahead = list_compiled()
     assert len(ahead) > 20
