@@ -19,7 +19,7 @@ COMPOSE := SENTIMENT_COMMIT=$$(git rev-parse HEAD) docker compose --file docker/
 SECRETS := docker/.env
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all train predict monitor monitor-ui flow prefect-up test test-fast bench docs schemas lint format \
+.PHONY: help setup setup-all train predict serve monitor monitor-ui flow prefect-up test test-fast bench docs schemas lint format \
 	typecheck ui lock docker-build docker-up docker-down clean distclean
 
 help: ## List the targets
@@ -42,6 +42,9 @@ train: $(CORE) ## Train on 25,000 real reviews; ARGS="model=svm" changes setting
 
 predict: $(CORE) ## Predict a file with the best model: make predict ARGS="input=reviews.csv"
 	$(RUN) scripts/predict.py $(ARGS)
+
+serve: $(READY) ## Answer requests over HTTP: make serve ARGS="model=models:/sentiment@champion"
+	$(RUN) scripts/serve.py $(ARGS)
 
 monitor: $(READY) ## Compare predictions with training: make monitor ARGS="current=reviews.predictions.csv"
 	$(RUN) scripts/monitor.py $(ARGS)

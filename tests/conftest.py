@@ -25,6 +25,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from omegaconf import DictConfig
 from postgresql import Server, serve
+from served_models import model_files, serve_here  # noqa: F401 - fixtures
 from servers import served  # noqa: F401 - a fixture
 from starting import ENVIRONMENT, Starter
 

@@ -37,6 +37,7 @@ PARTS = {
     "finalize": {"train"},
     "flow": {"compare", "monitor", "predict", "promote", "search", "train"},
     "promote": {"compare"},
+    "serve": {"predict"},
     "search": {"record", "train"},
     "suggest": {"predict"},
 }
@@ -47,6 +48,9 @@ ONLY_IN = {
     "hydra": {"cli", "config", "commands/search"},
     "optuna": {"commands/search"},
     "prefect": {"commands/flow"},
+    "uvicorn": {"commands/serve"},
+    "msgspec": {"commands/serve"},
+    "prometheus_client": {"commands/serve"},
     "distributed": {"commands/predict/distributed"},
     "sqlalchemy": {"files", "redaction", "commands/search", "tracking"},
     "matplotlib": {"commands/train/figures.py", "commands/search"},

@@ -21,6 +21,7 @@ _SUMMARIES = {
     "compare": "compare runs on the same test rows",
     "promote": "make a run the champion if it is not worse",
     "finalize": "fit a trained run on all of its labels",
+    "serve": "answer requests for predictions over HTTP",
     "monitor": "compare predictions with the data of training",
     "flow": "run all steps, once or on a schedule",
     "record": "record a run that was kept while its store was away",

@@ -39,7 +39,12 @@ from sentiment.errors.models import (
     UnsavableModelError,
     UntrustedModelError,
 )
-from sentiment.errors.project import OccupiedFolderError, OwnCodeError, ProjectFileError
+from sentiment.errors.project import (
+    ListenError,
+    OccupiedFolderError,
+    OwnCodeError,
+    ProjectFileError,
+)
 from sentiment.errors.runs import (
     AlreadyFinalError,
     ClusterError,
@@ -112,6 +117,7 @@ __all__ = [
     "IncomparableRunsError",
     "InputNotFoundError",
     "JobsFailedError",
+    "ListenError",
     "LostModelError",
     "MissingColumnError",
     "MissingExtraColumnsError",

@@ -1,5 +1,6 @@
 """Errors of the user's project and of the code in it."""
 
+from errno import EACCES, EADDRINUSE
 from pathlib import Path
 
 from sentiment.errors.base import SentimentError
@@ -43,4 +44,26 @@ class OccupiedFolderError(SentimentError, FileExistsError):
         super().__init__(
             f"'{folder}' is there and is not an empty folder; nothing was written. Name another "
             "one: sentiment init my_project"
+        )
+
+
+class ListenError(SentimentError, OSError):
+    """A server cannot listen where it should.
+
+    Parameters
+    ----------
+    host : str
+        Address of this machine.
+    port : int
+        The port.
+    error : OSError
+        What the operating system says.
+    """
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        taken = error.errno == EADDRINUSE
+        found = "another process listens there" if taken else str(error.strerror or error)
+        remedy = "server.port=<port>" if taken or error.errno == EACCES else "server.host=<address>"
+        super().__init__(
+            f"the server cannot listen on {host}:{port}: {found}. Name another {remedy}."
         )

@@ -21,6 +21,7 @@ UNSURE = "unsure"
 _CONFIDENCE = 0.975
 # The factors of 100 classes take seconds to choose once more in each of five folds.
 _MOST_ESTIMATED = 100
+_TINY = float(np.finfo(float).tiny)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class DecisionRule:
             codes = (second >= line).astype(np.int64)
         # A threshold that was chosen may be at the end, with no room on one of its sides.
         room = np.where(codes == 1, 1 - line, line)
-        return codes, np.abs(second - line) / np.maximum(room, np.finfo(float).tiny)
+        return codes, np.abs(second - line) / np.maximum(room, _TINY)
 
     def name(self, probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray | list[list[str]]:
         """Return the answer to each row: a name of `classes`, or "unsure"."""

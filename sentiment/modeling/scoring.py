@@ -23,7 +23,7 @@ from sentiment.modeling.decision_rules import UNSURE, DecisionRule
 from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
 from sentiment.modeling.explanation import RowExplainer
 from sentiment.modeling.label_set_rules import LabelSetRule
-from sentiment.modeling.linear import make_fast, predict_texts
+from sentiment.modeling.linear import LinearTextClassifier, make_fast, predict_texts
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import TEXT_COLUMN, find_separator, list_columns
 from sentiment.modeling.predictions import PROBABILITY
@@ -157,6 +157,16 @@ class Predictor:
         varied = copy.copy(self)
         varied._set_up(rule or self.rule, columns or self.columns)
         return varied
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes of the model, in the order of the columns of their probabilities."""
+        return self._classes
+
+    @property
+    def is_linear(self) -> bool:
+        """True if texts go to predictions without a matrix between."""
+        return isinstance(self._classifier, LinearTextClassifier)
 
     @classmethod
     def load(

@@ -1,5 +1,6 @@
 """Keeping a record of runs and finding their models again."""
 
+from sentiment.tracking.connections import forget_connections
 from sentiment.tracking.folder import CARD, KEY, MODEL, RunFacts, RunFolder
 from sentiment.tracking.off import NoTracker
 from sentiment.tracking.records import (
@@ -29,4 +30,5 @@ __all__ = [
     "SweepRecord",
     "Tracker",
     "Version",
+    "forget_connections",
 ]

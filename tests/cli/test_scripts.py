@@ -170,6 +170,7 @@ NOTHING_TRAINED = "was not found in the tracking store 'sqlite:///outputs/mlflow
         ("promote", [], NOTHING_TRAINED),
         ("record", ["folder=."], "it has no run.json"),
         ("suggest", ["input=texts.csv"], "there is no such file or folder"),
+        ("serve", ["server.port=0"], NOTHING_TRAINED),
     ],
 )
 def test_each_script_starts_in_a_process_that_has_imported_nothing(
@@ -217,6 +218,8 @@ MISTAKES = [
      "expected true or false.\n  - search.name is ''; expected a name of at most 200 characters "
      "that can be that of a folder: no /, no dot in front, or null."),
     ("record", ["folder=null"], "folder is null; expected a text that is not empty."),
+    ("serve", ["server.port=99999"], "server.port is 99999; expected a port from 0, which means a "
+     "free one, to 65535."),
     ("explain", ["text=[a", "deploy.threshold=2"], "deploy.threshold is 2; expected a number above "
      "0 and below 1, or max_f1, precision>=0.95 or recall>=0.95."),
     ("train", ["data=kaggle"], "data.path has no value; give it: data.path=<value>."),

@@ -68,7 +68,7 @@ def test_no_file_is_left_out() -> None:
     primaries = {path.stem for path in FILES if path.parent == Path()}
     assert primaries == {
         *("train", "predict", "explain", "best", "monitor", "compare", "promote", "finalize"),
-        *("record", "flow", "suggest"),
+        *("record", "flow", "suggest", "serve"),
     }
 
 
@@ -127,7 +127,8 @@ def test_experiment(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "primary", ["train", "predict", "best", "monitor", "compare", "promote", "finalize", "record"]
+    "primary",
+    ["train", "predict", "best", "monitor", "compare", "promote", "finalize", "record", "serve"],
 )
 def test_the_primary_configs_hold_what_their_schemas_say(primary: str) -> None:
     missing = {

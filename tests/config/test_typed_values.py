@@ -59,6 +59,7 @@ COMMANDS = {
     "finalize": [],
     "record": ["folder=x"],
     "flow": [],
+    "serve": [],
 }
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -50,6 +51,7 @@ COMMANDS = list(
     )
 )
 PYTHON = [command for command in COMMANDS if command.startswith("python ")]
+SERVERS = [command for command in PYTHON if command.startswith("python scripts/serve.py")]
 MAKE = [command for command in COMMANDS if command.startswith("make ")]
 # Examples of files that a reader writes, and what the build makes.
 MADE = {"conf/experiment/mine.yaml", "conf/model/extra_trees.yaml", "docs/_build/html"}
@@ -184,7 +186,21 @@ def add_challenger(clone: Path, starter: Starter, outputs: str = "outputs") -> N
             assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("command", PYTHON)
+@pytest.mark.parametrize("command", SERVERS)
+def test_a_server_starts_as_it_is_written(clone: Path, starter: Starter, command: str) -> None:
+    if "@" in command:
+        add_challenger(clone, starter)
+    run_id = (clone / "first_run").read_text()
+    words = [word.replace("<run id>", run_id) for word in shlex.split(command)[2:]]
+    process = starter.start(clone, "serve", *words, "server.port=0")
+    process.wait_for_output("serving  http://127.0.0.1:")
+    os.kill(process.pid, signal.SIGTERM)
+    done = process.wait()
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [one for one in PYTHON if one not in SERVERS])
 def test_a_command_runs_as_it_is_written(
     clone: Path, starter: Starter, command: str, request: pytest.FixtureRequest
 ) -> None:

@@ -29,6 +29,7 @@ from sentiment.errors import (
     IncomparableRunsError,
     InputNotFoundError,
     JobsFailedError,
+    ListenError,
     LostModelError,
     MissingColumnError,
     MissingExtraColumnsError,
@@ -537,6 +538,12 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         ImportError,
         "mine.models raised an error: NameError: x, in mine/models.py, line 3. Correct that file, "
         "or name another class.",
+    ),
+    (
+        ListenError("127.0.0.1", 8080, OSError(98, "Address already in use")),
+        OSError,
+        "the server cannot listen on 127.0.0.1:8080: another process listens there. Name another "
+        "server.port=<port>.",
     ),
     (
         OccupiedFolderError(Path("mine")),

@@ -23,10 +23,17 @@ from sentiment.config.schemas.groups import (
     TableSettings,
     WorkerSettings,
 )
+from sentiment.config.schemas.serving import (
+    DEFAULT_ROUTE,
+    RouteSettings,
+    ServerSettings,
+    ServeSettings,
+)
 from sentiment.config.schemas.values import INT_MAX, Folder, Trusted, parse_goal
 
 __all__ = [
     "COMMANDS",
+    "DEFAULT_ROUTE",
     "INT_MAX",
     "RUN_KEYS",
     "TARGETS",
@@ -37,7 +44,9 @@ __all__ = [
     "Folder",
     "FolderSettings",
     "Group",
+    "RouteSettings",
     "ScorerSettings",
+    "ServerSettings",
     "Settings",
     "StoreSettings",
     "TableSettings",
@@ -62,6 +71,7 @@ COMMANDS: dict[str, type[Settings]] = {
     "finalize": commands.FinalizeSettings,
     "record": commands.RecordSettings,
     "flow": commands.FlowSettings,
+    "serve": ServeSettings,
 }
 # Classes that files of groups name, so that their settings are checked before they are imported.
 TARGETS: dict[str, type[Settings]] = {

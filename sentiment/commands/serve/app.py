@@ -1,0 +1,366 @@
+"""The server as an ASGI application: which endpoint answers, and within which limits."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from typing import Any
+
+from sentiment.commands.serve import answers, bodies
+from sentiment.commands.serve.access import is_allowed
+from sentiment.commands.serve.documents import make_openapi, make_page
+from sentiment.commands.serve.metrics import CONTENT_TYPE, Metrics
+from sentiment.commands.serve.problems import RequestError, too_busy, too_large
+from sentiment.commands.serve.routes import Route, ServedModel
+from sentiment.commands.serve.streams import KINDS, StreamRequest, predict_stream, read_query
+from sentiment.config.schemas import DEFAULT_ROUTE, ServerSettings
+
+log = logging.getLogger(__name__)
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+# Bytes of a body that is answered at once: a few milliseconds of work, during which no other
+# request of this worker is. Larger ones are answered by a thread.
+_SMALL = 2**18
+_STREAMS = 4
+_JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
+_HTML: tuple[bytes, bytes] = (b"content-type", b"text/html; charset=utf-8")
+# Paths that need no token: probes of an orchestrator have none.
+_OPEN = ("/health/live", "/health/ready")
+
+
+class App:
+    """Predictions of the models of `routes`, over HTTP.
+
+    Parameters
+    ----------
+    routes : dict of str to Route
+        By their names.
+    settings : ServerSettings
+        Limits.
+    metrics : Metrics
+        Counts requests.
+    tokens : list of bytes
+        Digests of the tokens that requests must have; empty for any request.
+
+    Attributes
+    ----------
+    count_waiting : callable
+        Returns how many requests wait or are answered.
+    """
+
+    def __init__(
+        self,
+        routes: Mapping[str, Route],
+        settings: ServerSettings,
+        metrics: Metrics,
+        tokens: list[bytes],
+    ) -> None:
+        self._routes, self._settings, self._metrics = routes, settings, metrics
+        self._tokens = tokens
+        metrics.show_models(routes)
+        self._held = 0  # bytes of bodies
+        self._pool = ThreadPoolExecutor(1, "predict")
+        self._streams = ThreadPoolExecutor(_STREAMS, "stream")
+        self._open_streams = 0
+        self.count_waiting: Callable[[], int] = lambda: 0
+        self._openapi = answers.encode(make_openapi(settings))
+        self._page = make_page(settings)
+        self._actions = {"predict": self._predict, "invocations": self._invoke}
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = time.perf_counter()
+        path, method, name = scope["path"], scope["method"], ""
+        status, headers, body = 500, [_JSON], b'{"error":"an error of the server"}'
+        try:
+            headers_in = dict(scope["headers"])
+            self._check_access(path, headers_in)
+            name, action = self._find_action(path)
+            if action is not None:
+                _check_method(method, ("POST",))
+                status, headers, body = await action(self._routes[name], scope, headers_in, receive)
+            else:
+                _check_method(method, ("GET", "HEAD"))
+                status, headers, body = self._read(path)
+        except RequestError as problem:
+            status = problem.status
+            headers = [_JSON, *problem.headers]
+            body = answers.encode({"error": problem.message})
+        except DisconnectError:
+            return
+        except Exception:
+            log.exception("a request to %s failed", path)
+        if name:
+            self._metrics.count_request(name, status, time.perf_counter() - started)
+        start = {"type": "http.response.start", "status": status, "headers": headers}
+        if isinstance(body, bytes):
+            headers.append((b"content-length", b"%d" % len(body)))
+            await send(start)
+            await send({"type": "http.response.body", "body": body})
+            return
+        await send(start)
+        with body:
+            for block in body:
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    def _check_access(self, path: str, headers: Mapping[bytes, bytes]) -> None:
+        if not self._tokens or path in _OPEN:
+            return
+        if not is_allowed(headers.get(b"authorization", b""), self._tokens):
+            refusal = [(b"www-authenticate", b"Bearer"), (b"connection", b"close")]
+            raise RequestError(
+                401, "expected a header Authorization: Bearer <token> with a known token.", refusal
+            )
+
+    def _find_action(self, path: str) -> tuple[str, Any]:
+        """Return the name of the route and the function that answers for it, if it predicts."""
+        if path == "/predict":
+            return DEFAULT_ROUTE, self._predict
+        if path == "/invocations":
+            return DEFAULT_ROUTE, self._invoke
+        parts = path.split("/")
+        if len(parts) == 4 and parts[1] == "models" and parts[3] in self._actions:
+            if parts[2] not in self._routes:
+                raise RequestError(
+                    404, f"no model is named {parts[2]!r}; expected {', '.join(self._routes)}."
+                )
+            return parts[2], self._actions[parts[3]]
+        return "", None
+
+    def _read(self, path: str) -> tuple[int, Headers, bytes]:
+        """Return what a GET of `path` shows."""
+        match path:
+            case "/health/live":
+                shown: Any = {"status": "alive"}
+            case "/health/ready" | "/health" | "/ping":
+                problems = {
+                    f"{route.name}: {address}": problem
+                    for route in self._routes.values()
+                    for address, problem in route.problems.items()
+                }
+                shown = {"status": "ready", "models": self._list_uris(), "problems": problems}
+            case "/version":
+                shown = {"version": version("sentiment"), "models": self._list_uris()}
+            case "/models":
+                shown = {"models": [self._describe(route) for route in self._routes.values()]}
+            case "/metrics":
+                return 200, [(b"content-type", CONTENT_TYPE)], self._metrics.write()
+            case "/openapi.json":
+                return 200, [_JSON], self._openapi
+            case "/docs" | "/":
+                return 200, [_HTML], self._page
+            case _:
+                raise RequestError(404, f"there is nothing at {path!r}; see /docs.")
+        return 200, [_JSON], answers.encode(shown)
+
+    def _list_uris(self) -> dict[str, str]:
+        return {route.name: route.champion.uri for route in self._routes.values()}
+
+    def _describe(self, route: Route) -> dict[str, Any]:
+        challenger = route.challenger
+        return {
+            "name": route.name,
+            "champion": route.champion.describe(),
+            "challenger": challenger.describe() if challenger else None,
+            "share": route.share,
+            "shadow": route.shadow,
+            "problems": route.problems,
+        }
+
+    async def _predict(
+        self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> tuple[int, Headers, Any]:
+        kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+        self._check_queue()
+        if kind in KINDS:
+            return await self._predict_stream(route, KINDS[kind], scope, headers, receive)
+        _check_json(kind)
+        data = await self._read_body(headers, receive)
+        try:
+            answered = route.champion
+            texts = bodies.read_body(
+                data, answered.limits, answered.predictor.extra_columns, self._settings.max_texts
+            )
+            answered = route.choose(texts.key)
+            found = await self._work(answered, texts, len(data))
+        finally:
+            self._held -= len(data)
+        self._metrics.count_texts(route.name, answered, texts, found)
+        self._shadow(route, texts, found)
+        body = answers.encode(answers.describe(answered, texts, found))
+        return answers.find_status(texts), [_JSON], body
+
+    async def _invoke(
+        self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> tuple[int, Headers, bytes]:
+        kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+        self._check_queue()
+        _check_json(kind)
+        data = await self._read_body(headers, receive)
+        try:
+            answered = route.champion
+            names = answered.predictor.extra_columns
+            column = answered.choice.text_column
+            most = self._settings.max_texts
+            texts = bodies.read_invocation(data, column, answered.limits, names, most)
+            answered = route.choose(texts.key)
+            found = await self._work(answered, texts, len(data))
+        finally:
+            self._held -= len(data)
+        self._metrics.count_texts(route.name, answered, texts, found)
+        self._shadow(route, texts, found)
+        body = answers.encode(answers.describe_invocation(answered, texts, found))
+        return 200, [_JSON], body
+
+    async def _work(
+        self, model: ServedModel, texts: bodies.Texts, size: int
+    ) -> dict[str, list[Any]]:
+        """Return the predictions: at once for a small body, from a thread for others."""
+        if size <= _SMALL and model.is_quick and not texts.options.explain:
+            return answers.predict(model, texts)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, answers.predict, model, texts)
+
+    def _shadow(self, route: Route, texts: bodies.Texts, found: dict[str, list[Any]]) -> None:
+        """Let the challenger predict the same texts behind the response, and count the same."""
+        challenger = route.challenger
+        if challenger is None or not route.shadow or not texts.values:
+            return
+        labels = found["prediction"]
+
+        def compare() -> None:
+            other = answers.predict(challenger, texts)["prediction"]
+            agreed = sum(ours == theirs for ours, theirs in zip(labels, other, strict=True))
+            self._metrics.count_shadow(route.name, agreed, len(labels) - agreed)
+
+        if self._pool._work_queue.qsize() < self._settings.queue:
+            self._pool.submit(compare)
+
+    async def _predict_stream(
+        self,
+        route: Route,
+        kind: str,
+        scope: Message,
+        headers: Mapping[bytes, bytes],
+        receive: Receive,
+    ) -> tuple[int, Headers, Any]:
+        if self._open_streams >= _STREAMS:
+            raise too_busy(f"{_STREAMS} files are being predicted")
+        limit = self._settings.max_stream
+        _check_length(headers, limit, "max_stream")
+        options, column, key = read_query(scope["query_string"])
+        loop = asyncio.get_running_loop()
+        seen = 0
+
+        async def read() -> tuple[bytes, bool]:
+            nonlocal seen
+            message = await _receive_in_time(receive, self._settings.timeout)
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise too_large("the body is larger", limit, "max_stream")
+            return message.get("body", b""), message.get("more_body", False)
+
+        model = route.choose(key)
+        request = StreamRequest(
+            kind, model, options, column,
+            lambda: asyncio.run_coroutine_threadsafe(read(), loop).result(),
+        )  # fmt: skip
+        self._open_streams += 1
+        try:
+            result = await loop.run_in_executor(self._streams, predict_stream, request)
+        finally:
+            self._open_streams -= 1
+        for reason, count in result.reasons.items():
+            self._metrics.count_rejected(route.name, reason, count)
+        return 200, [(b"x-model", model.uri.encode()), *result.headers], result
+
+    def _check_queue(self) -> None:
+        if self.count_waiting() > self._settings.queue:
+            raise too_busy(f"more than {self._settings.queue:,} requests are waiting")
+
+    async def _read_body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        """Return the body of a request, which counts as held until the caller is done with it."""
+        limit = self._settings.max_body
+        _check_length(headers, limit, "max_body")
+        message = await receive()
+        if message["type"] == "http.request" and not message["more_body"]:
+            data: bytes = message["body"]
+            if len(data) > limit:
+                raise too_large(f"the body has {len(data):,} bytes", limit, "max_body")
+            self._held += len(data)
+            return data
+        parts = [message.get("body", b"")]
+        size = len(parts[0])
+        self._held += size
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                while message["type"] == "http.request" and message["more_body"]:
+                    message = await receive()
+                    part = message.get("body", b"")
+                    parts.append(part)
+                    size += len(part)
+                    self._held += len(part)
+                    if size > limit:
+                        raise too_large(
+                            f"the body has more than {limit:,} bytes", limit, "max_body"
+                        )
+                    if self._held > self._settings.queue * limit // 16:
+                        raise too_busy("too many large bodies are being read")
+            if message["type"] != "http.request":
+                raise DisconnectError
+        except TimeoutError:
+            self._held -= size
+            raise _too_slow(self._settings.timeout) from None
+        except BaseException:
+            self._held -= size
+            raise
+        return b"".join(parts)
+
+
+class DisconnectError(Exception):
+    """The client has gone."""
+
+
+def _too_slow(seconds: float) -> RequestError:
+    return RequestError(
+        408, f"the body took longer than {seconds:g} seconds (server.timeout).",
+        [(b"connection", b"close")],
+    )  # fmt: skip
+
+
+async def _receive_in_time(receive: Receive, seconds: float) -> Message:
+    try:
+        async with asyncio.timeout(seconds):
+            message = await receive()
+    except TimeoutError:
+        raise _too_slow(seconds) from None
+    if message["type"] != "http.request":
+        raise DisconnectError
+    return message
+
+
+def _check_length(headers: Mapping[bytes, bytes], limit: int, setting: str) -> None:
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > limit:
+        raise too_large(f"the body has {int(length):,} bytes", limit, setting)
+
+
+def _check_json(kind: bytes) -> None:
+    if kind != b"application/json":
+        known = ", ".join(["application/json", *(name.decode() for name in KINDS)])
+        found = kind.decode("latin-1")
+        raise RequestError(415, f"the content-type is {found!r}; expected one of {known}.")
+
+
+def _check_method(method: str, allowed: tuple[str, ...]) -> None:
+    if method not in allowed:
+        raise RequestError(
+            405, f"the method is {method}; expected {' or '.join(allowed)}.",
+            [(b"allow", ", ".join(allowed).encode()), (b"connection", b"close")],
+        )  # fmt: skip

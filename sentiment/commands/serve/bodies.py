@@ -1,0 +1,265 @@
+"""Texts in the bodies of requests: what is answered, and why the rest is not."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from sentiment.commands.serve.problems import RequestError, too_large
+from sentiment.commands.serve.routes import PLAIN, Options
+from sentiment.files.batches import NO_TEXT, Limits
+from sentiment.files.columns import as_text
+
+HALF_PAIR = "half a surrogate pair, which is no character"
+NOT_TEXT = "the text is no string"
+# What clients of MLflow's servers send; one of them is in each body.
+INVOCATIONS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+
+
+class PredictBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST /predict``: one ``text`` or several ``texts``, and options."""
+
+    text: Any = msgspec.UNSET
+    texts: list[Any] | msgspec.UnsetType = msgspec.UNSET
+    columns: dict[str, Any] | list[dict[str, Any]] | None = None
+    key: str | None = None
+    explain: bool = False
+    probabilities: bool = False
+    threshold: float | None = None
+
+
+_decode = msgspec.json.Decoder(PredictBody).decode
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts of a request.
+
+    Attributes
+    ----------
+    values : list of str
+        Those that are answered.
+    faults : dict of int to str
+        Why the others are not, by their places among all.
+    count : int
+        Number of all.
+    is_single : bool
+        Whether the request has one text rather than a list.
+    rows : list of dict, optional
+        Other columns of the texts that are answered.
+    key : str
+        What decides which of two models answers.
+    options : Options
+        Options.
+    """
+
+    values: list[str]
+    faults: dict[int, str]
+    count: int
+    is_single: bool = False
+    rows: list[dict[str, Any]] | None = None
+    key: str = ""
+    options: Options = PLAIN
+
+
+def read_body(data: bytes, limits: Limits, names: Sequence[str], most: int) -> Texts:
+    """Return the texts of a JSON body.
+
+    Parameters
+    ----------
+    data : bytes
+        The body.
+    limits : Limits
+        Of a text.
+    names : sequence of str
+        Columns that the model reads beside the text.
+    most : int
+        Largest number of texts.
+
+    Raises
+    ------
+    RequestError
+        It is no JSON, or JSON of another form, or has too many texts.
+    """
+    try:
+        body = _decode(data)
+    except msgspec.ValidationError as error:
+        raise RequestError(422, f"{error}; see /docs.") from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        body = _convert(load_json(data))
+    single = body.texts is msgspec.UNSET
+    if single == (body.text is msgspec.UNSET):
+        found = "neither is there" if single else "both are"
+        raise RequestError(422, f"expected either 'text' or 'texts', but {found}; see /docs.")
+    values = [body.text] if isinstance(body.texts, msgspec.UnsetType) else body.texts
+    if len(values) > most:
+        raise too_large(f"the body has {len(values):,} texts", most, "max_texts")
+    options = PLAIN
+    if body.explain or body.probabilities or body.threshold is not None:
+        options = make_options(body.explain, body.probabilities, body.threshold)
+    given = body.columns
+    if given is not None and not names:
+        raise RequestError(422, "the model reads no columns beside the text; leave out 'columns'.")
+    rows = None
+    if names:
+        rows = [given] if isinstance(given, dict) else given or []
+        if len(rows) != len(values):
+            raise RequestError(
+                422,
+                f"there are {len(values):,} texts and {len(rows):,} rows of 'columns'; expected an "
+                f"object with {', '.join(names)} for each text.",
+            )
+    return read_texts(values, limits, names, rows, single=single, key=body.key, options=options)
+
+
+def read_texts(
+    values: list[Any],
+    limits: Limits,
+    names: Sequence[str] = (),
+    rows: list[dict[str, Any]] | None = None,
+    *,
+    single: bool = False,
+    key: str | None = None,
+    options: Options = PLAIN,
+) -> Texts:
+    """Return texts that are to be answered, apart from those that are not, as `predict` has it."""
+    for name in names if values else ():
+        if not any(name in row for row in rows or ()):
+            raise RequestError(
+                422,
+                f"the model reads a column {name!r} beside the text, which no row has; expected "
+                f"{', '.join(names)}.",
+            )
+    kept: list[str] = []
+    kept_rows: list[dict[str, Any]] = []
+    faults: dict[int, str] = {}
+    for place, value in enumerate(values):
+        text = value if type(value) is str else as_text(value)
+        if text is None:
+            fault = NO_TEXT if value is None else NOT_TEXT
+        elif len(text) > limits.max_chars or limits.reject_empty:
+            fault = limits.find_fault(text) or ""
+        else:
+            fault = ""
+        if not fault and not _is_unicode(text):
+            fault = HALF_PAIR
+        if fault:
+            faults[place] = fault
+            continue
+        kept.append(text or "")
+        if rows is not None:
+            kept_rows.append({name: rows[place].get(name) for name in names})
+    chosen = key if key is not None else kept[0] if kept else ""
+    return Texts(kept, faults, len(values), single, kept_rows if names else None, chosen, options)
+
+
+def _is_unicode(text: str | None) -> bool:
+    if text is None or text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def make_options(explain: bool, probabilities: bool, threshold: float | None) -> Options:
+    """Return the options of a request.
+
+    Raises
+    ------
+    RequestError
+        The threshold is no probability.
+    """
+    if threshold is not None and not 0 < threshold < 1:
+        raise RequestError(422, f"threshold is {threshold}; expected a number above 0 and below 1.")
+    return Options(explain, probabilities, threshold)
+
+
+def load_json(data: bytes) -> Any:
+    """Return what a JSON body holds, with whatever Python's own reader accepts.
+
+    Raises
+    ------
+    RequestError
+        It is no JSON.
+    """
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise RequestError(400, "the body is nested too deeply; see /docs.") from None
+    except UnicodeDecodeError:
+        raise RequestError(400, "the body is not in UTF-8; expected JSON in UTF-8.") from None
+    except ValueError as error:
+        raise RequestError(
+            400, f"the body is not JSON: {error}; expected an object such as "
+            '{"text": "A gem."}.'
+        ) from None  # fmt: skip
+
+
+def _convert(body: Any) -> PredictBody:
+    try:
+        return msgspec.convert(body, PredictBody)
+    except msgspec.ValidationError as error:
+        raise RequestError(422, f"{error}; see /docs.") from error
+
+
+def read_invocation(
+    data: bytes, text_column: str, limits: Limits, names: Sequence[str], most: int
+) -> Texts:
+    """Return the texts of a body of MLflow's ``/invocations``; parameters are as of `read_body`.
+
+    Raises
+    ------
+    RequestError
+        It has none of the forms that MLflow takes.
+    """
+    body = load_json(data)
+    found = [name for name in INVOCATIONS if isinstance(body, dict) and name in body]
+    if len(found) != 1:
+        raise RequestError(
+            400, f"expected a JSON object with one of {', '.join(INVOCATIONS)}, as MLflow has it."
+        )
+    records = _list_records(found[0], body[found[0]], text_column)
+    if len(records) > most:
+        raise too_large(f"the body has {len(records):,} rows", most, "max_texts")
+    column = next((one for one in (text_column, "text") if any(one in row for row in records)), "")
+    if records and not column:
+        raise RequestError(400, f"no row has a column 'text'; found {sorted(records[0])}.")
+    params = body.get("params") or {}
+    if not isinstance(params, dict):
+        raise RequestError(400, "params is no object; expected {name: value}.")
+    options = make_options(False, params.get("probabilities") == "all", None)
+    values = [row.get(column) for row in records]
+    return read_texts(values, limits, names, records, options=options)
+
+
+def _list_records(form: str, value: Any, text_column: str) -> list[dict[str, Any]]:
+    if form == "dataframe_split":
+        columns = value.get("columns") if isinstance(value, dict) else None
+        rows = value.get("data") if isinstance(value, dict) else None
+        if (
+            isinstance(rows, list)
+            and isinstance(columns, list)
+            and all(isinstance(row, list) and len(row) == len(columns) for row in rows)
+        ):
+            return [dict(zip(map(str, columns), row, strict=True)) for row in rows]
+        raise RequestError(
+            400, 'dataframe_split is no table; expected {"columns": [...], "data": [[...], ...]}.'
+        )
+    if form == "inputs" and isinstance(value, dict):  # columns by their names
+        columns = {name: one if isinstance(one, list) else [one] for name, one in value.items()}
+        if len({len(one) for one in columns.values()}) == 1:
+            return [
+                dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+            ]
+        raise RequestError(400, "the columns of inputs differ in length; expected the same.")
+    if not isinstance(value, list):
+        raise RequestError(400, f"{form} is no list; expected rows.")
+    if all(isinstance(row, dict) for row in value):
+        return value
+    if form == "dataframe_records" or any(isinstance(row, dict) for row in value):
+        raise RequestError(400, f"{form} has rows that are no objects; expected objects.")
+    return [{"text": row[0] if isinstance(row, list) and len(row) == 1 else row} for row in value]

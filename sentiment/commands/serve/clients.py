@@ -1,0 +1,59 @@
+"""Clients that are too slow: their connections are cut off.
+
+uvicorn waits for ever for a request that never ends and for a client that never reads.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+
+class SlowClients:
+    """Watch on connections: what each waits for, and since when.
+
+    Parameters
+    ----------
+    timeout : float
+        Seconds after which a connection that makes no progress is cut off.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._seen: dict[Any, tuple[object, float]] = {}
+
+    def look(self, connections: Iterable[Any], now: float) -> int:
+        """Cut off the connections that have made no progress; return how many.
+
+        Parameters
+        ----------
+        connections : iterable of HttpToolsProtocol
+            All that are open.
+        now : float
+            Seconds of a clock that only goes forward.
+        """
+        seen: dict[Any, tuple[object, float]] = {}
+        count = 0
+        for one in connections:
+            waits_for = _find_wait(one)
+            if waits_for is None:
+                continue
+            before, since = self._seen.get(one, (None, now))
+            since = since if before == waits_for else now
+            if now - since >= self._timeout:
+                one.transport.abort()
+                count += 1
+            else:
+                seen[one] = waits_for, since
+        self._seen = seen
+        return count
+
+
+def _find_wait(connection: Any) -> object:
+    """Return what stays equal while a client keeps the server waiting, None if it does not."""
+    unread = connection.transport.get_write_buffer_size()
+    if unread:
+        return "read", unread
+    is_idle = connection.cycle is None or connection.cycle.response_complete
+    if is_idle and connection.timeout_keep_alive_task is None:
+        # The headers of its next request are not complete; uvicorn limits the time between two.
+        return "headers", id(connection.cycle)
+    return None

@@ -1,0 +1,50 @@
+"""The command serve."""
+
+from importlib.util import find_spec
+
+from omegaconf import DictConfig
+
+from sentiment.cli.command import command
+from sentiment.cli.terminal import Watch
+from sentiment.commands.serve.view import show_address, show_end
+from sentiment.config import check_config, current_job, quote, split_override
+from sentiment.errors import MissingPackageError
+
+QUOTATION = "'\""
+_ADDRESSES = ("model", "challenger")
+
+
+def read_word(word: str) -> str:
+    """Return a word as Hydra takes it: ``model=`` names no file here, and routes have any name.
+
+    Examples
+    --------
+    >>> read_word("model=best"), read_word("routes.topics.share=0.1")
+    ("deploy.run='best'", '++routes.topics.share=0.1')
+    """
+    parts = split_override(word)
+    if parts.prefix or parts.value is None:
+        return word
+    value = quote(parts.value.strip(QUOTATION))
+    if parts.key == "model":
+        return f"deploy.run={value}"
+    if not parts.key.startswith("routes."):
+        return word
+    is_address = parts.key.rpartition(".")[2] in _ADDRESSES
+    return f"++{parts.key}={value if is_address else parts.value}"
+
+
+@command("serve", read_word=read_word)
+def main(cfg: DictConfig) -> None:
+    """Serve as `cfg` says until a signal ends it."""
+    with Watch("serve", current_job()) as watch:
+        check_config(cfg)
+        for package in ("httptools", "msgspec", "prometheus_client", "uvicorn"):
+            if find_spec(package) is None:
+                raise MissingPackageError(package, "serving", "serve")
+        from sentiment.commands.serve.job import prepare, run
+
+        service = prepare(cfg, watch)
+    show_address(service)
+    run(service)
+    show_end()

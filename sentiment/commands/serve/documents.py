@@ -1,0 +1,201 @@
+"""The OpenAPI document of the server, and a page of it that needs no network."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sentiment.cli.pages import render_page
+from sentiment.config.schemas import ServerSettings
+
+_STRING: dict[str, Any] = {"type": "string"}
+_OPTIONS: dict[str, Any] = {
+    "explain": {"type": "boolean", "description": "Add the terms that spoke most for and against."},
+    "probabilities": {"type": "boolean", "description": "Add the probability of every class."},
+    "threshold": {
+        "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1,
+        "description": "In place of that of the server: of the second of two classes, or of each "
+        "label of a set.",
+    },
+    "key": {
+        "type": "string",
+        "description": "Requests with the same key are answered by the same one of champion and "
+        "challenger; default: the first text.",
+    },
+}  # fmt: skip
+_COLUMNS = {
+    "type": "object",
+    "description": "Values of the columns that the model reads beside the text.",
+}
+_PREDICTION = {
+    "type": "object",
+    "properties": {
+        "prediction": _STRING,
+        "probability": {"type": "number"},
+        "error": {"type": "string", "description": "Why the text is not answered."},
+        "model": {"type": "string", "description": "Address of the model that answered."},
+    },
+}
+_PROBLEMS = {
+    "400": "The body is not JSON.",
+    "401": "The token is missing or not known.",
+    "404": "There is no such path or model.",
+    "408": "The body took too long.",
+    "413": "The body or the number of texts is larger than a limit.",
+    "415": "The content-type is not known.",
+    "422": "The body has another form, or no text of it can be answered.",
+    "503": "Too many requests are waiting; Retry-After says when to try again.",
+}
+
+
+def make_openapi(settings: ServerSettings) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of a server with these limits."""
+    most = settings.max_texts
+    one = {"text": {"type": "string"}, "columns": _COLUMNS} | _OPTIONS
+    several = {
+        "texts": {
+            "type": "array", "items": {"type": ["string", "number", "null"]}, "maxItems": most,
+        },
+        "columns": {"type": "array", "items": _COLUMNS},
+    } | _OPTIONS  # fmt: skip
+    body = {
+        "oneOf": [
+            {"type": "object", "required": [name], "properties": fields,
+             "additionalProperties": False}
+            for name, fields in (("text", one), ("texts", several))
+        ]
+    }  # fmt: skip
+    answer = {
+        "oneOf": [
+            _PREDICTION,
+            {
+                "type": "object",
+                "properties": {
+                    "model": _STRING,
+                    "predictions": {"type": "array", "items": _PREDICTION},
+                },
+            },
+        ]
+    }
+    file = {"schema": {"type": "string"}}
+    predict = {
+        "summary": "Predict one text, several texts, or a file",
+        "description": (
+            "JSON has one text or several. CSV and JSON lines are answered with the same rows and "
+            "predictions behind them, as sentiment predict writes them; options are then in the "
+            "query of the address, as are text_column and key."
+        ),
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": body, "example": {"text": "A gem."}},
+                "application/x-ndjson": file,
+                "text/csv": file,
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "Predictions.",
+                "content": {
+                    "application/json": {"schema": answer},
+                    "application/x-ndjson": file,
+                    "text/csv": file,
+                },
+            }
+        }
+        | _list_problems(),
+    }
+    invoke = {
+        "summary": "Predict as MLflow's servers do",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            "dataframe_split": {"type": "object"},
+                            "dataframe_records": {"type": "array", "items": {"type": "object"}},
+                            "instances": {"type": "array"},
+                            "inputs": {"type": ["array", "object"]},
+                            "params": {"type": "object"},
+                        },
+                    },
+                    "example": {"inputs": ["A gem."]},
+                }
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "Predictions.",
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "properties": {"predictions": {"type": "array"}},
+                        }
+                    }
+                },
+            }
+        }
+        | _list_problems(),
+    }
+    named = [{"name": "name", "in": "path", "required": True, "schema": _STRING}]
+    paths: dict[str, Any] = {
+        "/predict": {"post": predict},
+        "/models/{name}/predict": {"parameters": named, "post": predict},
+        "/invocations": {"post": invoke},
+        "/models/{name}/invocations": {"parameters": named, "post": invoke},
+        "/models": _show("The models that are served", "application/json"),
+        "/health/live": _show("The process answers", "application/json"),
+        "/health/ready": _show(
+            "Models are loaded; problems of their successors", "application/json"
+        ),
+        "/version": _show("Versions of the server and its models", "application/json"),
+        "/metrics": _show("Metrics in the form of Prometheus", "text/plain"),
+        "/openapi.json": _show("This document", "application/json"),
+    }
+    document: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": "sentiment serve", "version": version("sentiment")},
+        "paths": paths,
+    }
+    if settings.tokens_file is not None:
+        document["components"] = {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}
+        }
+        document["security"] = [{"token": []}]
+    return document
+
+
+def make_page(settings: ServerSettings) -> bytes:
+    """Return the document as a page."""
+    document = make_openapi(settings)
+    rows = [
+        {
+            "path": path, "method": method.upper(), "summary": one["summary"],
+            "statuses": {code: answer["description"] for code, answer in one["responses"].items()},
+        }
+        for path, methods in document["paths"].items()
+        for method, one in methods.items()
+        if method != "parameters"
+    ]  # fmt: skip
+    page = render_page(
+        Path(__file__).with_name("page.html"),
+        version=document["info"]["version"],
+        endpoints=rows,
+        options={name: option["description"] for name, option in _OPTIONS.items()},
+        settings=settings,
+    )
+    return page.encode()
+
+
+def _list_problems() -> dict[str, Any]:
+    schema = {"type": "object", "properties": {"error": _STRING}}
+    content = {"application/json": {"schema": schema}}
+    return {code: {"description": text, "content": content} for code, text in _PROBLEMS.items()}
+
+
+def _show(summary: str, kind: str) -> dict[str, Any]:
+    schema = {"type": "object"} if kind == "application/json" else _STRING
+    shown = {"description": "Shown.", "content": {kind: {"schema": schema}}}
+    return {"get": {"summary": summary, "responses": {"200": shown}}}

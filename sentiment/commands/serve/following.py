@@ -1,0 +1,99 @@
+"""Aliases of registered models: where one moves to is loaded and takes over."""
+
+import logging
+import threading
+from collections.abc import Mapping
+
+from sentiment.commands.serve.metrics import Metrics
+from sentiment.commands.serve.routes import ModelLoader, Route, ServedModel, check_labels
+from sentiment.errors import SentimentError
+from sentiment.redaction import redact
+
+log = logging.getLogger(__name__)
+
+
+class Follower:
+    """A thread that looks where aliases point, and replaces models that they point away from.
+
+    Whatever fails, such as a store that is away or a model that is refused, leaves the models as
+    they are: the route says what failed, and the next look tries again.
+
+    Parameters
+    ----------
+    routes : dict of str to Route
+        By their names.
+    loader : ModelLoader
+        Finds and loads models.
+    metrics : Metrics
+        Counts models that took over, and those that failed to.
+    interval : float
+        Seconds between two looks.
+    """
+
+    def __init__(
+        self, routes: Mapping[str, Route], loader: ModelLoader, metrics: Metrics, interval: float
+    ) -> None:
+        self._routes, self._loader, self._metrics = routes, loader, metrics
+        self._interval = interval
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+
+    def start(self) -> None:
+        """Begin with a look at once, unless no address is an alias."""
+        addresses = [
+            address
+            for route in self._routes.values()
+            for address in (route.settings.model, route.settings.challenger)
+        ]
+        if any("@" in address for address in addresses if address is not None):
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread before its next look."""
+        self._end.set()
+
+    def _run(self) -> None:
+        while True:
+            self.look()
+            if self._end.wait(self._interval):
+                return
+
+    def look(self) -> None:
+        """Replace the models of all aliases that have moved."""
+        for route in self._routes.values():
+            settings = route.settings
+            if "@" in settings.model:
+                champion = self._replace(route, settings.model, route.champion, route.challenger)
+                route.champion = champion
+            if settings.challenger is not None and "@" in settings.challenger:
+                challenger = route.challenger
+                assert challenger is not None  # noqa: S101 - loaded at the start
+                found = self._replace(route, settings.challenger, challenger, route.champion)
+                route.challenger = found
+        self._metrics.show_models(self._routes)
+
+    def _replace(
+        self, route: Route, address: str, model: ServedModel, other: ServedModel | None
+    ) -> ServedModel:
+        """Return the model that `address` means now; `model` if that is the same or fails."""
+        try:
+            if self._loader.find_version(address) == model.alias_version:
+                route.problems.pop(address, None)
+                return model
+            found = self._loader.load(address, route.settings)
+            if other is not None:
+                check_labels(other, found)
+        except Exception as error:  # whatever it is, the model in use answers on
+            is_known = isinstance(error, SentimentError)
+            message = str(error) if is_known else redact(f"{type(error).__name__}: {error}")
+            if route.problems.get(address) != message:
+                log.warning(
+                    "%s stays on %s: %s", address, model.uri, message, exc_info=not is_known
+                )
+            route.problems = route.problems | {address: message}
+            self._metrics.count_swap(route.name, "failed")
+            return model
+        route.problems = {k: v for k, v in route.problems.items() if k != address}
+        self._metrics.count_swap(route.name, "done")
+        log.warning("%s is now %s, before %s", address, found.uri, model.uri)
+        return found

@@ -1,0 +1,135 @@
+"""Serve: models over HTTP, from the same predictor as `predict`."""
+
+import contextlib
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from sentiment.commands.serve.access import read_tokens
+from sentiment.commands.serve.app import App
+from sentiment.commands.serve.following import Follower
+from sentiment.commands.serve.metrics import Metrics
+from sentiment.commands.serve.routes import ModelLoader, Route
+from sentiment.commands.serve.server import open_socket, run_server
+from sentiment.commands.serve.workers import Workers
+from sentiment.config import make
+from sentiment.config.schemas import DEFAULT_ROUTE, RouteSettings, ServerSettings
+from sentiment.errors import ListenError
+from sentiment.modeling.scoring import BatchScorer
+from sentiment.tracking.stages import SilentObserver, StageObserver
+
+
+@dataclass(frozen=True)
+class Service:
+    """Models that are loaded, and a socket that listens.
+
+    Attributes
+    ----------
+    settings : ServerSettings
+        Limits.
+    routes : dict of str to Route
+        By their names.
+    loader : ModelLoader
+        Loads the models that follow.
+    listening : socket
+        Where requests come in.
+    tokens : list of bytes
+        Digests of the tokens that requests must have.
+    """
+
+    settings: ServerSettings
+    routes: dict[str, Route]
+    loader: ModelLoader
+    listening: socket.socket
+    tokens: list[bytes]
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        host, port = self.listening.getsockname()[:2]
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
+    """Load all models and open the socket.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/serve.yaml``, checked.
+    observer : StageObserver, optional
+        Is shown which model is being loaded.
+
+    Raises
+    ------
+    SentimentError
+        A model cannot be loaded, or the port is taken.
+    """
+    observer = observer or SilentObserver()
+    settings = ServerSettings(**OmegaConf.to_container(cfg.server, resolve=True))  # type: ignore[arg-type]
+    tokens = read_tokens(settings.tokens_file) if settings.tokens_file is not None else []
+    try:
+        listening = open_socket(settings.host, settings.port)
+    except OSError as error:
+        raise ListenError(settings.host, settings.port, error) from error
+    try:
+        scorer: BatchScorer = make(cfg, "deploy", "score")
+        loader = ModelLoader(scorer, make(cfg, "tracking", "find_model"), explain=cfg.explain)
+        routes = {}
+        for name, wanted in list_routes(cfg, scorer).items():
+            observer.on_start(f"loading {wanted.model}")
+            routes[name] = loader.make_route(name, wanted)
+    except BaseException:
+        listening.close()
+        raise
+    return Service(settings, routes, loader, listening, tokens)
+
+
+def list_routes(cfg: DictConfig, scorer: BatchScorer) -> dict[str, RouteSettings]:
+    """Return the settings of all routes; the first is that of ``/predict``."""
+    written = OmegaConf.to_container(cfg.routes, resolve=True) if cfg.routes else {}
+    assert isinstance(written, dict)  # noqa: S101 - the schema says so
+    first = RouteSettings(model=scorer.run, threshold=scorer.threshold, abstain=scorer.abstain)
+    given = {str(name): values for name, values in written.items()}
+    routes = {DEFAULT_ROUTE: replace(first, **given.pop(DEFAULT_ROUTE, {}))}
+    return routes | {name: RouteSettings(**values) for name, values in given.items()}
+
+
+def run(service: Service) -> None:
+    """Serve until a signal ends it; requests that were begun are finished first."""
+    with _share_counts(service.settings.workers) as folder, service.listening:
+        if folder is None:
+            _serve(service, None)
+        else:
+            counts = Metrics(folder)
+            Workers(
+                service.settings.workers,
+                lambda parent: _serve(service, folder, parent),
+                counts.forget_process,
+            ).run()
+
+
+@contextlib.contextmanager
+def _share_counts(workers: int) -> Iterator[Path | None]:
+    """Yield a folder in which workers count together; None for a single one."""
+    if workers == 1:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="sentiment-serve-") as folder:
+        yield Path(folder)
+
+
+def _serve(service: Service, folder: Path | None, parent: int | None = None) -> None:
+    metrics = Metrics(folder)
+    app = App(service.routes, service.settings, metrics, service.tokens)
+    settings = service.settings
+    follower = Follower(service.routes, service.loader, metrics, settings.refresh)
+    follower.start()
+    try:
+        run_server(app, settings, service.listening, parent)
+    finally:
+        follower.stop()

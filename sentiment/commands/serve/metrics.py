@@ -1,0 +1,157 @@
+"""Metrics in the form of Prometheus, of all workers together.
+
+Workers count into files of one folder, which each of them adds up when it is asked; the counts of a
+worker that was killed stay.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sentiment.commands.serve.bodies import Texts
+from sentiment.commands.serve.routes import Route, ServedModel
+
+# Seconds; a review takes a fraction of a millisecond.
+_LATENCIES = (
+    0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
+)  # fmt: skip
+_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10000)
+_SCORES = tuple(k / 10 for k in range(1, 11))
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """Counts of one process, and the sums over all.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where the workers of a server count together; default: this process counts alone.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        if folder is not None:
+            os.environ[_FOLDER] = str(folder)
+        import prometheus_client
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+
+        # The package may have been imported before the folder was known.
+        values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._client, self._folder = prometheus_client, folder
+        self._registry = CollectorRegistry()
+        here: dict[str, Any] = {"registry": self._registry}
+        self._requests = Counter(
+            "sentiment_requests", "Requests, by route and HTTP status.", ("route", "status"), **here
+        )
+        self._latency = Histogram(
+            "sentiment_request_seconds", "Seconds from the whole request to the response.",
+            ("route",), buckets=_LATENCIES, **here,
+        )  # fmt: skip
+        self._sizes = Histogram(
+            "sentiment_request_texts", "Texts in a request.", ("route",), buckets=_SIZES, **here
+        )
+        self._predictions = Counter(
+            "sentiment_predictions", "Predictions, by route, model and label.",
+            ("route", "model", "label"), **here,
+        )  # fmt: skip
+        self._scores = Histogram(
+            "sentiment_probability", "Probabilities of the predicted labels.",
+            ("route", "model"), buckets=_SCORES, **here,
+        )  # fmt: skip
+        self._rejected = Counter(
+            "sentiment_rejected", "Texts that were not answered, by kind of reason.",
+            ("route", "reason"), **here,
+        )  # fmt: skip
+        self._shadow = Counter(
+            "sentiment_shadow", "Texts on which champion and challenger were compared.",
+            ("route", "agreed"), **here,
+        )  # fmt: skip
+        self._swaps = Counter(
+            "sentiment_swaps", "Models that replaced another, by route and result.",
+            ("route", "result"), **here,
+        )  # fmt: skip
+        self._models = Gauge(
+            "sentiment_model_in_use", "Workers in which a model answers.",
+            ("route", "role", "model"), multiprocess_mode="livesum", **here,
+        )  # fmt: skip
+        self._known: dict[tuple[str, ...], Any] = {}
+        self._shown: set[tuple[str, str, str]] = set()
+
+    def count_request(self, route: str, status: int, seconds: float) -> None:
+        """Count a request and how long it took."""
+        self._find(self._requests, route, str(status)).inc()
+        self._find(self._latency, route).observe(seconds)
+
+    def count_texts(
+        self, route: str, model: ServedModel, texts: Texts, found: dict[str, list[Any]]
+    ) -> None:
+        """Count the texts of a request, what they were given and why some were not answered."""
+        self._find(self._sizes, route).observe(texts.count)
+        labels = found["prediction"]
+        if len(labels) == 1:
+            self._find(self._predictions, route, model.uri, labels[0]).inc()
+        else:
+            for label in set(labels):
+                self._find(self._predictions, route, model.uri, label).inc(labels.count(label))
+        scores = self._find(self._scores, route, model.uri)
+        for probability in found["probability"]:
+            scores.observe(probability)
+        for reason in texts.faults.values():
+            self.count_rejected(route, reason)
+
+    def count_rejected(self, route: str, reason: str, count: int = 1) -> None:
+        """Count texts that were not answered."""
+        self._find(self._rejected, route, reason.partition(":")[0]).inc(count)
+
+    def count_shadow(self, route: str, agreed: int, differed: int) -> None:
+        """Count texts on which two models gave the same label, and others."""
+        self._find(self._shadow, route, "true").inc(agreed)
+        self._find(self._shadow, route, "false").inc(differed)
+
+    def count_swap(self, route: str, result: str) -> None:
+        """Count a model that replaced another, or that failed to."""
+        self._find(self._swaps, route, result).inc()
+
+    def show_models(self, routes: Mapping[str, Route]) -> None:
+        """Show which models are in use now, and that others are not any more."""
+        in_use = {
+            (route.name, role, model.uri)
+            for route in routes.values()
+            for role, model in (("champion", route.champion), ("challenger", route.challenger))
+            if model is not None
+        }
+        for labels in self._shown | in_use:
+            self._models.labels(*labels).set(labels in in_use)
+        self._shown |= in_use
+
+    def write(self) -> bytes:
+        """Return the sums over all workers as Prometheus reads them."""
+        registry = self._registry
+        if self._folder is not None:
+            from prometheus_client import multiprocess
+
+            registry = self._client.CollectorRegistry()
+            multiprocess.MultiProcessCollector(  # type: ignore[no-untyped-call]
+                registry, path=str(self._folder)
+            )
+        text: bytes = self._client.generate_latest(registry)
+        return text
+
+    def forget_process(self, pid: int) -> None:
+        """Leave out what a process that has ended said of the moment; its counts stay."""
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(  # type: ignore[no-untyped-call]
+            pid, path=str(self._folder)
+        )
+
+    def _find(self, metric: Any, *labels: str) -> Any:
+        """Return the part of a metric with these labels; to ask the metric takes a lock."""
+        key = (metric._name, *labels)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = metric.labels(*labels)
+        return found

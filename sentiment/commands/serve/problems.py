@@ -1,0 +1,35 @@
+"""Problems of requests, as responses with a status."""
+
+from collections.abc import Sequence
+
+
+class RequestError(Exception):
+    """A request that is not answered, and why.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status.
+    message : str
+        What was found, what was expected, and what to do.
+    headers : sequence of (bytes, bytes)
+        Further headers of the response.
+    """
+
+    def __init__(
+        self, status: int, message: str, headers: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.headers = status, message, list(headers)
+
+
+def too_large(what: str, limit: int, setting: str) -> RequestError:
+    """Return the problem of a request that is larger than a limit."""
+    message = f"{what}; expected at most {limit:,} (server.{setting})."
+    headers = [(b"connection", b"close"), (b"x-limit", str(limit).encode())]
+    return RequestError(413, message, headers)
+
+
+def too_busy(reason: str) -> RequestError:
+    """Return the problem of a request for which there is no room now."""
+    return RequestError(503, f"{reason}; try again in a second.", [(b"retry-after", b"1")])

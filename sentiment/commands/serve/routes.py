@@ -1,0 +1,275 @@
+"""Routes: names under which models are served, and the models that answer for them."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sentiment.commands.predict.choices import choose_model, choose_rule
+from sentiment.config.schemas import RouteSettings
+from sentiment.errors import ConfigError
+from sentiment.files.batches import Limits
+from sentiment.modeling.decision_rules import choose_rule as check_threshold
+from sentiment.modeling.label_set_rules import LabelSetRule
+from sentiment.modeling.model_files import load_model
+from sentiment.modeling.scoring import BatchScorer, PredictionColumns, Predictor
+from sentiment.tracking import ModelChoice, Tracker
+
+# Texts that make every kernel run once: in ASCII, with tags and entities, and beyond ASCII.
+_WARM_UP = ["A warm-up, it's fine.", "<br /> caf\u00e9 &amp; \u0130\u03a3", ""]
+_BUCKETS = 2**32
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of one request.
+
+    Attributes
+    ----------
+    explain : bool
+        Whether the terms behind each prediction are added.
+    probabilities : bool
+        Whether the probability of every class is added.
+    threshold : float, optional
+        In place of that of the server.
+    """
+
+    explain: bool = False
+    probabilities: bool = False
+    threshold: float | None = None
+
+
+PLAIN = Options()
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model that answers requests, with the rules that it answers by.
+
+    Attributes
+    ----------
+    choice : ModelChoice
+        Where it comes from.
+    predictor : Predictor
+        Predicts texts.
+    limits : Limits
+        Texts that it accepts.
+    alias_version : str
+        The registered version that an alias meant when it was loaded; empty for other addresses.
+    loaded : float
+        When, in seconds since the epoch.
+    """
+
+    choice: ModelChoice
+    predictor: Predictor
+    limits: Limits
+    alias_version: str = ""
+    loaded: float = field(default_factory=time.time)
+
+    @property
+    def uri(self) -> str:
+        """Its address, which is that of one model for ever."""
+        return self.choice.uri
+
+    @cached_property
+    def is_quick(self) -> bool:
+        """True if a few texts take less than a millisecond."""
+        return self.predictor.is_linear and not self.predictor.extra_columns
+
+    def vary(self, options: Options) -> Predictor:
+        """Return the predictor for a request.
+
+        Raises
+        ------
+        ConfigError, UnexplainableModelError
+            The model cannot do what the options ask for.
+        """
+        if options is PLAIN:
+            return self.predictor
+        columns, rule = self.predictor.columns, self.predictor.rule
+        if options.threshold is not None:
+            threshold = options.threshold
+            if isinstance(rule, LabelSetRule):
+                rule = LabelSetRule(threshold)
+            else:
+                check_threshold(threshold, 0.0, np.array(self.predictor.classes))
+                rule = type(rule)(threshold, rule.least_confidence)
+        wanted = replace(
+            columns,
+            explain=options.explain or columns.explain,
+            probabilities="all" if options.probabilities else columns.probabilities,
+        )
+        return self.predictor.vary(rule, wanted)
+
+    def describe(self) -> dict[str, Any]:
+        """Return facts of the model for ``GET /models``."""
+        choice = self.choice
+        return {
+            "uri": choice.uri,
+            "run_id": choice.run_id,
+            "run_name": choice.run_name,
+            "version": self.alias_version,
+            "why": choice.why,
+            "data": choice.data,
+            "labels": self.predictor.labels,
+            "columns": self.predictor.extra_columns,
+            "loaded": self.loaded,
+        }
+
+
+@dataclass
+class Route:
+    """A name with the models that answer for it, which may be replaced at any time.
+
+    A request reads `champion` or `challenger` once, so it is answered by one model.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``sentiment``.
+    settings : RouteSettings
+        What was asked for.
+    champion : ServedModel
+        Answers.
+    challenger : ServedModel, optional
+        Answers a share of the requests, or predicts beside the champion.
+    problems : dict of str to str
+        Why the model at an address could not be replaced; empty if all is well.
+    """
+
+    name: str
+    settings: RouteSettings
+    champion: ServedModel
+    challenger: ServedModel | None = None
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        """Share of the requests that the challenger answers."""
+        return self.settings.share
+
+    @property
+    def shadow(self) -> bool:
+        """True if the challenger predicts what the champion answers, unseen."""
+        return self.settings.shadow
+
+    def choose(self, key: str) -> ServedModel:
+        """Return the model that answers requests with a `key`: always the same one of two.
+
+        Which requests the challenger gets depends on the name of the route, too, so that two routes
+        do not try their challengers on the same users.
+        """
+        challenger = self.challenger
+        if challenger is None or self.shadow or not self.share:
+            return self.champion
+        name = f"{self.name}\n{key}".encode("utf-8", "surrogatepass")
+        place = int.from_bytes(blake2b(name, digest_size=4).digest(), "big")
+        return challenger if place < self.share * _BUCKETS else self.champion
+
+
+class ModelLoader:
+    """Finds and loads the models of routes.
+
+    Parameters
+    ----------
+    scorer : BatchScorer
+        Limits, columns and rules of predictions, as `predict` has them.
+    tracker : Tracker
+        Where models are.
+    explain : bool
+        Whether every prediction is explained.
+    """
+
+    def __init__(self, scorer: BatchScorer, tracker: Tracker, *, explain: bool = False) -> None:
+        self._scorer, self._tracker = scorer, tracker
+        self._columns = PredictionColumns(explain, scorer.top_k, scorer.probabilities)
+        self._limits = Limits(scorer.max_chars, reject_empty=scorer.empty == "reject")
+
+    def find_version(self, address: str) -> str:
+        """Return the version that ``models:/name@alias`` means now; empty for other addresses.
+
+        Raises
+        ------
+        ConfigError
+            The alias means no version.
+        SentimentError
+            The store cannot be asked.
+        """
+        name, _, alias = address.removeprefix("models:/").partition("@")
+        if not alias or not address.startswith("models:/"):
+            return ""
+        version = self._tracker.open_registry(name).find(alias)
+        if version is None:
+            raise ConfigError([f"the alias {address!r} means no version of the model any more."])
+        return version.number
+
+    def load(self, address: str, settings: RouteSettings) -> ServedModel:
+        """Return the model at an `address`: loaded, audited and warm.
+
+        Raises
+        ------
+        SentimentError
+            There is no such model, or it cannot be used.
+        """
+        scorer = self._scorer
+        version = self.find_version(address)
+        # The alias may move between the two questions, so the version is asked for by its number.
+        run = f"{address.partition('@')[0]}/{version}" if version else address
+        wanted = replace(scorer, run=run, threshold=settings.threshold, abstain=settings.abstain)
+        choice = choose_model(wanted, self._tracker, None)
+        pipeline = load_model(choice.path, choice.digest)
+        rule = choose_rule(wanted, self._tracker, choice, pipeline)
+        columns = replace(self._columns, scale=choice.read_scale())
+        predictor = Predictor(pipeline, rule, columns, path=choice.path, digest=choice.digest)
+        model = ServedModel(choice, predictor, self._limits, version)
+        _warm_up(predictor)
+        return model
+
+    def make_route(self, name: str, settings: RouteSettings) -> Route:
+        """Return a route with its models."""
+        champion = self.load(settings.model, settings)
+        challenger = None
+        if settings.challenger is not None:
+            challenger = self.load(settings.challenger, settings)
+            check_labels(champion, challenger)
+        return Route(name, settings, champion, challenger)
+
+
+def check_labels(champion: ServedModel, challenger: ServedModel) -> None:
+    """Check that two models give the same labels and read the same columns.
+
+    Raises
+    ------
+    ConfigError
+        They do not.
+    """
+    for what, ours, theirs in (
+        ("labels", champion.predictor.labels, challenger.predictor.labels),
+        ("columns", champion.predictor.extra_columns, challenger.predictor.extra_columns),
+    ):
+        if ours != theirs:
+            raise ConfigError(
+                [
+                    f"the {what} of {challenger.uri} are {_show(theirs)}, and those of the model "
+                    f"beside or before it, {champion.uri}, are {_show(ours)}; expected the same. "
+                    "Serve it under another name: routes.<name>.model=<address>."
+                ]
+            )
+
+
+def _show(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _warm_up(predictor: Predictor) -> None:
+    rows = _WARM_UP
+    columns = None
+    if predictor.extra_columns:
+        names = predictor.extra_columns
+        columns = pd.DataFrame({name: [None] * len(rows) for name in names}, dtype="str")
+    predictor.predict_few(rows, columns)

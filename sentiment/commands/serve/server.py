@@ -1,0 +1,124 @@
+"""One process that serves: uvicorn on a socket that is open already."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import uvicorn
+
+from sentiment.commands.serve.app import App
+from sentiment.commands.serve.clients import SlowClients
+from sentiment.config.schemas import ServerSettings
+
+log = logging.getLogger(__name__)
+
+_BACKLOG = 2048
+# Seconds that a connection without a request stays open; proxies keep theirs for a minute.
+_KEEP_ALIVE = 75
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that ends with its parent, and that slow clients do not hold up.
+
+    Parameters
+    ----------
+    config : Config
+        Of uvicorn.
+    timeout : float
+        Seconds after which a client that makes no progress is cut off.
+    parent : int, optional
+        The process without which this one ends, by its number.
+    """
+
+    def __init__(self, config: uvicorn.Config, timeout: float, parent: int | None = None) -> None:
+        super().__init__(config)
+        self._clients, self._parent = SlowClients(timeout), parent
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End gracefully at SIGTERM and SIGINT, without raising the signal again."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        yield
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit  # the second signal
+        self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after slow clients and the parent each second, ten times less often than uvicorn."""
+        if counter % 10 == 0:
+            cut = self._clients.look(list(self.server_state.connections), time.monotonic())
+            if cut:
+                log.info("%d slow clients were cut off", cut)
+            if self._parent is not None and os.getppid() != self._parent:
+                self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that listens, which workers share.
+
+    Raises
+    ------
+    OSError
+        The port is taken, or the host is no address of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    listening.set_inheritable(True)
+    return listening
+
+
+def run_server(
+    app: App, settings: ServerSettings, listening: socket.socket, parent: int | None = None
+) -> None:
+    """Serve until a signal comes; requests that were begun are finished first.
+
+    Parameters
+    ----------
+    app : App
+        Answers.
+    settings : ServerSettings
+        Limits.
+    listening : socket
+        From `open_socket`.
+    parent : int, optional
+        The process without which this one ends.
+    """
+    config = uvicorn.Config(
+        app,
+        loop="uvloop" if find_spec("uvloop") else "asyncio",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=max(1, round(settings.drain)),
+    )
+    server = Server(config, settings.timeout, parent)
+    app.count_waiting = lambda: len(server.server_state.tasks)
+    gc.collect()
+    gc.freeze()  # models are not looked through again
+    server.run(sockets=[listening])

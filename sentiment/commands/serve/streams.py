@@ -1,0 +1,235 @@
+"""Files in the bodies of requests: CSV or JSON lines in, the same with predictions out.
+
+The readers and writers are those of `predict`, so the rows of a response are the bytes that it
+would write. The output waits in a temporary file until all of the input was read: a client that
+sends all before it reads anything would otherwise wait for the server, and that for the client; and
+what is wrong further down still has its status.
+"""
+
+import io
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+from urllib.parse import parse_qsl
+
+from sentiment.commands.serve.bodies import make_options
+from sentiment.commands.serve.problems import RequestError
+from sentiment.commands.serve.routes import Options, ServedModel
+from sentiment.errors import AllRowsRejectedError, ConfigError, SentimentError
+from sentiment.files.batches import Position, Reject
+from sentiment.files.columns import check_extra_columns, choose_text_column
+from sentiment.files.delimited import DelimitedFile
+from sentiment.files.dialects import ReadOptions
+from sentiment.files.inputs import Input
+from sentiment.files.json_lines import JsonLinesFile
+from sentiment.files.opening import make_output
+from sentiment.files.pipes import PipeSource
+from sentiment.files.tally import Tally
+from sentiment.files.values import write_json
+from sentiment.modeling.scoring import read_columns
+
+KINDS = {
+    b"application/x-ndjson": "jsonl",
+    b"application/jsonl": "jsonl",
+    b"text/csv": "csv",
+}
+_TYPES = {"jsonl": b"application/x-ndjson", "csv": b"text/csv; charset=utf-8"}
+_NAME = Path("the body")
+# Bytes of output in memory, and of a block that is sent.
+_IN_MEMORY, _BLOCK = 2**22, 2**17
+# Rejected rows that a header of a CSV response lists.
+_LISTED = 20
+_OPTIONS = ("explain", "probabilities", "threshold", "text_column", "key")
+
+
+@dataclass(frozen=True)
+class StreamRequest:
+    """A file that is to be predicted.
+
+    Attributes
+    ----------
+    kind : {"csv", "jsonl"}
+        Its format.
+    model : ServedModel
+        Predicts.
+    options : Options
+        Options of the request.
+    text_column : str, optional
+        The column of texts; default: as `predict` chooses it.
+    receive : callable
+        Returns the next bytes, and whether there are more; called from a thread.
+    """
+
+    kind: str
+    model: ServedModel
+    options: Options
+    text_column: str | None
+    receive: Callable[[], tuple[bytes, bool]]
+
+
+@dataclass
+class StreamResult:
+    """A predicted file, in blocks; its temporary file is removed at the end of a ``with`` block.
+
+    Attributes
+    ----------
+    headers : list of (bytes, bytes)
+        Headers of the response.
+    reasons : dict of str to int
+        Rejected rows by kind of reason.
+    """
+
+    file: IO[bytes]
+    headers: list[tuple[bytes, bytes]]
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.file.seek(0)
+        while block := self.file.read(_BLOCK):
+            yield block
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.file.close()
+
+
+class _Body(io.RawIOBase):
+    """The body of a request as a file that can be read once.
+
+    Parameters
+    ----------
+    receive : callable
+        As of `StreamRequest`.
+    """
+
+    def __init__(self, receive: Callable[[], tuple[bytes, bool]]) -> None:
+        self._receive, self._waiting, self._more = receive, bytearray(), True
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while self._more and (size < 0 or len(self._waiting) < size):
+            part, self._more = self._receive()
+            self._waiting += part
+        size = len(self._waiting) if size < 0 else size
+        taken = bytes(self._waiting[:size])
+        del self._waiting[:size]
+        return taken
+
+
+def read_query(query: bytes) -> tuple[Options, str | None, str]:
+    """Return the options in the query of an address, the text column and the key.
+
+    Raises
+    ------
+    RequestError
+        There is no such option, or it has no such value.
+    """
+    given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    if unknown := [name for name in given if name not in _OPTIONS]:
+        raise RequestError(
+            422, f"there is no option {unknown[0]!r}; expected {', '.join(_OPTIONS)}."
+        )
+    flags = {}
+    for name in ("explain", "probabilities"):
+        value = given.get(name, "false").lower()
+        if value not in ("true", "false"):
+            raise RequestError(422, f"{name} is {value!r}; expected true or false.")
+        flags[name] = value == "true"
+    threshold = None
+    if "threshold" in given:
+        try:
+            threshold = float(given["threshold"])
+        except ValueError:
+            raise RequestError(
+                422, f"threshold is {given['threshold']!r}; expected a number."
+            ) from None
+    options = make_options(flags["explain"], flags["probabilities"], threshold)
+    return options, given.get("text_column"), given.get("key", "")
+
+
+def predict_stream(request: StreamRequest) -> StreamResult:
+    """Return the predicted file, once all of it was read; called in a thread.
+
+    Raises
+    ------
+    RequestError
+        The file cannot be read, or no row of it is answered.
+    """
+    out = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - StreamResult closes it
+    try:
+        tally, rejects = _predict(request, out)
+    except SentimentError as error:
+        out.close()
+        raise RequestError(422, str(error)) from error
+    except BaseException:
+        out.close()
+        raise
+    headers = [
+        (b"content-type", _TYPES[request.kind]),
+        (b"x-rows-read", b"%d" % tally.read),
+        (b"x-rows-rejected", b"%d" % tally.rejected),
+    ]
+    if rejects and request.kind == "csv":
+        listed = [{"row": one.row, "line": one.line, "reason": one.reason} for one in rejects]
+        headers.append((b"x-rejected-rows", json.dumps(listed).encode()))
+    return StreamResult(out, headers, tally.reasons)
+
+
+def _predict(request: StreamRequest, out: IO[bytes]) -> tuple[Tally, list[Reject]]:
+    model = request.model
+    predictor = model.vary(request.options)
+    pipe = PipeSource(_Body(request.receive), None, _NAME)  # type: ignore[arg-type]
+    source: Input = (
+        DelimitedFile(pipe, ReadOptions().parse(""))
+        if request.kind == "csv"
+        else JsonLinesFile(pipe)
+    )
+    learned = model.choice.text_column
+    column = choose_text_column(_NAME, source.columns, request.text_column, learned)
+    check_extra_columns(_NAME, source.columns, predictor.extra_columns)
+    added = predictor.schema
+    if taken := [name for name in added.names if name in source.columns]:
+        raise ConfigError([f"the body already has a column {taken[0]!r}; rename or remove it."])
+    limits = replace(
+        model.limits,
+        fields=None if request.kind == "jsonl" else frozenset(source.columns),
+        added=added.names,
+    )
+    writer = make_output(source, request.kind, added)
+    tally, listed = Tally(), list[Reject]()
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as rejected:
+        begun = False
+        for batch in source.read(column.name, limits, Position()):
+            answers = predictor.predict(batch.texts, read_columns(batch, predictor))
+            rows = writer.write(batch, answers)
+            out.write(rows if begun else writer.begin(batch) + rows)
+            begun = True
+            tally.add(batch, answers)
+            listed += batch.rejects[: _LISTED - len(listed)]
+            if request.kind == "jsonl":
+                rejected.write(b"".join(map(_describe, batch.rejects)))
+        if tally.read and not tally.written:
+            first = f"row {listed[0].row:,}" if listed else ""
+            raise AllRowsRejectedError(str(_NAME), tally.reasons, first)
+        rejected.seek(0)
+        while block := rejected.read(_BLOCK):
+            out.write(block)
+    return tally, listed
+
+
+def _describe(reject: Reject) -> bytes:
+    shown: dict[str, Any] = {"row": reject.row, "line": reject.line, "error": reject.reason}
+    return f"{write_json(shown)}\n".encode()

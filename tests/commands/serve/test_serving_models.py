@@ -1,0 +1,198 @@
+"""Models that are replaced while they serve, and challengers on a share of the requests."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from asking import ask
+from conftest import Rivals
+from mlflow import MlflowClient
+
+from sentiment.commands.promote.job import promote
+from sentiment.commands.serve.app import App
+from sentiment.commands.serve.clients import SlowClients
+from sentiment.commands.serve.following import Follower
+from sentiment.commands.serve.job import prepare
+from sentiment.commands.serve.metrics import Metrics
+from sentiment.config import compose
+from sentiment.errors import ConfigError, TrackingStoreError
+from sentiment.modeling.scoring import Predictor
+from sentiment.tracking import MlflowRegistry
+
+NAME = "served-model"
+ADDRESS = f"models:/{NAME}@champion"
+
+
+@pytest.fixture
+def followed(rivals: Rivals):
+    """An application of the champion, and what follows its alias."""
+    promote(rivals.compose("promote", f"name={NAME}", f"run={rivals.weak.run_id}", "force=a test"))
+    where = [f"outputs={rivals.store}", "tracking.experiment=rivals"]
+    service = prepare(compose("serve", [*where, f"deploy.run='{ADDRESS}'", "server.port=0"]))
+    metrics = Metrics()
+    app = App(service.routes, service.settings, metrics, [])
+    yield app, Follower(service.routes, service.loader, metrics, 10)
+    service.listening.close()
+
+
+def count(app: App, result: str) -> float:
+    line = f'sentiment_swaps_total{{result="{result}",route="sentiment"}} '
+    lines = ask(app, "/metrics").body.decode().splitlines()
+    return next((float(one.removeprefix(line)) for one in lines if one.startswith(line)), 0.0)
+
+
+def test_an_alias_that_moves_is_followed(rivals, followed):
+    app, follower = followed
+    text = "a warm and moving film"
+
+    def predict() -> dict[str, object]:
+        return ask(app, "/predict", {"text": text}).json
+
+    def expect(result) -> None:
+        predictor = Predictor(result.pipeline)
+        assert predict()["probability"] == predictor.predict_few([text])["probability"][0]
+
+    expect(rivals.weak)
+    first = predict()["model"]
+    follower.look()
+    assert predict()["model"] == first
+    promote(rivals.compose("promote", f"name={NAME}", f"run={rivals.strong.run_id}", "force=yes"))
+    follower.look()
+    expect(rivals.strong)
+    assert predict()["model"] != first
+    assert count(app, "done") == 1
+    in_use = [
+        line
+        for line in ask(app, "/metrics").body.decode().splitlines()
+        if line.startswith("sentiment_model_in_use{")
+    ]
+    assert sorted(line[-3:] for line in in_use) == ["0.0", "1.0"]
+    # The registry does not answer: the model does.
+    with pytest.MonkeyPatch.context() as patch:
+
+        def fail(*_: object) -> None:
+            raise TrackingStoreError("sqlite:///x", "no server answers there")
+
+        patch.setattr(MlflowRegistry, "find", fail)
+        follower.look()
+        expect(rivals.strong)
+        assert "no server answers there" in str(ask(app, "/health/ready").json["problems"])
+        patch.setattr(MlflowRegistry, "find", lambda *_: 1 / 0)
+        follower.look()
+        assert "ZeroDivisionError" in str(ask(app, "/health/ready").json["problems"])
+    assert count(app, "failed") == 2
+    follower.look()
+    assert ask(app, "/health/ready").json["problems"] == {}
+    # The alias is gone.
+    MlflowClient().delete_registered_model_alias(NAME, "champion")
+    follower.look()
+    expect(rivals.strong)
+    assert "means no version" in str(ask(app, "/health").json["problems"])
+
+
+def test_a_model_that_does_not_load_leaves_the_old_one(rivals, followed, monkeypatch, tmp_path):
+    app, follower = followed
+    before = ask(app, "/predict", {"text": "a gem"}).json
+    promote(rivals.compose("promote", f"name={NAME}", f"run={rivals.strong.run_id}", "force=yes"))
+    damaged = tmp_path / "model.skops"
+    damaged.write_bytes(b"no zip file")
+    from sentiment.commands.serve import routes
+
+    choose = routes.choose_model
+    monkeypatch.setattr(
+        routes, "choose_model", lambda *words: replace(choose(*words), path=damaged, digest="")
+    )
+    follower.look()
+    assert ask(app, "/predict", {"text": "a gem"}).json == before
+    [problem] = ask(app, "/health/ready").json["problems"].values()
+    assert "is not loaded" in problem
+    assert count(app, "failed") == 1
+    monkeypatch.undo()
+    follower.look()
+    assert ask(app, "/predict", {"text": "a gem"}).json["model"] != before["model"]
+
+
+def test_a_share_of_requests_is_for_the_challenger(
+    serve_here: Callable[..., App], model_files: dict[str, object]
+) -> None:
+    words = [
+        f"++routes.sentiment.challenger='{model_files['sharper']}'",
+        "++routes.sentiment.share=0.3",
+    ]
+    app, again = serve_here(*words), serve_here(*words)
+    asked = [{"text": "good film", "key": f"user {number}"} for number in range(400)]
+    models = [ask(app, "/predict", one).json["model"] for one in asked]
+    assert [ask(again, "/predict", one).json["model"] for one in asked[:50]] == models[:50]
+    assert set(models) == {str(model_files["two"]), str(model_files["sharper"])}
+    assert 0.2 < models.count(str(model_files["sharper"])) / 400 < 0.4  # 4 standard deviations
+    # Without a key, the text decides.
+    texts = [{"text": f"good film {number}"} for number in range(60)]
+    chosen = [ask(app, "/predict", one).json for one in texts]
+    assert len({one["model"] for one in chosen}) == 2
+    for one, answer in zip(texts, chosen, strict=True):
+        predictor = Predictor.load(
+            next(p for p in model_files.values() if str(p) == answer["model"])
+        )
+        assert answer["probability"] == predictor.predict_few([one["text"]])["probability"][0]
+    described = ask(app, "/models").json["models"][0]
+    assert described["challenger"]["uri"] == str(model_files["sharper"])
+    assert described["share"] == 0.3
+
+
+def test_a_challenger_in_shadow_is_counted_and_not_seen(
+    serve_here: Callable[..., App], model_files: dict[str, object]
+) -> None:
+    words = [
+        f"++routes.sentiment.challenger='{model_files['sharper']}'",
+        "++routes.sentiment.shadow=true",
+    ]
+    app = serve_here(*words)
+    texts = ["good film", "bad", "dull bore"]
+    found = ask(app, "/predict", {"texts": texts}).json
+    assert found["model"] == str(model_files["two"])
+    app._pool.shutdown()  # the challenger predicts behind the response
+    labels = [
+        Predictor.load(model_files[name]).predict_few(texts)["prediction"]
+        for name in ("two", "sharper")
+    ]
+    agreed = sum(a == b for a, b in zip(*labels, strict=True))
+    lines = ask(app, "/metrics").body.decode()
+    assert f'sentiment_shadow_total{{agreed="true",route="sentiment"}} {agreed}.0' in lines
+    assert f'sentiment_shadow_total{{agreed="false",route="sentiment"}} {3 - agreed}.0' in lines
+
+
+def test_a_challenger_has_the_labels_of_the_champion(serve_here, model_files):
+    words = [
+        f"++routes.sentiment.challenger='{model_files['three']}'",
+        "++routes.sentiment.share=0.3",
+    ]
+    with pytest.raises(
+        ConfigError, match=r"the labels of .*three\.skops are billing, login, other"
+    ):
+        serve_here(*words)
+
+
+class Connection:
+    """What is known of a connection of uvicorn's."""
+
+    def __init__(self) -> None:
+        self.transport, self.cycle, self.timeout_keep_alive_task = self, None, None
+        self.unread, self.is_cut = 0, False
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def abort(self) -> None:
+        self.is_cut = True
+
+
+def test_clients_that_make_no_progress_are_cut_off():
+    silent, idle, reading, stuck = (Connection() for _ in range(4))
+    idle.timeout_keep_alive_task = "armed"
+    clients, connections = SlowClients(10), [silent, idle, reading, stuck]
+    for now in range(31):
+        reading.unread, stuck.unread = 1000 - now, 1000
+        clients.look([one for one in connections if not one.is_cut], float(now))
+        assert silent.is_cut == stuck.is_cut == (now >= 10)
+    assert not idle.is_cut
+    assert not reading.is_cut

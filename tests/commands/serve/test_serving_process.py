@@ -1,0 +1,146 @@
+"""Servers as processes: real connections, workers that are killed, and a graceful end."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starting import Started, Starter
+
+from sentiment.modeling.scoring import Predictor
+
+TOKEN = "a-token-of-the-tests"
+HEADERS = {"content-type": "application/json", "authorization": f"Bearer {TOKEN}"}
+
+
+def start(starter: Starter, folder: Path, *words: str) -> tuple[Started, int]:
+    """Return a server that is ready, and its port."""
+    process = starter.start(folder, "serve", "server.port=0", "tracking=off", *words)
+    process.wait_for_output("serving  http")
+    found = re.search(r"serving  http://127\.0\.0\.1:(\d+)", process.stdout)
+    assert found
+    return process, int(found[1])
+
+
+@pytest.fixture(scope="module")
+def server(
+    starter: Starter, model_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Started, int]]:
+    """A server of two workers, which ends well."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "tokens").write_text(f"{TOKEN}\n")
+    words = [f"model={model_files['two']}", "server.workers=2", "server.timeout=2"]
+    process, port = start(starter, folder, *words, "server.tokens_file=tokens")
+    yield process, port
+    os.kill(process.pid, signal.SIGTERM)
+    done = process.wait()
+    assert done.returncode == 0, done.stderr
+    assert "stopped" in done.stdout
+    assert TOKEN not in done.stdout + done.stderr
+
+
+def ask(port: int, path: str, body: object = None) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        data = None if body is None else json.dumps(body)
+        connection.request("GET" if body is None else "POST", path, data, HEADERS)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def list_workers(process: Started) -> list[int]:
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return list(map(int, children.split()))
+
+
+def test_answers_over_a_socket(server, model_files):
+    _, port = server
+    wanted = Predictor.load(model_files["two"]).predict_few(["good film"])
+    status, body = ask(port, "/predict", {"text": "good film"})
+    assert status == 200
+    assert json.loads(body)["probability"] == wanted["probability"][0]
+    assert ask(port, "/health/ready")[0] == 200
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("POST", "/predict", "{}", {"content-type": "application/json"})
+    assert connection.getresponse().status == 401
+    connection.close()
+
+
+def test_connections_are_kept(server):
+    _, port = server
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    for number in range(20):
+        connection.request("POST", "/predict", json.dumps({"text": f"good {number}"}), HEADERS)
+        assert connection.getresponse().read().startswith(b'{"prediction":')
+    connection.close()
+
+
+def test_a_killed_worker_is_replaced_and_its_counts_stay(server):
+    process, port = server
+
+    def count_requests() -> float:
+        line = 'sentiment_requests_total{route="sentiment",status="422"} '
+        text = ask(port, "/metrics")[1].decode()
+        return next(float(one[len(line) :]) for one in text.splitlines() if one.startswith(line))
+
+    for _ in range(10):
+        assert ask(port, "/predict", {"text": None})[0] == 422
+    before, workers = count_requests(), list_workers(process)
+    assert before >= 10
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    process.wait_until(lambda: len(set(list_workers(process)) - {workers[0]}) == 2)
+    assert count_requests() == before
+    assert ask(port, "/predict", {"text": "good"})[0] == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"POST /predict HTTP/1.1\r\nhost: x\r\n", b"POST /pre"],
+    ids=["", "headers", "path"],
+)
+def test_a_client_that_sends_no_whole_request_is_cut_off(server, sent):
+    _, port = server
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as slow:
+        slow.sendall(sent)
+        begun = time.monotonic()
+        try:
+            received = slow.recv(1000)
+        except ConnectionResetError:
+            received = b""
+        assert received == b""
+        assert time.monotonic() - begun >= 1  # it had its time
+
+
+def test_a_request_that_was_begun_is_finished_at_the_end(starter, model_files, tmp_path):
+    process, port = start(starter, tmp_path, f"model={model_files['two']}", "server.drain=60")
+    body = json.dumps({"texts": ["good film"] * 200}).encode()
+    head = (
+        b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        b"content-length: %d\r\n\r\n" % len(body)
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as begun:
+        begun.sendall(head + body[:100])
+        assert ask(port, "/predict", {"text": "good"})[0] == 200  # the first part has been read
+        os.kill(process.pid, signal.SIGTERM)
+
+        def is_closed() -> bool:
+            with socket.socket() as other:
+                return other.connect_ex(("127.0.0.1", port)) != 0
+
+        process.wait_until(is_closed)
+        begun.sendall(body[100:])
+        response = http.client.HTTPResponse(begun)
+        response.begin()
+        assert response.status == 200
+        assert len(json.loads(response.read())["predictions"]) == 200
+        assert response.getheader("connection") == "close"
+    assert process.wait().returncode == 0

@@ -1,0 +1,380 @@
+"""Requests for predictions: what is answered, what is not, and that all is as `predict` has it."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from asking import JSON, ask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentiment.commands.predict.job import predict
+from sentiment.commands.serve.command import read_word
+from sentiment.config import compose
+from sentiment.errors import ConfigError, InputNotFoundError, ListenError
+from sentiment.modeling.scoring import PredictionColumns, Predictor
+
+TEXTS = ["good film", "bad bore, dull", "", "<br />great &amp; caf\u00e9", "x" * 3000]
+
+
+@pytest.fixture(scope="module")
+def app(model_files):
+    from sentiment.commands.serve.app import App
+    from sentiment.commands.serve.job import prepare
+    from sentiment.commands.serve.metrics import Metrics
+
+    words = [
+        f"deploy.run='{model_files['two']}'",
+        "server.port=0", "tracking=off", "deploy.max_chars=4000",
+        f"++routes.topics.model='{model_files['three']}'",
+        f"++routes.tags.model='{model_files['sets']}'",
+        "server.max_texts=50", "server.max_body=100000", "server.timeout=0.05",
+    ]  # fmt: skip
+    service = prepare(compose("serve", words))
+    yield App(service.routes, service.settings, Metrics(), [])
+    service.listening.close()
+
+
+def predictions_of(path: Path, texts: list[str], **columns: object) -> list[dict[str, object]]:
+    predictor = Predictor.load(path, columns=PredictionColumns(**columns))
+    return predictor.predict(pa.array(texts, pa.large_string())).to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [("/predict", "two"), ("/models/topics/predict", "three"), ("/models/tags/predict", "sets")],
+)
+def test_answers_are_those_of_predict(app, model_files, path, model):
+    found = ask(app, path, {"texts": TEXTS}).json
+    assert found["predictions"] == predictions_of(model_files[model], TEXTS)
+    assert found["model"] == str(model_files[model])
+    for text, wanted in zip(TEXTS, found["predictions"], strict=True):
+        one = ask(app, path, {"text": text})
+        assert one.json == wanted | {"model": str(model_files[model])}
+        assert int(one.headers["content-length"]) == len(one.body)
+
+
+def test_options_of_a_request(app, model_files):
+    whole = ask(app, "/predict", {"texts": TEXTS, "probabilities": True, "explain": True}).json
+    wanted = predictions_of(model_files["two"], TEXTS, probabilities="all", explain=True)
+    assert whole["predictions"] == wanted
+    sure = ask(app, "/predict", {"text": "good", "threshold": 0.99}).json
+    assert sure["prediction"] == "negative"
+    assert sure["probability"] == 1 - predictions_of(model_files["two"], ["good"])[0]["probability"]
+    refused = ask(app, "/models/topics/predict", {"text": "good", "threshold": 0.9})
+    assert refused.status == 422
+    assert "which is for two classes" in refused.json["error"]
+    refused = ask(app, "/models/tags/predict", {"text": "good", "explain": True})
+    assert refused.status == 422
+    assert "explain is true" in refused.json["error"]
+
+
+def test_texts_that_predict_rejects_have_its_reasons(app, model_files, tmp_path):
+    values = ["good", None, "y" * 4001, ["a"], 7, True, {"a": 1}]
+    found = ask(app, "/predict", {"texts": values}).json["predictions"]
+    lines = "".join(json.dumps({"text": value}) + "\n" for value in values)
+    (tmp_path / "rows.jsonl").write_text(lines)
+    words = [f"input={tmp_path}/rows.jsonl", f"deploy.run='{model_files['two']}'", "tracking=off"]
+    result = predict(compose("predict", [*words, "deploy.max_chars=4000"]))
+    rejected = pd.read_csv(result.rejected).set_index("row")["reason"].to_dict()
+    assert {n: one["error"] for n, one in enumerate(found, 1) if "error" in one} == rejected
+    assert set(rejected) == {2, 3, 4, 7}
+    answered = [json.loads(line) for line in Path(result.output).read_text().splitlines()]
+    kept = [one for one in found if "error" not in one]
+    assert [one["probability"] for one in kept] == [one["probability"] for one in answered]
+    alone = ask(app, "/predict", {"text": None})
+    assert (alone.status, alone.json["error"]) == (422, "no text")
+    none = ask(app, "/predict", {"texts": [None, None]})
+    assert none.status == 422
+    half = ask(app, "/predict", b'{"texts": ["good", "\\ud800"]}').json["predictions"]
+    assert half[1] == {"error": "half a surrogate pair, which is no character"}
+    assert half[0]["prediction"] == found[0]["prediction"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"", 400, "the body is not JSON"),
+        (b'{"text": ', 400, "the body is not JSON"),
+        (b'{"text": "\xff"}', 400, "not in UTF-8"),
+        (b'{"text": ' + b"[" * 5000, 400, "nested too deeply"),
+        (b"[]", 422, "Expected `object`"),
+        ({}, 422, "neither is there"),
+        ({"text": "a", "texts": ["b"]}, 422, "both are"),
+        ({"texts": "a"}, 422, "Expected `array`"),
+        ({"text": "a", "txet": 1}, 422, "unknown field `txet`"),
+        ({"text": "a", "threshold": 1.5}, 422, "threshold is 1.5"),
+        ({"text": "a", "columns": {"price": 1}}, 422, "reads no columns"),
+        ({"texts": ["a"] * 51}, 413, "51 texts; expected at most 50 (server.max_texts)"),
+        ({"text": "a" * 100_001}, 413, "expected at most 100,000 (server.max_body)"),
+    ],
+)
+def test_bodies_that_are_not_answered(app, body, status, words):
+    found = ask(app, "/predict", body)
+    assert found.status == status
+    assert words in found.json["error"]
+
+
+def test_other_requests_that_are_not_answered(app):
+    assert ask(app, "/models/none/predict", {"text": "a"}).status == 404
+    assert "expected sentiment, topics, tags" in ask(app, "/models/x/predict", {}).json["error"]
+    assert ask(app, "/nothing").status == 404
+    wrong = ask(app, "/predict", method="GET")
+    assert (wrong.status, wrong.headers["allow"]) == (405, "POST")
+    assert ask(app, "/version", {}).headers["allow"] == "GET, HEAD"
+    form = ask(app, "/predict", b"text=a", headers={"content-type": "text/html"})
+    assert form.status == 415
+    assert "expected one of application/json" in form.json["error"]
+    declared = ask(app, "/predict", b"{}", headers=JSON | {"content-length": "100001"})
+    assert (declared.status, declared.headers["x-limit"]) == (413, "100000")
+    slow = ask(app, "/predict", parts=[b'{"te', None])
+    assert (slow.status, slow.headers["connection"]) == (408, "close")
+    parts = ask(app, "/predict", parts=[b"a" * 60_000, b"a" * 60_000, b""])
+    assert parts.status == 413
+
+
+def test_a_body_may_come_in_parts(app):
+    assert ask(app, "/predict", parts=[b'{"text"', b': "good"', b"}"]).status == 200
+    assert app._held == 0
+
+
+def test_a_full_queue_is_said_before_anything_is_read(app, monkeypatch):
+    monkeypatch.setattr(app, "count_waiting", lambda: 10_000)
+    full = ask(app, "/predict", parts=[None])
+    assert (full.status, full.headers["retry-after"]) == (503, "1")
+    assert ask(app, "/health/ready").status == 200
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["text", "texts", "columns", "threshold", "explain", "key", "inputs",
+                             "instances", "dataframe_split", "dataframe_records", "data", "x"]),
+            inner, max_size=4)
+    ),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    body=JSON_VALUES | st.binary(max_size=60),
+    path=st.sampled_from(
+        ["/predict", "/invocations", "/models/tags/predict", "/models/topics/invocations"]
+    ),
+)
+def test_no_body_is_an_error_of_the_server(app, body, path):
+    found = ask(app, path, body if isinstance(body, bytes) else json.dumps(body).encode())
+    assert found.status in (200, 400, 413, 422)
+    assert found.status == 200 or "error" in found.json or "predictions" in found.json
+    assert app._held == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    data=st.binary(max_size=200)
+    | st.text("ab,\"\n;{}:\\'", max_size=200).map(str.encode)
+    | st.lists(JSON_VALUES, max_size=5).map(
+        lambda rows: "".join(f"{json.dumps({'text': one})}\n" for one in rows).encode()
+    ),
+    kind=st.sampled_from(["text/csv", "application/x-ndjson"]),
+)
+def test_no_file_is_an_error_of_the_server(app, data, kind):
+    found = ask(app, "/predict", data, headers={"content-type": kind})
+    assert found.status in (200, 422)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_file_is_answered_as_predict_writes_it(app, model_files, tmp_path, kind):
+    frame = pd.DataFrame({"id": range(300), "body": [f"{TEXTS[k % 4]} {k}" for k in range(300)]})
+    path = tmp_path / f"reviews.{kind}"
+    if kind == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    words = [
+        f"input={path}",
+        f"deploy.run='{model_files['two']}'",
+        "tracking=off",
+        "text_column=body",
+    ]
+    result = predict(compose("predict", words))
+    data = path.read_bytes()
+    types = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
+    found = ask(
+        app, "/predict?text_column=body", headers={"content-type": types[kind]},
+        parts=[data[k : k + 1000] for k in range(0, len(data), 1000)],
+    )  # fmt: skip
+    assert found.status == 200
+    assert found.body == Path(result.output).read_bytes()
+    assert (found.headers["x-rows-read"], found.headers["x-rows-rejected"]) == ("300", "0")
+    assert found.headers["x-model"] == str(model_files["two"])
+
+
+def test_rows_of_a_file_that_are_rejected_are_named(app, model_files):
+    lines = b'{"text": "good"}\n{"text": null}\nno\n{"text": "bad"}\n'
+    found = ask(app, "/predict", lines, headers={"content-type": "application/jsonl"})
+    rows = [json.loads(line) for line in found.body.splitlines()]
+    wanted = predictions_of(model_files["two"], ["good", "bad"])
+    assert rows[:2] == [{"text": "good"} | wanted[0], {"text": "bad"} | wanted[1]]
+    assert rows[2] == {"row": 2, "line": 2, "error": "no text"}
+    assert rows[3]["row"] == 3
+    table = b"text,n\ngood,1\nbad\n"
+    found = ask(app, "/predict?probabilities=true", table, headers={"content-type": "text/csv"})
+    assert found.body.splitlines()[0] == b"text,n,prediction,probability,p:negative,p:positive"
+    [rejected] = json.loads(found.headers["x-rejected-rows"])
+    assert (rejected["row"], found.headers["x-rows-rejected"]) == (2, "1")
+
+
+@pytest.mark.parametrize(
+    ("query", "data", "words"),
+    [
+        ("?colour=red", b"text\na\n", "there is no option 'colour'"),
+        ("?explain=maybe", b"text\na\n", "explain is 'maybe'"),
+        ("?threshold=high", b"text\na\n", "threshold is 'high'"),
+        ("?text_column=body", b"text,n\na,1\n", "no column 'body'"),
+        ("", b"", "holds no data"),
+        ("", b"prediction,text\na,b\n", "already has a column 'prediction'"),
+    ],
+)
+def test_files_that_are_not_answered(app, query, data, words):
+    found = ask(app, f"/predict{query}", data, headers={"content-type": "text/csv"})
+    assert found.status == 422
+    assert words in found.json["error"]
+
+
+def test_a_file_larger_than_its_limit_or_that_stops_is_not_answered(serve_here):
+    app = serve_here("server.max_stream=1000", "server.timeout=0.05")
+    csv = {"content-type": "text/csv"}
+    large = ask(app, "/predict", headers=csv, parts=[b"text\n", *[b"good\n" * 100] * 3])
+    assert large.status == 413
+    assert "server.max_stream" in large.json["error"]
+    assert ask(app, "/predict", headers=csv, parts=[b"text\n", None]).status == 408
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"inputs": ["good film", "bad"]},
+        {"instances": [{"text": "good film"}, {"text": "bad"}]},
+        {"inputs": {"text": ["good film", "bad"]}},
+        {"dataframe_records": [{"text": "good film"}, {"text": "bad"}]},
+        {"dataframe_split": {"columns": ["text"], "data": [["good film"], ["bad"]]}},
+    ],
+)  # fmt: skip
+def test_bodies_of_mlflow(app, model_files, body):
+    labels = [one["prediction"] for one in predictions_of(model_files["two"], ["good film", "bad"])]
+    assert ask(app, "/invocations", body).json == {"predictions": labels}
+    whole = ask(app, "/invocations", body | {"params": {"probabilities": "all"}}).json
+    wanted = predictions_of(model_files["two"], ["good film", "bad"], probabilities="all")
+    assert whole == {"predictions": wanted}
+
+
+def test_a_row_of_mlflow_that_is_rejected_fails_the_request(app):
+    found = ask(app, "/invocations", {"inputs": ["good", None]})
+    assert found.status == 422
+    assert "row 2 is not answered: no text" in found.json["error"]
+    assert ask(app, "/invocations", {"inputs": 3}).status == 400
+    assert ask(app, "/invocations", {"rows": []}).status == 400
+
+
+def test_pages_about_the_server(app, model_files):
+    models = ask(app, "/models").json["models"]
+    assert [one["name"] for one in models] == ["sentiment", "topics", "tags"]
+    assert models[1]["champion"]["labels"] == ["billing", "login", "other"]
+    ready = ask(app, "/health/ready").json
+    assert ready["models"]["sentiment"] == str(model_files["two"])
+    assert ready["problems"] == {}
+    assert ask(app, "/health/live").json == {"status": "alive"}
+    assert set(ask(app, "/version").json) == {"version", "models"}
+    document = ask(app, "/openapi.json").json
+    assert document["openapi"] == "3.1.0"
+    page = ask(app, "/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    for path in document["paths"]:
+        assert f"<code>{path}</code>" in page.body.decode()
+    assert b"http://" not in page.body
+    assert b"https://" not in page.body
+
+
+def test_metrics_count_requests_texts_and_rejected(serve_here):
+    app = serve_here("deploy.abstain=0")
+    ask(app, "/predict", {"texts": ["good", "bad", None]})
+    ask(app, "/predict", {"text": "good"})
+    ask(app, "/predict", b"no")
+    lines = ask(app, "/metrics").body.decode().splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert values['sentiment_requests_total{route="sentiment",status="200"}'] == "2.0"
+    assert values['sentiment_requests_total{route="sentiment",status="400"}'] == "1.0"
+    assert values['sentiment_request_seconds_count{route="sentiment"}'] == "3.0"
+    assert values['sentiment_request_texts_sum{route="sentiment"}'] == "4.0"
+    assert values['sentiment_rejected_total{reason="no text",route="sentiment"}'] == "1.0"
+    labels = [line for line in values if line.startswith("sentiment_predictions_total")]
+    assert sum(float(values[line]) for line in labels) == 3
+    assert any(line.startswith("sentiment_model_in_use{") for line in values)
+
+
+def test_tokens(serve_here, tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("# of the team\nabcdefghijklmnopqrst\n\n0123456789abcdefghij\n")
+    app = serve_here(f"server.tokens_file={tokens}")
+    for header in ("", "Bearer wrong", "Basic abcdefghijklmnopqrst", "abcdefghijklmnopqrst"):
+        refused = ask(app, "/predict", {"text": "a"}, headers=JSON | {"authorization": header})
+        assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
+        assert "abcdef" not in refused.body.decode()
+    for token in ("abcdefghijklmnopqrst", "0123456789abcdefghij"):
+        headers = JSON | {"authorization": f"Bearer {token}"}
+        assert ask(app, "/predict", {"text": "a"}, headers=headers).status == 200
+    assert ask(app, "/metrics").status == 401
+    assert ask(app, "/health/ready").status == 200
+    assert ask(app, "/openapi.json", headers=headers).json["security"] == [{"token": []}]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [("", "holds no token"), ("short\n", "can be guessed")]
+)
+def test_tokens_that_are_not_accepted(serve_here, tmp_path, content, words):
+    path = tmp_path / "tokens"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=words):
+        serve_here(f"server.tokens_file={path}")
+    with pytest.raises(InputNotFoundError, match="a token on each line"):
+        serve_here(f"server.tokens_file={path}.txt")
+
+
+def test_a_port_that_is_taken(serve_here):
+    port = serve_here().service.listening.getsockname()[1]
+    with pytest.raises(ListenError, match=f"127.0.0.1:{port}: another process listens"):
+        serve_here(f"server.port={port}")
+    with pytest.raises(ListenError, match=r"server\.host=<address>"):
+        serve_here("server.host=203.0.113.1")
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["++routes.topics.share=0.1"], r"routes\.topics\.model has no value"),
+        (["++routes.topics.modell=best"], r"no setting 'routes\.topics\.modell'"),
+        (["++routes.topics=best"], "expected settings"),
+        (["++routes.sentiment.share=0.1"], "are for a challenger"),
+        (["++routes.sentiment.challenger=best"], "gets no requests"),
+        (["++routes.sentiment.challenger=best", "++routes.sentiment.share=2"], "from 0 to 1"),
+    ],
+)
+def test_mistakes_in_routes(words, problem):
+    with pytest.raises(ConfigError, match=problem):
+        compose("serve", words)
+
+
+def test_words_of_the_command_line():
+    assert (
+        read_word("model=models:/sentiment@champion") == "deploy.run='models:/sentiment@champion'"
+    )
+    assert read_word("routes.a.model=12e4567") == "++routes.a.model='12e4567'"
+    assert read_word("routes.a.share=0.1") == "++routes.a.share=0.1"
+    assert read_word("server.port=0") == "server.port=0"
+    assert read_word("--help") == "--help"
