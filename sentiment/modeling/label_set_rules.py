@@ -1,13 +1,13 @@
 """From probabilities of labels to label sets: where to draw the line of each label."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from sentiment.errors import ConfigError
-from sentiment.modeling.decision_rules import DecisionRule, find_threshold
+from sentiment.modeling.decision_rules import UNSURE, DecisionRule, find_threshold, needs_scores
 from sentiment.modeling.predictions import LabelSetPredictions, Predictions
 
 
@@ -36,9 +36,23 @@ class LabelSetRule(DecisionRule):
         chosen: np.ndarray = probabilities >= (self.thresholds or self.threshold)
         return chosen
 
+    def measure(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return how sure the set of each row is, shape (n,).
+
+        With thresholds of 0.5, it is the probability of the set if its labels are independent. From
+        another threshold, probabilities count from 0.5 at it to 1 at the end of its side.
+        """
+        lines = np.array(self.thresholds or self.threshold)
+        room = np.where(self.choose(probabilities), 1 - lines, lines)
+        far = np.abs(probabilities - lines) / np.maximum(room, np.finfo(float).tiny)
+        sure: np.ndarray = (0.5 + far / 2).prod(axis=1)
+        return sure
+
     def name(self, probabilities: np.ndarray, classes: np.ndarray) -> list[list[str]]:
-        """Return the label set of each row, as a list of names of `classes`."""
-        return [classes[row].tolist() for row in self.choose(probabilities)]
+        """Return the label set of each row, as a list of names of `classes`, or of "unsure"."""
+        sure = self.is_sure(self.measure(probabilities))
+        sets = [classes[row].tolist() for row in self.choose(probabilities)]
+        return [labels if known else [UNSURE] for labels, known in zip(sets, sure, strict=True)]
 
 
 def make_rule(separator: str | None) -> DecisionRule:
@@ -47,7 +61,10 @@ def make_rule(separator: str | None) -> DecisionRule:
 
 
 def choose_set_rule(
-    threshold: float | str, abstain: float, scores: Predictions | None = None
+    threshold: float | str,
+    abstain: float,
+    scores: Predictions | None = None,
+    classes: Sequence[str] = (),
 ) -> LabelSetRule:
     """Return the rule that reaches the goal for each label on `scores`.
 
@@ -56,40 +73,46 @@ def choose_set_rule(
     threshold : float or str
         A probability for all labels, or a goal for each of them; see `choose_rule`.
     abstain : float
-        Must be 0.
+        The share of rows that is left open.
     scores : Predictions, optional
-        Of rows that the model was not fitted on; needed for a goal.
+        Of rows that the model was not fitted on; needed for a goal, and to leave rows open.
+    classes : sequence of str
+        Labels of the model.
 
     Raises
     ------
     ConfigError
-        Rows are to be left open, or the scores are not those of label sets.
+        A label is called "unsure", or the scores are not those of label sets.
     GoalOutOfReachError
         No threshold of a label is known to reach the goal.
     """
-    if abstain:
+    if abstain and UNSURE in classes:
         raise ConfigError(
-            [
-                f"deploy.abstain is {abstain:g}, but a model of several labels in a row leaves no "
-                "row open: a row without a likely label has none. Leave it at 0."
-            ]
+            [f"deploy.abstain would answer {UNSURE!r}, which is a label of the model."]
         )
-    if not isinstance(threshold, str):
-        return LabelSetRule(threshold)
+    if not needs_scores(threshold, abstain):
+        return LabelSetRule(float(threshold))
     if not isinstance(scores, LabelSetPredictions):
         raise ConfigError(
             [
-                f"deploy.threshold is {threshold!r}, but the run of the model has kept no scores "
-                "of labels. Give a number, such as deploy.threshold=0.3."
+                f"deploy.threshold is {threshold!r} and deploy.abstain {abstain:g}, but the run of "
+                "the model has kept no scores of labels. Give a number, such as "
+                "deploy.threshold=0.3, and deploy.abstain=0."
             ]
         )
-    goal = threshold.strip()
-    return LabelSetRule(
-        thresholds=tuple(
+    if isinstance(threshold, str):
+        goal = threshold.strip()
+        lines = tuple(
             find_threshold(goal, scores.probabilities[:, k], scores.find_rows(k), str(label))
             for k, label in enumerate(scores.classes)
         )
-    )
+        rule = LabelSetRule(thresholds=lines)
+    else:
+        rule = LabelSetRule(threshold)
+    if not abstain:
+        return rule
+    sure = rule.measure(scores.probabilities)
+    return replace(rule, least_confidence=float(np.quantile(sure, abstain)))
 
 
 def record_rule(rule: DecisionRule) -> dict[str, Any]:
@@ -104,6 +127,7 @@ def read_rule(facts: Mapping[str, Any]) -> DecisionRule:
     """Return the rule that `record_rule` recorded among other facts."""
     threshold = facts.get("threshold", 0.5)
     if "thresholds" in facts:
-        return LabelSetRule(threshold, thresholds=tuple(facts["thresholds"]))
+        least = facts.get("least_confidence", 0.0)
+        return LabelSetRule(threshold, least, thresholds=tuple(facts["thresholds"]))
     factors, f1_macro = (tuple(facts.get(name, ())) for name in ("factors", "f1_macro"))
     return DecisionRule(threshold, facts.get("least_confidence", 0.0), factors, f1_macro)

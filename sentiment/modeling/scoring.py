@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sentiment.config.schemas import ScorerSettings
 from sentiment.data.columns import read_values
 from sentiment.data.labels import find_order
-from sentiment.errors import ConfigError, quote_list
+from sentiment.errors import quote_list
 from sentiment.files.batches import Batch
 from sentiment.files.columns import check_extra_columns, choose_text_column, strip_values
 from sentiment.files.tally import SEPARATOR
@@ -58,7 +58,9 @@ class PredictionColumns:
     probabilities: str = "top"
     scale: Mapping[str, float] | None = None
 
-    def list_fields(self, classes: Sequence[str] = (), *, is_open: bool = False) -> pa.Schema:
+    def list_fields(
+        self, classes: Sequence[str] = (), *, is_open: bool = False, is_set: bool = False
+    ) -> pa.Schema:
         """Return names and types of the columns.
 
         Parameters
@@ -67,6 +69,8 @@ class PredictionColumns:
             Of the model; none before it is known.
         is_open : bool
             Whether rows may be left open, so that the most probable label has a column.
+        is_set : bool
+            Whether predictions are label sets: ``likeliest_1`` and so on, and ``explained``.
         """
         most = min(self.top_k, len(classes)) if classes else self.top_k
         fields = [*_PREDICTION]
@@ -74,11 +78,14 @@ class PredictionColumns:
             fields.append(pa.field("likeliest", pa.string()))
         if self.scale is not None:
             fields.append(pa.field("expected", pa.float64()))
-        for rank in range(2, most + 1):
-            fields.append(pa.field(f"prediction_{rank}", pa.string()))
+        name, first = ("likeliest", 1 if most > 1 else 2) if is_set else ("prediction", 2)
+        for rank in range(first, most + 1):
+            fields.append(pa.field(f"{name}_{rank}", pa.string()))
             fields.append(pa.field(f"probability_{rank}", pa.float64()))
         if self.probabilities == "all":
             fields += [pa.field(f"{PROBABILITY}{label}", pa.float64()) for label in classes]
+        if self.explain and is_set:
+            fields.append(pa.field("explained", pa.string()))
         return pa.schema([*fields, *(_REASONS if self.explain else ())])
 
 
@@ -139,13 +146,13 @@ class Predictor:
     def _set_up(self, rule: DecisionRule, columns: PredictionColumns) -> None:
         if self._separator is not None:
             rule = rule if isinstance(rule, LabelSetRule) else LabelSetRule(rule.threshold)
-            _check_set_columns(columns)
         self.rule, self.columns = rule, columns
         if columns.explain and not self._explainers:
             self._explainers.append(RowExplainer(self._pipeline))
         self._is_open = rule.least_confidence > 0
         self.labels = [*self._classes, UNSURE] if self._is_open else self._classes
-        self.schema = columns.list_fields(self._classes, is_open=self._is_open)
+        is_set = self._separator is not None
+        self.schema = columns.list_fields(self._classes, is_open=self._is_open, is_set=is_set)
         if self._separator is not None:
             self.schema = self.schema.with_metadata({SEPARATOR: self._separator})
         self._names: list[str] = self.schema.names
@@ -266,10 +273,7 @@ class Predictor:
             probabilities = probabilities.take(self._order, axis=1)
         every = [*probabilities.T] if self.columns.probabilities == "all" else []
         if isinstance(self.rule, LabelSetRule):
-            chosen = self.rule.choose(probabilities)
-            sets = name_label_sets(chosen, np.array(self._classes), self._separator or "")
-            named, codes = np.unique(sets, return_inverse=True)
-            return [_Names(codes, named.tolist()), measure_sets(chosen, probabilities), *every]
+            return self._answer_sets(self.rule, probabilities, every, frame)
         codes, confidence = self.rule.decide(probabilities)
         answered = codes
         if self._is_open:
@@ -290,6 +294,29 @@ class Predictor:
             found += self._explainers[0].explain(frame, of_model)
         return found
 
+    def _answer_sets(
+        self, rule: LabelSetRule, probabilities: np.ndarray, every: list[np.ndarray],
+        frame: pd.DataFrame | None,
+    ) -> list[Any]:  # fmt: skip
+        chosen = rule.choose(probabilities)
+        sets = name_label_sets(chosen, np.array(self._classes), self._separator or "")
+        answered = sets
+        if self._is_open:
+            answered = np.where(rule.is_sure(rule.measure(probabilities)), sets, UNSURE)
+        found: list[Any] = [_Names.of(answered), measure_sets(chosen, probabilities)]
+        if self._is_open:
+            found.append(_Names.of(sets))
+        rows, most = np.arange(len(sets)), min(self.columns.top_k, len(self._classes))
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        for codes in order.T[:most] if most > 1 else ():
+            found += [_Names(codes, self._classes), probabilities[rows, codes]]
+        found += every
+        if self.columns.explain and frame is not None:
+            of_model = order[:, 0] if self._order is None else self._order[order[:, 0]]
+            found += [_Names(order[:, 0], self._classes)]
+            found += self._explainers[0].explain(frame, of_model)
+        return found
+
 
 @dataclass(frozen=True)
 class _Names:
@@ -297,6 +324,12 @@ class _Names:
 
     codes: np.ndarray
     labels: list[str]
+
+    @classmethod
+    def of(cls, names: np.ndarray) -> Self:
+        """Return a column of `names`, of which many are equal."""
+        different, codes = np.unique(names, return_inverse=True)
+        return cls(codes, different.tolist())
 
 
 def _to_arrow(column: "np.ndarray | pa.Array | _Names") -> pa.Array:
@@ -311,22 +344,6 @@ def _to_list(column: "np.ndarray | _Names") -> list[Any]:
         return [column.labels[code] for code in column.codes.tolist()]
     values: list[Any] = column.tolist()
     return values
-
-
-def _check_set_columns(columns: PredictionColumns) -> None:
-    problems = []
-    if columns.top_k > 1:
-        problems.append(
-            f"deploy.top_k is {columns.top_k}, but the model gives a row all labels that are "
-            "likely. Leave it at 1; deploy.probabilities=all adds the probability of each label."
-        )
-    if columns.explain:
-        problems.append(
-            "explain is true, but the model gives a row several labels, each for reasons of its "
-            "own. Leave it at false."
-        )
-    if problems:
-        raise ConfigError(problems)
 
 
 def _rank_others(probabilities: np.ndarray, codes: np.ndarray, count: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
-from sentiment.config.metrics import AVERAGES, CLASSES
+from sentiment.config.metrics import AVERAGES, CLASSES, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+# A metric that only runs on rows with several labels have, and what these optimize by default.
+_OF_SETS, _MICRO = "hamming_loss", "f1_micro"
 # Settings that distinguish data sets of the same name.
 _SOURCE = ("data.path", "data.table", "data.query")
 # The tag that counts the runs of an experiment in the order in which they were created. Start times
@@ -31,7 +33,8 @@ def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run
     runs : sequence of Run
         Finished ones.
     metric : str
-        Such as ``validation/accuracy``.
+        Such as ``validation/accuracy``; for rows with several labels, that one, of which all labels
+        have to be right, stands for the metric that the newest run optimized.
     more : bool
         Whether a greater value is better.
     """
@@ -42,6 +45,11 @@ def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run
     if not candidates:
         return None
     last = max(candidates, key=_read_order)
+    optimized = _find_optimized(last, metric)
+    if optimized != metric:
+        metric, more = optimized, METRICS[optimized.partition("/")[2]]
+        values = _read_values(runs, metric)
+        candidates = [run for run in candidates if id(run) in values]
     same = [run for run in candidates if _read_rows(run) == _read_rows(last)]
     others = [_read_source(run) for run in candidates if _read_rows(run) != _read_rows(last)]
     moved = others.count(_read_source(last))
@@ -77,6 +85,16 @@ def _read_values(runs: "Sequence[Run]", metric: str) -> dict[int, float]:
         elif f"{split}/{plain}" in known and str(_read_rows(run)) in several:
             values[id(run)] = known[f"{split}/{plain}"]
     return values
+
+
+def _find_optimized(run: "Run", metric: str) -> str:
+    """Return the metric that makes a run the best among those on the same rows as `run`."""
+    split, _, name = metric.partition("/")
+    known = run.data.metrics
+    if name != "accuracy" or f"{split}/{_OF_SETS}" not in known:
+        return metric
+    wanted = f"{split}/{run.data.params.get('optimize', _MICRO)}"
+    return wanted if wanted in known else f"{split}/{_MICRO}"
 
 
 def describe_score(metric: str, metrics: "Mapping[str, float]") -> str:

@@ -102,6 +102,36 @@ def test_predictions_are_joined_labels(runs: list[TrainingResult], folder: Path)
     assert job["thresholds"] == list(thresholds)
 
 
+def test_likely_labels_reasons_and_open_rows(runs: list[TrainingResult], folder: Path) -> None:
+    texts = pd.DataFrame({"text": ["late and refund ticket", "ticket", "rude ticket", "late"]})
+    texts.to_csv(folder / "four.csv", index=False)
+    where = f"outputs={folder / 'outputs'}"
+    words = [
+        where, f"deploy.run={runs[0].run_id}", "deploy.top_k=5", "deploy.probabilities=all",
+        "deploy.abstain=0.3", "explain=true",
+    ]  # fmt: skip
+    result = sentiment.predict_file(folder / "four.csv", None, *words)
+    found = pd.read_csv(result.output, keep_default_na=False)
+    ranked = [f"{name}_{rank}" for rank in (1, 2, 3) for name in ("likeliest", "probability")]
+    assert list(found) == [
+        "text", "prediction", "probability", "likeliest", *ranked, *(f"p:{tag}" for tag in TAGS),
+        "explained", "speaks_for", "speaks_against",
+    ]  # fmt: skip
+    model = sentiment.load(str(runs[0].run_id), where, "deploy.abstain=0.3")
+    p = model.predict_proba(texts["text"])
+    np.testing.assert_allclose(found[[f"p:{tag}" for tag in TAGS]], p)
+    order = np.argsort(-p, axis=1)
+    for rank in range(3):
+        assert found[f"likeliest_{rank + 1}"].tolist() == [TAGS[k] for k in order[:, rank]]
+        np.testing.assert_allclose(found[f"probability_{rank + 1}"], -np.sort(-p)[:, rank])
+    assert found["explained"].tolist() == found["likeliest_1"].tolist()
+    assert "rude" in found["speaks_for"][2]
+    sure = found["probability"] >= result.rule.least_confidence
+    expected = np.where(sure, found["likeliest"], "unsure")
+    assert found["prediction"].tolist() == expected.tolist()
+    assert [";".join(labels) for labels in model.predict(texts["text"])] == expected.tolist()
+
+
 def test_python_gets_lists(runs: list[TrainingResult], folder: Path) -> None:
     model = sentiment.load(str(runs[1].run_id), f"outputs={folder / 'outputs'}")
     texts = ["late and refund ticket", "ticket", "rude ticket"]

@@ -13,7 +13,6 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sentiment.errors import ConfigError
 from sentiment.modeling.decision_rules import DecisionRule
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.label_set_rules import LabelSetRule
@@ -129,5 +128,6 @@ def test_variants_of_a_predictor_leave_it_as_it_is():
     predictor = Predictor(MODELS["sets"]())
     assert predictor.vary(DecisionRule(0.1)).rule == LabelSetRule(0.1)
     assert predictor.rule == LabelSetRule()
-    with pytest.raises(ConfigError, match="deploy.top_k is 2"):
-        predictor.vary(columns=PredictionColumns(top_k=2))
+    varied = predictor.vary(columns=PredictionColumns(top_k=2))
+    assert "likeliest_2" in varied.predict_few(["good film"])
+    assert "likeliest_2" not in predictor.predict_few(["good film"])

@@ -12,6 +12,7 @@ from sklearn import metrics
 from sentiment.config.metrics import MULTILABEL, NOT_MULTILABEL, ORDERED, list_measured
 from sentiment.data.label_sets import join_labels
 from sentiment.errors import ConfigError
+from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
 from sentiment.modeling.evaluation import measure_each_class, score
 from sentiment.modeling.intervals import measure_intervals
 from sentiment.modeling.label_set_rules import choose_set_rule
@@ -117,9 +118,36 @@ def test_a_number_is_the_threshold_of_all_labels() -> None:
     assert np.array_equal(rule.choose(made.probabilities), made.probabilities >= 0.3)
 
 
-def test_no_row_is_left_open() -> None:
-    with pytest.raises(ConfigError, match=r"deploy.abstain is 0\.1"):
-        choose_set_rule(0.5, 0.1, make_predictions(0))
+@pytest.mark.parametrize("threshold", [0.5, 0.3, "max_f1"])
+def test_the_least_certain_sets_are_left_open(threshold: float | str) -> None:
+    made = make_predictions(0, rows=2000, digits=9)
+    rule = choose_set_rule(threshold, 0.1, made)
+    sure = rule.is_sure(rule.measure(made.probabilities))
+    assert np.mean(~sure) == pytest.approx(0.1, abs=1e-3)
+    sets = rule.name(made.probabilities, NAMES)
+    assert sum(one == ["unsure"] for one in sets) == (~sure).sum()
+    # What is left is right more often.
+    right = np.array([";".join(one) for one in sets]) == made.labels
+    assert right[sure].mean() > np.mean(
+        name_label_sets(rule.choose(made.probabilities), NAMES, ";") == made.labels
+    )
+
+
+def test_with_thresholds_of_one_half_a_set_is_as_sure_as_it_is_probable() -> None:
+    made = make_predictions(6)
+    expected = measure_sets(made.predicted_truth, made.probabilities)
+    np.testing.assert_allclose(choose_set_rule(0.5, 0.0).measure(made.probabilities), expected)
+    one = choose_set_rule(0.2, 0.0)
+    np.testing.assert_allclose(
+        one.measure(np.array([[0.2], [1.0], [0.0], [0.1]])), [0.5, 1, 1, 0.75]
+    )
+
+
+def test_a_label_may_not_be_called_unsure() -> None:
+    with pytest.raises(ConfigError, match="would answer 'unsure', which is a label of the model"):
+        choose_set_rule(0.5, 0.1, make_predictions(0), ["late", "unsure"])
+    with pytest.raises(ConfigError, match="the run of the model has kept no scores of labels"):
+        choose_set_rule("max_f1", 0.0)
 
 
 def test_the_probability_of_a_set_is_the_product_of_its_labels() -> None:

@@ -548,3 +548,35 @@ def test_an_address_with_signs_of_addresses_is_one_file(
     make(compose("train", ["outputs=o", f"tracking.uri='{uri}'"]), "tracking").open()
     assert [path.name for path in tmp_path.iterdir()] == ["a@b"]
     assert {path.name for path in Path("a@b").iterdir()} == {"c d.db", ".c d.db.lock"}
+
+
+def test_the_best_of_runs_with_several_labels_is_that_of_the_metric_they_optimized() -> None:
+    def make_run(name: str, optimize: str | None, **metrics: float) -> Any:
+        known = {f"validation/{key}": value for key, value in metrics.items()}
+        params = {} if optimize is None else {"optimize": optimize}
+        return SimpleNamespace(
+            info=SimpleNamespace(run_id=name, start_time=len(name)),
+            data=SimpleNamespace(metrics=known, tags={"data.fingerprint": "x"}, params=params),
+        )
+
+    scores = [
+        {"accuracy": 0.9, "hamming_loss": 0.3, "f1_micro": 0.5},
+        {"accuracy": 0.2, "hamming_loss": 0.2, "f1_micro": 0.6},
+        {"accuracy": 0.3, "hamming_loss": 0.1, "f1_micro": 0.4},
+    ]
+    for optimize, place in {None: 1, "f1_micro": 1, "hamming_loss": 2, "accuracy": 0}.items():
+        runs = [make_run("r" * (n + 1), optimize, **one) for n, one in enumerate(scores)]
+        found = choose_best(runs, "validation/accuracy", more=True)
+        assert found is not None
+        assert found[0] is runs[place]
+        assert f"best validation/{optimize or 'f1_micro'} of 3 runs" in found[1]
+    # A metric that is named decides, and of one label in each row the accuracy does.
+    runs = [make_run("r" * (n + 1), "f1_micro", **one) for n, one in enumerate(scores)]
+    found = choose_best(runs, "validation/hamming_loss", more=False)
+    assert found is not None
+    assert found[0] is runs[2]
+    for run in runs:
+        del run.data.metrics["validation/hamming_loss"]
+    found = choose_best(runs, "validation/accuracy", more=True)
+    assert found is not None
+    assert found[0] is runs[0]

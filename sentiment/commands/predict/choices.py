@@ -97,7 +97,8 @@ def choose_rule(
         table = pd.read_parquet(tracker.fetch_file(choice.run_id, scores_file("validation")))
         scores = Predictions.from_frame(table)
     if find_separator(pipeline) is not None:
-        return choose_set_rule(scorer.threshold, scorer.abstain, scores)
+        labels = pipeline.classes_.tolist()
+        return choose_set_rule(scorer.threshold, scorer.abstain, scores, labels)
     return decisions.choose_rule(scorer.threshold, scorer.abstain, pipeline.classes_, scores)
 
 
