@@ -230,12 +230,11 @@ def tabulate_metrics(
     from sentiment.config.metrics import CLASSES, list_shown
     from sentiment.modeling.intervals import tabulate_scores
 
-    columns = [name for name in ("validation", "test") if f"{name}/accuracy" in metrics]
+    titles = {"cv": "cross-validation", "validation": "validation", "test": "test"}
+    columns = [name for name in titles if f"{name}/accuracy" in metrics]
     table = Table("metric", header_style="bold")
-    if "cv/accuracy_mean" in metrics:
-        table.add_column("cross-validation")
     for column in columns:
-        table.add_column(column)
+        table.add_column(titles[column])
     # Runs of earlier versions have not counted their classes, and a metric may be younger.
     ordered = f"{columns[0]}/quadratic_kappa" in metrics if columns else False
     several = f"{columns[0]}/hamming_loss" in metrics if columns else False
@@ -243,8 +242,6 @@ def tabulate_metrics(
         round(metrics.get(CLASSES, 2)), optimized, ordered=ordered, multilabel=several
     )
     for name, cells in tabulate_scores(names, columns, metrics, intervals or {}).items():
-        if "cv/accuracy_mean" in metrics:
-            cells.insert(0, f"{metrics[f'cv/{name}_mean']:.4f} ± {metrics[f'cv/{name}_std']:.4f}")
         table.add_row(name, *cells)
     return table
 

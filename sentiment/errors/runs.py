@@ -306,11 +306,11 @@ class GoalOutOfReachError(ConfigError):
         name = what.partition(" ")[0]
         super().__init__(
             [
-                f"deploy.threshold is {goal!r}, but {rows:,} validation rows ({positive:,} of that "
+                f"deploy.threshold is {goal!r}, but {rows:,} scored rows ({positive:,} of that "
                 f"class) do not show it: the {what} is {best:.4f} at best, and with a confidence "
                 f"of {100 * confidence:g} % not less than {bound:.4f}. Ask for "
-                f"{name}>={possible:.3f} or less, or train with more validation rows "
-                "(data.validation_size)."
+                f"{name}>={possible:.3f} or less, or train with more of them: "
+                "cv=5, or a larger data.validation_size."
             ]
         )
 

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from sentiment.modeling.estimators.by_script import FeaturesByScript
-from sentiment.modeling.estimators.self_training import find_topics
+from sentiment.modeling.estimators.topics import find_topics
 from sentiment.ngrams.cleaning import CleanedTexts
 from sentiment.ngrams.vectorizers import TfidfVectorizer
 

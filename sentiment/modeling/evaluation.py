@@ -1,6 +1,7 @@
 """Evaluation of predictions: plain arrays in, numbers and tables out."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -205,8 +206,8 @@ def cross_validate(
     seed: int,
     scale: Mapping[str, float] | None = None,
     unlabelled: pd.Series | None = None,
-) -> dict[str, float]:
-    """Return mean and standard deviation (over folds, n - 1) of every metric.
+) -> tuple[dict[str, float], Predictions]:
+    """Return what each fold's model, which has not learned from its rows, says of them.
 
     Parameters
     ----------
@@ -222,17 +223,50 @@ def cross_validate(
         Values of ordered labels.
     unlabelled : Series of str, optional
         Texts without a label that each fold learns from, too.
+
+    Returns
+    -------
+    summary : dict of str to float
+        Mean and standard deviation (over folds, n - 1) of every metric.
+    predictions : Predictions
+        For all rows of `frame`, in its order.
     """
-    scores = []
+    scores, parts, rows = [], [], []
     for train, held_out in _cut_folds(frame["label"], folds, seed, find_separator(pipeline)):
         fitted = fit(clone(pipeline), frame.iloc[train], unlabelled)
-        scores.append(score(evaluate(fitted, frame.iloc[held_out], scale)))
+        parts.append(evaluate(fitted, frame.iloc[held_out], scale))
+        scores.append(score(parts[-1]))
+        rows.append(held_out)
     summary: dict[str, float] = {}
     for name in scores[0]:
         values = [fold[name] for fold in scores]
         summary |= {f"{name}_mean": float(np.mean(values))}
         summary |= {f"{name}_std": float(np.std(values, ddof=1))}
-    return summary
+    return summary, _join(parts).take(np.argsort(np.concatenate(rows)))
+
+
+def _join(parts: list[Predictions]) -> Predictions:
+    """Return the predictions of all parts; a class that one of them lacks has probability 0."""
+    known = np.concatenate([part.classes for part in parts])
+    values = None
+    if parts[0].scale is not None:
+        scale = dict(zip(known, np.concatenate([part.scale for part in parts]), strict=True))
+        classes = np.array(sorted(scale, key=lambda label: scale[label]))
+        values = np.array([scale[label] for label in classes])
+    else:
+        classes = np.unique(known)
+        classes = classes[find_order(classes)]
+    tables = [
+        pd.DataFrame(part.probabilities, columns=part.classes).reindex(columns=classes)
+        for part in parts
+    ]
+    return replace(
+        parts[0],
+        labels=np.concatenate([part.labels for part in parts]),
+        probabilities=pd.concat(tables).fillna(0.0).to_numpy(),
+        classes=classes,
+        scale=values,
+    )
 
 
 def _cut_folds(

@@ -197,7 +197,7 @@ ORACLES: dict[str, Oracle] = {
     **dict.fromkeys(("together", "explain", "overwrite", "rollback", "fresh", "own"), flag),
     **dict.fromkeys(("seed",), seed),
     "random_state": or_null(plain_int(0, 2**32 - 1)),
-    "train.cv": or_null(whole(2)),
+    "train.cv": or_null(any_of(whole(2), one_of("auto"))),
     "train.refit": or_null(one_of("auto", "all", "train+validation")),
     "finalize.refit": one_of("auto", "all", "train+validation"),
     "finalize.path": or_null(text),

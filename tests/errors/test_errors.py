@@ -401,10 +401,10 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
             confidence=0.975,
         ),
         ValueError,
-        "deploy.threshold is 'precision>=0.95', but 1,200 validation rows (500 of that class) do "
+        "deploy.threshold is 'precision>=0.95', but 1,200 scored rows (500 of that class) do "
         "not show it: the precision of 'good' is 0.9700 at best, and with a confidence of 97.5 % "
-        "not less than 0.9457. Ask for precision>=0.945 or less, or train with more validation "
-        "rows (data.validation_size).",
+        "not less than 0.9457. Ask for precision>=0.945 or less, or train with more of them: "
+        "cv=5, or a larger data.validation_size.",
     ),
     (
         NothingToRollBackError("sentiment", "previous", "sqlite:///y", "promote it"),

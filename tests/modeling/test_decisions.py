@@ -71,7 +71,7 @@ def test_a_goal_is_reached_with_the_most_of_the_other(
         with pytest.raises(GoalOutOfReachError) as caught:
             choose_rule(goal, 0.0, CLASSES, scores)
         best = max(low for low, _ in possible)
-        assert f"{rows} validation rows ({good.sum()} of that class)" in str(caught.value)
+        assert f"{rows} scored rows ({good.sum()} of that class)" in str(caught.value)
         assert f"not less than {best:.4f}" in str(caught.value)
         # What the message suggests works.
         suggestion = re.search(r"Ask for (\S+) or less", str(caught.value))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict, cross_val_score
 
 from sentiment.config.metrics import BUILT_IN, METRICS, list_measured
 from sentiment.modeling.evaluation import (
@@ -210,16 +210,50 @@ def test_a_perfect_model_is_perfect_on_a_split_without_a_class(classes: int) -> 
 @pytest.mark.slow
 def test_cross_validation_is_scikit_learns(reviews: pd.DataFrame) -> None:
     pipeline = make_pipeline(TfidfVectorizer(max_features=500), LogisticRegression())
-    found = cross_validate(pipeline, reviews, 4, seed=3)
+    found, made = cross_validate(pipeline, reviews, 4, seed=3)
     expected = cross_val_score(
         pipeline,
         reviews,
         reviews["label"].to_numpy(str),
         cv=StratifiedKFold(4, shuffle=True, random_state=3),
     )
+    known = cross_val_predict(
+        pipeline,
+        reviews,
+        reviews["label"].to_numpy(str),
+        cv=StratifiedKFold(4, shuffle=True, random_state=3),
+        method="predict_proba",
+    )
+    assert made.probabilities == pytest.approx(known)
+    assert made.labels.tolist() == reviews["label"].tolist()
     assert found["accuracy_mean"] == pytest.approx(expected.mean())
     assert found["accuracy_std"] == pytest.approx(expected.std(ddof=1))
     assert len(found) == 2 * len(list_measured())
+
+
+def test_a_fold_without_a_label_gives_it_no_probability() -> None:
+    texts = [f"word{k % 3} text" for k in range(12)]
+    labels = ["a", "b", "a;b"] * 4
+    labels[5] = "a;b;rare"
+    frame = pd.DataFrame({"text": texts, "label": labels})
+    pipeline = make_pipeline(TfidfVectorizer(min_df=1), LogisticRegression(), ";")
+    _, made = cross_validate(pipeline, frame, 2, seed=0)
+    assert made.classes.tolist() == ["a", "b", "rare"]
+    assert made.labels.tolist() == labels
+    (rare,) = np.flatnonzero(["rare" in label for label in labels])
+    assert made.probabilities[rare, 2] == 0
+
+
+def test_predictions_of_ordered_labels_are_joined_on_their_scale() -> None:
+    frame = pd.DataFrame(
+        {"text": [f"w{k % 3} text" for k in range(18)], "label": ["10", "9", "2"] * 6}
+    )
+    pipeline = make_pipeline(TfidfVectorizer(min_df=1), LogisticRegression())
+    _, made = cross_validate(pipeline, frame, 3, 0, {"2": 2.0, "9": 9.0, "10": 10.0})
+    assert made.classes.tolist() == ["2", "9", "10"]
+    assert made.scale is not None
+    assert made.scale.tolist() == [2, 9, 10]
+    assert made.predicted.tolist() == frame["label"].tolist()
 
 
 @pytest.mark.parametrize("classes", [2, 4])

@@ -75,7 +75,9 @@ def choose_model(
 def choose_rule(
     scorer: BatchScorer, tracker: Tracker, choice: ModelChoice, pipeline: TextClassifier
 ) -> DecisionRule:
-    """Return the rule that the settings ask for, chosen on the validation rows of the run.
+    """Return the rule that the settings ask for, chosen by scores of the run.
+
+    They are those of its cross-validation, if it has one, and of its validation rows otherwise.
 
     Raises
     ------
@@ -89,17 +91,23 @@ def choose_rule(
         if not choice.run_id:
             raise ConfigError(
                 [
-                    "deploy.threshold and deploy.abstain are chosen on the validation rows of a "
+                    "deploy.threshold and deploy.abstain are chosen by the scores of a "
                     f"run, and no run is known of '{choice.path}'. Name the run, deploy.run=<id>, "
                     "or a number, deploy.threshold=0.7."
                 ]
             )
-        table = pd.read_parquet(tracker.fetch_file(choice.run_id, scores_file("validation")))
-        scores = Predictions.from_frame(table)
+        scores = Predictions.from_frame(pd.read_parquet(_fetch_scores(tracker, choice.run_id)))
     if find_separator(pipeline) is not None:
         labels = pipeline.classes_.tolist()
         return choose_set_rule(scorer.threshold, scorer.abstain, scores, labels)
     return decisions.choose_rule(scorer.threshold, scorer.abstain, pipeline.classes_, scores)
+
+
+def _fetch_scores(tracker: Tracker, run_id: str) -> Path:
+    try:
+        return tracker.fetch_file(run_id, scores_file("cv"))
+    except RunNotFoundError:
+        return tracker.fetch_file(run_id, scores_file("validation"))
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,8 @@ def _tabulate_scores(
 ) -> str:
     optimized = facts.params.get("optimize", "")
     names = list_shown(round(facts.metrics.get(CLASSES, 2)), optimized, **data.kind)
-    cells = tabulate_scores(names, [*_SPLITS], facts.metrics, intervals)
+    splits = [*["cv"] * ("rows/cv" in facts.metrics), *_SPLITS]
+    cells = tabulate_scores(names, splits, facts.metrics, intervals)
     rows = [[name, *row] for name, row in cells.items()]
     note = "In brackets: 95 % intervals, exact binomial or approximate bootstrap (ABC) ones."
     if fitted_on != "train":
@@ -119,7 +120,10 @@ def _tabulate_scores(
                 " The accuracy of the saved model on test rows is "
                 f"{_write_share(round(own * size), size)}."
             )
-    return f"{_tabulate(['metric', *_SPLITS], rows)}\n\n{note}"
+    if "rows/cv" in facts.metrics:
+        scored = f"{facts.metrics['rows/cv']:,.0f}"
+        note += f" Scores cv are of {scored} training and validation rows in cross-validation."
+    return f"{_tabulate(['metric', *splits], rows)}\n\n{note}"
 
 
 def _tabulate_classes(test: Predictions) -> str:

@@ -21,6 +21,12 @@ from sentiment.modeling.pipeline import fit, join_columns, make_pipeline, precom
 from sentiment.modeling.predictions import Predictions
 from sentiment.tracking.stages import Stage, Stages
 
+# Rows that are scored in turn, and their name among the evaluated splits.
+CV_ROWS, CV = FITTED["train+validation"], "cv"
+# With fewer, most metrics of validation rows have no interval; see `sentiment.modeling.intervals`.
+_FEWEST_ROWS = 250
+_MOST_FOLDS = 5
+
 
 class Fitting:
     """One pipeline on its way from settings to scores.
@@ -47,10 +53,12 @@ class Fitting:
     chosen : str
         What ``features=auto`` has chosen by the training rows, "" for other features; known after
         `prepare`.
+    folds : int
+        Folds of cross-validation, 0 for none; known after `prepare`.
     metrics : dict of str to float
         Every metric so far, as ``<split>/<name>``.
     predictions : dict of str to Predictions
-        Predictions for each evaluated split.
+        Predictions for each evaluated split, and as ``"cv"`` those of cross-validation.
     seconds : dict of str to float
         Time that the predictions of each split took.
     """
@@ -58,6 +66,7 @@ class Fitting:
     data: PreparedData
     fitted_on: str
     chosen: str
+    folds: int
 
     def __init__(self, cfg: DictConfig, stages: Stages) -> None:
         self._cfg, self._stages = cfg, stages
@@ -80,6 +89,7 @@ class Fitting:
             self.pipeline.set_params(features=features)
             self.pipeline = self.final = join_columns(self.pipeline, data.columns)
             self._check_optimized(data)
+            self.folds = self._choose_folds(data)
             self.fitted_on = data.choose_fitted(self._cfg.refit)
             self._check_class_sizes(data)
         if self._cfg.memory is not None:
@@ -102,13 +112,23 @@ class Fitting:
                 ]
             )
 
+    def _choose_folds(self, data: PreparedData) -> int:
+        """Return the folds of cross-validation, 0 for none."""
+        if self._cfg.cv != "auto":
+            return self._cfg.cv or 0
+        if len(data.validation) >= _FEWEST_ROWS:
+            return 0
+        smallest = min(count_classes(data.train["label"], data.separator).values())
+        possible = range(_MOST_FOLDS, 1, -1)
+        return next((n for n in possible if count_needed_rows(self.pipeline, n)[0] <= smallest), 0)
+
     def _check_class_sizes(self, data: PreparedData) -> None:
         """Check that each class has a row for each fold of any cross-validation."""
-        needed, reasons = count_needed_rows(self.pipeline, self._cfg.cv)
+        needed, reasons = count_needed_rows(self.pipeline, self.folds)
         counts = count_classes(data.train["label"], data.separator)
         small = {label: rows for label, rows in counts.items() if rows < needed}
         if small:
-            reasons += [f"cv={self._cfg.cv}"] * bool(self._cfg.cv)
+            reasons += [f"cv={self.folds}"] * bool(self.folds)
             purpose = f"cross-validation of training rows ({', '.join(reasons)})"
             # Of all rows of these classes, the splits leave too few to training.
             whole = count_classes(data.gather(SPLITS)["label"], data.separator)
@@ -121,12 +141,16 @@ class Fitting:
         self.metrics["rows/train"] = float(len(train))
         if not self.data.unlabelled.empty:
             self.metrics["rows/unlabelled"] = float(len(self.data.unlabelled))
-        if cfg.cv:
+        if self.folds:
             with self._stages("cross-validate"):
-                scores = cross_validate(
-                    self.pipeline, train, cfg.cv, cfg.seed, self.data.scale, self.data.unlabelled
+                rows, more = self.data.gather(CV_ROWS), self.data.unlabelled
+                scores, made = cross_validate(
+                    self.pipeline, rows, self.folds, cfg.seed, self.data.scale, more
                 )
-                self.metrics |= {f"cv/{name}": value for name, value in scores.items()}
+                self.predictions[CV] = made
+                self.metrics |= {f"{CV}/{name}": value for name, value in scores.items()}
+                self.metrics |= {f"{CV}/{name}": value for name, value in score(made).items()}
+                self.metrics[f"rows/{CV}"] = float(len(rows))
         with self._stages("fit"):
             fit(self.pipeline, train, self.data.unlabelled)
 

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from sentiment.commands.train.card import summarize_card, write_card
 from sentiment.commands.train.curves import MAX_PANELS, measure_curves
 from sentiment.commands.train.drawing import Drawer, Drawing
-from sentiment.commands.train.fitting import Fitting, measure_stages
+from sentiment.commands.train.fitting import CV, CV_ROWS, Fitting, measure_stages
 from sentiment.config import CHOICES, Job, flatten, make, record_yaml
 from sentiment.config.metrics import CLASSES, list_shown
 from sentiment.data.datasets import Dataset
@@ -84,6 +84,9 @@ class TrainingResult:
         Where all that the run wrote is: that of the job, or one inside of it.
     chosen_features : str
         What ``features=auto`` has chosen: ``"words"`` or ``"characters"``; "" for other features.
+    folds : int
+        Folds of cross-validation over training and validation rows, whose predictions are those
+        of the split ``"cv"``; 0 for none.
     """
 
     score: float
@@ -99,6 +102,7 @@ class TrainingResult:
     model: str
     folder: Path
     chosen_features: str = ""
+    folds: int = 0
 
     def __repr__(self) -> str:
         shown = (f"{split}/accuracy" for split in EVALUATED)
@@ -237,6 +241,7 @@ def _train(
         model=address,
         folder=folder.path,
         chosen_features=fitting.chosen,
+        folds=fitting.folds,
     )
 
 
@@ -350,8 +355,8 @@ def _save_results(
     """Write the scores of all rows, those of all classes, the top terms and the quality report."""
     folder.add(INTERVALS).write_text(json.dumps(intervals, indent=2) + "\n")
     for split, made in predictions.items():
-        excerpts = getattr(data, split)["text"].str[:EXCERPT]
-        table = made.to_frame().assign(excerpt=excerpts.to_numpy())
+        texts = data.gather(CV_ROWS if split == CV else [split])["text"]
+        table = made.to_frame().assign(excerpt=texts.str[:EXCERPT].to_numpy())
         measure_each_class(made).to_csv(folder.add(classes_file(split)), index=False)
         table.to_parquet(folder.add(scores_file(split)), compression="zstd")
     if terms is not None:

@@ -31,6 +31,8 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
         console.print(line)
     console.print(tabulate_metrics(result.metrics, result.intervals, result.optimize))
     console.print("In brackets: 95 % intervals, where there is a reliable one", style="dim")
+    if result.folds:
+        console.print(f"cv       {_describe_folds(result)}")
     if len(result.data.classes) > 2 or result.data.separator is not None:
         _print_classes(console, result)
     if weak := _compare_with_constant(result):
@@ -51,6 +53,16 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
         console.print()
         console.print(f"next     {suggest_command('predict', 'input=reviews.csv')}")
         console.print(f"         {suggest_ui(store)}")
+
+
+def _describe_folds(result: "TrainingResult") -> str:
+    """Return which rows were scored in turn, and why if there are few validation rows."""
+    rows, validation = (f"{result.metrics[f'rows/{name}']:,.0f}" for name in ("cv", "validation"))
+    return (
+        f"the {rows} training and validation rows in {result.folds} folds, each scored by a model "
+        f"of the other folds; the {validation} validation rows alone say less. deploy.threshold "
+        "and deploy.abstain are chosen by these scores"
+    )
 
 
 def _print_classes(console: "Console", result: "TrainingResult") -> None:

@@ -8,6 +8,7 @@ from sentiment.config.kinds import Rule
 from sentiment.config.schemas.base import Group, Settings
 from sentiment.config.schemas.groups import SweepSettings, find_dialect_problems
 from sentiment.config.schemas.values import (
+    Automatic,
     Column,
     Count,
     Encoding,
@@ -41,7 +42,7 @@ class TrainSettings(Settings):
     deploy: Group
     tracking: Group
     seed: Seed
-    cv: Annotated[int, at_least(2, "a whole number of folds from 2")] | None
+    cv: Annotated[int, at_least(2, "a whole number of folds from 2")] | Automatic | None
     refit: Refit | None
     optimize: Metric
     outputs: Folder

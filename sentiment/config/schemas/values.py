@@ -83,6 +83,7 @@ Jobs = Annotated[
     int,
     Rule("a whole number from 1 to 1,024, or -1 for all cores", lambda n: n and -1024 <= n <= 1024),
 ]
+Automatic = Annotated[str, Rule("auto", "auto".__eq__, ("auto",))]
 Refit = Annotated[str, one_of("auto", "all", "train+validation")]
 Seed = Annotated[int, at_least(0, "a whole number from 0 to 2**32 - 1", _SEED_MAX)]
 Share = Annotated[

@@ -1,5 +1,6 @@
 """Few labels and many texts through the commands: data.unlabelled and experiment=few_labels."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -9,9 +10,13 @@ import skops.io
 
 import sentiment
 from sentiment.commands.finalize.job import finalize
+from sentiment.commands.predict.choices import Models
+from sentiment.commands.train.fitting import Fitting
 from sentiment.config import compose
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.errors import DataChangedError
+from sentiment.modeling.decision_rules import choose_rule
+from sentiment.tracking.stages import Stages
 
 
 class Place:
@@ -48,6 +53,43 @@ def test_the_run_says_what_it_has_learned_from(place: Place) -> None:
     assert run.data.params["data.unlabelled"] == f"{place.folder}/more.csv"
 
 
+def test_few_rows_are_scored_in_turn(place: Place) -> None:
+    run, made = place.run, place.run.predictions["cv"]
+    assert run.folds == 5
+    rows = run.data.gather(["train", "validation"])
+    assert made.labels.tolist() == rows["label"].tolist()
+    assert run.metrics["rows/cv"] == len(rows) == 96
+    assert run.metrics["cv/accuracy"] == pytest.approx(run.metrics["cv/accuracy_mean"], abs=0.01)
+    (low, high), (least, most) = (run.intervals[f"{k}/accuracy"] for k in ("cv", "validation"))
+    assert high - low < (most - least) / 2
+    table = pd.read_parquet(run.folder / "scores" / "cv.parquet")
+    assert table["excerpt"].tolist() == rows["text"].str[:200].tolist()
+    assert "| metric | cv | validation | test |" in (run.folder / "card.md").read_text()
+
+
+def test_thresholds_are_chosen_by_the_rows_that_were_scored_in_turn(place: Place) -> None:
+    settings = ["input=x.csv", f"deploy.run={place.run.run_id}", "deploy.threshold=max_f1"]
+    models = Models(compose("predict", [*settings, place.where]))
+    rule = models.load(models.choose(None)).predictor.rule
+    made = place.run.predictions["cv"]
+    assert rule == choose_rule("max_f1", 0.0, made.classes, made)
+    assert rule != choose_rule("max_f1", 0.0, made.classes, place.run.predictions["validation"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "rare", "folds"), [(260, 80, 0), (240, 80, 5), (20, 3, 3), (20, 1, 0)]
+)
+def test_folds_are_as_many_as_rows_need_and_classes_allow(
+    place: Place, rows: int, rare: int, folds: int
+) -> None:
+    """The bounds are those of docs/concepts/splitting.md."""
+    fitting = Fitting(compose("train", ["cv=auto", "memory=null"]), Stages())
+    train = pd.DataFrame({"text": "a text", "label": ["a"] * 100 + ["b"] * rare})
+    validation = pd.DataFrame({"text": "a text", "label": ["a"] * rows})
+    fitting.prepare(lambda: replace(place.run.data, train=train, validation=validation))
+    assert fitting.folds == folds
+
+
 def test_its_file_holds_a_plain_linear_model(place: Place) -> None:
     (path,) = place.run.folder.rglob("model.skops")
     kinds = skops.io.get_untrusted_types(file=path)
@@ -60,7 +102,7 @@ def test_its_file_holds_a_plain_linear_model(place: Place) -> None:
 
 
 def test_without_more_texts_it_learns_from_the_labelled_ones(place: Place) -> None:
-    run = sentiment.train(*place.words, "refit=null", place.where, "tracking=off")
+    run = sentiment.train(*place.words, "cv=null", "refit=null", place.where, "tracking=off")
     assert "rows/unlabelled" not in run.metrics
     assert run.data.fingerprint == place.run.data.fingerprint
 

@@ -31,8 +31,8 @@ def test_a_trial_finds_what_a_training_finds_and_leaves_test_rows_alone(
     assert found.error == ""
     steps = ("prepare_data", "count_texts", "cross-validate", "fit")
     validation = {f"validation/{name}" for name in list_measured()}
-    cv = {f"cv/{name}_{part}" for name in list_measured() for part in ("mean", "std")}
-    shared = validation | cv | {"rows/train", "rows/validation", "data/classes"}
+    cv = {f"cv/{name}{part}" for name in list_measured() for part in ("", "_mean", "_std")}
+    shared = validation | cv | {"rows/cv", "rows/train", "rows/validation", "data/classes"}
     assert set(found.metrics) == (
         shared
         | {f"stage/{step}_seconds" for step in steps}

@@ -165,7 +165,7 @@ def test_without_tracking_the_model_stays_in_the_folder(train_quickly: Train) ->
             "optimize=acuracy",
             f"optimize is 'acuracy'; expected one of {EXPECTED}. Did you mean 'accuracy'?",
         ),
-        ("cv=1", "cv is 1; expected a whole number of folds from 2, or null."),
+        ("cv=1", "cv is 1; expected a whole number of folds from 2, or auto, or null."),
         ("seed=-1", "seed is -1; expected a whole number from 0 to 2**32 - 1."),
     ],
 )
