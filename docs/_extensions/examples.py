@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -42,11 +43,15 @@ class Example:
         Name in the pages of each file that it writes, and the pattern that finds it.
     exit_code : int
         The one that is expected.
+    shot : str
+        Name in the pages of a picture of the page that it serves, which Chromium draws where it is
+        installed.
     """
 
     command: str
     files: dict[str, str] = field(default_factory=dict)
     exit_code: int = 0
+    shot: str = ""
 
 
 # In this order: each uses the runs of those before it.
@@ -86,6 +91,10 @@ EXAMPLES = [
         },
     ),
     Example("python scripts/best.py search=naive_bayes"),
+    Example(
+        "python scripts/suggest.py input=sentences.csv n=50 page=true labeler=ann",
+        shot="labelling.png",
+    ),
 ]
 REVIEWS = "text\na wonderful film\na waste of time\nI expected nothing and was not disappointed\n"
 
@@ -129,14 +138,18 @@ class Examples:
 
     def _run(self, example: Example) -> str:
         script, *words = shlex.split(example.command)[1:]
-        done = subprocess.run(
-            [sys.executable, script, *words],
+        command = [sys.executable, script, *words]
+        started = subprocess.Popen(
+            command,
             cwd=self.folder,
             env=os.environ | {"COLUMNS": str(COLUMNS), "PYTHONIOENCODING": "utf-8"},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
+        served = _draw_page(started, self.files / example.shot) if example.shot else ""
+        printed, errors = started.communicate()
+        done = subprocess.CompletedProcess(command, started.returncode, served + printed, errors)
         if done.returncode != example.exit_code:
             raise ExtensionError(
                 f"{example.command!r} ended with {done.returncode}; expected "
@@ -146,6 +159,25 @@ class Examples:
             newest = max(self.folder.glob(pattern), key=lambda path: path.stat().st_mtime)
             shutil.copyfile(newest, self.files / name)
         return done.stdout.strip("\n")
+
+
+def _draw_page(started: subprocess.Popen[str], picture: Path) -> str:
+    """Draw the page whose address a command prints, end the command, return what it has printed."""
+    assert started.stdout is not None
+    printed = ""
+    for line in started.stdout:
+        printed += line
+        if not line.startswith("page  "):
+            continue
+        browser = shutil.which("chromium") or shutil.which("google-chrome")
+        if browser:
+            flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                     "--window-size=800,620", "--virtual-time-budget=10000"]  # fmt: skip
+            command = [browser, *flags, f"--screenshot={picture}", line.split()[1]]
+            subprocess.run(command, capture_output=True, check=True, timeout=300)
+        started.send_signal(signal.SIGINT)
+        break
+    return printed
 
 
 def _digest_sources() -> str:

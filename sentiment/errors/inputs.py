@@ -268,6 +268,18 @@ class OutputBusyError(SentimentError, BlockingIOError):
         )
 
 
+class LabelsBusyError(SentimentError, BlockingIOError):
+    """Another process is writing the labels of a person."""
+
+    exit_code = ExitCode.BUSY
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"another process is writing labels to '{path}'. End it, or say who labels: "
+            "labeler=<name>."
+        )
+
+
 class OccupiedNameError(SentimentError, FileExistsError):
     """A file that a job needs beside its output has the name of something else."""
 

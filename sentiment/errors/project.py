@@ -58,12 +58,14 @@ class ListenError(SentimentError, OSError):
         The port.
     error : OSError
         What the operating system says.
+    group : str
+        Precedes the settings of the server in messages.
     """
 
-    def __init__(self, host: str, port: int, error: OSError) -> None:
+    def __init__(self, host: str, port: int, error: OSError, group: str = "server.") -> None:
         taken = error.errno == EADDRINUSE
         found = "another process listens there" if taken else str(error.strerror or error)
-        remedy = "server.port=<port>" if taken or error.errno == EACCES else "server.host=<address>"
+        setting = "port=<port>" if taken or error.errno == EACCES else "host=<address>"
         super().__init__(
-            f"the server cannot listen on {host}:{port}: {found}. Name another {remedy}."
+            f"the server cannot listen on {host}:{port}: {found}. Name another {group}{setting}."
         )

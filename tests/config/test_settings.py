@@ -186,6 +186,10 @@ ORACLES: dict[str, Oracle] = {
     "suggest.n": whole(1, 1000),
     "suggest.labels": or_null(lambda v: texts(v) and len(set(map(str, v))) == len(v) >= 2),
     "labelled": or_null(text),
+    "labeler": or_null(study),
+    "overlap": whole(0, 1000),
+    "port": whole(0, 65535),
+    "page": flag,
     **dict.fromkeys(
         ("text_column", "label_column", "time_column", "split_column"), or_null(column)
     ),
@@ -233,7 +237,6 @@ ORACLES: dict[str, Oracle] = {
     ),
     "probabilities": one_of("top", "all"),
     "workers": whole(1, 1024),
-    "port": whole(0, 65535),
     **dict.fromkeys(("queue", "max_body", "max_texts", "max_stream"), whole(1)),
     **dict.fromkeys(("refresh", "timeout"), positive),
     "drain": seconds,

@@ -230,6 +230,14 @@ def test_a_command_runs_as_it_is_written(
         name_of_input = words[0].replace("current=", "input=").replace(".predictions", "")
         made = starter.run(clone, "predict", name_of_input, made_by, "overwrite=true")
         assert made.returncode == 0, made.stderr
+    elif "page=true" in words:  # a person ends it
+        started = starter.start(clone, name, *words, env=env)
+        started.wait_for_output("page     http://127.0.0.1:")
+        started.send(signal.SIGINT)
+        done = started.wait()
+        assert done.returncode == 0, done.stderr
+        assert "labelled 0 of " in done.stdout
+        return
     elif name in ("compare", "promote"):
         # What was rolled back is not promoted again.
         outputs = "rolled back" if "rollback=true" in words else "outputs"

@@ -29,6 +29,7 @@ from sentiment.errors import (
     IncomparableRunsError,
     InputNotFoundError,
     JobsFailedError,
+    LabelsBusyError,
     ListenError,
     LostModelError,
     MissingColumnError,
@@ -181,6 +182,12 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         EmptyDataError("'x.csv'"),
         ValueError,
         "'x.csv' holds no data: it has no rows. Expected at least one row with a text.",
+    ),
+    (
+        LabelsBusyError(Path("labels/ann.csv")),
+        BlockingIOError,
+        "another process is writing labels to 'labels/ann.csv'. End it, or say who labels: "
+        "labeler=<name>.",
     ),
     (
         NothingToLabelError("x.csv", 9, {"labelled or chosen before": 8, "empty": 1}),

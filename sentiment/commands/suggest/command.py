@@ -4,16 +4,24 @@ from omegaconf import DictConfig
 
 from sentiment.cli.command import command
 from sentiment.cli.terminal import Watch
-from sentiment.commands.suggest.view import show_suggestions
+from sentiment.commands.suggest.view import show_answers, show_suggestions
 from sentiment.config import check_config, current_job
 
 
 @command("suggest")
 def main(cfg: DictConfig) -> None:
-    """Choose texts as `cfg` says, and show where they are and what to type next."""
+    """Choose texts as `cfg` says, have them labelled on a page if it says so, show what is next."""
+    server = None
     with Watch("suggest", current_job()) as watch:
         check_config(cfg)
         from sentiment.commands.suggest.job import suggest
 
         result = suggest(cfg, watch)
-    show_suggestions(result)
+        if cfg.page:
+            from sentiment.commands.suggest.labelling import open_page
+
+            server = open_page(cfg, result)
+    show_suggestions(result, server)
+    if server is not None:
+        server.serve()
+        show_answers(result, server.session)

@@ -52,7 +52,7 @@ class SuggestionResult:
     path : Path
         The file with them, with an empty column ``label``.
     rows : DataFrame
-        What is in it, the most useful text first.
+        What is in it, the most useful text first. With ``page=true``, there is no such file.
     candidates : Candidates
         What they were chosen from.
     model : ModelChoice or None
@@ -61,8 +61,12 @@ class SuggestionResult:
         How the model was chosen, or why there is none.
     labels : list of str
         Names of the labels, as far as they are known.
-    labelled : int
-        Labels in the folder.
+    known : DataFrame
+        What is in the folder: columns ``text``, ``label`` and ``labeler``.
+    extra_columns : list of str
+        What the model reads beside the text.
+    multilabel : bool
+        Whether a text may have several labels.
     notes : list of str
         What could not be done.
     next_command : str
@@ -77,7 +81,9 @@ class SuggestionResult:
     model: ModelChoice | None
     why: str
     labels: list[str]
-    labelled: int
+    known: pd.DataFrame
+    extra_columns: list[str]
+    multilabel: bool
     notes: list[str]
     next_command: str
     seconds: float
@@ -122,7 +128,8 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
             known.append(read_labelled(cfg.labelled, "labelled", cfg.text_column)[TEXT_COLUMN])
     with stages("load model"):
         tracker: Tracker = make(cfg, "tracking", "find_model")
-        found = _find_model(cfg, tracker, own[LABEL_COLUMN].dropna().unique().tolist())
+        used = own[LABEL_COLUMN].dropna().unique().tolist()
+        found = _find_model(cfg, tracker, used)
     if found.choice is not None and not found.is_of_folder:
         with stages("read training texts"):
             known.append(_read_training_texts(found.choice, tracker, notes))
@@ -138,10 +145,13 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
             rows = _choose_without_model(cfg, candidates.rows, known_texts, notes)
         else:
             rows = _choose_with_model(cfg, candidates.rows, found.predictor, found.multilabel)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = name_batch(folder, cfg.input)
-    _write(path, rows)
-    labels = found.predictor.labels if found.predictor is not None else []
+    if cfg.page:
+        path = folder / f"{cfg.labeler or 'labels'}.csv"
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = name_batch(folder, cfg.input)
+        _write(path, rows)
+    labels = found.predictor.labels if found.predictor is not None else sorted(used)
     return SuggestionResult(
         path=path,
         rows=rows,
@@ -149,7 +159,9 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
         model=found.choice,
         why=found.why,
         labels=list(cfg.labels or labels),
-        labelled=int(own[LABEL_COLUMN].notna().sum()),
+        known=own,
+        extra_columns=extra,
+        multilabel=found.multilabel,
         notes=notes,
         next_command=_name_next(cfg, candidates),
         seconds=time.perf_counter() - begun,
@@ -178,11 +190,11 @@ def _find_model(cfg: DictConfig, tracker: Tracker, used: Sequence[str]) -> _Foun
     pipeline = load_model(choice.path, choice.digest)
     columns = PredictionColumns(probabilities="all")
     predictor = Predictor(pipeline, columns=columns, path=choice.path, digest=choice.digest)
-    strangers = [name for name in cfg.labels or used if name not in predictor.labels]
-    if strangers and cfg.run == _AUTO and not of_folder:
+    unknown = [name for name in cfg.labels or used if name not in predictor.labels]
+    if unknown and cfg.run == _AUTO and not of_folder:
         return leave_out(
             f"the best one ({choice.uri}) predicts {quote_list(predictor.labels[:5])}, not "
-            f"{quote_list(strangers[:5])}"
+            f"{quote_list(unknown[:5])}"
         )
     why = f"the latest that learned from {cfg.folder}" if of_folder else choice.why
     return _Found(choice, predictor, find_separator(pipeline) is not None, of_folder, why)

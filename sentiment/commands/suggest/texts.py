@@ -25,7 +25,7 @@ from sentiment.files.sampling import Sampler
 from sentiment.modeling.pipeline import TEXT_COLUMN
 from sentiment.tracking.stages import StageObserver
 
-LABEL_COLUMN = "label"
+LABEL_COLUMN, LABELER_COLUMN = "label", "labeler"
 # What predict rejects by default, and texts of nothing but white space.
 _LIMITS = Limits(reject_empty=True, added=())
 
@@ -115,20 +115,22 @@ def read_labelled(named: str, setting: str, column: str | None = None) -> pd.Dat
     Returns
     -------
     DataFrame
-        Columns ``text`` and ``label``, missing for a text without one.
+        Columns ``text``, ``label`` and ``labeler``, missing where a row has none.
     """
     parts = []
     for source in open_all(named, ReadOptions(), setting):
         found = [column] if column in source.columns else list_text_columns(source.columns)
         if not found or found[0] is None:
             raise MissingColumnError(Path(source.origin.name), None, source.columns, "text_column")
-        has_labels = LABEL_COLUMN in source.columns
         for batch in source.read(found[0], _LIMITS, Position()):
             nothing = pa.nulls(len(batch.texts), pa.large_string())
-            labels = strip_labels(batch.read_column(LABEL_COLUMN)) if has_labels else nothing
-            parts.append(pa.table({TEXT_COLUMN: batch.texts, LABEL_COLUMN: labels}))
+            more = {
+                name: strip_labels(batch.read_column(name)) if name in source.columns else nothing
+                for name in (LABEL_COLUMN, LABELER_COLUMN)
+            }
+            parts.append(pa.table({TEXT_COLUMN: batch.texts} | more))
     if not parts:
-        return pd.DataFrame({TEXT_COLUMN: [], LABEL_COLUMN: []}, dtype="str")
+        return _make_empty()
     frame: pd.DataFrame = pa.concat_tables(parts).to_pandas()
     return frame.astype("str")
 
@@ -136,8 +138,12 @@ def read_labelled(named: str, setting: str, column: str | None = None) -> pd.Dat
 def read_folder(folder: Path) -> pd.DataFrame:
     """Return the texts and labels of all batches in `folder`, none if it is not there."""
     if not folder.is_dir() or not any(folder.iterdir()):
-        return pd.DataFrame({TEXT_COLUMN: [], LABEL_COLUMN: []}, dtype="str")
+        return _make_empty()
     return read_labelled(str(folder), "folder", TEXT_COLUMN)
+
+
+def _make_empty() -> pd.DataFrame:
+    return pd.DataFrame(columns=[TEXT_COLUMN, LABEL_COLUMN, LABELER_COLUMN], dtype="str")
 
 
 def can_train_on(cfg: DictConfig, columns: Iterable[str]) -> bool:

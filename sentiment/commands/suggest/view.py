@@ -6,12 +6,14 @@ from sentiment.cli.terminal import describe_time, relate_path
 
 if TYPE_CHECKING:
     from sentiment.commands.suggest.job import SuggestionResult
+    from sentiment.commands.suggest.server import LabelingServer
+    from sentiment.commands.suggest.session import Session
 
 _SHOWN, _WIDTH = 5, 60
 
 
-def show_suggestions(result: "SuggestionResult") -> None:
-    """Print the first texts, what they were chosen from and by, and what to type next."""
+def show_suggestions(result: "SuggestionResult", server: "LabelingServer | None" = None) -> None:
+    """Print the first texts, what they were chosen from and by, and what to do next."""
     from rich.table import Table
 
     from sentiment.cli.console import PlainConsole
@@ -39,9 +41,31 @@ def show_suggestions(result: "SuggestionResult") -> None:
         console.print("chosen   uncertain texts, one of each k-means cluster of them")
     for note in result.notes:
         console.print(f"note     {note}")
-    console.print(f"labels   {result.labelled:,} in {relate_path(result.path.parent)} so far")
+    labelled = result.known["label"].notna().sum()
+    console.print(f"labels   {labelled:,} in {relate_path(result.path.parent)} so far")
     console.print(f"time     {describe_time(result.seconds)}")
+    if server is not None:
+        console.print(f"page     {server.address}")
+        console.print("         for this machine alone; its end button or Ctrl-C ends it")
+        console.file.flush()  # also where the output is a file, which a program may wait for
+        return
     console.print(f"output   {relate_path(result.path)}")
     console.print("next     fill in its column label, then")
     console.print(f"         {result.next_command}")
+    console.print("         and this command again, for the next texts")
+
+
+def show_answers(result: "SuggestionResult", session: "Session") -> None:
+    """Print how many texts were labelled, how well people agree, and what to type next."""
+    from sentiment.cli.console import PlainConsole
+
+    console = PlainConsole()
+    skipped = len(session.answers) - session.labelled
+    console.print(
+        f"labelled {session.labelled:,} of {len(session.items):,} texts, {skipped:,} skipped"
+    )
+    for agreement in session.measure_agreement():
+        console.print(f"agreed   {agreement.describe()}")
+    console.print(f"output   {relate_path(session.file.path)}")
+    console.print(f"next     {result.next_command}")
     console.print("         and this command again, for the next texts")

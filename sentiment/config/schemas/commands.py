@@ -125,13 +125,25 @@ class SuggestSettings(Settings):
     query: Text | None
     candidates: Count
     seed: Seed
+    page: bool
+    labeler: StudyName | None
+    overlap: Annotated[int, at_least(0, "a whole number from 0 to 1,000", 1000)]
+    port: Annotated[int, at_least(0, "a whole number from 0 to 65,535", 65535)]
     outputs: Folder
     trusted: Trusted
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield what is wrong with separators and quotes."""
+        """Yield what is wrong with separators and quotes, and with settings of the page."""
         yield from find_dialect_problems(values, prefix)
+        given = [name for name in ("labeler", "overlap", "port") if values[name]]
+        if given and not values["page"]:
+            yield f"{given[0]} is for the page on which texts are labelled; add page=true."
+        elif values["overlap"] and values["labeler"] is None:
+            yield (
+                f"overlap is {values['overlap']}, which asks for texts again that other people "
+                "have labelled; say who labels now: labeler=<name>."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

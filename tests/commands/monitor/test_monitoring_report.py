@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from chromium import BROWSER, needs_browser
 from conftest import write_frame
 from ports import find_port
 from shortcuts import real_reports
@@ -39,11 +39,6 @@ from sentiment.errors import (
 from sentiment.tracking.recording import record
 
 pytestmark = pytest.mark.slow
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next(filter(None, map(shutil.which, NAMES)), "")
-needs_browser = pytest.mark.skipif(
-    not BROWSER, reason="no Chromium to look at pages with; on Debian: apt install chromium"
-)
 CHECKS = ["characters", "words", "non_letters", "markup", "unknown", "probability", "prediction",
           "terms", "empty", "repeated", "accuracy", "recall"]  # fmt: skip
 

@@ -1,0 +1,70 @@
+"""Agreement of people who have labelled the same texts."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import pandas as pd
+from sklearn.metrics import cohen_kappa_score
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of two people.
+
+    Attributes
+    ----------
+    labelers : (str, str)
+        Their names.
+    texts : int
+        Texts to which both gave a label.
+    share : float
+        Share of these with the same label.
+    kappa : float
+        Cohen's kappa: the share above what two people would agree by chance, 1 for all; nan if each
+        gave one and the same label only.
+    """
+
+    labelers: tuple[str, str]
+    texts: int
+    share: float
+    kappa: float
+
+    def describe(self) -> str:
+        """Return it in words."""
+        first, second = self.labelers
+        kappa = "" if self.kappa != self.kappa else f", Cohen's kappa {self.kappa:.2f}"
+        return (
+            f"{first} and {second}: {self.share:.0%} of {self.texts:,} "
+            f"text{'s' * (self.texts != 1)} that both labelled"
+            f"{kappa}"
+        )
+
+
+def measure_agreement(rows: pd.DataFrame) -> list[Agreement]:
+    """Return the agreement of each two people with texts in common.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns ``text``, ``label`` and ``labeler``; rows without one of these do not count, and of
+        several by one person on one text, the last does.
+
+    Examples
+    --------
+    >>> rows = [(str(n), label, who) for who in ("ann", "bob") for n, label in enumerate("aabb")]
+    >>> measure_agreement(pd.DataFrame(rows, columns=["text", "label", "labeler"]))[0].describe()
+    "ann and bob: 100% of 4 texts that both labelled, Cohen's kappa 1.00"
+    """
+    known = rows.dropna(subset=["text", "label", "labeler"])
+    table = known.groupby(["text", "labeler"])["label"].last().unstack()
+    found = []
+    for first, second in combinations(sorted(map(str, table)), 2):
+        both = table[[first, second]].dropna()
+        if both.empty:
+            continue
+        a, b = both[first].to_numpy(str), both[second].to_numpy(str)
+        # Otherwise it is 0 / 0, and scikit-learn warns.
+        kappa = cohen_kappa_score(a, b) if len({*a, *b}) > 1 else float("nan")
+        share = float((a == b).mean())
+        found.append(Agreement((first, second), len(both), share, float(kappa)))
+    return found

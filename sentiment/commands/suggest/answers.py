@@ -1,0 +1,189 @@
+"""Answers of a person, one CSV row each, which are on the disk before the next text is shown."""
+
+import csv
+import errno
+import io
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sentiment.errors import LabelsBusyError, UnreadableFileError
+from sentiment.files.locking import hold_lock
+
+# Those that training and agreement read come first.
+FIELDS = ("text", "label", "labeler", "guess", "probability", "reason", "labelled_at")
+_MARK = b"\xef\xbb\xbf"  # spreadsheets take a CSV without it for another encoding
+
+
+class AnswerFile:
+    """A CSV file of answers that only grows, and shrinks by its last rows.
+
+    A row is written at once and synced to the disk. What a process that was killed has left of one
+    is cut off when the file is opened again. One process writes a file at a time; its lock is
+    ``.<name>.lock``. The file is there once it has a row, since training takes no empty ones.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    LabelsBusyError
+        Another process is writing it.
+    UnreadableFileError
+        It has other columns.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "ann.csv")
+    >>> with AnswerFile(path) as file:
+    ...     file.append(["a gem", "positive", "ann", "", "", "", ""])
+    ...     file.append(["a bore", "positive", "ann", "", "", "", ""])
+    ...     file.cut()
+    >>> path.read_text(encoding="utf-8-sig").splitlines()[1:]
+    ['"a gem","positive","ann","","","",""']
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Of each row of this object: the size of the file before it and behind it.
+        self._rows: list[tuple[int, int]] = []
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(hold_lock(path.with_name(f".{path.name}.lock"), wait=False))
+            except BlockingIOError as error:
+                raise LabelsBusyError(path) from error
+            self._recover()
+            self._lock = stack.pop_all()
+
+    def append(self, row: Sequence[str]) -> None:
+        """Write a row and sync it to the disk.
+
+        Raises
+        ------
+        OSError
+            The disk is full or broken; the file is as it was before.
+        """
+        # Opened anew each time: a spreadsheet that saves the file may put another one there.
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        start = os.fstat(file).st_size
+        data = _format(row)
+        if start == 0:
+            data = _MARK + _format(FIELDS) + data
+        elif os.pread(file, 1, start - 1) != b"\n":
+            data = b"\n" + data
+        try:
+            written = 0
+            while written < len(data):
+                written += os.pwrite(file, data[written:], start + written)
+            os.fsync(file)
+        except OSError:
+            self._shrink(file, start)
+            raise
+        finally:
+            os.close(file)
+        if start == 0:
+            _sync_folder(self.path.parent)
+        self._rows.append((start, start + len(data)))
+
+    def cut(self) -> None:
+        """Take back the last row that this object has written.
+
+        Raises
+        ------
+        OSError
+            The file has changed since.
+        """
+        start, end = self._rows[-1]
+        file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            if os.fstat(file).st_size != end:
+                raise OSError(errno.EBUSY, f"another program has changed '{self.path}'")
+            self._shrink(file, start)
+        finally:
+            os.close(file)
+        self._rows.pop()
+
+    def close(self) -> None:
+        """Let other processes write the file."""
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _shrink(self, file: int, size: int) -> None:
+        os.ftruncate(file, size)
+        if size == 0:
+            self.path.unlink()
+        else:
+            os.fsync(file)
+
+    def _recover(self) -> None:
+        """Cut off what is left of a row, and check the columns."""
+        if not self.path.exists():
+            return
+        data = self.path.read_bytes()
+        whole = _measure_whole_rows(data)
+        if _is_whole_row(data[whole:]):
+            whole = len(data)
+        first = next(csv.reader(io.StringIO(data[:whole].decode("utf-8-sig", "replace"))), None)
+        if first is not None and first != list(FIELDS):
+            reason = f"its columns are {', '.join(first)}"
+            raise UnreadableFileError(self.path, "labels of the page", reason)
+        if first is None or data[:whole].rstrip() == (_MARK + _format(FIELDS)).rstrip():
+            self.path.unlink()  # a first row was cut off
+        elif whole < len(data):
+            os.truncate(self.path, whole)
+
+
+def _format(row: Sequence[str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(row)
+    return text.getvalue().encode()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Sync the name of a new file to the disk."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _is_whole_row(data: bytes) -> bool:
+    """Return whether this is a row without a line break, as some editors leave the last one."""
+    if data.count(b'"') % 2 or data.endswith(b","):  # the last field is never empty
+        return False
+    return len(next(csv.reader([data.decode("utf-8", "replace")]), [])) == len(FIELDS)
+
+
+def _measure_whole_rows(data: bytes) -> int:
+    r"""Return the length of the rows of `data` that end, each with a line break outside of quotes.
+
+    Examples
+    --------
+    >>> _measure_whole_rows(b'"a"\n"b\n'), _measure_whole_rows(b'"a\n"')
+    (4, 0)
+    """
+    whole = end = quotes = 0
+    for line in data.split(b"\n")[:-1]:
+        end += len(line) + 1
+        quotes += line.count(b'"')
+        if quotes % 2 == 0:
+            whole = end
+    return whole

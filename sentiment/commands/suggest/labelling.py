@@ -1,0 +1,95 @@
+"""From suggested texts to a page on which a person labels them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig
+
+from sentiment.commands.suggest.answers import AnswerFile
+from sentiment.commands.suggest.job import SuggestionResult
+from sentiment.commands.suggest.server import LabelingServer
+from sentiment.commands.suggest.session import Item, Session
+from sentiment.commands.suggest.texts import LABEL_COLUMN, LABELER_COLUMN
+from sentiment.errors import ConfigError, quote_list
+from sentiment.modeling.pipeline import TEXT_COLUMN
+
+
+def open_page(cfg: DictConfig, result: SuggestionResult) -> LabelingServer:
+    """Return the server of the page for the texts of `result`, which listens already.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        Settings of the command.
+    result : SuggestionResult
+        What was chosen.
+
+    Raises
+    ------
+    ConfigError
+        The labels are not known, or a row needs more than one label.
+    SentimentError
+        Another process writes the labels of this person, or the port is taken.
+    """
+    check_labels(result)
+    again = choose_again(result.known, cfg.labeler, cfg.overlap, cfg.seed)
+    items = [*map(_make_item, result.rows.astype(object).to_dict("records")), *map(Item, again)]
+    # Those that are asked again are spread among the others.
+    order = np.arange(len(items))
+    if again:
+        random = np.random.default_rng(cfg.seed)
+        places = random.choice(len(items), len(again), replace=False)
+        order[np.isin(order, places)] = np.arange(len(result.rows), len(items))
+        order[~np.isin(np.arange(len(items)), places)] = np.arange(len(result.rows))
+    file = AnswerFile(result.path)
+    try:
+        session = Session(
+            [items[k] for k in order], result.labels, cfg.labeler or "", file, result.known
+        )
+        return LabelingServer(session, cfg.port, result.next_command)
+    except BaseException:
+        file.close()
+        raise
+
+
+def check_labels(result: SuggestionResult) -> None:
+    """Check that a person can give each text one of the labels of `result`.
+
+    Raises
+    ------
+    ConfigError
+        Not so.
+    """
+    if len(result.labels) < 2:
+        found = f"only {result.labels[0]!r} is" if result.labels else "none is"
+        raise ConfigError(
+            [f"page=true needs the names of the labels, of which {found} known: labels=[a,b]."]
+        )
+    if result.multilabel:
+        raise ConfigError(
+            ["page=true gives each text one label, and the model several. Leave page at false, and "
+             "fill in the file."]
+        )  # fmt: skip
+    if result.extra_columns:
+        raise ConfigError(
+            [f"page=true keeps texts and labels, and the model reads "
+             f"{quote_list(result.extra_columns)}, too. Leave page at false, and fill in the file."]
+        )  # fmt: skip
+
+
+def choose_again(known: pd.DataFrame, labeler: str | None, count: int, seed: int) -> list[str]:
+    """Return texts that other people have labelled and `labeler` has not seen, at random."""
+    own = known[LABELER_COLUMN] == labeler
+    others = known[~own & known[LABELER_COLUMN].notna() & known[LABEL_COLUMN].notna()]
+    texts = others[TEXT_COLUMN].drop_duplicates()
+    left = texts[~texts.isin(known.loc[own, TEXT_COLUMN])]
+    chosen: list[str] = left.sample(min(count, len(left)), random_state=seed).tolist()
+    return chosen
+
+
+def _make_item(row: Mapping[Any, Any]) -> Item:
+    probability = row["probability"]
+    shown = f"{probability:.2f}" if row["guess"] else ""
+    return Item(str(row[TEXT_COLUMN]), str(row["guess"]), shown, str(row["reason"]))

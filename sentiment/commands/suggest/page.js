@@ -1,0 +1,89 @@
+"use strict";
+const find = (id) => document.getElementById(id);
+const labels = [...document.querySelectorAll("[data-label]")];
+let state = null;
+let busy = true;
+
+function show(found) {
+  state = found;
+  const { number, total, labelled, skipped } = found;
+  find("progress").value = number;
+  find("count").textContent =
+    `${number} of ${total} done: ${labelled} labelled, ${skipped} skipped`;
+  // Texts are never read as HTML; a tag for a line break is shown as one.
+  find("text").textContent = found.text.replace(/<br\s*\/?>/gi, "\n");
+  find("text").hidden = found.done;
+  find("text").scrollTop = 0;
+  const guess = found.guess ? `The model's guess: ${found.guess} (${found.probability}). ` : "";
+  // A guess that is seen at once would sway the answer.
+  find("why").open = false;
+  find("why").hidden = !found.reason;
+  find("why").lastElementChild.textContent = guess + found.reason;
+  find("choices").hidden = found.done;
+  find("finished").hidden = !found.done;
+  find("skip").disabled = found.done;
+  find("undo").disabled = number === 0;
+  find("agreement").replaceChildren(
+    ...found.agreement.map((line) => {
+      const item = document.createElement("li");
+      item.textContent = line;
+      return item;
+    }),
+  );
+}
+
+function report(problem) {
+  find("problem").textContent = problem;
+  find("problem").hidden = !problem;
+}
+
+async function ask(name, more) {
+  if (busy || !state) return;
+  busy = true;
+  try {
+    const body = JSON.stringify({ number: state.number, ...more });
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch(name, { method: "POST", headers, body });
+    const found = answer.status === 400 ? {} : await answer.json();
+    if (answer.ok || answer.status === 409) {
+      show(found);
+      report("");
+      if (name === "end") close();
+    } else {
+      report(found.problem || "This answer was not saved.");
+    }
+  } catch {
+    report("The command does not answer: this answer was not saved. Is it still running?");
+  } finally {
+    busy = false;
+  }
+}
+
+function close() {
+  document.querySelectorAll("button").forEach((button) => (button.disabled = true));
+  state = null;
+  find("text").hidden = find("why").hidden = true;
+  find("closed").hidden = false;
+}
+
+labels.forEach((button) =>
+  button.addEventListener("click", () => ask("label", { label: button.dataset.label })),
+);
+find("skip").addEventListener("click", () => ask("skip"));
+find("undo").addEventListener("click", () => ask("undo"));
+find("end").addEventListener("click", () => ask("end"));
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !state) return;
+  const button = labels[Number(event.key) - 1];
+  if (button && !state.done) ask("label", { label: button.dataset.label });
+  else if (event.key === "s" && !state.done) ask("skip");
+  else if ((event.key === "u" || event.key === "Backspace") && state.number) ask("undo");
+  else return;
+  event.preventDefault();
+});
+
+fetch("state")
+  .then((answer) => answer.json())
+  .then(show)
+  .catch(() => report("The command does not answer. Is it still running?"))
+  .finally(() => (busy = false));

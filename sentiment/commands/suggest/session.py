@@ -1,0 +1,137 @@
+"""Texts that a person labels one after the other; knows no browser."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+import pandas as pd
+
+from sentiment.commands.suggest.agreement import Agreement, measure_agreement
+from sentiment.commands.suggest.answers import AnswerFile
+
+
+@dataclass(frozen=True)
+class Item:
+    """A text to label.
+
+    Attributes
+    ----------
+    text, guess, probability, reason : str
+        The text, the label that a model would give it, with what probability, and why the text is
+        asked for; empty without a model.
+    """
+
+    text: str
+    guess: str = ""
+    probability: str = ""
+    reason: str = ""
+
+
+class OutdatedAnswerError(ValueError):
+    """An answer is for another text than the one that is asked for now."""
+
+
+class Session:
+    """What one person is asked, and what was answered.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        The texts, in the order in which they are asked for.
+    labels : sequence of str
+        Labels that may be given.
+    labeler : str
+        Name of the person.
+    file : AnswerFile
+        Where answers are kept.
+    known : DataFrame
+        Answers of all people before: columns ``text``, ``label``, ``labeler``.
+
+    Attributes
+    ----------
+    items, labels, labeler, file : sequence of Item, list of str, str, AnswerFile
+        As above.
+    answers : list of str
+        To the first of the items, "" for one that was skipped.
+    """
+
+    def __init__(
+        self, items: Sequence[Item], labels: Sequence[str], labeler: str, file: AnswerFile,
+        known: pd.DataFrame,
+    ) -> None:  # fmt: skip
+        self.items, self.labels, self.labeler, self.file = items, list(labels), labeler, file
+        self.answers: list[str] = []
+        self._known = known
+        self._lock = Lock()
+
+    @property
+    def labelled(self) -> int:
+        """Number of labels that were given."""
+        return sum(answer != "" for answer in self.answers)
+
+    def answer(self, number: int, label: str) -> None:
+        """Keep a label for the text `number`, or "" to skip it.
+
+        Raises
+        ------
+        OutdatedAnswerError
+            Another text is asked for, such as after a key that was hit twice.
+        ValueError
+            There is no such label.
+        """
+        with self._lock:
+            if number != len(self.answers) or number >= len(self.items):
+                raise OutdatedAnswerError(f"text {number} is not the one that is asked for")
+            if label and label not in self.labels:
+                raise ValueError(f"{label!r} is not a label")
+            item = self.items[number]
+            at = datetime.now(UTC).isoformat(timespec="seconds")
+            self.file.append(
+                [item.text, label, self.labeler, item.guess, item.probability, item.reason, at]
+            )
+            self.answers.append(label)
+
+    def undo(self, number: int) -> None:
+        """Take back the last answer, which was for the text before `number`.
+
+        Raises
+        ------
+        OutdatedAnswerError
+            Another text is asked for, or there is no answer.
+        """
+        with self._lock:
+            if number != len(self.answers) or not self.answers:
+                raise OutdatedAnswerError(f"text {number} is not the one that is asked for")
+            self.file.cut()
+            self.answers.pop()
+
+    def measure_agreement(self) -> list[Agreement]:
+        """Return the agreement of this person with each other one, with all answers so far."""
+        own = [
+            {"text": item.text, "label": label or None, "labeler": self.labeler}
+            for item, label in zip(self.items, self.answers, strict=False)
+        ]
+        rows = pd.concat([self._known, pd.DataFrame(own, dtype="str")], ignore_index=True)
+        return [one for one in measure_agreement(rows) if self.labeler in one.labelers]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a page shows, for JSON."""
+        with self._lock:
+            number = len(self.answers)
+            is_done = number == len(self.items)
+            item = Item("") if is_done else replace(self.items[number])
+            return {
+                "number": number,
+                "total": len(self.items),
+                "labelled": self.labelled,
+                "skipped": number - self.labelled,
+                "done": is_done,
+                "text": item.text,
+                "guess": item.guess,
+                "probability": item.probability,
+                "reason": item.reason,
+                "last": self.answers[-1] if self.answers else None,
+                "agreement": [one.describe() for one in self.measure_agreement()],
+            }
