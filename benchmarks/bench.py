@@ -29,6 +29,7 @@ import polluting
 import predicting
 import processes
 import scale
+import serving
 import significance
 import sweeps
 import vectorizing
@@ -55,6 +56,7 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
         "predict_memory": predicting.bench_predict_memory,
         "predict_killing": predicting.bench_predict_killing,
     },
+    "serving": {"serving": serving.bench_serving},
     "monitoring": {
         "monitor": monitoring.bench_monitor,
         "false_alarms": monitoring.bench_false_alarms,

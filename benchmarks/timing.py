@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 OURS = "sentiment"
-_MORE_IS_BETTER = {"x", "%", "reviews/s"}
+_MORE_IS_BETTER = {"x", "%", "requests/s", "reviews/s"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Figure:
     what : str
         What was measured.
     unit : str
-        "s", "x" (how many times as fast), "MB", "%" or "exponent".
+        "s", "ms", "x" (how many times as fast), "requests/s", "MB", "%" or "exponent".
     value, low, high : float
         The figure and its spread over the rounds.
     target, aim : float, optional

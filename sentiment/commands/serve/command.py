@@ -43,8 +43,10 @@ def main(cfg: DictConfig) -> None:
             if find_spec(package) is None:
                 raise MissingPackageError(package, "serving", "serve")
         from sentiment.commands.serve.job import prepare, run
+        from sentiment.commands.serve.server import hold_signals
 
         service = prepare(cfg, watch)
+    hold_signals()
     show_address(service)
     run(service)
     show_end()

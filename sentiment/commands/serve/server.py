@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 _BACKLOG = 2048
 # Seconds that a connection without a request stays open; proxies keep theirs for a minute.
 _KEEP_ALIVE = 75
+_ENDING = {signal.SIGTERM, signal.SIGINT}
 
 
 class Server(uvicorn.Server):
@@ -45,10 +46,11 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """End gracefully at SIGTERM and SIGINT, without raising the signal again."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _ENDING:
             loop.add_signal_handler(number, self._stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         yield
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _ENDING:
             loop.remove_signal_handler(number)
 
     def _stop(self) -> None:
@@ -64,6 +66,11 @@ class Server(uvicorn.Server):
             if self._parent is not None and os.getppid() != self._parent:
                 self.should_exit = True
         return await super().on_tick(counter)
+
+
+def hold_signals() -> None:
+    """Let a signal that ends a server wait until the server can end as it should."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
 
 def open_socket(host: str, port: int) -> socket.socket:

@@ -91,7 +91,7 @@ class Workers:
             return
         code = 1
         try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             forget_connections()
             self._work(parent)
             code = 0

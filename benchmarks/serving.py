@@ -1,0 +1,213 @@
+"""serve.py under load, beside ``mlflow models serve`` and FastAPI around scikit-learn.
+
+The load is that of wrk (Debian's package of that name), with 1,000 reviews in turn. Where there are
+two cores or more, a server has one of them and wrk the others.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import joblib
+from processes import run_script
+from reviews import read_different_reviews
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from timing import OURS, Figure, Plan, summarize
+
+import sentiment
+
+ROOT = Path(__file__).resolve().parents[1]
+_REVIEWS, _TOGETHER, _SECONDS, _CONNECTIONS = 1000, 100, 5, 16
+_PATIENCE = 120
+_LUA = """
+local bodies = {{}}
+for line in io.lines("{path}") do bodies[#bodies + 1] = line end
+local turn = 0
+wrk.method = "POST"
+wrk.headers["content-type"] = "application/json"
+request = function()
+  turn = turn % #bodies + 1
+  return wrk.format(nil, nil, nil, bodies[turn])
+end
+"""
+
+
+def bench_serving(plan: Plan) -> dict[str, Figure]:
+    """Measure requests a second, reviews a second and latency, all servers in each round."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("the benchmark of serve.py needs wrk: apt-get install wrk")
+    where = f"outputs={plan.folder}"
+    run_script("scripts/train.py", where)
+    uri = sentiment.load("best", where).source.uri
+    texts = read_different_reviews()["text"].head(_REVIEWS).tolist()
+    scripts = _write_scripts(plan.folder, texts)
+    pipeline = plan.folder / "pipeline.joblib"
+    _fit_plainly(pipeline)
+    found: dict[str, list[float]] = {}
+    for number in range(plan.rounds + 1):
+        measured = _measure(plan.folder, uri, pipeline, scripts)
+        for name, value in measured.items() if number else ():
+            found.setdefault(name, []).append(value)
+    one = f"a review a request, {_CONNECTIONS} connections"
+    ratios = {
+        peer: [ours / theirs for ours, theirs in zip(found[OURS], found[peer], strict=True)]
+        for peer in ("MLflow", "FastAPI")
+    }
+    return {
+        "serving": summarize(f"serve.py: {one}", "requests/s", found[OURS], target=4000, aim=8000),
+        "serving_mlflow": summarize(
+            f"mlflow models serve: {one}", "x", ratios["MLflow"], target=15, aim=30,
+            more={"requests/s of MLflow": max(found["MLflow"])},
+        ),
+        "serving_fastapi": summarize(
+            f"FastAPI and scikit-learn: {one}", "x", ratios["FastAPI"], target=5, aim=10,
+            more={"requests/s of FastAPI": max(found["FastAPI"])},
+        ),
+        "serving_p50": summarize(
+            "serve.py, one connection: p50", "ms", found["p50"], target=0.5, aim=0.3
+        ),
+        "serving_p99": summarize(
+            "serve.py, one connection: p99", "ms", found["p99"], target=1.0, aim=0.6
+        ),
+        "serving_together": summarize(
+            f"serve.py: {_TOGETHER} reviews a request", "reviews/s", found["together"],
+            target=60_000, aim=90_000,
+        ),
+        "serving_start": summarize(
+            "serve.py: start to ready, kernels compiled", "s", found["start"], target=3, aim=1.5
+        ),
+        "serving_memory": summarize(
+            "serve.py: memory of a worker", "MB", found["memory"], target=350, aim=250
+        ),
+    }  # fmt: skip
+
+
+def _measure(folder: Path, uri: str, pipeline: Path, scripts: dict[str, Path]) -> dict[str, float]:
+    """Return the figures of one round."""
+    ours = ["scripts/serve.py", f"outputs={folder}", f"model={uri}"]
+    measured: dict[str, float] = {}
+    with _start(ours, "server.port=", "/health/ready") as (address, pid, seconds):
+        measured["start"] = seconds
+        many = _load(f"{address}/predict", scripts["one"], _CONNECTIONS)
+        measured[OURS] = many["requests"]
+        alone = _load(f"{address}/predict", scripts["one"], 1)
+        measured["p50"], measured["p99"] = alone["p50"], alone["p99"]
+        together = _load(f"{address}/predict", scripts["together"], 4)
+        measured["together"] = _TOGETHER * together["requests"]
+        measured["memory"] = _read_memory(pid)
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+    words = ["-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "-p"]
+    with _start(words, "", "/ping", store) as (address, _, _):
+        load = _load(f"{address}/invocations", scripts["mlflow"], _CONNECTIONS)
+        measured["MLflow"] = load["requests"]
+    words = ["-m", "uvicorn", "--app-dir", str(ROOT / "benchmarks"), "--no-access-log",
+             "plain_app:app", "--port"]  # fmt: skip
+    with _start(words, "", "/docs", {"PIPELINE": str(pipeline)}) as (address, _, _):
+        load = _load(f"{address}/predict", scripts["one"], _CONNECTIONS)
+        measured["FastAPI"] = load["requests"]
+    return measured
+
+
+def _write_scripts(folder: Path, texts: list[str]) -> dict[str, Path]:
+    """Return the scripts of wrk, by the bodies that they send in turn."""
+    bodies: dict[str, list[Any]] = {
+        "one": [{"text": text} for text in texts],
+        "together": [{"texts": texts[k : k + _TOGETHER]} for k in range(0, len(texts), _TOGETHER)],
+        "mlflow": [{"dataframe_split": {"columns": ["text"], "data": [[t]]}} for t in texts],
+    }
+    scripts = {}
+    for name, several in bodies.items():
+        path = folder / f"{name}.jsonl"
+        path.write_text("".join(f"{json.dumps(body)}\n" for body in several))
+        scripts[name] = folder / f"{name}.lua"
+        scripts[name].write_text(_LUA.format(path=path))
+    return scripts
+
+
+def _fit_plainly(path: Path) -> None:
+    """Write a pipeline of scikit-learn alone, with the settings of train.py."""
+    reviews = read_different_reviews()
+    features = TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=50_000, sublinear_tf=True)
+    pipeline = make_pipeline(features, LogisticRegression(C=10, max_iter=1000))
+    joblib.dump(pipeline.fit(reviews["text"], reviews["label"]), path)
+
+
+@contextlib.contextmanager
+def _start(
+    words: list[str], setting: str, health: str, environment: dict[str, str] | None = None
+) -> Iterator[tuple[str, int, float]]:
+    """Yield the address of a server, its process and how long it took until it was ready."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    *words, last = [*_pin("0"), sys.executable, *words, setting]
+    command = [*words, f"{last}{port}"]
+    # MLflow starts uvicorn by its name.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | {"PATH": path} | (environment or {}),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    try:
+        while not _responds(address + health):
+            if process.poll() is not None or time.perf_counter() - begun > _PATIENCE:
+                raise RuntimeError(f"{' '.join(command)} does not answer")
+            time.sleep(0.01)
+        yield address, process.pid, time.perf_counter() - begun
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(_PATIENCE)
+
+
+def _responds(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _pin(cores: str) -> list[str]:
+    """Return the words that keep a command on some cores, where there are several."""
+    return ["taskset", "-c", cores] if (os.cpu_count() or 1) > 1 and shutil.which("taskset") else []
+
+
+def _load(url: str, script: Path, connections: int) -> dict[str, float]:
+    """Return requests a second, and the latencies in milliseconds, under load of wrk."""
+    cores = f"1-{(os.cpu_count() or 2) - 1}"
+    done = subprocess.run(
+        [*_pin(cores), "wrk", "-t1", f"-c{connections}", f"-d{_SECONDS}", "--latency",
+         "-s", str(script), url],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
+        raise RuntimeError(done.stdout)
+    found = re.search(r"Requests/sec: +([\d.]+)", done.stdout)
+    assert found is not None
+    units = {"us": 0.001, "ms": 1.0, "s": 1000.0}
+    latencies = re.findall(r"(50|99)% +([\d.]+)(us|ms|s)\b", done.stdout)
+    measured = {f"p{share}": float(value) * units[unit] for share, value, unit in latencies}
+    return measured | {"requests": float(found[1])}
+
+
+def _read_memory(pid: int) -> float:
+    """Return the memory of a process, in MB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
