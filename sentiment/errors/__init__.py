@@ -35,7 +35,6 @@ from sentiment.errors.inputs import (
 )
 from sentiment.errors.models import (
     ModelPackageError,
-    SeveralLabelsError,
     UnexplainableModelError,
     UnsavableModelError,
     UntrustedModelError,
@@ -144,7 +143,6 @@ __all__ = [
     "RunNotKeptError",
     "RunNotRecordedError",
     "SentimentError",
-    "SeveralLabelsError",
     "StepFailedError",
     "StudyFolderError",
     "StudyLostError",

@@ -46,16 +46,6 @@ class ModelPackageError(SentimentError, ImportError):
         )
 
 
-class SeveralLabelsError(SentimentError, TypeError):
-    """A command takes models of one label in a row, and the model gives several."""
-
-    def __init__(self, command: str, remedy: str) -> None:
-        super().__init__(
-            f"{command} takes models that give each text one label, and this model may give "
-            f"several. {remedy}"
-        )
-
-
 class UnexplainableModelError(SentimentError, TypeError):
     """A model has no weights of terms by which its answers could be explained."""
 

@@ -19,8 +19,10 @@ from sentiment.data.quality import QualityReport
 from sentiment.errors import ConfigError, ReferenceMissingError
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
 from sentiment.modeling.descriptors import TextReader, find_tokenization
+from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
+from sentiment.modeling.label_set_rules import LabelSetRule
 from sentiment.modeling.pipeline import list_columns
-from sentiment.modeling.predictions import Predictions
+from sentiment.modeling.predictions import LabelSetPredictions, Predictions
 
 # Name of the folder in a run.
 FOLDER = "reference"
@@ -52,8 +54,10 @@ class Reference:
         Of the data set as it was read: ``rows``, and those that are ``empty`` or ``repeated``.
     columns : dict of str to str
         The columns that the model reads beside the text, and the kind of each.
-    probabilities : ndarray of float32, of shape (n, n_classes), optional
+    probabilities : ndarray of float, of shape (n, n_classes), optional
         Those of all classes, in the order of `classes`; of two classes, `rows` has all of them.
+    separator : str, optional
+        Between the labels of a set, if predictions are label sets.
     """
 
     rows: pd.DataFrame
@@ -63,6 +67,7 @@ class Reference:
     source: dict[str, int]
     columns: dict[str, str] = field(default_factory=dict)
     probabilities: np.ndarray | None = None
+    separator: str | None = None
 
     def count_terms(self, terms: pd.Index) -> np.ndarray:
         """Return in how many rows each of `terms` stands.
@@ -81,6 +86,8 @@ class Reference:
         ConfigError
             The probabilities of all classes are needed, and an earlier version did not keep them.
         """
+        if isinstance(rule, LabelSetRule):
+            return self._decide_sets(rule)
         if rule == DecisionRule():
             return self
         names = np.array(self.classes)
@@ -103,13 +110,24 @@ class Reference:
         unsure = [UNSURE] if rule.least_confidence > 0 else []
         return replace(self, rows=rows, classes=[*self.classes, *unsure])
 
+    def _decide_sets(self, rule: LabelSetRule) -> "Reference":
+        table = self._get_probabilities()
+        chosen = rule.choose(table)
+        sets = name_label_sets(chosen, np.array(self.classes), self.separator or "")
+        rows = self.rows.assign(
+            prediction=np.where(rule.is_sure(rule.measure(table)), sets, UNSURE),
+            probability=measure_sets(chosen, table),
+        )
+        unsure = [UNSURE] if rule.least_confidence > 0 else []
+        return replace(self, rows=rows, classes=[*self.classes, *unsure])
+
     def _get_probabilities(self) -> np.ndarray:
         if self.probabilities is None:
             raise ConfigError(
                 [
-                    "the predictions were made with a threshold of each class, and the run of the "
-                    "model, which an earlier version trained, lacks the probabilities that they "
-                    "are compared with. Train it again, or predict with deploy.threshold=0.5."
+                    "the run of the model, which an earlier version trained, lacks the "
+                    "probabilities of all labels that these predictions are compared with. Train "
+                    "it again; if each row has one label, deploy.threshold=0.5 needs none of them."
                 ]
             )
         return self.probabilities
@@ -117,7 +135,7 @@ class Reference:
     def save(self, folder: Path) -> list[Path]:
         """Write two or three small files into `folder`, which is made; return their paths."""
         folder.mkdir(parents=True, exist_ok=True)
-        names = ("classes", "words", "source", "columns")
+        names = ("classes", "words", "source", "columns", "separator")
         facts = {name: getattr(self, name) for name in names}
         rows = pa.Table.from_pandas(self.rows, preserve_index=False)
         metadata = {**(rows.schema.metadata or {}), _FACTS: json.dumps(facts)}
@@ -161,12 +179,16 @@ def make_reference(
         chosen = np.sort(np.random.default_rng(seed).choice(chosen, MOST_ROWS, replace=False))
     reader = TextReader(find_tokenization(pipeline))
     rows = reader.describe(texts.iloc[chosen].reset_index(drop=True))
+    # In full: of equal rows at the edge of what is left open, rounding would move all.
+    probabilities = predictions.probabilities[chosen]
+    sure = probabilities.max(axis=1)
+    if isinstance(predictions, LabelSetPredictions):
+        sure = measure_sets(predictions.predicted_truth[chosen], probabilities)
     rows = rows.assign(
         prediction=predictions.predicted[chosen].astype(str),
-        probability=predictions.probabilities[chosen].max(axis=1).astype(np.float32),
+        probability=sure.astype(np.float32),
         label=predictions.labels[chosen].astype(str),
     )
-    probabilities = predictions.probabilities[chosen].astype(np.float32)
     kinds = list_columns(pipeline)
     if columns is not None:
         taken = columns.iloc[chosen].reset_index(drop=True)
@@ -174,6 +196,7 @@ def make_reference(
     return Reference(
         rows=rows,
         columns=kinds,
+        separator=predictions.separator,
         probabilities=None if predictions.has_second else probabilities,
         terms=reader.list_terms(MOST_TERMS),
         classes=[str(name) for name in predictions.classes],

@@ -19,6 +19,7 @@ from sentiment.files.batches import Batch
 from sentiment.files.columns import check_extra_columns, choose_text_column, strip_values
 from sentiment.files.tally import SEPARATOR
 from sentiment.files.values import list_values
+from sentiment.modeling.answer_columns import Names, to_arrow, to_list
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
 from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
 from sentiment.modeling.explanation import RowExplainer
@@ -228,7 +229,7 @@ class Predictor:
         if frame.empty:
             return pa.RecordBatch.from_pylist([], self.schema)
         found = self._answer(self._classifier.predict_proba(frame), frame)
-        made = pa.RecordBatch.from_arrays([_to_arrow(one) for one in found], names=self._names)
+        made = pa.RecordBatch.from_arrays([to_arrow(one) for one in found], names=self._names)
         return made.replace_schema_metadata(self.schema.metadata)
 
     def predict_few(
@@ -258,11 +259,11 @@ class Predictor:
             rows = self.predict(pa.array(texts, pa.large_string()), columns)
             return dict(zip(self._names, map(list_values, rows.columns), strict=True))
         found = self._answer(predict_texts(self._classifier, texts))
-        return dict(zip(self._names, map(_to_list, found), strict=True))
+        return dict(zip(self._names, map(to_list, found), strict=True))
 
     def _answer(
         self, probabilities: np.ndarray, frame: pd.DataFrame | None = None
-    ) -> list["np.ndarray | pa.Array | _Names"]:
+    ) -> list["np.ndarray | pa.Array | Names"]:
         """Return the columns of the predictions; `frame` has the rows if they are to be explained.
 
         No number depends on how many rows there are: sums are those of contiguous rows.
@@ -279,15 +280,15 @@ class Predictor:
         if self._is_open:
             answered = np.where(self.rule.is_sure(confidence), codes, len(self._classes))
         rows = np.arange(len(codes))
-        found: list[Any] = [_Names(answered, self.labels), probabilities[rows, codes]]
+        found: list[Any] = [Names(answered, self.labels), probabilities[rows, codes]]
         if self._is_open:
-            found.append(_Names(codes, self._classes))
+            found.append(Names(codes, self._classes))
         if self.columns.scale is not None:
             values = [self.columns.scale[label] for label in self._classes]
             found.append((probabilities * np.array(values)).sum(axis=1))
         if self.columns.top_k > 1:
             for others in _rank_others(probabilities, codes, self.columns.top_k - 1):
-                found += [_Names(others, self._classes), probabilities[rows, others]]
+                found += [Names(others, self._classes), probabilities[rows, others]]
         found += every
         if self.columns.explain and frame is not None:
             of_model = codes if self._order is None else self._order[codes]
@@ -303,47 +304,19 @@ class Predictor:
         answered = sets
         if self._is_open:
             answered = np.where(rule.is_sure(rule.measure(probabilities)), sets, UNSURE)
-        found: list[Any] = [_Names.of(answered), measure_sets(chosen, probabilities)]
+        found: list[Any] = [Names.of(answered), measure_sets(chosen, probabilities)]
         if self._is_open:
-            found.append(_Names.of(sets))
+            found.append(Names.of(sets))
         rows, most = np.arange(len(sets)), min(self.columns.top_k, len(self._classes))
         order = np.argsort(-probabilities, axis=1, kind="stable")
         for codes in order.T[:most] if most > 1 else ():
-            found += [_Names(codes, self._classes), probabilities[rows, codes]]
+            found += [Names(codes, self._classes), probabilities[rows, codes]]
         found += every
         if self.columns.explain and frame is not None:
             of_model = order[:, 0] if self._order is None else self._order[order[:, 0]]
-            found += [_Names(order[:, 0], self._classes)]
+            found += [Names(order[:, 0], self._classes)]
             found += self._explainers[0].explain(frame, of_model)
         return found
-
-
-@dataclass(frozen=True)
-class _Names:
-    """A column of labels: the place of each in a list."""
-
-    codes: np.ndarray
-    labels: list[str]
-
-    @classmethod
-    def of(cls, names: np.ndarray) -> Self:
-        """Return a column of `names`, of which many are equal."""
-        different, codes = np.unique(names, return_inverse=True)
-        return cls(codes, different.tolist())
-
-
-def _to_arrow(column: "np.ndarray | pa.Array | _Names") -> pa.Array:
-    if isinstance(column, _Names):
-        codes = pa.array(column.codes, pa.int32())
-        return pa.DictionaryArray.from_arrays(codes, pa.array(column.labels, pa.string()))
-    return column if isinstance(column, pa.Array) else pa.array(np.ascontiguousarray(column))
-
-
-def _to_list(column: "np.ndarray | _Names") -> list[Any]:
-    if isinstance(column, _Names):
-        return [column.labels[code] for code in column.codes.tolist()]
-    values: list[Any] = column.tolist()
-    return values
 
 
 def _rank_others(probabilities: np.ndarray, codes: np.ndarray, count: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from sentiment.commands.monitor.job import monitor
 from sentiment.commands.train.job import TrainingResult
 from sentiment.commands.train.view import show_training
 from sentiment.config import compose, quote
-from sentiment.errors import ConfigError, SeveralLabelsError
+from sentiment.errors import ConfigError
 
 TAGS = ("late", "refund", "rude")
 
@@ -172,16 +172,69 @@ def test_each_label_is_explained(runs: list[TrainingResult], folder: Path) -> No
         explain(compose("explain", [*text, "label=lat", *settings]))
 
 
-def test_what_takes_one_label_says_so(runs: list[TrainingResult], folder: Path) -> None:
-    where = f"outputs={folder / 'outputs'}"
-    made = pd.DataFrame({"text": ["late"], "prediction": ["late"], "probability": [0.9]})
-    made.to_csv(folder / "new.predictions.csv", index=False)
-    words = ["current=new.predictions.csv", f"run={runs[0].run_id}", where]
-    with pytest.raises(SeveralLabelsError, match="monitor takes models that give each text one"):
+@pytest.mark.parametrize("words", [[], ["deploy.threshold=max_f1", "deploy.abstain=0.2"]])
+def test_each_label_is_monitored(
+    runs: list[TrainingResult], folder: Path, words: list[str]
+) -> None:
+    where, run = f"outputs={folder / 'outputs'}", f"deploy.run={runs[0].run_id}"
+    same = pd.read_csv(folder / "tagged.csv").assign(text=lambda rows: rows["text"] + " again")
+    # The labels of a cell may have any order; the new rows have far more "rude" and no "refund".
+    same["tags"] = same["tags"].map(lambda tags: "; ".join(reversed(tags.split(";"))) or ";")
+    moved = same[~same["text"].str.contains("refund")]
+    moved = pd.concat([moved, *[moved[moved["text"].str.contains("rude")]] * 3])
+    found = {}
+    for name, rows in {"same": same, "moved": moved}.items():
+        path = folder / f"{name}.csv"
+        rows.to_csv(path, index=False)
+        output = sentiment.predict_file(path, None, where, run, "overwrite=true", *words).output
+        settings = [f"current={output}", where, "workspace=null", "thresholds.accuracy=0.2"]
+        found[name] = monitor(compose("monitor", settings)).comparison
+    checks = {name: {one.name: one for one in made.checks} for name, made in found.items()}
+    if not words:  # of texts that it has learned from, a model leaves fewer open
+        assert not checks["same"]["prediction"].drifted
+    assert checks["moved"]["prediction"].drifted
+    # Accuracy is that of whole sets, and a recall is that of the rows that have the label.
+    made, rows = found["same"], found["same"].rows
+    answered = rows[rows["prediction"] != "unsure"]
+    labels = answered["label"].map(lambda tags: set(tags.split(";")))
+    predicted = answered["prediction"].map(lambda tags: set(tags.split(";")))
+    assert made.performance is not None
+    assert made.performance.current.value == pytest.approx(np.mean(labels == predicted))
+    assert list(made.performance.recalls) == list(TAGS)
+    for tag in TAGS:
+        own = predicted[[tag in one for one in labels]]
+        recall = made.performance.recalls[tag][1]
+        assert (recall.rows, recall.right) == (len(own), sum(tag in one for one in own))
+    assert checks["moved"]["prediction"].detail in {*TAGS, "unsure"}
+    assert checks["moved"]["prediction"].reference < 0.8
+
+
+def test_labels_that_a_model_does_not_know_are_named(
+    runs: list[TrainingResult], folder: Path
+) -> None:
+    rows = {"text": ["late"], "prediction": ["late;lost"], "probability": [0.9]}
+    pd.DataFrame(rows).to_csv(folder / "lost.csv", index=False)
+    words = ["current=lost.csv", f"run={runs[0].run_id}", f"outputs={folder / 'outputs'}"]
+    with pytest.raises(ConfigError, match="predicts 'lost', which the model does not know"):
         monitor(compose("monitor", words))
-    train = shlex.join(list_settings(folder)[:-1])
-    with pytest.raises(ConfigError, match="the flow, which monitors, is for one label"):
-        Steps(compose("flow", [f"train={quote(train)}", where])).check_scripts()
+
+
+def test_the_steps_of_a_flow_take_label_sets(folder: Path) -> None:
+    where = folder / "flow"
+    train = shlex.join([*list_settings(folder)[:-1], "model=nbsvm"])
+    pd.read_csv(folder / "tagged.csv")[["text"]].to_csv(folder / "today.csv", index=False)
+    words = [f"train={quote(train)}", f"outputs={where}", "promote='metric=f1_micro resamples=200'"]
+    words += [f"input={folder / 'today.csv'}", "monitor='workspace=null'"]
+    steps = Steps(compose("flow", words))
+    steps.check_scripts()
+    assert steps.check_input()["input"]
+    assert steps.check_data()["rows"] == 240
+    run = steps.train(steps.list_words("train"))
+    assert steps.promote(run)["outcome"] == "promoted"
+    (made,) = steps.predict()
+    assert made["written"] == 240
+    assert {*TAGS} <= {*made["labels"]}
+    assert steps.monitor(made["output"])["compared"] == 240
 
 
 @pytest.mark.parametrize(

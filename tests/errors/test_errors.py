@@ -55,7 +55,6 @@ from sentiment.errors import (
     RunNotKeptError,
     RunNotRecordedError,
     SentimentError,
-    SeveralLabelsError,
     StepFailedError,
     StudyFolderError,
     StudyLostError,
@@ -469,12 +468,6 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         LookupError,
         "'a/b' holds no run that can be recorded: it has no run.json. Expected the folder that a "
         "command named when its tracking store was away; otherwise, run that command again.",
-    ),
-    (
-        SeveralLabelsError("monitor", "Compare runs on labeled texts instead."),
-        TypeError,
-        "monitor takes models that give each text one label, and this model may give several. "
-        "Compare runs on labeled texts instead.",
     ),
     (
         UnexplainableModelError("Model"),

@@ -124,7 +124,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
     data = fitting.prepare(lambda: prepare_data(make(recipe, "data", "read"), recipe.seed))
     _check(run, data, fitting.fitted_on, recipe)
     fitting.refit()
-    known = fitting.fit_reference() if data.separator is None else None
+    known = fitting.fit_reference()
     folder = RunFolder.claim(
         Path(cfg.outputs, "finalize", datetime.now().astimezone().strftime("%Y-%m-%d/%H-%M-%S-%f"))
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from sentiment.commands.compare.contenders import is_data
 from sentiment.commands.compare.job import compare, describe
@@ -97,13 +97,7 @@ class Steps:
         problems = []
         for script, words in needed.items():
             try:
-                cfg = self._compose(script, [*words, *self.list_words(script)])
-                if OmegaConf.select(cfg, "data.label_separator") is not None:
-                    problems.append(
-                        f"{script}: data.label_separator is {cfg.data.label_separator!r}, and the "
-                        "flow, which monitors, is for one label in each row. Train, compare and "
-                        "predict by their own commands."
-                    )
+                self._compose(script, [*words, *self.list_words(script)])
             except ConfigError as error:
                 problems += [f"{script}: {problem}" for problem in error.problems]
         if problems:

@@ -20,7 +20,7 @@ from sentiment.commands.monitor.drift import (
 )
 from sentiment.commands.monitor.extra_columns import check_extra_columns
 from sentiment.commands.monitor.metrics import compare_metrics
-from sentiment.commands.monitor.performance import Performance, measure_performance
+from sentiment.commands.monitor.performance import Performance, count_labels, measure_performance
 from sentiment.modeling.descriptors import DESCRIPTORS, TextReader
 from sentiment.modeling.reference import MOST_TERMS, Reference
 from sentiment.tracking.stages import StageObserver
@@ -134,7 +134,7 @@ def compare(
     """
     rows = describe_rows(current.rows, reader, observer)
     terms = _compare_terms(reference, reader)
-    performance = measure_performance(reference.rows, rows, windows)
+    performance = measure_performance(reference.rows, rows, windows, reference.separator)
     own = compare_metrics(reference, rows, thresholds.metrics, thresholds.alpha)
     checks = [
         *_check_numbers(reference.rows, rows, thresholds.distance),
@@ -180,14 +180,13 @@ def _mean(values: np.ndarray) -> float:
 
 def _check_labels(reference: Reference, current: pd.DataFrame, threshold: float) -> Check:
     """Compare predicted labels, each with all others."""
-    before, after = (
-        frame["prediction"].value_counts().reindex(reference.classes, fill_value=0).to_numpy()
-        for frame in (reference.rows, current)
-    )
-    ratios, p_values = compare_labels(before, after)
+    both = reference.rows["prediction"], current["prediction"]
+    before, after = (count_labels(one, reference.classes, reference.separator) for one in both)
+    sizes = len(both[0]), len(both[1])
+    ratios, p_values = compare_labels(before, after, sizes if reference.separator else None)
     chosen = choose(ratios, threshold, p_values)
     return Check(
-        "prediction", float(before[chosen] / before.sum()), float(after[chosen] / after.sum()),
+        "prediction", float(before[chosen] / sizes[0]), float(after[chosen] / sizes[1]),
         float(ratios[chosen]), ODDS, threshold, float(p_values[chosen]),
         detail=reference.classes[chosen],
     )  # fmt: skip

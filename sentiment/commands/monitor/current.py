@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from sentiment.config import suggest_command
+from sentiment.data.label_sets import sort_label_sets
 from sentiment.errors import (
     ConfigError,
     EmptyDataError,
@@ -136,9 +137,12 @@ def find_columns(
 
 
 def read_current(
-    path: Path, source: Input, columns: Columns, size: int, seed: int, observer: StageObserver
-) -> Current:
+    path: Path, source: Input, columns: Columns, size: int, seed: int, observer: StageObserver,
+    separator: str | None = None,
+) -> Current:  # fmt: skip
     """Return all rows of a file, or a random sample of them if there are more than `size`.
+
+    With a `separator`, predictions and labels are label sets, of which an empty prediction is one.
 
     Raises
     ------
@@ -156,6 +160,10 @@ def read_current(
     if table is None:
         raise EmptyDataError(f"'{path}'")
     rows = table.to_pandas()
+    if separator is not None:
+        rows["prediction"] = rows["prediction"].fillna("")
+        for name in {"prediction", "label"} & {*rows}:
+            rows[name] = sort_label_sets(rows[name], separator)
     if rows["prediction"].hasnans or rows["probability"].hasnans:
         raise UnreadableFileError(path, "predictions", "a row has none")
     if not rows["probability"].between(0, 1).all():

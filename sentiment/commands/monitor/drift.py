@@ -96,7 +96,9 @@ def compare_numbers(reference: np.ndarray, current: np.ndarray) -> tuple[float, 
     return distance, float(stats.ks_2samp(reference, current).pvalue)
 
 
-def compare_labels(reference: np.ndarray, current: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def compare_labels(
+    reference: np.ndarray, current: np.ndarray, rows: tuple[int, int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return how the odds of each label have changed, and the p-values of their equality.
 
     Each label is compared with all others together, so that a rare one is seen beside frequent
@@ -106,6 +108,8 @@ def compare_labels(reference: np.ndarray, current: np.ndarray) -> tuple[np.ndarr
     ----------
     reference, current : ndarray of int, of shape (n_labels,)
         Rows of each label.
+    rows : (int, int), optional
+        All rows of both, where a row may have several labels or none.
 
     Returns
     -------
@@ -116,13 +120,13 @@ def compare_labels(reference: np.ndarray, current: np.ndarray) -> tuple[np.ndarr
         Of `compute_p_values`, times the labels that were tested (Bonferroni); two labels make one
         test.
     """
-    sizes = int(reference.sum()), int(current.sum())
+    sizes = rows or (int(reference.sum()), int(current.sum()))
     before, after = (
         (counts + 0.5) / (size - counts + 0.5)
         for counts, size in zip((reference, current), sizes, strict=True)
     )
     tested = int(np.count_nonzero(reference + current))
-    p_values = compute_p_values(reference, current, sizes) * (tested if tested > 2 else 1)
+    p_values = compute_p_values(reference, current, sizes) * (tested if tested > 2 or rows else 1)
     return np.maximum(after / before, before / after), np.minimum(p_values, 1.0)
 
 

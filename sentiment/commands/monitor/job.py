@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from omegaconf import DictConfig
 
 from sentiment.commands.monitor.comparison import Comparison, Thresholds, compare
@@ -23,13 +24,13 @@ from sentiment.commands.monitor.current import (
 )
 from sentiment.commands.monitor.views import list_metrics, make_document
 from sentiment.config import make
+from sentiment.data.label_sets import list_labels
 from sentiment.errors import (
     ConfigError,
     InputNotFoundError,
     MissingPackageError,
     ReferenceMissingError,
     RunNotFoundError,
-    SeveralLabelsError,
 )
 from sentiment.files.columns import check_extra_columns
 from sentiment.files.dialects import ReadOptions
@@ -43,8 +44,6 @@ from sentiment.modeling.reference import FOLDER, Reference, load_reference
 from sentiment.tracking import ModelChoice, RunFacts, RunFolder, Tracker
 from sentiment.tracking.recording import keep_and_record
 from sentiment.tracking.stages import Stage, StageObserver, Stages
-
-_REMEDY = "Label some of the new texts and compare runs on them: the command compare."
 
 log = logging.getLogger(__name__)
 
@@ -113,16 +112,18 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     with stages("load model"):
         choice = _choose_model(path, cfg.run, report, tracker)
         pipeline = load_model(choice.path, choice.digest)
-        if find_separator(pipeline) is not None:
-            raise SeveralLabelsError("monitor", _REMEDY)
+        separator = find_separator(pipeline)
         columns = _find_columns(path, source.columns, cfg, report, choice)
-        rule = read_rule(report["job"] if report else {})
+        made_by = report["job"] if report else {}
+        rule = read_rule(made_by if separator is None else {"thresholds": []} | made_by)
         reference = _find_reference(choice, tracker).decide(rule)
         check_extra_columns(path, source.columns, [*reference.columns])
         columns = replace(columns, extra=[*reference.columns])
         tokenization = find_tokenization(pipeline)
     with stages("read rows"):
-        current = read_current(path, source, columns, cfg.sample, cfg.seed, stages.observer)
+        current = read_current(
+            path, source, columns, cfg.sample, cfg.seed, stages.observer, separator
+        )
         current = _check_labels(path, current, reference, columns.label, cfg.label_column)
         if columns.time:
             order = order_rows(path, current.rows["time"], columns.time)
@@ -235,7 +236,7 @@ def _check_labels(
     answers, rows = set(reference.classes), current.rows
     labels = [name for name in reference.classes if name != UNSURE]
     unknown = {
-        name: sorted(set(rows[name].dropna()) - known)
+        name: sorted(_list_labels(rows[name], reference.separator) - known)
         for name, known in (("prediction", answers), ("label", set(labels)))
         if name in rows
     }
@@ -261,6 +262,11 @@ def _check_labels(
             f"model does not know; {expected}."
         ]
     )
+
+
+def _list_labels(column: pd.Series, separator: str | None) -> set[str]:
+    found = column.dropna()
+    return set(found) if separator is None else set(list_labels(found, separator))
 
 
 def _find_columns(

@@ -10,6 +10,7 @@ import pandas as pd
 from sentiment.commands.monitor.drift import Check
 from sentiment.commands.monitor.performance import select_known
 from sentiment.config.metrics import OwnMetric, list_own_metrics
+from sentiment.data.label_sets import make_indicators
 from sentiment.modeling.decision_rules import UNSURE
 from sentiment.modeling.reference import MOST_ROWS, Reference
 
@@ -57,10 +58,13 @@ def compare_metrics(
     classes = [name for name in reference.classes if name != UNSURE]
     checks = []
     for metric in metrics:
-        if metric.response_method == "predict_proba" and len(classes) > 2:
+        several = len(classes) > 2 or reference.separator is not None
+        if metric.response_method == "predict_proba" and several:
             log.warning("%s is not compared: it takes probabilities of all classes", metric.name)
             continue
-        columns = [_read_columns(metric, rows, classes) for rows in (before, after)]
+        columns = [
+            _read_columns(metric, rows, classes, reference.separator) for rows in (before, after)
+        ]
         check = _compare(metric, columns, threshold, alpha)
         if check is None:
             log.warning("%s is not compared: it has no value for these rows", metric.name)
@@ -70,9 +74,15 @@ def compare_metrics(
 
 
 def _read_columns(
-    metric: OwnMetric, rows: pd.DataFrame, classes: list[str]
+    metric: OwnMetric, rows: pd.DataFrame, classes: list[str], separator: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the true labels, and what the metric takes beside them."""
+    if separator is not None:
+        truth, found = (
+            make_indicators(rows[name].tolist(), classes, separator).toarray().astype(np.int64)
+            for name in ("label", "prediction")
+        )
+        return truth, found
     labels, predicted = (rows[name].to_numpy(dtype=str) for name in ("label", "prediction"))
     if metric.response_method == "predict":
         return labels, predicted

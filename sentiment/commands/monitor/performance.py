@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sentiment.commands.monitor.drift import Check, choose, compute_p_values
+from sentiment.data.label_sets import list_labels, make_indicators
 from sentiment.data.labels import sort_labels
 from sentiment.modeling.decision_rules import UNSURE
 from sentiment.modeling.statistics import wilson_interval
@@ -94,7 +95,7 @@ def _check_fall(
 
 
 def measure_performance(
-    reference: pd.DataFrame, current: pd.DataFrame, windows: int
+    reference: pd.DataFrame, current: pd.DataFrame, windows: int, separator: str | None = None
 ) -> Performance | None:
     """Return how often rows were answered rightly, or None where no true label is known.
 
@@ -105,6 +106,9 @@ def measure_performance(
         ``time`` if it is known. Those without a label or without an answer are skipped.
     windows : int
         How many windows there are at most; each has a hundred rows or more, if there are as many.
+    separator : str, optional
+        Between the labels of a set. A set is right if all of its labels are; the recall of a label
+        is that of the rows that have it.
     """
     reference, known = select_known(reference, current)
     if known.empty or reference.empty:
@@ -115,15 +119,14 @@ def measure_performance(
     count = int(np.clip(len(known) // _LEAST_ROWS, 1, windows))
     parts = np.array_split(np.arange(len(known)), count)
     both = _find_right(reference), right
-    labels = reference["label"].to_numpy(), known["label"].to_numpy()
+    hits = [_find_hits(rows, separator) for rows in (reference, known)]
     return Performance(
         reference=_measure("", both[0]),
         current=_measure(since[0], right),
         windows=[_measure(since[part[0]], right[part]) for part in parts],
         recalls={
-            str(label): (_measure("", both[0][labels[0] == label]),
-                         _measure("", both[1][labels[1] == label]))
-            for label in sort_labels(set(labels[0]) & set(labels[1]))
+            label: (_measure("", hits[0][label]), _measure("", hits[1][label]))
+            for label in sort_labels({*hits[0]} & {*hits[1]})
         },
     )  # fmt: skip
 
@@ -136,6 +139,27 @@ def select_known(
         return reference, current.iloc[:0]
     known = current[current["label"].notna() & (current["prediction"] != UNSURE)]
     return reference[reference["prediction"] != UNSURE], known
+
+
+def count_labels(predicted: pd.Series, classes: list[str], separator: str | None) -> np.ndarray:
+    """Return how many rows were given each of `classes`, shape (n_classes,)."""
+    if separator is None:
+        return predicted.value_counts().reindex(classes, fill_value=0).to_numpy()
+    found = make_indicators(predicted.tolist(), classes, separator)
+    return np.asarray(found.sum(axis=0)).ravel()
+
+
+def _find_hits(rows: pd.DataFrame, separator: str | None) -> dict[str, np.ndarray]:
+    """Return for each true label whether it was predicted for the rows that have it."""
+    labels, predicted = rows["label"].tolist(), rows["prediction"].tolist()
+    if separator is None:
+        right = _find_right(rows)
+        return {str(name): right[np.array(labels) == name] for name in set(labels)}
+    names = list_labels(labels, separator)
+    truth, found = (
+        make_indicators(sets, names, separator).toarray() for sets in (labels, predicted)
+    )
+    return {name: found[truth[:, k], k] for k, name in enumerate(names)}
 
 
 def _find_right(rows: pd.DataFrame) -> np.ndarray:

@@ -105,7 +105,7 @@ def make_report(
 
 def _is_labelled(reference: Reference, rows: pd.DataFrame) -> bool:
     """Return whether Evidently can measure quality: every row and every class has its label."""
-    if "label" not in rows or rows["label"].hasnans:
+    if "label" not in rows or rows["label"].hasnans or reference.separator is not None:
         return False
     return all(set(reference.classes) == set(rows[name]) for name in ("label", "prediction"))
 

@@ -207,12 +207,11 @@ def _train(
         with stages("rehearse deployment"):
             facts.audit, measured = rehearse(path, data.validation, fitting.predict_validation())
             metrics |= measured
-        if data.separator is None:  # monitor takes models of one label in each row
-            reader, known = fitting.fit_reference() or (pipeline, predictions["validation"])
-            rows = data.validation
-            with stages("keep reference"):
-                reference = make_reference(reader, rows["text"], known, data.report, cfg.seed, rows)
-                folder.include(reference.save(folder.path / FOLDER))
+        reader, known = fitting.fit_reference() or (pipeline, predictions["validation"])
+        rows = data.validation
+        with stages("keep reference"):
+            reference = make_reference(reader, rows["text"], known, data.report, cfg.seed, rows)
+            folder.include(reference.save(folder.path / FOLDER))
         with stages("draw figures"):
             drawer.finish()
         metrics |= measure_stages(stages.done)
