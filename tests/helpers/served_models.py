@@ -60,4 +60,4 @@ def serve_here(model_files: dict[str, Path]) -> Iterator[Callable[..., Any]]:
 
     yield make
     for service in made:
-        service.listening.close()
+        service.close()

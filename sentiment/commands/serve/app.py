@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -146,7 +147,8 @@ class App:
                 }
                 shown = {"status": "ready", "models": self._list_uris(), "problems": problems}
             case "/version":
-                shown = {"version": version("sentiment"), "models": self._list_uris()}
+                shown = {"version": version("sentiment"), "worker": os.getpid()}
+                shown["models"] = self._list_uris()
             case "/models":
                 shown = {"models": [self._describe(route) for route in self._routes.values()]}
             case "/metrics":

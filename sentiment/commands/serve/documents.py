@@ -150,7 +150,9 @@ def make_openapi(settings: ServerSettings) -> dict[str, Any]:
         "/health/ready": _show(
             "Models are loaded; problems of their successors", "application/json"
         ),
-        "/version": _show("Versions of the server and its models", "application/json"),
+        "/version": _show(
+            "Version, models, and the process of the worker that answers", "application/json"
+        ),
         "/metrics": _show("Metrics in the form of Prometheus", "text/plain"),
         "/openapi.json": _show("This document", "application/json"),
     }

@@ -14,7 +14,7 @@ from sentiment.commands.serve.app import App
 from sentiment.commands.serve.following import Follower
 from sentiment.commands.serve.metrics import Metrics
 from sentiment.commands.serve.routes import ModelLoader, Route
-from sentiment.commands.serve.server import open_socket, run_server
+from sentiment.commands.serve.server import open_sockets, run_server
 from sentiment.commands.serve.workers import Workers
 from sentiment.config import make
 from sentiment.config.schemas import DEFAULT_ROUTE, RouteSettings, ServerSettings
@@ -35,8 +35,8 @@ class Service:
         By their names.
     loader : ModelLoader
         Loads the models that follow.
-    listening : socket
-        Where requests come in.
+    listening : list of socket
+        Where requests come in: one for each worker.
     tokens : list of bytes
         Digests of the tokens that requests must have.
     """
@@ -44,14 +44,19 @@ class Service:
     settings: ServerSettings
     routes: dict[str, Route]
     loader: ModelLoader
-    listening: socket.socket
+    listening: list[socket.socket]
     tokens: list[bytes]
 
     @property
     def url(self) -> str:
         """Its address."""
-        host, port = self.listening.getsockname()[:2]
+        host, port = self.listening[0].getsockname()[:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def close(self) -> None:
+        """Close the sockets."""
+        for one in self.listening:
+            one.close()
 
 
 def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
@@ -73,7 +78,7 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
     settings = ServerSettings(**OmegaConf.to_container(cfg.server, resolve=True))  # type: ignore[arg-type]
     tokens = read_tokens(settings.tokens_file) if settings.tokens_file is not None else []
     try:
-        listening = open_socket(settings.host, settings.port)
+        listening = open_sockets(settings.host, settings.port, settings.workers)
     except OSError as error:
         raise ListenError(settings.host, settings.port, error) from error
     try:
@@ -84,7 +89,8 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
             observer.on_start(f"loading {wanted.model}")
             routes[name] = loader.make_route(name, wanted)
     except BaseException:
-        listening.close()
+        for one in listening:
+            one.close()
         raise
     return Service(settings, routes, loader, listening, tokens)
 
@@ -101,14 +107,14 @@ def list_routes(cfg: DictConfig, scorer: BatchScorer) -> dict[str, RouteSettings
 
 def run(service: Service) -> None:
     """Serve until a signal ends it; requests that were begun are finished first."""
-    with _share_counts(service.settings.workers) as folder, service.listening:
+    with _share_counts(service.settings.workers) as folder, contextlib.closing(service):
         if folder is None:
-            _serve(service, None)
+            _serve(service, None, 0)
         else:
             counts = Metrics(folder)
             Workers(
                 service.settings.workers,
-                lambda parent: _serve(service, folder, parent),
+                lambda place, parent: _serve(service, folder, place, parent),
                 counts.forget_process,
             ).run()
 
@@ -123,13 +129,13 @@ def _share_counts(workers: int) -> Iterator[Path | None]:
         yield Path(folder)
 
 
-def _serve(service: Service, folder: Path | None, parent: int | None = None) -> None:
+def _serve(service: Service, folder: Path | None, place: int, parent: int | None = None) -> None:
     metrics = Metrics(folder)
     app = App(service.routes, service.settings, metrics, service.tokens)
     settings = service.settings
     follower = Follower(service.routes, service.loader, metrics, settings.refresh)
     follower.start()
     try:
-        run_server(app, settings, service.listening, parent)
+        run_server(app, settings, service.listening[place], parent)
     finally:
         follower.stop()

@@ -93,12 +93,9 @@ class ServedModel:
             return self.predictor
         columns, rule = self.predictor.columns, self.predictor.rule
         if options.threshold is not None:
-            threshold = options.threshold
-            if isinstance(rule, LabelSetRule):
-                rule = LabelSetRule(threshold)
-            else:
-                check_threshold(threshold, 0.0, np.array(self.predictor.classes))
-                rule = type(rule)(threshold, rule.least_confidence)
+            if not isinstance(rule, LabelSetRule):
+                check_threshold(options.threshold, 0.0, np.array(self.predictor.classes))
+            rule = type(rule)(options.threshold, rule.least_confidence)
         wanted = replace(
             columns,
             explain=options.explain or columns.explain,

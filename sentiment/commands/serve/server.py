@@ -73,24 +73,38 @@ def hold_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
 
-def open_socket(host: str, port: int) -> socket.socket:
-    """Return a socket that listens, which workers share.
+def open_sockets(host: str, port: int, count: int) -> list[socket.socket]:
+    """Return sockets that listen on one port, one for each worker.
+
+    The system spreads connections over them. Of a single socket, the worker that is quickest would
+    take all that come at once, and keep them. A socket outlives its worker, in the process that
+    replaces it, so that connections which wait there are not lost.
 
     Raises
     ------
     OSError
         The port is taken, or the host is no address of this machine.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    first = _listen(host, port)
+    if count == 1 or not hasattr(socket, "SO_REUSEPORT"):
+        return [first] * count
+    # Sockets that share a port would also share it with those of another server.
+    port = first.getsockname()[1]
+    first.close()
+    return [_listen(host, port, shared=True) for _ in range(count)]
+
+
+def _listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listening.bind((host, port))
         listening.listen(_BACKLOG)
     except OSError:
         listening.close()
         raise
-    listening.set_inheritable(True)
     return listening
 
 
@@ -106,7 +120,7 @@ def run_server(
     settings : ServerSettings
         Limits.
     listening : socket
-        From `open_socket`.
+        One of `open_sockets`.
     parent : int, optional
         The process without which this one ends.
     """

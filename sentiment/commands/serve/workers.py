@@ -1,4 +1,4 @@
-"""Several workers on one socket: forks of a process that has loaded the models.
+"""Several workers on one port: forks of a process that has loaded the models.
 
 Their memory is that of the parent until they write to it, so a further worker costs little.
 """
@@ -31,16 +31,18 @@ class Workers:
     count : int
         How many.
     work : callable
-        What each does; it returns at SIGTERM. Its argument is the number of this process.
+        What each does; it returns at SIGTERM. Its arguments are the place of the worker, from 0,
+        which is that of the one that it replaces, and the number of this process.
     on_end : callable
         Called with the number of a worker that has ended.
     """
 
     def __init__(
-        self, count: int, work: Callable[[int], None], on_end: Callable[[int], None]
+        self, count: int, work: Callable[[int, int], None], on_end: Callable[[int], None]
     ) -> None:
         self._count, self._work, self._on_end = count, work, on_end
         self._started: dict[int, float] = {}
+        self._places: dict[int, int] = {}
         self._failures = 0
 
     def run(self) -> None:
@@ -77,23 +79,25 @@ class Workers:
         for pid in list(self._started):
             if os.waitpid(pid, os.WNOHANG)[0]:
                 ended[pid] = self._started.pop(pid)
+                del self._places[pid]
                 self._on_end(pid)
         return ended
 
     def _start(self) -> None:
         parent = os.getpid()
+        place = min(set(range(self._count)) - set(self._places.values()))
         with warnings.catch_warnings():
             # Threads of libraries, which their own handlers stop around a fork.
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid:
-            self._started[pid] = time.monotonic()
+            self._started[pid], self._places[pid] = time.monotonic(), place
             return
         code = 1
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             forget_connections()
-            self._work(parent)
+            self._work(place, parent)
             code = 0
         except BaseException as error:  # nothing of the parent may run here
             sys.stderr.write(format_error(error))

@@ -32,7 +32,7 @@ def followed(rivals: Rivals):
     metrics = Metrics()
     app = App(service.routes, service.settings, metrics, [])
     yield app, Follower(service.routes, service.loader, metrics, 10)
-    service.listening.close()
+    service.close()
 
 
 def count(app: App, result: str) -> float:

@@ -83,6 +83,13 @@ def test_connections_are_kept(server):
     connection.close()
 
 
+def test_connections_are_spread_over_workers(server):
+    process, port = server
+    # All of them are of one worker once in 2**23 times.
+    answers = [json.loads(ask(port, "/version")[1]) for _ in range(24)]
+    assert {one["worker"] for one in answers} == set(list_workers(process))
+
+
 def test_a_killed_worker_is_replaced_and_its_counts_stay(server):
     process, port = server
 

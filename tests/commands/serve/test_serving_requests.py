@@ -34,7 +34,7 @@ def app(model_files):
     ]  # fmt: skip
     service = prepare(compose("serve", words))
     yield App(service.routes, service.settings, Metrics(), [])
-    service.listening.close()
+    service.close()
 
 
 def predictions_of(path: Path, texts: list[str], **columns: object) -> list[dict[str, object]]:
@@ -66,9 +66,10 @@ def test_options_of_a_request(app, model_files):
     refused = ask(app, "/models/topics/predict", {"text": "good", "threshold": 0.9})
     assert refused.status == 422
     assert "which is for two classes" in refused.json["error"]
-    refused = ask(app, "/models/tags/predict", {"text": "good", "explain": True})
-    assert refused.status == 422
-    assert "explain is true" in refused.json["error"]
+    tags = ask(app, "/models/tags/predict", {"texts": TEXTS, "explain": True}).json
+    assert tags["predictions"] == predictions_of(model_files["sets"], TEXTS, explain=True)
+    none = ask(app, "/models/tags/predict", {"text": "late", "threshold": 0.999}).json
+    assert none["prediction"] == ""
 
 
 def test_texts_that_predict_rejects_have_its_reasons(app, model_files, tmp_path):
@@ -290,7 +291,7 @@ def test_pages_about_the_server(app, model_files):
     assert ready["models"]["sentiment"] == str(model_files["two"])
     assert ready["problems"] == {}
     assert ask(app, "/health/live").json == {"status": "alive"}
-    assert set(ask(app, "/version").json) == {"version", "models"}
+    assert set(ask(app, "/version").json) == {"version", "models", "worker"}
     document = ask(app, "/openapi.json").json
     assert document["openapi"] == "3.1.0"
     page = ask(app, "/docs")
@@ -347,7 +348,7 @@ def test_tokens_that_are_not_accepted(serve_here, tmp_path, content, words):
 
 
 def test_a_port_that_is_taken(serve_here):
-    port = serve_here().service.listening.getsockname()[1]
+    port = serve_here().service.listening[0].getsockname()[1]
     with pytest.raises(ListenError, match=f"127.0.0.1:{port}: another process listens"):
         serve_here(f"server.port={port}")
     with pytest.raises(ListenError, match=r"server\.host=<address>"):
