@@ -209,7 +209,7 @@ def test_what_was_typed_plainly_is_recorded_plainly() -> None:
 
 
 def test_a_value_in_another_ones_place_is_refused() -> None:
-    for word in ("seed=it's", "cv=[", "model.C=a=b"):
+    for word in ("seed=it's", "data.limit=[", "model.C=a=b"):
         with pytest.raises(ConfigError, match="cannot be read: (mismatched|no viable|Lexer)"):
             compose("train", quote_free_text([word]))
 
