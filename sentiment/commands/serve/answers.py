@@ -72,7 +72,7 @@ def describe_invocation(
             f"row {place + 1:,} is not answered: {reason}. {len(texts.faults):,} of "
             f"{texts.count:,} rows are not.",
         )
-    if model.predictor.columns.probabilities != "all" and not texts.options.probabilities:
+    if texts.options.labels_only and model.predictor.columns.probabilities != "all":
         return {"predictions": found["prediction"]}
     names = tuple(found)
     rows = zip(*found.values(), strict=True)

@@ -28,7 +28,8 @@ Headers = list[tuple[bytes, bytes]]
 # request of this worker is. Larger ones are answered by a thread.
 _SMALL = 2**18
 _STREAMS = 4
-_JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
+JSON = b"application/json"
+_JSON: tuple[bytes, bytes] = (b"content-type", JSON)
 _HTML: tuple[bytes, bytes] = (b"content-type", b"text/html; charset=utf-8")
 # Paths that need no token: probes of an orchestrator have none.
 _OPEN = ("/health/live", "/health/ready")
@@ -86,8 +87,8 @@ class App:
                 _check_method(method, ("POST",))
                 status, headers, body = await action(self._routes[name], scope, headers_in, receive)
             else:
-                _check_method(method, ("GET", "HEAD"))
                 status, headers, body = self._read(path)
+                _check_method(method, ("GET", "HEAD"))
         except RequestError as problem:
             status = problem.status
             headers = [_JSON, *problem.headers]
@@ -178,11 +179,14 @@ class App:
     async def _predict(
         self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
     ) -> tuple[int, Headers, Any]:
-        kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+        kind = _find_kind(headers, (JSON, *KINDS))
         self._check_queue()
         if kind in KINDS:
             return await self._predict_stream(route, KINDS[kind], scope, headers, receive)
-        _check_json(kind)
+        if scope["query_string"]:
+            raise RequestError(
+                422, "options of JSON are in the body, not in the query of the address; see /docs."
+            )
         data = await self._read_body(headers, receive)
         try:
             answered = route.champion
@@ -201,16 +205,15 @@ class App:
     async def _invoke(
         self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
     ) -> tuple[int, Headers, bytes]:
-        kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+        kind = _find_kind(headers, (JSON, bodies.CSV))
         self._check_queue()
-        _check_json(kind)
         data = await self._read_body(headers, receive)
         try:
             answered = route.champion
             names = answered.predictor.extra_columns
             column = answered.choice.text_column
             most = self._settings.max_texts
-            texts = bodies.read_invocation(data, column, answered.limits, names, most)
+            texts = bodies.read_invocation(data, kind, column, answered.limits, names, most)
             answered = route.choose(texts.key)
             found = await self._work(answered, texts, len(data))
         finally:
@@ -353,11 +356,14 @@ def _check_length(headers: Mapping[bytes, bytes], limit: int, setting: str) -> N
         raise too_large(f"the body has {int(length):,} bytes", limit, setting)
 
 
-def _check_json(kind: bytes) -> None:
-    if kind != b"application/json":
-        known = ", ".join(["application/json", *(name.decode() for name in KINDS)])
+def _find_kind(headers: Mapping[bytes, bytes], known: tuple[bytes, ...]) -> bytes:
+    """Return the type of the body, which is one of those that are known."""
+    kind = headers.get(b"content-type", JSON).partition(b";")[0].strip().lower()
+    if kind not in known:
+        names = ", ".join(name.decode() for name in known)
         found = kind.decode("latin-1")
-        raise RequestError(415, f"the content-type is {found!r}; expected one of {known}.")
+        raise RequestError(415, f"the content-type is {found!r}; expected one of {names}.")
+    return kind
 
 
 def _check_method(method: str, allowed: tuple[str, ...]) -> None:

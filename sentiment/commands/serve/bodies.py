@@ -1,5 +1,7 @@
 """Texts in the bodies of requests: what is answered, and why the rest is not."""
 
+import csv
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +10,14 @@ from typing import Any
 import msgspec
 
 from sentiment.commands.serve.problems import RequestError, too_large
-from sentiment.commands.serve.routes import PLAIN, Options
+from sentiment.commands.serve.routes import LABELS, PLAIN, Options
 from sentiment.files.batches import NO_TEXT, Limits
 from sentiment.files.columns import as_text
 
 HALF_PAIR = "half a surrogate pair, which is no character"
 NOT_TEXT = "the text is no string"
 # What clients of MLflow's servers send; one of them is in each body.
+CSV = b"text/csv"
 INVOCATIONS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
@@ -207,7 +210,7 @@ def _convert(body: Any) -> PredictBody:
 
 
 def read_invocation(
-    data: bytes, text_column: str, limits: Limits, names: Sequence[str], most: int
+    data: bytes, kind: bytes, text_column: str, limits: Limits, names: Sequence[str], most: int
 ) -> Texts:
     """Return the texts of a body of MLflow's ``/invocations``; parameters are as of `read_body`.
 
@@ -216,24 +219,56 @@ def read_invocation(
     RequestError
         It has none of the forms that MLflow takes.
     """
-    body = load_json(data)
-    found = [name for name in INVOCATIONS if isinstance(body, dict) and name in body]
-    if len(found) != 1:
-        raise RequestError(
-            400, f"expected a JSON object with one of {', '.join(INVOCATIONS)}, as MLflow has it."
-        )
-    records = _list_records(found[0], body[found[0]], text_column)
+    options = LABELS
+    if kind == CSV:
+        records = _read_csv(data)
+    else:
+        body = load_json(data)
+        found = [name for name in INVOCATIONS if isinstance(body, dict) and name in body]
+        if len(found) != 1:
+            raise RequestError(
+                400,
+                f"expected a JSON object with one of {', '.join(INVOCATIONS)}, as MLflow has it.",
+            )
+        records = _list_records(found[0], body[found[0]], text_column)
+        options = _read_params(body.get("params") or {})
     if len(records) > most:
         raise too_large(f"the body has {len(records):,} rows", most, "max_texts")
     column = next((one for one in (text_column, "text") if any(one in row for row in records)), "")
     if records and not column:
         raise RequestError(400, f"no row has a column 'text'; found {sorted(records[0])}.")
-    params = body.get("params") or {}
-    if not isinstance(params, dict):
-        raise RequestError(400, "params is no object; expected {name: value}.")
-    options = make_options(False, params.get("probabilities") == "all", None)
     values = [row.get(column) for row in records]
     return read_texts(values, limits, names, records, options=options)
+
+
+def _read_csv(data: bytes) -> list[dict[str, Any]]:
+    try:
+        rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
+    except UnicodeDecodeError:
+        raise RequestError(400, "the body is not in UTF-8; expected a CSV file in UTF-8.") from None
+    except csv.Error as error:
+        raise RequestError(400, f"the body is not a CSV file: {error}.") from None
+    header, *rows = [row for row in rows if row] or [[]]
+    if any(len(row) != len(header) for row in rows):
+        raise RequestError(400, "the CSV file has rows of another length than its header.")
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def _read_params(params: Any) -> Options:
+    """Return the options that `params` name, as `sentiment.tracking.pyfunc_model` has them.
+
+    Others are ignored, as MLflow does.
+    """
+    if not isinstance(params, dict):
+        raise RequestError(400, "params is no object; expected {name: value}.")
+    wanted, top_k = params.get("probabilities", "none"), params.get("top_k", 1)
+    if wanted not in ("none", "top", "all"):
+        raise RequestError(400, f"probabilities is {wanted!r}; expected none, top or all.")
+    if type(top_k) is not int or top_k < 1:
+        raise RequestError(400, f"top_k is {top_k!r}; expected a whole number of 1 or more.")
+    if wanted == "none" and top_k == 1:
+        return LABELS
+    return Options(probabilities=wanted == "all", top_k=top_k)
 
 
 def _list_records(form: str, value: Any, text_column: str) -> list[dict[str, Any]]:

@@ -121,7 +121,8 @@ def make_openapi(settings: ServerSettings) -> dict[str, Any]:
                         },
                     },
                     "example": {"inputs": ["A gem."]},
-                }
+                },
+                "text/csv": file,
             },
         },
         "responses": {

@@ -37,14 +37,20 @@ class Options:
         Whether the probability of every class is added.
     threshold : float, optional
         In place of that of the server.
+    top_k : int
+        Number of labels, the most probable ones first, if that is more than the server's.
+    labels_only : bool
+        Whether labels without probabilities are wanted, as MLflow's servers give them.
     """
 
     explain: bool = False
     probabilities: bool = False
     threshold: float | None = None
+    top_k: int = 1
+    labels_only: bool = False
 
 
-PLAIN = Options()
+PLAIN, LABELS = Options(), Options(labels_only=True)
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ class ServedModel:
         ConfigError, UnexplainableModelError
             The model cannot do what the options ask for.
         """
-        if options is PLAIN:
+        if options is PLAIN or options is LABELS:
             return self.predictor
         columns, rule = self.predictor.columns, self.predictor.rule
         if options.threshold is not None:
@@ -100,6 +106,7 @@ class ServedModel:
             columns,
             explain=options.explain or columns.explain,
             probabilities="all" if options.probabilities else columns.probabilities,
+            top_k=max(options.top_k, columns.top_k),
         )
         return self.predictor.vary(rule, wanted)
 

@@ -275,6 +275,53 @@ def test_bodies_of_mlflow(app, model_files, body):
     assert whole == {"predictions": wanted}
 
 
+def test_parameters_and_tables_of_mlflow(app, model_files):
+    """They are those of the models that `mlflow models serve` serves."""
+    texts = ["good film", "bad"]
+    labels = [one["prediction"] for one in predictions_of(model_files["two"], texts)]
+    table = b"text,n\ngood film,1\nbad,2\n"
+    csv = {"content-type": "text/csv"}
+    assert ask(app, "/invocations", table, headers=csv).json == {"predictions": labels}
+    wanted = {"none": {"top_k": 2}, "top": {}}
+    for probabilities, columns in wanted.items():
+        params = {"probabilities": probabilities, **columns, "unknown": 1}
+        found = ask(app, "/invocations", {"inputs": texts, "params": params}).json["predictions"]
+        assert found == predictions_of(model_files["two"], texts, **columns)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "status", "words"),
+    [
+        ({"inputs": ["a"], "params": {"probabilities": True}}, "json", 400, "none, top or all"),
+        ({"inputs": ["a"], "params": {"top_k": 0}}, "json", 400, "top_k is 0"),
+        ({"inputs": ["a"], "params": []}, "json", 200, "predictions"),
+        ({"inputs": ["a"], "params": [1]}, "json", 400, "params is no object"),
+        (b"text\n\xff\n", "csv", 400, "not in UTF-8"),
+        (b"text,n\na\n", "csv", 400, "another length than its header"),
+        (b'text,n\n"a" b,1\n', "csv", 400, "not a CSV file"),
+        (b"", "csv", 200, "predictions"),
+        (b"n\n1\n", "csv", 400, "no row has a column 'text'"),
+    ],
+)
+def test_what_mlflow_would_not_take(app, data, kind, status, words):
+    kinds = {"json": "application/json", "csv": "text/csv"}
+    found = ask(app, "/invocations", data, headers={"content-type": kinds[kind]})
+    assert found.status == status
+    assert words in str(found.json)
+
+
+def test_places_and_options_that_are_not_there(app):
+    assert ask(app, "/feedbacks", {"text": "a"}).status == 404
+    assert ask(app, "/predict/", {"text": "a"}).status == 404
+    assert ask(app, "/models", {"text": "a"}).status == 405
+    found = ask(app, "/predict?threshold=0.9", {"text": "a"})
+    assert found.status == 422
+    assert "in the body" in found.json["error"]
+    wrong = ask(app, "/invocations", b"a=b", headers={"content-type": "application/x-ndjson"})
+    assert wrong.status == 415
+    assert "expected one of application/json, text/csv." in wrong.json["error"]
+
+
 def test_a_row_of_mlflow_that_is_rejected_fails_the_request(app):
     found = ask(app, "/invocations", {"inputs": ["good", None]})
     assert found.status == 422
