@@ -31,6 +31,7 @@ import processes
 import scale
 import serving
 import significance
+import suggesting
 import sweeps
 import vectorizing
 from drawing import BARS, draw_ratios
@@ -85,6 +86,7 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
     "few_labels": {
         "few_labels_reviews": few_labels.bench_reviews,
         "few_labels_docstrings": few_labels.bench_docstrings,
+        "suggestions": suggesting.bench_suggestions,
         "few_labels_speed": few_labels.bench_speed,
     },
     "statistics": significance.BENCHMARKS,

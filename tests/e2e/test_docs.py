@@ -305,7 +305,7 @@ def test_code_runs_as_it_is_written(
     (tmp_path / "reviews.csv").write_text("text\na wonderful film\n")
     monkeypatch.chdir(tmp_path)
     exec(compile(block, "page", "exec"), {})
-    assert [*tmp_path.glob("s*.csv")], "each block writes a file"
+    assert len([*tmp_path.glob("*.csv")]) > 1, "each block writes a file"
 
 
 @pytest.mark.parametrize("command", MAKE)

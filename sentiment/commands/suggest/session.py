@@ -34,7 +34,7 @@ class OutdatedAnswerError(ValueError):
 
 
 class Session:
-    """What one person is asked, and what was answered.
+    """Texts to label for one person, and the answers.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from sentiment.commands.train.growth import Growth
     from sentiment.commands.train.job import TrainingResult
     from sentiment.data.preparation import PreparedData
     from sentiment.data.quality import QualityReport
@@ -21,7 +22,9 @@ _FREQUENT, _WORST = 15, 5
 _CONFUSIONS = 3
 
 
-def show_training(result: "TrainingResult", store: str | None) -> None:
+def show_training(
+    result: "TrainingResult", store: str | None, growth: "Growth | None" = None
+) -> None:
     """Print the metrics of a training job, where its parts are and what to type next."""
     from sentiment.cli.console import PlainConsole
 
@@ -42,6 +45,10 @@ def show_training(result: "TrainingResult", store: str | None) -> None:
     if columns := result.data.columns:
         console.print(f"columns  {', '.join(column.describe() for column in columns)}")
     console.print(f"learned  {describe_fitted(result)}", style="dim")
+    if growth is not None:
+        console.print(f"labels   {growth.describe()}")
+        if growth.command:
+            console.print(f"         {growth.command}")
     seconds = sum(stage.seconds for stage in result.stages)
     peak = max(stage.peak_mb for stage in result.stages)
     console.print(f"time     {describe_time(seconds)}, peak memory {peak:,.0f} MB")
