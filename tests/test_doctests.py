@@ -16,7 +16,7 @@ MODULES = sorted(
     if ">>> " in path.read_text()
 )
 # Their examples load a model and predict a file.
-USERS = {"sentiment", "sentiment.api"}
+USERS = {"sentiment", "sentiment.api", "sentiment.modeling.scoring"}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ from sentiment.config.targets import is_allowed, locate
 # How a config refers to a function as a value. Hydra's own target for it would return any function.
 _FUNCTION = f"{__name__}.get_function"
 _OBJECT = "_target_"
+# A mapping of classes to weights, of which classes may be numbers.
+_WEIGHTS = "class_weight"
 # It has no constraints.
 _UNION = ("sklearn.pipeline", "FeatureUnion")
 # Parameters that hold values for parameters of estimators, under names such as tfidf__ngram_range.
@@ -63,8 +65,19 @@ def prepare_arguments(described: Any) -> Any:
     for key, value in described.items():
         if key in _GRIDS:
             value = _prepare_grid(value, set(_list_tuples(described)))
+        if key == _WEIGHTS and isinstance(value, dict):
+            prepared[key] = {_read_class(name): weight for name, weight in value.items()}
+            continue
         prepared[str(key)] = prepare_arguments(prepare_value(known.get(key, []), value))
     return prepared
+
+
+def _read_class(name: Any) -> str | int:
+    """Return the name of a class as scikit-learn looks it up: a whole number, or a text."""
+    try:
+        return int(str(name))
+    except ValueError:
+        return str(name)
 
 
 def list_constraints(target: str) -> dict[str, list[Any]]:

@@ -122,7 +122,25 @@ def adapt_classifier(model: Any) -> Any:
             _CALIBRATION["cv"],
         )
         model = CalibratedClassifierCV(model, **_CALIBRATION)
+    _check_class_weight(model)
     return _take_sparse(model)
+
+
+def _check_class_weight(model: Any) -> None:
+    """Refuse weights by names of classes where the model inside is shown their numbers."""
+    if not isinstance(model, CalibratedClassifierCV):
+        return
+    inner = model.estimator
+    weights = getattr(inner, "class_weight", None)
+    if isinstance(weights, dict) and weights.keys() != {0, 1}:
+        raise ConfigError(
+            [
+                f"class_weight of {type(inner).__name__} is {weights!r}, but its probabilities are "
+                "calibrated, where scikit-learn shows it numbers instead of the names of classes. "
+                "Use class_weight=balanced, or a model with probabilities of its own, such as "
+                "model=nbsvm or model=logistic_regression."
+            ]
+        )
 
 
 def takes_positive_only(model: Any) -> bool:

@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.utils import compute_class_weight
 
 from sentiment.config import compose, make
+from sentiment.errors import ConfigError
 from sentiment.modeling.pipeline import fit, make_pipeline, predict
 
 MODELS = ["logistic_regression", "nbsvm", "ridge", "sgd", "svm"]
@@ -44,3 +45,36 @@ def test_balanced_weights_are_the_shares_of_classes(model: str) -> None:
     rows = fitted[1][:-1].transform(frame)
     inner = clone(member.estimator).set_params(class_weight=expected).fit(rows, labels)
     np.testing.assert_allclose(member.estimator.coef_, inner.coef_, atol=1e-9)
+
+
+@pytest.mark.parametrize("model", ["logistic_regression", "nbsvm", "sgd"])
+def test_weights_of_numbers_are_those_of_names(model: str) -> None:
+    words = np.random.default_rng(0).choice(["good", "bad", "film", "plot", "cast"], (60, 3))
+    texts = [" ".join(row) for row in words]
+    codes = np.array([row[0] == "good" for row in words]).astype(int) + 1
+    codes[:9] = 3 - codes[:9]
+    answers = []
+    for classes, weights in (("12", "{1: 1, 2: 5}"), ("ab", "{a: 1, b: 5}")):
+        labels = np.array(["", *classes])[codes]
+        cfg = compose("train", [f"model={model}", f"model.class_weight={weights}", "memory=null"])
+        made = make_pipeline(make(cfg, "features"), make(cfg, "model"))
+        frame = pd.DataFrame({"text": texts, "label": labels})
+        answers.append(fit(made, frame).predict_proba(frame))
+    np.testing.assert_array_equal(*answers)
+    plain = make_pipeline(
+        make(cfg, "features"), make(compose("train", [f"model={model}"]), "model")
+    )
+    assert np.abs(fit(plain, frame).predict_proba(frame) - answers[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["model=svm", "model.estimator.class_weight={1: 3, 2: 1}"],
+        ["model=ridge", "model.class_weight={good: 3, bad: 1}"],
+    ],
+)
+def test_calibrated_models_take_no_weights_by_name(words: list[str]) -> None:
+    cfg = compose("train", words)
+    with pytest.raises(ConfigError, match=r"numbers instead of the names .* class_weight=balanced"):
+        make_pipeline(make(cfg, "features"), make(cfg, "model"))
