@@ -70,8 +70,8 @@ class App:
         self._streams = ThreadPoolExecutor(_STREAMS, "stream")
         self._open_streams = 0
         self.count_waiting: Callable[[], int] = lambda: 0
-        self._openapi = answers.encode(make_openapi(settings))
-        self._page = make_page(settings)
+        self._openapi = answers.encode(make_openapi(settings, [*routes]))
+        self._page = make_page(settings, [*routes])
         self._actions = {"predict": self._predict, "invocations": self._invoke}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:

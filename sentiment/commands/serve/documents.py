@@ -1,5 +1,6 @@
 """The OpenAPI document of the server, and a page of it that needs no network."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,8 @@ _PROBLEMS = {
 }
 
 
-def make_openapi(settings: ServerSettings) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of a server with these limits."""
+def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of a server with these limits and names of models."""
     most = settings.max_texts
     one = {"text": {"type": "string"}, "columns": _COLUMNS} | _OPTIONS
     several = {
@@ -66,9 +67,10 @@ def make_openapi(settings: ServerSettings) -> dict[str, Any]:
     }  # fmt: skip
     answer = {
         "oneOf": [
-            _PREDICTION,
+            _PREDICTION | {"required": ["model", "prediction", "probability"]},
             {
                 "type": "object",
+                "required": ["model", "predictions"],
                 "properties": {
                     "model": _STRING,
                     "predictions": {"type": "array", "items": _PREDICTION},
@@ -140,7 +142,8 @@ def make_openapi(settings: ServerSettings) -> dict[str, Any]:
         }
         | _list_problems(),
     }
-    named = [{"name": "name", "in": "path", "required": True, "schema": _STRING}]
+    known = {"type": "string", "enum": [*names]}
+    named = [{"name": "name", "in": "path", "required": True, "schema": known}]
     paths: dict[str, Any] = {
         "/predict": {"post": predict},
         "/models/{name}/predict": {"parameters": named, "post": predict},
@@ -170,9 +173,9 @@ def make_openapi(settings: ServerSettings) -> dict[str, Any]:
     return document
 
 
-def make_page(settings: ServerSettings) -> bytes:
+def make_page(settings: ServerSettings, names: Sequence[str]) -> bytes:
     """Return the document as a page."""
-    document = make_openapi(settings)
+    document = make_openapi(settings, names)
     rows = [
         {
             "path": path, "method": method.upper(), "summary": one["summary"],

@@ -341,6 +341,8 @@ def test_pages_about_the_server(app, model_files):
     assert set(ask(app, "/version").json) == {"version", "models", "worker"}
     document = ask(app, "/openapi.json").json
     assert document["openapi"] == "3.1.0"
+    [name] = document["paths"]["/models/{name}/predict"]["parameters"]
+    assert name["schema"]["enum"] == ["sentiment", "topics", "tags"]
     page = ask(app, "/docs")
     assert page.headers["content-type"].startswith("text/html")
     for path in document["paths"]:
