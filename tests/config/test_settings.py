@@ -242,7 +242,8 @@ ORACLES: dict[str, Oracle] = {
     "drain": seconds,
     "host": text,
     "tokens_file": or_null(text),
-    "routes": lambda v: v == {},
+    # What is in one is looked at once everything else is right.
+    "routes": lambda v: isinstance(v, dict),
     "max_failures": whole(0),
     "batch": or_null(whole(1)),
     "objectives": lambda v: v is None or (v != [] and isinstance(v, list) and all(map(metric, v))),

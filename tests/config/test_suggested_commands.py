@@ -16,6 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from sentiment.commands.best.sweeps import read_study
 from sentiment.commands.compare.contenders import _write_remedy
 from sentiment.commands.monitor.current import find_columns
+from sentiment.commands.serve.command import read_word
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import (
     compose,
@@ -63,6 +64,8 @@ def check_command(script: str, words: list[str]) -> None:
     words = [re.sub(r"<[^>]*>", "abc", word) for word in words if word != "-m"]
     if script == "best":
         words = [re.sub("^search=", "search.name=", word) for word in words]
+    if script == "serve":
+        words = [read_word(word) for word in words]
     # What only a search knows by another name than its file.
     words = ["search=svm" if word == "search=abc" else word for word in words]
     words = [word for word in words if word not in ("experiment=abc", "experiment=mine")]

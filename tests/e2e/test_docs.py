@@ -191,7 +191,7 @@ def test_a_server_starts_as_it_is_written(clone: Path, starter: Starter, command
     if "@" in command:
         add_challenger(clone, starter)
     run_id = (clone / "first_run").read_text()
-    words = [word.replace("<run id>", run_id) for word in shlex.split(command)[2:]]
+    words = [word.replace("<id>", run_id) for word in shlex.split(command)[2:]]
     process = starter.start(clone, "serve", *words, "server.port=0")
     process.wait_for_output("serving  http://127.0.0.1:")
     os.kill(process.pid, signal.SIGTERM)
