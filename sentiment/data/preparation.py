@@ -44,6 +44,11 @@ from sentiment.errors import (
 # What says that something is wrong with a row; copies are no mistake.
 _BAD = ("unreadable", "missing_text", "empty_text", "missing_label", "conflicting_labels")
 
+# Tags of a run: digests of its rows, of columns beside the text, and of texts without a label.
+DIGESTS = FINGERPRINT, COLUMNS_DIGEST, UNLABELLED_DIGEST = (
+    "data.fingerprint", "data.columns", "data.unlabelled",
+)  # fmt: skip
+
 log = logging.getLogger(__name__)
 
 
@@ -89,6 +94,12 @@ class PreparedData:
     official_test: bool = False
     scale: Mapping[str, float] | None = None
     separator: str | None = None
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Digests of all that is learned from, by the tags of a run."""
+        found = (self.fingerprint, self.columns_fingerprint, self.unlabelled_fingerprint)
+        return {tag: digest for tag, digest in zip(DIGESTS, found, strict=True) if digest}
 
     @property
     def kind(self) -> dict[str, bool]:

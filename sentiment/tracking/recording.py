@@ -100,7 +100,7 @@ def keep_and_record(
 
 
 def find_kept_run(
-    home: Path, settings: Mapping[str, object], fingerprint: str | None = None
+    home: Path, settings: Mapping[str, object], digests: Mapping[str, str] | None = None
 ) -> tuple[RunFolder, RunFacts] | None:
     """Return the trained run in `home`, or in a folder inside of it, that has these settings.
 
@@ -110,8 +110,8 @@ def find_kept_run(
         Where the run was to write its files.
     settings : mapping of str to object
         Settings by dotted key.
-    fingerprint : str, optional
-        Fingerprint of its data.
+    digests : mapping of str to str, optional
+        Digests of its data, by the tags that have them.
     """
     wanted = redact_values({key: str(value) for key, value in settings.items()})
     for path in (home, *sorted(home.glob("*/"))):
@@ -119,7 +119,7 @@ def find_kept_run(
             folder, facts = RunFolder.open(path)
         except RunNotKeptError:
             continue
-        same_data = fingerprint in (None, *(facts.data or ())[1:])
+        same_data = (digests or {}).items() <= facts.tags.items()
         if MODEL in folder.files and same_data and wanted.items() <= facts.params.items():
             return folder, facts
     return None

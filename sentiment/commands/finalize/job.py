@@ -13,10 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from sentiment.commands.train.fitting import Fitting, measure_stages
 from sentiment.commands.train.job import (
-    COLUMNS_DIGEST,
     EVALUATED,
     EXAMPLE_ROWS,
-    UNLABELLED_DIGEST,
     list_params,
     measure_all_intervals,
     rehearse,
@@ -35,7 +33,7 @@ from sentiment.config import (
     show_command,
 )
 from sentiment.config.metrics import METRICS
-from sentiment.data.preparation import PreparedData, prepare_data
+from sentiment.data.preparation import DIGESTS, PreparedData, prepare_data
 from sentiment.data.splitting import FITTED
 from sentiment.errors import AlreadyFinalError, ConfigError, DataChangedError, RunNotFoundError
 from sentiment.modeling.evaluation import scores_file
@@ -55,7 +53,7 @@ _EVALUATION = ("scores", "reference", "figures", "terms.csv", "quality.json")
 # Metrics that describe the model file and how it was made.
 _OF_THE_MODEL = ("model/", "deploy/", "stage/", "final/")
 # Tags that say which data a run is about.
-_DATA_TAGS = ("data", "data.fingerprint", COLUMNS_DIGEST, UNLABELLED_DIGEST, SCALE, "sample")
+_DATA_TAGS = ("data", *DIGESTS, SCALE, "sample")
 # The tag that names the run with the evaluated model.
 EVALUATED_RUN = "evaluated.run"
 
@@ -225,17 +223,13 @@ def _forget_counts(node: DictConfig) -> None:
 
 def _check(run: StoredRun, data: PreparedData, fitted_on: str, recipe: DictConfig) -> None:
     """Check that the rows are those of the run, and more than its model has learned from."""
-    known, name = run.tags.get("data.fingerprint", "unknown"), run.tags.get("data", "unknown")
+    name = run.tags.get("data", "unknown")
     again = show_command("train", _list_words(run, recipe.refit))
-    if data.fingerprint != known:
-        raise DataChangedError(run.id, name, known, data.fingerprint, data.rows, again)
-    for tag, found, what in (
-        (COLUMNS_DIGEST, data.columns_fingerprint, "extra columns"),
-        (UNLABELLED_DIGEST, data.unlabelled_fingerprint, "unlabelled texts"),
-    ):
-        if found != (kept := run.tags.get(tag, "")):
-            marks = (kept or "unknown", found)
-            raise DataChangedError(run.id, f"{name}, {what}", *marks, data.rows, again)
+    whats = (name, f"{name}, extra columns", f"{name}, unlabelled texts")
+    for tag, what in zip(DIGESTS, whats, strict=True):
+        found, known = data.digests.get(tag, ""), run.tags.get(tag, "")
+        if found != known:
+            raise DataChangedError(run.id, what, known or "unknown", found, data.rows, again)
     before = round(run.metrics.get("rows/fitted", run.metrics.get("rows/train", 0)))
     rows = len(data.gather(FITTED[fitted_on]))
     if rows <= before:

@@ -123,6 +123,7 @@ class Steps:
         return {
             "data": dataset.name,
             "fingerprint": data.fingerprint,
+            "digests": " ".join(data.digests.values()),
             "rows": data.report.rows,
             "dropped": data.report.dropped,
             "splits": {name: sum(sizes.values()) for name, sizes in data.report.splits.items()},

@@ -99,10 +99,10 @@ class _Tasks:
         data = self._do("check data", steps.check_data)
         show_table("data", [data])
         words = steps.list_words("train")
-        run = self._train("train", words, data["fingerprint"])
+        run = self._train("train", words, data["digests"])
         champion = self._do("find champion", steps.find_champion)
         before = champion["version"] if champion else None
-        promotion = self._decide(champion, run, words, data["fingerprint"])
+        promotion = self._decide(champion, run, words, data)
         show_table("promotion", [promotion])
         try:
             predictions = self._do("predict", steps.predict) if cfg.input else []
@@ -116,11 +116,9 @@ class _Tasks:
             raise
         return FlowResult(data, run, promotion, predictions, monitoring, self._stages.done)
 
-    def _decide(
-        self, champion: Facts | None, run: str, words: list[str], fingerprint: str
-    ) -> Facts:
+    def _decide(self, champion: Facts | None, run: str, words: list[str], data: Facts) -> Facts:
         """Promote the run, or the settings of the champion on the same data if they are better."""
-        steps = self._steps
+        steps, fingerprint = self._steps, data["fingerprint"]
         if champion is None or champion["fingerprint"] == fingerprint:
             return self._promote(run)
         # The champion was scored on other rows. So its settings are trained on these data, too.
@@ -129,7 +127,7 @@ class _Tasks:
         if sorted(defence) == sorted(words):
             reason = f"the settings of the champion, {newer}"
             return self._promote(run, reason)
-        defender = self._train("train the champion's settings", defence, fingerprint)
+        defender = self._train("train the champion's settings", defence, data["digests"])
         found = self._do("compare", steps.compare, defender, run)
         show_table("comparison", found["pairs"])
         verdict = found["pairs"][0]["verdict"]
@@ -143,10 +141,10 @@ class _Tasks:
         promotion: Facts = self._do("promote", self._steps.promote, run, new_data)
         return promotion
 
-    def _train(self, name: str, words: list[str], fingerprint: str) -> str:
+    def _train(self, name: str, words: list[str], digests: str) -> str:
         """Train, unless the same settings were trained on the same data a while ago."""
         cfg = self._cfg
-        key = [words, fingerprint, provenance.read_commit(), cfg.outputs]
+        key = [words, digests, provenance.read_commit(), cfg.outputs]
         key.append(OmegaConf.to_container(cfg.tracking, resolve=True))
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
         run: str = self._do(name, self._steps.train, words, cache_key=digest)

@@ -30,6 +30,7 @@ from sentiment.commands.search.session import FailurePolicy, Session, check_fail
 from sentiment.commands.search.spaces import MOST_POINTS
 from sentiment.commands.search.trial import is_housekeeping, list_settings, read_data
 from sentiment.config import is_within, make
+from sentiment.data.preparation import DIGESTS
 from sentiment.errors import ConfigError, SweepBusyError
 from sentiment.files.locking import hold_lock
 from sentiment.redaction import redact
@@ -201,19 +202,19 @@ def _can_resume(
     is_recorded = (read_state(folder / GRID) or {}).get(_COMPLETE, True)
     if len(good) == len(points) and is_trained and is_recorded:
         return False
-    known: dict[str, str] = {}
+    known: dict[str, dict[str, str]] = {}
     return all(
-        _read_fingerprint(hydra, result, points[result.number], known)
-        == result.tags.get("data.fingerprint")
+        _read_digests(hydra, result, points[result.number], known)
+        == {tag: result.tags[tag] for tag in DIGESTS if tag in result.tags}
         for result in good
     )
 
 
-def _read_fingerprint(
-    hydra: HydraSweep, result: JobResult, point: Sequence[str], known: dict[str, str]
-) -> str:
+def _read_digests(
+    hydra: HydraSweep, result: JobResult, point: Sequence[str], known: dict[str, dict[str, str]]
+) -> dict[str, str]:
     data = {k: v for k, v in result.settings.items() if is_within(k, "data", "seed")}
     key = json.dumps(data, sort_keys=True)
     if key not in known:
-        known[key] = read_data(hydra.compose(point)[0]).fingerprint
+        known[key] = read_data(hydra.compose(point)[0]).digests
     return known[key]

@@ -71,7 +71,7 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
             "space": space.describe(),
             "settings": _list_fixed_settings(cfg, space),
             "objectives": [o.name for o in objectives],
-            "data": read_data(cfg).fingerprint,
+            "data": " ".join(read_data(cfg).digests.values()),
         },
         _list_defaults(cfg),
     )

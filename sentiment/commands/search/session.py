@@ -362,7 +362,7 @@ class Session:
         home = self.folder / WINNER
         job = Job(home, choices, overrides, parent=self.record.id)
         data = read_data(cfg)
-        kept = find_kept_run(home, list_settings(cfg), data.fingerprint)
+        kept = find_kept_run(home, list_settings(cfg), data.digests)
         if kept is None:
             self.observer.on_note(f"training #{number} in full, and scoring it on test rows once")
             result = train(cfg, job, data=data)

@@ -43,8 +43,6 @@ from sentiment.tracking.stages import Stage, StageObserver, Stages
 EVALUATED = ("validation", "test")
 EXAMPLE_ROWS = 3
 LOG = "train.log"
-UNLABELLED_DIGEST = "data.unlabelled"  # tag of a run that learned from texts without a label
-COLUMNS_DIGEST = "data.columns"  # tag of a run that learned from columns beside the text
 INTERVALS = "scores/intervals.json"
 DESCRIPTION = 4000  # characters of a card that a run shows
 
@@ -268,10 +266,8 @@ def _tags(dataset: Dataset, data: PreparedData, job: Job, fitted_on: str) -> dic
         "kind": "training",
         **job.describe_origin(),
         "data": dataset.name,
-        "data.fingerprint": data.fingerprint,
-        **({COLUMNS_DIGEST: data.columns_fingerprint} if data.columns else {}),
+        **data.digests,
         **({SCALE: json.dumps(data.scale)} if data.scale else {}),
-        **({UNLABELLED_DIGEST: data.unlabelled_fingerprint} if data.report.unlabelled else {}),
         "sample": str(dataset.limit is not None).lower(),
         "fitted_on": fitted_on,
         **({"mlflow.parentRunId": job.parent} if job.parent else {}),

@@ -127,13 +127,28 @@ def test_another_search_of_the_same_name_is_refused(
 
 
 @pytest.mark.slow
-def test_other_data_under_the_same_name_is_refused(bench: Bench, tmp_path: Path) -> None:
-    rows = [f"a {word} film number {i},{word}" for i in range(30) for word in ("good", "bad")]
-    path = tmp_path / "mine.csv"
-    words = (*SEARCH[2:], "data=csv", f"data.path={path}", "search.n_trials=2")
-    path.write_text("\n".join(["text,label", *rows]))
+@pytest.mark.parametrize("changed", ["rows", "columns", "unlabelled texts"])
+def test_other_data_under_the_same_name_are_refused(
+    bench: Bench, tmp_path: Path, changed: str
+) -> None:
+    rows = [f"a {word} film number {i},{word},{i}" for i in range(30) for word in ("good", "bad")]
+    path, more = tmp_path / "mine.csv", tmp_path / "more.csv"
+    words = [*SEARCH[2:], "data=csv", f"data.path={path}", "search.n_trials=2"]
+    words += {
+        "rows": [],
+        "columns": ["data.extra_columns=[price]"],
+        "unlabelled texts": [f"data.unlabelled={more}"],
+    }[changed]
+    path.write_text("\n".join(["text,label,price", *rows]))
+    more.write_text("text\nanother film\n")
     bench.search(peak, *words)
-    path.write_text("\n".join(["text,label", *rows[4:]]))
+    match changed:
+        case "rows":
+            path.write_text("\n".join(["text,label,price", *rows[4:]]))
+        case "columns":
+            path.write_text("\n".join(["text,label,price", *rows[:-1], f"{rows[-1]}0"]))
+        case _:
+            more.write_text("text\nyet another film\n")
     # In another process, the file would be read again.
     search.read_data.__globals__["_read_data"].cache_clear()
     with pytest.raises(StudyMismatchError, match="- data: .* in the study, .* now"):
