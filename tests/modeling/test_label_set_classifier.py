@@ -193,11 +193,3 @@ def test_terms_are_weighed_by_the_label_that_they_speak_most_for() -> None:
     )
     found = compute_term_weights(counts, table, 1.0)
     np.testing.assert_allclose(found, np.maximum(expected, 0))
-
-
-@pytest.mark.parametrize("columns", [PredictionColumns(top_k=2), PredictionColumns(explain=True)])
-def test_columns_of_one_label_are_refused(columns: PredictionColumns) -> None:
-    frame = _make_texts()
-    pipeline = fit(make_pipeline(TfidfVectorizer(), LogisticRegression(), ";"), frame)
-    with pytest.raises(ConfigError, match="labels"):
-        Predictor(pipeline, columns=columns)
