@@ -241,7 +241,10 @@ def tabulate_metrics(
     names = list_shown(
         round(metrics.get(CLASSES, 2)), optimized, ordered=ordered, multilabel=several
     )
-    for name, cells in tabulate_scores(names, columns, metrics, intervals or {}).items():
+    shown = dict(intervals or {})
+    if "cv" in columns:  # whose rows are those of validation as well; three do not fit a line
+        shown = {key: ends for key, ends in shown.items() if not key.startswith("validation/")}
+    for name, cells in tabulate_scores(names, columns, metrics, shown).items():
         table.add_row(name, *cells)
     return table
 
