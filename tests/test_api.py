@@ -48,6 +48,7 @@ def test_training_is_recorded_with_its_settings(trained: list[TrainingResult], w
     assert trained[0].folder != trained[1].folder
 
 
+@pytest.mark.slow
 def test_a_model_predicts_as_its_pipeline_does(
     trained: list[TrainingResult], where: str, reviews: pd.DataFrame
 ) -> None:

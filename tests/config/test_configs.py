@@ -90,6 +90,7 @@ def test_features(name: str) -> None:
     assert made.fit_transform(texts, labels).shape[0] == 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", options("model"))
 def test_model(name: str) -> None:
     made = make_one("model", name, "fit")
@@ -229,6 +230,7 @@ def test_every_quick_model_has_its_part_in_all() -> None:
     assert models | {"ensemble", "classifier_chain"} == set(options("model"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in options("search") if name != "grid"])
 def test_what_is_checked_before_a_search_has_every_choice_and_both_ends(name: str) -> None:
     space = read_space(compose("train", [f"search={name}"]).search, [])

@@ -40,6 +40,7 @@ def test_every_file_has_a_schema() -> None:
     assert set(FILES) == set((ROOT / "conf").rglob("*.yaml"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT / "conf")))
 def test_a_file_passes_and_a_wrong_key_in_it_is_found(path: Path) -> None:
     if path.stem == "lightgbm" and FILES[path] == "model":

@@ -117,6 +117,7 @@ def test_a_text_is_what_was_typed(kind: str) -> None:
         assert quote_free_text([word]) == [word]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "words", "number"), VARIANTS, ids=IDS)
 def test_every_setting_takes_what_is_typed(command: str, words: list[str], number: int) -> None:
     leaves = list_leaves(compose(command, words))
@@ -147,6 +148,7 @@ def test_settings_that_are_no_text_have_no_kind() -> None:
         assert find_kind(key) == "text"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("typed", ["0.7", "recall >= .95"])
 def test_a_threshold_can_be_typed_in_every_command_that_has_one(typed: str, tmp_path: Path) -> None:
     expected = 0.7 if typed == "0.7" else typed

@@ -54,6 +54,7 @@ CELLS = st.text(
 ) | st.sampled_from(["007", "NA", "null", "1e5", "", '"', "a,b", "two\nlines", " padded "])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None

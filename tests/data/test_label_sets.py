@@ -42,6 +42,7 @@ def test_indicators_are_those_of_scikit_learn(sets: list[set[str]]) -> None:
     assert np.array_equal(make_indicators(joined, classes, "|").toarray(), expected)
 
 
+@pytest.mark.slow
 @given(_SETS, st.integers(0, 5))
 def test_each_row_is_in_one_part(sets: list[set[str]], seed: int) -> None:
     indicators = make_indicators([join_labels(one, ";") for one in sets], list("abcdefgh"), ";")

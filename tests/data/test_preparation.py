@@ -193,6 +193,7 @@ def test_data_that_cannot_be_trained_on(
         prepare_data(Given(name="x", rows=rows), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rare", [3, 4, 5])
 def test_three_different_texts_make_a_class(rare: int) -> None:
     rows = [(f"text {n}", "a") for n in range(600)] + [(f"rare {n}", "b") for n in range(rare)]

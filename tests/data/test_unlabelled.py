@@ -49,6 +49,7 @@ def test_each_text_is_learned_from_once_and_none_of_a_labelled_row() -> None:
     assert data.report.rows == 40
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from([f"text number {n}" for n in range(60)]), max_size=40), st.integers()
 )

@@ -296,6 +296,7 @@ def test_the_reviews_of_the_first_page_are_those_of_the_build(tmp_path: Path) ->
     assert f"REVIEWS = {json.dumps(written)}" in extension
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", CODE, ids=lambda block: block.splitlines()[-1])
 def test_code_runs_as_it_is_written(
     block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -58,6 +58,7 @@ def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
 
 
+@pytest.mark.slow
 def test_training_optimizes_the_micro_average(
     runs: list[TrainingResult], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -137,6 +137,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_the_fast_path_and_the_saved_model_say_the_same(name: str, tmp_path: Path) -> None:
     rows, new = make_rows(3), make_rows(4)

@@ -352,6 +352,7 @@ def test_the_folder_of_a_run_proves_nothing(
     ]
 
 
+@pytest.mark.slow
 def test_a_model_that_was_changed_is_not_loaded(neighbors: TrainingResult, store: Path) -> None:
     choice = find(neighbors, store)
     buffer = io.BytesIO(choice.path.read_bytes() + b"x")

@@ -48,6 +48,7 @@ USED: list[tuple[type, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "params"), USED)
 @pytest.mark.parametrize("n_jobs", [1, 3])
 def test_real_reviews(
@@ -93,6 +94,7 @@ def spell_out(document: str, analyzer: str, n: int) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("analyzer", "n"), [("word", 2), ("char", 3), ("char_wb", 3)])
 @pytest.mark.parametrize("binary", [False, True])

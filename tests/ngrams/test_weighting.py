@@ -160,6 +160,7 @@ labelled_tables = st.integers(1, 6).flatmap(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True)
 @given(table=labelled_tables, alpha=st.sampled_from([0.25, 1.0, 30.0]))
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix, sparse.csc_array])

@@ -372,6 +372,7 @@ def test_a_best_trial_is_refitted_as_its_search_was(
     assert compose("train", shlex.split(found.recipe.command)[2:]).refit == refit
 
 
+@pytest.mark.slow
 def test_an_experiment_is_written_where_the_user_has_configs(
     search: Search, best: Callable[..., BestTrial], conf: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -55,6 +55,7 @@ def compare_made_up(*skills: float, metric: str = "accuracy", **options: object)
     return measure(contenders, metric, 0.95, 400, 1)
 
 
+@pytest.mark.slow
 def test_what_is_found_is_what_training_measured(rivals: Rivals) -> None:
     weak, strong = rivals.weak, rivals.strong
     cfg = rivals.compose("compare", f"runs=[{weak.run_id},'{strong.model}']")

@@ -40,6 +40,7 @@ def use_file(data: Path, *words: str) -> list[str]:
     return ["data=csv", f"data.path={data}", "data.label_column=label", "data.limit=null", *words]
 
 
+@pytest.mark.slow
 def test_the_final_model_has_learned_from_all_and_keeps_the_scores_of_the_run(
     train_quickly: Train, data: Path, where: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

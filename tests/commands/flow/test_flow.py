@@ -286,6 +286,7 @@ def test_what_may_pass_is_tried_again(
     assert len(calls) == tries
 
 
+@pytest.mark.slow
 def test_what_was_trained_during_an_outage_is_recorded_by_the_next_try(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

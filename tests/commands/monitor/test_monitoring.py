@@ -200,6 +200,7 @@ def test_random_halves_of_the_same_are_quiet(world: World) -> None:
     assert sum(map(bool, alarms)) <= 1, alarms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 2, 10, 50])
 def test_a_handful_of_rows_is_no_drift(
     world: World, reference: Reference, later: pd.DataFrame, rows: int

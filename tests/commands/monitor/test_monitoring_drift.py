@@ -186,6 +186,7 @@ def test_false_alarms_are_as_rare_as_alpha_says(population: Population) -> None:
     assert sum(map(bool, drifted)) <= stats.binom.ppf(0.9999, RUNS, 0.01), drifted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after", "sizes", "alarms"),
     [

@@ -81,6 +81,7 @@ def test_workers_say_what_one_process_says(run: Run, cluster: str, tmp_path: Pat
     assert not [name for names in plugins.values() for name in names if "sentiment" in name]
 
 
+@pytest.mark.slow
 def test_one_batch_starts_no_cluster(
     run: Run, tmp_path: Path, reviews: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

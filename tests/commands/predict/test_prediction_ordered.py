@@ -56,6 +56,7 @@ def run_id(place: Place) -> str:
     return str(place.train("films", "data.ordered=true", "model=ordinal").run_id)
 
 
+@pytest.mark.slow
 def test_the_expected_value_is_the_sum_of_values_times_probabilities(
     place: Place, run_id: str
 ) -> None:
@@ -84,11 +85,13 @@ def test_listed_labels_have_their_places_for_values(place: Place) -> None:
     np.testing.assert_allclose(scored["expected"], by_hand, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_final_model_keeps_the_scale(place: Place, run_id: str) -> None:
     final = finalize(compose("finalize", [place.where, f"run={run_id}"]))
     assert "expected" in place.predict(str(final.run_id))
 
 
+@pytest.mark.slow
 def test_other_labels_have_no_expected_value(place: Place) -> None:
     run = str(place.train("films").run_id)
     assert "expected" not in place.predict(run)
@@ -103,6 +106,7 @@ def test_an_input_that_has_the_column_is_refused(place: Place, run_id: str) -> N
         predict(compose("predict", words))
 
 
+@pytest.mark.slow
 def test_mlflow_lists_probabilities_in_the_order_of_labels(place: Place, run_id: str) -> None:
     mlflow.set_tracking_uri(f"sqlite:///{place.folder}/outputs/mlflow.db")
     model: Any = mlflow.pyfunc.load_model(sentiment.load(run_id, place.where).source.uri)

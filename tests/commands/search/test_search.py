@@ -252,6 +252,7 @@ def test_a_typed_model_leaves_one_branch(bench: Bench, tmp_path: Path) -> None:
         assert keys == {"model.alpha", "model.penalty"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "qmc", "nsgaii"])
 def test_samplers_are_chosen_by_config(bench: Bench, tmp_path: Path, sampler: str) -> None:
     words = ("features.max_df=interval(0.5,1.0)", f"hydra/sweeper/sampler={sampler}")

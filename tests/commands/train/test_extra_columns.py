@@ -93,6 +93,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(tmp_path_factory.mktemp("columns"))
 
 
+@pytest.mark.slow
 def test_training_decides_kinds_and_learns_from_the_columns(place: Place) -> None:
     assert {one.name: one.kind for one in place.run.data.columns} == KINDS
     assert list_columns(place.run.pipeline) == KINDS
@@ -209,6 +210,7 @@ def test_monitoring_sees_drift_of_columns(place: Place) -> None:
     )
 
 
+@pytest.mark.slow
 def test_finalizing_learns_from_the_columns_too(place: Place) -> None:
     words = [place.where, f"run={place.run.run_id}"]
     final = finalize(compose("finalize", words))

@@ -107,6 +107,7 @@ def test_without_more_texts_it_learns_from_the_labelled_ones(place: Place) -> No
     assert run.data.fingerprint == place.run.data.fingerprint
 
 
+@pytest.mark.slow
 def test_each_fold_learns_from_them(place: Place) -> None:
     settings = ["cv=2", "refit=null", "tracking=off", place.where]
     run = sentiment.train(*place.words, place.more, *settings)
@@ -114,6 +115,7 @@ def test_each_fold_learns_from_them(place: Place) -> None:
     assert run.metrics["cv/log_loss_mean"] != plain.metrics["cv/log_loss_mean"]
 
 
+@pytest.mark.slow
 def test_all_labels_and_texts_are_learned_from_later(place: Place) -> None:
     asked = [f"run={place.run.run_id}", place.where]
     result = finalize(compose("finalize", asked))

@@ -13,6 +13,7 @@ from sentiment.commands.train.view import show_training
 Train = Callable[..., TrainingResult]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weak", [False, True])
 def test_a_model_no_better_than_a_constant_is_named(
     train_quickly: Train, reviews: pd.DataFrame, tmp_path: Path, weak: bool,
