@@ -11,7 +11,7 @@ JSON = {"content-type": "application/json"}
 
 
 class Response:
-    """What an application sent.
+    """Response of an application.
 
     Parameters
     ----------

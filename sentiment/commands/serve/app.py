@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from importlib.metadata import version
 from typing import Any
 
@@ -106,7 +107,7 @@ class App:
             await send({"type": "http.response.body", "body": body})
             return
         await send(start)
-        with body:
+        with closing(body):
             for block in body:
                 await send({"type": "http.response.body", "body": block, "more_body": True})
         await send({"type": "http.response.body"})
@@ -188,18 +189,13 @@ class App:
                 422, "options of JSON are in the body, not in the query of the address; see /docs."
             )
         data = await self._read_body(headers, receive)
-        try:
-            answered = route.champion
-            texts = bodies.read_body(
-                data, answered.limits, answered.predictor.extra_columns, self._settings.max_texts
-            )
-            answered = route.choose(texts.key)
-            found = await self._work(answered, texts, len(data))
-        finally:
-            self._held -= len(data)
-        self._metrics.count_texts(route.name, answered, texts, found)
-        self._shadow(route, texts, found)
-        body = answers.encode(answers.describe(answered, texts, found))
+        most = self._settings.max_texts
+
+        def read(model: ServedModel) -> bodies.Texts:
+            return bodies.read_body(data, model.limits, model.predictor.extra_columns, most)
+
+        model, texts, found = await self._answer(route, data, read)
+        body = answers.encode(answers.describe(model, texts, found))
         return answers.find_status(texts), [_JSON], body
 
     async def _invoke(
@@ -208,20 +204,29 @@ class App:
         kind = _find_kind(headers, (JSON, bodies.CSV))
         self._check_queue()
         data = await self._read_body(headers, receive)
+        most = self._settings.max_texts
+
+        def read(model: ServedModel) -> bodies.Texts:
+            column, names = model.choice.text_column, model.predictor.extra_columns
+            return bodies.read_invocation(data, kind, column, model.limits, names, most)
+
+        model, texts, found = await self._answer(route, data, read)
+        body = answers.encode(answers.describe_invocation(model, texts, found))
+        return 200, [_JSON], body
+
+    async def _answer(
+        self, route: Route, data: bytes, read: Callable[[ServedModel], bodies.Texts]
+    ) -> tuple[ServedModel, bodies.Texts, dict[str, list[Any]]]:
+        """Return the model that answers a body, its texts as `read` has them, and predictions."""
         try:
-            answered = route.champion
-            names = answered.predictor.extra_columns
-            column = answered.choice.text_column
-            most = self._settings.max_texts
-            texts = bodies.read_invocation(data, kind, column, answered.limits, names, most)
-            answered = route.choose(texts.key)
-            found = await self._work(answered, texts, len(data))
+            texts = read(route.champion)
+            model = route.choose(texts.key)
+            found = await self._work(model, texts, len(data))
         finally:
             self._held -= len(data)
-        self._metrics.count_texts(route.name, answered, texts, found)
+        self._metrics.count_texts(route.name, model, texts, found)
         self._shadow(route, texts, found)
-        body = answers.encode(answers.describe_invocation(answered, texts, found))
-        return 200, [_JSON], body
+        return model, texts, found
 
     async def _work(
         self, model: ServedModel, texts: bodies.Texts, size: int

@@ -12,8 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 from urllib.parse import parse_qsl
 
 from sentiment.commands.serve.bodies import make_options
@@ -73,7 +72,7 @@ class StreamRequest:
 
 @dataclass
 class StreamResult:
-    """A predicted file, in blocks; its temporary file is removed at the end of a ``with`` block.
+    """A predicted file, in blocks of a temporary file; to be closed.
 
     Attributes
     ----------
@@ -92,15 +91,8 @@ class StreamResult:
         while block := self.file.read(_BLOCK):
             yield block
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Remove the temporary file."""
         self.file.close()
 
 

@@ -7,8 +7,6 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from sentiment.errors import LabelsBusyError, UnreadableFileError
 from sentiment.files.locking import hold_lock
@@ -40,8 +38,9 @@ class AnswerFile:
     Examples
     --------
     >>> import tempfile
+    >>> from contextlib import closing
     >>> path = Path(tempfile.mkdtemp(), "ann.csv")
-    >>> with AnswerFile(path) as file:
+    >>> with closing(AnswerFile(path)) as file:
     ...     file.append(["a gem", "positive", "ann", "", "", "", ""])
     ...     file.append(["a bore", "positive", "ann", "", "", "", ""])
     ...     file.cut()
@@ -113,17 +112,6 @@ class AnswerFile:
     def close(self) -> None:
         """Let other processes write the file."""
         self._lock.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _shrink(self, file: int, size: int) -> None:
         os.ftruncate(file, size)

@@ -173,7 +173,7 @@ def test_a_challenger_has_the_labels_of_the_champion(serve_here, model_files):
 
 
 class Connection:
-    """What is known of a connection of uvicorn's."""
+    """The facts of a connection of uvicorn's."""
 
     def __init__(self) -> None:
         self.transport, self.cycle, self.timeout_keep_alive_task = self, None, None

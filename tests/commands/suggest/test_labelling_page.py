@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def session(path: Path) -> Iterator[Session]:
     items = [Item(text, "bad", "0.52", "unsure") for text in TEXTS]
-    with AnswerFile(path) as file:
+    with closing(AnswerFile(path)) as file:
         yield Session(items, ["good", "bad"], "ann", file, EMPTY)
 
 
@@ -188,7 +189,7 @@ def test_what_a_kill_leaves_of_a_row_is_cut_off(
 ) -> None:
     path = tmp_path_factory.mktemp("cut") / "ann.csv"
     ends = []
-    with AnswerFile(path) as file:
+    with closing(AnswerFile(path)) as file:
         for text in rows:
             file.append([text, "good", "ann", "", "", "", "2026"])
             ends.append(path.stat().st_size)
@@ -199,7 +200,7 @@ def test_what_a_kill_leaves_of_a_row_is_cut_off(
     whole = sum(end - 1 <= left for end in ends)  # without its line break, it is whole
     AnswerFile(path).close()
     assert path.exists() == bool(whole)
-    with AnswerFile(path) as file:
+    with closing(AnswerFile(path)) as file:
         file.append(["one more", "bad", "ann", "", "", "", "2026"])
     assert [row[0] for row in read(path)] == [*rows[:whole], "one more"]
 
@@ -210,7 +211,7 @@ def test_training_reads_what_was_labelled(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]
 ) -> None:
     path = tmp_path_factory.mktemp("read") / "ann.csv"
-    with AnswerFile(path) as file:
+    with closing(AnswerFile(path)) as file:
         for text in texts:
             file.append([text, "good", "ann", "", "", "", "2026"])
     batches = open_input(path).read("text", Limits(added=()), Position())
@@ -219,7 +220,7 @@ def test_training_reads_what_was_labelled(
 
 def test_a_file_that_another_program_has_changed(path: Path) -> None:
     row = ["a", "good", "ann", "", "", "", "2026"]
-    with AnswerFile(path) as file:
+    with closing(AnswerFile(path)) as file:
         file.append(row)
         file.cut()
         assert not path.exists()
@@ -238,7 +239,7 @@ def test_a_file_that_another_program_has_changed(path: Path) -> None:
 
 
 def test_two_processes_do_not_write_one_file(path: Path) -> None:
-    with AnswerFile(path), pytest.raises(LabelsBusyError):
+    with closing(AnswerFile(path)), pytest.raises(LabelsBusyError):
         AnswerFile(path)
     AnswerFile(path).close()
     path.write_text("text,label\nx,y\n")
@@ -315,7 +316,7 @@ def test_two_people_label_one_after_the_other(
         cfg = compose_page(tmp_path, "n=5", "labels=[good,bad]", f"labeler={labeler}", *words)
         result = suggest(cfg)
         server = open_page(cfg, result)
-        with server.serving(), server.session.file:
+        with server.serving(), closing(server.session.file):
             assert len(server.session.items) == total
             page = Browser(server)
             for number in range(total):

@@ -1,4 +1,4 @@
-"""What new labels have brought, as training shows it."""
+"""Gains from new labels, as training shows them."""
 
 from pathlib import Path
 from types import SimpleNamespace
