@@ -197,7 +197,7 @@ class Starter:
         stdin : Path, optional
             What it reads; default: nothing.
         before : str
-            Code that is run in its process first.
+            Code that is run in its process first; what it changes, its workers have changed, too.
         """
         return self._start(cwd, [str(_SCRIPTS / f"{name}.py"), *arguments], before, env, stdin)
 
@@ -402,12 +402,12 @@ def _become(job: dict[str, Any]) -> None:
         os.close(opened)
     sys.argv = job["argv"]
     sys.path[0] = str(_SCRIPTS)
-    # Other code may wait for its children, of which this would be one that does not end.
-    if {"-m", "--multirun"} & set(job["argv"]):
-        _keep_spare()
     code: Any = 0
     try:
         exec(job["code"], {})
+        # Other code may wait for its children, of which this would be one that does not end.
+        if {"-m", "--multirun"} & set(job["argv"]):
+            _keep_spare()
         if job["argv"][0] != "-c":
             runpy.run_path(job["argv"][0], run_name="__main__")
     except SystemExit as end:

@@ -64,6 +64,17 @@ def run_or_stop(cfg, job):
     return run(cfg, job)
 trial.run_trial = run_or_stop
 """
+# And one of which one job stops its process, a worker or the sweep itself.
+STOP_IN_JOB = """
+import os, signal
+from sentiment.commands.search import trial
+run = trial.run_trial
+def run_or_stop(cfg, job):
+    if job.number == {number}:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return run(cfg, job)
+trial.run_trial = run_or_stop
+"""
 WAIT = 300
 JOB_LINE = re.compile(r"#(\d+) +(?:(\w+) (\d\.\d{4})|failed: (.*?))  \d+\.\d s")
 
@@ -175,7 +186,7 @@ def kill_again_and_again(
 ) -> None:
     """Kill a sweep with all its processes, each time when it is further.
 
-    One in a process of its own halts three jobs later; workers go on with an endless one.
+    It halts three jobs later, and so do its workers, so that it never ends before the kill.
     """
     chance = random.Random(len(moments))
     for number in moments:
