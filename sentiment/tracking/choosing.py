@@ -34,7 +34,8 @@ def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run
         Finished ones.
     metric : str
         Such as ``validation/accuracy``; for rows with several labels, that one, of which all labels
-        have to be right, stands for the metric that the newest run optimized.
+        have to be right, stands for the metric that the newest run optimized. If all runs on the
+        same rows were cross-validated, the metric is that of cross-validation.
     more : bool
         Whether a greater value is better.
     """
@@ -51,6 +52,9 @@ def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run
         values = _read_values(runs, metric)
         candidates = [run for run in candidates if id(run) in values]
     same = [run for run in candidates if _read_rows(run) == _read_rows(last)]
+    in_turn = _read_values(same, cross_validated(metric))
+    if len(in_turn) == len(same):  # more rows than those of validation
+        metric, values = cross_validated(metric), in_turn
     others = [_read_source(run) for run in candidates if _read_rows(run) != _read_rows(last)]
     moved = others.count(_read_source(last))
     sign = 1 if more else -1
@@ -66,6 +70,11 @@ def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run
         f"{describe_score(metric, best.data.metrics | {metric: values[id(best)]})}"
     )
     return best, why + f"; not comparable: {', '.join(reasons)}" * bool(reasons)
+
+
+def cross_validated(metric: str) -> str:
+    """Return the metric of cross-validation for one such as ``validation/accuracy``."""
+    return f"cv/{metric.partition('/')[2]}"
 
 
 def _read_values(runs: "Sequence[Run]", metric: str) -> dict[int, float]:

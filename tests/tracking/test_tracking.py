@@ -550,6 +550,26 @@ def test_an_address_with_signs_of_addresses_is_one_file(
     assert {path.name for path in Path("a@b").iterdir()} == {"c d.db", ".c d.db.lock"}
 
 
+def test_the_best_of_runs_that_were_all_cross_validated_is_so_by_that() -> None:
+    better, worse, plain = (
+        SimpleNamespace(
+            info=SimpleNamespace(run_id=str(validation), start_time=1),
+            data=SimpleNamespace(
+                metrics={"validation/accuracy": validation} | cv,
+                tags={"data.fingerprint": "x"},
+                params={},
+            ),
+        )
+        for validation, cv in ((0.5, {"cv/accuracy": 0.8}), (0.6, {"cv/accuracy": 0.7}), (0.9, {}))
+    )
+    found = choose_best([better, worse], "validation/accuracy", more=True)
+    assert found is not None
+    assert (found[0], found[1].partition(" on ")[0]) == (better, "best cv/accuracy of 2 runs")
+    found = choose_best([better, worse, plain], "validation/accuracy", more=True)
+    assert found is not None
+    assert found[0] is plain
+
+
 def test_the_best_of_runs_with_several_labels_is_that_of_the_metric_they_optimized() -> None:
     def make_run(name: str, optimize: str | None, **metrics: float) -> Any:
         known = {f"validation/{key}": value for key, value in metrics.items()}

@@ -153,6 +153,8 @@ def _read_sweep(name: str, address: str | None, outputs: Path) -> StoredSweep:
 def _read_metrics(
     study: StoredSweep, best: StoredTrial, result: JobResult | None
 ) -> dict[str, float]:
+    if result is None and study.fixed.get("cv", "None") != "None":
+        return {}  # of validation rows or in turn, as the data had it
     if result is None:
         return {o.metric: value for o, value in zip(study.objectives, best.values, strict=True)}
     metrics = dict(result.metrics)

@@ -53,9 +53,10 @@ def show_best(best: "BestTrial") -> None:
     kind = "study" if study.kind == "search" else "grid"
     console.print()
     console.print(f"{kind:<8} {study.name}: {_count(best)}")
-    first = f"validation/{study.objectives[0].name}"
-    exact = best.metrics.get(first) == best.score
-    scored = describe_score(first, best.metrics).partition(" ")[2] if exact else ""
+    name = study.objectives[0].name
+    named = (f"{split}/{name}" for split in ("cv", "validation"))
+    first = next((metric for metric in named if best.metrics.get(metric) == best.score), "")
+    scored = describe_score(first, best.metrics).partition(" ")[2] if first else ""
     console.print(f"best     #{best.number}: {scores} {scored}".rstrip())
     if study.note:
         console.print(f"note     {study.note}")

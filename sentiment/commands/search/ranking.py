@@ -1,9 +1,9 @@
-"""Objectives of a sweep, and the ranking of its jobs by scores on the same validation rows."""
+"""Objectives of a sweep, and the ranking of its jobs by scores on the same rows."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, nan
+from math import inf, isfinite
 
 from sentiment.commands.search.results import JobResult
 from sentiment.config import is_within
@@ -21,7 +21,7 @@ class Objective:
     name : str
         What the user calls it.
     metric : str
-        Its full name, such as ``validation/accuracy``.
+        Its full name, such as ``validation/accuracy``; see `JobResult.find_metric`.
     greater_is_better : bool
         Its direction.
     """
@@ -130,14 +130,14 @@ def rank(results: Mapping[int, JobResult], objective: Objective) -> Ranking:
     scored = {
         number: result
         for number, result in sorted(results.items())
-        if isfinite(result.metrics.get(objective.metric, nan))
+        if isfinite(result.read_score(objective.metric))
     }
     if len(_list_rows(scored)) <= 1:
         return Ranking(_sort([_place([n], scored, objective) for n in scored], objective))
     varied = {key for key in _list_data_settings(scored) if len(_list_values(scored, key)) > 1}
     if varied - {_SEED, _LIMIT}:
         keys = quote_list(sorted(varied - {_SEED, _LIMIT}))
-        why = f"the jobs were validated on different rows, since they differ in {keys}"
+        why = f"the jobs were scored on different rows, since they differ in {keys}"
         return Ranking([], f"{why}: their scores cannot be compared, and none is the best")
     notes = []
     kept = _keep_largest(scored)
@@ -152,7 +152,7 @@ def rank(results: Mapping[int, JobResult], objective: Objective) -> Ranking:
         return Ranking([], "the data changed while the sweep ran: no score can be compared")
     places = _average(kept, objective)
     averaged = f"scores are means over {len(seeds)} seeds"
-    notes.append(f"{averaged}, as each seed has its own validation rows")
+    notes.append(f"{averaged}, as each seed has its own rows to score")
     unfinished = len(kept) - len(seeds) * len(places)
     if unfinished:
         notes.append(f"{count_of(unfinished, 'job')} without a score for every seed left out")
@@ -194,7 +194,7 @@ def _list_followers(results: Mapping[int, JobResult]) -> set[str]:
 
 
 def _place(numbers: Sequence[int], results: Mapping[int, JobResult], objective: Objective) -> Place:
-    scores = [results[number].metrics[objective.metric] for number in numbers]
+    scores = [results[number].read_score(objective.metric) for number in numbers]
     std = statistics.stdev(scores) if len(scores) > 1 else None
     return Place(tuple(sorted(numbers)), statistics.fmean(scores), std)
 
@@ -204,17 +204,18 @@ def _sort(places: Sequence[Place], objective: Objective) -> list[Place]:
 
 
 def _read_rows(result: JobResult) -> str | None:
-    return result.tags.get("data.fingerprint")
+    rows = result.tags.get("data.fingerprint")
+    return f"{rows} in folds" if rows and result.is_cross_validated else rows
 
 
 def _list_rows(results: Mapping[int, JobResult]) -> set[str | None]:
-    """Return what rows jobs were validated on; what another machine found says nothing of them."""
+    """Return what rows jobs were scored on; what another machine found says nothing of them."""
     return {_read_rows(result) for result in results.values()} - {None}
 
 
 def _list_data_settings(results: Mapping[int, JobResult]) -> set[str]:
     keys = {key for result in results.values() for key in result.settings}
-    return {key for key in keys if is_within(key, _SEED, "data")}
+    return {key for key in keys if is_within(key, _SEED, "data", "cv")}
 
 
 def _list_values(results: Mapping[int, JobResult], key: str) -> set[str | None]:
@@ -227,8 +228,9 @@ def _read_limit(written: str | None) -> float:
 
 def describe_uncertainty(place: Place, results: Mapping[int, JobResult], objective: str) -> str:
     """Return the interval of a first place, or nothing where none is known."""
-    metrics = results[place.numbers[0]].metrics
-    if place.std is not None or f"validation/{objective}" not in metrics:
+    result = results[place.numbers[0]]
+    metric = result.find_metric(f"validation/{objective}")
+    if place.std is not None or metric not in result.metrics:
         return ""
-    shown = describe_score(f"validation/{objective}", metrics)
+    shown = describe_score(metric, result.metrics)
     return f"best #{place.numbers[0]}: {shown}" if "interval" in shown else ""

@@ -6,12 +6,13 @@ import os
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sentiment.files.control import set_aside
 from sentiment.redaction import redact
+from sentiment.tracking.choosing import cross_validated
 
 log = logging.getLogger(__name__)
 
@@ -159,6 +160,24 @@ class JobResult:
     def seconds(self) -> float:
         """Duration in seconds."""
         return self.ended - self.started
+
+    def find_metric(self, metric: str) -> str:
+        """Return the metric that decides in place of one such as ``validation/accuracy``.
+
+        That of cross-validation, if there is one: it is of training and validation rows, which are
+        more than those of validation.
+        """
+        in_turn = cross_validated(metric)
+        return in_turn if in_turn in self.metrics else metric
+
+    def read_score(self, metric: str) -> float:
+        """Return the value of the metric that `find_metric` finds, NaN if there is none."""
+        return self.metrics.get(self.find_metric(metric), nan)
+
+    @property
+    def is_cross_validated(self) -> bool:
+        """True if its scores are those of cross-validation."""
+        return "rows/cv" in self.metrics
 
 
 def _redact(value: Any) -> Any:

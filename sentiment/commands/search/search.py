@@ -72,6 +72,8 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
             "settings": _list_fixed_settings(cfg, space),
             "objectives": [o.name for o in objectives],
             "data": " ".join(read_data(cfg).digests.values()),
+            # Earlier versions compared cross-validated trials by validation rows.
+            **({} if cfg.cv is None else {"scores": "cv"}),
         },
         _list_defaults(cfg),
     )
@@ -144,13 +146,13 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
 
 
 def _check_rows(space: Space) -> None:
-    """Raise if trials would be validated on different rows, where any score is one of luck."""
-    changing = [key for key in space.list_drawn() if re.match(r"(seed|data)(\.|@|$)", key)]
+    """Raise if trials would be scored on different rows, where any score is one of luck."""
+    changing = [key for key in space.list_drawn() if re.match(r"(seed|data|cv)(\.|@|$)", key)]
     if changing:
         raise ConfigError(
             [
                 f"the search draws {quote_list(changing)}, which changes the rows that its trials "
-                "are validated on, so their scores cannot be compared. Give it one value, or run a "
+                "are scored on, so their scores cannot be compared. Give it one value, or run a "
                 "grid, which averages over seeds: the same command without search=."
             ]
         )

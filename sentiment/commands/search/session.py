@@ -292,9 +292,10 @@ class Session:
         if not places:
             return Progress()
         best = known[places[0].numbers[0]]
+        metric = best.find_metric(self.objective.metric)
         return Progress(
             {"best.job": str(best.number), "best.overrides": " ".join(best.overrides)},
-            {f"best/{self.objective.metric}": places[0].score, "jobs/done": float(len(known))},
+            {f"best/{metric}": places[0].score, "jobs/done": float(len(known))},
         )
 
     @contextmanager

@@ -224,7 +224,7 @@ class Study:
 
     def tell(self, result: JobResult) -> None:
         """Enter what a job found."""
-        values = [result.metrics.get(o.metric, math.nan) for o in self.objectives]
+        values = [result.read_score(o.metric) for o in self.objectives]
         if result.error or not all(map(math.isfinite, values)):
             trial = next(t for t in self.list_trials() if t.number == result.number)
             if not trial.state.is_finished():

@@ -82,7 +82,7 @@ def has_results_of(folder: Path, trials: "Sequence[FrozenTrial]", metric: str) -
         number in known
         and (
             not known[number].values
-            or math.isclose(result.metrics.get(metric, math.nan), known[number].values[0])
+            or math.isclose(result.read_score(metric), known[number].values[0])
         )
         for number, result in read_results(folder, keep=True).items()
     )
@@ -213,7 +213,7 @@ def _finish(storage: "BaseStorage", study: str, trial: Any, space: Space, whole:
 def _describe_result(
     space: Space, params: dict[str, Any], result: JobResult, metrics: list[str]
 ) -> Any:
-    values = [result.metrics.get(metric, math.nan) for metric in metrics]
+    values = [result.read_score(metric) for metric in metrics]
     moments = {
         "datetime_start": datetime.fromtimestamp(result.started),
         "datetime_complete": datetime.fromtimestamp(result.ended),

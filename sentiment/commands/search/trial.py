@@ -1,4 +1,4 @@
-"""One job of a sweep: fit, score on validation rows, and leave the result in a folder."""
+"""One job of a sweep: fit, score, and leave the result in a folder."""
 
 import tempfile
 import time
@@ -25,8 +25,8 @@ HOUSEKEEPING = (
 def run_trial(cfg: DictConfig, job: Job) -> JobResult:
     """Run a job of a sweep and leave its result in the folder of `job`, also if it fails.
 
-    The test rows are not touched: a sweep chooses on validation rows, and only its winner is ever
-    scored on the others.
+    The test rows are not touched: a sweep chooses on validation rows, or by cross-validation, and
+    only its winner is ever scored on the others.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def _read_data(described: str, seed: int) -> PreparedData:
 def _try_out(cfg: DictConfig) -> tuple[dict[str, str], dict[str, float]]:
     """Return tags and metrics of the pipeline that `cfg` describes."""
     stages = Stages(watches_memory=False)
-    fitting = Fitting(cfg, stages)
+    fitting = Fitting(cfg, stages, compared=True)
     data = fitting.prepare(lambda: read_data(cfg))
     fitting.fit()
     fitting.evaluate(["validation"])

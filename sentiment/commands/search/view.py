@@ -56,7 +56,7 @@ class SweepWatch(SweepObserver):
         if result.error:
             outcome = f"failed: {result.error.splitlines()[0]}"
         else:
-            outcome = f"{self._objective.name} {result.metrics[self._objective.metric]:.4f}"
+            outcome = f"{self._objective.name} {result.read_score(self._objective.metric):.4f}"
         words = [word for word in _hide(result.overrides) if word not in self._shared]
         # One order for all jobs; settings with short names have short values, so more is shown.
         words.sort(key=lambda word: len(find_key(word).rpartition(".")[2]))

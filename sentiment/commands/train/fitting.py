@@ -37,6 +37,9 @@ class Fitting:
         As composed from ``conf/train.yaml``, checked.
     stages : Stages
         Times the steps.
+    compared : bool, default=False
+        True for a job of a sweep: where others can be cross-validated by ``cv=auto``, it is an
+        error if it cannot, since its score would be one of other rows.
 
     Attributes
     ----------
@@ -68,8 +71,8 @@ class Fitting:
     chosen: str
     folds: int
 
-    def __init__(self, cfg: DictConfig, stages: Stages) -> None:
-        self._cfg, self._stages = cfg, stages
+    def __init__(self, cfg: DictConfig, stages: Stages, *, compared: bool = False) -> None:
+        self._cfg, self._stages, self._compared = cfg, stages, compared
         list_own_measures()  # their mistakes are reported before any work
         self.pipeline: Pipeline = make_pipeline(
             make(cfg, "features", "fit", "transform"),
@@ -120,7 +123,10 @@ class Fitting:
             return 0
         smallest = min(count_classes(data.train["label"], data.separator).values())
         possible = range(_MOST_FOLDS, 1, -1)
-        return next((n for n in possible if count_needed_rows(self.pipeline, n)[0] <= smallest), 0)
+        least = 2 if self._compared and smallest > 1 else 0
+        return next(
+            (n for n in possible if count_needed_rows(self.pipeline, n)[0] <= smallest), least
+        )
 
     def _check_class_sizes(self, data: PreparedData) -> None:
         """Check that each class has a row for each fold of any cross-validation."""

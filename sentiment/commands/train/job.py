@@ -56,7 +56,8 @@ class TrainingResult:
     Attributes
     ----------
     score : float
-        The validation metric that the config names as ``optimize``.
+        The metric that the config names as ``optimize``, of validation rows, or of
+        cross-validation where there is one.
     metrics : dict of str to float
         Every metric, as ``<split>/<name>``.
     intervals : dict of str to (float, float)
@@ -225,7 +226,7 @@ def _train(
                 command = write_record_command(folder.path, cfg)
                 raise RunNotRecordedError(error, folder.path, command) from error
     return TrainingResult(
-        score=metrics[f"validation/{cfg.optimize}"],
+        score=metrics[f"{CV if fitting.folds else 'validation'}/{cfg.optimize}"],
         metrics=metrics,
         intervals=intervals,
         predictions=predictions,

@@ -68,9 +68,24 @@ def test_other_data_have_no_best() -> None:
     found = rank(results, ACCURACY)
     assert (found.winner, found.places) == (None, [])
     assert found.note == (
-        "the jobs were validated on different rows, since they differ in 'data.path': their scores "
+        "the jobs were scored on different rows, since they differ in 'data.path': their scores "
         "cannot be compared, and none is the best"
     )
+
+
+def test_the_scores_of_cross_validation_decide() -> None:
+    results = make_results({"score": 0.9}, {"score": 0.5})
+    for number, score in enumerate((0.6, 0.7)):
+        results[number].metrics.update({"cv/accuracy": score, "rows/cv": 90})
+    found = rank(results, ACCURACY)
+    assert [(place.numbers, place.score) for place in found.places] == [((1,), 0.7), ((0,), 0.6)]
+    assert "0.7000 (90 rows" in describe_uncertainty(found.places[0], results, "accuracy")
+    third = make_results({"score": 0.8})[0]
+    for number, one in enumerate([*results.values(), third]):
+        one.settings["cv"] = "None" if number == 2 else "5"
+    mixed = rank(results | {2: third}, ACCURACY)
+    assert mixed.winner is None
+    assert "differ in 'cv'" in mixed.note
 
 
 def test_data_that_changed_have_no_best() -> None:
@@ -118,7 +133,7 @@ def test_seeds_are_averaged(scores: list[list[float]], random_state: str | int) 
         for k, row in enumerate(scores)
     ]
     assert found.places == sorted(expected, key=lambda place: (-place.score, place.numbers))
-    assert found.note == ("scores are means over 3 seeds, as each seed has its own validation rows")
+    assert found.note == ("scores are means over 3 seeds, as each seed has its own rows to score")
 
 
 def test_a_lucky_seed_does_not_win() -> None:

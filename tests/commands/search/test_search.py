@@ -61,6 +61,11 @@ def peak(asked: dict[str, Any]) -> dict[str, float]:
     return {"validation/accuracy": 1 - abs(asked[DRAWN] - 1) / 100}
 
 
+def turn(asked: dict[str, Any]) -> dict[str, float]:
+    """Best where alpha is great by validation rows, and where it is small in cross-validation."""
+    return {"validation/accuracy": asked[DRAWN] / 100, "cv/accuracy": -asked[DRAWN], "rows/cv": 9}
+
+
 def points(folder: Path, name: str = "naive_bayes") -> list[str]:
     return list_points(read_jobs(folder / "outputs" / "search" / name))
 
@@ -73,6 +78,17 @@ def test_there_are_as_many_trials_as_wanted(bench: Bench, tmp_path: Path) -> Non
     best = max(notes.jobs, key=lambda job: job.metrics["validation/accuracy"])
     assert bench.winners == [best.number] == [study.best_trial.number]
     assert len(set(points(tmp_path))) == 12
+
+
+def test_trials_that_were_cross_validated_are_compared_by_it(bench: Bench, tmp_path: Path) -> None:
+    notes, _ = bench.search(turn, *SEARCH, "search.n_trials=6", "cv=auto")
+    best = max(notes.jobs, key=lambda job: job.metrics["cv/accuracy"])
+    study = read_study(tmp_path)
+    assert bench.winners == [best.number] == [study.best_trial.number]
+    assert study.best_value == best.metrics["cv/accuracy"]
+    bench.search(turn, *SEARCH, "search.n_trials=6", "cv=auto")  # its folder is that of the study
+    with pytest.raises(StudyMismatchError, match="scores: cv in the study, nothing now"):
+        bench.search(turn, *SEARCH, "search.n_trials=6")
 
 
 def test_the_same_command_again_has_nothing_to_do(bench: Bench) -> None:
@@ -155,10 +171,10 @@ def test_other_data_under_the_same_name_are_refused(
         bench.search(peak, *words)
 
 
-@pytest.mark.parametrize("typed", ["seed=1,2,3", "data.limit=100,300", "data.limit=range(9,99)"])
+@pytest.mark.parametrize("typed", ["seed=1,2,3", "cv=2,3", "data.limit=range(9,99)"])
 def test_a_search_does_not_draw_its_rows(bench: Bench, tmp_path: Path, typed: str) -> None:
     words = [word for word in SEARCH if not word.startswith(typed.partition("=")[0])]
-    with pytest.raises(ConfigError, match="changes the rows that its trials are validated on"):
+    with pytest.raises(ConfigError, match="changes the rows that its trials are scored on"):
         bench.search(peak, *words, typed)
     assert not (tmp_path / "outputs" / "search").exists()
 

@@ -1,5 +1,6 @@
 """Few labels and many texts through the commands: data.unlabelled and experiment=few_labels."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sentiment.commands.predict.choices import Models
 from sentiment.commands.train.fitting import Fitting
 from sentiment.config import compose
 from sentiment.data.datasets import EmbeddedReviews
-from sentiment.errors import DataChangedError
+from sentiment.errors import DataChangedError, TooFewRowsError
 from sentiment.modeling.decision_rules import choose_rule
 from sentiment.tracking.stages import Stages
 
@@ -64,6 +65,7 @@ def test_few_rows_are_scored_in_turn(place: Place) -> None:
     assert high - low < (most - least) / 2
     table = pd.read_parquet(run.folder / "scores" / "cv.parquet")
     assert table["excerpt"].tolist() == rows["text"].str[:200].tolist()
+    assert run.score == run.metrics["cv/accuracy"]
     assert "| metric | cv | validation | test |" in (run.folder / "card.md").read_text()
 
 
@@ -88,6 +90,20 @@ def test_folds_are_as_many_as_rows_need_and_classes_allow(
     validation = pd.DataFrame({"text": "a text", "label": ["a"] * rows})
     fitting.prepare(lambda: replace(place.run.data, train=train, validation=validation))
     assert fitting.folds == folds
+
+
+def test_a_job_of_a_sweep_that_alone_cannot_be_cross_validated_is_an_error(place: Place) -> None:
+    """Its score would be one of other rows than those of the other jobs."""
+    train = pd.DataFrame({"text": "a text", "label": ["a"] * 9 + ["b"] * 3})
+    data = replace(place.run.data, train=train)
+    for model, error in (
+        ("logistic_regression", nullcontext()),
+        ("svm", pytest.raises(TooFewRowsError)),
+    ):
+        cfg = compose("train", ["cv=auto", "memory=null", f"model={model}"])
+        with error:
+            Fitting(cfg, Stages(), compared=True).prepare(lambda: data)
+        assert Fitting(cfg, Stages()).prepare(lambda: data) is data
 
 
 def test_its_file_holds_a_plain_linear_model(place: Place) -> None:
