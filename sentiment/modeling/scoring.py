@@ -22,7 +22,7 @@ from sentiment.files.values import list_values
 from sentiment.modeling.answer_columns import Names, to_arrow, to_list
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
 from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
-from sentiment.modeling.explanation import RowExplainer
+from sentiment.modeling.explanation import RowExplainer, TextExplanation, explain_text
 from sentiment.modeling.label_set_rules import LabelSetRule
 from sentiment.modeling.linear import LinearTextClassifier, make_fast, predict_texts
 from sentiment.modeling.model_files import load_model
@@ -260,6 +260,20 @@ class Predictor:
             return dict(zip(self._names, map(list_values, rows.columns), strict=True))
         found = self._answer(predict_texts(self._classifier, texts))
         return dict(zip(self._names, map(to_list, found), strict=True))
+
+    def explain(
+        self, text: str, columns: Mapping[str, str | None], label: str | None = None
+    ) -> TextExplanation:
+        """Return which words of `text` speak for and against a label; see `explain_text`.
+
+        Raises
+        ------
+        UnexplainableModelError
+            The model is not linear.
+        """
+        if not self._explainers:
+            self._explainers.append(RowExplainer(self._pipeline))
+        return explain_text(self._pipeline, text, columns, label, self._explainers[0])
 
     def _answer(
         self, probabilities: np.ndarray, frame: pd.DataFrame | None = None

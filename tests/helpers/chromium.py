@@ -65,6 +65,11 @@ class Page:
         self._send("Input.dispatchKeyEvent", type="keyDown", key=key, **code)
         self._send("Input.dispatchKeyEvent", type="keyUp", key=key)
 
+    def use_dark_colors(self) -> None:
+        """Show the page as a person who prefers dark colors sees it."""
+        dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+        self._send("Emulation.setEmulatedMedia", features=dark)
+
     def draw(self) -> bytes:
         """Return a picture of the page, as PNG."""
         return base64.b64decode(self._send("Page.captureScreenshot", format="png")["data"])

@@ -12,8 +12,10 @@ from typing import Any
 
 from sentiment.commands.serve import answers, bodies
 from sentiment.commands.serve.access import is_allowed
-from sentiment.commands.serve.documents import make_openapi, make_page
+from sentiment.commands.serve.documents import make_openapi
+from sentiment.commands.serve.explaining import explain
 from sentiment.commands.serve.metrics import CONTENT_TYPE, Metrics
+from sentiment.commands.serve.pages import make_pages
 from sentiment.commands.serve.problems import RequestError, too_busy, too_large
 from sentiment.commands.serve.routes import Route, ServedModel
 from sentiment.commands.serve.streams import KINDS, StreamRequest, predict_stream, read_query
@@ -31,9 +33,8 @@ _SMALL = 2**18
 _STREAMS = 4
 JSON = b"application/json"
 _JSON: tuple[bytes, bytes] = (b"content-type", JSON)
-_HTML: tuple[bytes, bytes] = (b"content-type", b"text/html; charset=utf-8")
-# Paths that need no token: probes of an orchestrator have none.
-_OPEN = ("/health/live", "/health/ready")
+# Paths that need no token: probes of an orchestrator have none, and the page asks for one.
+_OPEN = ("/", "/health/live", "/health/ready")
 
 
 class App:
@@ -72,8 +73,10 @@ class App:
         self._open_streams = 0
         self.count_waiting: Callable[[], int] = lambda: 0
         self._openapi = answers.encode(make_openapi(settings, [*routes]))
-        self._page = make_page(settings, [*routes])
-        self._actions = {"predict": self._predict, "invocations": self._invoke}
+        self._pages = make_pages(settings, [*routes])
+        self._actions = {
+            "predict": self._predict, "invocations": self._invoke, "explain": self._explain,
+        }  # fmt: skip
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -98,7 +101,7 @@ class App:
             return
         except Exception:
             log.exception("a request to %s failed", path)
-        if name:
+        if name and not path.endswith("/explain"):  # a look is no traffic
             self._metrics.count_request(name, status, time.perf_counter() - started)
         start = {"type": "http.response.start", "status": status, "headers": headers}
         if isinstance(body, bytes):
@@ -152,30 +155,26 @@ class App:
                 shown = {"version": version("sentiment"), "worker": os.getpid()}
                 shown["models"] = self._list_uris()
             case "/models":
-                shown = {"models": [self._describe(route) for route in self._routes.values()]}
+                counts = self._metrics.count()
+                shown = {
+                    "models": [
+                        route.describe() | counts.get(route.name, {})
+                        for route in self._routes.values()
+                    ]
+                }
             case "/metrics":
                 return 200, [(b"content-type", CONTENT_TYPE)], self._metrics.write()
             case "/openapi.json":
                 return 200, [_JSON], self._openapi
             case "/docs" | "/":
-                return 200, [_HTML], self._page
+                headers, body = self._pages[path]
+                return 200, [*headers], body
             case _:
                 raise RequestError(404, f"there is nothing at {path!r}; see /docs.")
         return 200, [_JSON], answers.encode(shown)
 
     def _list_uris(self) -> dict[str, str]:
         return {route.name: route.champion.uri for route in self._routes.values()}
-
-    def _describe(self, route: Route) -> dict[str, Any]:
-        challenger = route.challenger
-        return {
-            "name": route.name,
-            "champion": route.champion.describe(),
-            "challenger": challenger.describe() if challenger else None,
-            "share": route.share,
-            "shadow": route.shadow,
-            "problems": route.problems,
-        }
 
     async def _predict(
         self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
@@ -213,6 +212,19 @@ class App:
         model, texts, found = await self._answer(route, data, read)
         body = answers.encode(answers.describe_invocation(model, texts, found))
         return 200, [_JSON], body
+
+    async def _explain(
+        self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> tuple[int, Headers, bytes]:
+        _find_kind(headers, (JSON,))
+        self._check_queue()
+        data = await self._read_body(headers, receive)
+        loop = asyncio.get_running_loop()
+        try:
+            shown = await loop.run_in_executor(self._pool, explain, route, data)
+        finally:
+            self._held -= len(data)
+        return 200, [_JSON], answers.encode(shown)
 
     async def _answer(
         self, route: Route, data: bytes, read: Callable[[ServedModel], bodies.Texts]

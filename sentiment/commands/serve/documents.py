@@ -1,15 +1,13 @@
-"""The OpenAPI document of the server, and a page of it that needs no network."""
+"""The OpenAPI document of the server."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from sentiment.cli.pages import render_page
 from sentiment.config.schemas import ServerSettings
 
 _STRING: dict[str, Any] = {"type": "string"}
-_OPTIONS: dict[str, Any] = {
+OPTIONS: dict[str, Any] = {
     "explain": {"type": "boolean", "description": "Add the terms that spoke most for and against."},
     "probabilities": {"type": "boolean", "description": "Add the probability of every class."},
     "threshold": {
@@ -51,13 +49,13 @@ _PROBLEMS = {
 def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of a server with these limits and names of models."""
     most = settings.max_texts
-    one = {"text": {"type": "string"}, "columns": _COLUMNS} | _OPTIONS
+    one = {"text": {"type": "string"}, "columns": _COLUMNS} | OPTIONS
     several = {
         "texts": {
             "type": "array", "items": {"type": ["string", "number", "null"]}, "maxItems": most,
         },
         "columns": {"type": "array", "items": _COLUMNS},
-    } | _OPTIONS  # fmt: skip
+    } | OPTIONS  # fmt: skip
     body = {
         "oneOf": [
             {"type": "object", "required": [name], "properties": fields,
@@ -142,6 +140,22 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
         }
         | _list_problems(),
     }
+    single = {"type": "object", "required": ["text"], "properties": one}
+    explain = {
+        "summary": "Show what champion and challenger make of one text, and what each word adds",
+        "description": "For people and pages: it is slower than a prediction, and not counted.",
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": single, "example": {"text": "A gem."}}},
+        },
+        "responses": {
+            "200": {
+                "description": "Both predictions.",
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            }
+        }
+        | _list_problems(),
+    }
     known = {"type": "string", "enum": [*names]}
     named = [{"name": "name", "in": "path", "required": True, "schema": known}]
     paths: dict[str, Any] = {
@@ -149,7 +163,8 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
         "/models/{name}/predict": {"parameters": named, "post": predict},
         "/invocations": {"post": invoke},
         "/models/{name}/invocations": {"parameters": named, "post": invoke},
-        "/models": _show("The models that are served", "application/json"),
+        "/models/{name}/explain": {"parameters": named, "post": explain},
+        "/models": _show("The models that are served, and counts", "application/json"),
         "/health/live": _show("The process answers", "application/json"),
         "/health/ready": _show(
             "Models are loaded; problems of their successors", "application/json"
@@ -173,10 +188,9 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
     return document
 
 
-def make_page(settings: ServerSettings, names: Sequence[str]) -> bytes:
-    """Return the document as a page."""
-    document = make_openapi(settings, names)
-    rows = [
+def list_endpoints(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return path, method, summary and statuses of all that an OpenAPI `document` holds."""
+    return [
         {
             "path": path, "method": method.upper(), "summary": one["summary"],
             "statuses": {code: answer["description"] for code, answer in one["responses"].items()},
@@ -185,14 +199,6 @@ def make_page(settings: ServerSettings, names: Sequence[str]) -> bytes:
         for method, one in methods.items()
         if method != "parameters"
     ]  # fmt: skip
-    page = render_page(
-        Path(__file__).with_name("page.html"),
-        version=document["info"]["version"],
-        endpoints=rows,
-        options={name: option["description"] for name, option in _OPTIONS.items()},
-        settings=settings,
-    )
-    return page.encode()
 
 
 def _list_problems() -> dict[str, Any]:

@@ -18,6 +18,13 @@ _LATENCIES = (
 )  # fmt: skip
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10000)
 _SCORES = tuple(k / 10 for k in range(1, 11))
+# What GET /models shows of each route: the name there, and the labels by which it is nested.
+_COUNTED = {
+    "sentiment_requests_total": ("requests", ("status",)),
+    "sentiment_rejected_total": ("rejected", ("reason",)),
+    "sentiment_predictions_total": ("predictions", ("model", "label")),
+    "sentiment_shadow_total": ("shadow", ("agreed",)),
+}
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -129,16 +136,35 @@ class Metrics:
 
     def write(self) -> bytes:
         """Return the sums over all workers as Prometheus reads them."""
-        registry = self._registry
-        if self._folder is not None:
-            from prometheus_client import multiprocess
-
-            registry = self._client.CollectorRegistry()
-            multiprocess.MultiProcessCollector(  # type: ignore[no-untyped-call]
-                registry, path=str(self._folder)
-            )
-        text: bytes = self._client.generate_latest(registry)
+        text: bytes = self._client.generate_latest(self._gather())
         return text
+
+    def _gather(self) -> Any:
+        """Return a registry of all workers."""
+        if self._folder is None:
+            return self._registry
+        from prometheus_client import multiprocess
+
+        registry = self._client.CollectorRegistry()
+        multiprocess.MultiProcessCollector(  # type: ignore[no-untyped-call]
+            registry, path=str(self._folder)
+        )
+        return registry
+
+    def count(self) -> dict[str, dict[str, Any]]:
+        """Return the sums over all workers by route: requests by status, labels by model."""
+        found: dict[str, dict[str, Any]] = {}
+        for metric in self._gather().collect():
+            for sample in metric.samples:
+                known, labels = _COUNTED.get(sample.name), sample.labels
+                if known is None:
+                    continue
+                name, keys = known
+                place = found.setdefault(labels["route"], {}).setdefault(name, {})
+                for key in keys[:-1]:
+                    place = place.setdefault(labels[key], {})
+                place[labels[keys[-1]]] = int(sample.value)
+        return found
 
     def forget_process(self, pid: int) -> None:
         """Leave out what a process that has ended said of the moment; its counts stay."""

@@ -162,6 +162,17 @@ class Route:
         """True if the challenger predicts what the champion answers, unseen."""
         return self.settings.shadow
 
+    def describe(self) -> dict[str, Any]:
+        """Return facts of the route for ``GET /models``."""
+        return {
+            "name": self.name,
+            "champion": self.champion.describe(),
+            "challenger": self.challenger.describe() if self.challenger else None,
+            "share": self.share,
+            "shadow": self.shadow,
+            "problems": self.problems,
+        }
+
     def choose(self, key: str) -> ServedModel:
         """Return the model that answers requests with a `key`: always the same one of two.
 

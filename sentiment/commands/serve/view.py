@@ -22,6 +22,7 @@ def show_address(service: "Service") -> None:
     console.print(f"workers  {settings.workers}")
     if settings.tokens_file is not None:
         console.print("access   bearer tokens")
+    console.print(f"page     {service.url}/")
     console.print(f"docs     {service.url}/docs")
     console.print(f"serving  {service.url}")
     sys.stdout.flush()  # a program that started it reads this line

@@ -68,6 +68,7 @@ def explain_text(
     text: str,
     columns: Mapping[str, str | None] | None = None,
     label: str | None = None,
+    explainer: RowExplainer | None = None,
 ) -> TextExplanation:
     """Return what in `text` speaks for and against a label, in the eyes of the fitted `pipeline`.
 
@@ -81,6 +82,8 @@ def explain_text(
         Values of the columns that the model reads beside it, None for a missing one.
     label : str, optional
         The label; default: the most probable one.
+    explainer : RowExplainer, optional
+        One of `pipeline`, for callers that explain several texts; default: a new one.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def explain_text(
     UnexplainableModelError
         The model is not linear.
     """
-    explainer = RowExplainer(pipeline)
+    explainer = explainer or RowExplainer(pipeline)
     given = {name: [value] for name, value in (columns or {}).items()}
     frame = pd.DataFrame({TEXT_COLUMN: [text]} | given, dtype="str")
     probabilities = pipeline.predict_proba(frame)[0]

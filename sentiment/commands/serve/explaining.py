@@ -1,0 +1,67 @@
+"""One text in the eyes of the models of a route: predictions, and what each word adds to them."""
+
+from dataclasses import replace
+from typing import Any
+
+from sentiment.commands.serve import answers
+from sentiment.commands.serve.bodies import Texts, read_body
+from sentiment.commands.serve.problems import RequestError
+from sentiment.commands.serve.routes import Options, Route, ServedModel
+from sentiment.errors import UnexplainableModelError
+from sentiment.files.columns import as_texts, strip_values
+
+# Characters of a text whose words are looked at one by one, which takes milliseconds for each
+# thousand; longer ones are predicted only.
+_LONGEST = 20_000
+_TERMS = 12
+
+
+def explain(route: Route, data: bytes) -> dict[str, Any]:
+    """Return what champion and challenger make of the text in the body of a request.
+
+    Parameters
+    ----------
+    route : Route
+        Has the models.
+    data : bytes
+        A body with one ``text``, as of ``/predict``.
+
+    Raises
+    ------
+    RequestError
+        It has no text that can be answered.
+    """
+    champion, challenger = route.champion, route.challenger
+    texts = read_body(data, champion.limits, champion.predictor.extra_columns, 1)
+    if texts.faults or not texts.values:
+        raise RequestError(422, texts.faults.get(0) or "expected a text; see /docs.")
+    return {
+        "champion": _describe(champion, texts),
+        "challenger": _describe(challenger, texts) if challenger else None,
+    }
+
+
+def _describe(model: ServedModel, texts: Texts) -> dict[str, Any]:
+    predictor, (text,) = model.predictor, texts.values
+    options = Options(probabilities=True, threshold=texts.options.threshold)
+    found = answers.predict(model, replace(texts, options=options))
+    label = found["prediction"][0]
+    shown: dict[str, Any] = {
+        "model": model.uri,
+        "prediction": label,
+        "probability": found["probability"][0],
+        "probabilities": {name: found[f"p:{name}"][0] for name in predictor.classes},
+    }
+    if len(text) > _LONGEST:
+        reason = f"Words of texts of up to {_LONGEST:,} characters are explained."
+        return shown | {"reason": reason}
+    columns: dict[str, str | None] = {}
+    if texts.rows is not None:
+        names = predictor.extra_columns
+        values = strip_values(as_texts(texts.rows[0][name] for name in names)).to_pylist()
+        columns = dict(zip(names, values, strict=True))
+    try:
+        why = predictor.explain(text, columns, label if label in predictor.classes else None)
+    except UnexplainableModelError as error:
+        return shown | {"reason": str(error)}
+    return shown | {"explained": why.label, "words": why.words, "terms": why.terms[:_TERMS]}

@@ -1,0 +1,62 @@
+"""Pages of the server, which need nothing from elsewhere and may run nothing but their own."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from sentiment.cli.pages import render_page
+from sentiment.commands.serve.documents import OPTIONS, list_endpoints, make_openapi
+from sentiment.config.schemas import ServerSettings
+
+_INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
+
+
+def make_pages(
+    settings: ServerSettings, names: Sequence[str]
+) -> Mapping[str, tuple[list[tuple[bytes, bytes]], bytes]]:
+    """Return headers and body of each page, by its path.
+
+    Parameters
+    ----------
+    settings : ServerSettings
+        Limits, which a page shows.
+    names : sequence of str
+        Of the routes.
+    """
+    document = make_openapi(settings, names)
+    folder = Path(__file__).parent
+    documented = render_page(
+        folder / "docs.html",
+        version=version("sentiment"),
+        endpoints=list_endpoints(document),
+        options={name: option["description"] for name, option in OPTIONS.items()},
+        settings=settings,
+    )
+    tried = render_page(folder / "page.html", version=version("sentiment"))
+    return {"/": _describe(tried), "/docs": _describe(documented)}
+
+
+def _describe(page: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return a page with headers that let a browser run what is written in it, and nothing else."""
+    allowed = {"script": "", "style": ""}
+    for kind, content in _INLINE.findall(page):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        allowed[kind] += f" 'sha256-{digest}'"
+    script, style = (allowed[kind] or " 'none'" for kind in ("script", "style"))
+    policy = (
+        f"default-src 'none'; script-src{script}; style-src{style}; connect-src 'self'; "
+        "img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    headers = {
+        "content-type": "text/html; charset=utf-8",
+        "content-security-policy": policy,
+        "cache-control": "no-cache",
+        "cross-origin-opener-policy": "same-origin",
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+    }
+    return [(name.encode(), value.encode()) for name, value in headers.items()], page.encode()
