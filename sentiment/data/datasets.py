@@ -292,14 +292,6 @@ class AclImdb(FolderSettings, Dataset):
             raise EmptyDataError(f"'{root}'", "no files like train/pos/0_9.txt are in it")
         return pd.DataFrame(rows, columns=["text", "label", "split"], dtype="str")
 
-    def read_unlabelled(self) -> pd.Series:
-        """Return the texts that `unlabelled` names; of a folder of ``.txt`` files, one for each."""
-        folder = Path(self.unlabelled or "").expanduser()
-        paths = sorted(folder.glob("*.txt")) if self.unlabelled and folder.is_dir() else []
-        if not paths:
-            return super().read_unlabelled()
-        return pd.Series([path.read_text(encoding="utf-8") for path in paths], dtype="str")
-
 
 def _walk_reviews(root: Path) -> Iterator[tuple[str, str, str]]:
     for split in ("train", "test"):

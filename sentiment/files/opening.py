@@ -26,6 +26,8 @@ from sentiment.files.outputs import (
 from sentiment.files.parquet import ParquetFile
 from sentiment.files.pipes import PIPE, open_fifo, open_stdin
 from sentiment.files.streams import ByteSource
+from sentiment.files.text_folder import ENDING as TEXT_ENDING
+from sentiment.files.text_folder import TextFolder, holds_texts
 
 FORMATS = {
     ".csv": "csv",
@@ -63,14 +65,16 @@ def find_format(path: Path, setting: str) -> str:
         ) from None
 
 
-def list_inputs(named: str) -> tuple[list[Path], Path | None]:
+def list_inputs(named: str, options: ReadOptions | None = None) -> tuple[list[Path], Path | None]:
     """Return the files that `named` stands for, and the folder that holds them if it is of many.
 
     Parameters
     ----------
     named : str
         A file, a folder, of which all files of a known format are meant, or a pattern such as
-        ``reviews/*.csv``.
+        ``reviews/*.csv``. A folder of texts is one input; see `is_text_folder`.
+    options : ReadOptions, optional
+        Those that the files are opened with.
 
     Raises
     ------
@@ -78,7 +82,7 @@ def list_inputs(named: str) -> tuple[list[Path], Path | None]:
         A folder or a pattern stands for no file.
     """
     path = Path(named).expanduser()
-    if named == PIPE or is_database(named):
+    if named == PIPE or is_database(named) or is_text_folder(path, options):
         return [path], None
     if path.is_dir():
         found = [one for one in path.iterdir() if strip_compression(one).suffix.lower() in FORMATS]
@@ -107,7 +111,7 @@ def open_input(
     Parameters
     ----------
     named : str or Path
-        A file, ``-`` for standard input, or the address of a database.
+        A file, a folder of texts, ``-`` for standard input, or the address of a database.
     options : ReadOptions, optional
         Encoding, separator and so on; default: detected.
     setting : str
@@ -132,6 +136,8 @@ def open_input(
         source, kind = open_stdin(options.encoding)
     elif (path := Path(named).expanduser()).is_fifo():
         source, kind = open_fifo(path, options.encoding)
+    elif is_text_folder(path, options):
+        return TextFolder(path, options.encoding)
     else:
         kind = find_format(path, setting)
         if not path.is_file():
@@ -146,13 +152,21 @@ def open_all(
     named: str, options: ReadOptions | None = None, setting: str = "input"
 ) -> Iterator[Input]:
     """Yield all inputs that `named` stands for; see `list_inputs` and `open_input`."""
-    for one in [named] if is_database(named) else list_inputs(named)[0]:
+    for one in [named] if is_database(named) else list_inputs(named, options)[0]:
         yield open_input(one, options, setting)
 
 
 def is_database(named: str) -> bool:
     """Return whether `named` is the address of a database."""
     return "://" in named
+
+
+def is_text_folder(path: Path, options: ReadOptions | None = None) -> bool:
+    """Return whether `path` is a folder of ``.txt`` files, each of which is one text."""
+    if not path.is_dir():
+        return False
+    formats = {strip_compression(one).suffix.lower() for one in path.iterdir()} & FORMATS.keys()
+    return formats == {TEXT_ENDING} and holds_texts(path, options or ReadOptions())
 
 
 def make_output(source: Input, kind: str, added: pa.Schema) -> Output:

@@ -237,8 +237,9 @@ class Steps:
         folder = Path(self.cfg.outputs, "predict", self.at)
         if is_database(self.cfg.input):
             return folder / "predictions.csv"
-        paths, home = list_inputs(self.cfg.input)
-        return folder if home else folder / strip_compression(paths[0]).name
+        paths, home = list_inputs(self.cfg.input, ReadOptions.of(self.cfg))
+        name = strip_compression(paths[0]).name
+        return folder if home else folder / (f"{name}.csv" if paths[0].is_dir() else name)
 
     def monitor(self, output: str) -> Facts:
         """Compare an output with what training left; return the checks."""

@@ -93,7 +93,7 @@ def predict_files(cfg: DictConfig, observer: StageObserver | None = None) -> lis
     FilesFailedError
         Some files cannot be predicted; it has the results of the others.
     """
-    paths, folder = list_inputs(cfg.input)
+    paths, folder = list_inputs(cfg.input, ReadOptions.of(cfg))
     if folder is None:
         return [predict(cfg, observer)]
     if cfg.together:

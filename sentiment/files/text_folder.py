@@ -1,0 +1,127 @@
+"""A folder of text files, each of which is one text."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from sentiment.files.batches import Batch, Limits, Position, Reject
+from sentiment.files.columns import list_text_columns
+from sentiment.files.dialects import ReadOptions
+from sentiment.files.origins import Origin
+from sentiment.files.values import show_value
+
+ENDING = ".txt"
+FILE, TEXT = "file", "text"
+# A batch has so many files at most, and no further one from so many bytes on.
+_FILES, _BYTES = 2_000, 2**23
+# Files whose first lines are compared, and the most bytes of each.
+_COMPARED, _LINE = 20, 4_096
+# Between the names of columns in a first line.
+_SEPARATORS = (b",", b";", b"\t", b"|")
+_SHOWN = 1_000  # bytes of a file that is rejected
+
+
+class TextFolder:
+    """The ``.txt`` files of a folder, in the order of their names, as rows of two columns.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder; see `holds_texts`.
+    encoding : str, optional
+        Of the texts; default: UTF-8.
+
+    Attributes
+    ----------
+    columns : list of str
+        ``file``, the name of each file, and ``text``.
+    origin : Origin
+        Where they are; it changes with their names, sizes and times of change.
+    """
+
+    kind = "csv"
+    assumed = ()
+    layout = None
+
+    def __init__(self, folder: Path, encoding: str | None = None) -> None:
+        self.columns = [FILE, TEXT]
+        self.share = 0.0
+        self._encoding = encoding or "utf-8-sig"
+        self._reason = f"bytes that are not {encoding or 'UTF-8'}"
+        found = [(path, path.stat()) for path in list_texts(folder)]
+        self._files = [(path, there.st_size) for path, there in found]
+        digest = hashlib.sha256(
+            repr([(path.name, there.st_size, there.st_mtime_ns) for path, there in found]).encode()
+        )
+        place = folder.resolve()
+        identity = {"input": str(place), "files": len(found), "listing": digest.hexdigest()}
+        self.origin = Origin(str(folder), identity, place, ".csv")
+
+    def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
+        """Yield the texts of the files from `start` on."""
+        names, texts, rejects, size = list[str](), list[str](), list[Reject](), 0
+        for row, (path, own) in enumerate(self._files[start.row :], start.row + 1):
+            raw, name = path.read_bytes(), show_value(os.fsencode(path.name))
+            try:
+                text = raw.decode(self._encoding)
+                reason = limits.find_fault(name if text_column == FILE else text)
+            except UnicodeError:
+                text, reason = "", self._reason
+            if reason is None:
+                names.append(name)
+                texts.append(text)
+            else:
+                rejects.append(Reject(row, 0, reason, f"{name}: {show_value(raw[:_SHOWN])}"))
+            size += own
+            if len(texts) + len(rejects) == _FILES or size >= _BYTES or row == len(self._files):
+                self.share = row / len(self._files)
+                yield _make_batch(names, texts, rejects, text_column, Position(row, row))
+                names, texts, rejects, size = [], [], [], 0
+
+
+def _make_batch(
+    names: list[str], texts: list[str], rejects: list[Reject], text_column: str, end: Position
+) -> Batch:
+    columns = {FILE: pa.array(names, pa.large_string()), TEXT: pa.array(texts, pa.large_string())}
+    return Batch(
+        texts=columns[text_column],
+        make_table=partial(pa.table, columns),
+        read_column=columns.__getitem__,
+        rejects=rejects,
+        end=end,
+    )
+
+
+def list_texts(folder: Path) -> list[Path]:
+    """Return the ``.txt`` files of `folder` by name, without hidden ones."""
+    found = (one for one in folder.iterdir() if one.suffix.lower() == ENDING)
+    return sorted(one for one in found if one.is_file() and not one.name.startswith("."))
+
+
+def holds_texts(folder: Path, options: ReadOptions) -> bool:
+    """Return whether the ``.txt`` files of `folder` are texts, rather than delimited tables.
+
+    Tables begin with the names of their columns: all with the same line, or each with one that
+    has a usual name for texts. Settings of tables say that they are such, and a single file is
+    taken for one.
+    """
+    files = list_texts(folder)
+    as_tables = (options.sep, options.quote, options.escape, options.header) != (None,) * 4
+    if len(files) < 2 or as_tables:
+        return False
+    first = set[bytes]()
+    for path in files[:_COMPARED]:
+        with path.open("rb") as file:
+            first.add(file.readline(_LINE).strip())
+    return len(first) > 1 and not all(map(_names_texts, first))
+
+
+def _names_texts(line: bytes) -> bool:
+    """Return whether a line has a usual name for a column of texts among its fields."""
+    separator = max(_SEPARATORS, key=line.count)
+    fields = line.decode("utf-8", "replace").lstrip("\ufeff").split(separator.decode())
+    return bool(list_text_columns([field.strip().strip('"') for field in fields]))
