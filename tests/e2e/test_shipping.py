@@ -28,11 +28,13 @@ from shipping import (
     values_of,
 )
 
+from sentiment.config import compose
+
 TEXT = DOCKERFILE.read_text()
 STAGES = parse_stages(TEXT)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-OURS = ("app", "mlflow", "monitor", "prefect")
+OURS = ("app", "mlflow", "monitor", "prefect", "serve")
 
 
 def run(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -233,7 +235,11 @@ def test_servers_are_waited_for_and_jobs_are_not_started_by_themselves() -> None
     assert services["app"]["profiles"] == ["job"]
     assert [services[name].get("profiles") for name in ("mlflow", "postgres")] == [None, None]
     assert set(services["mlflow"]["depends_on"]) == {"postgres"}
-    assert set(services["app"]["depends_on"]) == {"mlflow"}
+    assert set(services["app"]["depends_on"]) == set(services["serve"]["depends_on"]) == {"mlflow"}
+    assert services["serve"]["profiles"] == ["serve"]
+    # Docker waits longer than requests may take to end.
+    assert services["serve"]["stop_grace_period"] == "40s"
+    assert compose("serve").server.drain < 40
     assert re.fullmatch(r"postgres:\d+-\w+", services["postgres"]["image"])
 
 

@@ -24,11 +24,13 @@ from shipping import (
     values_of,
 )
 
+from sentiment.config import compose
 from sentiment.errors import ExitCode
 
 # The first in which a policy for failing pods is stable, and the newest of which there are schemas.
 VERSIONS = ("1.31", kubernetes_validate.latest_version())
 FOLDERS = pytest.mark.parametrize("folder", [BASE, PRODUCTION], ids=lambda path: path.name)
+PROBES = ("startup", "readiness", "liveness")
 IMAGE = parse_stages(DOCKERFILE.read_text())[-1]
 
 
@@ -46,15 +48,22 @@ def check(manifest: dict[str, Any], version: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_manifests_follow_the_schemas(folder: Any, version: str) -> None:
     manifests = render(folder)
+    ingress = [("Ingress", "serve")] if folder == PRODUCTION else []
     assert sorted((m["kind"], m["metadata"]["name"]) for m in manifests) == [
         ("CronJob", "monitor"),
         ("CronJob", "predict"),
         ("Deployment", "mlflow"),
+        ("Deployment", "serve"),
+        ("HorizontalPodAutoscaler", "serve"),
+        *ingress,
         ("Namespace", "sentiment"),
         ("NetworkPolicy", "mlflow"),
+        ("NetworkPolicy", "serve"),
         ("PersistentVolumeClaim", "data"),
         ("PersistentVolumeClaim", "mlflow"),
+        ("PodDisruptionBudget", "serve"),
         ("Service", "mlflow"),
+        ("Service", "serve"),
     ]
     for manifest in manifests:
         check(manifest, version)
@@ -105,7 +114,7 @@ def test_a_patch_without_its_target_is_found(tmp_path: Any) -> None:
 def test_pods_may_do_as_little_as_they_can_do_with(folder: Any) -> None:
     ((user,),) = values_of(IMAGE, "USER")
     started = [manifest for manifest in render(folder) if containers_of(manifest)]
-    assert len(started) == 3
+    assert len(started) == 4
     for manifest in started:
         pod = pod_of(manifest)
         assert pod["automountServiceAccountToken"] is pod["enableServiceLinks"] is False
@@ -142,6 +151,9 @@ def test_all_that_is_written_has_a_place(folder: Any) -> None:
             for name, volume in volumes.items():
                 if "persistentVolumeClaim" in volume:
                     assert volume["persistentVolumeClaim"]["claimName"] in claims
+                elif "secret" in volume:
+                    (mount,) = (m for m in container["volumeMounts"] if m["name"] == name)
+                    assert mount["readOnly"]
                 else:
                     assert "sizeLimit" in volume["emptyDir"], name
 
@@ -205,14 +217,71 @@ def test_jobs_find_the_server_and_each_others_files(folder: Any) -> None:
     assert rule["ports"] == [{"port": opened["name"]}]
     (clients,) = rule["from"][0]["podSelector"]["matchExpressions"]
     jobs = {name: find(folder, "CronJob", name) for name in ("predict", "monitor")}
-    for job in jobs.values():
+    serving = find(folder, "Deployment", "serve")
+    for job in (*jobs.values(), serving):
         (one,) = containers_of(job)
-        labels = job["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
+        spec = job["spec"].get("jobTemplate", job)["spec"]
+        labels = spec["template"]["metadata"]["labels"]
         assert labels[clients["key"]] in clients["values"]
         assert {"name": "SENTIMENT_TRACKING_URI", "value": f"http://{address}"} in one["env"]
     words = {name: arguments_of(containers_of(job)[0]) for name, job in jobs.items()}
     written = next(word for word in words["predict"] if word.startswith("output="))
     assert f"current={written.removeprefix('output=')}" in words["monitor"]
+
+
+@FOLDERS
+def test_requests_find_a_server_that_is_ready_and_drained_in_time(folder: Any) -> None:
+    server = find(folder, "Deployment", "serve")["spec"]
+    (container,) = server["template"]["spec"]["containers"]
+    labels = server["template"]["metadata"]["labels"]
+    words = [word for word in arguments_of(container)[2:] if "tokens" not in word]
+    limits = compose("serve", words).server
+    (opened,), (port,) = container["ports"], find(folder, "Service", "serve")["spec"]["ports"]
+    assert opened["containerPort"] == limits.port
+    assert port["targetPort"] == opened["name"]
+    assert limits.host == "0.0.0.0"
+    probes = {name: container[f"{name}Probe"]["httpGet"]["path"] for name in PROBES}
+    assert probes == {
+        "startup": "/health/ready", "readiness": "/health/ready", "liveness": "/health/live",
+    }  # fmt: skip
+    pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    allowed = server["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert allowed >= pause + limits.drain + 5
+    assert "replicas" not in server, "the autoscaler's number would be set back at each rollout"
+    scaler = find(folder, "HorizontalPodAutoscaler", "serve")["spec"]
+    assert scaler["scaleTargetRef"]["name"] == "serve"
+    budget = find(folder, "PodDisruptionBudget", "serve")["spec"]
+    assert scaler["minReplicas"] > budget["maxUnavailable"]
+    assert server["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    policy = find(folder, "NetworkPolicy", "serve")["spec"]
+    for selector in (
+        server["selector"], budget["selector"], policy["podSelector"],
+        {"matchLabels": find(folder, "Service", "serve")["spec"]["selector"]},
+        *(one["labelSelector"] for one in
+          server["template"]["spec"]["topologySpreadConstraints"]),
+    ):  # fmt: skip
+        assert selector["matchLabels"].items() <= labels.items()
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    aims = [aim for rule in policy["egress"] for aim in rule.get("to", [])]
+    assert aims == [{"podSelector": find(folder, "Deployment", "mlflow")["spec"]["selector"]}]
+    names = [
+        port["port"] for rule in policy["egress"] if "to" not in rule for port in rule["ports"]
+    ]
+    assert set(names) == {53}, "what goes anywhere are questions for names"
+
+
+def test_in_production_requests_need_tokens_and_come_by_tls() -> None:
+    server = find(PRODUCTION, "Deployment", "serve")
+    (container,) = containers_of(server)
+    (file,) = (word for word in container["args"] if word.startswith("server.tokens_file="))
+    (mount,) = (one for one in container["volumeMounts"] if one["name"] == "tokens")
+    assert file.removeprefix("server.tokens_file=") == f"{mount['mountPath']}/tokens"
+    ingress = find(PRODUCTION, "Ingress", "serve")["spec"]
+    assert ingress["tls"][0]["hosts"] == [rule["host"] for rule in ingress["rules"]]
+    (way,) = ingress["rules"][0]["http"]["paths"]
+    service = find(PRODUCTION, "Service", "serve")
+    assert way["backend"]["service"]["name"] == service["metadata"]["name"]
+    assert way["backend"]["service"]["port"]["name"] == service["spec"]["ports"][0]["name"]
 
 
 def test_the_server_is_the_one_of_the_compose_file() -> None:

@@ -35,6 +35,7 @@ from starting import Starter
 from sentiment.config import compose
 
 IMAGE = parse_stages(DOCKERFILE.read_text())[-1]
+PAGES = ("run_in_containers", "roll_out_the_server")
 ENTRYPOINT = ROOT / "docker" / "entrypoint.sh"
 SERVER = next(one for one in render(BASE) if one["kind"] == "Deployment")
 
@@ -45,8 +46,8 @@ def list_script_calls() -> list[tuple[str, ...]]:
     lists += [tuple(one["command"] or ()) for one in read_services().values() if "command" in one]
     lists += [tuple(arguments_of(one)) for m in render(BASE) for one in containers_of(m)]
     lines = [" ".join(map(shlex.quote, words)) for words in lists]
-    page = ROOT / "docs" / "how_to" / "run_in_containers.md"
-    files = [*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("docker/*"), page]
+    pages = [ROOT / "docs" / "how_to" / f"{name}.md" for name in PAGES]
+    files = [*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("docker/*"), *pages]
     texts = [re.sub(r"\\\n *", "", file.read_text()) for file in files if file.is_file()]
     # What pages have people type outside of containers is run by tests of its own.
     lines += [
@@ -115,21 +116,25 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_in(image: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a command as the image would, its folders being below `image`."""
+    return subprocess.run(
+        ["sh", str(ENTRYPOINT), *words], env=make_environment(image) | more, cwd=image / "app",
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+
+def make_environment(image: Path) -> dict[str, str]:
+    """Return the variables of a container."""
     inside = {
         name: value.replace("/tmp", str(image / "tmp")).replace("/app", str(image / "app"))
         for name, value in environment_of(IMAGE).items()
         if name not in ("PATH", "NUMBA_CPU_NAME", "SENTIMENT_COMMIT")
     }
-    return subprocess.run(
-        ["sh", str(ENTRYPOINT), *words],
-        env=inside | more | {
-            "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(image / "venv"),
-            "SENTIMENT_KERNELS": str(image / "kernels"),
-            "SENTIMENT_COMMIT": "a-commit",
-        },
-        cwd=image / "app", capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+    return inside | {
+        "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(image / "venv"),
+        "SENTIMENT_KERNELS": str(image / "kernels"),
+        "SENTIMENT_COMMIT": "a-commit",
+    }
 
 
 def list_files(folder: Path) -> dict[str, int]:
@@ -245,8 +250,30 @@ def test_the_health_check_of_the_compose_file(server: int) -> None:
         assert done.returncode == code
 
 
+def serve_in(image: Path, address: dict[str, str]) -> None:
+    """Start the server of the compose file, ask it as its health check does, and stop it."""
+    service, port = read_services()["serve"], find_port()
+    words = [word.replace("0.0.0.0", "127.0.0.1") for word in service["command"]]
+    started = subprocess.Popen(
+        ["sh", str(ENTRYPOINT), *words, f"server.port={port}"], cwd=image / "app",
+        env=make_environment(image) | address, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        while ask(port, "/health/ready") != 200:
+            assert started.poll() is None, started.stderr
+            time.sleep(0.1)
+        _, _, *check = service["healthcheck"]["test"]
+        asked = [word.replace(":8080", f":{port}") for word in check]
+        subprocess.run([sys.executable, *asked], capture_output=True, check=True, timeout=300)
+    finally:
+        started.send_signal(signal.SIGTERM)
+        printed, errors = started.communicate(timeout=300)
+    assert started.returncode == 0, errors
+    assert b"stopped" in printed
+
+
 def test_jobs_run_with_a_server_and_write_nowhere_else(image: Path, server: int) -> None:
-    """The app of the compose file trains, then the job of the cluster predicts."""
+    """The app of the compose file trains, the job of the cluster predicts, the server serves."""
     before = list_files(image)
     scratch = image / "scratch"
     scratch.mkdir()
@@ -270,6 +297,7 @@ def test_jobs_run_with_a_server_and_write_nowhere_else(image: Path, server: int)
     assert done.returncode == 0, done.stderr
     assert "from     commit a-commit" in done.stdout
     assert len((data / "out" / "reviews.csv").read_text().splitlines()) == 3
+    serve_in(image, address)
     assert list_files(image) == before
     assert not list(scratch.rglob("model.skops")), "a copy of the model, as MLflow downloads it"
 

@@ -217,7 +217,7 @@ def render(folder: Path) -> list[dict[str, Any]]:
 def _patch(
     found: list[dict[str, Any]], target: dict[str, str], steps: list[dict[str, Any]]
 ) -> None:
-    """Apply steps of JSON Patch (RFC 6902), of which test and replace are known."""
+    """Apply steps of JSON Patch (RFC 6902): test, replace, and add behind a list."""
     aims = [
         one
         for one in found
@@ -229,6 +229,10 @@ def _patch(
         place: Any = aims[0]
         for part in way:
             place = place[part]
+        if step["op"] == "add":
+            assert last == "-", step
+            place.append(step["value"])
+            continue
         place[last]  # it must be there for both
         if step["op"] == "test":
             assert place[last] == step["value"], step

@@ -1,11 +1,16 @@
 """Models that are replaced while they serve, and challengers on a share of the requests."""
 
+import asyncio
+import itertools
+import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
-from asking import ask
-from conftest import Rivals
+from asking import JSON, ask
+from conftest import ROOT, Rivals
 from mlflow import MlflowClient
 
 from sentiment.commands.promote.job import promote
@@ -88,6 +93,39 @@ def test_an_alias_that_moves_is_followed(rivals, followed):
     follower.look()
     expect(rivals.strong)
     assert "means no version" in str(ask(app, "/health").json["problems"])
+
+
+def test_the_deployment_in_the_docs_answers_as_the_server_does(followed, monkeypatch):
+    """The class for Ray Serve, without Ray: its models, its bodies, its answers."""
+    app, _ = followed
+    page = (ROOT / "docs" / "how_to" / "roll_out_the_server.md").read_text()
+    code = page.partition("```py\n")[2].partition("```")[0]
+    deployed = []
+
+    def deploy(**_: object) -> Callable[[type], SimpleNamespace]:
+        return lambda one: SimpleNamespace(bind=one)
+
+    def run(model: object, route_prefix: str) -> None:
+        deployed.append((model, route_prefix))
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(
+        serve=SimpleNamespace(deployment=deploy, run=run)
+    ))  # fmt: skip
+    exec(code.replace("models:/sentiment@champion", ADDRESS), {})
+    [(model, prefix)] = deployed
+    assert prefix == "/invocations"
+    for body, params in itertools.product(
+        ({"inputs": ["a gem", "a bore"]}, {"dataframe_records": [{"text": "a gem"}]}),
+        ({}, {"params": {"probabilities": "all"}}),
+    ):
+        data = json.dumps(body | params).encode()
+
+        async def read(data: bytes = data) -> bytes:
+            return data
+
+        found = asyncio.run(model(SimpleNamespace(body=read, headers=JSON)))
+        assert found.status_code == 200
+        assert json.loads(found.body) == ask(app, prefix, data).json
 
 
 def test_a_model_that_does_not_load_leaves_the_old_one(rivals, followed, monkeypatch, tmp_path):
