@@ -116,6 +116,8 @@ class Predictor:
         What the model reads beside the text.
     schema : Schema
         Names and types of the columns of an answer.
+    separator : str or None
+        Between the labels of a set; None for a model of single labels.
 
     Raises
     ------
@@ -141,21 +143,21 @@ class Predictor:
         # Models of scikit-learn sort labels as texts: 1, 10, 2.
         self._order = None if np.all(order[:-1] < order[1:]) else order
         self._classes = [str(label) for label in pipeline.classes_[order]]
-        self._separator = find_separator(pipeline)
+        self.separator = find_separator(pipeline)
         self._set_up(rule or DecisionRule(), columns or PredictionColumns())
 
     def _set_up(self, rule: DecisionRule, columns: PredictionColumns) -> None:
-        if self._separator is not None:
+        if self.separator is not None:
             rule = rule if isinstance(rule, LabelSetRule) else LabelSetRule(rule.threshold)
         self.rule, self.columns = rule, columns
         if columns.explain and not self._explainers:
             self._explainers.append(RowExplainer(self._pipeline))
         self._is_open = rule.least_confidence > 0
         self.labels = [*self._classes, UNSURE] if self._is_open else self._classes
-        is_set = self._separator is not None
+        is_set = self.separator is not None
         self.schema = columns.list_fields(self._classes, is_open=self._is_open, is_set=is_set)
-        if self._separator is not None:
-            self.schema = self.schema.with_metadata({SEPARATOR: self._separator})
+        if self.separator is not None:
+            self.schema = self.schema.with_metadata({SEPARATOR: self.separator})
         self._names: list[str] = self.schema.names
 
     def vary(
@@ -314,7 +316,7 @@ class Predictor:
         frame: pd.DataFrame | None,
     ) -> list[Any]:  # fmt: skip
         chosen = rule.choose(probabilities)
-        sets = name_label_sets(chosen, np.array(self._classes), self._separator or "")
+        sets = name_label_sets(chosen, np.array(self._classes), self.separator or "")
         answered = sets
         if self._is_open:
             answered = np.where(rule.is_sure(rule.measure(probabilities)), sets, UNSURE)

@@ -190,6 +190,7 @@ ORACLES: dict[str, Oracle] = {
     "overlap": whole(0, 1000),
     "port": whole(0, 65535),
     "page": flag,
+    "texts": flag,
     **dict.fromkeys(
         ("text_column", "label_column", "time_column", "split_column"), or_null(column)
     ),
@@ -242,6 +243,8 @@ ORACLES: dict[str, Oracle] = {
     "drain": seconds,
     "host": text,
     "tokens_file": or_null(text),
+    "log.folder": or_null(text),
+    "keep_days": or_null(whole(1)),
     # What is in one is looked at once everything else is right.
     "routes": lambda v: isinstance(v, dict),
     "max_failures": whole(0),

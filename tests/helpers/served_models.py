@@ -43,9 +43,13 @@ def model_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def serve_here(model_files: dict[str, Path]) -> Iterator[Callable[..., Any]]:
-    """Make an application in this process; its service is its attribute."""
+    """Make an application in this process; its service is its attribute.
+
+    Its log is written when a test calls ``app._log.write()``.
+    """
     from sentiment.commands.serve.app import App
     from sentiment.commands.serve.job import prepare
+    from sentiment.commands.serve.log import TrafficLog
     from sentiment.commands.serve.metrics import Metrics
 
     made: list[Any] = []
@@ -54,7 +58,10 @@ def serve_here(model_files: dict[str, Path]) -> Iterator[Callable[..., Any]]:
         words = [f"deploy.run='{model_files['two']}'", "server.port=0", "tracking=off", *overrides]
         service = prepare(compose("serve", words))
         made.append(service)
-        app: Any = App(service.routes, service.settings, Metrics(), tokens or service.tokens)
+        metrics = Metrics()
+        log = TrafficLog(service.log, metrics) if service.log.folder else None
+        tokens = tokens or service.tokens
+        app: Any = App(service.routes, service.settings, metrics, tokens, log)
         app.service = service
         return app
 

@@ -1,6 +1,8 @@
 """Answers to requests, with the model that gave them."""
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -13,6 +15,44 @@ from sentiment.errors import SentimentError
 from sentiment.files.columns import as_texts, strip_values
 
 encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Answer:
+    """Predictions for one request.
+
+    Attributes
+    ----------
+    id : str
+        That of the request; empty if the server keeps no log.
+    route, role : str
+        Name of the route, and ``champion``, ``challenger`` or ``shadow``.
+    model : ServedModel
+        Predicted.
+    texts : Texts
+        Of the request.
+    found : dict of str to list
+        Columns of the predictions for the texts that are answered.
+    seconds : float
+        Time that it took, from the whole body on.
+    at : float
+        When, in seconds since the epoch.
+    """
+
+    id: str
+    route: str
+    role: str
+    model: ServedModel
+    texts: Texts
+    found: dict[str, list[Any]]
+    seconds: float
+    at: float = field(default_factory=time.time)
+
+    def list_ids(self) -> list[str]:
+        """Return the ids of all texts: for a single text, that of the request."""
+        if self.texts.is_single:
+            return [self.id]
+        return [f"{self.id}-{place}" for place in range(self.texts.count)]
 
 
 def predict(model: ServedModel, texts: Texts) -> dict[str, list[Any]]:
@@ -35,29 +75,33 @@ def predict(model: ServedModel, texts: Texts) -> dict[str, list[Any]]:
     return predictor.predict_few(texts.values, columns)
 
 
-def describe(model: ServedModel, texts: Texts, found: dict[str, list[Any]]) -> dict[str, Any]:
+def describe(answer: Answer) -> dict[str, Any]:
     """Return the body of the response to a request with one text or several.
 
     A text that is not answered has an ``error`` in place of a prediction.
     """
+    model, texts, found = answer.model, answer.texts, answer.found
     if texts.is_single:
-        if texts.faults:
-            return {"error": texts.faults[0], "model": model.uri}
-        answer: dict[str, Any] = {name: values[0] for name, values in found.items()}
-        answer["model"] = model.uri
-        return answer
+        shown: dict[str, Any] = (
+            {"error": texts.faults[0]}
+            if texts.faults
+            else {name: values[0] for name, values in found.items()}
+        )
+        shown["model"] = model.uri
+        return shown | {"id": answer.id} if answer.id else shown
     names = tuple(found)
     rows: list[dict[str, Any]] = [
         dict(zip(names, row, strict=True)) for row in zip(*found.values(), strict=True)
     ]
     for place in sorted(texts.faults):
         rows.insert(place, {"error": texts.faults[place]})
+    if answer.id:
+        for row, id_ in zip(rows, answer.list_ids(), strict=True):
+            row["id"] = id_
     return {"model": model.uri, "predictions": rows}
 
 
-def describe_invocation(
-    model: ServedModel, texts: Texts, found: dict[str, list[Any]]
-) -> dict[str, Any]:
+def describe_invocation(answer: Answer) -> dict[str, Any]:
     """Return the body of the response of MLflow's ``/invocations``.
 
     Raises
@@ -65,6 +109,7 @@ def describe_invocation(
     RequestError
         A row is not answered: MLflow has no place for a reason beside the others' answers.
     """
+    model, texts, found = answer.model, answer.texts, answer.found
     if texts.faults:
         place, reason = next(iter(texts.faults.items()))
         raise RequestError(

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from importlib.metadata import version
@@ -14,24 +14,34 @@ from sentiment.commands.serve import answers, bodies
 from sentiment.commands.serve.access import is_allowed
 from sentiment.commands.serve.documents import make_openapi
 from sentiment.commands.serve.explaining import explain
+from sentiment.commands.serve.feedback import read_feedback
+from sentiment.commands.serve.log import TrafficLog, make_id
 from sentiment.commands.serve.metrics import CONTENT_TYPE, Metrics
 from sentiment.commands.serve.pages import make_pages
 from sentiment.commands.serve.problems import RequestError, too_busy, too_large
-from sentiment.commands.serve.routes import Route, ServedModel
+from sentiment.commands.serve.receiving import (
+    JSON,
+    DisconnectError,
+    Message,
+    Receive,
+    check_length,
+    check_method,
+    find_kind,
+    receive_in_time,
+    too_slow,
+)
+from sentiment.commands.serve.routes import SHADOW, Route, ServedModel
 from sentiment.commands.serve.streams import KINDS, StreamRequest, predict_stream, read_query
 from sentiment.config.schemas import DEFAULT_ROUTE, ServerSettings
 
 log = logging.getLogger(__name__)
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 # Bytes of a body that is answered at once: a few milliseconds of work, during which no other
 # request of this worker is. Larger ones are answered by a thread.
 _SMALL = 2**18
 _STREAMS = 4
-JSON = b"application/json"
 _JSON: tuple[bytes, bytes] = (b"content-type", JSON)
 # Paths that need no token: probes of an orchestrator have none, and the page asks for one.
 _OPEN = ("/", "/health/live", "/health/ready")
@@ -50,6 +60,8 @@ class App:
         Counts requests.
     tokens : list of bytes
         Digests of the tokens that requests must have; empty for any request.
+    log : TrafficLog, optional
+        Keeps answers and labels.
 
     Attributes
     ----------
@@ -63,9 +75,10 @@ class App:
         settings: ServerSettings,
         metrics: Metrics,
         tokens: list[bytes],
+        log: TrafficLog | None = None,
     ) -> None:
         self._routes, self._settings, self._metrics = routes, settings, metrics
-        self._tokens = tokens
+        self._tokens, self._log = tokens, log
         metrics.show_models(routes)
         self._held = 0  # bytes of bodies
         self._pool = ThreadPoolExecutor(1, "predict")
@@ -74,25 +87,29 @@ class App:
         self.count_waiting: Callable[[], int] = lambda: 0
         self._openapi = answers.encode(make_openapi(settings, [*routes]))
         self._pages = make_pages(settings, [*routes])
-        self._actions = {
-            "predict": self._predict, "invocations": self._invoke, "explain": self._explain,
-        }  # fmt: skip
+        self._actions: dict[str, Callable[..., Awaitable[tuple[int, Headers, Any]]]] = {
+            "predict": self._predict,
+            "invocations": self._invoke,
+            "explain": self._explain,
+            "feedback": self._take_feedback,
+        }
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
         started = time.perf_counter()
-        path, method, name = scope["path"], scope["method"], ""
+        path, method, name, action = scope["path"], scope["method"], "", ""
         status, headers, body = 500, [_JSON], b'{"error":"an error of the server"}'
         try:
             headers_in = dict(scope["headers"])
             self._check_access(path, headers_in)
             name, action = self._find_action(path)
-            if action is not None:
-                _check_method(method, ("POST",))
-                status, headers, body = await action(self._routes[name], scope, headers_in, receive)
+            if action:
+                check_method(method, ("POST",))
+                act = self._actions[action]
+                status, headers, body = await act(self._routes[name], scope, headers_in, receive)
             else:
                 status, headers, body = self._read(path)
-                _check_method(method, ("GET", "HEAD"))
+                check_method(method, ("GET", "HEAD"))
         except RequestError as problem:
             status = problem.status
             headers = [_JSON, *problem.headers]
@@ -101,7 +118,7 @@ class App:
             return
         except Exception:
             log.exception("a request to %s failed", path)
-        if name and not path.endswith("/explain"):  # a look is no traffic
+        if name and action not in ("explain", "feedback"):  # neither is traffic
             self._metrics.count_request(name, status, time.perf_counter() - started)
         start = {"type": "http.response.start", "status": status, "headers": headers}
         if isinstance(body, bytes):
@@ -124,20 +141,18 @@ class App:
                 401, "expected a header Authorization: Bearer <token> with a known token.", refusal
             )
 
-    def _find_action(self, path: str) -> tuple[str, Any]:
-        """Return the name of the route and the function that answers for it, if it predicts."""
-        if path == "/predict":
-            return DEFAULT_ROUTE, self._predict
-        if path == "/invocations":
-            return DEFAULT_ROUTE, self._invoke
+    def _find_action(self, path: str) -> tuple[str, str]:
+        """Return the name of the route and of the action that `path` asks of it, if it does."""
+        if path[1:] in self._actions:
+            return DEFAULT_ROUTE, path[1:]
         parts = path.split("/")
         if len(parts) == 4 and parts[1] == "models" and parts[3] in self._actions:
             if parts[2] not in self._routes:
                 raise RequestError(
                     404, f"no model is named {parts[2]!r}; expected {', '.join(self._routes)}."
                 )
-            return parts[2], self._actions[parts[3]]
-        return "", None
+            return parts[2], parts[3]
+        return "", ""
 
     def _read(self, path: str) -> tuple[int, Headers, bytes]:
         """Return what a GET of `path` shows."""
@@ -179,7 +194,7 @@ class App:
     async def _predict(
         self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
     ) -> tuple[int, Headers, Any]:
-        kind = _find_kind(headers, (JSON, *KINDS))
+        kind = find_kind(headers, (JSON, *KINDS))
         self._check_queue()
         if kind in KINDS:
             return await self._predict_stream(route, KINDS[kind], scope, headers, receive)
@@ -193,14 +208,14 @@ class App:
         def read(model: ServedModel) -> bodies.Texts:
             return bodies.read_body(data, model.limits, model.predictor.extra_columns, most)
 
-        model, texts, found = await self._answer(route, data, read)
-        body = answers.encode(answers.describe(model, texts, found))
-        return answers.find_status(texts), [_JSON], body
+        answer = await self._answer(route, data, read)
+        body = answers.encode(answers.describe(answer))
+        return answers.find_status(answer.texts), [_JSON], body
 
     async def _invoke(
         self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
     ) -> tuple[int, Headers, bytes]:
-        kind = _find_kind(headers, (JSON, bodies.CSV))
+        kind = find_kind(headers, (JSON, bodies.CSV))
         self._check_queue()
         data = await self._read_body(headers, receive)
         most = self._settings.max_texts
@@ -209,14 +224,31 @@ class App:
             column, names = model.choice.text_column, model.predictor.extra_columns
             return bodies.read_invocation(data, kind, column, model.limits, names, most)
 
-        model, texts, found = await self._answer(route, data, read)
-        body = answers.encode(answers.describe_invocation(model, texts, found))
-        return 200, [_JSON], body
+        answer = await self._answer(route, data, read)
+        body = answers.encode(answers.describe_invocation(answer))
+        named = [(b"x-request-id", answer.id.encode())] if answer.id else []
+        return 200, [_JSON, *named], body
+
+    async def _take_feedback(
+        self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> tuple[int, Headers, bytes]:
+        if self._log is None:
+            raise RequestError(
+                404, "labels are kept in the log, which is off; serve with log.folder=<folder>."
+            )
+        find_kind(headers, (JSON,))
+        data = await self._read_body(headers, receive)
+        self._held -= len(data)
+        labels = read_feedback(data, route, self._settings.max_texts)
+        if not self._log.add_labels(labels):
+            raise too_busy("the log cannot be written as quickly as labels come")
+        self._metrics.count_feedback(route.name, len(labels))
+        return 202, [_JSON], answers.encode({"accepted": len(labels)})
 
     async def _explain(
         self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
     ) -> tuple[int, Headers, bytes]:
-        _find_kind(headers, (JSON,))
+        find_kind(headers, (JSON,))
         self._check_queue()
         data = await self._read_body(headers, receive)
         loop = asyncio.get_running_loop()
@@ -228,17 +260,23 @@ class App:
 
     async def _answer(
         self, route: Route, data: bytes, read: Callable[[ServedModel], bodies.Texts]
-    ) -> tuple[ServedModel, bodies.Texts, dict[str, list[Any]]]:
-        """Return the model that answers a body, its texts as `read` has them, and predictions."""
+    ) -> answers.Answer:
+        """Return the answer to a body, whose texts are as `read` has them."""
+        started = time.perf_counter()
         try:
             texts = read(route.champion)
-            model = route.choose(texts.key)
+            role, model = route.choose(texts.key)
             found = await self._work(model, texts, len(data))
         finally:
             self._held -= len(data)
         self._metrics.count_texts(route.name, model, texts, found)
-        self._shadow(route, texts, found)
-        return model, texts, found
+        name = make_id() if self._log else ""
+        seconds = time.perf_counter() - started
+        answer = answers.Answer(name, route.name, role, model, texts, found, seconds)
+        if self._log is not None:
+            self._log.add_answer(answer)
+        self._shadow(route, answer)
+        return answer
 
     async def _work(
         self, model: ServedModel, texts: bodies.Texts, size: int
@@ -249,17 +287,26 @@ class App:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, answers.predict, model, texts)
 
-    def _shadow(self, route: Route, texts: bodies.Texts, found: dict[str, list[Any]]) -> None:
+    def _shadow(self, route: Route, answer: answers.Answer) -> None:
         """Let the challenger predict the same texts behind the response, and count the same."""
-        challenger = route.challenger
+        challenger, texts = route.challenger, answer.texts
         if challenger is None or not route.shadow or not texts.values:
             return
-        labels = found["prediction"]
+        labels = answer.found["prediction"]
 
         def compare() -> None:
-            other = answers.predict(challenger, texts)["prediction"]
-            agreed = sum(ours == theirs for ours, theirs in zip(labels, other, strict=True))
+            started = time.perf_counter()
+            found = answers.predict(challenger, texts)
+            seconds = time.perf_counter() - started
+            pairs = zip(labels, found["prediction"], strict=True)
+            agreed = sum(ours == theirs for ours, theirs in pairs)
             self._metrics.count_shadow(route.name, agreed, len(labels) - agreed)
+            if self._log is not None:
+                self._log.add_answer(
+                    answers.Answer(
+                        answer.id, route.name, SHADOW, challenger, texts, found, seconds, answer.at
+                    )
+                )
 
         if self._pool._work_queue.qsize() < self._settings.queue:
             self._pool.submit(compare)
@@ -275,20 +322,20 @@ class App:
         if self._open_streams >= _STREAMS:
             raise too_busy(f"{_STREAMS} files are being predicted")
         limit = self._settings.max_stream
-        _check_length(headers, limit, "max_stream")
+        check_length(headers, limit, "max_stream")
         options, column, key = read_query(scope["query_string"])
         loop = asyncio.get_running_loop()
         seen = 0
 
         async def read() -> tuple[bytes, bool]:
             nonlocal seen
-            message = await _receive_in_time(receive, self._settings.timeout)
+            message = await receive_in_time(receive, self._settings.timeout)
             seen += len(message.get("body", b""))
             if seen > limit:
                 raise too_large("the body is larger", limit, "max_stream")
             return message.get("body", b""), message.get("more_body", False)
 
-        model = route.choose(key)
+        _, model = route.choose(key)
         request = StreamRequest(
             kind, model, options, column,
             lambda: asyncio.run_coroutine_threadsafe(read(), loop).result(),
@@ -309,7 +356,7 @@ class App:
     async def _read_body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """Return the body of a request, which counts as held until the caller is done with it."""
         limit = self._settings.max_body
-        _check_length(headers, limit, "max_body")
+        check_length(headers, limit, "max_body")
         message = await receive()
         if message["type"] == "http.request" and not message["more_body"]:
             data: bytes = message["body"]
@@ -338,54 +385,8 @@ class App:
                 raise DisconnectError
         except TimeoutError:
             self._held -= size
-            raise _too_slow(self._settings.timeout) from None
+            raise too_slow(self._settings.timeout) from None
         except BaseException:
             self._held -= size
             raise
         return b"".join(parts)
-
-
-class DisconnectError(Exception):
-    """The client has gone."""
-
-
-def _too_slow(seconds: float) -> RequestError:
-    return RequestError(
-        408, f"the body took longer than {seconds:g} seconds (server.timeout).",
-        [(b"connection", b"close")],
-    )  # fmt: skip
-
-
-async def _receive_in_time(receive: Receive, seconds: float) -> Message:
-    try:
-        async with asyncio.timeout(seconds):
-            message = await receive()
-    except TimeoutError:
-        raise _too_slow(seconds) from None
-    if message["type"] != "http.request":
-        raise DisconnectError
-    return message
-
-
-def _check_length(headers: Mapping[bytes, bytes], limit: int, setting: str) -> None:
-    length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > limit:
-        raise too_large(f"the body has {int(length):,} bytes", limit, setting)
-
-
-def _find_kind(headers: Mapping[bytes, bytes], known: tuple[bytes, ...]) -> bytes:
-    """Return the type of the body, which is one of those that are known."""
-    kind = headers.get(b"content-type", JSON).partition(b";")[0].strip().lower()
-    if kind not in known:
-        names = ", ".join(name.decode() for name in known)
-        found = kind.decode("latin-1")
-        raise RequestError(415, f"the content-type is {found!r}; expected one of {names}.")
-    return kind
-
-
-def _check_method(method: str, allowed: tuple[str, ...]) -> None:
-    if method not in allowed:
-        raise RequestError(
-            405, f"the method is {method}; expected {' or '.join(allowed)}.",
-            [(b"allow", ", ".join(allowed).encode()), (b"connection", b"close")],
-        )  # fmt: skip

@@ -32,6 +32,7 @@ _PREDICTION = {
         "probability": {"type": "number"},
         "error": {"type": "string", "description": "Why the text is not answered."},
         "model": {"type": "string", "description": "Address of the model that answered."},
+        "id": {"type": "string", "description": "For feedback, if the server keeps a log."},
     },
 }
 _PROBLEMS = {
@@ -156,6 +157,39 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
         }
         | _list_problems(),
     }
+    label = {
+        "type": "object",
+        "required": ["id", "label"],
+        "properties": {"id": _STRING, "label": _STRING},
+        "additionalProperties": False,
+    }
+    feedback = {
+        "summary": "Take the true labels of texts that were answered",
+        "description": "A server that keeps no log answers with 404.",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"oneOf": [label, {"type": "array", "items": label}]},
+                    "example": {"id": "0123456789abcdef01234567", "label": "positive"},
+                }
+            },
+        },
+        "responses": {
+            "202": {
+                "description": "They are kept.",
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "properties": {"accepted": {"type": "integer"}},
+                        }
+                    }
+                },
+            }
+        }
+        | _list_problems(),
+    }
     known = {"type": "string", "enum": [*names]}
     named = [{"name": "name", "in": "path", "required": True, "schema": known}]
     paths: dict[str, Any] = {
@@ -163,8 +197,11 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
         "/models/{name}/predict": {"parameters": named, "post": predict},
         "/invocations": {"post": invoke},
         "/models/{name}/invocations": {"parameters": named, "post": invoke},
+        "/explain": {"post": explain},
         "/models/{name}/explain": {"parameters": named, "post": explain},
         "/models": _show("The models that are served, and counts", "application/json"),
+        "/feedback": {"post": feedback},
+        "/models/{name}/feedback": {"parameters": named, "post": feedback},
         "/health/live": _show("The process answers", "application/json"),
         "/health/ready": _show(
             "Models are loaded; problems of their successors", "application/json"

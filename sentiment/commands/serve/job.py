@@ -12,12 +12,13 @@ from omegaconf import DictConfig, OmegaConf
 from sentiment.commands.serve.access import read_tokens
 from sentiment.commands.serve.app import App
 from sentiment.commands.serve.following import Follower
+from sentiment.commands.serve.log import TrafficLog, make_folders
 from sentiment.commands.serve.metrics import Metrics
 from sentiment.commands.serve.routes import ModelLoader, Route
 from sentiment.commands.serve.server import open_sockets, run_server
 from sentiment.commands.serve.workers import Workers
 from sentiment.config import make
-from sentiment.config.schemas import DEFAULT_ROUTE, RouteSettings, ServerSettings
+from sentiment.config.schemas import DEFAULT_ROUTE, LogSettings, RouteSettings, ServerSettings
 from sentiment.errors import ListenError
 from sentiment.modeling.scoring import BatchScorer
 from sentiment.tracking.stages import SilentObserver, StageObserver
@@ -31,6 +32,8 @@ class Service:
     ----------
     settings : ServerSettings
         Limits.
+    log : LogSettings
+        Where answers are kept, if they are.
     routes : dict of str to Route
         By their names.
     loader : ModelLoader
@@ -42,6 +45,7 @@ class Service:
     """
 
     settings: ServerSettings
+    log: LogSettings
     routes: dict[str, Route]
     loader: ModelLoader
     listening: list[socket.socket]
@@ -76,6 +80,8 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
     """
     observer = observer or SilentObserver()
     settings = ServerSettings(**OmegaConf.to_container(cfg.server, resolve=True))  # type: ignore[arg-type]
+    log = LogSettings(**OmegaConf.to_container(cfg.log, resolve=True))  # type: ignore[arg-type]
+    make_folders(log)
     tokens = read_tokens(settings.tokens_file) if settings.tokens_file is not None else []
     try:
         listening = open_sockets(settings.host, settings.port, settings.workers)
@@ -92,7 +98,7 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
         for one in listening:
             one.close()
         raise
-    return Service(settings, routes, loader, listening, tokens)
+    return Service(settings, log, routes, loader, listening, tokens)
 
 
 def list_routes(cfg: DictConfig, scorer: BatchScorer) -> dict[str, RouteSettings]:
@@ -131,11 +137,16 @@ def _share_counts(workers: int) -> Iterator[Path | None]:
 
 def _serve(service: Service, folder: Path | None, place: int, parent: int | None = None) -> None:
     metrics = Metrics(folder)
-    app = App(service.routes, service.settings, metrics, service.tokens)
+    log = TrafficLog(service.log, metrics) if service.log.folder is not None else None
     settings = service.settings
+    app = App(service.routes, settings, metrics, service.tokens, log)
     follower = Follower(service.routes, service.loader, metrics, settings.refresh)
     follower.start()
+    if log is not None:
+        log.start()
     try:
         run_server(app, settings, service.listening[place], parent)
     finally:
         follower.stop()
+        if log is not None:
+            log.stop()

@@ -80,6 +80,13 @@ class Metrics:
             "sentiment_swaps", "Models that replaced another, by route and result.",
             ("route", "result"), **here,
         )  # fmt: skip
+        self._logged = Counter(
+            "sentiment_log_rows", "Rows of the log, by table and result.",
+            ("table", "result"), **here,
+        )  # fmt: skip
+        self._feedback = Counter(
+            "sentiment_feedback", "True labels that came in, by route.", ("route",), **here
+        )
         self._models = Gauge(
             "sentiment_model_in_use", "Workers in which a model answers.",
             ("route", "role", "model"), multiprocess_mode="livesum", **here,
@@ -121,6 +128,14 @@ class Metrics:
     def count_swap(self, route: str, result: str) -> None:
         """Count a model that replaced another, or that failed to."""
         self._find(self._swaps, route, result).inc()
+
+    def count_logged(self, table: str, result: str, rows: int) -> None:
+        """Count rows of the log that were written, or dropped."""
+        self._find(self._logged, table, result).inc(rows)
+
+    def count_feedback(self, route: str, labels: int) -> None:
+        """Count true labels."""
+        self._find(self._feedback, route).inc(labels)
 
     def show_models(self, routes: Mapping[str, Route]) -> None:
         """Show which models are in use now, and that others are not any more."""

@@ -23,6 +23,8 @@ from sentiment.tracking import ModelChoice, Tracker
 # Texts that make every kernel run once: in ASCII, with tags and entities, and beyond ASCII.
 _WARM_UP = ["A warm-up, it's fine.", "<br /> caf\u00e9 &amp; \u0130\u03a3", ""]
 _BUCKETS = 2**32
+# Roles of a model that answers, or predicts unseen.
+CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
 
 
 @dataclass(frozen=True)
@@ -173,18 +175,20 @@ class Route:
             "problems": self.problems,
         }
 
-    def choose(self, key: str) -> ServedModel:
-        """Return the model that answers requests with a `key`: always the same one of two.
+    def choose(self, key: str) -> tuple[str, ServedModel]:
+        """Return the role and the model that answer requests with a `key`: the same ones always.
 
         Which requests the challenger gets depends on the name of the route, too, so that two routes
         do not try their challengers on the same users.
         """
         challenger = self.challenger
         if challenger is None or self.shadow or not self.share:
-            return self.champion
+            return CHAMPION, self.champion
         name = f"{self.name}\n{key}".encode("utf-8", "surrogatepass")
         place = int.from_bytes(blake2b(name, digest_size=4).digest(), "big")
-        return challenger if place < self.share * _BUCKETS else self.champion
+        if place < self.share * _BUCKETS:
+            return CHALLENGER, challenger
+        return CHAMPION, self.champion
 
 
 class ModelLoader:

@@ -22,6 +22,9 @@ def show_address(service: "Service") -> None:
     console.print(f"workers  {settings.workers}")
     if settings.tokens_file is not None:
         console.print("access   bearer tokens")
+    if service.log.folder is not None:
+        texts = "with texts" if service.log.texts else "without texts"
+        console.print(f"log      {service.log.folder}, {texts}")
     console.print(f"page     {service.url}/")
     console.print(f"docs     {service.url}/docs")
     console.print(f"serving  {service.url}")

@@ -25,6 +25,7 @@ from sentiment.config.schemas.groups import (
 )
 from sentiment.config.schemas.serving import (
     DEFAULT_ROUTE,
+    LogSettings,
     RouteSettings,
     ServerSettings,
     ServeSettings,
@@ -44,6 +45,7 @@ __all__ = [
     "Folder",
     "FolderSettings",
     "Group",
+    "LogSettings",
     "RouteSettings",
     "ScorerSettings",
     "ServerSettings",

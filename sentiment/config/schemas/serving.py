@@ -44,6 +44,17 @@ class ServerSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LogSettings(Settings):
+    """Answers and labels that ``scripts/serve.py`` keeps."""
+
+    group = "log"
+
+    folder: Text | None
+    texts: bool
+    keep_days: Count | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RouteSettings(Settings):
     """A name under which a model is served: ``routes.<name>``.
 
@@ -106,6 +117,7 @@ class ServeSettings(Settings):
     deploy: Group
     tracking: Group
     server: ServerSettings
+    log: LogSettings
     routes: dict[str, Any]
     explain: bool
     outputs: Folder

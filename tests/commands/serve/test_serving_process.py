@@ -7,12 +7,14 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from starting import Started, Starter
 
+from sentiment.files.hourly import read_batches
 from sentiment.modeling.scoring import Predictor
 
 TOKEN = "a-token-of-the-tests"
@@ -36,13 +38,15 @@ def server(
     folder = tmp_path_factory.mktemp("served")
     (folder / "tokens").write_text(f"{TOKEN}\n")
     words = [f"model={model_files['two']}", "server.workers=2", "server.timeout=2"]
-    process, port = start(starter, folder, *words, "server.tokens_file=tokens")
+    words += ["server.tokens_file=tokens", f"log.folder={folder}/log"]
+    process, port = start(starter, folder, *words)
     yield process, port
     os.kill(process.pid, signal.SIGTERM)
     done = process.wait()
     assert done.returncode == 0, done.stderr
     assert "stopped" in done.stdout
     assert TOKEN not in done.stdout + done.stderr
+    assert not list((folder / "log").rglob("_*"))  # Parquet files only
 
 
 def ask(port: int, path: str, body: object = None) -> tuple[int, bytes]:
@@ -107,6 +111,31 @@ def test_a_killed_worker_is_replaced_and_its_counts_stay(server):
     process.wait_until(lambda: len(set(list_workers(process)) - {workers[0]}) == 2)
     assert count_requests() == before
     assert ask(port, "/predict", {"text": "good"})[0] == 200
+
+
+def test_a_kill_loses_no_answer_that_was_written(server, tmp_path_factory):
+    process, port = server
+    folder = next(tmp_path_factory.getbasetemp().glob("served*")) / "log/predictions"
+
+    def ask_until(is_done: Callable[[], bool]) -> None:
+        while not is_done():
+            ids.append(json.loads(ask(port, "/predict", {"text": "good"})[1])["id"])
+
+    def list_ids() -> set[str]:
+        return {name for batch in read_batches(folder) for name in batch["id"].to_pylist()}
+
+    ids: list[str] = []
+    ask_until(lambda: len(list(folder.glob("_*"))) == 2 and len(list_ids()) > 20)
+    journals, killed, before = list(folder.glob("_*")), list_workers(process), list_ids()
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    assert before <= list_ids()
+    process.wait_until(lambda: not any(journal.exists() for journal in journals))
+    assert before <= {*pd.read_parquet(folder)["id"]}
+    process.wait_until(lambda: len({*list_workers(process)} - {*killed}) == 2)
+    asked = len(ids)
+    ask_until(lambda: len(ids) > asked + 20)
+    process.wait_until(lambda: {*ids[asked:]} <= list_ids())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,201 @@
+"""Tables that grow row by row and become a Parquet file each hour, whatever kills their writer.
+
+A table is a folder. Each writer appends to a journal of its own there, an Arrow stream, and syncs
+it after each batch. At the end of an hour the journal becomes a Parquet file of the same name. That
+of a writer that was killed is converted by the next writer, without the batch that it may have
+begun. Names of journals begin with ``_``, which readers of Parquet folders skip.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from secrets import token_hex
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+_HOUR = "%Y-%m-%dT%HZ"
+_HOUR_LENGTH = len("2026-01-31T00Z")
+_OPEN, _CLOSED = ".arrows", ".parquet"
+# Bytes of a journal that is converted before its hour is over, so that this takes a second or two.
+_LARGEST = 2**28
+_GROUP = 100_000  # rows of a row group
+
+
+class HourlyTable:
+    """Writer of a table, for one thread.
+
+    Parameters
+    ----------
+    folder : Path
+        The table, which other processes may write to and read from, too.
+    schema : Schema
+        Its columns; none is a dictionary.
+    """
+
+    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+        self._folder, self._schema = folder, schema
+        self._file: int | None = None
+        self._journal = folder
+        self._size = 0
+
+    def append(self, rows: pa.RecordBatch, now: datetime) -> None:
+        """Append `rows`, which are on the disk then.
+
+        Raises
+        ------
+        OSError
+            The disk is full, for example; none of `rows` was added.
+        """
+        self.roll(now)
+        if self._file is None:
+            self._begin(now)
+        self._write(rows.serialize())
+
+    def roll(self, now: datetime) -> None:
+        """Turn the journal into a Parquet file if its hour is over, or it is large."""
+        is_over = not self._journal.name.startswith(f"_{now.strftime(_HOUR)}")
+        if self._file is not None and (is_over or self._size > _LARGEST):
+            self.close()
+
+    def close(self) -> None:
+        """Turn the journal into a Parquet file."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            try:
+                _convert(self._journal)
+            finally:
+                os.close(file)
+
+    def _begin(self, now: datetime) -> None:
+        name = f"{now.strftime(_HOUR)}-{token_hex(4)}{_OPEN}"
+        hidden = self._folder / f".{name}"
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND
+        self._file, self._size = os.open(hidden, flags, 0o666), 0
+        try:
+            # Before it has its name, since another process recovers a journal without a lock.
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            self._write(self._schema.serialize())
+            self._journal = hidden.rename(self._folder / f"_{name}")
+            _sync_folder(self._folder)
+        except BaseException:
+            os.close(self._file)
+            self._file = None
+            hidden.unlink(missing_ok=True)
+            raise
+
+    def _write(self, data: pa.Buffer) -> None:
+        assert self._file is not None  # noqa: S101 - `append` opens it
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[os.write(self._file, left) :]
+            os.fsync(self._file)
+        except OSError:
+            os.ftruncate(self._file, self._size)  # what follows half a batch could not be read
+            raise
+        self._size += data.size
+
+
+def recover(folder: Path) -> int:
+    """Turn the journals of writers that were killed into Parquet files; return how many."""
+    count = 0
+    for journal in sorted(folder.glob(f"_*{_OPEN}")):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), journal.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(file.fileno()).st_nlink:  # no other process has done it meanwhile
+                _convert(journal)
+                count += 1
+    return count
+
+
+def remove_old(folder: Path, days: int, now: datetime) -> int:
+    """Remove the files of hours that began more than `days` days ago; return how many."""
+    first = (now - timedelta(days=days)).strftime(_HOUR)
+    old = [path for path in folder.glob(f"*{_CLOSED}") if path.name[:_HOUR_LENGTH] < first]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)
+
+
+def read_batches(folder: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a table, those of journals included, while others write to it.
+
+    Hours come in their order; within an hour, those of one writer after those of another.
+    """
+    stems = {path.stem for path in folder.glob(f"[!_.]*{_CLOSED}")}
+    stems |= {path.stem[1:] for path in folder.glob(f"_*{_OPEN}")}
+    for stem in sorted(stems):
+        closed = folder / f"{stem}{_CLOSED}"
+        if not closed.exists():
+            try:
+                file = pa.OSFile(str(folder / f"_{stem}{_OPEN}"))
+            except FileNotFoundError:
+                pass  # it has become a Parquet file
+            else:
+                with file:
+                    yield from _read_journal(file)
+                continue
+        with contextlib.suppress(FileNotFoundError):  # it was too old
+            opened = pq.ParquetFile(closed)
+            with opened:
+                yield from opened.iter_batches(_GROUP)
+
+
+def _read_journal(file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
+    """Yield the whole batches of a journal; the last one may be incomplete."""
+    with contextlib.suppress(pa.ArrowInvalid, OSError, EOFError):
+        reader = pa.ipc.open_stream(file)
+        while True:
+            try:
+                batch = reader.read_next_batch()
+            except StopIteration:
+                return
+            yield batch
+
+
+def _convert(journal: Path) -> None:
+    """Write the rows of a journal as a Parquet file, and remove the journal."""
+    closed = journal.with_name(f"{journal.stem[1:]}{_CLOSED}")
+    if not closed.exists():  # else the writer was killed between the last two steps
+        hidden = journal.with_name(f".{closed.name}")
+        with pa.OSFile(str(journal)) as file:
+            is_empty = _write_parquet(file, hidden)
+        if is_empty:
+            hidden.unlink(missing_ok=True)
+        else:
+            hidden.rename(closed)
+            _sync_folder(journal.parent)
+    journal.unlink()
+
+
+def _write_parquet(file: pa.NativeFile, path: Path) -> bool:
+    """Write the rows of a journal, and return whether there are none."""
+    writer, waiting, count = None, list[pa.RecordBatch](), 0
+    with path.open("wb") as out:
+        for batch in _read_journal(file):
+            writer = writer or pq.ParquetWriter(out, batch.schema, compression="zstd")
+            waiting.append(batch)
+            count += batch.num_rows
+            if count >= _GROUP:
+                writer.write_table(pa.Table.from_batches(waiting))
+                waiting, count = [], 0
+        if writer is not None:
+            if waiting:
+                writer.write_table(pa.Table.from_batches(waiting))
+            writer.close()
+        out.flush()
+        os.fsync(out.fileno())
+    return writer is None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make new names in a folder survive a power failure."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -1,0 +1,93 @@
+"""Tables that become a Parquet file each hour: rows that were appended are there, after any end."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from sentiment.files import hourly
+from sentiment.files.hourly import HourlyTable, read_batches, recover, remove_old
+
+SCHEMA = pa.schema({"n": pa.int64(), "text": pa.string()})
+TEN = datetime(2026, 1, 31, 10, 59, 59, tzinfo=UTC)
+ELEVEN = TEN + timedelta(seconds=2)
+
+
+def make_rows(*numbers: int) -> pa.RecordBatch:
+    return pa.record_batch([list(numbers), [f"text {n}" for n in numbers]], schema=SCHEMA)
+
+
+def list_numbers(folder: Path) -> list[int]:
+    return [n for batch in read_batches(folder) for n in batch["n"].to_pylist()]
+
+
+def test_rows_are_read_at_once_and_become_a_file_each_hour(tmp_path, monkeypatch):
+    table = HourlyTable(tmp_path, SCHEMA)
+    table.roll(TEN)
+    assert list_numbers(tmp_path) == []
+    table.append(make_rows(1, 2), TEN)
+    table.append(make_rows(3), TEN)
+    assert list_numbers(tmp_path) == [1, 2, 3]
+    assert recover(tmp_path) == 0  # it belongs to a writer that lives
+    table.append(make_rows(4), ELEVEN)
+    [closed] = tmp_path.glob("2026-01-31T10Z-*.parquet")
+    assert pd.read_parquet(closed)["n"].tolist() == [1, 2, 3]
+    assert list_numbers(tmp_path) == [1, 2, 3, 4]
+    assert pd.read_parquet(tmp_path)["n"].tolist() == [1, 2, 3]  # other readers skip the journal
+    monkeypatch.setattr(hourly, "_LARGEST", 1)
+    table.append(make_rows(5), ELEVEN)
+    table.close()
+    assert pd.read_parquet(tmp_path)["text"].tolist() == [f"text {n}" for n in range(1, 6)]
+    assert not list(tmp_path.glob("[_.]*"))
+    assert remove_old(tmp_path, 1, ELEVEN + timedelta(days=1)) == 1
+    assert list_numbers(tmp_path) == [4, 5]
+
+
+@pytest.mark.parametrize("torn", range(0, 200, 8))
+def test_a_batch_that_was_not_finished_is_left_out(tmp_path, torn):
+    table = HourlyTable(tmp_path, SCHEMA)
+    table.append(make_rows(1, 2), TEN)
+    [journal] = tmp_path.glob("_*")
+    data, more = journal.read_bytes(), bytes(make_rows(3, 4).serialize())
+    assert torn < len(more)
+    os.close(table._file)  # as the system does at a kill, and takes the lock back
+    journal.write_bytes(data + more[:torn])
+    assert list_numbers(tmp_path) == [1, 2]
+    assert recover(tmp_path) == 1
+    assert pd.read_parquet(tmp_path)["n"].tolist() == [1, 2]
+    assert recover(tmp_path) == 0
+
+
+def test_a_kill_between_the_file_and_its_journal_repeats_no_row(tmp_path):
+    table = HourlyTable(tmp_path, SCHEMA)
+    table.append(make_rows(1), TEN)
+    [journal] = tmp_path.glob("_*")
+    data = journal.read_bytes()
+    table.close()
+    journal.write_bytes(data)
+    assert list_numbers(tmp_path) == [1]
+    assert recover(tmp_path) == 1
+    assert [path.suffix for path in tmp_path.iterdir()] == [".parquet"]
+
+
+def test_rows_behind_a_full_disk_can_be_read(tmp_path, monkeypatch):
+    table = HourlyTable(tmp_path, SCHEMA)
+    table.append(make_rows(1), TEN)
+    write = os.write
+
+    def write_half(file: int, data: memoryview) -> int:
+        if len(data) < 100:
+            raise OSError(28, "No space left on device")
+        return write(file, data[:-50])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write_half)
+        with pytest.raises(OSError, match="No space left"):
+            table.append(make_rows(2), TEN)
+    table.append(make_rows(3), TEN)
+    assert list_numbers(tmp_path) == [1, 3]
+    table.close()
+    assert list_numbers(tmp_path) == [1, 3]
