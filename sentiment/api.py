@@ -172,7 +172,7 @@ class Model:
         columns : mapping of str to object, optional
             Values of `extra_columns`, if the model has any; None for a missing one.
         label : str, optional
-            The label that is explained; default: the most probable one.
+            The label that is explained; default: the predicted one, the likeliest of several.
 
         Returns
         -------
@@ -194,7 +194,7 @@ class Model:
         from sentiment.modeling.explanation import explain_text
 
         values = read_columns(columns or {}, self.extra_columns)
-        return explain_text(self.pipeline, text, values, label)
+        return explain_text(self.pipeline, text, values, label, self.rule)
 
     def __repr__(self) -> str:
         source = self.source

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment.config.kinds import list_hints, show
@@ -55,10 +55,11 @@ def check_config(
     check.problems += known
     schema = OmegaConf.get_type(cfg)
     assert schema is not None  # noqa: S101 - it is composed over one
-    check.check_settings(cfg, COMMANDS[schema.__name__], "")
-    check.check_metrics()
-    if not check.problems or typed is None or any(map(_CHOOSING.match, typed)):
-        check.check_estimators()
+    with read_write(cfg):  # configs of Hydra's are read-only
+        check.check_settings(cfg, COMMANDS[schema.__name__], "")
+        check.check_metrics()
+        if not check.problems or typed is None or any(map(_CHOOSING.match, typed)):
+            check.check_estimators()
     if check.problems:
         raise ConfigError(check.problems)
 

@@ -14,6 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags, get_tags
 
 from sentiment.errors import ConfigError
+from sentiment.modeling.class_weights import check_named_weights
 from sentiment.modeling.estimators.dense import DenseInput, name_inner
 from sentiment.modeling.estimators.label_codes import LabelCodes
 
@@ -87,13 +88,15 @@ def _takes_texts(step: Any) -> bool:
     return tags is not None and tags.input_tags.string and not tags.input_tags.two_d_array
 
 
-def adapt_classifier(model: Any) -> Any:
+def adapt_classifier(model: Any, *, of_sets: bool = False) -> Any:
     """Return `model` such that it takes sparse rows and has probabilities.
 
     Parameters
     ----------
     model : classifier
         Its margins are calibrated (Platt 1999) if it has no probabilities.
+    of_sets : bool
+        True if it is cloned for each label of label sets.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def adapt_classifier(model: Any) -> Any:
     _check_classifier(model)
     if type(model).__name__ == "VotingClassifier" and model.voting == "soft":
         members = [
-            (name, one if isinstance(one, str) else adapt_classifier(one))
+            (name, one if isinstance(one, str) else adapt_classifier(one, of_sets=of_sets))
             for name, one in model.estimators
         ]
         model = _replace(model, estimators=members)
@@ -122,25 +125,8 @@ def adapt_classifier(model: Any) -> Any:
             _CALIBRATION["cv"],
         )
         model = CalibratedClassifierCV(model, **_CALIBRATION)
-    _check_class_weight(model)
+    check_named_weights(model, of_sets=of_sets)
     return _take_sparse(model)
-
-
-def _check_class_weight(model: Any) -> None:
-    """Refuse weights by names of classes where the model inside is shown their numbers."""
-    if not isinstance(model, CalibratedClassifierCV):
-        return
-    inner = model.estimator
-    weights = getattr(inner, "class_weight", None)
-    if isinstance(weights, dict) and weights.keys() != {0, 1}:
-        raise ConfigError(
-            [
-                f"class_weight of {type(inner).__name__} is {weights!r}, but its probabilities are "
-                "calibrated, where scikit-learn shows it numbers instead of the names of classes. "
-                "Use class_weight=balanced, or a model with probabilities of its own, such as "
-                "model=nbsvm or model=logistic_regression."
-            ]
-        )
 
 
 def takes_positive_only(model: Any) -> bool:

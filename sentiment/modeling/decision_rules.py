@@ -19,8 +19,8 @@ UNSURE = "unsure"
 # file vary as well, and one of many thresholds is chosen: at 97.5 %, 5 to 10 % of the files with as
 # many rows as the validation split miss the goal, at 95 % up to 16 % (benchmarks, "thresholds").
 _CONFIDENCE = 0.975
-# The factors of 100 classes take seconds to choose once more in each of five folds.
-_MOST_ESTIMATED = 100
+# The factors of 200 classes take seconds to choose once more in each of five folds.
+_MOST_ESTIMATED = 200
 _TINY = float(np.finfo(float).tiny)
 
 

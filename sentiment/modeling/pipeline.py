@@ -19,6 +19,7 @@ from sentiment.data.columns import Column
 from sentiment.data.label_sets import tabulate_label_sets
 from sentiment.errors import FitError, SentimentError
 from sentiment.modeling.adapting import adapt_classifier, adapt_features, takes_positive_only
+from sentiment.modeling.class_weights import check_named_weights
 from sentiment.modeling.columns import list_kinds, make_encoder
 from sentiment.modeling.estimators.label_set_chain import LabelSetChain
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier, name_label_sets
@@ -137,8 +138,9 @@ def _make_classifier(model: Any, separator: str | None) -> Any:
         return adapt_classifier(model)
     if type(model) is ClassifierChain:
         chain = LabelSetChain.from_chain(model, separator)
+        check_named_weights(chain)
         return chain.set_params(estimator=adapt_classifier(chain.estimator))
-    return LabelSetClassifier(adapt_classifier(model), separator=separator)
+    return LabelSetClassifier(adapt_classifier(model, of_sets=True), separator=separator)
 
 
 def list_vectorizers(features: Any) -> Iterator[Any]:

@@ -8,6 +8,7 @@ import pandas as pd
 from sentiment.files import kernels
 from sentiment.files.dialects import Dialect
 from sentiment.files.records import Split
+from sentiment.modeling.class_factors import find_factors
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.topics import find_topics
 from sentiment.modeling.estimators.union import make_union
@@ -37,6 +38,7 @@ def compile_kernels() -> None:
     rows = TfidfVectorizer().fit_transform(_TEXTS)
     LogisticRegression(solver="auto", tol=0.01).fit(rows, np.arange(len(frame)) % 3)
     LogisticRegression(solver="auto", tol=0.01).fit_labels(rows, codes[:, np.newaxis] == [0, 1])
+    find_factors(np.full((len(codes), 3), 1 / 3), codes)
     find_topics(rows, 2, np.random.RandomState(0))
     for features in (CountVectorizer(), TfidfVectorizer()):
         pipeline = make_pipeline(features, LogisticRegression(solver="auto")).fit(frame, codes)

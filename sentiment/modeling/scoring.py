@@ -275,7 +275,7 @@ class Predictor:
         """
         if not self._explainers:
             self._explainers.append(RowExplainer(self._pipeline))
-        return explain_text(self._pipeline, text, columns, label, self._explainers[0])
+        return explain_text(self._pipeline, text, columns, label, self.rule, self._explainers[0])
 
     def _answer(
         self, probabilities: np.ndarray, frame: pd.DataFrame | None = None

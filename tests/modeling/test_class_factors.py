@@ -68,6 +68,15 @@ def test_few_factors_of_all_are_better() -> None:
     assert np.mean(reached) > 0.97
 
 
+def test_of_many_rows_those_that_matter_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+    p, codes = draw(1, 3000, [0.9, 0.09, 0.006, 0.004], digits=6)
+    near = find_factors(p, codes)
+    monkeypatch.setattr("sentiment.modeling.class_factors._LEAST_SORTED", 10_000)
+    every = find_factors(p, codes)
+    np.testing.assert_allclose(near, every)
+    assert near[3] > 1
+
+
 def test_a_class_without_rows_and_one_without_probability() -> None:
     p, codes = draw(3, 80, [0.5, 0.3, 0.2])
     p = np.column_stack([p * 0.9, np.full(80, 0.1), np.zeros(80)])

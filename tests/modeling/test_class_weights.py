@@ -3,11 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from omegaconf import OmegaConf
+from omegaconf.errors import ReadonlyConfigError
 from sklearn.base import clone
 from sklearn.utils import compute_class_weight
 
-from sentiment.config import compose, make
+from sentiment.config import check_config, compose, make
 from sentiment.errors import ConfigError
+from sentiment.modeling.class_weights import check_weighted_classes
+from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.pipeline import fit, make_pipeline, predict
 
 MODELS = ["logistic_regression", "nbsvm", "ridge", "sgd", "svm"]
@@ -68,13 +72,81 @@ def test_weights_of_numbers_are_those_of_names(model: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "outer"),
     [
-        ["model=svm", "model.estimator.class_weight={1: 3, 2: 1}"],
-        ["model=ridge", "model.class_weight={good: 3, bad: 1}"],
+        (["model=svm", "model.estimator.class_weight={1: 3, 2: 1}"], "CalibratedClassifierCV"),
+        (["model=ridge", "model.class_weight={good: 3, bad: 1}"], "CalibratedClassifierCV"),
+        (["model=ensemble", "model.members.svm.estimator.class_weight={bad: 3}"], "Calibrated"),
+        (
+            ["model=ensemble", "model.members.logistic_regression.class_weight={bad: 3}"],
+            "VotingClassifier",
+        ),
+        (
+            ["model=stacking", "model.estimators.logistic_regression.class_weight={bad: 3}"],
+            "StackingClassifier",
+        ),
+        (["model=classifier_chain", "model.estimator.class_weight={bad: 3}"], "LabelSetChain"),
     ],
 )
-def test_calibrated_models_take_no_weights_by_name(words: list[str]) -> None:
+def test_models_inside_of_others_that_hide_names_take_no_weights_by_name(
+    words: list[str], outer: str
+) -> None:
     cfg = compose("train", words)
-    with pytest.raises(ConfigError, match=r"numbers instead of the names .* class_weight=balanced"):
-        make_pipeline(make(cfg, "features"), make(cfg, "model"))
+    separator = ";" if "model=classifier_chain" in words else None
+    message = f"inside of a {outer}.*numbers instead of the names .* class_weight=balanced"
+    with pytest.raises(ConfigError, match=message):
+        make_pipeline(make(cfg, "features"), make(cfg, "model"), separator)
+
+
+@pytest.mark.parametrize(
+    ("model", "key"),
+    [
+        ("nbsvm", "class_weight"),
+        ("logistic_regression", "class_weight"),
+        ("svm", "estimator.class_weight"),
+    ],
+)
+def test_weights_of_label_sets_are_those_of_rows_with_the_label(model: str, key: str) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random((90, 3)) < [0.5, 0.3, 0.2]
+    words = [
+        " ".join(np.append(rng.choice(["a1", "b2", "c3"], 3), np.array(["late", "no", "12"])[row]))
+        for row in truth
+    ]
+    sets = [";".join(np.array(["late", "no", "12"])[row]) for row in truth]
+    frame = pd.DataFrame({"text": words, "label": sets})
+    weights = f"model.{key}={{late: 5, 12: 0.5}}"
+    cfg = compose("train", [f"model={model}", weights, "features.min_df=1", "memory=null"])
+    whole = fit(make_pipeline(make(cfg, "features"), make(cfg, "model"), ";"), frame)
+    found = whole.predict_proba(frame)
+    rows, classes = whole[:-1].transform(frame), whole.classes_.tolist()
+    plain = make(compose("train", [f"model={model}", "memory=null"]), "model")
+    for label, weight in {"late": 5, "no": 1, "12": 0.5}.items():
+        own = frame["label"].str.split(";").map(lambda names, label=label: label in names)
+        named = {key.replace(".", "__"): {0: 1, 1: weight}}
+        by_hand = clone(plain).set_params(**named).fit(rows, own.astype(int))
+        place = classes.index(label)
+        np.testing.assert_allclose(found[:, place], by_hand.predict_proba(rows)[:, 1], atol=1e-3)
+    with pytest.raises(ConfigError, match="names 'ltae'.*Did you mean 'late'.*others weigh 1"):
+        check_weighted_classes(NBSVM(class_weight={"ltae": 2, 12: 2}), classes)
+
+
+def test_balanced_weights_count_rows_by_their_weights() -> None:
+    """As many rows as a weight says are the same as one row with this weight."""
+    rng = np.random.default_rng(0)
+    X, y = rng.poisson(0.5, (40, 6)).astype(float), np.tile(list("abbb"), 10)
+    repeats = rng.integers(1, 6, 40)
+    machine = NBSVM(class_weight="balanced", tol=1e-10, random_state=0)
+    weighted = clone(machine).fit(X, y, sample_weight=repeats.astype(float))
+    repeated = clone(machine).fit(X.repeat(repeats, axis=0), y.repeat(repeats))
+    np.testing.assert_allclose(weighted.coef_, repeated.coef_, atol=1e-5)
+
+
+def test_a_config_of_hydra_is_converted_though_it_is_read_only() -> None:
+    cfg = compose("train", [])
+    cfg.model.class_weight, cfg.data.limit = {1: 4}, "500"
+    OmegaConf.set_readonly(cfg, True)
+    check_config(cfg)
+    assert cfg.data.limit == 500
+    with pytest.raises(ReadonlyConfigError):
+        cfg.data.limit = 400

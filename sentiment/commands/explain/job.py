@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from sentiment.commands.explain.page import write_page
-from sentiment.commands.predict.choices import choose_model
+from sentiment.commands.predict.choices import choose_model, choose_rule
 from sentiment.config import make
 from sentiment.errors import (
     ConfigError,
@@ -71,7 +71,8 @@ def explain(cfg: DictConfig) -> ExplanationResult:
     choice = choose_model(scorer, tracker, state=None)
     pipeline = load_model(choice.path, choice.digest)
     columns = read_columns(cfg.columns or {}, [*list_columns(pipeline)])
-    found = explain_text(pipeline, text, columns, cfg.label)
+    rule = choose_rule(scorer, tracker, choice, pipeline)
+    found = explain_text(pipeline, text, columns, cfg.label, rule)
     page.parent.mkdir(parents=True, exist_ok=True)
     run = f"{choice.run_name}, run {choice.run_id}" if choice.run_id else str(choice.path)
     page.write_text(write_page(found, [f"model {choice.uri}", run, choice.why]))

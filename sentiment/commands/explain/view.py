@@ -33,6 +33,8 @@ def show_explanation(result: "ExplanationResult") -> None:
         f"{name} {p:.4f}" for name, p in found.probabilities.items() if name in likely
     )
     console.print(f"label    {found.label} ({others})")
+    if found.prediction not in (None, found.label):
+        console.print(f"predict  {found.prediction or 'no label'}")
     words, what = found.total - found.base, found.describe_source()
     console.print(
         f"sum      {found.base:+.2f} before any word {words:+.2f} by the {what} = "

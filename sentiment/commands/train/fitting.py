@@ -14,6 +14,7 @@ from sentiment.config.metrics import CLASSES, ORDERED
 from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import FITTED, SPLITS, count_classes
 from sentiment.errors import ConfigError, TooFewRowsError
+from sentiment.modeling.class_weights import check_weighted_classes
 from sentiment.modeling.estimators.by_script import choose_features
 from sentiment.modeling.evaluation import cross_validate, evaluate, list_own_measures, score
 from sentiment.modeling.inner_folds import count_needed_rows
@@ -92,6 +93,9 @@ class Fitting:
             self.pipeline.set_params(features=features)
             self.pipeline = self.final = join_columns(self.pipeline, data.columns)
             self._check_optimized(data)
+            check_weighted_classes(
+                self.pipeline["model"], count_classes(data.train["label"], data.separator)
+            )
             self.folds = self._choose_folds(data)
             self.fitted_on = data.choose_fitted(self._cfg.refit)
             self._check_class_sizes(data)

@@ -5,12 +5,13 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import LabelBinarizer
 
 from sentiment.data.label_sets import join_labels, tabulate_label_sets
+from sentiment.modeling.class_weights import weigh_label
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.ngrams.compiling import count_threads
 
@@ -24,7 +25,8 @@ class LabelSetClassifier(OneVsRestClassifier):
     Parameters
     ----------
     estimator : classifier
-        Cloned for each label.
+        Cloned for each label. Weights of classes by name, ``class_weight={"late": 3}``, are those
+        of the rows that have the label.
     separator : str, default=";"
         Between the labels of a set.
 
@@ -78,18 +80,16 @@ class LabelSetClassifier(OneVsRestClassifier):
         self.label_binarizer_ = LabelBinarizer().fit(indicators)
         self.label_binarizer_.classes_ = self.classes_ = np.array(table.columns, dtype=str)
         # A logistic regression has a way of its own to fit several labels.
+        machines = [weigh_label(self.estimator, label) for label in table.columns.astype(str)]
         together = None
         if isinstance(self.estimator, LogisticRegression) and not indicators.all(axis=0).any():
-            together = self.estimator.fit_labels(X, indicators)
-        self.estimators_ = together or self._fit_one_by_one(X, indicators)
+            weights = [machine.class_weight for machine in machines]
+            together = self.estimator.fit_labels(X, indicators, weights)
+        self.estimators_ = together or _fit_one_by_one(machines, X, indicators)
         first = self.estimators_[0]
         if hasattr(first, "n_features_in_"):
             self.n_features_in_ = first.n_features_in_
         return self
-
-    def _fit_one_by_one(self, X: Any, indicators: np.ndarray) -> list[Any]:
-        with ThreadPoolExecutor(min(indicators.shape[1], count_threads(None))) as pool:
-            return list(pool.map(lambda side: self._separate(X, side), indicators.T))
 
     def to_sklearn(self) -> OneVsRestClassifier:
         """Return scikit-learn's own class, which predicts indicators; fitted if this one is."""
@@ -104,14 +104,20 @@ class LabelSetClassifier(OneVsRestClassifier):
         copy_attributes(plain, whole)
         return whole
 
-    def _separate(self, X: Any, side: np.ndarray) -> Any:
-        if side.all():  # nothing to learn; a prior of 0 for rows without the label
-            return DummyClassifier().fit(X[:2], [0, 1], sample_weight=[0, 1])
-        return clone(self.estimator).fit(X, side.astype(np.int64))
-
     def predict(self, X: Any) -> np.ndarray:
         """Return for each row the labels whose probability is 0.5 or more, as one string."""
         return name_label_sets(self.predict_proba(X) >= 0.5, self.classes_, self.separator)
+
+
+def _fit_one_by_one(machines: list[Any], X: Any, indicators: np.ndarray) -> list[Any]:
+    with ThreadPoolExecutor(min(len(machines), count_threads(None))) as pool:
+        return list(pool.map(lambda one, side: _separate(one, X, side), machines, indicators.T))
+
+
+def _separate(machine: Any, X: Any, side: np.ndarray) -> Any:
+    if side.all():  # nothing to learn; a prior of 0 for rows without the label
+        return DummyClassifier().fit(X[:2], [0, 1], sample_weight=[0, 1])
+    return machine.fit(X, side.astype(np.int64))
 
 
 def read_indicators(y: Any, separator: str) -> pd.DataFrame:

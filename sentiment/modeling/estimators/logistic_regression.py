@@ -1,5 +1,6 @@
 """Logistic regression with the solver that suits the data."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -91,7 +92,9 @@ class LogisticRegression(linear_model.LogisticRegression):
         _copy_solution(machine.fit(X, y, sample_weight), self)
         return self
 
-    def fit_labels(self, X: Any, truth: np.ndarray) -> list[Self] | None:
+    def fit_labels(
+        self, X: Any, truth: np.ndarray, class_weights: Sequence[Any] | None = None
+    ) -> list[Self] | None:
         """Return a classifier for each of several labels, fitted together.
 
         Parameters
@@ -100,6 +103,8 @@ class LogisticRegression(linear_model.LogisticRegression):
             Features.
         truth : ndarray of bool, of shape (n_samples, n_labels)
             True for rows with a label; each label has some, and rows without it.
+        class_weights : sequence, optional
+            For each label, what `class_weight` is of a classifier of 0 and 1; default: this one's.
 
         Returns
         -------
@@ -110,17 +115,18 @@ class LogisticRegression(linear_model.LogisticRegression):
             return None
         self._validate_params()
         X = sum_parts(check_array(X, accept_sparse="csr", dtype=np.float64))
+        given = class_weights or [self.class_weight] * truth.shape[1]
         weights = [
-            compute_class_weight(self.class_weight, classes=np.array([0, 1]), y=side)
-            for side in truth.T.astype(int)
+            compute_class_weight(weight, classes=np.array([0, 1]), y=side)
+            for weight, side in zip(given, truth.T.astype(int), strict=True)
         ]
         costs = self.C * np.array(weights).T
         if not (costs > 0).all():
             return None
         found = zip(*separate_labels(X, truth, costs, self._make_descent()), strict=True)
         fitted = []
-        for coef, intercept, n_iter in found:
-            one = clone(self)
+        for weight, (coef, intercept, n_iter) in zip(given, found, strict=True):
+            one = clone(self).set_params(class_weight=weight)
             one.classes_, one.n_features_in_ = np.array([0, 1]), X.shape[1]
             one.coef_, one.intercept_ = coef[np.newaxis], np.array([intercept])
             one.n_iter_ = np.array([n_iter], np.int32)

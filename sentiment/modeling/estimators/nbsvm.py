@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.utils import Tags, check_random_state, compute_sample_weight
+from sklearn.utils import Tags, check_random_state, compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -162,7 +162,10 @@ class NBSVM(ClassifierMixin, BaseEstimator):
             [compute_log_count_ratio(counted, side, self.alpha, sample_weight) for side in sides]
         )
         del counted
-        cost = self.C * compute_sample_weight(self.class_weight, y)
+        of_classes = compute_class_weight(
+            self.class_weight, classes=self.classes_, y=y, sample_weight=sample_weight
+        )
+        cost = self.C * of_classes[np.searchsorted(self.classes_, y)]
         if sample_weight is not None:
             cost = cost * sample_weight
         seed = check_random_state(self.random_state).randint(np.iinfo("i").max)

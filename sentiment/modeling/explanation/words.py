@@ -12,10 +12,13 @@ from scipy import sparse
 from sklearn.feature_extraction import text as sklearn_text
 from sklearn.pipeline import Pipeline
 
+from sentiment.data.label_sets import join_labels
 from sentiment.data.labels import find_order
 from sentiment.errors import ConfigError, suggest
+from sentiment.modeling.decision_rules import DecisionRule
 from sentiment.modeling.explanation.rows import RowExplainer
 from sentiment.modeling.folding import TermWeights
+from sentiment.modeling.label_set_rules import make_rule
 from sentiment.modeling.pipeline import TEXT_COLUMN, find_separator, find_text_steps
 
 Spans = list[tuple[int, int]]
@@ -47,7 +50,9 @@ class TextExplanation:
     total : float
         What it is worth with all of them.
     has_columns : bool
-        Whether the model reads other columns, too.
+        True if the model reads other columns, too.
+    prediction : str, optional
+        The prediction for the text: a label, a label set, or "unsure".
     """
 
     label: str
@@ -57,6 +62,7 @@ class TextExplanation:
     base: float
     total: float
     has_columns: bool = False
+    prediction: str | None = None
 
     def describe_source(self) -> str:
         """Return what adds to the label: ``words``, or ``words and columns``."""
@@ -68,6 +74,7 @@ def explain_text(
     text: str,
     columns: Mapping[str, str | None] | None = None,
     label: str | None = None,
+    rule: DecisionRule | None = None,
     explainer: RowExplainer | None = None,
 ) -> TextExplanation:
     """Return what in `text` speaks for and against a label, in the eyes of the fitted `pipeline`.
@@ -81,7 +88,10 @@ def explain_text(
     columns : mapping of str to str or None
         Values of the columns that the model reads beside it, None for a missing one.
     label : str, optional
-        The label; default: the most probable one.
+        The label; default: the one that `rule` chooses, or the most probable label of a model
+        of label sets.
+    rule : DecisionRule, optional
+        As of `Predictor`; default: the most probable class.
     explainer : RowExplainer, optional
         One of `pipeline`, for callers that explain several texts; default: a new one.
 
@@ -100,7 +110,15 @@ def explain_text(
     if label is not None and label not in classes:
         problem = f"label is {label!r}, which the model does not have.{suggest(label, classes)}"
         raise ConfigError([f"{problem} Expected one of {', '.join(classes)}."])
-    code = int(np.argmax(probabilities)) if label is None else classes.index(label)
+    order, separator = find_order(pipeline.classes_), find_separator(pipeline)
+    is_set, rule = separator is not None, rule or make_rule(separator)
+    (named,) = rule.name(probabilities[order][np.newaxis], pipeline.classes_[order])
+    if label is not None:
+        code = classes.index(label)
+    elif is_set:
+        code = int(order[np.argmax(probabilities[order])])
+    else:
+        code = int(order[rule.decide(probabilities[order][np.newaxis])[0][0]])
     features = explainer.measure(frame)
     added = dict(
         zip(
@@ -113,7 +131,7 @@ def explain_text(
     width = pipeline[:-1].transform(frame).shape[1]
     nothing = sparse.csr_matrix((1, width))
     before = pipeline[-1].predict_proba(nothing)[0]
-    if find_separator(pipeline) is not None:  # one label against its absence
+    if is_set:  # one label against its absence
         before, place = np.array([1 - before[code], before[code]]), 1
     else:
         place = code
@@ -124,8 +142,7 @@ def explain_text(
     return TextExplanation(
         label=classes[code],
         probabilities={
-            str(pipeline.classes_[place]): float(probabilities[place])
-            for place in find_order(pipeline.classes_)
+            str(pipeline.classes_[place]): float(probabilities[place]) for place in order
         },
         words=_cut(read, _distribute(read, explainer.parts, added)),
         terms=sorted(
@@ -135,6 +152,7 @@ def explain_text(
         base=base,
         total=base + sum(added.values()),
         has_columns=any(part.is_encoder for part in explainer.parts),
+        prediction=str(named) if separator is None else join_labels(named, separator),
     )
 
 

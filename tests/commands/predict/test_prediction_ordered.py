@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import sentiment
+from sentiment.commands.explain.job import explain
 from sentiment.commands.finalize.job import finalize
 from sentiment.commands.monitor.job import monitor
 from sentiment.commands.predict.job import predict
@@ -136,6 +137,15 @@ def test_several_classes_have_a_factor_each(
     model = sentiment.load(run_id, place.where, *words)
     assert model.rule == done.rule
     assert model.predict(rows["text"]).tolist() == rows["prediction"].tolist()
+    # An explanation is of the same label, whether the row is left open or not.
+    moved = np.flatnonzero(likeliest != np.array(STARS)[(products / done.rule.factors).argmax(1)])
+    for n in moved[:2].tolist():
+        explained = model.explain(rows["text"][n])
+        assert explained.label == likeliest[n]
+        assert explained.prediction == rows["prediction"][n]
+        typed = [f"text='{rows['text'][n]}'", f"deploy.run={run_id}", place.where, *words]
+        by_command = explain(compose("explain", typed)).explanation
+        assert by_command == explained
     show_prediction(done)
     shown = capsys.readouterr().out
     assert "each class by its probability times a factor: " in shown
