@@ -6,22 +6,20 @@ import numpy as np
 import pandas as pd
 
 from sentiment.commands.monitor.current import Current
-from sentiment.commands.monitor.drift import (
+from sentiment.commands.monitor.extra_columns import check_extra_columns
+from sentiment.commands.monitor.metrics import compare_metrics
+from sentiment.commands.monitor.performance import Performance, measure_performance
+from sentiment.modeling.descriptors import DESCRIPTORS, TextReader
+from sentiment.modeling.drift import (
     COHEN,
-    DISTANCE,
-    ODDS,
     Check,
+    check_labels,
+    check_numbers,
     choose,
-    compare_labels,
-    compare_numbers,
     compare_shares,
     compare_terms,
     decide,
 )
-from sentiment.commands.monitor.extra_columns import check_extra_columns
-from sentiment.commands.monitor.metrics import compare_metrics
-from sentiment.commands.monitor.performance import Performance, count_labels, measure_performance
-from sentiment.modeling.descriptors import DESCRIPTORS, TextReader
 from sentiment.modeling.reference import MOST_TERMS, Reference
 from sentiment.tracking.stages import StageObserver
 
@@ -138,7 +136,13 @@ def compare(
     own = compare_metrics(reference, rows, thresholds.metrics, thresholds.alpha)
     checks = [
         *_check_numbers(reference.rows, rows, thresholds.distance),
-        _check_labels(reference, rows, thresholds.labels),
+        check_labels(
+            reference.rows["prediction"],
+            rows["prediction"],
+            reference.classes,
+            reference.separator,
+            thresholds.labels,
+        ),
         _check_terms(terms, thresholds.share),
         *_check_quality(reference, current, thresholds.share),
         *check_extra_columns(
@@ -165,31 +169,8 @@ def _check_numbers(reference: pd.DataFrame, current: pd.DataFrame, threshold: fl
     for name in [*DESCRIPTORS, "probability"]:
         if name in reference and name in current:
             before, after = reference[name].to_numpy(), current[name].to_numpy()
-            distance, p_value = compare_numbers(before, after)
-            checks.append(
-                Check(
-                    name, _mean(before), _mean(after), distance, DISTANCE, threshold, p_value
-                )
-            )  # fmt: skip
+            checks.append(check_numbers(name, before, after, threshold))
     return checks
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(np.mean(values, dtype=np.float64))
-
-
-def _check_labels(reference: Reference, current: pd.DataFrame, threshold: float) -> Check:
-    """Compare predicted labels, each with all others."""
-    both = reference.rows["prediction"], current["prediction"]
-    before, after = (count_labels(one, reference.classes, reference.separator) for one in both)
-    sizes = len(both[0]), len(both[1])
-    ratios, p_values = compare_labels(before, after, sizes if reference.separator else None)
-    chosen = choose(ratios, threshold, p_values)
-    return Check(
-        "prediction", float(before[chosen] / sizes[0]), float(after[chosen] / sizes[1]),
-        float(ratios[chosen]), ODDS, threshold, float(p_values[chosen]),
-        detail=reference.classes[chosen],
-    )  # fmt: skip
 
 
 def _compare_terms(reference: Reference, reader: TextReader) -> pd.DataFrame:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from sentiment.commands.monitor.drift import (
+from sentiment.data.columns import parse
+from sentiment.modeling.drift import (
     COHEN,
     DISTANCE,
     ODDS,
@@ -15,7 +16,6 @@ from sentiment.commands.monitor.drift import (
     compare_numbers,
     compare_shares,
 )
-from sentiment.data.columns import parse
 from sentiment.modeling.reference import COLUMN, Reference
 
 _MISSING, _OTHER = "(missing)", "(other)"

@@ -29,8 +29,6 @@ from sentiment.errors import (
     ConfigError,
     InputNotFoundError,
     MissingPackageError,
-    ReferenceMissingError,
-    RunNotFoundError,
 )
 from sentiment.files.columns import check_extra_columns
 from sentiment.files.dialects import ReadOptions
@@ -40,9 +38,10 @@ from sentiment.modeling.descriptors import TextReader, find_tokenization
 from sentiment.modeling.label_set_rules import read_rule
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import find_separator
-from sentiment.modeling.reference import FOLDER, Reference, load_reference
+from sentiment.modeling.reference import Reference
 from sentiment.tracking import ModelChoice, RunFacts, RunFolder, Tracker
 from sentiment.tracking.recording import keep_and_record
+from sentiment.tracking.references import find_reference
 from sentiment.tracking.stages import Stage, StageObserver, Stages
 
 log = logging.getLogger(__name__)
@@ -116,7 +115,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         columns = _find_columns(path, source.columns, cfg, report, choice)
         made_by = report["job"] if report else {}
         rule = read_rule(made_by if separator is None else {"thresholds": []} | made_by)
-        reference = _find_reference(choice, tracker).decide(rule)
+        reference = find_reference(choice, tracker).decide(rule)
         check_extra_columns(path, source.columns, [*reference.columns])
         columns = replace(columns, extra=[*reference.columns])
         tokenization = find_tokenization(pipeline)
@@ -210,17 +209,6 @@ def _choose_model(
             raise InputNotFoundError(model, "run", "a skops file")
         return ModelChoice(str(model), model, run_id="", run_name="", why="it was named")
     return tracker.find_model(run, "accuracy", greater_is_better=True)
-
-
-def _find_reference(choice: ModelChoice, tracker: Tracker) -> Reference:
-    if not choice.run_id:  # trained without tracking, which leaves all of it in one folder
-        return load_reference(choice.path.parent / FOLDER, f"the folder of '{choice.path}'")
-    owner = f"run {choice.run_id!r}"
-    try:
-        folder = tracker.fetch_file(choice.run_id, FOLDER)
-    except RunNotFoundError as error:
-        raise ReferenceMissingError(owner) from error
-    return load_reference(folder, owner)
 
 
 def _check_labels(

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from sentiment.commands.monitor.drift import Check
 from sentiment.commands.monitor.performance import select_known
 from sentiment.config.metrics import OwnMetric, list_own_metrics
 from sentiment.data.label_sets import make_indicators
 from sentiment.modeling.decision_rules import UNSURE
+from sentiment.modeling.drift import Check
 from sentiment.modeling.reference import MOST_ROWS, Reference
 
 WORSENING = "worse by a share"

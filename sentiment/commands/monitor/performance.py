@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sentiment.commands.monitor.drift import Check, choose, compute_p_values
 from sentiment.data.label_sets import list_labels, make_indicators
 from sentiment.data.labels import sort_labels
 from sentiment.modeling.decision_rules import UNSURE
+from sentiment.modeling.drift import Check, choose, compute_p_values
 from sentiment.modeling.statistics import wilson_interval
 
 # A window of fewer rows says little: the interval of an accuracy of 90 % is 12 points wide.
@@ -139,14 +139,6 @@ def select_known(
         return reference, current.iloc[:0]
     known = current[current["label"].notna() & (current["prediction"] != UNSURE)]
     return reference[reference["prediction"] != UNSURE], known
-
-
-def count_labels(predicted: pd.Series, classes: list[str], separator: str | None) -> np.ndarray:
-    """Return how many rows were given each of `classes`, shape (n_classes,)."""
-    if separator is None:
-        return predicted.value_counts().reindex(classes, fill_value=0).to_numpy()
-    found = make_indicators(predicted.tolist(), classes, separator)
-    return np.asarray(found.sum(axis=0)).ravel()
 
 
 def _find_hits(rows: pd.DataFrame, separator: str | None) -> dict[str, np.ndarray]:

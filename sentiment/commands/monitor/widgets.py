@@ -23,8 +23,8 @@ from evidently.legacy.renderers.html_widgets import (
 )
 from plotly import graph_objects as go
 
-from sentiment.commands.monitor.drift import Check
 from sentiment.commands.monitor.views import CHECKS, TERMS, WINDOWS, format_number, format_p_value
+from sentiment.modeling.drift import Check
 
 _COLORS = ColorOptions()
 _CURRENT, _REFERENCE = _COLORS.get_current_data_color(), _COLORS.get_reference_data_color()

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sentiment.commands.serve.access import read_tokens
 from sentiment.commands.serve.app import App
+from sentiment.commands.serve.drifting import DriftWatch
 from sentiment.commands.serve.following import Follower
 from sentiment.commands.serve.log import TrafficLog, make_folders
 from sentiment.commands.serve.metrics import Metrics
@@ -18,7 +19,13 @@ from sentiment.commands.serve.routes import ModelLoader, Route
 from sentiment.commands.serve.server import open_sockets, run_server
 from sentiment.commands.serve.workers import Workers
 from sentiment.config import make
-from sentiment.config.schemas import DEFAULT_ROUTE, LogSettings, RouteSettings, ServerSettings
+from sentiment.config.schemas import (
+    DEFAULT_ROUTE,
+    DriftSettings,
+    LogSettings,
+    RouteSettings,
+    ServerSettings,
+)
 from sentiment.errors import ListenError
 from sentiment.modeling.scoring import BatchScorer
 from sentiment.tracking.stages import SilentObserver, StageObserver
@@ -34,6 +41,8 @@ class Service:
         Limits.
     log : LogSettings
         Where answers are kept, if they are.
+    drift : DriftSettings
+        Which drift of predictions matters.
     routes : dict of str to Route
         By their names.
     loader : ModelLoader
@@ -46,6 +55,7 @@ class Service:
 
     settings: ServerSettings
     log: LogSettings
+    drift: DriftSettings
     routes: dict[str, Route]
     loader: ModelLoader
     listening: list[socket.socket]
@@ -82,6 +92,7 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
     settings = ServerSettings(**OmegaConf.to_container(cfg.server, resolve=True))  # type: ignore[arg-type]
     log = LogSettings(**OmegaConf.to_container(cfg.log, resolve=True))  # type: ignore[arg-type]
     make_folders(log)
+    drift = DriftSettings(**OmegaConf.to_container(cfg.drift, resolve=True))  # type: ignore[arg-type]
     tokens = read_tokens(settings.tokens_file) if settings.tokens_file is not None else []
     try:
         listening = open_sockets(settings.host, settings.port, settings.workers)
@@ -98,7 +109,7 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
         for one in listening:
             one.close()
         raise
-    return Service(settings, log, routes, loader, listening, tokens)
+    return Service(settings, log, drift, routes, loader, listening, tokens)
 
 
 def list_routes(cfg: DictConfig, scorer: BatchScorer) -> dict[str, RouteSettings]:
@@ -136,17 +147,20 @@ def _share_counts(workers: int) -> Iterator[Path | None]:
 
 
 def _serve(service: Service, folder: Path | None, place: int, parent: int | None = None) -> None:
-    metrics = Metrics(folder)
+    metrics = Metrics(folder, service.drift.window)
     log = TrafficLog(service.log, metrics) if service.log.folder is not None else None
     settings = service.settings
     app = App(service.routes, settings, metrics, service.tokens, log)
     follower = Follower(service.routes, service.loader, metrics, settings.refresh)
+    watch = DriftWatch(service.routes, service.loader, metrics, service.drift, place)
     follower.start()
     if log is not None:
         log.start()
+    watch.start()
     try:
         run_server(app, settings, service.listening[place], parent)
     finally:
         follower.stop()
         if log is not None:
             log.stop()
+        watch.stop()

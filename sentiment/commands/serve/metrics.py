@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.commands.serve.bodies import Texts
+from sentiment.commands.serve.recent import Recent
 from sentiment.commands.serve.routes import Route, ServedModel
 
 # Seconds; a review takes a fraction of a millisecond.
@@ -17,7 +18,7 @@ _LATENCIES = (
     0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
 )  # fmt: skip
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10000)
-_SCORES = tuple(k / 10 for k in range(1, 11))
+SCORES = tuple(k / 10 for k in range(1, 11))
 # What GET /models shows of each route: the name there, and the labels by which it is nested.
 _COUNTED = {
     "sentiment_requests_total": ("requests", ("status",)),
@@ -36,9 +37,16 @@ class Metrics:
     ----------
     folder : Path, optional
         Where the workers of a server count together; default: this process counts alone.
+    window : int
+        How many predictions of each model are kept to be compared.
+
+    Attributes
+    ----------
+    recent : Recent
+        These.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, window: int = 0) -> None:
         if folder is not None:
             os.environ[_FOLDER] = str(folder)
         import prometheus_client
@@ -66,7 +74,7 @@ class Metrics:
         )  # fmt: skip
         self._scores = Histogram(
             "sentiment_probability", "Probabilities of the predicted labels.",
-            ("route", "model"), buckets=_SCORES, **here,
+            ("route", "model"), buckets=SCORES, **here,
         )  # fmt: skip
         self._rejected = Counter(
             "sentiment_rejected", "Texts that were not answered, by kind of reason.",
@@ -91,8 +99,14 @@ class Metrics:
             "sentiment_model_in_use", "Workers in which a model answers.",
             ("route", "role", "model"), multiprocess_mode="livesum", **here,
         )  # fmt: skip
+        self.recent = Recent(window, folder)
         self._known: dict[tuple[str, ...], Any] = {}
         self._shown: set[tuple[str, str, str]] = set()
+
+    def make_gauge(self, name: str, about: str, labels: tuple[str, ...]) -> Any:
+        """Return a gauge of which one worker sets the value."""
+        gauge = self._client.Gauge
+        return gauge(name, about, labels, registry=self._registry, multiprocess_mode="mostrecent")
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
         """Count a request and how long it took."""
@@ -113,6 +127,8 @@ class Metrics:
         scores = self._find(self._scores, route, model.uri)
         for probability in found["probability"]:
             scores.observe(probability)
+        if self.recent.size and texts.options.threshold is None:
+            self.recent.add(route, model.uri, labels, found["probability"])
         for reason in texts.faults.values():
             self.count_rejected(route, reason)
 

@@ -17,8 +17,10 @@ from sentiment.files.batches import Limits
 from sentiment.modeling.decision_rules import choose_rule as check_threshold
 from sentiment.modeling.label_set_rules import LabelSetRule
 from sentiment.modeling.model_files import load_model
+from sentiment.modeling.reference import Reference
 from sentiment.modeling.scoring import BatchScorer, PredictionColumns, Predictor
 from sentiment.tracking import ModelChoice, Tracker
+from sentiment.tracking.references import find_reference
 
 # Texts that make every kernel run once: in ASCII, with tags and entities, and beyond ASCII.
 _WARM_UP = ["A warm-up, it's fine.", "<br /> caf\u00e9 &amp; \u0130\u03a3", ""]
@@ -248,6 +250,18 @@ class ModelLoader:
         model = ServedModel(choice, predictor, self._limits, version)
         _warm_up(predictor)
         return model
+
+    def find_reference(self, model: ServedModel) -> Reference:
+        """Return the reference profile of a model, under the rule that it answers by.
+
+        Raises
+        ------
+        ReferenceMissingError, ConfigError
+            Its training left none, or one that lacks what the rule needs.
+        SentimentError
+            The store cannot be used.
+        """
+        return find_reference(model.choice, self._tracker).decide(model.predictor.rule)
 
     def make_route(self, name: str, settings: RouteSettings) -> Route:
         """Return a route with its models."""

@@ -25,6 +25,7 @@ from sentiment.config.schemas.groups import (
 )
 from sentiment.config.schemas.serving import (
     DEFAULT_ROUTE,
+    DriftSettings,
     LogSettings,
     RouteSettings,
     ServerSettings,
@@ -40,6 +41,7 @@ __all__ = [
     "TARGETS",
     "ClusterSettings",
     "DatasetSettings",
+    "DriftSettings",
     "EmbeddedSettings",
     "EstimatorSettings",
     "Folder",

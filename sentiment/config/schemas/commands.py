@@ -12,6 +12,7 @@ from sentiment.config.schemas.values import (
     Column,
     Count,
     Encoding,
+    Factor,
     Folder,
     Level,
     Metric,
@@ -170,10 +171,7 @@ class ThresholdSettings(Settings):
     """Sizes of the differences that matter to ``scripts/monitor.py``."""
 
     distance: Positive
-    labels: Annotated[
-        float,
-        Rule("a number above 1", lambda value: value > 1, limits=(("exclusiveMinimum", 1),)),
-    ]
+    labels: Factor
     share: Positive
     accuracy: Positive
     errors: Positive

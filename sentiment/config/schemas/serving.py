@@ -9,11 +9,13 @@ from sentiment.config.kinds import Rule
 from sentiment.config.schemas.base import Group, Settings, check_values
 from sentiment.config.schemas.values import (
     Count,
+    Factor,
     Folder,
     Goal,
     Positive,
     Probability,
     Seconds,
+    Share,
     Text,
     Trusted,
     at_least,
@@ -52,6 +54,19 @@ class LogSettings(Settings):
     folder: Text | None
     texts: bool
     keep_days: Count | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftSettings(Settings):
+    """Which drift of the last predictions matters to ``scripts/serve.py``."""
+
+    group = "drift"
+
+    window: Annotated[int, at_least(0, "a whole number of predictions; 0 for none")]
+    interval: Positive
+    distance: Positive
+    labels: Factor
+    alpha: Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +134,7 @@ class ServeSettings(Settings):
     server: ServerSettings
     log: LogSettings
     routes: dict[str, Any]
+    drift: DriftSettings
     explain: bool
     outputs: Folder
     trusted: Trusted

@@ -93,6 +93,9 @@ Probability = Annotated[
     float,
     Rule("a number above 0 and below 1", lambda value: 0 < value < 1, limits=_BETWEEN_0_AND_1),
 ]
+Factor = Annotated[
+    float, Rule("a number above 1", lambda value: value > 1, limits=(("exclusiveMinimum", 1),))
+]
 Goal = Annotated[str, Rule("max_f1, precision>=0.95 or recall>=0.95", _is_goal)]
 Positive = Annotated[
     float, Rule("a number above 0", lambda value: value > 0, limits=(("exclusiveMinimum", 0),))

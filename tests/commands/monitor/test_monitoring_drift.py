@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sentiment.commands.monitor.comparison import Thresholds
-from sentiment.commands.monitor.drift import (
+from sentiment.commands.monitor.performance import measure_performance
+from sentiment.modeling.drift import (
     Check,
     choose,
     compare_labels,
@@ -22,7 +23,6 @@ from sentiment.commands.monitor.drift import (
     compute_p_values,
     decide,
 )
-from sentiment.commands.monitor.performance import measure_performance
 
 RUNS = 60
 RNG = np.random.default_rng(7)

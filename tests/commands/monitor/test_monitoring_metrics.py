@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import fbeta_score, log_loss
 
-from sentiment.commands.monitor.drift import Check, decide
 from sentiment.commands.monitor.metrics import compare_metrics
 from sentiment.errors import OwnCodeError
 from sentiment.modeling.decision_rules import UNSURE
+from sentiment.modeling.drift import Check, decide
 from sentiment.modeling.reference import Reference
 
 PROJECT = """

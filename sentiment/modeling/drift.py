@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from sentiment.data.label_sets import make_indicators
 from sentiment.modeling.statistics import adjust_p_values
 
 # How the size of a difference is measured.
@@ -227,3 +228,48 @@ def compare_terms(
             "p_value": np.minimum(p_values * max(tested, len(effects)), 1.0),
         }
     )
+
+
+def check_numbers(name: str, reference: np.ndarray, current: np.ndarray, threshold: float) -> Check:
+    """Return the check of two samples of numbers; parameters are as of `compare_numbers`."""
+    before, after = (float(np.mean(values, dtype=np.float64)) for values in (reference, current))
+    distance, p_value = compare_numbers(reference, current)
+    return Check(name, before, after, distance, DISTANCE, threshold, p_value)
+
+
+def check_labels(
+    reference: pd.Series,
+    current: pd.Series,
+    classes: Sequence[str],
+    separator: str | None,
+    threshold: float,
+) -> Check:
+    """Return the check of the predicted label that changed most, each compared with all others.
+
+    Parameters
+    ----------
+    reference, current : Series of str
+        Predictions.
+    classes : sequence of str
+        What can be predicted.
+    separator : str, optional
+        Between the labels of a set, if predictions are label sets.
+    threshold : float
+        The factor of the odds from which a change matters.
+    """
+    before, after = (count_labels(one, classes, separator) for one in (reference, current))
+    sizes = len(reference), len(current)
+    ratios, p_values = compare_labels(before, after, sizes if separator else None)
+    chosen = choose(ratios, threshold, p_values)
+    return Check(
+        "prediction", float(before[chosen] / sizes[0]), float(after[chosen] / sizes[1]),
+        float(ratios[chosen]), ODDS, threshold, float(p_values[chosen]), detail=classes[chosen],
+    )  # fmt: skip
+
+
+def count_labels(predicted: pd.Series, classes: Sequence[str], separator: str | None) -> np.ndarray:
+    """Return how many rows were given each of `classes`, shape (n_classes,)."""
+    if separator is None:
+        return predicted.value_counts().reindex([*classes], fill_value=0).to_numpy()
+    found = make_indicators(predicted.tolist(), [*classes], separator)
+    return np.asarray(found.sum(axis=0)).ravel()

@@ -1,0 +1,221 @@
+"""Drift of the last predictions against the reference profile of their model.
+
+A request only appends its labels and probabilities to a list; a thread compares them, every few
+seconds, with the predictions for the validation rows, by the tests of `monitor`. What needs the
+texts, such as their words, is left to `monitor`.
+"""
+
+import logging
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from sentiment.commands.serve.metrics import SCORES, Metrics
+from sentiment.commands.serve.routes import ModelLoader, Route, ServedModel
+from sentiment.config.schemas import DriftSettings
+from sentiment.errors import ConfigError, ReferenceMissingError
+from sentiment.modeling.drift import Check, check_labels, check_numbers, count_labels, decide
+from sentiment.modeling.reference import Reference
+from sentiment.redaction import redact
+
+log = logging.getLogger(__name__)
+
+CHECKS = ("probability", "prediction")
+
+
+class DriftGauges:
+    """What a scrape shows of the last predictions.
+
+    Parameters
+    ----------
+    metrics : Metrics
+        Of the server.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        names = ("route", "role")
+        self._texts = metrics.make_gauge(
+            "sentiment_drift_texts", "Last predictions that are compared with the reference.", names
+        )
+        self._drift = metrics.make_gauge(
+            "sentiment_drift", "1 if the last predictions have drifted, by check.",
+            (*names, "check"),
+        )  # fmt: skip
+        self._effect = metrics.make_gauge(
+            "sentiment_drift_effect",
+            "Size of the difference: Wasserstein's distance in standard deviations of the "
+            "probability, odds ratio of the label that changed most.",
+            (*names, "check"),
+        )
+        self._threshold = metrics.make_gauge(
+            "sentiment_drift_threshold", "Size from which a difference is drift.", ("check",)
+        )
+        self._shares = metrics.make_gauge(
+            "sentiment_reference_label_share",
+            "Share of the validation rows that the model gives a label.", (*names, "label"),
+        )  # fmt: skip
+        self._scores = metrics.make_gauge(
+            "sentiment_reference_probability_share",
+            "Share of the validation rows whose label has a probability of at most le.",
+            (*names, "le"),
+        )
+
+    def show_thresholds(self, settings: DriftSettings) -> None:
+        """Show from which sizes on differences matter."""
+        for check, size in zip(CHECKS, (settings.distance, settings.labels), strict=True):
+            self._threshold.labels(check).set(size)
+
+    def show_reference(self, route: str, role: str, reference: Reference) -> None:
+        """Show how labels and probabilities were distributed in training."""
+        rows = reference.rows
+        counts = count_labels(rows["prediction"], reference.classes, reference.separator)
+        for label, count in zip(reference.classes, counts.tolist(), strict=True):
+            self._shares.labels(route, role, label).set(count / len(rows))
+        for bound in SCORES:
+            share = float(np.mean(rows["probability"].to_numpy() <= bound))
+            self._scores.labels(route, role, str(float(bound))).set(share)
+
+    def show_checks(self, route: str, role: str, texts: int, checks: Sequence[Check]) -> None:
+        """Show the result of a comparison; without checks, no value, which raises no alarm."""
+        self._texts.labels(route, role).set(texts)
+        found = {check.name: check for check in checks}
+        for name in CHECKS:
+            known = found.get(name)
+            drifted = math.nan if known is None else float(known.drifted)
+            self._drift.labels(route, role, name).set(drifted)
+            self._effect.labels(route, role, name).set(known.effect if known else math.nan)
+
+
+class DriftWatch:
+    """A thread that compares the last predictions of all workers with the reference profiles.
+
+    Parameters
+    ----------
+    routes : dict of str to Route
+        By their names.
+    loader : ModelLoader
+        Finds the reference profiles.
+    metrics : Metrics
+        Has the last predictions, and shows the results.
+    settings : DriftSettings
+        What matters.
+    place : int
+        The worker at place 0 compares; others leave it their predictions.
+    on_drift : callable, optional
+        Called with a message about each alarm that begins.
+    """
+
+    def __init__(
+        self,
+        routes: Mapping[str, Route],
+        loader: ModelLoader,
+        metrics: Metrics,
+        settings: DriftSettings,
+        place: int = 0,
+        on_drift: Callable[[str], None] = log.warning,
+    ) -> None:
+        self._routes, self._loader, self._recent = routes, loader, metrics.recent
+        self._settings, self._place, self._on_drift = settings, place, on_drift
+        self._gauges = DriftGauges(metrics)
+        self._references: dict[tuple[str, str, str], Reference | None] = {}
+        self._problems: dict[tuple[str, str, str], str] = {}
+        self._alarms: set[tuple[str, str, str]] = set()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="drift", daemon=True)
+
+    def start(self) -> None:
+        """Begin, unless no predictions are kept."""
+        if self._settings.window:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread before its next look."""
+        self._end.set()
+
+    def _run(self) -> None:
+        while not self._end.wait(self._settings.interval):
+            try:
+                self.look()
+            except Exception:
+                log.exception("the last predictions were not compared")
+
+    def look(self) -> None:
+        """Compare once."""
+        models = [
+            (route.name, role, model)
+            for route in self._routes.values()
+            for role, model in (("champion", route.champion), ("challenger", route.challenger))
+            if model is not None
+        ]
+        self._recent.keep({(route, model.uri) for route, _, model in models})
+        if self._place:
+            self._recent.save(self._place)
+            return
+        self._gauges.show_thresholds(self._settings)
+        recent = self._recent.gather()
+        for route, role, model in models:
+            self._compare(route, role, model, recent.get((route, model.uri), []))
+
+    def _compare(
+        self, route: str, role: str, model: ServedModel, rows: list[tuple[str, float]]
+    ) -> None:
+        checks: list[Check] = []
+        reference = self._find_reference(route, role, model)
+        if reference is not None and len(rows) >= self._settings.window:
+            labels, probabilities = zip(*rows, strict=True)
+            before = reference.rows
+            # In the precision of the reference, so that equal values stay equal.
+            found = before["probability"].to_numpy(np.float32), np.array(probabilities, np.float32)
+            both = before["prediction"], pd.Series(labels)
+            checks = decide(
+                [
+                    check_numbers("probability", *found, self._settings.distance),
+                    check_labels(
+                        *both, reference.classes, reference.separator, self._settings.labels
+                    ),
+                ],
+                self._settings.alpha,
+            )
+        self._gauges.show_checks(route, role, len(rows), checks)
+        for check in checks:
+            key = route, model.uri, check.name
+            if check.drifted and key not in self._alarms:
+                self._on_drift(_describe(route, role, model, check, len(rows)))
+            (self._alarms.add if check.drifted else self._alarms.discard)(key)
+
+    def _find_reference(self, route: str, role: str, model: ServedModel) -> Reference | None:
+        """Return the reference of a model under its own rule; None if it has none, or not yet."""
+        key = route, role, model.uri
+        if key in self._references:
+            return self._references[key]
+        found = None
+        try:
+            found = self._loader.find_reference(model)
+            self._gauges.show_reference(route, role, found)
+        except (ReferenceMissingError, ConfigError) as error:
+            log.info("drift of %s is not measured: %s", model.uri, error)
+        except Exception as error:  # the store may be away; the next look tries again
+            message = redact(f"{type(error).__name__}: {error}")
+            if self._problems.get(key) != message:
+                log.warning("drift of %s is not measured yet: %s", model.uri, message)
+            self._problems[key] = message
+            return None
+        # Of models that are replaced, nothing is kept.
+        self._references = {k: v for k, v in self._references.items() if k[:2] != key[:2]}
+        self._references[key] = found
+        return found
+
+
+def _describe(route: str, role: str, model: ServedModel, check: Check, texts: int) -> str:
+    if check.name == "probability":
+        change = f"the mean probability is {check.current:.3f}, and {check.reference:.3f}"
+    else:
+        change = f"{check.detail!r} is {check.current:.1%} of the predictions, and "
+        change += f"{check.reference:.1%}"
+    return (
+        f"drift of {route}: {change} in training; {check.measure} {check.effect:.2f}, from "
+        f"{check.threshold:g} on ({role} {model.uri}, last {texts:,} predictions)"
+    )

@@ -1,0 +1,57 @@
+"""The last predictions of each model, of one worker or of all."""
+
+import contextlib
+import os
+from collections import deque
+from pathlib import Path
+
+import msgspec
+
+Key = tuple[str, str]
+
+
+class Recent:
+    """The last predictions of each model; texts are not kept.
+
+    Parameters
+    ----------
+    size : int
+        How many of each model a worker keeps; 0 for none.
+    folder : Path, optional
+        Where workers leave theirs for the one that compares; default: there is one worker.
+    """
+
+    def __init__(self, size: int, folder: Path | None = None) -> None:
+        self.size, self._folder = size, folder
+        self._windows: dict[Key, deque[tuple[str, float]]] = {}
+
+    def add(self, route: str, uri: str, labels: list[str], probabilities: list[float]) -> None:
+        """Add the predictions of one request."""
+        window = self._windows.get((route, uri))
+        if window is None:
+            window = self._windows[route, uri] = deque(maxlen=self.size)
+        window.extend(zip(labels, probabilities, strict=True))
+
+    def keep(self, keys: set[Key]) -> None:
+        """Forget the predictions of models that are not in use any more."""
+        for key in self._windows.keys() - keys:
+            self._windows.pop(key, None)
+
+    def save(self, place: int) -> None:
+        """Leave those of the worker at a `place` for the one that compares."""
+        if self._folder is None:
+            return
+        rows = [(*key, list(window)) for key, window in list(self._windows.items())]
+        path = self._folder / f"recent-{place}.json"
+        whole = path.with_suffix(f".{os.getpid()}")
+        whole.write_bytes(msgspec.json.encode(rows))
+        whole.replace(path)
+
+    def gather(self) -> dict[Key, list[tuple[str, float]]]:
+        """Return the predictions of all workers by name of the route and address of the model."""
+        found = {key: list(window) for key, window in list(self._windows.items())}
+        for path in self._folder.glob("recent-*.json") if self._folder else ():
+            with contextlib.suppress(OSError):  # a worker has just ended
+                for route, uri, rows in msgspec.json.decode(path.read_bytes()):
+                    found.setdefault((route, uri), []).extend((one, p) for one, p in rows)
+        return found
