@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from importlib import import_module
 from importlib.metadata import requires
 from itertools import pairwise
@@ -14,7 +15,7 @@ from conftest import COLLECTED, ROOT
 from packaging.requirements import Requirement
 
 PACKAGE = ROOT / "sentiment"
-FILES = sorted(PACKAGE.rglob("*.py"))
+SOURCES = {path: path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
 
 # Each room may import those below it, and itself.
 FLOORS = [
@@ -62,9 +63,15 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(SOURCES[path])
+
+
+@cache
 def imports_of(path: Path) -> list[tuple[str, bool]]:
     """Return the modules that a file imports, and whether when it is loaded."""
-    tree = ast.parse(path.read_text())
+    tree = parse(path)
     late = {
         id(inner)
         for node in ast.walk(tree)
@@ -82,61 +89,61 @@ def imports_of(path: Path) -> list[tuple[str, bool]]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_point_one_way(path: Path) -> None:
-    room = room_of(path)
-    if room in ("__init__", "__main__"):
-        return
-    for name, _ in imports_of(path):
-        parts = name.split(".")
-        if parts[0] == "sentiment" and len(parts) > 1 and parts[1] in FLOOR and parts[1] != room:
-            assert FLOOR[parts[1]] < FLOOR[room], f"{room} imports {name}"
-        assert parts[0] != "scripts"
-        if parts[0] in ONLY_IN:
-            inside = path.relative_to(PACKAGE)
-            views = parts[0] == "rich" and path.name == "view.py"
-            assert views or any(inside.is_relative_to(one) for one in ONLY_IN[parts[0]]), name
+def test_imports_point_one_way() -> None:
+    for path in SOURCES:
+        room, inside = room_of(path), path.relative_to(PACKAGE)
+        if room in ("__init__", "__main__"):
+            continue
+        for name, _ in imports_of(path):
+            top, other = (*name.split("."), "")[:2]
+            if top == "sentiment" and other in FLOOR and other != room:
+                assert FLOOR[other] < FLOOR[room], f"{inside} imports {name}"
+            assert top != "scripts", inside
+            if top in ONLY_IN:
+                views = top == "rich" and path.name == "view.py"
+                allowed = views or any(inside.is_relative_to(one) for one in ONLY_IN[top])
+                assert allowed, f"{inside} imports {name}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_commands_import_only_those_that_they_consist_of(path: Path) -> None:
-    room, command = (*path.relative_to(PACKAGE).parts, "")[:2]
-    # What is typed as train may be a search.
-    if room != "commands" or path.name in ("__init__.py", "command.py"):
-        return
-    for name, _ in imports_of(path):
-        if name.startswith("sentiment.commands."):
-            other = name.split(".")[2]
-            assert other in {command, *PARTS.get(command, ())}, name
+def test_commands_import_only_those_that_they_consist_of() -> None:
+    for path in SOURCES:
+        room, command = (*path.relative_to(PACKAGE).parts, "")[:2]
+        # What is typed as train may be a search.
+        if room != "commands" or path.name in ("__init__.py", "command.py"):
+            continue
+        for name, _ in imports_of(path):
+            if name.startswith("sentiment.commands."):
+                other = name.split(".")[2]
+                assert other in {command, *PARTS.get(command, ())}, f"{path} imports {name}"
 
 
 def test_every_room_has_its_floor() -> None:
-    assert {room_of(path) for path in FILES} - {"__init__", "__main__"} == set(FLOOR)
+    assert {room_of(path) for path in SOURCES} - {"__init__", "__main__"} == set(FLOOR)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_the_library_neither_prints_nor_reads_the_command_line(path: Path) -> None:
-    # The search of a flow is a process of its own, which begins in that file.
-    is_library = room_of(path) != "cli" and path.name != "searching.py"
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id != "print"
-        if isinstance(node, ast.Attribute) and is_library:
-            assert node.attr != "argv"
+def test_the_library_neither_prints_nor_reads_the_command_line() -> None:
+    for path in SOURCES:
+        # The search of a flow is a process of its own, which begins in that file.
+        is_library = room_of(path) != "cli" and path.name != "searching.py"
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != "print", path
+            if isinstance(node, ast.Attribute) and is_library:
+                assert node.attr != "argv", path
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_overrides_are_taken_apart_in_one_place(path: Path) -> None:
-    # Redaction is below the configs, and looks for secrets in any text.
-    if path.name == "overrides.py" or room_of(path) in ("redaction", "files"):
-        return
-    for sign in ('partition("=")', 'split("=")', 'lstrip("+', "OverridesParser"):
-        assert sign not in path.read_text()
+def test_overrides_are_taken_apart_in_one_place() -> None:
+    for path, source in SOURCES.items():
+        # Redaction is below the configs, and looks for secrets in any text.
+        if path.name == "overrides.py" or room_of(path) in ("redaction", "files"):
+            continue
+        for sign in ('partition("=")', 'split("=")', 'lstrip("+', "OverridesParser"):
+            assert sign not in source, path
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_files_are_short_enough_to_read(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 400
+def test_files_are_short_enough_to_read() -> None:
+    for path, source in SOURCES.items():
+        assert len(source.splitlines()) <= 400, path
 
 
 @pytest.mark.process

@@ -30,7 +30,8 @@ _SQLITE_FILES = ("", "-journal", "-wal", "-shm")
 _NOISY = ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool")
 # The first table that MLflow makes.
 _MLFLOW_TABLE = "experiments"
-_reached: set[str] = set()
+# Stores that answered this process.
+_opened: set[str] = set()
 
 
 def find_sqlite_path(uri: str) -> Path | None:
@@ -69,15 +70,10 @@ def connect(uri: str, shown: str) -> "MlflowClient":
 
         problems += (CommandError,)  # its tables have a version that this MLflow does not know
     try:
-        if uri not in _reached:
-            _reach(uri, shown)
-        with _one_at_a_time(database):
-            if database is not None and not database.exists():
-                _make_whole(database, uri)
-            mlflow.set_tracking_uri(uri)
-            client = mlflow.MlflowClient()
-            attempt(shown, lambda: client.search_experiments(max_results=1))
-            _reached.add(uri)
+        if uri not in _opened or (database is not None and not database.exists()):
+            _open(uri, shown)
+        mlflow.set_tracking_uri(uri)
+        client = mlflow.MlflowClient()
     except TrackingStoreError:
         raise
     except problems as error:
@@ -147,6 +143,20 @@ def _reach(uri: str, shown: str) -> None:
             "expected one that is new, or that MLflow has made",
             ExitCode.MISTAKE,
         )
+
+
+def _open(uri: str, shown: str) -> None:
+    """Make the store whole and its tables up to date, and see whether it answers."""
+    import mlflow
+
+    _reach(uri, shown)
+    database = find_sqlite_path(uri)
+    with _one_at_a_time(database):
+        if database is not None and not database.exists():
+            _make_whole(database, uri)
+        client = mlflow.MlflowClient(uri)
+        attempt(shown, lambda: client.search_experiments(max_results=1))
+    _opened.add(uri)
 
 
 @contextlib.contextmanager

@@ -1,14 +1,17 @@
 """Shortcuts past slow work that most tests repeat and never look at.
 
 Training a small model in a new folder takes seconds, most of which go into the tables of a new
-tracking store, nine figures, parsing 33,530 embedded reviews to use 300 of them, and parsing the
-same configs again. With the shortcuts, the tables of a process's first store are copied for its
-later ones, embedded reviews are parsed and searched for copies once in a process, config files and
-the grammar of interpolations are parsed once, and figures and reports of Evidently are blank.
+tracking store, nine figures, parsing 33,530 embedded reviews to use 300 of them, and parsing and
+merging the same configs again. With the shortcuts, the tables of a process's first store are copied
+for its later ones, embedded reviews are parsed and searched for copies once in a process, config
+files and the grammar of interpolations are parsed once, the same files are merged once, databases
+of sqlite leave it to the system when it writes to the disk, which only the loss of power could
+show, and figures and reports of Evidently are blank.
 Scripts that run as plain processes take no shortcut, and tests of figures and reports use
 `real_figures` and `real_reports`.
 """
 
+import copy
 import functools
 import pickle
 import sqlite3
@@ -26,6 +29,8 @@ BLANK = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000b"
     "4944415478da636000020000050001e9fadcd80000000049454e44ae426082"
 )
+# The repository's, which no test changes.
+_CONFIGS = str(Path(__file__).resolve().parents[2] / "conf")
 Function = Callable[..., Any]
 in_full: set[str] = set()
 
@@ -42,6 +47,9 @@ def install() -> None:
     _replace("sentiment.data.preparation", None, "add_keys", _add_known_keys)
     source = "hydra._internal.core_plugins.file_config_source"
     _replace(source, "FileConfigSource", "load_config", _load_once)
+    loader = "hydra._internal.config_loader_impl"
+    _replace(loader, "ConfigLoaderImpl", "_compose_config_from_defaults_list", _merge_once)
+    _replace("sqlalchemy.engine.default", "DefaultDialect", "connect", _connect_quickly)
     for module in ("omegaconf.base", "omegaconf._utils"):
         _replace(module, None, "parse", functools.lru_cache(4096))
 
@@ -208,3 +216,31 @@ def _load_once(load: Function) -> Function:
         return pickle.loads(made[key])
 
     return recall
+
+
+def _merge_once(merge: Function) -> Function:
+    """Return a function that merges the same files of the repository's configs once."""
+    made: dict[tuple[str, ...], Any] = {}
+
+    def recall(loader: Any, *, defaults: list[Any], repo: Any) -> Any:
+        folders = {source.path for source in repo.get_sources() if source.scheme() == "file"}
+        if folders != {_CONFIGS}:
+            return merge(loader, defaults=defaults, repo=repo)
+        key = tuple(map(repr, defaults))
+        if key not in made:
+            made[key] = merge(loader, defaults=defaults, repo=repo)
+        return copy.deepcopy(made[key])
+
+    return recall
+
+
+def _connect_quickly(connect: Function) -> Function:
+    """Return a function whose connections to sqlite do not wait for the disk."""
+
+    def hurry(*arguments: Any, **options: Any) -> Any:
+        connection = connect(*arguments, **options)
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous=OFF")
+        return connection
+
+    return hurry
