@@ -75,7 +75,7 @@ class CleanedTexts:
 
 
 class Cleaner(TransformerMixin, BaseEstimator):
-    """A transformer from texts to `CleanedTexts`; `make_cleaner` does the same in scikit-learn."""
+    """A transformer from texts to `CleanedTexts`."""
 
     def fit(self, texts: Any, y: Any = None) -> Self:
         """Learn nothing."""
@@ -84,6 +84,10 @@ class Cleaner(TransformerMixin, BaseEstimator):
     def transform(self, texts: Any) -> CleanedTexts:
         """Return the cleaned texts."""
         return CleanedTexts(texts)
+
+    def to_sklearn(self) -> Pipeline:
+        """Return what does the same in plain scikit-learn."""
+        return make_cleaner()
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

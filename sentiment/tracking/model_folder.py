@@ -7,8 +7,9 @@ from pathlib import Path
 from shutil import copyfile
 
 import pandas as pd
+import skops.io
 
-from sentiment.modeling.model_files import LOADED_TYPES, TRUSTED_TYPES, list_types
+from sentiment.modeling.model_files import LOADED_TYPES
 from sentiment.tracking import provenance
 from sentiment.tracking.folder import CARD, MODEL, RunFacts
 
@@ -46,7 +47,7 @@ def make_model_folder(
     inputs |= {name: DataType.double for name, kind in facts.columns.items() if kind == "number"}
     # MLflow writes models, but takes none that is written. So it describes the smallest one that
     # there is, whose file is then replaced.
-    types = sorted({*TRUSTED_TYPES, *list_types(files / MODEL)})
+    types = skops.io.get_untrusted_types(file=files / MODEL)
     packages = {name.partition(".")[0] for name in types}
     described = Model(run_id=run_id, model_uuid=model_id, model_id=model_id)
     with _without_check_of_requirements():

@@ -412,6 +412,16 @@ def a_number_of_a_million_digits(bench: Bench) -> None:
     add_attribute(bench, node_of(1) | {"content": "9" * 10**6})
 
 
+@hostile("it does not take texts")
+def one_large_array_in_a_thousand_places(bench: Bench) -> None:
+    """Copied for each place, it would take 30 times what the file takes when it is unpacked."""
+    schema, members = bench.open()
+    members["77.npy"] = npy_of(np.zeros(2**22))
+    large = {**state_of(schema, "model")["coef_"], "file": "77.npy"}
+    state_of(schema, "model")["classes_"] = node_of([]) | {"content": [large] * 1000}
+    bench.write(schema, members)
+
+
 # Headers and members of arrays.
 
 

@@ -108,7 +108,7 @@ def _enter_weights() -> None:
         "too many inverse frequencies": (lambda kept: np.append(kept, 1.0), WEIGHTS),
         "a table of inverse frequencies": (
             lambda kept: np.tile(kept, (2, 1)),
-            WEIGHTS,
+            "it holds idf_ of 2 dimensions",
         ),
         "inverse frequencies without an end": (
             lambda kept: kept * np.inf,

@@ -110,7 +110,7 @@ def a_partial_of_a_system_call(bench: Bench) -> None:
     add_attribute(bench, call_node(bench))
 
 
-@hostile("it holds functools.partial, sklearn.preprocessing")
+@hostile("it holds functools.partial, posix.system, sklearn.preprocessing")
 def a_transformer_that_calls_the_system(bench: Bench) -> None:
     schema, members = bench.open()
     state_of(schema, "text")["func"] = call_node(bench)
@@ -288,7 +288,7 @@ def a_protocol_of_the_future(bench: Bench) -> None:
     bench.write(schema | {"protocol": 99}, members)
 
 
-@hostile("Invalid skops protocol True")
+@hostile("it is of skops protocol True")
 def a_protocol_that_is_none(bench: Bench) -> None:
     schema, members = bench.open()
     bench.write(schema | {"protocol": True}, members)
@@ -364,7 +364,7 @@ def an_array_of_estimators(bench: Bench) -> None:
     bench.write(schema, members)
 
 
-@hostile("it holds a DictNode where a TupleNode belongs")
+@hostile("coef_ that is no array of numbers or strings")
 def an_array_whose_shape_is_none(bench: Bench) -> None:
     schema, members = bench.open()
     shape = {"type": "json", "content": [], "shape": node_of({})}

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.modeling.explanation import explain_text
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
-from sentiment.modeling.model_files import TRUSTED_TYPES, load_model, save_model
+from sentiment.modeling.model_files import LOADED_TYPES, load_model, save_model
 from sentiment.modeling.pipeline import fit, make_pipeline
 from sentiment.ngrams.cleaning import Cleaner
 from sentiment.ngrams.vectorizers import TfidfVectorizer
@@ -43,7 +43,7 @@ def test_composed_and_decomposed_texts_are_the_same(analyzer: str, tmp_path: Pat
     models.append(load_model(tmp_path / "model.skops"))
     assert isinstance(models[-1]["clean"], Cleaner)
     # It is plain scikit-learn.
-    models.append(skops.io.load(tmp_path / "model.skops", trusted=TRUSTED_TYPES))
+    models.append(skops.io.load(tmp_path / "model.skops", trusted=LOADED_TYPES))
     fast = make_fast(models[0])
     assert isinstance(fast, LinearTextClassifier) == (analyzer == "word")
     expected = models[0].predict_proba(make_frame("NFC"))

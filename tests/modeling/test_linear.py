@@ -19,7 +19,7 @@ from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.estimators.union import make_union
 from sentiment.modeling.estimators.voting import make_soft_vote
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
-from sentiment.modeling.model_files import TRUSTED_TYPES, load_model, save_model
+from sentiment.modeling.model_files import LOADED_TYPES, load_model, save_model
 from sentiment.modeling.pipeline import fit, make_pipeline, predict
 from sentiment.ngrams.rules import SENTIMENT_PATTERN
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
@@ -70,7 +70,7 @@ def frame() -> pd.DataFrame:
 def make_savable(pipeline: Pipeline, tmp_path: Path) -> Pipeline:
     """Return the pipeline as scikit-learn alone has it."""
     save_model(pipeline, tmp_path / "model.skops")
-    return skops.io.load(tmp_path / "model.skops", trusted=TRUSTED_TYPES)
+    return skops.io.load(tmp_path / "model.skops", trusted=LOADED_TYPES)
 
 
 def assert_same_answers(fast: Any, plain: Any, frame: pd.DataFrame) -> None:

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sentiment.modeling.estimators.nbsvm import NBSVM
-from sentiment.modeling.model_files import TRUSTED_TYPES
+from sentiment.modeling.model_files import LOADED_TYPES
 
 NAMES = np.array(["bad", "fair", "good"])
 FORMATS = [np.asarray, sparse.csr_matrix, sparse.csr_array]
@@ -195,8 +195,8 @@ def test_the_plain_classifier_says_the_same_and_can_be_saved(classes: int) -> No
     model = NBSVM(beta=0.8, random_state=0).fit(rows, labels)
     plain = model.to_sklearn()
     saved = skops.io.dumps(plain)
-    assert set(skops.io.get_untrusted_types(data=saved)) <= set(TRUSTED_TYPES)
-    for one in (plain, skops.io.loads(saved, trusted=TRUSTED_TYPES)):
+    assert set(skops.io.get_untrusted_types(data=saved)) <= set(LOADED_TYPES)
+    for one in (plain, skops.io.loads(saved, trusted=LOADED_TYPES)):
         assert type(one) is (LogisticRegression if classes == 2 else OneVsRestClassifier)
         assert one.classes_.tolist() == NAMES[:classes].tolist()
         for method in ("predict_proba", "decision_function", "predict"):

@@ -54,6 +54,10 @@ class FeaturesByScript(TransformerMixin, BaseEstimator):
         """Return the features of `texts`."""
         return self.chosen_.transform(texts)
 
+    def to_sklearn(self) -> Any:
+        """Return what was chosen; the features for words before a fit."""
+        return getattr(self, "chosen_", self.words)
+
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """Return the names of the features."""
         return self.chosen_.get_feature_names_out(input_features)

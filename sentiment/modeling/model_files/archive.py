@@ -1,4 +1,4 @@
-"""The zip file around a model, read within limits and written anew."""
+"""The zip file around a model, read within limits."""
 
 import io
 import json
@@ -42,8 +42,6 @@ class Archive:
     ----------
     schema : dict
         What the model is made of, as the file says; nothing of it is made yet.
-    arrays : dict of str to (tuple of int, dtype)
-        The shape and the type of each array.
 
     Raises
     ------
@@ -62,26 +60,15 @@ class Archive:
         if not isinstance(schema, dict):
             raise ValueError("its schema.json is no object")
         self.schema: dict[str, Any] = schema
-        self.arrays = {
-            name: _read_header(name, data)
-            for name, data in self._members.items()
-            if name.endswith(".npy")
-        }
+        self._arrays: dict[str, np.ndarray] = {}
 
     def read_array(self, name: str) -> np.ndarray:
-        """Return the array called `name`."""
-        array: np.ndarray = np.load(io.BytesIO(self._members[name]), allow_pickle=False)
-        return array
-
-    def pack(self) -> io.BytesIO:
-        """Return the members as a new file, which holds nothing that was not looked at."""
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as target:
-            while self._members:  # so that they are not all there twice
-                target.writestr(*self._members.popitem())
-            target.writestr("schema.json", json.dumps(self.schema))
-        packed.seek(0)
-        return packed
+        """Return the array called `name`, which takes its memory once, wherever it is."""
+        if name not in self._arrays:
+            if not name.endswith(".npy") or name not in self._members:
+                raise ValueError(f"its array {name!r} is missing")
+            self._arrays[name] = _read_array(name, self._members.pop(name))
+        return self._arrays[name]
 
 
 def _check_directory(file: BinaryIO) -> int:
@@ -134,8 +121,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"its schema.json holds {name}")
 
 
-def _read_header(name: str, data: bytes) -> tuple[tuple[int, ...], np.dtype]:
-    """Return the shape and the type of the array in `data`, which has just the bytes for it."""
+def _read_array(name: str, data: bytes) -> np.ndarray:
+    """Return the array in `data`, which has just the bytes for it."""
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     reader = {
@@ -158,4 +145,5 @@ def _read_header(name: str, data: bytes) -> tuple[tuple[int, ...], np.dtype]:
         points = np.frombuffer(data, np.uint32, offset=file.tell())
         if points.max(initial=0) > sys.maxunicode:  # Python cannot make a string of them
             raise ValueError(f"its array {name!r} holds what are no characters")
-    return shape, dtype
+    array: np.ndarray = np.load(io.BytesIO(data), allow_pickle=False)
+    return array

@@ -1,6 +1,7 @@
 """A model in plain scikit-learn, as it is kept, and in the parts of this project, as it is used."""
 
 import copy
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -15,84 +16,84 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import Bunch
 
-from sentiment.modeling.estimators.by_script import FeaturesByScript
-from sentiment.modeling.estimators.dense import DenseInput, from_dense_pipeline
+from sentiment.modeling.estimators.dense import from_dense_pipeline
 from sentiment.modeling.estimators.label_set_chain import LabelSetChain
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier
-from sentiment.modeling.estimators.logistic_regression import LogisticRegression
-from sentiment.modeling.estimators.nbsvm import NBSVM
-from sentiment.modeling.estimators.ordinal import OrdinalClassifier
-from sentiment.modeling.estimators.self_training import SelfTrainingClassifier
-from sentiment.modeling.estimators.union import FeatureUnion
 from sentiment.ngrams.cleaning import Cleaner, make_cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
-_OWN = (
-    CountVectorizer, DenseInput, FeatureUnion, LabelSetChain, LabelSetClassifier,
-    LogisticRegression, NBSVM, OrdinalClassifier, SelfTrainingClassifier,
-)  # fmt: skip
-
 
 def make_plain_part(part: Any) -> Any:
-    """Return scikit-learn's counterpart of `part`, if it is one of this project."""
-    if isinstance(part, Cleaner):
-        return make_cleaner()
-    if isinstance(part, FeaturesByScript):
-        part = getattr(part, "chosen_", part)
-    if not type(part).__module__.startswith(("sentiment.", "sklearn.")):
-        return part  # a subclass of the user's may do something else than its base
-    if isinstance(part, _OWN):
+    """Return scikit-learn's counterpart of `part`, if it is one of this project.
+
+    What skops would write as many files, or as objects of any kind, becomes an array.
+    """
+    # A subclass of the user's may do something else than its base.
+    while type(part).__module__.startswith("sentiment.") and hasattr(part, "to_sklearn"):
         part = part.to_sklearn()
-    if isinstance(part, text.CountVectorizer) and hasattr(part, "vocabulary_"):
-        return _hold_terms_in_array(part)
-    if isinstance(part, OneHotEncoder) and hasattr(part, "categories_"):
-        part = copy.copy(part)  # arrays of objects may hold anything, and are not loaded
-        part.categories_ = [
-            np.array(levels, dtype=str) if levels.dtype == object else levels
-            for levels in part.categories_
-        ]
-    if isinstance(part, ColumnTransformer) and hasattr(part, "output_indices_"):
-        part = copy.copy(part)  # slices, which nothing needs after the fit
-        part.output_indices_ = {}
-    if (
-        isinstance(part, LinearClassifierMixin)
-        and getattr(getattr(part, "coef_", None), "ndim", 2) == 1
-    ):
-        part = copy.copy(part)  # ridge regression of two classes; others have a table
-        part.coef_ = np.atleast_2d(part.coef_)
+    if not type(part).__module__.startswith("sklearn."):
+        return part
+    for kind, attribute, change in _ARRAYS:
+        if isinstance(part, kind) and hasattr(part, attribute):
+            part = copy.copy(part)
+            change(part)
     return part
 
 
-def _hold_terms_in_array(vectorizer: text.CountVectorizer) -> text.CountVectorizer:
-    """Return a copy of `vectorizer` whose terms are an array.
+def _hold_terms_in_array(vectorizer: text.CountVectorizer) -> None:
+    """Hold the terms in ``vocabulary``, of which scikit-learn makes the dictionary again.
 
     skops writes each entry of the dictionary ``vocabulary_`` as a file of its own: for 50,000
-    terms a minute and 45 MB, against a moment and 5 MB for an array. scikit-learn makes the same
-    dictionary from ``vocabulary`` when it first transforms.
+    terms a minute and 45 MB, against a moment and 5 MB for an array.
     """
     # numpy drops a NUL at the end of a string, which a run of characters may have.
-    if any(term[-1:] == "\0" for term in vectorizer.vocabulary_):
-        return vectorizer
-    twin = copy.copy(vectorizer)
-    twin.vocabulary = np.array(vectorizer.get_feature_names_out(), dtype=str)
-    del twin.vocabulary_
-    return twin
+    if not any(term[-1:] == "\0" for term in vectorizer.vocabulary_):
+        vectorizer.vocabulary = np.array(vectorizer.get_feature_names_out(), dtype=str)
+        del vectorizer.vocabulary_
 
 
-def hold_terms_in_dictionary(vectorizer: text.CountVectorizer) -> None:
-    """Make the dictionary that scikit-learn would make, in a third of the time.
+def _hold_levels_in_arrays(encoder: OneHotEncoder) -> None:
+    encoder.categories_ = [
+        np.array(levels, dtype=str) if levels.dtype == object else levels
+        for levels in encoder.categories_
+    ]
+
+
+def _drop_slices(encoder: ColumnTransformer) -> None:
+    encoder.output_indices_ = {}  # nothing needs them after the fit
+
+
+def _hold_weights_in_table(model: LinearClassifierMixin) -> None:
+    model.coef_ = np.atleast_2d(model.coef_)  # ridge regression of two classes has a vector
+
+
+_ARRAYS: list[tuple[type, str, Callable[[Any], None]]] = [
+    (text.CountVectorizer, "vocabulary_", _hold_terms_in_array),
+    (OneHotEncoder, "categories_", _hold_levels_in_arrays),
+    (ColumnTransformer, "output_indices_", _drop_slices),
+    (LinearClassifierMixin, "coef_", _hold_weights_in_table),
+]
+
+
+def prepare_part(part: Any) -> Any:
+    """Return `part`, which was loaded, as it predicts soonest on this machine.
 
     Raises
     ------
     ValueError
-        A term is there twice.
+        A vocabulary has a term twice.
     """
-    if not hasattr(vectorizer, "vocabulary_"):
-        terms = vectorizer.vocabulary.tolist()
-        vectorizer.vocabulary_ = dict(zip(terms, range(len(terms)), strict=True))
-        vectorizer.fixed_vocabulary_ = True
-        if len(vectorizer.vocabulary_) < len(terms):
+    part = copy.copy(part)
+    if (getattr(part, "n_jobs", None) or 0) > (os.cpu_count() or 1):
+        part.n_jobs = -1  # as many as there are
+    if isinstance(part, text.CountVectorizer) and not hasattr(part, "vocabulary_"):
+        # The dictionary that scikit-learn would make, in a third of the time.
+        terms = part.vocabulary.tolist()
+        part.vocabulary_ = dict(zip(terms, range(len(terms)), strict=True))
+        part.fixed_vocabulary_ = True
+        if len(part.vocabulary_) < len(terms):
             raise ValueError("a vocabulary with a term that is there twice")
+    return part
 
 
 def make_fast_part(part: Any) -> Any:
@@ -101,14 +102,13 @@ def make_fast_part(part: Any) -> Any:
         return TfidfVectorizer.from_sklearn(part)
     if type(part) is text.CountVectorizer:
         return CountVectorizer.from_sklearn(part)
-    if isinstance(part, Pipeline) and is_cleaner(part):
-        return Cleaner()
-    if type(part) is OneVsRestClassifier and isinstance(getattr(part, "separator", None), str):
-        return LabelSetClassifier.from_sklearn(part)
-    if type(part) is ClassifierChain and isinstance(getattr(part, "separator", None), str):
-        return LabelSetChain.from_chain(part, part.separator)
+    if isinstance(getattr(part, "separator", None), str):
+        if type(part) is OneVsRestClassifier:
+            return LabelSetClassifier.from_sklearn(part)
+        if type(part) is ClassifierChain:
+            return LabelSetChain.from_chain(part, part.separator)
     if isinstance(part, Pipeline):
-        return from_dense_pipeline(part) or part
+        return Cleaner() if is_cleaner(part) else from_dense_pipeline(part) or part
     return part
 
 

@@ -2,36 +2,27 @@
 
 import hashlib
 import io
-import os
 import re
 import struct
 import tokenize
 import warnings
 import zipfile
 import zlib
-from operator import methodcaller
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import skops.io
-from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import Pipeline
 
-from sentiment.errors import ModelPackageError, OwnCodeError, UntrustedModelError
-from sentiment.modeling.columns import list_functions
-from sentiment.modeling.estimators.dense import TO_DENSE
+from sentiment.errors import SentimentError, UntrustedModelError
 from sentiment.modeling.model_files.archive import Archive
-from sentiment.modeling.model_files.converting import (
-    convert,
-    hold_terms_in_dictionary,
-    make_fast_part,
-)
-from sentiment.modeling.model_files.owned import list_types, list_untrusted
-from sentiment.modeling.model_files.parts import check_parts, walk_parts
-from sentiment.modeling.model_files.schema import check_schema
-from sentiment.modeling.model_files.trusted import LOADED_TYPES
+from sentiment.modeling.model_files.converting import convert, make_fast_part, prepare_part
+from sentiment.modeling.model_files.owned import load_own
+from sentiment.modeling.model_files.parts import check_pipeline
+from sentiment.modeling.model_files.reading import Reader, list_unknown
 from sentiment.modeling.pipeline import find_separator, list_columns
 
 # What is raised at a file whose parts do not fit together.
@@ -67,49 +58,36 @@ def load_model(path: Path, digest: str = "") -> Pipeline:
     """
     content = path.read_bytes() if digest else b""
     is_own = bool(digest) and hashlib.sha256(content).hexdigest() == digest
-    try:
+    with _refusing(path, "it is not a sound skops file ({})"):
         # What is loaded is what was checked, whatever happens to the file.
-        model = _load_own(io.BytesIO(content)) if is_own else _load_audited(path)
-    except (ModelPackageError, OwnCodeError, UntrustedModelError):
-        raise
-    except _DAMAGE as error:
-        raise UntrustedModelError(path, f"it is not a sound skops file ({error})") from error
-    try:
-        if not is_own:
-            check_parts(model)
-        for part in list(walk_parts(model)):  # not the new terms
-            if isinstance(part, CountVectorizer):
-                hold_terms_in_dictionary(part)
-            elif (getattr(part, "n_jobs", None) or 0) > (os.cpu_count() or 1):
-                part.n_jobs = -1  # as many as this machine has
-    except _DAMAGE as error:
-        raise UntrustedModelError(path, str(error)) from error
-    try:
+        model = load_own(io.BytesIO(content)) if is_own else _load_audited(path)
+    if not is_own:
+        with _refusing(path, "{}"):
+            check_pipeline(model)
+    with _refusing(path, "it does not take texts ({})"):
+        model = convert(model, prepare_part)
         _rehearse(model)
-    except _DAMAGE as error:
-        raise UntrustedModelError(path, f"it does not take texts ({error})") from error
     return convert(model, make_fast_part)
 
 
-def _load_own(file: io.BytesIO) -> Any:
-    """Return what is in the skops file of one's own run."""
-    if untrusted := list_untrusted(file):
-        raise ValueError(f"it holds {', '.join(untrusted)}, which is not trusted or not there")
-    model = skops.io.load(file, trusted=list_types(file))
-    called = [part for part in walk_parts(model) if isinstance(part, methodcaller)]
-    known = {repr(TO_DENSE), *(repr(step.func) for step in list_functions())}
-    if any(repr(part) not in known for part in called):
-        raise ValueError(f"it calls {called}, which is not trusted")
-    return model
+@contextmanager
+def _refusing(path: Path, reason: str) -> Iterator[None]:
+    """Refuse the file `path` for what is raised in the ``with`` block."""
+    try:
+        yield
+    except SentimentError:
+        raise
+    except _DAMAGE as error:
+        raise UntrustedModelError(path, reason.format(error)) from error
 
 
 def _load_audited(path: Path) -> Any:
     """Return what is in the skops file `path`, which may be from anybody."""
     with path.open("rb") as file:
         archive = Archive(file)
-        if untrusted := check_schema(archive):
-            raise UntrustedModelError(path, f"it holds {', '.join(untrusted)}")
-        return skops.io.load(archive.pack(), trusted=LOADED_TYPES)
+    if untrusted := list_unknown(archive.schema):
+        raise UntrustedModelError(path, f"it holds {', '.join(untrusted)}")
+    return Reader(archive).read_model()
 
 
 def _rehearse(model: Any) -> None:

@@ -6,7 +6,11 @@ below, what a config may name, and what the user trusts. The lists never come fr
 """
 
 import hashlib
+import json
+import zipfile
+from collections.abc import Collection
 from contextlib import suppress
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,11 +23,15 @@ from scipy import sparse
 from sentiment.config.project import enter_project, import_object, is_trusted
 from sentiment.config.targets import is_allowed
 from sentiment.errors import ModelPackageError
+from sentiment.modeling.estimators.dense import make_dense_pipeline
+from sentiment.modeling.model_files.reading import describe_all, list_transformers, walk_nodes
 from sentiment.modeling.model_files.trusted import LOADED_TYPES
 
 _LIBRARIES = ("lightgbm", "sklearn", "xgboost")
-_CONTAINERS = {f"builtins.{name}" for name in ("bytearray", "bytes", "object", "slice")}
-_CONTAINERS |= {"collections.OrderedDict", "collections.defaultdict", "operator.methodcaller"}
+_CONTAINERS = {f"builtins.{name}" for name in ("bytearray", "bytes", "map", "object", "slice")}
+_CONTAINERS |= {"collections.OrderedDict", "collections.defaultdict"}
+# Methods are called by transformers that are known, and by no others.
+_HELD = _CONTAINERS.union(LOADED_TYPES) - {"operator.methodcaller"}
 _DATA = (np.generic, np.ndarray, np.dtype, np.random.Generator, np.random.BitGenerator)
 _SPARSE = (sparse.sparray, sparse.spmatrix)
 
@@ -34,10 +42,20 @@ def digest_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def list_types(file: Any) -> list[str]:
-    """Return the names of all classes and functions in a skops file that are not plain Python's."""
-    found: list[str] = skops.io.get_untrusted_types(file=file)
-    return found
+def load_own(file: Any) -> Any:
+    """Return what is in the skops file of one's own run.
+
+    Raises
+    ------
+    ValueError
+        It holds what no file may hold.
+    ModelPackageError
+        A package that may be named is not installed.
+    """
+    if untrusted := list_untrusted(file):
+        raise ValueError(f"it holds {', '.join(untrusted)}, which is not trusted or not there")
+    # Methods of objects are for skops to refuse.
+    return skops.io.load(file, trusted=[*LOADED_TYPES, *_list_names(file)])
 
 
 def list_untrusted(file: Any) -> list[str]:
@@ -48,11 +66,22 @@ def list_untrusted(file: Any) -> list[str]:
     ModelPackageError
         A package that may be named is not installed.
     """
-    return [name for name in list_types(file) if not _may_be_held(name)]
+    return [name for name in _list_names(file) if not _may_be_held(name)]
+
+
+def _list_names(file: Any) -> list[str]:
+    with zipfile.ZipFile(file) as archive:
+        schema = json.loads(archive.read("schema.json"))
+    return sorted({name for _, name in walk_nodes(schema, _list_known())})
+
+
+@lru_cache
+def _list_known() -> Collection[str]:
+    return {*list_transformers(), *describe_all([make_dense_pipeline(None)["dense"]])}
 
 
 def _may_be_held(name: str) -> bool:
-    if name in LOADED_TYPES or name in _CONTAINERS:
+    if name in _HELD:
         return True
     package = name.partition(".")[0]
     is_users = is_trusted(name)

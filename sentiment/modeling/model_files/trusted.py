@@ -1,27 +1,12 @@
 """Allow-lists of what a model file may hold; they are never read from a model."""
 
-# What a pipeline of ours holds beyond what skops trusts by itself. Each entry only transforms what
-# it is given: partial and map call nothing but other trusted functions.
-TRUSTED_TYPES = [
-    "functools.partial",
-    "html.unescape",
-    "operator.attrgetter",
-    "operator.itemgetter",
-    # Those of our encoders only; see `schema` and `loading`.
-    "operator.methodcaller",
-    "pandas.to_datetime",
-    "pandas.to_numeric",
-    "re.sub",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-    "sklearn.utils._bunch.Bunch",
-    # C code that follows the indices in a file blindly; `parts` looks at them first.
-    "sklearn.tree._tree.Tree",
-    "numpy.dtype",
+# Those of our cleaning steps and column encoders, each with its function; see `reading`.
+FUNCTION_TRANSFORMER = "sklearn.preprocessing._function_transformer.FunctionTransformer"
+_FUNCTIONS = {
+    "functools.partial", "html.unescape", "operator.attrgetter", "operator.itemgetter",
+    "operator.methodcaller", "pandas.to_datetime", "pandas.to_numeric", "re.sub",
     "unicodedata.normalize",
-]
+}  # fmt: skip
 
 # skops trusts every estimator of scikit-learn. These are the ones that answer with a number of
 # steps that the size of their arrays limits, and with numpy alone or with compiled code whose
@@ -76,9 +61,8 @@ def _list_names(modules: dict[str, str]) -> frozenset[str]:
 _NUMBERS = [f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (16, 32, 64)]
 _SCALARS = frozenset(f"numpy.{name}" for name in (*_NUMBERS, "int8", "uint8", "bool", "str_"))
 
-# By the loader of skops that makes it. A function, a method, bytes, a sparse matrix or a random
-# generator has no place in a classifier that only answers; transformers that hold a function are
-# known by heart, see `schema`.
+# By the loader of skops that makes it; see `reading`. A function, a method, bytes, a sparse matrix
+# or a random generator has no place in a classifier that only answers.
 LOADABLE = {
     "JsonNode": frozenset({"builtins.str"}),
     "ListNode": frozenset({"builtins.list"}),
@@ -94,12 +78,5 @@ LOADABLE = {
     "TreeNode": frozenset({"sklearn.tree._tree.Tree"}),
 }
 
-# All that a checked file holds. skops is given the whole list, so that nothing depends on the types
-# that it trusts by itself, which `sentiment.cli.startup` leaves out.
-LOADED_TYPES = sorted(
-    {
-        *TRUSTED_TYPES,
-        *frozenset().union(*LOADABLE.values()),
-        "sklearn.preprocessing._function_transformer.FunctionTransformer",
-    }
-)
+# All that a file from elsewhere may hold.
+LOADED_TYPES = sorted({FUNCTION_TRANSFORMER, *_FUNCTIONS}.union(*LOADABLE.values()))

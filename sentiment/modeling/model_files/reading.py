@@ -1,0 +1,243 @@
+"""Construction of the objects that a skops file from anybody describes.
+
+skops writes a tree of nodes; each names a class and the loader that makes an object of it. Here,
+every kind of node that a classifier has is made of nodes that were checked, and there is no way to
+make another one.
+"""
+
+import io
+import json
+import re
+from collections.abc import Container, Iterator, Mapping
+from functools import lru_cache
+from importlib import import_module
+from operator import itemgetter
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import skops.io
+from sklearn.base import clone
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import BaseDecisionTree
+from sklearn.tree._tree import NODE_DTYPE
+
+from sentiment.modeling.columns import list_functions
+from sentiment.modeling.model_files.archive import Archive
+from sentiment.modeling.model_files.parts import check_part
+from sentiment.modeling.model_files.trusted import FUNCTION_TRANSFORMER, LOADABLE
+from sentiment.ngrams.cleaning import make_cleaner
+
+Node = dict[str, Any]
+
+# Ours have less than 20 levels.
+_DEEPEST = 60
+# These nodes are the same in all protocols of skops up to this one.
+_PROTOCOL = 2
+# What differs between transformers that do the same.
+_PASSING = ("__id__", "_sklearn_version", "feature_names_in_", "n_features_in_", "namespace")
+_VERSION = re.compile(r"[\w.+]{1,40}", re.ASCII)
+
+
+def list_unknown(schema: Node) -> list[str]:
+    """Return the names of classes and functions that this module does not read, sorted."""
+    nodes = walk_nodes(schema, list_transformers())
+    return sorted({name for loader, name in nodes if name not in LOADABLE.get(loader, ())})
+
+
+def walk_nodes(part: Any, known: Container[str], depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield the loader and the name of each node in a schema.
+
+    Parameters
+    ----------
+    part : dict or list
+        Part of the schema.
+    known : container of str
+        Transformers whose functions are left out, as `describe` has them.
+    depth : int, default=0
+        Number of nodes around it.
+
+    Raises
+    ------
+    ValueError, LookupError, TypeError, RecursionError
+        It is not as skops writes it.
+    """
+    if isinstance(part, dict) and "__loader__" in part:
+        if depth > _DEEPEST:
+            raise ValueError("its parts are nested too deeply")
+        if _name(part) == FUNCTION_TRANSFORMER and describe(part) in known:
+            return
+        yield part["__loader__"], _name(part)
+        depth += 1
+    for inner in part.values() if isinstance(part, dict) else part:
+        if isinstance(inner, dict | list):
+            yield from walk_nodes(inner, known, depth)
+
+
+def _name(node: Node) -> str:
+    return f"{node['__module__']}.{node['__class__']}"
+
+
+def describe(node: Node) -> str:
+    """Return what differs between nodes of transformers that do something else."""
+    return json.dumps(_leave_out_passing(node["content"]["content"]), sort_keys=True)
+
+
+def _leave_out_passing(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _leave_out_passing(v) for k, v in value.items() if k not in _PASSING}
+    return [_leave_out_passing(v) for v in value] if isinstance(value, list) else value
+
+
+def describe_all(transformers: list[FunctionTransformer]) -> dict[str, FunctionTransformer]:
+    """Return transformers by what they do."""
+    nodes = Archive(io.BytesIO(skops.io.dumps(transformers))).schema["content"]
+    return dict(zip(map(describe, nodes), transformers, strict=True))
+
+
+@lru_cache
+def list_transformers() -> dict[str, FunctionTransformer]:
+    """Return all transformers with a function that a model of ours has, by what they do."""
+    steps = [step for _, step in make_cleaner().steps]
+    return describe_all([FunctionTransformer(itemgetter("text")), *steps, *list_functions()])
+
+
+class Reader:
+    """Maker of the objects in `archive`, whose schema holds nothing that is untrusted.
+
+    Ids of nodes have no meaning here, so no part stands for another one, and there is no circle.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def read_model(self) -> Any:
+        """Return the object of the whole file.
+
+        Raises
+        ------
+        ValueError, LookupError, TypeError, AttributeError, ...
+            It is not as skops writes it.
+        """
+        protocol = self._archive.schema["protocol"]
+        if type(protocol) is not int or not 0 <= protocol <= _PROTOCOL:
+            raise ValueError(f"it is of skops protocol {protocol}, which is not known")
+        return self._read(self._archive.schema)
+
+    def _read(self, node: Node, expected: str = "") -> Any:
+        """Return the object of `node`, which is of the loader `expected`, if there is one."""
+        loader = node["__loader__"]
+        if expected and loader != expected:
+            raise ValueError(f"it holds a {loader} where a {expected} belongs")
+        # It would answer anybody who asks, but only an estimator looks at the rows first.
+        if loader == "TreeNode" != expected:
+            raise ValueError("it holds a tree that belongs to no estimator")
+        if _name(node) == FUNCTION_TRANSFORMER:
+            return clone(list_transformers()[describe(node)])
+        if _name(node) not in LOADABLE[loader]:
+            raise ValueError(f"it holds {_name(node)}")
+        kind = getattr(import_module(node["__module__"]), node["__class__"])
+        match loader:
+            case "TypeNode":
+                return kind
+            case "JsonNode":
+                return _read_value(node["content"])
+            case "ListNode" | "TupleNode":
+                return kind(map(self._read, node["content"]))
+            case "SetNode":
+                return kind(self._read(inner, "JsonNode") for inner in node["content"])
+            case "DictNode":
+                made = kind()
+                made.update(self._read_items(node))
+                return made
+            case "NdArrayNode" if node["type"] == "numpy":
+                array = self._archive.read_array(node["file"])
+                return array if kind is np.ndarray else kind(array.item())
+            case "NdArrayNode":
+                values = [self._read(inner, "JsonNode") for inner in node["content"]]
+                return np.array(values, dtype=object)
+            case "DTypeNode":
+                return self._read(node["content"], "NdArrayNode").dtype
+            case "RandomStateNode":
+                return _make_random_state(kind, self._read_items(node["content"]))
+            case "ObjectNode":
+                trees = {"tree_": "TreeNode"} if issubclass(kind, BaseDecisionTree) else {}
+                return _make_object(kind, self._read_items(node["content"], trees))
+        args = self._read(node["__reduce__"]["args"], "TupleNode")
+        state = self._read_items(node["content"])
+        if loader == "TreeNode":
+            return _make_tree(kind, args, state)
+        if state or not all(type(arg) in (int, float) for arg in args):
+            raise ValueError("it holds a loss of something else than numbers")
+        return kind(*args)
+
+    def _read_items(self, node: Node, expected: Mapping[str, str] = MappingProxyType({})) -> Node:
+        """Return the items of a dictionary; `expected` are the loaders of some of them."""
+        if node["__loader__"] != "DictNode":
+            raise ValueError(f"it holds a {node['__loader__']} where a DictNode belongs")
+        types = [self._read(inner, "TypeNode") for inner in node["key_types"]["content"]]
+        return {
+            of_key(key): self._read(value, expected.get(key, ""))
+            for of_key, (key, value) in zip(types, node["content"].items(), strict=True)
+        }
+
+
+def _read_value(text: str) -> Any:
+    if text.lstrip()[:1] in ("[", "{"):
+        raise ValueError("it holds a value that is none")
+    return json.loads(text)
+
+
+def _make_random_state(kind: Any, state: dict[str, Any]) -> np.random.RandomState:
+    made: np.random.RandomState = kind()
+    made.set_state(state)
+    # numpy reads on from there, wherever that is.
+    if not 0 <= made.get_state(legacy=False)["state"]["pos"] <= 624:
+        raise ValueError("it holds a broken random state")
+    return made
+
+
+def _make_object(kind: Any, attributes: dict[str, Any]) -> Any:
+    if not _VERSION.fullmatch(attributes.get("_sklearn_version", "0")):  # a warning may show it
+        raise ValueError("it was written by an unknown version of scikit-learn")
+    made = kind.__new__(kind)
+    set_state = getattr(made, "__setstate__", vars(made).update)
+    set_state(attributes)
+    try:
+        check_part(made)
+    except ValueError as error:
+        raise ValueError(f"it holds {error}") from error
+    return made
+
+
+def _make_tree(kind: Any, args: tuple[Any, Any, Any], state: dict[str, Any]) -> Any:
+    """Return a decision tree; its compiled code believes everything, and follows all links."""
+    width, counts, outputs = args
+    nodes, values = state["nodes"], state["values"]
+    numbers = (width, outputs, state["node_count"], state["max_depth"])
+    if not (
+        all(type(number) is int for number in numbers)
+        and 0 < width < 2**31
+        and outputs == 1
+        and _is_array(counts, (1,), np.intp)
+        and _is_array(nodes, (state["node_count"],), NODE_DTYPE)
+        and _is_array(values, (len(nodes), 1, counts[0]), np.float64)
+    ):
+        raise ValueError("it holds a malformed decision tree")
+    left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
+    inner = left != -1
+    # A child stands behind its parent, so a walk from the root always ends.
+    places = np.flatnonzero(inner)
+    links = all(
+        np.all((child[inner] > places) & (child[inner] < len(nodes))) for child in (left, right)
+    )
+    known = np.all((feature[inner] >= 0) & (feature[inner] < width))
+    if not (links and known and np.array_equal(inner, right != -1)):
+        raise ValueError("it holds a decision tree with broken links")
+    made = kind(width, counts, outputs)
+    made.__setstate__(state)
+    return made
+
+
+def _is_array(value: Any, shape: tuple[int, ...], dtype: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.shape == shape and value.dtype == dtype
