@@ -412,7 +412,7 @@ def a_number_of_a_million_digits(bench: Bench) -> None:
     add_attribute(bench, node_of(1) | {"content": "9" * 10**6})
 
 
-@hostile("it does not take texts")
+@hostile("it takes too much memory when it is unpacked")
 def one_large_array_in_a_thousand_places(bench: Bench) -> None:
     """Copied for each place, it would take 30 times what the file takes when it is unpacked."""
     schema, members = bench.open()

@@ -28,6 +28,7 @@ _MOST_HEADER = 1000
 _NAME = re.compile(r"[\w-]+\.(npy|npz|bin)|schema\.json", re.ASCII)
 _END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
 _END_SIZE, _LOCATOR_SIZE = 22, 20
+_TOO_LARGE = "it takes too much memory when it is unpacked"
 
 
 class Archive:
@@ -53,7 +54,8 @@ class Archive:
         size = _check_directory(file)
         with zipfile.ZipFile(file) as source:
             infos = source.infolist()
-            _check_members(infos, size)
+            most = min(_MOST_BYTES, _ANY_RATIO + _MOST_RATIO * size)
+            _check_members(infos, most)
             # To read "all that is there" would unpack more than the directory lists.
             self._members = {info.filename: _read_member(source, info) for info in infos}
         schema = _read_schema(self._members.pop("schema.json"))
@@ -61,13 +63,20 @@ class Archive:
             raise ValueError("its schema.json is no object")
         self.schema: dict[str, Any] = schema
         self._arrays: dict[str, np.ndarray] = {}
+        self._left = 2 * most
 
     def read_array(self, name: str) -> np.ndarray:
-        """Return the array called `name`, which takes its memory once, wherever it is."""
+        """Return the array called `name`, the same one each time.
+
+        A tree and a vocabulary copy theirs. So one that is in many places counts as often.
+        """
         if name not in self._arrays:
             if not name.endswith(".npy") or name not in self._members:
                 raise ValueError(f"its array {name!r} is missing")
             self._arrays[name] = _read_array(name, self._members.pop(name))
+        self._left -= self._arrays[name].nbytes
+        if self._left < 0:
+            raise ValueError(_TOO_LARGE)
         return self._arrays[name]
 
 
@@ -84,7 +93,7 @@ def _check_directory(file: BinaryIO) -> int:
     return size
 
 
-def _check_members(infos: list[zipfile.ZipInfo], size: int) -> None:
+def _check_members(infos: list[zipfile.ZipInfo], most: int) -> None:
     names = [info.filename for info in infos]
     if len(set(names)) < len(names):
         raise ValueError("it has two members of one name")
@@ -96,8 +105,8 @@ def _check_members(infos: list[zipfile.ZipInfo], size: int) -> None:
             raise ValueError(f"its member {info.filename!r} does not belong to a model")
         if info.filename == "schema.json" and info.file_size > _MOST_SCHEMA:
             raise ValueError("its schema.json is too large")
-    if sum(info.file_size for info in infos) > min(_MOST_BYTES, _ANY_RATIO + _MOST_RATIO * size):
-        raise ValueError("it takes too much memory when it is unpacked")
+    if sum(info.file_size for info in infos) > most:
+        raise ValueError(_TOO_LARGE)
 
 
 def _read_member(source: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
