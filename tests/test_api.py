@@ -64,6 +64,7 @@ def test_a_model_predicts_as_its_pipeline_does(
         assert str(result.run_id) in repr(model)
 
 
+@pytest.mark.slow
 def test_the_best_run_is_the_default(trained: list[TrainingResult], where: str) -> None:
     best = max(trained, key=lambda result: result.metrics["validation/accuracy"])
     assert sentiment.load("best", where).source.run_id == best.run_id

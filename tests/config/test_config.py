@@ -150,6 +150,7 @@ def test_a_mistake_is_reported_in_one_message(override: str, message: str) -> No
     assert mistake(override) == message
 
 
+@pytest.mark.slow
 def test_what_cannot_be_composed_hides_nothing() -> None:
     """Hydra stops at the first of these."""
     shown = mistake("sed=4", "model=svn", "model.C=abc", "seed=1.5", "data=kaggle", "x", "cv=1")

@@ -45,6 +45,7 @@ def parse(word: str) -> object:
     return read.value()
 
 
+@pytest.mark.slow
 @given(prefix=st.sampled_from([*TYPES]), key=KEYS, value=st.one_of(st.none(), VALUES))
 def test_parts_are_those_that_hydra_reads(prefix: str, key: str, value: str | None) -> None:
     if value is None and prefix != "~":
@@ -58,6 +59,7 @@ def test_parts_are_those_that_hydra_reads(prefix: str, key: str, value: str | No
     assert find_key(word) == read.key_or_group
 
 
+@pytest.mark.slow
 @given(group=st.one_of(NAMES, GROUPS), package=DOTTED, prefix=st.sampled_from([*TYPES]))
 def test_packages_are_those_that_hydra_reads(group: str, package: str, prefix: str) -> None:
     word = f"{prefix}{group}@{package}=a"

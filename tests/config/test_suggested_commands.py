@@ -242,6 +242,7 @@ def test_what_is_missing_is_made_by_the_command_in_the_message(tmp_path: Path) -
         check_command(script, words)
 
 
+@pytest.mark.slow
 def test_runs_on_other_data_are_trained_again_in_the_same_store() -> None:
     remember_words(["outputs=/new", "a=x"])
     first, second = (

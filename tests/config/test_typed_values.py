@@ -216,6 +216,7 @@ def test_a_value_in_another_ones_place_is_refused() -> None:
             compose("train", quote_free_text([word]))
 
 
+@pytest.mark.slow
 @given(st.text("ab'\"\\ ,=>{}[]()!:$@%\n*é;|&#", min_size=1, max_size=12))
 @settings(max_examples=300, deadline=None)
 def test_free_text_is_what_was_typed(value: str) -> None:

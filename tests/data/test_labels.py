@@ -93,6 +93,7 @@ def predict_stars(seed: int, scale: list[float], rows: int = 60) -> Predictions:
     return Predictions(names[codes], probabilities, names, np.array(scale))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.sampled_from([[1, 2, 3], [-1, 0, 0.5, 3], list(range(1, 11))]))
 @settings(deadline=None, max_examples=30)
 def test_ordered_labels_are_scored_as_scikit_learn_does(seed: int, scale: list[float]) -> None:
@@ -146,6 +147,7 @@ def test_a_scale_takes_numbers_or_a_list() -> None:
         make_scale(["awful", "bad"], order)
 
 
+@pytest.mark.slow
 def test_a_training_on_named_grades_has_metrics_of_ordered_labels(
     train_quickly: Callable[..., TrainingResult], tmp_path: Path
 ) -> None:

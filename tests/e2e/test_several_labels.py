@@ -83,6 +83,7 @@ def test_training_optimizes_the_micro_average(
     assert table["label"].tolist() == list(TAGS)
 
 
+@pytest.mark.slow
 def test_predictions_are_joined_labels(runs: list[TrainingResult], folder: Path) -> None:
     texts = pd.DataFrame({"text": ["late and refund ticket", "ticket", "rude ticket"]})
     texts.to_csv(folder / "new.csv", index=False)
@@ -143,6 +144,7 @@ def test_python_gets_lists(runs: list[TrainingResult], folder: Path) -> None:
     assert model.predict_proba(texts).shape == (3, 3)
 
 
+@pytest.mark.slow
 def test_runs_are_compared(runs: list[TrainingResult], folder: Path) -> None:
     ids = ",".join(str(run.run_id) for run in runs)
     settings = [f"runs=[{ids}]", "resamples=200", f"outputs={folder / 'outputs'}"]
@@ -156,6 +158,7 @@ def test_runs_are_compared(runs: list[TrainingResult], folder: Path) -> None:
         compare(compose("compare", [*settings, "metric=roc_auc"]), "compare")
 
 
+@pytest.mark.slow
 def test_each_label_is_explained(runs: list[TrainingResult], folder: Path) -> None:
     settings = [f"deploy.run={runs[0].run_id}", f"outputs={folder / 'outputs'}"]
     text = ["text=late and rude ticket", "overwrite=true"]
@@ -173,6 +176,7 @@ def test_each_label_is_explained(runs: list[TrainingResult], folder: Path) -> No
         explain(compose("explain", [*text, "label=lat", *settings]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [[], ["deploy.threshold=max_f1", "deploy.abstain=0.2"]])
 def test_each_label_is_monitored(
     runs: list[TrainingResult], folder: Path, words: list[str]
@@ -220,6 +224,7 @@ def test_labels_that_a_model_does_not_know_are_named(
         monitor(compose("monitor", words))
 
 
+@pytest.mark.slow
 def test_the_steps_of_a_flow_take_label_sets(folder: Path) -> None:
     where = folder / "flow"
     train = shlex.join([*list_settings(folder)[:-1], "model=nbsvm"])
@@ -261,6 +266,7 @@ def test_metrics_of_several_labels_need_a_separator() -> None:
         compose("train", ["optimize=hamming_loss"])
 
 
+@pytest.mark.slow
 def test_the_metric_to_optimize_follows_the_labels(folder: Path) -> None:
     assert compose("train").optimize == "accuracy"
     assert compose("train", list_settings(folder)).optimize == "f1_micro"

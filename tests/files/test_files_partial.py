@@ -165,6 +165,7 @@ def test_a_file_that_appears_meanwhile_is_kept(run: Predict, tmp_path: Path) -> 
     assert not list(tmp_path.glob("*partial*"))
 
 
+@pytest.mark.slow
 def test_an_unfinished_output_of_another_process_is_not_touched(
     interrupted: bytes, run: Predict, tmp_path: Path
 ) -> None:
@@ -207,6 +208,7 @@ def test_a_damaged_record_is_set_aside(
     assert not record.exists()
 
 
+@pytest.mark.slow
 def test_no_flipped_or_missing_byte_of_a_record_is_believed(
     interrupted: bytes, tmp_path: Path
 ) -> None:
@@ -264,6 +266,7 @@ def test_a_damaged_report_is_named_and_never_taken_for_a_finished_output(
         assert result.output.read_bytes() == done
 
 
+@pytest.mark.slow
 def test_outputs_are_no_inputs(model: str, tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv.rejected.csv"):
         (tmp_path / name).write_text("text\ngood\n")

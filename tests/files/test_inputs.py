@@ -184,6 +184,7 @@ def test_a_table_is_read_by_its_key(
     assert job["table"] == "reviews"
 
 
+@pytest.mark.slow
 def test_a_query_chooses_rows_and_columns(
     run: Run, table: pd.DataFrame, address: str, tmp_path: Path
 ) -> None:
@@ -396,6 +397,7 @@ def test_files_that_do_not_fit_together(run: Run, tmp_path: Path) -> None:
         run(f"input='{folder}/*.parquet'", "together=true")
 
 
+@pytest.mark.slow
 def test_many_files_are_gone_on_with(
     run: Run, model: str, table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,7 @@ def test_of_uncertain_texts_one_of_each_group_is_taken() -> None:
     assert sorted(choose_uncertain(points, margins, 3, seed=0).rows) == [7, 27, 47]
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(topics=TOPICS, count=st.integers(1, 30), seed=st.integers(0, 3), data=st.data())
 def test_a_batch_has_as_many_different_texts_as_there_are(

@@ -42,6 +42,7 @@ def list_values(probabilities: np.ndarray, k: int, others: np.ndarray) -> np.nda
     return np.concatenate([[lines[0] / 2], (lines[1:] + lines[:-1]) / 2, [lines[-1] * 2]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_no_other_factor_of_a_class_is_better(seed: int) -> None:
     p, codes = draw(seed, 60, [0.6, 0.25, 0.1, 0.05])
@@ -54,6 +55,7 @@ def test_no_other_factor_of_a_class_is_better(seed: int) -> None:
             assert measure(p, codes, changed) <= score + 1e-5
 
 
+@pytest.mark.slow
 def test_few_factors_of_all_are_better() -> None:
     """Every pair of factors that answers some row in another way, the first one being 1."""
     reached = []

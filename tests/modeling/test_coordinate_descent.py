@@ -24,6 +24,7 @@ def problems(draw: Any) -> tuple[Any, np.ndarray, np.random.Generator]:
     return sparse.csr_matrix(values), labels, rng
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     problems(),

@@ -31,6 +31,7 @@ def answer(rule: DecisionRule, scores: Predictions) -> np.ndarray:
     return CLASSES[rule.decide(scores.probabilities)[0]]
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), rows=st.integers(5, 200))
 @settings(deadline=None, max_examples=80)
 def test_no_threshold_has_a_better_f1(seed: int, rows: int) -> None:

@@ -102,6 +102,7 @@ def test_a_table_of_predictions_is_read_again(tmp_path: Path) -> None:
     assert measure_each_class(read)["rows"].tolist() == made.truth.sum(axis=0).tolist()
 
 
+@pytest.mark.slow
 def test_each_label_has_the_threshold_of_its_best_f1() -> None:
     made = make_predictions(4)
     rule = choose_set_rule("max_f1", 0.0, made)

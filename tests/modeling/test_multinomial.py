@@ -24,6 +24,7 @@ def make_problem(seed: int, classes: int, scale: float = 1.0) -> tuple[Any, np.n
     return sparse.csr_matrix(values), rng.permutation(np.arange(rows) % classes)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),

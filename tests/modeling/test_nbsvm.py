@@ -226,6 +226,7 @@ def test_there_may_be_many_classes() -> None:
     assert (model.to_sklearn().predict(np.eye(30)) == labels[::3]).all()
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10_000),
     classes=st.integers(2, 3),

@@ -66,6 +66,7 @@ def test_what_is_composed_stays_as_it_is() -> None:
     assert composing.sum() < 3000
 
 
+@pytest.mark.slow
 @given(st.lists(TEXTS, min_size=1, max_size=5))
 def test_the_pipeline_cleans_as_the_quality_report_does(texts: list[str]) -> None:
     series = pd.Series(texts, dtype=object)

@@ -77,6 +77,7 @@ def test_words_of_any_length() -> None:
     assert_decides(TfidfVectorizer(token_pattern=r"\b\w{1,5}").fit(texts), texts)
 
 
+@pytest.mark.slow
 def test_characters_of_many_scripts() -> None:
     points = [*range(0x80, 0x3100), *range(0xA600, 0xAC00), *range(0xD7A0, 0x11000, 16), 0x1D400]
     texts = [f"{chr(point)} a{chr(point)} {chr(point)}B <{chr(point)}>" for point in points]
@@ -87,6 +88,7 @@ def test_characters_of_many_scripts() -> None:
         assert_decides(vectorizer.fit(list(map(clean_text, texts[::2]))), texts, cleaned=True)
 
 
+@pytest.mark.slow
 def test_small_letters_are_those_of_python() -> None:
     letters = list_small_letters()
     fallback = [point for point in range(0x110000) if letters[point] == spotting.FALLBACK]

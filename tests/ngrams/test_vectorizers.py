@@ -58,6 +58,7 @@ def test_real_reviews(
     assert assert_same(kind, texts[150:220], texts[:40], n_jobs=n_jobs, **params)
 
 
+@pytest.mark.slow
 @QUICK
 @given(make_params(["word"]), CORPORA, CORPORA)
 def test_words(

@@ -50,6 +50,7 @@ def short_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "_POLL", 0.001)
 
 
+@pytest.mark.slow
 def test_one_at_a_time_holds_it(client: Any) -> None:
     inside, seen, rounds = 0, [], 15
 

@@ -41,6 +41,7 @@ def test_stages_are_timed_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stages.done[0].seconds == pytest.approx(7.5)
 
 
+@pytest.mark.slow
 def test_the_peak_is_that_of_the_stage() -> None:
     stages = Stages()
     with stages("large"):

@@ -540,6 +540,7 @@ def test_a_store_in_a_folder_with_signs_of_addresses_leaves_no_other(
     assert {path.name for path in Path(name).iterdir()} == {"mlflow.db", ".mlflow.db.lock"}
 
 
+@pytest.mark.slow
 def test_an_address_with_signs_of_addresses_is_one_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

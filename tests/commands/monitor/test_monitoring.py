@@ -210,6 +210,7 @@ def test_a_handful_of_rows_is_no_drift(
         assert world.compare(reference, few).drifted == []
 
 
+@pytest.mark.slow
 def test_words_that_rose_and_fell_are_reported(
     world: World, reference: Reference, later: pd.DataFrame
 ) -> None:

@@ -48,6 +48,7 @@ def make_reference(rows: pd.DataFrame, classes: list[str]) -> Reference:
     return Reference(rows, pd.Series(dtype=int), classes, 0, {"rows": len(rows)})
 
 
+@pytest.mark.slow
 def test_the_values_are_those_of_scikit_learn() -> None:
     before, after = draw_rows(1, 200, 0.1), draw_rows(2, 100, 0.1)
     after.loc[:4, "label"] = None

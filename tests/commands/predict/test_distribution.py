@@ -121,6 +121,7 @@ def test_a_worker_that_is_killed_loses_nothing(run: Run, tmp_path: Path) -> None
     assert there.tally == here.tally
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_a_cluster_is_reported(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

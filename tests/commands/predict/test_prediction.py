@@ -109,6 +109,7 @@ def test_a_file_is_predicted_as_training_would(
     assert report["mean_probability"] == pytest.approx(probabilities.mean())
 
 
+@pytest.mark.slow
 def test_the_choice_is_reported(
     trained: TrainingResult, predict_file: Predict, tmp_path: Path
 ) -> None:
@@ -392,6 +393,7 @@ def test_answers_follow_the_rule(
     assert job["threshold"] == rule.threshold
 
 
+@pytest.mark.slow
 def test_a_goal_needs_the_run_of_the_model(
     trained: TrainingResult, predict_file: Predict, tmp_path: Path
 ) -> None:
@@ -485,6 +487,7 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
         predict_files(compose("predict", [*words, "deploy.run=0123456789abcdef", "overwrite=true"]))
 
 
+@pytest.mark.slow
 def test_a_folder_and_a_pattern_stand_for_many_files(
     trained: TrainingResult, where: list[str], tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ def test_the_expected_value_is_the_sum_of_values_times_probabilities(
     np.testing.assert_allclose(model.predict_expected(TEXTS), by_hand, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_listed_labels_have_their_places_for_values(place: Place) -> None:
     run = str(place.train("grades", "data.ordered=[bad,fair,good]").run_id)
     scored = place.predict(run, "deploy.probabilities=all")
@@ -100,6 +101,7 @@ def test_other_labels_have_no_expected_value(place: Place) -> None:
         sentiment.load(run, place.where).predict_expected(TEXTS)
 
 
+@pytest.mark.slow
 def test_an_input_that_has_the_column_is_refused(place: Place, run_id: str) -> None:
     pd.DataFrame({"text": TEXTS, "expected": 1}).to_csv(place.folder / "has.csv", index=False)
     words = [f"input='{place.folder}/has.csv'", f"deploy.run={run_id}", place.where]
@@ -117,6 +119,7 @@ def test_mlflow_lists_probabilities_in_the_order_of_labels(place: Place, run_id:
     np.testing.assert_allclose(table.drop(columns="prediction"), scored.drop(columns="prediction"))
 
 
+@pytest.mark.slow
 def test_several_classes_have_a_factor_each(
     place: Place, run_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -238,6 +238,7 @@ def test_a_job_is_finished_with_the_model_that_it_was_begun_with(
     assert run("lost", "overwrite=true").model.run_id == better.run_id
 
 
+@pytest.mark.slow
 def test_what_another_job_left_is_not_touched(model: str, tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("text\ngood\n")

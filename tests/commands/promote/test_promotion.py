@@ -126,6 +126,7 @@ def test_the_champion_itself_changes_nothing(
     assert len(MlflowClient().search_model_versions(f"name = '{name}'")) == 1
 
 
+@pytest.mark.slow
 def test_a_model_that_was_named_by_an_alias_is_registered_by_itself(
     rivals: Rivals, promote_run: Promote, name: str
 ) -> None:

@@ -188,6 +188,7 @@ def test_a_model_is_loaded_before_an_alias_points_to_it(
     assert count_versions(name) == 0
 
 
+@pytest.mark.slow
 def test_a_deleted_run_or_experiment_leaves_nothing_half_done(
     rivals: Rivals, promote_run: Promote, name: str
 ) -> None:
@@ -223,6 +224,7 @@ def test_a_deleted_experiment_is_named_by_every_command(tmp_path: Path) -> None:
             work()
 
 
+@pytest.mark.slow
 def test_the_run_of_a_champion_that_is_deleted_is_a_reason(
     rivals: Rivals, promote_run: Promote, aliases: Callable[[], dict[str, str]]
 ) -> None:

@@ -70,6 +70,7 @@ def points(folder: Path, name: str = "naive_bayes") -> list[str]:
     return list_points(read_jobs(folder / "outputs" / "search" / name))
 
 
+@pytest.mark.slow
 def test_there_are_as_many_trials_as_wanted(bench: Bench, tmp_path: Path) -> None:
     notes, launched = bench.search(peak, *SEARCH, "search.n_trials=12")
     assert launched == list(range(12))
@@ -91,6 +92,7 @@ def test_trials_that_were_cross_validated_are_compared_by_it(bench: Bench, tmp_p
         bench.search(turn, *SEARCH, "search.n_trials=6")
 
 
+@pytest.mark.slow
 def test_the_same_command_again_has_nothing_to_do(bench: Bench) -> None:
     bench.search(peak, *SEARCH, "search.n_trials=4")
     notes, launched = bench.search(peak, *SEARCH, "search.n_trials=4")
@@ -99,6 +101,7 @@ def test_the_same_command_again_has_nothing_to_do(bench: Bench) -> None:
     assert len(bench.winners) == 1
 
 
+@pytest.mark.slow
 def test_more_trials_go_on(bench: Bench, tmp_path: Path) -> None:
     bench.search(peak, *SEARCH, "search.n_trials=4")
     notes, launched = bench.search(peak, *SEARCH, "search.n_trials=9")
@@ -195,6 +198,7 @@ def test_a_fresh_one_is_started_beside(bench: Bench, tmp_path: Path) -> None:
     assert notes.before == 3
 
 
+@pytest.mark.slow
 def test_how_it_is_run_may_change(bench: Bench) -> None:
     bench.search(peak, *SEARCH, "search.n_trials=2")
     words = ("search.n_trials=4", "search.max_failures=9", "search.batch=2")
@@ -202,6 +206,7 @@ def test_how_it_is_run_may_change(bench: Bench) -> None:
     assert launched == [2, 3]
 
 
+@pytest.mark.slow
 def test_a_point_is_not_run_twice(bench: Bench, tmp_path: Path) -> None:
     """A space that is used up: what is drawn again is told what was found."""
     words = (f"{DRAWN}=0.1,1", "search.n_trials=7")
@@ -217,6 +222,7 @@ def test_a_point_is_not_run_twice(bench: Bench, tmp_path: Path) -> None:
     assert len(bench.winners) == 1
 
 
+@pytest.mark.slow
 def test_jobs_handed_out_together_are_different(bench: Bench, tmp_path: Path) -> None:
     words = (f"{DRAWN}=0.1,1,2", "search.n_trials=8", "search.batch=4")
     bench.search(peak, *SEARCH, *words)
@@ -293,6 +299,7 @@ def test_a_grid_sampler_cannot_count_a_range(bench: Bench) -> None:
         bench.search(peak, *SEARCH, "hydra/sweeper/sampler=grid", "search.n_trials=2")
 
 
+@pytest.mark.slow
 def test_a_grid_sampler_has_a_bound(bench: Bench) -> None:
     words = ["hydra/sweeper/sampler=grid", f"{DRAWN}=1,2", "features.min_df=range(1,100000000)"]
     with pytest.raises(ConfigError, match="this search has 199,999,998 points"):
@@ -300,6 +307,7 @@ def test_a_grid_sampler_has_a_bound(bench: Bench) -> None:
     assert not bench.folder.exists(), "what is refused starts no study"
 
 
+@pytest.mark.slow
 def test_a_search_for_two_things(bench: Bench, tmp_path: Path) -> None:
     words = ("search.objectives=[accuracy,size_mb]", "hydra/sweeper/sampler=nsgaii")
     bench.search(
@@ -318,6 +326,7 @@ def fail(asked: dict[str, Any]) -> dict[str, float]:
     raise ValueError(f"alpha must not be {asked[DRAWN]}")
 
 
+@pytest.mark.slow
 def test_it_stops_if_the_first_all_fail_alike(bench: Bench, tmp_path: Path) -> None:
     """The values in the messages are others each time, but what is wrong is the same."""
     with pytest.raises(SweepStoppedError) as stopped:
@@ -360,6 +369,7 @@ def test_one_failure_is_reported_at_the_end(bench: Bench, tmp_path: Path) -> Non
     assert trial.user_attrs["error"] == "ValueError: no"
 
 
+@pytest.mark.slow
 def test_a_metric_that_is_no_number_is_never_the_best(bench: Bench, tmp_path: Path) -> None:
     def sometimes(asked: dict[str, Any]) -> dict[str, float]:
         first = not read_jobs(tmp_path / "outputs/search/naive_bayes")

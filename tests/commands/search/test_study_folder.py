@@ -130,6 +130,7 @@ def list_scores(bench: Bench) -> list[tuple[int, str, dict[str, Any], float]]:
     return [(t.number, t.state.name, t.params, t.value) for t in trials]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [flip, cut])
 def test_a_damaged_result_is_no_result(
     bench: Bench, damage: Damage, caplog: pytest.LogCaptureFixture
@@ -164,6 +165,7 @@ def test_the_same_command_ends_with_all_trials(bench: Bench, damage: Damage) -> 
         check_search(bench)
 
 
+@pytest.mark.slow
 def test_all_studies_of_a_damaged_journal_are_recovered(bench: Bench) -> None:
     bench.search(peak, *COMMAND, "search.name=second")
     path = bench.folder / "search" / "studies.journal"

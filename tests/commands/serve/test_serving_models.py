@@ -46,6 +46,7 @@ def count(app: App, result: str) -> float:
     return next((float(one.removeprefix(line)) for one in lines if one.startswith(line)), 0.0)
 
 
+@pytest.mark.slow
 def test_an_alias_that_moves_is_followed(rivals, followed):
     app, follower = followed
     text = "a warm and moving film"
@@ -128,6 +129,7 @@ def test_the_deployment_in_the_docs_answers_as_the_server_does(followed, monkeyp
         assert json.loads(found.body) == ask(app, prefix, data).json
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_load_leaves_the_old_one(rivals, followed, monkeypatch, tmp_path):
     app, follower = followed
     before = ask(app, "/predict", {"text": "a gem"}).json
@@ -150,6 +152,7 @@ def test_a_model_that_does_not_load_leaves_the_old_one(rivals, followed, monkeyp
     assert ask(app, "/predict", {"text": "a gem"}).json["model"] != before["model"]
 
 
+@pytest.mark.slow
 def test_a_share_of_requests_is_for_the_challenger(
     serve_here: Callable[..., App], model_files: dict[str, object]
 ) -> None:

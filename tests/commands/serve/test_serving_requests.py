@@ -161,6 +161,7 @@ JSON_VALUES = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     body=JSON_VALUES | st.binary(max_size=60),

@@ -308,6 +308,7 @@ def write_texts(folder: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_two_people_label_one_after_the_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

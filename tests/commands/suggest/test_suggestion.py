@@ -79,6 +79,7 @@ def test_without_a_model_the_first_texts_differ(tmp_path: Path) -> None:
     assert result.candidates.read == 99
 
 
+@pytest.mark.slow
 def test_a_second_batch_leaves_the_first_out(tmp_path: Path) -> None:
     first = ask(tmp_path, TEXTS, "n=30")
     second = ask(tmp_path, [text.upper() for text in TEXTS], "n=30")
@@ -92,6 +93,7 @@ def test_a_second_batch_leaves_the_first_out(tmp_path: Path) -> None:
     assert len([*first.path.parent.iterdir()]) == 3
 
 
+@pytest.mark.slow
 def test_the_same_seed_chooses_the_same(tmp_path: Path) -> None:
     chosen = {}
     for seed in (1, 2):
@@ -219,6 +221,7 @@ def test_mistakes(tmp_path: Path, words: list[str], problem: str) -> None:
         ask(tmp_path, TEXTS, *words)
 
 
+@pytest.mark.slow
 def test_columns_of_another_name_are_left_to_the_reader(tmp_path: Path) -> None:
     """The next command names texts that training would read alike, and no others."""
 

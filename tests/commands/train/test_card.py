@@ -84,6 +84,7 @@ def test_a_card_has_the_scores_of_each_class_and_obeys_no_label(
     assert "## Settings" not in note
 
 
+@pytest.mark.slow
 def test_a_card_keeps_no_secret(train_quickly: Train, tmp_path: Path) -> None:
     learn_secrets(["tracking.uri=http://ann:Xq7vZcard@host"])
     result = train_quickly("tracking=off", f"memory={tmp_path}/Xq7vZcard")

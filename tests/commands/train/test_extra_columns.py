@@ -107,6 +107,7 @@ def test_training_decides_kinds_and_learns_from_the_columns(place: Place) -> Non
     assert settings[place.run.run_id] == str([*KINDS])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl", "db"])
 def test_every_format_gives_the_same_predictions(place: Place, ending: str) -> None:
     # A database has no truth values of its own, and other programs write them in other ways.
@@ -136,6 +137,7 @@ def test_missing_and_unseen_values_are_predicted(place: Place) -> None:
     assert len(place.predict(strange, "strange.csv")) == 4
 
 
+@pytest.mark.slow
 def test_explanations_name_columns(place: Place) -> None:
     scored = place.predict(place.new, "explained.csv", "explain=true")
     reasons = scored["speaks_for"].str.cat(scored["speaks_against"].fillna(""), sep="; ")
@@ -157,6 +159,7 @@ def test_explanations_name_columns(place: Place) -> None:
         explain(compose("explain", [*words, f"{values[:-1]}, colour: red}}"]))
 
 
+@pytest.mark.slow
 def test_the_library_takes_frames(place: Place) -> None:
     model = sentiment.load(str(place.run.run_id), place.where)
     expected = place.predict(place.new, "new.csv")
@@ -174,6 +177,7 @@ def test_the_library_takes_frames(place: Place) -> None:
     assert dict(explanation.terms)["product=phone"] > 0
 
 
+@pytest.mark.slow
 def test_mlflow_serves_the_columns(place: Place) -> None:
     mlflow.set_tracking_uri(f"sqlite:///{place.folder}/outputs/mlflow.db")
     model: Any = mlflow.pyfunc.load_model(place.run.model)

@@ -43,6 +43,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(tmp_path_factory.mktemp("few"))
 
 
+@pytest.mark.slow
 def test_the_run_says_what_it_has_learned_from(place: Place) -> None:
     assert place.run.metrics["rows/unlabelled"] == 780  # 20 of them have a label
     assert place.run.metrics["rows/fitted"] == place.run.metrics["rows/train"]
@@ -117,6 +118,7 @@ def test_its_file_holds_a_plain_linear_model(place: Place) -> None:
     assert loaded.explain("a wonderful, moving film")
 
 
+@pytest.mark.slow
 def test_without_more_texts_it_learns_from_the_labelled_ones(place: Place) -> None:
     run = sentiment.train(*place.words, "cv=null", "refit=null", place.where, "tracking=off")
     assert "rows/unlabelled" not in run.metrics

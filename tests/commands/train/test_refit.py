@@ -99,6 +99,7 @@ def test_without_refit_the_saved_model_is_the_evaluated_one(
     assert f"finalize.py run={result.run_id}" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("refit", "splits", "rows"), [("auto", "train+validation", 80), ("all", "all", 120)]
 )

@@ -183,6 +183,7 @@ def test_more_folds_than_rows_of_a_class(train_quickly: Train) -> None:
         train_quickly("cv=200", "tracking=off")
 
 
+@pytest.mark.slow
 def test_classes_too_small_for_folds_inside_of_a_model_are_named_before_the_work(
     train_quickly: Train, tmp_path: Path
 ) -> None:
@@ -260,6 +261,7 @@ def test_what_scikit_learn_refuses_in_a_fold_is_reported_too(train_quickly: Trai
         train_quickly("features.min_df=200", "cv=5", "tracking=off")
 
 
+@pytest.mark.slow
 def test_what_a_file_from_elsewhere_may_not_hold_is_trained_and_kept(
     train_quickly: Train,
 ) -> None:
@@ -277,6 +279,7 @@ def test_the_score_is_the_metric_that_was_asked_for(train_quickly: Train) -> Non
     assert result.score == result.metrics["validation/log_loss"]
 
 
+@pytest.mark.slow
 def test_texts_without_spaces_are_warned_of_and_learned_by_their_characters(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
