@@ -84,7 +84,7 @@ class ParquetFile:
                     if at > start.row:
                         sound = True
                         self.share = at / self._rows
-                        yield _make_batch(pa.table(batch), text_column, limits, at)
+                        yield make_batch(pa.table(batch), text_column, limits, at)
             except (OSError, pa.ArrowException) as error:
                 fault = _explain(error)
                 for begin in range(max(at, start.row), first, _MOST_ROWS):
@@ -116,7 +116,7 @@ def _reject_rows(start: int, end: int, fault: str, schema: pa.Schema) -> Batch:
     )
 
 
-def _make_batch(table: pa.Table, text_column: str, limits: Limits, end: int) -> Batch:
+def make_batch(table: pa.Table, text_column: str, limits: Limits, end: int) -> Batch:
     """Return the rows of `table`, the last of which is the number `end`."""
     rejected = RejectedRows()
     reject_invalid(table, rejected)

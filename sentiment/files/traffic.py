@@ -3,9 +3,21 @@
 Two tables in one folder, ``predictions`` and ``feedback``; see `sentiment.files.hourly`.
 """
 
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from sentiment.errors import InputNotFoundError
+from sentiment.files.batches import Batch, Limits, Position
+from sentiment.files.hourly import read_batches
+from sentiment.files.origins import Origin
+from sentiment.files.parquet import make_batch
 
 PREDICTIONS, FEEDBACK = "predictions", "feedback"
 TABLES = (PREDICTIONS, FEEDBACK)
@@ -21,7 +33,7 @@ SCHEMAS = {
             "run_id": pa.string(),
             "version": pa.string(),
             "seconds": pa.float64(),  # of the whole request
-            "threshold": pa.float64(),  # of the request, in place of that of the server
+            "rule": pa.string(),  # that made labels of probabilities, as JSON
             "prediction": pa.string(),
             "probability": pa.float64(),
             "error": pa.string(),  # why there is no prediction
@@ -32,6 +44,137 @@ SCHEMAS = {
         {"time": _TIME, "id": pa.string(), "route": pa.string(), "label": pa.string()}
     ),
 }
+
+
+CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
+
+
+@dataclass(frozen=True)
+class LoggedModel:
+    """A model in a log.
+
+    Attributes
+    ----------
+    key : str
+        Its run, or its address if it has none.
+    uri, run_id : str
+        Its address and its run.
+    role : str
+        In which it answered last.
+    rule : dict
+        The rule of most of its answers; see `read_rule`.
+    """
+
+    key: str
+    uri: str
+    run_id: str
+    role: str
+    rule: dict[str, Any]
+
+
+class Traffic:
+    """Answers of one route in a log, with the labels that came later.
+
+    Parameters
+    ----------
+    folder : Path
+        The log.
+    route : str
+        Name of the route.
+    setting : str
+        That named the folder, for messages.
+
+    Raises
+    ------
+    InputNotFoundError
+        The folder is not a log.
+    """
+
+    def __init__(self, folder: Path, route: str, setting: str) -> None:
+        if not is_log(folder):
+            raise InputNotFoundError(folder, setting, "a log of serve (log.folder)")
+        self.folder, self.route = folder, route
+        frames = [batch.to_pandas() for batch in read_batches(folder / FEEDBACK)]
+        found = pd.concat([SCHEMAS[FEEDBACK].empty_table().to_pandas(), *frames])
+        found = found[found["route"] == route].sort_values("time", kind="stable")
+        # A correction keeps the place of the first label in the order of time.
+        times = found.drop_duplicates("id")[["id", "time"]]
+        latest = found.drop_duplicates("id", keep="last")[["id", "label"]]
+        self.labels = times.merge(latest, on="id").rename(columns={"time": "labelled"})
+
+    def read(self) -> Iterator[pa.Table]:
+        """Yield the rows that were answered, with ``key``, ``label`` and ``labelled`` (when)."""
+        ids = pa.array(self.labels["id"], pa.string())
+        labels = pa.array(self.labels["label"], pa.string())
+        times = pa.Array.from_pandas(self.labels["labelled"], type=_TIME)
+        for batch in read_batches(self.folder / PREDICTIONS):
+            wanted = pc.and_(pc.equal(batch["route"], self.route), pc.is_valid(batch["prediction"]))
+            rows = pa.table(batch.filter(wanted))
+            if not rows.num_rows:
+                continue
+            key = pc.if_else(pc.equal(rows["run_id"], ""), rows["model"], rows["run_id"])
+            places = pc.index_in(rows["id"].combine_chunks(), ids)
+            rows = rows.append_column("key", key).append_column("label", labels.take(places))
+            yield rows.append_column("labelled", times.take(places))
+
+    def list_models(self) -> list[LoggedModel]:
+        """Return the models that answered; the one that answered last is the last."""
+        names = ["key", "model", "run_id", "role", "rule"]
+        frames = [
+            rows.group_by(names).aggregate([("time", "max"), ("time", "count")]).to_pandas()
+            for rows in self.read()
+        ]
+        if not frames:
+            return []
+        found = pd.concat(frames).groupby(names, as_index=False)
+        counted = found.agg(last=("time_max", "max"), rows=("time_count", "sum"))
+        models = []
+        for key, own in counted.groupby("key"):
+            last = own.loc[own["last"].idxmax()]
+            rules = own.groupby("rule")["rows"].sum()
+            model = LoggedModel(
+                str(key), last["model"], last["run_id"], last["role"], json.loads(rules.idxmax())
+            )
+            models.append((last["last"], model))
+        return [model for _, model in sorted(models, key=lambda pair: pair[0])]
+
+
+class TrafficRows:
+    """Answers of one model as an input, in the columns of a file that `predict` wrote.
+
+    Rows without a text, and those of requests with a threshold of their own, are left out.
+
+    Parameters
+    ----------
+    traffic : Traffic
+        The log.
+    model : LoggedModel
+        The model.
+    """
+
+    kind = "parquet"
+    assumed = ()
+    layout = None
+    share = 0.0
+
+    def __init__(self, traffic: Traffic, model: LoggedModel) -> None:
+        self._traffic, self._model = traffic, model
+        self.columns = ["text", "prediction", "probability", "time"]
+        self.columns += ["label"] * (not traffic.labels.empty)
+        folder = traffic.folder
+        self.origin = Origin(str(folder), {"input": str(folder.resolve())}, folder, ".parquet")
+
+    def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
+        """Yield the rows from `start` on."""
+        rule, at = json.dumps(self._model.rule), 0
+        for rows in self._traffic.read():
+            wanted = pc.and_(pc.equal(rows["key"], self._model.key), pc.equal(rows["rule"], rule))
+            chosen = rows.filter(pc.and_(wanted, pc.is_valid(rows["text"])))
+            at += chosen.num_rows
+            if at > start.row and chosen.num_rows:
+                time = pc.strftime(chosen["time"], "%Y-%m-%dT%H:%M:%SZ")
+                table = chosen.set_column(chosen.column_names.index("time"), "time", time)
+                yield make_batch(table.select(self.columns), text_column, limits, at)
 
 
 def is_log(folder: Path) -> bool:

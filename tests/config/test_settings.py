@@ -178,7 +178,8 @@ ORACLES: dict[str, Oracle] = {
     **dict.fromkeys(
         ("memory", "table", "query", "storage", "write", "workspace", "test_path"), or_null(text)
     ),
-    **dict.fromkeys(("a", "b", "force", "address", "cron", "flow.input"), or_null(text)),
+    "route": text,
+    **dict.fromkeys(("a", "b", "live", "force", "address", "cron", "flow.input"), or_null(text)),
     "predict.output": or_null(text),
     "explain.output": or_null(text),
     "explain.label": or_null(text),

@@ -4,7 +4,7 @@ from omegaconf import DictConfig
 
 from sentiment.cli.command import command
 from sentiment.cli.terminal import Watch
-from sentiment.commands.compare.view import show_comparison
+from sentiment.commands.compare.view import show_comparison, show_live
 from sentiment.config import check_config, current_job
 
 
@@ -14,7 +14,15 @@ def main(cfg: DictConfig) -> None:
     job = current_job()
     with Watch("compare", job) as watch:
         check_config(cfg)
-        from sentiment.commands.compare.job import compare
+        if cfg.live is not None:
+            from sentiment.commands.compare.live import compare_live
 
-        result = compare(cfg, job.write_command("compare"), watch)
-    show_comparison(result)
+            live = compare_live(cfg, job.write_command("compare"), watch)
+        else:
+            from sentiment.commands.compare.job import compare
+
+            result = compare(cfg, job.write_command("compare"), watch)
+    if cfg.live is not None:
+        show_live(live.comparison, live.run_id)
+    else:
+        show_comparison(result)

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sentiment.commands.compare.job import ComparisonResult
+    from sentiment.commands.compare.live import LiveComparison
     from sentiment.commands.compare.measuring import Comparison, PairwiseComparison
 
 # More would not be read; the tables beside the page have all.
@@ -43,6 +44,26 @@ def show_comparison(result: "ComparisonResult") -> None:
     if result.run_id:
         console.print(f"run      {result.run_id}")
     console.print(f"page     {relate_path(result.page)}")
+
+
+def show_live(comparison: "LiveComparison", run_id: str | None = None) -> None:
+    """Print what live labels show of two models."""
+    from sentiment.cli.console import PlainConsole
+    from sentiment.commands.compare.live import write_one_look
+
+    console = PlainConsole()
+    console.print(f"data     live traffic of {comparison.route}, {comparison.describe_rows()}")
+    for key, model in zip("AB", (comparison.first, comparison.second), strict=True):
+        console.print(f"{key:<8} {model.uri}, last as {model.role}")
+    if comparison.errors is not None:
+        errors = comparison.errors
+        console.print(
+            f"rows     only A right {errors.only_first:,}, only B right {errors.only_second:,}; "
+            f"{write_one_look(errors)}"
+        )
+    console.print(f"verdict  {comparison.describe_verdict()}")
+    if run_id:
+        console.print(f"run      {run_id}")
 
 
 def tabulate_metrics(comparison: "Comparison", pair: "PairwiseComparison") -> "Table":

@@ -22,6 +22,7 @@ from sentiment.commands.monitor.current import (
     order_rows,
     read_current,
 )
+from sentiment.commands.monitor.traffic import open_traffic
 from sentiment.commands.monitor.views import list_metrics, make_document
 from sentiment.config import make
 from sentiment.data.label_sets import list_labels
@@ -32,7 +33,9 @@ from sentiment.errors import (
 )
 from sentiment.files.columns import check_extra_columns
 from sentiment.files.dialects import ReadOptions
+from sentiment.files.inputs import Input
 from sentiment.files.opening import open_input
+from sentiment.files.traffic import is_log
 from sentiment.modeling.decision_rules import UNSURE
 from sentiment.modeling.descriptors import TextReader, find_tokenization
 from sentiment.modeling.label_set_rules import read_rule
@@ -104,8 +107,14 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     _check_package()
     tracker: Tracker = make(cfg, "tracking", "start", "find_model")
     path = Path(cfg.current).expanduser()
-    source = open_input(path, ReadOptions.of(cfg), "current")
-    report = _read_report(path)
+    time_column = cfg.time_column
+    source: Input
+    if is_log(path):
+        source, report = open_traffic(path, cfg.route, cfg.run, tracker)
+        time_column = "time"
+    else:
+        source = open_input(path, ReadOptions.of(cfg), "current")
+        report = _read_report(path)
     named = {name: cfg[name] for name in ("text_column", "label_column", "time_column")}
     check_columns(path, source.columns, **named)
     with stages("load model"):
@@ -117,7 +126,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         rule = read_rule(made_by if separator is None else {"thresholds": []} | made_by)
         reference = find_reference(choice, tracker).decide(rule)
         check_extra_columns(path, source.columns, [*reference.columns])
-        columns = replace(columns, extra=[*reference.columns])
+        columns = replace(columns, extra=[*reference.columns], time=time_column)
         tokenization = find_tokenization(pipeline)
     with stages("read rows"):
         current = read_current(

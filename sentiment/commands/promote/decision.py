@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from sentiment.commands.compare.contenders import find_model
 from sentiment.commands.compare.descriptions import describe_verdict, write_difference
 from sentiment.commands.compare.job import ComparisonResult, make_folder, write_json
+from sentiment.commands.compare.live import LiveComparison
 from sentiment.commands.promote.anchor import AnchorCheck
 from sentiment.commands.promote.history import (
     ANCHOR,
@@ -46,6 +47,8 @@ class Promotion:
         Why it was done all the same.
     comparison : ComparisonResult, optional
         Champion (A) and challenger (B), if there was a champion to compare with.
+    live : LiveComparison, optional
+        The same on live traffic, in place of test rows.
     """
 
     outcome: Literal["promoted", "refused", "unchanged", "rolled back"]
@@ -55,6 +58,7 @@ class Promotion:
     reasons: list[str] = field(default_factory=list)
     force: str | None = None
     comparison: ComparisonResult | None = None
+    live: LiveComparison | None = None
 
 
 class ChampionMovedError(Exception):
@@ -82,6 +86,8 @@ class Decision:
         Its comparison with the best champion so far.
     new_data : str or None
         Why it may replace a champion that was scored on other data.
+    live : LiveComparison or None
+        The comparison on live traffic.
     """
 
     registry: MlflowRegistry
@@ -94,6 +100,7 @@ class Decision:
     cfg: DictConfig
     command: str
     new_data: str | None = None
+    live: LiveComparison | None = None
 
     @property
     def champion(self) -> Version | None:
@@ -160,13 +167,16 @@ class Decision:
     ) -> Promotion:
         return Promotion(
             outcome, sentence, self.cfg.name, champion, list(self.reasons), self.cfg.force,
-            self.result,
+            self.result, self.live,
         )  # fmt: skip
 
     def _explain(self, version: Version) -> str:
         """Return which version it replaces, and how it compares."""
         if self.champion is None:
             reason = "the first" if self.defender.is_champion else "since the champion was deleted"
+        elif self.live is not None:
+            reason = f"in place of {call(self.champion)} (run {self.champion.run_id}): "
+            reason += self.live.describe_evidence()
         elif self.result is None:
             reason = f"in place of {call(self.champion)}, with which it was not compared"
         else:
@@ -192,6 +202,8 @@ class Decision:
 
     def _anchor_number(self, version: Version) -> str:
         """Return the version from which losses are counted from now on."""
+        if self.live is not None and self.champion and not self.reasons and self.live.judge() < 1:
+            return self.champion.tags.get(ANCHOR, self.champion.number)
         if self.anchor is None or self.reasons or self.anchor.moves:
             return version.number
         return self.anchor.version.number
@@ -232,6 +244,7 @@ class Decision:
             "reasons": list(self.reasons),
             "new_data": self.new_data,
             "anchor": self.anchor.describe() if self.anchor else None,
+            "live": self.live.describe() if self.live else None,
         }
         if self.result is None:
             return facts

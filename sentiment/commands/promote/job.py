@@ -17,6 +17,7 @@ from sentiment.commands.promote.history import (
     find_rollback,
     find_successor_rolled_back,
 )
+from sentiment.commands.promote.live import check_live
 from sentiment.commands.promote.rollback import roll_back
 from sentiment.config import make
 from sentiment.errors import (
@@ -49,7 +50,8 @@ def promote(
     - the one-sided paired test finds it worse at the level ``cfg.alpha``: McNemar's exact test for
       accuracy, a permutation test for every other metric,
 
-    unless ``cfg.force`` gives a reason. If there was no champion yet, nothing is compared.
+    unless ``cfg.force`` gives a reason. With ``cfg.live``, labels of live traffic decide in place
+    of test rows; see `check_live`. If there was no champion yet, nothing is compared.
 
     Its model is loaded first, as predict does. If the champion alias has moved since the
     comparison, the challenger is compared again with the new champion; processes that run this
@@ -117,9 +119,12 @@ class _Challenge:
         reasons = ["it was trained on a sample"] if run.tags.get("sample") == "true" else []
         rolled_back = find_rollback(self.registry, self.tracker, run)
         reasons += [one for one in (rolled_back, defender.problem) if one]
-        result, anchor = None, None
+        result, anchor, live = None, None, None
         is_same = champion is not None and champion.run_id == run.id
-        if champion is not None and not is_same:
+        if cfg.live is not None and champion is not None and not is_same:
+            live, found = check_live(cfg, champion, run)
+            reasons += found
+        elif champion is not None and not is_same:
             try:
                 result = self._compare(champion)
             except IncomparableRunsError as error:
@@ -135,7 +140,7 @@ class _Challenge:
                     reasons += anchor.list_reasons(result.comparison.metric, cfg.margin)
         decision = Decision(
             self.registry, self.tracker, run, defender, reasons, result, anchor, cfg,
-            self.command, self.new_data,
+            self.command, self.new_data, live,
         )  # fmt: skip
         if is_same and defender.is_champion:
             assert champion is not None  # noqa: S101 - is_same says so

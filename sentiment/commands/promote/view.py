@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from sentiment.cli.console import PlainConsole
 from sentiment.cli.terminal import name_program
-from sentiment.commands.compare.view import show_comparison
+from sentiment.commands.compare.view import show_comparison, show_live
 
 if TYPE_CHECKING:
     from sentiment.commands.promote.decision import Promotion
@@ -14,6 +14,8 @@ def show_promotion(promotion: "Promotion") -> None:
     """Print the comparison, if there was one, and what came of it."""
     if promotion.comparison is not None:
         show_comparison(promotion.comparison)
+    if promotion.live is not None:
+        show_live(promotion.live)
     if promotion.outcome == "refused":
         state = "The champion stays" if promotion.champion else "There is no champion"
         PlainConsole(stderr=True).print(

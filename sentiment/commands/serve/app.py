@@ -30,9 +30,10 @@ from sentiment.commands.serve.receiving import (
     receive_in_time,
     too_slow,
 )
-from sentiment.commands.serve.routes import SHADOW, Route, ServedModel
+from sentiment.commands.serve.routes import Route, ServedModel
 from sentiment.commands.serve.streams import KINDS, StreamRequest, predict_stream, read_query
 from sentiment.config.schemas import DEFAULT_ROUTE, ServerSettings
+from sentiment.files.traffic import SHADOW
 
 log = logging.getLogger(__name__)
 

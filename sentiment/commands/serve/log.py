@@ -1,5 +1,6 @@
 """Log of the traffic: rows are handed to a thread, which writes them twice a second."""
 
+import json
 import logging
 import os
 import threading
@@ -17,6 +18,7 @@ from sentiment.commands.serve.metrics import Metrics
 from sentiment.config.schemas import LogSettings
 from sentiment.files.hourly import HourlyTable, recover, remove_old
 from sentiment.files.traffic import FEEDBACK, PREDICTIONS, SCHEMAS, TABLES
+from sentiment.modeling.label_set_rules import record_rule
 
 log = logging.getLogger(__name__)
 
@@ -160,8 +162,11 @@ def _tabulate(answers: Sequence[Answer], *, with_texts: bool) -> pa.RecordBatch:
     rows: list[tuple[Any, ...]] = []
     for one in answers:
         texts, choice = one.texts, one.model.choice
+        rule = one.model.rule
+        if texts.options.threshold is not None:
+            rule = json.dumps(record_rule(one.model.vary(texts.options).rule))
         shared = (one.route, one.role, choice.uri, choice.run_id, one.model.alias_version,
-                  one.seconds, texts.options.threshold)  # fmt: skip
+                  one.seconds, rule)  # fmt: skip
         at = int(one.at * 1e6)
         found = zip(one.found["prediction"], one.found["probability"], texts.values, strict=True)
         for place, id_ in enumerate(one.list_ids()):

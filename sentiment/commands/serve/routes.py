@@ -1,5 +1,6 @@
 """Routes: names under which models are served, and the models that answer for them."""
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,8 +15,9 @@ from sentiment.commands.predict.choices import choose_model, choose_rule
 from sentiment.config.schemas import RouteSettings
 from sentiment.errors import ConfigError
 from sentiment.files.batches import Limits
+from sentiment.files.traffic import CHALLENGER, CHAMPION
 from sentiment.modeling.decision_rules import choose_rule as check_threshold
-from sentiment.modeling.label_set_rules import LabelSetRule
+from sentiment.modeling.label_set_rules import LabelSetRule, record_rule
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.reference import Reference
 from sentiment.modeling.scoring import BatchScorer, PredictionColumns, Predictor
@@ -25,8 +27,6 @@ from sentiment.tracking.references import find_reference
 # Texts that make every kernel run once: in ASCII, with tags and entities, and beyond ASCII.
 _WARM_UP = ["A warm-up, it's fine.", "<br /> caf\u00e9 &amp; \u0130\u03a3", ""]
 _BUCKETS = 2**32
-# Roles of a model that answers, or predicts unseen.
-CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,11 @@ class ServedModel:
     def is_quick(self) -> bool:
         """True if a few texts take less than a millisecond."""
         return self.predictor.is_linear and not self.predictor.extra_columns
+
+    @cached_property
+    def rule(self) -> str:
+        """The rule of its answers, as JSON."""
+        return json.dumps(record_rule(self.predictor.rule))
 
     def vary(self, options: Options) -> Predictor:
         """Return the predictor for a request.

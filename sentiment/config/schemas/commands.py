@@ -185,6 +185,7 @@ class MonitorSettings(Settings):
 
     tracking: Group
     current: Text
+    route: Text
     run: Text | None
     label_column: Column | None
     time_column: Column | None
@@ -210,6 +211,11 @@ class MonitorSettings(Settings):
         yield from find_dialect_problems(values, prefix)
 
 
+def _check_live_metric(values: Mapping[str, Any]) -> Iterator[str]:
+    if values["live"] is not None and values["metric"] != "accuracy":
+        yield f"metric is {values['metric']!r}, but live is by accuracy; leave it out."
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompareSettings(Settings):
     """Settings of ``scripts/compare.py``."""
@@ -218,6 +224,8 @@ class CompareSettings(Settings):
     runs: list[Text]
     a: Text | None
     b: Text | None
+    live: Text | None
+    route: Text
     metric: Metric
     level: Level
     resamples: Resamples
@@ -230,7 +238,11 @@ class CompareSettings(Settings):
         """Yield a problem unless two or more runs are named in one way."""
         pair = [name for name in (values["a"], values["b"]) if name is not None]
         names = values["runs"] or pair
-        if values["runs"] and pair:
+        if values["live"] is not None:
+            if values["runs"]:
+                yield "live compares two models; name them with a=... b=..., not with runs."
+            yield from _check_live_metric(values)
+        elif values["runs"] and pair:
             yield "runs and a, b were both given; say either runs=[...] or a=... b=..."
         elif not 2 <= len(names) <= len(RUN_KEYS):
             yield (
@@ -258,6 +270,8 @@ class PromoteSettings(Settings):
     margin: Annotated[
         float, Rule("a number from 0", lambda value: value >= 0, limits=(("minimum", 0),))
     ]
+    live: Text | None
+    route: Text
     force: (
         Annotated[
             str, Rule('the reason, such as force="it is half the size"', lambda t: bool(t.strip()))
@@ -270,6 +284,11 @@ class PromoteSettings(Settings):
     seed: Seed
     outputs: Folder
     trusted: Trusted
+
+    @classmethod
+    def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+        """Yield a problem if a metric is set that live traffic has not."""
+        yield from _check_live_metric(values)
 
 
 @dataclass(frozen=True, kw_only=True)

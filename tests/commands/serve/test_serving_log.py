@@ -45,7 +45,9 @@ def test_answers_are_logged_and_no_text(logged, model_files, tmp_path):
     rows = read(tmp_path, "predictions")
     shown = rows[rows["role"] == "champion"].set_index("id")
     assert (shown.loc[one["id"], ["prediction", "probability"]] == [*one.values()][:2]).all()
-    assert shown.loc[one["id"], "threshold"] == 0.75
+    rules = {name: json.loads(rule)["threshold"] for name, rule in shown["rule"].items()}
+    assert rules[one["id"]] == 0.75
+    assert {*rules.values()} == {0.5, 0.75}
     ids = [row["id"] for row in several["predictions"]]
     assert len({name[:24] for name in ids}) == 1
     assert shown.loc[ids, "error"].isna().tolist() == [True, False, True]

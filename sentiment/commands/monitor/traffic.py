@@ -1,0 +1,58 @@
+"""The log of a server as what a model has answered."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from sentiment.errors import ConfigError, EmptyDataError
+from sentiment.files.traffic import CHAMPION, LoggedModel, Traffic, TrafficRows
+from sentiment.tracking import Tracker
+
+
+def open_traffic(
+    folder: Path, route: str, named: str | None, tracker: Tracker
+) -> tuple[TrafficRows, dict[str, Any]]:
+    """Return the answers of a model in the log of a server, and a report as `predict` writes it.
+
+    Parameters
+    ----------
+    folder : Path
+        The log.
+    route : str
+        The route whose answers are read.
+    named : str, optional
+        The model: a run id or another address; default: the last champion in the log.
+    tracker : Tracker
+        Finds the model that is named.
+
+    Raises
+    ------
+    EmptyDataError, ConfigError
+        There are no such answers, or they were logged without texts.
+    """
+    traffic = Traffic(folder, route, "current")
+    model = _choose_model(traffic, named, tracker)
+    if not any(pc.any(pc.is_valid(rows["text"])).as_py() for rows in traffic.read()):
+        raise ConfigError(
+            [
+                f"the log '{folder}' has no texts, which monitor compares with those of training; "
+                "serve with log.texts=true."
+            ]
+        )
+    where = {"run_id": model.run_id} if model.run_id else {"path": model.uri}
+    return TrafficRows(traffic, model), {"model": where, "job": model.rule}
+
+
+def _choose_model(traffic: Traffic, named: str | None, tracker: Tracker) -> LoggedModel:
+    models = traffic.list_models()
+    if named is None:
+        chosen = [one for one in models if one.role == CHAMPION]
+    else:
+        choice = tracker.find_model(named, "accuracy", greater_is_better=True)
+        chosen = [one for one in models if one.key in (choice.run_id, choice.uri)]
+    if not chosen:
+        who = "no model" if named is None else f"the model {named}"
+        reason = f"{who} has answered for the route {traffic.route!r}"
+        raise EmptyDataError(f"'{traffic.folder}'", reason)
+    return chosen[-1]

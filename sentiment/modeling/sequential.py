@@ -1,0 +1,78 @@
+"""Intervals that hold however often they are looked at, while rows still come in."""
+
+import numpy as np
+
+# Largest bet, of 1 at which an interval may become infinite; the authors' own choice.
+_LARGEST_BET = 0.5
+
+
+def follow_mean(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return a confidence sequence of the mean of values between 0 and 1.
+
+    The probability that the mean is ever below the lower end is at most `alpha`, whenever and
+    however often one looks; likewise for the upper end. So it is right to look every day and to
+    stop as soon as the interval shows something, which a test for one look is not.
+
+    This is the predictable plug-in empirical Bernstein sequence, theorem 2 of Waudby-Smith and
+    Ramdas (2024), "Estimating means of bounded random variables by betting", Journal of the Royal
+    Statistical Society B 86(1), with the running intersection of its intervals.
+
+    Parameters
+    ----------
+    values : ndarray of float, of shape (..., n)
+        From 0 to 1, in the order in which they came. Given those before it, each has the same mean.
+    alpha : float
+        Error of each end.
+
+    Returns
+    -------
+    low, high : ndarray of float, of shape (..., n)
+        The ends after each value.
+
+    Examples
+    --------
+    >>> low, high = follow_mean(np.tile([1.0, 1.0, 1.0, 0.0], 500), alpha=0.025)
+    >>> round(float(low[-1]), 2), round(float(high[-1]), 2)
+    (0.71, 0.79)
+    """
+    count = np.arange(1, values.shape[-1] + 1)
+    # As if a value of 1/2 with a variance of 1/4 had come first.
+    means = (0.5 + values.cumsum(axis=-1)) / (count + 1)
+    variances = (0.25 + ((values - means) ** 2).cumsum(axis=-1)) / (count + 1)
+    means, variances = (_shift(one, start) for one, start in ((means, 0.5), (variances, 0.25)))
+    bets = np.sqrt(2 * np.log(1 / alpha) / (variances * count * np.log1p(count)))
+    bets = np.minimum(bets, _LARGEST_BET)
+    total = bets.cumsum(axis=-1)
+    middle = (bets * values).cumsum(axis=-1) / total
+    spread = (values - means) ** 2 * (-np.log1p(-bets) - bets)
+    half = (np.log(1 / alpha) + spread.cumsum(axis=-1)) / total
+    low = np.maximum.accumulate(np.maximum(middle - half, 0.0), axis=-1)
+    high = np.minimum.accumulate(np.minimum(middle + half, 1.0), axis=-1)
+    return low, high
+
+
+def follow_paired_difference(differences: np.ndarray, alpha: float) -> tuple[float, float]:
+    """Return the interval of the mean of differences from -1 to 1, as `follow_mean` has it."""
+    if not differences.size:
+        return -1.0, 1.0
+    low, high = follow_mean((differences + 1) / 2, alpha)
+    return float(2 * low[-1] - 1), float(2 * high[-1] - 1)
+
+
+def follow_difference(first: np.ndarray, second: np.ndarray, alpha: float) -> tuple[float, float]:
+    """Return the interval of the mean of `second` less that of `first`, on different rows.
+
+    Each mean has its own sequence, with half of the error, so that it does not matter in which
+    order rows of the two came.
+    """
+    ends = [
+        [one[-1] for one in follow_mean(values, alpha / 2)] if values.size else [0.0, 1.0]
+        for values in (first, second)
+    ]
+    return float(ends[1][0] - ends[0][1]), float(ends[1][1] - ends[0][0])
+
+
+def _shift(values: np.ndarray, start: float) -> np.ndarray:
+    """Return what was known before each value came."""
+    first = np.full((*values.shape[:-1], 1), start)
+    return np.concatenate([first, values[..., :-1]], axis=-1)

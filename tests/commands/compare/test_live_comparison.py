@@ -1,0 +1,114 @@
+"""Comparison of champion and challenger by labels that came from live traffic."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from traffic import NOON, MadeLog
+
+from sentiment.commands.compare.estimates import McNemar
+from sentiment.commands.compare.live import LiveComparison, compare_live, measure_live
+from sentiment.commands.compare.view import show_live
+from sentiment.config import compose
+from sentiment.errors import ConfigError, EmptyDataError, InputNotFoundError
+from sentiment.files.traffic import Traffic
+from sentiment.modeling.sequential import follow_difference, follow_paired_difference
+
+LABELS = ("negative", "positive")
+RNG = np.random.default_rng(5)
+RIGHT = {"old": RNG.random(2000) < 0.8, "new": RNG.random(2000) < 0.9}
+
+
+def write(right: bool, n: int) -> str:
+    """Return a prediction of the row `n`, whose label is that of its place."""
+    return LABELS[(n + (not right)) % 2]
+
+
+@pytest.fixture(scope="module")
+def shadowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows that both predicted; labels came in another order, some twice, a few never."""
+    made = MadeLog(tmp_path_factory.mktemp("shadowed"))
+    for n in range(2000):
+        made.answer(f"{n}", "old", write(RIGHT["old"][n], n))
+        made.answer(f"{n}", "new", write(RIGHT["new"][n], n), role="shadow")
+        made.answer(f"t{n}", "other", "x", route="topics")
+    made.answer("broken", "old", None, error="no text")  # type: ignore[arg-type]
+    for n in range(1990):
+        made.label(f"{n}", LABELS[n % 2], minutes=2000 - n)
+        made.label(f"{n}", LABELS[n % 2], minutes=1, route="topics")
+    made.label("7", LABELS[0], minutes=5)  # the first for it, and wrong; another one follows
+    made.label("unknown", LABELS[0])
+    return made.write()
+
+
+def measure(folder: Path) -> LiveComparison:
+    traffic = Traffic(folder, "sentiment", "live")
+    known = {one.key: one for one in traffic.list_models()}
+    return measure_live(traffic, known["old"], known["new"], 0.025)
+
+
+def test_rows_that_both_predicted_are_compared_in_pairs(shadowed):
+    found = measure(shadowed)
+    order = [7, *range(1989, 7, -1), *range(6, -1, -1)]  # by the first label of each
+    old, new = (RIGHT[name][:1990] for name in ("old", "new"))
+    assert found.errors == McNemar.count(old, new)
+    assert found.rows == (1990, 1990)
+    assert found.accuracy == (old.mean(), new.mean())
+    wanted = follow_paired_difference((new.astype(float) - old)[order], 0.025)
+    assert (found.difference.low, found.difference.high) == wanted
+    assert found.judge() == 1
+    assert found.describe_verdict().startswith("B is better than A: right on 89.60 % against")
+
+
+def test_shares_of_requests_are_compared_in_hours_with_both(tmp_path):
+    made = MadeLog(tmp_path)
+    for n in range(400):
+        run, role = [("old", "champion"), ("new", "challenger")][n % 4 == 0]
+        made.answer(f"{n}", run, write(bool(RIGHT[run][n]), n), role=role)
+        made.label(f"{n}", LABELS[n % 2], minutes=n)
+        # Before the experiment, all was easy.
+        made.answer(f"e{n}", "old", LABELS[0], time=NOON - timedelta(hours=2))
+        made.label(f"e{n}", LABELS[0], minutes=n)
+    found = measure(made.write())
+    new = np.arange(400) % 4 == 0
+    old_right, new_right = RIGHT["old"][:400][~new], RIGHT["new"][:400][new]
+    assert found.errors is None
+    assert found.rows == (300, 100)
+    assert found.accuracy == (old_right.mean(), new_right.mean())
+    wanted = follow_difference(old_right * 1.0, new_right * 1.0, 0.025)
+    assert (found.difference.low, found.difference.high) == wanted
+    assert found.judge() == 0
+
+
+def test_the_command_compares_and_keeps_a_record(shadowed, tmp_path, capsys):
+    words = [f"live={shadowed}", f"outputs={tmp_path}", "tracking=off"]
+    result = compare_live(compose("compare", words), "compare.py live")
+    show_live(result.comparison)
+    shown = capsys.readouterr().out
+    assert "live traffic of sentiment, 1,990 labelled rows that both predicted" in shown
+    assert "A        models:/old, last as champion" in shown
+    assert "McNemar p < 0.001, if this is the only look" in shown
+    assert '"outcome": 1' in (result.folder / "live.json").read_text()
+    with pytest.raises(EmptyDataError, match="no challenger has answered for the route 'topics'"):
+        compare_live(compose("compare", [*words, "route=topics"]))
+    with pytest.raises(InputNotFoundError, match="expected a log of serve"):
+        compare_live(compose("compare", [f"live={tmp_path}", "tracking=off"]))
+
+
+def test_labels_that_are_missing_are_an_error(tmp_path):
+    made = MadeLog(tmp_path)
+    made.answer("1", "old", "positive")
+    made.answer("2", "new", "positive", role="challenger")
+    made.label("1", "positive")
+    with pytest.raises(EmptyDataError, match="no labels for both models:/old and models:/new"):
+        measure(made.write())
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [(["runs=[best,x]"], "not with runs"), (["metric=log_loss"], "live is by accuracy")],
+)
+def test_settings_that_do_not_fit_live(words, problem):
+    with pytest.raises(ConfigError, match=problem):
+        compose("compare", ["live=x", *words])
