@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, Run
 from hostile_files import MODELS, Bench, make_models
-from test_architecture import FILES, imports_of
+from test_architecture import SOURCES, imports_of
 
 from sentiment.errors import UntrustedModelError
 from sentiment.modeling.model_files import load_model
@@ -76,7 +76,7 @@ UNPICKLE = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "shelve", "ma
 CALLS = {"read_pickle", "load_model", "eval", "exec", "compile", "__import__"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_nothing_in_the_library_runs_what_is_in_a_file(path: Path) -> None:
     ours = {
         "sentiment.modeling.model_files.load_model",
