@@ -190,12 +190,14 @@ def find_threshold(goal: str, probabilities: np.ndarray, truth: np.ndarray, labe
     GoalOutOfReachError
         No threshold is known to reach the goal.
     """
+    if goal == "max_f1" and not truth.any():
+        return 0.5  # no threshold has an F1
     order = np.argsort(-probabilities, kind="stable")
     sorted_scores, hits = probabilities[order], np.cumsum(truth[order])
     # Rows of the same probability are on the same side of any threshold.
     ends = np.flatnonzero(np.append(sorted_scores[1:] != sorted_scores[:-1], True))
     taken, hits = ends + 1, hits[ends]
-    precision, recall = hits / taken, hits / hits[-1]
+    precision, recall = hits / taken, hits / max(int(hits[-1]), 1)
     if goal == "max_f1":
         best = int(np.argmax(2 * hits / (taken + hits[-1])))
     else:
@@ -211,7 +213,7 @@ def find_threshold(goal: str, probabilities: np.ndarray, truth: np.ndarray, labe
                 f"{wanted} of '{label}'",
                 len(probabilities),
                 int(hits[-1]),
-                best=float((hits / size).max()),
+                best=float((hits / np.maximum(size, 1)).max()),
                 bound=float(bound.max()),
                 confidence=_CONFIDENCE,
             )

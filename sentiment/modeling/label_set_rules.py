@@ -6,9 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from sentiment.data.labels import sort_labels
 from sentiment.errors import ConfigError
-from sentiment.modeling.decision_rules import UNSURE, DecisionRule, find_threshold, needs_scores
+from sentiment.modeling.decision_rules import (
+    UNSURE,
+    DecisionRule,
+    choose_rule,
+    find_threshold,
+    needs_scores,
+)
 from sentiment.modeling.predictions import LabelSetPredictions, Predictions
+
+_MOST_TABULATED = 500
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,39 @@ def choose_set_rule(
         return rule
     sure = rule.measure(scores.probabilities)
     return replace(rule, least_confidence=float(np.quantile(sure, abstain)))
+
+
+def choose_any_rule(
+    threshold: float | str,
+    abstain: float,
+    classes: np.ndarray,
+    separator: str | None,
+    scores: Predictions | None = None,
+) -> DecisionRule:
+    """Return the rule of a model of either kind; see `choose_rule` and `choose_set_rule`."""
+    if separator is not None:
+        return choose_set_rule(threshold, abstain, scores, classes.tolist())
+    return choose_rule(threshold, abstain, classes, scores)
+
+
+def tabulate_rule(scores: Predictions) -> dict[str, float]:
+    """Return the rule of ``threshold=max_f1`` on `scores`, for those who lack this package.
+
+    Returns
+    -------
+    dict of str to float
+        Of two classes, the threshold of the second one by its name; of more, the factor of each;
+        of label sets, the threshold of each label. Empty for more than 500 classes, of which the
+        factors would take longer than a fit.
+    """
+    if scores.separator is None and len(scores.classes) > _MOST_TABULATED:
+        return {}
+    names = np.array(sort_labels(scores.classes.astype(str)))
+    rule = choose_any_rule("max_f1", 0.0, names, scores.separator, scores)
+    if isinstance(rule, LabelSetRule):
+        return dict(zip(scores.classes.tolist(), rule.thresholds, strict=True))
+    values = rule.factors or (rule.threshold,)
+    return dict(zip(names[-len(values) :].tolist(), values, strict=True))
 
 
 def record_rule(rule: DecisionRule) -> dict[str, Any]:

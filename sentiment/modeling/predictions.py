@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,10 @@ from sentiment.data.label_sets import make_indicators
 from sentiment.data.labels import find_order
 from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
 from sentiment.modeling.metrics import OF_ORDERED_ROWS, OF_ROWS, OF_SETS, ClassCounts, Outcomes
+
+if TYPE_CHECKING:
+    from sentiment.modeling.decision_rules import DecisionRule
+    from sentiment.modeling.label_set_rules import LabelSetRule
 
 # In front of a label, it names the column of its probabilities.
 PROBABILITY = "p:"
@@ -36,6 +40,9 @@ class Predictions:
         Values of ordered labels, ascending.
     separator : str, optional
         Between the labels of a set; see `LabelSetPredictions`.
+    rule : DecisionRule, optional
+        Chooses the predicted labels; default: the most probable class, or the labels of a
+        probability of 0.5 or more.
     """
 
     labels: np.ndarray
@@ -43,6 +50,7 @@ class Predictions:
     classes: np.ndarray
     scale: np.ndarray | None = None
     separator: str | None = None
+    rule: "DecisionRule | None" = None
 
     def take(self, rows: np.ndarray) -> Self:
         """Return the predictions for the rows with these numbers, shape (m,)."""
@@ -77,7 +85,7 @@ class Predictions:
 
     @property
     def predicted(self) -> np.ndarray:
-        """The most probable class of each row, shape (n,)."""
+        """The predicted class of each row, shape (n,)."""
         labels: np.ndarray = self.classes[self.predicted_codes]
         return labels
 
@@ -90,8 +98,12 @@ class Predictions:
     @cached_property
     def predicted_codes(self) -> np.ndarray:
         """Places of the predicted labels in `classes`, shape (n,)."""
-        codes: np.ndarray = np.argmax(self.probabilities, axis=1)
-        return codes
+        if self.rule is None:
+            codes: np.ndarray = np.argmax(self.probabilities, axis=1)
+            return codes
+        order = find_order(self.classes)  # that of a rule; a scale has its own
+        places: np.ndarray = order[self.rule.decide(self.probabilities[:, order])[0]]
+        return places
 
     @property
     def errors(self) -> np.ndarray:
@@ -159,9 +171,12 @@ class LabelSetPredictions(Predictions):
         The labels, sorted.
     separator : str
         Between the labels of a set.
+    rule : LabelSetRule, optional
+        As of `Predictions`.
     """
 
     separator: str = ";"
+    rule: "LabelSetRule | None" = None
 
     @property
     def has_second(self) -> bool:
@@ -177,7 +192,9 @@ class LabelSetPredictions(Predictions):
 
     @cached_property
     def predicted_truth(self) -> np.ndarray:
-        """True for each label whose probability is 0.5 or more, shape (n, n_labels)."""
+        """True for each predicted label, shape (n, n_labels)."""
+        if self.rule is not None:
+            return self.rule.choose(self.probabilities)
         predicted: np.ndarray = self.probabilities >= 0.5
         return predicted
 

@@ -1,7 +1,7 @@
 """Keeping a record of runs and finding their models again."""
 
 from sentiment.tracking.connections import forget_connections
-from sentiment.tracking.folder import CARD, KEY, MODEL, RunFacts, RunFolder
+from sentiment.tracking.folder import CARD, KEY, MODEL, RULES, RunFacts, RunFolder
 from sentiment.tracking.off import NoTracker
 from sentiment.tracking.records import (
     SCALE,
@@ -18,6 +18,7 @@ __all__ = [
     "CARD",
     "KEY",
     "MODEL",
+    "RULES",
     "SCALE",
     "MlflowRegistry",
     "MlflowTracker",

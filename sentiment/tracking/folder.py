@@ -22,6 +22,7 @@ from sentiment.redaction import redact_values
 CLAIM = "run.json"
 MODEL = "model.skops"
 CARD = "card.md"
+RULES = "decision_rules.json"
 # The tag of a run that holds `RunFacts.key`.
 KEY = "run.key"
 _LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] %(message)s"

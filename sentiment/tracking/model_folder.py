@@ -11,7 +11,7 @@ import skops.io
 
 from sentiment.modeling.model_files import LOADED_TYPES
 from sentiment.tracking import provenance
-from sentiment.tracking.folder import CARD, MODEL, RunFacts
+from sentiment.tracking.folder import CARD, MODEL, RULES, RunFacts
 
 # What another process needs to load a model; the cleaning steps are the standard library's.
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
@@ -64,6 +64,7 @@ def make_model_folder(
                     [
                         ParamSpec("probabilities", DataType.string, pyfunc_model.LABELS_ONLY),
                         ParamSpec("top_k", DataType.long, 1),
+                        ParamSpec("threshold", DataType.string, pyfunc_model.HALF),
                     ]
                 ),
             ),
@@ -71,7 +72,7 @@ def make_model_folder(
             pip_requirements=provenance.pin(*_REQUIREMENTS, *packages.intersection(_OPTIONAL)),
         )
     (folder / MODEL).unlink()
-    for name in filter(lambda name: (files / name).exists(), (MODEL, CARD)):
+    for name in filter(lambda name: (files / name).exists(), (MODEL, CARD, RULES)):
         try:
             os.link(files / name, folder / name)
         except OSError:  # another file system

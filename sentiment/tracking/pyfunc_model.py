@@ -3,7 +3,9 @@
 A copy of this file is part of each model in the store, so it imports nothing of this project.
 """
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,17 @@ import pandas as pd
 from mlflow import sklearn
 
 LABELS_ONLY, TOP, ALL = "none", "top", "all"
+HALF, MAX_F1 = "0.5", "max_f1"
+RULES = "decision_rules.json"  # beside the model
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 def _load_pyfunc(path: str) -> "PyfuncModel":
     """Return the model in `path`; MLflow calls it by this name."""
-    return PyfuncModel(sklearn._load_pyfunc(path).get_raw_model())
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    rules = folder / RULES
+    known = json.loads(rules.read_text(encoding="utf-8")) if rules.is_file() else {}
+    return PyfuncModel(sklearn._load_pyfunc(path).get_raw_model(), known.get(MAX_F1) or {})
 
 
 class PyfuncModel:
@@ -26,10 +33,14 @@ class PyfuncModel:
     ----------
     pipeline : Pipeline
         Fitted.
+    max_f1 : dict of str to float
+        The rule of ``threshold="max_f1"``: the threshold of the second of two classes, the factor
+        of each of more, or the threshold of each label of label sets, by their names.
     """
 
-    def __init__(self, pipeline: Any) -> None:
+    def __init__(self, pipeline: Any, max_f1: dict[str, float] | None = None) -> None:
         self._pipeline = pipeline
+        self._max_f1 = max_f1 or {}
 
     def get_raw_model(self) -> Any:
         """Return the pipeline, as MLflow's own models do."""
@@ -46,30 +57,40 @@ class PyfuncModel:
             ``probabilities``: ``"none"`` (default), ``"top"`` (that of the label) or ``"all"``
             (of every class, too, such as ``p:negative``). ``top_k``: number of labels for a row,
             the most probable ones first; default: 1. Columns are those of ``sentiment predict``.
+            ``threshold``: as ``deploy.threshold`` of it, ``"0.7"`` or ``"max_f1"``; default:
+            ``"0.5"``.
 
         Raises
         ------
         ValueError
             A parameter has no such value.
         """
-        given: dict[str, Any] = {"probabilities": LABELS_ONLY, "top_k": 1, **(params or {})}
+        given: dict[str, Any] = {"probabilities": LABELS_ONLY, "top_k": 1, "threshold": HALF}
+        given |= params or {}
         wanted, top_k = given["probabilities"], int(given["top_k"])
         if wanted not in (LABELS_ONLY, TOP, ALL):
             raise ValueError(f"probabilities is {wanted!r}; expected none, top or all")
         if top_k < 1:
             raise ValueError(f"top_k is {top_k}; expected 1 or more")
         separator = getattr(self._pipeline[-1], "separator", None)
-        if wanted == LABELS_ONLY and top_k == 1 and separator is None:
+        values = self._read_threshold(str(given["threshold"]), is_set=separator is not None)
+        if wanted == LABELS_ONLY and top_k == 1 and separator is None and values is None:
             return self._pipeline.predict(data)
         probabilities = self._pipeline.predict_proba(data)
         classes = self._pipeline.classes_
         if separator is not None:
             if top_k > 1:
                 raise ValueError(f"top_k is {top_k}; expected 1, as rows have several labels")
-            return _choose_sets(probabilities, classes, separator, wanted)
+            lines = 0.5 if values is None else values
+            return _choose_sets(probabilities, lines, classes, separator, wanted)
+        ranked = np.array(probabilities)
+        rows = np.arange(len(ranked))
+        if values is not None:
+            ranked[rows, _choose_codes(probabilities, values)] = 2  # above all
         # Of equal ones, the first class is the label.
-        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
-        rows = np.arange(len(order))
+        order = np.argsort(-ranked, axis=1, kind="stable")[:, :top_k]
+        if wanted == LABELS_ONLY and top_k == 1:
+            return classes[order[:, 0]]
         table = {}
         for rank, codes in enumerate(order.T, start=1):
             ending = f"_{rank}" if rank > 1 else ""
@@ -79,12 +100,45 @@ class PyfuncModel:
             table |= _list_probabilities(probabilities, classes)
         return pd.DataFrame(table)
 
+    def _read_threshold(self, threshold: str, *, is_set: bool) -> np.ndarray | None:
+        """Return a threshold for the second of two classes, or values of all classes.
+
+        These are factors, or thresholds of labels of label sets; None is the default for all.
+        """
+        classes = [str(label) for label in self._pipeline.classes_]
+        several = len(classes) > 2 and not is_set
+        if threshold == MAX_F1:
+            if not self._max_f1:
+                raise ValueError("threshold is 'max_f1', of which the model has kept no values")
+            named = classes if several or is_set else classes[1:]
+            return np.array([self._max_f1[label] for label in named])
+        value = float(threshold) if _NUMBER.fullmatch(threshold) else 0.0
+        if not 0 < value < 1:
+            raise ValueError(f"threshold is {threshold!r}; expected a probability or max_f1")
+        if value == float(HALF):
+            return None
+        if several:
+            raise ValueError(
+                f"threshold is {threshold!r}, which is for two classes, and the model has "
+                f"{len(classes)}; expected {HALF} or max_f1"
+            )
+        return np.full(len(classes) if is_set else 1, value)
+
+
+def _choose_codes(probabilities: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the class of each row, by a threshold for the second of two or by factors."""
+    if len(values) == 1:
+        second: np.ndarray = (probabilities[:, 1] >= values[0]).astype(np.int64)
+        return second
+    codes: np.ndarray = np.argmax(probabilities * values, axis=1)
+    return codes
+
 
 def _choose_sets(
-    probabilities: np.ndarray, classes: np.ndarray, separator: str, wanted: str
+    probabilities: np.ndarray, lines: Any, classes: np.ndarray, separator: str, wanted: str
 ) -> Any:
-    """Return the labels of a probability of 0.5 or more, joined, and what else is wanted."""
-    chosen = probabilities >= 0.5
+    """Return the labels whose probability reaches their line, joined, and what else is wanted."""
+    chosen = probabilities >= lines
     names = np.array([separator.join(classes[row]) for row in chosen], dtype=str)
     if wanted == LABELS_ONLY:
         return names

@@ -35,6 +35,7 @@ WRITTEN = {
     "metrics.json",
     "quality.json",
     "card.md",
+    "decision_rules.json",
     "terms.csv",
     "figures/terms.png",
     *FIGURES,

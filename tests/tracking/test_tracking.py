@@ -100,7 +100,13 @@ def _check_pyfunc(
     other = np.where(expected == "positive", "negative", "positive")
     assert both["prediction_2"].tolist() == other.tolist()
     np.testing.assert_array_equal(both["probability_2"], probabilities.min(axis=1))
-    for wrong in ({"probabilities": "some"}, {"top_k": 0}):
+    low = loaded.predict(texts, params={"threshold": "0.1"})
+    assert low.tolist() == np.where(probabilities[:, 1] >= 0.1, "positive", "negative").tolist()
+    folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=model))
+    line = json.loads((folder / "decision_rules.json").read_text())["max_f1"]["positive"]
+    best = loaded.predict(texts, params={"threshold": "max_f1"})
+    assert best.tolist() == np.where(probabilities[:, 1] >= line, "positive", "negative").tolist()
+    for wrong in ({"probabilities": "some"}, {"top_k": 0}, {"threshold": "1.5"}):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))} is .*; expected"):
             loaded.predict(texts, params=wrong)
 

@@ -1,17 +1,22 @@
 """The runs that are compared: what each said of the test rows, and whether they are the same."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sentiment.config import find_key, is_within, read_origin, suggest_command, write_recorded
 from sentiment.config.metrics import METRICS
+from sentiment.data.labels import sort_labels
 from sentiment.errors import ConfigError, IncomparableRunsError
+from sentiment.modeling.decision_rules import needs_scores
 from sentiment.modeling.evaluation import scores_file
+from sentiment.modeling.label_set_rules import choose_any_rule
 from sentiment.modeling.predictions import Predictions
 from sentiment.tracking import ModelChoice, StoredRun, Tracker
+from sentiment.tracking.known_scores import read_known_scores
 
 # Validation rows have chosen settings; test rows have not.
 SPLIT = "test"
@@ -72,17 +77,38 @@ def find_model(tracker: Tracker, name: str, metric: str) -> tuple[ModelChoice, S
     return choice, tracker.read_run(choice.run_id)
 
 
-def load_contender(tracker: Tracker, key: str, model: ModelChoice, run: StoredRun) -> Contender:
+def load_contender(
+    tracker: Tracker, key: str, model: ModelChoice, run: StoredRun, threshold: float | str = 0.5
+) -> Contender:
     """Return a run with what it said of the test rows.
+
+    Parameters
+    ----------
+    tracker : Tracker
+        Where the run is.
+    key : str
+        A letter that it goes by.
+    model, run : ModelChoice, StoredRun
+        From `find_model`.
+    threshold : float or str
+        As of `choose_rule`; a goal is reached on the scores that `read_known_scores` returns.
 
     Raises
     ------
     RunNotFoundError
         The run kept no scores.
+    ConfigError, GoalOutOfReachError
+        There is no such threshold.
     """
     table = pd.read_parquet(tracker.fetch_file(run.id, scores_file(SPLIT)))
     excerpts = table["excerpt"].to_numpy(dtype=object)
-    return Contender(key, model, run, Predictions.from_frame(table), excerpts)
+    made = Predictions.from_frame(table)
+    if threshold != 0.5:
+        known = read_known_scores(tracker, run.id) if needs_scores(threshold, 0.0) else None
+        names = np.array(sort_labels(made.classes.astype(str)))
+        rule: Any = choose_any_rule(threshold, 0.0, names, made.separator, known)
+        made = replace(made, rule=rule)
+    return Contender(key, model, run, made, excerpts)
 
 
 def check_different(names: Sequence[str], runs: Sequence[StoredRun]) -> None:

@@ -29,6 +29,8 @@ from sentiment.tracking.stages import StageObserver, Stages
 
 PAGE = "comparison.html"
 TABLE = "comparison.json"
+# Settings that are recorded; promote has some of them.
+_PARAMS = ("metric", "threshold", "level", "resamples", "seed")
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def compare(
         found = [find_model(tracker, name, cfg.metric) for name in names]
         check_different(names, [run for _, run in found])
         contenders = [
-            load_contender(tracker, key, model, run)
+            load_contender(tracker, key, model, run, cfg.threshold)
             for key, (model, run) in zip(RUN_KEYS, found, strict=False)
         ]
     return compare_contenders(contenders, cfg, tracker, stages, {"command": command})
@@ -142,7 +144,7 @@ def _list_facts(
 ) -> RunFacts:
     """Return what is recorded of a comparison, its files apart."""
     params = {f"run_{one.key}": one.run.id for one in comparison.contenders}
-    params |= {key: str(cfg[key]) for key in ("metric", "level", "resamples", "seed")}
+    params |= {key: str(cfg[key]) for key in _PARAMS if key in cfg}
     metrics: dict[str, float] = {}
     for one, scores in zip(comparison.contenders, comparison.scores, strict=True):
         metrics |= {f"{one.key}/{name}": found.value for name, found in scores.items()}

@@ -42,14 +42,14 @@ from sentiment.modeling.model_files import save_model
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import FOLDER, make_reference
 from sentiment.redaction import MASK
-from sentiment.tracking import MODEL, SCALE, RunFacts, RunFolder, StoredRun, Tracker
+from sentiment.tracking import MODEL, RULES, SCALE, RunFacts, RunFolder, StoredRun, Tracker
 from sentiment.tracking.recording import keep_and_record
 from sentiment.tracking.stages import Stage, StageObserver, Stages
 
 # What of the config of a run makes its model, and its scores.
 _RECIPE = ("data", "features", "model", "seed", "cv", "optimize")
 # Files and folders of a run that describe its evaluation, which stays the same.
-_EVALUATION = ("scores", "reference", "figures", "terms.csv", "quality.json")
+_EVALUATION = ("scores", "reference", "figures", "terms.csv", "quality.json", RULES)
 # Metrics that describe the model file and how it was made.
 _OF_THE_MODEL = ("model/", "deploy/", "stage/", "final/")
 # Tags that say which data a run is about.

@@ -5,7 +5,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import pandas as pd
 from omegaconf import DictConfig
 
 from sentiment.config import make
@@ -18,15 +17,13 @@ from sentiment.errors import (
     UntrustedModelError,
 )
 from sentiment.files.inputs import Input
-from sentiment.modeling import decision_rules as decisions
-from sentiment.modeling.decision_rules import DecisionRule
-from sentiment.modeling.evaluation import scores_file
-from sentiment.modeling.label_set_rules import choose_set_rule
+from sentiment.modeling.decision_rules import DecisionRule, needs_scores
+from sentiment.modeling.label_set_rules import choose_any_rule
 from sentiment.modeling.model_files import digest_file, load_model
 from sentiment.modeling.pipeline import TextClassifier, find_separator
-from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.scoring import BatchScorer, PredictionColumns, Predictor
 from sentiment.tracking import ModelChoice, Tracker
+from sentiment.tracking.known_scores import read_known_scores
 
 _SETTINGS = ("explain", "encoding", "sep", "quote", "escape", "header")
 
@@ -87,7 +84,7 @@ def choose_rule(
         The run did not keep its scores.
     """
     scores = None
-    if decisions.needs_scores(scorer.threshold, scorer.abstain):
+    if needs_scores(scorer.threshold, scorer.abstain):
         if not choice.run_id:
             raise ConfigError(
                 [
@@ -96,18 +93,10 @@ def choose_rule(
                     "or a number, deploy.threshold=0.7."
                 ]
             )
-        scores = Predictions.from_frame(pd.read_parquet(_fetch_scores(tracker, choice.run_id)))
-    if find_separator(pipeline) is not None:
-        labels = pipeline.classes_.tolist()
-        return choose_set_rule(scorer.threshold, scorer.abstain, scores, labels)
-    return decisions.choose_rule(scorer.threshold, scorer.abstain, pipeline.classes_, scores)
-
-
-def _fetch_scores(tracker: Tracker, run_id: str) -> Path:
-    try:
-        return tracker.fetch_file(run_id, scores_file("cv"))
-    except RunNotFoundError:
-        return tracker.fetch_file(run_id, scores_file("validation"))
+        scores = read_known_scores(tracker, choice.run_id)
+    return choose_any_rule(
+        scorer.threshold, scorer.abstain, pipeline.classes_, find_separator(pipeline), scores
+    )
 
 
 @dataclass(frozen=True)

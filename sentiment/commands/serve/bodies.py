@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -266,9 +266,19 @@ def _read_params(params: Any) -> Options:
         raise RequestError(400, f"probabilities is {wanted!r}; expected none, top or all.")
     if type(top_k) is not int or top_k < 1:
         raise RequestError(400, f"top_k is {top_k!r}; expected a whole number of 1 or more.")
-    if wanted == "none" and top_k == 1:
-        return LABELS
-    return Options(probabilities=wanted == "all", top_k=top_k)
+    is_plain, threshold = wanted == "none" and top_k == 1, params.get("threshold")
+    if threshold is None:
+        return LABELS if is_plain else Options(probabilities=wanted == "all", top_k=top_k)
+    try:
+        value = float(threshold)
+    except (TypeError, ValueError):
+        raise RequestError(
+            400,
+            f"threshold is {threshold!r}; expected a number. A goal, such as max_f1, is a setting "
+            "of the server, deploy.threshold.",
+        ) from None
+    checked = make_options(False, wanted == "all", value)
+    return replace(checked, top_k=top_k, labels_only=is_plain)
 
 
 def _list_records(form: str, value: Any, text_column: str) -> list[dict[str, Any]]:

@@ -30,13 +30,15 @@ from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.evaluation import EXCERPT, measure_each_class, scores_file
 from sentiment.modeling.explanation import top_terms
 from sentiment.modeling.intervals import Interval, measure_intervals, tabulate_scores
+from sentiment.modeling.label_set_rules import tabulate_rule
 from sentiment.modeling.model_files import digest_file, save_model
 from sentiment.modeling.pipeline import find_text_steps, list_vectorizers
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import FOLDER, make_reference
 from sentiment.modeling.scoring import Predictor
 from sentiment.redaction import redact
-from sentiment.tracking import CARD, KEY, MODEL, SCALE, RunFacts, RunFolder, Tracker, provenance
+from sentiment.tracking import CARD, KEY, MODEL, RULES, SCALE, Tracker, provenance
+from sentiment.tracking.folder import RunFacts, RunFolder
 from sentiment.tracking.recording import write_record_command
 from sentiment.tracking.stages import Stage, StageObserver, Stages
 
@@ -355,6 +357,8 @@ def _save_results(
         table = made.to_frame().assign(excerpt=texts.str[:EXCERPT].to_numpy())
         measure_each_class(made).to_csv(folder.add(classes_file(split)), index=False)
         table.to_parquet(folder.add(scores_file(split)), compression="zstd")
+    rule = tabulate_rule(predictions.get(CV, predictions["validation"]))
+    folder.add(RULES).write_text(json.dumps({"max_f1": rule}, indent=2) + "\n")
     if terms is not None:
         terms.to_csv(folder.add("terms.csv"), index=False)
     report = json.dumps(data.report.to_dict(), indent=2)

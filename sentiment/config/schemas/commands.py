@@ -14,10 +14,12 @@ from sentiment.config.schemas.values import (
     Encoding,
     Factor,
     Folder,
+    Goal,
     Level,
     Metric,
     ModelName,
     Positive,
+    Probability,
     Refit,
     Resamples,
     Seconds,
@@ -227,6 +229,7 @@ class CompareSettings(Settings):
     live: Text | None
     route: Text
     metric: Metric
+    threshold: Probability | Goal
     level: Level
     resamples: Resamples
     seed: Seed
@@ -241,6 +244,11 @@ class CompareSettings(Settings):
         if values["live"] is not None:
             if values["runs"]:
                 yield "live compares two models; name them with a=... b=..., not with runs."
+            if values["threshold"] != 0.5:
+                yield (
+                    "live compares the labels that the server has given, whose threshold is "
+                    "deploy.threshold of serve; leave threshold out."
+                )
             yield from _check_live_metric(values)
         elif values["runs"] and pair:
             yield "runs and a, b were both given; say either runs=[...] or a=... b=..."

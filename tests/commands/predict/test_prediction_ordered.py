@@ -1,5 +1,6 @@
 """Predictions of labels on a scale: their expected values, and the order of their columns."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import f1_score
 
 import sentiment
+from sentiment.commands.compare.job import compare
 from sentiment.commands.explain.job import explain
 from sentiment.commands.finalize.job import finalize
 from sentiment.commands.monitor.job import monitor
@@ -88,9 +91,24 @@ def test_listed_labels_have_their_places_for_values(place: Place) -> None:
 
 
 @pytest.mark.slow
-def test_a_final_model_keeps_the_scale(place: Place, run_id: str) -> None:
+def test_a_final_model_keeps_the_scale_and_the_factors(place: Place, run_id: str) -> None:
     final = finalize(compose("finalize", [place.where, f"run={run_id}"]))
     assert "expected" in place.predict(str(final.run_id))
+    best = "deploy.threshold=max_f1"
+    rules = [sentiment.load(str(run), place.where, best).rule for run in (run_id, final.run_id)]
+    assert rules[0] == rules[1]
+    kept = json.loads((final.folder / "decision_rules.json").read_text())["max_f1"]
+    assert kept == dict(zip(STARS, rules[0].factors, strict=True))
+    # Test rows are compared as `predict` would decide them.
+    plain, other = str(place.train("films", "data.ordered=true").run_id), "metric=f1_macro"
+    words = [place.where, f"runs=[{run_id},{plain}]", other, "resamples=200"]
+    found = compare(compose("compare", [*words, "threshold=max_f1"])).comparison
+    for one in found.contenders:
+        model, made = sentiment.load(one.run.id, place.where, best), one.predictions
+        products = made.probabilities * model.rule.factors
+        assert made.predicted.tolist() == made.classes[products.argmax(axis=1)].tolist()
+        f1 = f1_score(made.labels, made.predicted, average="macro", zero_division=0)
+        assert found.scores[found.contenders.index(one)]["f1_macro"].value == pytest.approx(f1)
 
 
 @pytest.mark.slow
@@ -117,6 +135,17 @@ def test_mlflow_lists_probabilities_in_the_order_of_labels(place: Place, run_id:
     scored = place.predict(run_id, "deploy.probabilities=all").drop(columns=["text", "expected"])
     assert table.columns.tolist() == scored.columns.tolist()
     np.testing.assert_allclose(table.drop(columns="prediction"), scored.drop(columns="prediction"))
+    # The label is the same by each way to a prediction, with factors of classes, too.
+    best, rows = "deploy.threshold=max_f1", pd.read_csv(place.folder / "films.csv")
+    by_api = sentiment.load(run_id, place.where, best).predict(rows["text"]).tolist()
+    params = {"threshold": "max_f1"}
+    assert model.predict(rows[["text"]], params=params).tolist() == by_api
+    assert by_api != model.predict(rows[["text"]]).tolist()
+    ranked = model.predict(rows[["text"]], params=params | {"top_k": 2})
+    assert ranked["prediction"].tolist() == by_api
+    assert (ranked["prediction"] != ranked["prediction_2"]).all()
+    with pytest.raises(ValueError, match=r"0.3', which is for two classes, and the model has 10"):
+        model.predict(rows[["text"]], params={"threshold": "0.3"})
 
 
 @pytest.mark.slow

@@ -288,6 +288,10 @@ def test_parameters_and_tables_of_mlflow(app, model_files):
         params = {"probabilities": probabilities, **columns, "unknown": 1}
         found = ask(app, "/invocations", {"inputs": texts, "params": params}).json["predictions"]
         assert found == predictions_of(model_files["two"], texts, **columns)
+    for threshold, label in (("0.0001", "positive"), (0.9999, "negative")):
+        params = {"threshold": threshold}
+        found = ask(app, "/invocations", {"inputs": texts, "params": params}).json["predictions"]
+        assert found == [label, label]
 
 
 @pytest.mark.parametrize(
@@ -295,6 +299,8 @@ def test_parameters_and_tables_of_mlflow(app, model_files):
     [
         ({"inputs": ["a"], "params": {"probabilities": True}}, "json", 400, "none, top or all"),
         ({"inputs": ["a"], "params": {"top_k": 0}}, "json", 400, "top_k is 0"),
+        ({"inputs": ["a"], "params": {"threshold": "max_f1"}}, "json", 400, "expected a number"),
+        ({"inputs": ["a"], "params": {"threshold": "2"}}, "json", 422, "below 1"),
         ({"inputs": ["a"], "params": []}, "json", 200, "predictions"),
         ({"inputs": ["a"], "params": [1]}, "json", 400, "params is no object"),
         (b"text\n\xff\n", "csv", 400, "not in UTF-8"),

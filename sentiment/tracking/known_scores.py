@@ -1,0 +1,23 @@
+"""Scores of the rows of a run by which decision rules are chosen."""
+
+import pandas as pd
+
+from sentiment.errors import RunNotFoundError
+from sentiment.modeling.evaluation import scores_file
+from sentiment.modeling.predictions import Predictions
+from sentiment.tracking import Tracker
+
+
+def read_known_scores(tracker: Tracker, run_id: str) -> Predictions:
+    """Return the scores of a run's cross-validation, or of its validation rows if it has none.
+
+    Raises
+    ------
+    RunNotFoundError
+        The run did not keep its scores.
+    """
+    try:
+        path = tracker.fetch_file(run_id, scores_file("cv"))
+    except RunNotFoundError:
+        path = tracker.fetch_file(run_id, scores_file("validation"))
+    return Predictions.from_frame(pd.read_parquet(path))
