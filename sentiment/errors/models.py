@@ -27,13 +27,17 @@ class UntrustedModelError(SentimentError, ValueError):
         What was found.
     """
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path, reason: str, *, is_own: bool = False) -> None:
         self.reason = make_printable(reason)
-        super().__init__(
-            f"the model '{path}' is not loaded: {self.reason}. A file from elsewhere may hold "
-            "parts of scikit-learn that can be checked, and no others; name the run if you "
-            "trained it yourself, or train the model anew."
+        expected = (
+            "The file of a run of yours may hold classes of scikit-learn, LightGBM and XGBoost and "
+            "those that you trust, and must predict any text; change the features, the model or "
+            "[tool.sentiment] trusted."
+            if is_own
+            else "A file from elsewhere may hold parts of scikit-learn that can be checked, and no "
+            "others; name the run if you trained it yourself, or train the model anew."
         )
+        super().__init__(f"the model '{path}' is not loaded: {self.reason}. {expected}")
 
 
 class ModelPackageError(SentimentError, ImportError):

@@ -571,6 +571,13 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "parts of scikit-learn that can be checked, and no others; name the run if you trained it "
         "yourself, or train the model anew.",
     ),
+    (
+        UntrustedModelError(Path("m.skops"), "it does not take texts", is_own=True),
+        ValueError,
+        "the model 'm.skops' is not loaded: it does not take texts. The file of a run of yours may "
+        "hold classes of scikit-learn, LightGBM and XGBoost and those that you trust, and must "
+        "predict any text; change the features, the model or [tool.sentiment] trusted.",
+    ),
 ]
 
 

@@ -161,7 +161,7 @@ def test_trust_that_is_gone_is_missed_at_loading(
     trust(["mine.*"])
     save_model(fit(reviews, mine.Bold()), tmp_path / "m.skops")
     monkeypatch.setattr("sentiment.config.project._given", {})
-    with pytest.raises(UntrustedModelError, match=r"it holds mine\.Bold, which is not trusted"):
+    with pytest.raises(UntrustedModelError, match=r"which is not trusted.* a run of yours"):
         load_model(tmp_path / "m.skops", digest_file(tmp_path / "m.skops"))
 
 
@@ -333,6 +333,9 @@ def test_a_run_keeps_a_model_that_only_its_owner_loads(
     assert tags["model.own"] == "true"
     held = "scipy.sparse._csr.csr_matrix, sklearn.neighbors._classification.KNeighborsClassifier"
     assert tags["model.audit"] == f"it holds {held}"
+    card = (neighbors.folder / "card.md").read_text()
+    assert "from elsewhere, which is not loaded: it holds scipy" in card
+    assert 'sentiment.load("model.skops")' not in card
     with pytest.raises(UntrustedModelError, match="sklearn.neighbors"):
         api.Model(replace(choice, digest=""))
 

@@ -41,6 +41,19 @@ On a file: `sentiment predict input=reviews.csv deploy.run={MODEL}`. Without thi
 `mlflow.sklearn.load_model` or `skops.io.load` open it; it is a plain scikit-learn pipeline, and no
 pickle.
 """
+# Of a model with parts that nobody can check.
+_OWN_LOADING = """By its run, from the store that has it and with the packages that it needs:
+
+```python
+import sentiment
+
+model = sentiment.load("the id of its run")
+model.predict(["great film", "a bore"])
+```
+
+On a file: `sentiment predict input=reviews.csv deploy.run=<id>`. Alone, the file
+is one from elsewhere, which is not loaded: {}. It is no pickle.
+"""
 
 
 def write_card(
@@ -72,7 +85,7 @@ def write_card(
         "Scores": _tabulate_scores(facts, data, intervals, fitted_on),
         "Classes": _tabulate_classes(test),
         "Limits": "\n".join(f"- {limit}" for limit in _list_limits(facts, data, fitted_on)),
-        "How to load it": _LOADING.rstrip(),
+        "How to load it": _explain_loading(facts.audit),
         "Settings": _fence("\n".join(_list_settings(facts))),
     }
     parts = [f"## {title}\n\n{text}" if title else text for title, text in sections.items()]
@@ -177,6 +190,11 @@ def _list_limits(facts: RunFacts, data: PreparedData, fitted_on: str) -> Iterabl
         )
     for warning in data.report.warnings.values():
         yield _show(warning)
+
+
+def _explain_loading(audit: str) -> str:
+    """Return how to load a model; `audit` is what keeps others from loading it, if anything."""
+    return (_OWN_LOADING.format(_show(audit)) if audit else _LOADING).rstrip()
 
 
 def _list_settings(facts: RunFacts) -> list[str]:

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,27 +59,28 @@ def load_model(path: Path, digest: str = "") -> Pipeline:
     """
     content = path.read_bytes() if digest else b""
     is_own = bool(digest) and hashlib.sha256(content).hexdigest() == digest
-    with _refusing(path, "it is not a sound skops file ({})"):
+    refusing = partial(_refusing, path, is_own)
+    with refusing("it is not a sound skops file ({})"):
         # What is loaded is what was checked, whatever happens to the file.
         model = load_own(io.BytesIO(content)) if is_own else _load_audited(path)
     if not is_own:
-        with _refusing(path, "{}"):
+        with refusing("{}"):
             check_pipeline(model)
-    with _refusing(path, "it does not take texts ({})"):
+    with refusing("it does not take texts ({})"):
         model = convert(model, prepare_part)
         _rehearse(model)
     return convert(model, make_fast_part)
 
 
 @contextmanager
-def _refusing(path: Path, reason: str) -> Iterator[None]:
+def _refusing(path: Path, is_own: bool, reason: str) -> Iterator[None]:
     """Refuse the file `path` for what is raised in the ``with`` block."""
     try:
         yield
     except SentimentError:
         raise
     except _DAMAGE as error:
-        raise UntrustedModelError(path, reason.format(error)) from error
+        raise UntrustedModelError(path, reason.format(error), is_own=is_own) from error
 
 
 def _load_audited(path: Path) -> Any:
