@@ -86,6 +86,7 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
     "few_labels": {
         "few_labels_reviews": few_labels.bench_reviews,
         "few_labels_docstrings": few_labels.bench_docstrings,
+        "few_label_sets": few_labels.bench_label_sets,
         "suggestions": suggesting.bench_suggestions,
         "few_labels_speed": few_labels.bench_speed,
     },

@@ -6,16 +6,21 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from classes import read_docstrings
+from label_sets import read_topics
 from reviews import SEED, read_different_reviews
 from sklearn.pipeline import Pipeline
 from timing import OURS, Figure, Plan, compare, summarize, time_in_turn
 
 from sentiment.config import compose, make
+from sentiment.modeling.evaluation import evaluate, score
 from sentiment.modeling.linear import make_fast
 from sentiment.modeling.pipeline import fit, make_pipeline, precompute_counts, predict
 
 DRAWS = 5
 HELD_OUT = 0.2
+# Topics, draws of label sets and labelled rows of each.
+LABELS = ("comedy", "family", "horror", "murder", "music", "romance", "television", "war")
+SET_DRAWS, SETS = 3, 500
 # Labels; points above experiment=best that are asked for, and those that are aimed at.
 GOALS = {100: (6.0, 9.0), 500: (3.0, 5.0), 2_000: (1.2, 2.0)}
 
@@ -28,6 +33,41 @@ def bench_reviews(plan: Plan) -> dict[str, Figure]:
 def bench_docstrings(plan: Plan) -> dict[str, Figure]:
     """Measure the gain on docstrings of twelve installed packages, which are their labels."""
     return _measure(plan, "docstrings", read_docstrings(), [100, 500])
+
+
+def bench_label_sets(plan: Plan) -> dict[str, Figure]:
+    """Measure what texts without labels are worth for eight topics that reviews name, or not."""
+    frame = read_topics()
+    names = frame["label"].map(lambda joined: sorted({*joined.split(";")} & {*LABELS}))
+    held_out, pool = _split(frame.assign(label=names.str.join(";")))
+    held_out, found = held_out[held_out["label"] != ""], dict[str, list[dict[str, float]]]()
+    precompute_counts(_make("few_labels", memory := f"memory={plan.folder}/counts"), pool["text"])
+    for draw in range(SET_DRAWS):
+        labelled = pool.sample(SETS, random_state=draw)
+        for name, texts in (("alone", None), ("all", pool.drop(labelled.index)["text"])):
+            pipeline = _make("few_labels", memory, "data.label_separator=';'", separator=";")
+            fit(pipeline, labelled, texts)
+            found.setdefault(name, []).append(score(evaluate(pipeline, held_out)))
+    ranked = {k: [100 * one["roc_auc_ovr"] for one in v] for k, v in found.items()}
+    gains = np.subtract(ranked["all"], ranked["alone"])
+    mean, error = gains.mean(), gains.std(ddof=1) / np.sqrt(SET_DRAWS)
+    return {
+        "few_label_sets": Figure(
+            what=f"label sets, {SETS:,} labelled reviews and {len(pool) - SETS:,} texts: mean "
+            "area under the ROC curve with experiment=few_labels, minus that without these texts; "
+            f"spread: two standard errors over {SET_DRAWS} draws",
+            unit="%",
+            value=float(mean),
+            low=float(mean - 2 * error),
+            high=float(mean + 2 * error),
+            more={f"{k}: area": float(np.mean(v)) for k, v in ranked.items()}
+            | {
+                f"{k}: {name}": float(np.mean([one[name] for one in v]))
+                for k, v in found.items()
+                for name in ("log_loss", "label_ranking_precision")
+            },
+        )
+    }
 
 
 def bench_speed(plan: Plan) -> dict[str, Figure]:
@@ -72,9 +112,9 @@ def _measure(plan: Plan, data: str, frame: pd.DataFrame, sizes: list[int]) -> di
             labelled = _draw(pool, size, draw)
             others = pool.drop(labelled.index)["text"]
             alone, _ = _score(_make("best", memory), labelled, None, held_out)
-            score, taken = _score(_make("few_labels", memory), labelled, others, held_out)
-            gains.append(score - alone)
-            levels.append(score)
+            level, taken = _score(_make("few_labels", memory), labelled, others, held_out)
+            gains.append(level - alone)
+            levels.append(level)
             seconds.append(taken)
         mean, error = np.mean(gains), np.std(gains, ddof=1) / np.sqrt(DRAWS)
         target, aim = GOALS[size] if data == "reviews" else (None, None)
@@ -111,9 +151,9 @@ def _draw(pool: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:
     return pd.concat([known, rest])
 
 
-def _make(experiment: str, *settings: str) -> Pipeline:
+def _make(experiment: str, *settings: str, separator: str | None = None) -> Pipeline:
     cfg = compose("train", [f"experiment={experiment}", *settings])
-    return make_pipeline(make(cfg, "features"), make(cfg, "model"))
+    return make_pipeline(make(cfg, "features"), make(cfg, "model"), separator)
 
 
 def _score(

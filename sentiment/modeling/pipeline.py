@@ -23,7 +23,11 @@ from sentiment.modeling.class_weights import check_named_weights
 from sentiment.modeling.columns import list_kinds, make_encoder
 from sentiment.modeling.estimators.label_set_chain import LabelSetChain
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier, name_label_sets
-from sentiment.modeling.estimators.self_training import UNLABELLED, SelfTrainingClassifier
+from sentiment.modeling.estimators.self_training import (
+    UNKNOWN,
+    UNLABELLED,
+    SelfTrainingClassifier,
+)
 from sentiment.modeling.estimators.union import FeatureUnion
 from sentiment.ngrams.cleaning import CleanedTexts, Cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer
@@ -198,7 +202,7 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame, unlabelled: pd.Series | None = 
 
 
 def _fit_with_unlabelled(
-    pipeline: Pipeline, frame: pd.DataFrame, labels: np.ndarray, unlabelled: pd.Series
+    pipeline: Pipeline, frame: pd.DataFrame, labels: Any, unlabelled: pd.Series
 ) -> Pipeline:
     features, model = pipeline[:-1], pipeline[-1]
     texts = pd.concat([frame, unlabelled.to_frame(TEXT_COLUMN)], ignore_index=True)
@@ -206,7 +210,13 @@ def _fit_with_unlabelled(
         rows = features.fit(frame, labels).transform(texts)
     else:
         rows = features.fit_transform(texts)
-    if isinstance(model, SelfTrainingClassifier):
+    if isinstance(model, LabelSetClassifier) and isinstance(
+        model.estimator, SelfTrainingClassifier
+    ):
+        marks = np.full((len(unlabelled), labels.shape[1]), UNKNOWN)
+        truth = np.concatenate([labels.to_numpy(np.int64), marks])
+        model.fit(rows, pd.DataFrame(truth, columns=labels.columns))
+    elif isinstance(model, SelfTrainingClassifier):
         marks = np.full(len(unlabelled), UNLABELLED)
         model.fit(rows, np.concatenate([labels, marks]))
     else:

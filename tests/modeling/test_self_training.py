@@ -16,7 +16,12 @@ from sklearn.preprocessing import normalize
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sentiment import NBSVM, CountVectorizer, TfidfVectorizer
-from sentiment.modeling.estimators.self_training import SelfTrainingClassifier, find_topics
+from sentiment.modeling.estimators.label_sets import LabelSetClassifier
+from sentiment.modeling.estimators.self_training import (
+    UNKNOWN,
+    SelfTrainingClassifier,
+    find_topics,
+)
 from sentiment.modeling.explanation import top_terms
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
 from sentiment.modeling.pipeline import fit, make_pipeline
@@ -207,3 +212,19 @@ def test_predictions_are_as_fast_and_explained_as_those_of_the_student() -> None
     assert fast.predict_proba(texts) == pytest.approx(pipeline.predict_proba(texts))
     strongest = top_terms(pipeline, 3)
     assert set(strongest["term"]) <= {word for one in SUBJECTS.values() for word in one}
+
+
+def test_students_of_several_labels_are_those_of_each_label_alone() -> None:
+    """Topics are found once for all; a label that each labelled row has needs no student."""
+    rows, labels, _ = make_rows(3)
+    names = sorted({*labels} - {""})
+    alone = SelfTrainingClassifier(n_topics=5, random_state=0)
+    unknown = labels == ""
+    truth = {name: np.where(unknown, UNKNOWN, labels == name) for name in names}
+    both = pd.DataFrame(truth | {"each": np.where(unknown, UNKNOWN, 1)})
+    found = LabelSetClassifier(alone).fit(rows, both).predict_proba(rows)
+    for name, column in zip(names, found.T, strict=False):
+        own = np.where(unknown, "", np.where(labels == name, "yes", "no"))
+        expected = clone(alone).fit(rows, own).predict_proba(rows)[:, 1]
+        np.testing.assert_allclose(column, expected)
+    assert (found[:, -1] == 1).all()

@@ -21,8 +21,15 @@ from sentiment.commands.suggest.texts import (
     read_folder,
     read_labelled,
 )
-from sentiment.config import check_config, compose, make, suggest_command
-from sentiment.errors import NothingToLabelError, RunNotFoundError, SentimentError, quote_list
+from sentiment.config import check_config, compose, make, suggest_command, write_override
+from sentiment.data.label_sets import join_labels, list_labels
+from sentiment.errors import (
+    ConfigError,
+    NothingToLabelError,
+    RunNotFoundError,
+    SentimentError,
+    quote_list,
+)
 from sentiment.modeling.active_learning import (
     SHORTLIST,
     choose_diverse,
@@ -65,8 +72,8 @@ class SuggestionResult:
         What is in the folder: columns ``text``, ``label`` and ``labeler``.
     extra_columns : list of str
         What the model reads beside the text.
-    multilabel : bool
-        Whether a text may have several labels.
+    separator : str, optional
+        Between the labels of a text, where it may have several.
     notes : list of str
         What could not be done.
     next_command : str
@@ -83,7 +90,7 @@ class SuggestionResult:
     labels: list[str]
     known: pd.DataFrame
     extra_columns: list[str]
-    multilabel: bool
+    separator: str | None
     notes: list[str]
     next_command: str
     seconds: float
@@ -95,7 +102,7 @@ class _Found:
 
     choice: ModelChoice | None
     predictor: Predictor | None
-    multilabel: bool
+    separator: str | None
     is_of_folder: bool
     why: str
 
@@ -144,14 +151,18 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
         if found.predictor is None:
             rows = _choose_without_model(cfg, candidates.rows, known_texts, notes)
         else:
-            rows = _choose_with_model(cfg, candidates.rows, found.predictor, found.multilabel)
+            rows = _choose_with_model(
+                cfg, candidates.rows, found.predictor, multilabel=found.separator is not None
+            )
     if cfg.page:
         path = folder / f"{cfg.labeler or 'labels'}.csv"
     else:
         folder.mkdir(parents=True, exist_ok=True)
         path = name_batch(folder, cfg.input)
         _write(path, rows)
-    labels = found.predictor.labels if found.predictor is not None else sorted(used)
+    labels = split_all(used, found.separator)
+    if found.predictor is not None:
+        labels = found.predictor.labels
     return SuggestionResult(
         path=path,
         rows=rows,
@@ -161,9 +172,9 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
         labels=list(cfg.labels or labels),
         known=own,
         extra_columns=extra,
-        multilabel=found.multilabel,
+        separator=found.separator,
         notes=notes,
-        next_command=_name_next(cfg, candidates),
+        next_command=_name_next(cfg, candidates, found.separator),
         seconds=time.perf_counter() - begun,
     )
 
@@ -172,7 +183,7 @@ def _find_model(cfg: DictConfig, tracker: Tracker, used: Sequence[str]) -> _Foun
     """Return the model that the settings name, or that they leave to be found."""
 
     def leave_out(why: str) -> _Found:
-        return _Found(None, None, False, False, why)
+        return _Found(None, None, cfg.label_separator, False, why)
 
     if cfg.run == _NONE:
         return leave_out("run=none")
@@ -190,14 +201,23 @@ def _find_model(cfg: DictConfig, tracker: Tracker, used: Sequence[str]) -> _Foun
     pipeline = load_model(choice.path, choice.digest)
     columns = PredictionColumns(probabilities="all")
     predictor = Predictor(pipeline, columns=columns, path=choice.path, digest=choice.digest)
-    unknown = [name for name in cfg.labels or used if name not in predictor.labels]
+    separator = find_separator(pipeline)
+    if cfg.label_separator not in (None, separator):
+        one = f"{separator!r} between labels" if separator else "one label in each row"
+        why = f"the one found ({choice.uri}) has {one}, and label_separator is another one"
+        if cfg.run == _AUTO and not of_folder:
+            return leave_out(why)
+        raise ConfigError([f"{why}. Leave label_separator out, or name another run=."])
+    unknown = [
+        name for name in cfg.labels or split_all(used, separator) if name not in predictor.labels
+    ]
     if unknown and cfg.run == _AUTO and not of_folder:
         return leave_out(
             f"the best one ({choice.uri}) predicts {quote_list(predictor.labels[:5])}, not "
             f"{quote_list(unknown[:5])}"
         )
     why = f"the latest that learned from {cfg.folder}" if of_folder else choice.why
-    return _Found(choice, predictor, find_separator(pipeline) is not None, of_folder, why)
+    return _Found(choice, predictor, separator, of_folder, why)
 
 
 def _find_latest(tracker: Tracker, folder: str) -> str | None:
@@ -245,7 +265,7 @@ def _choose_without_model(
 
 
 def _choose_with_model(
-    cfg: DictConfig, rows: pd.DataFrame, predictor: Predictor, multilabel: bool
+    cfg: DictConfig, rows: pd.DataFrame, predictor: Predictor, *, multilabel: bool
 ) -> pd.DataFrame:
     made = predictor.predict(rows[TEXT_COLUMN], rows).to_pandas()
     names = [name for name in made if name.startswith(PROBABILITY)]
@@ -307,9 +327,22 @@ def _write(path: Path, rows: pd.DataFrame) -> None:
         writer.writerows(rows.astype(object).where(rows.notna(), "").to_numpy().tolist())
 
 
-def _name_next(cfg: DictConfig, candidates: Candidates) -> str:
+def split_all(used: Sequence[str], separator: str | None) -> list[str]:
+    """Return the different labels of rows, each of which may have several, sorted."""
+    return (
+        sorted(set(used))
+        if separator is None
+        else list_labels(
+            (join_labels(label.split(separator), separator) for label in used), separator
+        )
+    )
+
+
+def _name_next(cfg: DictConfig, candidates: Candidates, separator: str | None) -> str:
     """Return the command that trains with the new labels, and with the other texts if it can."""
     words = ["experiment=few_labels", "data=csv", f"data.path={cfg.folder}"]
+    if separator is not None:
+        words.append(write_override("data.label_separator", separator))
     if can_train_on(cfg, candidates.columns):
         words.append(f"data.unlabelled={cfg.input}")
     return suggest_command("train", *words)

@@ -29,7 +29,7 @@ def open_page(cfg: DictConfig, result: SuggestionResult) -> LabelingServer:
     Raises
     ------
     ConfigError
-        The labels are not known, or a row needs more than one label.
+        The labels are not known, or the model reads more than texts.
     SentimentError
         Another process writes the labels of this person, or the port is taken.
     """
@@ -46,8 +46,9 @@ def open_page(cfg: DictConfig, result: SuggestionResult) -> LabelingServer:
     file = AnswerFile(result.path)
     try:
         session = Session(
-            [items[k] for k in order], result.labels, cfg.labeler or "", file, result.known
-        )
+            [items[k] for k in order], result.labels, cfg.labeler or "", file, result.known,
+            result.separator,
+        )  # fmt: skip
         return LabelingServer(session, cfg.port, result.next_command)
     except BaseException:
         file.close()
@@ -67,10 +68,11 @@ def check_labels(result: SuggestionResult) -> None:
         raise ConfigError(
             [f"page=true needs the names of the labels, of which {found} known: labels=[a,b]."]
         )
-    if result.multilabel:
+    divided = [label for label in result.labels if result.separator and result.separator in label]
+    if divided:
         raise ConfigError(
-            ["page=true gives each text one label, and the model several. Leave page at false, and "
-             "fill in the file."]
+            [f"the label {divided[0]!r} has {result.separator!r} in it, which is between labels "
+             "(label_separator). Rename it, or choose another separator."]
         )  # fmt: skip
     if result.extra_columns:
         raise ConfigError(

@@ -1,6 +1,7 @@
 "use strict";
 const find = (id) => document.getElementById(id);
 const labels = [...document.querySelectorAll("[data-label]")];
+const several = "several" in find("choices").dataset;
 let state = null;
 let busy = true;
 
@@ -21,7 +22,8 @@ function show(found) {
   find("why").lastElementChild.textContent = guess + found.reason;
   find("choices").hidden = found.done;
   find("finished").hidden = !found.done;
-  find("skip").disabled = found.done;
+  if (several) labels.forEach((button) => button.setAttribute("aria-pressed", "false"));
+  for (const id of several ? ["skip", "save"] : ["skip"]) find(id).disabled = found.done;
   find("undo").disabled = number === 0;
   find("agreement").replaceChildren(
     ...found.agreement.map((line) => {
@@ -66,16 +68,27 @@ function close() {
   find("closed").hidden = false;
 }
 
-labels.forEach((button) =>
-  button.addEventListener("click", () => ask("label", { label: button.dataset.label })),
-);
+function choose(button) {
+  if (!several) ask("label", { labels: [button.dataset.label] });
+  else if (!busy) button.setAttribute("aria-pressed", button.getAttribute("aria-pressed") !== "true");
+}
+
+function save() {
+  const chosen = labels.filter((button) => button.getAttribute("aria-pressed") === "true");
+  ask("label", { labels: chosen.map((button) => button.dataset.label) });
+}
+
+labels.forEach((button) => button.addEventListener("click", () => choose(button)));
+if (several) find("save").addEventListener("click", save);
 find("skip").addEventListener("click", () => ask("skip"));
 find("undo").addEventListener("click", () => ask("undo"));
 find("end").addEventListener("click", () => ask("end"));
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !state) return;
   const button = labels[Number(event.key) - 1];
-  if (button && !state.done) ask("label", { label: button.dataset.label });
+  const elsewhere = event.target.closest("button:not([data-label]), summary");
+  if (button && !state.done) choose(button);
+  else if (several && event.key === "Enter" && !elsewhere && !state.done) save();
   else if (event.key === "s" && !state.done) ask("skip");
   else if ((event.key === "u" || event.key === "Backspace") && state.number) ask("undo");
   else return;

@@ -22,7 +22,7 @@ from sentiment.errors import ListenError
 
 _HOST, _NAMES = "127.0.0.1", ("127.0.0.1", "localhost")
 _ACTIONS = ("label", "skip", "undo", "end")
-# Bytes of a request: a number and a label.
+# Bytes of a request: a number and labels.
 _MOST = 2**16
 
 
@@ -86,6 +86,10 @@ class LabelingServer(ThreadingHTTPServer):
             self.server_close()
 
 
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: LabelingServer
     server_version, sys_version = "sentiment", ""
@@ -115,19 +119,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _act(self, name: str, asked: dict[str, Any]) -> None:
         session = self.server.session
-        number, label = asked.get("number"), asked.get("label") if name == "label" else ""
-        if (
-            type(number) is not int
-            or not isinstance(label, str)
-            or (name == "label") != bool(label)
-        ):
+        number, labels = asked.get("number"), asked.get("labels")
+        if type(number) is not int or (name == "label" and not _are_texts(labels)):
             self._refuse(HTTPStatus.BAD_REQUEST)
             return
         try:
             if name == "undo":
                 session.undo(number)
             elif name != "end":
-                session.answer(number, label)
+                session.answer(number, labels if name == "label" else None)
         except OutdatedAnswerError:
             self._send_json(HTTPStatus.CONFLICT, session.describe())
         except ValueError:

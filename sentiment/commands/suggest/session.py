@@ -10,6 +10,7 @@ import pandas as pd
 
 from sentiment.commands.suggest.agreement import Agreement, measure_agreement
 from sentiment.commands.suggest.answers import AnswerFile
+from sentiment.data.label_sets import join_labels
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,12 @@ class Session:
         Where answers are kept.
     known : DataFrame
         Answers of all people before: columns ``text``, ``label``, ``labeler``.
+    separator : str, optional
+        Between the labels of a text, where it may have several or none.
 
     Attributes
     ----------
-    items, labels, labeler, file : sequence of Item, list of str, str, AnswerFile
+    items, labels, labeler, file, separator : sequence of Item, list of str, str, AnswerFile, str
         As above.
     answers : list of str
         To the first of the items, "" for one that was skipped.
@@ -59,10 +62,11 @@ class Session:
 
     def __init__(
         self, items: Sequence[Item], labels: Sequence[str], labeler: str, file: AnswerFile,
-        known: pd.DataFrame,
+        known: pd.DataFrame, separator: str | None = None,
     ) -> None:  # fmt: skip
         self.items, self.labels, self.labeler, self.file = items, list(labels), labeler, file
         self.answers: list[str] = []
+        self.separator = separator
         self._known = known
         self._lock = Lock()
 
@@ -71,27 +75,34 @@ class Session:
         """Number of labels that were given."""
         return sum(answer != "" for answer in self.answers)
 
-    def answer(self, number: int, label: str) -> None:
-        """Keep a label for the text `number`, or "" to skip it.
+    def answer(self, number: int, labels: Sequence[str] | None) -> None:
+        """Keep the label of the text `number`, or its labels if it may have several; None skips it.
 
         Raises
         ------
         OutdatedAnswerError
             Another text is asked for, such as after a key that was hit twice.
         ValueError
-            There is no such label.
+            There is no such label, or not the one that a text has.
         """
         with self._lock:
             if number != len(self.answers) or number >= len(self.items):
                 raise OutdatedAnswerError(f"text {number} is not the one that is asked for")
-            if label and label not in self.labels:
-                raise ValueError(f"{label!r} is not a label")
+            label = "" if labels is None else self._join(labels)
             item = self.items[number]
             at = datetime.now(UTC).isoformat(timespec="seconds")
             self.file.append(
                 [item.text, label, self.labeler, item.guess, item.probability, item.reason, at]
             )
             self.answers.append(label)
+
+    def _join(self, labels: Sequence[str]) -> str:
+        """Return labels as training reads them from a column."""
+        if not set(labels) <= set(self.labels) or (self.separator is None and len(labels) != 1):
+            raise ValueError(f"{labels} are not labels of a text")
+        if self.separator is None:
+            return labels[0]
+        return join_labels(labels, self.separator) or self.separator  # an empty cell is no answer
 
     def undo(self, number: int) -> None:
         """Take back the last answer, which was for the text before `number`.

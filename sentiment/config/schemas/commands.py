@@ -115,6 +115,9 @@ class SuggestSettings(Settings):
         ]
         | None
     )
+    label_separator: (
+        Annotated[str, Rule("what is between two labels, such as ';'", str.strip)] | None
+    )
     labelled: Text | None
     run: Text
     metric: Metric

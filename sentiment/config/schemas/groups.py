@@ -118,14 +118,13 @@ class DatasetSettings(Settings):
                 "it; expected one label."
             )
         yield from _find_column_conflicts(values, prefix)
-        if values["unlabelled"] is not None or values["on_missing_label"] == "unlabelled":
-            for name in ("label_separator", "extra_columns"):
-                if values.get(name):
-                    yield (
-                        f"{prefix}{name} is {values[name]!r}, and unlabelled texts are learned "
-                        "from by the text alone, with one label in each row. Leave out "
-                        f"{prefix}{name}, or {prefix}unlabelled and {prefix}on_missing_label."
-                    )
+        asked = values["unlabelled"] is not None or values["on_missing_label"] == "unlabelled"
+        if asked and values.get("extra_columns"):
+            yield (
+                f"{prefix}extra_columns is {values['extra_columns']!r}, and unlabelled texts are "
+                f"learned from by the text alone. Leave out {prefix}extra_columns, or "
+                f"{prefix}unlabelled and {prefix}on_missing_label."
+            )
 
 
 def _find_column_conflicts(values: Mapping[str, Any], prefix: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sentiment.data.label_sets import join_labels, tabulate_label_sets
 from sentiment.modeling.class_weights import weigh_label
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
+from sentiment.modeling.estimators.self_training import UNKNOWN, SelfTrainingClassifier
 from sentiment.ngrams.compiling import count_threads
 
 
@@ -65,9 +66,10 @@ class LabelSetClassifier(OneVsRestClassifier):
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Features.
-        y : array-like of str, of shape (n_samples,), or DataFrame of bool
+        y : array-like of str, of shape (n_samples,), or DataFrame of bool or int
             Label sets, such as ``"late;refund"``, where an empty string is a row without a label;
-            or a column for each label.
+            or a column for each label. With a `SelfTrainingClassifier`, the labels of a row may be
+            `UNKNOWN`, all of them.
 
         Raises
         ------
@@ -75,14 +77,19 @@ class LabelSetClassifier(OneVsRestClassifier):
             No row has a label.
         """
         table = read_indicators(y, self.separator)
-        indicators = table.to_numpy(dtype=bool)
+        truth = table.to_numpy(dtype=np.int8)
+        known = (truth != UNKNOWN).all(axis=1)
+        indicators = truth[known] == 1
         # In a file, it is scikit-learn's own class: it then answers with a row of indicators.
         self.label_binarizer_ = LabelBinarizer().fit(indicators)
         self.label_binarizer_.classes_ = self.classes_ = np.array(table.columns, dtype=str)
         # A logistic regression has a way of its own to fit several labels.
-        machines = [weigh_label(self.estimator, label) for label in table.columns.astype(str)]
+        names = [str(name) for name in table.columns]
+        machines = [weigh_label(self.estimator, name) for name in names]
         together = None
-        if isinstance(self.estimator, LogisticRegression) and not indicators.all(axis=0).any():
+        if not known.all():
+            together = _fit_with_unlabelled(self.estimator, X, truth, names)
+        elif isinstance(self.estimator, LogisticRegression) and not indicators.all(axis=0).any():
             weights = [machine.class_weight for machine in machines]
             together = self.estimator.fit_labels(X, indicators, weights)
         self.estimators_ = together or _fit_one_by_one(machines, X, indicators)
@@ -112,6 +119,21 @@ class LabelSetClassifier(OneVsRestClassifier):
 def _fit_one_by_one(machines: list[Any], X: Any, indicators: np.ndarray) -> list[Any]:
     with ThreadPoolExecutor(min(len(machines), count_threads(None))) as pool:
         return list(pool.map(lambda one, side: _separate(one, X, side), machines, indicators.T))
+
+
+def _fit_with_unlabelled(
+    estimator: SelfTrainingClassifier, X: Any, truth: np.ndarray, names: list[str]
+) -> list[Any]:
+    known = (truth != UNKNOWN).all(axis=1)
+    sides = truth[known].T == 1
+    mixed = np.flatnonzero(~sides.all(axis=1))
+    own = [names[place] for place in mixed]
+    students = estimator.fit_labels(X, truth[:, mixed], own) if own else []
+    fitted = dict(zip(own, students, strict=True))
+    return [
+        fitted.get(name) or _separate(estimator, X[known], side)
+        for name, side in zip(names, sides, strict=True)
+    ]
 
 
 def _separate(machine: Any, X: Any, side: np.ndarray) -> Any:

@@ -1,5 +1,7 @@
 """A linear classifier that learns from rows without a label too."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -9,14 +11,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import Tags, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from sentiment.modeling.class_weights import weigh_label
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.estimators.topics import find_topics
+from sentiment.ngrams.compiling import count_threads
 
 # Label of a row that has none.
 UNLABELLED = ""
+# Stands for each label of a row whose labels are not known, where others have 0 and 1.
+UNKNOWN = -1
 # Strengths of the teacher, of which cross-validation takes the best.
 _STRENGTHS = {"C": [1.0, 4.0, 16.0, 64.0]}
 _FOLDS = 5
@@ -123,15 +129,13 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
         y = np.asarray(y)
         labelled = y != UNLABELLED
-        self.classes_, codes = np.unique(y[labelled], return_inverse=True)
+        self.classes_ = np.unique(y[labelled])
         if len(self.classes_) < 2:
             raise ValueError(
                 f"the rows with a label have {len(self.classes_)} classes; expected two or more"
             )
         random = check_random_state(self.random_state)
-        student = NBSVM(C=8.0) if self.estimator is None else clone(self.estimator)
-        if student.get_params().get("random_state", 0) is None:
-            student.set_params(random_state=random.randint(np.iinfo(np.int32).max))
+        student = self._make_student(random)
         self.teacher_ = None
         if labelled.all():
             self.estimator_ = student.fit(X, y)
@@ -139,18 +143,59 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         # Threads of BLAS wait for one another longer than steps of this size take.
         with threadpool_limits(1, user_api="blas"):
             topics = find_topics(X, self.n_topics, random)
-            self.teacher_ = _fit_teacher(topics[labelled], y[labelled], np.bincount(codes).min())
-        shares = self.teacher_.predict_proba(topics[~labelled]) ** self.sharpening
+            self.teacher_ = _fit_teacher(topics[labelled], y[labelled])
+            self.estimator_ = self._teach(student, self.teacher_, X, topics, y, labelled)
+        return self
+
+    def fit_labels(self, X: Any, truth: np.ndarray, names: Sequence[str]) -> list[Any]:
+        """Return a fitted student for each of several labels; all teachers read the same topics.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Features.
+        truth : ndarray of int, of shape (n_samples, n_labels)
+            1 for rows with a label, which each label has, 0 for rows without it, which each has,
+            too, and `UNKNOWN` for rows whose labels are not known.
+        names : sequence of str, of length n_labels
+            The labels, by which a student may weigh them.
+        """
+        self._validate_params()
+        X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
+        labelled = (truth != UNKNOWN).all(axis=1)
+        random = check_random_state(self.random_state)
+        student = self._make_student(random)
+        with threadpool_limits(1, user_api="blas"):
+            topics = find_topics(X, self.n_topics, random)
+
+            def fit_one(name: str, side: np.ndarray) -> Any:
+                teacher = _fit_teacher(topics[labelled], side[labelled])
+                return self._teach(weigh_label(student, name), teacher, X, topics, side, labelled)
+
+            with ThreadPoolExecutor(min(truth.shape[1], count_threads(None))) as pool:
+                return list(pool.map(fit_one, names, truth.T.astype(np.int64)))
+
+    def _make_student(self, random: np.random.RandomState) -> Any:
+        student = NBSVM(C=8.0) if self.estimator is None else clone(self.estimator)
+        if student.get_params().get("random_state", 0) is None:
+            student.set_params(random_state=random.randint(np.iinfo(np.int32).max))
+        return student
+
+    def _teach(
+        self, student: Any, teacher: LogisticRegression, X: Any, topics: np.ndarray,
+        y: np.ndarray, labelled: np.ndarray,
+    ) -> Any:  # fmt: skip
+        """Fit `student` on the labelled rows, and on others by what `teacher` says of them."""
+        shares = teacher.predict_proba(topics[~labelled]) ** self.sharpening
         shares /= shares.sum(axis=1, keepdims=True)
         rows, classes = np.nonzero(shares > _LEAST_SHARE)
         own, others = np.flatnonzero(labelled), np.flatnonzero(~labelled)
         weight = np.full(len(own), float(self.label_weight))
-        self.estimator_ = student.fit(
+        return student.fit(
             X[np.concatenate([own, others[rows]])],
-            np.concatenate([y[own], self.classes_[classes]]),
+            np.concatenate([y[own], teacher.classes_[classes]]),
             sample_weight=np.concatenate([weight, shares[rows, classes]]),
         )
-        return self
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the scores, of shape (n_samples,) or, for more classes, (n_samples, n_classes)."""
@@ -171,8 +216,9 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         return probabilities
 
     def to_sklearn(self) -> Any:
-        """Return the fitted student, as scikit-learn has it."""
-        student = self.estimator_
+        """Return the student, as scikit-learn has it; fitted if this one is."""
+        student = NBSVM(C=8.0) if self.estimator is None else self.estimator
+        student = getattr(self, "estimator_", student)
         return student.to_sklearn() if hasattr(student, "to_sklearn") else student
 
     def __sklearn_tags__(self) -> Tags:
@@ -184,10 +230,10 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         return tags
 
 
-def _fit_teacher(topics: np.ndarray, y: np.ndarray, smallest: int) -> LogisticRegression:
+def _fit_teacher(topics: np.ndarray, y: np.ndarray) -> LogisticRegression:
     """Return a logistic regression, as strong as cross-validation finds best."""
     machine = LogisticRegression(max_iter=1000)
-    folds = min(_FOLDS, smallest)
+    folds = min(_FOLDS, np.unique(y, return_counts=True)[1].min())
     if folds < 2:
         return machine.set_params(C=_STRENGTHS["C"][1]).fit(topics, y)
     search = GridSearchCV(machine, _STRENGTHS, scoring="neg_log_loss", cv=int(folds))

@@ -4,6 +4,7 @@ import csv
 import http.client
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ from sentiment.commands.suggest.server import LabelingServer
 from sentiment.commands.suggest.session import Item, Session
 from sentiment.commands.suggest.view import show_answers, show_suggestions
 from sentiment.config import compose
+from sentiment.data.datasets import TableFile
+from sentiment.data.label_sets import sort_label_sets
 from sentiment.errors import ConfigError, LabelsBusyError, ListenError, UnreadableFileError
 from sentiment.files.batches import Limits, Position
 from sentiment.files.opening import open_input
@@ -93,21 +96,21 @@ def read(path: Path) -> list[list[str]]:
 
 def test_each_answer_is_in_the_file_at_once(browser: Browser, path: Path) -> None:
     assert browser.send("GET", "state")[1]["text"] == TEXTS[0]
-    status, state = browser.post("label", 0, label="good")
+    status, state = browser.post("label", 0, labels=["good"])
     assert (status, state["number"], state["text"]) == (200, 1, HOSTILE)
     assert read(path) == [[TEXTS[0], "good", "ann"]]
     browser.post("skip", 1)
     assert read(path)[1:] == [[HOSTILE, "", "ann"]]
     status, state = browser.post("undo", 2)
     assert (state["number"], state["skipped"], state["labelled"]) == (1, 0, 1)
-    browser.post("label", 1, label="bad")
+    browser.post("label", 1, labels=["bad"])
     assert read(path) == [[TEXTS[0], "good", "ann"], [HOSTILE, "bad", "ann"]]
     assert pd.read_csv(path)["guess"].tolist() == ["bad", "bad"]
 
 
 def test_a_key_that_is_hit_twice_answers_once(browser: Browser, path: Path) -> None:
-    browser.post("label", 0, label="good")
-    status, state = browser.post("label", 0, label="bad")
+    browser.post("label", 0, labels=["good"])
+    status, state = browser.post("label", 0, labels=["bad"])
     assert (status, state["number"]) == (409, 1)
     assert browser.post("undo", 0)[0] == 409
     assert len(read(path)) == 1
@@ -120,7 +123,7 @@ def test_a_key_that_is_hit_twice_answers_once(browser: Browser, path: Path) -> N
 @pytest.mark.parametrize("name", ["label", "skip", "undo", "end"])
 def test_nobody_else_can_answer(browser: Browser, path: Path, name: str) -> None:
     """Neither another user, who does not know the address, nor a page of another site."""
-    body, own = {"number": 0, "label": "good"}, f"127.0.0.1:{browser.port}"
+    body, own = {"number": 0, "labels": ["good"]}, f"127.0.0.1:{browser.port}"
     browser.post("skip", 0)
     before = path.read_bytes()
     for found in ("/", f"/{name}", f"/x{browser.server.token}/{name}", f"//{name}"):
@@ -140,10 +143,11 @@ def test_nobody_else_can_answer(browser: Browser, path: Path, name: str) -> None
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"{", b"[]", b"[" * 60000, b"\xff", b"{}", {"number": "0", "label": "good"},
-        {"number": True, "label": "good"}, {"number": 0}, {"number": 0, "label": ""},
-        {"number": 0, "label": "x"}, {"number": 0, "label": ["good"]},
-        {"number": 0, "label": "good", "more": "x" * 70000},
+        b"", b"{", b"[]", b"[" * 60000, b"\xff", b"{}", {"number": "0", "labels": ["good"]},
+        {"number": True, "labels": ["good"]}, {"number": 0}, {"number": 0, "labels": []},
+        {"number": 0, "labels": ["x"]}, {"number": 0, "labels": "good"},
+        {"number": 0, "labels": ["good", "bad"]}, {"number": 0, "labels": [["good"]]},
+        {"number": 0, "labels": ["good"], "more": "x" * 70000},
     ],
 )  # fmt: skip
 def test_what_is_no_answer_is_refused(browser: Browser, path: Path, body: Any) -> None:
@@ -160,10 +164,24 @@ def test_the_page_holds_no_text_and_loads_nothing(browser: Browser) -> None:
     assert browser.send("GET", "other")[0] == 404
 
 
+def test_a_text_may_have_several_labels_or_none(path: Path) -> None:
+    with closing(AnswerFile(path)) as file:
+        items = [Item(text) for text in TEXTS]
+        session = Session(items, ["late", "refund", "other"], "ann", file, EMPTY, ";")
+        session.answer(0, ["refund", "late", "refund"])
+        session.answer(1, [])
+        session.answer(2, None)
+        with pytest.raises(ValueError, match="not labels of a text"):
+            session.answer(3, ["late", "x"])
+    assert [label for _, label, _ in read(path)] == ["late;refund", ";", ""]
+    table = TableFile(name="x", path=str(path), label_separator=";").read()
+    assert sort_label_sets(table["label"], ";").fillna("?").tolist() == ["late;refund", "", "?"]
+
+
 def test_a_full_disk_is_reported_and_nothing_is_half_written(
     browser: Browser, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    browser.post("label", 0, label="good")
+    browser.post("label", 0, labels=["good"])
     before = path.read_bytes()
 
     def fill(file: int, data: bytes, start: int) -> int:
@@ -173,12 +191,12 @@ def test_a_full_disk_is_reported_and_nothing_is_half_written(
 
     real = os.pwrite
     monkeypatch.setattr(os, "pwrite", fill)
-    status, answer = browser.post("label", 1, label="bad")
+    status, answer = browser.post("label", 1, labels=["bad"])
     assert status == 507
     assert answer["problem"] == "This answer was not saved: No space left on device."
     assert path.read_bytes() == before
     monkeypatch.undo()
-    assert browser.post("label", 1, label="bad")[0] == 200
+    assert browser.post("label", 1, labels=["bad"])[0] == 200
     assert read(path)[1] == [HOSTILE, "bad", "ann"]
 
 
@@ -321,7 +339,7 @@ def test_two_people_label_one_after_the_other(
             assert len(server.session.items) == total
             page = Browser(server)
             for number in range(total):
-                page.post("label", number, label="good" if number else "bad")
+                page.post("label", number, labels=["good" if number else "bad"])
             show_suggestions(result, server)
             show_answers(result, server.session)
     printed = capsys.readouterr().out
@@ -332,6 +350,28 @@ def test_two_people_label_one_after_the_other(
     texts = [text for text, *_ in read(tmp_path / "labels" / "bob.csv")]
     assert len(set(texts) & {text for text, *_ in read(tmp_path / "labels" / "ann.csv")}) == 3
     assert len(suggest(compose_page(tmp_path, "n=40", "labels=[good,bad]")).rows) == 30
+
+
+@needs_browser
+@pytest.mark.slow
+def test_keys_choose_several_labels_and_enter_saves_them(tmp_path: Path) -> None:
+    write_texts(tmp_path)
+    words = ["n=3", "labels=[late,refund,other]", "labeler=ann", "label_separator=';'"]
+    cfg = compose_page(tmp_path, *words)
+    result = suggest(cfg)
+    assert "data.label_separator=';'" in shlex.split(result.next_command)
+    server = open_page(cfg, result)
+    with server.serving(), closing(server.session.file), browse(tmp_path / "chromium") as page:
+        page.open(server.address, width=360, height=640)
+        page.wait("typeof busy !== 'undefined' && !busy && state !== null")
+        for number, keys in enumerate(("23", "1213", "")):
+            for key in keys:
+                page.press(key)
+            page.press("Enter")
+            page.wait(f"document.getElementById('progress').value === {number + 1} && !busy")
+        page.press("Enter")  # nothing is asked for
+    found = [label for _, label, _ in read(tmp_path / "labels" / "ann.csv")]
+    assert found == ["other;refund", "other;refund", ";"]
 
 
 def test_mistakes_of_the_page(tmp_path: Path) -> None:
@@ -367,7 +407,7 @@ def test_a_process_that_is_killed_has_saved_each_answer(tmp_path: Path) -> None:
         address = process.stdout.readline().strip()
         host, token = address.removeprefix("http://").strip("/").split("/")
         connection = http.client.HTTPConnection(host, timeout=60)
-        body = json.dumps({"number": 0, "label": "a"})
+        body = json.dumps({"number": 0, "labels": ["a"]})
         connection.request("POST", f"/{token}/label", body, {"Content-Type": "application/json"})
         assert connection.getresponse().status == 200
         process.kill()

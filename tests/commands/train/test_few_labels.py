@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 import skops.io
@@ -123,6 +124,21 @@ def test_without_more_texts_it_learns_from_the_labelled_ones(place: Place) -> No
     run = sentiment.train(*place.words, "cv=null", "refit=null", place.where, "tracking=off")
     assert "rows/unlabelled" not in run.metrics
     assert run.data.fingerprint == place.run.data.fingerprint
+
+
+def test_rows_may_have_several_labels(place: Place, tmp_path: Path) -> None:
+    rows = pd.read_csv(place.folder / "labelled.csv")
+    long = np.where(rows["text"].str.len() > rows["text"].str.len().median(), ";long", ";")
+    rows.assign(label=rows["label"] + long).to_csv(tmp_path / "sets.csv", index=False)
+    words = [word for word in place.words if not word.startswith("data.path")]
+    words += [f"data.path={tmp_path}/sets.csv", "data.label_separator=';'", "refit=null"]
+    run = sentiment.train(*words, place.more, "cv=null", f"outputs={tmp_path}")
+    plain = sentiment.train(*words, "cv=null", f"outputs={tmp_path}", "tracking=off")
+    assert run.metrics["rows/unlabelled"] == 780
+    assert run.pipeline["model"].estimator.sharpening == 1
+    assert run.metrics["test/log_loss"] != plain.metrics["test/log_loss"]
+    (path,) = run.folder.rglob("model.skops")
+    assert not [kind for kind in skops.io.get_untrusted_types(file=path) if "sentiment" in kind]
 
 
 @pytest.mark.slow
