@@ -65,7 +65,7 @@ def room_of(path: Path) -> str:
 
 @cache
 def parse(path: Path) -> ast.Module:
-    return ast.parse(SOURCES[path])
+    return ast.parse(path.read_text())
 
 
 @cache

@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.table import Table
 from rich.text import Text
+from test_architecture import SOURCES, parse
 
 from sentiment.redaction.printable import escape_markdown, make_printable
 
@@ -88,17 +88,14 @@ def test_joined_emoji_and_spaces_are_left_as_they_are() -> None:
     assert make_printable("a\tb\nc", keep="\n") == "a\\tb\nc"
 
 
-PRINTING = [*(ROOT / "scripts").glob("*.py"), *(ROOT / "sentiment").rglob("*.py")]
-
-
-@pytest.mark.parametrize("path", sorted(PRINTING), ids=lambda p: str(p.relative_to(ROOT)))
-def test_one_console_prints_everything(path: Path) -> None:
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    # What installs the packages runs before rich is there.
-    if path.name not in ("console.py", "install.py"):
-        called = {ast.unparse(call.func) for call in calls}
-        assert not {name for name in called if name.rpartition(".")[2] == "Console"}
-        assert "print" not in called
+def test_one_console_prints_everything() -> None:
+    for path in [*(ROOT / "scripts").glob("*.py"), *SOURCES]:
+        calls = [node for node in ast.walk(parse(path)) if isinstance(node, ast.Call)]
+        # What installs the packages runs before rich is there.
+        if path.name not in ("console.py", "install.py"):
+            called = {ast.unparse(call.func) for call in calls}
+            assert not {name for name in called if name.rpartition(".")[2] == "Console"}, path
+            assert "print" not in called, path
 
 
 @pytest.mark.process
