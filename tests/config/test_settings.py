@@ -247,6 +247,9 @@ ORACLES: dict[str, Oracle] = {
     "log.folder": or_null(text),
     "keep_days": or_null(whole(1)),
     "window": whole(0),
+    "alert.url": or_null(lambda v: isinstance(v, str) and bool(re.match(r"https?://[^\s/]", v))),
+    "alert.format": one_of("json", "slack"),
+    "textfile": or_null(text),
     # What is in one is looked at once everything else is right.
     "routes": lambda v: isinstance(v, dict),
     "max_failures": whole(0),

@@ -22,6 +22,7 @@ from sentiment.commands.monitor.current import (
     order_rows,
     read_current,
 )
+from sentiment.commands.monitor.textfile import write_textfile
 from sentiment.commands.monitor.traffic import open_traffic
 from sentiment.commands.monitor.views import list_metrics, make_document
 from sentiment.config import make
@@ -43,6 +44,7 @@ from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import find_separator
 from sentiment.modeling.reference import Reference
 from sentiment.tracking import ModelChoice, RunFacts, RunFolder, Tracker
+from sentiment.tracking.alerts import Webhook
 from sentiment.tracking.recording import keep_and_record
 from sentiment.tracking.references import find_reference
 from sentiment.tracking.stages import Stage, StageObserver, Stages
@@ -105,6 +107,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     """
     stages = Stages(observer) if observer else Stages()
     _check_package()
+    webhook = Webhook(cfg.alert.url, cfg.alert.format) if cfg.alert.url is not None else None
     tracker: Tracker = make(cfg, "tracking", "start", "find_model")
     path = Path(cfg.current).expanduser()
     time_column = cfg.time_column
@@ -146,11 +149,16 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     folder = RunFolder.claim(Path(cfg.output).expanduser())
     with stages("report"):
         _write_reports(folder, workspace, cfg.project, reference, comparison, facts)
+        if cfg.textfile is not None:
+            write_textfile(Path(cfg.textfile).expanduser(), comparison, choice.uri)
     with stages("track"):
         tags = {"kind": "monitoring", "model": choice.uri, "monitored.run": choice.run_id}
         metrics = {"rows": float(current.read)} | list_metrics(comparison)
         run = RunFacts(f"monitor {path.name}", tags, metrics=metrics)
         keep_and_record(cfg, tracker, folder, run, "the report")
+    if webhook is not None and comparison.drifted:
+        webhook.send("drift", f"{path.name} ({choice.uri}): {', '.join(comparison.drifted)}")
+        webhook.close()
     return MonitoringResult(
         comparison=comparison,
         model=choice,

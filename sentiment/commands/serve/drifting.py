@@ -27,7 +27,7 @@ CHECKS = ("probability", "prediction")
 
 
 class DriftGauges:
-    """What a scrape shows of the last predictions.
+    """Gauges of the last predictions and of what they are compared with.
 
     Parameters
     ----------
@@ -104,8 +104,8 @@ class DriftWatch:
         What matters.
     place : int
         The worker at place 0 compares; others leave it their predictions.
-    on_drift : callable, optional
-        Called with a message about each alarm that begins.
+    on_event : callable, optional
+        Called with ``drift`` and a message when an alarm begins; default: nobody is.
     """
 
     def __init__(
@@ -115,10 +115,10 @@ class DriftWatch:
         metrics: Metrics,
         settings: DriftSettings,
         place: int = 0,
-        on_drift: Callable[[str], None] = log.warning,
+        on_event: Callable[[str, str], None] = lambda event, message: None,
     ) -> None:
         self._routes, self._loader, self._recent = routes, loader, metrics.recent
-        self._settings, self._place, self._on_drift = settings, place, on_drift
+        self._settings, self._place, self._on_event = settings, place, on_event
         self._gauges = DriftGauges(metrics)
         self._references: dict[tuple[str, str, str], Reference | None] = {}
         self._problems: dict[tuple[str, str, str], str] = {}
@@ -183,7 +183,9 @@ class DriftWatch:
         for check in checks:
             key = route, model.uri, check.name
             if check.drifted and key not in self._alarms:
-                self._on_drift(_describe(route, role, model, check, len(rows)))
+                message = _describe(route, role, model, check, len(rows))
+                log.warning("%s", message)
+                self._on_event("drift", message)
             (self._alarms.add if check.drifted else self._alarms.discard)(key)
 
     def _find_reference(self, route: str, role: str, model: ServedModel) -> Reference | None:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sentiment.commands.serve.metrics import Metrics
 from sentiment.commands.serve.routes import ModelLoader, Route, ServedModel, check_labels
@@ -28,13 +28,20 @@ class Follower:
         Counts models that took over, and those that failed to.
     interval : float
         Seconds between two looks.
+    on_event : callable, optional
+        Called with ``swap_failed`` or ``rollback`` and a message; default: nobody is.
     """
 
     def __init__(
-        self, routes: Mapping[str, Route], loader: ModelLoader, metrics: Metrics, interval: float
+        self,
+        routes: Mapping[str, Route],
+        loader: ModelLoader,
+        metrics: Metrics,
+        interval: float,
+        on_event: Callable[[str, str], None] = lambda event, message: None,
     ) -> None:
         self._routes, self._loader, self._metrics = routes, loader, metrics
-        self._interval = interval
+        self._interval, self._on_event = interval, on_event
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
@@ -87,6 +94,7 @@ class Follower:
             is_known = isinstance(error, SentimentError)
             message = str(error) if is_known else redact(f"{type(error).__name__}: {error}")
             if route.problems.get(address) != message:
+                self._on_event("swap_failed", f"{address} stays on {model.uri}: {message}")
                 log.warning(
                     "%s stays on %s: %s", address, model.uri, message, exc_info=not is_known
                 )
@@ -96,4 +104,11 @@ class Follower:
         route.problems = {k: v for k, v in route.problems.items() if k != address}
         self._metrics.count_swap(route.name, "done")
         log.warning("%s is now %s, before %s", address, found.uri, model.uri)
+        if _number(found) < _number(model):
+            numbers = f"version {found.alias_version}, and was {model.alias_version}"
+            self._on_event("rollback", f"{address} is back on {numbers}")
         return found
+
+
+def _number(model: ServedModel) -> int:
+    return int(model.alias_version or 0)

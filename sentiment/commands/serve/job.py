@@ -21,6 +21,7 @@ from sentiment.commands.serve.workers import Workers
 from sentiment.config import make
 from sentiment.config.schemas import (
     DEFAULT_ROUTE,
+    AlertSettings,
     DriftSettings,
     LogSettings,
     RouteSettings,
@@ -28,6 +29,7 @@ from sentiment.config.schemas import (
 )
 from sentiment.errors import ListenError
 from sentiment.modeling.scoring import BatchScorer
+from sentiment.tracking.alerts import Webhook
 from sentiment.tracking.stages import SilentObserver, StageObserver
 
 
@@ -43,6 +45,8 @@ class Service:
         Where answers are kept, if they are.
     drift : DriftSettings
         Which drift of predictions matters.
+    alert : AlertSettings
+        Where it is reported.
     routes : dict of str to Route
         By their names.
     loader : ModelLoader
@@ -56,6 +60,7 @@ class Service:
     settings: ServerSettings
     log: LogSettings
     drift: DriftSettings
+    alert: AlertSettings
     routes: dict[str, Route]
     loader: ModelLoader
     listening: list[socket.socket]
@@ -92,6 +97,7 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
     settings = ServerSettings(**OmegaConf.to_container(cfg.server, resolve=True))  # type: ignore[arg-type]
     log = LogSettings(**OmegaConf.to_container(cfg.log, resolve=True))  # type: ignore[arg-type]
     make_folders(log)
+    alert = AlertSettings(**OmegaConf.to_container(cfg.alert, resolve=True))  # type: ignore[arg-type]
     drift = DriftSettings(**OmegaConf.to_container(cfg.drift, resolve=True))  # type: ignore[arg-type]
     tokens = read_tokens(settings.tokens_file) if settings.tokens_file is not None else []
     try:
@@ -109,7 +115,7 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
         for one in listening:
             one.close()
         raise
-    return Service(settings, log, drift, routes, loader, listening, tokens)
+    return Service(settings, log, drift, alert, routes, loader, listening, tokens)
 
 
 def list_routes(cfg: DictConfig, scorer: BatchScorer) -> dict[str, RouteSettings]:
@@ -151,8 +157,13 @@ def _serve(service: Service, folder: Path | None, place: int, parent: int | None
     log = TrafficLog(service.log, metrics) if service.log.folder is not None else None
     settings = service.settings
     app = App(service.routes, settings, metrics, service.tokens, log)
-    follower = Follower(service.routes, service.loader, metrics, settings.refresh)
-    watch = DriftWatch(service.routes, service.loader, metrics, service.drift, place)
+    # All workers see the same, so one of them reports it.
+    webhook = None
+    if place == 0 and service.alert.url is not None:
+        webhook = Webhook(service.alert.url, service.alert.format)
+    report = webhook.send if webhook else _ignore
+    follower = Follower(service.routes, service.loader, metrics, settings.refresh, report)
+    watch = DriftWatch(service.routes, service.loader, metrics, service.drift, place, report)
     follower.start()
     if log is not None:
         log.start()
@@ -164,3 +175,9 @@ def _serve(service: Service, folder: Path | None, place: int, parent: int | None
         if log is not None:
             log.stop()
         watch.stop()
+        if webhook is not None:
+            webhook.close()
+
+
+def _ignore(event: str, message: str) -> None:
+    pass

@@ -11,7 +11,7 @@ from typing import Any
 from sentiment.config.kinds import list_hints, list_types
 from sentiment.config.schemas import commands
 from sentiment.config.schemas.base import Group, Settings, check_values, is_nested
-from sentiment.config.schemas.commands import RUN_KEYS
+from sentiment.config.schemas.commands import RUN_KEYS, AlertSettings
 from sentiment.config.schemas.groups import (
     ClusterSettings,
     DatasetSettings,
@@ -39,6 +39,7 @@ __all__ = [
     "INT_MAX",
     "RUN_KEYS",
     "TARGETS",
+    "AlertSettings",
     "ClusterSettings",
     "DatasetSettings",
     "DriftSettings",

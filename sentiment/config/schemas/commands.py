@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from sentiment.config.kinds import Rule
+from sentiment.config.kinds import Rule, one_of
 from sentiment.config.schemas.base import Group, Settings
 from sentiment.config.schemas.groups import SweepSettings, find_dialect_problems
 from sentiment.config.schemas.values import (
@@ -28,6 +28,7 @@ from sentiment.config.schemas.values import (
     StudyName,
     Text,
     Trusted,
+    WebAddress,
     at_least,
 )
 
@@ -185,6 +186,16 @@ class ThresholdSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlertSettings(Settings):
+    """Where alerts are posted."""
+
+    group = "alert"
+
+    url: WebAddress | None
+    format: Annotated[str, one_of("json", "slack")]
+
+
+@dataclass(frozen=True, kw_only=True)
 class MonitorSettings(Settings):
     """Settings of ``scripts/monitor.py``."""
 
@@ -209,6 +220,8 @@ class MonitorSettings(Settings):
     output: Text
     workspace: Text | None
     project: Text
+    textfile: Text | None
+    alert: AlertSettings
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from sentiment.config.kinds import Rule
 from sentiment.config.schemas.base import Group, Settings, check_values
+from sentiment.config.schemas.commands import AlertSettings
 from sentiment.config.schemas.values import (
     Count,
     Factor,
@@ -135,6 +136,7 @@ class ServeSettings(Settings):
     log: LogSettings
     routes: dict[str, Any]
     drift: DriftSettings
+    alert: AlertSettings
     explain: bool
     outputs: Folder
     trusted: Trusted

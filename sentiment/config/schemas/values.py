@@ -93,6 +93,13 @@ Probability = Annotated[
     float,
     Rule("a number above 0 and below 1", lambda value: 0 < value < 1, limits=_BETWEEN_0_AND_1),
 ]
+WebAddress = Annotated[
+    str,
+    Rule(
+        "an address that begins with https:// or http://",
+        lambda text: bool(re.fullmatch(r"https?://[^\s/]+\S*", text)),
+    ),
+]
 Factor = Annotated[
     float, Rule("a number above 1", lambda value: value > 1, limits=(("exclusiveMinimum", 1),))
 ]

@@ -15,9 +15,11 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from alert_receiver import Receiver, receive_alerts
 from chromium import BROWSER, needs_browser
 from conftest import write_frame
 from ports import find_port
+from prometheus_client.parser import text_string_to_metric_families
 from shortcuts import real_reports
 from starting import Starter
 from sweeping_here import Outage, stricken
@@ -55,6 +57,7 @@ class Place:
 
     folder: Path
     trained: TrainingResult
+    alerts: Receiver | None = None
 
     @property
     def settings(self) -> list[str]:
@@ -87,7 +90,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture(scope="module")
 def drifted(place: Place, sentences: pd.DataFrame) -> MonitoringResult:
     path = place.predict(sentences, "rt.csv")
-    return place.monitor(path, "time_column=at", f"output={place.folder / 'drifted'}")
+    words = [f"output={place.folder}/drifted", f"textfile={place.folder}/node/rt.prom"]
+    with receive_alerts() as place.alerts:
+        words.append(f"alert.url={place.alerts.url}")
+        return place.monitor(path, "time_column=at", *words)
 
 
 def test_drift_is_reported_in_every_way(place: Place, drifted: MonitoringResult) -> None:
@@ -114,6 +120,26 @@ def test_drift_is_reported_in_every_way(place: Place, drifted: MonitoringResult)
              if metric["metric_name"].startswith("ValueDrift")}  # fmt: skip
     for check in drifted.comparison.checks[:7]:
         assert drift[check.name] == pytest.approx(check.effect), "Evidently says the same"
+
+    text = (place.folder / "node" / "rt.prom").read_text()
+    gauges = {
+        (one.name, one.labels.get("check", "")): one.value
+        for family in text_string_to_metric_families(text)
+        for one in family.samples
+    }
+    for check in drifted.comparison.checks:
+        assert gauges["sentiment_drift", check.name] == check.drifted
+        assert gauges["sentiment_drift_effect", check.name] == check.effect
+    assert gauges["sentiment_drift_texts", ""] == 1200
+    assert gauges["sentiment_monitor_accuracy", ""] == drifted.comparison.performance.current.value
+    assert [*(place.folder / "node").iterdir()] == [place.folder / "node" / "rt.prom"]
+    assert place.alerts is not None
+    [(_, alert)] = place.alerts.received
+    assert alert["event"] == "drift"
+    # The path of a webhook is a secret.
+    kept = [*drifted.folder.iterdir(), *(place.folder / "outputs").glob("mlflow.db*")]
+    assert not [path for path in kept if b"aSecretOfTheTests" in path.read_bytes()]
+    assert alert["message"].endswith(", ".join(drifted.comparison.drifted))
 
 
 def test_the_tracker_keeps_numbers_and_reports(place: Place, drifted: MonitoringResult) -> None:

@@ -44,7 +44,13 @@ def watched(rivals: Any) -> Any:
     metrics = Metrics(window=service.drift.window)
     app = App(service.routes, service.settings, metrics, [])
     said: list[str] = []
-    watch = DriftWatch(service.routes, service.loader, metrics, service.drift, on_drift=said.append)
+    watch = DriftWatch(
+        service.routes,
+        service.loader,
+        metrics,
+        service.drift,
+        on_event=lambda event, message: said.append(f"{event}: {message}"),
+    )
     yield app, watch, said, service
     service.close()
 

@@ -29,14 +29,24 @@ ADDRESS = f"models:/{NAME}@champion"
 
 
 @pytest.fixture
-def followed(rivals: Rivals):
+def events() -> list[str]:
+    """What a webhook would be sent."""
+    return []
+
+
+@pytest.fixture
+def followed(rivals: Rivals, events: list[str]):
     """An application of the champion, and what follows its alias."""
     promote(rivals.compose("promote", f"name={NAME}", f"run={rivals.weak.run_id}", "force=a test"))
     where = [f"outputs={rivals.store}", "tracking.experiment=rivals"]
     service = prepare(compose("serve", [*where, f"deploy.run='{ADDRESS}'", "server.port=0"]))
     metrics = Metrics()
     app = App(service.routes, service.settings, metrics, [])
-    yield app, Follower(service.routes, service.loader, metrics, 10)
+
+    def report(event: str, message: str) -> None:
+        events.append(f"{event}: {message}")
+
+    yield app, Follower(service.routes, service.loader, metrics, 10, report)
     service.close()
 
 
@@ -47,7 +57,7 @@ def count(app: App, result: str) -> float:
 
 
 @pytest.mark.slow
-def test_an_alias_that_moves_is_followed(rivals, followed):
+def test_an_alias_that_moves_is_followed(rivals, followed, events):
     app, follower = followed
     text = "a warm and moving film"
 
@@ -89,10 +99,17 @@ def test_an_alias_that_moves_is_followed(rivals, followed):
     assert count(app, "failed") == 2
     follower.look()
     assert ask(app, "/health/ready").json["problems"] == {}
+    assert len(events) == 2, "each problem is reported once"
+    assert events[0].startswith("swap_failed: ")
+    assert "no server answers there" in events[0]
+    promote(rivals.compose("promote", f"name={NAME}", "rollback=true"))
+    follower.look()
+    expect(rivals.weak)
+    assert events[2:] == [f"rollback: {ADDRESS} is back on version 1, and was 2"]
     # The alias is gone.
     MlflowClient().delete_registered_model_alias(NAME, "champion")
     follower.look()
-    expect(rivals.strong)
+    expect(rivals.weak)
     assert "means no version" in str(ask(app, "/health").json["problems"])
 
 

@@ -1,0 +1,57 @@
+"""Figures of a comparison as a textfile for the node exporter of Prometheus."""
+
+import os
+import time
+from pathlib import Path
+
+from sentiment.commands.monitor.comparison import Comparison
+
+_ABOUT = {
+    "sentiment_drift": "1 if the rows have drifted from training, by check.",
+    "sentiment_drift_effect": "Size of the difference.",
+    "sentiment_drift_threshold": "Size from which a difference is drift.",
+    "sentiment_drift_texts": "Rows that were compared with the reference.",
+    "sentiment_monitor_accuracy": "Share of right predictions, of rows with a true label.",
+    "sentiment_monitor_timestamp_seconds": "When this was measured.",
+}
+
+
+def write_textfile(path: Path, comparison: Comparison, model: str) -> None:
+    """Write the figures under the names that ``/metrics`` of a server has for them.
+
+    The node exporter reads what is in its ``--collector.textfile.directory``, at any time: so the
+    file is replaced as a whole.
+
+    Parameters
+    ----------
+    path : Path
+        Ends with ``.prom``.
+    comparison : Comparison
+        Result of `compare`.
+    model : str
+        Address of the model.
+    """
+    values: dict[str, dict[str, float]] = {name: {} for name in _ABOUT}
+    own = f'model="{_escape(model)}"'
+    for check in comparison.checks:
+        labels = f'check="{_escape(check.name)}",{own}'
+        values["sentiment_drift"][labels] = float(check.drifted)
+        values["sentiment_drift_effect"][labels] = check.effect
+        values["sentiment_drift_threshold"][labels] = check.threshold
+    values["sentiment_drift_texts"][own] = len(comparison.rows)
+    if comparison.performance is not None:
+        values["sentiment_monitor_accuracy"][own] = comparison.performance.current.value
+    values["sentiment_monitor_timestamp_seconds"][own] = time.time()
+    lines = []
+    for name, about in _ABOUT.items():
+        if values[name]:
+            lines += [f"# HELP {name} {about}", f"# TYPE {name} gauge"]
+            lines += [f"{name}{{{labels}}} {value!r}" for labels, value in values[name].items()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = path.with_name(f".{path.name}.{os.getpid()}")
+    whole.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    whole.replace(path)
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

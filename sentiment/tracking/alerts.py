@@ -1,0 +1,103 @@
+"""Messages to a webhook about what a person should look at."""
+
+import json
+import logging
+import queue
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from sentiment.redaction import learn_secrets, redact
+
+log = logging.getLogger(__name__)
+
+_MOST = 100  # messages that wait
+_TIMEOUT = 10.0
+_PAUSES = (1.0, 5.0)  # seconds before the second and the third try
+
+
+class Webhook:
+    """An address that receives alerts, as JSON; what is sent waits in a thread of its own.
+
+    The path of such an address is often its password, so it is masked in all that this process
+    logs or records.
+
+    Parameters
+    ----------
+    url : str
+        Where alerts are posted.
+    kind : {"json", "slack"}
+        ``json`` has ``event``, ``message``, ``time`` and ``host``; ``slack`` has a ``text``, as
+        Slack, Mattermost and others take it.
+
+    Examples
+    --------
+    >>> Webhook("https://hooks.example/services/T0/B1/secret").place
+    'https://hooks.example'
+    """
+
+    def __init__(self, url: str, kind: str = "json") -> None:
+        parts = urlsplit(url)
+        self.place = f"{parts.scheme}://{parts.hostname}"
+        learn_secrets([url, {"secret": f"{parts.path}?{parts.query}".strip("/?")}])
+        self._url, self._kind = url, kind
+        self._waiting: queue.Queue[bytes | None] = queue.Queue(_MOST)
+        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+        self._thread.start()
+
+    def send(self, event: str, message: str) -> None:
+        """Post a message soon; of too many at a time, the last ones are only logged."""
+        body = self._write(event, redact(message))
+        try:
+            self._waiting.put_nowait(body)
+        except queue.Full:
+            log.warning("an alert was not sent to %s: too many are waiting", self.place)
+
+    def close(self, seconds: float = 3 * _TIMEOUT) -> None:
+        """Wait until all is sent, but not for longer than some seconds."""
+        try:
+            self._waiting.put(None, timeout=seconds)
+        except queue.Full:
+            return
+        self._thread.join(seconds)
+
+    def _write(self, event: str, message: str) -> bytes:
+        if self._kind == "slack":
+            # The three characters that Slack gives a meaning to.
+            safe = message.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+            shown: dict[str, Any] = {"text": f"*sentiment: {event.replace('_', ' ')}*\n{safe}"}
+        else:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            shown = {"event": event, "message": message, "time": now, "host": socket.gethostname()}
+        return json.dumps(shown).encode()
+
+    def _run(self) -> None:
+        while (body := self._waiting.get()) is not None:
+            for pause in (*_PAUSES, None):
+                problem = self._post(body)
+                if not problem:
+                    break
+                if pause is None:
+                    log.warning("an alert was not sent to %s: %s", self.place, problem)
+                else:
+                    time.sleep(pause)
+
+    def _post(self, body: bytes) -> str:
+        """Return what went wrong; empty if nothing did."""
+        headers = {"Content-Type": "application/json", "User-Agent": "sentiment"}
+        try:
+            asked = urllib.request.Request(self._url, body, headers, method="POST")  # noqa: S310
+            with urllib.request.urlopen(asked, timeout=_TIMEOUT) as answer:  # noqa: S310
+                answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return f"the answer is {error.code}"
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            return redact(f"{type(error).__name__}: {reason}")
+        return ""
