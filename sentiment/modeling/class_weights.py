@@ -93,13 +93,13 @@ def check_weighted_classes(model: Any, classes: Iterable[str]) -> None:
     """
     known = [str(label) for label in classes]
     for _, owner, weights in list_named_weights(model):
-        strangers = [str(name) for name in weights if str(name) not in known]
-        if strangers:
+        unknown = [str(name) for name in weights if str(name) not in known]
+        if unknown:
             listed = ", ".join(known[:_LISTED]) + ", ..." * (len(known) > _LISTED)
             raise ConfigError(
                 [
-                    f"class_weight of {type(owner).__name__} names {quote_list(strangers)}, of "
-                    f"which there are no training rows.{suggest(strangers[0], known)} Expected "
+                    f"class_weight of {type(owner).__name__} names {quote_list(unknown)}, of "
+                    f"which there are no training rows.{suggest(unknown[0], known)} Expected "
                     f"some of {listed}; others weigh 1."
                 ]
             )
