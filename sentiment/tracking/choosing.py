@@ -112,7 +112,7 @@ def describe_score(metric: str, metrics: "Mapping[str, float]") -> str:
     Examples
     --------
     >>> describe_score("validation/accuracy", {"validation/accuracy": 0.8, "rows/validation": 20})
-    '0.8000 (20 rows, 95 % interval 0.5840 to 0.9193)'
+    '0.8000 (20 rows, 95 % interval 0.5634 to 0.9427)'
     """
     value, split = metrics[metric], metric.partition("/")[0]
     rows = round(metrics.get(f"rows/{split}", 0))
@@ -122,9 +122,10 @@ def describe_score(metric: str, metrics: "Mapping[str, float]") -> str:
     if metric.endswith("/accuracy"):
         import numpy as np
 
-        from sentiment.modeling.statistics import wilson_interval
+        from sentiment.modeling.statistics import exact_interval
 
-        low, high = wilson_interval(np.array([value * rows]), np.array([rows]))[:, 0]
+        # The one of the table that training prints.
+        low, high = exact_interval(np.array([round(value * rows)]), np.array([rows]))[:, 0]
         interval = f", 95 % interval {low:.4f} to {high:.4f}"
     return f"{value:.4f} ({rows:,} rows{interval})"
 

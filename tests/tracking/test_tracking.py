@@ -325,7 +325,7 @@ def test_a_score_has_its_interval() -> None:
     metrics = {"validation/accuracy": 0.8947, "validation/f1": 0.5, "rows/validation": 2488.0}
     assert describe_score("validation/f1", metrics) == "0.5000 (2,488 rows)"
     assert describe_score("validation/accuracy", {"validation/accuracy": 1.0}) == "1.0000"
-    result = binomtest(2226, 2488).proportion_ci(0.95, "wilson")
+    result = binomtest(2226, 2488).proportion_ci(0.95, "exact")
     metrics["validation/accuracy"] = 2226 / 2488
     assert describe_score("validation/accuracy", metrics) == (
         f"0.8947 (2,488 rows, 95 % interval {result.low:.4f} to {result.high:.4f})"

@@ -166,7 +166,7 @@ def test_the_first_place_has_an_interval() -> None:
     metrics = {"validation/accuracy": 0.8, "rows/validation": 20.0}
     results = {3: JobResult(3, [], 0, 1, metrics=metrics)}
     assert describe_uncertainty(Place((3,), 0.8), results, "accuracy") == (
-        "best #3: 0.8000 (20 rows, 95 % interval 0.5840 to 0.9193)"
+        "best #3: 0.8000 (20 rows, 95 % interval 0.5634 to 0.9427)"
     )
     assert describe_uncertainty(Place((3, 4), 0.8, 0.1), results, "accuracy") == ""
     assert describe_uncertainty(Place((3,), 0.8), results, "size_mb") == ""
