@@ -1,5 +1,6 @@
 """Counts of the rows of an input: written, rejected, and why."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +32,8 @@ class Tally:
         Rows by the probability of their prediction, in twenty bins of equal width from 0 to 1.
     sum : float
         Of these probabilities.
+    columns : dict of str to dict of str to int
+        Values of columns beside the text that the model could not use, by the reason.
     """
 
     read: int = 0
@@ -41,6 +44,7 @@ class Tally:
     counts: dict[str, int] = field(default_factory=dict)
     histogram: list[int] = field(default_factory=lambda: [0] * _BINS)
     sum: float = 0.0
+    columns: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def rejected(self) -> int:
@@ -65,6 +69,13 @@ class Tally:
         bins = np.histogram(probabilities, _BINS, (0.0, 1.0))[0]
         self.histogram = [int(a + b) for a, b in zip(self.histogram, bins, strict=True)]
         self.sum += float(np.sum(probabilities))
+
+    def add_columns(self, unused: Mapping[str, Mapping[str, int]]) -> None:
+        """Count values of columns that the model could not use."""
+        for name, reasons in unused.items():
+            known = self.columns.setdefault(name, {})
+            for reason, count in reasons.items():
+                known[reason] = known.get(reason, 0) + count
 
     def describe(self, seconds: float, share: float, before: int) -> str:
         """Return how fast it goes and how long it will take.

@@ -6,6 +6,7 @@ from operator import attrgetter, methodcaller
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -16,7 +17,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from sentiment.data.columns import KINDS, PARSERS, Column
+from sentiment.data.columns import KINDS, PARSERS, Column, parse
 
 # Parts of a date: the year is a number, the others are categories.
 _PARTS = {
@@ -65,6 +66,38 @@ def list_functions() -> list[FunctionTransformer]:
 def list_kinds(encoder: ColumnTransformer) -> dict[str, str]:
     """Return the columns that `encoder` reads, and the kind of each."""
     return {name: kind for kind, _, names in encoder.transformers for name in names}
+
+
+def count_unused(encoder: ColumnTransformer, rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Return how many values of each column a model cannot use, by the reason.
+
+    Parameters
+    ----------
+    encoder : ColumnTransformer
+        Fitted.
+    rows : DataFrame of str
+        Its columns; None for missing values.
+
+    Returns
+    -------
+    dict of str to dict of str to int
+        ``missing``; ``unknown``, a category that training did not have, or too rarely; and
+        ``unreadable``, a value that is no number or date. Columns without any are left out.
+    """
+    found = {}
+    for kind, _, names in encoder.transformers:
+        part = encoder.named_transformers_[kind]
+        for place, name in enumerate(names):
+            missing, parsed = rows[name].isna(), parse(rows[name], kind)
+            reasons = {"missing": missing}
+            if kind == "category":
+                levels = part["encode"].categories_[place]
+                reasons["unknown"] = ~parsed.isin(levels) & ~missing
+            else:
+                reasons["unreadable"] = parsed.isna() & ~missing
+            if any(of.any() for of in reasons.values()):
+                found[name] = {reason: int(of.sum()) for reason, of in reasons.items() if of.any()}
+    return found
 
 
 def name_features(encoder: ColumnTransformer) -> np.ndarray:

@@ -26,7 +26,7 @@ from sentiment.modeling.explanation import RowExplainer, TextExplanation, explai
 from sentiment.modeling.label_set_rules import LabelSetRule
 from sentiment.modeling.linear import LinearTextClassifier, make_fast, predict_texts
 from sentiment.modeling.model_files import load_model
-from sentiment.modeling.pipeline import TEXT_COLUMN, find_separator, list_columns
+from sentiment.modeling.pipeline import TEXT_COLUMN, find_encoder, find_separator, list_columns
 from sentiment.modeling.predictions import PROBABILITY
 
 _PREDICTION = pa.schema({"prediction": pa.string(), "probability": pa.float64()})
@@ -112,8 +112,8 @@ class Predictor:
         As above.
     labels : list of str
         What can be answered.
-    extra_columns : list of str
-        What the model reads beside the text.
+    extra_columns, encoder : list of str, ColumnTransformer or None
+        What the model reads beside the text, and its part that does.
     schema : Schema
         Names and types of the columns of an answer.
     separator : str or None
@@ -136,6 +136,7 @@ class Predictor:
     ) -> None:
         self._pipeline, self._classifier = pipeline, make_fast(pipeline)
         self.extra_columns = [*list_columns(pipeline)]
+        self.encoder = find_encoder(pipeline)
         self._path = path
         self.digest = digest
         self._explainers: list[RowExplainer] = []  # one for all that `vary` returns

@@ -51,8 +51,9 @@ from sentiment.files.partial import PartialOutput
 from sentiment.files.pipes import PIPE, StreamOutput
 from sentiment.files.prefetching import prefetch
 from sentiment.files.tally import Tally
+from sentiment.modeling.columns import count_unused
 from sentiment.modeling.label_set_rules import record_rule
-from sentiment.modeling.scoring import BatchScorer
+from sentiment.modeling.scoring import BatchScorer, Predictor, read_columns
 from sentiment.tracking.stages import SilentObserver, StageObserver
 
 Result = TypeVar("Result")
@@ -249,7 +250,9 @@ def predict(
             batches = ahead(source.read(column.name, limits, start))
             scored = ahead(scorer.score(model.predictor, batches))
             first: Reject | None = None
-            for batch in _write(scored, writer, partial, job, tally, fresh=not progress):
+            for batch in _write(
+                scored, writer, partial, job, tally, model.predictor, fresh=not progress
+            ):
                 first = first or next(iter(batch.rejects), None)
                 taken = time.perf_counter() - begun
                 unit = tally.describe(taken, source.share, done_before)
@@ -289,7 +292,7 @@ def _open_output(target: Path, *, overwrite: bool, many: bool) -> PartialOutput 
 def _write(
     scored: Iterable[tuple[Batch, pa.RecordBatch]], output: Output,
     partial: PartialOutput | StreamOutput, job: dict[str, Any],
-    tally: Tally, *, fresh: bool,
+    tally: Tally, predictor: Predictor, *, fresh: bool,
 ) -> Iterator[Batch]:  # fmt: skip
     """Write every batch and yield it; note now and then how far everything is."""
     saved = time.monotonic()
@@ -300,6 +303,9 @@ def _write(
             rows, fresh = output.begin(batch) + rows, False
         partial.append(rows, batch.rejects)
         tally.add(batch, answers)
+        columns_read = read_columns(batch, predictor)
+        if columns_read is not None:
+            tally.add_columns(count_unused(predictor.encoder, columns_read.to_pandas()))
         if time.monotonic() - saved > _CHECKPOINT:
             partial.save(job, {"tally": asdict(tally), "position": asdict(batch.end)})
             saved = time.monotonic()

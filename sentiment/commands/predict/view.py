@@ -43,6 +43,9 @@ def show_prediction(result: "PredictionResult") -> None:
     if tally.blank_lines:
         plural = "s" * (tally.blank_lines != 1)
         console.print(f"         {tally.blank_lines:,} blank line{plural} skipped")
+    for name, unused in tally.columns.items():
+        listed = ", ".join(f"{count:,} {reason}" for reason, count in unused.items())
+        console.print(f"         column {name!r}: {listed}")
     rate = (tally.read - result.resumed) / max(result.seconds, 1e-9)
     again = f", after {result.resumed:,} rows done before" if result.resumed else ""
     console.print(f"time     {describe_time(result.seconds)}, {rate:,.0f} rows/s{again}")

@@ -25,6 +25,7 @@ from sentiment.errors import (
     MissingColumnError,
     MissingExtraColumnsError,
 )
+from sentiment.files.tally import Tally
 from sentiment.modeling.evaluation import evaluate
 from sentiment.modeling.pipeline import list_columns
 
@@ -135,6 +136,16 @@ def test_missing_and_unseen_values_are_predicted(place: Place) -> None:
         price=["n/a", None, "1e999", "12"], product=["fridge", None, "", "TV"], created=None
     )
     assert len(place.predict(strange, "strange.csv")) == 4
+    # The report counts what the model could not use, over all batches.
+    report = json.loads((place.folder / "scored strange.csv.json").read_text())
+    product = {"missing": 2, "unknown": 2}
+    assert report["tally"]["columns"] == {
+        "price": {"missing": 1, "unreadable": 2}, "product": product, "created": {"missing": 4}
+    }  # fmt: skip
+    twice = Tally()
+    for _ in range(2):
+        twice.add_columns({"product": product})
+    assert twice.columns == {"product": {"missing": 4, "unknown": 4}}
 
 
 @pytest.mark.slow
