@@ -1,5 +1,6 @@
 """View of a trained model: rows and classes, metrics, and where its parts are."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -160,17 +161,14 @@ def _describe_rare(report: "QualityReport") -> list[str]:
 
 def _compare_with_constant(result: "TrainingResult") -> str:
     """Return by what the model is not better than a constant prediction, "" if it is better."""
-    from sentiment.data.splitting import count_classes
-
-    rows = result.data.report.splits["validation"]
-    if result.data.separator is not None:  # of whole sets
-        rows = count_classes(result.data.validation["label"])
-    label = max(rows, key=lambda name: rows[name])
-    share, accuracy = rows[label] / sum(rows.values()), result.metrics["validation/accuracy"]
+    split, title = ("cv", "cross-validated") if result.folds else ("validation", "validation")
+    labels = Counter(map(str, result.predictions[split].labels))
+    (label, rows), *_ = labels.most_common(1)
+    share, accuracy = rows / labels.total(), result.metrics[f"{split}/accuracy"]
     if accuracy > share:
         return ""
     return (
-        f"validation accuracy {accuracy:.4f} is not above {share:.4f}, that of always predicting "
+        f"{title} accuracy {accuracy:.4f} is not above {share:.4f}, that of always predicting "
         f"{repr(label) if label else 'no label'}"
     )
 

@@ -14,6 +14,7 @@ import sentiment
 from sentiment.commands.finalize.job import finalize
 from sentiment.commands.predict.choices import Models
 from sentiment.commands.train.fitting import Fitting
+from sentiment.commands.train.view import show_training
 from sentiment.config import compose
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.errors import DataChangedError, TooFewRowsError
@@ -56,7 +57,7 @@ def test_the_run_says_what_it_has_learned_from(place: Place) -> None:
     assert run.data.params["data.unlabelled"] == f"{place.folder}/more.csv"
 
 
-def test_few_rows_are_scored_in_turn(place: Place) -> None:
+def test_few_rows_are_scored_in_turn(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     run, made = place.run, place.run.predictions["cv"]
     assert run.folds == 5
     rows = run.data.gather(["train", "validation"])
@@ -68,6 +69,8 @@ def test_few_rows_are_scored_in_turn(place: Place) -> None:
     table = pd.read_parquet(run.folder / "scores" / "cv.parquet")
     assert table["excerpt"].tolist() == rows["text"].str[:200].tolist()
     assert run.score == run.metrics["cv/accuracy"]
+    show_training(replace(run, metrics=run.metrics | {"cv/accuracy": 0.1}), None)
+    assert "weak     cross-validated accuracy 0.1000 is not above 0.5" in capsys.readouterr().out
     assert "| metric | cv | validation | test |" in (run.folder / "card.md").read_text()
 
 
