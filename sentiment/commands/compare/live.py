@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from omegaconf import DictConfig
 
 from sentiment.commands.compare.descriptions import write_difference, write_p
@@ -208,8 +210,8 @@ def _read_labelled(traffic: Traffic, keys: list[str]) -> pd.DataFrame:
     """Return the labelled rows of two models, in the order in which their labels came."""
     frames: list[pd.DataFrame] = []
     for table in traffic.read():
-        frame = table.select(_COLUMNS).to_pandas()
-        frames.append(frame[frame["label"].notna() & frame["key"].isin(keys)])
+        wanted = pc.and_(pc.is_valid(table["label"]), pc.is_in(table["key"], pa.array(keys)))
+        frames.append(table.filter(wanted).select(_COLUMNS).to_pandas())
     if not frames:
         raise EmptyDataError(f"'{traffic.folder}'", f"nothing of the route {traffic.route!r}")
     rows = pd.concat(frames).sort_values(["labelled", "id"], kind="stable")

@@ -17,7 +17,7 @@ from sentiment.commands.promote.history import (
     find_rollback,
     find_successor_rolled_back,
 )
-from sentiment.commands.promote.live import check_live
+from sentiment.commands.promote.live import check_live, check_rollback
 from sentiment.commands.promote.rollback import roll_back
 from sentiment.config import make
 from sentiment.errors import (
@@ -78,6 +78,9 @@ def promote(
     stages = Stages(observer) if observer else Stages()
     tracker: Tracker = make(cfg, "tracking", "find_model")
     if cfg.rollback:
+        refusal = check_rollback(cfg, tracker) if cfg.live is not None else None
+        if refusal is not None:
+            return refusal
         return roll_back(tracker, cfg, command)
     with stages("find runs"):
         model, run = find_model(tracker, cfg.run, cfg.metric)

@@ -5,9 +5,11 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from sentiment.commands.compare.live import LiveComparison, measure_live
+from sentiment.commands.promote.decision import Promotion
+from sentiment.commands.promote.history import CHAMPION, PREVIOUS
 from sentiment.errors import EmptyDataError
 from sentiment.files.traffic import Traffic
-from sentiment.tracking import StoredRun, Version
+from sentiment.tracking import StoredRun, Tracker, Version
 
 
 def check_live(
@@ -34,21 +36,63 @@ def check_live(
     InputNotFoundError
         The folder is not a log.
     """
-    traffic = Traffic(Path(cfg.live).expanduser(), cfg.route, "live")
-    known = {one.run_id: one for one in traffic.list_models()}
-    for name in (champion.run_id, run.id):
-        if name not in known:
-            return None, [
-                f"the log '{traffic.folder}' has no answers of run {name} for the route "
-                f"{traffic.route!r}"
-            ]
-    try:
-        live = measure_live(traffic, known[champion.run_id], known[run.id], cfg.alpha)
-    except EmptyDataError as error:
-        return None, [str(error)]
+    live = _measure(cfg, champion.run_id, run.id)
+    if isinstance(live, str):
+        return None, [live]
     if live.difference.low >= -cfg.margin:
         return live, []
     shown = "show that it is worse" if live.judge() < 0 else "do not show yet that it is not worse"
     return live, [
         f"live labels {shown} by more than margin={cfg.margin:g}: {live.describe_evidence()}"
     ]
+
+
+def check_rollback(cfg: DictConfig, tracker: Tracker) -> Promotion | None:
+    """Return the refusal of a rollback, or None if the champion is worse than the one before.
+
+    It is worse if live labels show so, with an error of at most ``cfg.alpha``, however often this
+    is asked. Nothing is refused where there is no champion, or none before it, or where a rollback
+    was interrupted.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        Settings of the rollback; ``live`` is the log.
+    tracker : Tracker
+        Where the registered model is.
+
+    Raises
+    ------
+    InputNotFoundError
+        The folder is not a log.
+    """
+    registry = tracker.open_registry(cfg.name)
+    champion, previous = registry.find(CHAMPION), registry.find(PREVIOUS)
+    if champion is None or previous is None or champion.number == previous.number:
+        return None
+    live = _measure(cfg, previous.run_id, champion.run_id)
+    if isinstance(live, str):
+        reason, shown = live, None
+    elif live.judge() < 0:
+        return None
+    else:
+        reason = f"live labels do not show that it is worse: {live.describe_evidence()}"
+        shown = live
+    sentence = f"version {champion.number} of {cfg.name} was not rolled back: {reason}"
+    return Promotion("refused", sentence, cfg.name, champion, live=shown)
+
+
+def _measure(cfg: DictConfig, first: str, second: str) -> LiveComparison | str:
+    """Return the comparison of two runs on the log, or why there is none."""
+    traffic = Traffic(Path(cfg.live).expanduser(), cfg.route, "live")
+    known = {one.run_id: one for one in traffic.list_models()}
+    for name in (first, second):
+        if name not in known:
+            return (
+                f"the log '{traffic.folder}' has no answers of run {name} for the route "
+                f"{traffic.route!r}"
+            )
+    try:
+        return measure_live(traffic, known[first], known[second], cfg.alpha)
+    except EmptyDataError as error:
+        return str(error)

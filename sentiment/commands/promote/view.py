@@ -18,10 +18,9 @@ def show_promotion(promotion: "Promotion") -> None:
         show_live(promotion.live)
     if promotion.outcome == "refused":
         state = "The champion stays" if promotion.champion else "There is no champion"
-        PlainConsole(stderr=True).print(
-            f"{name_program()}: {promotion.sentence}. {state}; to promote it all the same, give a "
-            'reason: force="...".'
-        )
+        # A refused rollback has none.
+        hint = '; to promote it all the same, give a reason: force="..."' * bool(promotion.reasons)
+        PlainConsole(stderr=True).print(f"{name_program()}: {promotion.sentence}. {state}{hint}.")
         return
     console = PlainConsole()
     for number, reason in enumerate(promotion.reasons):

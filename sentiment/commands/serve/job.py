@@ -172,6 +172,7 @@ def _serve(service: Service, folder: Path | None, place: int, parent: int | None
         run_server(app, settings, service.listening[place], parent)
     finally:
         follower.stop()
+        app.close()
         if log is not None:
             log.stop()
         watch.stop()

@@ -100,3 +100,14 @@ def test_the_log_is_compared_and_decides(rivals, logged, capsys):
     refused = promote(rivals.compose("promote", *words, f"run={rivals.weak.run_id}"))
     assert refused.outcome == "refused"
     assert "live labels show that it is worse by more than margin=0.005" in refused.sentence
+    # The champion is better than the one before, until that one is forced back.
+    stays = promote(rivals.compose("promote", *words, "rollback=true"))
+    assert (stays.outcome, stays.champion.number) == ("refused", promoted.champion.number)
+    show_promotion(stays)
+    shown = capsys.readouterr().err
+    assert "was not rolled back: live labels do not show that it is worse" in shown
+    assert "force" not in shown
+    promote(rivals.compose("promote", *words, f"run={rivals.weak.run_id}", "force=a test"))
+    back = promote(rivals.compose("promote", *words, "rollback=true"))
+    assert back.outcome == "rolled back"
+    assert back.champion.run_id == rivals.strong.run_id
