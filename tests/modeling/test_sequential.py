@@ -18,6 +18,7 @@ def draw_differences(rng: np.random.Generator, wins: float, losses: float) -> np
     return np.where(found < wins, 1.0, np.where(found < wins + losses, -1.0, 0.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("wins", "losses"), [(0.04, 0.04), (0.02, 0.08), (0.3, 0.3)])
 def test_daily_looks_find_no_more_than_alpha(wins, losses):
     streams = draw_differences(np.random.default_rng(7), wins, losses)
@@ -34,6 +35,7 @@ def test_daily_looks_find_no_more_than_alpha(wins, losses):
     assert found[:, 99::20].any(axis=1).mean() > 3 * ALPHA
 
 
+@pytest.mark.slow
 def test_a_better_model_is_found_in_reasonable_time():
     streams = draw_differences(np.random.default_rng(8), 0.09, 0.04)
     low, _ = follow_mean((streams + 1) / 2, ALPHA)
@@ -41,6 +43,7 @@ def test_a_better_model_is_found_in_reasonable_time():
     assert (low[:, -1] > 0.5).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_two_shares_have_an_interval_of_their_own():
     rng = np.random.default_rng(9)
     missed = 0
