@@ -7,7 +7,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from importlib.util import find_spec
 from operator import methodcaller
 from pathlib import Path
@@ -149,6 +149,7 @@ def test_a_class_of_the_user_is_kept_if_it_is_trusted(
         save_model(pipeline, tmp_path / "m.skops")
     assert not (tmp_path / "m.skops").exists()
     trust(["mine.Bold"])
+    pipeline["model"].notes_ = reduce(lambda inner, _: {"inner": inner}, range(100), {})
     check(pipeline, tmp_path / "m.skops", reviews.head(20))
     assert type(load_model(tmp_path / "m.skops", digest_file(tmp_path / "m.skops"))["model"]) is (
         mine.Bold

@@ -7,6 +7,7 @@ make another one.
 
 import io
 import json
+import math
 import re
 from collections.abc import Container, Iterator, Mapping
 from functools import lru_cache
@@ -41,11 +42,13 @@ _VERSION = re.compile(r"[\w.+]{1,40}", re.ASCII)
 
 def list_unknown(schema: Node) -> list[str]:
     """Return the names of classes and functions that this module does not read, sorted."""
-    nodes = walk_nodes(schema, list_transformers())
+    nodes = walk_nodes(schema, list_transformers(), _DEEPEST)
     return sorted({name for loader, name in nodes if name not in LOADABLE.get(loader, ())})
 
 
-def walk_nodes(part: Any, known: Container[str], depth: int = 0) -> Iterator[tuple[str, str]]:
+def walk_nodes(
+    part: Any, known: Container[str], levels: float = math.inf
+) -> Iterator[tuple[str, str]]:
     """Yield the loader and the name of each node in a schema.
 
     Parameters
@@ -54,8 +57,8 @@ def walk_nodes(part: Any, known: Container[str], depth: int = 0) -> Iterator[tup
         Part of the schema.
     known : container of str
         Transformers whose functions are left out, as `describe` has them.
-    depth : int, default=0
-        Number of nodes around it.
+    levels : float, default=inf
+        Nodes that may be inside of one another.
 
     Raises
     ------
@@ -63,15 +66,15 @@ def walk_nodes(part: Any, known: Container[str], depth: int = 0) -> Iterator[tup
         It is not as skops writes it.
     """
     if isinstance(part, dict) and "__loader__" in part:
-        if depth > _DEEPEST:
+        if levels < 0:
             raise ValueError("its parts are nested too deeply")
         if _name(part) == FUNCTION_TRANSFORMER and describe(part) in known:
             return
         yield part["__loader__"], _name(part)
-        depth += 1
+        levels -= 1
     for inner in part.values() if isinstance(part, dict) else part:
         if isinstance(inner, dict | list):
-            yield from walk_nodes(inner, known, depth)
+            yield from walk_nodes(inner, known, levels)
 
 
 def _name(node: Node) -> str:
