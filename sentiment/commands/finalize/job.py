@@ -17,10 +17,10 @@ from sentiment.commands.train.job import (
     EXAMPLE_ROWS,
     list_params,
     measure_all_intervals,
-    rehearse,
     save_card,
     save_settings,
 )
+from sentiment.commands.train.rehearsal import rehearse
 from sentiment.config import (
     CHOICES,
     Job,

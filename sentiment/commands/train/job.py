@@ -4,7 +4,6 @@ import json
 import logging
 import math
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -19,23 +18,23 @@ from sentiment.commands.train.card import summarize_card, write_card
 from sentiment.commands.train.curves import MAX_PANELS, measure_curves
 from sentiment.commands.train.drawing import Drawer, Drawing
 from sentiment.commands.train.fitting import CV, CV_ROWS, Fitting, measure_stages
+from sentiment.commands.train.rehearsal import rehearse
 from sentiment.config import CHOICES, Job, flatten, make, record_yaml
 from sentiment.config.metrics import CLASSES, list_shown
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.quality import UNSPACED_TEXTS
 from sentiment.data.splitting import count_classes
-from sentiment.errors import RunNotRecordedError, TrackingStoreError, UntrustedModelError
+from sentiment.errors import RunNotRecordedError, TrackingStoreError
 from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.evaluation import EXCERPT, measure_each_class, scores_file
 from sentiment.modeling.explanation import top_terms
 from sentiment.modeling.intervals import Interval, measure_intervals, tabulate_scores
 from sentiment.modeling.label_set_rules import tabulate_rule
-from sentiment.modeling.model_files import digest_file, save_model
+from sentiment.modeling.model_files import save_model
 from sentiment.modeling.pipeline import find_text_steps, list_vectorizers
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import FOLDER, make_reference
-from sentiment.modeling.scoring import Predictor
 from sentiment.redaction import redact
 from sentiment.tracking import CARD, KEY, MODEL, RULES, SCALE, Tracker, provenance
 from sentiment.tracking.folder import RunFacts, RunFolder
@@ -363,41 +362,3 @@ def _save_results(
         terms.to_csv(folder.add("terms.csv"), index=False)
     report = json.dumps(data.report.to_dict(), indent=2)
     folder.add("quality.json").write_text(report + "\n")
-
-
-def rehearse(
-    path: Path, validation: pd.DataFrame, expected: list[str]
-) -> tuple[str, dict[str, float]]:
-    """Load the saved model as predict does, predict validation rows with it and compare.
-
-    Returns
-    -------
-    audit : str
-        What keeps the file from being loaded by anybody else; empty for nothing.
-    metrics : dict of str to float
-        Size and speed.
-
-    Raises
-    ------
-    RuntimeError
-        The saved model does not say what the fitted one said.
-    """
-    audit = ""
-    try:
-        predictor = Predictor.load(path)
-    except UntrustedModelError as error:
-        audit = error.reason
-        predictor = Predictor.load(path, digest=digest_file(path))
-        log.info("the model is loaded by its run only, since %s", audit)
-    # On a new machine, the first batch waits for kernels to be compiled.
-    first = validation.head(1)
-    predictor.predict(first["text"], first)
-    start = time.perf_counter()
-    answers = predictor.predict(validation["text"], validation)
-    seconds = time.perf_counter() - start
-    if answers.column("prediction").to_pylist() != expected:
-        raise RuntimeError(f"the model saved as '{path}' predicts otherwise than the fitted one")
-    return audit, {
-        "model/size_mb": path.stat().st_size / 1e6,
-        "deploy/rows_per_second": len(validation) / seconds,
-    }

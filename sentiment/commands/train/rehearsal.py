@@ -1,0 +1,51 @@
+"""Rehearsal of a deployment: the saved model is loaded and predicts as `predict` will do it."""
+
+import logging
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from sentiment.errors import UntrustedModelError
+from sentiment.modeling.model_files import digest_file
+from sentiment.modeling.scoring import Predictor
+
+log = logging.getLogger(__name__)
+
+
+def rehearse(
+    path: Path, validation: pd.DataFrame, expected: list[str]
+) -> tuple[str, dict[str, float]]:
+    """Load the saved model as predict does, predict validation rows with it and compare.
+
+    Returns
+    -------
+    audit : str
+        What keeps the file from being loaded by anybody else; empty for nothing.
+    metrics : dict of str to float
+        Size and speed.
+
+    Raises
+    ------
+    RuntimeError
+        The saved model does not say what the fitted one said.
+    """
+    audit = ""
+    try:
+        predictor = Predictor.load(path)
+    except UntrustedModelError as error:
+        audit = error.reason
+        predictor = Predictor.load(path, digest=digest_file(path))
+        log.info("the model is loaded by its run only, since %s", audit)
+    # On a new machine, the first batch waits for kernels to be compiled.
+    first = validation.head(1)
+    predictor.predict(first["text"], first)
+    start = time.perf_counter()
+    answers = predictor.predict(validation["text"], validation)
+    seconds = time.perf_counter() - start
+    if answers.column("prediction").to_pylist() != expected:
+        raise RuntimeError(f"the model saved as '{path}' predicts otherwise than the fitted one")
+    return audit, {
+        "model/size_mb": path.stat().st_size / 1e6,
+        "deploy/rows_per_second": len(validation) / seconds,
+    }
