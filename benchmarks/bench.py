@@ -19,6 +19,7 @@ from typing import Any
 
 import accuracy
 import classes
+import failing
 import few_labels
 import hostile
 import killing
@@ -75,6 +76,7 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
         "search": sweeps.bench_search,
         "two_workers": sweeps.bench_workers,
         "killing": killing.bench_killing,
+        "failing": failing.bench_failing,
     },
     "classes": {
         "classes_recipes": classes.bench_recipes,

@@ -1,0 +1,50 @@
+"""Trials of searches that fail: every space, on two, four, eight and fifty classes."""
+
+from pathlib import Path
+
+from classes import write_topics
+from processes import ROOT, run_script
+from timing import Figure, Plan
+
+from sentiment.commands.search.results import read_results
+
+CLASSES, TRIALS, ROWS = (2, 4, 8, 50), 50, 2_000
+# `all` draws from several of the others, `grid` is none, and these need more than the texts have.
+_OTHERS = {"all", "grid", "ordinal", "self_training"}
+
+
+def list_spaces() -> list[str]:
+    """Return the names of the search spaces of one label for each text."""
+    names = {path.stem for path in (ROOT / "conf" / "search").glob("*.yaml")}
+    return sorted(names - _OTHERS)
+
+
+def count_failed(folder: Path, space: str, classes: int, trials: int = TRIALS) -> tuple[int, int]:
+    """Search on short texts of so many classes; return how many trials failed, and of how many."""
+    path = write_topics(folder / f"{classes}.csv", classes, ROWS)
+    outputs = folder / f"{space}_{classes}"
+    run_script(
+        "scripts/train.py", "-m", f"search={space}", f"search.n_trials={trials}", "data=csv",
+        f"data.path={path}", f"outputs={outputs}", "tracking=off",
+    )  # fmt: skip
+    results = read_results(outputs / "search" / space).values()
+    return sum(bool(result.error) for result in results), len(results)
+
+
+def bench_failing(plan: Plan) -> dict[str, Figure]:
+    """Count the trials that fail, of each space and number of classes."""
+    figures = {}
+    for space in list_spaces():
+        found = {n: count_failed(plan.folder, space, n) for n in CLASSES}
+        failed, trials = (sum(counts) for counts in zip(*found.values(), strict=True))
+        figures[f"failing_{space}"] = Figure(
+            what=f"trials of search={space} that failed, on {', '.join(map(str, CLASSES))} classes",
+            unit="trials",
+            value=failed,
+            low=failed,
+            high=failed,
+            target=0,
+            aim=0,
+            more={"trials": trials} | {f"failed_{n}": counts[0] for n, counts in found.items()},
+        )
+    return figures
