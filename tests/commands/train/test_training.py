@@ -40,7 +40,7 @@ def write_classes(path: Path, reviews: pd.DataFrame, classes: int) -> Path:
 @pytest.mark.slow
 def test_a_run_records_all_that_it_did(train_quickly: Train, store: Path) -> None:
     result = train_quickly("cv=3", "seed=5")
-    assert result.score == result.metrics["validation/accuracy"]
+    assert result.score == result.metrics["cv/accuracy"]
     run = mlflow.get_run(result.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.params["features.max_features"] == "500"
