@@ -363,8 +363,8 @@ class App:
         limit = self._settings.max_body
         check_length(headers, limit, "max_body")
         message = await receive()
-        if message["type"] == "http.request" and not message["more_body"]:
-            data: bytes = message["body"]
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            data: bytes = message.get("body", b"")
             if len(data) > limit:
                 raise too_large(f"the body has {len(data):,} bytes", limit, "max_body")
             self._held += len(data)
@@ -374,7 +374,7 @@ class App:
         self._held += size
         try:
             async with asyncio.timeout(self._settings.timeout):
-                while message["type"] == "http.request" and message["more_body"]:
+                while message["type"] == "http.request" and message.get("more_body", False):
                     message = await receive()
                     part = message.get("body", b"")
                     parts.append(part)
