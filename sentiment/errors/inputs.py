@@ -42,6 +42,17 @@ class UnreadableFileError(SentimentError, ValueError):
         )
 
 
+class DamagedLogError(SentimentError, ValueError):
+    """A file in the log of a server is not as the server wrote it."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"'{path}' cannot be read as a part of a log of serve: "
+            f"{make_printable(reason.strip().rstrip('.'))}. Restore it from a copy, or move it to "
+            "another folder; the rest of the log is then read without its rows."
+        )
+
+
 class FilesFailedError(SentimentError, ValueError):
     """Some of many files could not be predicted; the others are done.
 

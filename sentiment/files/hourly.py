@@ -17,6 +17,8 @@ from secrets import token_hex
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sentiment.errors import DamagedLogError
+
 _HOUR = "%Y-%m-%dT%HZ"
 _HOUR_LENGTH = len("2026-01-31T00Z")
 _OPEN, _CLOSED = ".arrows", ".parquet"
@@ -51,7 +53,7 @@ class HourlyTable:
             The disk is full, for example; none of `rows` was added.
         """
         self.roll(now)
-        if self._file is None:
+        if not self._is_there():
             self._begin(now)
         self._write(rows.serialize())
 
@@ -64,13 +66,30 @@ class HourlyTable:
     def close(self) -> None:
         """Turn the journal into a Parquet file."""
         if self._file is not None:
+            is_there = self._is_there()
             file, self._file = self._file, None
             try:
-                _convert(self._journal)
+                if is_there:
+                    _convert(self._journal)
             finally:
                 os.close(file)
 
+    def _is_there(self) -> bool:
+        """Return whether the journal is open and still has its name.
+
+        Who removes or moves the folder of a running server would otherwise lose rows until the
+        hour is over, since a file without a name can be written to.
+        """
+        if self._file is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._file), self._journal.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
     def _begin(self, now: datetime) -> None:
+        self.close()
+        self._folder.mkdir(parents=True, exist_ok=True)
         name = f"{now.strftime(_HOUR)}-{token_hex(4)}{_OPEN}"
         hidden = self._folder / f".{name}"
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND
@@ -121,10 +140,15 @@ def remove_old(folder: Path, days: int, now: datetime) -> int:
     return len(old)
 
 
-def read_batches(folder: Path) -> Iterator[pa.RecordBatch]:
+def read_batches(folder: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a table, those of journals included, while others write to it.
 
     Hours come in their order; within an hour, those of one writer after those of another.
+
+    Raises
+    ------
+    DamagedLogError
+        A Parquet file is damaged, or has not the columns of `schema`.
     """
     stems = {path.stem for path in folder.glob(f"[!_.]*{_CLOSED}")}
     stems |= {path.stem[1:] for path in folder.glob(f"_*{_OPEN}")}
@@ -137,21 +161,43 @@ def read_batches(folder: Path) -> Iterator[pa.RecordBatch]:
                 pass  # it has become a Parquet file
             else:
                 with file:
-                    yield from _read_journal(file)
+                    for batch in _read_journal(file):
+                        _check_columns(folder / f"_{stem}{_OPEN}", batch.schema, schema)
+                        yield batch
                 continue
         with contextlib.suppress(FileNotFoundError):  # it was too old
-            opened = pq.ParquetFile(closed)
-            with opened:
-                yield from opened.iter_batches(_GROUP)
+            yield from _read_parquet(closed, schema)
+
+
+def _read_parquet(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    try:
+        with pq.ParquetFile(path) as opened:
+            _check_columns(path, opened.schema_arrow, schema)
+            batches = opened.iter_batches(_GROUP, columns=schema.names)
+            while (batch := next(batches, None)) is not None:
+                yield batch
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedLogError(path, str(error)) from error
+
+
+def _check_columns(path: Path, found: pa.Schema, schema: pa.Schema) -> None:
+    for field in schema:
+        at = found.get_field_index(field.name)
+        if at < 0 or found.field(at).type != field.type:
+            raise DamagedLogError(path, f"it has no column {field.name!r} of type {field.type}")
 
 
 def _read_journal(file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
-    """Yield the whole batches of a journal; the last one may be incomplete."""
-    with contextlib.suppress(pa.ArrowInvalid, OSError, EOFError):
+    """Yield the whole batches of a journal, up to one that is incomplete or damaged."""
+    # A damaged size asks for more memory than there is.
+    with contextlib.suppress(pa.ArrowException, OSError, EOFError):
         reader = pa.ipc.open_stream(file)
         while True:
             try:
                 batch = reader.read_next_batch()
+                batch.validate(full=True)
             except StopIteration:
                 return
             yield batch

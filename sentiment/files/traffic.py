@@ -94,7 +94,7 @@ class Traffic:
         if not is_log(folder):
             raise InputNotFoundError(folder, setting, "a log of serve (log.folder)")
         self.folder, self.route = folder, route
-        frames = [batch.to_pandas() for batch in read_batches(folder / FEEDBACK)]
+        frames = [batch.to_pandas() for batch in read_batches(folder / FEEDBACK, SCHEMAS[FEEDBACK])]
         found = pd.concat([SCHEMAS[FEEDBACK].empty_table().to_pandas(), *frames])
         found = found[found["route"] == route].sort_values("time", kind="stable")
         # A correction keeps the place of the first label in the order of time.
@@ -107,7 +107,7 @@ class Traffic:
         ids = pa.array(self.labels["id"], pa.string())
         labels = pa.array(self.labels["label"], pa.string())
         times = pa.Array.from_pandas(self.labels["labelled"], type=_TIME)
-        for batch in read_batches(self.folder / PREDICTIONS):
+        for batch in read_batches(self.folder / PREDICTIONS, SCHEMAS[PREDICTIONS]):
             wanted = pc.and_(pc.equal(batch["route"], self.route), pc.is_valid(batch["prediction"]))
             rows = pa.table(batch.filter(wanted))
             if not rows.num_rows:

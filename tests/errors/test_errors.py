@@ -13,6 +13,7 @@ from sentiment.errors import (
     ClusterError,
     ConfigError,
     DamagedJournalError,
+    DamagedLogError,
     DatabaseError,
     DatabaseUnavailableError,
     DataChangedError,
@@ -176,6 +177,13 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         ValueError,
         "'x.csv' cannot be read as CSV: line 3 has 4 fields. Check that the file is complete and "
         "that its ending names its format (.csv, .parquet, .jsonl).",
+    ),
+    (
+        DamagedLogError(Path("2026-01-31T10Z-0a1b2c3d.parquet"), "it ends early."),
+        ValueError,
+        "'2026-01-31T10Z-0a1b2c3d.parquet' cannot be read as a part of a log of serve: it ends "
+        "early. Restore it from a copy, or move it to another folder; the rest of the log is then "
+        "read without its rows.",
     ),
     (
         EmptyDataError("'x.csv'"),

@@ -1,13 +1,16 @@
 """Tables that become a Parquet file each hour: rows that were appended are there, after any end."""
 
 import os
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from sentiment.errors import DamagedLogError
 from sentiment.files import hourly
 from sentiment.files.hourly import HourlyTable, read_batches, recover, remove_old
 
@@ -21,7 +24,7 @@ def make_rows(*numbers: int) -> pa.RecordBatch:
 
 
 def list_numbers(folder: Path) -> list[int]:
-    return [n for batch in read_batches(folder) for n in batch["n"].to_pylist()]
+    return [n for batch in read_batches(folder, SCHEMA) for n in batch["n"].to_pylist()]
 
 
 def test_rows_are_read_at_once_and_become_a_file_each_hour(tmp_path, monkeypatch):
@@ -92,3 +95,65 @@ def test_rows_behind_a_full_disk_can_be_read(tmp_path, monkeypatch):
     assert list_numbers(tmp_path) == [1, 3]
     table.close()
     assert list_numbers(tmp_path) == [1, 3]
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_rows_behind_a_folder_that_was_removed_or_moved_are_kept(tmp_path, moved):
+    folder, place = tmp_path / "table", tmp_path / "elsewhere"
+    table = HourlyTable(folder, SCHEMA)
+    table.append(make_rows(1), TEN)
+    folder.rename(place)
+    if not moved:
+        shutil.rmtree(place)
+    table.append(make_rows(2), TEN)
+    assert list_numbers(folder) == [2]
+    if moved:
+        assert recover(place) == 1  # its lock was given up
+        assert list_numbers(place) == [1]
+    shutil.rmtree(folder)
+    table.close()
+    table.append(make_rows(3), TEN)
+    table.close()
+    assert list_numbers(folder) == [3]
+
+
+def test_a_damaged_journal_is_read_and_recovered_up_to_its_damage(tmp_path):
+    table = HourlyTable(tmp_path, SCHEMA)
+    for n in (1, 2, 3):
+        table.append(make_rows(n), TEN)
+    [journal] = tmp_path.glob("_*")
+    data = bytearray(journal.read_bytes())
+    os.close(table._file)
+    length = len(bytes(make_rows(2).serialize()))
+    start = len(data) - 2 * length
+    found = set()
+    for place in range(start, start + length):
+        for value in (0, 255):
+            damaged = data.copy()
+            damaged[place] = value
+            journal.write_bytes(damaged)
+            found.add(tuple(list_numbers(tmp_path)))
+            assert recover(tmp_path) == 1
+            [closed] = tmp_path.glob("*.parquet")
+            assert tuple(list_numbers(tmp_path))[:1] == (1,)
+            closed.unlink()
+    assert (1,) in found
+
+
+@pytest.mark.parametrize("damage", ["torn", "empty", "columns", "types"])
+def test_a_damaged_or_foreign_file_is_named(tmp_path, damage):
+    table = HourlyTable(tmp_path, SCHEMA)
+    table.append(make_rows(1), TEN)
+    table.close()
+    [closed] = tmp_path.iterdir()
+    match damage:
+        case "torn":
+            closed.write_bytes(closed.read_bytes()[:-9])
+        case "empty":
+            closed.write_bytes(b"")
+        case "columns":
+            pq.write_table(pa.table({"n": [1]}), closed)
+        case _:
+            pq.write_table(pa.table({"n": ["1"], "text": ["a"]}), closed)
+    with pytest.raises(DamagedLogError, match=f"{closed.name}.* move it to another folder"):
+        list_numbers(tmp_path)

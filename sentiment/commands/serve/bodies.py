@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -33,6 +33,7 @@ class PredictBody(msgspec.Struct, forbid_unknown_fields=True):
     threshold: float | None = None
 
 
+_Body = TypeVar("_Body")
 _decode = msgspec.json.Decoder(PredictBody).decode
 
 
@@ -91,7 +92,7 @@ def read_body(data: bytes, limits: Limits, names: Sequence[str], most: int) -> T
     except msgspec.ValidationError as error:
         raise RequestError(422, f"{error}; see /docs.") from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        body = _convert(load_json(data))
+        body = convert(load_json(data), PredictBody)
     single = body.texts is msgspec.UNSET
     if single == (body.text is msgspec.UNSET):
         found = "neither is there" if single else "both are"
@@ -202,11 +203,20 @@ def load_json(data: bytes) -> Any:
         ) from None  # fmt: skip
 
 
-def _convert(body: Any) -> PredictBody:
+def convert(value: Any, kind: type[_Body]) -> _Body:
+    """Return what `load_json` read as an object of a type.
+
+    Raises
+    ------
+    RequestError
+        It has another form.
+    """
     try:
-        return msgspec.convert(body, PredictBody)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise RequestError(422, f"{error}; see /docs.") from error
+    except UnicodeEncodeError:
+        raise RequestError(422, f"the name of a field has {HALF_PAIR}; see /docs.") from None
 
 
 def read_invocation(
@@ -271,7 +281,7 @@ def _read_params(params: Any) -> Options:
         return LABELS if is_plain else Options(probabilities=wanted == "all", top_k=top_k)
     try:
         value = float(threshold)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise RequestError(
             400,
             f"threshold is {threshold!r}; expected a number. A goal, such as max_f1, is a setting "

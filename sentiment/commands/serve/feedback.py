@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from sentiment.commands.serve.bodies import load_json
+from sentiment.commands.serve.bodies import convert, load_json
 from sentiment.commands.serve.problems import RequestError, too_large
 from sentiment.commands.serve.routes import Route
 from sentiment.data.label_sets import join_labels, split_labels
 from sentiment.errors import quote_list
 
-_ID = re.compile(r"[0-9a-f]{24}(-\d{1,9})?")
+_ID = re.compile(r"[0-9a-f]{24}(-[0-9]{1,9})?")
 
 
 class FeedbackBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -53,10 +53,7 @@ def read_feedback(data: bytes, route: Route, most: int) -> list[Label]:
         It has another form, more than `most` labels, or one that the model does not know.
     """
     body = load_json(data)
-    try:
-        given = msgspec.convert(body if isinstance(body, list) else [body], list[FeedbackBody])
-    except msgspec.ValidationError as error:
-        raise RequestError(422, f"{error}; see /docs.") from error
+    given = convert(body if isinstance(body, list) else [body], list[FeedbackBody])
     if len(given) > most:
         raise too_large(f"the body has {len(given):,} labels", most, "max_texts")
     return [Label(_check_id(one.id), route.name, _check_label(one.label, route)) for one in given]

@@ -128,7 +128,7 @@ class TrafficLog:
         """Do something with files; return False if the disk did not let it, and say so once."""
         try:
             act()
-        except OSError as error:
+        except (OSError, pa.ArrowException) as error:
             if not self._failed:
                 log.warning("the log is not written: %s", error)
             self._failed = True

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from sentiment.commands.serve import log as module
 from sentiment.commands.serve.app import App
 from sentiment.files.hourly import read_batches
+from sentiment.files.traffic import SCHEMAS
 
 
 def read(folder: Path, table: str) -> pd.DataFrame:
-    frames = [batch.to_pandas() for batch in read_batches(folder / table)]
+    frames = [batch.to_pandas() for batch in read_batches(folder / table, SCHEMAS[table])]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
@@ -118,12 +119,13 @@ def test_what_has_no_room_or_cannot_be_written_is_dropped(logged, tmp_path, monk
         assert (full.status, full.headers["retry-after"]) == (503, "1")
     assert (count("predictions"), count("feedback")) == (3, 1)
     (tmp_path / "predictions").rmdir()
+    (tmp_path / "predictions").touch()
     for _ in range(2):
         ask(logged, "/models/tags/predict", {"text": "late"})
         logged._log.write()
     assert count("predictions") == 5
     assert caplog.text.count("the log is not written") == 1
-    (tmp_path / "predictions").mkdir()
+    (tmp_path / "predictions").unlink()
     ask(logged, "/models/tags/predict", {"text": "late"})
     logged._log.write()
     assert len(read(tmp_path, "predictions")) == 1
@@ -137,7 +139,7 @@ def test_what_has_no_room_or_cannot_be_written_is_dropped(logged, tmp_path, monk
         st.none() | st.integers() | st.text(max_size=9),
         lambda inner: (
             st.lists(inner, max_size=3)
-            | st.dictionaries(st.sampled_from(["id", "label", "x"]), inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["id", "label", "x", "\ud800"]), inner, max_size=3)
         ),
     )
     | st.binary(max_size=20)

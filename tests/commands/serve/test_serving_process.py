@@ -15,6 +15,7 @@ import pytest
 from starting import Started, Starter
 
 from sentiment.files.hourly import read_batches
+from sentiment.files.traffic import PREDICTIONS, SCHEMAS
 from sentiment.modeling.scoring import Predictor
 
 TOKEN = "a-token-of-the-tests"
@@ -122,7 +123,11 @@ def test_a_kill_loses_no_answer_that_was_written(server, tmp_path_factory):
             ids.append(json.loads(ask(port, "/predict", {"text": "good"})[1])["id"])
 
     def list_ids() -> set[str]:
-        return {name for batch in read_batches(folder) for name in batch["id"].to_pylist()}
+        return {
+            name
+            for batch in read_batches(folder, SCHEMAS[PREDICTIONS])
+            for name in batch["id"].to_pylist()
+        }
 
     ids: list[str] = []
     ask_until(lambda: len(list(folder.glob("_*"))) == 2 and len(list_ids()) > 20)

@@ -149,12 +149,14 @@ def test_a_full_queue_is_said_before_anything_is_read(app, monkeypatch):
 
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+    | st.sampled_from([10**400, "\ud800"]),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
             st.sampled_from(["text", "texts", "columns", "threshold", "explain", "key", "inputs",
-                             "instances", "dataframe_split", "dataframe_records", "data", "x"]),
+                             "instances", "dataframe_split", "dataframe_records", "data", "x",
+                             "params", "\ud800"]),
             inner, max_size=4)
     ),
     max_leaves=12,
@@ -301,6 +303,7 @@ def test_parameters_and_tables_of_mlflow(app, model_files):
         ({"inputs": ["a"], "params": {"top_k": 0}}, "json", 400, "top_k is 0"),
         ({"inputs": ["a"], "params": {"threshold": "max_f1"}}, "json", 400, "expected a number"),
         ({"inputs": ["a"], "params": {"threshold": "2"}}, "json", 422, "below 1"),
+        ({"inputs": ["a"], "params": {"threshold": 10**400}}, "json", 400, "expected a number"),
         ({"inputs": ["a"], "params": []}, "json", 200, "predictions"),
         ({"inputs": ["a"], "params": [1]}, "json", 400, "params is no object"),
         (b"text\n\xff\n", "csv", 400, "not in UTF-8"),
