@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from sentiment.config.overrides import is_within
+from sentiment.config.overrides import is_within, requote
 from sentiment.config.project import list_named_conf
 from sentiment.redaction import redact
 
@@ -24,6 +24,8 @@ _SCRIPT, _PROGRAM = "python scripts/{}.py", "sentiment {}"
 _typed: list[str] = []
 _form = _SCRIPT
 _folder = ""  # of the scripts, as it was typed
+# What shells read inside double quotes, too.
+_SPECIAL = set('"$`\\!')
 # Commands whose settings are choices of files.
 _CHOOSING = {"train", "best"}
 
@@ -195,4 +197,13 @@ def _name_place(word: str) -> str | None:
 
 def _quote(word: str) -> str:
     shown = redact(word)
-    return shown if shown.endswith(">") else shlex.quote(shown)
+    return shown if shown.endswith(">") else _quote_for_shell(requote(shown))
+
+
+def _quote_for_shell(word: str) -> str:
+    """Return `word` in the quotes that need the fewest escapes, unless it needs none."""
+    if "'" not in word:
+        return shlex.quote(word)
+    if _SPECIAL.isdisjoint(word):
+        return f'"{word}"'
+    return "'" + word.replace("'", r"'\''") + "'"

@@ -67,13 +67,12 @@ def check_estimator(node: DictConfig, path: str, reader: Reader) -> Iterator[str
         return
     short = name.rpartition(".")[2]
     known = list_constraints(name)
-    for key in (str(key) for key in node if key not in HYDRA_KEYS):
-        if parameters is not None and key not in parameters:
-            yield (
-                f"{path}.{key} is not a parameter of {short}."
-                f"{suggest(key, parameters)} Known: {', '.join(parameters)}."
-            )
-        elif _holds_objects(node._get_node(key)):
+    keys = [str(key) for key in node if key not in HYDRA_KEYS]
+    unknown = [] if parameters is None else [key for key in keys if key not in parameters]
+    if parameters is not None and unknown:
+        yield _describe_unknown(unknown, path, short, parameters)
+    for key in (key for key in keys if key not in unknown):
+        if _holds_objects(node._get_node(key)):
             yield from _check_inner(node, key, f"{path}.{key}", reader)
         else:
             for value in reader.read(node, key, path).values():
@@ -81,6 +80,19 @@ def check_estimator(node: DictConfig, path: str, reader: Reader) -> Iterator[str
     for key in required if not {"_args_", "_partial_"} & {*node} else ():
         if key not in [*node]:
             yield f"{path}.{key} has no value, and {short} needs it."
+
+
+def _describe_unknown(unknown: list[str], path: str, short: str, parameters: list[str]) -> str:
+    """Return the problem of settings that a class does not take, and how to drop them."""
+    names = [f"{path}.{key}" for key in unknown]
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    kind = "is not a parameter" if len(names) == 1 else "are not parameters"
+    near = suggest(unknown[0], parameters) if len(unknown) == 1 else ""
+    # Without a near name, they are most likely of the class that the config file has.
+    them, drop = "it" if len(names) == 1 else "them", " ".join(f"~{one}" for one in names)
+    remedy = near or f" Leave {them} out; if a config file has {them}, type {drop}."
+    known = ", ".join(parameters) or "none"
+    return f"{listed} {kind} of {short}.{remedy} Known: {known}."
 
 
 def _describe_absence(name: str, error: Exception) -> str:

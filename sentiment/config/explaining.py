@@ -32,6 +32,7 @@ _OPTIONS = {
     "cfg", "config-dir", "config-name", "config-path", "experimental-rerun", "help", "hydra-help",
     "info", "multirun", "package", "resolve", "run", "shell-completion", "version",
 }  # fmt: skip
+_NO_GROUP = re.compile(r"Could not override '([\w/@]+)'\.\s+No match in the defaults list")
 _NO_PLUGIN = re.compile(r"Unknown plugin class : '([^']+)'")
 
 
@@ -193,6 +194,13 @@ def _explain_composition(error: Exception) -> ConfigError:
         )
     if absent := _ABSENT.search(text):
         return ConfigError([f"there is no setting {absent[1]!r} that could be taken away."])
+    if group := _NO_GROUP.search(text):
+        return ConfigError(
+            [
+                f"{group[1]}=<name> chooses a part of another command than this one. A flow takes "
+                f"what is for train as one text: train='{group[1]}=<name>'."
+            ]
+        )
     first = text.splitlines()[0]
     if isinstance(cause, OmegaConfBaseException):
         override = first.removeprefix("Error merging override ").strip()

@@ -7,6 +7,7 @@ and takes a millisecond; where only the key matters, `split_override` is enough.
 import functools
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -150,12 +151,35 @@ def is_quoted(override: Override) -> bool:
     return override.get_value_element_as_str()[:1] in ("'", '"')
 
 
-def quote(value: str) -> str:
+def quote(value: str, mark: str = "'") -> str:
     """Return `value` in quotes that Hydra removes again, whatever characters it has."""
     # A backslash is one, but for those in front of a quote.
-    escaped = re.sub(r"(\\*)(')", r"\1\1\\'", value)
+    escaped = re.sub(rf"(\\*)({mark})", rf"\1\1\\{mark}", value)
     escaped = re.sub(r"(\\+)\Z", r"\1\1", escaped)
-    return f"'{escaped}'"
+    return f"{mark}{escaped}{mark}"
+
+
+def requote(word: str) -> str:
+    r"""Return an override whose text in single quotes is in double ones if that is easier to type.
+
+    A shell needs single quotes around special characters, and these cannot hold single quotes.
+
+    Examples
+    --------
+    >>> print(requote(r"features.token_pattern='\b\w+\b'"))
+    features.token_pattern="\b\w+\b"
+    >>> requote("data.label_separator=';'")
+    "data.label_separator=';'"
+    """
+    parts = split_override(word)
+    if not (parts.value or "").startswith("'") or not re.search(r'["$`\\!]', word):
+        return word
+    with suppress(HydraException):
+        override = parse_override(word)
+        if is_quoted(override) and isinstance(text := override.value(), str):
+            changed = word.removesuffix(cast("str", parts.value)) + quote(text, '"')
+            return changed if parse_override(changed).value() == text else word
+    return word
 
 
 def write_override(key: str, value: Any) -> str:

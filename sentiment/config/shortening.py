@@ -17,6 +17,8 @@ def fit_settings(overrides: Iterable[str], width: int | None) -> str:
     'ngram_range=[1,2] C=0.1235'
     >>> fit_settings(["features.ngram_range=[1,2]", "model.C=0.123456"], 20)
     'ngram_range=[1,2] …'
+    >>> fit_settings(["features.ngram_range=[1,2]", "model.C=0.123456"], 8)
+    'ngram_r…'
     """
     parts = [shorten_override(word) for word in overrides]
     if width is None or len(" ".join(parts)) <= width:
@@ -25,7 +27,7 @@ def fit_settings(overrides: Iterable[str], width: int | None) -> str:
     for part in parts:
         if len(kept) + len(part) + 1 <= width - 1:
             kept += f"{part} "
-    return f"{kept}…"
+    return f"{kept}…" if kept else cut(" ".join(parts), width)
 
 
 def shorten_override(override: str) -> str:

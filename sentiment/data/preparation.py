@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from sentiment.data.quality import (
     check_quality,
     count_labels,
     find_absent_classes,
+    find_joined_labels,
     find_unusable,
 )
 from sentiment.data.splitting import (
@@ -190,6 +192,8 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     left_out = _describe_left_out(report)
     remedy = "raise data.limit" if report.not_sampled else ""
     _check_official_splits(kept, official, left_out, remedy)
+    for joint, joined in islice(find_joined_labels(report.labels), 1):
+        remedy = f"set 'data.label_separator=\"{joint}\"' if {joined[0]!r} is several labels"
     _check_splits(kept, left_out, remedy, separator)
     scale = make_scale(kept["label"].unique(), dataset.ordered)
     splits = assign_splits(

@@ -162,7 +162,7 @@ def check_quality(
             [
                 *_compare_labels(labels),
                 *_look_for_missing(labels),
-                *(_look_for_separators(labels) if separator is None else ()),
+                *_look_for_separators(labels),
                 *_look_at_scripts(usable["text"]),
             ]
         ),
@@ -257,6 +257,25 @@ def _look_at_scripts(texts: pd.Series) -> Iterator[tuple[str, str]]:
 
 def _look_for_separators(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Yield a warning of labels that are perhaps several, such as ``a|b`` beside ``a``."""
+    for separator, found in find_joined_labels(labels):
+        listed = ", ".join(f"{label!r} ({labels[label]:,} rows)" for label in found[:_LISTED])
+        more = f" and {len(found) - _LISTED:,} more" if len(found) > _LISTED else ""
+        yield (
+            "joined_labels",
+            f"these labels look like several with {separator!r} between them, but each is "
+            f"taken as one class: {listed}{more}. If they are several, set "
+            f"'data.label_separator=\"{separator}\"'.",
+        )
+
+
+def find_joined_labels(labels: Collection[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each separator that joins labels, with the labels that consist of others of `labels`.
+
+    Examples
+    --------
+    >>> list(find_joined_labels(["late", "late|refund", "refund", "a, b"]))
+    [('|', ['late|refund'])]
+    """
     for separator in _SEPARATORS:
         parts = {label: label.split(separator) for label in labels if separator in label}
         known = {label.strip() for label in labels if label not in parts}
@@ -265,11 +284,4 @@ def _look_for_separators(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]
             label for label, inside in parts.items() if known.issuperset(map(str.strip, inside))
         ]
         if found:
-            listed = ", ".join(f"{label!r} ({labels[label]:,} rows)" for label in found[:_LISTED])
-            more = f" and {len(found) - _LISTED:,} more" if len(found) > _LISTED else ""
-            yield (
-                "joined_labels",
-                f"these labels look like several with {separator!r} between them, but each is "
-                f"taken as one class: {listed}{more}. If they are several, set "
-                f"'data.label_separator=\"{separator}\"'.",
-            )
+            yield separator, found

@@ -359,6 +359,27 @@ class StepFailedError(SentimentError, RuntimeError):
         super().__init__(f"the step {step!r} of the flow failed: {reason.strip().rstrip('.')}.")
 
 
+class NoChampionError(SentimentError, LookupError):
+    """The run of a flow was not promoted, and there is no other champion to predict the input.
+
+    Parameters
+    ----------
+    name : str
+        Name of the registered model.
+    sentence : str
+        Which run was not promoted, and why.
+    """
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, name: str, sentence: str) -> None:
+        super().__init__(
+            f"{sentence}. So {name} has no champion that could predict the input. Train on all "
+            "rows if it was a sample, give a reason to promote it (promote='force=\"...\"'), or "
+            "leave out input=."
+        )
+
+
 class StudyStorageError(SentimentError, ConnectionError):
     """The database of a study cannot be reached or written."""
 

@@ -193,8 +193,9 @@ MISTAKES = [
      "a setting is one word, without spaces: model=svm"),
     ("train", ["model.typo=1"], "there is no setting 'model.typo'. Known: C, class_weight, "
      "solver, tol, max_iter, random_state."),
-    ("train", ["+model.typo=1"], "model.typo is not a parameter of LogisticRegression. Known: "
-     "penalty, C, l1_ratio, dual, tol, fit_intercept, intercept_scaling, class_weight, "
+    ("train", ["+model.typo=1"], "model.typo is not a parameter of LogisticRegression. Leave it "
+     "out; if a config file has it, type ~model.typo. Known: penalty, "
+     "C, l1_ratio, dual, tol, fit_intercept, intercept_scaling, class_weight, "
      "random_state, solver, max_iter, verbose, warm_start, n_jobs."),
     ("train", ["seed=abc"], "seed is 'abc'; expected a whole number from 0 to 2**32 - 1."),
     ("train", ["outputs=", "seed=abc", "tracking.experiment="], "3 problems in the "
@@ -212,7 +213,7 @@ MISTAKES = [
     ("flow", ["train='seed=abc'", "promote='alpha=2 typo=1'"], "3 problems in the configuration:\n"
      "  - train: seed is 'abc'; expected a whole number from 0 to 2**32 - 1.\n"
      "  - promote: there is no setting 'typo'. Known: tracking, run, name, metric, alpha, margin, "
-     "force, rollback, level, resamples, seed, outputs, trusted.\n"
+     "live, route, force, rollback, level, resamples, seed, outputs, trusted.\n"
      "  - promote: alpha is 2; expected a share above 0 and up to 0.5, such as 0.05."),
     ("best", ["search=", "overwrite=2"], "2 problems in the configuration:\n  - overwrite is 2; "
      "expected true or false.\n  - search.name is ''; expected a name of at most 200 characters "

@@ -1,3 +1,4 @@
+import re
 import sys
 
 import pytest
@@ -63,7 +64,8 @@ def mistake(*overrides: str) -> str:
         ),
         (
             "+model.typo=1",
-            "model.typo is not a parameter of LogisticRegression. Known: penalty, C, l1_ratio, "
+            "model.typo is not a parameter of LogisticRegression. Leave it out; if a config file "
+            "has it, type ~model.typo. Known: penalty, C, l1_ratio, "
             "dual, tol, fit_intercept, intercept_scaling, class_weight, random_state, solver, "
             "max_iter, verbose, warm_start, n_jobs.",
         ),
@@ -115,6 +117,13 @@ def mistake(*overrides: str) -> str:
             "model.C=1,2",
             "'model.C=1,2' has several values, which a grid or a search takes: add -m. A list is "
             "typed as [a,b], and a text with a comma in quotes, \"key='a,b'\".",
+        ),
+        (
+            "model._target_=sklearn.neighbors.NearestCentroid",
+            "model.C, model.class_weight, model.solver, model.tol, model.max_iter and "
+            "model.random_state are not parameters of NearestCentroid. Leave them out; if a config "
+            "file has them, type ~model.C ~model.class_weight ~model.solver ~model.tol "
+            "~model.max_iter ~model.random_state. Known: metric, shrink_threshold, priors.",
         ),
         ("model.C=choice()", "model.C=choice(): 'choice()': empty choice is not legal."),
         (
@@ -175,9 +184,25 @@ def test_all_problems_are_reported_at_once() -> None:
     assert "  - there is no setting 'deploy._target_x'. Known: run, metric, " in shown
 
 
+def test_the_words_of_the_message_drop_what_another_class_left() -> None:
+    other = "model._target_=sklearn.neighbors.NearestCentroid"
+    dropped = re.findall(r"~[\w.]+\w", mistake(other))
+    compose("train", [other, *dropped])
+
+
+def test_a_group_of_train_is_none_of_a_flow() -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose("flow", ["data=csv"])
+    assert str(caught.value) == (
+        "data=<name> chooses a part of another command than this one. A flow takes what is for "
+        "train as one text: train='data=<name>'."
+    )
+
+
 def test_problems_inside_of_members_are_found() -> None:
     assert mistake("model=ensemble", "+model.members.svm.estimator.D=1").startswith(
-        "model.members.svm.estimator.D is not a parameter of LinearSVC. Known: "
+        "model.members.svm.estimator.D is not a parameter of LinearSVC. Leave it out; if a config "
+        "file has it, type ~model.members.svm.estimator.D. Known: "
     )
     assert "which is not allowed" in mistake(
         "model=ensemble", "model.members.svm.estimator._target_=builtins.eval"

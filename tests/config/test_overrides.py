@@ -12,6 +12,7 @@ from sentiment.config.overrides import (
     is_sweep,
     is_within,
     quote,
+    requote,
     split_override,
     write_override,
 )
@@ -117,9 +118,10 @@ def test_sweeps_have_several_values(word: str, expected: bool) -> None:
     assert is_sweep(word) is expected
 
 
-@given(TEXT)
-def test_hydra_reads_what_was_quoted(value: str) -> None:
-    assert str(parse(f"key={quote(value)}")) == value
+@given(TEXT, st.sampled_from("'\""))
+def test_hydra_reads_what_was_quoted(value: str, mark: str) -> None:
+    assert str(parse(f"key={quote(value, mark)}")) == value
+    assert str(parse(requote(f"key={quote(value, mark)}"))) == value
 
 
 @given(TEXT)

@@ -56,7 +56,7 @@ def test_a_config_names_a_class_that_the_project_trusts() -> None:
 
 
 def test_its_parameters_are_checked_as_those_of_scikit_learn() -> None:
-    assert fault(*OWN, "+model.D=1").startswith("model.D is not a parameter of Bold. Known: ")
+    assert fault(*OWN, "+model.D=1").startswith("model.D is not a parameter of Bold. Leave it out;")
     assert fault(*OWN, "model.C=-1") == "model.C is -1; expected a float in the range (0.0, inf]."
 
 

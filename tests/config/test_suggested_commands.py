@@ -27,6 +27,7 @@ from sentiment.config import (
     suggest_ui,
 )
 from sentiment.config.job import check_search
+from sentiment.config.overrides import parse_override, quote
 from sentiment.errors import (
     ConfigError,
     ExperimentDeletedError,
@@ -93,6 +94,24 @@ def test_help_texts_and_configs_suggest_commands_that_compose() -> None:
     assert len(commands) > 30
     for script, words in commands:
         check_command(script, words)
+
+
+@pytest.mark.parametrize(
+    ("value", "typed"),
+    [
+        (r"(?u)\b\w\w+\b", r"""'a.b="(?u)\b\w\w+\b"'"""),
+        (r"""(?u)\w+(?:'\w+)*|[!?.,;:()"*/]""", r"""'a.b="(?u)\w+(?:'\''\w+)*|[!?.,;:()\"*/]"'"""),
+        ("a 'b' c", r"""'a.b="a '\''b'\'' c"'"""),
+        ("a b", '''"a.b='a b'"'''),
+        ("$HOME `x` !x", r"""'a.b="$HOME `x` !x"'"""),
+    ],
+)
+def test_a_suggested_text_is_short_and_reaches_hydra_unchanged(value: str, typed: str) -> None:
+    command = suggest_command("train", f"a.b={quote(value)}")
+    assert command == f"python scripts/train.py {typed}"
+    shown = ["bash", "-c", f"printf %s {typed}"]
+    word = subprocess.run(shown, capture_output=True, text=True, check=True).stdout
+    assert parse_override(word).value() == value
 
 
 def list_suggestions() -> Iterator[tuple[str, list[str]]]:

@@ -326,6 +326,21 @@ def test_labels_that_are_perhaps_several_are_named() -> None:
         assert warn([(f"text {n}", names[n % len(names)]) for n in range(120)]) == {}
 
 
+@pytest.mark.parametrize("separator", [None, ";"])
+def test_small_classes_that_are_perhaps_several_labels_name_the_setting(
+    tmp_path: Path, separator: str | None
+) -> None:
+    labels = ["a", "b"] * 20 + ["a|b"]
+    frame = pd.DataFrame({"text": [f"text {n}" for n in range(41)], "label": labels})
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    path = str(tmp_path / "data.csv")
+    with pytest.raises(TooFewRowsError) as caught:
+        prepare_data(TableFile(name="x", path=path, label_separator=separator), 1)
+    remedy = "or set 'data.label_separator=\"|\"' if 'a|b' is several labels."
+    assert str(caught.value).endswith(remedy)
+    prepare_data(TableFile(name="x", path=path, label_separator="|"), 1)
+
+
 def test_fingerprints_distinguish_data() -> None:
     frame = pd.DataFrame({"text": ["ab", "c"], "label": ["x", "y"], "split": ["train", "test"]})
     same = frame.astype(object)

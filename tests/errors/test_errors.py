@@ -38,6 +38,7 @@ from sentiment.errors import (
     MissingPackageError,
     ModelPackageError,
     NoBestJobError,
+    NoChampionError,
     NoPredictionsError,
     NothingToLabelError,
     NothingToRollBackError,
@@ -517,6 +518,13 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "(make prefect-up), correct PREFECT_API_URL, or unset it to run the flow without a server.",
     ),
     (
+        NoChampionError("sentiment", "run 12 was not promoted: it was trained on a sample"),
+        LookupError,
+        "run 12 was not promoted: it was trained on a sample. So sentiment has no champion that "
+        "could predict the input. Train on all rows if it was a sample, give a reason to promote "
+        "it (promote='force=\"...\"'), or leave out input=.",
+    ),
+    (
         StepFailedError("search", "exit code 1."),
         RuntimeError,
         "the step 'search' of the flow failed: exit code 1.",
@@ -604,7 +612,7 @@ def test_lost_connections_are_worth_a_retry(error: SentimentError) -> None:
     if error.exit_code is ExitCode.FAILED:  # of something else than a setting
         waits = True
     assert error.exit_code.is_transient == waits
-    assert waits or error.exit_code is ExitCode.MISTAKE
+    assert waits or error.exit_code in {ExitCode.MISTAKE, ExitCode.REFUSED}
 
 
 @pytest.mark.parametrize(

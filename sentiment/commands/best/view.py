@@ -72,7 +72,8 @@ def show_best(best: "BestTrial") -> None:
     if best.recipe is None:
         console.print("command  not known here: the trials ran on another machine")
     else:
-        console.print(f"command  {best.recipe.command}")
+        if best.written is None:  # otherwise the experiment is the shorter command
+            console.print(f"command  {best.recipe.command}")
         lost = [f"no longer the same: {line}" for line in best.recipe.differences]
         _print_lines("", lost[:_SHOWN], console.print)
     if best.written is not None:

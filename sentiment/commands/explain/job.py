@@ -85,10 +85,11 @@ def read_columns(given: Mapping[str, Any], needed: Sequence[str]) -> dict[str, s
     unknown = [name for name in given if name not in needed]
     if missing:
         listed = ", ".join(f"{name}: ..." for name in needed)
+        others = f", and has {quote_list(unknown)}" if unknown else ""
         raise ConfigError(
             [
                 f"columns lacks {quote_list(missing)}, from which the model learned beside the "
-                f"text. Give all: 'columns={{{listed}}}', null for a missing value."
+                f"text{others}. Give all: 'columns={{{listed}}}', null for a missing value."
             ]
         )
     if unknown:

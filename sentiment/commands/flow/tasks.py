@@ -15,6 +15,7 @@ from sentiment.commands.flow.steps import Facts, Steps
 from sentiment.config import explain_error
 from sentiment.errors import (
     ExitCode,
+    NoChampionError,
     StepFailedError,
     find_os_exit_code,
 )
@@ -104,6 +105,8 @@ class _Tasks:
         before = champion["version"] if champion else None
         promotion = self._decide(champion, run, words, data)
         show_table("promotion", [promotion])
+        if cfg.input and promotion["champion"] is None:
+            raise NoChampionError(cfg.name, promotion["sentence"])
         try:
             predictions = self._do("predict", steps.predict) if cfg.input else []
             show_table("predictions", predictions)

@@ -69,7 +69,8 @@ def _tabulate_checks(comparison: "Comparison") -> "Table":
     from sentiment.commands.monitor.views import format_number, format_p_value
 
     table = Table(header_style="bold")
-    table.add_column("check", no_wrap=True)
+    # In a narrow terminal, names are wrapped, so that no number and no verdict is cut.
+    table.add_column("check", overflow="fold")
     for name in ("training", "current", "effect", "from", "p"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)

@@ -30,6 +30,7 @@ from sentiment.errors import (
     ConfigError,
     FlowServerError,
     MissingColumnError,
+    NoChampionError,
     RunDeletedError,
     RunNotRecordedError,
     StepFailedError,
@@ -188,6 +189,13 @@ def test_a_rollback_by_hand_outlasts_the_flow(
     client.delete_run(first.run)
     with pytest.raises(RunDeletedError, match="Restore it"):
         flow("input=null", data="more.csv")
+
+
+def test_a_refused_run_is_named_where_no_champion_can_predict(flow: Flow, tmp_path: Path) -> None:
+    sample = QUICK.format(data=tmp_path / "data.csv", features=500) + " data.limit=300"
+    with pytest.raises(NoChampionError, match="was not promoted: it was trained on a sample"):
+        flow(f"train={sample}")
+    assert flow(f"train={sample}", "input=null").promotion["outcome"] == "refused"
 
 
 def test_a_step_that_fails_leaves_the_champion(

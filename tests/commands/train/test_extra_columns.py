@@ -166,6 +166,8 @@ def test_explanations_name_columns(place: Place) -> None:
     assert "words and columns" in Path(place.folder / "one.html").read_text()
     with pytest.raises(ConfigError, match="columns lacks 'product', 'vip' and 'created'"):
         explain(compose("explain", [*words, "columns={price: 1}"]))
+    with pytest.raises(ConfigError, match="columns lacks 'price', .* text, and has 'prize'. Give"):
+        explain(compose("explain", [*words, "columns={prize: 1}"]))
     with pytest.raises(ConfigError, match="columns has 'colour'; the model reads 'price'"):
         explain(compose("explain", [*words, f"{values[:-1]}, colour: red}}"]))
 

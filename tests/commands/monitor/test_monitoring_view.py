@@ -1,0 +1,28 @@
+"""Table of checks in a terminal."""
+
+import io
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from rich.console import Console
+
+from sentiment.commands.monitor.view import _tabulate_checks
+from sentiment.modeling.drift import Check
+
+
+@pytest.mark.parametrize("width", [72, 80, 120])
+def test_no_number_and_no_verdict_is_cut(width: int) -> None:
+    name = "column channel_of_the_first_contact"
+    checks = [
+        Check("probability", 0.9316, 0.9364, 10.379, "distance", 0.1, 0.0002, "", drifted=True),
+        Check(name, 0.25, 0.5, 123.961, "distance", 1.68, 0.5, "(other)"),
+    ]
+    console = Console(file=io.StringIO(), width=width)
+    console.print(_tabulate_checks(cast("Any", SimpleNamespace(checks=checks))))
+    shown = cast("io.StringIO", console.file).getvalue()
+    assert "…" not in shown
+    for whole in ("drift", "10.379", "123.961", "1.68", "0.0002"):
+        assert f" {whole} " in shown
+    names = "".join(line.split("│")[1].strip() for line in shown.splitlines() if "│" in line)
+    assert names.replace(" ", "") == f"probability{name}((other))".replace(" ", "")
