@@ -11,6 +11,7 @@ import msgspec
 
 from sentiment.commands.serve.problems import RequestError, too_large
 from sentiment.commands.serve.routes import LABELS, PLAIN, Options
+from sentiment.errors import count_of
 from sentiment.files.batches import NO_TEXT, Limits
 from sentiment.files.columns import as_text
 
@@ -110,10 +111,11 @@ def read_body(data: bytes, limits: Limits, names: Sequence[str], most: int) -> T
     if names:
         rows = [given] if isinstance(given, dict) else given or []
         if len(rows) != len(values):
+            found = f"{count_of(len(values), 'text')} and {count_of(len(rows), 'row')} of 'columns'"
             raise RequestError(
                 422,
-                f"there are {len(values):,} texts and {len(rows):,} rows of 'columns'; expected an "
-                f"object with {', '.join(names)} for each text.",
+                f"the body has {found}; expected in 'columns' an object with {', '.join(names)} "
+                "for each text.",
             )
     return read_texts(values, limits, names, rows, single=single, key=body.key, options=options)
 

@@ -22,6 +22,7 @@ _BARS, _FEWER_BARS, _FEW_PANELS = 15, 10, 4
 _PANELS_IN_ROW = 4
 # Inches: of a bar, of a name of a term and its bar, between rows of panels, and below all.
 _BAR, _TERM, _WEIGHT, _GAP, _FOOT = 0.24, 1.6, 1.8, 0.6, 0.3
+_WIDE_CELLS = 4  # of a confusion matrix: "100.0%" fits into them in letters of medium size
 _FEW_CELLS = 6  # of a confusion matrix: room for shares, too
 _SIZE = (5.2, 4.6)
 _DPI = 120
@@ -68,7 +69,7 @@ def draw_confusion(curves: Curves, path: Path) -> None:
             f"{count}\n{share:.1%}" if few else count,
             ha="center",
             va="center",
-            fontsize="medium" if few else "small",
+            fontsize="medium" if len(classes) <= _WIDE_CELLS else "small",
             color="white" if share > 0.5 else "black",
         )
     _save(figure, path)

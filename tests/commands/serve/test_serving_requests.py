@@ -438,3 +438,15 @@ def test_words_of_the_command_line():
     assert read_word("routes.a.share=0.1") == "++routes.a.share=0.1"
     assert read_word("server.port=0") == "server.port=0"
     assert read_word("--help") == "--help"
+
+
+def test_missing_columns_are_named_and_counted() -> None:
+    from sentiment.commands.serve.bodies import read_body
+    from sentiment.commands.serve.problems import RequestError
+    from sentiment.files.batches import Limits
+
+    with pytest.raises(RequestError) as caught:
+        read_body(b'{"text": "a"}', Limits(), ["price", "zip"], 50)
+    assert "the body has 1 text and 0 rows of 'columns'; expected in 'columns' an object" in str(
+        caught.value
+    )
