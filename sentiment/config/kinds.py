@@ -37,6 +37,8 @@ class Rule:
         Ends of a range in the terms of JSON Schema, for editors: ``("exclusiveMinimum", 0)``.
     list_more : callable
         Returns further possible values, which depend on the working folder.
+    is_secret : bool
+        Whether a value may be a secret, which no message shows.
     """
 
     expected: str
@@ -44,6 +46,7 @@ class Rule:
     names: tuple[str, ...] = ()
     limits: tuple[tuple[str, float], ...] = ()
     list_more: Callable[[], Iterable[str]] = tuple
+    is_secret: bool = False
 
     def describe(self) -> str:
         """Return what a message says was expected."""
@@ -137,7 +140,14 @@ def list_types(hint: Any) -> set[Any]:
 def describe_problem(hint: Any, value: Any, path: str) -> str:
     """Return the message for a `value` of the setting `path` that is not of its kind."""
     nearest = suggest(value, list_names(hint)) if isinstance(value, str) else ""
-    return f"{path} is {show(value)}; expected {describe(hint)}.{nearest}"
+    shown = "***" if _is_secret(hint) and isinstance(value, str) else show(value)
+    return f"{path} is {shown}; expected {describe(hint)}.{nearest}"
+
+
+def _is_secret(hint: Any) -> bool:
+    if get_origin(hint) is Annotated:
+        return any(rule.is_secret for rule in get_args(hint)[1:])
+    return any(_is_secret(one) for one in get_args(hint))
 
 
 def show(value: Any) -> str:

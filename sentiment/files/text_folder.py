@@ -65,7 +65,7 @@ class TextFolder:
         """Yield the texts of the files from `start` on."""
         names, texts, rejects, size = list[str](), list[str](), list[Reject](), 0
         for row, (path, own) in enumerate(self._files[start.row :], start.row + 1):
-            raw, name = path.read_bytes(), show_value(os.fsencode(path.name))
+            raw, name = _read(path), show_value(os.fsencode(path.name))
             try:
                 text = raw.decode(self._encoding)
                 reason = limits.find_fault(name if text_column == FILE else text)
@@ -81,6 +81,13 @@ class TextFolder:
                 self.share = row / len(self._files)
                 yield _make_batch(names, texts, rejects, text_column, Position(row, row))
                 names, texts, rejects, size = [], [], [], 0
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:  # one from reading, unlike one from opening, names no file
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _make_batch(

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from sentiment.config import check_options, compose, explain_error, flatten, make, quote_free_text
 from sentiment.config.arguments import get_function
+from sentiment.config.checking import check_config
 from sentiment.config.metrics import EXPECTED
 from sentiment.config.targets import is_allowed
 from sentiment.errors import ConfigError
@@ -320,3 +321,17 @@ def test_a_setting_written_like_an_option_is_a_mistake(words: list[str], example
 )
 def test_options_of_hydra_are_left_to_it(words: list[str]) -> None:
     check_options(words)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["hooks.example/aSecret", "ftp://h/aSecret", "http://[::1/aSecret", "https://h:99999/aSecret",
+     "https://h/a Secret", "https://:80/aSecret", "https://?aSecret",
+     "https://h:x/aSecret", "https://h\u00e9/aSecret"],
+)  # fmt: skip
+def test_no_address_that_is_wrong_is_shown_since_it_may_be_a_secret(address: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_config(compose("serve", [f'alert.url="{address}"']))
+    assert str(caught.value).startswith(
+        "alert.url is ***; expected an address that begins with https://"
+    )

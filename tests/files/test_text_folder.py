@@ -79,3 +79,16 @@ def test_its_texts_are_learned_from(tmp_path: Path) -> None:
     folder = write_texts(tmp_path / "texts", TEXTS)
     dataset = TableFile(name="x", path="unread.csv", text_column="body", unlabelled=str(folder))
     assert dataset.read_unlabelled().tolist() == ["Good,\nand fun", "Bad", "", "\N{GRINNING FACE}"]
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = TextFolder(write_texts(tmp_path / "texts", {"a.txt": "good", "b.txt": "bad"}))
+
+    def fail(path: Path) -> bytes:
+        raise OSError(5, "Input/output error")  # as the disk does it, without a name
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(OSError, match=r"a\.txt"):
+        read(source)

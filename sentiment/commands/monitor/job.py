@@ -144,6 +144,10 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
             reference, current, TextReader(tokenization), Thresholds(**cfg.thresholds), cfg.windows,
             stages.observer,
         )  # fmt: skip
+    if webhook is not None and comparison.drifted:
+        # Before anything else is written: a full disk or a store that is away is no less drift.
+        webhook.send("drift", f"{path.name} ({choice.uri}): {', '.join(comparison.drifted)}")
+        webhook.close()
     facts = _describe(path, choice, columns, current, reference, cfg)
     workspace = Path(cfg.workspace).expanduser() if cfg.workspace else None
     folder = RunFolder.claim(Path(cfg.output).expanduser())
@@ -156,9 +160,6 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         metrics = {"rows": float(current.read)} | list_metrics(comparison)
         run = RunFacts(f"monitor {path.name}", tags, metrics=metrics)
         keep_and_record(cfg, tracker, folder, run, "the report")
-    if webhook is not None and comparison.drifted:
-        webhook.send("drift", f"{path.name} ({choice.uri}): {', '.join(comparison.drifted)}")
-        webhook.close()
     return MonitoringResult(
         comparison=comparison,
         model=choice,

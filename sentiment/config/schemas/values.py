@@ -3,6 +3,7 @@
 import re
 import warnings
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from sentiment.config.kinds import Rule, one_of
 from sentiment.config.metrics import ALL_BUILT_IN, COSTS, METRICS, list_own_metrics
@@ -25,6 +26,17 @@ def parse_goal(text: str) -> tuple[str, float] | None:
     """
     goal = _GOAL.fullmatch(text.strip())
     return (goal[1], float(goal[2])) if goal and 0 < float(goal[2]) <= 1 else None
+
+
+def _is_web_address(text: str) -> bool:
+    """Return whether `text` is what urllib takes for the address of a server."""
+    if not re.fullmatch(r"https?://[!-~]+", text):
+        return False
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that are not closed, or a port above 65535
+        return False
 
 
 def _is_goal(text: str) -> bool:
@@ -96,8 +108,9 @@ Probability = Annotated[
 WebAddress = Annotated[
     str,
     Rule(
-        "an address that begins with https:// or http://",
-        lambda text: bool(re.fullmatch(r"https?://[^\s/]+\S*", text)),
+        "an address that begins with https:// or http://, with a host",
+        _is_web_address,
+        is_secret=True,
     ),
 ]
 Factor = Annotated[

@@ -426,3 +426,18 @@ def wait_for(ready: Callable[[], bool], seconds: float = 300) -> None:
         except OSError:
             time.sleep(0.2)
     raise TimeoutError
+
+
+def test_drift_is_posted_even_if_a_file_cannot_be_written(
+    place: Place, sentences: pd.DataFrame
+) -> None:
+    path = place.predict(sentences.head(600), "few.csv")
+    occupied = place.folder / "no_folder"
+    occupied.touch()
+    with receive_alerts() as alerts, pytest.raises(OSError, match="no_folder"):
+        place.monitor(
+            path, f"output={place.folder}/half",
+            f"textfile={occupied}/rt.prom", f"alert.url={alerts.url}",
+        )  # fmt: skip
+    [(_, alert)] = alerts.received
+    assert alert["event"] == "drift"
