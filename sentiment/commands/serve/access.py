@@ -22,7 +22,13 @@ def read_tokens(path: str) -> list[bytes]:
     file = Path(path).expanduser()
     if not file.is_file():
         raise InputNotFoundError(file, "server.tokens_file", "a file with a token on each line")
-    lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError:
+        found = "is not in UTF-8; expected a text file, with one token"
+        raise ConfigError(
+            [f"server.tokens_file is '{file}', which {found} on each line."]
+        ) from None
     tokens = [line for line in lines if line and not line.startswith("#")]
     if not tokens:
         found = "holds no token; expected one"

@@ -395,11 +395,12 @@ def test_tokens(serve_here, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [("", "holds no token"), ("short\n", "can be guessed")]
+    ("content", "words"),
+    [("", "holds no token"), ("short\n", "can be guessed"), ("\u00ff" * 20, "is not in UTF-8")],
 )
 def test_tokens_that_are_not_accepted(serve_here, tmp_path, content, words):
     path = tmp_path / "tokens"
-    path.write_text(content)
+    path.write_bytes(content.encode("latin-1"))
     with pytest.raises(ConfigError, match=words):
         serve_here(f"server.tokens_file={path}")
     with pytest.raises(InputNotFoundError, match="a token on each line"):
