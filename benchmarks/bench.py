@@ -19,6 +19,7 @@ from typing import Any
 
 import accuracy
 import classes
+import enduring
 import failing
 import few_labels
 import hostile
@@ -58,7 +59,7 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
         "predict_memory": predicting.bench_predict_memory,
         "predict_killing": predicting.bench_predict_killing,
     },
-    "serving": {"serving": serving.bench_serving},
+    "serving": {"serving": serving.bench_serving, "endurance": enduring.bench_endurance},
     "monitoring": {
         "monitor": monitoring.bench_monitor,
         "false_alarms": monitoring.bench_false_alarms,

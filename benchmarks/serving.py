@@ -99,7 +99,7 @@ def _measure(folder: Path, uri: str, pipeline: Path, scripts: dict[str, Path]) -
     """Return the figures of one round."""
     ours = ["scripts/serve.py", f"outputs={folder}"]  # the best run, which is the only one
     measured: dict[str, float] = {}
-    with _start(ours, "server.port=", "/health/ready") as (address, pid, seconds):
+    with start_server(ours, "server.port=", "/health/ready") as (address, pid, seconds):
         measured["start"] = seconds
         many = _load(f"{address}/predict", scripts["one"], _CONNECTIONS)
         measured[OURS] = many["requests"]
@@ -110,12 +110,12 @@ def _measure(folder: Path, uri: str, pipeline: Path, scripts: dict[str, Path]) -
         measured["memory"] = _read_memory(pid)
     store = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
     words = ["-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "-p"]
-    with _start(words, "", "/ping", store) as (address, _, _):
+    with start_server(words, "", "/ping", store) as (address, _, _):
         load = _load(f"{address}/invocations", scripts["mlflow"], _CONNECTIONS)
         measured["MLflow"] = load["requests"]
     words = ["-m", "uvicorn", "--app-dir", str(ROOT / "benchmarks"), "--no-access-log",
              "plain_app:app", "--port"]  # fmt: skip
-    with _start(words, "", "/docs", {"PIPELINE": str(pipeline)}) as (address, _, _):
+    with start_server(words, "", "/docs", {"PIPELINE": str(pipeline)}) as (address, _, _):
         load = _load(f"{address}/predict", scripts["one"], _CONNECTIONS)
         measured["FastAPI"] = load["requests"]
     return measured
@@ -146,7 +146,7 @@ def _fit_plainly(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _start(
+def start_server(
     words: list[str], setting: str, health: str, environment: dict[str, str] | None = None
 ) -> Iterator[tuple[str, int, float]]:
     """Yield the address of a server, its process and how long it took until it was ready."""
