@@ -119,7 +119,7 @@ def bench_endurance(plan: Plan) -> dict[str, Figure]:
 
 
 class Trouble:
-    """What happens to the server, in an order that is the same each time.
+    """Swaps, kills and outages, in an order that is the same each time.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from timing import Figure, Plan
 from sentiment.commands.search.results import read_results
 
 CLASSES, TRIALS, ROWS = (2, 4, 8, 50), 50, 2_000
-# `all` draws from several of the others, `grid` is none, and these need more than the texts have.
+# `all` draws from several of the others, `grid` does not draw, and the rest need more than texts.
 _OTHERS = {"all", "grid", "ordinal", "self_training"}
 
 

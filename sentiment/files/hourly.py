@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sentiment.errors import DamagedLogError
+from sentiment.files.syncing import sync_folder
 
 _HOUR = "%Y-%m-%dT%HZ"
 _HOUR_LENGTH = len("2026-01-31T00Z")
@@ -99,7 +100,7 @@ class HourlyTable:
             fcntl.flock(self._file, fcntl.LOCK_EX)
             self._write(self._schema.serialize())
             self._journal = hidden.rename(self._folder / f"_{name}")
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except BaseException:
             os.close(self._file)
             self._file = None
@@ -214,7 +215,7 @@ def _convert(journal: Path) -> None:
             hidden.unlink(missing_ok=True)
         else:
             hidden.rename(closed)
-            _sync_folder(journal.parent)
+            sync_folder(journal.parent)
     journal.unlink()
 
 
@@ -236,12 +237,3 @@ def _write_parquet(file: pa.NativeFile, path: Path) -> bool:
         out.flush()
         os.fsync(out.fileno())
     return writer is None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make new names in a folder survive a power failure."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sentiment.errors import LabelsBusyError, UnreadableFileError
 from sentiment.files.locking import hold_lock
+from sentiment.files.syncing import sync_folder
 
 # Those that training and agreement read come first.
 FIELDS = ("text", "label", "labeler", "guess", "probability", "reason", "labelled_at")
@@ -88,7 +89,7 @@ class AnswerFile:
         finally:
             os.close(file)
         if start == 0:
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         self._rows.append((start, start + len(data)))
 
     def cut(self) -> None:
@@ -142,15 +143,6 @@ def _format(row: Sequence[str]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(row)
     return text.getvalue().encode()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Sync the name of a new file to the disk."""
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _is_whole_row(data: bytes) -> bool:

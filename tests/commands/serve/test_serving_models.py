@@ -30,7 +30,7 @@ ADDRESS = f"models:/{NAME}@champion"
 
 @pytest.fixture
 def events() -> list[str]:
-    """What a webhook would be sent."""
+    """Alerts that a webhook would be sent."""
     return []
 
 
