@@ -15,6 +15,7 @@ from sentiment.commands.serve.access import is_allowed
 from sentiment.commands.serve.documents import make_openapi
 from sentiment.commands.serve.explaining import explain
 from sentiment.commands.serve.feedback import read_feedback
+from sentiment.commands.serve.file_requests import FileRequests
 from sentiment.commands.serve.log import TrafficLog, make_id
 from sentiment.commands.serve.metrics import CONTENT_TYPE, Metrics
 from sentiment.commands.serve.pages import make_pages
@@ -27,11 +28,10 @@ from sentiment.commands.serve.receiving import (
     check_length,
     check_method,
     find_kind,
-    receive_in_time,
     too_slow,
 )
 from sentiment.commands.serve.routes import Route, ServedModel
-from sentiment.commands.serve.streams import KINDS, StreamRequest, predict_stream, read_query
+from sentiment.commands.serve.streams import KINDS
 from sentiment.config.schemas import DEFAULT_ROUTE, ServerSettings
 from sentiment.files.traffic import SHADOW
 
@@ -42,7 +42,6 @@ Headers = list[tuple[bytes, bytes]]
 # Bytes of a body that is answered at once: a few milliseconds of work, during which no other
 # request of this worker is. Larger ones are answered by a thread.
 _SMALL = 2**18
-_STREAMS = 4
 _JSON: tuple[bytes, bytes] = (b"content-type", JSON)
 # Paths that need no token: probes of an orchestrator have none, and the page asks for one.
 _OPEN = ("/", "/health/live", "/health/ready")
@@ -83,8 +82,7 @@ class App:
         metrics.show_models(routes)
         self._held = 0  # bytes of bodies
         self._pool = ThreadPoolExecutor(1, "predict")
-        self._streams = ThreadPoolExecutor(_STREAMS, "stream")
-        self._open_streams = 0
+        self._files = FileRequests(settings, metrics, log)
         self.count_waiting: Callable[[], int] = lambda: 0
         self._openapi = answers.encode(make_openapi(settings, [*routes]))
         self._pages = make_pages(settings, [*routes])
@@ -202,7 +200,8 @@ class App:
         kind = find_kind(headers, (JSON, *KINDS))
         self._check_queue()
         if kind in KINDS:
-            return await self._predict_stream(route, KINDS[kind], scope, headers, receive)
+            query = scope["query_string"]
+            return await self._files.answer(route, KINDS[kind], query, headers, receive)
         if scope["query_string"]:
             raise RequestError(
                 422, "options of JSON are in the body, not in the query of the address; see /docs."
@@ -315,44 +314,6 @@ class App:
 
         if self._pool._work_queue.qsize() < self._settings.queue:
             self._pool.submit(compare)
-
-    async def _predict_stream(
-        self,
-        route: Route,
-        kind: str,
-        scope: Message,
-        headers: Mapping[bytes, bytes],
-        receive: Receive,
-    ) -> tuple[int, Headers, Any]:
-        if self._open_streams >= _STREAMS:
-            raise too_busy(f"{_STREAMS} files are being predicted")
-        limit = self._settings.max_stream
-        check_length(headers, limit, "max_stream")
-        options, column, key = read_query(scope["query_string"])
-        loop = asyncio.get_running_loop()
-        seen = 0
-
-        async def read() -> tuple[bytes, bool]:
-            nonlocal seen
-            message = await receive_in_time(receive, self._settings.timeout)
-            seen += len(message.get("body", b""))
-            if seen > limit:
-                raise too_large("the body is larger", limit, "max_stream")
-            return message.get("body", b""), message.get("more_body", False)
-
-        _, model = route.choose(key)
-        request = StreamRequest(
-            kind, model, options, column,
-            lambda: asyncio.run_coroutine_threadsafe(read(), loop).result(),
-        )  # fmt: skip
-        self._open_streams += 1
-        try:
-            result = await loop.run_in_executor(self._streams, predict_stream, request)
-        finally:
-            self._open_streams -= 1
-        for reason, count in result.reasons.items():
-            self._metrics.count_rejected(route.name, reason, count)
-        return 200, [(b"x-model", model.uri.encode()), *result.headers], result
 
     def _check_queue(self) -> None:
         if self.count_waiting() > self._settings.queue:

@@ -35,6 +35,13 @@ _PREDICTION = {
         "id": {"type": "string", "description": "For feedback, if the server keeps a log."},
     },
 }
+_HEADERS = {
+    "x-request-id": "For feedback: -0, -1, ... for the rows of a file are added to it.",
+    "x-model": "Address of the model that answered a file.",
+    "x-rows-read": "Rows of a file.",
+    "x-rows-rejected": "Those of them that are not answered.",
+    "x-rejected-rows": "The first of these in a CSV file, as JSON: row, line and reason.",
+}
 _PROBLEMS = {
     "400": "The body is not JSON.",
     "401": "The token is missing or not known.",
@@ -96,6 +103,10 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
         "responses": {
             "200": {
                 "description": "Predictions.",
+                "headers": {
+                    name: {"description": text, "schema": _STRING}
+                    for name, text in _HEADERS.items()
+                },
                 "content": {
                     "application/json": {"schema": answer},
                     "application/x-ndjson": file,
@@ -129,6 +140,9 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
         "responses": {
             "200": {
                 "description": "Predictions.",
+                "headers": {
+                    "x-request-id": {"description": _HEADERS["x-request-id"], "schema": _STRING}
+                },
                 "content": {
                     "application/json": {
                         "schema": {

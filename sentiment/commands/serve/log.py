@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sentiment.commands.serve.answers import Answer
 from sentiment.commands.serve.feedback import Label
+from sentiment.commands.serve.file_rows import FileAnswer, RowSpool
 from sentiment.commands.serve.metrics import Metrics
+from sentiment.commands.serve.routes import Options, ServedModel
 from sentiment.config.schemas import LogSettings
 from sentiment.files.hourly import HourlyTable, recover, remove_old
 from sentiment.files.traffic import FEEDBACK, PREDICTIONS, SCHEMAS, TABLES
@@ -26,6 +30,8 @@ log = logging.getLogger(__name__)
 _PAUSE = 0.5
 # Characters that wait to be written, with those of texts; a row without its text counts as 256.
 _LARGEST, _ROW = 2**26, 256
+# Bytes of rows of files that are written at once, and that wait for it.
+_PART, _LARGEST_FILES = 2**24, 2**30
 _ID_BYTES = 12
 
 
@@ -51,6 +57,8 @@ class TrafficLog:
         self._lock = threading.Lock()
         self._waiting: dict[str, list[Any]] = {name: [] for name in TABLES}
         self._size = 0
+        self._files: deque[FileAnswer] = deque()
+        self._file_size = 0
         self._looked = ""  # the hour in which old files were looked for
         self._failed = False
         self._end = threading.Event()
@@ -75,6 +83,20 @@ class TrafficLog:
             size += sum(map(len, texts.values))
         self._add(PREDICTIONS, [answer], size, texts.count)
 
+    def make_spool(self) -> RowSpool:
+        """Return where the rows of a file wait."""
+        return RowSpool(with_texts=self._settings.texts)
+
+    def add_file(self, answer: FileAnswer) -> None:
+        """Hand over the rows of a file."""
+        rows = answer.rows
+        with self._lock:
+            if has_room := self._file_size + rows.size <= _LARGEST_FILES:
+                self._file_size += rows.size
+                self._files.append(answer)
+        if not has_room:
+            self._end_file(answer)
+
     def add_labels(self, labels: Sequence[Label]) -> bool:
         """Hand over labels; return False if there is no room for them."""
         return self._add(FEEDBACK, labels, _ROW * len(labels), len(labels))
@@ -91,13 +113,15 @@ class TrafficLog:
     def _run(self) -> None:
         is_last = False
         while not is_last:
-            is_last = self._end.wait(_PAUSE)
+            is_last = self._end.wait(0 if self._files else _PAUSE)
+            self.write()
+        while self._files:
             self.write()
         for table in self._tables.values():
             self._try(table.close)
 
     def write(self) -> None:
-        """Write what waits; recover and remove files once an hour."""
+        """Write what waits, of files a part; recover and remove files once an hour."""
         now = datetime.now(UTC)
         with self._lock:
             waiting, self._size = self._waiting, 0
@@ -107,6 +131,7 @@ class TrafficLog:
             self._write(PREDICTIONS, _tabulate(answers, with_texts=self._settings.texts), now)
         if waiting[FEEDBACK]:
             self._write(FEEDBACK, _tabulate_labels(waiting[FEEDBACK]), now)
+        self._write_files(now)
         hour = now.strftime("%Y-%m-%dT%H")
         if hour != self._looked:
             self._looked = hour
@@ -114,6 +139,28 @@ class TrafficLog:
                 self._try(partial(table.roll, now))
                 self._try(partial(recover, self._folder / name))
                 self._try(partial(self._remove_old, name, now))
+
+    def _write_files(self, now: datetime) -> None:
+        """Write some rows of files; the others wait until answers that came meanwhile are kept."""
+        taken: list[pa.RecordBatch] = []
+        while self._files and sum(rows.nbytes for rows in taken) < _PART:
+            answer = self._files[0]
+            rows = answer.rows.read_next()
+            if rows is not None:
+                taken.append(_tabulate_file(answer, rows))
+                continue
+            with self._lock:
+                self._files.popleft()
+                self._file_size -= answer.rows.size
+            self._end_file(answer)
+        if taken:
+            self._write(PREDICTIONS, pa.concat_batches(taken), now)
+
+    def _end_file(self, answer: FileAnswer) -> None:
+        rows = answer.rows
+        rows.close()
+        if rows.taken < rows.count:
+            self._metrics.count_logged(PREDICTIONS, "dropped", rows.count - rows.taken)
 
     def _write(self, name: str, rows: pa.RecordBatch, now: datetime) -> None:
         is_written = self._try(lambda: self._tables[name].append(rows, now))
@@ -162,11 +209,8 @@ def _tabulate(answers: Sequence[Answer], *, with_texts: bool) -> pa.RecordBatch:
     rows: list[tuple[Any, ...]] = []
     for one in answers:
         texts, choice = one.texts, one.model.choice
-        rule = one.model.rule
-        if texts.options.threshold is not None:
-            rule = json.dumps(record_rule(one.model.vary(texts.options).rule))
         shared = (one.route, one.role, choice.uri, choice.run_id, one.model.alias_version,
-                  one.seconds, rule)  # fmt: skip
+                  one.seconds, _write_rule(one.model, texts.options))  # fmt: skip
         at = int(one.at * 1e6)
         found = zip(one.found["prediction"], one.found["probability"], texts.values, strict=True)
         for place, id_ in enumerate(one.list_ids()):
@@ -179,6 +223,31 @@ def _tabulate(answers: Sequence[Answer], *, with_texts: bool) -> pa.RecordBatch:
                 kept = text if with_texts else None
                 rows.append((at, id_, *shared, prediction, probability, None, kept))
     return _make_batch(rows, SCHEMAS[PREDICTIONS])
+
+
+def _tabulate_file(one: FileAnswer, rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows of a file, with what all of them share."""
+    choice, schema = one.model.choice, SCHEMAS[PREDICTIONS]
+    ids = pc.binary_join_element_wise(one.id, rows["place"].cast(pa.string()), "-")
+    shared = {
+        "time": int(one.at * 1e6), "route": one.route, "role": one.role, "model": choice.uri,
+        "run_id": choice.run_id, "version": one.model.alias_version, "seconds": one.seconds,
+        "rule": _write_rule(one.model, one.options),
+    }  # fmt: skip
+    columns = {"id": ids}
+    for field in schema:
+        if field.name in shared:
+            value = pa.scalar(shared[field.name], field.type)
+            columns[field.name] = pa.repeat(value, rows.num_rows)
+        elif field.name in rows.schema.names:
+            columns[field.name] = rows[field.name]
+    return pa.record_batch([columns[name] for name in schema.names], schema=schema)
+
+
+def _write_rule(model: ServedModel, options: Options) -> str:
+    if options.threshold is None:
+        return model.rule
+    return json.dumps(record_rule(model.vary(options).rule))
 
 
 def _tabulate_labels(labels: Sequence[Label]) -> pa.RecordBatch:

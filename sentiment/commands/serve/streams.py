@@ -10,12 +10,13 @@ import io
 import json
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qsl
 
 from sentiment.commands.serve.bodies import make_options
+from sentiment.commands.serve.file_rows import FileCounts, RowSpool
 from sentiment.commands.serve.problems import RequestError
 from sentiment.commands.serve.routes import Options, ServedModel
 from sentiment.errors import AllRowsRejectedError, ConfigError, SentimentError
@@ -27,7 +28,6 @@ from sentiment.files.inputs import Input
 from sentiment.files.json_lines import JsonLinesFile
 from sentiment.files.opening import make_output
 from sentiment.files.pipes import PipeSource
-from sentiment.files.tally import Tally
 from sentiment.files.values import write_json
 from sentiment.modeling.scoring import read_columns
 
@@ -61,6 +61,10 @@ class StreamRequest:
         The column of texts; default: as `predict` chooses it.
     receive : callable
         Returns the next bytes, and whether there are more; called from a thread.
+    counts : FileCounts
+        Counts the rows.
+    rows : RowSpool, optional
+        Keeps them for the log.
     """
 
     kind: str
@@ -68,6 +72,8 @@ class StreamRequest:
     options: Options
     text_column: str | None
     receive: Callable[[], tuple[bytes, bool]]
+    counts: FileCounts
+    rows: RowSpool | None = None
 
 
 @dataclass
@@ -78,13 +84,13 @@ class StreamResult:
     ----------
     headers : list of (bytes, bytes)
         Headers of the response.
-    reasons : dict of str to int
-        Rejected rows by kind of reason.
+    problem : str
+        Why no row is answered, if none is.
     """
 
     file: IO[bytes]
     headers: list[tuple[bytes, bytes]]
-    reasons: dict[str, int] = field(default_factory=dict)
+    problem: str = ""
 
     def __iter__(self) -> Iterator[bytes]:
         self.file.seek(0)
@@ -158,11 +164,15 @@ def predict_stream(request: StreamRequest) -> StreamResult:
     Raises
     ------
     RequestError
-        The file cannot be read, or no row of it is answered.
+        The file cannot be read.
     """
     out = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - StreamResult closes it
+    tally, problem = request.counts.tally, ""
     try:
-        tally, rejects = _predict(request, out)
+        rejects = _predict(request, out)
+        if tally.read and not tally.written:
+            first = f"row {rejects[0].row:,}" if rejects else ""
+            problem = str(AllRowsRejectedError(str(_NAME), tally.reasons, first))
     except SentimentError as error:
         out.close()
         raise RequestError(422, str(error)) from error
@@ -177,10 +187,10 @@ def predict_stream(request: StreamRequest) -> StreamResult:
     if rejects and request.kind == "csv":
         listed = [{"row": one.row, "line": one.line, "reason": one.reason} for one in rejects]
         headers.append((b"x-rejected-rows", json.dumps(listed).encode()))
-    return StreamResult(out, headers, tally.reasons)
+    return StreamResult(out, headers, problem)
 
 
-def _predict(request: StreamRequest, out: IO[bytes]) -> tuple[Tally, list[Reject]]:
+def _predict(request: StreamRequest, out: IO[bytes]) -> list[Reject]:
     model = request.model
     predictor = model.vary(request.options)
     pipe = PipeSource(_Body(request.receive), None, _NAME)  # type: ignore[arg-type]
@@ -201,7 +211,7 @@ def _predict(request: StreamRequest, out: IO[bytes]) -> tuple[Tally, list[Reject
         added=added.names,
     )
     writer = make_output(source, request.kind, added)
-    tally, listed = Tally(), list[Reject]()
+    listed: list[Reject] = []
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as rejected:
         begun = False
         for batch in source.read(column.name, limits, Position()):
@@ -209,17 +219,16 @@ def _predict(request: StreamRequest, out: IO[bytes]) -> tuple[Tally, list[Reject
             rows = writer.write(batch, answers)
             out.write(rows if begun else writer.begin(batch) + rows)
             begun = True
-            tally.add(batch, answers)
+            request.counts.add(batch, answers)
+            if request.rows is not None:
+                request.rows.add(batch, answers)
             listed += batch.rejects[: _LISTED - len(listed)]
             if request.kind == "jsonl":
                 rejected.write(b"".join(map(_describe, batch.rejects)))
-        if tally.read and not tally.written:
-            first = f"row {listed[0].row:,}" if listed else ""
-            raise AllRowsRejectedError(str(_NAME), tally.reasons, first)
         rejected.seek(0)
         while block := rejected.read(_BLOCK):
             out.write(block)
-    return tally, listed
+    return listed
 
 
 def _describe(reject: Reject) -> bytes:

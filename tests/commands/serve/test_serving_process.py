@@ -162,7 +162,8 @@ def test_a_client_that_sends_no_whole_request_is_cut_off(server, sent):
 
 
 def test_a_request_that_was_begun_is_finished_at_the_end(starter, model_files, tmp_path):
-    process, port = start(starter, tmp_path, f"model={model_files['two']}", "server.drain=60")
+    words = [f"model={model_files['two']}", "server.drain=60", "log.folder=log"]
+    process, port = start(starter, tmp_path, *words)
     body = json.dumps({"texts": ["good film"] * 200}).encode()
     head = (
         b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
@@ -171,6 +172,11 @@ def test_a_request_that_was_begun_is_finished_at_the_end(starter, model_files, t
     with socket.create_connection(("127.0.0.1", port), timeout=60) as begun:
         begun.sendall(head + body[:100])
         assert ask(port, "/predict", {"text": "good"})[0] == 200  # the first part has been read
+        file = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        file.request("POST", "/predict", b"text\n" + b"good\n" * 3000, {"content-type": "text/csv"})
+        answered = file.getresponse()
+        name, lines = answered.getheader("x-request-id"), answered.read().splitlines()
+        assert len(lines) == 3001
         os.kill(process.pid, signal.SIGTERM)
 
         def is_closed() -> bool:
@@ -184,4 +190,8 @@ def test_a_request_that_was_begun_is_finished_at_the_end(starter, model_files, t
         assert response.status == 200
         assert len(json.loads(response.read())["predictions"]) == 200
         assert response.getheader("connection") == "close"
+    file.close()
     assert process.wait().returncode == 0
+    ids = pd.read_parquet(tmp_path / "log/predictions")["id"]
+    assert {f"{name}-{place}" for place in range(3000)} <= {*ids}
+    assert len(ids) == ids.nunique() == 3201

@@ -1,0 +1,109 @@
+"""Requests with a file: received in parts, predicted by a thread, counted and logged."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from sentiment.commands.serve.file_rows import FileAnswer
+from sentiment.commands.serve.log import TrafficLog, make_id
+from sentiment.commands.serve.metrics import Metrics
+from sentiment.commands.serve.problems import RequestError, too_busy, too_large
+from sentiment.commands.serve.receiving import Receive, check_length, receive_in_time
+from sentiment.commands.serve.routes import Route
+from sentiment.commands.serve.streams import StreamRequest, predict_stream, read_query
+from sentiment.config.schemas import ServerSettings
+
+# Files that are predicted at a time.
+_MOST = 4
+
+
+class FileRequests:
+    """Answers requests whose body is a CSV or JSON lines file.
+
+    Parameters
+    ----------
+    settings : ServerSettings
+        Limits.
+    metrics : Metrics
+        Counts rows.
+    log : TrafficLog, optional
+        Keeps rows.
+    """
+
+    def __init__(self, settings: ServerSettings, metrics: Metrics, log: TrafficLog | None) -> None:
+        self._settings, self._metrics, self._log = settings, metrics, log
+        self._pool = ThreadPoolExecutor(_MOST, "stream")
+        self._open = 0
+
+    async def answer(
+        self,
+        route: Route,
+        kind: str,
+        query: bytes,
+        headers: Mapping[bytes, bytes],
+        receive: Receive,
+    ) -> tuple[int, list[tuple[bytes, bytes]], Any]:
+        """Return status, headers and blocks of the response.
+
+        Parameters
+        ----------
+        route : Route
+            Answers.
+        kind : {"csv", "jsonl"}
+            Format of the file.
+        query : bytes
+            Options, in the query of the address.
+        headers, receive
+            Of the request.
+
+        Raises
+        ------
+        RequestError
+            The file is not answered.
+        """
+        if self._open >= _MOST:
+            raise too_busy(f"{_MOST} files are being predicted")
+        limit = self._settings.max_stream
+        check_length(headers, limit, "max_stream")
+        options, column, key = read_query(query)
+        loop = asyncio.get_running_loop()
+        seen = 0
+
+        async def read() -> tuple[bytes, bool]:
+            nonlocal seen
+            message = await receive_in_time(receive, self._settings.timeout)
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise too_large("the body is larger", limit, "max_stream")
+            return message.get("body", b""), message.get("more_body", False)
+
+        started = time.perf_counter()
+        role, model = route.choose(key)
+        counts = self._metrics.make_counts()
+        rows = self._log.make_spool() if self._log else None
+        request = StreamRequest(
+            kind, model, options, column,
+            lambda: asyncio.run_coroutine_threadsafe(read(), loop).result(),
+            counts, rows,
+        )  # fmt: skip
+        self._open += 1
+        try:
+            result = await loop.run_in_executor(self._pool, predict_stream, request)
+        except BaseException:
+            if rows:
+                rows.close()
+            raise
+        finally:
+            self._open -= 1
+        self._metrics.count_file(route.name, model, options, counts)
+        named = []
+        if self._log and rows:
+            name, seconds = make_id(), time.perf_counter() - started
+            self._log.add_file(FileAnswer(name, route.name, role, model, options, rows, seconds))
+            named = [(b"x-request-id", name.encode())]
+        if result.problem:
+            result.close()
+            raise RequestError(422, result.problem)
+        return 200, [(b"x-model", model.uri.encode()), *named, *result.headers], result

@@ -1,0 +1,173 @@
+"""Rows of a file that was answered: counts for the metrics, and the rows themselves for the log."""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sentiment.commands.serve.routes import Options, ServedModel
+from sentiment.files.batches import Batch
+from sentiment.files.tally import Tally
+
+# Bytes of rows in memory; more of them wait on the disk.
+_IN_MEMORY = 2**22
+_ROWS = pa.schema(
+    {
+        "place": pa.int64(),  # in the file, from 0
+        "prediction": pa.string(),
+        "probability": pa.float64(),
+        "error": pa.string(),
+        "text": pa.string(),
+    }
+)
+
+
+class FileCounts:
+    """Counts of a file, as the metrics have them.
+
+    Parameters
+    ----------
+    window : int
+        How many of the last predictions are kept, for drift.
+    bounds : sequence of float
+        Of the histogram of probabilities.
+
+    Attributes
+    ----------
+    tally : Tally
+        Rows that were read and rejected.
+    predictions : dict of str to int
+        Rows by prediction; a label set is one.
+    scores : ndarray of int, of shape (bounds + 1,)
+        Rows by probability: up to each of `bounds`, and above.
+    last : list of (str, float)
+        The last predictions and their probabilities.
+    """
+
+    def __init__(self, window: int, bounds: Sequence[float]) -> None:
+        self._window, self._bounds = window, bounds
+        self.tally = Tally()
+        self.predictions: dict[str, int] = {}
+        self.scores = np.zeros(len(bounds) + 1, int)
+        self.last: list[tuple[str, float]] = []
+
+    def add(self, batch: Batch, answers: pa.RecordBatch) -> None:
+        """Count the rows of a batch."""
+        self.tally.add(batch, answers)
+        labels, probabilities = answers.column("prediction"), answers.column("probability")
+        for found in pc.value_counts(labels).to_pylist():
+            known = self.predictions.get(found["values"], 0)
+            self.predictions[found["values"]] = known + found["counts"]
+        places = np.searchsorted(self._bounds, probabilities.to_numpy())
+        self.scores += np.bincount(places, minlength=len(self.scores))
+        if self._window:
+            latest = zip(
+                labels[-self._window :].to_pylist(), probabilities[-self._window :].to_pylist(),
+                strict=True,
+            )  # fmt: skip
+            self.last = [*self.last, *latest][-self._window :]
+
+
+class RowSpool:
+    """Rows of a file on their way to the log, in a temporary file.
+
+    Parameters
+    ----------
+    with_texts : bool
+        Whether the log has texts.
+
+    Attributes
+    ----------
+    count, taken : int
+        Rows that were added, and that were read again.
+    size : int
+        Bytes of the temporary file.
+    """
+
+    def __init__(self, *, with_texts: bool) -> None:
+        self._with_texts = with_texts
+        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - `close` does it
+        self._writer: pa.RecordBatchStreamWriter | None = pa.ipc.new_stream(self._file, _ROWS)
+        self._reader: pa.RecordBatchStreamReader | None = None
+        self.count = self.taken = self.size = 0
+
+    def add(self, batch: Batch, answers: pa.RecordBatch) -> None:
+        """Add the rows of a batch; those that the disk has no room for are not read again."""
+        self.count += batch.read
+        if self._writer is None:
+            return
+        rejected = [reject.row - 1 for reject in batch.rejects]
+        places = np.arange(batch.end.row - batch.read, batch.end.row)
+        reasons = [reject.reason.partition(":")[0] for reject in batch.rejects]  # no quoted text
+        columns = {
+            "place": pa.array(np.setdiff1d(places, rejected, assume_unique=True)),
+            "prediction": answers.column("prediction").cast(pa.string()),
+            "probability": answers.column("probability"),
+            "error": pa.nulls(answers.num_rows, pa.string()),
+            "text": batch.texts.cast(pa.string())
+            if self._with_texts
+            else pa.nulls(answers.num_rows, pa.string()),
+        }
+        try:
+            self._writer.write(pa.RecordBatch.from_pydict(columns, _ROWS))
+            if rejected:
+                rows = {"place": rejected, "error": reasons}
+                nothing = [None] * len(rejected)
+                every = {name: rows.get(name, nothing) for name in _ROWS.names}
+                self._writer.write(pa.RecordBatch.from_pydict(every, _ROWS))
+            self.size = self._file.tell()
+        except OSError:
+            self._writer = None
+
+    def read_next(self) -> pa.RecordBatch | None:
+        """Return the next rows; None at the end, or where the disk had no room."""
+        try:
+            if self._reader is None:
+                self._file.seek(0)
+                self._reader = pa.ipc.open_stream(self._file)
+            rows = self._reader.read_next_batch()
+        except (StopIteration, OSError, pa.ArrowException):
+            return None
+        self.taken += rows.num_rows
+        return rows
+
+    def close(self) -> None:
+        """Remove the temporary file."""
+        self._writer = self._reader = None
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class FileAnswer:
+    """Predictions for a file.
+
+    Attributes
+    ----------
+    id : str
+        That of the request.
+    route, role : str
+        Name of the route, and ``champion`` or ``challenger``.
+    model : ServedModel
+        Predicted.
+    options : Options
+        Of the request.
+    rows : RowSpool
+        Its rows.
+    seconds : float
+        Time that the whole file took.
+    at : float
+        When it was answered, in seconds since the epoch.
+    """
+
+    id: str
+    route: str
+    role: str
+    model: ServedModel
+    options: Options
+    rows: RowSpool
+    seconds: float
+    at: float = field(default_factory=time.time)
