@@ -58,16 +58,23 @@ class NoTracker(Tracker):
         """Raise, since nothing was tracked."""
         raise _not_found(f"run {run_id!r}")
 
+    def find_version(self, name: str, alias: str) -> str | None:
+        """Raise, since nothing is registered."""
+        raise _not_registered(name)
+
     def open_registry(self, name: str) -> "MlflowRegistry":
         """Raise, since nothing is registered."""
-        raise RunNotFoundError(
-            f"the registered model {name!r}", "off", "Models are registered with tracking=mlflow."
-        )
+        raise _not_registered(name)
 
 
 def _not_found(what: str) -> RunNotFoundError:
     remedy = "They are found only where training tracked them: tracking=mlflow."
     return RunNotFoundError(what, "off", remedy)
+
+
+def _not_registered(name: str) -> RunNotFoundError:
+    remedy = "Models are registered with tracking=mlflow."
+    return RunNotFoundError(f"the registered model {name!r}", "off", remedy)
 
 
 class _UntrackedSweep(SweepRecord):

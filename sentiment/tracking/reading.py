@@ -1,13 +1,16 @@
-"""Models of an sqlite store, found without MLflow, whose import takes longer than most predictions.
+"""Models and other files of an sqlite store, found without MLflow.
 
-Only what is in order is found here. In all other cases, such as a locked store, one of another
-version or a deleted run, nothing is returned: the caller asks MLflow, which reports the problem.
+Its import takes longer than most predictions, and a hundred megabytes. Only what is in order is
+found here. In all other cases, such as a locked store, one of another version or a deleted run,
+nothing is returned: the caller asks MLflow, which reports the problem.
 """
 
 import contextlib
 import json
 import math
+import re
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,26 @@ _MODELS = """
     WHERE source_type = 'RUN_OUTPUT' AND destination_type = 'MODEL_OUTPUT' AND source_id = ?
     AND lifecycle_stage = 'active'
 """
+# Addresses of models that are looked up here: by id, by alias and by number.
+_ADDRESS = re.compile(
+    r"models:/((?P<id>m-[0-9a-f]{32})|(?P<name>[\w. -]+)(@(?P<alias>[\w. -]+)|/(?P<number>\d+)))"
+)
+_ALIAS = """
+    SELECT version FROM registered_model_aliases
+    WHERE name = ? AND alias = ? AND workspace = 'default'
+"""
+_VERSION = """
+    SELECT model_id, artifact_location, source_run_id
+    FROM model_versions JOIN logged_models ON source = 'models:/' || model_id
+    WHERE model_versions.name = ? AND version = ? AND workspace = 'default'
+    AND model_versions.status = 'READY' AND current_stage <> 'Deleted_Internal'
+    AND storage_location = artifact_location AND lifecycle_stage = 'active'
+"""
+_MODEL = """
+    SELECT model_id, artifact_location, source_run_id FROM logged_models
+    WHERE model_id = ? AND lifecycle_stage = 'active'
+"""
+_ARTIFACTS = "SELECT artifact_uri FROM runs WHERE lifecycle_stage = 'active' AND run_uuid = ?"
 
 
 @dataclass
@@ -105,38 +128,129 @@ def find_model(
     experiment : str
         Name of the experiment whose best run is looked for.
     run : str
-        "best" or the id of a run.
+        "best", the id of a run or the address of a model.
     metric : str
         The metric that makes a run the best, such as ``validation/accuracy``.
     more : bool
         Whether a greater value is better.
     """
     try:
-        address = f"{database.absolute().as_uri()}?mode=ro"
-        opened = sqlite3.connect(address, timeout=_PATIENCE, uri=True)
-        with contextlib.closing(opened) as connection:
-            connection.execute("BEGIN")  # all is read as of one moment
-            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-            if not found or not {revision for (revision,) in found} <= KNOWN_REVISIONS:
-                return None
-            chosen: tuple[Any, str] | None
-            if run == "best":
-                runs = _read_runs(connection, _FINISHED, experiment)
-                chosen = choose_best(runs, metric, more=more)
+        with _open(database) as connection:
+            if run.startswith("models:/"):
+                found = _find_by_address(connection, run)
             else:
-                runs = _read_runs(connection, _ONE, run)
-                chosen = (runs[0], "it was named") if runs else None
-            models = chosen and connection.execute(_MODELS, [chosen[0].info.run_id]).fetchall()
+                found = _find_by_run(connection, experiment, run, metric, more=more)
     except (sqlite3.Error, OSError):
         return None
+    return found if found and found.path.is_file() else None
+
+
+def _find_by_run(
+    connection: sqlite3.Connection, experiment: str, run: str, metric: str, *, more: bool
+) -> FoundModel | None:
+    chosen: tuple[Any, str] | None
+    if run == "best":
+        chosen = choose_best(_read_runs(connection, _FINISHED, experiment), metric, more=more)
+    else:
+        runs = _read_runs(connection, _ONE, run)
+        chosen = (runs[0], "it was named") if runs else None
+    models = chosen and connection.execute(_MODELS, [chosen[0].info.run_id]).fetchall()
     if not chosen or not models or len(models) > 1:  # of several, MLflow knows the latest
         return None
     [(model, location)] = models
-    address = urlsplit(location)
-    if address.scheme != "file" or address.netloc:  # the files may be elsewhere
+    path = _find_file(location, MODEL)
+    return FoundModel(f"models:/{model}", path, *chosen) if path else None
+
+
+def _find_by_address(connection: sqlite3.Connection, address: str) -> FoundModel | None:
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None:
         return None
-    path = Path(unquote(address.path), MODEL)
-    return FoundModel(f"models:/{model}", path, *chosen) if path.is_file() else None
+    name, number = parts["name"], parts["number"]
+    if parts["alias"]:
+        number = _find_number(connection, name, parts["alias"])
+    query, values = (_MODEL, [parts["id"]]) if parts["id"] else (_VERSION, [name, number])
+    models = connection.execute(query, values).fetchall()
+    runs = _read_runs(connection, _ONE, models[0][2]) if models else []
+    path = _find_file(models[0][1], MODEL) if models else None
+    if not runs or path is None:
+        return None
+    uri = f"models:/{models[0][0]}"
+    return FoundModel(
+        uri, path, runs[0], "it was named" if uri == address else f"it was named {address}"
+    )
+
+
+def find_version(database: Path, name: str, alias: str) -> str | None:
+    """Return the number of the version that an alias means, or None if MLflow has to be asked.
+
+    Parameters
+    ----------
+    database : Path
+        File of the store.
+    name : str
+        The registered model.
+    alias : str
+        Such as ``champion``.
+    """
+    try:
+        with _open(database) as connection:
+            return _find_number(connection, name, alias)
+    except (sqlite3.Error, OSError):
+        return None
+
+
+def _find_number(connection: sqlite3.Connection, name: str, alias: str) -> str | None:
+    found = connection.execute(_ALIAS, [name, alias]).fetchone()
+    return str(found[0]) if found else None
+
+
+def find_artifact(database: Path, run_id: str, name: str) -> Path | None:
+    """Return a file or folder that a run kept on this machine, or None if MLflow has to be asked.
+
+    Parameters
+    ----------
+    database : Path
+        File of the store.
+    run_id : str
+        Id of the run.
+    name : str
+        Path of the file below the run's artifacts.
+    """
+    try:
+        with _open(database) as connection:
+            found = connection.execute(_ARTIFACTS, [run_id]).fetchone()
+    except (sqlite3.Error, OSError):
+        return None
+    path = _find_file(found[0], name) if found else None
+    return path if path and path.exists() else None
+
+
+@contextlib.contextmanager
+def _open(database: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection that sees the store as of one moment.
+
+    Raises
+    ------
+    sqlite3.Error
+        The store cannot be read, or its tables are of another version.
+    """
+    address = f"{database.absolute().as_uri()}?mode=ro"
+    opened = sqlite3.connect(address, timeout=_PATIENCE, uri=True)
+    with contextlib.closing(opened) as connection:
+        connection.execute("BEGIN")
+        found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        if not found or not {revision for (revision,) in found} <= KNOWN_REVISIONS:
+            raise sqlite3.DatabaseError("the tables have another version")
+        yield connection
+
+
+def _find_file(location: str, name: str) -> Path | None:
+    """Return the path of a file below an address of artifacts; None if they may be elsewhere."""
+    address = urlsplit(location)
+    if address.scheme != "file" or address.netloc:
+        return None
+    return Path(unquote(address.path), name)
 
 
 def _read_runs(connection: sqlite3.Connection, query: str, argument: str) -> list[Any]:

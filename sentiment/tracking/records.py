@@ -253,7 +253,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def fetch_file(self, run_id: str, name: str) -> Path:
-        """Return a file or folder that a run kept, on this machine.
+        """Return a file or folder that a run kept, on this machine, to read it.
 
         Parameters
         ----------
@@ -297,6 +297,10 @@ class Tracker(ABC):
         self, run_id: str, tags: dict[str, str], files: Sequence[Path], folder: str
     ) -> None:
         """Add facts to a run that has ended, and files to its `folder`."""
+
+    @abstractmethod
+    def find_version(self, name: str, alias: str) -> str | None:
+        """Return the number of the version that an alias of a registered model means, or None."""
 
     @abstractmethod
     def open_registry(self, name: str) -> "MlflowRegistry":

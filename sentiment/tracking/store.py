@@ -25,7 +25,7 @@ from sentiment.tracking.folder import KEY, RunFacts, RunFolder
 from sentiment.tracking.opening import connect, find_sqlite_path
 from sentiment.tracking.patience import list_store_errors, translate
 from sentiment.tracking.processes import ProcessMark, has_ended
-from sentiment.tracking.reading import find_model
+from sentiment.tracking.reading import find_artifact, find_model, find_version
 from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
 from sentiment.tracking.registry import MlflowRegistry
 from sentiment.tracking.runs import MlflowRun, describe_model
@@ -141,7 +141,11 @@ class MlflowTracker(Tracker):
         return describe_model(f"models:/{models[-1].model_id}", found, why, self._shown)
 
     def fetch_file(self, run_id: str, name: str) -> Path:
-        """Return a file or folder that a run kept, on this machine."""
+        """Return a file or folder that a run kept, on this machine, to read it."""
+        database = find_sqlite_path(self.uri)
+        known = find_artifact(database, run_id, name) if database is not None else None
+        if known is not None:
+            return known
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 
@@ -182,6 +186,15 @@ class MlflowTracker(Tracker):
             client.log_artifact(run_id, str(path), folder)
         for key, value in redact_values(tags).items():
             client.set_tag(run_id, key, value[:5000])
+
+    def find_version(self, name: str, alias: str) -> str | None:
+        """Return the number of the version of a registered model that `alias` means, or None."""
+        database = find_sqlite_path(self.uri)
+        known = find_version(database, name, alias) if database is not None else None
+        if known is not None:
+            return known
+        found = self.open_registry(name).find(alias)
+        return found.number if found else None
 
     def open_registry(self, name: str) -> MlflowRegistry:
         """Return the versions of the registered model `name`, of which there may be none yet."""

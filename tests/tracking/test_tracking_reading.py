@@ -4,6 +4,7 @@ import math
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,63 @@ def test_a_locked_store_is_left_to_mlflow(
     connection.rollback()
     connection.close()
     assert find_model(*where, more=True) is not None
+
+
+@pytest.mark.slow
+def test_models_are_found_by_their_addresses_as_with_mlflow(
+    train_quickly: Train, tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MlflowClient(tracker.uri)
+    runs = [train_quickly(), train_quickly("model.C=0.001")]
+    registry = tracker.open_registry("of this test")
+    numbers = [registry.register(str(run.model), str(run.run_id)).number for run in runs]
+    addresses = [str(run.model) for run in runs]
+    addresses += [f"models:/of this test/{number}" for number in numbers]
+    for number in numbers:
+        registry.point("in-use", number)
+        with monkeypatch.context() as without:
+            without.setattr(tracking, "connect", None)
+            assert tracker.find_version("of this test", "in-use") == number
+        for address in (*addresses, "models:/of this test@in-use"):
+            find_both(tracker, address, "accuracy", monkeypatch)
+    found = tracker.find_model("models:/of this test@in-use", "", greater_is_better=True)
+    assert found.run_id == runs[-1].run_id
+
+    assert tracker.find_version("of this test", "nobody") is None
+    assert tracker.find_version("no such model", "in-use") is None
+    for address in ("models:/of this test@nobody", "models:/of this test/99", "models:/m-0"):
+        with pytest.raises(RunNotFoundError, match=address):
+            tracker.find_model(address, "accuracy", greater_is_better=True)
+    client.delete_model_version("of this test", numbers[0])
+    with pytest.raises(RunNotFoundError, match=addresses[2]):
+        tracker.find_model(addresses[2], "accuracy", greater_is_better=True)
+    client.delete_run(str(runs[-1].run_id))  # a version serves on without its run
+    again = tracker.find_model(addresses[3], "", greater_is_better=True)
+    assert again.uri == found.uri
+    assert replace(again, path=found.path, why=found.why) == found
+
+
+@pytest.mark.slow
+def test_files_of_a_run_on_this_machine_are_read_where_they_are(
+    train_quickly: Train, tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = str(train_quickly().run_id)
+    names = ("config.yaml", "reference", "scores/validation.parquet")
+    with monkeypatch.context() as without:
+        without.setattr(tracking, "connect", None)
+        found = [tracker.fetch_file(run_id, name) for name in names]
+    with monkeypatch.context() as alone:
+        alone.setattr(tracking, "find_artifact", lambda *_: None)
+        copies = [tracker.fetch_file(run_id, name) for name in names]
+    for ours, theirs in zip(found, copies, strict=True):
+        assert _read_files(ours) == _read_files(theirs)
+        assert ours != theirs
+    with pytest.raises(RunNotFoundError, match="the file none.txt of run"):
+        tracker.fetch_file(run_id, "none.txt")
+    MlflowClient(tracker.uri).delete_run(run_id)
+    assert _read_files(tracker.fetch_file(run_id, names[0])) == _read_files(copies[0])
+
+
+def _read_files(path: Path) -> dict[str, bytes]:
+    files = [path] if path.is_file() else sorted(path.iterdir())
+    return {file.name: file.read_bytes() for file in files}

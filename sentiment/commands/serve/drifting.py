@@ -20,6 +20,7 @@ from sentiment.errors import ConfigError, ReferenceMissingError
 from sentiment.modeling.drift import Check, check_labels, check_numbers, count_labels, decide
 from sentiment.modeling.reference import Reference
 from sentiment.redaction import redact
+from sentiment.tracking.stages import release_memory
 
 log = logging.getLogger(__name__)
 
@@ -197,6 +198,7 @@ class DriftWatch:
         try:
             found = self._loader.find_reference(model)
             self._gauges.show_reference(route, role, found)
+            release_memory()
         except (ReferenceMissingError, ConfigError) as error:
             log.info("drift of %s is not measured: %s", model.uri, error)
         except Exception as error:  # the store may be away; the next look tries again

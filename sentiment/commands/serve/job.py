@@ -30,7 +30,7 @@ from sentiment.config.schemas import (
 from sentiment.errors import ListenError
 from sentiment.modeling.scoring import BatchScorer
 from sentiment.tracking.alerts import Webhook
-from sentiment.tracking.stages import SilentObserver, StageObserver
+from sentiment.tracking.stages import SilentObserver, StageObserver, release_memory
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,7 @@ def list_routes(cfg: DictConfig, scorer: BatchScorer) -> dict[str, RouteSettings
 
 def run(service: Service) -> None:
     """Serve until a signal ends it; requests that were begun are finished first."""
+    release_memory()  # before workers share what is left
     with _share_counts(service.settings.workers) as folder, contextlib.closing(service):
         if folder is None:
             _serve(service, None, 0)

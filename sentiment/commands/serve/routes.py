@@ -229,10 +229,10 @@ class ModelLoader:
         name, _, alias = address.removeprefix("models:/").partition("@")
         if not alias or not address.startswith("models:/"):
             return ""
-        version = self._tracker.open_registry(name).find(alias)
+        version = self._tracker.find_version(name, alias)
         if version is None:
             raise ConfigError([f"the alias {address!r} means no version of the model any more."])
-        return version.number
+        return version
 
     def load(self, address: str, settings: RouteSettings) -> ServedModel:
         """Return the model at an `address`: loaded, audited and warm.
