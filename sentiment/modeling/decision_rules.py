@@ -47,6 +47,21 @@ class DecisionRule:
     factors: tuple[float, ...] = ()
     f1_macro: tuple[float, ...] = ()
 
+    def choose(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the answer to each row: the place of a class, shape (n,).
+
+        Parameters
+        ----------
+        probabilities : ndarray of shape (n, n_classes)
+            A row sums to 1.
+        """
+        if self.factors:
+            probabilities = probabilities * np.array(self.factors)
+        elif probabilities.shape[1] == 2 and self.threshold != 0.5:
+            return np.where(probabilities[:, 1] >= self.threshold, 1, 0)
+        codes: np.ndarray = np.argmax(probabilities, axis=1)  # a tie goes to the first class
+        return codes
+
     def decide(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the answer to each row, and how sure it is.
 
@@ -58,23 +73,21 @@ class DecisionRule:
         Returns
         -------
         codes : ndarray of int64, of shape (n,)
-            Places of the classes.
+            Places of the classes; see `choose`.
         confidence : ndarray of float64, of shape (n,)
             From 0 at the line between two classes to 1 where a class is certain, in proportion to
             the probability; of more classes, the probability of the answer, or its share of the
             products with factors. To leave the least probable answers open is best for any share
             (Chow 1970, On Optimum Recognition Error and Reject Tradeoff).
         """
+        codes = self.choose(probabilities)
         if self.factors:
             products = probabilities * np.array(self.factors)
             shares = divide(products, products.sum(axis=1, keepdims=True), 0)
-            return np.argmax(products, axis=1), shares.max(axis=1, initial=0.0)
-        codes = np.argmax(probabilities, axis=1)
+            return codes, shares.max(axis=1, initial=0.0)
         if probabilities.shape[1] != 2:
             return codes, probabilities.max(axis=1, initial=0.0)
         second, line = probabilities[:, 1], self.threshold
-        if line != 0.5:  # a tie at 0.5 goes to the first class, as everywhere
-            codes = (second >= line).astype(np.int64)
         # A threshold that was chosen may be at the end, with no room on one of its sides.
         room = np.where(codes == 1, 1 - line, line)
         return codes, np.abs(second - line) / np.maximum(room, _TINY)

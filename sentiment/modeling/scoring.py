@@ -292,10 +292,11 @@ class Predictor:
         every = [*probabilities.T] if self.columns.probabilities == "all" else []
         if isinstance(self.rule, LabelSetRule):
             return self._answer_sets(self.rule, probabilities, every, frame)
-        codes, confidence = self.rule.decide(probabilities)
-        answered = codes
         if self._is_open:
+            codes, confidence = self.rule.decide(probabilities)
             answered = np.where(self.rule.is_sure(confidence), codes, len(self._classes))
+        else:
+            codes = answered = self.rule.choose(probabilities)
         rows = np.arange(len(codes))
         found: list[Any] = [Names(answered, self.labels), probabilities[rows, codes]]
         if self._is_open:

@@ -128,6 +128,8 @@ class LinearScorer:
         if len(source) > _LONGEST and np.max(ends - starts, initial=0) > _LONGEST:
             return None
         out = np.empty((len(starts), self.n_decisions))
+        if not len(out):
+            return out
         reading = _find_reading(self._rules, cleaned=cleaned, prepared=False)
         # Threads take the next batch when they are done with one; next() is one step for them.
         parts = -(-len(source) // _BATCH)
@@ -160,16 +162,15 @@ class LinearScorer:
         self, source: np.ndarray, starts: np.ndarray, ends: np.ndarray, reading: spotting.Reading,
         buffers: "_Buffers", out: np.ndarray,
     ) -> np.ndarray:  # fmt: skip
-        """Write the decisions on some documents; return which of them could be read."""
-        found, done = np.empty(len(starts), np.int64), np.empty(len(starts), bool)
-        buffers.make_room(int(np.sum(ends - starts)), len(starts))
+        """Write the decisions on documents side by side; return which of them could be read."""
+        bounds, done = np.empty(len(starts), np.int64), np.empty(len(starts), bool)
+        buffers.make_room(int(ends[-1] - starts[0]), len(starts))
         tokens = buffers.lines, buffers.places, buffers.sizes
-        spotting.find_tokens(source, starts, ends, reading, *tokens, found, done)
-        most = int(found.max(initial=0))
+        most = spotting.find_tokens(source, starts, ends, reading, *tokens, bounds, done)
         if most >= len(buffers.values):
             buffers.values = self._value_counts(2 * most)
         linear_scoring.compute_margins(
-            *tokens, np.cumsum(found), self._words, self._tree, buffers.values, buffers.counts, out
+            *tokens, bounds, self._words, self._tree, buffers.values, buffers.counts, out
         )
         return done
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 from unicodedata import is_normalized
 
@@ -21,6 +22,8 @@ Texts = Collection[Any] | CleanedTexts
 _STRIP = {"ascii": strip_accents_ascii, "unicode": strip_accents_unicode, None: str}
 # Small letters in ASCII of letters beyond it; they could make up a tag that was none.
 _LOWERED_TO_ASCII = ("\u0130", "\u212a")
+# Fewer texts are joined sooner than Arrow has made its first array.
+_FEW = 8
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,8 @@ def to_utf8(texts: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return the bytes of all `texts`, one after the other, and their bounds."""
     if not isinstance(texts, pd.Series):
         texts = list(texts)  # Arrow ends the strings of a numpy array at NUL
+        if len(texts) < _FEW:
+            return join_utf8(texts)
     try:
         strings = pa.array(texts, type=pa.large_string())
     except UnicodeEncodeError:  # lone surrogates
@@ -117,8 +122,7 @@ def to_utf8(texts: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
 def join_utf8(texts: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return the bytes of `texts`, which may hold lone surrogates, and their bounds."""
     documents = [text.encode("utf-8", "surrogatepass") for text in texts]
-    bounds = np.zeros(len(documents) + 1, np.int64)
-    np.cumsum([len(document) for document in documents], out=bounds[1:])
+    bounds = np.array([0, *accumulate(map(len, documents))], np.int64)
     # Of a bytearray, so that it may be written: kernels are compiled anew for constants.
     return np.frombuffer(bytearray().join(documents), np.uint8), bounds
 

@@ -89,10 +89,7 @@ def describe(answer: Answer) -> dict[str, Any]:
         )
         shown["model"] = model.uri
         return shown | {"id": answer.id} if answer.id else shown
-    names = tuple(found)
-    rows: list[dict[str, Any]] = [
-        dict(zip(names, row, strict=True)) for row in zip(*found.values(), strict=True)
-    ]
+    rows = _list_rows(found)
     for place in sorted(texts.faults):
         rows.insert(place, {"error": texts.faults[place]})
     if answer.id:
@@ -119,9 +116,16 @@ def describe_invocation(answer: Answer) -> dict[str, Any]:
         )
     if texts.options.labels_only and model.predictor.columns.probabilities != "all":
         return {"predictions": found["prediction"]}
-    names = tuple(found)
-    rows = zip(*found.values(), strict=True)
-    return {"predictions": [dict(zip(names, row, strict=True)) for row in rows]}
+    return {"predictions": _list_rows(found)}
+
+
+def _list_rows(found: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """Return the rows of columns: one column after the other, which is several times as fast."""
+    rows: list[dict[str, Any]] = [{} for _ in found["prediction"]]
+    for name, values in found.items():
+        for row, value in zip(rows, values, strict=True):
+            row[name] = value
+    return rows
 
 
 def find_status(texts: Texts) -> int:

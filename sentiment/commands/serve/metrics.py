@@ -4,10 +4,13 @@ Workers count into files of one folder, which each of them adds up when it is as
 worker that was killed stay.
 """
 
+import collections
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from sentiment.commands.serve.bodies import Texts
 from sentiment.commands.serve.file_rows import FileCounts
@@ -27,6 +30,8 @@ _COUNTED = {
     "sentiment_predictions_total": ("predictions", ("model", "label")),
     "sentiment_shadow_total": ("shadow", ("agreed",)),
 }
+# From so many values on, a histogram counts them by array.
+_FEW = 8
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -119,17 +124,20 @@ class Metrics:
     ) -> None:
         """Count the texts of a request, what they were given and why some were not answered."""
         self._find(self._sizes, route).observe(texts.count)
-        labels = found["prediction"]
+        labels, probabilities = found["prediction"], found["probability"]
         if len(labels) == 1:
             self._find(self._predictions, route, model.uri, labels[0]).inc()
         else:
-            for label in set(labels):
-                self._find(self._predictions, route, model.uri, label).inc(labels.count(label))
+            for label, count in collections.Counter(labels).items():
+                self._find(self._predictions, route, model.uri, label).inc(count)
         scores = self._find(self._scores, route, model.uri)
-        for probability in found["probability"]:
-            scores.observe(probability)
+        if len(probabilities) < _FEW:
+            for probability in probabilities:
+                scores.observe(probability)
+        else:
+            _observe_all(scores, probabilities)
         if self.recent.size and texts.options.threshold is None:
-            self.recent.add(route, model.uri, labels, found["probability"])
+            self.recent.add(route, model.uri, labels, probabilities)
         for reason in texts.faults.values():
             self.count_rejected(route, reason)
 
@@ -233,3 +241,16 @@ class Metrics:
         if found is None:
             found = self._known[key] = metric.labels(*labels)
         return found
+
+
+def _observe_all(histogram: Any, values: list[float]) -> None:
+    """Let a histogram observe many values, as its ``observe`` does for each of them.
+
+    One by one, they would take a sixth of the time of a request with a hundred texts.
+    """
+    bounds = histogram._upper_bounds
+    counts = np.bincount(np.searchsorted(bounds, values), minlength=len(bounds)).tolist()
+    histogram._sum.inc(sum(values))
+    for bucket, count in zip(histogram._buckets, counts, strict=True):
+        if count:
+            bucket.inc(count)

@@ -243,8 +243,8 @@ def _measure(line, start, end, most):
 
 
 @kernel
-def find_tokens(text, starts, ends, reading, lines, places, sizes, counts, done):
-    """Find the tokens of documents.
+def find_tokens(text, starts, ends, reading, lines, places, sizes, bounds, done):
+    """Find the tokens of documents; return how many the document with the most has.
 
     Parameters
     ----------
@@ -256,8 +256,8 @@ def find_tokens(text, starts, ends, reading, lines, places, sizes, counts, done)
         The same documents, small letters made if asked for, with `GAP` bytes behind each.
     places, sizes : ndarray of int32
         Where each token starts in `lines`, and how many bytes it has; as many as bytes are enough.
-    counts : ndarray of int64, of shape (n_documents,)
-        The number of tokens of each document.
+    bounds : ndarray of int64, of shape (n_documents,)
+        How many tokens there are up to and with each document.
     done : ndarray of bool, of shape (n_documents,)
         Becomes False for documents that only Python can read; they have no tokens.
     """
@@ -268,7 +268,7 @@ def find_tokens(text, starts, ends, reading, lines, places, sizes, counts, done)
     words, marks = np.empty(longest // 64 + 2, np.uint64), np.zeros(longest // 64 + 2, np.uint64)
     # Four more may be written.
     opened, closed = np.empty(longest + 4, np.int32), np.empty(longest + 4, np.int32)
-    begin = total = 0
+    begin = total = most = 0
     for d in range(len(starts)):
         size, before = ends[d] - starts[d], total
         line = lines[begin : begin + size + GAP]
@@ -292,5 +292,7 @@ def find_tokens(text, starts, ends, reading, lines, places, sizes, counts, done)
                     place[k] = begin + opened[k]
                     length[k] = min(closed[k] - opened[k], reading.most)
                 total += found
-        counts[d] = total - before
+        bounds[d] = total
+        most = max(most, total - before)
         begin += size + GAP
+    return most
