@@ -110,8 +110,8 @@ class Predictor:
     ----------
     rule, columns, digest : DecisionRule, PredictionColumns, str
         As above.
-    labels : list of str
-        What can be answered.
+    classes, labels : list of str
+        The classes of the model, in the order of their probabilities, and what can be answered.
     extra_columns, encoder : list of str, ColumnTransformer or None
         What the model reads beside the text, and its part that does.
     schema : Schema
@@ -143,7 +143,7 @@ class Predictor:
         order = find_order(pipeline.classes_)
         # Models of scikit-learn sort labels as texts: 1, 10, 2.
         self._order = None if np.all(order[:-1] < order[1:]) else order
-        self._classes = [str(label) for label in pipeline.classes_[order]]
+        self.classes = [str(label) for label in pipeline.classes_[order]]
         self.separator = find_separator(pipeline)
         self._set_up(rule or DecisionRule(), columns or PredictionColumns())
 
@@ -154,9 +154,9 @@ class Predictor:
         if columns.explain and not self._explainers:
             self._explainers.append(RowExplainer(self._pipeline))
         self._is_open = rule.least_confidence > 0
-        self.labels = [*self._classes, UNSURE] if self._is_open else self._classes
+        self.labels = [*self.classes, UNSURE] if self._is_open else self.classes
         is_set = self.separator is not None
-        self.schema = columns.list_fields(self._classes, is_open=self._is_open, is_set=is_set)
+        self.schema = columns.list_fields(self.classes, is_open=self._is_open, is_set=is_set)
         if self.separator is not None:
             self.schema = self.schema.with_metadata({SEPARATOR: self.separator})
         self._names: list[str] = self.schema.names
@@ -168,11 +168,6 @@ class Predictor:
         varied = copy.copy(self)
         varied._set_up(rule or self.rule, columns or self.columns)
         return varied
-
-    @property
-    def classes(self) -> list[str]:
-        """The classes of the model, in the order of the columns of their probabilities."""
-        return self._classes
 
     @property
     def is_linear(self) -> bool:
@@ -294,19 +289,19 @@ class Predictor:
             return self._answer_sets(self.rule, probabilities, every, frame)
         if self._is_open:
             codes, confidence = self.rule.decide(probabilities)
-            answered = np.where(self.rule.is_sure(confidence), codes, len(self._classes))
+            answered = np.where(self.rule.is_sure(confidence), codes, len(self.classes))
         else:
             codes = answered = self.rule.choose(probabilities)
         rows = np.arange(len(codes))
         found: list[Any] = [Names(answered, self.labels), probabilities[rows, codes]]
         if self._is_open:
-            found.append(Names(codes, self._classes))
+            found.append(Names(codes, self.classes))
         if self.columns.scale is not None:
-            values = [self.columns.scale[label] for label in self._classes]
+            values = [self.columns.scale[label] for label in self.classes]
             found.append((probabilities * np.array(values)).sum(axis=1))
         if self.columns.top_k > 1:
             for others in _rank_others(probabilities, codes, self.columns.top_k - 1):
-                found += [Names(others, self._classes), probabilities[rows, others]]
+                found += [Names(others, self.classes), probabilities[rows, others]]
         found += every
         if self.columns.explain and frame is not None:
             of_model = codes if self._order is None else self._order[codes]
@@ -318,21 +313,21 @@ class Predictor:
         frame: pd.DataFrame | None,
     ) -> list[Any]:  # fmt: skip
         chosen = rule.choose(probabilities)
-        sets = name_label_sets(chosen, np.array(self._classes), self.separator or "")
+        sets = name_label_sets(chosen, np.array(self.classes), self.separator or "")
         answered = sets
         if self._is_open:
             answered = np.where(rule.is_sure(rule.measure(probabilities)), sets, UNSURE)
         found: list[Any] = [Names.of(answered), measure_sets(chosen, probabilities)]
         if self._is_open:
             found.append(Names.of(sets))
-        rows, most = np.arange(len(sets)), min(self.columns.top_k, len(self._classes))
+        rows, most = np.arange(len(sets)), min(self.columns.top_k, len(self.classes))
         order = np.argsort(-probabilities, axis=1, kind="stable")
         for codes in order.T[:most] if most > 1 else ():
-            found += [Names(codes, self._classes), probabilities[rows, codes]]
+            found += [Names(codes, self.classes), probabilities[rows, codes]]
         found += every
         if self.columns.explain and frame is not None:
             of_model = order[:, 0] if self._order is None else self._order[order[:, 0]]
-            found += [Names(order[:, 0], self._classes)]
+            found += [Names(order[:, 0], self.classes)]
             found += self._explainers[0].explain(frame, of_model)
         return found
 

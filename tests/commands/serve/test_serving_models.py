@@ -22,7 +22,7 @@ from sentiment.commands.serve.metrics import Metrics
 from sentiment.config import compose
 from sentiment.errors import ConfigError, TrackingStoreError
 from sentiment.modeling.scoring import Predictor
-from sentiment.tracking import MlflowRegistry
+from sentiment.tracking import MlflowTracker
 
 NAME = "served-model"
 ADDRESS = f"models:/{NAME}@champion"
@@ -89,11 +89,11 @@ def test_an_alias_that_moves_is_followed(rivals, followed, events):
         def fail(*_: object) -> None:
             raise TrackingStoreError("sqlite:///x", "no server answers there")
 
-        patch.setattr(MlflowRegistry, "find", fail)
+        patch.setattr(MlflowTracker, "find_version", fail)
         follower.look()
         expect(rivals.strong)
         assert "no server answers there" in str(ask(app, "/health/ready").json["problems"])
-        patch.setattr(MlflowRegistry, "find", lambda *_: 1 / 0)
+        patch.setattr(MlflowTracker, "find_version", lambda *_: 1 / 0)
         follower.look()
         assert "ZeroDivisionError" in str(ask(app, "/health/ready").json["problems"])
     assert count(app, "failed") == 2
