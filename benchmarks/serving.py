@@ -5,6 +5,8 @@ two cores or more, a server has one of them and wrk the others.
 """
 
 import contextlib
+import http.client
+import itertools
 import json
 import os
 import re
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 from processes import run_script
 from reviews import read_different_reviews
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -32,6 +35,8 @@ import sentiment
 ROOT = Path(__file__).resolve().parents[1]
 _REVIEWS, _TOGETHER, _SECONDS, _CONNECTIONS = 1000, 100, 5, 16
 _PATIENCE = 120
+# Requests a second of a steady load, and the seconds before each in which its client is awake.
+_RATE, _SPIN = 500, 0.0003
 _LUA = """
 local bodies = {{}}
 for line in io.lines("{path}") do bodies[#bodies + 1] = line end
@@ -82,6 +87,12 @@ def bench_serving(plan: Plan) -> dict[str, Figure]:
         "serving_p99": summarize(
             "serve.py, one connection: p99", "ms", found["p99"], target=1.0, aim=0.6
         ),
+        "serving_steady_p50": summarize(
+            f"serve.py, {_RATE} requests/s: p50", "ms", found["steady p50"], target=1.0, aim=0.5
+        ),
+        "serving_steady_p99": summarize(
+            f"serve.py, {_RATE} requests/s: p99", "ms", found["steady p99"], target=5.0, aim=2.0
+        ),
         "serving_together": summarize(
             f"serve.py: {_TOGETHER} reviews a request", "reviews/s", found["together"],
             target=60_000, aim=90_000,
@@ -105,6 +116,8 @@ def _measure(folder: Path, uri: str, pipeline: Path, scripts: dict[str, Path]) -
         measured[OURS] = many["requests"]
         alone = _load(f"{address}/predict", scripts["one"], 1)
         measured["p50"], measured["p99"] = alone["p50"], alone["p99"]
+        steady = _load_steadily(address, scripts["one"].with_suffix(".jsonl"))
+        measured["steady p50"], measured["steady p99"] = np.percentile(steady, [50, 99])
         together = _load(f"{address}/predict", scripts["together"], 4)
         measured["together"] = _TOGETHER * together["requests"]
         measured["memory"] = _read_memory(pid)
@@ -205,6 +218,33 @@ def _load(url: str, script: Path, connections: int) -> dict[str, float]:
     latencies = re.findall(r"(50|99)% +([\d.]+)(us|ms|s)\b", done.stdout)
     measured = {f"p{share}": float(value) * units[unit] for share, value, unit in latencies}
     return measured | {"requests": float(found[1])}
+
+
+def _load_steadily(address: str, bodies: Path) -> list[float]:
+    """Return the latencies in milliseconds of requests that begin at a fixed rate.
+
+    They count from the moment at which a request should have begun, so that a slow answer also
+    counts for the requests that wait behind it.
+    """
+    host, _, port = address.removeprefix("http://").partition(":")
+    others = set(range(os.cpu_count() or 1)) - {0}
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, others & before or before)
+    connection = http.client.HTTPConnection(host, int(port), timeout=_PATIENCE)
+    latencies = []
+    start = time.perf_counter()
+    for k, body in zip(range(_RATE * _SECONDS), itertools.cycle(bodies.read_bytes().splitlines())):
+        begin = start + k / _RATE
+        while (early := begin - time.perf_counter()) > 0:
+            time.sleep(early / 2 if early > _SPIN else 0)
+        connection.request("POST", "/predict", body, {"content-type": "application/json"})
+        response = connection.getresponse()
+        response.read()
+        latencies.append(1000 * (time.perf_counter() - begin))
+        assert response.status == 200
+    connection.close()
+    os.sched_setaffinity(0, before)
+    return latencies
 
 
 def _read_memory(pid: int) -> float:
