@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import ArrayLike
 
 from sentiment.commands.serve.routes import Options, ServedModel
 from sentiment.files.batches import Batch
@@ -62,14 +63,18 @@ class FileCounts:
         for found in pc.value_counts(labels).to_pylist():
             known = self.predictions.get(found["values"], 0)
             self.predictions[found["values"]] = known + found["counts"]
-        places = np.searchsorted(self._bounds, probabilities.to_numpy())
-        self.scores += np.bincount(places, minlength=len(self.scores))
+        self.scores += count_by_bucket(probabilities.to_numpy(), self._bounds)
         if self._window:
             latest = zip(
                 labels[-self._window :].to_pylist(), probabilities[-self._window :].to_pylist(),
                 strict=True,
             )  # fmt: skip
             self.last = [*self.last, *latest][-self._window :]
+
+
+def count_by_bucket(values: ArrayLike, bounds: Sequence[float]) -> np.ndarray:
+    """Return how many of `values` are up to each of ascending `bounds`, and above the last."""
+    return np.bincount(np.searchsorted(bounds, values), minlength=len(bounds) + 1)
 
 
 class RowSpool:

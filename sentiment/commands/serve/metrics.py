@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sentiment.commands.serve.bodies import Texts
-from sentiment.commands.serve.file_rows import FileCounts
+from sentiment.commands.serve.file_rows import FileCounts, count_by_bucket
 from sentiment.commands.serve.recent import Recent
 from sentiment.commands.serve.routes import Options, Route, ServedModel
 
@@ -30,7 +30,7 @@ _COUNTED = {
     "sentiment_predictions_total": ("predictions", ("model", "label")),
     "sentiment_shadow_total": ("shadow", ("agreed",)),
 }
-# From so many values on, a histogram counts them by array.
+# From so many values on, they are counted by bucket first.
 _FEW = 8
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -135,7 +135,7 @@ class Metrics:
             for probability in probabilities:
                 scores.observe(probability)
         else:
-            _observe_all(scores, probabilities)
+            _observe_all(scores, count_by_bucket(probabilities, SCORES), sum(probabilities))
         if self.recent.size and texts.options.threshold is None:
             self.recent.add(route, model.uri, labels, probabilities)
         for reason in texts.faults.values():
@@ -153,9 +153,7 @@ class Metrics:
         for label, rows in counts.predictions.items():
             self._find(self._predictions, route, model.uri, label).inc(rows)
         scores = self._find(self._scores, route, model.uri)
-        for bucket, rows in zip(scores._buckets, counts.scores.tolist(), strict=True):
-            bucket.inc(rows)  # a row at a time would take a second for a million of them
-        scores._sum.inc(counts.tally.sum)
+        _observe_all(scores, counts.scores, counts.tally.sum)
         if counts.last and options.threshold is None:
             self.recent.add(route, model.uri, *map(list, zip(*counts.last, strict=True)))
         for reason, rows in counts.tally.reasons.items():
@@ -243,14 +241,13 @@ class Metrics:
         return found
 
 
-def _observe_all(histogram: Any, values: list[float]) -> None:
-    """Let a histogram observe many values, as its ``observe`` does for each of them.
+def _observe_all(histogram: Any, counts: np.ndarray, total: float) -> None:
+    """Let a histogram observe values that are counted by its buckets, and add up to a total.
 
-    One by one, they would take a sixth of the time of a request with a hundred texts.
+    Its own ``observe`` takes one value at a time, which is a sixth of the time of a request with a
+    hundred texts.
     """
-    bounds = histogram._upper_bounds
-    counts = np.bincount(np.searchsorted(bounds, values), minlength=len(bounds)).tolist()
-    histogram._sum.inc(sum(values))
-    for bucket, count in zip(histogram._buckets, counts, strict=True):
+    histogram._sum.inc(total)
+    for bucket, count in zip(histogram._buckets, counts.tolist(), strict=True):
         if count:
             bucket.inc(count)
