@@ -1,7 +1,6 @@
 """The library for notebooks and programs; `sentiment` itself offers these names."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from sentiment.commands.train.job import TrainingResult
     from sentiment.modeling.explanation import TextExplanation
     from sentiment.tracking import ModelChoice
-
-_FOLDER = "%Y-%m-%d/%H-%M-%S-%f"
 
 
 class Model:
@@ -289,9 +286,10 @@ def train(*settings: str) -> "TrainingResult":
     """
     from sentiment.commands.train.job import train
     from sentiment.config import Job, quote_free_text, read_choices
+    from sentiment.tracking.folder import make_timestamp
 
     cfg = _compose("train", settings)
-    folder = Path(cfg.outputs, "train", datetime.now().strftime(_FOLDER))
+    folder = Path(cfg.outputs, "train", make_timestamp())
     choices = read_choices("train", quote_free_text(list(settings)))
     return train(cfg, Job(folder=folder, choices=choices, overrides=list(settings)))
 

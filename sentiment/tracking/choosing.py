@@ -20,7 +20,9 @@ _SOURCE = ("data.path", "data.table", "data.query")
 ORDER = "order"
 
 
-def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run, str] | None":
+def choose_best(
+    runs: "Sequence[Run]", metric: str, *, greater_is_better: bool
+) -> "tuple[Run, str] | None":
     """Return the best of trained `runs` and why it is, or None if none has the `metric`.
 
     Scores are comparable on the same rows only, so the best is one of the runs whose data, rows and
@@ -36,8 +38,8 @@ def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run
         Such as ``validation/accuracy``; for rows with several labels, that one, of which all labels
         have to be right, stands for the metric that the newest run optimized. If all runs on the
         same rows were cross-validated, the metric is that of cross-validation.
-    more : bool
-        Whether a greater value is better.
+    greater_is_better : bool
+        Direction of the metric.
     """
     values = _read_values(runs, metric)
     scored = [run for run in runs if id(run) in values]
@@ -48,7 +50,8 @@ def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run
     last = max(candidates, key=_read_order)
     optimized = _find_optimized(last, metric)
     if optimized != metric:
-        metric, more = optimized, METRICS[optimized.partition("/")[2]]
+        metric = optimized
+        greater_is_better = METRICS[optimized.partition("/")[2]]
         values = _read_values(runs, metric)
         candidates = [run for run in candidates if id(run) in values]
     same = [run for run in candidates if _read_rows(run) == _read_rows(last)]
@@ -57,7 +60,7 @@ def choose_best(runs: "Sequence[Run]", metric: str, *, more: bool) -> "tuple[Run
         metric, values = cross_validated(metric), in_turn
     others = [_read_source(run) for run in candidates if _read_rows(run) != _read_rows(last)]
     moved = others.count(_read_source(last))
-    sign = 1 if more else -1
+    sign = 1 if greater_is_better else -1
     best = max(same, key=lambda run: (sign * values[id(run)], _read_order(run)))
     left_out = {
         "on other data": len(others) - moved,

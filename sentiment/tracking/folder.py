@@ -233,6 +233,17 @@ class RunFolder:
             self.discard()
 
 
+def make_timestamp() -> str:
+    """Return the path of a folder for what begins now, as Hydra names those of its jobs.
+
+    Examples
+    --------
+    >>> len(make_timestamp()), len("2026-11-27/00-20-00-123456")
+    (26, 26)
+    """
+    return datetime.now().astimezone().strftime("%Y-%m-%d/%H-%M-%S-%f")
+
+
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

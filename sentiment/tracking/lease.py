@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sentiment.errors import PromotionBusyError, TrackingStoreError
-from sentiment.tracking.owners import SILENCE, is_alive, name_owner
+from sentiment.tracking.processes import HEARTBEAT_TIMEOUT, is_alive, name_owner
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 _PREFIX = "promotion.lease."
 _CHOOSING = 0
 _POLL = 0.2
-# A lease is held for a second or two; one of a dead process on another machine ends after SILENCE.
-_PATIENCE = 3 * SILENCE
+# A lease is held for a second or two; that of a dead process on another machine ends after the
+# heartbeat timeout.
+_PATIENCE = 3 * HEARTBEAT_TIMEOUT
 # Keys of the leases that this process holds or waits for.
 _held: set[str] = set()
 

@@ -1,8 +1,13 @@
-"""Which process a run belongs to, and whether that process is still alive."""
+"""Identities of the processes that share a store, and whether they are still alive.
+
+A study and a lease know the owner of a piece of work and its last heartbeat. A run has no
+heartbeat: its tags hold the marks of its processes, by which this machine sees whether they ended.
+"""
 
 import hashlib
 import os
 import platform
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +17,33 @@ from pathlib import Path
 PREFIX = "process."
 # Whether a process of another machine is alive cannot be seen. No training takes a week.
 STALE_AFTER = 7 * 24 * 3600.0
+# In seconds: how often an owner of work sends a heartbeat, and the age of the last one at which an
+# owner on another machine counts as dead.
+HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT = 15.0, 120.0
+
+
+def name_owner() -> str:
+    """Return a name for this process that no other process has: host, process id and start."""
+    return f"{socket.gethostname()}:{os.getpid()}:{read_start(os.getpid())}"
+
+
+def is_alive(owner: str | None, last_heartbeat: float) -> bool:
+    """Return whether the process that owns a piece of work is alive.
+
+    Parameters
+    ----------
+    owner : str, optional
+        From `name_owner`.
+    last_heartbeat : float
+        Time of its last heartbeat, in seconds since the epoch. It counts only where the process
+        cannot be looked up: on another machine, or on one without ``/proc``.
+    """
+    if owner is None:
+        return False
+    host, pid, start = owner.rsplit(":", 2)
+    if host == socket.gethostname() and Path("/proc").is_dir():
+        return read_start(int(pid)) == start
+    return time.time() - last_heartbeat < HEARTBEAT_TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -29,7 +61,7 @@ class ProcessMark:
     pid : str
         Process id.
     since : str
-        When it started, in clock ticks since the boot: ids are used again.
+        When it started, in clock ticks since the boot: the system reuses process ids.
     """
 
     host: str
@@ -47,7 +79,7 @@ class ProcessMark:
             boot=_read(Path("/proc/sys/kernel/random/boot_id")),
             space=_read_link(Path("/proc/self/ns/pid")),
             pid=str(os.getpid()),
-            since=_read_start(os.getpid()),
+            since=read_start(os.getpid()),
         )
 
     @property
@@ -58,7 +90,7 @@ class ProcessMark:
 
 
 def has_ended(tags: Mapping[str, str], started: float) -> bool:
-    """Return whether all processes of a run have ended, for all that can be known here.
+    """Return whether all processes of a run have ended, as far as this machine can tell.
 
     Parameters
     ----------
@@ -86,7 +118,7 @@ def _is_dead(mark: ProcessMark, here: ProcessMark, *, stale: bool) -> bool:
         return stale
     if not Path("/proc/self").exists():
         return not _exists(int(mark.pid))
-    return _read_start(int(mark.pid)) != mark.since
+    return read_start(int(mark.pid)) != mark.since
 
 
 def _exists(pid: int) -> bool:
@@ -99,8 +131,11 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _read_start(pid: int) -> str:
-    """Return when a process started; nothing if there is none, or if it only waits to be reaped."""
+def read_start(pid: int) -> str:
+    """Return when a process started, in clock ticks since the boot; "" if it has ended.
+
+    A zombie has ended, although its parent has not read its exit code yet.
+    """
     text = _read(Path(f"/proc/{pid}/stat"))
     # The name, in parentheses, may hold anything.
     fields = text.rpartition(")")[2].split()

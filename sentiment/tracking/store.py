@@ -121,14 +121,16 @@ class MlflowTracker(Tracker):
         database = find_sqlite_path(self.uri)
         if database is not None:
             name = f"validation/{metric}"
-            known = find_model(database, self.experiment, run, name, more=greater_is_better)
+            known = find_model(
+                database, self.experiment, run, name, greater_is_better=greater_is_better
+            )
             if known is not None:
                 return describe_model(known.uri, known.run, known.why, self._shown, known.path)
         client = self._connect_to_existing(f"run {run!r}")
         if run.startswith("models:/"):
             return self._find_by_address(client, run)
         if run == "best":
-            found, why = self._find_best(client, metric, greater_is_better)
+            found, why = self._find_best(client, metric, greater_is_better=greater_is_better)
         else:
             found, why = self._find_run(client, run), "it was named"
         models = found.outputs.model_outputs if found.outputs else []
@@ -243,11 +245,13 @@ class MlflowTracker(Tracker):
             raise ExperimentDeletedError(self.experiment, found.experiment_id, self._shown)
         return str(found.experiment_id)
 
-    def _find_best(self, client: "MlflowClient", metric: str, more: bool) -> "tuple[Run, str]":
+    def _find_best(
+        self, client: "MlflowClient", metric: str, *, greater_is_better: bool
+    ) -> "tuple[Run, str]":
         name = f"validation/{metric}"
         trained = "attributes.status = 'FINISHED' AND tags.kind = 'training'"
         runs = search_all(client, self._experiment_id(client), trained)
-        found = choose_best(runs, name, more=more)
+        found = choose_best(runs, name, greater_is_better=greater_is_better)
         if found is None:
             wanted = f"a finished training run with {name}"
             raise RunNotFoundError(wanted, self._shown, suggest_training())

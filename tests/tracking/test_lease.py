@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from sentiment.errors import PromotionBusyError, TrackingStoreError
-from sentiment.tracking import lease, owners
+from sentiment.tracking import lease, processes
 from sentiment.tracking.lease import hold_lease
-from sentiment.tracking.owners import SILENCE
+from sentiment.tracking.processes import HEARTBEAT_TIMEOUT
 
 
 class Tags:
@@ -110,7 +110,7 @@ def test_the_lease_of_a_dead_process_is_removed(
     client: Any, number: int, *, elsewhere: bool
 ) -> None:
     owner = "elsewhere:1:1" if elsewhere else make_dead_owner()
-    since = time.time() - (2 * SILENCE if elsewhere else 0)
+    since = time.time() - (2 * HEARTBEAT_TIMEOUT if elsewhere else 0)
     client.tags = {
         "promotion.lease.dead": json.dumps([number, since, owner]),
         "promotion.last": "3",
@@ -125,7 +125,7 @@ def test_a_process_that_holds_it_for_minutes_is_named(
     client: Any, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "_PATIENCE", 0.01)
-    owner = f"{socket.gethostname()}:{os.getppid()}:{owners._read_start(os.getppid())}"
+    owner = f"{socket.gethostname()}:{os.getppid()}:{processes.read_start(os.getppid())}"
     client.tags["promotion.lease.alive"] = json.dumps([number, time.time(), owner])
     busy = pytest.raises(PromotionBusyError, match="is changing the registered model 'm'")
     with busy, hold_lease(client, "m"):

@@ -95,7 +95,7 @@ def test_mlflow_reports_what_is_not_in_order(
 
 def test_nothing_is_found_in_a_file_that_may_not_be_what_it_seems(tmp_path: Path) -> None:
     def find(path: Path) -> object:
-        return find_model(path, "sentiment", "best", "validation/accuracy", more=True)
+        return find_model(path, "sentiment", "best", "validation/accuracy", greater_is_better=True)
 
     assert find(tmp_path / "none.db") is None
     assert not list(tmp_path.iterdir())
@@ -134,10 +134,10 @@ def test_a_locked_store_is_left_to_mlflow(
     where = store / "mlflow.db", tmp_path.name, str(result.run_id), "validation/accuracy"
     connection = sqlite3.connect(store / "mlflow.db")
     connection.execute("BEGIN EXCLUSIVE")
-    assert find_model(*where, more=True) is None
+    assert find_model(*where, greater_is_better=True) is None
     connection.rollback()
     connection.close()
-    assert find_model(*where, more=True) is not None
+    assert find_model(*where, greater_is_better=True) is not None
 
 
 @pytest.mark.slow

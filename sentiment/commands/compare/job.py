@@ -24,6 +24,7 @@ from sentiment.commands.compare.page import write_page
 from sentiment.config import make
 from sentiment.config.schemas import RUN_KEYS
 from sentiment.tracking import RunFacts, RunFolder, Tracker
+from sentiment.tracking.folder import make_timestamp
 from sentiment.tracking.recording import keep_and_record
 from sentiment.tracking.stages import StageObserver, Stages
 
@@ -127,7 +128,7 @@ def compare_contenders(
     keys = " and ".join(one.model.run_name for one in contenders)
     facts = _list_facts(f"compare {keys}", alike | data | tags, comparison, cfg)
     with stages("keep results"):
-        folder = RunFolder.claim(make_folder(Path(cfg.outputs) / "compare"))
+        folder = RunFolder.claim(Path(cfg.outputs, "compare", make_timestamp()))
         result = ComparisonResult(comparison, looks, decisions, folder.path, None)
         table = describe(result) | {"command": tags.get("command", "")}
         write_json(table, folder.add(TABLE))
@@ -153,13 +154,6 @@ def _list_facts(
         metrics |= {f"{keys}/{name}": one.value for name, one in pair.differences.items()}
         metrics |= {f"{keys}/{name}_p": p for name, p in pair.p.items()}
     return RunFacts(name, tags, params, metrics=metrics)
-
-
-def make_folder(home: Path) -> Path:
-    """Return a new folder in `home`, named after the time."""
-    folder = home / datetime.now().astimezone().strftime("%Y-%m-%d/%H-%M-%S-%f")
-    folder.mkdir(parents=True)
-    return folder
 
 
 def write_json(facts: Any, path: Path) -> None:

@@ -11,12 +11,13 @@ from omegaconf import DictConfig
 
 from sentiment.commands.compare.descriptions import write_difference, write_p
 from sentiment.commands.compare.estimates import Estimate, McNemar
-from sentiment.commands.compare.job import make_folder, write_json
+from sentiment.commands.compare.job import write_json
 from sentiment.config import make
 from sentiment.errors import ConfigError, EmptyDataError
 from sentiment.files.traffic import CHALLENGER, CHAMPION, SHADOW, LoggedModel, Traffic
 from sentiment.modeling.sequential import follow_difference, follow_paired_difference
 from sentiment.tracking import RunFacts, RunFolder, Tracker
+from sentiment.tracking.folder import make_timestamp
 from sentiment.tracking.recording import keep_and_record
 from sentiment.tracking.stages import StageObserver, Stages
 
@@ -141,7 +142,7 @@ def compare_live(
             raise ConfigError([f"a and b mean the same model, {first.uri}; name another one."])
         comparison = measure_live(traffic, first, second, (1 - cfg.level) / 2)
     with stages("keep results"):
-        folder = RunFolder.claim(make_folder(Path(cfg.outputs) / "compare"))
+        folder = RunFolder.claim(Path(cfg.outputs, "compare", make_timestamp()))
         result = LiveResult(comparison, folder.path, None)
         write_json(comparison.describe() | {"command": command}, folder.add(TABLE))
         tags = {"kind": "comparison", "data": f"live: {cfg.route}", "command": command}

@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from shutil import copyfile
 
@@ -43,6 +42,7 @@ from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import FOLDER, make_reference
 from sentiment.redaction import MASK
 from sentiment.tracking import MODEL, RULES, SCALE, RunFacts, RunFolder, StoredRun, Tracker
+from sentiment.tracking.folder import make_timestamp
 from sentiment.tracking.recording import keep_and_record
 from sentiment.tracking.stages import Stage, StageObserver, Stages
 
@@ -123,9 +123,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
     _check(run, data, fitting.fitted_on, recipe)
     fitting.refit()
     known = fitting.fit_reference()
-    folder = RunFolder.claim(
-        Path(cfg.outputs, "finalize", datetime.now().astimezone().strftime("%Y-%m-%d/%H-%M-%S-%f"))
-    )
+    folder = RunFolder.claim(Path(cfg.outputs, "finalize", make_timestamp()))
     with folder:
         with stages("save model"):
             save_model(fitting.final, folder.add(MODEL))

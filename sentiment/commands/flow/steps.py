@@ -5,7 +5,6 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -47,11 +46,10 @@ from sentiment.files.opening import is_database, list_inputs, open_all
 from sentiment.files.origins import strip_compression
 from sentiment.redaction import redact
 from sentiment.tracking import RunFacts, RunFolder, Tracker
+from sentiment.tracking.folder import make_timestamp
 from sentiment.tracking.recording import find_kept_run, record_kept, write_record_command
 
 Facts = dict[str, Any]
-_FOLDER = "%Y-%m-%d/%H-%M-%S-%f"
-
 
 _CODE = Path(__file__).resolve().parents[3]
 
@@ -69,7 +67,7 @@ class Steps:
     """
 
     cfg: DictConfig
-    at: str = field(default_factory=lambda: datetime.now().astimezone().strftime(_FOLDER))
+    at: str = field(default_factory=make_timestamp)
     # Where each training writes, by its settings: a later try finds what an earlier one has kept.
     _folders: dict[tuple[str, ...], Path] = field(default_factory=dict, init=False)
 
@@ -134,8 +132,9 @@ class Steps:
         if any(find_key(word) == "search" for word in words):
             return self._search(words)
         cfg = self._compose("train", words)
-        now = datetime.now().astimezone().strftime(_FOLDER)
-        folder = self._folders.setdefault(tuple(words), Path(cfg.outputs, "train", now))
+        folder = self._folders.setdefault(
+            tuple(words), Path(cfg.outputs, "train", make_timestamp())
+        )
         kept = find_kept_run(folder, list_params(cfg))
         run_id = (
             train(cfg, Job(folder, read_choices("train", words), words)).run_id

@@ -58,15 +58,15 @@ def choose_model(
         if not path.is_file():
             raise InputNotFoundError(path, "deploy.run", "a skops file")
         return ModelChoice(str(path), path, run_id="", run_name="", why="it was named")
-    more = METRICS[scorer.metric]
+    greater_is_better = METRICS[scorer.metric]
     if state and scorer.run == state["job"]["run"]:
         begun = state["job"]["model"]
         try:
-            choice = tracker.find_model(begun, scorer.metric, greater_is_better=more)
+            choice = tracker.find_model(begun, scorer.metric, greater_is_better=greater_is_better)
         except (RunNotFoundError, UntrustedModelError) as error:
             raise LostModelError(path or Path(), begun, str(error)) from error
         return replace(choice, why="the unfinished output was begun with it")
-    return tracker.find_model(scorer.run, scorer.metric, greater_is_better=more)
+    return tracker.find_model(scorer.run, scorer.metric, greater_is_better=greater_is_better)
 
 
 def choose_rule(

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from sentiment.commands.compare.contenders import find_model
 from sentiment.commands.compare.descriptions import describe_verdict, write_difference
-from sentiment.commands.compare.job import ComparisonResult, make_folder, write_json
+from sentiment.commands.compare.job import ComparisonResult, write_json
 from sentiment.commands.compare.live import LiveComparison
 from sentiment.commands.promote.anchor import AnchorCheck
 from sentiment.commands.promote.history import (
@@ -23,6 +23,7 @@ from sentiment.commands.promote.history import (
     Defender,
 )
 from sentiment.tracking import MlflowRegistry, StoredRun, Tracker, Version
+from sentiment.tracking.folder import make_timestamp
 
 RECORD = "promotion.json"
 
@@ -212,7 +213,8 @@ class Decision:
         """Write the record to the run and to the version, before any alias is moved."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         result = self.result
-        folder = result.folder if result else make_folder(Path(self.cfg.outputs) / "promote")
+        folder = result.folder if result else Path(self.cfg.outputs, "promote", make_timestamp())
+        folder.mkdir(parents=True, exist_ok=True)
         record = folder / RECORD
         facts = self._describe(outcome, sentence, version) | {"at": now}
         write_json(facts, record)

@@ -13,7 +13,7 @@ from sentiment.commands.search.ranking import Objective
 from sentiment.commands.search.results import JobResult, newest
 from sentiment.commands.search.spaces import Space, name_parameter
 from sentiment.errors import StudyMismatchError
-from sentiment.tracking.owners import HEARTBEAT_INTERVAL, is_alive, name_owner
+from sentiment.tracking.processes import HEARTBEAT_INTERVAL, is_alive, name_owner
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

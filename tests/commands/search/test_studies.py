@@ -22,7 +22,7 @@ from sentiment.commands.search.results import JobResult
 from sentiment.commands.search.spaces import Space
 from sentiment.commands.search.storage import open_storage
 from sentiment.commands.search.studies import Study, suggest
-from sentiment.tracking import owners
+from sentiment.tracking import processes
 
 SPACE = Space({"model.alpha": FloatDistribution(0, 1)}, {}, {})
 
@@ -46,8 +46,8 @@ def read_states(study: Study) -> list[str]:
 def dead() -> str:
     """The name of a process that has ended."""
     process = subprocess.Popen(["sleep", "60"])
-    name = f"{socket.gethostname()}:{process.pid}:{owners._read_start(process.pid)}"
-    assert owners.is_alive(name, 0)
+    name = f"{socket.gethostname()}:{process.pid}:{processes.read_start(process.pid)}"
+    assert processes.is_alive(name, 0)
     process.kill()
     process.wait()
     return name
@@ -104,7 +104,7 @@ def test_a_process_elsewhere_is_alive_while_it_says_so(tmp_path: Path) -> None:
     study.send_heartbeat()
     later = open_study(tmp_path)
     assert later.recover({}) == []
-    study.optuna.set_user_attr("beat elsewhere:1:2", time.time() - 2 * owners.SILENCE)
+    study.optuna.set_user_attr("beat elsewhere:1:2", time.time() - 2 * processes.HEARTBEAT_TIMEOUT)
     assert open_study(tmp_path).recover({}) == [0]
 
 
@@ -133,12 +133,12 @@ def test_a_winner_is_trained_by_one_process(tmp_path: Path, dead: str) -> None:
 
 
 def test_a_process_is_reported_from_a_later_one_of_the_same_number() -> None:
-    name = owners.name_owner()
-    assert owners.is_alive(name, 0)
+    name = processes.name_owner()
+    assert processes.is_alive(name, 0)
     host, pid, start = name.rsplit(":", 2)
     assert int(pid) == os.getpid()
-    assert not owners.is_alive(f"{host}:{pid}:{int(start) - 1}", 0)
-    assert not owners.is_alive(None, time.time())
+    assert not processes.is_alive(f"{host}:{pid}:{int(start) - 1}", 0)
+    assert not processes.is_alive(None, time.time())
 
 
 def test_a_zombie_is_dead() -> None:
@@ -147,7 +147,7 @@ def test_a_zombie_is_dead() -> None:
     while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() < end
         time.sleep(0.01)
-    assert owners._read_start(process.pid) == ""
+    assert processes.read_start(process.pid) == ""
     process.wait()
 
 
