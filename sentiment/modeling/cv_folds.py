@@ -1,4 +1,4 @@
-"""Rows of each class that a pipeline needs for the cross-validation inside of its parts."""
+"""Folds of cross-validation, and the rows of each class that they and inner folds need."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,8 +6,66 @@ from typing import Any
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.model_selection import StratifiedKFold
 
-# Of scikit-learn where ``cv`` is None; ridge regression then leaves out one row at a time.
+from sentiment.data.preparation import PreparedData
+from sentiment.data.splitting import SPLITS, count_classes
+from sentiment.errors import TooFewRowsError
+
+# With fewer validation rows, most of their metrics have no interval; see
+# `sentiment.modeling.intervals`.
+_FEWEST_ROWS = 250
+_MOST_FOLDS = 5
+# Where ``cv`` is None, as in scikit-learn, whose ridge regression leaves out one row at a time.
 _DEFAULT_FOLDS = 5
+
+
+def choose_folds(
+    estimator: Any, cv: int | str | None, data: PreparedData, *, required: bool = False
+) -> int:
+    """Return the number of folds for cross-validation, 0 for none.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The pipeline, not fitted.
+    cv : int, "auto" or None
+        The setting. ``"auto"`` cross-validates where validation rows are few, in as many folds, up
+        to five, as the smallest class allows.
+    data : PreparedData
+        The splits.
+    required : bool, default=False
+        If ``"auto"`` cross-validates other pipelines on these rows, but the class sizes do not
+        allow it for this one, raise an error instead of returning 0.
+
+    Raises
+    ------
+    TooFewRowsError
+        A class has fewer training rows than these folds, or the cross-validation inside of the
+        pipeline, need.
+    """
+    counts = count_classes(data.train["label"], data.separator)
+    folds = cv or 0
+    if cv == "auto":
+        folds = _choose_by_rows(estimator, len(data.validation), min(counts.values()), required)
+    needed, reasons = count_needed_rows(estimator, folds)
+    small = {label: rows for label, rows in counts.items() if rows < needed}
+    if small:
+        reasons += [f"cv={folds}"] * bool(folds)
+        purpose = f"cross-validation of training rows ({', '.join(reasons)})"
+        # A class may have enough rows before the splits take some of them away.
+        whole = count_classes(data.gather(SPLITS)["label"], data.separator)
+        least = max(needed, *(whole[label] + 1 for label in small))
+        raise TooFewRowsError(small, len(counts), needed, purpose, least=least)
+    return folds
+
+
+def _choose_by_rows(estimator: Any, validation_rows: int, smallest: int, required: bool) -> int:
+    """Return the folds of ``cv=auto``, where the smallest class has `smallest` training rows."""
+    if validation_rows >= _FEWEST_ROWS:
+        return 0
+    for folds in range(_MOST_FOLDS, 1, -1):
+        if count_needed_rows(estimator, folds)[0] <= smallest:
+            return folds
+    return 2 if required and smallest > 1 else 0
 
 
 def count_needed_rows(estimator: Any, folds: int = 0) -> tuple[int, list[str]]:

@@ -16,7 +16,7 @@ from sklearn.preprocessing import MaxAbsScaler
 from sklearn.svm import LinearSVC
 
 from sentiment.config import compose, make
-from sentiment.modeling.inner_folds import count_needed_rows
+from sentiment.modeling.cv_folds import count_needed_rows
 from sentiment.modeling.pipeline import make_pipeline as make_text_pipeline
 
 CALIBRATED = CalibratedClassifierCV(LinearSVC(), cv=3)

@@ -1,4 +1,4 @@
-"""The fitting path of trainings and of trials: configure, read, count, fit and evaluate."""
+"""The steps that training and trials share: configure, read, count, fit and evaluate."""
 
 import math
 import time
@@ -13,24 +13,21 @@ from sentiment.config import make
 from sentiment.config.metrics import CLASSES, ORDERED
 from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import FITTED, SPLITS, count_classes
-from sentiment.errors import ConfigError, TooFewRowsError
+from sentiment.errors import ConfigError
 from sentiment.modeling.class_weights import check_weighted_classes
+from sentiment.modeling.cv_folds import choose_folds
 from sentiment.modeling.estimators.by_script import choose_features
 from sentiment.modeling.evaluation import cross_validate, evaluate, list_own_measures, score
-from sentiment.modeling.inner_folds import count_needed_rows
 from sentiment.modeling.pipeline import fit, join_columns, make_pipeline, precompute_counts
 from sentiment.modeling.predictions import Predictions
 from sentiment.tracking.stages import Stage, Stages
 
-# Rows that are scored in turn, and their name among the evaluated splits.
+# Splits whose rows are cross-validated, and the name of their scores among the evaluated splits.
 CV_ROWS, CV = FITTED["train+validation"], "cv"
-# With fewer, most metrics of validation rows have no interval; see `sentiment.modeling.intervals`.
-_FEWEST_ROWS = 250
-_MOST_FOLDS = 5
 
 
 class Fitting:
-    """One pipeline on its way from settings to scores.
+    """Fit and evaluation of the pipeline that a config describes, step by step.
 
     Parameters
     ----------
@@ -39,24 +36,23 @@ class Fitting:
     stages : Stages
         Times the steps.
     compared : bool, default=False
-        True for a job of a sweep: where others can be cross-validated by ``cv=auto``, it is an
-        error if it cannot, since its score would be one of other rows.
+        True for a job of a sweep. If ``cv=auto`` cross-validates its other jobs and cannot
+        cross-validate this one, an error is raised, since its score would be of other rows.
 
     Attributes
     ----------
     pipeline : Pipeline
-        Fitted on training rows by `fit`, and evaluated; after `prepare`, it reads the columns of
-        the data beside the text, too.
+        The evaluated pipeline, which `fit` fits on training rows. After `prepare`, it also reads
+        the columns of the data beside the text.
     final : Pipeline
-        The one that is kept: the same, or one of the same settings that `refit` has fitted on more
-        rows.
+        The pipeline to save: `pipeline`, or a clone of it that `refit` fitted on more rows.
     fitted_on : str
-        Rows that the final one learns from, a key of `FITTED`; known after `prepare`.
+        Rows that `final` learns from, a key of `FITTED`; known after `prepare`.
     data : PreparedData
         The splits, which `prepare` reads.
     chosen : str
-        What ``features=auto`` has chosen by the training rows, "" for other features; known after
-        `prepare`.
+        Features that ``features=auto`` has chosen by the training rows, "" for other features;
+        known after `prepare`.
     folds : int
         Folds of cross-validation, 0 for none; known after `prepare`.
     metrics : dict of str to float
@@ -74,7 +70,7 @@ class Fitting:
 
     def __init__(self, cfg: DictConfig, stages: Stages, *, compared: bool = False) -> None:
         self._cfg, self._stages, self._compared = cfg, stages, compared
-        list_own_measures()  # their mistakes are reported before any work
+        list_own_measures()  # a mistake in a metric of the user's is reported before any work
         self.pipeline: Pipeline = make_pipeline(
             make(cfg, "features", "fit", "transform"),
             make(cfg, "model", "fit"),
@@ -96,9 +92,8 @@ class Fitting:
             check_weighted_classes(
                 self.pipeline["model"], count_classes(data.train["label"], data.separator)
             )
-            self.folds = self._choose_folds(data)
+            self.folds = choose_folds(self.pipeline, self._cfg.cv, data, required=self._compared)
             self.fitted_on = data.choose_fitted(self._cfg.refit)
-            self._check_class_sizes(data)
         if self._cfg.memory is not None:
             with self._stages("count texts"):
                 texts = [getattr(data, name)["text"] for name in SPLITS] + [data.unlabelled]
@@ -119,34 +114,8 @@ class Fitting:
                 ]
             )
 
-    def _choose_folds(self, data: PreparedData) -> int:
-        """Return the folds of cross-validation, 0 for none."""
-        if self._cfg.cv != "auto":
-            return self._cfg.cv or 0
-        if len(data.validation) >= _FEWEST_ROWS:
-            return 0
-        smallest = min(count_classes(data.train["label"], data.separator).values())
-        possible = range(_MOST_FOLDS, 1, -1)
-        least = 2 if self._compared and smallest > 1 else 0
-        return next(
-            (n for n in possible if count_needed_rows(self.pipeline, n)[0] <= smallest), least
-        )
-
-    def _check_class_sizes(self, data: PreparedData) -> None:
-        """Check that each class has a row for each fold of any cross-validation."""
-        needed, reasons = count_needed_rows(self.pipeline, self.folds)
-        counts = count_classes(data.train["label"], data.separator)
-        small = {label: rows for label, rows in counts.items() if rows < needed}
-        if small:
-            reasons += [f"cv={self.folds}"] * bool(self.folds)
-            purpose = f"cross-validation of training rows ({', '.join(reasons)})"
-            # Of all rows of these classes, the splits leave too few to training.
-            whole = count_classes(data.gather(SPLITS)["label"], data.separator)
-            least = max(needed, *(whole[label] + 1 for label in small))
-            raise TooFewRowsError(small, len(counts), needed, purpose, least=least)
-
     def fit(self) -> None:
-        """Cross-validate if that is wanted, and fit on the training rows."""
+        """Cross-validate if there are folds, and fit on the training rows."""
         cfg, train = self._cfg, self.data.train
         self.metrics["rows/train"] = float(len(train))
         if not self.data.unlabelled.empty:
@@ -169,7 +138,7 @@ class Fitting:
         splits: Sequence[str],
         on_split: Callable[[str, Predictions], None] = lambda split, made: None,
     ) -> None:
-        """Predict and score the rows of `splits`, and hand on the predictions for each."""
+        """Predict and score the rows of `splits`; pass the predictions for each to `on_split`."""
         with self._stages("evaluate"):
             for split in splits:
                 rows = getattr(self.data, split)
@@ -184,7 +153,7 @@ class Fitting:
     def refit(self) -> None:
         """Fit the final pipeline, if it is to learn from more than the training rows.
 
-        It is scored on the test rows where they are new to it: ``final/<name>``.
+        Where the test rows are new to it, it is scored on them: ``final/<name>``.
         """
         rows = self.data.gather(FITTED[self.fitted_on])
         self.metrics["rows/fitted"] = float(len(rows))
@@ -199,10 +168,10 @@ class Fitting:
     def fit_reference(self) -> tuple[Pipeline, Predictions] | None:
         """Return a pipeline like the final one, and its predictions for validation rows.
 
-        It has learned from the same rows but those of validation, so that what it says of them is
-        what the final one says of new rows: with more rows than the evaluated pipeline had, its
-        probabilities are more extreme and it knows more words, which monitoring must not take for
-        drift. None if these rows are the training rows.
+        It learns from the rows of `final` except the validation rows, which are then as new to it
+        as rows in production are to `final`. The evaluated pipeline, which learns from fewer rows,
+        knows fewer words and is less confident; monitoring would take that difference for drift.
+        None if these rows are the training rows: the evaluated pipeline is such a one already.
         """
         splits = [name for name in FITTED[self.fitted_on] if name != "validation"]
         if splits == ["train"]:
