@@ -10,15 +10,15 @@ from shutil import copyfile
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from sentiment.commands.train.fitting import Fitting, measure_stages
-from sentiment.commands.train.job import (
-    EVALUATED,
-    EXAMPLE_ROWS,
-    list_params,
+from sentiment.commands.train.files import (
+    make_facts,
     measure_all_intervals,
     save_card,
+    save_reference,
     save_settings,
 )
+from sentiment.commands.train.fitting import Fitting, measure_stages
+from sentiment.commands.train.job import EVALUATED
 from sentiment.commands.train.rehearsal import rehearse
 from sentiment.config import (
     CHOICES,
@@ -39,14 +39,14 @@ from sentiment.modeling.evaluation import scores_file
 from sentiment.modeling.intervals import Interval
 from sentiment.modeling.model_files import save_model
 from sentiment.modeling.predictions import Predictions
-from sentiment.modeling.reference import FOLDER, make_reference
+from sentiment.modeling.reference import FOLDER
 from sentiment.redaction import MASK
-from sentiment.tracking import MODEL, RULES, SCALE, RunFacts, RunFolder, StoredRun, Tracker
+from sentiment.tracking import MODEL, RULES, SCALE, RunFolder, StoredRun, Tracker
 from sentiment.tracking.folder import make_timestamp
 from sentiment.tracking.recording import keep_and_record
 from sentiment.tracking.stages import Stage, StageObserver, Stages
 
-# What of the config of a run makes its model, and its scores.
+# Settings of a run that its model and its scores depend on.
 _RECIPE = ("data", "features", "model", "seed", "cv", "optimize")
 # Files and folders of a run that describe its evaluation, which stays the same.
 _EVALUATION = ("scores", "reference", "figures", "terms.csv", "quality.json", RULES)
@@ -132,11 +132,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
                 with suppress(RunNotFoundError):  # not every model has terms
                     _copy(tracker.fetch_file(run.id, name), folder, name)
         if known is not None:
-            rows = data.validation
-            reference = make_reference(
-                known[0], rows["text"], known[1], data.report, recipe.seed, rows
-            )
-            folder.include(reference.save(folder.path / FOLDER))
+            save_reference(folder, data, *known, recipe.seed)
         with stages("rehearse deployment"):
             audit, measured = rehearse(
                 folder.path / MODEL, data.validation, fitting.predict_validation()
@@ -147,24 +143,16 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
         words = _list_words(run, recipe.refit)
         save_settings(folder, recipe, Job(folder.path, overrides=words))
         folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-        facts = RunFacts(
-            name=f"{run.name}, refit={fitting.fitted_on}",
-            tags={
-                "kind": "training",
-                **describe_origin("train", words),
-                **{key: run.tags[key] for key in _DATA_TAGS if key in run.tags},
-                "fitted_on": fitting.fitted_on,
-                EVALUATED_RUN: run.tags.get(EVALUATED_RUN, run.id),
-            },
-            params={k: run.params[k] for k in CHOICES if k in run.params}
-            | list_params(recipe)
-            | fitting.list_choices(),
-            data=(run.tags["data"], data.fingerprint),
-            examples=data.list_examples(EXAMPLE_ROWS),
-            columns={column.name: column.kind for column in data.columns},
-            metrics=metrics,
-            audit=audit,
-        )
+        tags = {
+            "kind": "training",
+            **describe_origin("train", words),
+            **{key: run.tags[key] for key in _DATA_TAGS if key in run.tags},
+            "fitted_on": fitting.fitted_on,
+            EVALUATED_RUN: run.tags.get(EVALUATED_RUN, run.id),
+        }
+        choices = {k: run.params[k] for k in CHOICES if k in run.params}
+        facts = make_facts(f"{run.name}, refit={fitting.fitted_on}", tags, choices, recipe, fitting)
+        facts.metrics, facts.audit = metrics, audit
         made = {
             split: Predictions.from_frame(pd.read_parquet(folder.path / scores_file(split)))
             for split in EVALUATED
@@ -174,15 +162,15 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
         with stages("record run"):
             kept = keep_and_record(cfg, tracker, folder, facts, "the final model")
     return FinalizationResult(
-        run,
-        choice.why,
-        metrics,
-        intervals,
-        data.rows,
-        stages.done,
-        kept.run_id,
-        kept.model,
-        folder.path,
+        evaluated=run,
+        why=choice.why,
+        metrics=metrics,
+        intervals=intervals,
+        rows=data.rows,
+        stages=stages.done,
+        run_id=kept.run_id,
+        model=kept.model,
+        folder=folder.path,
     )
 
 

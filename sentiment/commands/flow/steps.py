@@ -18,7 +18,8 @@ from sentiment.commands.promote.decision import Promotion
 from sentiment.commands.promote.history import CHAMPION, FLOW
 from sentiment.commands.promote.job import find_reasons, promote
 from sentiment.commands.search.results import read_winner
-from sentiment.commands.train.job import list_params, train
+from sentiment.commands.train.files import list_params
+from sentiment.commands.train.job import train
 from sentiment.config import (
     Job,
     compose,

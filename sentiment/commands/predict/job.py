@@ -1,11 +1,11 @@
-"""Predict: put a tracked model to work on a file of any size, and lose nothing of it."""
+"""Predict a file of any size with a tracked model, without losing a row."""
 
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,7 +73,7 @@ _FILE_ERRORS = (
     UnfinishedOutputError,
     UnreadableFileError,
 )
-# What a kill costs at most, in seconds of work.
+# Seconds between two checkpoints: the work that is lost if the process is killed.
 _CHECKPOINT = 1.0
 # Files that are predicted side by side, and the most bytes of such a file.
 _SIDE_BY_SIDE, _SMALL = 4, 2**20
@@ -131,8 +131,8 @@ def _work_side_by_side(
 ) -> Iterator[Result]:
     """Yield what `work` returns for each of `files`, in order.
 
-    A small file takes a moment to predict, and several until the disk has written its output; so a
-    few of them are worked on at a time. A large file has all cores to itself.
+    For a small file, most of the time goes into waiting for the disk that writes its output, so a
+    few small files are predicted at a time. A large file has all cores to itself.
     """
     alone = type(models.scorer) is not BatchScorer  # it has processes of its own
     waiting: deque[Future[Result]] = deque()
@@ -182,14 +182,14 @@ def predict(
     observer : StageObserver, optional
         Receives progress.
     source : Input, optional
-        What is predicted; default: what ``cfg.input`` names.
+        Rows to predict; default: those of ``cfg.input``.
     output : str, optional
         Where to write; default: ``cfg.output``.
     models : Models, optional
-        Models that other jobs of the command use too; default: those of this job.
-    keep_finished : bool
-        Whether the result of the same job is returned, if its output is there, in place of an
-        error.
+        Models that are shared with other jobs of the command; default: models of this job alone.
+    keep_finished : bool, default=False
+        If the same job has finished before, return its result instead of raising
+        `OutputExistsError`.
 
     Raises
     ------
@@ -198,17 +198,12 @@ def predict(
     """
     observer = observer or SilentObserver()
     models = models or Models(cfg)
-    scorer = models.scorer
     source = source or open_input(cfg.input, ReadOptions.of(cfg))
     name = Path(source.origin.name)
     if cfg.text_column is not None:  # a mistake in it need not wait for the model
         choose_text_column(name, source.columns, cfg.text_column)
-    many = isinstance(source, Chain)
-    check_columns(source, _list_added(models.columns.list_fields(), many=many).names)
-    target, kind = choose_output(source, output or cfg.output, scorer.format)
-    partial = _open_output(target, overwrite=cfg.overwrite, many=many)
-    members = source.members if isinstance(source, Chain) else [source]
-    check_apart([one.origin.path for one in members if one.origin.path], partial.names)
+    check_columns(source, _list_added(models.columns.list_fields(), source).names)
+    partial, kind = _open_output(cfg, source, output or cfg.output, models.scorer.format)
     report = partial.read_finished()
     if report and source.origin.identity.items() <= report["job"].items():
         return read_result(partial, report)
@@ -223,93 +218,144 @@ def predict(
     column = choose_text_column(name, source.columns, cfg.text_column, choice.text_column)
     model = models.load(choice)
     check_extra_columns(name, source.columns, model.predictor.extra_columns)
-    added = _list_added(model.predictor.schema, many=many)
+    added = _list_added(model.predictor.schema, source)
     check_columns(source, added.names)  # those that are named after classes, too
-    job = _describe_job(source, models, model, column.name, kind)
-    if keep_finished and not cfg.overwrite and (report := partial.read_report(job)):
+    facts = _describe_job(source, models, model, column.name, kind)
+    if keep_finished and not cfg.overwrite and (report := partial.read_report(facts)):
         return read_result(partial, report)
     partial.check_free()
-    if state and not partial.check_same(state, job):
+    if state and not partial.check_same(state, facts):
         state = None
-    writer = make_output(source, kind, added)
-    limits = Limits(
-        max_chars=scorer.max_chars,
-        reject_empty=scorer.empty == "reject",
-        # A table has the same columns in every row.
-        fields=None if kind == "jsonl" else frozenset(source.columns),
-        added=added.names,
-    )
     progress = state["progress"] if state else {}
-    tally, start = Tally(**progress.get("tally", {})), Position(**progress.get("position", {}))
+    tally = Tally(**progress.get("tally", {}))
     done_before = tally.read
-    begun = time.perf_counter()
-    with partial.open(state, job):
+    job = _Job(source, models.scorer, model.predictor, column.name, partial, facts)
+    writer = make_output(source, kind, added)
+    with partial.open(state, facts):
         try:
-            # Threads of its own are worth it for a file of several batches.
-            ahead = iter if all(_is_small(one.origin.path) for one in members) else prefetch
-            batches = ahead(source.read(column.name, limits, start))
-            scored = ahead(scorer.score(model.predictor, batches))
-            first: Reject | None = None
-            for batch in _write(
-                scored, writer, partial, job, tally, model.predictor, fresh=not progress
-            ):
-                first = first or next(iter(batch.rejects), None)
-                taken = time.perf_counter() - begun
-                unit = tally.describe(taken, source.share, done_before)
-                observer.on_progress(tally.read, None, unit)
-            if not tally.read:
-                raise EmptyDataError(f"'{source.origin.name}'")
-            if not tally.written:
-                shown = f"row {first.row:,}: {first.raw[:_SHOWN]!r}" if first else ""
-                raise AllRowsRejectedError(source.origin.name, tally.reasons, shown)
+            _write_rows(job, writer, tally, progress, observer)
         except ChangedInputError:
             if not cfg.overwrite:
-                raise  # what was begun with other rows is not worth less for it
+                raise  # the output of the rows as they were stays, to be resumed with them
             partial.discard()
             return predict(cfg, observer, source, output, models)
         except SentimentError as error:
-            # What an outage leaves is resumed by the same command, if there is anything.
+            # After an outage, the same command resumes what was written, if anything was.
             if not (error.exit_code.is_transient and tally.read):
                 partial.discard()
             raise
-        seconds = time.perf_counter() - begun
-        report = make_report(choice, column, job, tally, seconds, done_before, source.assumed)
+        seconds = time.perf_counter() - job.begun
+        report = make_report(choice, column, facts, tally, seconds, done_before, source.assumed)
         partial.finish(report, writer.assemble)
     return read_result(partial, report)
 
 
-def _list_added(predictions: pa.Schema, *, many: bool) -> pa.Schema:
-    """Return the columns that are added: those of predictions, behind the file of many."""
-    return predictions.insert(0, pa.field(FILE, pa.string())) if many else predictions
+@dataclass(frozen=True)
+class _Job:
+    """A prediction job whose settings, input, model and output were checked.
+
+    Attributes
+    ----------
+    source : Input
+        The rows to predict.
+    scorer : BatchScorer
+        Scores batches, in this process or elsewhere.
+    predictor : Predictor
+        The model.
+    text_column : str
+        The column of texts.
+    partial : PartialOutput or StreamOutput
+        The output while it is written.
+    facts : dict
+        All that two processes must have in common to work on the same output.
+    begun : float
+        When this process began, on the clock of `time.perf_counter`.
+    """
+
+    source: Input
+    scorer: BatchScorer
+    predictor: Predictor
+    text_column: str
+    partial: PartialOutput | StreamOutput
+    facts: dict[str, Any]
+    begun: float = field(default_factory=time.perf_counter)
+
+    def score(self, start: Position) -> Iterable[tuple[Batch, pa.RecordBatch]]:
+        """Yield the batches behind `start` and their predictions, in order."""
+        is_table = self.facts["format"] != "jsonl"  # with the same columns in every row
+        limits = Limits(
+            max_chars=self.scorer.max_chars,
+            reject_empty=self.scorer.empty == "reject",
+            fields=frozenset(self.source.columns) if is_table else None,
+            added=_list_added(self.predictor.schema, self.source).names,
+        )
+        # Threads that read and score ahead are worth it for a file of several batches.
+        small = all(_is_small(one.origin.path) for one in _list_members(self.source))
+        ahead = iter if small else prefetch
+        batches = ahead(self.source.read(self.text_column, limits, start))
+        return ahead(self.scorer.score(self.predictor, batches))
 
 
-def _open_output(target: Path, *, overwrite: bool, many: bool) -> PartialOutput | StreamOutput:
-    if target == Path(PIPE):
-        return StreamOutput(sys.stdout.buffer, many=many)
-    return PartialOutput(target, overwrite=overwrite, many=many)
+def _write_rows(
+    job: _Job, writer: Output, tally: Tally, progress: dict[str, Any], observer: StageObserver
+) -> None:
+    """Predict and write all rows behind the last checkpoint, and add them to `tally`.
 
-
-def _write(
-    scored: Iterable[tuple[Batch, pa.RecordBatch]], output: Output,
-    partial: PartialOutput | StreamOutput, job: dict[str, Any],
-    tally: Tally, predictor: Predictor, *, fresh: bool,
-) -> Iterator[Batch]:  # fmt: skip
-    """Write every batch and yield it; note now and then how far everything is."""
-    saved = time.monotonic()
-    for batch, answers in scored:
-        columns = Chain.add_file(batch, answers) if batch.file else answers
-        rows = output.write(batch, columns)
+    Raises
+    ------
+    EmptyDataError, AllRowsRejectedError
+        There is no row, or none that can be predicted.
+    """
+    source, partial = job.source, job.partial
+    done_before, fresh, saved = tally.read, not progress, time.monotonic()
+    first: Reject | None = None
+    for batch, predictions in job.score(Position(**progress.get("position", {}))):
+        columns = Chain.add_file(batch, predictions) if batch.file else predictions
+        rows = writer.write(batch, columns)
         if fresh:
-            rows, fresh = output.begin(batch) + rows, False
+            rows, fresh = writer.begin(batch) + rows, False
         partial.append(rows, batch.rejects)
-        tally.add(batch, answers)
-        columns_read = read_columns(batch, predictor)
-        if columns_read is not None:
-            tally.add_columns(count_unused(predictor.encoder, columns_read.to_pandas()))
+        tally.add(batch, predictions)
+        extra = read_columns(batch, job.predictor)
+        if extra is not None:
+            tally.add_columns(count_unused(job.predictor.encoder, extra.to_pandas()))
         if time.monotonic() - saved > _CHECKPOINT:
-            partial.save(job, {"tally": asdict(tally), "position": asdict(batch.end)})
+            partial.save(job.facts, {"tally": asdict(tally), "position": asdict(batch.end)})
             saved = time.monotonic()
-        yield batch
+        first = first or next(iter(batch.rejects), None)
+        unit = tally.describe(time.perf_counter() - job.begun, source.share, done_before)
+        observer.on_progress(tally.read, None, unit)
+    if not tally.read:
+        raise EmptyDataError(f"'{source.origin.name}'")
+    if not tally.written:
+        shown = f"row {first.row:,}: {first.raw[:_SHOWN]!r}" if first else ""
+        raise AllRowsRejectedError(source.origin.name, tally.reasons, shown)
+
+
+def _list_members(source: Input) -> list[Input]:
+    """Return the inputs that a chain consists of, or the only one."""
+    return list(source.members) if isinstance(source, Chain) else [source]
+
+
+def _list_added(predictions: pa.Schema, source: Input) -> pa.Schema:
+    """Return the columns that are added: those of predictions, after the file of a chain's row."""
+    is_chain = isinstance(source, Chain)
+    return predictions.insert(0, pa.field(FILE, pa.string())) if is_chain else predictions
+
+
+def _open_output(
+    cfg: DictConfig, source: Input, named: str | None, form: str | None
+) -> tuple[PartialOutput | StreamOutput, str]:
+    """Return the output, and its format."""
+    target, kind = choose_output(source, named, form)
+    many = isinstance(source, Chain)
+    if target == Path(PIPE):
+        partial: PartialOutput | StreamOutput = StreamOutput(sys.stdout.buffer, many=many)
+    else:
+        partial = PartialOutput(target, overwrite=cfg.overwrite, many=many)
+    paths = [one.origin.path for one in _list_members(source)]
+    check_apart([path for path in paths if path], partial.names)
+    return partial, kind
 
 
 def _describe_job(

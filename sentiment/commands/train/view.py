@@ -75,7 +75,7 @@ def _describe_folds(result: "TrainingResult") -> str:
 
 def _print_classes(console: "Console", result: "TrainingResult") -> None:
     """Print the scores of the classes on test rows, and which are taken for which."""
-    from sentiment.commands.train.job import classes_file
+    from sentiment.commands.train.files import classes_file
     from sentiment.modeling.evaluation import choose_classes, list_confusions, measure_each_class
 
     made = result.predictions["test"]

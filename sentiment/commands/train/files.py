@@ -1,0 +1,152 @@
+"""Files and facts of a training run, which a final fit writes, too."""
+
+import json
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+from omegaconf import DictConfig
+from sklearn.pipeline import Pipeline
+
+from sentiment.commands.train.card import summarize_card, write_card
+from sentiment.commands.train.curves import MAX_PANELS, measure_curves
+from sentiment.commands.train.drawing import Drawing
+from sentiment.commands.train.fitting import CV, CV_ROWS, Fitting
+from sentiment.config import Job, flatten, record_yaml
+from sentiment.config.metrics import list_shown
+from sentiment.data.preparation import PreparedData
+from sentiment.data.splitting import count_classes
+from sentiment.modeling.evaluation import EXCERPT, measure_each_class, scores_file
+from sentiment.modeling.intervals import Interval, measure_intervals
+from sentiment.modeling.label_set_rules import tabulate_rule
+from sentiment.modeling.predictions import Predictions
+from sentiment.modeling.reference import FOLDER, make_reference
+from sentiment.redaction import redact
+from sentiment.tracking import CARD, RULES, provenance
+from sentiment.tracking.folder import RunFacts, RunFolder
+
+EXAMPLE_ROWS = 3
+INTERVALS = "scores/intervals.json"
+DESCRIPTION = 4000  # characters of a card that a run shows
+
+
+def make_facts(
+    name: str, tags: dict[str, str], choices: dict[str, str], cfg: DictConfig, fitting: Fitting
+) -> RunFacts:
+    """Return what is recorded of a training run, its metrics apart."""
+    data = fitting.data
+    return RunFacts(
+        name=name,
+        tags=tags,
+        params=choices | list_params(cfg) | fitting.list_choices(),
+        data=(tags["data"], data.fingerprint),
+        examples=data.list_examples(EXAMPLE_ROWS),
+        columns={column.name: column.kind for column in data.columns},
+    )
+
+
+def list_params(cfg: DictConfig) -> dict[str, str]:
+    """Return the settings that a run records, by dotted key."""
+    return {k: str(v) for k, v in flatten(cfg).items() if not k.startswith("search.")}
+
+
+def save_results(
+    folder: RunFolder,
+    terms: pd.DataFrame | None,
+    predictions: dict[str, Predictions],
+    intervals: dict[str, Interval],
+    data: PreparedData,
+) -> None:
+    """Write the scores of all rows, those of all classes, the top terms and the quality report."""
+    folder.add(INTERVALS).write_text(json.dumps(intervals, indent=2) + "\n")
+    for split, made in predictions.items():
+        texts = data.gather(CV_ROWS if split == CV else [split])["text"]
+        table = made.to_frame().assign(excerpt=texts.str[:EXCERPT].to_numpy())
+        measure_each_class(made).to_csv(folder.add(classes_file(split)), index=False)
+        table.to_parquet(folder.add(scores_file(split)), compression="zstd")
+    rule = tabulate_rule(predictions.get(CV, predictions["validation"]))
+    folder.add(RULES).write_text(json.dumps({"max_f1": rule}, indent=2) + "\n")
+    if terms is not None:
+        terms.to_csv(folder.add("terms.csv"), index=False)
+    report = json.dumps(data.report.to_dict(), indent=2)
+    folder.add("quality.json").write_text(report + "\n")
+
+
+def measure_all_intervals(
+    predictions: Mapping[str, Predictions], optimized: str
+) -> dict[str, Interval]:
+    """Return the 95 % intervals, as ``<split>/<name>``, of the metrics that tables show."""
+    found: dict[str, Interval] = {}
+    for split, made in predictions.items():
+        names = list_shown(
+            len(made.classes),
+            optimized,
+            ordered=made.scale is not None,
+            multilabel=made.separator is not None,
+        )
+        for name, ends in measure_intervals(made, names).items():
+            if not math.isnan(ends[0]):
+                found[f"{split}/{name}"] = ends
+    return found
+
+
+def save_reference(
+    folder: RunFolder, data: PreparedData, reader: Pipeline, known: Predictions, seed: int
+) -> None:
+    """Write the reference profile: the validation rows as `reader` predicts them."""
+    rows = data.validation
+    reference = make_reference(reader, rows["text"], known, data.report, seed, rows)
+    folder.include(reference.save(folder.path / FOLDER))
+
+
+def save_settings(folder: RunFolder, cfg: DictConfig, job: Job) -> None:
+    """Write the config, the overrides and the package versions of the run."""
+    folder.add("config.yaml").write_text(record_yaml(cfg), encoding="utf-8")
+    overrides = redact("\n".join(job.overrides))
+    folder.add("overrides.txt").write_text(overrides, encoding="utf-8")
+    versions = json.dumps(provenance.read_versions(), indent=2)
+    folder.add("versions.json").write_text(versions, encoding="utf-8")
+
+
+def save_card(
+    folder: RunFolder,
+    facts: RunFacts,
+    data: PreparedData,
+    test: Predictions,
+    intervals: dict[str, Interval],
+    fitted_on: str,
+) -> None:
+    """Write the model card, and make a summary of it the description of the run."""
+    card = write_card(facts, data, test, intervals, fitted_on)
+    folder.add(CARD).write_text(card, encoding="utf-8")
+    facts.description = summarize_card(card, DESCRIPTION)
+
+
+def classes_file(split: str) -> str:
+    """Return the file, in the folder of a run, with the scores of each class of `split`."""
+    return f"scores/{split}_classes.csv"
+
+
+def list_figures(folder: RunFolder, split: str, predictions: Predictions) -> list[Drawing]:
+    """Return the figures of the predictions of a split."""
+    curves = measure_curves(predictions, split)
+    names = ["roc", "precision_recall"]
+    if predictions.separator is None:
+        names = ["confusion", *names, "reliability"]
+    return [(f"draw_{name}", curves, folder.add(f"figures/{split}_{name}.png")) for name in names]
+
+
+def list_terms_figures(
+    folder: RunFolder, terms: pd.DataFrame | None, data: PreparedData
+) -> list[Drawing]:
+    """Return the figure of the top terms, if there are any."""
+    if terms is None:
+        return []
+    weights = {
+        label: dict(zip(top["term"], top["weight"], strict=True))
+        for label, top in terms.groupby("label", sort=False)
+    }
+    if len(weights) > MAX_PANELS:  # the first ones are drawn, so the most frequent come first
+        counts = count_classes(data.train["label"], data.separator)
+        weights = {label: weights[label] for label in counts}
+    return [("draw_terms", weights, folder.add("figures/terms.png"))]
