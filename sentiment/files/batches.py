@@ -1,4 +1,4 @@
-"""Rows on their way from an input to an output."""
+"""Batches of rows, as inputs yield them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ NO_TEXT = "no text"
 
 @dataclass(frozen=True)
 class Position:
-    """A place between two batches, from which an input can be read on.
+    """A place between two batches, from which reading can resume.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Position:
     file : int
         Files in front of the one in which it is, where many are read as one.
     digest : str
-        Of the rows in front of it, where they may be others when they are read again.
+        Of the rows in front of it, where another reading may return other rows.
     """
 
     offset: int = 0
@@ -35,7 +35,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Reject:
-    r"""A row that cannot be answered.
+    r"""A row that is not predicted.
 
     Attributes
     ----------
@@ -43,9 +43,9 @@ class Reject:
         Its number among the rows, and that of its first line in the file, both from 1; line 0
         where a file has no lines.
     reason : str
-        Why not.
+        Why it is rejected.
     raw : str
-        What stands there, with ``\xff`` for bytes that are no text.
+        The row as it is in the input, with ``\xff`` for bytes that are not text.
     file : str
         Which file it is in, where many are read as one.
     """
@@ -59,7 +59,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class RawRows:
-    """Rows as the bytes that they are in the input.
+    """Rows as bytes of the input.
 
     Attributes
     ----------
@@ -80,20 +80,20 @@ class Batch:
     Attributes
     ----------
     texts : LargeStringArray
-        The texts of the rows that can be answered.
+        The texts of the rows to predict.
     make_table : callable
         Returns these rows with all of their columns, as an Arrow table.
     read_column : callable
         Returns a column of these rows, by its name, as texts: a LargeStringArray, null where a row
         has none.
     rejects : list of Reject
-        The others.
+        The rejected rows.
     end : Position
         Where the next batch begins.
     raw : RawRows, optional
-        The rows that can be answered, where the input has them as bytes.
+        The rows to predict, where the input has them as bytes.
     blank_lines : int
-        Lines without anything in them, which are no rows.
+        Empty lines, which do not count as rows.
     repaired : int
         Rows among them whose quotes were out of place.
     file : str
@@ -123,11 +123,11 @@ class Limits:
     Attributes
     ----------
     max_chars : int
-        Characters of the longest text that is answered.
+        Characters of the longest text that is predicted.
     reject_empty : bool
         Whether texts of nothing but white space are rejected.
     fields : frozenset of str, optional
-        The fields that a row may have, where rows may differ in them; any without it.
+        The fields that a row may have, where rows may differ in them; default: any.
     added : sequence of str
         The fields that are added to a row, which it may not have.
     """
@@ -138,7 +138,7 @@ class Limits:
     added: Sequence[str] = ("prediction", "probability")
 
     def find_fault(self, text: str) -> str | None:
-        """Return why `text` is not answered, or None."""
+        """Return why `text` is rejected, or None."""
         if len(text) > self.max_chars:
             return f"text too long: {len(text):,} characters, at most {self.max_chars:,}"
         return "the text is empty" if self.reject_empty and not text.strip() else None
@@ -146,7 +146,7 @@ class Limits:
 
 @dataclass
 class RejectedRows:
-    """The rejected rows of a batch, by the order in which they stand.
+    """The rejected rows of a batch.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Many files that are read as one."""
+"""Several files that are read as one input."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ class Chain:
     assumed : list of str
         What was detected of the layout of each member.
     alike : bool
-        Whether lines of one can stand among those of another as they are.
+        True if lines of all members can be copied into one output as they are.
 
     Raises
     ------
@@ -91,11 +91,11 @@ class Chain:
                 )  # fmt: skip
 
     @staticmethod
-    def add_file(batch: Batch, answers: pa.RecordBatch) -> pa.RecordBatch:
-        """Return `answers` behind a column that says which file they are of."""
-        codes = pa.array([0] * answers.num_rows, pa.int32())
+    def add_file(batch: Batch, predictions: pa.RecordBatch) -> pa.RecordBatch:
+        """Return `predictions` with a first column that names the file of their rows."""
+        codes = pa.array([0] * predictions.num_rows, pa.int32())
         names = pa.DictionaryArray.from_arrays(codes, [batch.file])
-        return answers.add_column(0, FILE, names)
+        return predictions.add_column(0, FILE, names)
 
 
 def _describe(member: Input) -> str:

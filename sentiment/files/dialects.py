@@ -63,7 +63,7 @@ class ReadOptions:
     Parameters
     ----------
     encoding : str, optional
-        Of text; default: UTF-8, or what a byte order mark says.
+        Of text; default: the one of a byte order mark, or UTF-8.
     sep : str, optional
         Between the fields of delimited text: a character, several, ``\t`` or ``tab``, ``space``.
     quote : str, optional

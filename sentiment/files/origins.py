@@ -1,4 +1,4 @@
-"""Where an input comes from."""
+"""Origins of inputs: names, identities and places."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ class Origin:
     identity : dict
         Distinguishes it from others, and from itself after a change; JSON can hold it.
     stem : Path
-        Its place without an ending, beside which its output stands.
+        Its path without an ending, from which the default output is named.
     ending : str
         Of an output in the same format.
     path : Path, optional
@@ -44,11 +44,11 @@ class Origin:
 
 
 def read_group(setting: str) -> str:
-    """Return what stands before the settings that belong to one: ``data.`` for ``data.path``."""
+    """Return the prefix of the settings beside `setting`: ``data.`` for ``data.path``."""
     group, point, _ = setting.rpartition(".")
     return group + point
 
 
 def strip_compression(path: Path) -> Path:
-    """Return `path` without an ending that says how it is compressed."""
+    """Return `path` without the ending of its compression."""
     return path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path

@@ -1,4 +1,4 @@
-"""Answers beside the rows that they belong to, in the format of the output."""
+"""Formats of outputs: the rows of an input with their predictions."""
 
 import io
 import json
@@ -24,13 +24,13 @@ class Output(Protocol):
     """Format of an output; each call returns bytes that are appended to the file."""
 
     def begin(self, batch: Batch) -> bytes:
-        """Return what stands in front of the rows, of which `batch` holds the first."""
+        """Return what precedes the rows, of which `batch` holds the first."""
 
-    def write(self, batch: Batch, answers: pa.RecordBatch) -> bytes:
-        """Return the rows of `batch` with their `answers`, as many rows of other columns."""
+    def write(self, batch: Batch, predictions: pa.RecordBatch) -> bytes:
+        """Return the rows of `batch` with their `predictions`, which have a row for each."""
 
     def assemble(self, appended: Path, file: IO[bytes]) -> bool:
-        """Write the finished file, of all that was `appended`, or return that it is that."""
+        """Write `file` from what was `appended`, or return False if that is the output already."""
 
 
 class _Appended:
@@ -42,14 +42,14 @@ class _Appended:
 
 
 class RawDelimited(_Appended):
-    """A copy of a delimited file, every field as it was, with the answers behind them.
+    """A delimited file with every field as it was, and predictions as further fields.
 
     Parameters
     ----------
     source : DelimitedFile
         The input.
     added : Schema
-        Names and types of the answers.
+        Names and types of the predictions.
     """
 
     def __init__(self, source: DelimitedFile, added: pa.Schema) -> None:
@@ -62,10 +62,10 @@ class RawDelimited(_Appended):
         names = [self._header, *(_quote(n, self._separator).encode() for n in self._added.names)]
         return self._separator.encode().join(names) + self._newline
 
-    def write(self, batch: Batch, answers: pa.RecordBatch) -> bytes:
+    def write(self, batch: Batch, predictions: pa.RecordBatch) -> bytes:
         """Return the rows."""
         assert batch.raw is not None  # noqa: S101 - a delimited file has bytes
-        fields = [_write_values(column, self._quote) for column in answers.columns]
+        fields = [_write_values(column, self._quote) for column in predictions.columns]
         endings = pc.binary_join_element_wise("", *fields, self._separator)
         return _join(batch.raw, pc.binary_join_element_wise(endings, self._newline.decode(), ""))
 
@@ -74,17 +74,17 @@ class RawDelimited(_Appended):
 
 
 class RawJsonLines(_Appended):
-    """A copy of a file of JSON lines, every field as it was, with the answers behind them."""
+    """JSON lines with every field as it was, and predictions as further fields."""
 
     def begin(self, batch: Batch) -> bytes:
         """Return nothing."""
         return b""
 
-    def write(self, batch: Batch, answers: pa.RecordBatch) -> bytes:
+    def write(self, batch: Batch, predictions: pa.RecordBatch) -> bytes:
         """Return the rows."""
         assert batch.raw is not None  # noqa: S101 - JSON lines have bytes
         parts: list[Any] = []
-        for name, column in zip(answers.schema.names, answers.columns, strict=True):
+        for name, column in zip(predictions.schema.names, predictions.columns, strict=True):
             parts += [f", {_to_json(name)}: ", _write_values(column, _to_json)]
         endings = pc.binary_join_element_wise(*parts, "}\n", "")
         open_rows = batch.raw.bounds - np.array([0, 1])  # without the last brace
@@ -97,15 +97,15 @@ class _Table:
     Parameters
     ----------
     added : Schema
-        Names and types of the answers.
+        Names and types of the predictions.
     """
 
     def __init__(self, added: pa.Schema) -> None:
         self._added = added
 
-    def _join(self, batch: Batch, answers: pa.RecordBatch) -> pa.Table:
+    def _join(self, batch: Batch, predictions: pa.RecordBatch) -> pa.Table:
         table = batch.make_table()
-        for field, values in zip(self._added, answers.columns, strict=True):
+        for field, values in zip(self._added, predictions.columns, strict=True):
             table = table.append_column(field.name, values.cast(field.type))
         return table
 
@@ -118,11 +118,11 @@ class TableCsv(_Table, _Appended):
         names = [*batch.make_table().column_names, *self._added.names]
         return ",".join(_quote(name, ",") for name in names).encode() + b"\n"
 
-    def write(self, batch: Batch, answers: pa.RecordBatch) -> bytes:
+    def write(self, batch: Batch, predictions: pa.RecordBatch) -> bytes:
         """Return the rows."""
         out = io.BytesIO()
         options = csv.WriteOptions(include_header=False, quoting_style="needed")
-        table = self._join(batch, answers)
+        table = self._join(batch, predictions)
         plain = [_flatten(column) for column in table.columns]
         csv.write_csv(pa.table(plain, names=table.column_names), out, options)
         return out.getvalue()
@@ -135,9 +135,9 @@ class TableJsonLines(_Table, _Appended):
         """Return nothing."""
         return b""
 
-    def write(self, batch: Batch, answers: pa.RecordBatch) -> bytes:
+    def write(self, batch: Batch, predictions: pa.RecordBatch) -> bytes:
         """Return the rows."""
-        table = self._join(batch, answers)
+        table = self._join(batch, predictions)
         columns = [list_values(column) for column in table.columns]
         rows = (
             dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)
@@ -153,9 +153,9 @@ class TableParquet(_Table):
         columns = _decode(batch.make_table()).schema
         return bytes(pa.schema([*columns, *self._added]).serialize())
 
-    def write(self, batch: Batch, answers: pa.RecordBatch) -> bytes:
+    def write(self, batch: Batch, predictions: pa.RecordBatch) -> bytes:
         """Return the rows."""
-        table = _decode(self._join(batch, answers)).combine_chunks()
+        table = _decode(self._join(batch, predictions)).combine_chunks()
         return b"".join(bytes(part.serialize()) for part in table.to_batches())
 
     def assemble(self, appended: Path, file: IO[bytes]) -> bool:

@@ -34,11 +34,11 @@ _FIELDS = ("row", "line", "reason", "raw")
 
 
 class PartialOutput:
-    """An output, its rejected rows and how far both are.
+    """An output and its rejected rows, which grow and can be resumed.
 
-    While it grows, the output is ``<output>.partial``, the rejected rows are
-    ``<output>.rejected.csv.partial``, and ``<output>.partial.json`` says up to where both are
-    valid. A process that is killed leaves all three, and the next one resumes there.
+    While they grow, they are ``<output>.partial`` and ``<output>.rejected.csv.partial``, and
+    ``<output>.partial.json`` has the sizes up to which both are valid. A process that is killed
+    leaves all three, and the next one resumes there.
 
     None of these names is followed if it is a link, and a file that has one of them by chance is
     never written to, replaced or removed: it is named in an error, or renamed.
@@ -46,9 +46,9 @@ class PartialOutput:
     Parameters
     ----------
     output : Path
-        Where the finished output shall be.
+        The finished output.
     overwrite : bool
-        Whether it may be replaced, and whether what is left of another job may be dropped.
+        Whether a finished output may be replaced, and the unfinished output of another job dropped.
     many : bool
         Whether rejected rows are of many files.
     """
@@ -72,9 +72,9 @@ class PartialOutput:
         return [self.partial, self._partial_rejected, self._assembled]
 
     def read_finished(self) -> dict[str, Any] | None:
-        """Return the report of a job that was killed while its files got their names.
+        """Return the report of a job that was killed after its last row, or None.
 
-        They have them afterwards.
+        Such a job lacks only the names of its files, which they get here.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class PartialOutput:
         return report if report and report["job"] == job else None
 
     def check_free(self) -> None:
-        """Check that the finished files may have their names.
+        """Check that nothing else has the names of the finished files.
 
         Raises
         ------
@@ -122,23 +122,23 @@ class PartialOutput:
         check_rejected(self.rejected)
 
     def read_state(self) -> dict[str, Any] | None:
-        """Return what the last checkpoint said, if there is one that can be resumed."""
+        """Return the last checkpoint, if there is one that can be resumed."""
         state = self._read_record()
         if state is None or state.get("complete"):
             return None
         for path, name in ((self.partial, "size"), (self._partial_rejected, "rejected_size")):
-            # After a power failure, a file may be shorter than it was said to be.
+            # After a power failure, a file may be shorter than its checkpoint.
             if not path.is_file() or path.stat().st_size < state[name]:
                 return None
         return state
 
     def check_same(self, state: dict[str, Any], job: dict[str, Any]) -> bool:
-        """Return whether `state` is of the same `job`.
+        """Return whether the checkpoint `state` is of the same `job`.
 
         Raises
         ------
         UnfinishedOutputError
-            It is of another, which may not be dropped.
+            It is of another job, which may not be dropped.
         """
         begun = state["job"]
         differences = [

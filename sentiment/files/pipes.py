@@ -1,4 +1,4 @@
-"""Standard input and standard output, for a place in a pipe."""
+"""Standard input, standard output and named pipes."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from sentiment.files.origins import Origin
 from sentiment.files.partial import check_rejected, format_rejects
 from sentiment.files.streams import BLOCK, MAGIC, ByteSource
 
-# What stands for both on the command line.
+# Standard input or output, on the command line.
 PIPE = "-"
 
 
@@ -101,7 +101,7 @@ class _Replay:
 
 
 class StreamOutput:
-    """Rows for standard output, in the place of a `PartialOutput`; it cannot be resumed.
+    """Rows for standard output; like a `PartialOutput` that cannot be resumed.
 
     Rejected rows are kept in a file in the working folder, if there are any.
 
@@ -160,18 +160,18 @@ class StreamOutput:
                 file.write(format_rejects(rejects, header=header, many=self._many))
 
     def save(self, job: dict[str, Any], progress: dict[str, Any]) -> None:
-        """Hand on what was written."""
+        """Flush the stream."""
         self._stream.flush()
 
     def flush(self) -> None:
-        """Hand on what was written."""
+        """Flush the stream."""
         self._stream.flush()
 
     def finish(self, report: dict[str, Any], assemble: Callable[..., bool]) -> None:
-        """Do nothing: the rows are gone already."""
+        """Do nothing: the rows were written already."""
 
     def discard(self) -> None:
-        """Do nothing: the rows are gone already."""
+        """Do nothing: the rows were written already."""
 
 
 def open_stdin(encoding: str | None) -> tuple[ByteSource, str]:

@@ -47,9 +47,9 @@ class ByteSource:
     path : Path
         Ends with ``.gz`` or ``.zst`` if it is compressed.
     encoding : str, optional
-        Its encoding; without it UTF-8, or what a byte order mark says.
+        Its encoding; default: the one of a byte order mark, or UTF-8.
     group : str
-        What stands before the names of its settings in messages, such as ``data.``.
+        Prefix of its settings in messages, such as ``data.``.
 
     Attributes
     ----------

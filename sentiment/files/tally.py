@@ -51,21 +51,21 @@ class Tally:
         """Rows that were rejected."""
         return sum(self.reasons.values())
 
-    def add(self, batch: Batch, answers: pa.RecordBatch) -> None:
-        """Count the rows of a batch, what they were given and with what probability."""
+    def add(self, batch: Batch, predictions: pa.RecordBatch) -> None:
+        """Count the rows of a batch, their predictions and the probabilities of these."""
         self.read += batch.read
-        self.written += answers.num_rows
+        self.written += predictions.num_rows
         self.blank_lines += batch.blank_lines
         self.repaired += batch.repaired
         for reject in batch.rejects:
             kind = reject.reason.partition(":")[0]
             self.reasons[kind] = self.reasons.get(kind, 0) + 1
-        separator = (answers.schema.metadata or {}).get(SEPARATOR.encode(), b"").decode()
-        for found in pc.value_counts(answers.column("prediction")).to_pylist():
+        separator = (predictions.schema.metadata or {}).get(SEPARATOR.encode(), b"").decode()
+        for found in pc.value_counts(predictions.column("prediction")).to_pylist():
             named = found["values"]
             for label in named.split(separator) if separator else [named]:
                 self.counts[label] = self.counts.get(label, 0) + found["counts"]
-        probabilities = answers.column("probability").to_numpy()
+        probabilities = predictions.column("probability").to_numpy()
         bins = np.histogram(probabilities, _BINS, (0.0, 1.0))[0]
         self.histogram = [int(a + b) for a, b in zip(self.histogram, bins, strict=True)]
         self.sum += float(np.sum(probabilities))
@@ -78,7 +78,7 @@ class Tally:
                 known[reason] = known.get(reason, 0) + count
 
     def describe(self, seconds: float, share: float, before: int) -> str:
-        """Return how fast it goes and how long it will take.
+        """Return speed and remaining time, in words.
 
         Parameters
         ----------

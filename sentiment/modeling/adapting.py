@@ -1,6 +1,6 @@
 """Features and classifiers of any kind, adapted to each other.
 
-What scikit-learn says of an estimator (its tags and methods) decides, before any data is read.
+The tags and methods of an estimator decide, so nothing is fitted and no data is read.
 """
 
 import logging
@@ -101,10 +101,10 @@ def adapt_classifier(model: Any, *, of_sets: bool = False) -> Any:
     Raises
     ------
     ConfigError
-        It cannot classify texts; says why.
+        It cannot classify texts.
     """
     if type(model).__name__ == "StackingClassifier" and model.final_estimator is None:
-        # Its default, of which it does not know that it has probabilities before it is fitted.
+        # The default final estimator, without which its tags lack predict_proba before the fit.
         model = _replace(model, final_estimator=LogisticRegression())
     _check_classifier(model)
     if type(model).__name__ == "VotingClassifier" and model.voting == "soft":

@@ -1,4 +1,4 @@
-"""Factors of classes for the best macro-F1: the answer is the largest product with a factor."""
+"""Factors of classes for the best macro-F1, by which probabilities are multiplied."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -20,11 +20,11 @@ _LEAST_SORTED, _SORTED_PER_ROW = 1000, 32
 
 
 def find_factors(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return a factor of each class with which the answers have the best macro-F1 found.
+    """Return a factor for each class such that predictions have the best macro-F1 found.
 
     Coordinate ascent: the factor of one class after another is set to the best of all its values,
-    given those of the others, until none is to be improved. It starts from equal factors, and from
-    the inverse shares of the classes; the better end is taken.
+    given those of the others, until no change improves the F1. It starts once from equal factors
+    and once from the inverse shares of the classes, and returns the better result.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ def find_factors(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n_classes,)
-        Above 0, with a geometric mean of 1. A class that no row is of has the factor that it
-        starts with.
+        Above 0, with a geometric mean of 1. A class without rows keeps the factor that it starts
+        with.
 
     Examples
     --------
@@ -58,8 +58,8 @@ def find_factors(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
 def estimate_gain(probabilities: np.ndarray, codes: np.ndarray) -> tuple[float, float]:
     """Return the macro-F1 without factors and with them, on rows that they were not chosen on.
 
-    Five stratified folds; the answers to all rows are measured together. Of a class with fewer rows
-    than folds, some folds choose without it.
+    Five stratified folds; the predictions for all rows are measured together. If a class has fewer
+    rows than there are folds, some folds choose factors without it.
 
     Parameters
     ----------

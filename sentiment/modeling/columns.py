@@ -32,16 +32,16 @@ _MISSING = "(missing)"
 def make_encoder(columns: Sequence[Column], *, positive: bool = False) -> ColumnTransformer:
     """Return a transformer from a frame with `columns` of texts to a matrix.
 
-    A missing number is the median of the others, with a feature that says that it is missing;
-    numbers are scaled. A category that is not among the levels of its column has no feature. A date
-    is a number, its year, and three categories: month, weekday and hour, in UTC.
+    A missing number is replaced by the median, with a feature that marks it as missing; numbers are
+    scaled. A category that is not among the levels of its column has no feature. A date is a
+    number, its year, and three categories: month, weekday and hour, in UTC.
 
     Parameters
     ----------
     columns : sequence of Column
         At least one.
     positive : bool, default=False
-        Scale numbers to the range from 0 to 1, for models that take no negative ones, in place of
+        Scale numbers to the range from 0 to 1, for models that take no negative ones, instead of to
         mean 0 and variance 1.
     """
     makers = {"number": _make_number, "category": _make_category, "date": _make_date}

@@ -1,7 +1,7 @@
 """Folds of cross-validation, and the rows of each class that they and inner folds need."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.model_selection import StratifiedKFold
@@ -19,7 +19,7 @@ _DEFAULT_FOLDS = 5
 
 
 def choose_folds(
-    estimator: Any, cv: int | str | None, data: PreparedData, *, required: bool = False
+    estimator: Any, cv: int | Literal["auto"] | None, data: PreparedData, *, required: bool = False
 ) -> int:
     """Return the number of folds for cross-validation, 0 for none.
 
@@ -43,9 +43,10 @@ def choose_folds(
         pipeline, need.
     """
     counts = count_classes(data.train["label"], data.separator)
-    folds = cv or 0
-    if cv == "auto":
+    if isinstance(cv, str):
         folds = _choose_by_rows(estimator, len(data.validation), min(counts.values()), required)
+    else:
+        folds = cv or 0
     needed, reasons = count_needed_rows(estimator, folds)
     small = {label: rows for label, rows in counts.items() if rows < needed}
     if small:
@@ -71,15 +72,15 @@ def _choose_by_rows(estimator: Any, validation_rows: int, smallest: int, require
 def count_needed_rows(estimator: Any, folds: int = 0) -> tuple[int, list[str]]:
     """Return the rows of each class that `estimator` needs, and the settings that ask for them.
 
-    A calibrated classifier of 3 folds needs 3 rows; in a stack of 3 folds it needs 5, of which a
-    fold leaves 3 at least.
+    A calibrated classifier with 3 folds needs 3 rows. In a stack with 3 folds it needs 5, since
+    each fold leaves at least 3 of them.
 
     Parameters
     ----------
     estimator : estimator
         Not fitted, with parts of any depth.
     folds : int, default=0
-        Stratified folds of which all but one are what it is fitted on; 0 for none.
+        Outer stratified folds: `estimator` is fitted on all but one of them; 0 for none.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""From probabilities to answers: where to draw the line, and when to say nothing."""
+"""Decision rules: from probabilities to predictions, with thresholds and abstention."""
 
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,7 @@ from sentiment.modeling.metrics import divide
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.statistics import lower_bound
 
-# The answer to a text that a model is asked to leave open.
+# The prediction for a text for which the rule abstains.
 UNSURE = "unsure"
 # Confidence that a goal is reached on all rows like those that it was chosen on. The rows of a new
 # file vary as well, and one of many thresholds is chosen: at 97.5 %, 5 to 10 % of the files with as
@@ -31,13 +31,13 @@ class DecisionRule:
     Parameters
     ----------
     threshold : float
-        The least probability of the second of two classes for which it is the answer; at 0.5,
-        and of more classes, the answer is the most probable one.
+        The least probability at which the second of two classes is predicted. At 0.5, and of more
+        than two classes, the most probable class is predicted.
     least_confidence : float
-        Rows of less confidence are left open; see `decide`.
+        The rule abstains for rows of less confidence; see `decide`.
     factors : tuple of float
-        Of more than two classes, in the order of `sort_labels`: the answer is that of the largest
-        product of probability and factor; default: 1 for all.
+        Of more than two classes, in the order of `sort_labels`: the class with the largest product
+        of probability and factor is predicted; default: 1 for all.
     f1_macro : tuple of float
         Macro-F1 without the factors and with them; see `estimate_gain`. Empty if not estimated.
     """
@@ -63,7 +63,7 @@ class DecisionRule:
         return codes
 
     def decide(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the answer to each row, and how sure it is.
+        """Return the predicted class of each row, and the confidence of the prediction.
 
         Parameters
         ----------
@@ -75,10 +75,10 @@ class DecisionRule:
         codes : ndarray of int64, of shape (n,)
             Places of the classes; see `choose`.
         confidence : ndarray of float64, of shape (n,)
-            From 0 at the line between two classes to 1 where a class is certain, in proportion to
-            the probability; of more classes, the probability of the answer, or its share of the
-            products with factors. To leave the least probable answers open is best for any share
-            (Chow 1970, On Optimum Recognition Error and Reject Tradeoff).
+            Of two classes, from 0 at the threshold to 1 where a class is certain, in proportion to
+            the probability. Of more classes, the probability of the prediction, or its share of the
+            products with factors. To abstain for the least probable predictions is optimal for any
+            share of abstentions (Chow 1970, On Optimum Recognition Error and Reject Tradeoff).
         """
         codes = self.choose(probabilities)
         if self.factors:
@@ -93,20 +93,20 @@ class DecisionRule:
         return codes, np.abs(second - line) / np.maximum(room, _TINY)
 
     def name(self, probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray | list[list[str]]:
-        """Return the answer to each row: a name of `classes`, or "unsure"."""
+        """Return the prediction for each row: a name of `classes`, or "unsure"."""
         codes, confidence = self.decide(probabilities)
         sure = self.is_sure(confidence)
         named: np.ndarray = classes[codes]
         return named if sure.all() else np.where(sure, named, UNSURE)
 
     def is_sure(self, confidence: np.ndarray) -> np.ndarray:
-        """Return which rows are answered."""
+        """Return True for the rows for which the rule does not abstain."""
         answered: np.ndarray = confidence >= self.least_confidence
         return answered
 
 
 def needs_scores(threshold: float | str, abstain: float) -> bool:
-    """Return whether a rule for these goals takes rows with known labels to choose."""
+    """Return whether a rule for these goals has to be chosen by rows with known labels."""
     return isinstance(threshold, str) or abstain > 0
 
 
@@ -124,11 +124,11 @@ def choose_rule(
         A goal counts as reached where the lower bound of the share is `x` or more: the exact
         binomial one, at a confidence of 97.5 %.
     abstain : float
-        The share of rows that is left open.
+        The share of rows to abstain for.
     classes : ndarray of str, of shape (n_classes,)
         Sorted.
     scores : Predictions, optional
-        Of rows that the model was not fitted on; needed where `needs_scores` says so.
+        Of rows that the model was not fitted on; required if `needs_scores` returns True.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def choose_rule(
         )
     if not needs_scores(threshold, abstain):
         return DecisionRule(float(threshold))
-    assert scores is not None  # noqa: S101 - needs_scores says so
+    assert scores is not None  # noqa: S101 - needs_scores
     if several:
         probabilities, codes = _order_scores(scores, classes)
         rule = _choose_factors(probabilities, codes) if goal == "max_f1" else DecisionRule()

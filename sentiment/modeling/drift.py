@@ -1,7 +1,7 @@
 """Two-sample tests: how large a difference is, how significant, and whether it is an alarm.
 
-A difference is an alarm if it is both larger than a threshold and significant. So a large sample
-raises no alarm at what nobody would care about, and a small one none at noise. Significance is
+A difference is an alarm if it is both larger than a threshold and significant: irrelevant
+differences raise no alarm in large samples, and noise raises none in small ones. Significance is
 that of all checks of a run together: Holm's (1979) correction bounds the probability of any false
 alarm by `alpha`, however the checks depend on each other. Each test is exact or conservative at
 every sample size, so the bound holds for a file of one row as well.
@@ -23,14 +23,14 @@ DISTANCE, ODDS, COHEN = "Wasserstein / std", "odds ratio", "Cohen's h"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was compared.
+    """One comparison between the current rows and the reference.
 
     Attributes
     ----------
     name : str
         What was compared.
     reference, current : float
-        What it is in the reference and in the current rows: a mean, a share or a count.
+        Value in the reference and in the current rows: a mean, a share or a count.
     effect : float
         How large the difference is, in the units of `measure`.
     measure : str
@@ -38,12 +38,12 @@ class Check:
     threshold : float
         Smaller differences do not matter.
     p_value : float
-        How probable a difference like this is between samples of the same; corrected for all
-        checks of the run once `decide` has seen them.
+        Probability of a difference this large between samples of the same distribution; `decide`
+        corrects it for all checks of the run.
     detail : str
-        The label or the word that `reference` and `current` are of, if they are of one.
+        The label or word that was compared, if it was one of many.
     drifted : bool
-        Whether it is an alarm, once `decide` has seen all checks.
+        Whether it is an alarm, as `decide` finds.
     """
 
     name: str

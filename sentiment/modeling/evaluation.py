@@ -31,21 +31,21 @@ EXCERPT = 200
 
 
 def scores_file(split: str) -> str:
-    """Return the name, in the folder of a run, of the table of its `Predictions` of `split`."""
+    """Return the file, in the folder of a run, of its `Predictions` for `split`."""
     return f"scores/{split}.parquet"
 
 
 def evaluate(
     pipeline: Pipeline, frame: pd.DataFrame, scale: Mapping[str, float] | None = None
 ) -> Predictions:
-    """Return what the fitted `pipeline` says of `frame`, which has ``text`` and ``label``.
+    """Return the predictions of the fitted `pipeline` for `frame`.
 
     Parameters
     ----------
     pipeline : Pipeline
         Fitted.
     frame : DataFrame
-        Texts and labels.
+        Columns ``text`` and ``label``.
     scale : dict of str to float, optional
         Values of ordered labels.
     """
@@ -207,7 +207,7 @@ def cross_validate(
     scale: Mapping[str, float] | None = None,
     unlabelled: pd.Series | None = None,
 ) -> tuple[dict[str, float], Predictions]:
-    """Return what each fold's model, which has not learned from its rows, says of them.
+    """Return the cross-validated metrics and predictions of a pipeline.
 
     Parameters
     ----------

@@ -33,12 +33,13 @@ def is_logistic(model: OneVsRestClassifier) -> bool:
 
 
 def make_fast_head(head: Any) -> Any:
-    """Return a classifier of decisions with the answers of `head`; that is `head` if it is unknown.
+    """Return a fast classifier of decisions with the predictions of `head`, or `head` itself.
 
     Parameters
     ----------
     head : classifier
-        What is left of a fitted linear model: its weights are rows of an identity matrix.
+        What is left of a fitted linear model: its weights are rows of an identity matrix. One of a
+        kind that is not known here is returned as it is.
     """
     kind = type(head)
     if kind in _LOGISTIC:

@@ -1,4 +1,4 @@
-"""From probabilities of labels to label sets: where to draw the line of each label."""
+"""Decision rules of label sets: from probabilities of labels to sets, by thresholds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,7 +27,7 @@ class LabelSetRule(DecisionRule):
     Parameters
     ----------
     threshold : float
-        The least probability of a label for which it is in the set.
+        The least probability at which a label is in the set.
     thresholds : tuple of float
         Those of the labels one by one, in the order of the classes; default: `threshold` for all.
 
@@ -46,10 +46,10 @@ class LabelSetRule(DecisionRule):
         return chosen
 
     def measure(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return how sure the set of each row is, shape (n,).
+        """Return the confidence in the set of each row, shape (n,).
 
-        With thresholds of 0.5, it is the probability of the set if its labels are independent. From
-        another threshold, probabilities count from 0.5 at it to 1 at the end of its side.
+        With thresholds of 0.5, it is the probability of the set if its labels are independent. With
+        another threshold, probabilities are rescaled such that it becomes 0.5.
         """
         lines = np.array(self.thresholds or self.threshold)
         room = np.where(self.choose(probabilities), 1 - lines, lines)

@@ -49,7 +49,7 @@ _WEIGHTS = {
 
 
 def make_fast(pipeline: Pipeline) -> TextClassifier:
-    """Return a classifier that gives the answers of a fitted `pipeline`, several times as fast.
+    """Return a classifier with the predictions of a fitted `pipeline`, several times as fast.
 
     It is `pipeline` itself unless that is made of text vectorizers of this project that read
     words, maybe a union of them, linear steps such as a selection of features or a TruncatedSVD,
@@ -73,7 +73,7 @@ class LinearTextClassifier:
     Parameters
     ----------
     pipeline : Pipeline
-        Answers for texts that the scorers cannot read.
+        Predicts texts that the scorers cannot read.
     scorers : list of LinearScorer
         The decisions are their sum.
     head : classifier
@@ -103,7 +103,7 @@ class LinearTextClassifier:
 
     @classmethod
     def from_pipeline(cls, pipeline: Pipeline) -> Self | None:
-        """Return a classifier with the answers of `pipeline`, or None; see `make_fast`."""
+        """Return a classifier with the predictions of `pipeline`, or None; see `make_fast`."""
         if [name for name, _ in pipeline.steps] not in (STEPS, STEPS_WITH_COLUMNS):
             return None
         features, model = split_pipeline(pipeline)
@@ -160,7 +160,7 @@ class LinearTextClassifier:
         return probabilities
 
     def _decide(self, frame: pd.DataFrame) -> np.ndarray | None:
-        """Return the decisions, or None if the pipeline has to answer, or to raise its error."""
+        """Return the decisions, or None if the pipeline has to predict, or to raise its error."""
         texts: Any = frame
         for _, step in self._readers.steps:
             texts = step.transform(texts)

@@ -73,7 +73,7 @@ def make_pipeline(features: Any, model: Any, separator: str | None = None) -> Pi
     Raises
     ------
     ConfigError
-        The features take no texts, or the model cannot classify them; says why.
+        The features take no texts, or the model cannot classify them.
     """
     classifier = _make_classifier(model, separator)
     return Pipeline(

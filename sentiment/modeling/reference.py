@@ -79,7 +79,7 @@ class Reference:
         return counts
 
     def decide(self, rule: DecisionRule) -> "Reference":
-        """Return the same reference with the answers that `rule` makes of its probabilities.
+        """Return the same reference with the predictions that `rule` makes of its probabilities.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class Reference:
             table = np.column_stack([1 - second, second])
             codes, confidence = rule.decide(table)
             probability = table[np.arange(len(codes)), codes]
-        elif rule.factors:  # without them, no rule changes which of more classes is the answer
+        elif rule.factors:  # of more than two classes, only factors change predictions
             order = find_order(names)
             table = self._get_probabilities()[:, order]
             codes, confidence = rule.decide(table)
@@ -166,7 +166,7 @@ def make_reference(
     texts : Series of str, of shape (n,)
         The texts of the validation rows.
     predictions : Predictions
-        Their true labels, and what `pipeline` says of them.
+        Their true labels, and the predictions of `pipeline`.
     report : QualityReport
         What is known of the data set as it was read.
     seed : int

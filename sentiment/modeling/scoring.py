@@ -19,7 +19,6 @@ from sentiment.files.batches import Batch
 from sentiment.files.columns import check_extra_columns, choose_text_column, strip_values
 from sentiment.files.tally import SEPARATOR
 from sentiment.files.values import list_values
-from sentiment.modeling.answer_columns import Names, to_arrow, to_list
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
 from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
 from sentiment.modeling.explanation import RowExplainer, TextExplanation, explain_text
@@ -27,6 +26,7 @@ from sentiment.modeling.label_set_rules import LabelSetRule
 from sentiment.modeling.linear import LinearTextClassifier, make_fast, predict_texts
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import TEXT_COLUMN, find_encoder, find_separator, list_columns
+from sentiment.modeling.prediction_columns import EncodedLabels, to_arrow, to_list
 from sentiment.modeling.predictions import PROBABILITY
 
 _PREDICTION = pa.schema({"prediction": pa.string(), "probability": pa.float64()})
@@ -60,7 +60,7 @@ class PredictionColumns:
     scale: Mapping[str, float] | None = None
 
     def list_fields(
-        self, classes: Sequence[str] = (), *, is_open: bool = False, is_set: bool = False
+        self, classes: Sequence[str] = (), *, may_abstain: bool = False, is_set: bool = False
     ) -> pa.Schema:
         """Return names and types of the columns.
 
@@ -68,14 +68,14 @@ class PredictionColumns:
         ----------
         classes : sequence of str
             Of the model; none before it is known.
-        is_open : bool
-            Whether rows may be left open, so that the most probable label has a column.
+        may_abstain : bool
+            Whether the rule may abstain, so that the most probable label has a column of its own.
         is_set : bool
             Whether predictions are label sets: ``likeliest_1`` and so on, and ``explained``.
         """
         most = min(self.top_k, len(classes)) if classes else self.top_k
         fields = [*_PREDICTION]
-        if is_open:
+        if may_abstain:
             fields.append(pa.field("likeliest", pa.string()))
         if self.scale is not None:
             fields.append(pa.field("expected", pa.float64()))
@@ -98,11 +98,11 @@ class Predictor:
     pipeline : Pipeline
         Fitted.
     rule : DecisionRule, optional
-        How answers are made of probabilities; the most probable class without it.
+        Chooses labels by probabilities; default: the most probable class.
     columns : PredictionColumns, optional
         What a prediction holds.
     path : Path, optional
-        The file that `pipeline` was loaded from, for those who load it elsewhere.
+        The file that `pipeline` was loaded from, which other processes can load, too.
     digest : str
         SHA-256 that a run of the user's own recorded of that file; empty for other files.
 
@@ -111,18 +111,18 @@ class Predictor:
     rule, columns, digest : DecisionRule, PredictionColumns, str
         As above.
     classes, labels : list of str
-        The classes of the model, in the order of their probabilities, and what can be answered.
+        The classes of the model, in the order of their probabilities, and what can be predicted.
     extra_columns, encoder : list of str, ColumnTransformer or None
         What the model reads beside the text, and its part that does.
     schema : Schema
-        Names and types of the columns of an answer.
+        Names and types of the columns of a prediction.
     separator : str or None
         Between the labels of a set; None for a model of single labels.
 
     Raises
     ------
     UnexplainableModelError
-        The model is not linear, and has to explain.
+        The model is not linear, and `columns` asks for explanations.
     """
 
     def __init__(
@@ -153,10 +153,10 @@ class Predictor:
         self.rule, self.columns = rule, columns
         if columns.explain and not self._explainers:
             self._explainers.append(RowExplainer(self._pipeline))
-        self._is_open = rule.least_confidence > 0
-        self.labels = [*self.classes, UNSURE] if self._is_open else self.classes
+        self._abstains = rule.least_confidence > 0
+        self.labels = [*self.classes, UNSURE] if self._abstains else self.classes
         is_set = self.separator is not None
-        self.schema = columns.list_fields(self.classes, is_open=self._is_open, is_set=is_set)
+        self.schema = columns.list_fields(self.classes, may_abstain=self._abstains, is_set=is_set)
         if self.separator is not None:
             self.schema = self.schema.with_metadata({SEPARATOR: self.separator})
         self._names: list[str] = self.schema.names
@@ -171,7 +171,7 @@ class Predictor:
 
     @property
     def is_linear(self) -> bool:
-        """True if texts go to predictions without a matrix between."""
+        """True if texts are scored without a feature matrix; see `LinearTextClassifier`."""
         return isinstance(self._classifier, LinearTextClassifier)
 
     @classmethod
@@ -214,9 +214,10 @@ class Predictor:
         -------
         RecordBatch of `n` rows
             The columns of `schema`: ``prediction``, as a dictionary of `labels`, and
-            ``probability``, that of the class which is predicted or, for a row that is left open,
-            would have been; then what `columns` asks for. Of a model of label sets, ``prediction``
-            is a set, and ``probability`` that of all of it if its labels are independent.
+            ``probability``, that of the predicted class or, where the rule abstains, of the class
+            that it would predict; then what `columns` asks for. Of a model of label sets,
+            ``prediction`` is a set, and ``probability`` that of all of it if its labels are
+            independent.
         """
         frame = pd.DataFrame(
             {TEXT_COLUMN: texts if isinstance(texts, pd.Series) else texts.to_pandas()}
@@ -226,14 +227,14 @@ class Predictor:
             frame = frame.join(given[self.extra_columns])
         if frame.empty:
             return pa.RecordBatch.from_pylist([], self.schema)
-        found = self._answer(self._classifier.predict_proba(frame), frame)
+        found = self._predict(self._classifier.predict_proba(frame), frame)
         made = pa.RecordBatch.from_arrays([to_arrow(one) for one in found], names=self._names)
         return made.replace_schema_metadata(self.schema.metadata)
 
     def predict_few(
         self, texts: list[str], columns: pa.Table | pd.DataFrame | None = None
     ) -> dict[str, list[Any]]:
-        """Return what `predict` does, for a few texts and much sooner.
+        """Return the predictions of `predict` for a few texts, in a fraction of the time.
 
         Parameters
         ----------
@@ -256,7 +257,7 @@ class Predictor:
         if self.extra_columns or self.columns.explain or not texts:
             rows = self.predict(pa.array(texts, pa.large_string()), columns)
             return dict(zip(self._names, map(list_values, rows.columns), strict=True))
-        found = self._answer(predict_texts(self._classifier, texts))
+        found = self._predict(predict_texts(self._classifier, texts))
         return dict(zip(self._names, map(to_list, found), strict=True))
 
     def explain(
@@ -273,9 +274,9 @@ class Predictor:
             self._explainers.append(RowExplainer(self._pipeline))
         return explain_text(self._pipeline, text, columns, label, self.rule, self._explainers[0])
 
-    def _answer(
+    def _predict(
         self, probabilities: np.ndarray, frame: pd.DataFrame | None = None
-    ) -> list["np.ndarray | pa.Array | Names"]:
+    ) -> list["np.ndarray | pa.Array | EncodedLabels"]:
         """Return the columns of the predictions; `frame` has the rows if they are to be explained.
 
         No number depends on how many rows there are: sums are those of contiguous rows.
@@ -286,48 +287,48 @@ class Predictor:
             probabilities = probabilities.take(self._order, axis=1)
         every = [*probabilities.T] if self.columns.probabilities == "all" else []
         if isinstance(self.rule, LabelSetRule):
-            return self._answer_sets(self.rule, probabilities, every, frame)
-        if self._is_open:
+            return self._predict_sets(self.rule, probabilities, every, frame)
+        if self._abstains:
             codes, confidence = self.rule.decide(probabilities)
-            answered = np.where(self.rule.is_sure(confidence), codes, len(self.classes))
+            predicted = np.where(self.rule.is_sure(confidence), codes, len(self.classes))
         else:
-            codes = answered = self.rule.choose(probabilities)
+            codes = predicted = self.rule.choose(probabilities)
         rows = np.arange(len(codes))
-        found: list[Any] = [Names(answered, self.labels), probabilities[rows, codes]]
-        if self._is_open:
-            found.append(Names(codes, self.classes))
+        found: list[Any] = [EncodedLabels(predicted, self.labels), probabilities[rows, codes]]
+        if self._abstains:
+            found.append(EncodedLabels(codes, self.classes))
         if self.columns.scale is not None:
             values = [self.columns.scale[label] for label in self.classes]
             found.append((probabilities * np.array(values)).sum(axis=1))
         if self.columns.top_k > 1:
             for others in _rank_others(probabilities, codes, self.columns.top_k - 1):
-                found += [Names(others, self.classes), probabilities[rows, others]]
+                found += [EncodedLabels(others, self.classes), probabilities[rows, others]]
         found += every
         if self.columns.explain and frame is not None:
             of_model = codes if self._order is None else self._order[codes]
             found += self._explainers[0].explain(frame, of_model)
         return found
 
-    def _answer_sets(
+    def _predict_sets(
         self, rule: LabelSetRule, probabilities: np.ndarray, every: list[np.ndarray],
         frame: pd.DataFrame | None,
     ) -> list[Any]:  # fmt: skip
         chosen = rule.choose(probabilities)
         sets = name_label_sets(chosen, np.array(self.classes), self.separator or "")
-        answered = sets
-        if self._is_open:
-            answered = np.where(rule.is_sure(rule.measure(probabilities)), sets, UNSURE)
-        found: list[Any] = [Names.of(answered), measure_sets(chosen, probabilities)]
-        if self._is_open:
-            found.append(Names.of(sets))
+        predicted = sets
+        if self._abstains:
+            predicted = np.where(rule.is_sure(rule.measure(probabilities)), sets, UNSURE)
+        found: list[Any] = [EncodedLabels.encode(predicted), measure_sets(chosen, probabilities)]
+        if self._abstains:
+            found.append(EncodedLabels.encode(sets))
         rows, most = np.arange(len(sets)), min(self.columns.top_k, len(self.classes))
         order = np.argsort(-probabilities, axis=1, kind="stable")
         for codes in order.T[:most] if most > 1 else ():
-            found += [Names(codes, self.classes), probabilities[rows, codes]]
+            found += [EncodedLabels(codes, self.classes), probabilities[rows, codes]]
         found += every
         if self.columns.explain and frame is not None:
             of_model = order[:, 0] if self._order is None else self._order[order[:, 0]]
-            found += [Names(order[:, 0], self.classes)]
+            found += [EncodedLabels(order[:, 0], self.classes)]
             found += self._explainers[0].explain(frame, of_model)
         return found
 

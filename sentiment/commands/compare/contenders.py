@@ -1,4 +1,4 @@
-"""The runs that are compared: what each said of the test rows, and whether they are the same."""
+"""Contenders of a comparison: runs and their predictions for the same test rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,15 +30,15 @@ class Contender:
     Attributes
     ----------
     key : str
-        A letter that it goes by.
+        The letter that stands for it, such as ``A``.
     model : ModelChoice
-        Its model, and why it was chosen.
+        Its model and the reason why it was chosen.
     run : StoredRun
-        What was recorded of it.
+        Its record in the store.
     predictions : Predictions
-        What it said of the test rows.
+        Its predictions for the test rows.
     excerpts : ndarray of shape (n,)
-        How their texts begin.
+        The beginnings of their texts.
     """
 
     key: str
@@ -54,7 +54,7 @@ class Contender:
 
     @property
     def rows_per_second(self) -> float:
-        """Rows that it scored in a second when it was trained, on the machine where it was."""
+        """Rows that it scored per second at training, on the machine where it was trained."""
         return self.run.metrics.get("deploy/rows_per_second", float("nan"))
 
     @property
@@ -64,9 +64,9 @@ class Contender:
 
     @property
     def trained(self) -> str:
-        """Circumstances of its training, "" if it was an ordinary one.
+        """Special circumstances of its training; "" if there are none.
 
-        The scores of a refitted run are those from before it had learned from the test rows.
+        A refitted run is compared by its scores from before the refit, which may use the test rows.
         """
         return ", ".join(filter(None, ["on a sample" * self.is_sample, self.run.describe_refit()]))
 
@@ -80,14 +80,14 @@ def find_model(tracker: Tracker, name: str, metric: str) -> tuple[ModelChoice, S
 def load_contender(
     tracker: Tracker, key: str, model: ModelChoice, run: StoredRun, threshold: float | str = 0.5
 ) -> Contender:
-    """Return a run with what it said of the test rows.
+    """Return a run with its predictions for the test rows.
 
     Parameters
     ----------
     tracker : Tracker
         Where the run is.
     key : str
-        A letter that it goes by.
+        The letter that stands for it, such as ``A``.
     model, run : ModelChoice, StoredRun
         From `find_model`.
     threshold : float or str
@@ -122,12 +122,12 @@ def check_different(names: Sequence[str], runs: Sequence[StoredRun]) -> None:
 
 
 def check_same_rows(first: Contender, second: Contender) -> None:
-    """Compare what is recorded of the data of two runs, and the rows that they kept.
+    """Check that two runs were scored on the same test rows.
 
     Raises
     ------
     IncomparableRunsError
-        They are not the same; the message says what is different and what to do.
+        They were not; the message lists the differences and a remedy.
     """
     one, other = first.run, second.run
     if one.tags.get("data.fingerprint") != other.tags.get("data.fingerprint"):
@@ -155,13 +155,13 @@ def _describe_data(run: StoredRun) -> str:
 
 
 def _list_differences(first: dict[str, str], second: dict[str, str]) -> list[str]:
-    """Return which settings that make the data are different."""
+    """Return the differences between the data settings of two runs, in words."""
     found = _find_differences(first, second)
     return [f"{key} is {one} against {other}" for key, (one, other) in found.items()]
 
 
 def _find_differences(first: dict[str, str], second: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """Return the values of settings that make the data and are different, as they are typed."""
+    """Return the settings of the data in which two runs differ, and both values as typed."""
     return {
         key: (write_recorded(first[key]), write_recorded(second[key]))
         for key in sorted(first.keys() & second.keys())

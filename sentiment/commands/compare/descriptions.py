@@ -78,14 +78,14 @@ def _write_size(value: float, metric: str) -> str:
 
 
 def describe_looks(before: int, decisions: int) -> str:
-    """Return how often these test rows were used for comparisons before this one.
+    """Return the number of earlier comparisons on these test rows, in words.
 
     Parameters
     ----------
     before : int
         Comparisons on the same data and splits.
     decisions : int
-        Those of them that a promotion was decided by.
+        How many of them decided on a promotion.
     """
     if not before:
         return "the first comparison on these test rows"
@@ -101,7 +101,7 @@ def list_metrics(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def describe_agreement(pair: PairwiseComparison) -> list[tuple[str, int, str]]:
-    """Return how many rows both get right, only one of them or neither: name, rows and share."""
+    """Return the rows that both, only one, or neither get right: name, count and share."""
     first, second, errors = pair.first.key, pair.second.key, pair.errors
     counts = {
         "both right": errors.both,
@@ -126,13 +126,13 @@ def write_interval(one: Estimate, sign: str = "") -> str:
 
 
 def write_excerpt(text: object) -> str:
-    """Return how a text begins on one line, without what would move a cursor."""
+    """Return the beginning of a text on one line, without control characters."""
     line = _GAPS.sub(" ", str(text)).strip() + "…" * (len(str(text)) == EXCERPT)
     return "".join(c if c.isprintable() else " " for c in line)
 
 
 def write_unit(value: float | None, unit: str) -> str:
-    """Return a size or a speed with its unit, or that it is not known."""
+    """Return a size or a speed with its unit, or "not known"."""
     if value is None or math.isnan(value):
         return "not known"
     return f"{value:,.1f} {unit}" if value < 100 else f"{value:,.0f} {unit}"

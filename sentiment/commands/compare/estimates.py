@@ -28,7 +28,7 @@ class Estimate:
     error: float
 
     def clip_at_zero(self) -> Self:
-        """Return the same estimate with an interval that starts at zero at the lowest."""
+        """Return the estimate with an interval that does not go below zero."""
         return replace(self, low=float(np.maximum(self.low, 0.0)))
 
     def with_interval(self, low: float, high: float) -> Self:
@@ -55,9 +55,9 @@ def estimate(
     value : float
         The observed value.
     samples : ndarray of shape (r,)
-        The same of each resample; NaN is ignored.
+        The value in each resample; NaN is ignored.
     without_each : ndarray of shape (n,)
-        The same without each row.
+        The value without each row.
     level : float
         Confidence, such as 0.95.
     center : bool
@@ -78,7 +78,7 @@ def estimate(
 
 
 def _share_below(ordered: np.ndarray, value: float) -> float:
-    """Return the share of numbers below `value`, ties half; neither none nor all of them."""
+    """Return the share of numbers below `value`; ties count half, and 0 and 1 are avoided."""
     # Equal but for rounding: sums of weights in another order.
     slack = 1e-12 * max(1.0, abs(value))
     left = np.searchsorted(ordered, value - slack, side="left")

@@ -73,7 +73,7 @@ def compare(
     cfg : DictConfig
         As composed from ``conf/compare.yaml``, checked.
     command : str
-        How it was asked for, for the record.
+        The command line, for the record.
     observer : StageObserver, optional
         Receives progress.
 
@@ -103,7 +103,7 @@ def compare_contenders(
     stages: Stages,
     tags: dict[str, str],
 ) -> ComparisonResult:
-    """Compare runs that were found, and keep a record with these `tags`.
+    """Compare loaded runs, and keep a record with these `tags`.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def _list_facts(
 
 
 def write_json(facts: Any, path: Path) -> None:
-    """Write plain containers as JSON, which has nothing but null for what is not a number."""
+    """Write plain containers as JSON, with null for NaN and infinity."""
     path.write_text(json.dumps(_plain(facts), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -170,7 +170,7 @@ def _plain(value: Any) -> Any:
 
 
 def describe(result: ComparisonResult) -> dict[str, Any]:
-    """Return all that was found, as plain containers."""
+    """Return the results as plain containers."""
     comparison = result.comparison
     first = comparison.contenders[0].run
     return {

@@ -32,13 +32,13 @@ class LiveComparison:
     Attributes
     ----------
     route : str
-        Whose traffic.
+        The route whose traffic is compared.
     first, second : LoggedModel
         Champion and challenger.
     rows : tuple of int
         Labelled rows of each; where both predicted the same rows, those.
     accuracy : tuple of float
-        Of each.
+        Accuracy of each.
     difference : Estimate
         Second less first. Its interval holds at any time, however often it is looked at.
     errors : McNemar or None
@@ -75,17 +75,17 @@ class LiveComparison:
         return f"{write_difference(self.difference, 'accuracy', self.level)} at any time"
 
     def describe_evidence(self) -> str:
-        """Return the difference, and of which rows it is, for a sentence."""
+        """Return the difference and its rows, as part of a sentence."""
         return f"accuracy {self.write_difference()}, live on {self.describe_rows()}"
 
     def describe_rows(self) -> str:
-        """Return how many rows there are, and how they are compared."""
+        """Return the number of rows and whether they are paired, in words."""
         if self.errors is not None:
             return f"{self.rows[0]:,} labelled rows that both predicted"
         return f"{self.rows[0]:,} labelled rows of the champion and {self.rows[1]:,} of the other"
 
     def describe(self) -> dict[str, Any]:
-        """Return all that was found, as plain containers."""
+        """Return the results as plain containers."""
         facts = asdict(self)
         facts["verdict"], facts["outcome"] = self.describe_verdict(), self.judge()
         if self.errors is not None:
@@ -122,7 +122,7 @@ def compare_live(
     cfg : DictConfig
         As composed from ``conf/compare.yaml``, checked, with ``live``.
     command : str
-        How it was asked for, for the record.
+        The command line, for the record.
     observer : StageObserver, optional
         Receives progress.
 
@@ -163,7 +163,7 @@ def measure_live(
     """Compare two models by the labels in a log.
 
     Rows that both predicted, one of them in shadow, are compared in pairs. If there are none, rows
-    of the champion are compared with rows of the challenger in the hours in which both answered.
+    of the champion are compared with rows of the challenger in the hours in which both predicted.
 
     Parameters
     ----------
@@ -172,7 +172,8 @@ def measure_live(
     first, second : LoggedModel
         Champion and challenger.
     alpha : float
-        Probability that the difference is ever below the interval; likewise above it.
+        Bound on the probability that the difference is ever below the interval, and on that above
+        it.
 
     Raises
     ------
@@ -231,7 +232,7 @@ def _choose_model(
     traffic: Traffic, models: list[LoggedModel], named: str | None, roles: tuple[str, ...],
     tracker: Tracker,
 ) -> LoggedModel:  # fmt: skip
-    """Return the model that was named, or the last one in one of the `roles`."""
+    """Return the model that was named, or the latest one in one of the `roles`."""
     if named is None:
         chosen = [one for one in models if one.role in roles]
         reason = f"no {roles[0]} has answered"
@@ -245,5 +246,5 @@ def _choose_model(
 
 
 def write_one_look(errors: McNemar) -> str:
-    """Return McNemar's test, which is for a single look."""
+    """Return McNemar's test in words, with its caveat: it holds for a single look only."""
     return f"McNemar {write_p(errors.test().p)}, if this is the only look"

@@ -45,7 +45,7 @@ class PairwiseComparison:
     p: dict[str, float]
 
     def measure_gain(self, metric: str) -> float:
-        """Return by how much the second is better, negative if it is worse."""
+        """Return how much better the second is; negative if it is worse."""
         value = self.differences[metric].value
         return value if METRICS[metric] else -value
 
@@ -75,7 +75,8 @@ class PairwiseComparison:
         -------
         DataFrame
             ``row`` (number in the split), ``right`` (the key of who is), ``label``, ``excerpt``,
-            and of each run ``<key>`` (what it said) and ``<key>_probability`` (of the true label).
+            and of each run ``<key>`` (its prediction) and ``<key>_probability`` (of the true
+            label).
         """
         columns: dict[str, np.ndarray] = {}
         true = []
@@ -112,11 +113,11 @@ class Comparison:
     pairs : list of PairwiseComparison
         Of each other run with the first.
     metric : str
-        The one that decides.
+        The deciding metric.
     level : float
         Confidence of the intervals.
     resamples : int
-        How many the intervals were made of.
+        Number of bootstrap resamples behind the intervals.
     """
 
     contenders: list[Contender]
@@ -147,7 +148,7 @@ def measure(
     contenders : sequence of Contender
         Two or more, of the same rows.
     metric : str
-        The one that decides; of more than two classes, an average, see `name_average`.
+        The deciding metric; of more than two classes, an average, see `name_average`.
     level : float
         Confidence of the intervals, such as 0.95.
     resamples, seed : int

@@ -13,7 +13,7 @@ from sentiment.errors import ExitCode
 
 @command("monitor")
 def main(cfg: DictConfig) -> None:
-    """Compare as `cfg` says and show the result; drift is an exit code of its own."""
+    """Compare predictions with training and show the result; drift has its own exit code."""
     with Watch("monitor", current_job()) as watch:
         check_config(cfg)
         from sentiment.commands.monitor.job import monitor

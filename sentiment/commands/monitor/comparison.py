@@ -1,4 +1,4 @@
-"""All that is compared between the rows of a file and the reference."""
+"""Comparison of the current rows with the reference: checks, words and performance."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ _BATCH_ROWS = 5_000
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Sizes from which a significant difference matters.
+    """Smallest effects that matter; a significant difference below them is no drift.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ class Thresholds:
         Between shares of rows, such as those that hold a word (Cohen's h); 0.2 is what Cohen
         (1988) calls small, and what 1 % is from 4 %.
     accuracy : float
-        By which the accuracy falls, of all rows or of those of one true label; 0.05 is five points.
+        Fall of the accuracy, on all rows or on those of one true label; 0.05 is five points.
     errors : float
-        The same as a share of the errors at training, for models that make few; 0.5 is half as many
-        again. The smaller of both counts, so that five points are asked of a model that is right on
-        90 % or less, and half a point of one that is right on 99 %.
+        Fall of the accuracy as a share of the errors at training, for models that make few; 0.5 is
+        half as many again. The smaller limit counts: five points for a model that is right on 90 %
+        or less, half a point for one that is right on 99 %.
     metrics : float
-        By which a metric of the user's own gets worse, as a share of its value at training.
+        Worsening of a metric of the user's own, as a share of its value at training.
     alpha : float
         Probability of a false alarm in a run.
     """
@@ -70,7 +70,7 @@ class Comparison:
     Attributes
     ----------
     checks : list of Check
-        Everything that was compared, with its verdict.
+        All checks, with their verdicts.
     terms : DataFrame
         The words whose share of texts has changed, the largest change first: ``reference``,
         ``current``, ``effect`` (above 0 for a rise) and ``p_value``, by word.
@@ -92,7 +92,7 @@ class Comparison:
 
 
 def describe_rows(rows: pd.DataFrame, reader: TextReader, observer: StageObserver) -> pd.DataFrame:
-    """Return `rows` with descriptors in the place of ``text``, which `reader` reads."""
+    """Return `rows` with the descriptors of `reader` instead of ``text``."""
     described = []
     for start in range(0, len(rows), _BATCH_ROWS):
         described.append(reader.describe(rows["text"].iloc[start : start + _BATCH_ROWS]))
@@ -122,11 +122,11 @@ def compare(
     current : Current
         The rows.
     reader : TextReader
-        Reads texts as the model does; nothing has been read with it yet.
+        Reads texts as the model does; a new one.
     thresholds : Thresholds
-        What matters.
+        Smallest effects that matter.
     windows : int
-        How many windows the performance is measured in, at most.
+        Number of windows of the performance, at most.
     observer : StageObserver
         Receives progress.
     """
@@ -181,14 +181,14 @@ def _compare_terms(reference: Reference, reader: TextReader) -> pd.DataFrame:
         reference.count_terms(terms),
         reader.count_terms(terms),
         (len(reference.rows), reader.documents),
-        # Any word of either might have been among the frequent ones.
+        # Any word of either sample might have been among the frequent ones.
         tested=reference.words + reader.count_words(),
     )
     return table.set_axis(terms)
 
 
 def _check_terms(terms: pd.DataFrame, threshold: float) -> Check:
-    """Return the check of the word whose change, if it is large, is the most significant."""
+    """Return the check of the word with the most significant change among those that matter."""
     if terms.empty:
         return Check("terms", 0.0, 0.0, 0.0, COHEN, threshold, 1.0)
     sizes = terms["effect"].abs().to_numpy()
@@ -202,7 +202,8 @@ def _check_terms(terms: pd.DataFrame, threshold: float) -> Check:
 def _check_quality(reference: Reference, current: Current, threshold: float) -> list[Check]:
     """Compare how many texts are empty, and how many repeat an earlier one."""
     texts, known = current.rows["text"], reference.source["rows"]
-    # Among more texts, more repeat another: of no more than training had, so that shares compare.
+    # The share of repeated texts grows with the sample, so at most as many rows are looked at as the
+    # reference has.
     chosen = np.random.default_rng(known).permutation(len(texts))[:known]
     empty, repeated = texts.str.strip() == "", texts.iloc[chosen].duplicated()
     checks = []
@@ -211,7 +212,7 @@ def _check_quality(reference: Reference, current: Current, threshold: float) -> 
         effects, p_values = compare_shares(
             np.array([before]), np.array([after]), (known, len(found))
         )
-        # Fewer of them than at training is no harm.
+        # Fewer of them than at training do no harm.
         checks.append(
             Check(
                 name, before / known, after / len(found), float(effects[0]), COHEN, threshold,

@@ -1,4 +1,4 @@
-"""The rows that a model has answered, as `predict` wrote them: a sample of any number of them."""
+"""The current rows: a sample of the predictions in a file that `predict` wrote, or in a log."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -37,18 +37,18 @@ _CONVERSIONS: dict[str, Callable[[pa.LargeStringArray], pa.Array]] = {
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a file hold what.
+    """Roles of the columns of a file.
 
     Attributes
     ----------
     text : str
         The texts.
     label, time : str, optional
-        The true labels, and when each row was answered.
+        The true labels, and the time of each prediction.
     why : str
-        What the column of texts was chosen by.
+        Why the column of texts was chosen.
     extra : sequence of str
-        What the model reads beside the texts.
+        Columns that the model reads beside the text.
     """
 
     text: str
@@ -58,7 +58,7 @@ class Columns:
     extra: Sequence[str] = ()
 
     def list_roles(self) -> dict[str, str]:
-        """Return the columns to read beside the text, by what they hold."""
+        """Return the columns to read beside the text, by role."""
         roles = {name: name for name in _ANSWER}
         roles |= {"label": self.label} if self.label else {}
         roles |= {"time": self.time} if self.time else {}
@@ -90,7 +90,7 @@ def check_columns(path: Path, columns: Sequence[str], **named: str | None) -> No
     Raises
     ------
     NoPredictionsError, MissingColumnError
-        It did not, or the file has not.
+        `predict` did not write it, or it lacks a column.
     """
     if not set(_ANSWER) <= set(columns):
         raise NoPredictionsError(path, columns, suggest_command("predict", f"input={path}"))
@@ -107,7 +107,7 @@ def find_columns(
     time: str | None = None,
     learned: ModelChoice | None = None,
 ) -> Columns:
-    """Return which of the `columns` of the file `path` hold what.
+    """Return the roles of the `columns` of the file `path`.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def find_columns(
     Raises
     ------
     NoPredictionsError
-        `predict` has not written it.
+        `predict` did not write it.
     MissingColumnError, AmbiguousColumnError
         It lacks a column that was named, or it is not clear which one holds the texts.
     """
@@ -184,7 +184,7 @@ def _take_columns(path: Path, batch: Batch, columns: Columns) -> pa.Table:
 
 
 def order_rows(path: Path, times: pd.Series, column: str) -> np.ndarray:
-    """Return the numbers of the rows in the order of their times; of equals, as they stand.
+    """Return the numbers of the rows in the order of their times; ties keep their order.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def order_rows(path: Path, times: pd.Series, column: str) -> np.ndarray:
     times : Series of str
         Dates and times in ISO 8601, or numbers such as seconds.
     column : str
-        Where they stand in the file.
+        Name of their column.
 
     Raises
     ------

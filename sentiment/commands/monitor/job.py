@@ -145,7 +145,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
             stages.observer,
         )  # fmt: skip
     if webhook is not None and comparison.drifted:
-        # Before anything else is written: a full disk or a store that is away is no less drift.
+        # Before anything is written, which a full disk or a store that is away would prevent.
         webhook.send("drift", f"{path.name} ({choice.uri}): {', '.join(comparison.drifted)}")
         webhook.close()
     facts = _describe(path, choice, columns, current, reference, cfg)
@@ -180,7 +180,7 @@ def _check_package() -> None:
 
 
 def _read_report(path: Path) -> dict[str, Any]:
-    """Return what `predict` says of the file that it wrote, if that is still beside it."""
+    """Return the report of `predict` on the file, if it is still beside it."""
     try:
         report = json.loads(path.with_name(f"{path.name}.json").read_text())
     except (FileNotFoundError, ValueError):
@@ -290,7 +290,7 @@ def _describe(
     path: Path, choice: ModelChoice, columns: Columns, current: Current, reference: Reference,
     cfg: DictConfig,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the facts of the job that come before its results."""
+    """Return the facts of the job, its results apart."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "current": str(path.resolve()),

@@ -17,7 +17,7 @@ from sentiment.modeling.reference import MOST_ROWS, Reference
 WORSENING = "worse by a share"
 # The least p-value is alpha / 25, which Holm's correction leaves below alpha among as many checks.
 _CHECKS = 25
-# Of what is no alarm in any case.
+# The p-value of a check that cannot be an alarm.
 _FEW = 100
 # After so many permutations that are as extreme as the rows, more would change no verdict: the
 # sequential p-value of Besag and Clifford (1991).
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 def compare_metrics(
     reference: Reference, current: pd.DataFrame, threshold: float, alpha: float
 ) -> list[Check]:
-    """Return the checks of whether metrics of the user's project are worse than at training.
+    """Return a check for each metric of the user's project: whether it is worse than at training.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def compare_metrics(
     current : DataFrame
         ``label``, ``prediction`` and ``probability``; without known labels there are no checks.
     threshold : float
-        A worsening that matters, as a share of the value at training.
+        Smallest worsening that matters, as a share of the value at training.
     alpha : float
         The largest probability of a false alarm.
 
@@ -123,7 +123,7 @@ def _compare(
 
 
 def _permute(is_extreme: Callable[[np.ndarray], bool], rows: int, permutations: int) -> float:
-    """Return the p-value of a permutation test, which ends early where nothing is unusual.
+    """Return the p-value of a permutation test, which ends early if the rows are not unusual.
 
     It is exact for the ranks of the permutations (Phipson & Smyth, 2010), whatever the metric is.
     """

@@ -11,20 +11,20 @@ from sentiment.modeling.decision_rules import UNSURE
 from sentiment.modeling.drift import Check, choose, compute_p_values
 from sentiment.modeling.statistics import wilson_interval
 
-# A window of fewer rows says little: the interval of an accuracy of 90 % is 12 points wide.
+# With fewer rows, a window is too uncertain: the interval of an accuracy of 90 % is 12 points wide.
 _LEAST_ROWS = 100
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The share of right answers among some rows.
+    """Accuracy on some rows, with its interval.
 
     Attributes
     ----------
     since : str
         Time or number of the first of these rows.
     rows, right : int
-        How many there are, and how many of them were answered rightly.
+        Number of rows, and of those with a right prediction.
     value, low, high : float
         Their share, and Wilson's interval of 95 %.
     """
@@ -48,7 +48,7 @@ class Performance:
     windows : list of Accuracy
         On runs of equally many of these rows, in the order of their time.
     recalls : dict of str to (Accuracy, Accuracy)
-        The same two on the rows of each true label that both have.
+        The two accuracies on the rows of each true label that both have.
     """
 
     reference: Accuracy
@@ -62,9 +62,10 @@ class Performance:
         Parameters
         ----------
         points : float
-            A fall that matters.
+            Smallest fall that matters.
         errors : float
-            The same as a share of the errors in the reference; the smaller of both counts.
+            Smallest fall that matters, as a share of the errors in the reference; the smaller of
+            both limits counts.
         """
         checks = [_check_fall("accuracy", {"": (self.reference, self.current)}, points, errors)]
         if self.recalls:
@@ -75,7 +76,7 @@ class Performance:
 def _check_fall(
     name: str, pairs: dict[str, tuple[Accuracy, Accuracy]], points: float, errors: float
 ) -> Check:
-    """Return the check of the pair whose fall, if it is large, is the most significant."""
+    """Return the check of the pair with the most significant fall among those that matter."""
     rows = np.array([[one.rows for one in pair] for pair in pairs.values()]).T
     wrong = rows - np.array([[one.right for one in pair] for pair in pairs.values()]).T
     before, after = wrong / rows
@@ -97,13 +98,13 @@ def _check_fall(
 def measure_performance(
     reference: pd.DataFrame, current: pd.DataFrame, windows: int, separator: str | None = None
 ) -> Performance | None:
-    """Return how often rows were answered rightly, or None where no true label is known.
+    """Return the accuracy over time, or None if no true label is known.
 
     Parameters
     ----------
     reference, current : DataFrame
-        ``label`` and ``prediction``; the current rows in the order of their time, which stands in
-        ``time`` if it is known. Those without a label or without an answer are skipped.
+        ``label`` and ``prediction``; the current rows in the order of their time, in column
+        ``time`` if it is known. Rows without a label or a prediction are skipped.
     windows : int
         How many windows there are at most; each has a hundred rows or more, if there are as many.
     separator : str, optional

@@ -35,9 +35,9 @@ _METHOD = "sentiment"
 
 
 def save_page(report: Snapshot, path: Path) -> None:
-    """Write `report` as an HTML page, in which no label or file name ends its script.
+    """Write `report` as an HTML page, safe against markup in labels and file names.
 
-    Evidently embeds JSON into a script as it is, where ``</script>`` in a string would be obeyed.
+    Evidently embeds JSON in a script without escaping: ``</script>`` in a string would end it.
     """
 
     def dump(*args: Any, **kwargs: Any) -> str:
@@ -54,21 +54,21 @@ def save_page(report: Snapshot, path: Path) -> None:
 def make_report(
     reference: Reference, comparison: Comparison, name: str, tags: list[str]
 ) -> Snapshot:
-    """Return the Evidently report on a comparison.
+    """Return an Evidently report of a comparison.
 
-    Its own presets show the distributions; drift is what the checks of this project say, so that
-    no two parts of a report contradict each other.
+    Presets of Evidently show the distributions. Drift is that of the checks of this project, so
+    that no two parts of a report contradict each other.
 
     Parameters
     ----------
     reference : Reference
         What training left.
     comparison : Comparison
-        What came out.
+        Result of `compare`.
     name : str
         Name of the report.
     tags : list of str
-        What it can be found by.
+        Tags to find it by.
     """
     tables = make_tables(comparison)
     numbers = [c for c in (*DESCRIPTORS, "probability") if c in comparison.rows]

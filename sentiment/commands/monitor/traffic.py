@@ -1,4 +1,4 @@
-"""The log of a server as what a model has answered."""
+"""Predictions in the log of a server, as an input of monitoring."""
 
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ from sentiment.tracking import Tracker
 def open_traffic(
     folder: Path, route: str, named: str | None, tracker: Tracker
 ) -> tuple[TrafficRows, dict[str, Any]]:
-    """Return the answers of a model in the log of a server, and a report as `predict` writes it.
+    """Return the logged predictions of a model, and a report as `predict` writes it.
 
     Parameters
     ----------
     folder : Path
         The log.
     route : str
-        The route whose answers are read.
+        The route whose predictions are read.
     named : str, optional
         The model: a run id or another address; default: the last champion in the log.
     tracker : Tracker
@@ -29,7 +29,7 @@ def open_traffic(
     Raises
     ------
     EmptyDataError, ConfigError
-        There are no such answers, or they were logged without texts.
+        There are no such predictions, or they were logged without texts.
     """
     traffic = Traffic(folder, route, "current")
     model = _choose_model(traffic, named, tracker)

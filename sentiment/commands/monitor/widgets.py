@@ -136,7 +136,7 @@ class _RightAnswersCalculation(SingleValueCalculation[RightAnswers]):
 
 
 def _draw_terms(title: str, terms: pd.DataFrame, size: WidgetSize) -> BaseWidgetInfo:
-    """Draw in which share of the texts words stood and stand."""
+    """Draw the shares of reference and current texts that hold each word."""
     terms = terms.iloc[::-1]  # bars are drawn from the bottom
     bars = [
         go.Bar(y=terms["term"], x=terms[name], name=name, orientation="h", marker={"color": color})

@@ -80,7 +80,7 @@ class LabelSetClassifier(OneVsRestClassifier):
         truth = table.to_numpy(dtype=np.int8)
         known = (truth != UNKNOWN).all(axis=1)
         indicators = truth[known] == 1
-        # In a file, it is scikit-learn's own class: it then answers with a row of indicators.
+        # In a file, it is scikit-learn's own class, which predicts a row of indicators.
         self.label_binarizer_ = LabelBinarizer().fit(indicators)
         self.label_binarizer_.classes_ = self.classes_ = np.array(table.columns, dtype=str)
         # A logistic regression has a way of its own to fit several labels.

@@ -143,7 +143,7 @@ class LogisticRegression(linear_model.LogisticRegression):
         return Descent(self.tol, self.max_iter, float(scaling), seed)
 
     def to_sklearn(self) -> linear_model.LogisticRegression:
-        """Return scikit-learn's own classifier with the same answers, not fitted if this is not.
+        """Return scikit-learn's own classifier with the same predictions, fitted if this one is.
 
         Its solver, if this one's is ``"auto"``, is that for two classes if it is fitted on two.
         """
@@ -189,7 +189,7 @@ class LogisticRegression(linear_model.LogisticRegression):
 def _copy_solution(
     source: linear_model.LogisticRegression, target: linear_model.LogisticRegression
 ) -> None:
-    """Give `target` what `source` has learnt."""
+    """Copy the fitted attributes of `source` to `target`."""
     for name, value in vars(source).items():
         if name.endswith("_"):
             setattr(target, name, value)

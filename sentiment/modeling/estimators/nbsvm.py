@@ -135,8 +135,7 @@ class NBSVM(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), optional
-            As how many rows each one counts, for naive Bayes and for the logistic regressions.
-            Default: one each.
+            Weight of each row, for naive Bayes and for the logistic regressions; default: 1.
 
         Raises
         ------
@@ -149,7 +148,7 @@ class NBSVM(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            counts = sample_weight > 0  # a row that counts for nothing is as if it was not there
+            counts = sample_weight > 0  # a row of weight 0 is left out
             X, y, sample_weight = X[counts], y[counts], sample_weight[counts]
         self.classes_ = np.unique(y)
         if len(self.classes_) == 1:
@@ -205,7 +204,7 @@ class NBSVM(ClassifierMixin, BaseEstimator):
         return probabilities
 
     def to_sklearn(self) -> LogisticRegression | OneVsRestClassifier:
-        """Return a classifier of scikit-learn's own that gives the same answers.
+        """Return a classifier of scikit-learn's own with the same predictions.
 
         Files of it can be read without this project. It knows no feature names, and is not fitted
         if this one is not.

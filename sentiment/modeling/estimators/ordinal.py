@@ -145,7 +145,7 @@ class OrdinalClassifier(ClassifierMixin, BaseEstimator):
         return probabilities
 
     def to_sklearn(self) -> linear_model.LogisticRegression:
-        """Return scikit-learn's own classifier with the same answers, not fitted if this is not."""
+        """Return scikit-learn's own classifier with the same predictions, fitted if this one is."""
         machine = linear_model.LogisticRegression(
             C=self.C, class_weight=self.class_weight, max_iter=self.max_iter
         )

@@ -185,7 +185,7 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self, student: Any, teacher: LogisticRegression, X: Any, topics: np.ndarray,
         y: np.ndarray, labelled: np.ndarray,
     ) -> Any:  # fmt: skip
-        """Fit `student` on the labelled rows, and on others by what `teacher` says of them."""
+        """Fit `student` on the labelled rows, and on others with the probabilities of `teacher`."""
         shares = teacher.predict_proba(topics[~labelled]) ** self.sharpening
         shares /= shares.sum(axis=1, keepdims=True)
         rows, classes = np.nonzero(shares > _LEAST_SHARE)

@@ -1,4 +1,4 @@
-"""The terms that spoke most for and against the answer to each text."""
+"""The terms that contribute most to the prediction for each text, and most against it."""
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ _LARGEST = 99.99
 
 
 class RowExplainer:
-    """Finds the terms of a text that matter most for the answer to it, and its other columns.
+    """Finds the terms and other columns that contribute most to the prediction for a text.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class RowExplainer:
         return blocks[0] if len(blocks) == 1 else stack_columns(blocks)
 
     def explain(self, frame: pd.DataFrame, codes: np.ndarray) -> tuple[pa.Array, pa.Array]:
-        """Return the terms that spoke most for and most against what each text was taken for.
+        """Return the terms that contribute most to the class of each text, and most against it.
 
         Parameters
         ----------

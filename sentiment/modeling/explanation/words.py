@@ -1,4 +1,4 @@
-"""Which words of one text speak for the answer to it, and which against."""
+"""Contribution of each word of one text to its prediction."""
 
 import re
 from collections import defaultdict
@@ -77,7 +77,7 @@ def explain_text(
     rule: DecisionRule | None = None,
     explainer: RowExplainer | None = None,
 ) -> TextExplanation:
-    """Return what in `text` speaks for and against a label, in the eyes of the fitted `pipeline`.
+    """Return what the words and terms of `text` contribute to a label.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ def _load_audited(path: Path) -> Any:
 
 
 def _rehearse(model: Any) -> None:
-    """Let the model answer one text, beside which all columns are missing."""
+    """Let the model predict one text, beside which all columns are missing."""
     row = pd.DataFrame(_ONE_TEXT | {name: [None] for name in list_columns(model)}, dtype="str")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

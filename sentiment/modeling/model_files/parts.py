@@ -72,12 +72,12 @@ def _find_readers(model: Pipeline) -> Pipeline:
 
 
 def check_part(part: Any) -> None:
-    """Refuse an object that would do something else than answer, or whose arrays do not fit.
+    """Refuse an object that would do something else than predict, or whose arrays do not fit.
 
     Raises
     ------
     ValueError, AttributeError, LookupError, TypeError, re.error
-        Something is not as a pipeline of this project has it; a ValueError says what is there.
+        A part is not as a pipeline of this project has it; a ValueError names what was found.
     """
     _check_attributes(part)
     if isinstance(part, BaseEstimator):
@@ -201,7 +201,7 @@ def _check_forest(part: BaseForest) -> None:
 
 
 # Estimators whose compiled code, or ours, believes what is in their arrays. Those that lack the
-# attribute are not fitted, and refuse to answer.
+# attribute are not fitted, and refuse to predict.
 _CHECKS: list[tuple[type, str, Callable[[Any], None]]] = [
     (_VectorizerMixin, "ngram_range", _check_vectorizer),
     (CountVectorizer, "vocabulary", _check_vocabulary),
