@@ -202,7 +202,7 @@ def _check_terms(terms: pd.DataFrame, threshold: float) -> Check:
 def _check_quality(reference: Reference, current: Current, threshold: float) -> list[Check]:
     """Compare how many texts are empty, and how many repeat an earlier one."""
     texts, known = current.rows["text"], reference.source["rows"]
-    # The share of repeated texts grows with the sample, so at most as many rows are looked at as the
+    # The share of repeated texts grows with the sample, so no more rows are looked at than the
     # reference has.
     chosen = np.random.default_rng(known).permutation(len(texts))[:known]
     empty, repeated = texts.str.strip() == "", texts.iloc[chosen].duplicated()

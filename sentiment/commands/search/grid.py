@@ -1,4 +1,4 @@
-"""A grid: every combination of what was typed, each once."""
+"""A grid: every combination of the typed values, each once."""
 
 import hashlib
 import itertools
@@ -45,7 +45,7 @@ def check_values(overrides: Sequence[Override]) -> None:
     Raises
     ------
     ConfigError
-        Names those that have none, or the number of jobs.
+        An override has no values that can be listed, or there are too many jobs.
     """
     problems, jobs = [], 1
     for override in overrides:
@@ -72,7 +72,7 @@ def check_values(overrides: Sequence[Override]) -> None:
 def list_points(overrides: Sequence[Override]) -> list[list[str]]:
     """Return the overrides of each job of a grid.
 
-    Hydra's own sweeper would write ``~key``, which takes a setting away, as ``~key=null``.
+    Hydra's own sweeper would write ``~key``, which deletes a setting, as ``~key=null``.
 
     Raises
     ------
@@ -93,13 +93,13 @@ def list_points(overrides: Sequence[Override]) -> list[list[str]]:
 
 
 def count_range(swept: RangeSweep) -> int:
-    """Return how many values a range has, without listing them."""
+    """Return the number of values in a range, without listing them."""
     start, stop, step = (Fraction(str(end)) for end in (swept.start, swept.stop, swept.step))
     return max(0, math.ceil((stop - start) / step)) if step else 0
 
 
 def run_grid(hydra: HydraSweep, points: Sequence[Sequence[str]]) -> None:
-    """Run all jobs of a grid that have no good result yet, and train the best.
+    """Start or resume a grid: run the jobs without a good result, and train the best job.
 
     The same command resumes a grid that was cut off, or whose tracking store was away, and runs
     failed jobs again; a grid that is complete starts anew in another folder.
@@ -107,7 +107,7 @@ def run_grid(hydra: HydraSweep, points: Sequence[Sequence[str]]) -> None:
     Parameters
     ----------
     hydra : HydraSweep
-        The sweep as Hydra sees it.
+        Config and launcher of the sweep.
     points : sequence of sequence of str
         The overrides of each job.
 
@@ -175,7 +175,7 @@ def _run(
 
 @contextmanager
 def hold_folder(folder: Path) -> Iterator[None]:
-    """Refuse to share `folder`: each process would discard what the other is about to find."""
+    """Lock `folder`: another process would discard the results that this one is waiting for."""
     with ExitStack() as stack:
         try:
             stack.enter_context(hold_lock(folder / ".lock", wait=False))
@@ -185,7 +185,7 @@ def hold_folder(folder: Path) -> Iterator[None]:
 
 
 def _name_grid(cfg: DictConfig, points: Sequence[Sequence[str]]) -> str:
-    """Return a name that another grid does not have, but the same one run in another way has."""
+    """Return a name of the grid, the same for the same jobs however they are run."""
     asked = [[redact(word) for word in point if not is_housekeeping(word)] for point in points]
     identity = json.dumps([list_settings(cfg), cfg.optimize, asked], default=str)
     return hashlib.sha256(identity.encode()).hexdigest()[:8]
@@ -194,11 +194,11 @@ def _name_grid(cfg: DictConfig, points: Sequence[Sequence[str]]) -> str:
 def _can_resume(
     hydra: HydraSweep, folder: Path, points: Sequence[Sequence[str]], objective: Objective
 ) -> bool:
-    """Return whether the grid is incomplete, and its data are what they were."""
+    """Return whether the grid is incomplete and its data have not changed."""
     good = [result for result in read_results(folder).values() if not result.error]
     winner = rank({result.number: result for result in good}, objective).winner
     is_trained = winner is None or read_winner(folder) is not None
-    # Folders of earlier versions do not say whether the store has everything.
+    # Earlier versions did not keep whether the store has everything.
     is_recorded = (read_state(folder / GRID) or {}).get(_COMPLETE, True)
     if len(good) == len(points) and is_trained and is_recorded:
         return False

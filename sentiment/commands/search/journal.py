@@ -1,4 +1,4 @@
-"""The file of all studies: each line has a checksum, and damage is found before Optuna reads it."""
+"""Journal of all studies, whose lines have checksums: damage is found before Optuna reads it."""
 
 import fcntl
 import json
@@ -18,7 +18,7 @@ from sentiment.files.control import set_aside
 from sentiment.files.locking import hold_lock
 
 _CHECKSUM = b',"crc32":'
-# Descriptors of the files by whose locks the processes that use a journal know of each other.
+# Descriptors of the lock files by which the processes that use a journal know of each other.
 _users: dict[Path, int] = {}
 
 
@@ -39,12 +39,12 @@ class Journal(BaseJournalBackend):
         self._lines, self._bytes = 0, 0
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """Yield the entries from a number on; a last line that is being written is left out.
+        """Yield the entries from a number on, without a last line that is still being written.
 
         Raises
         ------
         DamagedJournalError
-            A line is not what was written.
+            A line does not fit its checksum.
         """
         if log_number_from < self._lines:
             self._lines, self._bytes = 0, 0
@@ -61,7 +61,7 @@ class Journal(BaseJournalBackend):
                     yield entry
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write entries, all or none of which are there after a crash of this process."""
+        """Write entries: after a crash of this process, all or none of them are there."""
         lines = b"".join(map(_describe, logs))
         with hold_lock(_name_lock(self._path)), self._path.open("ab") as file:
             file.write(lines)
@@ -126,7 +126,7 @@ def open_journal(path: Path) -> Iterator[tuple[JournalStorage, bool]]:
 
 
 def read_journal(path: Path) -> JournalStorage:
-    """Return the journal `path`, to be read only: this takes no lock and changes nothing.
+    """Return the journal `path` for reading only: without a lock and without changes.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def _load(path: Path) -> JournalStorage:
     except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, DamagedJournalError):
             raise
-        # Lines without a checksum, whose entries make no sense to Optuna.
+        # Optuna cannot read the entries of lines without a checksum.
         raise DamagedJournalError(path, f"{type(error).__name__}: {error}") from error
 
 
@@ -158,13 +158,13 @@ def _enter(path: Path) -> bool:
     try:
         fcntl.flock(_users[path], fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        fcntl.flock(_users[path], fcntl.LOCK_SH)  # waits for one that is recovering it
+        fcntl.flock(_users[path], fcntl.LOCK_SH)  # waits for a process that is recovering it
         return False
     return True
 
 
 def _name_lock(path: Path) -> Path:
-    """Return the file by whose lock writers take turns; it ends with its process."""
+    """Return the lock file of writers; the system unlocks it when its process ends."""
     return path.with_name(f".{path.name}.lock")
 
 

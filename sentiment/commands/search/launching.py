@@ -1,4 +1,4 @@
-"""Jobs of a sweep: composed and checked, run by one of Hydra's launchers and followed."""
+"""Jobs of a sweep: composing, checking and running them with a launcher of Hydra."""
 
 import copy
 import signal
@@ -33,8 +33,8 @@ from sentiment.config import (
 from sentiment.errors import ConfigError
 from sentiment.redaction import redact
 
-# Jobs that are handed at a time to launchers that put them into a queue: enough that none waits
-# long for the slowest, and few enough that a search still learns.
+# Jobs per batch of a launcher that queues them: enough that workers seldom wait for the slowest job
+# of a batch, and few enough that a search learns from one batch to the next.
 _QUEUED = 16
 # Seconds between two looks for results of jobs that run elsewhere.
 _POLL = 0.1
@@ -42,7 +42,7 @@ _POLL = 0.1
 
 @dataclass(frozen=True)
 class HydraSweep:
-    """A sweep as Hydra sees it.
+    """A multirun of Hydra: its config, and what composes and launches its jobs.
 
     Attributes
     ----------
@@ -112,12 +112,12 @@ class HydraSweep:
             raise ConfigError([*problems])
 
     def check_folder(self) -> None:
-        """Refuse a folder that only Hydra's own sweepers would use.
+        """Refuse ``hydra.sweep`` settings, which only Hydra's own sweepers use.
 
         Raises
         ------
         ConfigError
-            Says which setting chooses the folder.
+            One was typed.
         """
         for word in list_typed(self.config.hydra.overrides.hydra):
             if is_within(word, "hydra.sweep"):
@@ -130,7 +130,7 @@ class HydraSweep:
                 )
 
     def list_typed(self) -> list[str]:
-        """Return the words that were typed, redacted, without a request to start anew."""
+        """Return the typed overrides, redacted, without ``search.fresh``."""
         typed = self.config.hydra.overrides
         words = [*list_typed(typed.task), *list_typed(typed.hydra)]
         hidden = ("search.fresh", "hydra.mode")
@@ -161,7 +161,7 @@ class HydraSweep:
         return 1 if serial else _QUEUED
 
     def launch(self, next_job: NextJob) -> None:
-        """Run the jobs that `next_job` gives, until it gives none."""
+        """Run the jobs that `next_job` returns, until it returns None."""
         if self._launches_each:
             self.launcher.launch_each(next_job)
             return
@@ -181,14 +181,14 @@ def _without_hydra(config: DictConfig) -> DictConfig:
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """A job that is to be run.
+    """A job to run.
 
     Attributes
     ----------
     number : int
         Its number, and the name of its folder.
     overrides : sequence of str
-        What it is asked for.
+        Its overrides.
     """
 
     number: int
@@ -196,23 +196,23 @@ class PlannedJob:
 
 
 class JobRunner:
-    """Runs jobs and hands each result on as soon as it is there.
+    """Runs jobs and passes on each result as soon as it is there.
 
-    A job leaves its result in its folder, whichever process or machine it ran on; so a result
-    that nobody waited for is not lost either. A job that ends without one has failed.
+    A job writes its result into its folder, on whichever process or machine it runs. So no result
+    is lost if this process dies. A job that ends without a result has failed.
 
     Parameters
     ----------
     folder : Path
         Where the folders of the jobs are.
     launch : callable
-        Runs the jobs that it is handed out, until there are none; see `HydraSweep.launch`.
+        Runs jobs until there are none; see `HydraSweep.launch`.
     compose : callable
-        Composes the config of one job, and raises if there is none.
+        Composes the config of a job, or raises.
     on_result : callable
         Takes each result.
     on_wait : callable
-        Is called every now and then while jobs run.
+        Called again and again while jobs run.
     """
 
     def __init__(
@@ -228,14 +228,14 @@ class JobRunner:
         self._compose = compose
         self._on_result = on_result
         self._on_wait = on_wait
-        # Jobs under way; one thread at a time looks what became of them.
+        # Jobs under way; one thread at a time looks for their results.
         self._pending: dict[int, PlannedJob] = {}
         self._looking = threading.Lock()
 
     def run(self, next_job: Callable[[], PlannedJob | None]) -> None:
-        """Run the jobs that `next_job` gives, until it gives none.
+        """Run the jobs that `next_job` returns, until it returns None.
 
-        All that have ended have handed their results on before the next is asked for.
+        `next_job` is called after the results of all ended jobs were passed on.
 
         Raises
         ------
@@ -273,7 +273,7 @@ class JobRunner:
         next_job: Callable[[], PlannedJob | None],
         problems: list[BaseException],
     ) -> tuple[int, list[str]] | None:
-        """Return the next job for the launcher; a problem that is not its own ends its work."""
+        """Return the next job for the launcher, or None: no job is left, or there is a problem."""
         try:
             self._collect()
             if problems:
@@ -302,7 +302,7 @@ class JobRunner:
         return folder.is_dir() and folder.stat().st_mtime >= since - 1
 
     def _find_faulty(self, jobs: Any) -> dict[int, Exception]:
-        """Return the jobs that have no config, and why."""
+        """Return the errors of the jobs whose configs cannot be composed, by number."""
         faulty: dict[int, Exception] = {}
         for job in jobs:
             try:
@@ -324,7 +324,7 @@ class JobRunner:
         return result
 
     def _collect(self) -> None:
-        """Hand on the results that are there."""
+        """Pass on the results that are there."""
         with self._looking:
             for number in sorted(self._pending):
                 result = read_result(self.folder / str(number))
@@ -334,9 +334,9 @@ class JobRunner:
 
     @contextmanager
     def _collecting(self) -> Iterator[list[BaseException]]:
-        """Hand results on while the ``with`` block runs, and the rest at its end.
+        """Pass on results while the ``with`` block runs, and the rest at its end.
 
-        What goes wrong with that is put into the list that is returned, and raised at the end.
+        Yields the list of errors that this met so far; the first one is raised at the end.
         """
         over = threading.Event()
         problems: list[BaseException] = []
@@ -364,9 +364,9 @@ class JobRunner:
 
 @contextmanager
 def _keeping_interrupts() -> Iterator[None]:
-    """Interrupt at the end of the ``with`` block if Ctrl-C came in it and was lost.
+    """Raise `KeyboardInterrupt` at the end of the ``with`` block if a Ctrl-C in it was lost.
 
-    Python drops what is raised in callbacks of the garbage collector and of compiled code.
+    Python drops exceptions in callbacks of the garbage collector and of compiled code.
     """
     before, report = signal.getsignal(signal.SIGINT), sys.unraisablehook
     noticed = False

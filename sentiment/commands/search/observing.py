@@ -1,10 +1,10 @@
-"""Progress callbacks of a sweep, in a context variable: Hydra starts sweeps and passes none on."""
+"""Progress callbacks of a sweep, in a context variable, since Hydra passes none to a sweeper."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # a script sets an observer before anything heavy is loaded
+if TYPE_CHECKING:  # the command sets its observer before anything heavy is loaded
     from sentiment.commands.search.ranking import Objective, Ranking
     from sentiment.commands.search.results import JobResult
     from sentiment.commands.train.job import TrainingResult
@@ -12,12 +12,12 @@ if TYPE_CHECKING:  # a script sets an observer before anything heavy is loaded
 
 
 class SweepObserver:
-    """Progress callback of a sweep, called by one thread at a time; this one does nothing."""
+    """Progress callback of a sweep, called by one thread at a time; the base class does nothing."""
 
     def on_sweep(
         self, name: str, shared: Sequence[str], total: int, done: int, objective: "Objective"
     ) -> None:
-        """Note that a sweep begins or goes on.
+        """Note that a sweep starts or resumes.
 
         Parameters
         ----------
@@ -26,7 +26,7 @@ class SweepObserver:
         shared : sequence of str
             The overrides that all jobs have.
         total, done : int
-            Number of jobs, and how many were there before.
+            Number of jobs, and how many of them earlier processes have done.
         objective : Objective
             What makes a job the best.
         """
@@ -35,16 +35,16 @@ class SweepObserver:
         """Note that a job has ended; `ranking` is that of all jobs so far."""
 
     def on_ranking(self, ranking: "Ranking", results: "Mapping[int, JobResult]") -> None:
-        """Note the ranking of all jobs, by whose numbers their `results` are found."""
+        """Note the ranking of all jobs; `results` are by their numbers."""
 
     def on_note(self, text: str) -> None:
-        """Pass on what the person should know."""
+        """Note a message for the user."""
 
     def on_winner(self, number: int, result: "TrainingResult", store: str | None) -> None:
-        """Note that the best job was trained in full, and in which MLflow store that is kept."""
+        """Note that the best job was trained in full and recorded in the MLflow store `store`."""
 
     def on_recorded_winner(self, number: int, result: "RecordingResult") -> None:
-        """Note that the best job, which an earlier process trained in full, is recorded now."""
+        """Note that the best job, which an earlier process trained in full, was recorded now."""
 
     def on_end(self) -> None:
         """Note that there are no more jobs."""

@@ -19,7 +19,7 @@ class Objective:
     Attributes
     ----------
     name : str
-        What the user calls it.
+        Its name in settings.
     metric : str
         Its full name, such as ``validation/accuracy``; see `JobResult.find_metric`.
     greater_is_better : bool
@@ -75,7 +75,7 @@ class Place:
     Attributes
     ----------
     numbers : tuple of int
-        The jobs; the first stands for all.
+        The jobs, the representative one first.
     score : float
         The objective; of several jobs its mean.
     std : float, optional
@@ -99,7 +99,8 @@ class Ranking:
     places : sequence of Place
         Empty if no job has a score, or if no two scores can be compared.
     note : str
-        What was averaged or left out, and why; empty if all jobs were validated on the same rows.
+        Message on scores that were averaged or left out; empty if all jobs were validated on the
+        same rows.
     """
 
     places: Sequence[Place]
@@ -143,7 +144,7 @@ def rank(results: Mapping[int, JobResult], objective: Objective) -> Ranking:
     kept = _keep_largest(scored)
     if len(kept) < len(scored):
         fewer = count_of(len(scored) - len(kept), "job")
-        notes.append(f"{fewer} on fewer rows ({_LIMIT}) cannot be compared and left out")
+        notes.append(f"left out: {fewer} on fewer rows ({_LIMIT}), which cannot be compared")
     if len(_list_rows(kept)) == 1:
         places = [_place([number], kept, objective) for number in kept]
         return Ranking(_sort(places, objective), "; ".join(notes))
@@ -152,10 +153,10 @@ def rank(results: Mapping[int, JobResult], objective: Objective) -> Ranking:
         return Ranking([], "the data changed while the sweep ran: no score can be compared")
     places = _average(kept, objective)
     averaged = f"scores are means over {len(seeds)} seeds"
-    notes.append(f"{averaged}, as each seed has its own rows to score")
+    notes.append(f"{averaged}, since each seed scores other rows")
     unfinished = len(kept) - len(seeds) * len(places)
     if unfinished:
-        notes.append(f"{count_of(unfinished, 'job')} without a score for every seed left out")
+        notes.append(f"left out: {count_of(unfinished, 'job')} without a score for every seed")
     return Ranking(_sort(places, objective), "; ".join(notes))
 
 
@@ -181,7 +182,7 @@ def _average(results: Mapping[int, JobResult], objective: Objective) -> list[Pla
 
 
 def _list_followers(results: Mapping[int, JobResult]) -> set[str]:
-    """Return the settings that are the seed under another name, such as ``model.random_state``."""
+    """Return the settings that always equal the seed, such as ``model.random_state``."""
     keys = {key for result in results.values() for key in result.settings}
     return {
         key
@@ -209,7 +210,7 @@ def _read_rows(result: JobResult) -> str | None:
 
 
 def _list_rows(results: Mapping[int, JobResult]) -> set[str | None]:
-    """Return what rows jobs were scored on; what another machine found says nothing of them."""
+    """Return the identities of the rows that jobs were scored on, as far as they are known."""
     return {_read_rows(result) for result in results.values()} - {None}
 
 
@@ -227,7 +228,7 @@ def _read_limit(written: str | None) -> float:
 
 
 def describe_uncertainty(place: Place, results: Mapping[int, JobResult], objective: str) -> str:
-    """Return the interval of a first place, or nothing where none is known."""
+    """Return the interval of a first place in words, or "" if none is known."""
     result = results[place.numbers[0]]
     metric = result.find_metric(f"validation/{objective}")
     if place.std is not None or metric not in result.metrics:

@@ -1,4 +1,4 @@
-"""Results that the jobs of a sweep leave in their folders, from which a sweep is resumed."""
+"""Results that the jobs of a sweep write into their folders, and the state of the sweep."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ def write_state(path: Path, facts: Mapping[str, Any]) -> None:
     """Write `facts` as JSON with a checksum; `path` holds all of them or is left as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    # It quotes settings and errors, which are for others to read only if the user says so.
+    # It quotes settings and errors, which other users must not read.
     with open(partial, "w", encoding="utf-8", opener=_open_private) as file:
         json.dump({**facts, _CHECKSUM: _sum(facts)}, file, indent=2)
         file.write("\n")
@@ -48,7 +48,7 @@ def read_state(path: Path, *, keep: bool = False) -> dict[str, Any] | None:
     path : Path
         The file.
     keep : bool, default=False
-        Whether a damaged file stays where it is, for callers that change nothing.
+        Leave a damaged file where it is, for callers that change nothing.
     """
     try:
         file = path.open("rb")
@@ -69,14 +69,14 @@ def read_state(path: Path, *, keep: bool = False) -> dict[str, Any] | None:
 
 
 def _check(content: bytes) -> tuple[str, dict[str, Any]]:
-    """Return why `content` is damaged, or nothing, and the facts in it."""
+    """Return why `content` is damaged, "" if it is not, and the facts in it."""
     try:
         facts = json.loads(content)
     except (ValueError, RecursionError) as error:
         return f"it is not JSON: {error}" if content else "it is empty", {}
     if not isinstance(facts, dict):
         return "it is not a JSON object", {}
-    # Files of earlier versions have no checksum; what reads them checks the types.
+    # Files of earlier versions have no checksum; their readers check the types.
     found = facts.pop(_CHECKSUM, None)
     if found is not None and found != _sum(facts):
         return "its checksum is another one", {}
@@ -96,12 +96,12 @@ def was_set_aside(path: Path) -> bool:
 _NAME = "result.json"
 # Description of a grid, in its folder.
 GRID = "sweep.json"
-# The folder, beside those of the jobs, of the one that was trained in full.
+# The folder, beside those of the jobs, of the job that was trained in full.
 WINNER = "winner"
 
 
 def newest(name: str, known: list[str]) -> tuple[str | None, str]:
-    """Return the newest of the `known` names that stand for `name`, and the one after it.
+    """Return the newest of the `known` names of sweeps called `name`, and the next free name.
 
     The second study called ``svm`` is ``svm~2``.
     """
@@ -119,20 +119,20 @@ def _is_later(known: str, name: str) -> bool:
 
 @dataclass(frozen=True)
 class JobResult:
-    """One finished job of a sweep; no secret is in it.
+    """Result of one job of a sweep, without secrets.
 
     Attributes
     ----------
     number : int
         Its number, and the name of its folder.
     overrides : list of str
-        What it was asked for.
+        Its overrides.
     started, ended : float
         Seconds since the epoch.
     name : str
         Model and features.
     tags, settings : dict of str to str
-        Facts to find it by, and all settings.
+        Tags to find it by, and all settings.
     metrics : dict of str to float
         Every metric, as ``<split>/<name>``; empty if it failed.
     error : str
@@ -162,10 +162,10 @@ class JobResult:
         return self.ended - self.started
 
     def find_metric(self, metric: str) -> str:
-        """Return the metric that decides in place of one such as ``validation/accuracy``.
+        """Return the cross-validated counterpart of `metric` if there is one, else `metric`.
 
-        That of cross-validation, if there is one: it is of training and validation rows, which are
-        more than those of validation.
+        Cross-validation scores the training and validation rows, which are more than the validation
+        rows alone.
         """
         in_turn = cross_validated(metric)
         return in_turn if in_turn in self.metrics else metric
@@ -189,7 +189,7 @@ def _redact(value: Any) -> Any:
 
 
 def write_result(folder: Path, result: JobResult) -> None:
-    """Keep `result` in `folder`; it is there as a whole or not at all."""
+    """Write `result` into `folder`, as a whole or not at all."""
     write_state(folder / _NAME, asdict(result))
 
 
@@ -199,14 +199,14 @@ def discard_result(folder: Path) -> None:
 
 
 def read_result(folder: Path, *, keep: bool = False) -> JobResult | None:
-    """Return the result of the job in `folder`, or None if there is no sound one.
+    """Return the result of the job in `folder`, or None if it is missing or damaged.
 
     Parameters
     ----------
     folder : Path
         The folder of the job, whose name is its number.
     keep : bool, default=False
-        Whether a damaged result stays where it is instead of being set aside.
+        Leave a damaged result where it is instead of renaming it.
     """
     path = folder / _NAME
     facts = read_state(path, keep=keep)
@@ -221,7 +221,7 @@ def read_result(folder: Path, *, keep: bool = False) -> JobResult | None:
 
 
 def read_results(folder: Path, *, keep: bool = False) -> dict[int, JobResult]:
-    """Return the sound results of all finished jobs of the sweep in `folder`, by number."""
+    """Return the undamaged results of all finished jobs of the sweep in `folder`, by number."""
     homes = [path.parent for path in folder.glob(f"[0-9]*/{_NAME}") if path.parent.name.isdecimal()]
     homes.sort(key=lambda home: int(home.name))
     found = (read_result(home, keep=keep) for home in homes)
@@ -229,13 +229,13 @@ def read_results(folder: Path, *, keep: bool = False) -> dict[int, JobResult]:
 
 
 def list_lost(folder: Path) -> list[int]:
-    """Return the jobs whose results were damaged, in the sweep in `folder`."""
+    """Return the numbers of the jobs whose results were damaged."""
     homes = [path.parent for path in folder.glob(f"[0-9]*/{_NAME}.*")]
     return sorted({int(home.name) for home in homes if was_set_aside(home / _NAME)})
 
 
 class Winner(NamedTuple):
-    """Job of a sweep that was trained in full, the folder of its run, and its id if tracked."""
+    """The job of a sweep that was trained in full: number, folder and id of its run."""
 
     number: int
     folder: Path
@@ -254,7 +254,7 @@ def read_winner(folder: Path, *, keep: bool = False) -> Winner | None:
 
 
 def _find_problem(facts: dict[str, Any], name: str) -> str:
-    """Return what is wrong with the fields of a result, or nothing."""
+    """Return what is wrong with the fields of a result, "" if nothing is."""
     for one in fields(JobResult):
         if one.name not in facts and one.name in ("number", "overrides", "started", "ended"):
             return f"it has no {one.name!r}"
@@ -298,16 +298,16 @@ _CHECKS = {
 
 
 _STAGE = "stage/count_texts_seconds"
-# Settings that change what is counted; all others cut from the same counts.
+# Settings that change the counts; all others select from the same counts.
 _COUNTED = ("analyzer", "lowercase", "ngram_range", "stop_words", "strip_accents", "token_pattern")
 
 
 def estimate_savings(results: Iterable[JobResult]) -> tuple[int, float]:
-    """Return how many jobs found their counts made, and the seconds that this saved at least.
+    """Return how many jobs read counts from the cache, and the seconds that this saved at least.
 
-    Of jobs that count alike, the slowest made the counts. If even that one found them, from an
-    earlier sweep or in those of longer n-grams, there is nothing to compare with, and its like
-    add nothing.
+    Among the jobs with the same counts, the slowest one made them. If it read them, too, since an
+    earlier sweep or a job with longer n-grams had made them, nothing is known of the time to make
+    them, and these jobs add nothing.
     """
     groups: dict[tuple[tuple[str, str], ...], list[float]] = {}
     for result in results:

@@ -1,4 +1,4 @@
-"""One process's part in a sweep: it records and ranks results, and trains the best."""
+"""Session of one process in a sweep: it records and ranks results, and trains the best."""
 
 import contextlib
 import re
@@ -33,7 +33,7 @@ from sentiment.errors import (
 from sentiment.tracking import MODEL, RunFacts, RunFolder, SweepRecord
 from sentiment.tracking.recording import RecordingResult, find_kept_run, record_kept
 
-# As many first jobs that all fail in the same way are no coincidence.
+# If as many first jobs fail in the same way, the fault is not in their settings.
 FIRST = 3
 
 
@@ -44,14 +44,14 @@ def check_failures(failed: Sequence[JobResult], total: int) -> None:
 
 
 class FailurePolicy:
-    """Stops a sweep whose jobs only fail.
+    """Stops a sweep whose jobs keep failing.
 
     Parameters
     ----------
     most_in_a_row : int
         How many jobs may fail one after another.
     fresh : bool
-        Whether no job has ended before.
+        True if no job has ended before.
     """
 
     def __init__(self, most_in_a_row: int, *, fresh: bool) -> None:
@@ -69,7 +69,7 @@ class FailurePolicy:
         """
         self._in_a_row = self._in_a_row + 1 if result.error else 0
         if self._first is not None:
-            # Numbers in messages are often the values that were tried.
+            # Messages often hold values that differ from job to job.
             self._first.append(re.sub(r"\d[\d.e+-]*", "#", result.error))
             if len(self._first) == FIRST:
                 errors, self._first = set(self._first), None
@@ -126,7 +126,7 @@ class Recorder:
         self._take(results, progress)
 
     def add(self, result: JobResult, progress: Progress) -> None:
-        """Record a job that has just ended; keep it in mind if the store is away."""
+        """Record a job that has just ended, or record it later if the store is away."""
         self._take({result.number: result}, progress)
 
     def flush(self) -> None:
@@ -179,7 +179,7 @@ class Recorder:
         if self._is_unsure:
             recorded = self._record.find_jobs()
             for number, result in list(self._pending.items()):
-                # One that was run again has ended later; a store keeps milliseconds.
+                # A job that was run again has ended later; a store keeps milliseconds.
                 if recorded.get(number, 0) >= result.ended - 0.001:
                     del self._pending[number]
         for number, result in list(self._pending.items()):
@@ -197,13 +197,13 @@ class Recorder:
         self._is_unsure, self._recorded = False, self._progress
 
 
-# Seconds in which a process records a job that has ended; it takes a fraction of one.
+# Seconds after which a process has certainly recorded an ended job; it takes a fraction of one.
 _RECORDING = 60.0
 
 
 @dataclass
 class Session:
-    """Record of the results of a sweep.
+    """Results of a sweep, as one process takes, records and ranks them.
 
     Attributes
     ----------
@@ -220,13 +220,13 @@ class Session:
     policy : FailurePolicy
         When to give up.
     tell : callable
-        Enters a result elsewhere, such as in a study, before anything else happens to it.
+        Called first with each result, such as to enter it in a study.
     total : int
-        How many jobs there will be.
+        Number of jobs of the sweep.
     shared : sequence of str
         The overrides that all jobs have.
     find_others : callable
-        Returns what other processes found as well, by number.
+        Returns the results of other processes, by number.
     results : dict of int to JobResult
         The results of this process and of earlier ones, by number.
     """
@@ -247,9 +247,9 @@ class Session:
         self._recorder = Recorder(self.record, self.observer.on_note)
 
     def begin(self, *, alone: bool = True) -> None:
-        """Take up what an earlier process left: its results, and those it did not record.
+        """Read the results of earlier processes, and record those that they did not record.
 
-        If this process is not `alone`, others may be about to record what has just ended.
+        If this process is not `alone`, others may be about to record the latest results.
         """
         self.results = read_results(self.folder)
         now = time.time()
@@ -300,14 +300,14 @@ class Session:
 
     @contextmanager
     def keeping(self, command: str) -> Iterator[None]:
-        """End the record of the sweep with the ``with`` block, however that ends.
+        """End the record of the sweep at the end of the ``with`` block, also after an error.
 
         Raises
         ------
         SweepNotRecordedError
             The tracking store is away; `command` records what is missing.
         KeyboardInterrupt
-            With what is kept and how it is resumed.
+            Ctrl-C; the message has the number of results and the command that resumes.
         """
         try:
             yield
@@ -321,7 +321,7 @@ class Session:
                 )
         except BaseException as error:
             self._recorder.abandon()
-            # Some results may not have been taken yet.
+            # The folders may hold results that this process has not taken yet.
             kept = len(read_results(self.folder))
             if isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(
@@ -341,14 +341,14 @@ class Session:
     ) -> None:
         """Train the best job as a run of its own, and score it on the test rows, once.
 
-        One that an earlier process trained and could not record is recorded instead.
+        If an earlier process trained it but could not record it, that run is recorded.
 
         Parameters
         ----------
         number : int
             The job.
         overrides : list of str
-            What it was asked for.
+            Its overrides.
         cfg : DictConfig
             As composed for the best job.
         choices : dict of str to str
@@ -359,7 +359,7 @@ class Session:
         TrackingStoreError
             The store is away; a model that was trained is kept.
         """
-        self._recorder.flush()  # while it is away, nothing is trained for it
+        self._recorder.flush()  # while the store is away, nothing is trained
         home = self.folder / WINNER
         job = Job(home, choices, overrides, parent=self.record.id)
         data = read_data(cfg)
@@ -391,7 +391,7 @@ class Session:
     def _record_kept(self, cfg: DictConfig, folder: RunFolder, facts: RunFacts) -> RecordingResult:
         if self.record.id is None:  # without tracking
             return RecordingResult(None, str(folder.path / MODEL), facts.name, folder.path)
-        # It is in the folder that this sweep has under outputs=, so it is believed as the store is;
-        # `record` takes any folder, and asks.
+        # Unlike a folder that `record` takes, this one is in outputs=, which is trusted as the
+        # store is: `record` takes any folder, and asks.
         facts.is_own = True
         return record_kept(make(cfg, "tracking", "record"), folder, facts)

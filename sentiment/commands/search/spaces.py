@@ -1,4 +1,4 @@
-"""The settings that a search draws, and their distributions."""
+"""Search spaces: the settings that a search draws, and their distributions."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,11 +26,11 @@ class Space:
     common : mapping of str to distribution
         What every trial draws, by setting.
     branches : mapping
-        By setting, then by its value: what only trials with that value draw.
+        By setting, then by its value: the distributions that only trials with that value draw from.
     fixed : mapping of str to str
         Settings that have one value.
     others : sequence of str
-        Overrides of another kind, such as those that take a setting away.
+        Other overrides, such as those that delete a setting.
     """
 
     common: Mapping[str, Any]
@@ -52,7 +52,7 @@ class Space:
         return [*(f"{key}={value}" for key, value in self.fixed.items()), *self.others, *overrides]
 
     def list_samples(self) -> Iterator[list[str]]:
-        """Yield overrides of trials that draw every choice and both ends of every range."""
+        """Yield overrides of trials that cover every choice and both ends of every range."""
         cases: list[tuple[dict[str, str], Mapping[str, Any]]] = [
             ({key: case}, space)
             for key, spaces in self.branches.items()
@@ -61,7 +61,7 @@ class Space:
         for place, (chosen, space) in enumerate(cases or [({}, {})]):
             names = {name_parameter(name, *chosen.values()): d for name, d in space.items()}
             values = {name: _list_ends(d) for name, d in {**self.common, **names}.items()}
-            # What all branches share is gone through once.
+            # The distributions that all branches share are sampled once.
             new = [len(found) for name, found in values.items() if place == 0 or name in names]
             for number in range(max(new, default=1)):
                 drawn = {name: found[number % len(found)] for name, found in values.items()}
@@ -76,7 +76,7 @@ class Space:
         return next(space[read_setting(parameter)] for space in cases)
 
     def read(self, overrides: Sequence[str]) -> dict[str, Any] | None:
-        """Return the parameters that `write` made `overrides` of, or None if one is missing."""
+        """Return the parameters from which `write` made `overrides`, or None if one is missing."""
         words = {find_key(word): word for word in overrides}
         params: dict[str, Any] = {}
         try:
@@ -92,7 +92,7 @@ class Space:
         return params
 
     def to_json(self) -> dict[str, Any]:
-        """Return the space as JSON can hold it; see `from_json`."""
+        """Return the space as plain containers for JSON; see `from_json`."""
         from optuna.distributions import distribution_to_json
 
         def convert(space: Mapping[str, Any]) -> dict[str, str]:
@@ -106,7 +106,7 @@ class Space:
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> "Space":
-        """Return the space that `to_json` described, without the overrides of another kind."""
+        """Return the space that `to_json` described, without `others`."""
         from optuna.distributions import json_to_distribution
 
         def convert(space: Mapping[str, str]) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def list_values(distribution: Any) -> list[Any]:
     if isinstance(low, int):
         return list(range(low, high + 1, step))
     values = list(FloatRange(low, high, step))
-    # The end belongs to a distribution, but not to a range of Hydra's.
+    # The upper end belongs to a distribution of Optuna, but not to a range of Hydra.
     return values if values[-1:] == [high] else [*values, high]
 
 
@@ -156,7 +156,7 @@ def _list_ends(distribution: Any) -> list[Any]:
 
 
 def _read_value(distribution: Any, setting: str, word: str) -> Any:
-    """Return the value that an override gives a setting, as its distribution has it."""
+    """Return the value that an override gives a setting, in the type of its distribution."""
     from optuna.distributions import CategoricalDistribution, IntDistribution
 
     if isinstance(distribution, CategoricalDistribution):
@@ -167,7 +167,7 @@ def _read_value(distribution: Any, setting: str, word: str) -> Any:
 
 
 def read_space(settings: Any, arguments: Sequence[str]) -> Space:
-    """Return what is drawn from: the space in the config, changed by what was typed.
+    """Return the search space: that of the config, changed by the typed overrides.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def _read_overrides(
 
 
 def _check_secrets(drawn: Mapping[str, Any]) -> None:
-    """Refuse secrets that a trial would draw, since Optuna stores each value as it is."""
+    """Refuse secrets among choices, since Optuna stores each drawn value as it is."""
     for key, distribution in drawn.items():
         if any(isinstance(c, str) and redact(c) != c for c in getattr(distribution, "choices", ())):
             raise ConfigError(
@@ -243,7 +243,7 @@ def _check_secrets(drawn: Mapping[str, Any]) -> None:
 def name_parameter(setting: str, case: str) -> str:
     """Return the name of a parameter that only some trials have.
 
-    What two branches call ``model.alpha`` has nothing in common, so Optuna must not mix the two.
+    The ``model.alpha`` of two branches are different parameters, which Optuna must not mix.
     """
     return f"{setting} ({case})"
 

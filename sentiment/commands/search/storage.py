@@ -1,4 +1,4 @@
-"""Where studies are kept."""
+"""Storage of studies: a journal file, or a database that several machines reach."""
 
 import contextlib
 import time
@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from sentiment.errors import ConfigError, SentimentError, StudyStorageError
 from sentiment.redaction import redact
 
-# What databases say of tables that another process is making, and how often that is waited for.
+# Errors about tables that another process is making, and the number of tries.
 _MAKING = ("already exists", "UNIQUE constraint", "unique constraint", "is locked", "no such table")
 _TRIES = 5
 # Tables that only MLflow has.
@@ -27,7 +27,7 @@ def open_storage(address: str | None, path: Path) -> Any:
     Parameters
     ----------
     address : str, optional
-        A database that several machines reach, as SQLAlchemy has it.
+        Address of a database that several machines reach, for SQLAlchemy.
     path : Path
         A file that is made if it is not there.
 
@@ -57,7 +57,7 @@ def open_storage(address: str | None, path: Path) -> Any:
             try:
                 return RDBStorage(address)
             except DBAPIError as error:
-                # Of processes that make the tables at the same time, one gets through.
+                # If several processes make the tables at the same time, one succeeds.
                 if not any(sign in str(error) for sign in _MAKING):
                     raise
                 time.sleep(1)
@@ -69,12 +69,12 @@ def open_storage(address: str | None, path: Path) -> Any:
 
 
 def check_apart(address: str | None, uri: str | None) -> None:
-    """Check that a study and the tracked runs are not to be kept in one database.
+    """Check that the study and the tracked runs have different databases.
 
     Raises
     ------
     ConfigError
-        They are: each would take the version of the other's tables for that of its own.
+        They share one, where each would take the version of the other's tables for its own.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
@@ -117,7 +117,7 @@ def _refuse_shared(address: str) -> ConfigError:
 
 
 def explain_failure(address: str, error: Exception) -> SentimentError:
-    """Return the error of this project for what a study's database at `address` raised."""
+    """Return the error to raise for an error of a study's database at `address`."""
     from sqlalchemy.exc import ArgumentError
 
     reason = str(error).splitlines()[0]
@@ -143,7 +143,7 @@ def storage_failures(address: str | None) -> Iterator[None]:
     except (StorageInternalError, SQLAlchemyError) as error:
         if address is None:
             raise
-        # Optuna's own message only says that there is a cause.
+        # Optuna's own message only refers to its cause.
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
         raise explain_failure(address, cause) from error
 
@@ -151,7 +151,7 @@ def storage_failures(address: str | None) -> Iterator[None]:
 def list_stored(address: str | None, path: Path) -> dict[str, Callable[[], Any]]:
     """Return functions that load the Optuna studies at `address`, or in the journal `path`.
 
-    Nothing is made and nothing is changed.
+    Nothing is written.
 
     Returns
     -------

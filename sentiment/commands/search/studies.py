@@ -43,9 +43,9 @@ def list_differences(kept: Any, now: Any, path: str = "") -> list[str]:
     return lines
 
 
-# Seconds in which a process puts its name to a trial that it made; it takes milliseconds.
+# Seconds within which a process enters its name in a trial that it made; it takes milliseconds.
 _GRACE = 10.0
-# Seconds between two looks for what another process is about to do.
+# Seconds between two looks at a study that another process is about to change.
 _PAUSE = 0.1
 
 
@@ -63,15 +63,15 @@ class Study:
     Parameters
     ----------
     name : str
-        What the user calls it.
+        Its name in settings.
     storage : optuna storage
         From `open_storage`.
     objectives : sequence of Objective
-        What it looks for.
+        Metrics to optimize.
     taken : sequence of str
         Names that a new study cannot have.
     fresh : bool
-        Whether a new one is started beside one that is there.
+        Start a new study beside one of the same name.
     """
 
     def __init__(
@@ -105,19 +105,19 @@ class Study:
     def define(
         self, definition: Mapping[str, Any], defaults: Mapping[str, str] | None = None
     ) -> None:
-        """Keep what the study looks for, or compare it with what is kept.
+        """Store the definition of a new study, or compare it with that of an old one.
 
         Parameters
         ----------
         definition : mapping
-            What it looks for; under "settings", those that no trial changes.
+            Space, objectives, data and, under "settings", the settings that no trial changes.
         defaults : mapping of str to str, optional
-            Settings which the study had implicitly if it is of an earlier version without them.
+            Defaults of settings that an earlier version, which started the study, did not have.
 
         Raises
         ------
         StudyMismatchError
-            It was started with something else.
+            The study was started with another definition.
         """
         now = json.loads(json.dumps(definition))
         kept = self._study.user_attrs.get(DEFINITION)
@@ -149,12 +149,12 @@ class Study:
         return self._study
 
     def list_trials(self) -> "list[FrozenTrial]":
-        """Return all trials but those whose process died and that are run again."""
+        """Return all trials, without those that are run again since their process died."""
         trials = self._study.get_trials(deepcopy=False)
         return [trial for trial in trials if STALE not in trial.user_attrs]
 
     def list_draws(self, numbers: Sequence[int]) -> list[Draw]:
-        """Return those trials of these numbers that have ended."""
+        """Return the ended trials among those with these numbers."""
         ended = [t for t in self.list_trials() if t.state.is_finished() and t.number in numbers]
         return [Draw(t.number, dict(t.params)) for t in ended if SAME_AS not in t.user_attrs]
 
@@ -163,7 +163,7 @@ class Study:
         return sum(trial.state.name != "WAITING" for trial in self.list_trials())
 
     def count_done(self) -> int:
-        """Return how many trials have ended, well or not."""
+        """Return how many trials have ended, failed ones included."""
         return sum(trial.state.is_finished() for trial in self.list_trials())
 
     def count_running(self) -> int:
@@ -190,7 +190,7 @@ class Study:
                 continue
             if trial.number in results:
                 self.tell(results[trial.number])
-            elif self._give_up(trial):
+            elif self._fail_stale(trial):
                 self._study.enqueue_trial(trial.params)
                 again.append(trial.number)
         return again
@@ -198,8 +198,8 @@ class Study:
     def ask(self, space: Space, total: int) -> Draw | None:
         """Return the next trial, or None if there are `total`, or if the same one is being run.
 
-        A trial that would be the same as one that is complete is not run: it gets the
-        values of that one, and counts as done.
+        A trial with the parameters of a complete one is not run: it gets the values of that one,
+        and counts as done.
         """
         while self.count_begun() < total:
             trial = self._study.ask(dict(space.common))
@@ -213,7 +213,7 @@ class Study:
             before = [t for t in others if t.number < trial.number]
             running = [t.params for t in before if not t.state.is_finished()]
             if len(before) >= total or drawn.params in running:
-                self._give_up(trial)  # another process was faster, or its result is awaited
+                self._fail_stale(trial)  # another process was faster, or is running the same trial
                 return None
             twin = next((t for t in others if t.values and t.params == drawn.params), None)
             if twin is None:
@@ -223,7 +223,7 @@ class Study:
         return None
 
     def tell(self, result: JobResult) -> None:
-        """Enter what a job found."""
+        """Enter the result of a job."""
         values = [result.read_score(o.metric) for o in self.objectives]
         if result.error or not all(map(math.isfinite, values)):
             trial = next(t for t in self.list_trials() if t.number == result.number)
@@ -235,19 +235,19 @@ class Study:
             self._study.tell(result.number, values, skip_if_finished=True)
 
     def find_best(self) -> Draw | None:
-        """Return the best trial by the first objective, the first of equals."""
+        """Return the best trial by the first objective; of equal ones, the first."""
         ended = [t for t in self.list_trials() if t.values and SAME_AS not in t.user_attrs]
         measure = self.objectives[0].measure_loss
         best = min(ended, key=lambda trial: (measure(trial.values[0]), trial.number), default=None)
         return None if best is None else Draw(best.number, dict(best.params))
 
     def list_ended(self, space: Space) -> dict[int, JobResult]:
-        """Return what all processes found, with the first objective and no other metrics."""
+        """Return the results of all processes, with the first objective as their only metric."""
         metric = self.objectives[0].metric
         trials = self.list_trials()
         ended = [t for t in trials if t.state.is_finished() and SAME_AS not in t.user_attrs]
         for t in ended:
-            # What has ended stays as it is, and this is asked after each of many trials.
+            # An ended trial never changes, and this is called after each of many trials.
             if t.number not in self._ended:
                 metrics = {metric: t.values[0]} if t.values else {}
                 self._ended[t.number] = JobResult(
@@ -255,14 +255,8 @@ class Study:
                 )
         return {t.number: self._ended[t.number] for t in ended}
 
-    def list_repeats(self) -> dict[int, int]:
-        """Return the trials that were not run, and which each is the same as."""
-        return {
-            t.number: t.user_attrs[SAME_AS] for t in self.list_trials() if SAME_AS in t.user_attrs
-        }
-
     def send_heartbeat(self) -> None:
-        """Let other processes know that this one is there; to be called again and again."""
+        """Let other processes know that this one is alive; to be called again and again."""
         if time.monotonic() - self._last_heartbeat > HEARTBEAT_INTERVAL:
             if not self._last_heartbeat:
                 self._study.set_user_attr(f"{SINCE}{self._owner}", time.time())
@@ -270,7 +264,7 @@ class Study:
             self._study.set_user_attr(f"{HEARTBEAT}{self._owner}", time.time())
 
     def find_others(self) -> dict[str, float]:
-        """Return the other processes that are at work on the study, and since when."""
+        """Return the other processes that work on the study, and since when."""
         kept = self._study.user_attrs
         names = [key.removeprefix(HEARTBEAT) for key in kept if key.startswith(HEARTBEAT)]
         alive = [n for n in names if n != self._owner and is_alive(n, kept[f"{HEARTBEAT}{n}"])]
@@ -278,11 +272,11 @@ class Study:
 
     @property
     def own_seed(self) -> int:
-        """A number that no other process at work on the study has; 0 if there is none."""
+        """A number that no other process working on the study has; 0 if there are no others."""
         return zlib.crc32(self._owner.encode()) if self.find_others() else 0
 
     def await_run(self) -> str | None:
-        """Return the tracked run of the sweep, or None if it is on this process to start it."""
+        """Return the tracked run of the sweep, or None if this process has to start it."""
         while RUN not in self._study.user_attrs:
             mine = (self._study.user_attrs.get(f"{SINCE}{self._owner}", 0.0), self._owner)
             if all(mine < (since, name) for name, since in self.find_others().items()):
@@ -297,7 +291,7 @@ class Study:
         return str(self._study.user_attrs[STUDY_ID])
 
     def claim_winner(self, number: int) -> bool:
-        """Return whether it is on this process to train the winner, which is trial `number`."""
+        """Return whether this process has to train the winner, which is trial `number`."""
         attributes = self._study.user_attrs
         claim = attributes.get(WINNER, {"number": None, "owner": None, "done": False})
         heartbeat = attributes.get(f"{HEARTBEAT}{claim['owner']}", 0.0)
@@ -309,12 +303,12 @@ class Study:
         return True
 
     def keep_winner(self, number: int) -> None:
-        """Note that the winner is trained."""
+        """Note that the winner has been trained."""
         claim = {"number": number, "owner": self._owner, "done": True}
         self._study.set_user_attr(WINNER, claim)
 
-    def _give_up(self, trial: Any) -> bool:
-        """Take a trial out of the count; return False if another process settled it first."""
+    def _fail_stale(self, trial: Any) -> bool:
+        """Fail a stale trial; return False if another process did so first."""
         note(self._storage, self.name, trial.number, STALE, value=True)
         try:
             self._study.tell(trial.number, state=trial_states().FAIL)
@@ -324,7 +318,7 @@ class Study:
 
 
 def suggest(trial: Any, name: str, distribution: Any) -> None:
-    """Let `trial` draw from a distribution, as `optuna.Study.ask` does for those it is given."""
+    """Let `trial` draw from a distribution, as `optuna.Study.ask` does."""
     if hasattr(distribution, "choices"):
         trial.suggest_categorical(name, distribution.choices)
         return
@@ -334,22 +328,21 @@ def suggest(trial: Any, name: str, distribution: Any) -> None:
 
 
 def find_trial(storage: Any, study: str, number: int) -> int:
-    """Return by which number a storage knows a trial; trials themselves do not show it."""
+    """Return the id of a trial in the storage, which trials themselves do not show."""
     found = storage.get_study_id_from_name(study)
     return int(storage.get_trial_id_from_study_id_trial_number(found, number))
 
 
 def note(storage: Any, study: str, number: int, name: str, value: Any) -> None:
-    """Give a trial, which may be one of another process, an attribute."""
+    """Set a user attribute of a trial, which another process may have made."""
     storage.set_trial_user_attr(find_trial(storage, study, number), name, value)
 
 
 def measure_importances(study: Any) -> dict[str, float]:
     """Return the importances of the settings that all trials of an Optuna study draw.
 
-    By functional ANOVA. Optuna's own default looks only at what sets the best tenth apart, and a
-    sampler that learns has drawn most trials there: it found n-grams of no importance that made
-    four points.
+    By functional ANOVA. Optuna's default only looks at what distinguishes the best tenth of trials,
+    and a learning sampler draws most trials there: n-grams that made four points got no importance.
     """
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 

@@ -66,15 +66,15 @@ def claim_folder(folder: Path, identity: str, trials: "Sequence[FrozenTrial]", m
 def is_folder_of(
     folder: Path, identity: str | None, trials: "Sequence[FrozenTrial]", metric: str
 ) -> bool:
-    """Return whether `folder` is that of a study; for parameters, see `claim_folder`."""
+    """Return whether `folder` belongs to a study; for parameters, see `claim_folder`."""
     kept = read_identity(folder, keep=True)
     return has_results_of(folder, trials, metric) if kept is None else kept == identity
 
 
 def has_results_of(folder: Path, trials: "Sequence[FrozenTrial]", metric: str) -> bool:
-    """Return whether all results in `folder` are of these trials, by their numbers and scores.
+    """Return whether all results in `folder` are of these trials, judged by numbers and scores.
 
-    Folders of earlier versions have no identity. In one of another study, scores differ, or it has
+    Folders of earlier versions have no identity. The folder of another study has other scores, or
     more trials.
     """
     known = {trial.number: trial for trial in trials}
@@ -89,30 +89,30 @@ def has_results_of(folder: Path, trials: "Sequence[FrozenTrial]", metric: str) -
 
 
 def read_identity(folder: Path, *, keep: bool = False) -> str | None:
-    """Return the identity of the study whose folder this is, or None if it is not known.
+    """Return the identity of the study of `folder`, or None if it is not known.
 
     Parameters
     ----------
     folder : Path
         The folder.
     keep : bool, default=False
-        Whether a damaged file stays where it is.
+        Leave a damaged file where it is.
     """
     found = (read_state(folder / _IDENTITY, keep=keep) or {}).get("id")
     return found if isinstance(found, str) else None
 
 
 def keep_study(folder: Path, study: Study, space: Space) -> None:
-    """Write what a study is into its folder, so that it can be made again with `restore_studies`.
+    """Write the definition of a study into its folder, from which `restore_studies` makes it again.
 
     Parameters
     ----------
     folder : Path
-        Where its trials leave their results.
+        The folder of its trials.
     study : Study
-        The study, which is defined.
+        The study, after `Study.define`.
     space : Space
-        What its trials are drawn from.
+        Its search space.
     """
     facts = {
         "directions": [direction.name.lower() for direction in study.optuna.directions],
@@ -125,7 +125,7 @@ def keep_study(folder: Path, study: Study, space: Space) -> None:
 
 
 def restore_studies(storage: "BaseStorage", home: Path) -> None:
-    """Add to the journal what the folders under `home` know and it does not.
+    """Add to the journal the studies and trials that it lacks, from the folders under `home`.
 
     No other process may be using the journal.
 
@@ -188,7 +188,7 @@ def _restore(storage: "BaseStorage", folder: Path, facts: Mapping[str, Any]) -> 
     added = 0
     for number in range(len(study.trials), max(results, default=-1) + 1):
         drawn = params.get(number)
-        if drawn is None:  # it left no result, and is run again under another number
+        if drawn is None:  # a trial without a result, which is run again under another number
             study.add_trial(_describe(space, {}, user_attrs={STALE: True}))
             continue
         study.add_trial(_describe_result(space, drawn, results[number], facts["metrics"]))
@@ -197,7 +197,7 @@ def _restore(storage: "BaseStorage", folder: Path, facts: Mapping[str, Any]) -> 
 
 
 def _finish(storage: "BaseStorage", study: str, trial: Any, space: Space, whole: Any) -> None:
-    """End `trial` as `whole` has ended, with the parameters that the journal has lost."""
+    """End `trial` as `whole` ended, with the parameters that the journal has lost."""
     known = find_trial(storage, study, trial.number)
     if trial.state.name == "WAITING":
         storage.set_trial_state_values(known, trial_states().RUNNING)
@@ -225,7 +225,7 @@ def _describe_result(
 
 
 def _describe(space: Space, params: dict[str, Any], **facts: Any) -> Any:
-    """Return a trial that has ended, well if it has values."""
+    """Return an ended trial: complete if it has values, else failed."""
     from optuna.trial import create_trial
 
     state = trial_states().COMPLETE if "values" in facts else trial_states().FAIL

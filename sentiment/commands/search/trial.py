@@ -1,4 +1,4 @@
-"""One job of a sweep: fit, score, and leave the result in a folder."""
+"""One job of a sweep: fit, score and write the result into its folder."""
 
 import tempfile
 import time
@@ -16,17 +16,17 @@ from sentiment.modeling.model_files import save_model
 from sentiment.redaction import format_error, protect_process
 from sentiment.tracking.stages import Stages
 
-# What says how jobs are run and kept, not what they do.
+# Settings of how jobs are run and kept, which do not change their results.
 HOUSEKEEPING = (
     *("search", "tracking", "deploy", "outputs", "memory", "optimize", "refit", "trusted"),
 )
 
 
 def run_trial(cfg: DictConfig, job: Job) -> JobResult:
-    """Run a job of a sweep and leave its result in the folder of `job`, also if it fails.
+    """Run a job of a sweep and write its result, or its error, into the folder of `job`.
 
-    The test rows are not touched: a sweep chooses on validation rows, or by cross-validation, and
-    only its winner is ever scored on the others.
+    The test rows are not used: a sweep chooses by validation rows or cross-validation, and only its
+    winner is scored on test rows.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def run_trial(cfg: DictConfig, job: Job) -> JobResult:
         Its number and folder.
     """
     started = time.time()
-    protect_process()  # a launcher of Hydra's may run it in any process
+    protect_process()  # Hydra's launchers may run it in any process
     settings = {key: str(value) for key, value in list_settings(cfg).items()}
     try:
         check_config(cfg)
@@ -63,9 +63,9 @@ def run_trial(cfg: DictConfig, job: Job) -> JobResult:
 
 
 def list_settings(cfg: DictConfig) -> dict[str, object]:
-    """Return the settings, by dotted key, that make a difference to what a job finds.
+    """Return the settings, by dotted key, on which the result of a job depends.
 
-    Secrets make none, and are redacted.
+    Secrets are redacted, since results do not depend on them.
     """
     return {
         key: value
@@ -75,7 +75,7 @@ def list_settings(cfg: DictConfig) -> dict[str, object]:
 
 
 def is_housekeeping(override: str) -> bool:
-    """Return whether an override, or its key, makes no difference to what a job finds."""
+    """Return whether the result of a job does not depend on an override or its key."""
     return is_within(override, *HOUSEKEEPING)
 
 

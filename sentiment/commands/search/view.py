@@ -44,7 +44,7 @@ class SweepWatch(SweepObserver):
     def on_sweep(
         self, name: str, shared: "Sequence[str]", total: int, done: int, objective: "Objective"
     ) -> None:
-        """Print what begins, and what is there already."""
+        """Print the name of the sweep, its number of jobs and the overrides of all jobs."""
         self._objective, self._shared = objective, set(shared)
         before = f", {done} of them done before" if done else ""
         self._print(f"{name}: {count_of(total, 'job')}{before}  {' '.join(_hide(shared))}".rstrip())
@@ -83,7 +83,7 @@ class SweepWatch(SweepObserver):
         show_training(result, store)
 
     def on_recorded_winner(self, number: int, result: "RecordingResult") -> None:
-        """Print where the best job is, which an earlier process trained."""
+        """Print where the best job, which an earlier process trained, was recorded."""
         from sentiment.commands.record.view import show_recording
 
         self._print(f"#{number} was trained in full before, and is recorded now")
@@ -94,7 +94,7 @@ class SweepWatch(SweepObserver):
         self._print(text)
 
     def on_end(self) -> None:
-        """Take the bar away."""
+        """Remove the progress bar."""
         self._progress.stop()
 
     def _print(self, line: str) -> None:
@@ -128,5 +128,5 @@ def tabulate_ranking(
 
 
 def _hide(overrides: "Iterable[str]") -> list[str]:
-    """Return `overrides` without those that say how the sweep is run."""
+    """Return `overrides` without those on how the sweep is run."""
     return [word for word in overrides if not is_within(word, "search")]

@@ -18,13 +18,13 @@ from sentiment.redaction import protect_process, redact
 # The number and the overrides of the next job; None if there is none.
 NextJob = Callable[[], tuple[int, Sequence[str]] | None]
 
-# What the process loads from which the workers are forked; the rest is loaded by the first jobs.
+# Modules that the parent of all workers loads before it forks; jobs load the rest.
 _LOADED = [
     "sentiment.commands.search.trial",
     "sentiment.ngrams.vectorizers",
     "sentiment.modeling.estimators",
 ]
-# What numerical libraries ask for the number of their threads, numba's among them.
+# Variables by which numerical libraries choose their number of threads.
 _THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -36,21 +36,21 @@ _THREADS = (
 
 
 class Workers:
-    """Worker processes, which get ready while the caller goes on.
+    """Worker processes, which get ready in the background.
 
-    They are forked from one process that has loaded the libraries, so these are loaded once and
-    take their memory once. Each has a pipe of its own, and the caller alone waits for all of them:
-    whichever process is killed, and wherever the caller is interrupted, no other is waited for in
-    vain, as may happen with the queues and locks that the workers of an executor share.
+    They are forked from one process that has loaded the libraries, which so take time and memory
+    once. Each worker has a pipe of its own, and only the caller waits for them. The workers of an
+    executor share queues and locks, on which others may wait forever when one is killed or the
+    caller is interrupted.
 
     Parameters
     ----------
     number : int
         How many; -1 for one per core.
     threads : int, optional
-        Threads of each; without it, the cores are shared out.
+        Threads of each; default: an equal share of the cores.
     app : tuple
-        Hydra's context, its config and the task, as a launcher is given them.
+        Hydra's context, its config and the task function, as launchers get them.
     """
 
     def __init__(self, number: int, threads: int | None, app: tuple[Any, Any, Any]) -> None:
@@ -60,7 +60,7 @@ class Workers:
         self._number = int(joblib.effective_n_jobs(number))
         share = str(threads or max(1, joblib.cpu_count() // self._number))
         environment = {name: share if threads else os.environ.get(name, share) for name in _THREADS}
-        # By value, since what is in a script cannot be imported.
+        # By value, since functions of a script cannot be imported.
         self._app = joblib.wrap_non_picklable_objects(
             [*app, Singleton.get_state()], keep_wrapper=False
         )
@@ -81,12 +81,12 @@ class Workers:
         Returns
         -------
         list of JobReturn
-            What Hydra says of each, in the order in which they ended.
+            Hydra's results, in the order in which the jobs ended.
 
         Raises
         ------
         Exception
-            Of the first job that raised one, when all that were begun have ended.
+            The error of the first job that raised one, after all running jobs have ended.
         BrokenExecutor
             The process of a job was killed.
         """
@@ -127,7 +127,7 @@ class Workers:
         return ended
 
     def _send(self, worker: "_Worker", job: tuple[int, Sequence[str]]) -> "_Worker":
-        """Give a job to `worker`, or to another in its place if it was killed meanwhile."""
+        """Send a job to `worker`, or to a new one if it was killed meanwhile."""
         try:
             worker.pipe.send(job)
         except OSError:
@@ -167,7 +167,7 @@ class _Worker:
 
 
 def _shut_down(workers: list[_Worker]) -> None:
-    """Let workers end that have nothing to do."""
+    """End workers that have nothing to do."""
     for worker in workers:
         worker.pipe.close()
     for worker in workers:
@@ -176,7 +176,7 @@ def _shut_down(workers: list[_Worker]) -> None:
 
 @contextmanager
 def _environment(changes: dict[str, str]) -> Iterator[None]:
-    """Change the environment that processes are started with."""
+    """Change the environment of processes that are started in the ``with`` block."""
     before = dict(os.environ)
     os.environ.update(changes)
     try:
@@ -224,5 +224,5 @@ def _run(
     try:
         return execute_job(number, overrides, context, config, task, 0, state, wrap_result=True)
     except Exception as error:
-        # Not every exception can be sent, or made anew by who receives it.
+        # Not every exception can be pickled, or unpickled by the receiver.
         return RuntimeError(redact(f"{type(error).__name__}: {error}"))

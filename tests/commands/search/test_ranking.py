@@ -105,7 +105,7 @@ def test_the_largest_sample_is_ranked() -> None:
     )
     found = rank(results, ACCURACY)
     assert [place.numbers for place in found.places] == [(2,), (1,)]
-    assert found.note == "1 job on fewer rows (data.limit) cannot be compared and left out"
+    assert found.note == "left out: 1 job on fewer rows (data.limit), which cannot be compared"
 
 
 @given(
@@ -133,7 +133,7 @@ def test_seeds_are_averaged(scores: list[list[float]], random_state: str | int) 
         for k, row in enumerate(scores)
     ]
     assert found.places == sorted(expected, key=lambda place: (-place.score, place.numbers))
-    assert found.note == ("scores are means over 3 seeds, as each seed has its own rows to score")
+    assert found.note == ("scores are means over 3 seeds, since each seed scores other rows")
 
 
 def test_a_lucky_seed_does_not_win() -> None:
@@ -149,7 +149,7 @@ def test_a_lucky_seed_does_not_win() -> None:
     found = rank(results, ACCURACY)
     assert [place.numbers for place in found.places] == [(2, 3), (0, 1)]
     assert str(found.places[0]) == "0.8100 ± 0.0141"
-    assert found.note.endswith("; 1 job without a score for every seed left out")
+    assert found.note.endswith("; left out: 1 job without a score for every seed")
 
 
 def test_seeds_and_samples_together() -> None:
