@@ -31,18 +31,18 @@ _SETTINGS = ("explain", "encoding", "sep", "quote", "escape", "header")
 def choose_model(
     scorer: BatchScorer, tracker: Tracker, state: dict[str, Any] | None, path: Path | None = None
 ) -> ModelChoice:
-    """Return the model; an unfinished output is finished with the one that it was begun with.
+    """Return the model to predict with; an unfinished output keeps the model that it began with.
 
-    Which run is the best, and which version an alias points to, may have changed since then.
+    Another run may be the best by now, and an alias may point to another version.
 
     Parameters
     ----------
     scorer : BatchScorer
         Names the model.
     tracker : Tracker
-        Where it is.
+        The store of the model.
     state : dict, optional
-        What is known of the unfinished output.
+        Checkpoint of the unfinished output.
     path : Path, optional
         The unfinished output, for messages.
 
@@ -51,7 +51,7 @@ def choose_model(
     InputNotFoundError, RunNotFoundError
         There is no such model.
     LostModelError
-        The one that the unfinished output was begun with is gone.
+        The model that the unfinished output began with is gone.
     """
     if scorer.run.endswith(".skops"):
         path = Path(scorer.run).expanduser()
@@ -72,9 +72,9 @@ def choose_model(
 def choose_rule(
     scorer: BatchScorer, tracker: Tracker, choice: ModelChoice, pipeline: TextClassifier
 ) -> DecisionRule:
-    """Return the rule that the settings ask for, chosen by scores of the run.
+    """Return the decision rule of the settings, chosen by scores of the run.
 
-    They are those of its cross-validation, if it has one, and of its validation rows otherwise.
+    These are the scores of its cross-validation or, without one, of its validation rows.
 
     Raises
     ------
@@ -101,12 +101,12 @@ def choose_rule(
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that is ready to predict.
+    """A loaded model.
 
     Attributes
     ----------
     choice : ModelChoice
-        Where it comes from.
+        The model and its origin.
     predictor : Predictor
         Predicts texts.
     digest : str
@@ -119,7 +119,7 @@ class LoadedModel:
 
 
 class Models:
-    """Models of a command, each of which is found and loaded once for all of its files.
+    """Models of a command, each of which is found and loaded once for all files.
 
     Parameters
     ----------
@@ -131,9 +131,9 @@ class Models:
     scorer : BatchScorer
         Names the model and scores batches with it.
     settings : dict
-        Other settings that outputs depend on.
+        Other settings on which outputs depend.
     columns : PredictionColumns
-        What a prediction holds.
+        Columns of predictions.
     """
 
     def __init__(self, cfg: DictConfig) -> None:
@@ -169,12 +169,12 @@ class Models:
 
 
 def check_columns(source: Input, added: list[str]) -> None:
-    """Check that `source` has none of the columns that are added.
+    """Check that `source` has none of the columns that predictions add.
 
     Raises
     ------
     ConfigError
-        It has.
+        It has one of them.
     """
     taken = [column for column in added if column in source.columns]
     if taken:

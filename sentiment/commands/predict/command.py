@@ -11,7 +11,7 @@ from sentiment.errors import FilesFailedError
 
 @command("predict", stopped="stopped; the same command resumes it")
 def main(cfg: DictConfig) -> None:
-    """Predict as `cfg` says and show where the result is."""
+    """Predict, and show the model, the counts of rows and the output."""
     failure = None
     with Watch("predict", current_job()) as watch:
         check_config(cfg)

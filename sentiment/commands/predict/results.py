@@ -28,21 +28,21 @@ class PredictionResult:
     rejected : Path or None
         The file of rejected rows, if there are any.
     report : Path or None
-        The file that holds what is known of the job, if the output is a file.
+        The report of the job, if the output is a file.
     model : ModelChoice
         The model that was used.
     text_column : ColumnChoice
         The column that the texts were read from.
     rule : DecisionRule
-        How answers were made of its probabilities.
+        The decision rule.
     tally : Tally
-        What became of the rows.
+        Counts of the rows.
     seconds : float
-        How long this process worked on them.
+        Working time of this process.
     resumed : int
-        Rows that were done before it began.
+        Rows that earlier processes had predicted.
     assumed : list of str
-        What was detected of the layout of the input and need not be so.
+        Detected parts of the layout of the input that are not certain.
     """
 
     output: Path
@@ -62,7 +62,7 @@ class PredictionResult:
 
 
 def list_labels(counts: Mapping[str, int]) -> str:
-    """Return how many rows have which label; of many labels, the most frequent ones."""
+    """Return the counts of rows by label, in words; of many labels, the most frequent ones."""
     frequent = sorted(counts, key=lambda label: -counts[label])[:_SHOWN_LABELS]
     listed = ", ".join(
         f"{counts[label]:,} {label or 'without a label'}" for label in sorted(frequent)
@@ -100,7 +100,7 @@ def make_report(
 
 
 def read_result(partial: PartialOutput | StreamOutput, report: dict[str, Any]) -> PredictionResult:
-    """Return the result of a finished job, as its report has it."""
+    """Return the result of a finished job from its report."""
     model = report["model"]
     return PredictionResult(
         output=partial.output,

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def show_prediction(result: "PredictionResult") -> None:
-    """Print which model predicted, what it said and where."""
+    """Print the model, the counts of rows and labels, and the output."""
     from sentiment.cli.console import PlainConsole
     from sentiment.commands.predict.results import list_labels
 
-    # What is written to standard output is for another program.
+    # With predictions on standard output, this goes to standard error.
     piped = result.output == Path("-")
     console = PlainConsole(stderr=piped)
     model = result.model

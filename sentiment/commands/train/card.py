@@ -1,4 +1,4 @@
-"""Card of a model: a page of Markdown that says what it is, how good, and what of."""
+"""Model card: a Markdown page on what a model is, how well it scores and what it learned from."""
 
 import math
 import re
@@ -26,7 +26,7 @@ _LEARNED = {
     "train+validation": "training and validation rows, after it was scored",
     "all": "all labelled rows, after it was scored",
 }
-# Rows of its table of classes: the most frequent ones, and the worst of the others.
+# Rows of the table of classes: the most frequent classes, and the worst of the others.
 _CLASSES = (40, 10)
 _LOADING = f"""From Python, beside this page:
 
@@ -41,7 +41,7 @@ On a file: `sentiment predict input=reviews.csv deploy.run={MODEL}`. Without thi
 `mlflow.sklearn.load_model` or `skops.io.load` open it; it is a plain scikit-learn pipeline, and no
 pickle.
 """
-# Of a model with parts that nobody can check.
+# For a model with parts that cannot be checked without its run.
 _OWN_LOADING = """By its run, from the store that has it and with the packages that it needs:
 
 ```python
@@ -65,7 +65,7 @@ def write_card(
 ) -> str:
     """Return the card of the model of a run.
 
-    Whatever comes from data or settings is escaped or fenced, and no secret is in it.
+    Text from data or settings is escaped or fenced, and secrets are masked.
 
     Parameters
     ----------
@@ -74,11 +74,11 @@ def write_card(
     data : PreparedData
         Its data.
     test : Predictions
-        Of the evaluated model for the test rows.
+        Predictions of the evaluated model for the test rows.
     intervals : dict of str to (float, float)
         The 95 % intervals of metrics, as ``<split>/<name>``.
     fitted_on : str
-        What the saved model has learned from, a key of `FITTED`.
+        Rows that the saved model has learned from, a key of `FITTED`.
     """
     sections = {
         "": _describe(facts, data, fitted_on),
@@ -93,7 +93,7 @@ def write_card(
 
 
 def summarize_card(card: str, length: int) -> str:
-    """Return the card without its settings, which a run shows anyway, and at most so long."""
+    """Return at most `length` characters of the card, without the settings, which runs show."""
     text = card.partition("\n## Settings")[0].rstrip()
     if len(text) <= length:
         return text
@@ -158,7 +158,7 @@ def list_class_scores(classes: pd.DataFrame) -> Iterator[list[str]]:
     for one in classes.to_dict("records"):
         sizes = [int(one[name]) for name in ("predicted", "rows")]
         shares = [_write_share(int(one["right"]), size) for size in sizes]
-        # As many digits as the more certain of the two has.
+        # As many digits as the narrower of the two intervals gives a meaning to.
         digits = max(len(share.partition(" ")[0]) - 2 for share in shares)
         f1 = "none" if math.isnan(one["f1"]) else f"{one['f1']:.{digits}f}"
         yield [one["label"], *shares, f1, f"{sizes[1]:,}"]
@@ -193,12 +193,12 @@ def _list_limits(facts: RunFacts, data: PreparedData, fitted_on: str) -> Iterabl
 
 
 def _explain_loading(audit: str) -> str:
-    """Return how to load a model; `audit` is what keeps others from loading it, if anything."""
+    """Return how to load a model; `audit` is why it cannot be loaded without its run, if so."""
     return (_OWN_LOADING.format(_show(audit)) if audit else _LOADING).rstrip()
 
 
 def _list_settings(facts: RunFacts) -> list[str]:
-    """Return the settings that make a difference to the model and its scores."""
+    """Return the settings on which the model and its scores depend."""
     known = facts.params.items()
     return [f"{k}: {write_recorded(v)}" for k, v in sorted(known) if k.partition(".")[0] in _RECIPE]
 
@@ -226,18 +226,18 @@ def _tabulate(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _show(text: str) -> str:
-    """Return text from outside as Markdown that shows it literally, in a table too."""
+    """Return untrusted text as Markdown that shows it literally, also in a table."""
     return escape_markdown(text).replace("|", "\\|")
 
 
 def _code(text: str) -> str:
-    """Return text from outside as code; a table ends a cell even there."""
+    """Return untrusted text as code, also for a table, where a bar ends even that."""
     cell = make_printable(text, None).replace("|", "\\|")
     return _show(text) if "`" in text else f"`{cell}`"
 
 
 def _fence(text: str) -> str:
-    """Return text from outside as a block of code, which nothing in it can end."""
+    """Return untrusted text as a block of code that nothing in it can end."""
     text = make_printable(text, None, keep="\n")
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)

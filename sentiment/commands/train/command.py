@@ -22,7 +22,7 @@ def main() -> None:
 
 @command("train")
 def run_job(cfg: DictConfig) -> None:
-    """Train as `cfg` says and show the result; a job of a sweep leaves it in its folder."""
+    """Train and show the result; a job of a sweep writes it into its folder instead."""
     job = current_job()
     if job.sweep is not None:
         from sentiment.commands.search.trial import run_trial

@@ -1,4 +1,4 @@
-"""Numbers behind the figures of a split: plain arrays, which a process that draws can be sent."""
+"""Data of the figures of a split: plain arrays that can be sent to the process that draws."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sentiment.modeling.predictions import Predictions
 
 MAX_CURVES = 6  # more cannot be distinguished
-# More classes of a confusion matrix cannot be read; the rest are one row and one column.
+# A confusion matrix of more classes is not readable; the rest are one row and one column.
 MAX_CONFUSED = 15
 MAX_PANELS = 12  # classes whose terms are drawn
 MAX_CANDIDATES = 50  # the most frequent classes, whose curves may be drawn
@@ -38,7 +38,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Curves:
-    """Numbers behind the figures of one split.
+    """Data of the figures of one split.
 
     Attributes
     ----------
@@ -49,15 +49,15 @@ class Curves:
     classes : int
         Number of classes.
     confused : list of str
-        All classes in their order, or of many those that are confused most, and "n others".
+        All classes in their order; of many classes, those that are confused most, and "n others".
     confusion : ndarray of shape (n_confused, n_confused)
-        Counts; rows are true classes, columns predicted ones. Of rows with several labels, none.
+        Counts; rows are true classes, columns predicted ones. Empty if rows have several labels.
     roc, precision_recall : list of Curve
-        Of the second of two classes, or of all of a few, or of many the three with the largest and
-        the three with the smallest area under the ROC curve.
+        Curves of the second of two classes, or of each of a few classes; of many classes, those of
+        the three with the largest and the three with the smallest area under the ROC curve.
     calibration : ndarray of shape (3, n_bins)
-        Confidence, accuracy and rows of the bins of `calibration_table`. Of rows with several
-        labels, none.
+        Confidence, accuracy and rows of the bins of `calibration_table`. Empty if rows have several
+        labels.
     """
 
     split: str
@@ -71,7 +71,7 @@ class Curves:
 
 
 def measure_curves(predictions: "Predictions", split: str) -> Curves:
-    """Return what the figures of `predictions` show.
+    """Return the data of the figures of `predictions`.
 
     Examples
     --------
@@ -112,14 +112,14 @@ def measure_curves(predictions: "Predictions", split: str) -> Curves:
 
 
 def _count_confusions(predictions: "Predictions") -> tuple[list[str], np.ndarray]:
-    """Return the confusion matrix, with those classes in one that are confused least of many."""
+    """Return the confusion matrix; of many classes, those confused least are merged."""
     true, predicted = predictions.codes, predictions.predicted_codes
     names, size = [str(label) for label in predictions.classes], len(predictions.classes)
     if size > MAX_CONFUSED:
         wrong = true != predicted
         errors = np.bincount(true[wrong], minlength=size)
         errors += np.bincount(predicted[wrong], minlength=size)
-        # Of classes that are never confused, the frequent ones.
+        # Ties, such as of classes that are never confused, go to the more frequent class.
         order = np.lexsort((-np.bincount(true, minlength=size), -errors))
         kept = np.sort(order[: MAX_CONFUSED - 1])
         place = np.full(size, len(kept))
@@ -147,7 +147,7 @@ def _trace(
 
 
 def _choose_classes(predictions: "Predictions") -> list[int]:
-    """Return the classes whose curves are drawn, those of many from the largest area down."""
+    """Return the classes whose curves are drawn; of many classes, the largest area comes first."""
     from sentiment.modeling.metrics import measure_area
 
     if predictions.has_second:

@@ -1,4 +1,4 @@
-"""Drawing of figures beside the rest of a training."""
+"""Drawing of figures in a process beside that of the training."""
 
 import contextlib
 import pickle
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# A function of `sentiment.commands.train.figures`, what it draws, and the file that it writes.
+# A function of `sentiment.commands.train.figures`, its data, and the file that it writes.
 Drawing = tuple[str, Any, Path]
 
 _PROGRAM = """
@@ -22,14 +22,14 @@ while drawings := pickle.load(sys.stdin.buffer):
 
 
 class Drawer:
-    """Draws figures in a process of its own, which imports matplotlib while a model is fitted.
+    """Draws figures in another process, which imports matplotlib while a model is fitted.
 
-    If that process fails, this one draws.
+    If that process fails, this one draws the figures.
 
     Parameters
     ----------
     alone : bool
-        Draw in this process, as one that has imported matplotlib does in less time.
+        Draw in this process, which takes less time if it has imported matplotlib.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class Drawer:
         self._process = None if alone else _start()
 
     def draw(self, drawings: Sequence[Drawing]) -> None:
-        """Start to draw; `finish` returns when all files are there."""
+        """Start to draw; `finish` waits for the files."""
         self._drawings += drawings
         if drawings:
             self._send(drawings)
@@ -62,7 +62,7 @@ class Drawer:
             draw_all(self._drawings)
 
     def close(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process."""
         if self._process is not None:
             self._process.kill()
             with contextlib.suppress(OSError):
@@ -70,7 +70,7 @@ class Drawer:
 
     def _send(self, drawings: Sequence[Drawing]) -> None:
         if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(OSError):  # it has ended, so `finish` draws
+            with contextlib.suppress(OSError):  # the process has ended, so `finish` draws
                 pickle.dump(drawings, self._process.stdin)
                 self._process.stdin.flush()
 

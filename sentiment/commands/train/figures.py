@@ -1,6 +1,6 @@
 """Figures of a training, drawn without a screen.
 
-They need NumPy and matplotlib only, so that a process that draws is ready in half a second.
+Nothing but NumPy and matplotlib is imported, so that the drawing process starts in half a second.
 """
 
 import warnings
@@ -22,11 +22,13 @@ _BARS, _FEWER_BARS, _FEW_PANELS = 15, 10, 4
 _PANELS_IN_ROW = 4
 # Inches: of a bar, of a name of a term and its bar, between rows of panels, and below all.
 _BAR, _TERM, _WEIGHT, _GAP, _FOOT = 0.24, 1.6, 1.8, 0.6, 0.3
-_WIDE_CELLS = 4  # of a confusion matrix: "100.0%" fits into them in letters of medium size
-_FEW_CELLS = 6  # of a confusion matrix: room for shares, too
+_WIDE_CELLS = (
+    4  # of a cell of a confusion matrix, into which "100.0%" fits in letters of medium size
+)
+_FEW_CELLS = 6  # of a cell of a confusion matrix, with room for shares, too
 _SIZE = (5.2, 4.6)
 _DPI = 120
-# Shares of the figure, for axes whose labels are numbers; those with names are measured.
+# Margins, as shares of the figure, of axes with numbers; margins for names are measured.
 _MARGINS = {"left": 0.13, "right": 0.97, "bottom": 0.12, "top": 0.89}
 
 
@@ -35,9 +37,9 @@ _PLAIN_TEXT: Any = {"text.parse_math": False}  # a label or term may have a $ in
 
 def _save(figure: Figure, path: Path) -> None:
     with warnings.catch_warnings():
-        # A term in a script that the font lacks is drawn as boxes, which is no fault of the run.
+        # Terms in a script that the font lacks are drawn as boxes; the user cannot change that.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        # `Figure.savefig` draws all twice.
+        # `Figure.savefig` would draw everything twice.
         canvas: Any = FigureCanvasAgg(figure)
         canvas.print_png(path)
 
@@ -76,7 +78,7 @@ def draw_confusion(curves: Curves, path: Path) -> None:
 
 
 def _shorten(label: str) -> str:
-    """Return a label that fits; long ones often differ at their ends only."""
+    """Return a label cut in its middle, since long labels often differ only at their ends."""
     return label if len(label) <= 18 else f"{label[:9]}…{label[-8:]}"
 
 
@@ -151,8 +153,8 @@ def draw_terms(weights: Mapping[str, Mapping[str, float]], path: Path) -> None:
     Parameters
     ----------
     weights : dict of str to dict of str to float
-        Of each class, the weights of its top terms, the largest first. Of many classes, the first
-        are drawn.
+        The weights of the top terms of each class, the largest first. Of many classes, the first
+        ones are drawn.
     path : Path
         The PNG file.
     """

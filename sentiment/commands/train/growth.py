@@ -1,4 +1,4 @@
-"""Change of the scores since the run before it on the same folder of labels."""
+"""Change of the scores since the previous run on the same folder of labels."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,26 +10,26 @@ from sentiment.config import show_command
 from sentiment.errors import SentimentError
 from sentiment.tracking import StoredRun, Tracker
 
-# Where scores are taken from, the first that both runs have.
+# Splits whose scores are compared: the first that both runs have.
 _SPLITS = {CV: "cross-validated rows", "test": "test rows"}
 
 
 @dataclass(frozen=True)
 class Growth:
-    """Change since the run before.
+    """Change of the scores since the previous run.
 
     Attributes
     ----------
     run_id : str
-        That run.
+        The previous run.
     labels, added : int
         Labelled rows now, and how many of them are new.
     metric, split : str
-        What was measured, and where.
+        The metric and the split.
     values : (float, float)
         Its values before and now.
     rows : (int, int)
-        Rows on which each was measured; rarely the same ones.
+        Rows behind each value; the two are rarely the same rows.
     command : str
         Compares both runs if they were tested on the same rows; else "".
     """
@@ -44,7 +44,7 @@ class Growth:
     command: str = ""
 
     def describe(self) -> str:
-        """Return it in a sentence.
+        """Return the change in words.
 
         Examples
         --------
@@ -62,10 +62,9 @@ def find_growth(
     tracker: Tracker, run_id: str, params: Mapping[str, str], metrics: Mapping[str, float],
     metric: str,
 ) -> Growth | None:  # fmt: skip
-    """Return what a run has gained since the latest run with fewer labels of the same folder.
+    """Return the change since the latest run with fewer labels of the same folder.
 
-    None if its data are not a folder, to which batches of labels are added, or there is no such
-    run.
+    None if the data are not a folder, or there is no such run.
 
     Parameters
     ----------
@@ -76,13 +75,13 @@ def find_growth(
     params, metrics : mapping
         Its settings and scores.
     metric : str
-        What is compared.
+        The metric to compare.
     """
     folder = Path(params.get("data.path", "")).expanduser()
     if not params.get("data.path") or not folder.is_dir():
         return None
     runs = list[StoredRun]()
-    with suppress(SentimentError):  # the model is worth more than this sentence
+    with suppress(SentimentError):  # the training has succeeded, whatever this finds
         runs = tracker.list_runs()
     labels = metrics.get("rows/fitted", 0)
     for run in runs:

@@ -1,4 +1,4 @@
-"""Rehearsal of a deployment: the saved model is loaded and predicts as `predict` will do it."""
+"""Rehearsal of a deployment: the saved model is loaded, and predicts, as in `predict`."""
 
 import logging
 import time
@@ -21,14 +21,14 @@ def rehearse(
     Returns
     -------
     audit : str
-        What keeps the file from being loaded by anybody else; empty for nothing.
+        Why the file cannot be loaded without its run; empty if it can.
     metrics : dict of str to float
-        Size and speed.
+        Size of the file and speed.
 
     Raises
     ------
     RuntimeError
-        The saved model does not say what the fitted one said.
+        The saved model predicts other labels than the fitted one.
     """
     audit = ""
     try:

@@ -1,4 +1,4 @@
-"""View of a trained model: rows and classes, metrics, and where its parts are."""
+"""View of a training: rows and classes, metrics, and the files that it wrote."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sentiment.data.quality import QualityReport
 
 _SHOWN_CLASSES = 10
-# Rows of the table of classes: more would scroll the scores away.
+# Rows of the table of classes; with more, the scores would scroll out of sight.
 _FREQUENT, _WORST = 15, 5
 _CONFUSIONS = 3
 
@@ -26,7 +26,7 @@ _CONFUSIONS = 3
 def show_training(
     result: "TrainingResult", store: str | None, growth: "Growth | None" = None
 ) -> None:
-    """Print the metrics of a training job, where its parts are and what to type next."""
+    """Print the metrics of a training job, its files and the next commands."""
     from sentiment.cli.console import PlainConsole
 
     console = PlainConsole()
@@ -64,7 +64,7 @@ def show_training(
 
 
 def _describe_folds(result: "TrainingResult") -> str:
-    """Return which rows were scored in turn, and why if there are few validation rows."""
+    """Return the cross-validated rows, and the reason for ``cv=auto``, in words."""
     rows, validation = (f"{result.metrics[f'rows/{name}']:,.0f}" for name in ("cv", "validation"))
     return (
         f"the {rows} training and validation rows in {result.folds} folds, each scored by a model "
@@ -74,7 +74,7 @@ def _describe_folds(result: "TrainingResult") -> str:
 
 
 def _print_classes(console: "Console", result: "TrainingResult") -> None:
-    """Print the scores of the classes on test rows, and which are taken for which."""
+    """Print the scores of the classes on test rows, and the most frequent confusions."""
     from sentiment.commands.train.files import classes_file
     from sentiment.modeling.evaluation import choose_classes, list_confusions, measure_each_class
 
@@ -110,7 +110,7 @@ def tabulate_classes(classes: "DataFrame") -> "Table":
 
 
 def describe_fitted(result: "TrainingResult") -> str:
-    """Return which rows the saved model has learned from, and how it learns from all of them."""
+    """Return the rows that the saved model learned from, and how to use all of them, in words."""
     fitted, rows = result.metrics["rows/fitted"], result.data.rows
     counts = f"from {fitted:,.0f} of {rows:,} labelled rows"
     if result.fitted_on != "train":
@@ -143,7 +143,7 @@ def _describe_data(result: "TrainingResult") -> list[str]:
 
 
 def _describe_unlabelled(report: "QualityReport") -> list[str]:
-    """Return how many texts without a label are learned from, and how many were left out."""
+    """Return the number of texts without a label that are used or left out, in words."""
     dropped = ", ".join(
         f"{n:,} {why.replace('_', ' ')}" for why, n in report.unlabelled_dropped.items()
     )
@@ -154,13 +154,13 @@ def _describe_unlabelled(report: "QualityReport") -> list[str]:
 
 
 def _describe_rare(report: "QualityReport") -> list[str]:
-    """Return which classes were dropped or merged, the largest first."""
+    """Return the classes that were dropped or merged, the largest first, in words."""
     what = f"merged into {report.merged_into!r}" if report.merged_into else "dropped"
     return [f"rare classes, {what}: {_list_classes(report.rare)}"] * bool(report.rare)
 
 
 def _compare_with_constant(result: "TrainingResult") -> str:
-    """Return by what the model is not better than a constant prediction, "" if it is better."""
+    """Return a warning if the accuracy is not above that of a constant prediction, else ""."""
     split, title = ("cv", "cross-validated") if result.folds else ("validation", "validation")
     labels = Counter(map(str, result.predictions[split].labels))
     (label, rows), *_ = labels.most_common(1)
@@ -174,7 +174,7 @@ def _compare_with_constant(result: "TrainingResult") -> str:
 
 
 def _describe_classes(data: "PreparedData") -> str:
-    """Return the names of the classes and their rows, and of which of two precision is."""
+    """Return the classes and their rows, and which of two is the positive one, in words."""
     splits = data.report.splits
     rows = {
         label: sum(split.get(label, 0) for split in splits.values()) for label in splits["train"]
@@ -190,7 +190,7 @@ def _describe_classes(data: "PreparedData") -> str:
 
 
 def _list_classes(rows: Mapping[str, int]) -> str:
-    """Return the names of the first classes and their rows."""
+    """Return the first classes and their rows, in words."""
     listed = ", ".join(f"{n:,} {label!r}" for label, n in list(rows.items())[:_SHOWN_CLASSES])
     more = len(rows) - _SHOWN_CLASSES
     return f"{listed} and {more:,} more" if more > 0 else listed

@@ -1,4 +1,4 @@
-"""A trained model put to work on several processes or machines, by Dask."""
+"""Prediction on several processes or machines, with Dask."""
 
 from sentiment.commands.predict.distributed.scorer import DaskScorer
 

@@ -1,4 +1,4 @@
-"""The scorer whose work is done elsewhere."""
+"""Scorer that sends batches to the workers of a Dask cluster."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from sentiment.modeling.scoring import BatchScorer, Predictor, read_columns
 
 # Batches under way for each thread of the workers, so that none waits for the next.
 _AHEAD = 2
-# Seconds until a scheduler has to answer.
+# Seconds to wait for a scheduler.
 _PATIENCE = 10
 
 
@@ -25,14 +25,13 @@ class DaskScorer(ClusterSettings, BatchScorer):
     """Workers of a Dask cluster that score a file batch by batch; see `ClusterSettings`.
 
     The rows are read and written here, in order; texts and the other columns that the model reads
-    go to the workers, and answers come back.
-    The batch of a worker that dies is given to another one.
+    go to the workers, and predictions come back. If a worker dies, another one gets its batch.
     """
 
     def score(
         self, predictor: Predictor, batches: Iterable[Batch]
     ) -> Iterator[tuple[Batch, pa.RecordBatch]]:
-        """Yield each batch and what `predictor` says of its texts, in order.
+        """Yield each batch and the predictions for its texts, in order.
 
         Raises
         ------
@@ -52,7 +51,7 @@ class DaskScorer(ClusterSettings, BatchScorer):
             client = self._connect(stack)
             if self.address is None:
                 client.run(defer_imports)  # before a worker imports what the model needs
-            # The scheduler hands it to workers that come later, too.
+            # The scheduler sends it to workers that join later, too.
             model = ModelPlugin(predictor)
             client.register_plugin(model)
             stack.callback(client.unregister_worker_plugin, model.name)

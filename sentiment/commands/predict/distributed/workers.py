@@ -33,7 +33,7 @@ class ModelPlugin(WorkerPlugin):
         self.predictor: Predictor | None = None
 
     def setup(self, worker: Any) -> None:
-        """Load the model; nothing else than a sound skops file is taken for one."""
+        """Load the model from its skops file, with the same checks as everywhere."""
         # A process that ends would look through all of its objects first, for seconds, and Dask
         # kills a worker that takes so long.
         atexit.register(gc.freeze)
@@ -47,7 +47,7 @@ class ModelPlugin(WorkerPlugin):
 
 
 def predict_on_worker(name: str, texts: pa.Array, columns: pa.Table | None) -> pa.RecordBatch:
-    """Return what the model of the plugin `name` predicts for these rows, on a worker."""
+    """Return the predictions of the model of the plugin `name`, on a worker."""
     plugin: Any = get_worker().plugins[name]
     answers: pa.RecordBatch = plugin.predictor.predict(texts, columns)
     return answers
