@@ -20,7 +20,7 @@ def read_word(word: str) -> str:
 
 @command("best", read_word=read_word)
 def main(cfg: DictConfig) -> None:
-    """Show the best trial, and write it as an experiment if `cfg` says so; or list all sweeps."""
+    """Show the best trial, and write it as an experiment if asked to; or list all sweeps."""
     with Watch("best", current_job()):
         check_config(cfg)
         if cfg.search.name is None:

@@ -1,4 +1,4 @@
-"""Which trial of a study is the best, and why."""
+"""Best: find the best trial of a search or grid, and explain why it is the best."""
 
 import statistics
 from collections.abc import Sequence
@@ -15,8 +15,7 @@ from sentiment.commands.search.spaces import read_setting
 from sentiment.commands.search.studies import measure_importances
 from sentiment.errors import StudyNotFoundError
 
-# With fewer trials an importance is one of chance: twice the 10 that Optuna's TPE draws at
-# random before it dares to guess.
+# With fewer trials, importances are noise: twice the 10 that Optuna's TPE draws at random first.
 ENOUGH_TRIALS = 20
 
 
@@ -29,7 +28,7 @@ class Neighbor:
     number : int
         The trial.
     setting, value : str
-        What is different, and what it is there.
+        The setting in which it differs, and its value there.
     score : float
         Its first objective.
     """
@@ -47,30 +46,30 @@ class BestTrial:
     Attributes
     ----------
     study : StoredSweep
-        Where it was found.
+        The search or grid.
     number : int
         The trial.
     params : dict of str to object
-        What it drew.
+        Its parameters.
     scores : dict of str to float
-        By objective.
+        Values of the objectives.
     metrics : dict of str to float
-        Every metric that is known, as ``<split>/<name>``; those of the test rows are there if the
-        search has trained it as the winner.
+        Every known metric, as ``<split>/<name>``; metrics of the test rows if it was trained as the
+        winner.
     second : tuple of int and float, optional
         The next best trial and its first objective.
     median : float
-        Of the first objective, over all trials that were run.
+        Median of the first objective over all trials that were run.
     importances : dict of str to float
-        How much each setting mattered, the most important first; empty with few trials.
+        Importance of each setting, the most important first; empty with few trials.
     neighbors : list of Neighbor
         Trials that differ in one setting, the best first.
     front : list of tuple
-        Of several objectives: numbers and values of the trials that no other beats in all of them.
+        With several objectives, the Pareto front: numbers and values of its trials.
     recipe : Recipe, optional
-        How it is trained by itself; None if its folder is not on this machine.
+        How to train it on its own; None if its folder is not on this machine.
     written : Path, optional
-        The experiment that was made of it.
+        The experiment that it was written to.
     """
 
     study: StoredSweep
@@ -99,7 +98,7 @@ class BestTrial:
 
 
 def find_best(cfg: DictConfig) -> BestTrial:
-    """Return the best trial of a study, and write it as an experiment if that is asked for.
+    """Return the best trial of a study, and write it as an experiment if ``cfg.write`` names one.
 
     Parameters
     ----------
@@ -154,7 +153,7 @@ def _read_metrics(
     study: StoredSweep, best: StoredTrial, result: JobResult | None
 ) -> dict[str, float]:
     if result is None and study.fixed.get("cv", "None") != "None":
-        return {}  # of validation rows or in turn, as the data had it
+        return {}  # of validation rows or of cross-validation
     if result is None:
         return {o.metric: value for o, value in zip(study.objectives, best.values, strict=True)}
     metrics = dict(result.metrics)
@@ -166,7 +165,7 @@ def _read_metrics(
 
 
 def _measure_importances(study: StoredSweep) -> dict[str, float]:
-    """Return the importances of settings; none with few trials, or if all found the same."""
+    """Return the importances of settings; empty with few trials, or if all scores are equal."""
     values = {trial.values[0] for trial in study.trials}
     if study.optuna is None or len(study.trials) < ENOUGH_TRIALS or len(values) == 1:
         return {}

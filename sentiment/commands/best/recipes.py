@@ -1,4 +1,4 @@
-"""Trials as command lines and as files in conf/experiment."""
+"""Recipes: the command that trains a trial on its own, and its file in conf/experiment."""
 
 import os
 import re
@@ -31,25 +31,25 @@ from sentiment.config import (
 from sentiment.errors import ConfigError, ExperimentExistsError, RecipeError, quote_list
 from sentiment.redaction import MASK
 
-# Of the settings that make no difference to a trial, those that belong to an experiment: what the
+# Settings on which a trial does not depend, but which belong to an experiment: the rows that the
 # saved model learns from, and what a sweep over the experiment chooses by.
 _KEPT = ("refit", "optimize")
-_REFIT = "refit=auto"  # of the best of a sweep, unless it is said how; see conf/train.yaml
+_REFIT = "refit=auto"  # default of the best job of a sweep; see conf/train.yaml
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Command that trains a trial by itself.
+    """Command that trains a trial on its own.
 
     Attributes
     ----------
     overrides : sequence of str
-        What follows the name of the script.
+        The words behind the name of the script.
     settings : dict of str to str
         The settings of the trial, by dotted key.
     differences : sequence of str
-        Settings that `overrides` do not give, one line each: the files under ``conf/`` or the
-        code behind them have changed since.
+        Settings that `overrides` no longer reproduce, one line each: files under ``conf/`` or
+        defaults in the code have changed since.
     """
 
     overrides: Sequence[str]
@@ -63,7 +63,7 @@ class Recipe:
 
 
 def find_recipe(study: StoredSweep, trial: StoredTrial, result: JobResult | None) -> Recipe | None:
-    """Return how `trial` is trained by itself, or None if nothing of its study is on this machine.
+    """Return how to train `trial` on its own, or None if its study left nothing on this machine.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def find_recipe(study: StoredSweep, trial: StoredTrial, result: JobResult | None
     trial : StoredTrial
         One of its trials.
     result : JobResult, optional
-        What it left in its folder, if that is here.
+        Its result, if its folder is on this machine.
     """
     words = None if result is None else read_origin(result.tags)
     if words is None:
@@ -83,7 +83,7 @@ def find_recipe(study: StoredSweep, trial: StoredTrial, result: JobResult | None
     settings = {key: value for key, value in kept.items() if not is_housekeeping(key)}
     differences = _compare(settings, words)
     if differences:
-        # A search may set more than the words, and files may have changed since.
+        # A search may fix settings beyond the typed words, and files may have changed since.
         words += [_write_setting(key, settings[key]) for key in differences if key in settings]
         differences = _compare(settings, words)
     if "" not in differences and OmegaConf.is_interpolation(compose("train", words), "refit"):
@@ -92,7 +92,7 @@ def find_recipe(study: StoredSweep, trial: StoredTrial, result: JobResult | None
 
 
 def _borrow_overrides(study: StoredSweep, trial: StoredTrial) -> list[str] | None:
-    """Return the overrides of a trial that ran elsewhere: those of one here, its own draw."""
+    """Return overrides for a trial that ran elsewhere: those of a local trial, with its values."""
     here = read_results(study.folder, keep=True)
     for other in study.trials:
         words = read_origin(here[other.number].tags) if other.number in here else None
@@ -105,7 +105,7 @@ def _borrow_overrides(study: StoredSweep, trial: StoredTrial) -> list[str] | Non
 
 
 def _compare(settings: dict[str, str], words: list[str]) -> dict[str, str]:
-    """Return a line for each of `settings` that a job with the overrides `words` has not."""
+    """Return a line for each of `settings` that a job with the overrides `words` would not have."""
     try:
         cfg = compose("train", words)
     except Exception as error:  # Hydra and OmegaConf have many
@@ -127,7 +127,7 @@ def _write_setting(key: str, value: str) -> str:
 
 
 def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite: bool) -> Path:
-    """Write ``experiment/<name>.yaml``, with which a training has the settings of a trial.
+    """Write ``experiment/<name>.yaml``, an experiment with the settings of a trial.
 
     It goes to ``--config-dir``, to ``conf`` of the project in the working folder or to that of a
     checkout, in this order.
@@ -139,9 +139,9 @@ def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite:
     recipe : Recipe, optional
         Of the trial.
     about : str
-        A sentence that heads the file.
+        A sentence for the top of the file.
     overwrite : bool
-        Whether a file of that name may be there.
+        Replace a file of that name.
 
     Raises
     ------
@@ -182,13 +182,13 @@ def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite:
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
-    except FileExistsError:  # it was not there a moment ago
+    except FileExistsError:  # another process has just made it
         raise ExperimentExistsError(path) from None
     return path
 
 
 def _check_secrets(overrides: Sequence[str]) -> None:
-    """Refuse overrides that had a password, which nothing keeps."""
+    """Refuse overrides with a password, since passwords are not stored."""
     hidden = [word for word in overrides if MASK in word and not is_housekeeping(word)]
     keys = list(map(find_key, hidden))
     if keys:
@@ -199,14 +199,14 @@ def _check_secrets(overrides: Sequence[str]) -> None:
 
 
 def describe_experiment(name: str, overrides: Sequence[str], about: str) -> str:
-    """Return the text of an experiment that stands for `overrides`.
+    """Return the text of an experiment with the settings of `overrides`.
 
-    What says where a job runs and is kept, such as ``outputs``, is left to the person who runs it.
+    Settings of how and where jobs run, such as ``outputs``, are left out.
 
     Raises
     ------
     RecipeError
-        One of `overrides` cannot be said in a file.
+        One of `overrides` cannot be written in a file.
     """
     kept = [word for word in overrides if is_within(word, *_KEPT) or not is_housekeeping(word)]
     folders = list_conf()
@@ -235,12 +235,12 @@ def describe_experiment(name: str, overrides: Sequence[str], about: str) -> str:
 def _set(settings: Any, override: Any, value: Any) -> None:
     try:
         OmegaConf.update(settings, override.key_or_group, value, force_add=True)
-    except ValueError as error:  # a key inside something that was set to no value
+    except ValueError as error:  # a key inside of a setting without a value
         raise RecipeError(f"{override.input_line!r}: {error}") from error
 
 
 def _check_experiment(text: str, settings: dict[str, str]) -> None:
-    """Compose the experiment beside the others, where nobody else finds it."""
+    """Check that the experiment composes to the settings of the trial, in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "experiment").mkdir()
         name = f"checked_{Path(folder).name}"

@@ -1,4 +1,4 @@
-"""Searches and grids that are only read: nothing is made and nothing is changed."""
+"""Searches and grids as they are stored; reading them changes nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ from sentiment.errors import NoBestJobError, NoTrialError, StudyLostError, Study
 
 @dataclass(frozen=True)
 class StoredTrial:
-    """A trial that ended well.
+    """A complete trial.
 
     Attributes
     ----------
     number : int
-        Its number; of several jobs of a grid that share a place, the first.
+        Its number; if several jobs of a grid share a place, that of the first.
     params : dict of str to object
-        What it drew; of a grid, the settings that differ between jobs.
+        Its parameters; of a grid, the settings that differ between jobs.
     values : list of float
         The objectives.
     std : float, optional
@@ -39,7 +39,7 @@ class StoredTrial:
 
 @dataclass(frozen=True)
 class StoredSweep:
-    """A search or a grid as it is kept.
+    """A stored search or grid.
 
     Attributes
     ----------
@@ -48,21 +48,21 @@ class StoredSweep:
     kind : str
         "search" or "grid".
     folder : Path
-        Where its trials left their results, if they ran on this machine.
+        Folder of the results of its trials, if they ran on this machine.
     objectives : sequence of Objective
-        What it looks for.
+        Metrics to optimize.
     trials : sequence of StoredTrial
-        Those that ended well and are no repetition, the best by the first objective first; of
-        equals the first comes first.
+        Complete trials without repetitions, sorted by the first objective, the best first, and then
+        by number.
     ended, failed, running, repeated : int
-        How many trials have ended, failed, are being run or were interrupted, and were not run
-        since an earlier one was the same.
+        Numbers of trials: ended; failed; running or interrupted; not run since an earlier one had
+        the same parameters.
     note : str
-        What cannot be compared, and why.
+        Message on scores that cannot be compared.
     fixed : mapping of str to str
         The settings that no trial changes.
     optuna : optuna.Study, optional
-        A search as Optuna has it.
+        The study of a search.
     """
 
     name: str
@@ -87,9 +87,9 @@ def read_study(name: str, address: str | None, home: Path) -> StoredSweep:
     name : str
         ``svm`` for the newest of ``svm``, ``svm~2`` and so on, or the name of one of these.
     address : str, optional
-        Of the database that holds it.
+        Address of the database that holds it; default: the journal in `home`.
     home : Path
-        The folder of all searches, which has the file that holds it without `address`.
+        The folder of all searches.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def _list_studies(address: str | None, home: Path) -> dict[str, Callable[[], Any
 
 
 def _read_study(name: str, study: Any, home: Path) -> StoredSweep | None:
-    """Return a study, or None if it is one of another tool."""
+    """Return a study, or None if another tool made it."""
     definition = study.user_attrs.get(DEFINITION)
     if definition is None:
         return None
@@ -163,7 +163,7 @@ def _read_study(name: str, study: Any, home: Path) -> StoredSweep | None:
     objectives = find_objectives(definition["objectives"])
     folder = home / name
     if not is_folder_of(folder, study.user_attrs.get(STUDY_ID), every, objectives[0].metric):
-        folder = home / f"{name} elsewhere"  # that folder is of another study of the same name
+        folder = home / f"{name} elsewhere"  # the folder of another study with the same name
     complete = [
         StoredTrial(trial.number, dict(trial.params), list(trial.values))
         for trial in trials

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sentiment.commands.best.job import BestTrial
     from sentiment.commands.best.sweeps import StoredSweep
 
-# More would not be read.
+# Rows of a list; the rest is cut.
 _SHOWN = 5
 
 
@@ -72,7 +72,7 @@ def show_best(best: "BestTrial") -> None:
     if best.recipe is None:
         console.print("command  not known here: the trials ran on another machine")
     else:
-        if best.written is None:  # otherwise the experiment is the shorter command
+        if best.written is None:  # otherwise the experiment makes the command shorter
             console.print(f"command  {best.recipe.command}")
         lost = [f"no longer the same: {line}" for line in best.recipe.differences]
         _print_lines("", lost[:_SHOWN], console.print)
@@ -103,7 +103,7 @@ def _count(best: "BestTrial") -> str:
 
 
 def _explain(best: "BestTrial") -> "list[str]":
-    """Return how far ahead of the others the best is."""
+    """Return how far ahead of the others the best is, in words."""
     objective = best.study.objectives[0]
     if best.second is None:
         return ["it is the only trial"]

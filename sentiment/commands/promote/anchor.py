@@ -1,8 +1,8 @@
-"""Anchor: the best champion so far, so that small losses do not add up night by night.
+"""Anchor: the best champion so far, against which small losses cannot add up.
 
-Each challenger may be worse than the champion by the margin. If that were all, thirty of them in a
-row could lose thirty margins. So the loss is also counted from the best champion so far on the same
-test rows: the margin is spent once.
+Each challenger may be worse than the champion by the margin, so thirty challengers in a row could
+lose thirty margins. Therefore a challenger may be worse than the best champion so far on the same
+test rows by one margin at most.
 """
 
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ from sentiment.errors import IncomparableRunsError, RunNotFoundError, UntrustedM
 from sentiment.modeling.evaluation import score
 from sentiment.tracking import MlflowRegistry, Tracker, Version
 
-# A loss that equals the margin but for rounding is within it.
+# A loss that equals the margin up to rounding is within it.
 ROUNDING = 1e-12
 
 
@@ -42,11 +42,11 @@ class AnchorCheck:
 
     @property
     def moves(self) -> bool:
-        """True if the challenger becomes the anchor: it is at least as good."""
+        """True if the challenger becomes the anchor, since it is at least as good."""
         return self.loss <= ROUNDING
 
     def list_reasons(self, metric: str, margin: float) -> list[str]:
-        """Return what speaks against the challenger."""
+        """Return the reasons to refuse the challenger."""
         if not self.loss > margin + ROUNDING:
             return []
         return [

@@ -13,7 +13,7 @@ from sentiment.errors import ExitCode
 
 @command("promote")
 def main(cfg: DictConfig) -> None:
-    """Promote the run that `cfg` names, or say why not and exit with 4."""
+    """Promote the run that `cfg` names, or print the reasons against it and exit with 4."""
     job = current_job()
     with Watch("promote", job) as watch:
         check_config(cfg)

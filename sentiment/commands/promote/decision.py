@@ -35,21 +35,21 @@ class Promotion:
     Attributes
     ----------
     outcome : str
-        What became of it; "unchanged" if the challenger is the champion already.
+        The outcome; "unchanged" if the challenger is the champion already.
     sentence : str
-        The same in words.
+        The outcome in words.
     name : str
         The registered model.
     champion : Version
         The champion now, if there is one.
     reasons : list of str
-        What spoke against it.
+        Reasons against it.
     force : str, optional
-        Why it was done all the same.
+        The given reason to promote in spite of `reasons`.
     comparison : ComparisonResult, optional
         Champion (A) and challenger (B), if there was a champion to compare with.
     live : LiveComparison, optional
-        The same on live traffic, in place of test rows.
+        The comparison on live traffic, instead of test rows.
     """
 
     outcome: Literal["promoted", "refused", "unchanged", "rolled back"]
@@ -63,7 +63,7 @@ class Promotion:
 
 
 class ChampionMovedError(Exception):
-    """Somebody moved the champion alias since the challenger was compared with it."""
+    """The champion alias was moved after the challenger was compared with the champion."""
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,15 @@ class Decision:
     registry, tracker, run, cfg, command
         The registered model, the store, the challenger, the settings and the command.
     defender : Defender
-        What it was compared with.
+        The champion that it was compared with.
     reasons : list of str
-        What speaks against it.
+        Reasons against it.
     result : ComparisonResult or None
         The comparison.
     anchor : AnchorCheck or None
-        Its comparison with the best champion so far.
+        The comparison with the best champion so far.
     new_data : str or None
-        Why it may replace a champion that was scored on other data.
+        Why the challenger may replace a champion that was scored on other data.
     live : LiveComparison or None
         The comparison on live traffic.
     """
@@ -109,10 +109,11 @@ class Decision:
         return self.defender.version
 
     def refuse(self) -> Promotion:
-        """Leave the champion where it is, and record why."""
+        """Keep the champion, and record the reasons."""
         sentence = f"run {self.run.id} was not promoted: {'; '.join(self.reasons)}"
         for version in self._list_unfinished():
-            # Registered by a process that was killed, or that met another one.
+            # Versions that were registered by a process that was killed, or overtaken by another
+            # one.
             if "promotion.at" in version.tags:
                 self.registry.note(version.number, {}, sentence)
         self._keep("refused", sentence, None)
@@ -125,11 +126,11 @@ class Decision:
         Raises
         ------
         ChampionMovedError
-            Somebody moved the alias; no alias was moved here.
+            The alias was moved meanwhile; nothing was changed here.
         """
         with self.registry.lock():
             self._check_unmoved()
-            # By its run, since a model may have been named by an alias.
+            # By the run: the model may have been named by an alias.
             model, _ = find_model(self.tracker, self.run.id, self.cfg.metric)
             # A version is the champion once at most, so that its record is never overwritten.
             unfinished = self._list_unfinished()
@@ -172,7 +173,7 @@ class Decision:
         )  # fmt: skip
 
     def _explain(self, version: Version) -> str:
-        """Return which version it replaces, and how it compares."""
+        """Return the version that it replaces and the comparison with it, in words."""
         if self.champion is None:
             reason = "the first" if self.defender.is_champion else "since the champion was deleted"
         elif self.live is not None:
@@ -198,7 +199,7 @@ class Decision:
         return f"{reason}; {self.new_data}" if self.new_data and not self.result else reason
 
     def _is_anchored_anew(self) -> bool:
-        """Return whether the anchor moves without a comparison that says it may."""
+        """Return whether the anchor moves without a comparison that justifies it."""
         return self.champion is not None and (self.anchor is None or bool(self.reasons))
 
     def _anchor_number(self, version: Version) -> str:

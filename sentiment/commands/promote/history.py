@@ -1,4 +1,4 @@
-"""History of a registered model: who is the champion, who was, and what was rolled back."""
+"""History of a registered model: champions, earlier champions and rollbacks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,31 +8,31 @@ from sentiment.modeling.model_files import load_model
 from sentiment.tracking import MlflowRegistry, StoredRun, Tracker, Version
 
 CHAMPION, PREVIOUS = "champion", "previous"
-# Tags of a version: the one that it replaced, that its promotion is complete, when it was rolled
-# back, and the version from which losses of its successors are counted.
+# Tags of a version: the version that it replaced, whether its promotion is complete, when it was
+# rolled back, and the anchor, from which losses of its successors are counted.
 REPLACED, DONE = "promotion.replaced", "promotion.done"
 ROLLED_BACK, ANCHOR = "rolled_back.at", "promotion.anchor"
 ROLLED_BACK_BY = "rolled_back.command"
-# The command of a flow, which rolls back by itself when a later step fails.
+# The command of flows, which roll back automatically when a later step fails.
 FLOW = "python scripts/flow.py"
 # Tag of the registered model, which outlives its versions: the last champion.
 LAST = "promotion.last"
-# What a model is made from, besides the data: prefixes of the parameters of its run.
+# Prefixes of the parameters of a run that define its model, besides the data.
 _RECIPE = ("features.", "model.", "seed")
 
 
 @dataclass(frozen=True)
 class Defender:
-    """Opponents of a challenger.
+    """The version that a challenger is compared with.
 
     Attributes
     ----------
     version : Version or None
-        The champion; where it is gone, the last one that is left; None if there is none.
+        The champion or, if it was deleted, the latest champion that is left; None if there is none.
     is_champion : bool
         Whether the alias still points to `version`.
     problem : str or None
-        Why nothing is left to compare with, though there was a champion.
+        Why there is nothing to compare with, although there was a champion.
     """
 
     version: Version | None
@@ -41,7 +41,7 @@ class Defender:
 
 
 def find_defender(registry: MlflowRegistry) -> Defender:
-    """Return the champion, or what remains of it if somebody deleted its version or alias."""
+    """Return the champion or, if its version or alias was deleted, its substitute."""
     champion = registry.find(CHAMPION)
     if champion is not None:
         return Defender(champion)
@@ -102,7 +102,7 @@ def _read_recipe(run: StoredRun) -> dict[str, str | None]:
 def find_successor_rolled_back(registry: MlflowRegistry, champion: Version) -> str | None:
     """Return the number of a version that replaced the champion and was rolled back, or None.
 
-    What a flow rolled back by itself does not count, since an outage may have been the cause.
+    Automatic rollbacks of flows do not count, since an outage may have been their cause.
     """
     for version in registry.list_versions():
         tags = version.tags
@@ -113,7 +113,7 @@ def find_successor_rolled_back(registry: MlflowRegistry, champion: Version) -> s
 
 
 def check_loads(registry: MlflowRegistry, tracker: Tracker, version: Version) -> str | None:
-    """Load a version as predict does; return why that is impossible, or None."""
+    """Load a version as predict does; return the error message, or None if it loads."""
     try:
         choice = tracker.find_model(
             f"models:/{registry.name}/{version.number}", "accuracy", greater_is_better=True

@@ -1,4 +1,4 @@
-"""Promote: a run becomes the champion if the paired test does not find it worse."""
+"""Promote: make a run the champion unless a paired test finds it worse."""
 
 import math
 from dataclasses import dataclass
@@ -53,10 +53,10 @@ def promote(
     unless ``cfg.force`` gives a reason. With ``cfg.live``, labels of live traffic decide in place
     of test rows; see `check_live`. If there was no champion yet, nothing is compared.
 
-    Its model is loaded first, as predict does. If the champion alias has moved since the
-    comparison, the challenger is compared again with the new champion; processes that run this
-    function move aliases one at a time. Only a move by other means, such as the MLflow UI, within
-    the few milliseconds between the last look and the move itself is not seen.
+    The model is first loaded as in predict. If the champion alias was moved since the comparison,
+    the challenger is compared again with the new champion. Processes that run this function move
+    aliases one at a time. The only move that can be missed is one by other means, such as the
+    MLflow UI, in the few milliseconds between the last check and the move.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def promote(
     observer : StageObserver, optional
         Progress callback.
     new_data : str, optional
-        Why the run may replace a champion that was scored on other data. It does not hold after a
-        rollback, so that a schedule does not undo what a person did.
+        Why the run may replace a champion that was scored on other data. It is ignored after a
+        rollback, so that a schedule does not undo the decision of a person.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def promote(
 
 @dataclass(frozen=True)
 class _Challenge:
-    """A run that is to become the champion."""
+    """The attempt to make a run the champion."""
 
     registry: MlflowRegistry
     tracker: Tracker
@@ -109,12 +109,12 @@ class _Challenge:
     new_data: str | None
 
     def decide(self) -> Promotion:
-        """Compare the run with the champion of this moment; promote or refuse it.
+        """Compare the run with the current champion; promote or refuse it.
 
         Raises
         ------
         ChampionMovedError
-            There is another champion now.
+            The champion changed meanwhile.
         """
         cfg, run = self.cfg, self.run
         defender = find_defender(self.registry)
@@ -146,9 +146,9 @@ class _Challenge:
             self.command, self.new_data, live,
         )  # fmt: skip
         if is_same and defender.is_champion:
-            assert champion is not None  # noqa: S101 - is_same says so
+            assert champion is not None  # noqa: S101 - is_same
             if DONE not in champion.tags:  # the process that promoted it was killed
-                with self.registry.lock():  # which also removes the lease of that process
+                with self.registry.lock():  # also removes the lease of that process
                     decision.finish(champion)
             sentence = f"run {run.id} is the champion of {cfg.name} already, as {call(champion)}"
             return Promotion("unchanged", sentence, cfg.name, champion)
@@ -165,7 +165,8 @@ class _Challenge:
         try:
             return compare_contenders(pair, self.cfg, self.tracker, self.stages, tags)
         except RunNotRecordedError as error:
-            # To record the comparison would promote nothing; the same command does both.
+            # The same command has to be repeated: recording the comparison alone would promote
+            # nothing.
             raise TrackingStoreError(error.uri, error.reason, error.exit_code) from error
 
     def _check_anchor(self, champion: Version, result: ComparisonResult) -> AnchorCheck | None:
@@ -186,18 +187,18 @@ class _Challenge:
 
 
 def find_reasons(pair: PairwiseComparison, metric: str, alpha: float, margin: float) -> list[str]:
-    """Return what speaks against the second model of a pair.
+    """Return the reasons to refuse the second model of a pair.
 
     Parameters
     ----------
     pair : PairwiseComparison
         Champion and challenger.
     metric : str
-        The one that decides.
+        The deciding metric.
     alpha : float
         Level of the one-sided paired test of "it is worse".
     margin : float
-        How much worse it may be, in units of the metric, as long as the test is not significant.
+        The largest loss that is accepted if the test is not significant, in units of the metric.
     """
     loss, p = -pair.measure_gain(metric), pair.test_worse(metric)
     if math.isnan(loss):

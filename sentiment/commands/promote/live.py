@@ -15,7 +15,7 @@ from sentiment.tracking import StoredRun, Tracker, Version
 def check_live(
     cfg: DictConfig, champion: Version, run: StoredRun
 ) -> tuple[LiveComparison | None, list[str]]:
-    """Compare a run with the champion on live traffic, and return what speaks against it.
+    """Compare a run with the champion on live traffic, and return the reasons to refuse it.
 
     The run is refused until the labels show that its accuracy is at most ``cfg.margin`` below that
     of the champion. The interval holds at any time (`follow_mean`), so the same command may run
@@ -50,9 +50,9 @@ def check_live(
 def check_rollback(cfg: DictConfig, tracker: Tracker) -> Promotion | None:
     """Return the refusal of a rollback, or None if the champion is worse than the one before.
 
-    It is worse if live labels show so, with an error of at most ``cfg.alpha``, however often this
-    is asked. Nothing is refused where there is no champion, or none before it, or where a rollback
-    was interrupted.
+    It is worse if live labels show it, with an error of at most ``cfg.alpha``, however often this
+    is called. A rollback is not refused if there is no champion, if there is no earlier one, or if
+    an interrupted rollback has to be completed.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Roll back: the champion before becomes the champion again."""
+"""Roll back: make the previous champion the champion again."""
 
 from datetime import UTC, datetime
 
@@ -21,11 +21,11 @@ from sentiment.tracking import MlflowRegistry, Tracker, Version
 
 
 def roll_back(tracker: Tracker, cfg: DictConfig, command: str) -> Promotion:
-    """Make the previous version the champion, and the one before that the previous one.
+    """Make the previous version the champion, and its predecessor the previous version.
 
-    A process that is killed before the last step leaves both aliases at one version; the same
-    command then only does that step. Where the champion's version was deleted, the previous one
-    takes the empty place.
+    If a process is killed before the last step, both aliases point to one version, and the same
+    command does that step. If the version of the champion was deleted, the previous one replaces
+    it.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def roll_back(tracker: Tracker, cfg: DictConfig, command: str) -> Promotion:
         The previous version cannot be loaded; no alias is moved.
     """
     registry = tracker.open_registry(cfg.name)
-    _find_target(registry, tracker, cfg)  # before a lock is made for nothing
+    _find_target(registry, tracker, cfg)  # before the lock is taken
     with registry.lock():
         target = _find_target(registry, tracker, cfg)
         problem = check_loads(registry, tracker, target)

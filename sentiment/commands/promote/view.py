@@ -1,4 +1,4 @@
-"""View of a promotion: the comparison and what came of it."""
+"""View of a promotion: the comparison and the outcome."""
 
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def show_promotion(promotion: "Promotion") -> None:
-    """Print the comparison, if there was one, and what came of it."""
+    """Print the comparison, if there was one, and the outcome."""
     if promotion.comparison is not None:
         show_comparison(promotion.comparison)
     if promotion.live is not None:
         show_live(promotion.live)
     if promotion.outcome == "refused":
         state = "The champion stays" if promotion.champion else "There is no champion"
-        # A refused rollback has none.
+        # A refused rollback has no reasons to list.
         hint = '; to promote it all the same, give a reason: force="..."' * bool(promotion.reasons)
         PlainConsole(stderr=True).print(f"{name_program()}: {promotion.sentence}. {state}{hint}.")
         return
