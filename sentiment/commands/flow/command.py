@@ -13,7 +13,7 @@ from sentiment.errors import ExitCode
 
 @command("flow", stopped="stopped; the champion is the one that it was")
 def main(cfg: DictConfig) -> None:
-    """Run the flow as `cfg` says, now or whenever its schedule says so."""
+    """Run the flow once, or serve it on its schedule."""
     job = current_job()
     with Watch("flow", job) as watch:
         check_config(cfg)

@@ -22,8 +22,8 @@ from sentiment.tracking.stages import StageObserver
 def run_flow(cfg: DictConfig, observer: StageObserver | None = None) -> FlowResult:
     """Run the flow once: on the server that ``PREFECT_API_URL`` names, or on one of its own.
 
-    A step that fails is tried again, ``cfg.flow.retries`` times, unless it is a mistake in the
-    settings; then the flow has failed, and the champion is the one that it was before.
+    A failed step is retried ``cfg.flow.retries`` times, unless the fault is in the settings. If it
+    still fails, the flow fails, and the champion is the same as before.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def run_flow(cfg: DictConfig, observer: StageObserver | None = None) -> FlowResu
     Raises
     ------
     SentimentError
-        A step cannot be done.
+        A step failed.
     """
     _check_settings(cfg)
     Steps(cfg).check_scripts()
@@ -48,14 +48,14 @@ def run_flow(cfg: DictConfig, observer: StageObserver | None = None) -> FlowResu
 
 
 def serve_flow(cfg: DictConfig, words: list[str]) -> None:
-    """Run the flow whenever ``cfg.flow.cron`` says so, until the process is stopped.
+    """Run the flow on the schedule ``cfg.flow.cron`` until the process is stopped.
 
     Parameters
     ----------
     cfg : DictConfig
-        As of `run_flow`.
+        As for `run_flow`.
     words : list of str
-        The settings as they were typed; each run begins with them.
+        The settings as they were typed, for each run.
 
     Raises
     ------
@@ -100,10 +100,10 @@ def _check_settings(cfg: DictConfig) -> None:
 
 
 def choose_home(outputs: Path) -> None:
-    """Let Prefect keep its files under `outputs` where the home of the user cannot be written.
+    """Set a folder under `outputs` for the files of Prefect if the home of the user is read-only.
 
-    It is to be called before Prefect is imported. Without a folder that it can write, Prefect waits
-    for a server that cannot start.
+    To be called before Prefect is imported. Without a writable folder, Prefect waits for a server
+    that cannot start.
 
     Raises
     ------
@@ -124,17 +124,17 @@ def choose_home(outputs: Path) -> None:
 
 
 def _prepare_prefect() -> None:
-    # No usage is reported to Prefect's makers, and the caller alone reports errors.
+    # Prefect sends no usage data, and only the caller reports errors.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    # A server of its own takes longer than Prefect's 20 seconds on a busy machine.
+    # A temporary server takes longer to start than Prefect's 20 seconds on a busy machine.
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL
 
     address = PREFECT_API_URL.value()
     try:
-        # Without an address, a server of this process is started here.
+        # Without an address, this process starts a temporary server.
         with get_client(sync_client=True) as client:
             problem = client.api_healthcheck()
     except RuntimeError as error:

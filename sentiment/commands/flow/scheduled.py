@@ -1,4 +1,4 @@
-"""The flow as a server starts it, in a process of its own; only this file needs Prefect to load."""
+"""The flow as a Prefect server starts it; the only file that imports Prefect when it is loaded."""
 
 from prefect import flow
 

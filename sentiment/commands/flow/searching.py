@@ -1,4 +1,4 @@
-"""A search as a step of the flow: a process of its own, which leaves the name of its study.
+"""A search as a step of the flow: a process that writes the name of its study into a file.
 
 Hydra runs one sweep in a process, and takes its settings from the command line.
 """
@@ -31,7 +31,7 @@ class _NameWriter(SweepObserver):
     def on_sweep(
         self, name: str, shared: Sequence[str], total: int, done: int, objective: "Objective"
     ) -> None:
-        """Write the name down."""
+        """Write the name of the study."""
         self._path.write_text(name, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Steps of the flow; each takes and returns what JSON can hold."""
+"""Steps of the flow, whose arguments and results can be stored as JSON."""
 
 import os
 import shlex
@@ -64,22 +64,22 @@ class Steps:
     cfg : DictConfig
         As composed from ``conf/flow.yaml``, checked.
     at : str
-        When it was begun, as part of a path; tries after the first go on in the same folder.
+        Start of the flow, as part of a path: retries use the same folder.
     """
 
     cfg: DictConfig
     at: str = field(default_factory=make_timestamp)
-    # Where each training writes, by its settings: a later try finds what an earlier one has kept.
+    # The folder of each training, by its settings: a retry finds the run that an earlier try kept.
     _folders: dict[tuple[str, ...], Path] = field(default_factory=dict, init=False)
 
     def list_words(self, script: str) -> list[str]:
-        """Return the settings of a script as its command line would have them."""
+        """Return the settings of a script as words of its command line."""
         words = shlex.split(read_recorded(self.cfg, script))
         if script == "train" and self.cfg.flow.search is None:
-            # What is deployed should have learned from all labels; a search does so by itself.
+            # A deployed model should have learned from all labels; a search does so by default.
             words = words if any(map(_is_refit, words)) else ["refit=auto", *words]
         elif script == "train":
-            # A search may go over the values of a setting, as `-m` says to Hydra.
+            # A search may have several values for a setting, as with `-m`.
             _, *words = quote_free_text(["-m", *words])
             return [f"search={self.cfg.flow.search}", *words]
         return quote_free_text(words)
@@ -90,7 +90,7 @@ class Steps:
         Raises
         ------
         ConfigError
-            Names everything that is wrong, and the script that it is for.
+            Lists all mistakes, each with its script.
         """
         needed = {"train": [], "promote": [], "predict": ["input=x"], "monitor": ["current=x"]}
         problems = []
@@ -103,19 +103,19 @@ class Steps:
             raise ConfigError(problems)
 
     def check_input(self) -> Facts:
-        """Look at the input before the work begins."""
+        """Check the input before any work."""
         if self.cfg.input is None:
             return {"input": None}
         learned = self._compose("train", self.list_words("train")).data.get("text_column")
         cfg = self._compose_prediction()
         for source in open_all(cfg.input, ReadOptions.of(cfg)):
-            # Which model predicts is known later, and it may have learned from another column.
+            # The model, which may have learned from another column, is known later.
             column = learned if learned in source.columns else ""
             choose_text_column(Path(source.origin.name), source.columns, cfg.text_column, column)
         return {"input": redact(cfg.input)}
 
     def check_data(self) -> Facts:
-        """Read, check and split the data; return a summary of them."""
+        """Read, check and split the data; return a summary."""
         cfg = self._compose("train", self.list_words("train"))
         dataset: Dataset = make(cfg, "data", "read")
         data = prepare_data(dataset, cfg.seed)
@@ -129,7 +129,7 @@ class Steps:
         }
 
     def train(self, words: list[str]) -> str:
-        """Train with the settings `words`, or search if they say so; return the id of the run."""
+        """Train, or search if `words` choose a search; return the id of the run."""
         if any(find_key(word) == "search" for word in words):
             return self._search(words)
         cfg = self._compose("train", words)
@@ -147,7 +147,7 @@ class Steps:
         return run_id
 
     def find_champion(self) -> Facts | None:
-        """Return which run is the champion, on what data and with what settings; None without."""
+        """Return run, data and settings of the champion, or None without one."""
         tracker = self._tracker()
         version = tracker.open_registry(self.cfg.name).find(CHAMPION)
         if version is None:
@@ -170,7 +170,7 @@ class Steps:
         return [*refit, *champion["settings"], *filter(is_data, words)]
 
     def compare(self, first: str, second: str) -> Facts:
-        """Compare two runs; return what was found and what speaks against the second."""
+        """Compare two runs; return the verdict and the reasons to refuse the second."""
         cfg = self._compose("compare", [f"a={first}", f"b={second}", *self._list_common()])
         result = compare(cfg, FLOW)
         rules = self._compose_promotion()
@@ -178,7 +178,7 @@ class Steps:
         return describe(result) | {"reasons": reasons, "page": str(result.page)}
 
     def has_model(self, run: str) -> bool:
-        """Return whether a run that was trained earlier is still there, with its model."""
+        """Return whether an earlier run still exists, with its model."""
         try:
             self._tracker().find_model(run, "accuracy", greater_is_better=True)
         except RunNotFoundError:
@@ -213,9 +213,9 @@ class Steps:
         ]
 
     def _record_kept(self, cfg: DictConfig, folder: RunFolder, facts: RunFacts) -> str | None:
-        """Record what an earlier try has trained while the store was away; return its run."""
-        # It is in the folder that this flow has under outputs=, so it is believed as the store is;
-        # `record` takes any folder, and asks.
+        """Record the run that an earlier try trained while the store was away; return its id."""
+        # Unlike a folder that `record` takes, this one is in outputs=, which is trusted as the
+        # store is: `record` takes any folder, and asks.
         facts.is_own = True
         try:
             return record_kept(make(cfg, "tracking", "record"), folder, facts).run_id
@@ -242,7 +242,7 @@ class Steps:
         return folder if home else folder / (f"{name}.csv" if paths[0].is_dir() else name)
 
     def monitor(self, output: str) -> Facts:
-        """Compare an output with what training left; return the checks."""
+        """Compare an output with the reference of training; return the checks."""
         from sentiment.commands.monitor.job import monitor
 
         cfg = self._compose("monitor", [f"current={output}", *self.list_words("monitor")])
@@ -257,14 +257,14 @@ class Steps:
     def _search(self, words: list[str]) -> str:
         """Search, or resume a search that was stopped; return the id of its winner's run."""
         run = self._find_winner(words)
-        # A search that is complete stays so, although somebody has deleted its winner.
+        # The run of the winner of a complete search may have been deleted.
         return run if self.has_model(run) else self._find_winner([*words, "search.fresh=true"])
 
     def _find_winner(self, words: list[str]) -> str:
-        # The address of the store may hold a password, and anybody can list command lines.
+        # The address of the store may hold a password, and all users can list command lines.
         shared = [word for word in self._shared() if not is_within(word, "tracking.uri")]
         store = self.cfg.tracking.get("uri")
-        # The other process runs this code, whatever its environment has installed.
+        # The other process runs this code, not another version that may be installed.
         paths = [str(_CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
         environment |= {"SENTIMENT_TRACKING_URI": str(store)} if store else {}
@@ -298,8 +298,8 @@ class Steps:
         return compose(primary, quote_free_text([*words, *self._shared()]))
 
     def _shared(self) -> list[str]:
-        """Return what all steps have in common, as it is typed."""
-        # What comes from an environment variable is handed on by its name, and so recorded.
+        """Return the settings that all steps share, as they are typed."""
+        # Settings from an environment variable are passed on and recorded by its name.
         settings = {"outputs": read_recorded(self.cfg, "outputs")} | {
             f"tracking.{key}": read_recorded(self.cfg.tracking, str(key))
             for key in self.cfg.tracking
@@ -309,18 +309,18 @@ class Steps:
         return [*shared, f"trusted=[{','.join(list_trusted())}]"]
 
     def _list_common(self) -> list[str]:
-        """Return those settings of promotions that comparisons have, too."""
+        """Return the settings that promotions and comparisons share."""
         known = ("metric", "level", "resamples", "seed")
         return [word for word in self.list_words("promote") if find_key(word) in known]
 
 
 def _is_place(word: str) -> bool:
-    """Return whether a setting is about where things are kept, or about what this flow trusts."""
+    """Return whether a setting is about places of files and stores, or about trusted classes."""
     return is_within(word, "outputs", "tracking", "memory", "trusted")
 
 
 def _is_refit(word: str) -> bool:
-    """Return whether a setting says what the final model learns from."""
+    """Return whether a setting chooses the rows that the final model learns from."""
     return is_within(word, "refit")
 
 

@@ -38,7 +38,7 @@ class FlowResult:
     run : str
         The run that was trained.
     promotion : dict
-        What became of it: ``outcome`` and ``sentence``.
+        ``outcome`` and ``sentence``, the outcome in words.
     predictions, monitoring : list of dict
         Summary of each output, and of its comparison with training.
     stages : list of Stage
@@ -54,12 +54,12 @@ class FlowResult:
 
     @property
     def drifted(self) -> bool:
-        """True if an output differs from the data of training."""
+        """True if monitoring found drift in an output."""
         return any(one["drifted"] for one in self.monitoring)
 
 
 def run_steps(cfg: DictConfig, observer: StageObserver | None = None) -> FlowResult:
-    """Run all steps, as tasks of the flow that is running."""
+    """Run all steps as tasks of the running flow."""
     with hiding_secrets("flow"):
         return _Tasks(Steps(cfg), cfg, observer or SilentObserver()).run()
 
@@ -71,8 +71,8 @@ def hiding_secrets(step: str) -> Iterator[None]:
     Raises
     ------
     SentimentError
-        In place of every other error, and without its cause: both are shown by Prefect, and a
-        database's error, for instance, may quote a password. The traceback is logged, redacted.
+        Replaces every other error, without a cause: Prefect would show both, and an error of a
+        database, for instance, may quote a password. The traceback is logged, redacted.
     """
     try:
         yield
@@ -87,7 +87,7 @@ def hiding_secrets(step: str) -> Iterator[None]:
 
 
 class _Tasks:
-    """The steps as tasks, and how one leads to the next."""
+    """The steps as Prefect tasks, and their order."""
 
     def __init__(self, steps: Steps, cfg: DictConfig, observer: StageObserver) -> None:
         self._steps, self._cfg = steps, cfg
@@ -113,18 +113,18 @@ class _Tasks:
             monitoring = [self._do("monitor", steps.monitor, one["output"]) for one in predictions]
             show_table("monitoring", monitoring)
         except BaseException:
-            # What was promoted a moment ago may be what fails.
+            # The model that was just promoted may be the cause.
             if before is not None and promotion["outcome"] == "promoted":
                 self._do("roll back", steps.roll_back)
             raise
         return FlowResult(data, run, promotion, predictions, monitoring, self._stages.done)
 
     def _decide(self, champion: Facts | None, run: str, words: list[str], data: Facts) -> Facts:
-        """Promote the run, or the settings of the champion on the same data if they are better."""
+        """Promote the run, or a new run with the settings of the champion if that is better."""
         steps, fingerprint = self._steps, data["fingerprint"]
         if champion is None or champion["fingerprint"] == fingerprint:
             return self._promote(run)
-        # The champion was scored on other rows. So its settings are trained on these data, too.
+        # The champion was scored on other rows, so its settings are trained on these data, too.
         newer = f"trained on newer data ({fingerprint[:12]})"
         defence = steps.list_defence(champion)
         if sorted(defence) == sorted(words):
@@ -145,7 +145,7 @@ class _Tasks:
         return promotion
 
     def _train(self, name: str, words: list[str], digests: str) -> str:
-        """Train, unless the same settings were trained on the same data a while ago."""
+        """Train, unless the cache has a run with the same settings and data."""
         cfg = self._cfg
         key = [words, digests, provenance.read_commit(), cfg.outputs]
         key.append(OmegaConf.to_container(cfg.tracking, resolve=True))
@@ -163,7 +163,7 @@ class _Tasks:
         cache_key: str | None = None,
         refresh: bool = False,
     ) -> Any:
-        """Do a step as a task; with `refresh`, whatever the cache holds."""
+        """Run a step as a task; with `refresh`, ignore the cache."""
         from prefect import task
 
         settings = self._cfg.flow
@@ -175,7 +175,7 @@ class _Tasks:
                 "cache_expiration": timedelta(hours=settings.cache_hours),
                 "persist_result": True,
                 "refresh_cache": refresh,
-                # Nothing that lies on a disk is unpickled.
+                # As JSON: no file is ever unpickled.
                 "result_serializer": "json",
             }
 
@@ -192,13 +192,13 @@ class _Tasks:
 
 
 def _may_pass(task: Any, run: Any, state: Any) -> bool:
-    """Return whether another try may help: a mistake stays one, a server may come back."""
+    """Return whether a retry may help: a server may come back, a mistake stays a mistake."""
     error = explain_error(state.result(raise_on_failure=False))
     return error is None or error.exit_code.is_transient
 
 
 def show_table(key: str, rows: list[Facts]) -> None:
-    """Keep a table as an artifact of the flow."""
+    """Store a table as an artifact of the flow."""
     from prefect.artifacts import create_table_artifact
 
     if rows:
@@ -207,6 +207,6 @@ def show_table(key: str, rows: list[Facts]) -> None:
 
 
 def _flatten(value: Any) -> Any:
-    """Return what a cell of a table can hold, without secrets and markup."""
+    """Return a value as a cell of a table, without secrets and markup."""
     text = json.dumps(value) if isinstance(value, list | dict) else value
     return escape_markdown(redact(text)) if isinstance(text, str) else text

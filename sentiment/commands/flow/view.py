@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def show_flow(result: "FlowResult") -> None:
-    """Print what each step found."""
+    """Print the result of each step."""
     from sentiment.cli.console import PlainConsole
 
     console = PlainConsole()

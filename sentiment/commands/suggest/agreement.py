@@ -1,4 +1,4 @@
-"""Agreement of people who have labelled the same texts."""
+"""Agreement between people who have labelled the same texts."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -16,12 +16,12 @@ class Agreement:
     labelers : (str, str)
         Their names.
     texts : int
-        Texts to which both gave a label.
+        Number of texts that both have labelled.
     share : float
-        Share of these with the same label.
+        Share of these texts with the same label.
     kappa : float
-        Cohen's kappa: the share above what two people would agree by chance, 1 for all; nan if each
-        gave one and the same label only.
+        Cohen's kappa, the agreement beyond chance: 0 for chance, 1 for full agreement; NaN if both
+        used one and the same label only.
     """
 
     labelers: tuple[str, str]
@@ -30,7 +30,7 @@ class Agreement:
     kappa: float
 
     def describe(self) -> str:
-        """Return it in words."""
+        """Return the agreement in words."""
         first, second = self.labelers
         kappa = "" if self.kappa != self.kappa else f", Cohen's kappa {self.kappa:.2f}"
         return (
@@ -41,7 +41,7 @@ class Agreement:
 
 
 def measure_agreement(rows: pd.DataFrame) -> list[Agreement]:
-    """Return the agreement of each two people with texts in common.
+    """Return the agreement of each pair of people with texts in common.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Answers of a person, one CSV row each, which are on the disk before the next text is shown."""
+"""File of a person's answers: one CSV row each, on the disk before the next text is shown."""
 
 import csv
 import errno
@@ -12,17 +12,17 @@ from sentiment.errors import LabelsBusyError, UnreadableFileError
 from sentiment.files.locking import hold_lock
 from sentiment.files.syncing import sync_folder
 
-# Those that training and agreement read come first.
+# The columns that training and agreement read come first.
 FIELDS = ("text", "label", "labeler", "guess", "probability", "reason", "labelled_at")
-_MARK = b"\xef\xbb\xbf"  # spreadsheets take a CSV without it for another encoding
+_MARK = b"\xef\xbb\xbf"  # spreadsheets read a CSV without a byte order mark in another encoding
 
 
 class AnswerFile:
-    """A CSV file of answers that only grows, and shrinks by its last rows.
+    """A CSV file of answers: rows are appended, or taken back from its end.
 
-    A row is written at once and synced to the disk. What a process that was killed has left of one
+    Each row is written and synced to the disk at once. A row that a killed process left incomplete
     is cut off when the file is opened again. One process writes a file at a time; its lock is
-    ``.<name>.lock``. The file is there once it has a row, since training takes no empty ones.
+    ``.<name>.lock``. The file is made with its first row, since training refuses empty files.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class AnswerFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Of each row of this object: the size of the file before it and behind it.
+        # The size of the file before and after each row that this object wrote.
         self._rows: list[tuple[int, int]] = []
         with ExitStack() as stack:
             try:
@@ -70,7 +70,7 @@ class AnswerFile:
         OSError
             The disk is full or broken; the file is as it was before.
         """
-        # Opened anew each time: a spreadsheet that saves the file may put another one there.
+        # Opened anew each time: a spreadsheet may save another file under this name.
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         start = os.fstat(file).st_size
         data = _format(row)
@@ -111,7 +111,7 @@ class AnswerFile:
         self._rows.pop()
 
     def close(self) -> None:
-        """Let other processes write the file."""
+        """Release the lock, so that other processes can write the file."""
         self._lock.close()
 
     def _shrink(self, file: int, size: int) -> None:
@@ -122,7 +122,7 @@ class AnswerFile:
             os.fsync(file)
 
     def _recover(self) -> None:
-        """Cut off what is left of a row, and check the columns."""
+        """Cut off an incomplete last row, and check the columns."""
         if not self.path.exists():
             return
         data = self.path.read_bytes()
@@ -146,14 +146,14 @@ def _format(row: Sequence[str]) -> bytes:
 
 
 def _is_whole_row(data: bytes) -> bool:
-    """Return whether this is a row without a line break, as some editors leave the last one."""
+    """Return whether `data` is a row without its line break, as some editors write the last one."""
     if data.count(b'"') % 2 or data.endswith(b","):  # the last field is never empty
         return False
     return len(next(csv.reader([data.decode("utf-8", "replace")]), [])) == len(FIELDS)
 
 
 def _measure_whole_rows(data: bytes) -> int:
-    r"""Return the length of the rows of `data` that end, each with a line break outside of quotes.
+    r"""Return the length of the complete rows in `data`: up to the last line break outside quotes.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from sentiment.config import check_config, current_job
 
 @command("suggest")
 def main(cfg: DictConfig) -> None:
-    """Choose texts as `cfg` says, have them labelled on a page if it says so, show what is next."""
+    """Choose texts to label, serve the labelling page if asked to, and show the next command."""
     server = None
     with Watch("suggest", current_job()) as watch:
         check_config(cfg)

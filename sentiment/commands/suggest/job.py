@@ -1,4 +1,4 @@
-"""Suggest: choose the texts whose labels would help a model most, or a first model."""
+"""Suggest: choose the texts whose labels would help a model, or the first model, most."""
 
 import csv
 import time
@@ -44,7 +44,7 @@ from sentiment.modeling.scoring import BatchScorer, PredictionColumns, Predictor
 from sentiment.tracking import ModelChoice, Tracker
 from sentiment.tracking.stages import SilentObserver, StageObserver, Stages
 
-# Texts whose topics are found: more of them change the topics of the others little.
+# Texts that are clustered; with more of them, the clusters hardly change.
 _MOST_TOPICS, _MOST_KNOWN = 20_000, 5_000
 COLUMNS = ("rank", "guess", "probability", "reason")
 _AUTO, _NONE = "auto", "none"
@@ -59,27 +59,28 @@ class SuggestionResult:
     path : Path
         The file with them, with an empty column ``label``.
     rows : DataFrame
-        What is in it, the most useful text first. With ``page=true``, there is no such file.
+        Content of that file, the most useful text first. With ``page=true``, the file is not
+        written.
     candidates : Candidates
-        What they were chosen from.
+        The texts that they were chosen from.
     model : ModelChoice or None
         The model whose uncertainty they were chosen by.
     why : str
-        How the model was chosen, or why there is none.
+        Why this model was chosen, or why there is none.
     labels : list of str
-        Names of the labels, as far as they are known.
+        Known names of labels.
     known : DataFrame
-        What is in the folder: columns ``text``, ``label`` and ``labeler``.
+        Labels in the folder: columns ``text``, ``label`` and ``labeler``.
     extra_columns : list of str
-        What the model reads beside the text.
+        Columns that the model reads beside the text.
     separator : str, optional
         Between the labels of a text, where it may have several.
     notes : list of str
-        What could not be done.
+        Messages about limitations of the choice.
     next_command : str
-        What to type once they are labelled.
+        The command to run once the texts are labelled.
     seconds : float
-        How long it took.
+        Duration.
     """
 
     path: Path
@@ -98,7 +99,7 @@ class SuggestionResult:
 
 @dataclass(frozen=True)
 class _Found:
-    """A model, or why there is none."""
+    """The model to choose by, or the reason why there is none."""
 
     choice: ModelChoice | None
     predictor: Predictor | None
@@ -180,7 +181,7 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
 
 
 def _find_model(cfg: DictConfig, tracker: Tracker, used: Sequence[str]) -> _Found:
-    """Return the model that the settings name, or that they leave to be found."""
+    """Return the model of ``run``; for ``run=auto``, the latest of the folder, or the best one."""
 
     def leave_out(why: str) -> _Found:
         return _Found(None, None, cfg.label_separator, False, why)
@@ -231,7 +232,7 @@ def _find_latest(tracker: Tracker, folder: str) -> str | None:
 
 
 def _read_training_texts(choice: ModelChoice, tracker: Tracker, notes: list[str]) -> pd.Series:
-    """Return the texts that a model learned from, none if they are not known any more."""
+    """Return the texts that a model learned from; empty if they are no longer known."""
     nothing = pd.Series(dtype="str")
     if not choice.run_id:
         notes.append("no run is known of the model: texts that it learned from may be among these")
@@ -273,7 +274,7 @@ def _choose_with_model(
     margins = measure_margins(probabilities, multilabel=multilabel)
     order = np.argsort(margins, kind="stable")
     listed, others = np.split(order, [min(SHORTLIST * cfg.n, len(rows))])
-    # Topics are those of all texts, not of a few uncertain ones.
+    # Topics are found in all texts, not in a few uncertain ones.
     random = np.random.default_rng(cfg.seed)
     drawn = _draw(others, max(_MOST_TOPICS - len(listed), 0), random)
     topics = find_text_topics(rows[TEXT_COLUMN].iloc[np.concatenate([listed, drawn])], cfg.seed)
@@ -294,7 +295,7 @@ def _choose_with_model(
 
 
 def _describe_doubt(labels: Sequence[str], probabilities: np.ndarray, multilabel: bool) -> str:
-    """Return between which labels a model wavers."""
+    """Return the labels between which the model is unsure, in words."""
     if multilabel:
         place = int(np.abs(probabilities - 0.5).argmin())
         return f"unsure: {labels[place]} {probabilities[place]:.2f}"
@@ -306,21 +307,21 @@ def _describe_doubt(labels: Sequence[str], probabilities: np.ndarray, multilabel
 
 
 def _draw(rows: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
-    """Return `rows`, or a random sample of them, in their order, if they are more than `most`."""
+    """Return `rows`, or a random sample of `most` of them in their order."""
     if len(rows) <= most:
         return rows
     return np.sort(random.choice(rows, most, replace=False))
 
 
 def _make_table(chosen: pd.DataFrame, **more: Any) -> pd.DataFrame:
-    """Return the rows of the file: text and label, the other columns, and why it is asked for."""
+    """Return the rows of the file: text, label, other columns and the reason for the choice."""
     table = chosen.assign(rank=np.arange(1, len(chosen) + 1), **more)
     table.insert(1, LABEL_COLUMN, "")
     return table
 
 
 def _write(path: Path, rows: pd.DataFrame) -> None:
-    # Spreadsheets take a CSV without a byte order mark for another encoding.
+    # Spreadsheets read a CSV without a byte order mark in another encoding.
     with path.open("x", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(rows.columns)
@@ -328,7 +329,7 @@ def _write(path: Path, rows: pd.DataFrame) -> None:
 
 
 def split_all(used: Sequence[str], separator: str | None) -> list[str]:
-    """Return the different labels of rows, each of which may have several, sorted."""
+    """Return the distinct labels of rows, sorted; with a separator, rows may have several."""
     return (
         sorted(set(used))
         if separator is None
@@ -339,7 +340,7 @@ def split_all(used: Sequence[str], separator: str | None) -> list[str]:
 
 
 def _name_next(cfg: DictConfig, candidates: Candidates, separator: str | None) -> str:
-    """Return the command that trains with the new labels, and with the other texts if it can."""
+    """Return the command that trains on the folder and, if possible, on the unlabelled texts."""
     words = ["experiment=few_labels", "data=csv", f"data.path={cfg.folder}"]
     if separator is not None:
         words.append(write_override("data.label_separator", separator))

@@ -1,4 +1,4 @@
-"""From suggested texts to a page on which a person labels them."""
+"""Setup of the page on which a person labels the suggested texts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,14 +17,14 @@ from sentiment.modeling.pipeline import TEXT_COLUMN
 
 
 def open_page(cfg: DictConfig, result: SuggestionResult) -> LabelingServer:
-    """Return the server of the page for the texts of `result`, which listens already.
+    """Return the server of the page for the texts of `result`, already listening.
 
     Parameters
     ----------
     cfg : DictConfig
         Settings of the command.
     result : SuggestionResult
-        What was chosen.
+        The chosen texts.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def open_page(cfg: DictConfig, result: SuggestionResult) -> LabelingServer:
     check_labels(result)
     again = choose_again(result.known, cfg.labeler, cfg.overlap, cfg.seed)
     items = [*map(_make_item, result.rows.astype(object).to_dict("records")), *map(Item, again)]
-    # Those that are asked again are spread among the others.
+    # Texts that another person has labelled are spread among the others.
     order = np.arange(len(items))
     if again:
         random = np.random.default_rng(cfg.seed)
@@ -61,7 +61,7 @@ def check_labels(result: SuggestionResult) -> None:
     Raises
     ------
     ConfigError
-        Not so.
+        The labels are not known, one contains the separator, or the model reads more than texts.
     """
     if len(result.labels) < 2:
         found = f"only {result.labels[0]!r} is" if result.labels else "none is"
@@ -82,7 +82,7 @@ def check_labels(result: SuggestionResult) -> None:
 
 
 def choose_again(known: pd.DataFrame, labeler: str | None, count: int, seed: int) -> list[str]:
-    """Return texts that other people have labelled and `labeler` has not seen, at random."""
+    """Return a random sample of texts that others have labelled and `labeler` has not."""
     own = known[LABELER_COLUMN] == labeler
     others = known[~own & known[LABELER_COLUMN].notna() & known[LABEL_COLUMN].notna()]
     texts = others[TEXT_COLUMN].drop_duplicates()

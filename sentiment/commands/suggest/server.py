@@ -1,8 +1,8 @@
-"""The page on which a person labels texts, for this machine alone.
+"""Server of the labelling page, for this machine only.
 
-It listens on the loopback address, and answers only under a random name that is in its address:
-other users of the machine and pages of other sites cannot guess it. No request is answered that a
-page of another site has sent, or that came under another host name (DNS rebinding).
+It listens on the loopback address and serves only paths that begin with a random name, which other
+users of the machine and pages of other sites cannot guess. Requests from pages of other sites, or
+for another host name (DNS rebinding), are refused.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from sentiment.errors import ListenError
 
 _HOST, _NAMES = "127.0.0.1", ("127.0.0.1", "localhost")
 _ACTIONS = ("label", "skip", "undo", "end")
-# Bytes of a request: a number and labels.
+# Limit of a request, which holds a number and labels.
 _MOST = 2**16
 
 
@@ -32,11 +32,11 @@ class LabelingServer(ThreadingHTTPServer):
     Parameters
     ----------
     session : Session
-        What is asked and answered.
+        Texts and answers.
     port : int
         Port of this machine; 0 for a free one.
     next_command : str
-        What the page shows at the end.
+        Command that the page shows at the end.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
                 Thread(target=self.server.shutdown, daemon=True).start()
 
     def _find_name(self) -> str | None:
-        """Return what of the page is asked for, None if the request may not be answered."""
+        """Return the requested part of the page, or None if the request has to be refused."""
         host = urlsplit(f"//{self.headers.get('Host', '')}")
         origin = self.headers.get("Origin")
         if host.hostname not in _NAMES or origin not in (None, f"http://{host.netloc}"):

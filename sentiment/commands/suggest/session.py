@@ -1,4 +1,4 @@
-"""Texts that a person labels one after the other; knows no browser."""
+"""Labelling session of one person, independent of the web page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +20,8 @@ class Item:
     Attributes
     ----------
     text, guess, probability, reason : str
-        The text, the label that a model would give it, with what probability, and why the text is
-        asked for; empty without a model.
+        The text, the label that a model predicts with its probability, and why the text was chosen;
+        empty without a model.
     """
 
     text: str
@@ -31,7 +31,7 @@ class Item:
 
 
 class OutdatedAnswerError(ValueError):
-    """An answer is for another text than the one that is asked for now."""
+    """An answer is not for the current text."""
 
 
 class Session:
@@ -40,15 +40,15 @@ class Session:
     Parameters
     ----------
     items : sequence of Item
-        The texts, in the order in which they are asked for.
+        The texts, in the order in which they are shown.
     labels : sequence of str
         Labels that may be given.
     labeler : str
         Name of the person.
     file : AnswerFile
-        Where answers are kept.
+        File of the answers.
     known : DataFrame
-        Answers of all people before: columns ``text``, ``label``, ``labeler``.
+        Earlier answers of all people: columns ``text``, ``label``, ``labeler``.
     separator : str, optional
         Between the labels of a text, where it may have several or none.
 
@@ -57,7 +57,7 @@ class Session:
     items, labels, labeler, file, separator : sequence of Item, list of str, str, AnswerFile, str
         As above.
     answers : list of str
-        To the first of the items, "" for one that was skipped.
+        Answers to the first items; "" for a skipped one.
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class Session:
         return sum(answer != "" for answer in self.answers)
 
     def answer(self, number: int, labels: Sequence[str] | None) -> None:
-        """Keep the label of the text `number`, or its labels if it may have several; None skips it.
+        """Store the label or labels of the text `number`; None skips it.
 
         Raises
         ------
         OutdatedAnswerError
-            Another text is asked for, such as after a key that was hit twice.
+            Another text is current, such as after a key was hit twice.
         ValueError
-            There is no such label, or not the one that a text has.
+            A label is unknown, or there are several where a text has one.
         """
         with self._lock:
             if number != len(self.answers) or number >= len(self.items):
@@ -110,7 +110,7 @@ class Session:
         Raises
         ------
         OutdatedAnswerError
-            Another text is asked for, or there is no answer.
+            Another text is current, or there is no answer.
         """
         with self._lock:
             if number != len(self.answers) or not self.answers:
@@ -119,7 +119,7 @@ class Session:
             self.answers.pop()
 
     def measure_agreement(self) -> list[Agreement]:
-        """Return the agreement of this person with each other one, with all answers so far."""
+        """Return the agreement of this person with each other person, including new answers."""
         own = [
             {"text": item.text, "label": label or None, "labeler": self.labeler}
             for item, label in zip(self.items, self.answers, strict=False)
@@ -128,7 +128,7 @@ class Session:
         return [one for one in measure_agreement(rows) if self.labeler in one.labelers]
 
     def describe(self) -> dict[str, Any]:
-        """Return what a page shows, for JSON."""
+        """Return the state of the session, as JSON for the page."""
         with self._lock:
             number = len(self.answers)
             is_done = number == len(self.items)

@@ -1,4 +1,4 @@
-"""Texts to choose from, and those that have a label already."""
+"""Candidate texts, and texts that are labelled already."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ _LIMITS = Limits(reject_empty=True, added=())
 
 @dataclass
 class Candidates:
-    """Texts of an input that could be labelled next.
+    """Texts of an input that can be suggested.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ def read_candidates(
     cfg: DictConfig, learned: str, extra_columns: Sequence[str], known: pd.Series,
     observer: StageObserver,
 ) -> Candidates:  # fmt: skip
-    """Return different texts of the input that have no label, a random sample of very many.
+    """Return the distinct texts of the input without a label; of very many, a random sample.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def read_candidates(
     extra_columns : sequence of str
         What the model reads beside the text.
     known : Series of str
-        Texts that are left out.
+        Texts to leave out.
     observer : StageObserver
         Receives progress.
     """
@@ -101,7 +101,7 @@ def read_candidates(
 
 
 def read_labelled(named: str, setting: str, column: str | None = None) -> pd.DataFrame:
-    """Return the texts of a file, folder or database, and the label of each that has one.
+    """Return the texts of a file, folder or database, with their labels.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def read_labelled(named: str, setting: str, column: str | None = None) -> pd.Dat
 
 
 def read_folder(folder: Path) -> pd.DataFrame:
-    """Return the texts and labels of all batches in `folder`, none if it is not there."""
+    """Return the texts and labels of all batches in `folder`; empty if it does not exist."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return _make_empty()
     return read_labelled(str(folder), "folder", TEXT_COLUMN)
@@ -155,7 +155,7 @@ def can_train_on(cfg: DictConfig, columns: Iterable[str]) -> bool:
 
 
 def name_batch(folder: Path, named: str) -> Path:
-    """Return a new file in `folder`, named after the input: ``texts-1.csv``, ``texts-2.csv``."""
+    """Return the path of the next batch in `folder`: ``texts-1.csv``, ``texts-2.csv``."""
     stem = "database" if is_database(named) else _find_stem(named)
     number = 1
     while (path := folder / f"{stem}-{number}.csv").exists():

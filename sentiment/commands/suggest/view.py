@@ -13,7 +13,7 @@ _SHOWN, _WIDTH = 5, 60
 
 
 def show_suggestions(result: "SuggestionResult", server: "LabelingServer | None" = None) -> None:
-    """Print the first texts, what they were chosen from and by, and what to do next."""
+    """Print the first texts, how they were chosen, and the next command."""
     from rich.table import Table
 
     from sentiment.cli.console import PlainConsole
@@ -47,7 +47,7 @@ def show_suggestions(result: "SuggestionResult", server: "LabelingServer | None"
     if server is not None:
         console.print(f"page     {server.address}")
         console.print("         for this machine alone; its end button or Ctrl-C ends it")
-        console.file.flush()  # also where the output is a file, which a program may wait for
+        console.file.flush()  # flushed at once, since a program may wait for the address
         return
     console.print(f"output   {relate_path(result.path)}")
     console.print("next     fill in its column label, then")
