@@ -102,7 +102,7 @@ class Model:
         SentimentError
             A table lacks a column.
         ValueError
-            The model reads other columns, too, and `texts` is no table.
+            The model reads other columns, too, and `texts` is not a table.
 
         Examples
         --------

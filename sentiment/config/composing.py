@@ -217,7 +217,7 @@ def _explain_value(primary: str, word: str) -> tuple[str, str]:
     key = next(iter(sorted(OmegaConf.missing_keys(cfg))), next(groups, ""))
     known = f"{key}={shlex.quote(word)}" if key else "model=svm" if "model" in cfg else ""
     example = f", such as {known}" * bool(known)
-    return key, f"{word!r} is no setting; expected key=value{example}."
+    return key, f"{word!r} is not a setting; expected key=value{example}."
 
 
 def _rank(word: str) -> int:

@@ -19,7 +19,7 @@ from sentiment.config.schemas import COMMANDS, TARGETS, EstimatorSettings, Worke
 
 _COMMENT = re.compile(r"\s*#\s*(.+)")
 _INCLUDED = re.compile(r"(?P<file>[\w/]+)(?:@(?P<package>[\w.]+))?")
-# Keys that are no settings of the file.
+# Keys that are not settings of the file.
 _SKIPPED = {"defaults", "hydra", "_target_"}
 
 

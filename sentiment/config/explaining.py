@@ -153,7 +153,9 @@ def _explain_group(word: str) -> ConfigError:
     """Return the error for a group that is given something else than a name."""
     group = find_key(word)
     if not group:
-        return ConfigError([f"{word!r} sets a group to no name; expected one, such as model=svm."])
+        return ConfigError(
+            [f"{word!r} does not name a file of a group; expected a name, such as model=svm."]
+        )
     options = ", ".join(list_choices(group))
     return ConfigError([f"{word}: expected the name of a file, one of {options}."])
 
@@ -161,7 +163,7 @@ def _explain_group(word: str) -> ConfigError:
 def _explain_syntax(error: OverrideParseException) -> ConfigError:
     if "=" not in error.override:
         return ConfigError(
-            [f"{error.override!r} is no setting; expected key=value, such as model=svm."]
+            [f"{error.override!r} is not a setting; expected key=value, such as model=svm."]
         )
     # Not the address of a manual, the override itself and what points into it.
     lines = [line.strip() for line in error.message.splitlines() if "://" not in line]
@@ -193,7 +195,7 @@ def _explain_composition(error: Exception) -> ConfigError:
             [f"{there[1]} has a value already; change it without a plus: {there[2]}"]
         )
     if absent := _ABSENT.search(text):
-        return ConfigError([f"there is no setting {absent[1]!r} that could be taken away."])
+        return ConfigError([f"there is no setting {absent[1]!r} to delete."])
     if group := _NO_GROUP.search(text):
         return ConfigError(
             [
@@ -226,6 +228,6 @@ def _explain_key(cause: OmegaConfBaseException) -> ConfigError:
         )
     before = path.removesuffix(name)
     if not before and "features" in known:
-        known.append("experiment")  # a group of files that is no setting itself
+        known.append("experiment")  # a group of files that is not a setting itself
     near = suggest(name, known).replace("'", f"'{before}", 1)
     return ConfigError([f"there is no setting {path!r}.{near} Known: {', '.join(known)}."])

@@ -108,7 +108,7 @@ def parse_override(word: str) -> Override:
     Raises
     ------
     HydraException
-        It is no override.
+        It is not an override.
     """
     return _make_parser().parse_override(word)
 
@@ -126,7 +126,7 @@ def parse_overrides(words: Sequence[str], loader: ConfigLoader | None = None) ->
     Raises
     ------
     OverrideParseException
-        One of them is no override.
+        One of them is not an override.
     """
     return OverridesParser.create(config_loader=loader).parse_overrides(list(words))
 

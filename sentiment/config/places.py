@@ -14,5 +14,5 @@ def _find_conf() -> Path:
 
 
 CONF = _find_conf()
-# Whether it is part of an installed package, which is no place for files of the user's.
+# Whether it is part of an installed package, where the user's files do not belong.
 IS_INSTALLED = Path(__file__).resolve().parents[1] / "conf" == CONF

@@ -107,7 +107,7 @@ def locate(name: str) -> Callable[..., Any]:
     """
     found = import_object(name)
     if not callable(found):
-        raise AttributeError(f"{name} is no class or function")
+        raise AttributeError(f"{name} is not a class or function")
     return cast("Callable[..., Any]", found)
 
 

@@ -38,7 +38,7 @@ PARSERS: dict[str, dict[str, methodcaller]] = {
 _ALIKE = 0.95
 # A category that fewer training rows share says more about these rows than about new ones.
 MIN_ROWS = 5
-_DATE = r"\d{4}-\d{2}"  # a number such as 2026 is no date
+_DATE = r"\d{4}-\d{2}"  # a number such as 2026 is not a date
 
 log = logging.getLogger(__name__)
 

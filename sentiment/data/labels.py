@@ -67,7 +67,7 @@ def make_scale(labels: Iterable[str], ordered: bool | Sequence[str]) -> dict[str
     Raises
     ------
     ConfigError
-        A label is no number, or is not in the list.
+        A label is not a number, or is not in the list.
     """
     if ordered is False:
         return None

@@ -43,7 +43,7 @@ from sentiment.errors import (
     quote_list,
 )
 
-# What says that something is wrong with a row; copies are no mistake.
+# Reasons that point to a mistake in a row, unlike being a copy.
 _BAD = ("unreadable", "missing_text", "empty_text", "missing_label", "conflicting_labels")
 
 # Tags of a run: digests of its rows, of columns beside the text, and of texts without a label.

@@ -279,7 +279,7 @@ def find_joined_labels(labels: Collection[str]) -> Iterator[tuple[str, list[str]
     for separator in _SEPARATORS:
         parts = {label: label.split(separator) for label in labels if separator in label}
         known = {label.strip() for label in labels if label not in parts}
-        # One label with a comma in it is none; that all of its parts are labels is no chance.
+        # A comma in one label may be part of its name, but not if all parts are labels themselves.
         found = [
             label for label, inside in parts.items() if known.issuperset(map(str.strip, inside))
         ]

@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
     OK
         Done.
     FAILED
-        Jobs of a sweep failed, or there was an error that nobody foresaw.
+        Jobs of a sweep failed, or there was an unexpected error.
     MISTAKE
         The config, the data or the model cannot be used; a retry ends in the same way.
     DRIFT

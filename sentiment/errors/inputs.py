@@ -219,7 +219,7 @@ class ChangedInputError(SentimentError, ValueError):
     def __init__(self, name: str, rows: int) -> None:
         super().__init__(
             f"the first {rows:,} rows of '{name}' are not those that the unfinished output was "
-            "begun with. Begin anew with overwrite=true; ORDER BY in a query keeps the order of "
+            "begun with. Start again with overwrite=true; ORDER BY in a query keeps the order of "
             "its rows."
         )
 
@@ -251,8 +251,8 @@ class OutputExistsError(SentimentError, FileExistsError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"'{path}' is already there and is not overwritten. "
-            "Name another file with output=<file>, or say overwrite=true."
+            f"'{path}' exists already. Name another file with output=<file>, or replace it with "
+            "overwrite=true."
         )
 
 
@@ -286,8 +286,8 @@ class LabelsBusyError(SentimentError, BlockingIOError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"another process is writing labels to '{path}'. End it, or say who labels: "
-            "labeler=<name>."
+            f"another process is writing labels to '{path}'. Stop it, or label under another "
+            "name: labeler=<name>."
         )
 
 
@@ -308,5 +308,5 @@ class LostModelError(SentimentError, LookupError):
         super().__init__(
             f"'{path}' was begun with the model {model}, which cannot be loaded any more: "
             f"{reason.strip().rstrip('.')}. Restore that model, name another output with "
-            "output=<file>, or begin anew with overwrite=true."
+            "output=<file>, or start again with overwrite=true."
         )

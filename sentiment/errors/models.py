@@ -57,6 +57,6 @@ class UnexplainableModelError(SentimentError, TypeError):
         found = f"{model} on features of {features}" if features else model
         needed = "features that are sums over terms" if features else "a linear model"
         super().__init__(
-            f"the answers of {found} cannot be explained by terms, which takes {needed}. "
-            "Leave explain at false, or choose the run of such a model: deploy.run=<id>."
+            f"the predictions of {found} cannot be explained by terms; that needs {needed}. "
+            "Set explain=false, or choose the run of such a model: deploy.run=<id>."
         )

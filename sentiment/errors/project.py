@@ -42,7 +42,7 @@ class OccupiedFolderError(SentimentError, FileExistsError):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
-            f"'{folder}' is there and is not an empty folder; nothing was written. Name another "
+            f"'{folder}' exists and is not an empty folder; nothing was written. Name another "
             "one: sentiment init my_project"
         )
 

@@ -389,6 +389,6 @@ class StudyStorageError(SentimentError, ConnectionError):
         super().__init__(
             f"search.storage is {address!r}, which cannot be used: {reason.strip().rstrip('.')}. "
             "Expected the address of a database that runs, such as "
-            "postgresql://user@host/name, or null for a file under outputs/. What is "
-            "done is kept; the same command resumes the search."
+            "postgresql://user@host/name, or null for a file under outputs/. Finished trials are "
+            "kept; the same command resumes the search."
         )

@@ -14,9 +14,9 @@ class StudyMismatchError(SentimentError, ValueError):
         shown = "\n".join(f"  - {line}" for line in differences[:8])
         more = f"\n  and {len(differences) - 8} more" if len(differences) > 8 else ""
         super().__init__(
-            f"the study {name!r} was started with something else, so its trials cannot be "
-            f"compared with new ones:\n{shown}{more}\nResume it with what it was started with, "
-            "start a new one beside it with search.fresh=true, or name another: search.name=<name>."
+            f"the study {name!r} was started with other settings, so its trials cannot be "
+            f"compared with new ones:\n{shown}{more}\nResume it with those settings, start a new "
+            "one beside it with search.fresh=true, or name another: search.name=<name>."
         )
 
 
@@ -27,7 +27,7 @@ class SweepBusyError(SentimentError, BlockingIOError):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
-            f"another process runs this sweep in '{folder}'. Wait for it, or start the same one "
+            f"another process runs this sweep in '{folder}'. Wait for it, or start another one "
             "beside it with search.fresh=true."
         )
 
@@ -39,8 +39,8 @@ class SweepStoppedError(SentimentError, RuntimeError):
 
     def __init__(self, why: str, error: str) -> None:
         super().__init__(
-            f"the sweep stopped: {why}. The last one said: {error} What is done is kept. Fix the "
-            "cause and give the same command again, or let more fail: search.max_failures=<number>."
+            f"the sweep stopped: {why}. Last error: {error} Finished jobs are kept. Fix the cause "
+            "and repeat the command, or allow more failures: search.max_failures=<number>."
         )
 
 
@@ -92,8 +92,8 @@ class ExperimentExistsError(SentimentError, FileExistsError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"'{path}' is already there and is not overwritten. "
-            "Choose another name with write=<name>, or say overwrite=true."
+            f"'{path}' exists already. Choose another name with write=<name>, or replace it with "
+            "overwrite=true."
         )
 
 

@@ -53,7 +53,7 @@ class Chain:
                     [
                         f"'{first.origin.name}' and '{other.origin.name}' do not fit into one "
                         f"output: {first.kind} of {_describe(first)}, and {other.kind} of "
-                        f"{_describe(other)}. Leave together at false."
+                        f"{_describe(other)}. Set together=false."
                     ]
                 )
         self.members = members

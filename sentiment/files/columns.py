@@ -21,7 +21,7 @@ def as_text(value: object) -> str | None:
         value = int(value)
     if value is None or value != value or isinstance(value, list | dict):  # not a number
         return None
-    # Half a surrogate pair, which JSON can carry, is no text that could be stored.
+    # Half a surrogate pair, which JSON can carry, cannot be stored as text.
     return str(value).encode("utf-8", "replace").decode()
 
 

@@ -177,7 +177,7 @@ class DatabaseRows:
             ) from None
         except SQLAlchemyError as error:
             raise self._describe(error) from error
-        # Without types: SQLAlchemy would stop at a value that is no date where a date is expected.
+        # Without types: SQLAlchemy would stop at a value that is not a date in a date column.
         columns = [type_coerce(column, NullType()).label(column.name) for column in table.columns]
         untyped: Any = select(*columns)
         return name, untyped.select_from(table).order_by(*table.primary_key.columns)
@@ -228,7 +228,7 @@ def _connect(url: str, setting: str) -> "Engine":
         engine = create_engine(url, poolclass=NullPool)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise ConfigError(
-            [f"{setting} is no address of a database: {error}. Expected sqlite:///reviews.db, "
+            [f"{setting} is not an address of a database: {error}. Expected sqlite:///reviews.db, "
              "postgresql+psycopg://user@host/database or a file."]
         ) from error  # fmt: skip
     except ModuleNotFoundError as error:

@@ -116,8 +116,8 @@ class ReadOptions:
             if value and not _is_mark(value):
                 none = f", or {group}quote={NO_QUOTE}" if name == "quote" else ""
                 problems.append(
-                    f"{group}{name} is {value!r}; expected one ASCII character that is no letter, "
-                    f"digit or white space{none}."
+                    f"{group}{name} is {value!r}; expected one ASCII character that is not a "
+                    f"letter, digit or white space{none}."
                 )
         used = [one for one in (sep, quote, self.escape) if one]
         if len({one[0] for one in used}) < len(used):

@@ -164,7 +164,7 @@ def _parse(line: bytes) -> Any:
     if line.count(b"{") + line.count(b"[") > _DEEPEST and _is_deeper(parsed, _DEEPEST):
         return _TOO_DEEP
     if _HALF_PAIR.search(line) and not _is_unicode(parsed):
-        return "half a surrogate pair, which is no character"
+        return "half a surrogate pair, which is not a character"
     return parsed
 
 
@@ -196,7 +196,7 @@ def _find_text(record: Any, column: str, limits: Limits) -> tuple[str, str | Non
         return "", f"a field that the first rows lack: {more[0]!r}"
     text = as_text(record.get(column))
     if text is None:
-        return "", NO_TEXT if record.get(column) is None else "the text is no string"
+        return "", NO_TEXT if record.get(column) is None else "the text is not a string"
     return text, limits.find_fault(text)
 
 
@@ -214,7 +214,7 @@ def _parse_rows(raw: RawRows) -> list[dict[str, Any]]:
 
 
 def _make_column(values: list[Any]) -> pa.Array:
-    """Return strings: of JSON values that are no strings, as JSON has them."""
+    """Return strings: of JSON values that are not strings, as JSON has them."""
     return pa.array(
         [
             v if isinstance(v, str) or v is None else json.dumps(v, ensure_ascii=False)

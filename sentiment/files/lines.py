@@ -99,7 +99,7 @@ def check_length(size: int) -> str | None:
 
 
 def show_line(data: bytes, size: int) -> str:
-    r"""Return a line of `size` bytes as text, with ``\xff`` for bytes that are no UTF-8.
+    r"""Return a line of `size` bytes as text, with ``\xff`` for bytes that are not UTF-8.
 
     Of a line that is too long, this is the beginning, followed by ``...``.
     """

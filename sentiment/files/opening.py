@@ -233,7 +233,7 @@ def choose_output(source: Input, wanted: str | None, form: str | None) -> tuple[
 
 
 def check_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
-    """Check that each of many inputs has an output of its own, which is no input.
+    """Check that each of many inputs has an output of its own, which is not an input.
 
     Raises
     ------

@@ -39,7 +39,7 @@ class ParquetFile:
     EmptyDataError
         It has no rows.
     UnreadableFileError
-        It is no Parquet file, or has a column twice.
+        It is not a Parquet file, or has a column twice.
     """
 
     kind = "parquet"
@@ -128,7 +128,7 @@ def make_batch(table: pa.Table, text_column: str, limits: Limits, end: int) -> B
         rejected.add(row, limits.find_fault(texts[row].as_py()))
     for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False)).tolist():
         missing = not table[text_column][row].is_valid
-        rejected.add(row, NO_TEXT if missing else "the text is no string")
+        rejected.add(row, NO_TEXT if missing else "the text is not a string")
     kept = rejected.list_kept(table.num_rows)
     rows = table if len(kept) == table.num_rows else table.take(kept)
     first = end - table.num_rows

@@ -118,7 +118,7 @@ class PartialOutput:
         if self.output.exists() and not self.overwrite:
             raise OutputExistsError(self.output)
         if self.report.exists() and not self._is_report():
-            raise OccupiedNameError(self.report, "it is no report of predict, or a damaged one")
+            raise OccupiedNameError(self.report, "it is not a report of predict, or a damaged one")
         check_rejected(self.rejected)
 
     def read_state(self) -> dict[str, Any] | None:
@@ -337,7 +337,7 @@ def check_rejected(path: Path) -> None:
     headers = [format_rejects([], header=True, many=many) for many in (False, True)]
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         if file.readline(1000) not in headers:
-            raise OccupiedNameError(path, "it is no file of rejected rows that predict wrote")
+            raise OccupiedNameError(path, "it is not a file of rejected rows that predict wrote")
 
 
 def format_rejects(rejects: list[Reject], *, header: bool = False, many: bool = False) -> bytes:

@@ -142,6 +142,6 @@ def read_fields(line: bytes, dialect: Dialect) -> list[str] | None:
 
 
 def decode(fields: pa.LargeStringArray) -> list[str]:
-    """Return fields as strings, with a replacement character for bytes that are no UTF-8."""
+    """Return fields as strings, with a replacement character for bytes that are not UTF-8."""
     values = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(fields), fields.buffers())
     return [value.decode("utf-8", "replace") for value in values.to_pylist()]

@@ -97,7 +97,7 @@ class ByteSource:
     def read(self, offset: int = 0, size: int = BLOCK) -> Iterator[bytes]:
         """Yield the text from the byte `offset` of its UTF-8 on, in blocks of about `size` bytes.
 
-        What cannot be decoded becomes bytes that are no UTF-8.
+        What cannot be decoded becomes bytes that are not UTF-8.
 
         Raises
         ------

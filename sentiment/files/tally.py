@@ -21,7 +21,7 @@ class Tally:
     Attributes
     ----------
     read, written, blank_lines : int
-        Rows that were read and written; lines without anything, which are no rows.
+        Rows that were read and written; lines without anything, which are not rows.
     repaired : int
         Rows that were written although their quotes were out of place.
     reasons : dict of str to int

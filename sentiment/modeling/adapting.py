@@ -31,7 +31,7 @@ _REASONS = {
         "moves the threshold of predictions and leaves probabilities as they are; use the model "
         "inside of it, and deploy.threshold of predict"
     ),
-    "SelfTrainingClassifier": "learns from rows without labels, which are no training rows here",
+    "SelfTrainingClassifier": "learns from rows without labels, which are not training rows here",
 }
 _REASONS["TunedThresholdClassifierCV"] = _REASONS["FixedThresholdClassifier"]
 
@@ -154,7 +154,7 @@ def _find_reason(model: Any, tags: Tags | None) -> str | None:
     if tags is not None:
         if not is_classifier(model):
             own = ", as long as it does not inherit from sklearn.base.ClassifierMixin"
-            return f"is no classifier{own * (not _is_of_sklearn(model))}"
+            return f"is not a classifier{own * (not _is_of_sklearn(model))}"
         if not tags.target_tags.single_output:
             chain = "" if name == "ClassifierChain" else "choose model=classifier_chain and "
             return (

@@ -82,7 +82,7 @@ def count_unused(encoder: ColumnTransformer, rows: pd.DataFrame) -> dict[str, di
     -------
     dict of str to dict of str to int
         ``missing``; ``unknown``, a category that training did not have, or too rarely; and
-        ``unreadable``, a value that is no number or date. Columns without any are left out.
+        ``unreadable``, a value that is not a number or date. Columns without any are left out.
     """
     found = {}
     for kind, _, names in encoder.transformers:

@@ -149,7 +149,7 @@ def choose_rule(
         )
     if abstain and UNSURE in classes:
         raise ConfigError(
-            [f"deploy.abstain would answer {UNSURE!r}, which is a class of the model."]
+            [f"deploy.abstain would predict {UNSURE!r}, which is a class of the model."]
         )
     if not needs_scores(threshold, abstain):
         return DecisionRule(float(threshold))

@@ -150,7 +150,7 @@ def _is_symbol() -> np.ndarray:
 
 
 def _count_characters(strings: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many characters each text has, and how many are no letter and no space."""
+    """Return the number of characters in each text, and of those not letters or spaces."""
     sizes = pc.utf8_length(strings).to_numpy(zero_copy_only=False).astype(np.int64)
     text = b"".join(strings.cast(pa.large_binary()).to_pylist()).decode()
     points = np.frombuffer(text.encode("utf-32-le"), "<u4")

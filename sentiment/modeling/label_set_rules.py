@@ -97,7 +97,7 @@ def choose_set_rule(
     """
     if abstain and UNSURE in classes:
         raise ConfigError(
-            [f"deploy.abstain would answer {UNSURE!r}, which is a label of the model."]
+            [f"deploy.abstain would predict {UNSURE!r}, which is a label of the model."]
         )
     if not needs_scores(threshold, abstain):
         return LabelSetRule(float(threshold))

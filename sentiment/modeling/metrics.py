@@ -85,8 +85,7 @@ class ClassCounts:
         square = self.rows**2
         covariance = self.right.sum(axis=1) * self.rows - (self.predicted * self.true).sum(axis=1)
         spread = (square - (self.predicted**2).sum(axis=1)) * (square - (self.true**2).sum(axis=1))
-        # It varies with neither, such as where one class is predicted throughout. What is left of
-        # rounding is no variation.
+        # If one class is predicted for all rows, nothing varies but by rounding.
         return divide(covariance, np.sqrt(np.where(spread > 1e-9 * square**2, spread, 0)), 0)
 
 
@@ -125,7 +124,7 @@ class Outcomes:
 
     @classmethod
     def of_codes(cls, true: np.ndarray, predicted: np.ndarray, size: int) -> Self:
-        """Return the outcomes of rows of one class each; a code of -1 is no class."""
+        """Return the outcomes of rows of one class each; a code of -1 is not a class."""
         return cls(_mark(true, size), _mark(predicted, size), true * size + predicted)
 
     @classmethod

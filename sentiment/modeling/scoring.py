@@ -368,7 +368,7 @@ def read_frame(
     SentimentError
         A table lacks a column.
     ValueError
-        The model reads other columns, too, and `texts` is no table.
+        The model reads other columns, too, and `texts` is not a table.
     """
     if not isinstance(texts, pd.DataFrame):
         if extra_columns:

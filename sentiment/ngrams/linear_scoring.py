@@ -232,7 +232,7 @@ def _build_tree(
     assert isinstance(alphabet, Words)  # noqa: S101 - the alphabet of words is one of Words
     stops = np.zeros(alphabet.size, bool)
     stops[alphabet.find(stop_words)] = True
-    # Column -1 is the last, of n-grams that are no features.
+    # Column -1 is the last, of n-grams that are not features.
     rank = np.append(idf, np.inf)
     order = np.lexsort([rank[columns[1]], stops])
     words = _enter_words(alphabet, order, alphabet.size - int(stops.sum()))

@@ -109,7 +109,7 @@ class PyfuncModel:
         several = len(classes) > 2 and not is_set
         if threshold == MAX_F1:
             if not self._max_f1:
-                raise ValueError("threshold is 'max_f1', of which the model has kept no values")
+                raise ValueError("threshold is 'max_f1', for which the model has no values")
             named = classes if several or is_set else classes[1:]
             return np.array([self._max_f1[label] for label in named])
         value = float(threshold) if _NUMBER.fullmatch(threshold) else 0.0

@@ -87,8 +87,8 @@ def test_train_then_predict(
     again = run_script("predict", "input=reviews.csv")
     assert again.returncode == 2
     assert again.stderr == (
-        "predict.py: 'reviews.predictions.csv' is already there and is not overwritten. Name "
-        "another file with output=<file>, or say overwrite=true.\n"
+        "predict.py: 'reviews.predictions.csv' exists already. Name another file with "
+        "output=<file>, or replace it with overwrite=true.\n"
     )
 
 

@@ -112,7 +112,7 @@ def mistake(*overrides: str) -> str:
             "ordinal, random_forest, ridge, self_training, sgd, stacking, svm.",
         ),
         ("~model", "model has no value; give it: model=<value>."),
-        ("~nope", "there is no setting 'nope' that could be taken away."),
+        ("~nope", "there is no setting 'nope' to delete."),
         ("+seed=5", "seed has a value already; change it without a plus: seed=5"),
         (
             "model.C=1,2",
@@ -136,7 +136,7 @@ def mistake(*overrides: str) -> str:
             "model.class_weight is {'a': 'x'}; expected a text, or names with values {name: ...}, "
             "each a number above 0, or null.",
         ),
-        ("model", "'model' is no setting; expected key=value, such as model=svm."),
+        ("model", "'model' is not a setting; expected key=value, such as model=svm."),
         (
             "data.path=a=b=[",
             "'data.path=a=b=[' cannot be read: mismatched input '=' expecting <EOF>. Quote a value "
@@ -170,7 +170,7 @@ def test_what_cannot_be_composed_hides_nothing() -> None:
         "  - model=svn: there is no such model. Did you mean 'svm'? Expected one of "
         "classifier_chain, ensemble, gradient_boosting, knn, lightgbm, logistic_regression, "
         "naive_bayes, nbsvm, ordinal, random_forest, ridge, self_training, sgd, stacking, svm.",
-        "  - 'x' is no setting",
+        "  - 'x' is not a setting",
         "  - seed is 1.5",
         "  - cv is 1",
         "  - data.path has no value",
@@ -291,7 +291,7 @@ def test_a_value_without_a_key_gets_the_key_that_it_is_meant_for(
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         compose(primary, [word])
-    assert str(caught.value) == f"{word!r} is no setting; expected key=value{example}."
+    assert str(caught.value) == f"{word!r} is not a setting; expected key=value{example}."
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,7 @@ def test_settings_are_named_as_training_has_them(tmp_path: Path) -> None:
             TableFile(name="x", path=str(path), **wrong).read()
     for address, message in (
         ("sqlite:///nope.db", r"data\.path is 'nope\.db', but there is no such file"),
-        ("no://where", r"data\.path is no address of a database"),
+        ("no://where", r"data\.path is not an address of a database"),
     ):
         with pytest.raises(SentimentError, match=message):
             TableFile(name="x", path=address).read()

@@ -268,7 +268,7 @@ def test_a_command_runs_as_it_is_written(
         # One that is there saves starting another.
         env["PREFECT_API_URL"] = request.getfixturevalue("prefect_server")
     done = starter.run(clone, name, *words, env=env)
-    # Ten words again and again are no reviews, and monitor says so.
+    # Ten words again and again are not reviews, and monitor says so.
     drifted = name == "monitor" or (name == "flow" and "input=reviews.csv" in words)
     assert done.returncode == (3 if drifted else 0), done.stderr
     assert "Traceback" not in done.stderr

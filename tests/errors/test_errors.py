@@ -90,8 +90,8 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         ExperimentExistsError(Path("conf/experiment/mine.yaml")),
         FileExistsError,
-        "'conf/experiment/mine.yaml' is already there and is not overwritten. Choose another name "
-        "with write=<name>, or say overwrite=true.",
+        "'conf/experiment/mine.yaml' exists already. Choose another name with write=<name>, or "
+        "replace it with overwrite=true.",
     ),
     (
         JobsFailedError([(3, "no terms remain"), (5, "no terms remain")], 8),
@@ -130,9 +130,9 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         StudyMismatchError("svm", ["data.limit: 300 in the study, 400 now"]),
         ValueError,
-        "the study 'svm' was started with something else, so its trials cannot be compared with "
-        "new ones:\n  - data.limit: 300 in the study, 400 now\nResume it with what it was started "
-        "with, start a new one beside it with search.fresh=true, or name another: "
+        "the study 'svm' was started with other settings, so its trials cannot be compared with "
+        "new ones:\n  - data.limit: 300 in the study, 400 now\nResume it with those settings, "
+        "start a new one beside it with search.fresh=true, or name another: "
         "search.name=<name>.",
     ),
     (
@@ -144,14 +144,14 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         SweepBusyError(Path("sweep/ab12")),
         BlockingIOError,
-        "another process runs this sweep in 'sweep/ab12'. Wait for it, or start the same one "
+        "another process runs this sweep in 'sweep/ab12'. Wait for it, or start another one "
         "beside it with search.fresh=true.",
     ),
     (
         SweepStoppedError("5 jobs in a row failed", "No terms remain."),
         RuntimeError,
-        "the sweep stopped: 5 jobs in a row failed. The last one said: No terms remain. What is "
-        "done is kept. Fix the cause and give the same command again, or let more fail: "
+        "the sweep stopped: 5 jobs in a row failed. Last error: No terms remain. Finished jobs "
+        "are kept. Fix the cause and repeat the command, or allow more failures: "
         "search.max_failures=<number>.",
     ),
     (
@@ -165,7 +165,7 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         LookupError,
         "'x.csv.partial' was begun with the model models:/m-1, which cannot be loaded any more: "
         "model 'models:/m-1' was not found. Restore that model, name another output with "
-        "output=<file>, or begin anew with overwrite=true.",
+        "output=<file>, or start again with overwrite=true.",
     ),
     (ConfigError(["a is 1; expected 2."]), ValueError, "a is 1; expected 2."),
     (
@@ -194,8 +194,8 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         LabelsBusyError(Path("labels/ann.csv")),
         BlockingIOError,
-        "another process is writing labels to 'labels/ann.csv'. End it, or say who labels: "
-        "labeler=<name>.",
+        "another process is writing labels to 'labels/ann.csv'. Stop it, or label under another "
+        "name: labeler=<name>.",
     ),
     (
         NothingToLabelError("x.csv", 9, {"labelled or chosen before": 8, "empty": 1}),
@@ -335,8 +335,8 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         OutputExistsError(Path("x.csv")),
         FileExistsError,
-        "'x.csv' is already there and is not overwritten. Name another file with output=<file>, "
-        "or say overwrite=true.",
+        "'x.csv' exists already. Name another file with output=<file>, or replace it with "
+        "overwrite=true.",
     ),
     (
         UnfinishedOutputError(Path("x.csv.partial"), ["sep was ';' and is None"]),
@@ -435,11 +435,11 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "tracking=off.",
     ),
     (
-        TrackingStoreError("x.db", "it is no database.", ExitCode.MISTAKE),
+        TrackingStoreError("x.db", "it is not a database.", ExitCode.MISTAKE),
         ConnectionError,
-        "the tracking store 'x.db' cannot be used: it is no database. Correct tracking.uri, such "
-        "as sqlite:///outputs/mlflow.db or http://127.0.0.1:5000. Only training runs without a "
-        "store: tracking=off.",
+        "the tracking store 'x.db' cannot be used: it is not a database. Correct tracking.uri, "
+        "such as sqlite:///outputs/mlflow.db or http://127.0.0.1:5000. Only training runs without "
+        "a store: tracking=off.",
     ),
     (
         RunNotRecordedError(TrackingStoreError("http://x", "no server."), Path("a/b"), "do x"),
@@ -481,14 +481,14 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         UnexplainableModelError("Model"),
         TypeError,
-        "the answers of Model cannot be explained by terms, which takes a linear model. Leave "
-        "explain at false, or choose the run of such a model: deploy.run=<id>.",
+        "the predictions of Model cannot be explained by terms; that needs a linear model. Set "
+        "explain=false, or choose the run of such a model: deploy.run=<id>.",
     ),
     (
         UnexplainableModelError("Model", "Hashes, Scaler"),
         TypeError,
-        "the answers of Model on features of Hashes, Scaler cannot be explained by terms, which "
-        "takes features that are sums over terms. Leave explain at false, or choose the run of "
+        "the predictions of Model on features of Hashes, Scaler cannot be explained by terms; "
+        "that needs features that are sums over terms. Set explain=false, or choose the run of "
         "such a model: deploy.run=<id>.",
     ),
     (
@@ -508,7 +508,7 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         ConnectionError,
         "search.storage is 'postgresql://x/y', which cannot be used: connection refused. Expected "
         "the address of a database that runs, such as postgresql://user@host/name, or "
-        "null for a file under outputs/. What is done is kept; the same command resumes the "
+        "null for a file under outputs/. Finished trials are kept; the same command resumes the "
         "search.",
     ),
     (
@@ -539,7 +539,7 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         ChangedInputError("sqlite:///x.db", 2000),
         ValueError,
         "the first 2,000 rows of 'sqlite:///x.db' are not those that the unfinished output was "
-        "begun with. Begin anew with overwrite=true; ORDER BY in a query keeps the order of its "
+        "begun with. Start again with overwrite=true; ORDER BY in a query keeps the order of its "
         "rows.",
     ),
     (
@@ -564,7 +564,7 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         OccupiedFolderError(Path("mine")),
         FileExistsError,
-        "'mine' is there and is not an empty folder; nothing was written. Name another one: "
+        "'mine' exists and is not an empty folder; nothing was written. Name another one: "
         "sentiment init my_project",
     ),
     (

@@ -219,8 +219,8 @@ def test_numbers_are_texts_and_lists_are_not(tmp_path: Path) -> None:
     (batch,) = read_all(path)
     assert batch.texts.to_pylist() == ["7", "7", "True"]
     assert [r.reason for r in batch.rejects] == [
-        "half a surrogate pair, which is no character",
-        *["the text is no string"] * 2,
+        "half a surrogate pair, which is not a character",
+        *["the text is not a string"] * 2,
     ]
 
 

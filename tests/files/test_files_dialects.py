@@ -158,7 +158,7 @@ LAYOUTS = {
     ),
     "lines above the names": (
         "Export of May\n\nNr,Bewertung\n1,a\n2,b\n3,c\n", ["Nr", "Bewertung"], 3, 1,
-        "the column names are in line 3, below lines that are no rows",
+        "the column names are in line 3, below lines that are not rows",
     ),
     "sparse lines above the names": (
         "Export,,\n,,\nid,text,n\n1,a,2\n2,b,3\n", ["id", "text", "n"], 2, 2, "are in line 3",

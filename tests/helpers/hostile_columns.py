@@ -58,7 +58,7 @@ def columns_with_a_level_twice(bench: Bench) -> None:
     bench.dump(pipeline)
 
 
-@hostile("it holds categories_ that is no array of numbers or strings")
+@hostile("it holds categories_ that is not an array of numbers or strings")
 def columns_with_levels_of_objects(bench: Bench) -> None:
     pipeline, _, encoder = _open(bench)
     encoder.categories_ = [encoder.categories_[0].astype(object)]
@@ -97,7 +97,7 @@ for _attribute in ("transformers", "transformers_"):
         hostile(WAY)(_make)
 
 
-@hostile("its features are no union of texts and columns")
+@hostile("its features are not a union of texts and columns")
 def columns_twice(bench: Bench) -> None:
     pipeline, _, _ = _open(bench)
     union = pipeline["features"]
@@ -105,7 +105,7 @@ def columns_twice(bench: Bench) -> None:
     bench.dump(pipeline)
 
 
-@hostile("its features are no union of texts and columns")
+@hostile("its features are not a union of texts and columns")
 def columns_in_the_place_of_texts(bench: Bench) -> None:
     pipeline, _, _ = _open(bench)
     union = pipeline["features"]

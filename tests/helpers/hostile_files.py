@@ -139,7 +139,7 @@ def state_of(schema: Node, *names: str) -> Node:
 
 
 def node_of(value: Any) -> Node:
-    """Return what skops writes for `value`, which is no array."""
+    """Return what skops writes for `value`, which is not an array."""
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(value))) as archive:
         return json.loads(archive.read("schema.json"))
 
@@ -159,7 +159,7 @@ def function_node(module: str, name: str, loader: str = "FunctionNode") -> Node:
     return {"__module__": module, "__class__": name, "__loader__": loader}
 
 
-# Files that are no skops files.
+# Files that are not skops files.
 
 NO_ZIP = "it is not a sound skops file (File is not a zip file)"
 

@@ -86,7 +86,7 @@ _enter(
         "a vocabulary that is long": ({"vocabulary": lambda kept: np.append(kept, "z z")}, WEIGHTS),
         "a vocabulary of no characters": (
             {"vocabulary": lambda kept: np.full((len(kept), 1), 2**30, np.uint32).view("U1")[:, 0]},
-            "holds what are no characters",
+            "holds values that are not characters",
         ),
         "a vocabulary that is a string": ({"vocabulary": "good"}, VOCABULARY),
         "no vocabulary": ({"vocabulary": None}, VOCABULARY),
@@ -138,7 +138,7 @@ _enter(
     "model",
     "linear",
     {
-        "weights that are no numbers": ({"coef_": lambda kept: kept * np.nan}, COEF),
+        "weights that are not numbers": ({"coef_": lambda kept: kept * np.nan}, COEF),
         "weights without an end": ({"coef_": lambda kept: kept + np.inf}, COEF),
         "weights that are strings": ({"coef_": lambda kept: kept.astype(str)}, COEF),
         "weights that are a vector": ({"coef_": lambda kept: kept[0]}, "coef_ of 1 dimensions"),
@@ -151,7 +151,7 @@ _enter(
         ),
         "weights of records": (
             {"coef_": np.zeros((1, 3), [("a", "f8"), ("b", "f8")])},
-            "coef_ that is no array of numbers or strings",
+            "coef_ that is not an array of numbers or strings",
         ),
         "intercepts that multiply": (
             {"intercept_": np.zeros((1000, 1))},
@@ -170,19 +170,19 @@ _enter(
         "classes that are numbers": ({"classes_": np.arange(2)}, "its classes are not strings"),
         "classes that are objects": (
             {"classes_": np.array(["a", "b"], dtype=object)},
-            "classes_ that is no array of numbers or strings",
+            "classes_ that is not an array of numbers or strings",
         ),
         "classes with a command for the terminal": (
             {"classes_": np.array(["a", "b\x1b[2J"])},
-            "its classes are no names",
+            "its classes are not names",
         ),
-        "classes that are no text": (
+        "classes that are not text": (
             {"classes_": np.array(["a", "b\ud800"])},
             "it does not take texts",
         ),
-        "classes that are no characters": (
+        "classes that are not characters": (
             {"classes_": np.array([[97], [2**30]], np.uint32).view("U1")[:, 0]},
-            "holds what are no characters",
+            "holds values that are not characters",
         ),
         "classes that are a list": ({"classes_": ["a", "b"]}, "it does not take texts"),
         "jobs without an end": ({"n_jobs": 10**9}, "it holds n_jobs=1000000000"),

@@ -262,7 +262,7 @@ def a_schema_that_is_no_json(bench: Bench) -> None:
     bench.write(b"{'__class__': ", {})
 
 
-@hostile("its schema.json is no object")
+@hostile("its schema.json is not an object")
 def a_schema_that_is_a_list(bench: Bench) -> None:
     bench.write([1, 2], {})
 
@@ -364,7 +364,7 @@ def an_array_of_estimators(bench: Bench) -> None:
     bench.write(schema, members)
 
 
-@hostile("coef_ that is no array of numbers or strings")
+@hostile("coef_ that is not an array of numbers or strings")
 def an_array_whose_shape_is_none(bench: Bench) -> None:
     schema, members = bench.open()
     shape = {"type": "json", "content": [], "shape": node_of({})}

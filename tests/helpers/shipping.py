@@ -108,7 +108,7 @@ def find_faults(text: str) -> list[str]:
     for command in last:
         source = dict(flag[2:].split("=", 1) for flag in command.flags).get("from")
         if command.cmd == "COPY" and source and source not in names:
-            faults.append(f"COPY from {source}, which is no stage")
+            faults.append(f"COPY from {source}, which is not a stage")
     if any("pip install" in " ".join(value) for value in values_of(last, "RUN")):
         faults.append("the last stage installs packages itself")
     return faults

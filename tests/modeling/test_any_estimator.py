@@ -195,7 +195,7 @@ def test_every_classifier_works(base: DictConfig, tmp_path: Path, name: str, cla
         assert len(set(strongest) & set(WORDS["good"].split())) >= 3
         assert "film" in dict(explain_text(loaded, "a great fun film").terms)
     else:
-        with pytest.raises(UnexplainableModelError, match=f"answers of {name} cannot"):
+        with pytest.raises(UnexplainableModelError, match=f"predictions of {name} cannot"):
             RowExplainer(loaded)
 
 
@@ -208,8 +208,11 @@ def test_what_cannot_classify_texts_says_why(base: DictConfig, name: str) -> Non
 @pytest.mark.parametrize(
     ("described", "message"),
     [
-        ({"_target_": "sklearn.linear_model.LinearRegression"}, "LinearRegression is no classif"),
-        ({"_target_": "sklearn.cluster.KMeans"}, "KMeans is no classifier"),
+        (
+            {"_target_": "sklearn.linear_model.LinearRegression"},
+            "LinearRegression is not a classif",
+        ),
+        ({"_target_": "sklearn.cluster.KMeans"}, "KMeans is not a classifier"),
         (
             {"_target_": "sklearn.svm.SVC", "kernel": "precomputed"},
             "SVC takes distances or",
@@ -464,7 +467,9 @@ def test_own_classes_are_judged_by_their_tags() -> None:
     class Untagged:
         def predict_proba(self, X: Any) -> Any: ...
 
-    with pytest.raises(ConfigError, match="Ranker is no classifier, as long as it does not inher"):
+    with pytest.raises(
+        ConfigError, match="Ranker is not a classifier, as long as it does not inher"
+    ):
         adapt_classifier(Ranker())
     assert isinstance(adapt_classifier(Voter()), DenseInput)
     assert type(adapt_classifier(Bold())) is Bold

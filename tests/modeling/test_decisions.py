@@ -166,5 +166,5 @@ def test_only_a_number_needs_no_rows() -> None:
 def test_goals_that_a_model_cannot_have() -> None:
     with pytest.raises(ConfigError, match="is for two classes, and the model has 3: a, b, c"):
         choose_rule(0.7, 0.0, np.array(["a", "b", "c"]))
-    with pytest.raises(ConfigError, match="would answer 'unsure', which is a class of the model"):
+    with pytest.raises(ConfigError, match="would predict 'unsure', which is a class of the model"):
         choose_rule(0.5, 0.1, np.array(["sure", "unsure"]))

@@ -80,7 +80,7 @@ def test_a_vote_is_the_mean_of_its_members(reviews: pd.DataFrame) -> None:
 def test_other_models_cannot_be_explained(reviews: pd.DataFrame) -> None:
     pipeline = fit(reviews, "model=random_forest", "model.n_estimators=3")
     assert linear_weights(pipeline) is None
-    with pytest.raises(UnexplainableModelError, match="answers of RandomForestClassifier"):
+    with pytest.raises(UnexplainableModelError, match="predictions of RandomForestClassifier"):
         RowExplainer(pipeline)
 
 

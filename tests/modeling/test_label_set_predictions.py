@@ -145,7 +145,7 @@ def test_with_thresholds_of_one_half_a_set_is_as_sure_as_it_is_probable() -> Non
 
 
 def test_a_label_may_not_be_called_unsure() -> None:
-    with pytest.raises(ConfigError, match="would answer 'unsure', which is a label of the model"):
+    with pytest.raises(ConfigError, match="would predict 'unsure', which is a label of the model"):
         choose_set_rule(0.5, 0.1, make_predictions(0), ["late", "unsure"])
     with pytest.raises(ConfigError, match="the run of the model has kept no scores of labels"):
         choose_set_rule("max_f1", 0.0)

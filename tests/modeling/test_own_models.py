@@ -281,7 +281,7 @@ def test_a_function_without_a_name_is_not_saved(reviews: pd.DataFrame, tmp_path:
 def test_no_code_is_run_for_a_store_that_somebody_else_writes_to(
     reviews: pd.DataFrame, tmp_path: Path, function: Callable[..., Any]
 ) -> None:
-    """A digest is as good as the store that it is in; what it opens is no pickle."""
+    """A digest is as good as the store that it is in; what it opens is not a pickle."""
     plain = make_savable(fit(reviews, LogisticRegression()))
     forged = Pipeline([("text", FunctionTransformer(function)), *plain.steps[1:]])
     path = tmp_path / "m.skops"

@@ -170,7 +170,7 @@ def test_cleaned_texts_of_any_container(put: Any) -> None:
 def test_plain_texts_are_cleaned_without_python(
     analyzer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # BUG: CleanedTexts is no Collection, so the vectorizers make a list of it first.
+    # BUG: CleanedTexts is not a Collection, so the vectorizers make a list of it first.
     vectorizer = CountVectorizer(analyzer=analyzer)
     expected = vectorizer.fit_transform(["good film", "bad film"]).toarray()
 

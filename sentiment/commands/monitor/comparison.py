@@ -28,7 +28,7 @@ _BATCH_ROWS = 5_000
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Smallest effects that matter; a significant difference below them is no drift.
+    """Smallest effects that matter; a significant difference below them is not drift.
 
     Parameters
     ----------

@@ -149,7 +149,7 @@ def read_current(
     EmptyDataError
         There is no row.
     UnreadableFileError
-        A row has no prediction, or a probability that is no number from 0 to 1.
+        A row has no prediction, or a probability that is not a number from 0 to 1.
     """
     sampler, read, rejected = Sampler(size, seed), 0, 0
     for batch in prefetch(source.read(columns.text, Limits(added=()), Position())):

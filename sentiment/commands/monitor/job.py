@@ -258,7 +258,7 @@ def _check_labels(
         return current
     if named is None:
         log.warning(
-            "column %r holds %r, which is no label of the model; the accuracy is not measured",
+            "column %r holds %r, which is not a label of the model; the accuracy is not measured",
             column, unknown["label"][0],
         )  # fmt: skip
         return replace(current, rows=rows.drop(columns="label"))

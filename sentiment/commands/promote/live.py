@@ -89,7 +89,7 @@ def _measure(cfg: DictConfig, first: str, second: str) -> LiveComparison | str:
     for name in (first, second):
         if name not in known:
             return (
-                f"the log '{traffic.folder}' has no answers of run {name} for the route "
+                f"the log '{traffic.folder}' has no predictions of run {name} for the route "
                 f"{traffic.route!r}"
             )
     try:

@@ -42,7 +42,7 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
     Raises
     ------
     SentimentError
-        The config cannot be run, the study was started with something else, or jobs failed.
+        The config cannot be run, the study was started with other settings, or jobs failed.
     """
     cfg, settings = hydra.task, hydra.settings
     check_config(cfg, list_typed(hydra.config.hydra.overrides.task))

@@ -228,7 +228,7 @@ class Study:
         if result.error or not all(map(math.isfinite, values)):
             trial = next(t for t in self.list_trials() if t.number == result.number)
             if not trial.state.is_finished():
-                error = result.error or f"{self.objectives[0].name} is no number"
+                error = result.error or f"{self.objectives[0].name} is not a number"
                 note(self._storage, self.name, trial.number, ERROR, error[:2000])
                 self._study.tell(result.number, state=trial_states().FAIL, skip_if_finished=True)
         else:

@@ -15,8 +15,8 @@ from sentiment.errors import count_of
 from sentiment.files.batches import NO_TEXT, Limits
 from sentiment.files.columns import as_text
 
-HALF_PAIR = "half a surrogate pair, which is no character"
-NOT_TEXT = "the text is no string"
+HALF_PAIR = "half a surrogate pair, which is not a character"
+NOT_TEXT = "the text is not a string"
 # What clients of MLflow's servers send; one of them is in each body.
 CSV = b"text/csv"
 INVOCATIONS = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -86,7 +86,7 @@ def read_body(data: bytes, limits: Limits, names: Sequence[str], most: int) -> T
     Raises
     ------
     RequestError
-        It is no JSON, or JSON of another form, or has too many texts.
+        It is not JSON, or JSON of another form, or has too many texts.
     """
     try:
         body = _decode(data)
@@ -177,7 +177,7 @@ def make_options(explain: bool, probabilities: bool, threshold: float | None) ->
     Raises
     ------
     RequestError
-        The threshold is no probability.
+        The threshold is not a probability.
     """
     if threshold is not None and not 0 < threshold < 1:
         raise RequestError(422, f"threshold is {threshold}; expected a number above 0 and below 1.")
@@ -190,7 +190,7 @@ def load_json(data: bytes) -> Any:
     Raises
     ------
     RequestError
-        It is no JSON.
+        It is not JSON.
     """
     try:
         return json.loads(data)
@@ -272,7 +272,7 @@ def _read_params(params: Any) -> Options:
     Others are ignored, as MLflow does.
     """
     if not isinstance(params, dict):
-        raise RequestError(400, "params is no object; expected {name: value}.")
+        raise RequestError(400, "params is not an object; expected {name: value}.")
     wanted, top_k = params.get("probabilities", "none"), params.get("top_k", 1)
     if wanted not in ("none", "top", "all"):
         raise RequestError(400, f"probabilities is {wanted!r}; expected none, top or all.")
@@ -304,7 +304,8 @@ def _list_records(form: str, value: Any, text_column: str) -> list[dict[str, Any
         ):
             return [dict(zip(map(str, columns), row, strict=True)) for row in rows]
         raise RequestError(
-            400, 'dataframe_split is no table; expected {"columns": [...], "data": [[...], ...]}.'
+            400,
+            'dataframe_split is not a table; expected {"columns": [...], "data": [[...], ...]}.',
         )
     if form == "inputs" and isinstance(value, dict):  # columns by their names
         columns = {name: one if isinstance(one, list) else [one] for name, one in value.items()}
@@ -318,5 +319,5 @@ def _list_records(form: str, value: Any, text_column: str) -> list[dict[str, Any
     if all(isinstance(row, dict) for row in value):
         return value
     if form == "dataframe_records" or any(isinstance(row, dict) for row in value):
-        raise RequestError(400, f"{form} has rows that are no objects; expected objects.")
+        raise RequestError(400, f"{form} has rows that are not objects; expected objects.")
     return [{"text": row[0] if isinstance(row, list) and len(row) == 1 else row} for row in value]

@@ -205,7 +205,7 @@ def _find_model(cfg: DictConfig, tracker: Tracker, used: Sequence[str]) -> _Foun
     separator = find_separator(pipeline)
     if cfg.label_separator not in (None, separator):
         one = f"{separator!r} between labels" if separator else "one label in each row"
-        why = f"the one found ({choice.uri}) has {one}, and label_separator is another one"
+        why = f"the model that was found ({choice.uri}) has {one}, unlike label_separator"
         if cfg.run == _AUTO and not of_folder:
             return leave_out(why)
         raise ConfigError([f"{why}. Leave label_separator out, or name another run=."])
@@ -214,7 +214,7 @@ def _find_model(cfg: DictConfig, tracker: Tracker, used: Sequence[str]) -> _Foun
     ]
     if unknown and cfg.run == _AUTO and not of_folder:
         return leave_out(
-            f"the best one ({choice.uri}) predicts {quote_list(predictor.labels[:5])}, not "
+            f"the best model ({choice.uri}) predicts {quote_list(predictor.labels[:5])}, not "
             f"{quote_list(unknown[:5])}"
         )
     why = f"the latest that learned from {cfg.folder}" if of_folder else choice.why

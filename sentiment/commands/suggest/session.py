@@ -102,7 +102,9 @@ class Session:
             raise ValueError(f"{labels} are not labels of a text")
         if self.separator is None:
             return labels[0]
-        return join_labels(labels, self.separator) or self.separator  # an empty cell is no answer
+        return (
+            join_labels(labels, self.separator) or self.separator
+        )  # an empty cell is not an answer
 
     def undo(self, number: int) -> None:
         """Take back the last answer, which was for the text before `number`.

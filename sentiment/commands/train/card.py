@@ -52,7 +52,7 @@ model.predict(["great film", "a bore"])
 ```
 
 On a file: `sentiment predict input=reviews.csv deploy.run=<id>`. Alone, the file
-is one from elsewhere, which is not loaded: {}. It is no pickle.
+is one from elsewhere, which is not loaded: {}. It is not a pickle.
 """
 
 

@@ -68,8 +68,8 @@ def _describe_folds(result: "TrainingResult") -> str:
     rows, validation = (f"{result.metrics[f'rows/{name}']:,.0f}" for name in ("cv", "validation"))
     return (
         f"the {rows} training and validation rows in {result.folds} folds, each scored by a model "
-        f"of the other folds; the {validation} validation rows alone say less. Searches, "
-        "deploy.threshold and deploy.abstain choose by these scores"
+        f"of the other folds, since the {validation} validation rows alone would be less reliable. "
+        "Searches, deploy.threshold and deploy.abstain choose by these scores"
     )
 
 

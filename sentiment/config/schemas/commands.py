@@ -149,7 +149,7 @@ class SuggestSettings(Settings):
         elif values["overlap"] and values["labeler"] is None:
             yield (
                 f"overlap is {values['overlap']}, which asks for texts again that other people "
-                "have labelled; say who labels now: labeler=<name>."
+                "have labelled; give your name: labeler=<name>."
             )
 
 

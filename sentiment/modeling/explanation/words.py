@@ -41,7 +41,7 @@ class TextExplanation:
         Of every class.
     words : list of (str, float)
         The text as the model reads it, piece by piece, and what each piece adds. A term of
-        several words is shared out among their characters; other columns are no part of it.
+        several words is shared among their characters; other columns are not part of it.
     terms : list of (str, float)
         What each term of the text and each other column adds, the strongest first; what several
         parts of a union know by the same name is added up.

@@ -60,7 +60,7 @@ class Archive:
             self._members = {info.filename: _read_member(source, info) for info in infos}
         schema = _read_schema(self._members.pop("schema.json"))
         if not isinstance(schema, dict):
-            raise ValueError("its schema.json is no object")
+            raise ValueError("its schema.json is not an object")
         self.schema: dict[str, Any] = schema
         self._arrays: dict[str, np.ndarray] = {}
         self._left = 2 * most
@@ -153,6 +153,6 @@ def _read_array(name: str, data: bytes) -> np.ndarray:
     if dtype.kind == "U" and dtype.itemsize:
         points = np.frombuffer(data, np.uint32, offset=file.tell())
         if points.max(initial=0) > sys.maxunicode:  # Python cannot make a string of them
-            raise ValueError(f"its array {name!r} holds what are no characters")
+            raise ValueError(f"its array {name!r} holds values that are not characters")
     array: np.ndarray = np.load(io.BytesIO(data), allow_pickle=False)
     return array

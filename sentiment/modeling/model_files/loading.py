@@ -53,7 +53,7 @@ def load_model(path: Path, digest: str = "") -> Pipeline:
     Raises
     ------
     UntrustedModelError
-        The file is no skops file, holds a type that is not trusted, or is no text classifier.
+        The file is not a skops file, holds a type that is not trusted, or is not a text classifier.
     ModelPackageError
         It is of one's own run, and a package that it needs is not installed.
     """
@@ -107,7 +107,7 @@ def _rehearse(model: Any) -> None:
         raise ValueError("nothing is between the labels of a set")
     # They are written to files, which are UTF-8, and shown on a terminal, which has commands.
     if _CONTROLS.search("".join([*classes.tolist(), separator or ""]).encode().decode()):
-        raise ValueError("its classes are no names")
+        raise ValueError("its classes are not names")
     of_one = separator is None
     if probabilities.shape != (1, len(classes)) or (
         of_one and not np.isclose(probabilities.sum(), 1)

@@ -27,7 +27,7 @@ from sentiment.ngrams.rules import find_rules
 _FITTED = {"_stop_words_id", "_tfidf", "fixed_vocabulary_", "stop_words_", "vocabulary_"}
 # Parts of the features of a pipeline that reads columns beside the text.
 _BRANCHES = [("text", Pipeline), ("columns", ColumnTransformer)]
-# More tokens than this in a row are no feature of anything.
+# More tokens than this in a row are not a feature of anything.
 _LONGEST_NGRAM = 64
 _MOST_JOBS = 1024
 # A vector where a table belongs, or the other way round, makes numpy spread numbers over more
@@ -41,7 +41,7 @@ _FINITE = {"coef_", "coefs_", "idf_", "intercept_", "intercepts_"}
 
 
 def check_pipeline(model: Any) -> None:
-    """Refuse a model that is no pipeline of this project.
+    """Refuse a model that is not a pipeline of this project.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def _find_readers(model: Pipeline) -> Pipeline:
         union, steps = model["features"], STEPS[:-1]
         kinds = [(name, type(part)) for name, part in union.transformer_list]
         if type(union) is not FeatureUnion or kinds != _BRANCHES:
-            raise ValueError("its features are no union of texts and columns")
+            raise ValueError("its features are not a union of texts and columns")
         found = union.transformer_list[0][1]
     if [name for name, _ in found.steps] != steps:
         raise ValueError(f"its steps are not {', '.join(STEPS)}")
@@ -91,7 +91,7 @@ def _check_attributes(part: Any) -> None:
             if not isinstance(array, np.ndarray):
                 continue
             if array.dtype.names or (array.dtype == object and name != "feature_names_in_"):
-                raise ValueError(f"{name} that is no array of numbers or strings")
+                raise ValueError(f"{name} that is not an array of numbers or strings")
             most = _DIMENSIONS.get(name, 1)
             unexpected = array.ndim != most if name in _EXACT else array.ndim > most
             if array is value and unexpected:

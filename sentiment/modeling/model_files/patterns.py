@@ -23,7 +23,7 @@ def is_quick(pattern: str) -> bool:
     Raises
     ------
     re.error
-        It is no pattern.
+        It is not a pattern.
     """
     # How many ways there are to match is what backtracking may have to go through.
     return len(pattern) <= _LONGEST and _count_ways(parser.parse(pattern)) <= _MOST_WAYS

@@ -37,7 +37,7 @@ class Reading(NamedTuple):
     lowercase : bool
         Whether small letters take the place of the capital ones of ASCII.
     least, most : int
-        Words with fewer characters are no tokens, and those with more are cut.
+        Words with fewer characters are not tokens, and those with more are cut.
     signs : bool
         Whether any code point is a mark or a joiner.
     cleaned : bool

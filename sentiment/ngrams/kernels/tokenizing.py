@@ -92,7 +92,7 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, least,
     kinds, wide_kinds : ndarray of uint8, of shape (256,) and (1114112,)
         The kinds of bytes and of code points.
     least, most : int
-        Words with fewer characters are no tokens, and those with more are cut.
+        Words with fewer characters are not tokens, and those with more are cut.
     secret : uint64
         Odd.
     frozen : bool
@@ -219,7 +219,7 @@ def read_characters(text, starts, ends, tags, first, last, spaces, rare_spaces):
     spaces : ndarray of bool, of shape (1114112,)
         Which code points are white space.
     rare_spaces : bool
-        Whether a single white space character that is no space, such as a tab, stays what it is.
+        Whether a single white space character that is not a space, such as a tab, stays what it is.
 
     Returns
     -------

@@ -271,7 +271,7 @@ def test_several_classes_and_labels_that_are_none(
     assert result.comparison.performance.current.value == 1
     assert "Confusion Matrix" in (result.folder / "report.html").read_text()
     assert place.monitor(answered, "tracking=off").comparison.performance is None
-    assert "column 'label' holds '5', which is no label of the model" in caplog.text
+    assert "column 'label' holds '5', which is not a label of the model" in caplog.text
 
 
 def test_what_does_not_fit_is_reported(

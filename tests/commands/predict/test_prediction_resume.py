@@ -232,7 +232,7 @@ def test_a_job_is_finished_with_the_model_that_it_was_begun_with(
     assert digest(resumed.output) == digest(whole.output)
 
     client.delete_logged_model(first.model.removeprefix("models:/"))
-    with pytest.raises(LostModelError, match="begin anew with overwrite=true"):
+    with pytest.raises(LostModelError, match="start again with overwrite=true"):
         run("lost")
     assert (tmp_path / "lost.csv.partial").stat().st_size > 0
     assert run("lost", "overwrite=true").model.run_id == better.run_id

@@ -378,7 +378,7 @@ def test_a_metric_that_is_no_number_is_never_the_best(bench: Bench, tmp_path: Pa
     bench.search(sometimes, *SEARCH, "search.n_trials=3")
     study = read_study(tmp_path)
     assert study.trials[0].state.name == "FAIL"
-    assert study.trials[0].user_attrs["error"] == "accuracy is no number"
+    assert study.trials[0].user_attrs["error"] == "accuracy is not a number"
     assert bench.winners == [study.best_trial.number]
 
 

@@ -89,7 +89,7 @@ def test_the_log_is_compared_and_decides(rivals, logged, capsys):
     words = [f"name={NAME}", f"live={logged}"]
     unknown = promote(rivals.compose("promote", *words, f"run={rivals.other.run_id}"))
     assert unknown.outcome == "refused"
-    assert f"no answers of run {rivals.other.run_id}" in unknown.sentence
+    assert f"no predictions of run {rivals.other.run_id}" in unknown.sentence
     promoted = promote(rivals.compose("promote", *words, f"run={rivals.strong.run_id}"))
     assert promoted.outcome == "promoted"
     assert "at any time, live on" in promoted.sentence

@@ -90,7 +90,7 @@ def test_texts_that_predict_rejects_have_its_reasons(app, model_files, tmp_path)
     none = ask(app, "/predict", {"texts": [None, None]})
     assert none.status == 422
     half = ask(app, "/predict", b'{"texts": ["good", "\\ud800"]}').json["predictions"]
-    assert half[1] == {"error": "half a surrogate pair, which is no character"}
+    assert half[1] == {"error": "half a surrogate pair, which is not a character"}
     assert half[0]["prediction"] == found[0]["prediction"]
 
 
@@ -305,7 +305,7 @@ def test_parameters_and_tables_of_mlflow(app, model_files):
         ({"inputs": ["a"], "params": {"threshold": "2"}}, "json", 422, "below 1"),
         ({"inputs": ["a"], "params": {"threshold": 10**400}}, "json", 400, "expected a number"),
         ({"inputs": ["a"], "params": []}, "json", 200, "predictions"),
-        ({"inputs": ["a"], "params": [1]}, "json", 400, "params is no object"),
+        ({"inputs": ["a"], "params": [1]}, "json", 400, "params is not an object"),
         (b"text\n\xff\n", "csv", 400, "not in UTF-8"),
         (b"text,n\na\n", "csv", 400, "another length than its header"),
         (b'text,n\n"a" b,1\n', "csv", 400, "not a CSV file"),

@@ -378,7 +378,7 @@ def test_mistakes_of_the_page(tmp_path: Path) -> None:
     write_texts(tmp_path)
     for words, problem in (
         ([], r"page=true needs the names of the labels, of which none is known: labels=\[a,b\]"),
-        (["overlap=2"], "say who labels now: labeler=<name>"),
+        (["overlap=2"], "give your name: labeler=<name>"),
         (["page=false", "labeler=ann"], "labeler is for the page .*; add page=true"),
         (["labeler=../ann"], "labeler is '../ann'; expected a name"),
     ):
