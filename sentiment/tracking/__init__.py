@@ -1,4 +1,4 @@
-"""Keeping a record of runs and finding their models again."""
+"""Tracking: recording runs and finding their models, with MLflow or without a store."""
 
 from sentiment.tracking.connections import forget_connections
 from sentiment.tracking.folder import CARD, KEY, MODEL, RULES, RunFacts, RunFolder

@@ -1,26 +1,26 @@
-"""Environment variables with which MLflow is used."""
+"""Environment variables for MLflow."""
 
 from sentiment.redaction import split_credentials
 
 # Defaults of MLflow's own settings.
 ENVIRONMENT = {
-    # A server that is not there should not be asked for minutes (seven tries by default).
+    # By default, seven tries over minutes to reach a server that is down.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    # Seconds without an answer, of 120 by default.
+    # Seconds to wait for an answer; 120 by default.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-    # Bars of one file each would run through what a script shows.
+    # Progress bars of single files would interrupt the output of a command.
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # What is trained here is nobody else's business, and many machines reach no other.
+    # No usage data is sent; many machines could not send it anyway.
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # Scripts print the run themselves.
+    # Commands print the run themselves.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
 def take_credentials(uri: str) -> tuple[str, dict[str, str]]:
-    """Return a tracking URI without credentials, and the variables that MLflow reads them from.
+    """Return a tracking URI without credentials, and the variables to pass these to MLflow.
 
-    MLflow repeats the URI in messages and links, but never these variables.
+    MLflow shows the URI in messages and links, but not these variables.
     """
     address, *credentials = split_credentials(uri)
     names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")

@@ -1,4 +1,4 @@
-"""Messages to a webhook about what a person should look at."""
+"""Alerts: messages to a webhook."""
 
 import json
 import logging
@@ -22,10 +22,9 @@ _PAUSES = (1.0, 5.0)  # seconds before the second and the third try
 
 
 class Webhook:
-    """An address that receives alerts, as JSON; what is sent waits in a thread of its own.
+    """A webhook that receives alerts as JSON, sent by a background thread.
 
-    The path of such an address is often its password, so it is masked in all that this process
-    logs or records.
+    The path of such an address often is a secret, so it is masked in all logs and records.
 
     Parameters
     ----------
@@ -51,7 +50,7 @@ class Webhook:
         self._thread.start()
 
     def send(self, event: str, message: str) -> None:
-        """Post a message soon; of too many at a time, the last ones are only logged."""
+        """Queue a message; if too many are waiting, it is only logged."""
         body = self._write(event, redact(message))
         try:
             self._waiting.put_nowait(body)
@@ -59,7 +58,7 @@ class Webhook:
             log.warning("an alert was not sent to %s: too many are waiting", self.place)
 
     def close(self, seconds: float = 3 * _TIMEOUT) -> None:
-        """Wait until all is sent, but not for longer than some seconds."""
+        """Wait until all messages are sent, for some seconds at most."""
         try:
             self._waiting.put(None, timeout=seconds)
         except queue.Full:
@@ -68,7 +67,7 @@ class Webhook:
 
     def _write(self, event: str, message: str) -> bytes:
         if self._kind == "slack":
-            # The three characters that Slack gives a meaning to.
+            # The three characters with a special meaning in Slack.
             safe = message.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
             shown: dict[str, Any] = {"text": f"*sentiment: {event.replace('_', ' ')}*\n{safe}"}
         else:
@@ -88,7 +87,7 @@ class Webhook:
                     time.sleep(pause)
 
     def _post(self, body: bytes) -> str:
-        """Return what went wrong; empty if nothing did."""
+        """Return the error message, or "" if the message was sent."""
         headers = {"Content-Type": "application/json", "User-Agent": "sentiment"}
         try:
             asked = urllib.request.Request(self._url, body, headers, method="POST")  # noqa: S310

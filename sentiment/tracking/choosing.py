@@ -1,4 +1,4 @@
-"""Choice of the best run: among runs whose scores can be compared."""
+"""Choice of the best run among runs with comparable scores."""
 
 import time
 from typing import TYPE_CHECKING
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-# A metric that only runs on rows with several labels have, and what these optimize by default.
+# A metric that marks runs on rows with several labels, and the metric that these optimize by
+# default.
 _OF_SETS, _MICRO = "hamming_loss", "f1_micro"
 # Settings that distinguish data sets of the same name.
 _SOURCE = ("data.path", "data.table", "data.query")
@@ -23,21 +24,21 @@ ORDER = "order"
 def choose_best(
     runs: "Sequence[Run]", metric: str, *, greater_is_better: bool
 ) -> "tuple[Run, str] | None":
-    """Return the best of trained `runs` and why it is, or None if none has the `metric`.
+    """Return the best run and the reason, or None if no run has the `metric`.
 
-    Scores are comparable on the same rows only, so the best is one of the runs whose data, rows and
-    split are those of the newest run: their fingerprint is the same. Runs on a sample are counted
-    only where there are no others. The newest is the one that was created last in the store,
-    whatever the clocks of its machines said. Of equal scores, the newer run is the better one.
+    Scores are comparable only on the same rows, so the best run is chosen among those with the
+    data, rows and split of the newest run, which have its fingerprint. Runs on a sample count only
+    if there are no others. The newest run is the one that was created last in the store, whatever
+    the clocks of the machines showed. Ties go to the newer run.
 
     Parameters
     ----------
     runs : sequence of Run
-        Finished ones.
+        Finished training runs.
     metric : str
-        Such as ``validation/accuracy``; for rows with several labels, that one, of which all labels
-        have to be right, stands for the metric that the newest run optimized. If all runs on the
-        same rows were cross-validated, the metric is that of cross-validation.
+        Such as ``validation/accuracy``, which for rows with several labels means the metric that
+        the newest run optimized: accuracy would require all labels of a row to be right. If all
+        runs on the same rows were cross-validated, the cross-validated metric is used.
     greater_is_better : bool
         Direction of the metric.
     """
@@ -56,7 +57,7 @@ def choose_best(
         candidates = [run for run in candidates if id(run) in values]
     same = [run for run in candidates if _read_rows(run) == _read_rows(last)]
     in_turn = _read_values(same, cross_validated(metric))
-    if len(in_turn) == len(same):  # more rows than those of validation
+    if len(in_turn) == len(same):  # scores of more rows than the validation split has
         metric, values = cross_validated(metric), in_turn
     others = [_read_source(run) for run in candidates if _read_rows(run) != _read_rows(last)]
     moved = others.count(_read_source(last))
@@ -76,7 +77,7 @@ def choose_best(
 
 
 def cross_validated(metric: str) -> str:
-    """Return the metric of cross-validation for one such as ``validation/accuracy``."""
+    """Return the cross-validated counterpart of a metric such as ``validation/accuracy``."""
     return f"cv/{metric.partition('/')[2]}"
 
 
@@ -84,7 +85,7 @@ def _read_values(runs: "Sequence[Run]", metric: str) -> dict[int, float]:
     """Return the `metric` of each run that has it, by the id of the object.
 
     Runs of versions that did not name averages have a macro average under the name of a metric of
-    two classes: it counts where another run on the same rows says that there are more classes.
+    two classes: it is used if another run on the same rows has recorded more than two classes.
     """
     split, _, name = metric.partition("/")
     plain = {average: one for one, average in AVERAGES.items()}.get(name)
@@ -127,7 +128,7 @@ def describe_score(metric: str, metrics: "Mapping[str, float]") -> str:
 
         from sentiment.modeling.statistics import exact_interval
 
-        # The one of the table that training prints.
+        # The same interval as in the table that training prints.
         low, high = exact_interval(np.array([round(value * rows)]), np.array([rows]))[:, 0]
         interval = f", 95 % interval {low:.4f} to {high:.4f}"
     return f"{value:.4f} ({rows:,} rows{interval})"
@@ -149,12 +150,12 @@ def _read_source(run: "Run") -> list[str | None]:
 
 
 def _read_rows(run: "Run") -> str | list[str | None]:
-    """Return what is the same for runs that were validated on the same rows."""
+    """Return the identity of the validation rows of a run."""
     return run.data.tags.get("data.fingerprint") or _read_source(run)
 
 
 def _read_order(run: "Run") -> tuple[int, int]:
-    """Return what is greater for newer runs; those of earlier versions have a start time only."""
+    """Return a sort key: greater for newer runs, of which old versions have a start time only."""
     order, start = run.data.tags.get(ORDER, ""), int(run.info.start_time or 0)
     in_future = start > 1000 * time.time()
     return int(order) if order.isdecimal() else 0, 0 if in_future else start

@@ -1,4 +1,4 @@
-"""Copies of files of a store, which are removed when the process ends."""
+"""Temporary copies of artifacts, removed when the process ends."""
 
 import atexit
 import functools
@@ -22,8 +22,7 @@ def is_local(artifacts: str) -> bool:
 def make_download_folder() -> Path:
     """Return a new folder to download into.
 
-    MLflow leaves each download in a folder of its own for good; hourly predictions would fill the
-    disk.
+    MLflow never removes the folder of a download, so hourly predictions would fill the disk.
     """
     return Path(tempfile.mkdtemp(dir=_make_home()))
 

@@ -1,4 +1,4 @@
-"""The folder of one run: new files only, each of them listed."""
+"""The folder of one run, in which no file is overwritten and each new file is listed."""
 
 import contextlib
 import hashlib
@@ -18,7 +18,7 @@ from uuid import uuid4
 from sentiment.errors import RunNotKeptError, SentimentError
 from sentiment.redaction import redact_values
 
-# Made first and exclusively: of several processes that want the same folder, one makes it.
+# Created first and exclusively: of several processes that claim a folder, one succeeds.
 CLAIM = "run.json"
 MODEL = "model.skops"
 CARD = "card.md"
@@ -30,18 +30,18 @@ _LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] %(message)s"
 
 @dataclass
 class RunFacts:
-    """Recorded facts of a run, its files apart.
+    """Facts to record of a run, its files apart.
 
     Attributes
     ----------
     name : str
         Name of the run.
     tags, params : dict of str to str
-        Facts to find it by, and settings, without passwords.
+        Tags to find it by, and settings, without passwords.
     data : (str, str), optional
         Name and fingerprint of the data set that it was trained on.
     examples : list of dict
-        A few rows, as an example of what the model takes: ``text``, and its other columns.
+        A few rows as an input example of the model: ``text``, and its other columns.
     columns : dict of str to str
         The kinds of these other columns.
     metrics : dict of str to float
@@ -49,13 +49,13 @@ class RunFacts:
     description : str
         A summary, in Markdown.
     key : str
-        Unlike that of any other run; so a run that is recorded twice is found the second time.
+        Unique key of the run, by which a second recording finds the first one.
     started, ended : float
         In seconds since the epoch.
     audit : str
-        What keeps its model from being loaded without its run; empty for nothing.
+        Why its model cannot be loaded without its run; empty if it can.
     is_own : bool
-        Whether the user says that the model is their own; never read from a file.
+        True if the user vouches for the model as their own; never read from a file.
     """
 
     name: str
@@ -74,14 +74,14 @@ class RunFacts:
 
 
 class RunFolder:
-    """Folder that one run has to itself; made by `RunFolder.claim`.
+    """A folder that belongs to one run; made by `RunFolder.claim`.
 
-    A run never writes into a folder that holds anything, such as files of a person or of an earlier
-    run, or that another run is writing: it makes a new folder in there, named after the time. So
-    nothing is overwritten, and whatever else is in the folder is neither recorded nor removed.
+    If the folder is not empty, or another run is writing it, a run makes a new folder inside it,
+    named after the time. So nothing is overwritten, and other files are neither recorded nor
+    removed.
 
-    As a context manager, it removes the files of a run that ends in a `SentimentError` before it
-    was kept: the message says what to change. After any other error they stay.
+    As a context manager, it removes the files of a run that a `SentimentError` ends before `keep`,
+    since the user has to change something first. After any other error, the files stay.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ class RunFolder:
         return cls(folder, made)
 
     def add(self, name: str) -> Path:
-        """Return the path of the file `name`, which the caller is about to write, and list it."""
+        """Return the path of a new file `name` for the caller to write, and list it."""
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if name not in self._files:
@@ -160,7 +160,7 @@ class RunFolder:
             handler.close()
 
     def keep(self, facts: RunFacts) -> None:
-        """Write down that the run is complete, and what has to be recorded of it.
+        """Mark the run as complete, and store the facts to record.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> tuple[Self, RunFacts]:
-        """Return the folder of a run that was kept, and what is to be recorded of the run.
+        """Return the folder of a kept run, and the facts to record.
 
         Raises
         ------
@@ -211,13 +211,15 @@ class RunFolder:
         return folder, facts
 
     def discard(self) -> None:
-        """Remove the listed files, and those folders made for them that nothing else is in."""
+        """Remove the listed files, and the folders made for them that are empty then."""
         for name in (*self.files, CLAIM):
             (self.path / name).unlink(missing_ok=True)
         inner = {parent for name in self.files for parent in list(Path(name).parents)[:-1]}
         folders = [self.path / part for part in sorted(inner, key=lambda part: -len(part.parts))]
         for folder in (*folders, *reversed(self._made)):
-            with contextlib.suppress(OSError):  # somebody has put something there, or taken it away
+            with contextlib.suppress(
+                OSError
+            ):  # another process has put something there, or removed it
                 folder.rmdir()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Scores of the rows of a run by which decision rules are chosen."""
+"""Scores of a run by which decision rules are chosen."""
 
 import pandas as pd
 

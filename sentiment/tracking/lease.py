@@ -1,4 +1,4 @@
-"""Lease on a registered model: mutual exclusion among processes that share nothing but a store."""
+"""Lease on a registered model: mutual exclusion of processes that only share a store."""
 
 import contextlib
 import json
@@ -24,11 +24,11 @@ _held: set[str] = set()
 
 
 class Lease:
-    """One attempt to be the only process that changes a registered model.
+    """One attempt to become the only process that changes a registered model.
 
-    MLflow has no operation that compares and sets. So each process writes a tag of its own, takes
-    a number above all that it sees, and waits until nobody has a smaller one: Lamport's bakery
-    algorithm (1974), which needs no more than that a tag that was written is read by everybody.
+    MLflow has no atomic compare-and-set. So each process writes a tag of its own with a number
+    above all others, and waits until no other process has a smaller one: Lamport's bakery algorithm
+    (1974), which only requires that all processes read the tags that were written.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Lease:
         self._key = f"{_PREFIX}{uuid.uuid4().hex[:12]}"
 
     def acquire(self) -> None:
-        """Wait until no living process is ahead.
+        """Wait until no living process has a smaller number.
 
         Raises
         ------
@@ -68,9 +68,9 @@ class Lease:
             time.sleep(_POLL)
 
     def release(self) -> None:
-        """Give the lease back.
+        """Release the lease.
 
-        If the store does not answer, the lease ends with this process or with its next attempt.
+        If the store does not answer, the lease ends when this process ends or leases again.
         """
         _held.discard(self._key)
         self._delete(self._key)
@@ -80,7 +80,7 @@ class Lease:
         self._client.set_registered_model_tag(self._name, self._key, value)
 
     def _read_others(self) -> dict[str, tuple[int, float, str]]:
-        """Return number, time and owner of every other living process; remove those of the dead."""
+        """Return number, time and owner of other living processes; remove the tags of dead ones."""
         found = {}
         for key, value in self._client.get_registered_model(self._name).tags.items():
             if key.startswith(_PREFIX) and key != self._key:

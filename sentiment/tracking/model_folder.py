@@ -1,4 +1,4 @@
-"""A skops file as an MLflow model."""
+"""Folder of an MLflow model, made from a skops file."""
 
 import contextlib
 import os
@@ -13,10 +13,10 @@ from sentiment.modeling.model_files import LOADED_TYPES
 from sentiment.tracking import provenance
 from sentiment.tracking.folder import CARD, MODEL, RULES, RunFacts
 
-# What another process needs to load a model; the cleaning steps are the standard library's.
+# Packages to load a model with; its cleaning steps only need the standard library.
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
 _OPTIONAL = ("lightgbm", "xgboost")
-# The module that makes a pyfunc of the model, and its folder in that of the model.
+# The module of the pyfunc, and its folder in that of the model.
 _CODE, _LOADER = "code", "sentiment_pyfunc"
 
 
@@ -45,8 +45,8 @@ def make_model_folder(
 
     inputs = dict.fromkeys(["text", *facts.columns], DataType.string)
     inputs |= {name: DataType.double for name, kind in facts.columns.items() if kind == "number"}
-    # MLflow writes models, but takes none that is written. So it describes the smallest one that
-    # there is, whose file is then replaced.
+    # MLflow saves models, but cannot adopt a saved one. So it saves a minimal model, whose file is
+    # then replaced.
     types = skops.io.get_untrusted_types(file=files / MODEL)
     packages = {name.partition(".")[0] for name in types}
     described = Model(run_id=run_id, model_uuid=model_id, model_id=model_id)
@@ -80,7 +80,7 @@ def make_model_folder(
     (folder / _CODE).mkdir()
     copyfile(pyfunc_model.__file__, folder / _CODE / f"{_LOADER}.py")
     described.flavors["python_function"] |= {"loader_module": _LOADER, "code": _CODE}
-    # Where the model is loaded, skops trusts by itself what it does not trust here.
+    # Where the model is loaded, skops applies its own list of trusted types.
     described.flavors["sklearn"]["skops_trusted_types"] = types
     files_of_model = filter(Path.is_file, folder.rglob("*"))
     described.model_size_bytes = sum(path.stat().st_size for path in files_of_model)
@@ -89,10 +89,9 @@ def make_model_folder(
 
 @contextlib.contextmanager
 def _without_check_of_requirements() -> Iterator[None]:
-    """Keep MLflow from comparing requirements with all installed packages in the ``with`` block.
+    """Turn off MLflow's check of requirements against installed packages in the ``with`` block.
 
-    It reads the lists of files of all packages for it, which takes a second or two. Here they are
-    pinned to what is installed.
+    The check takes a second or two, and these requirements are pinned to what is installed.
     """
     from mlflow.utils import environment
 

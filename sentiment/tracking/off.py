@@ -1,4 +1,4 @@
-"""No tracking: what a run makes stays in its own folder."""
+"""No tracking: the files of a run stay in its folder."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 class NoTracker(Tracker):
-    """A tracker that keeps no record."""
+    """A tracker that records nothing."""
 
     def open(self) -> None:
         """Do nothing."""
 
     @contextlib.contextmanager
     def start(self, name: str, tags: dict[str, str]) -> Iterator[RunRecord]:
-        """Start a run that leaves no record; its model stays in its folder."""
+        """Start a run that is not recorded; its model stays in its folder."""
         yield _UntrackedRun()
 
     def record(self, folder: RunFolder, facts: RunFacts) -> tuple[str, str]:
-        """Raise, since there is no record."""
+        """Raise, since nothing is recorded."""
         raise ConfigError(["tracking=off records nothing; choose tracking=mlflow."])
 
     def open_sweep(self, name: str, tags: dict[str, str], run_id: str | None) -> SweepRecord:
-        """Return a record that keeps nothing."""
+        """Return a sweep that is not recorded."""
         return _UntrackedSweep()
 
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:

@@ -1,4 +1,4 @@
-"""Opening of MLflow stores: quickly refused if they cannot be used, made whole if they are new."""
+"""Opening of MLflow stores: fast errors if they cannot be used, safe creation if they are new."""
 
 import contextlib
 import logging
@@ -21,16 +21,16 @@ _SQLITE = "sqlite:///"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # Drivers that accept a time limit for a connection, in seconds.
 _CONNECT_TIMEOUT = 5
-# Seconds that a locked sqlite database is waited for, as MLflow does.
+# Seconds to wait for a locked sqlite database, as in MLflow.
 _LOCK_TIMEOUT = 20
 _LIMITED_DRIVERS = ("psycopg", "psycopg2", "pymysql", "mysqldb")
-# What sqlite keeps of a database: the file, and beside it what it needs to undo or redo.
+# Files of an sqlite database: its own, and those for rollback and write-ahead logs.
 _SQLITE_FILES = ("", "-journal", "-wal", "-shm")
-# They repeat with a traceback what is raised as well.
+# Loggers that would repeat raised errors with a traceback.
 _NOISY = ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool")
 # The first table that MLflow makes.
 _MLFLOW_TABLE = "experiments"
-# Stores that answered this process.
+# Stores that this process has reached before.
 _opened: set[str] = set()
 
 
@@ -42,7 +42,7 @@ def find_sqlite_path(uri: str) -> Path | None:
 
 
 def connect(uri: str, shown: str) -> "MlflowClient":
-    """Return a client of the store, whose tables are there and up to date.
+    """Return a client of the store, after making or migrating its tables.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def connect(uri: str, shown: str) -> "MlflowClient":
     if uri.startswith(_DATABASES):
         from alembic.util import CommandError
 
-        problems += (CommandError,)  # its tables have a version that this MLflow does not know
+        problems += (CommandError,)  # its tables are of a version that this MLflow does not know
     try:
         if uri not in _opened or (database is not None and not database.exists()):
             _open(uri, shown)
@@ -85,7 +85,7 @@ def connect(uri: str, shown: str) -> "MlflowClient":
 def _make_absolute(uri: str) -> str:
     """Return the address of an sqlite store with the current folder in it, any other as it is.
 
-    MLflow keeps stores by their addresses, and a notebook may change its folder.
+    MLflow caches stores by their addresses, and a notebook may change its folder.
     """
     database = find_sqlite_path(uri)
     if database is None or database.is_absolute():
@@ -96,9 +96,9 @@ def _make_absolute(uri: str) -> str:
 
 @cache
 def _avoid_stray_folders() -> None:
-    """Let MLflow make no folder for a database with ``%20`` in its path, which it does not decode.
+    """Keep MLflow from making a stray folder for a path with ``%20``, which it does not decode.
 
-    Should MLflow rename its function, an empty folder beside the right one is all that is left.
+    If MLflow renames its function, the only effect is an empty folder beside the right one.
     """
     from mlflow.store.db import utils
 
@@ -112,12 +112,12 @@ def _avoid_stray_folders() -> None:
 
 
 def _reach(uri: str, shown: str) -> None:
-    """Look into a database once: MLflow would try to connect for two minutes without a word.
+    """Connect to a database once: MLflow would retry for two minutes without a message.
 
     Raises
     ------
     TrackingStoreError
-        Another program has its tables there, among which MLflow would make its own.
+        The database cannot be reached, or holds the tables of another program.
     """
     database = find_sqlite_path(uri)
     if database is not None and database.is_dir():
@@ -146,7 +146,7 @@ def _reach(uri: str, shown: str) -> None:
 
 
 def _open(uri: str, shown: str) -> None:
-    """Make the store whole and its tables up to date, and see whether it answers."""
+    """Make the store and its tables if necessary, and check that it can be queried."""
     import mlflow
 
     _reach(uri, shown)
@@ -161,7 +161,7 @@ def _open(uri: str, shown: str) -> None:
 
 @contextlib.contextmanager
 def _one_at_a_time(database: Path | None) -> Iterator[None]:
-    """Let one process at a time open an sqlite store: of two that migrate a new one, one fails."""
+    """Let one process at a time open an sqlite store: if two migrate a new one, one fails."""
     if database is None:
         yield
         return
@@ -171,7 +171,7 @@ def _one_at_a_time(database: Path | None) -> Iterator[None]:
 
 
 def _make_whole(database: Path, uri: str) -> None:
-    """Make an sqlite store elsewhere first: MLflow cannot complete one that is made in part."""
+    """Make an sqlite store under a temporary name: MLflow cannot complete an incomplete one."""
     import mlflow
 
     draft = database.with_name(f".{database.name}.draft")
@@ -179,7 +179,7 @@ def _make_whole(database: Path, uri: str) -> None:
         draft.with_name(f"{draft.name}{ending}").unlink(missing_ok=True)
     folder = uri.partition("?")[0].rpartition("/")[0]
     mlflow.MlflowClient(f"{folder}/{quote(draft.name)}").search_experiments(max_results=1)
-    # Unlike a renamed file, a link replaces none that somebody has put there in the meantime.
+    # Unlike a rename, a link never replaces a file that another process has just made.
     try:
         os.link(draft, database)
     except FileExistsError:

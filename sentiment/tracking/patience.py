@@ -1,4 +1,4 @@
-"""Calls to a store that may be away for a moment."""
+"""Retries of calls to a store that is unavailable for a moment."""
 
 import logging
 import shlex
@@ -19,16 +19,16 @@ T = TypeVar("T")
 # attempt is made after so many seconds, and the longest wait is about 40 s.
 _DELAYS = (0.5, 1.0, 2.0, 4.0)
 _PATIENCE = 20.0
-# What sqlite and the operating system say of a disk.
+# Texts of sqlite and the operating system on errors of a disk.
 _DISK_ERRORS = {
     "No space left on device": "the disk is full",
     "disk is full": "the disk is full",
     "Disk quota exceeded": "the disk is full",
     "disk I/O error": "the disk cannot be written or read",
 }
-# What MLflow says, as of an internal error, of tables that another version of it has made.
+# MLflow's text on tables of another version, which it reports as an internal error.
 _OTHER_SCHEMA = "out-of-date database schema"
-# What MLflow says when the store, rather than the request, is at fault.
+# Error codes of MLflow for which the store, not the request, is at fault.
 _OUTAGES = {
     "ABORTED",
     "DEADLINE_EXCEEDED",
@@ -47,7 +47,7 @@ def list_store_errors() -> tuple[type[Exception], ...]:
 
 
 def translate(store: str, error: Exception) -> TrackingStoreError:
-    """Return the error that a person can act on behind one of `list_store_errors`.
+    """Return the error to show for one of `list_store_errors`.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def translate(store: str, error: Exception) -> TrackingStoreError:
 
 
 def describe(error: Exception) -> str:
-    """Return one sentence of what MLflow or a database says."""
+    """Return the message of MLflow or a database in one sentence."""
     text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
     first = text.splitlines()[0]
     if "Max retries exceeded" in text or ("Connection refused" in text and "http" in text):
@@ -89,7 +89,7 @@ def describe(error: Exception) -> str:
 
 
 def attempt(store: str, call: Callable[[], T]) -> T:
-    """Return what `call` returns; repeat it, for less than a minute, while the store is away.
+    """Return the result of `call`, which is repeated while the store is away, for up to a minute.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def is_outage(error: Exception) -> bool:
 
 
 class PatientClient:
-    """An MLflow client each of whose calls is repeated while the store is away.
+    """An MLflow client that repeats its calls while the store is away.
 
     Parameters
     ----------
@@ -164,5 +164,5 @@ class PatientClient:
                     raise translate(self._store, error) from error
                 raise
 
-        # The answer may have been lost, not the request: repeated, it would make a second one.
+        # If only the answer was lost, a repeated request would create a second object.
         return call_once if name.startswith("create_") else call
