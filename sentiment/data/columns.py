@@ -1,7 +1,7 @@
-"""Columns beside the text: their kinds, which training rows decide, and their values.
+"""Columns beside the text: their values, and their kinds as training rows determine them.
 
-Values are texts, as files have them, whatever they are read from: so a model that learned from a
-CSV predicts a Parquet file or a frame alike.
+Values are texts, as in a CSV, whatever they are read from. So a model that learned from a CSV
+treats a Parquet file or a frame in the same way.
 """
 
 import logging
@@ -18,8 +18,8 @@ from sentiment.errors import count_of
 from sentiment.files.columns import as_texts, strip_values
 
 KINDS = ("number", "category", "date")
-# What makes numbers or times of a frame of texts, step by step; what is neither is missing. A saved
-# model holds these calls, so they are of pandas and the standard library.
+# Steps that parse a frame of texts as numbers or times; invalid values become missing. A saved
+# model holds these calls, so they are functions of pandas and the standard library.
 PARSERS: dict[str, dict[str, methodcaller]] = {
     "number": {
         "parse": methodcaller("apply", partial(pd.to_numeric, errors="coerce")),
@@ -34,9 +34,9 @@ PARSERS: dict[str, dict[str, methodcaller]] = {
     # A missing value is a category of its own.
     "category": {"fill": methodcaller("fillna", "")},
 }
-# So large a share of the values must be numbers or dates for a column to be of that kind.
+# The share of values that must be numbers or dates for a column to be of that kind.
 _ALIKE = 0.95
-# A category that fewer training rows share says more about these rows than about new ones.
+# A category of fewer training rows would be learned by heart rather than generalize.
 MIN_ROWS = 5
 _DATE = r"\d{4}-\d{2}"  # a number such as 2026 is not a date
 
@@ -52,7 +52,7 @@ class Column:
     name : str
         Its name.
     kind : {"number", "category", "date"}
-        What its values are.
+        Kind of its values.
     levels : tuple of str
         The categories that enough training rows share, sorted; "" for a missing value.
     """
@@ -105,7 +105,7 @@ def parse(values: pd.Series, kind: str) -> pd.Series:
 def decide_columns(train: pd.DataFrame, wanted: Mapping[str, str | None]) -> list[Column]:
     """Return the columns that a model can learn from, by the values of training rows.
 
-    What nothing can be learned from is left out, with a warning.
+    Columns from which nothing can be learned are left out, with a warning.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _decide(values: pd.Series, kind: str | None) -> Column | None:
 
 
 def find_kind(values: pd.Series) -> str:
-    """Return what nearly all of `values` are: numbers, dates or, if neither, categories.
+    """Return the kind of nearly all of `values`: numbers, dates or, if neither, categories.
 
     Examples
     --------

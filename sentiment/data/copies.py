@@ -1,4 +1,4 @@
-"""Copies of texts: which rows have the same text, and which of them stay."""
+"""Copies of texts: rows with the same text, and the choice of the row that stays."""
 
 import re
 from hashlib import blake2b
@@ -9,8 +9,8 @@ import pandas as pd
 
 from sentiment.ngrams.cleaning import clean_text
 
-# Characters that nobody sees: Default_Ignorable_Code_Point of the Unicode Character Database, such
-# as soft hyphens, zero-width spaces and joiners, byte order marks and variation selectors.
+# Invisible characters: Default_Ignorable_Code_Point of the Unicode Character Database, such as soft
+# hyphens, zero-width spaces and joiners, byte order marks and variation selectors.
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
@@ -21,10 +21,10 @@ _INVISIBLE = re.compile(
 def fold_text(text: str) -> str:
     """Return the form of `text` in which copies are equal.
 
-    HTML tags and entities, white space and characters that nobody sees are cleaned away. What is
-    left is compared as in the compatibility caseless match of the Unicode Standard (section 3.13,
-    D146): capitals, composed and decomposed accents, and wide, narrow or joined forms of the same
-    letters make no difference. Everything else does, NUL included.
+    HTML tags and entities, white space and invisible characters are removed. The rest is compared
+    by the compatibility caseless match of the Unicode Standard (section 3.13, D146), which ignores
+    case, composed or decomposed accents, and wide, narrow or joined forms of letters. All other
+    differences count, NUL included.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def fold_text(text: str) -> str:
     text = clean_text(text)
     if text.isascii():
         return text.strip().lower()
-    # ASCII is in its normal form already, and no character combines with one behind white space.
+    # ASCII is in normal form already, and no character combines across white space.
     words = [word if word.isascii() else _fold_word(word) for word in text.split()]
     return " ".join(filter(None, words)).lower()
 
@@ -42,7 +42,7 @@ def fold_text(text: str) -> str:
 def _fold_word(word: str) -> str:
     word = normalize("NFD", _INVISIBLE.sub("", word)).casefold()
     word = normalize("NFKC", normalize("NFKD", word).casefold())
-    return " ".join(word.split())  # an accent of its own becomes white space with an accent
+    return " ".join(word.split())  # an accent alone becomes white space with an accent
 
 
 def add_keys(frame: pd.DataFrame) -> pd.DataFrame:
@@ -55,29 +55,29 @@ def add_keys(frame: pd.DataFrame) -> pd.DataFrame:
     for row, text in enumerate(frame["text"].to_numpy(dtype=object)):
         folded = fold_text(text) if isinstance(text, str) else ""
         lengths[row] = len(folded)
-        # Digests are exact for any characters, and the folded texts need not be kept.
+        # Digests compare any characters exactly, and the folded texts need not stay in memory.
         digests.append(blake2b(folded.encode(errors="surrogatepass"), digest_size=16).digest())
     return frame.assign(key=pd.factorize(np.array(digests, dtype=object))[0], length=lengths)
 
 
 def find_conflicts(frame: pd.DataFrame) -> pd.Series:
-    """Return which rows have a text that occurs with another label, too."""
+    """Return True for rows whose text also occurs with another label."""
     codes = pd.factorize(frame["label"], use_na_sentinel=False)[0]
     labels = pd.Series(codes, index=frame.index).groupby(frame["key"])
     return labels.transform("min") != labels.transform("max")
 
 
 def find_copies(frame: pd.DataFrame) -> pd.Series:
-    """Return which rows repeat the text of an earlier row."""
+    """Return True for rows that repeat the text of an earlier row."""
     return frame["key"].duplicated()
 
 
 def find_surplus(frame: pd.DataFrame) -> pd.Series:
-    """Return why each row is left out so that each text is there once, "" for those that stay.
+    """Return the reason for which each row is left out as a surplus copy; "" for rows that stay.
 
-    A text with two labels says nothing, so none of its rows stays; of the copies of a text, the
-    first one does. An official test split stays whole, whatever it holds, and its texts leave the
-    others; those of an official validation split leave the training rows.
+    Rows of a text with two labels are all left out; of other copies, the first row stays. An
+    official test split stays complete, and its texts are removed from the other splits; texts of an
+    official validation split are removed from the training rows.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""Where labelled texts come from: one class per kind of place.
+"""Data sets: labelled texts, read by one class for each kind of source.
 
 A data set reads itself into a frame with the columns ``text`` and ``label`` (both str, missing
-values allowed) and, where it brings splits of its own, ``split`` ("train", "validation" or
-"test"). Rows that cannot be read are there without them, and ``fault`` says why not; elsewhere it
-is missing.
+values allowed) and, where it has official splits, ``split`` ("train", "validation" or "test"). A
+row that cannot be read has neither text nor label, but the reason in ``fault``, which is missing
+in other rows.
 """
 
 import json
@@ -45,9 +45,9 @@ from sentiment.files.opening import is_database, open_all, open_input
 
 # Characters of a value that a message quotes.
 _SHOWN = 40
-# What columns of every data set hold; others are read under their own names.
+# Roles of columns of every data set; other columns keep their own names.
 _ROLES = ("text", "label", "split")
-# A text may be of any length, and a row may have any fields.
+# Texts of any length, and rows with any fields.
 _LIMITS = Limits(max_chars=sys.maxsize, added=())
 
 
@@ -67,7 +67,7 @@ class Dataset(DatasetSettings, ABC):
     def read_unlabelled(self) -> pd.Series:
         """Return the texts that `unlabelled` names, as they are; none by default.
 
-        They are in the column that the labelled texts are in, or in one with a usual name.
+        They are in the column of the labelled texts, or in one with a usual name.
         """
         named, column = self.unlabelled, getattr(self, "text_column", "text")
         if named is None:
@@ -107,7 +107,7 @@ class TableFile(TableSettings, Dataset):
     """
 
     def read(self) -> pd.DataFrame:
-        """Return the columns of all files, and the splits that they bring."""
+        """Return the columns of all files, and their splits if they have some."""
         columns = {"text": self.text_column, "label": self.label_column}
         columns |= {name: name for name in name_kinds(self.extra_columns)}
         options = ReadOptions.of(self)
@@ -167,7 +167,7 @@ class TableFile(TableSettings, Dataset):
 
 
 def _name_splits(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return `table` with a known split in each row; those that cannot be used need none."""
+    """Return `table` with a known split in each usable row."""
     splits = read_splits(table["split"])
     unknown = splits.isna() & table["text"].notna() & table["label"].notna()
     if unknown.any():
@@ -178,12 +178,12 @@ def _name_splits(table: pd.DataFrame, column: str) -> pd.DataFrame:
 def _read_columns(
     source: Input, columns: dict[str, str], separator: str | None = None
 ) -> pd.DataFrame:
-    """Return `columns`, by the names that they are given, and ``fault`` if a row has one.
+    """Return the `columns` by role, and ``fault`` if a row has one.
 
     Parameters
     ----------
     source : Input
-        Where they are.
+        The input.
     columns : dict of str to str
         By role; ``text`` and ``label`` are among them.
     separator : str, optional
@@ -220,7 +220,7 @@ def _make_tables(
 def _read_invalid_labels(
     source: Input, batch: Batch, column: str, table: pa.Table, separator: str | None
 ) -> tuple[pa.LargeStringArray, pa.LargeStringArray]:
-    """Return the labels with lists of them joined, and what is wrong with other invalid ones."""
+    """Return the labels, with lists of labels joined, and the faults of invalid ones."""
     labels = table["label"].to_pylist()
     faults: list[str | None] = [None] * len(labels)
     for row, cell in enumerate(batch.make_table()[column].to_pylist()):
@@ -239,7 +239,7 @@ def _read_invalid_labels(
 
 
 def _parse_list(cell: object) -> object:
-    """Return the list in a cell, which JSON lines have as JSON."""
+    """Return the list in a cell, which is JSON text if it comes from JSON lines."""
     if isinstance(cell, str) and cell.startswith("["):
         with suppress(ValueError):
             return json.loads(cell)
@@ -247,7 +247,7 @@ def _parse_list(cell: object) -> object:
 
 
 def _join_list(labels: object, separator: str) -> str | None:
-    """Return the labels of a list as one string, None if it holds something else."""
+    """Return the labels of a list as one string, None if an item is not a label."""
     if not isinstance(labels, list):
         return None
     texts = [as_text(label) for label in labels]
@@ -261,13 +261,13 @@ def _is_nan(value: object) -> bool:
 
 
 def _shorten(value: object) -> str:
-    """Return what stands in a cell, which JSON lines have as JSON."""
+    """Return the value of a cell for a message, cut if it is long."""
     written = value if isinstance(value, str) else repr(value)
     return written if len(written) <= _SHOWN else f"{written[:_SHOWN]}..."
 
 
 def _describe_fault(source: Input, reject: Reject) -> str | None:
-    """Return where and why a row cannot be read; None if all that it lacks is a text."""
+    """Return where and why a row cannot be read; None if it only lacks a text."""
     place = f"line {reject.line:,}" if reject.line else f"row {reject.row:,}"
     missing = reject.reason == NO_TEXT
     return None if missing else f"'{source.origin.name}', {place}: {reject.reason}"

@@ -1,4 +1,4 @@
-"""Rows with several labels at once: sets of labels in one string, and their stratified splits."""
+"""Label sets: the labels of a row in one string, and stratified splits of such rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -8,7 +8,7 @@ from scipy import sparse
 
 
 def join_labels(labels: Iterable[str], separator: str) -> str:
-    """Return a set of labels as one string: sorted, each once, without white space around.
+    """Return a set of labels as one string: stripped, sorted and each once.
 
     Examples
     --------
@@ -19,7 +19,7 @@ def join_labels(labels: Iterable[str], separator: str) -> str:
 
 
 def split_labels(joined: str, separator: str) -> list[str]:
-    """Return the labels of a set that `join_labels` made, none of an empty one.
+    """Return the labels of a set that `join_labels` made; empty for an empty string.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def sort_label_sets(labels: pd.Series, separator: str) -> pd.Series:
 
 
 def rename_labels(labels: pd.Series, names: Mapping[str, str], separator: str | None) -> pd.Series:
-    """Return labels, or label sets, with other names for some of them; "" for none at all."""
+    """Return labels, or label sets, with some labels renamed; the name "" removes a label."""
     if separator is None:
         return labels.map(lambda label: names.get(label, label)).astype("str")
     made = {
@@ -51,12 +51,12 @@ def rename_labels(labels: pd.Series, names: Mapping[str, str], separator: str | 
 def make_indicators(
     labels: Iterable[str], classes: Sequence[str], separator: str
 ) -> sparse.csr_matrix:
-    """Return a matrix of the `classes` that each row has.
+    """Return the indicator matrix of label sets.
 
     Parameters
     ----------
     labels : iterable of str, of length n
-        Label sets, as `join_labels` writes them. A label that is not in `classes` is left out.
+        Label sets, as `join_labels` writes them. Labels that are not in `classes` are ignored.
     classes : sequence of str
         All labels.
     separator : str
@@ -178,7 +178,7 @@ def stratify(indicators: sparse.csr_matrix, shares: Mapping[str, float], seed: i
 
 
 def _apportion(share: np.ndarray, total: int) -> np.ndarray:
-    """Return how many of `total` rows each part asks for, at least one if that is possible."""
+    """Return how many of `total` rows each part should get, at least one if possible."""
     wanted = share * total
     if total >= len(share):
         wanted = np.maximum(wanted, 1)

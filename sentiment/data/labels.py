@@ -7,19 +7,19 @@ import numpy as np
 
 from sentiment.errors import ConfigError, count_of, quote_list
 
-_SHOWN = 5  # labels that a message names
+_SHOWN = 5  # number of labels in a message
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 def read_number(label: str) -> float | None:
-    """Return the value of a label that is a number, and otherwise None."""
+    """Return the value of a label that is a number, else None."""
     return float(label) if _NUMBER.fullmatch(label) else None
 
 
 def sort_labels(labels: Iterable[str]) -> list[str]:
     """Return labels in order: numbers by their value, and then the others.
 
-    Two labels stay in the order of scikit-learn, whose second one is the positive class.
+    Two labels keep the order of scikit-learn, in which the second is the positive class.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def sort_labels(labels: Iterable[str]) -> list[str]:
 
 
 def find_order(classes: Sequence[str] | np.ndarray) -> np.ndarray:
-    """Return the places of the `classes` of a model in the order of `sort_labels`.
+    """Return the indices that sort the `classes` of a model as `sort_labels` does.
 
     Examples
     --------

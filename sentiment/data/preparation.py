@@ -1,45 +1,37 @@
-"""From a data set to three clean splits and a report on what was left out."""
+"""Preparation of data: from a data set to three clean splits and a quality report."""
 
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from sentiment.data.choosing import choose_rows
 from sentiment.data.columns import Column, decide_columns, name_kinds, parse, read_values
 from sentiment.data.copies import add_keys, find_surplus
 from sentiment.data.datasets import Dataset
-from sentiment.data.label_sets import rename_labels, sort_label_sets
+from sentiment.data.label_sets import sort_label_sets
 from sentiment.data.labels import make_scale, sort_labels
 from sentiment.data.quality import (
     QualityReport,
     check_quality,
     count_labels,
     find_absent_classes,
-    find_joined_labels,
     find_unusable,
 )
 from sentiment.data.splitting import (
     SPLITS,
     assign_splits,
-    check_class_sizes,
     count_classes,
-    count_training,
-    find_rare_classes,
     list_official_splits,
-    take_sample,
 )
 from sentiment.errors import (
     BadRowsError,
     ConfigError,
     EmptyDataError,
-    EmptySplitError,
-    TooFewRowsError,
-    UnlearnedClassesError,
     quote_list,
 )
 
@@ -56,7 +48,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PreparedData:
-    """Three splits, each a frame with ``text`` and ``label``, and the report on their source.
+    """Training, validation and test split of a data set, and its quality report.
 
     Attributes
     ----------
@@ -64,24 +56,24 @@ class PreparedData:
         Columns ``text`` (as it was read; cleaning is the pipeline's work) and ``label``, then
         `columns`, whose values are texts.
     report : QualityReport
-        What was read and what was dropped.
+        Counts of the rows that were read and dropped.
     fingerprint : str
-        SHA-256 over the texts, labels and splits, in hexadecimal digits. It is the same whatever
-        columns are learned from beside the texts: scores on the same rows can be compared.
+        SHA-256 over the texts, labels and splits, in hexadecimal digits. It does not depend on
+        other columns, since scores on the same rows are comparable.
     columns_fingerprint : str
-        The same over these columns, "" without any.
+        SHA-256 over the values of `columns`, "" without any.
     scale : dict of str to float, optional
         Values of ordered labels, from the lowest to the highest; see `make_scale`.
     unlabelled : Series of str
         Texts without a label to learn from, none of which is in a split.
     unlabelled_fingerprint : str
-        The same over these texts, "" without any.
+        SHA-256 over `unlabelled`, "" without any.
     columns : sequence of Column
-        What is learned from beside the text; training rows have decided their kinds.
+        Columns to learn from beside the text; training rows determine their kinds.
     official_test : bool
-        True if the data came with the test split, as benchmarks do.
+        True if the test split is that of the data set, as of a benchmark.
     separator : str, optional
-        Between the labels of a row that may have several; without one, each row has one label.
+        Between the labels of a row, if a row may have several.
     """
 
     train: pd.DataFrame
@@ -99,7 +91,7 @@ class PreparedData:
 
     @property
     def digests(self) -> dict[str, str]:
-        """Digests of all that is learned from, by the tags of a run."""
+        """Digests of all training data, by the tags of a run that hold them."""
         found = (self.fingerprint, self.columns_fingerprint, self.unlabelled_fingerprint)
         return {tag: digest for tag, digest in zip(DIGESTS, found, strict=True) if digest}
 
@@ -114,8 +106,8 @@ class PreparedData:
         Parameters
         ----------
         refit : {"auto", "all", "train+validation"}, optional
-            ``"auto"`` is ``"all"``, but leaves an official test split out: scores on it are
-            compared with those of other people.
+            ``"auto"`` is ``"all"`` without an official test split, since scores on that are
+            compared with published ones.
         """
         if refit == "auto":
             return "train+validation" if self.official_test else "all"
@@ -127,7 +119,7 @@ class PreparedData:
         return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
     def list_examples(self, count: int) -> list[dict[str, str | float | None]]:
-        """Return the first training rows as a model takes them, with numbers as such."""
+        """Return the first training rows as input examples, with numbers parsed."""
         rows = self.train.iloc[:count].drop(columns="label")
         for column in self.columns:
             if column.kind == "number":
@@ -147,54 +139,20 @@ class PreparedData:
 
 
 def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
-    """Read `dataset`, check it, drop what cannot be used and copies, and split the rest.
+    """Read and check `dataset`, drop unusable rows and copies, and split the rest.
 
     Raises
     ------
     SentimentError
-        The data cannot be read, has bad rows that may not be dropped, fewer than two classes, or
+        The data cannot be read, have bad rows that must not be dropped, fewer than two classes, or
         too few rows of a class.
     """
     frame, extra = _split_columns(_read(dataset), dataset)
-    separator = dataset.label_separator
-    frame, more = _add_keys(frame, dataset.read_unlabelled())
-    if separator is not None:
-        frame["label"] = sort_label_sets(frame["label"], separator)
-    unusable = find_unusable(frame)
-    if dataset.on_missing_label == "unlabelled":
-        is_more = unusable == "missing_label"
-        if "split" in frame:
-            is_more &= ~frame["split"].isin(["validation", "test"])
-        more = pd.concat([frame.loc[is_more, ["text", "key", "length"]], more])
-        frame, unusable = frame[~is_more], unusable[~is_more]
-    report = check_quality(frame, unusable, separator)
-    _stop_at_bad_rows(dataset, report)
-    usable = frame[unusable == ""]
-    surplus = find_surplus(usable)
-    dropped = pd.concat([unusable, surplus])
-    report.dropped = {str(k): int(n) for k, n in dropped[dropped != ""].value_counts().items()}
-    if usable.empty:
-        why = f"{report.describe_dropped()}{report.describe_first_fault()}"
-        reason = f"none of its {len(frame):,} rows is usable ({why})"
-        raise EmptyDataError(f"data={dataset.name}", reason)
-
-    # Copies go first: a split of rows would leave its sides as large as copies are many.
-    different = usable[surplus == ""]
+    frame, more, unusable = _find_unlabelled(frame, dataset)
+    usable, report = _drop_rows(frame, unusable, dataset)
     official = list_official_splits(frame)
-    left_out = _describe_left_out(report)
-    _check_official_splits(different, official, left_out)
-    counts = count_classes(different["label"], separator)
-    check_class_sizes(counts, 1, "training", left_out=left_out)
-    kept = take_sample(different, dataset.limit, seed)
-    report.not_sampled = len(different) - len(kept)
-    not_sampled = counts.keys() - count_classes(kept["label"], separator).keys()
-    kept = _handle_rare_classes(dataset, kept, report)
-    left_out = _describe_left_out(report)
-    remedy = "raise data.limit" if report.not_sampled else ""
-    _check_official_splits(kept, official, left_out, remedy)
-    for joint, joined in islice(find_joined_labels(report.labels), 1):
-        remedy = f"set 'data.label_separator=\"{joint}\"' if {joined[0]!r} is several labels"
-    _check_splits(kept, left_out, remedy, separator)
+    kept, not_sampled = choose_rows(usable, official, report, dataset, seed)
+    separator = dataset.label_separator
     scale = make_scale(kept["label"].unique(), dataset.ordered)
     splits = assign_splits(
         kept,
@@ -229,8 +187,53 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     )
 
 
+def _find_unlabelled(
+    frame: pd.DataFrame, dataset: Dataset
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """Return the rows with their keys, texts without a label, and why rows cannot be used.
+
+    Rows without a label are moved to these texts if ``dataset.on_missing_label`` asks for it.
+    """
+    frame, more = _add_keys(frame, dataset.read_unlabelled())
+    if dataset.label_separator is not None:
+        frame["label"] = sort_label_sets(frame["label"], dataset.label_separator)
+    unusable = find_unusable(frame)
+    if dataset.on_missing_label == "unlabelled":
+        is_more = unusable == "missing_label"
+        if "split" in frame:
+            is_more &= ~frame["split"].isin(["validation", "test"])
+        more = pd.concat([frame.loc[is_more, ["text", "key", "length"]], more])
+        frame, unusable = frame[~is_more], unusable[~is_more]
+    return frame, more, unusable
+
+
+def _drop_rows(
+    frame: pd.DataFrame, unusable: pd.Series, dataset: Dataset
+) -> tuple[pd.DataFrame, QualityReport]:
+    """Return `frame` without unusable rows and copies, and the report on all of its rows.
+
+    Copies have to be dropped before any split, or a text might be on two sides of it.
+
+    Raises
+    ------
+    SentimentError
+        There are bad rows, which must not be dropped, or no usable ones.
+    """
+    report = check_quality(frame, unusable, dataset.label_separator)
+    _stop_at_bad_rows(dataset, report)
+    usable = frame[unusable == ""]
+    surplus = find_surplus(usable)
+    dropped = pd.concat([unusable, surplus])
+    report.dropped = {str(k): int(n) for k, n in dropped[dropped != ""].value_counts().items()}
+    if usable.empty:
+        why = f"{report.describe_dropped()}{report.describe_first_fault()}"
+        reason = f"none of its {len(frame):,} rows is usable ({why})"
+        raise EmptyDataError(f"data={dataset.name}", reason)
+    return usable[surplus == ""], report
+
+
 def _read(dataset: Dataset) -> pd.DataFrame:
-    """Return what `dataset` reads, which may be a class of the user's."""
+    """Return the frame that `dataset` reads, checked, since the class may be the user's."""
     kind = type(dataset).__name__
     if not isinstance(dataset, Dataset):
         raise ConfigError(
@@ -258,7 +261,7 @@ def _read(dataset: Dataset) -> pd.DataFrame:
 
 
 def _add_keys(frame: pd.DataFrame, texts: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return `frame` and a frame of `texts`, with the columns of `add_keys`, whose keys agree."""
+    """Return `frame` and a frame of `texts` with the columns of `add_keys`, with shared keys."""
     if texts.empty:
         keyed = add_keys(frame)
         return keyed, keyed.loc[[], ["text", "key", "length"]]
@@ -270,10 +273,10 @@ def _add_keys(frame: pd.DataFrame, texts: pd.Series) -> tuple[pd.DataFrame, pd.D
 
 
 def _list_unlabelled(more: pd.DataFrame, frame: pd.DataFrame, report: QualityReport) -> pd.Series:
-    """Return the texts of `more` that are learned from: each once, and none of a labelled row.
+    """Return the unlabelled texts to learn from: those of `more`, each once, without labelled ones.
 
-    A text of any labelled row, used or not, is left out, so that no text is on both sides of a
-    split and none of a test row is learned from.
+    Texts of all labelled rows are excluded, whether these are used or not, so that no text of a
+    validation or test row is learned from.
     """
     reasons = np.select(
         [more["length"] == 0, more["key"].isin(frame["key"]), more["key"].duplicated()],
@@ -288,7 +291,7 @@ def _list_unlabelled(more: pd.DataFrame, frame: pd.DataFrame, report: QualityRep
 
 
 def _split_columns(frame: pd.DataFrame, dataset: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the columns of every data set, and those beside them that are learned from."""
+    """Return the standard columns, and the extra columns to learn from."""
     names = [*name_kinds(dataset.extra_columns)]
     missing = [name for name in names if name not in frame]
     if missing:
@@ -301,78 +304,6 @@ def _split_columns(frame: pd.DataFrame, dataset: Dataset) -> tuple[pd.DataFrame,
             ]
         )
     return frame.drop(columns=names), frame[names].apply(read_values) if names else frame[[]]
-
-
-def _describe_left_out(report: QualityReport) -> str:
-    """Return a sentence on the rows that were dropped, "" if there are none."""
-    total = sum(report.dropped.values())
-    why = f"{report.describe_dropped()}{report.describe_first_fault()}"
-    return f"{total:,} of {report.rows:,} rows are left out ({why})." if total else ""
-
-
-def _handle_rare_classes(
-    dataset: Dataset, frame: pd.DataFrame, report: QualityReport
-) -> pd.DataFrame:
-    """Return `frame` without rare classes, or with one class in their place, as `dataset` says.
-
-    Raises
-    ------
-    TooFewRowsError
-        There are rare classes, and they are to stop the run.
-    """
-    needed = 1 + len(_list_cut_splits(frame))
-    least = max(dataset.min_per_class or 0, needed)
-    separator = dataset.label_separator
-    rare = find_rare_classes(frame, least, separator)
-    if not rare or (dataset.rare == "error" and (least == needed or not all(rare.values()))):
-        return frame  # `_check_splits` reports what is too small
-    if dataset.rare == "error":
-        classes = len(count_classes(frame["label"], separator))
-        raise TooFewRowsError(rare, classes, least, f"data.min_per_class={least}")
-    report.rare = rare
-    if dataset.rare == "merge":
-        report.merged_into = dataset.rare_label
-        merged = dict.fromkeys(rare, dataset.rare_label)
-        return frame.assign(label=rename_labels(frame["label"], merged, separator))
-    # A row keeps the other labels of its set; one that has rare labels only is left out.
-    left = rename_labels(frame["label"], dict.fromkeys(rare, ""), separator)
-    is_rare = (left == "") & (frame["label"] != "")
-    report.dropped["rare_class"] = int(is_rare.sum())
-    return frame.assign(label=left)[~is_rare]
-
-
-def _list_cut_splits(frame: pd.DataFrame) -> list[str]:
-    """Return the splits that have to be taken from the training rows of `frame`."""
-    official = list_official_splits(frame)
-    return [name for name in SPLITS if name not in official and name != "train"]
-
-
-def _check_official_splits(
-    frame: pd.DataFrame, official: Sequence[str], left_out: str, remedy: str = ""
-) -> None:
-    """Check that the splits that the data bring have rows left, and those to learn from any."""
-    for split in ["train", *official] if official else []:
-        if not (frame["split"] == split).any():
-            raise EmptySplitError(split, official, left_out, remedy)
-
-
-def _check_splits(frame: pd.DataFrame, left_out: str, remedy: str, separator: str | None) -> None:
-    """Check that each class has enough rows for all splits."""
-    official, cut = list_official_splits(frame), _list_cut_splits(frame)
-    counts = count_training(frame, separator)
-    if not official:
-        purpose = "a split into train, validation and test"
-        check_class_sizes(counts, len(SPLITS), purpose, left_out=left_out, remedy=remedy)
-        return
-    for split in official:
-        rows = count_classes(frame["label"][frame["split"] == split], separator)
-        check_class_sizes(rows, 1, split, f"the {split} split", left_out)
-    if unlearned := [label for label, rows in counts.items() if not rows]:
-        everywhere = count_classes(frame["label"], separator)
-        missing = {label: everywhere[label] for label in unlearned}
-        raise UnlearnedClassesError(missing, len(counts), left_out)
-    purpose = f"a split of the training rows into {' and '.join(['train', *cut])}"
-    check_class_sizes(counts, 1 + len(cut), purpose, "the training split", left_out, remedy)
 
 
 def _stop_at_bad_rows(dataset: Dataset, report: QualityReport) -> None:

@@ -1,4 +1,4 @@
-"""Quality report on the rows of a data set, made before training."""
+"""Quality report on a data set before training."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,13 +15,13 @@ from sentiment.ngrams.scripts import find_unspaced, measure_unspaced
 
 _FAULTS = 20
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-# A share of texts that a model of words cannot read, from which on it is worth a warning.
+# Share of texts without spaces between words from which on a warning is given.
 _MANY = 0.05
-# What tables write for a missing value, in small letters.
+# Usual marks of missing values, in lowercase.
 _MISSING = {"nan", "null", "none", "na", "n/a", "<na>", "#n/a", "-", "?"}
-# What separates several labels in one cell, and how many such labels a warning names.
+# Separators of several labels in one cell, and the number of such labels in a warning.
 _SEPARATORS, _LISTED = "|;,/", 3
-# Warning of `QualityReport` that matters to features that are made of words only.
+# Key of the warning that only matters to features of words.
 UNSPACED_TEXTS = "unspaced_texts"
 
 
@@ -46,7 +46,7 @@ class QualityReport:
     length_quantiles : dict of str to int
         Characters of the cleaned texts, by quantile.
     warnings : dict of str to str
-        What may be a mistake in the data, by kind.
+        Possible mistakes in the data, by kind.
     dropped : dict of str to int
         Rows left out, by reason; filled in by the preparation.
     not_sampled : int
@@ -96,7 +96,7 @@ class QualityReport:
         return report | counts | {"splits": splits}
 
     def describe_dropped(self) -> str:
-        """Return how many rows were left out and why, such as ``3 duplicates, 1 empty text``."""
+        """Return the numbers of dropped rows by reason, such as ``3 duplicates, 1 empty text``."""
         return ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in self.dropped.items())
 
     def describe_first_fault(self) -> str:
@@ -111,7 +111,7 @@ def _cut(counts: dict[str, int], most: int) -> dict[str, Any]:
 
 
 def find_unusable(frame: pd.DataFrame) -> pd.Series:
-    """Return why each row cannot be used (``missing_text``, ...), "" where it can."""
+    """Return why each row cannot be used, such as ``missing_text``; "" for usable rows."""
     reasons = np.select(
         [
             _read_faults(frame).notna(),
@@ -179,14 +179,14 @@ def count_labels(labels: pd.Series, separator: str | None = None) -> dict[str, i
 def find_absent_classes(
     splits: Mapping[str, Mapping[str, int]], not_sampled: Collection[str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield a warning of classes without a row in a split or in the sample.
+    """Yield a warning about classes without rows in a split or in the sample.
 
     Parameters
     ----------
     splits : mapping of str to mapping
         Rows of each label, by split.
     not_sampled : collection of str
-        Labels of which `data.limit` left no row.
+        Labels without rows after `data.limit`.
     """
     known = {label for counts in splits.values() for label in counts}
     lacking = {split: sort_labels(known - set(counts)) for split, counts in splits.items()}
@@ -205,7 +205,7 @@ def _list_some(labels: Sequence[str]) -> str:
 
 
 def _compare_labels(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
-    """Yield a warning of labels that are perhaps one: ``Pos`` and ``pos``, ``1`` and ``1.0``."""
+    """Yield a warning about labels that may be the same: ``Pos`` and ``pos``, ``1`` and ``1.0``."""
     alike: dict[str, list[str]] = {}
     for label in labels:
         alike.setdefault(_fold_label(label), []).append(label)
@@ -223,7 +223,7 @@ def _compare_labels(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
 
 
 def _look_for_missing(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
-    """Yield a warning of labels with which tables mark a missing value, such as ``NaN``."""
+    """Yield a warning about labels that usually mark a missing value, such as ``NaN``."""
     found = [label for label in labels if label.strip().lower() in _MISSING]
     if found:
         listed = ", ".join(f"{label!r} ({labels[label]:,} rows)" for label in found)
@@ -243,7 +243,7 @@ def _fold_label(label: str) -> str:
 
 
 def _look_at_scripts(texts: pd.Series) -> Iterator[tuple[str, str]]:
-    """Yield a warning of texts in which spaces do not separate words."""
+    """Yield a warning about texts in which spaces do not separate words."""
     share = measure_unspaced(texts.to_list())
     if share > _MANY:
         example = next(find_unspaced(texts))[:20]
@@ -256,7 +256,7 @@ def _look_at_scripts(texts: pd.Series) -> Iterator[tuple[str, str]]:
 
 
 def _look_for_separators(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
-    """Yield a warning of labels that are perhaps several, such as ``a|b`` beside ``a``."""
+    """Yield a warning about labels that may be several, such as ``a|b`` beside ``a``."""
     for separator, found in find_joined_labels(labels):
         listed = ", ".join(f"{label!r} ({labels[label]:,} rows)" for label in found[:_LISTED])
         more = f" and {len(found) - _LISTED:,} more" if len(found) > _LISTED else ""
@@ -269,7 +269,7 @@ def _look_for_separators(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]
 
 
 def find_joined_labels(labels: Collection[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each separator that joins labels, with the labels that consist of others of `labels`.
+    """Yield each likely separator, with the labels that it splits into other labels.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Stratified samples and splits of texts that are different from each other."""
+"""Stratified samples and splits of distinct texts."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,13 +9,13 @@ from sentiment.data.label_sets import split_labels, stratify_sets
 from sentiment.errors import TooFewClassesError, TooFewRowsError
 
 SPLITS = ("train", "validation", "test")
-# How tables call the splits, in small letters.
+# Names of splits in tables, in lowercase.
 _NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("validation", "valid", "val", "development", "dev"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-# Rows that a model can learn from, as the setting `refit` names them, and the splits that they are.
+# Choices of rows to learn from, by the value of `refit`, and their splits.
 FITTED: dict[str, tuple[str, ...]] = {
     "train": ("train",),
     "train+validation": ("train", "validation"),
@@ -24,7 +24,7 @@ FITTED: dict[str, tuple[str, ...]] = {
 
 
 def read_splits(values: pd.Series) -> pd.Series:
-    """Return the split that each of `values` names, missing where it names none.
+    """Return the split that each of `values` names, missing for unknown names.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def read_splits(values: pd.Series) -> pd.Series:
 
 
 def list_official_splits(frame: pd.DataFrame) -> list[str]:
-    """Return the splits that the rows of `frame` bring, none if they are to be split."""
+    """Return the official splits of `frame`; empty if it has none."""
     return [name for name in SPLITS if "split" in frame and (frame["split"] == name).any()]
 
 
@@ -70,16 +70,16 @@ def count_classes(labels: Iterable[str], separator: str | None = None) -> dict[s
 def find_rare_classes(
     frame: pd.DataFrame, least: int, separator: str | None = None
 ) -> dict[str, int]:
-    """Return the classes with fewer than `least` rows, and how many they have, the largest first.
+    """Return the classes with fewer than `least` rows and their sizes, the largest first.
 
-    Of official splits, training rows count only: nothing else is learned from.
+    With official splits, only training rows count.
     """
     counts = count_training(frame, separator)
     return {label: rows for label, rows in counts.items() if rows < least}
 
 
 def count_training(frame: pd.DataFrame, separator: str | None = None) -> dict[str, int]:
-    """Return how many rows of each class may be learned from: of official splits, the training."""
+    """Return the training rows of each class; all of its rows if there are no official splits."""
     counts = count_classes(frame["label"], separator)
     if "split" in frame:
         training = count_classes(frame["label"][frame["split"] == "train"], separator)
@@ -104,11 +104,11 @@ def check_class_sizes(
     needed : int
         Rows of each class that `purpose` needs.
     purpose, where : str
-        What is to be done, and with what, for the message.
+        What the rows are needed for, and where they are, for the message.
     left_out : str
-        Which rows are not counted, and why.
+        Sentence on rows that do not count.
     remedy : str
-        What helps besides more rows.
+        Further remedy, besides more rows.
     """
     if len(counts) < 2:
         raise TooFewClassesError(counts, where, left_out)
@@ -127,9 +127,9 @@ def assign_splits(
 ) -> pd.Series:
     """Return the split of each row: "train", "validation" or "test", stratified by label.
 
-    Every class has a row in every split; of label sets, which share rows, nearly so. Rows that
-    bring a ``split`` keep it; a split that none of them brings is taken from their training rows,
-    as a share of these.
+    Every class has a row in every split; with label sets, which share rows, nearly every one. Rows
+    with an official ``split`` keep it; a missing official split is drawn from the training rows, as
+    a share of these.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def assign_splits(
     ranks = _rank(codes, np.random.default_rng(seed))
     begin = np.zeros(len(sizes), np.int64)
     for split, share in shares.items():
-        # At least one row of each class, and one for training and for each split to come.
+        # At least one row of each class, and one left for training and for each later split.
         to_come = len(shares) - list(shares).index(split)
         taken = apportion(sizes, round(share * len(pool)))
         end = begin + np.clip(taken, 1, np.maximum(sizes - begin - to_come, 1))
@@ -169,7 +169,7 @@ def assign_splits(
 
 
 def apportion(sizes: np.ndarray, total: int) -> np.ndarray:
-    """Return how many rows of each class make a stratified `total`, by largest remainders.
+    """Return the rows of each class in a stratified sample of `total`, by largest remainders.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def apportion(sizes: np.ndarray, total: int) -> np.ndarray:
 
 
 def _rank(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the place of each row in a random order of the rows of its class, from 0."""
+    """Return a random rank of each row within its class, from 0."""
     order = rng.permutation(len(codes))
     order = order[np.argsort(codes[order], kind="stable")]
     sizes = np.bincount(codes)

@@ -1,0 +1,126 @@
+"""Choice of the rows to split: a sample, rare classes, and checks that all splits have rows."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+import pandas as pd
+
+from sentiment.data.datasets import Dataset
+from sentiment.data.label_sets import rename_labels
+from sentiment.data.quality import QualityReport, find_joined_labels
+from sentiment.data.splitting import (
+    SPLITS,
+    check_class_sizes,
+    count_classes,
+    count_training,
+    find_rare_classes,
+    list_official_splits,
+    take_sample,
+)
+from sentiment.errors import EmptySplitError, TooFewRowsError, UnlearnedClassesError
+
+
+def choose_rows(
+    usable: pd.DataFrame,
+    official: Sequence[str],
+    report: QualityReport,
+    dataset: Dataset,
+    seed: int,
+) -> tuple[pd.DataFrame, set[str]]:
+    """Return the rows to split: a sample if one is wanted, rare classes handled.
+
+    The second value are the classes that the sample lacks.
+
+    Raises
+    ------
+    SentimentError
+        There are fewer than two classes, or too few rows of a class or a split.
+    """
+    separator = dataset.label_separator
+    left_out = _describe_left_out(report)
+    _check_official_splits(usable, official, left_out)
+    counts = count_classes(usable["label"], separator)
+    check_class_sizes(counts, 1, "training", left_out=left_out)
+    kept = take_sample(usable, dataset.limit, seed)
+    report.not_sampled = len(usable) - len(kept)
+    not_sampled = counts.keys() - count_classes(kept["label"], separator).keys()
+    kept = _handle_rare_classes(dataset, kept, report)
+    left_out = _describe_left_out(report)
+    remedy = "raise data.limit" if report.not_sampled else ""
+    _check_official_splits(kept, official, left_out, remedy)
+    for joint, joined in islice(find_joined_labels(report.labels), 1):
+        remedy = f"set 'data.label_separator=\"{joint}\"' if {joined[0]!r} is several labels"
+    _check_splits(kept, left_out, remedy, separator)
+    return kept, not_sampled
+
+
+def _describe_left_out(report: QualityReport) -> str:
+    """Return a sentence on the rows that were dropped, "" if there are none."""
+    total = sum(report.dropped.values())
+    why = f"{report.describe_dropped()}{report.describe_first_fault()}"
+    return f"{total:,} of {report.rows:,} rows are left out ({why})." if total else ""
+
+
+def _handle_rare_classes(
+    dataset: Dataset, frame: pd.DataFrame, report: QualityReport
+) -> pd.DataFrame:
+    """Return `frame` with rare classes dropped or merged, as ``dataset.rare`` asks.
+
+    Raises
+    ------
+    TooFewRowsError
+        There are rare classes, and ``dataset.rare`` is "error".
+    """
+    needed = 1 + len(_list_cut_splits(frame))
+    least = max(dataset.min_per_class or 0, needed)
+    separator = dataset.label_separator
+    rare = find_rare_classes(frame, least, separator)
+    if not rare or (dataset.rare == "error" and (least == needed or not all(rare.values()))):
+        return frame  # `_check_splits` reports small classes
+    if dataset.rare == "error":
+        classes = len(count_classes(frame["label"], separator))
+        raise TooFewRowsError(rare, classes, least, f"data.min_per_class={least}")
+    report.rare = rare
+    if dataset.rare == "merge":
+        report.merged_into = dataset.rare_label
+        merged = dict.fromkeys(rare, dataset.rare_label)
+        return frame.assign(label=rename_labels(frame["label"], merged, separator))
+    # A row keeps the other labels of its set; one that has rare labels only is left out.
+    left = rename_labels(frame["label"], dict.fromkeys(rare, ""), separator)
+    is_rare = (left == "") & (frame["label"] != "")
+    report.dropped["rare_class"] = int(is_rare.sum())
+    return frame.assign(label=left)[~is_rare]
+
+
+def _list_cut_splits(frame: pd.DataFrame) -> list[str]:
+    """Return the splits that have to be drawn from the training rows of `frame`."""
+    official = list_official_splits(frame)
+    return [name for name in SPLITS if name not in official and name != "train"]
+
+
+def _check_official_splits(
+    frame: pd.DataFrame, official: Sequence[str], left_out: str, remedy: str = ""
+) -> None:
+    """Check that no official split has lost all of its rows, and that training rows are left."""
+    for split in ["train", *official] if official else []:
+        if not (frame["split"] == split).any():
+            raise EmptySplitError(split, official, left_out, remedy)
+
+
+def _check_splits(frame: pd.DataFrame, left_out: str, remedy: str, separator: str | None) -> None:
+    """Check that each class has enough rows for all splits."""
+    official, cut = list_official_splits(frame), _list_cut_splits(frame)
+    counts = count_training(frame, separator)
+    if not official:
+        purpose = "a split into train, validation and test"
+        check_class_sizes(counts, len(SPLITS), purpose, left_out=left_out, remedy=remedy)
+        return
+    for split in official:
+        rows = count_classes(frame["label"][frame["split"] == split], separator)
+        check_class_sizes(rows, 1, split, f"the {split} split", left_out)
+    if unlearned := [label for label, rows in counts.items() if not rows]:
+        everywhere = count_classes(frame["label"], separator)
+        missing = {label: everywhere[label] for label in unlearned}
+        raise UnlearnedClassesError(missing, len(counts), left_out)
+    purpose = f"a split of the training rows into {' and '.join(['train', *cut])}"
+    check_class_sizes(counts, 1 + len(cut), purpose, "the training split", left_out, remedy)
