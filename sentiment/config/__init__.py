@@ -1,4 +1,4 @@
-"""The only room that knows Hydra's configs: schemas, checks, and objects made from them."""
+"""Hydra configs: composing and checking them, and making objects from them."""
 
 from sentiment.config.checking import check_config
 from sentiment.config.commands import (

@@ -1,8 +1,7 @@
-"""Arguments of constructors, made of what YAML can hold.
+"""Conversion of YAML values to the arguments that constructors expect.
 
-YAML has lists, mappings and texts. Where scikit-learn's constraints on a parameter want a tuple, a
-list of named estimators or a function, a list, a mapping of names to objects or a dotted name is
-converted.
+YAML has no tuples, no lists of named estimators and no functions. Where scikit-learn's constraints
+on a parameter expect one, it is made from a list, a mapping of names to objects or a dotted name.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,12 +10,12 @@ from typing import Any
 from sentiment.config.schemas import TARGETS
 from sentiment.config.targets import is_allowed, locate
 
-# How a config refers to a function as a value. Hydra's own target for it would return any function.
+# Target of a function as a value. Hydra's own target for this would return any function.
 _FUNCTION = f"{__name__}.get_function"
 _OBJECT = "_target_"
 # A mapping of classes to weights, of which classes may be numbers.
 _WEIGHTS = "class_weight"
-# It has no constraints.
+# A class without constraints, though its argument has to be converted.
 _UNION = ("sklearn.pipeline", "FeatureUnion")
 # Parameters that hold values for parameters of estimators, under names such as tfidf__ngram_range.
 _GRIDS = {"param_grid", "param_distributions"}
@@ -41,7 +40,7 @@ def get_function(name: str) -> Callable[..., Any]:
 
 
 def prepare_arguments(described: Any) -> Any:
-    """Return plain containers, in which objects are described, with arguments as they are needed.
+    """Return a description of objects, in plain containers, with converted arguments.
 
     Parameters
     ----------
@@ -73,7 +72,7 @@ def prepare_arguments(described: Any) -> Any:
 
 
 def _read_class(name: Any) -> str | int:
-    """Return the name of a class as scikit-learn looks it up: a whole number, or a text."""
+    """Return a key of class weights: an int for a whole number, else the name as it is."""
     try:
         return int(str(name))
     except ValueError:
@@ -101,7 +100,7 @@ def list_constraints(target: str) -> dict[str, list[Any]]:
 
 
 def prepare_value(constraints: list[Any], value: Any) -> Any:
-    """Return a value of the kind that `constraints` want, or `value` itself if it is of no other.
+    """Return `value` converted to what `constraints` expect, or as it is if nothing fits better.
 
     Examples
     --------
@@ -121,7 +120,7 @@ def prepare_value(constraints: list[Any], value: Any) -> Any:
 
 
 def names_objects(value: dict[Any, Any]) -> bool:
-    """Return whether `value` maps names to objects; a union may drop or pass through some."""
+    """Return whether `value` maps names to objects, or to "drop" or "passthrough" for some."""
     objects = [isinstance(one, dict) and _OBJECT in one for one in value.values()]
     return any(objects) and all(
         is_object or one in ("drop", "passthrough")
@@ -130,7 +129,7 @@ def names_objects(value: dict[Any, Any]) -> bool:
 
 
 def names_function(constraints: list[Any], value: str) -> bool:
-    """Return whether a text is the dotted name of a function where a function is wanted."""
+    """Return whether `value` is a dotted name where `constraints` expect a function."""
     return callable in constraints and "." in value and is_allowed(value)
 
 
@@ -156,7 +155,7 @@ def _prepare_grid(value: Any, tuples: set[str]) -> Any:
 
 
 def _list_tuples(described: Any) -> Iterator[str]:
-    """Yield the parameters that are tuples of all described objects, set or not."""
+    """Yield the names of all tuple parameters of the described objects, set or not."""
     if isinstance(described, list | tuple):
         for one in described:
             yield from _list_tuples(one)

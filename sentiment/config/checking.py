@@ -1,4 +1,4 @@
-"""Checks of a whole config before any work is done."""
+"""Check of a whole config before any work."""
 
 import re
 from collections.abc import Sequence
@@ -31,24 +31,24 @@ def check_config(
 ) -> None:
     """Check all of `cfg`, which was composed over one of the schemas.
 
-    Values that are given in another type than their setting has, such as a number that is the name
-    of a column, are converted in `cfg`.
+    Values of another type than that of their setting, such as a number as the name of a column, are
+    converted in `cfg`.
 
     Parameters
     ----------
     cfg : DictConfig
         The config of a command.
     typed : sequence of str, optional
-        All that was typed. If something is wrong and none of it is about the features or the model,
-        these are as their files have them, and scikit-learn is not loaded to check them.
+        The typed overrides. If there are problems already, and no override concerns features or
+        model, these are not checked, which saves loading scikit-learn.
     known : sequence of str
         Problems that were found before.
 
     Raises
     ------
     ConfigError
-        Names every unknown key, missing value, value of a wrong kind, unknown constructor parameter
-        and target that is not allowed.
+        Lists every unknown key, missing value, invalid value, unknown parameter of a constructor
+        and forbidden target.
     """
     learn_config(cfg)
     check = _Check(cfg)
@@ -85,7 +85,7 @@ class _Check:
         self._check_names(node, [*hints], path)
         values: dict[str, Any] = {}
         groups = []
-        # Not `name in node`, which is false for what refers to a setting that is not there.
+        # Not `name in node`, which is false for a reference to a missing setting.
         names = [str(name) for name in node]
         for name in (name for name in hints if name in names or name in schema.list_required()):
             if not self._is_there(node, name, path):
@@ -112,7 +112,7 @@ class _Check:
                 self._check_group(inner, name)
 
     def check_metrics(self) -> None:
-        """Check that the metrics to optimize are of rows with as many labels as the data have."""
+        """Check that the metrics to optimize fit the labels: one or several for each row."""
         separator = OmegaConf.select(self._cfg, "data.label_separator")
         for name in ("optimize", "search.objectives"):
             if name in self._wrong or OmegaConf.select(self._cfg, name) is None:
@@ -138,7 +138,7 @@ class _Check:
             self.problems += check_estimator(self._cfg[name], name, self)
 
     def read(self, node: DictConfig, key: Any, path: str) -> dict[str, Any]:
-        """Return a setting and its value, or nothing if there is none and a problem is noted."""
+        """Return a setting and its value; if it has none, note a problem and return nothing."""
         return self._read(node, key, path) if self._is_there(node, key, path) else {}
 
     def _check_group(self, node: DictConfig, path: str) -> None:
@@ -158,8 +158,8 @@ class _Check:
             )
 
     def _is_there(self, node: DictConfig, key: Any, path: str) -> bool:
-        """Return whether a setting has a value, and note a problem if it has none."""
-        # Not `key in node`, which is false for what refers to a setting that is not there.
+        """Return whether a setting has a value; if not, note a problem."""
+        # Not `key in node`, which is false for a reference to a missing setting.
         missing = key not in node.keys() or OmegaConf.is_missing(node, key)  # noqa: SIM118
         if missing:
             name = _join(path, key)
@@ -171,7 +171,7 @@ class _Check:
         written = _get_written(node, key)
         reference = _REFERENCE.fullmatch(written) if isinstance(written, str) else None
         if reference and reference[1] in self._wrong:
-            return {}  # it is named already
+            return {}  # reported already
         try:
             value = node[key]
             if OmegaConf.is_config(value):
@@ -190,13 +190,13 @@ def _join(path: str, key: Any) -> str:
 
 
 def _get_written(node: DictConfig, key: Any) -> Any:
-    """Return a value as it is written, its interpolations not resolved."""
+    """Return a value as it is written, without resolving interpolations."""
     inner: Any = node._get_node(key)
     return inner._value() if inner is not None else None
 
 
 def find_own_error(error: BaseException) -> SentimentError | None:
-    """Return the error of a resolver of this project, which OmegaConf wraps in its own."""
+    """Return the error of this project's own resolver that OmegaConf has wrapped, if any."""
     cause = error.__context__
     while cause is not None and not isinstance(cause, SentimentError):
         cause = cause.__context__

@@ -1,4 +1,4 @@
-"""Commands that messages suggest: what a person can paste, on the store of the running command."""
+"""Command lines in messages and records, ready to paste, for the store of the running command."""
 
 import json
 import os
@@ -15,34 +15,34 @@ from sentiment.config.project import list_named_conf
 from sentiment.redaction import redact
 
 _DEFAULT_STORE = "sqlite:///outputs/mlflow.db"
-# Names the store in conf/tracking/mlflow.yaml.
+# Variable for the address of the store, in conf/tracking/mlflow.yaml.
 _STORE_VARIABLE = "SENTIMENT_TRACKING_URI"
-# The command that makes runs of a kind that record none.
+# The command that makes runs of a kind; other runs record their command.
 _SOURCES = {"monitoring": "monitor"}
-# Both forms have two words before the settings.
+# The forms of a command: both have two words before the settings.
 _SCRIPT, _PROGRAM = "python scripts/{}.py", "sentiment {}"
 _typed: list[str] = []
 _form = _SCRIPT
 _folder = ""  # of the scripts, as it was typed
-# What shells read inside double quotes, too.
+# Characters that shells interpret also in double quotes.
 _SPECIAL = set('"$`\\!')
-# Commands whose settings are choices of files.
+# Commands with choices of config files.
 _CHOOSING = {"train", "best"}
 
 
 def remember_program() -> None:
-    """Write commands as ``sentiment train`` from now on, as this process was started."""
+    """Write commands as ``sentiment train``, the form in which this process was started."""
     global _form
     _form = _PROGRAM
 
 
 def remember_words(words: Sequence[str], program: str = "") -> None:
-    """Keep the command line of this process, of which suggested commands repeat some.
+    """Remember the command line of this process, parts of which suggested commands repeat.
 
     Parameters
     ----------
     words : sequence of str
-        What was typed behind the program.
+        The words behind the program.
     program : str
         The script as it was typed, which may be in another folder than the working one.
     """
@@ -53,7 +53,7 @@ def remember_words(words: Sequence[str], program: str = "") -> None:
 
 
 def write_command(name: str, words: Iterable[str]) -> str:
-    """Return a command line as records have it, wherever the scripts are.
+    """Return a command line for records, independent of the folder of the scripts.
 
     Examples
     --------
@@ -66,13 +66,13 @@ def write_command(name: str, words: Iterable[str]) -> str:
 def show_command(name: str, words: Iterable[str]) -> str:
     """Return a command line that can be pasted into the terminal of this process.
 
-    Passwords are hidden; ``<...>`` in a word stands for what a person fills in.
+    Passwords are hidden; ``<...>`` in a word is a placeholder.
     """
     return " ".join([_show_program(name), *map(_quote, words)])
 
 
 def show_commands(text: str) -> str:
-    """Return a text whose commands are in the form in which this process was started.
+    """Return `text` with its commands in the form in which this process was started.
 
     Examples
     --------
@@ -90,14 +90,14 @@ def _show_program(name: str) -> str:
 
 
 def describe_origin(name: str, words: Sequence[str]) -> dict[str, str]:
-    """Return the tags by which a run says how it was asked for."""
+    """Return the tags with the command line of a run."""
     return {"command": write_command(name, words), "overrides": json.dumps([*words])}
 
 
 def read_origin(tags: Mapping[str, str]) -> list[str] | None:
-    """Return the overrides that the tags of a run name, or None if they name none.
+    """Return the overrides in the tags of a run, or None if there are none.
 
-    What it trusts is left out: the record may be of a store that others write to.
+    Settings of trusted classes are left out, since other people may write to the store.
 
     Examples
     --------
@@ -105,27 +105,27 @@ def read_origin(tags: Mapping[str, str]) -> list[str] | None:
     ['model=svm', 'outputs=my runs']
     """
     words: list[str] = []
-    with suppress(KeyError, ValueError):  # or it was cut, since it was too long for a store
+    with suppress(KeyError, ValueError):  # or the tag was cut, since it was too long for a store
         words = list(map(str, json.loads(tags["overrides"])))
     if not words:
         if not tags.get("command"):
             return None
-        # Runs of earlier versions have a command alone, in one of its two forms.
+        # Runs of earlier versions only have the command, in one of its two forms.
         words = shlex.split(tags["command"])[2:]
     return [word for word in words if not is_within(word, "trusted")]
 
 
 def suggest_command(script: str, *words: str) -> str:
-    """Return a command line of `script` that uses the store that the running command was given.
+    """Return a command line of `script` for the store of the running command.
 
-    Passwords are hidden; a store that needs one is better named by an environment variable.
+    Passwords are hidden; a store that needs one should be set by an environment variable.
 
     Parameters
     ----------
     script : str
         Its name, such as ``"train"``.
     *words : str
-        Its settings; ``<...>`` in one stands for what a person fills in.
+        Its settings; ``<...>`` in one is a placeholder.
 
     Examples
     --------
@@ -143,12 +143,12 @@ def suggest_command(script: str, *words: str) -> str:
 
 
 def suggest_training() -> str:
-    """Return what to do where nothing was trained yet."""
+    """Return the advice to train a model first, with the command."""
     return f"Train a model first: {suggest_command('train')}"
 
 
 def name_source(tags: Mapping[str, str]) -> str:
-    """Return the entry point of a run with these tags, as MLflow shows it.
+    """Return the source of a run with these tags, for MLflow's column of sources.
 
     Examples
     --------
@@ -163,12 +163,12 @@ def name_source(tags: Mapping[str, str]) -> str:
 
 
 def has_make_targets() -> bool:
-    """Return whether the working folder is a checkout, whose Makefile has targets for servers."""
+    """Return whether the working folder is a checkout, with its Makefile."""
     return _form == _SCRIPT and not _folder and Path("Makefile").is_file()
 
 
 def suggest_ui(uri: str) -> str:
-    """Return how the runs in the MLflow store `uri` are looked at.
+    """Return how to look at the runs in the MLflow store `uri`.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def suggest_ui(uri: str) -> str:
         return f"{shown} in a browser"
     if redact(uri) != uri and uri == os.environ.get(_STORE_VARIABLE):
         shown = f'"${_STORE_VARIABLE}"'  # with its password
-    # The environment of this process need not be the one of the terminal.
+    # The environment of the terminal may differ from that of this process.
     program = "mlflow" if shutil.which("mlflow") else f"{shlex.quote(sys.executable)} -m mlflow"
     command = f"{program} ui --backend-store-uri {shown}"
     if not has_make_targets():
@@ -190,7 +190,7 @@ def suggest_ui(uri: str) -> str:
 
 
 def _name_place(word: str) -> str | None:
-    """Return which place for runs or sweeps an override is about, or None."""
+    """Return the group of store settings that an override belongs to, or None."""
     places = ("outputs", "search.storage", "tracking")
     return next((place for place in places if is_within(word, place)), None)
 
@@ -201,7 +201,7 @@ def _quote(word: str) -> str:
 
 
 def _quote_for_shell(word: str) -> str:
-    """Return `word` in the quotes that need the fewest escapes, unless it needs none."""
+    """Return `word`, quoted if necessary, in the quotes that need the fewest escapes."""
     if "'" not in word:
         return shlex.quote(word)
     if _SPECIAL.isdisjoint(word):

@@ -1,4 +1,4 @@
-"""Settings as the files under ``conf/`` describe them: defaults, comments, expected values.
+"""Descriptions of settings, from the files under ``conf/``: defaults, comments, expected values.
 
 The reference pages and the schemas for editors are made from this, so that a setting is described
 once, in the comment beside its default.
@@ -62,10 +62,10 @@ def read_heading(path: Path) -> str:
 
 
 def read_settings(path: Path) -> list[Setting]:
-    """Return the settings that a config file has, those of files that it includes first.
+    """Return the settings of a config file, after those of the files that it includes.
 
-    Included are files that Hydra merges into the file itself or into a part of it. Choices of a
-    group, such as ``- model: svm``, are not.
+    Included files are those that Hydra merges into the file or a part of it, unlike choices of a
+    group, such as ``- model: svm``.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def read_settings(path: Path) -> list[Setting]:
 
 
 def find_meaning(setting: Setting, path: Path) -> str:
-    """Return the meaning of a setting, which another file of the same group may give."""
+    """Return the comment on a setting, which may be in another file of the same group."""
     if setting.comment or path.parent == CONF:
         return setting.comment
     comments = list_comments(path.parent)
@@ -96,7 +96,7 @@ def find_meaning(setting: Setting, path: Path) -> str:
 
 
 def find_expected_values(setting: Setting, path: Path) -> str:
-    """Return what a value of the setting may be, as messages have it; "" if anything may."""
+    """Return the expected values of a setting, as in messages; "" if all are allowed."""
     hint = _find_hint(setting, path)
     if hint is not None:
         return describe(hint)
@@ -106,7 +106,7 @@ def find_expected_values(setting: Setting, path: Path) -> str:
     from sentiment.config.estimators import find_expected
 
     constraints = list_constraints(setting.target).get(setting.name)
-    # No constraint lets this object pass, so all of them are described.
+    # No constraint accepts this object, so the result describes all of them.
     return find_expected(constraints, object()) if constraints is not None else ""
 
 

@@ -1,9 +1,9 @@
-"""Checks of features and models by the constraints that scikit-learn has for their parameters.
+"""Check of features and models by scikit-learn's constraints on their parameters.
 
 The constraints and their texts are private in scikit-learn (``_parameter_constraints`` and
-``sklearn.utils._param_validation``). They are used nevertheless: our own estimators have to declare
-theirs in this way, the version of scikit-learn is pinned to a minor release, and a copy of several
-hundred ranges would be wrong at the next one without anybody noticing.
+``sklearn.utils._param_validation``). They are used nevertheless: own estimators have to declare
+theirs in this way, scikit-learn is pinned to a minor release, and a copy of several hundred ranges
+would silently become wrong with the next release.
 """
 
 import math
@@ -37,7 +37,7 @@ from sentiment.config.targets import (
 from sentiment.errors import OwnCodeError, suggest
 
 _PLAIN = {str, int, float, bool}
-# Seeds have a range of their own, up to 2**32 - 1.
+# Seeds, which may be up to 2**32 - 1.
 _SEEDS = {"random_state"}
 
 
@@ -83,12 +83,12 @@ def check_estimator(node: DictConfig, path: str, reader: Reader) -> Iterator[str
 
 
 def _describe_unknown(unknown: list[str], path: str, short: str, parameters: list[str]) -> str:
-    """Return the problem of settings that a class does not take, and how to drop them."""
+    """Return the problem of unknown parameters of a class, and how to drop them."""
     names = [f"{path}.{key}" for key in unknown]
     listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     kind = "is not a parameter" if len(names) == 1 else "are not parameters"
     near = suggest(unknown[0], parameters) if len(unknown) == 1 else ""
-    # Without a near name, they are most likely of the class that the config file has.
+    # Without a similar name, they probably belong to the class of the config file.
     them, drop = "it" if len(names) == 1 else "them", " ".join(f"~{one}" for one in names)
     remedy = near or f" Leave {them} out; if a config file has {them}, type {drop}."
     known = ", ".join(parameters) or "none"
@@ -106,7 +106,7 @@ def _describe_absence(name: str, error: Exception) -> str:
 
 
 def _holds_objects(inner: Any) -> bool:
-    """Return whether a node of a config describes an object, at any depth."""
+    """Return whether a node of a config describes an object or contains one at any depth."""
     if not isinstance(inner, DictConfig | ListConfig) or inner._is_none() or inner._is_missing():
         return False
     if isinstance(inner, DictConfig) and "_target_" in inner:
@@ -135,7 +135,7 @@ def _check_inner(parent: Any, key: Any, path: str, reader: Reader) -> Iterator[s
 def _check_parameter(
     node: DictConfig, key: str, value: Any, path: str, constraints: list[Any] | None
 ) -> Iterator[str]:
-    """Yield the problem of one value, which is converted in `node` if that is meant."""
+    """Yield the problem of one value, or convert it in `node` if it only has another type."""
     own = list_hints(EstimatorSettings).get(key)
     converted = value if own is None else convert(own, value)
     if converted is WRONG:
@@ -157,7 +157,7 @@ def _check_parameter(
 
 
 def _find_hinted(target: Any, key: str, value: Any) -> str:
-    """Return what the type hint of a parameter expects, "" if `value` fits or there is no hint."""
+    """Return the expected value by a type hint; "" if `value` fits or there is no hint."""
     try:
         hint = get_type_hints(
             getattr(target, "__init__", target) if isinstance(target, type) else target
@@ -174,18 +174,18 @@ def _find_hinted(target: Any, key: str, value: Any) -> str:
 
 
 def find_expected(constraints: list[Any], value: Any) -> str:
-    """Return what scikit-learn's `constraints` expect, "" if `value` satisfies one of them.
+    """Return the expected values by scikit-learn's `constraints`; "" if `value` satisfies one.
 
-    What they allow to callers of Python but no config can mean is not allowed: a truth value for a
-    number, a mapping for an array, a list for an iterable of splits, and infinity where their
-    text excludes it.
+    Values that they accept from Python code but that are mistakes in a config are refused: a truth
+    value for a number, a mapping for an array, a list for an iterable of splits, and infinity where
+    their text excludes it.
     """
     from sklearn.utils._param_validation import Interval, make_constraint
 
     made = [make_constraint(one) for one in constraints]
     words = {one for one in constraints if isinstance(one, str)}
     match value:
-        case {"_target_": str()}:  # a function by its name
+        case {"_target_": str()}:  # a function, by its name
             fits = True
         case list() | tuple() | dict():
             is_array = "array-like" in words and convert(list[float], value) is not WRONG
@@ -204,7 +204,7 @@ def find_expected(constraints: list[Any], value: Any) -> str:
     if fits:
         return ""
     visible = [one for one in made if not one.hidden]
-    # Their own text lists options in an order that changes from process to process.
+    # Their own text lists options in an order that varies between processes.
     names = sorted(str(name) for one in visible for name in getattr(one, "options", ()))
     shown = [str(one) for one in visible if not hasattr(one, "options")]
     shown += [f"one of {', '.join(names)}"] * bool(names)

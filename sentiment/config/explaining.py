@@ -1,4 +1,4 @@
-"""Hydra's errors in the words of this project."""
+"""Translation of errors of Hydra and OmegaConf into messages of this project."""
 
 import re
 import shlex
@@ -37,12 +37,12 @@ _NO_PLUGIN = re.compile(r"Unknown plugin class : '([^']+)'")
 
 
 def explain_error(error: BaseException, word: str = "") -> SentimentError | None:
-    """Return the error that a person can correct behind `error`, or None if there is none.
+    """Return the user's mistake behind `error`, or None if it is not one.
 
     Parameters
     ----------
     error : BaseException
-        Of this project, of Hydra or of OmegaConf.
+        An error of this project, of Hydra or of OmegaConf.
     word : str
         The override that Hydra refused, if that is known.
     """
@@ -65,8 +65,8 @@ def explain_error(error: BaseException, word: str = "") -> SentimentError | None
 def _explain_refusal(error: BaseException) -> ConfigError | None:
     """Return the error for a class or function of a config that Hydra refuses or cannot find.
 
-    Hydra raises it from callbacks, logging, launchers and sweepers alike, maybe as the cause of
-    another error.
+    Hydra raises it from callbacks, logging, launchers and sweepers, also as the cause of another
+    error.
     """
     seen: list[BaseException] = []
     cause: BaseException | None = error
@@ -101,7 +101,7 @@ def _describe_refusal(where: str, target: str) -> ConfigError:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the message of `error` for a user, or else its class and its message."""
+    """Return the message of a user's mistake, else class and message of `error`."""
     mistake = explain_error(error)
     return str(mistake) if mistake is not None else redact(f"{type(error).__name__}: {error}")
 
@@ -122,12 +122,12 @@ def _explain_choice(wanted: str, options: list[str]) -> ConfigError:
 
 
 def check_options(words: Sequence[str]) -> None:
-    """Raise if a setting is written like an option, with dashes, which argparse explains at length.
+    """Raise if a setting is written like an option, with dashes; argparse's message is too long.
 
     Raises
     ------
     ConfigError
-        Names the setting as it is written here.
+        Shows how to write the setting.
     """
     for place, word in enumerate(words):
         parts = split_override(word.removeprefix("--"))
@@ -144,13 +144,13 @@ def check_options(words: Sequence[str]) -> None:
 
 
 def list_choices(group: str) -> list[str]:
-    """Return the names of the files of a group, which Hydra does not list for lists of names."""
+    """Return the config files of a group, which Hydra's error for a list of names lacks."""
     files = (path for folder in list_conf() for path in (folder / group).glob("*.yaml"))
     return sorted({path.stem for path in files})
 
 
 def _explain_group(word: str) -> ConfigError:
-    """Return the error for a group that is given something else than a name."""
+    """Return the error for a group whose value is not a name."""
     group = find_key(word)
     if not group:
         return ConfigError(
@@ -165,7 +165,7 @@ def _explain_syntax(error: OverrideParseException) -> ConfigError:
         return ConfigError(
             [f"{error.override!r} is not a setting; expected key=value, such as model=svm."]
         )
-    # Not the address of a manual, the override itself and what points into it.
+    # Without the address of a manual, the override itself and the line that points into it.
     lines = [line.strip() for line in error.message.splitlines() if "://" not in line]
     reason = [line for line in lines if line.strip("^ ") and line != error.override][-1]
     if evaluated := _EVALUATED.search(error.message):
@@ -212,7 +212,7 @@ def _explain_composition(error: Exception) -> ConfigError:
 
 
 def _explain_key(cause: OmegaConfBaseException) -> ConfigError:
-    """Say what stands beside a key that is not there."""
+    """Return the error for a missing key, with the known keys beside it."""
     path, name = str(cause.full_key), str(cause.key)
     parent = cause.parent_node
     if not isinstance(parent, DictConfig) or parent._is_none():

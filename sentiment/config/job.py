@@ -64,7 +64,7 @@ class Job:
 
     @property
     def words(self) -> list[str]:
-        """The overrides of the command that does the same by itself."""
+        """The overrides of a command that runs the job on its own."""
         words = [word for word in self.overrides if not is_within(word, "search")]
         if len(words) < len(self.overrides):
             # A search may choose these.
@@ -74,11 +74,11 @@ class Job:
         return words
 
     def write_command(self, script: str = "train") -> str:
-        """Return the command that does the same by itself."""
+        """Return the command that runs the job on its own."""
         return write_command(script, self.words)
 
     def describe_origin(self) -> dict[str, str]:
-        """Return the tags by which a run says how it was asked for."""
+        """Return the tags with the command line of the run."""
         return describe_origin("train", self.words)
 
 
@@ -113,7 +113,7 @@ def list_typed(words: Any) -> list[str]:
 
 
 def current_job() -> Job:
-    """Return what Hydra says of the job that is running."""
+    """Return the running job of Hydra."""
     hydra = HydraConfig.get()
     multirun = hydra.mode == RunMode.MULTIRUN
     return Job(

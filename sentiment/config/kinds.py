@@ -1,4 +1,4 @@
-"""Kinds of settings: conversion and check of one value by its type hint.
+"""Type hints of settings: conversion and check of one value.
 
 A hint is built from ``str``, ``int``, ``float``, ``bool``, ``None``, ``list[...]``,
 ``dict[str, ...]``, ``Any`` and unions of them. ``Annotated[..., Rule(...)]`` narrows it.
@@ -15,7 +15,7 @@ from sentiment.errors import suggest
 
 # Characters of a value that a message quotes.
 _SHOWN = 60
-# Larger numbers do not fit into what compiled code counts with.
+# Larger numbers do not fit into the integers of compiled code.
 _LARGEST = 2**63
 WRONG: Final = object()
 _PLAIN = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -23,22 +23,22 @@ _PLAIN = {str: "a text", int: "a whole number", float: "a number", bool: "true o
 
 @dataclass(frozen=True)
 class Rule:
-    """A restriction of a kind.
+    """A restriction on the values of a type.
 
     Attributes
     ----------
     expected : str
-        What a message says was expected.
+        The expected value, for messages.
     holds : callable
-        Takes a value of the right type; returns whether it is possible.
+        Returns whether a value of the right type is allowed.
     names : tuple of str
-        The possible values if they can be listed.
+        The allowed values, if they can be listed.
     limits : tuple of (str, float)
-        Ends of a range in the terms of JSON Schema, for editors: ``("exclusiveMinimum", 0)``.
+        Limits of a range in terms of JSON Schema, for editors: ``("exclusiveMinimum", 0)``.
     list_more : callable
-        Returns further possible values, which depend on the working folder.
+        Returns further allowed values, which depend on the working folder.
     is_secret : bool
-        Whether a value may be a secret, which no message shows.
+        Whether a value may be a secret, which messages must not show.
     """
 
     expected: str
@@ -49,12 +49,12 @@ class Rule:
     is_secret: bool = False
 
     def describe(self) -> str:
-        """Return what a message says was expected."""
+        """Return the expected value, for messages."""
         return ", ".join([self.expected, *self.list_more()])
 
 
 def one_of(*names: str) -> Rule:
-    """Return the rule of a choice between `names`."""
+    """Return the rule that a value is one of `names`."""
     return Rule(f"one of {', '.join(names)}", names.__contains__, names)
 
 
@@ -70,11 +70,11 @@ def _read_hints(schema: type) -> Mapping[str, Any]:
 
 
 def convert(hint: Any, value: Any) -> Any:
-    """Return `value` as its kind has it, or `WRONG` if it is of another kind.
+    """Return `value` converted to the type `hint`, or `WRONG` if that is impossible.
 
-    Numbers and truth values are texts where a text is expected, as column names of pandas are.
-    Texts are numbers or truth values where they can be read as such: environment variables are
-    texts.
+    Numbers and truth values become strings where a string is expected, such as for column names of
+    pandas. Strings become numbers or truth values where they can be parsed, since environment
+    variables are strings.
 
     Examples
     --------
@@ -94,12 +94,12 @@ def convert(hint: Any, value: Any) -> Any:
         return _convert_list(arguments[0], value)
     if origin is dict:
         return _convert_dict(arguments[1], value)
-    # A class that is not of this project may have hints of its own kind.
+    # Classes outside of this project may have other hints.
     return _CONVERTERS[hint](value) if hint in _CONVERTERS else value
 
 
 def describe(hint: Any) -> str:
-    """Return what a message says was expected: ``a whole number, or null``."""
+    """Return the expected value of a type, for messages: ``a whole number, or null``."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return str(arguments[-1].describe())
@@ -115,7 +115,7 @@ def describe(hint: Any) -> str:
 
 
 def list_names(hint: Any) -> tuple[str, ...]:
-    """Return the values of a choice; none for other kinds."""
+    """Return the values of a choice; empty for other types."""
     if get_origin(hint) is Annotated:
         rules = get_args(hint)[1:]
         return tuple(name for rule in rules for name in (*rule.names, *rule.list_more()))
@@ -123,7 +123,7 @@ def list_names(hint: Any) -> tuple[str, ...]:
 
 
 def list_types(hint: Any) -> set[Any]:
-    """Return the plain types that a value of a kind, or an item of it if it is a list, may have.
+    """Return the plain types of a value, or of its items if it is a list.
 
     ``None`` is not among them.
     """
@@ -138,7 +138,7 @@ def list_types(hint: Any) -> set[Any]:
 
 
 def describe_problem(hint: Any, value: Any, path: str) -> str:
-    """Return the message for a `value` of the setting `path` that is not of its kind."""
+    """Return the message for an invalid `value` of the setting `path`."""
     nearest = suggest(value, list_names(hint)) if isinstance(value, str) else ""
     shown = "***" if _is_secret(hint) and isinstance(value, str) else show(value)
     return f"{path} is {shown}; expected {describe(hint)}.{nearest}"
@@ -151,7 +151,7 @@ def _is_secret(hint: Any) -> bool:
 
 
 def show(value: Any) -> str:
-    """Return a value for a message, as YAML has it and not longer than a line."""
+    """Return a value for a message, in YAML's form and cut to one line."""
     match value:
         case None:
             shown = "null"
@@ -166,7 +166,7 @@ def _convert_union(members: tuple[Any, ...], value: Any) -> Any:
     if value is None:
         return None if NoneType in members else WRONG
     members = tuple(one for one in members if one is not NoneType)
-    # A text that is a number may be either: what a value already is comes first.
+    # A string of digits fits str and int, so the types that the value has already come first.
     same = [one for one in members if type(value) in list_types(one)]
     for one in [*same, *members]:
         if (converted := convert(one, value)) is not WRONG:
@@ -192,7 +192,7 @@ def _convert_dict(hint: Any, value: Any) -> Any:
 def _convert_text(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
-    # No path and no name has a zero byte.
+    # Paths and names cannot hold a zero byte.
     fits = isinstance(value, str | int | float) and "\0" not in str(value)
     return str(value) if fits else WRONG
 

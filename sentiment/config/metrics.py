@@ -1,4 +1,4 @@
-"""Names of metrics and their directions: built in, and of the user's project."""
+"""Names and directions of metrics, both built-in ones and those of the user's project."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -15,8 +15,8 @@ from sentiment.config.project import (
 )
 from sentiment.errors import OwnCodeError, ProjectFileError
 
-# Metrics of predictions, and whether greater is better. Those without an average in their name are
-# of the second of two classes; see `AVERAGES`.
+# Metrics of predictions, and whether greater is better. Precision, recall and F1 without an average
+# in their name are of the second of two classes; see `AVERAGES`.
 BUILT_IN: dict[str, bool] = {
     "accuracy": True,
     "balanced_accuracy": True,
@@ -51,19 +51,19 @@ MULTILABEL: dict[str, bool] = {
     "label_ranking_precision": True,
     "hamming_loss": False,
 }
-# Metrics of the second of two classes. Of more classes they are these averages, under both names,
-# so that runs are compared with those of versions that did not name the average.
+# Metrics of the second of two classes. With more classes they are these averages, recorded under
+# both names, so that runs can be compared with those of versions that did not name the average.
 AVERAGES = {
     "precision": "precision_macro",
     "recall": "recall_macro",
     "f1": "f1_macro",
     "roc_auc": "roc_auc_ovr",
 }
-# Metrics that rows with several labels lack; an average is part of the names of their others.
+# Metrics that rows with several labels do not have; their other metrics name the average.
 NOT_MULTILABEL = (*AVERAGES, "balanced_accuracy", "matthews_corrcoef", "top_3_accuracy", "ece")
-# The metric of a run that counts its classes.
+# The metric of a run with its number of classes.
 CLASSES = "data/classes"
-# What tables show, of two classes and of more; MLflow has all.
+# Metrics in tables, for two classes and for more; MLflow has all metrics.
 _SHOWN_OF_TWO = (
     "accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier", "ece"
 )  # fmt: skip
@@ -79,7 +79,7 @@ _SHOWN_OF_MULTILABEL = (
     "accuracy", "f1_macro", "precision_micro", "recall_micro", "f1_micro",
     "label_ranking_precision", "hamming_loss", "log_loss",
 )  # fmt: skip
-# What messages say was expected: the names of all would be three lines.
+# The expected names, for messages, in a short form.
 EXPECTED = (
     "accuracy, balanced_accuracy, precision, recall, f1 (or with _macro, _micro, _weighted), "
     "matthews_corrcoef, top_3_accuracy, roc_auc, roc_auc_ovr, log_loss, brier, ece; of ordered "
@@ -87,7 +87,7 @@ EXPECTED = (
     "label_ranking_precision, hamming_loss"
 )
 ALL_BUILT_IN = BUILT_IN | ORDERED | MULTILABEL
-# Further objectives of a search: the cost of a model. Less is better.
+# Further objectives of a search: costs of a model, of which less is better.
 COSTS = {"size_mb": "model/size_mb", "predict_seconds": "validation/predict_seconds"}
 _RESPONSES = ("predict", "predict_proba")
 _EXAMPLE = (
@@ -108,7 +108,8 @@ class OwnMetric:
     greater_is_better : bool
         Its direction.
     response_method : {"predict", "predict_proba"}
-        What it is given: labels, or the probabilities of all classes, or of the second of two.
+        Its input: labels, or probabilities of all classes (of two classes, those of the second
+        one).
     arguments : dict of str to object
         Further arguments.
     """
@@ -120,7 +121,7 @@ class OwnMetric:
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def load(self) -> Callable[[Any, Any], float]:
-        """Return a function of true labels and predictions.
+        """Return the metric as a function of true labels and predictions.
 
         Raises
         ------
@@ -150,7 +151,7 @@ class OwnMetric:
 
 
 class _Metrics(Mapping[str, bool]):
-    """Directions of metrics by name, those of the project in the working folder included."""
+    """Directions of metrics by name, including those of the project in the working folder."""
 
     def __getitem__(self, name: str) -> bool:
         if name in ALL_BUILT_IN:
@@ -168,7 +169,7 @@ METRICS: Mapping[str, bool] = _Metrics()
 
 
 def name_average(metric: str, classes: int) -> str:
-    """Return the name of `metric` that says its average, if there are more than two classes.
+    """Return the name of `metric` with its average, if there are more than two classes.
 
     Examples
     --------
@@ -204,7 +205,7 @@ def list_shown(
     classes : int
         Number of classes.
     *also : str
-        Further ones, such as the one that is optimized.
+        Further metrics, such as the optimized one.
     ordered : bool
         True if the labels are on a scale.
     multilabel : bool
@@ -215,7 +216,7 @@ def list_shown(
         shown = _SHOWN_OF_ORDERED
     if multilabel:
         shown = _SHOWN_OF_MULTILABEL
-    # Of three classes or fewer, one of the first three is always the right one.
+    # With three classes or fewer, the top three always include the right one.
     useful = [name for name in shown if name != "top_3_accuracy" or classes > 3]
     wanted = {*useful, *(name_average(name, classes) for name in also)}
     return [name for name in METRICS if name in wanted or name not in ALL_BUILT_IN]
@@ -227,7 +228,7 @@ def list_own_metrics() -> dict[str, OwnMetric]:
     Raises
     ------
     ProjectFileError
-        One is not described as expected.
+        A metric is not described as expected.
     """
     described = (read_project() or {}).get("metrics", {})
     if not isinstance(described, dict):

@@ -1,7 +1,7 @@
-"""Overrides, the words of a command line: the only place that takes them apart and writes them.
+"""Overrides, the words of a command line: the only module that parses and writes them.
 
-Hydra's parser reads whole overrides. It refuses what is not quoted yet or has a password redacted,
-and takes a millisecond; where only the key matters, `split_override` is enough.
+Hydra's parser takes a millisecond, and refuses overrides that are not quoted yet or whose passwords
+are redacted. Where only the key matters, `split_override` is enough.
 """
 
 import functools
@@ -35,7 +35,7 @@ class SplitOverride:
     key : str
         Setting or group, such as ``model.C`` or ``hydra/launcher``.
     package : str, optional
-        Where a group is put.
+        The package of a group.
     value : str, optional
         What follows ``=``, as it was typed; None without ``=``.
     """
@@ -46,7 +46,7 @@ class SplitOverride:
     value: str | None
 
     def is_within(self, *keys: str) -> bool:
-        """Return whether it is about one of `keys`, which are settings or groups, or their parts.
+        """Return whether it sets one of `keys`, which are settings or groups, or a part of one.
 
         Examples
         --------
@@ -71,23 +71,23 @@ def split_override(word: str) -> SplitOverride:
     >>> split_override("~data@train")
     SplitOverride(prefix='~', key='data', package='train', value=None)
     """
-    # Any text has these parts, which may be empty.
+    # The pattern matches any string; its parts may be empty.
     parts = cast("re.Match[str]", _OVERRIDE.fullmatch(word))
     return SplitOverride(**parts.groupdict())
 
 
 def find_key(word: str) -> str:
-    """Return the setting or group that an override is about."""
+    """Return the key of an override: a setting or a group."""
     return split_override(word).key
 
 
 def is_within(word: str, *keys: str) -> bool:
-    """Return whether an override is about one of `keys` or their parts."""
+    """Return whether an override sets one of `keys` or a part of one."""
     return split_override(word).is_within(*keys)
 
 
 def find_option(words: Sequence[str], *names: str) -> str | None:
-    """Return the last value of an option in a command line, None without one.
+    """Return the last value of an option in a command line, or None.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def find_option(words: Sequence[str], *names: str) -> str | None:
 
 
 def parse_override(word: str) -> Override:
-    """Return an override as Hydra reads it.
+    """Return an override as Hydra's parser reads it.
 
     Raises
     ------
@@ -152,8 +152,8 @@ def is_quoted(override: Override) -> bool:
 
 
 def quote(value: str, mark: str = "'") -> str:
-    """Return `value` in quotes that Hydra removes again, whatever characters it has."""
-    # A backslash is one, but for those in front of a quote.
+    """Return `value` in quotes, such that Hydra's parser returns the same value."""
+    # Hydra only interprets backslashes in front of a quote.
     escaped = re.sub(rf"(\\*)({mark})", rf"\1\1\\{mark}", value)
     escaped = re.sub(r"(\\+)\Z", r"\1\1", escaped)
     return f"{mark}{escaped}{mark}"
@@ -183,7 +183,7 @@ def requote(word: str) -> str:
 
 
 def write_override(key: str, value: Any) -> str:
-    """Return the override that gives `key` the `value`, quoted if Hydra reads something else."""
+    """Return the override that sets `key` to `value`, quoted if Hydra would read another value."""
     written = f"{key}={value}"
     if not isinstance(value, str):
         return written

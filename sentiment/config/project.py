@@ -1,8 +1,8 @@
-"""Code of the user that configs may name and models of their own runs may hold.
+"""The user's project: its code, which configs may name, its metrics and its configs.
 
-The list comes from the user alone: from ``[tool.sentiment]`` in the pyproject.toml of the working
-folder, and from the setting ``trusted`` of the command that was typed. A config that is composed of
-what a store, a server or a file says adds nothing to it: only `trust` does.
+Only the user decides which code is trusted: by ``[tool.sentiment]`` in the pyproject.toml of the
+working folder, and by the typed setting ``trusted``. Settings from a store, a server or a file
+never add to it: only `trust` does.
 """
 
 import logging
@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 
 
 def trust(patterns: Iterable[str]) -> None:
-    """Let configs of this process name what matches `patterns`, and models of own runs hold it."""
+    """Trust classes and functions that match `patterns`, in configs and in models of own runs."""
     _given.update(dict.fromkeys(patterns))
 
 
 def list_trusted() -> list[str]:
-    """Return the patterns of the project in the working folder, and those that were given.
+    """Return the trusted patterns: of the project in the working folder, and of `trust`.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 def is_class_pattern(text: str) -> bool:
-    """Return whether `text` is a dotted name, or that of a package and ``.*``.
+    """Return whether `text` is a dotted name, or a package and ``.*``.
 
     Examples
     --------
@@ -76,18 +76,18 @@ def is_class_pattern(text: str) -> bool:
 
 
 def remember_config_dir(words: Sequence[str]) -> None:
-    """Keep the folder that ``--config-dir`` in a command line names."""
+    """Remember the folder of ``--config-dir`` in a command line."""
     folder = find_option(words, "--config-dir", "-cd")
     _named[:] = [Path(folder).absolute()] if folder else []
 
 
 def list_named_conf() -> list[Path]:
-    """Return the folders that ``--config-dir`` names, which are none or one."""
+    """Return the folder of ``--config-dir``, if it was typed."""
     return [*_named]
 
 
 def list_own_conf() -> list[Path]:
-    """Return the folders of configs beside those of this package, in the order of their search.
+    """Return the user's folders of configs, in search order.
 
     They are ``conf`` of the project in the working folder, and what ``--config-dir`` names.
     """
@@ -96,12 +96,12 @@ def list_own_conf() -> list[Path]:
 
 
 def list_conf() -> list[Path]:
-    """Return all folders of configs; of files with the same name, the first counts."""
+    """Return all folders of configs; of files with the same name, the first one counts."""
     return [CONF, *list_own_conf()]
 
 
 def choose_conf() -> Path | None:
-    """Return the folder for a new config: a user's own, or that of a checkout; None without one."""
+    """Return the folder for a new config: the user's own or that of a checkout, else None."""
     if _named:
         return _named[-1]
     if read_project() is not None:
@@ -110,7 +110,7 @@ def choose_conf() -> Path | None:
 
 
 def read_project() -> dict[str, Any] | None:
-    """Return ``[tool.sentiment]`` of the pyproject.toml of the working folder, None without.
+    """Return ``[tool.sentiment]`` of the pyproject.toml of the working folder, or None.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def read_project() -> dict[str, Any] | None:
     """
     path = Path(PROJECT_FILE)
     try:
-        path = Path.cwd() / path  # which may be gone
+        path = Path.cwd() / path  # the working folder may have been removed
         changed = path.stat().st_mtime_ns
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -135,7 +135,7 @@ def _read(path: Path, changed: int) -> dict[str, Any] | None:
     try:
         content = path.read_bytes()
         if b"sentiment" not in content:
-            return None  # whatever it says is for other programs
+            return None  # it concerns other programs only
         project = tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise ProjectFileError(path, str(error.strerror)) from error

@@ -36,7 +36,7 @@ PARSERS: dict[str, dict[str, methodcaller]] = {
 }
 # The share of values that must be numbers or dates for a column to be of that kind.
 _ALIKE = 0.95
-# A category of fewer training rows would be learned by heart rather than generalize.
+# A category of fewer training rows would not generalize to new rows.
 MIN_ROWS = 5
 _DATE = r"\d{4}-\d{2}"  # a number such as 2026 is not a date
 
