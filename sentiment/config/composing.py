@@ -1,4 +1,4 @@
-"""Schemas of the primary configs, and configs composed without a command line."""
+"""Composition of configs without a command line, and explanation of its errors."""
 
 import functools
 import shlex
@@ -29,10 +29,9 @@ from sentiment.errors import ConfigError, SentimentError
 
 @functools.cache
 def register_schemas() -> None:
-    """Make the names of all settings known to Hydra, as ``train_schema`` and so on.
+    """Register the names of all settings with Hydra, as ``train_schema`` and so on.
 
-    Hydra stops at the first value of a wrong type, so it is not given the types: `check_config`
-    names all of them.
+    Types are left to `check_config`, which reports all wrong values; Hydra would stop at the first.
     """
     for name, schema in COMMANDS.items():
         fields = [(key, Any, field(default=MISSING)) for key in list_hints(schema)]
@@ -80,7 +79,7 @@ def _write_sqlite_address(path: str) -> str:
 
 
 def compose(primary: str, overrides: Sequence[str] = (), *, typed: bool = False) -> DictConfig:
-    """Return the config that ``scripts/<primary>.py`` would have with these overrides, checked.
+    """Return the checked config of ``scripts/<primary>.py`` with these overrides.
 
     Parameters
     ----------
@@ -89,13 +88,13 @@ def compose(primary: str, overrides: Sequence[str] = (), *, typed: bool = False)
     overrides : sequence of str
         Settings, as on the command line.
     typed : bool
-        Whether the user of this process typed them. Only then the classes that they list as
-        ``trusted`` may be named: overrides may also come from a run in a store.
+        True if the user of this process typed the overrides. Only then the setting ``trusted``
+        counts, since overrides may also come from a run in a store.
 
     Raises
     ------
     ConfigError
-        The config cannot be run; names everything that is wrong.
+        The config cannot be run; lists all problems.
 
     Examples
     --------
@@ -117,7 +116,7 @@ def compose(primary: str, overrides: Sequence[str] = (), *, typed: bool = False)
 
 
 def read_choices(primary: str, overrides: Sequence[str] = ()) -> dict[str, str]:
-    """Return the config file that each group has with these overrides, which `compose` accepts.
+    """Return the config file of each group with these overrides, which `compose` accepts.
 
     Examples
     --------
@@ -132,16 +131,16 @@ def read_choices(primary: str, overrides: Sequence[str] = ()) -> dict[str, str]:
 def explain_command(
     error: BaseException, primary: str, words: Sequence[str]
 ) -> SentimentError | None:
-    """Return the error that a person can correct behind `error`, with all else that is wrong.
+    """Return the user's mistake behind `error`, with all other problems of the command line.
 
     Parameters
     ----------
     error : BaseException
-        What ended a script.
+        The error that ended a script.
     primary : str
-        The name of the script's config.
+        The primary config of the script.
     words : sequence of str
-        Its command line, as Hydra was given it.
+        Its command line, as passed to Hydra.
     """
     known = explain_error(error)
     if known is not None and "=" in words[1:-1]:
@@ -149,20 +148,20 @@ def explain_command(
         setting = f"{words[place - 1]}={words[place + 1]}"
         return ConfigError([f"a setting is one word, without spaces: {setting}"])
     flags = {word for word in words if word.startswith("-")}
-    whole = known in (error, find_own_error(error))  # it names everything already
+    whole = known in (error, find_own_error(error))  # it lists everything already
     if whole or not isinstance(known, ConfigError) or flags - {"-m", "--multirun"}:
         return known
     # Hydra stops at the first word that it cannot apply.
     given = [word for word in words if word not in flags and not (flags and is_sweep(word))]
     try:
         problems = _list_problems(primary, given, typed=True)
-    except Exception:  # it is about something else, such as Hydra's own settings
+    except Exception:  # the error is elsewhere, such as in Hydra's own settings
         return known
     return ConfigError(problems) if problems else known
 
 
 def _compose(primary: str, overrides: Sequence[str], *, whole: bool = False) -> DictConfig:
-    """Return a config that is not checked; a `whole` one has Hydra's own part."""
+    """Return an unchecked config, with Hydra's own part if `whole`."""
     # A script may compose another config while Hydra runs its own.
     running = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
@@ -174,11 +173,11 @@ def _compose(primary: str, overrides: Sequence[str], *, whole: bool = False) -> 
 
 
 def _list_problems(primary: str, overrides: Sequence[str], *, typed: bool) -> list[str]:
-    """Return what is wrong with each override, and with the config that the others make."""
+    """Return the problems of single overrides, and of the config that the others make."""
     applied: list[str] = []
     left_out: list[str] = []
     problems: list[str] = []
-    # The places of choices come first, then choices: which settings there are depends on them.
+    # Choices come first, since they determine which settings exist.
     for word in sorted(overrides, key=_rank):
         parts = split_override(word)
         key = parts.key
@@ -188,7 +187,7 @@ def _list_problems(primary: str, overrides: Sequence[str], *, typed: bool) -> li
             left_out.append(key)
             continue
         if any(key.startswith(f"{choice}.") for choice in left_out):
-            continue  # what it is for was not chosen
+            continue  # its group was not chosen
         try:
             _compose(primary, [*applied, word])
         except (CompactHydraException, OmegaConfBaseException, ValueError) as error:
@@ -211,7 +210,7 @@ def _list_problems(primary: str, overrides: Sequence[str], *, typed: bool) -> li
 
 
 def _explain_value(primary: str, word: str) -> tuple[str, str]:
-    """Return the setting that a value without a key is meant for, and the problem."""
+    """Return the setting that a value without a key is probably meant for, and the problem."""
     cfg = _compose(primary, [])
     groups = (str(group) for group in cfg if word in list_choices(str(group)))
     key = next(iter(sorted(OmegaConf.missing_keys(cfg))), next(groups, ""))

@@ -1,4 +1,4 @@
-"""Text of ``--help``: the choices of a command, and its settings with what they mean."""
+"""Text of ``--help``: the choices of a command, and its settings with their comments."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +12,11 @@ from sentiment.config.described import find_meaning, read_settings
 from sentiment.config.places import CONF
 from sentiment.config.project import list_conf
 
-# Folders under conf/ whose files other files include.
+# Folders under conf/ with files for other files to include.
 _INTERNAL = {"common", "hydra"}
 # PyYAML ends a document that is one value with this line.
 _END = "...\n"
-# Comments begin in this column, unless a value is longer.
+# Column of the comments, unless a value is longer.
 _COLUMN = 44
 
 
@@ -33,7 +33,7 @@ def describe_config(cfg: DictConfig) -> str:
     Parameters
     ----------
     cfg : DictConfig
-        With Hydra's own settings, which name the choices and are left out.
+        With Hydra's own settings, which hold the choices and are not shown.
     """
     choices = cfg.hydra.runtime.choices
     comments = _read_comments(CONF / f"{cfg.hydra.job.config_name}.yaml")
@@ -41,7 +41,7 @@ def describe_config(cfg: DictConfig) -> str:
         files = (folder / group / f"{choices[group]}.yaml" for folder in list_conf())
         of_group = _read_comments(next((file for file in files if file.is_file()), None))
         for key, comment in of_group.items():
-            # A file may be one of the package _global_, whose keys are whole.
+            # In a file of the package _global_, keys are complete.
             comments[key if key.startswith(f"{group}.") else f"{group}.{key}"] = comment
     settings: Any = OmegaConf.to_container(cfg, resolve=False)
     settings.pop("hydra", None)

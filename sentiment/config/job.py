@@ -1,4 +1,4 @@
-"""Where a job runs and how it was asked for."""
+"""Jobs: folder, choices and overrides of one run of a script."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from sentiment.redaction import learn_secrets, redact
 
 # Groups whose choices are the parameters `model` and `features` of a run.
 CHOICES = ("model", "features")
-# Overrides that say how and where a job runs, and characters of a name that are for the others.
+# Overrides on how and where a job runs, and the length of a name that the others get.
 _UNNAMED = ("outputs", "tracking", "memory", "trusted", "deploy", "optimize", "hydra")
 _NAME = 80
 
@@ -30,11 +30,11 @@ class Job:
     Attributes
     ----------
     folder : Path
-        Where its files go. A folder that already holds something gets a new one inside for them.
+        The folder for its files; if that is not empty, they go to a new folder inside it.
     choices : dict of str to str
         The config file chosen in each group, such as ``{"model": "svm"}``.
     overrides : list of str
-        What was typed, without secrets.
+        The typed overrides, without secrets.
     sweep : Path, optional
         The folder of the sweep that it belongs to.
     number : int, optional
@@ -67,7 +67,7 @@ class Job:
         """The overrides of a command that runs the job on its own."""
         words = [word for word in self.overrides if not is_within(word, "search")]
         if len(words) < len(self.overrides):
-            # A search may choose these.
+            # a search may choose the config files
             typed = set(map(find_key, words))
             chosen = [g for g in ("model", "features") if g in self.choices and g not in typed]
             words = [*(f"{group}={self.choices[group]}" for group in chosen), *words]
@@ -83,12 +83,12 @@ class Job:
 
 
 def check_search(typed: Sequence[str]) -> None:
-    """Refuse settings of a search in a command line that starts none.
+    """Refuse settings of a search in a command line without ``-m``.
 
     Raises
     ------
     ConfigError
-        Names the command that searches.
+        There are such settings; shows the command that searches.
     """
     found = [word for word in typed if is_within(word, "search")]
     if found:
@@ -102,7 +102,7 @@ def check_search(typed: Sequence[str]) -> None:
 
 
 def list_typed(words: Any) -> list[str]:
-    """Return the words that Hydra was given, with the names of environment variables in them.
+    """Return the overrides that Hydra got, with the names of environment variables in them.
 
     Parameters
     ----------

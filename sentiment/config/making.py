@@ -1,4 +1,4 @@
-"""Objects made from a checked config."""
+"""Construction of objects from a checked config."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def make(cfg: DictConfig, key: str, *methods: str) -> Any:
     key : str
         A group, such as ``"model"``.
     *methods : str
-        What the object must be able to do.
+        Methods that the object must have.
 
     Raises
     ------

@@ -1,11 +1,11 @@
-"""Where the configs are."""
+"""The folder of the configs."""
 
 import os
 from pathlib import Path
 
 
 def _find_conf() -> Path:
-    """Return the folder of the configs: one that is named, the wheel's own or the repository's."""
+    """Return the folder of the configs: that of a variable, of the wheel or of the repository."""
     if named := os.environ.get("SENTIMENT_CONF"):
         return Path(named).resolve()
     package = Path(__file__).resolve().parents[1]

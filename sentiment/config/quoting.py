@@ -1,4 +1,4 @@
-"""Text on the command line, which Hydra's grammar would take apart or turn into something else."""
+"""Quoting of text on the command line that Hydra's grammar would split or convert."""
 
 import re
 from collections.abc import Sequence
@@ -10,17 +10,16 @@ from sentiment.config.overrides import is_quoted, parse_override, quote, split_o
 from sentiment.config.schemas import find_types
 
 _SWEEPING = {"-m", "--multirun"}
-# A list of texts that have no quotes, commas or brackets themselves.
+# A list of strings without quotes, commas or brackets.
 _LIST = re.compile(r"""\[([^\[\]'"]*)\]""")
 
 
 def quote_free_text(words: Sequence[str]) -> list[str]:
-    """Return the words of a command line so that Hydra takes every text as it was typed.
+    """Return the words of a command line, quoted such that Hydra keeps all text as it was typed.
 
-    The value of a setting that is a text is put in Hydra's quotes if Hydra would otherwise refuse
-    it or read something else, such as a number, a list or a sweep. A value that is in quotes
-    already, is ``null`` or refers to another setting, ``${key}``, is left as it is; so is what a
-    sweep goes over (``-m key=a,b``).
+    The value of a text setting is quoted if Hydra would otherwise refuse it or read it as something
+    else, such as a number, a list or a sweep. Values in quotes, ``null``, references to other
+    settings (``${key}``) and the values of a sweep (``-m key=a,b``) are left as they are.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Configs as they are recorded: without secrets, and with the names of environment variables."""
+"""Configs for records: without secrets, and with names of environment variables for values."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ _REFERENCE = re.compile(r"\$\{\s*([\w.]+)\s*\}")
 
 
 def learn_config(cfg: DictConfig) -> None:
-    """Learn the secrets of `cfg`, so that no message repeats them."""
+    """Learn the secrets of `cfg`, which are then masked in all messages."""
     learn_secrets(OmegaConf.to_container(cfg, resolve=False))
     # An interpolation that has no value is reported by the checks.
     with contextlib.suppress(OmegaConfBaseException):
@@ -23,7 +23,7 @@ def learn_config(cfg: DictConfig) -> None:
 
 
 def record_config(cfg: DictConfig) -> dict[str, Any]:
-    """Return `cfg` as plain containers that may be shown to anybody.
+    """Return `cfg` as plain containers without secrets.
 
     Interpolations are resolved, but a value that comes from an environment variable keeps its
     ``${oc.env:NAME}``. Secrets in other values are redacted.
@@ -38,12 +38,12 @@ def record_config(cfg: DictConfig) -> dict[str, Any]:
 
 
 def record_yaml(cfg: DictConfig) -> str:
-    """Return `cfg` as YAML that may be shown to anybody; see `record_config`."""
+    """Return `cfg` as YAML without secrets; see `record_config`."""
     return OmegaConf.to_yaml(OmegaConf.create(record_config(cfg)))
 
 
 def flatten(cfg: DictConfig) -> dict[str, Any]:
-    """Return every value of `cfg`, as it is recorded, under its dotted key."""
+    """Return all values of `cfg`, in their recorded form, by dotted key."""
     flat: dict[str, Any] = {}
 
     def walk(value: Any, path: str) -> None:
@@ -58,7 +58,7 @@ def flatten(cfg: DictConfig) -> dict[str, Any]:
 
 
 def write_recorded(value: str) -> str:
-    """Return a recorded value as YAML and the command line have it.
+    """Return a recorded value in the form of YAML and of the command line.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def write_recorded(value: str) -> str:
 
 
 def read_recorded(cfg: DictConfig, key: str) -> Any:
-    """Return the value of `key`, or its interpolation if an environment variable is behind it."""
+    """Return the value of `key`, or its interpolation if it comes from an environment variable."""
     node = cfg._get_node(key)
     written = node._value() if node is not None else None
     return written if _uses_environment(written, cfg) else cfg[key]
@@ -98,7 +98,7 @@ def _record_item(parent: Any, key: Any) -> Any:
 
 
 def _uses_environment(written: Any, parent: Any, depth: int = 0) -> bool:
-    """Return whether an environment variable that is set is behind the text `written`."""
+    """Return whether the written value refers to an environment variable that is set."""
     if not isinstance(written, str) or "${" not in written or depth > 10:
         return False
     if any(name in os.environ for name in _VARIABLE.findall(written)):

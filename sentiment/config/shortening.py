@@ -1,15 +1,15 @@
-"""Short forms of overrides, for lines of a terminal and names of runs."""
+"""Short forms of overrides, for the terminal and for names of runs."""
 
 from collections.abc import Iterable
 
 from sentiment.config.overrides import split_override
 
-# Characters of a value; regular expressions are longer and say little.
+# Characters of a value, which cuts long ones such as regular expressions.
 _VALUE = 20
 
 
 def fit_settings(overrides: Iterable[str], width: int | None) -> str:
-    """Return short names and values of settings, as many as `width` characters hold.
+    """Return as many settings with short names and values as fit into `width` characters.
 
     Examples
     --------
@@ -50,5 +50,5 @@ def shorten_override(override: str) -> str:
 
 
 def cut(text: str, length: int) -> str:
-    """Return the beginning of `text`, with an ellipsis if that is not all."""
+    """Return `text`, cut to `length` characters with an ellipsis."""
     return text if len(text) <= length else f"{text[: max(length, 1) - 1]}…"

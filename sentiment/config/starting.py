@@ -1,4 +1,4 @@
-"""Check of a config before Hydra makes the folder of a run, and removal of a folder not used."""
+"""Check of a config before Hydra makes the folder of a run, and removal of unused folders."""
 
 import contextlib
 import copy
@@ -17,15 +17,15 @@ from sentiment.config.project import trust
 from sentiment.config.schemas import Folder, Trusted
 from sentiment.errors import ConfigError
 
-# Folders that were not there when this process began, the innermost first.
+# Folders that did not exist when this process began, the innermost first.
 _missing: list[Path] = []
 
 
 class StartCheck(Callback):
-    """A callback of Hydra's whose one argument is the result of `check_start`.
+    """A callback of Hydra whose only purpose is its argument, the result of `check_start`.
 
-    Hydra constructs callbacks before it makes a folder, wherever ``hydra.run.dir`` is. Errors of
-    their methods it would only log.
+    Hydra constructs callbacks before it makes the folder of the run. It would only log errors of
+    their methods.
     """
 
     def __init__(self, checked: bool) -> None:
@@ -33,14 +33,14 @@ class StartCheck(Callback):
 
 
 def check_start(*, _root_: DictConfig) -> bool:
-    """Check the config that a command line makes; the resolver ``check_start``.
+    """Check the config of a command line; the resolver ``check_start``.
 
     The configs of the jobs of a sweep are checked by the sweep.
 
     Raises
     ------
     ConfigError
-        Names everything that is wrong with the config.
+        The config cannot be run; lists all problems.
     """
     if _root_.hydra.job.chdir:
         raise ConfigError(
@@ -67,9 +67,9 @@ def check_start(*, _root_: DictConfig) -> bool:
 
 
 def trust_typed(cfg: DictConfig) -> None:
-    """Trust what `cfg`, composed of what the user typed, lists as ``trusted``.
+    """Trust the classes under ``trusted`` in `cfg`, which the user typed.
 
-    A value that is not such a list is left for `check_config` to report.
+    An invalid value is left for `check_config` to report.
     """
     with contextlib.suppress(OmegaConfBaseException):
         found = OmegaConf.select(cfg, "trusted")
@@ -79,7 +79,7 @@ def trust_typed(cfg: DictConfig) -> None:
 
 
 def remove_unused() -> None:
-    """Remove the folders that Hydra made for this run, unless they hold anything."""
+    """Remove the empty folders that Hydra made for this run."""
     for folder in _missing:
         try:
             folder.rmdir()

@@ -1,4 +1,4 @@
-"""The classes and functions that a config may name."""
+"""Allow-list of the classes and functions that a config may name."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -9,11 +9,11 @@ from sentiment.config.project import import_object, list_trusted, matches
 from sentiment.config.schemas import TARGETS
 from sentiment.errors import OwnCodeError
 
-# Keys of Hydra's own beside the parameters of an object.
+# Hydra's own keys beside the parameters of an object.
 HYDRA_KEYS = {"_target_", "_args_", "_convert_", "_partial_", "_recursive_", "_isolate_"}
-# Packages with estimators that are not installed by default, and the extra that each is in.
+# Optional packages with estimators, and the extra of each.
 EXTRAS = {"lightgbm": "lightgbm"}
-# What a config may name as _target_; Hydra checks the object behind the name as well.
+# Patterns for _target_; Hydra also checks the object behind the name.
 ALLOWED_TARGETS = [
     "sentiment.config.arguments.get_function",
     "sentiment.config.starting.StartCheck",
@@ -59,12 +59,12 @@ ALLOWED_TARGETS = [
 
 
 def list_allowed() -> list[str]:
-    """Return the patterns of all that a config may name, the user's own among them."""
+    """Return the patterns of all allowed names, including those that the user trusts."""
     return [*ALLOWED_TARGETS, *list_trusted()]
 
 
 def is_allowed(name: str) -> bool:
-    """Return whether the dotted `name`, and what it is an alias of, is on the list.
+    """Return whether the dotted `name`, and the object that it is an alias of, is allowed.
 
     Raises
     ------
@@ -79,12 +79,12 @@ def is_allowed(name: str) -> bool:
     except (ImportError, AttributeError) as error:
         if isinstance(error, OwnCodeError):
             raise
-        return True  # there is nothing that could be called
+        return True  # nothing to call
     return matches(f"{found.__module__}.{getattr(found, '__qualname__', '')}", allowed)
 
 
 def describe_allowed(name: str) -> str:
-    """Return what a config may name, and how it may name `name`."""
+    """Return a sentence on allowed names, and on how to allow `name`."""
     package, _, inside = name.partition(".")
     if not inside:
         return "Expected the dotted name of a class, such as sklearn.svm.LinearSVC."
@@ -112,7 +112,7 @@ def locate(name: str) -> Callable[..., Any]:
 
 
 def list_parameters(name: str) -> list[str] | None:
-    """Return the parameters that `name` takes, or None if it takes any or they are not known."""
+    """Return the parameters of `name`, or None if it takes any or they are not known."""
     if name in TARGETS:
         return list(list_hints(TARGETS[name]))
     parameters = _read_signature(name)
@@ -122,7 +122,7 @@ def list_parameters(name: str) -> list[str] | None:
 
 
 def list_required(name: str) -> list[str]:
-    """Return the parameters without which `name` cannot be called."""
+    """Return the required parameters of `name`."""
     return [
         key
         for key, parameter in (_read_signature(name) or {}).items()

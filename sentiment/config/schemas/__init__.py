@@ -1,7 +1,7 @@
-"""Settings of every command and group: their types and ranges, each stated once.
+"""Schemas of all commands and groups: names, types and ranges of settings, each stated once.
 
-Quoting of the command line, the check of a whole config, and the constructors of data sets and
-scorers all read them here. Nothing heavy is imported, so a mistake is answered at once.
+The quoting of command lines, the check of configs, and the constructors of data sets and scorers
+all use them. Nothing heavy is imported, so mistakes are reported at once.
 """
 
 from dataclasses import MISSING, fields
@@ -78,7 +78,7 @@ COMMANDS: dict[str, type[Settings]] = {
     "flow": commands.FlowSettings,
     "serve": ServeSettings,
 }
-# Classes that files of groups name, so that their settings are checked before they are imported.
+# Schemas of the classes in group files, by which settings are checked before these are imported.
 TARGETS: dict[str, type[Settings]] = {
     "sentiment.data.datasets.EmbeddedReviews": EmbeddedSettings,
     "sentiment.data.datasets.TableFile": TableSettings,
@@ -91,7 +91,7 @@ TARGETS: dict[str, type[Settings]] = {
 
 
 def find_types(key: str) -> set[Any]:
-    """Return the types that a value of the setting `key` may be typed as; none if it is not known.
+    """Return the types that a value of the setting `key` may have; empty for an unknown setting.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def find_types(key: str) -> set[Any]:
     Returns
     -------
     set of type
-        For a list, ``list`` and the types of what is in it.
+        For a list, ``list`` and the types of its items.
     """
     parents, _, name = key.rpartition(".")
     return _list_types().get((parents.partition(".")[0], name), set())

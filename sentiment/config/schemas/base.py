@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from sentiment.config.kinds import WRONG, convert, describe_problem, list_hints
 from sentiment.errors import ConfigError
 
-# Composed of files, whose ``_target_`` names the class that has the settings.
+# A group of files, whose ``_target_`` names the class with the settings.
 Group = Annotated[Any, "group"]
 
 
@@ -33,7 +33,7 @@ class Settings:
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield what is wrong between settings that are each of their kind.
+        """Yield problems between settings that are each valid.
 
         Parameters
         ----------
@@ -46,7 +46,7 @@ class Settings:
 
 
 def is_nested(hint: Any) -> bool:
-    """Return whether settings of this kind are a group of their own."""
+    """Return whether a type hint is a nested schema."""
     return isinstance(hint, type) and issubclass(hint, Settings)
 
 
@@ -64,17 +64,17 @@ def check_values(
     schema : type
         A dataclass of settings.
     values : mapping of str to object
-        Settings by name; further ones are not looked at.
+        Settings by name; others are ignored.
     path : str
         The group, "" for a command.
 
     Returns
     -------
     problems : dict of str to str
-        A message for each value that is not of its kind, by name; if all are, one for each
-        conflict, by its number.
+        A message for each invalid value, by name; if all values are valid, one for each conflict,
+        by number.
     changes : dict of str to object
-        Values that are given in another type, such as a column name that is a number.
+        Converted values, such as a column name that was a number.
     """
     prefix = f"{path}." if path else ""
     problems: dict[str, str] = {}

@@ -32,7 +32,7 @@ from sentiment.config.schemas.values import (
     at_least,
 )
 
-# Names of compared runs on a page, and so the most that can be compared.
+# Letters of compared runs; their number limits a comparison.
 RUN_KEYS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -174,7 +174,7 @@ class BestSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdSettings(Settings):
-    """Sizes of the differences that matter to ``scripts/monitor.py``."""
+    """Smallest differences that matter to ``scripts/monitor.py``."""
 
     distance: Positive
     labels: Factor
@@ -311,7 +311,7 @@ class PromoteSettings(Settings):
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield a problem if a metric is set that live traffic has not."""
+        """Yield a problem if a metric is set that live traffic does not have."""
         yield from _check_live_metric(values)
 
 
@@ -342,7 +342,7 @@ class RecordSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleSettings(Settings):
-    """When and how carefully the flow runs."""
+    """Schedule, retries and cache of the flow."""
 
     search: StudyName | None
     cron: Text | None
@@ -368,6 +368,6 @@ class FlowSettings(Settings):
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield a problem if there are settings of steps that nothing is asked of."""
+        """Yield a problem if there are settings of steps that are not run."""
         if values["input"] is None and (values["predict"].strip() or values["monitor"].strip()):
             yield "predict and monitor have settings, but there is no input to predict."

@@ -36,7 +36,7 @@ Labels = Annotated[
 ]
 
 ColumnKind = Annotated[str, one_of("number", "category", "date")]
-# Names of columns that frames of texts have for themselves.
+# Columns that every frame of a data set has.
 _TAKEN = ("text", "label", "split", "fault")
 
 
@@ -63,20 +63,20 @@ class DatasetSettings(Settings):
         True for labels that are numbers on a scale, or all labels from the lowest to the highest;
         adds metrics of ordered labels.
     label_separator : str, optional
-        Between the labels of a row, such as ``;``, where rows may have several or none. Default:
-        a row has one label.
+        Separator of the labels of a row, such as ``;``, if rows may have several or none. Default:
+        each row has one label.
     extra_columns : list of str or dict of str to str, optional
-        Columns that are learned from beside the text; a dict names the kind of each: ``"number"``,
-        ``"category"`` or ``"date"``. Default kind: what the values of training rows are.
+        Columns to learn from beside the text; a dict names the kind of each: ``"number"``,
+        ``"category"`` or ``"date"``. Default kind: detected from the training rows.
     unlabelled : str, optional
-        More texts, without a label, to learn from: what `predict` reads as its input. Texts of
-        labelled rows are left out of them, those of test rows above all.
+        Texts without labels to learn from, too: any input of `predict`. Texts of labelled rows,
+        test rows included, are left out.
     on_missing_label : {"drop", "unlabelled"}
-        Whether rows without a label are dropped and counted, or are unlabelled texts, too; those
-        that the data put into a validation or test split are dropped in any case.
+        Whether rows without a label are dropped and counted, or used as unlabelled texts; those in
+        an official validation or test split are always dropped.
     validation_size, test_size : float
-        Shares of the rows, each between 0 and 1; the rest is for training. A split that the data
-        bring is not drawn, and the other one is a share of their training rows.
+        Shares of the rows, each between 0 and 1; the rest is for training. An official split is not
+        drawn; the other one is then a share of the training rows.
     """
 
     group = "data"
@@ -128,7 +128,7 @@ class DatasetSettings(Settings):
 
 
 def _find_column_conflicts(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    """Yield what is wrong with the names of columns beside the text."""
+    """Yield problems with the names of columns beside the text."""
     extra = [*(values["extra_columns"] or ())]
     known = {values.get(key): key for key in ("text_column", "label_column", "split_column")}
     for number, name in enumerate(extra):
@@ -174,7 +174,8 @@ class TableSettings(DatasetSettings):
     text_column, label_column : str
         Names of the two columns.
     test_path : str, optional
-        The rows of the test split, as `path` names those of the others; its texts leave them.
+        The rows of the test split, in the same forms as `path`; their texts are removed from the
+        other splits.
     split_column : str, optional
         Name of a column with the official split of each row: ``train``, ``validation`` (or
         ``valid``, ``val``, ``dev``) or ``test``.
@@ -219,13 +220,13 @@ class FolderSettings(DatasetSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class ScorerSettings(Settings):
-    """Settings of one process that scores a file.
+    """Settings of a scorer that predicts in this process.
 
     Parameters
     ----------
     run : str
-        The run whose model it uses: ``"best"``, a run id, or ``models:/name@alias``; or the path
-        of a model file that ends with ``.skops``.
+        The model to predict with: ``"best"``, a run id, or ``models:/name@alias``; or the path of a
+        model file that ends with ``.skops``.
     metric : str
         The validation metric that makes a run the best.
     threshold : float or str
@@ -233,16 +234,15 @@ class ScorerSettings(Settings):
         it is chosen on validation rows: ``"max_f1"``, ``"precision>=0.95"``, ``"recall>=0.95"``. Of
         more classes, ``"max_f1"`` gives each of them a factor for the best macro-F1.
     abstain : float
-        The share of rows, the least certain ones, that are answered with "unsure".
+        The share of rows, the least certain ones, that are predicted as "unsure".
     max_chars : int
-        Characters of the longest text that is answered; longer ones are rejected.
+        Characters of the longest text that is predicted; longer texts are rejected.
     empty : {"score", "reject"}
-        Whether a text of nothing but white space is scored like a text without a known word, or
-        its row is rejected.
+        Whether blank texts are scored, like texts without a known word, or rejected.
     format : {"csv", "parquet", "jsonl"}, optional
         Format of the output; default: that of the input.
     top_k : int
-        Number of labels that a row is given, the most probable ones first.
+        Number of labels for each row, the most probable ones first.
     probabilities : {"top", "all"}
         Whether the output has the probability of the label only, or of every class.
     """
@@ -274,10 +274,10 @@ class ClusterSettings(ScorerSettings):
     Parameters
     ----------
     address : str, optional
-        Of a scheduler, such as ``tcp://10.0.0.5:8786``, whose workers have this package; default:
-        a cluster on this machine is started, and stopped in the end.
+        Address of a scheduler, such as ``tcp://10.0.0.5:8786``, whose workers have this package;
+        default: a temporary cluster on this machine.
     workers : int
-        Number of processes of that one.
+        Number of processes of a temporary cluster.
     run, metric, threshold, abstain, max_chars, empty, format, top_k, probabilities
         As of `ScorerSettings`.
     """
@@ -314,7 +314,8 @@ class StoreSettings(Settings):
 class EstimatorSettings:
     """Parameters of features and models whose constraints in scikit-learn are too wide.
 
-    With what its constraints let pass, a fit fails after the data are read, with its own error.
+    Some values that scikit-learn's constraints accept only fail at the fit, after the data are
+    read.
     """
 
     token_pattern: (
@@ -344,7 +345,7 @@ class WorkerSettings(Settings):
     n_jobs : int
         Number of workers; -1 for one per core.
     inner_max_num_threads : int, optional
-        Threads of each; default: the cores are shared out.
+        Threads of each worker; default: an equal share of the cores.
     """
 
     group = "hydra.launcher"

@@ -1,4 +1,4 @@
-"""Kinds that settings share, with their ranges."""
+"""Types that settings share, with their ranges."""
 
 import re
 import warnings
@@ -12,7 +12,7 @@ from sentiment.config.project import EXPECTED, is_class_pattern
 from sentiment.files.dialects import is_encoding
 
 _GOAL = re.compile(r"(precision|recall)\s*>=\s*(\d*\.?\d+)")
-# Largest values of C's int, which solvers count with, and of a seed of numpy's.
+# Largest values of C's int, which solvers use for counts, and of seeds in NumPy.
 INT_MAX, _SEED_MAX = 2**31 - 1, 2**32 - 1
 
 
@@ -29,7 +29,7 @@ def parse_goal(text: str) -> tuple[str, float] | None:
 
 
 def _is_web_address(text: str) -> bool:
-    """Return whether `text` is what urllib takes for the address of a server."""
+    """Return whether `text` is an HTTP address with a host, by urllib's rules."""
     if not re.fullmatch(r"https?://[!-~]+", text):
         return False
     try:
@@ -44,7 +44,7 @@ def _is_goal(text: str) -> bool:
 
 
 def is_pattern(text: str) -> bool:
-    """Return whether `text` is a token pattern: at most one group, which is the token then."""
+    """Return whether `text` is a token pattern: a regular expression with at most one group."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -59,7 +59,7 @@ def is_range(pair: list[float]) -> bool:
 
 
 def at_least(least: int, what: str, most: int = 2**63 - 1) -> Rule:
-    """Return the rule of numbers from `least` to `most`, which messages call `what`."""
+    """Return the rule of numbers from `least` to `most`; messages call them `what`."""
     limits = (("minimum", least), ("maximum", most))
     return Rule(what, lambda value: least <= value <= most, limits=limits)
 
@@ -90,7 +90,7 @@ Objective = Annotated[
     ),
 ]
 Count = Annotated[int, at_least(1, "a whole number above 0")]
-# joblib counts negative numbers from the number of cores down.
+# In joblib, negative numbers count down from the number of cores.
 Jobs = Annotated[
     int,
     Rule("a whole number from 1 to 1,024, or -1 for all cores", lambda n: n and -1024 <= n <= 1024),
@@ -139,7 +139,7 @@ Level = Annotated[
         limits=(("minimum", 0.5), ("exclusiveMaximum", 1)),
     ),
 ]
-# With fewer, the ends of a 95 % interval are made of a handful of resamples.
+# With fewer resamples, a handful of them would determine the ends of a 95 % interval.
 Resamples = Annotated[int, at_least(200, "a whole number from 200 to 1,000,000", 10**6)]
 Trusted = list[Annotated[str, Rule(EXPECTED, is_class_pattern)]]
 ModelName = Annotated[
