@@ -138,7 +138,7 @@ class _Finder:
             if before:
                 self._assumed.append(
                     f"the column names are in line {self._find_line(first)}, below lines that are "
-                    "no rows; else set header=<line>"
+                    "not rows; else set header=<line>"
                 )
             return self._make(first, before)
         if before:

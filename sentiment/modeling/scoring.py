@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,68 +25,12 @@ from sentiment.modeling.label_set_rules import LabelSetRule
 from sentiment.modeling.linear import LinearTextClassifier, make_fast, predict_texts
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import TEXT_COLUMN, find_encoder, find_separator, list_columns
-from sentiment.modeling.prediction_columns import EncodedLabels, to_arrow, to_list
-from sentiment.modeling.predictions import PROBABILITY
-
-_PREDICTION = pa.schema({"prediction": pa.string(), "probability": pa.float64()})
-_REASONS = pa.schema({"speaks_for": pa.string(), "speaks_against": pa.string()})
-
-
-@dataclass(frozen=True)
-class PredictionColumns:
-    """Columns of a prediction.
-
-    Parameters
-    ----------
-    explain : bool, default=False
-        Whether the terms that spoke most for and against the label are added.
-    top_k : int, default=1
-        Number of labels, the most probable ones first: ``prediction_2``, ``probability_2``, ...
-    probabilities : {"top", "all"}, default="top"
-        Whether the probability of every class is added, such as ``p:negative``.
-    scale : dict of str to float, optional
-        Values of ordered labels, of which the expected value is added: ``expected``.
-
-    Examples
-    --------
-    >>> PredictionColumns(top_k=2).list_fields().names
-    ['prediction', 'probability', 'prediction_2', 'probability_2']
-    """
-
-    explain: bool = False
-    top_k: int = 1
-    probabilities: str = "top"
-    scale: Mapping[str, float] | None = None
-
-    def list_fields(
-        self, classes: Sequence[str] = (), *, may_abstain: bool = False, is_set: bool = False
-    ) -> pa.Schema:
-        """Return names and types of the columns.
-
-        Parameters
-        ----------
-        classes : sequence of str
-            Of the model; none before it is known.
-        may_abstain : bool
-            Whether the rule may abstain, so that the most probable label has a column of its own.
-        is_set : bool
-            Whether predictions are label sets: ``likeliest_1`` and so on, and ``explained``.
-        """
-        most = min(self.top_k, len(classes)) if classes else self.top_k
-        fields = [*_PREDICTION]
-        if may_abstain:
-            fields.append(pa.field("likeliest", pa.string()))
-        if self.scale is not None:
-            fields.append(pa.field("expected", pa.float64()))
-        name, first = ("likeliest", 1 if most > 1 else 2) if is_set else ("prediction", 2)
-        for rank in range(first, most + 1):
-            fields.append(pa.field(f"{name}_{rank}", pa.string()))
-            fields.append(pa.field(f"probability_{rank}", pa.float64()))
-        if self.probabilities == "all":
-            fields += [pa.field(f"{PROBABILITY}{label}", pa.float64()) for label in classes]
-        if self.explain and is_set:
-            fields.append(pa.field("explained", pa.string()))
-        return pa.schema([*fields, *(_REASONS if self.explain else ())])
+from sentiment.modeling.prediction_columns import (
+    EncodedLabels,
+    PredictionColumns,
+    to_arrow,
+    to_list,
+)
 
 
 class Predictor:

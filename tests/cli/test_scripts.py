@@ -146,8 +146,8 @@ def test_help_lists_choices_and_commands(run_script: Run) -> None:
     lines = [line.split("#") for line in done.stdout.splitlines() if "#" in line]
     described = {line.split(":")[0].strip(): comment.strip() for line, comment in lines}
     assert described["min_df"] == "least number (or share) of texts that have the term"
-    assert described["max_failures"] == "failures in a row that a sweep survives"
-    assert described["seed"] == "of samples, splits and models"
+    assert described["max_failures"] == "failed jobs in a row that a sweep tolerates"
+    assert described["seed"] == "seed of samples, splits and models"
     assert (
         f"python {ROOT}/scripts/predict.py input=reviews.csv"
         in run_script("predict", "--help").stdout

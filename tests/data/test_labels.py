@@ -21,9 +21,10 @@ from sentiment.modeling.evaluation import evaluate, score
 from sentiment.modeling.explanation import top_terms
 from sentiment.modeling.intervals import measure_intervals
 from sentiment.modeling.pipeline import fit, make_pipeline
+from sentiment.modeling.prediction_columns import PredictionColumns
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.resampling import RowSums
-from sentiment.modeling.scoring import PredictionColumns, Predictor
+from sentiment.modeling.scoring import Predictor
 from sentiment.ngrams.vectorizers import TfidfVectorizer
 
 STARS = [str(star) for star in range(1, 11)]

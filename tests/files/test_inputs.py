@@ -266,7 +266,7 @@ def test_what_is_wrong_with_a_database_is_reported(
             ConfigError, "the query has two columns 'id'; rename one",
         ),
         (["input=sqlite:///nope.db"], InputNotFoundError, "expected a file of sqlite"),
-        (["input=oracel://x"], ConfigError, "no address of a database"),
+        (["input=oracel://x"], ConfigError, "is not an address of a database"),
         (["input=mysql://x/y"], DatabaseError, "its driver is missing: pip install MySQLdb"),
         (
             ["input='postgresql+psycopg://me:secret@127.0.0.1:1/x'"],
@@ -386,7 +386,7 @@ def test_files_that_do_not_fit_together(run: Run, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "a.csv").write_text("text,n\ngood,1\n")
     (folder / "b.csv").write_text("text\nbad\n")
-    with pytest.raises(ConfigError, match=r"csv of text, n, and csv of text. Leave together"):
+    with pytest.raises(ConfigError, match=r"csv of text, n, and csv of text. Set together=false"):
         run(f"input='{folder}'", "together=true")
     (folder / "b.csv").unlink()
     write_frame(pd.DataFrame({"text": ["a"], "n": [1]}), folder / "b.parquet")

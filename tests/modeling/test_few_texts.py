@@ -18,7 +18,8 @@ from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.label_set_rules import LabelSetRule
 from sentiment.modeling.linear import LinearTextClassifier, make_fast, predict_texts
 from sentiment.modeling.pipeline import fit, make_pipeline
-from sentiment.modeling.scoring import PredictionColumns, Predictor
+from sentiment.modeling.prediction_columns import PredictionColumns
+from sentiment.modeling.scoring import Predictor
 from sentiment.ngrams.vectorizers import TfidfVectorizer
 
 WORDS = ["good", "bad", "fine", "film", "Bore", "GREAT", "dull", "née", "İstanbul", "ΣΑΣ", "1999"]

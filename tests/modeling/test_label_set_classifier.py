@@ -25,7 +25,8 @@ from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
 from sentiment.modeling.model_files import digest_file, load_model, save_model
 from sentiment.modeling.pipeline import find_separator, fit, make_pipeline, predict
-from sentiment.modeling.scoring import PredictionColumns, Predictor
+from sentiment.modeling.prediction_columns import PredictionColumns
+from sentiment.modeling.scoring import Predictor
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 from sentiment.ngrams.weighting import compute_log_count_ratio, compute_term_weights
 

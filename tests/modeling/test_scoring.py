@@ -9,7 +9,8 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.modeling.decision_rules import DecisionRule
 from sentiment.modeling.pipeline import make_pipeline
-from sentiment.modeling.scoring import PredictionColumns, Predictor
+from sentiment.modeling.prediction_columns import PredictionColumns
+from sentiment.modeling.scoring import Predictor
 
 
 def fit(reviews: pd.DataFrame, classes: int) -> Pipeline:

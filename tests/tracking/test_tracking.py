@@ -30,7 +30,7 @@ from sentiment.errors import (
     UntrustedModelError,
 )
 from sentiment.modeling.pipeline import predict
-from sentiment.modeling.scoring import PredictionColumns
+from sentiment.modeling.prediction_columns import PredictionColumns
 from sentiment.tracking import MlflowTracker, NoTracker
 from sentiment.tracking.choosing import choose_best, describe_score
 

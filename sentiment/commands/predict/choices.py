@@ -21,7 +21,8 @@ from sentiment.modeling.decision_rules import DecisionRule, needs_scores
 from sentiment.modeling.label_set_rules import choose_any_rule
 from sentiment.modeling.model_files import digest_file, load_model
 from sentiment.modeling.pipeline import TextClassifier, find_separator
-from sentiment.modeling.scoring import BatchScorer, PredictionColumns, Predictor
+from sentiment.modeling.prediction_columns import PredictionColumns
+from sentiment.modeling.scoring import BatchScorer, Predictor
 from sentiment.tracking import ModelChoice, Tracker
 from sentiment.tracking.known_scores import read_known_scores
 

@@ -19,8 +19,9 @@ from sentiment.files.traffic import CHALLENGER, CHAMPION
 from sentiment.modeling.decision_rules import choose_rule as check_threshold
 from sentiment.modeling.label_set_rules import LabelSetRule, record_rule
 from sentiment.modeling.model_files import load_model
+from sentiment.modeling.prediction_columns import PredictionColumns
 from sentiment.modeling.reference import Reference
-from sentiment.modeling.scoring import BatchScorer, PredictionColumns, Predictor
+from sentiment.modeling.scoring import BatchScorer, Predictor
 from sentiment.tracking import ModelChoice, Tracker
 from sentiment.tracking.references import find_reference
 

@@ -39,8 +39,9 @@ from sentiment.modeling.active_learning import (
 )
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import TEXT_COLUMN, find_separator
+from sentiment.modeling.prediction_columns import PredictionColumns
 from sentiment.modeling.predictions import PROBABILITY
-from sentiment.modeling.scoring import BatchScorer, PredictionColumns, Predictor
+from sentiment.modeling.scoring import BatchScorer, Predictor
 from sentiment.tracking import ModelChoice, Tracker
 from sentiment.tracking.stages import SilentObserver, StageObserver, Stages
 

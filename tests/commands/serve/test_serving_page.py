@@ -16,7 +16,8 @@ from chromium import Page, browse, needs_browser
 
 from sentiment.commands.serve.app import App
 from sentiment.modeling.explanation import explain_text
-from sentiment.modeling.scoring import PredictionColumns, Predictor
+from sentiment.modeling.prediction_columns import PredictionColumns
+from sentiment.modeling.scoring import Predictor
 
 TAKE = "document.title='taken'"
 # As the model reads it, entities are characters.

@@ -14,7 +14,8 @@ from sentiment.commands.predict.job import predict
 from sentiment.commands.serve.command import read_word
 from sentiment.config import compose
 from sentiment.errors import ConfigError, InputNotFoundError, ListenError
-from sentiment.modeling.scoring import PredictionColumns, Predictor
+from sentiment.modeling.prediction_columns import PredictionColumns
+from sentiment.modeling.scoring import Predictor
 
 TEXTS = ["good film", "bad bore, dull", "", "<br />great &amp; caf\u00e9", "x" * 3000]
 
