@@ -38,7 +38,7 @@ from sentiment.files.inputs import Input
 from sentiment.files.opening import open_input
 from sentiment.files.traffic import is_log
 from sentiment.modeling.decision_rules import UNSURE
-from sentiment.modeling.descriptors import TextReader, find_tokenization
+from sentiment.modeling.descriptors import TextReader, Tokenization, find_tokenization
 from sentiment.modeling.label_set_rules import read_rule
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import find_separator
@@ -110,45 +110,24 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     webhook = Webhook(cfg.alert.url, cfg.alert.format) if cfg.alert.url is not None else None
     tracker: Tracker = make(cfg, "tracking", "start", "find_model")
     path = Path(cfg.current).expanduser()
-    time_column = cfg.time_column
-    source: Input
-    if is_log(path):
-        source, report = open_traffic(path, cfg.route, cfg.run, tracker)
-        time_column = "time"
-    else:
-        source = open_input(path, ReadOptions.of(cfg), "current")
-        report = _read_report(path)
+    source, report = _open_source(path, cfg, tracker)
     named = {name: cfg[name] for name in ("text_column", "label_column", "time_column")}
     check_columns(path, source.columns, **named)
     with stages("load model"):
-        choice = _choose_model(path, cfg.run, report, tracker)
-        pipeline = load_model(choice.path, choice.digest)
-        separator = find_separator(pipeline)
-        columns = _find_columns(path, source.columns, cfg, report, choice)
-        made_by = report["job"] if report else {}
-        rule = read_rule(made_by if separator is None else {"thresholds": []} | made_by)
-        reference = find_reference(choice, tracker).decide(rule)
-        check_extra_columns(path, source.columns, [*reference.columns])
-        columns = replace(columns, extra=[*reference.columns], time=time_column)
-        tokenization = find_tokenization(pipeline)
+        model = _load_model(path, source, cfg, report, tracker)
+    choice, reference = model.choice, model.reference
     with stages("read rows"):
-        current = read_current(
-            path, source, columns, cfg.sample, cfg.seed, stages.observer, separator
-        )
-        current = _check_labels(path, current, reference, columns.label, cfg.label_column)
-        if columns.time:
-            order = order_rows(path, current.rows["time"], columns.time)
-            current = replace(current, rows=current.rows.iloc[order].reset_index(drop=True))
+        current = _read_rows(path, source, model, cfg, stages.observer)
     with stages("compare"):
         comparison = compare(
-            reference, current, TextReader(tokenization), Thresholds(**cfg.thresholds), cfg.windows,
-            stages.observer,
+            reference, current, TextReader(model.tokenization), Thresholds(**cfg.thresholds),
+            cfg.windows, stages.observer,
         )  # fmt: skip
     if webhook is not None and comparison.drifted:
         # Before anything is written, which a full disk or a store that is away would prevent.
         webhook.send("drift", f"{path.name} ({choice.uri}): {', '.join(comparison.drifted)}")
         webhook.close()
-    facts = _describe(path, choice, columns, current, reference, cfg)
+    facts = _describe(path, choice, model.columns, current, reference, cfg)
     workspace = Path(cfg.workspace).expanduser() if cfg.workspace else None
     folder = RunFolder.claim(Path(cfg.output).expanduser())
     with stages("report"):
@@ -163,7 +142,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
     return MonitoringResult(
         comparison=comparison,
         model=choice,
-        columns=columns,
+        columns=model.columns,
         read=current.read,
         compared=len(current.rows),
         rejected=current.rejected,
@@ -172,6 +151,70 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         workspace=workspace,
         stages=stages.done,
     )
+
+
+@dataclass(frozen=True)
+class _Model:
+    """The model that made the predictions, and how its rows are read and compared.
+
+    Attributes
+    ----------
+    choice : ModelChoice
+        The model.
+    columns : Columns
+        Roles of the columns of the current rows.
+    reference : Reference
+        The rows of its training to compare with.
+    tokenization : Tokenization
+        How it reads words.
+    separator : str or None
+        Between the labels of a set; None for a model of single labels.
+    """
+
+    choice: ModelChoice
+    columns: Columns
+    reference: Reference
+    tokenization: Tokenization
+    separator: str | None
+
+
+def _open_source(
+    path: Path, cfg: DictConfig, tracker: Tracker
+) -> tuple[Input, dict[str, Any] | None]:
+    """Return the current rows, from a file or the log of a server, and the report on them."""
+    if is_log(path):
+        return open_traffic(path, cfg.route, cfg.run, tracker)
+    return open_input(path, ReadOptions.of(cfg), "current"), _read_report(path)
+
+
+def _load_model(
+    path: Path, source: Input, cfg: DictConfig, report: dict[str, Any] | None, tracker: Tracker
+) -> _Model:
+    choice = _choose_model(path, cfg.run, report, tracker)
+    pipeline = load_model(choice.path, choice.digest)
+    separator = find_separator(pipeline)
+    columns = _find_columns(path, source.columns, cfg, report, choice)
+    made_by = report["job"] if report else {}
+    rule = read_rule(made_by if separator is None else {"thresholds": []} | made_by)
+    reference = find_reference(choice, tracker).decide(rule)
+    extra = [*reference.columns]
+    check_extra_columns(path, source.columns, extra)
+    time_column = "time" if is_log(path) else cfg.time_column
+    columns = replace(columns, extra=extra, time=time_column)
+    return _Model(choice, columns, reference, find_tokenization(pipeline), separator)
+
+
+def _read_rows(
+    path: Path, source: Input, model: _Model, cfg: DictConfig, observer: StageObserver
+) -> Current:
+    """Return the current rows, or a sample of them, in the order of their time."""
+    columns = model.columns
+    current = read_current(path, source, columns, cfg.sample, cfg.seed, observer, model.separator)
+    current = _check_labels(path, current, model.reference, columns.label, cfg.label_column)
+    if columns.time:
+        order = order_rows(path, current.rows["time"], columns.time)
+        current = replace(current, rows=current.rows.iloc[order].reset_index(drop=True))
+    return current
 
 
 def _check_package() -> None:
