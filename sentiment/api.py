@@ -1,4 +1,4 @@
-"""The library for notebooks and programs; `sentiment` itself offers these names."""
+"""Python API for notebooks and programs, exported by the package `sentiment`."""
 
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -64,13 +64,13 @@ class Model:
         Parameters
         ----------
         texts : iterable of str, or DataFrame
-            Such as a list or a pandas Series, of length n; or a table, as `predict_proba` takes it.
+            The texts, such as a list or a Series of length n, or a table as for `predict_proba`.
 
         Returns
         -------
         ndarray of str, of shape (n,)
-            ``"unsure"`` for texts that `rule` leaves open. Of several labels in a row, a list of
-            lists: by default, those of a probability of 0.5 or more.
+            ``"unsure"`` for texts for which `rule` abstains. With several labels per row, a list of
+            lists: by default, the labels with a probability of 0.5 or more.
 
         Examples
         --------
@@ -86,9 +86,9 @@ class Model:
         Parameters
         ----------
         texts : iterable of str, or DataFrame
-            Of length n. A table has the texts in the column that the model learned from, or in
-            ``text``, and the columns `extra_columns`, whose values may be missing; others are not
-            read.
+            The texts, of length n. A table has them in the column that the model learned from, or
+            in ``text``, and also the columns `extra_columns`, whose values may be missing. Other
+            columns are ignored.
 
         Returns
         -------
@@ -98,7 +98,7 @@ class Model:
         Raises
         ------
         TypeError
-            `texts` is one string, or holds something else than strings.
+            `texts` is a single string, or an item is not a string.
         SentimentError
             A table lacks a column.
         ValueError
@@ -135,18 +135,18 @@ class Model:
     def predict_expected(self, texts: "Iterable[str] | pd.DataFrame") -> "np.ndarray":
         """Return the expected value of each prediction, for labels on a scale.
 
-        It is the sum of the values of the labels, each times its probability, shape (n,). Labels
-        that are numbers are their values; of a list of labels, they are 1, 2, 3 and so on.
+        It is the mean of the values of the labels, weighted by their probabilities, shape (n,). The
+        value of a label is its number or, for a list of labels, its place: 1, 2, 3 and so on.
 
         Parameters
         ----------
         texts : iterable of str, or DataFrame
-            As `predict_proba` takes it, of length n.
+            As for `predict_proba`, of length n.
 
         Raises
         ------
         ValueError
-            No run of the model is known that has ordered labels.
+            The labels are not ordered, or the run of the model is not known.
         """
         import numpy as np
 
@@ -160,16 +160,16 @@ class Model:
     def explain(
         self, text: str, columns: "Mapping[str, object] | None" = None, label: str | None = None
     ) -> "TextExplanation":
-        """Return the words and terms behind the prediction for one text.
+        """Return the contributions of words and terms to the prediction for one text.
 
         Parameters
         ----------
         text : str
             The text.
         columns : mapping of str to object, optional
-            Values of `extra_columns`, if the model has any; None for a missing one.
+            Values of `extra_columns`, if the model has some; None for a missing value.
         label : str, optional
-            The label that is explained; default: the predicted one, the likeliest of several.
+            The label to explain; default: the predicted one, or the most probable of several.
 
         Returns
         -------
@@ -219,17 +219,18 @@ def load(model: str = "best", *settings: str) -> Model:
         ``"best"`` for the run with the best validation accuracy, a run id,
         ``"models:/sentiment@champion"`` or the path of a file that ends with ``.skops``.
     *settings : str
-        Of ``sentiment predict``, such as ``"outputs=my runs"``, ``"deploy.threshold=max_f1"``.
+        Settings of ``sentiment predict``, such as ``"outputs=my runs"`` or
+        ``"deploy.threshold=max_f1"``.
 
     Returns
     -------
     Model
-        It predicts texts in this process.
+        The model, with methods to predict and explain texts.
 
     Raises
     ------
     SentimentError
-        There is no such model, or it is not trusted.
+        The model does not exist, or is not trusted.
 
     See Also
     --------
@@ -264,7 +265,7 @@ def train(*settings: str) -> "TrainingResult":
     Returns
     -------
     TrainingResult
-        With ``metrics``, the fitted ``pipeline`` and the ``folder`` of all that was written.
+        The result, with ``metrics``, the fitted ``pipeline`` and the ``folder`` of all files.
 
     Raises
     ------
@@ -302,7 +303,7 @@ def predict_file(
     Parameters
     ----------
     path : str or Path
-        CSV, JSON lines or Parquet, maybe compressed.
+        A CSV, JSON lines or Parquet file, which may be compressed.
     output : str or Path, optional
         Default: the name of the input with ``.predictions`` before its ending.
     *settings : str
@@ -311,7 +312,7 @@ def predict_file(
     Returns
     -------
     PredictionResult
-        With the ``output`` and the counts of rows, ``tally``.
+        The result, with the path ``output`` and the counts of rows, ``tally``.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Terminal output and the parts that all commands share."""
+"""The command line: the program `sentiment`, and the terminal output that all commands share."""

@@ -1,4 +1,4 @@
-"""Memory allocation of the C library in a command."""
+"""Settings of the C library's memory allocation."""
 
 import ctypes
 import os
@@ -9,11 +9,11 @@ _VARIABLE = "MALLOC_ARENA_MAX"
 
 
 def share_arena() -> None:
-    """Let all threads allocate from one arena, here and in processes that are started from here.
+    """Make all threads allocate from one arena, in this process and in its child processes.
 
-    glibc gives each thread an arena of its own, which keeps what the thread has freed. Kernels
-    allocate large arrays in short-lived threads: with one arena, ``experiment=best`` needs a
-    seventh less memory, in the same time. A number of arenas that the user has set stays.
+    By default, glibc gives each thread an arena, which keeps the memory that the thread has freed.
+    Kernels allocate large arrays in short-lived threads: with one arena, ``experiment=best`` needs
+    a seventh less memory, in the same time. A number of arenas that the user has set is kept.
     """
     if _VARIABLE in os.environ:
         return

@@ -1,4 +1,4 @@
-"""One shape for all commands: a config, a job, a view and an exit code."""
+"""Decorator that makes a command of a function: config, error messages and exit code."""
 
 import functools
 import sys
@@ -17,7 +17,7 @@ def command(
     stopped: str = "stopped",
     read_word: Callable[[str], str] | None = None,
 ) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
-    """Make a command of a function that takes a composed config.
+    """Decorate a function of a composed config to become a command.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def command(
     stopped : str, default="stopped"
         Message after Ctrl-C.
     read_word : callable, optional
-        Translates each word of the command line to what Hydra expects.
+        Converts each word of the command line into the form that Hydra expects.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def command(
     def decorate(work: Callable[[DictConfig], None]) -> Callable[[], None]:
         @functools.wraps(work)
         def do(cfg: DictConfig) -> None:
-            trust_typed(cfg)  # also where a launcher runs a job in another process
+            trust_typed(cfg)  # here, since a launcher may run the job in another process
             work(cfg)
 
         @functools.wraps(work)
@@ -48,7 +48,7 @@ def command(
                 sys.argv[1:] = map(read_word, sys.argv[1:])
 
             def main() -> None:
-                enter_project()  # Hydra imports callbacks before any config is checked
+                enter_project()  # first, since Hydra imports callbacks before any config is checked
                 hydra.main(str(CONF), name, execution_whitelist=list_allowed())(do)()
 
             run_script(main, stopped)

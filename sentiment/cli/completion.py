@@ -20,7 +20,7 @@ complete -o nospace -o default -F _sentiment sentiment
 
 
 def make_completion(shell: str, commands: Iterable[str]) -> str:
-    """Return what the shell evaluates: ``eval "$(sentiment completion bash)"``.
+    """Return the code for the shell to evaluate: ``eval "$(sentiment completion bash)"``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The only place that prints results: text is shown as it is, and nothing in it is obeyed."""
+"""Console for all results, in which text is shown literally."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,16 +12,16 @@ from sentiment.redaction.printable import make_printable
 
 
 class PlainConsole(Console):
-    """A console without markup, in which labels, names and texts of strangers do no harm.
+    """A console without markup, safe for labels, names and texts from untrusted sources.
 
-    Square brackets are square brackets, control characters and escape sequences are shown escaped,
-    and secrets are masked, in whatever is printed. A line break inside a string is escaped as well:
-    each line is printed by a call of its own. Only a `rich.text.Text` may have several.
+    Square brackets have no meaning, control characters and escape sequences are shown escaped, and
+    secrets are masked. Line breaks in a string are escaped, too: each line is printed by a call of
+    its own. Only a `rich.text.Text` may have several lines.
 
     Parameters
     ----------
     stderr : bool
-        Whether it writes to standard error instead of standard output.
+        Write to standard error instead of standard output.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
@@ -32,17 +32,17 @@ class PlainConsole(Console):
         raise BrokenPipeError
 
     def render_str(self, text: str, *args: Any, **kwargs: Any) -> Text:
-        """Return `text`, from a line or a cell of a table, without markup."""
+        """Return a line or the cell of a table without interpreting markup."""
         style, justify = kwargs.get("style", ""), kwargs.get("justify")
         return Text(clean(text), style=style, justify=justify, overflow=kwargs.get("overflow"))
 
     def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
-        """Yield the parts of `renderable`, the text in them cleaned."""
+        """Yield the segments of `renderable` with cleaned text."""
         for text, style, control in super().render(renderable, options):
-            # Rich's own control codes are apart from text.
+            # Rich's own control codes are in segments of their own.
             yield Segment(text if control else clean(text, keep="\n\t"), style, control)
 
 
 def clean(text: str, keep: str = "") -> str:
-    """Return `text` without secrets and in printable form; control characters in `keep` stay."""
+    """Return `text` with masked secrets and escaped control characters, except those in `keep`."""
     return make_printable(redact(text), None, keep)

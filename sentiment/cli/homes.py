@@ -1,4 +1,4 @@
-"""Places for the caches of libraries where the home of the user cannot be written."""
+"""Folders for the caches of libraries if the home of the user is not writable."""
 
 import os
 import stat
@@ -10,11 +10,11 @@ _CACHES = {"XDG_CACHE_HOME": ".cache", "MPLCONFIGDIR": "matplotlib"}
 
 
 def prepare_home() -> None:
-    """Give libraries a folder for their caches if the home of the user is not one.
+    """Set a folder for the caches of libraries if the home of the user is not writable.
 
-    A user that the system does not know has no home, which ends MLflow and Prefect at their import;
-    without a cache, kernels are compiled in every process. A home that can only be read stays the
-    home, since credentials may be there. This process and those that it starts see the change.
+    A user without an entry in the system has no home, with which MLflow and Prefect fail at their
+    import. Without a cache, each process compiles the kernels again. A read-only home stays the
+    home, since it may hold credentials. The change applies to this process and its child processes.
     """
     try:
         home = Path.home()
@@ -31,15 +31,15 @@ def prepare_home() -> None:
 
 
 def _can_write(folder: Path) -> bool:
-    """Return whether `folder` can be written, or made if it is not there."""
+    """Return whether `folder` is writable, or can be created."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _make_private() -> Path:
-    """Return a folder of this user alone, the same one each time if nobody else took its name.
+    """Return a private folder of this user, the same each time unless another user took its name.
 
-    Compiled code is loaded from it, so no other user may have written into it.
+    Compiled code is loaded from it, so no other user must be able to write into it.
     """
     folder = Path(tempfile.gettempdir()) / f"sentiment-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)

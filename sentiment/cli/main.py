@@ -26,12 +26,12 @@ _SUMMARIES = {
     "flow": "run all steps, once or on a schedule",
     "record": "record a run that was kept while its store was away",
 }
-# Those without a folder of their own included.
+# Including commands without a folder in `sentiment.commands`.
 _NAMES = [*_SUMMARIES, "init", "completion"]
 
 
 def main() -> None:
-    """Run the subcommand that is typed; the rest of the command line is its own."""
+    """Run the typed subcommand with the rest of the command line."""
     name, *words = sys.argv[1:] or ["--help"]
     if name in ("--help", "-h"):
         sys.stdout.write(_describe())

@@ -1,23 +1,23 @@
-"""Pages for a browser, from templates beside the command that writes them."""
+"""HTML pages from Jinja templates."""
 
 from pathlib import Path
 from typing import Any
 
 
 def render_page(template: Path, **values: Any) -> str:
-    """Return a page; whatever is put into it is escaped.
+    """Return a rendered page, in which all values are escaped.
 
     Parameters
     ----------
     template : Path
-        A template of Jinja. It may include files of its folder.
+        A Jinja template, which may include files of its folder.
     **values
-        What it shows.
+        Variables of the template.
 
     Raises
     ------
     jinja2.UndefinedError
-        The template shows something that is not given.
+        A variable of the template is missing.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

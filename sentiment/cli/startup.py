@@ -1,9 +1,9 @@
-"""Imports that a command does without: modules that libraries import and seldom use.
+"""Deferred imports: modules that libraries import at start but seldom use.
 
-scikit-learn imports all of ``scipy.stats`` for three functions, and skops lists all types that it
-trusts by default, for which it imports whatever scikit-learn has, and pytest. Together they take as
-long as half of all that the prediction of a few rows needs. Scripts call `defer_imports` first; for
-a program that imports this package, libraries are as they always are.
+scikit-learn imports all of ``scipy.stats`` for three functions. skops lists all types that it
+trusts by default, for which it imports all of scikit-learn, and pytest. Together this takes half of
+the time to predict a few rows. Commands call `defer_imports` first; programs that import this
+package get the libraries unchanged.
 """
 
 import sys
@@ -14,7 +14,7 @@ from threading import Lock
 from types import ModuleType
 from typing import Any
 
-# What scikit-learn, and MLflow from fastapi, import by name and seldom use.
+# Names that scikit-learn, and MLflow from fastapi, import but seldom use.
 _DEFERRED = {
     "fastapi": ("HTTPException",),
     "scipy.integrate": ("trapezoid",),
@@ -23,16 +23,16 @@ _DEFERRED = {
     "scipy.optimize._linesearch": ("line_search_wolfe2", "scalar_search_wolfe1"),
     "scipy.stats": ("chi2", "gmean", "rankdata", "spearmanr"),
 }
-# The same functions of modules that are imported in any case.
+# Equal functions of modules that are imported in any case.
 _EQUIVALENTS = {"scipy.integrate.trapezoid": ModuleType("numpy")}
 _SKOPS_DEFAULTS = "skops.io._trusted_types"
 _lock = Lock()
 
 
 def defer_imports() -> None:
-    """Let modules of libraries that are seldom used be imported when they are first used.
+    """Defer the import of seldom used modules to their first use.
 
-    Those that are imported already stay as they are.
+    Modules that are imported already are not changed.
     """
     for name, members in _DEFERRED.items():
         if name not in sys.modules:
@@ -42,7 +42,7 @@ def defer_imports() -> None:
 
 
 class DeferredModule(ModuleType):
-    """A module that is imported as soon as something of it is used.
+    """A module that is imported on its first use.
 
     Parameters
     ----------
@@ -67,12 +67,14 @@ class DeferredModule(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name != "__all__":
-            raise AttributeError(name)  # programs such as debuggers look for it in all modules
+            raise AttributeError(
+                name
+            )  # debuggers and other programs look for such names in all modules
         return getattr(_import(self), name)
 
 
 class _DeferredPath(list[str]):
-    """Folder of a module's submodules, which are imported after the module itself."""
+    """The ``__path__`` of a `DeferredModule`, which imports it when a submodule is looked up."""
 
     def __init__(self, module: ModuleType) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Terminal: progress, results, and errors as one message and an exit code."""
+"""Terminal: progress, tables, and errors as a message and an exit code."""
 
 import gc
 import logging
@@ -50,33 +50,33 @@ if TYPE_CHECKING:
 
     from sentiment.tracking.stages import Stage
 
-# Errors of the operating system that say that a path or its disk cannot be used.
+# Errors of the operating system that mean that a path or its disk cannot be used.
 _UNUSABLE = {EACCES, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS}
 _UNUSABLE |= {EDQUOT, EIO, ENOSPC}
 _SHOWN_CLASSES = 10
 _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
 _STARTED = datetime.now()
-# Objects between two looks for garbage in cycles. There is little of it and much else: with
-# Python's 700, a seventh of a short command's time went into looking.
+# Allocations between two garbage collections. There are few cycles among many objects: with
+# Python's 700, a seventh of the time of a short command went into collections.
 _UNTIL_COLLECTED = 100_000
 
 
 def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     """Run a Hydra `main`; a known error ends in one message and its `ExitCode`.
 
-    Ctrl-C ends in the message of the interrupt, or else in `stopped`.
+    On Ctrl-C, the message is that of the interrupt or, without one, `stopped`.
     """
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0")
     protect_process()
     prepare_home()
     share_arena()
     learn_secrets(sys.argv[1:])
-    # Hydra would print a traceback and exit by itself; so it hands the error on.
+    # Hydra would print a traceback and exit; with this variable, it passes on the error.
     os.environ |= {"HYDRA_FULL_ERROR": "1", _WANTS_TRACEBACK: wants_traceback}
     logging.captureWarnings(capture=True)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # A terminal without Unicode loses a line of a table, not the result behind it.
+            # On a terminal without Unicode, characters are escaped instead of raising an error.
             stream.reconfigure(errors="backslashreplace")
     remember_words(sys.argv[1:], sys.argv[0])
     remember_config_dir(sys.argv[1:])
@@ -94,13 +94,13 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
         sys.stderr.write(format_error(error))
         sys.exit(1)
     finally:
-        gc.freeze()  # the interpreter looks through all there is once more before it ends
+        gc.freeze()  # skips the garbage collection at the end of the interpreter
 
 
 def stop_at_mistake(error: BaseException) -> None:
-    """Print an error that the user can fix and exit; return on any other error."""
+    """Print an error that the user can fix, and exit; for any other error, return."""
     if isinstance(error, BrokenPipeError):
-        # The reader has read enough. Python would complain when it closes standard output.
+        # The reader has closed the pipe. Python would raise again when it flushes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     known = explain_command(error, Path(sys.argv[0]).stem, sys.argv[1:])
@@ -123,14 +123,14 @@ def stop_at_mistake(error: BaseException) -> None:
 
 
 class Watch:
-    """Shows the stages of a job while they run, if there is a terminal to show them on.
+    """Shows the stages of a job while they run, on a terminal.
 
     Parameters
     ----------
     title : str
-        What is being done.
+        Description of the job.
     job : Job
-        The job. A mistake in one that is not part of a sweep ends the script.
+        The job. A user's mistake ends the script, unless the job is part of a sweep.
     """
 
     def __init__(self, title: str, job: Job) -> None:
@@ -147,7 +147,7 @@ class Watch:
             TimeElapsedColumn(),
             console=console,
             transient=True,
-            # The jobs of a sweep may run side by side, and each has a line at its end.
+            # Jobs of a sweep may run side by side, and the sweep prints a line for each.
             disable=not console.is_terminal or job.sweep is not None,
         )
         self._task = self._progress.add_task(self._title)
@@ -172,7 +172,7 @@ class Watch:
         self._progress.update(self._task, description=f"{self._title}: {name}")
 
     def on_progress(self, done: int, total: int | None, unit: str) -> None:
-        """Show how far the work is."""
+        """Show the progress of a stage."""
         of = f" of {total:,}" if total else ""
         self._progress.update(self._task, description=f"{self._title}: {done:,}{of} {unit}")
 
@@ -184,12 +184,12 @@ class Watch:
 
 
 def describe_time(seconds: float) -> str:
-    """Return the seconds of the work and those of the whole command, start-up included."""
+    """Return the duration of the work and that of the whole command, including its start."""
     return f"{seconds:.1f} s (whole command {_count_seconds():.1f} s)"
 
 
 def describe_size(megabytes: float) -> str:
-    """Return a size in the unit in which it has digits.
+    """Return a size in MB, or in kB if it is small.
 
     Examples
     --------
@@ -214,7 +214,7 @@ def tabulate_metrics(
     intervals: "Mapping[str, tuple[float, float]] | None" = None,
     optimized: str = "accuracy",
 ) -> "Table":
-    """Return the metrics of a run that people read, one row each and one column per split.
+    """Return a table of the main metrics of a run, with a column for each split.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def tabulate_metrics(
     intervals : dict of str to (float, float), optional
         The ends of their 95 % intervals.
     optimized : str
-        The metric that a search looks at, which is always among them.
+        The metric of searches, which is always included.
     """
     from rich.table import Table
 
@@ -235,14 +235,16 @@ def tabulate_metrics(
     table = Table("metric", header_style="bold")
     for column in columns:
         table.add_column(titles[column])
-    # Runs of earlier versions have not counted their classes, and a metric may be younger.
+    # Runs of earlier versions have no count of classes, and may lack newer metrics.
     ordered = f"{columns[0]}/quadratic_kappa" in metrics if columns else False
     several = f"{columns[0]}/hamming_loss" in metrics if columns else False
     names = list_shown(
         round(metrics.get(CLASSES, 2)), optimized, ordered=ordered, multilabel=several
     )
     shown = dict(intervals or {})
-    if "cv" in columns:  # whose rows are those of validation as well; three do not fit a line
+    if (
+        "cv" in columns
+    ):  # their rows include the validation rows, and three intervals do not fit into a line
         shown = {key: ends for key, ends in shown.items() if not key.startswith("validation/")}
     for name, cells in tabulate_scores(names, columns, metrics, shown).items():
         table.add_row(name, *cells)
