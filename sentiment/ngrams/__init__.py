@@ -1,1 +1,1 @@
-"""Features that scikit-learn lacks."""
+"""N-gram vectorizers, compiled kernels and a count cache."""

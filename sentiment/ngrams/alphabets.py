@@ -11,8 +11,8 @@ from sentiment.ngrams.kernels import tokenizing
 from sentiment.ngrams.rules import NO_END, TokenRules, classify, is_space
 from sentiment.ngrams.texts import TextBytes, join_utf8
 
-# Hashes differ from process to process, so that no text can be made for their tokens to collide.
-# Keys are always compared in full; this is about time, not about truth.
+# Hashes differ from process to process, so that nobody can craft texts whose tokens collide. Keys
+# are always compared in full, so collisions would cost time, not correctness.
 SECRET = np.uint64(secrets.randbits(63) << 1 | 1)
 
 _EVERY_BYTE = np.full(256, tokenizing.WORD, np.uint8)
@@ -25,14 +25,14 @@ class Alphabet(Protocol):
 
     @property
     def size(self) -> int:
-        """Tokens have numbers from zero to this."""
+        """Number of tokens; they are numbered from 0."""
 
     def read(
         self, texts: TextBytes, rules: TokenRules, threads: int, *, frozen: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the tokens of `texts`, int32, and where each document ends, int64.
 
-        Tokens that are not known are numbered, or -1 if `frozen`.
+        New tokens are added or, if `frozen`, numbered -1.
         """
 
     def decode(self, tokens: np.ndarray) -> list[str]:
@@ -57,7 +57,7 @@ class Words:
 
     @classmethod
     def from_bytes(cls, store: np.ndarray, bounds: np.ndarray) -> Self:
-        """Return an alphabet of words that were taken from `store` and `bounds` of another."""
+        """Return an alphabet from the `store` and `bounds` of another one."""
         words = cls()
         words._take_in(store, bounds, frozen=False)
         return words
@@ -93,12 +93,12 @@ class Words:
         return np.concatenate(parts), np.cumsum(sizes)
 
     def find(self, words: Collection[str]) -> np.ndarray:
-        """Return the numbers of those of `words` that have one."""
+        """Return the numbers of the known words among `words`."""
         found = self._take_in(*join_utf8(words), frozen=True)
         return found[found >= 0]
 
     def add(self, words: Collection[str]) -> np.ndarray:
-        """Return the numbers of `words`, which get one if they have none; none may be empty."""
+        """Return the numbers of `words`, adding new ones; none may be empty."""
         return self._take_in(*join_utf8(words), frozen=False)
 
     def _read(
@@ -129,7 +129,7 @@ class Words:
             tokenizing.fill_slots(self._packs, self.size, SECRET, self._slots)
 
     def _take_in(self, store: np.ndarray, bounds: np.ndarray, *, frozen: bool) -> np.ndarray:
-        """Return the numbers of words as they stand, one for each that is not empty."""
+        """Return the numbers of all words that are not empty, in order."""
         count = len(bounds) - 1
         words = TextBytes(store, bounds[:-1], bounds[1:], np.zeros(count, bool), cleaned=False)
         return self._read(
@@ -146,7 +146,7 @@ class Words:
 
 
 def _enlarge(array: np.ndarray, size: int, wanted: int) -> np.ndarray:
-    """Return `array` if it has `wanted` places, or a larger one with its first `size` items."""
+    """Return `array`, or a larger copy of its first `size` items if it has fewer than `wanted`."""
     if wanted <= len(array):
         return array
     larger = np.empty(2 * wanted, array.dtype)

@@ -1,7 +1,7 @@
 """Simple cleaning: HTML tags, HTML entities, composed letters, white space.
 
-The steps are functions of the standard library with their arguments bound. So a saved pipeline
-that carries them is plain scikit-learn: it loads where this package is not installed.
+The steps are functions of the standard library with bound arguments. So a saved pipeline with these
+steps is plain scikit-learn, and loads without this package.
 """
 
 import html
@@ -55,13 +55,13 @@ def _may_have_rare_space(text: str) -> bool:
 
 
 class CleanedTexts:
-    """Texts that are cleaned when they are looked at.
+    """Texts that are cleaned lazily, when they are iterated.
 
     Parameters
     ----------
     raw : collection of str
-        The texts as they were read, for readers that clean as they go, such as the vectorizers
-        of this project.
+        The raw texts, for readers that clean by themselves, such as the vectorizers of this
+        project.
     """
 
     def __init__(self, raw: Collection[str]) -> None:
@@ -86,7 +86,7 @@ class Cleaner(TransformerMixin, BaseEstimator):
         return CleanedTexts(texts)
 
     def to_sklearn(self) -> Pipeline:
-        """Return what does the same in plain scikit-learn."""
+        """Return the same transformer in plain scikit-learn."""
         return make_cleaner()
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -98,5 +98,5 @@ def make_cleaner() -> Pipeline:
     steps = [
         (name, FunctionTransformer(partial(map, step))) for name, step in CLEANING_STEPS.items()
     ]
-    # map() can be read once; a union of features reads the texts once per branch.
+    # A list, since map() can be iterated only once, and each part of a union iterates the texts.
     return Pipeline([*steps, ("collect", FunctionTransformer(list))])

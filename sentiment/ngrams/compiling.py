@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 class _Notice(event.Listener):
-    """Say once that kernels are being compiled, which takes a while."""
+    """Logs once that kernels are being compiled, which takes a while."""
 
     said = False
 
@@ -38,24 +38,24 @@ event.register("numba:compile", _Notice())  # type: ignore[no-untyped-call]
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` when it is first called; it runs without the GIL.
 
-    The machine code is kept on disk, beside the source or in the user's cache, and made anew in
-    each process where neither can be written.
+    The machine code is cached on disk, beside the source or in the user's cache. If neither is
+    writable, each process compiles again.
     """
     try:
         compiled: Callable[..., Any] = numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # numba found no folder that it can write
+    except RuntimeError:  # numba found no writable folder
         compiled = numba.njit(nogil=True)(function)
     return compiled
 
 
 def count_threads(n_jobs: int | None) -> int:
-    """Return the number of threads that `n_jobs` stands for: all cores for None.
+    """Return the number of threads for `n_jobs`; None for all cores.
 
     A worker of joblib gets the share of the cores that joblib gives it.
     """
     threads = int(joblib.effective_n_jobs(-1 if n_jobs is None else n_jobs))
     if n_jobs is None or n_jobs < 0:
-        # joblib sets the number of cores of a worker in its environment, for numba.
+        # joblib sets the share of a worker in its environment, in a variable of numba.
         threads = min(threads, int(vars(numba.config)["NUMBA_NUM_THREADS"]))
     return max(1, threads)
 
@@ -76,7 +76,7 @@ def cut_ranges(ends: np.ndarray, parts: int) -> list[tuple[int, int]]:
     ends : ndarray of shape (n_documents,)
         Work up to and with each document, ascending.
     parts : int
-        How many ranges are wanted.
+        Number of ranges, at most.
     """
     if len(ends) == 0:
         return [(0, 0)]

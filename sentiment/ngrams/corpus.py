@@ -1,4 +1,4 @@
-"""Texts as tokens, and the counts of their n-grams."""
+"""Corpora: texts as numbers of tokens, and the counts of their n-grams."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Corpus:
     ends : ndarray of int64, of shape (n_documents,)
         Where each document ends.
     alphabet : Alphabet
-        What the tokens stand for. N-grams of characters inside words have words for tokens here.
+        Numbers of the tokens. For n-grams of characters inside words, tokens are words.
     rules : TokenRules
         How the tokens were made.
     """
@@ -45,7 +45,7 @@ def make_alphabet(rules: TokenRules) -> Alphabet:
 def make_trie(alphabet: Alphabet, rules: TokenRules, expected: int = 0) -> Trie:
     """Return an empty trie for the n-grams of tokens of `alphabet`; see `Trie`."""
     if isinstance(alphabet, Words) and rules.analyzer == "char_wb":
-        # Each word is words once, with a space at both of its ends.
+        # Each word is counted once, with a space at both of its ends.
         words = len(alphabet.store) + 2 * alphabet.size
         return Trie(Characters(), rules.separator, min(expected, words))
     return Trie(alphabet, rules.separator, expected)
@@ -68,11 +68,11 @@ def read_corpus(
     rules : TokenRules
         What a token is.
     alphabet : Alphabet
-        Where tokens have their numbers.
+        Numbers of the tokens.
     threads : int
         Number of threads.
     frozen : bool
-        Whether tokens that are not in `alphabet` are -1; else they are added.
+        Number new tokens -1 instead of adding them to `alphabet`.
     """
     tokens, ends = alphabet.read(encode_texts(texts, rules, threads), rules, threads, frozen=frozen)
     return Corpus(tokens, ends, alphabet, rules)
@@ -94,9 +94,9 @@ def count_corpus(
     ngram_range : (int, int)
         The smallest and the largest number of tokens.
     stop_words : collection of str
-        Words that are skipped; all others become neighbors.
+        Words to skip; the words around them become neighbors.
     trie : Trie
-        Where n-grams get their numbers.
+        Numbers of the n-grams.
     threads : int
         Number of threads.
     """
@@ -109,7 +109,7 @@ def count_corpus(
 def number_tokens(
     tokens: np.ndarray, ends: np.ndarray, ngram_range: tuple[int, int], trie: Trie, threads: int
 ) -> NumberedLayers:
-    """Return documents of tokens as numbers of n-grams, which are counted; the trie is closed.
+    """Return documents as numbers of n-grams, with their counts; this closes the trie.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def number_tokens(
         if n >= min_n:
             streams[n] = numbers
         if n > 1:
-            trie.orders[n - 2].close()  # the tables take more memory than all else here
+            trie.orders[n - 2].close()  # the tables take most of the memory
     sizes = [trie.alphabet.size, *(order.size for order in trie.orders)]
     frequencies = {
         n: count_numbers(numbers, ends, sizes[n - 1], threads) for n, numbers in streams.items()
@@ -164,9 +164,9 @@ def count_by_word(
     ngram_range, trie, threads
         As of `count_corpus`.
     rows : ndarray of int64
-        The documents that are wanted.
+        The documents to count.
     frozen : bool
-        Whether n-grams that are not in `trie` are left out; else they are added.
+        Leave out new n-grams instead of adding them to `trie`.
     """
     words = cast("Words", corpus.alphabet)
     points, sizes = tokenizing.read_characters(

@@ -35,22 +35,22 @@ class Rows:
 
 
 def count_numbers(numbers: np.ndarray, ends: np.ndarray, size: int, threads: int) -> np.ndarray:
-    """Return in how many documents each number stands, and how often, shape (size, 2).
+    """Return the document frequency and total count of each number, shape (size, 2).
 
     Parameters
     ----------
     numbers : ndarray of int32
-        One document after the other; negative ones do not count.
+        One document after the other; negative numbers are skipped.
     ends : ndarray of int64, of shape (n_documents,)
         Where each document ends.
     size : int
-        All numbers are below.
+        Upper bound of the numbers, exclusive.
     threads : int
         Number of threads.
     """
 
     def work(first: int, last: int) -> np.ndarray:
-        # Half the bytes are half the way to the memory, and nearly always enough.
+        # Half of the bytes take half of the memory bandwidth, and are nearly always enough.
         part = np.zeros((size, 3), np.int32 if len(numbers) < 2**31 else np.int64)
         matrices.add_numbers(numbers, ends, first, last, part)
         return part
@@ -67,7 +67,7 @@ def take_numbers(
     columns: Mapping[int, np.ndarray],
     threads: int,
 ) -> Rows:
-    """Return the matrix of documents whose n-grams are known by their numbers.
+    """Return the count matrix of documents given as numbers of n-grams.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def take_numbers(
     ends : ndarray of int64, of shape (n_documents,)
         Where each document ends.
     columns : mapping of int to ndarray of int32
-        For each order the column of each of the first numbers, or -1; all others have none.
+        For each order the columns of the first numbers, or -1; later numbers have no column.
     threads : int
         Number of threads.
     """
@@ -138,7 +138,7 @@ def count_columns(columns: Mapping[int, np.ndarray]) -> int:
 
 
 def sort_rows(places: np.ndarray, entries: np.ndarray, width: int, threads: int) -> Rows:
-    """Return the matrix whose entries are given, each row with its columns in any order.
+    """Return a matrix of unsorted entries, with the columns of each row sorted.
 
     Parameters
     ----------

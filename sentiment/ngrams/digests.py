@@ -1,4 +1,4 @@
-"""Names of texts: what a text is known by, whatever other texts it stands with."""
+"""Digests of texts, by which the count cache recognizes them."""
 
 import hashlib
 import sys
@@ -11,15 +11,15 @@ from sentiment.ngrams.cleaning import CleanedTexts
 from sentiment.ngrams.texts import Texts, to_utf8
 
 DIGEST_BYTES = 16
-# Texts that a process may hold to know them again: twice what the 50,000 reviews take.
+# Limit of the texts that a process remembers: twice the size of the 50,000 reviews.
 _MOST_BYTES = 2**27
 
 
 class _Digests:
-    """Digests of the texts that this process met, which all trials of a search meet again.
+    """Digests of the texts that this process has read, since all trials of a search read the same.
 
-    Texts are keys, so they are compared in full; Python hashes each str only once. When they take
-    too much memory all of them are let go.
+    The texts are keys, which are compared in full; Python hashes each str only once. When they take
+    too much memory, all of them are forgotten.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ def digest_texts(texts: Texts) -> np.ndarray:
     """Return BLAKE2b of each text as it was read, shape (n_texts, 16), uint8."""
     raw = texts.raw if isinstance(texts, CleanedTexts) else texts
     strings = list(raw)
-    # A subclass of str may have its own idea of what is equal.
+    # A subclass of str may compare in another way.
     plain = set(map(type, strings)) <= {str}
     digests = _DIGESTS.find(strings) if plain else _digest(raw)
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)

@@ -10,8 +10,7 @@ from sentiment.ngrams.compiling import cut_ranges, run_threads
 from sentiment.ngrams.counting import Rows, count_columns, sort_rows, take_numbers
 from sentiment.ngrams.kernels import matrices, word_counts
 
-# For each order a table of shape (n_ngrams, 2): in how many documents each n-gram stands, and how
-# often.
+# For each order a table of shape (n_ngrams, 2): document frequency and total count of each n-gram.
 Frequencies = Mapping[int, np.ndarray]
 
 
@@ -31,9 +30,9 @@ class Layers(Protocol):
         Parameters
         ----------
         sizes : list of int
-            How many n-grams each order has, from one token on.
+            Number of n-grams of each order, from one token on.
         least : float
-            N-grams that stand in fewer documents may be left out, if they are the last.
+            Trailing n-grams in fewer documents may be left out.
         threads : int
             Number of threads.
 
@@ -85,15 +84,15 @@ class NumberedLayers:
 
 @dataclass(frozen=True)
 class KeptLayers:
-    """Counts of documents of which only some rows are wanted.
+    """Cached counts of a corpus, of which some documents are selected.
 
     Attributes
     ----------
     orders : mapping of int to Rows
-        For each order how often each document holds each n-gram.
+        For each order the count of each n-gram in each document.
     totals : mapping of int to ndarray of int
         A table for each order, of all documents. N-grams of more than one token are numbered by
-        how often they stand there, so that few of the first are of interest.
+        total count, the most frequent first, so that only the first numbers matter.
     rows : ndarray of int64
         The documents that are wanted.
     """
@@ -116,10 +115,12 @@ class KeptLayers:
         rows, tables = self.rows, {}
         for n, found in self.orders.items():
             times = np.bincount(rows, minlength=len(found.indptr) - 1)
-            once = int(times.max(initial=0)) <= 1  # else n-grams stand more often than in total
+            once = (
+                int(times.max(initial=0)) <= 1
+            )  # with repeated rows, n-grams would be more frequent than in total
             often = self.totals[n][:, 1] >= (max(least, 1) if once else 1)
             total = self.totals[n][: len(often) - int(often[::-1].argmax()) if often.any() else 0]
-            # Of the documents that are wanted and those that are not, count the fewer.
+            # Count the selected documents or the others, whichever are fewer.
             if once and 2 * len(rows) > len(times):
                 tables[n] = total - _add_up(found, np.flatnonzero(times == 0), total, threads)
             else:
@@ -155,12 +156,12 @@ class KeptLayers:
 
 @dataclass(frozen=True)
 class WordLayers:
-    """Counts of words, of which only some rows are wanted, and the n-grams of each word.
+    """Cached counts of words, of which some documents are selected, and the n-grams of each word.
 
     Attributes
     ----------
     words : Rows
-        How often each document holds each word.
+        The count of each word in each document.
     streams : mapping of int to ndarray of int32
         For each order the number of the n-gram at each position of the words, or -1.
     ends : ndarray of int64, of shape (n_words,)
@@ -218,7 +219,7 @@ class WordLayers:
 
 
 def _add_up(found: Rows, rows: np.ndarray, like: np.ndarray, threads: int) -> np.ndarray:
-    """Return a table of the first n-grams in `rows`, of the shape of another table."""
+    """Return a table of the first n-grams in `rows`, in the shape of another table."""
 
     def work(first: int, last: int) -> np.ndarray:
         part: np.ndarray = np.zeros(like.shape, like.dtype)

@@ -1,4 +1,4 @@
-"""Counts that are kept in a folder, so that no text is counted twice."""
+"""Count cache: counts of corpora in a folder, shared by processes."""
 
 import hashlib
 import string
@@ -37,7 +37,7 @@ from sentiment.ngrams.storage import Arrays, Entry
 from sentiment.ngrams.texts import Texts
 from sentiment.ngrams.trie import Ngrams
 
-# Part of every name: entries of another layout are never found.
+# Part of every name, so that entries of another layout are not found.
 _LAYOUT = 3
 # Counts of 1-3-grams of 50,000 reviews take 0.4 GB.
 MOST_BYTES = 8 * 10**9
@@ -67,7 +67,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class _Found:
-    """A corpus on the disk and the place of each text in it."""
+    """A cached corpus, and the rows of some texts in it."""
 
     entry: Entry
     rows: np.ndarray
@@ -75,16 +75,16 @@ class _Found:
 
 @dataclass(frozen=True)
 class CachedCounts:
-    """Counts from a folder.
+    """Counts from the cache.
 
     Attributes
     ----------
     layers : Layers
         Counts of the n-grams of the texts.
     ngrams : Ngrams
-        What their numbers stand for.
+        The n-grams of the numbers.
     name : str
-        The entry; the same name stands for the same numbers.
+        Name of the entry; equal names mean equal numbers.
     """
 
     layers: Layers
@@ -93,42 +93,42 @@ class CachedCounts:
 
 
 class CountMemory:
-    """Tokens and n-gram counts in a folder, to be used by several processes at once.
+    """Cache of tokens and n-gram counts in a folder, for several processes at once.
 
-    Texts are known by their content, whatever other texts they stand with: counts of a corpus
-    also serve any of its parts, such as the rows of a fold. An entry appears when it is complete.
-    What is damaged, or was not written by this class, is counted anew.
+    Texts are identified by content, so the counts of a corpus also serve its parts, such as the
+    rows of a fold. An entry appears only when it is complete. Damaged entries, or files that this
+    class did not write, are not used; their texts are counted again.
 
     Parameters
     ----------
     folder : path
         Where the entries are.
     most_bytes : int
-        Entries that were not used for longest are deleted when all take more than this.
+        Limit of the cache; beyond it, the least recently used entries are deleted.
     """
 
     def __init__(self, folder: str | Path, most_bytes: int = MOST_BYTES) -> None:
         self.folder = Path(folder)
         self.most_bytes = most_bytes
 
-    def recall(self, texts: Texts, settings: Settings) -> CachedCounts:
-        """Return the counts of `texts`, which are made and kept if they are not there."""
+    def find_or_count(self, texts: Texts, settings: Settings) -> CachedCounts:
+        """Return the counts of `texts` from the cache, after adding them if necessary."""
         home, digests = self._name_home(texts, settings.rules), digest_texts(texts)
         found = _find_corpus(home, digests) or _make_corpus(home, digests, texts, settings)
         return self._count(found, settings)
 
     def find(self, texts: Texts, settings: Settings) -> CachedCounts | None:
-        """Return the counts of `texts` if they belong to a corpus that is there."""
+        """Return the counts of `texts` if a cached corpus has all of them."""
         found = _find_corpus(self._name_home(texts, settings.rules), digest_texts(texts))
         return self._count(found, settings) if found else None
 
     def _name_home(self, texts: Texts, rules: TokenRules) -> Path:
-        """Return the folder of all corpora whose tokens are made in the same way."""
+        """Return the folder of the corpora with the same token rules."""
         cleaned = isinstance(texts, CleanedTexts)
         return self.folder / _name(_LAYOUT, rules, cleaned, unicodedata.unidata_version)
 
     def _list_corpora(self) -> list[Path]:
-        """Return the folders of all corpora; there may be other things, which are not ours."""
+        """Return the folders of all corpora, without other files."""
         return [
             path
             for path in self.folder.glob("*/*")
@@ -142,12 +142,13 @@ class CountMemory:
         storage.make_room([entry.folder, *others], self.most_bytes)
         corpus = _unpack(entry, settings.rules)
         if settings.rules.analyzer == "char_wb":
-            # Words are kept; to count the n-grams of each once takes no long time.
+            # Only counts of words are cached: counting the n-grams of each distinct word is fast.
             trie = make_trie(corpus.alphabet, corpus.rules, len(corpus.tokens))
             counted = count_by_word(corpus, settings.ngram_range, trie, rows, settings.threads)
             return CachedCounts(counted, trie.describe(), f"{entry.stamp} {settings.ngram_range}")
 
-        # Numbers of words are those of this corpus: another one of the same texts may differ.
+        # Words are numbered by this corpus; another corpus of the same texts may number them
+        # otherwise.
         name = f"ngrams-{_name(sorted(settings.stop_words), entry.stamp)}"
         made = (_read_order(path) for path in entry.folder.glob(f"{name}-*"))
         largest = settings.ngram_range[1]
@@ -171,7 +172,7 @@ def _unpack(entry: Entry, rules: TokenRules) -> Corpus:
 
 
 def _find_corpus(home: Path, digests: np.ndarray) -> _Found | None:
-    """Return a corpus that holds all texts."""
+    """Return a cached corpus with all texts."""
     for folder in sorted(path for path in home.glob("*") if _is_name(path.name, 32)):
         entry = storage.open_entry(folder, is_sound_corpus)
         rows = None if entry is None else _find_rows(entry, digests.tobytes())
@@ -182,7 +183,7 @@ def _find_corpus(home: Path, digests: np.ndarray) -> _Found | None:
 
 @lru_cache(maxsize=16)  # the parts of a cross-validation
 def _find_rows(entry: Entry, digests: bytes) -> np.ndarray | None:
-    """Return the place of each text in a corpus, or None if it lacks one of them."""
+    """Return the row of each text in a corpus, or None if a text is missing."""
     known = _cut(entry.arrays["digests"].tobytes())
     places = {digest: row for row, digest in enumerate(known)}
     rows = np.array([places.get(digest, -1) for digest in _cut(digests)], np.int64)
@@ -212,7 +213,7 @@ def _make_counts(corpus: Corpus, settings: Settings, order: int) -> Arrays:
 
 
 def count_texts(texts: Texts, settings: Settings) -> CachedCounts:
-    """Return the counts of `texts`, which are not kept."""
+    """Return the counts of `texts`, without the cache."""
     rules, threads = settings.rules, settings.threads
     corpus = read_corpus(texts, rules, make_alphabet(rules), threads)
     trie = make_trie(corpus.alphabet, rules, len(corpus.tokens))

@@ -1,6 +1,6 @@
-"""Corpora and counts as named arrays, and whether such arrays can be trusted.
+"""Packing of corpora and counts into named arrays, and checks of such arrays.
 
-The kernels follow the numbers in arrays blindly, so none may point outside of them.
+The kernels do not check indices, so no number in an array may point outside of another one.
 """
 
 import numpy as np
@@ -14,12 +14,12 @@ from sentiment.ngrams.rules import TokenRules
 from sentiment.ngrams.storage import Arrays
 from sentiment.ngrams.trie import Ngrams
 
-# What comes of arrays that are missing or of another shape.
+# Errors of missing arrays, or of arrays of another shape.
 _MISFIT = (IndexError, KeyError, TypeError, ValueError)
 
 
 def pack_corpus(corpus: Corpus) -> Arrays:
-    """Return what `unpack_corpus` needs."""
+    """Return a corpus as arrays, for `unpack_corpus`."""
     arrays = {"tokens": corpus.tokens, "ends": corpus.ends}
     if isinstance(corpus.alphabet, Words):
         arrays |= {"store": corpus.alphabet.store, "bounds": corpus.alphabet.bounds}
@@ -63,9 +63,9 @@ def is_sound_corpus(arrays: Arrays) -> bool:
 
 
 def pack_counts(layers: NumberedLayers, ngrams: Ngrams, threads: int) -> Arrays:
-    """Return what `unpack_counts` needs; `layers` has all orders from one token on.
+    """Return counts as arrays, for `unpack_counts`; `layers` has all orders from one token on.
 
-    N-grams of more than one token get numbers anew, the most frequent first.
+    N-grams of more than one token are renumbered, the most frequent first.
     """
     size = ngrams.alphabet.size
     ranks = np.arange(size, dtype=np.int32)
@@ -99,9 +99,9 @@ def unpack_counts(
     ngram_range: tuple[int, int],
     rows: np.ndarray,
 ) -> tuple[KeptLayers, Ngrams]:
-    """Return the counts of some orders in some rows, and what their numbers stand for."""
+    """Return the counts of some orders in some rows, and the n-grams of their numbers."""
     smallest, largest = ngram_range
-    # No document may be long enough for more.
+    # No document may be long enough for longer n-grams.
     kept = [n for n in range(smallest, largest + 1) if f"bounds-{n}" in arrays]
     orders = {
         n: Rows(arrays[f"bounds-{n}"], arrays[f"ids-{n}"], arrays[f"counts-{n}"]) for n in kept

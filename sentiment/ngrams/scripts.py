@@ -1,4 +1,4 @@
-"""Texts in scripts that are written without spaces between words."""
+"""Detection of texts in scripts without spaces between words."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,12 +11,12 @@ _UNSPACED = re.compile(
 # Their words have 1.5 (Chinese) to 5 (Thai) characters; longer runs are phrases or sentences. Texts
 # whose words were separated before have shorter runs.
 _LONGEST_WORD = 6
-# Texts that are looked at, at least: the standard error of a share of them is at most 1.6 %.
+# Least number of texts in the sample: the standard error of a share is at most 1.6 %.
 _LOOKED_AT = 1000
 
 
 def measure_unspaced(texts: Sequence[str]) -> float:
-    """Return the share of `texts` that are in a script without spaces, from some of them."""
+    """Return the share of `texts` in a script without spaces, estimated from a sample."""
     chosen = texts[:: max(len(texts) // _LOOKED_AT, 1)]
     return sum(map(_is_unspaced, chosen)) / len(chosen) if len(chosen) else 0.0
 

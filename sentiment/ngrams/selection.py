@@ -1,4 +1,4 @@
-"""Which n-grams become columns, and in what order."""
+"""Selection of the n-grams that become columns, and their order."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class Columns:
     terms : list of str
         The n-gram of each column.
     numbers : dict of int to ndarray of int32
-        For each order the column of each of the first n-grams, or -1; all others have none.
+        For each order the columns of the first n-grams, or -1; later n-grams have no column.
     in_documents : ndarray of int, of shape (n_columns,)
-        In how many documents each stands.
+        Document frequency of each.
     """
 
     terms: list[str]
@@ -41,17 +41,17 @@ def choose_columns(
     Parameters
     ----------
     ngrams : Ngrams
-        What the numbers of n-grams stand for.
+        The n-grams of the numbers.
     frequencies : mapping of int to ndarray of shape (at most size, 2)
-        For each order, in how many documents each n-gram stands, and how often; of the last ones
-        those in fewer than `low` documents may be left out.
+        For each order, document frequency and total count of each n-gram; trailing n-grams in fewer
+        than `low` documents may be left out.
     low, high : float
         The least and the largest number of documents.
     limit : int, optional
-        The most columns. The most frequent n-grams are kept; of those that are as frequent as the
-        last, the first in the order of the columns.
+        Number of columns, at most. The most frequent n-grams are kept; ties are broken by the order
+        of the columns.
     binary : bool
-        Whether frequency is the number of documents.
+        Rank n-grams by document frequency instead of total count.
     """
     orders, numbers, often, spread = [], [], [], []
     for n, table in frequencies.items():

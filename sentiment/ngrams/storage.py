@@ -1,4 +1,4 @@
-"""Arrays in a folder that several processes share: complete or absent, checked, bounded."""
+"""Storage of arrays in a folder that processes share: atomic, checked and limited in size."""
 
 import fcntl
 import hashlib
@@ -22,9 +22,9 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """Arrays that belong together, kept in a folder or, where that fails, only in memory.
+    """Arrays of one entry, in a folder or, if that is not writable, only in memory.
 
-    Each is itself only: what was made from one is not taken for another, even of the same name.
+    Entries compare by identity: one that was made again is not equal, even under the same name.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Entry:
     arrays : dict of str to ndarray
         Mapped into memory.
     state : tuple
-        What the files were when they were opened; see `_read_state`.
+        State of the files when they were opened; see `_read_state`.
     """
 
     folder: Path
@@ -42,16 +42,16 @@ class Entry:
 
     @property
     def stamp(self) -> str:
-        """Stamp that distinguishes these arrays, even from the same ones made anew."""
+        """Unique stamp of these arrays, different from that of the same arrays made again."""
         return self.arrays[_STAMP].tobytes().hex()
 
 
-# The name of an array that is different in each entry that was ever made.
+# Name of the array that is unique for each entry.
 _STAMP = "stamp"
 _MANIFEST = "manifest.json"
 # Entries stay open, and checked, in a process: a corpus and its counts under some token rules.
 _OPEN_ENTRIES = 8
-# What comes of files that are cut short or hold something else.
+# Errors of files that are cut short or hold something else.
 _DAMAGE = (
     AttributeError,
     EOFError,
@@ -69,10 +69,10 @@ _opened: OrderedDict[Path, Entry] = OrderedDict()
 def open_or_make(
     folder: Path, make: Callable[[], Arrays], is_sound: Callable[[Arrays], bool]
 ) -> Entry:
-    """Return the entry in `folder`, which is made if there is no sound one.
+    """Return the entry in `folder`, after making it if it is missing or damaged.
 
-    Of several processes that want the same entry one makes it and the others wait. What cannot be
-    written is used all the same.
+    If several processes need the same entry, one makes it and the others wait. If the arrays cannot
+    be written, they are used from memory.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def open_or_make(
     make : callable
         Returns the arrays.
     is_sound : callable
-        Says whether arrays that were read can be trusted.
+        Returns whether arrays that were read are valid.
     """
     entry = open_entry(folder, is_sound)
     if entry is not None:
@@ -107,14 +107,14 @@ def open_or_make(
 
 
 def _stamp(arrays: Arrays) -> Arrays:
-    # What is made again may be numbered otherwise; the stamp distinguishes it.
+    # Arrays that are made again may have other numbers, which the stamp shows.
     return {**arrays, _STAMP: np.frombuffer(os.urandom(16), np.uint8)}
 
 
 def open_entry(folder: Path, is_sound: Callable[[Arrays], bool]) -> Entry | None:
-    """Return the entry in `folder`, mapped into memory, or None if there is no sound one.
+    """Return the entry in `folder`, mapped into memory, or None if it is missing or damaged.
 
-    An entry stays open, and is checked again only if its files are no longer what they were.
+    An entry stays open, and is checked again only if its files have changed.
     """
     try:
         state = _read_state(folder)
@@ -131,7 +131,7 @@ def open_entry(folder: Path, is_sound: Callable[[Arrays], bool]) -> Entry | None
 
 
 def _read_state(folder: Path) -> tuple[object, ...]:
-    """Return the manifest of an entry, and what changes whenever one of its arrays does.
+    """Return the manifest of an entry and the states of its files, to detect changes.
 
     The manifest changes with each entry that is made, for the digest of the stamp is in it.
     """
@@ -142,20 +142,20 @@ def _read_state(folder: Path) -> tuple[object, ...]:
 
 
 def mark_used(entry: Path) -> None:
-    """Note that `entry` is in use now, for `make_room`."""
+    """Record the use of `entry`, for `make_room`."""
     with suppress(OSError):
         os.utime(entry / _MANIFEST)
 
 
 def make_room(groups: list[Path], most_bytes: int) -> None:
-    """Delete those folders of `groups` that were not used for longest until the rest is small.
+    """Delete the least recently used folders of `groups` until the rest fits.
 
     Parameters
     ----------
     groups : list of Path
-        Folders of entries; the first is kept in any case.
+        Folders of entries; the first one is never deleted.
     most_bytes : int
-        How much all may take.
+        Limit of their total size.
     """
     sizes, used = {}, {}
     for group in groups:
@@ -186,14 +186,14 @@ def _remember(entry: Entry) -> None:
 
 @contextmanager
 def _locked(entry: Path) -> Iterator[None]:
-    """Hold the lock of `entry`, which the system takes back from a process that dies."""
+    """Hold the lock of `entry`, which the system releases when a process dies."""
     with _lock_file(entry).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _write(entry: Path, arrays: Arrays) -> None:
-    """Write `arrays` so that they appear at once, or not at all; the lock must be held."""
+    """Write `arrays` atomically; the caller must hold the lock."""
     prefix = f".{entry.name}.new-"
     for left in entry.parent.glob(f"{prefix}*"):  # by a process that was killed
         _remove(left, arrays)
@@ -207,7 +207,7 @@ def _write(entry: Path, arrays: Arrays) -> None:
         if not entry.is_dir():
             folder.rename(entry)
             return
-        # Files that are not ours are in there. Nobody reads arrays before there is a manifest.
+        # There are other files in it, but no array is read before the manifest exists.
         for name in (*(f"{name}.npy" for name in arrays), _MANIFEST):
             (folder / name).rename(entry / name)
         folder.rmdir()
@@ -217,19 +217,19 @@ def _write(entry: Path, arrays: Arrays) -> None:
 
 
 def is_entry(folder: Path) -> bool:
-    """Return whether `folder` holds an entry, rather than files of somebody else."""
+    """Return whether `folder` holds an entry, rather than other files."""
     return _STAMP in _read_manifest(folder)
 
 
 def _remove(entry: Path, names: Iterable[str] = ()) -> None:
-    """Remove the entry in a folder and those inside of it; files that are not theirs stay.
+    """Remove the entry in a folder and those inside it; other files stay.
 
     Parameters
     ----------
     entry : Path
-        The folder, which is removed if nothing else is in it.
+        The folder, which is removed if it is empty then.
     names : iterable of str
-        Arrays that are part of it even if its manifest is lost.
+        Arrays that belong to it even without a manifest.
     """
     for inner in filter(is_entry, entry.glob("*/")):
         _remove(inner)
@@ -246,7 +246,7 @@ def _lock_file(entry: Path) -> Path:
 
 
 def _read_manifest(entry: Path) -> dict[str, str]:
-    """Return the digests of the arrays of an entry by name; nothing if that cannot be read."""
+    """Return the digests of the arrays of an entry by name; empty if unreadable."""
     try:
         manifest = json.loads((entry / _MANIFEST).read_text())
     except (OSError, RecursionError, ValueError):
@@ -256,7 +256,7 @@ def _read_manifest(entry: Path) -> dict[str, str]:
 
 
 def _read(entry: Path) -> Arrays | None:
-    """Return the arrays that were written, mapped into memory, or None if they are not the same."""
+    """Return the arrays, mapped into memory, or None if they do not fit their digests."""
     manifest = _read_manifest(entry)
     try:
         arrays = _map(entry, list(manifest))
@@ -268,7 +268,7 @@ def _read(entry: Path) -> Arrays | None:
 
 
 def _map(entry: Path, names: list[str]) -> Arrays:
-    # Copy on write, for the kernels are compiled for arrays that may be written.
+    # Copy on write, since the kernels are compiled for writable arrays.
     return {
         name: np.asarray(np.load(entry / f"{name}.npy", mmap_mode="c", allow_pickle=False))
         for name in names

@@ -1,4 +1,4 @@
-"""Texts as bytes in one array, which is what the kernels read."""
+"""Texts as one array of bytes, for the kernels."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from sentiment.ngrams.rules import TokenRules
 Texts = Collection[Any] | CleanedTexts
 
 _STRIP = {"ascii": strip_accents_ascii, "unicode": strip_accents_unicode, None: str}
-# Small letters in ASCII of letters beyond it; they could make up a tag that was none.
+# ASCII lowercase forms of letters beyond ASCII, which could form a tag that was not there.
 _LOWERED_TO_ASCII = ("\u0130", "\u212a")
 # Fewer texts are joined sooner than Arrow has made its first array.
 _FEW = 8
@@ -28,7 +28,7 @@ _FEW = 8
 
 @dataclass(frozen=True)
 class TextBytes:
-    """Documents in UTF-8, small letters made and accents stripped where the rules say so.
+    """Documents in UTF-8, lowercased and without accents if the rules ask for it.
 
     Attributes
     ----------
@@ -37,9 +37,9 @@ class TextBytes:
     starts, ends : ndarray of int64, of shape (n_documents,)
         Document `d` is ``text[starts[d] : ends[d]]``.
     tags : ndarray of bool, of shape (n_documents,)
-        Whether HTML tags are still in it that are to be read as a space.
+        True if it has HTML tags, which the kernels have to read as a space.
     cleaned : bool
-        Whether white space counts as cleaned.
+        True if white space is treated as cleaned.
     """
 
     text: np.ndarray
@@ -59,8 +59,8 @@ class TextBytes:
 def encode_texts(texts: Texts, rules: TokenRules, threads: int) -> TextBytes:
     """Return `texts` as bytes.
 
-    ASCII is handled byte by byte. Documents with other characters, and those with entities that
-    are to be cleaned, go through Python's own functions.
+    ASCII is processed byte by byte. Documents with other characters, or with entities to clean, are
+    processed by Python's own functions.
     """
     cleaned = isinstance(texts, CleanedTexts)
     raw = texts.raw if isinstance(texts, CleanedTexts) else texts
@@ -128,13 +128,13 @@ def join_utf8(texts: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _is_unusual(document: str) -> bool:
-    """Return whether letters of `document` have to be cleaned before anything else."""
+    """Return whether `document` has letters that have to be cleaned first."""
     lowered = any(letter in document for letter in _LOWERED_TO_ASCII)
     return lowered or not is_normalized("NFC", document)
 
 
 def normalize(document: str, rules: TokenRules) -> str:
-    """Return `document` with small letters and without accents, as the rules say."""
+    """Return `document` lowercased and without accents, as the rules ask."""
     if rules.lowercase:
         document = document.lower()
     stripped: str = _STRIP[rules.strip_accents](document)

@@ -59,7 +59,7 @@ def fit_films(folder: Path | None, **case: Any) -> Any:
 
 def recall(folder: Path, texts: Any, vectorizer: Any, **limit: int) -> Any:
     wanted = vectorizer._list_settings(find_rules(vectorizer))
-    return CountMemory(folder, **limit).recall(texts, wanted)
+    return CountMemory(folder, **limit).find_or_count(texts, wanted)
 
 
 def find_corpora(folder: Path) -> list[Path]:

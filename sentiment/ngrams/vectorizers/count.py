@@ -134,7 +134,7 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
         rules = find_rules(self)
         memory = self._open_memory()
         if rules is not None and memory is not None and are_strings(raw_documents):
-            memory.recall(raw_documents, self._list_settings(rules))
+            memory.find_or_count(raw_documents, self._list_settings(rules))
 
     # scikit-learn checks the parameters, then counts, then limits the features. These are the
     # places where the kernels step in.
