@@ -1,7 +1,7 @@
-"""Errors that a person can fix.
+"""Errors that the user can fix.
 
-Each constructor takes facts and composes the message: what was found, what was expected and
-what to do about it. Where a caller would naturally catch a builtin exception, the class is one.
+Each constructor takes facts and composes the message: what was found, what was expected and what to
+do. Each class also derives from the builtin exception that a caller would catch.
 """
 
 from sentiment.errors.base import (

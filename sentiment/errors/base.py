@@ -24,7 +24,7 @@ def count_of(number: int, noun: str) -> str:
 def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return ``" Did you mean 'x'?"`` for the known name closest to `name`, or nothing.
 
-    `cutoff` is the least similarity, as `difflib.SequenceMatcher.ratio` has it.
+    `cutoff` is the least similarity, measured by `difflib.SequenceMatcher.ratio`.
     """
     folded = {other.lower(): other for other in known}
     close = get_close_matches(name.lower(), folded, n=1, cutoff=cutoff)
@@ -32,7 +32,7 @@ def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 class SentimentError(Exception):
-    """Base of every error that a user or operator can do something about.
+    """Base of all errors that a user or operator can fix.
 
     No message shows a secret.
 
@@ -60,7 +60,7 @@ class SentimentError(Exception):
         return str(self.args[0]) if self.args else ""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The jobs of a sweep send their errors home; the message is composed already.
+        # Jobs of a sweep send their errors to another process, with the composed message.
         return _restore, (type(self), self.args, self.__dict__)
 
 
@@ -74,7 +74,7 @@ def _restore(
 
 
 class ConfigError(SentimentError, ValueError):
-    """The configuration cannot be run; names every problem found, not only the first.
+    """The configuration cannot be run; the message lists all problems.
 
     Parameters
     ----------

@@ -3,12 +3,12 @@
 from enum import IntEnum
 from errno import EDQUOT, EIO, ENOSPC
 
-# The disk's fault, not the command's: the same command may succeed once there is space.
+# Errors of the disk: the same command may succeed once there is space.
 _DISK = {EDQUOT, EIO, ENOSPC}
 
 
 class ExitCode(IntEnum):
-    """Exit code of a command, by what has to happen before it is run again.
+    """Exit code of a command: it shows whether a retry may help.
 
     A scheduler needs one rule: retry `FAILED`, `UNAVAILABLE`, `IO_ERROR` and `BUSY`, do not retry
     `MISTAKE`, `DRIFT` and `REFUSED`. The codes from 69 on are those of BSD's ``sysexits.h``.

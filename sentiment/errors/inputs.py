@@ -10,14 +10,14 @@ from sentiment.redaction.printable import make_printable
 
 
 class InputNotFoundError(SentimentError, FileNotFoundError):
-    """A file or folder to read is not there."""
+    """A file or folder to read does not exist."""
 
     def __init__(self, path: Path, setting: str, expected: str = "a file") -> None:
         found = "it is a folder" if path.is_dir() else "it is a file" if path.exists() else ""
         if found:
             message = f"{setting} is '{path}', but {found}; expected {expected}."
         else:
-            # Names with the same ending are similar already.
+            # Stricter than usual, since names with the same ending are similar already.
             nearest = suggest(path.name, _list_names(path.parent), cutoff=0.8)
             where = "" if path.is_absolute() else f" (looked in '{Path.cwd()}')"
             message = (
@@ -32,7 +32,7 @@ def _list_names(folder: Path) -> list[str]:
 
 
 class UnreadableFileError(SentimentError, ValueError):
-    """A file is there, but is not what its name promises."""
+    """A file exists, but its content does not fit its name."""
 
     def __init__(self, path: Path, expected: str, reason: str) -> None:
         super().__init__(
@@ -88,7 +88,7 @@ class FilesFailedError(SentimentError, ValueError):
 
 
 class EmptyDataError(SentimentError, ValueError):
-    """There is not a single row to work on."""
+    """There are no rows to work on."""
 
     def __init__(self, where: str, reason: str = "it has no rows") -> None:
         super().__init__(f"{where} holds no data: {reason}. Expected at least one row with a text.")
@@ -116,7 +116,7 @@ class NothingToLabelError(SentimentError, ValueError):
 
 
 class AllRowsRejectedError(SentimentError, ValueError):
-    """Not a single row of an input could be predicted.
+    """No row of an input could be predicted.
 
     Parameters
     ----------
@@ -125,9 +125,9 @@ class AllRowsRejectedError(SentimentError, ValueError):
     reasons : dict of str to int
         Rejected rows by reason.
     example : str
-        Where the first of them is, and what is in it.
+        The place and content of the first one.
     group : str
-        Precedes the settings of the input in messages.
+        Prefix of the settings of the input in messages.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class AllRowsRejectedError(SentimentError, ValueError):
         )
 
 
-# What to do about rejected rows, by a word in their reason.
+# Remedies for rejected rows, by a word in their reason.
 _REMEDIES = {
     "encoding": "Name its encoding, such as {group}encoding=latin-1.",
     "too long": "Raise deploy.max_chars.",
@@ -158,7 +158,7 @@ def _find_remedy(reason: str) -> str:
 
 
 class MissingColumnError(SentimentError, KeyError):
-    """A table lacks a column that was asked for, or that had to be guessed."""
+    """A table lacks a named column, or no column of texts is found in it."""
 
     def __init__(
         self, path: Path, wanted: str | None, found: Sequence[str], setting: str, learned: str = ""
@@ -171,7 +171,7 @@ class MissingColumnError(SentimentError, KeyError):
             lacks += "to hold texts"
         else:
             lacks = "no column that is known to hold texts"
-        # So the reader of delimited files calls columns that have no names.
+        # Prefix of the names that the reader of delimited files gives to unnamed columns.
         unnamed = "column_1" in found
         group = "".join(setting.rpartition(".")[:2])
         header = f" If its first line holds the names, set {group}header=true." if unnamed else ""
@@ -214,7 +214,7 @@ class AmbiguousColumnError(SentimentError, KeyError):
 
 
 class ChangedInputError(SentimentError, ValueError):
-    """The part of an input that was read has changed, so the job cannot resume behind it."""
+    """The part of an input that was read before has changed, so the job cannot resume."""
 
     def __init__(self, name: str, rows: int) -> None:
         super().__init__(
@@ -247,7 +247,7 @@ class DatabaseUnavailableError(SentimentError, ConnectionError):
 
 
 class OutputExistsError(SentimentError, FileExistsError):
-    """An output file is there already."""
+    """An output file exists already."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
@@ -257,7 +257,7 @@ class OutputExistsError(SentimentError, FileExistsError):
 
 
 class UnfinishedOutputError(SentimentError, FileExistsError):
-    """The unfinished output of another job is where an output is to be written."""
+    """The unfinished output of another job has the name of the output."""
 
     def __init__(self, path: Path, differences: Sequence[str]) -> None:
         super().__init__(
@@ -292,7 +292,7 @@ class LabelsBusyError(SentimentError, BlockingIOError):
 
 
 class OccupiedNameError(SentimentError, FileExistsError):
-    """A file that a job needs beside its output has the name of something else."""
+    """Something else has the name of a file that a job needs beside its output."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
@@ -302,7 +302,7 @@ class OccupiedNameError(SentimentError, FileExistsError):
 
 
 class LostModelError(SentimentError, LookupError):
-    """The model that an unfinished output was begun with cannot be loaded any more."""
+    """The model of an unfinished output can no longer be loaded."""
 
     def __init__(self, path: Path, model: str, reason: str) -> None:
         super().__init__(

@@ -8,7 +8,7 @@ from sentiment.redaction.printable import make_printable
 
 
 class UnsavableModelError(SentimentError, TypeError):
-    """A fitted model holds something that would not be loaded again."""
+    """A fitted model holds something that could not be loaded again."""
 
     def __init__(self, model: str, untrusted: Sequence[str]) -> None:
         super().__init__(
@@ -41,7 +41,7 @@ class UntrustedModelError(SentimentError, ValueError):
 
 
 class ModelPackageError(SentimentError, ImportError):
-    """A package that a model of one's own needs is not installed."""
+    """A package that a model of an own run needs is not installed."""
 
     def __init__(self, package: str) -> None:
         super().__init__(
@@ -51,7 +51,7 @@ class ModelPackageError(SentimentError, ImportError):
 
 
 class UnexplainableModelError(SentimentError, TypeError):
-    """A model has no weights of terms by which its answers could be explained."""
+    """A model has no weights of terms by which its predictions could be explained."""
 
     def __init__(self, model: str, features: str = "") -> None:
         found = f"{model} on features of {features}" if features else model

@@ -8,7 +8,7 @@ from sentiment.redaction.printable import make_printable
 
 
 class ProjectFileError(SentimentError, ValueError):
-    """The pyproject.toml of the working folder cannot be read, or has a wrong setting."""
+    """The pyproject.toml of the working folder cannot be read, or has an invalid setting."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
@@ -18,7 +18,7 @@ class ProjectFileError(SentimentError, ValueError):
 
 
 class OwnCodeError(SentimentError, ImportError):
-    """A module of the user's own raised an error.
+    """The user's own code raised an error.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class OwnCodeError(SentimentError, ImportError):
 
 
 class OccupiedFolderError(SentimentError, FileExistsError):
-    """A new project would be made among other files."""
+    """The folder for a new project is not empty."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
@@ -48,7 +48,7 @@ class OccupiedFolderError(SentimentError, FileExistsError):
 
 
 class ListenError(SentimentError, OSError):
-    """A server cannot listen where it should.
+    """A server cannot listen on its address.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class ListenError(SentimentError, OSError):
     port : int
         The port.
     error : OSError
-        What the operating system says.
+        The error of the operating system.
     group : str
         Precedes the settings of the server in messages.
     """

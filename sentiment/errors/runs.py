@@ -9,7 +9,7 @@ from sentiment.errors.exit_codes import ExitCode
 
 
 class RunNotFoundError(SentimentError, LookupError):
-    """No tracked run, or no model of one, answers to what was asked for."""
+    """There is no tracked run, or no model of a run, with this name."""
 
     def __init__(self, wanted: str, store: str, remedy: str) -> None:
         super().__init__(f"{wanted} was not found in the tracking store '{store}'. {remedy}")
@@ -20,7 +20,7 @@ def _restore(store: str) -> str:
 
 
 class RunDeletedError(RunNotFoundError):
-    """A run is deleted in the tracking store, though it can still be restored."""
+    """A run was deleted in the tracking store; it can still be restored."""
 
     def __init__(self, run_id: str, store: str) -> None:
         SentimentError.__init__(
@@ -32,7 +32,7 @@ class RunDeletedError(RunNotFoundError):
 
 
 class ExperimentDeletedError(RunNotFoundError):
-    """An experiment is deleted in the tracking store, though it can still be restored."""
+    """An experiment was deleted in the tracking store; it can still be restored."""
 
     def __init__(self, name: str, experiment_id: str, store: str) -> None:
         SentimentError.__init__(
@@ -53,7 +53,7 @@ class TrackingStoreError(SentimentError, ConnectionError):
     reason : str
         Why it cannot be used.
     exit_code : ExitCode
-        `MISTAKE` if there is no store at this address, however often it is tried.
+        `MISTAKE` if a retry cannot help, since there is no store at this address.
     """
 
     exit_code = ExitCode.UNAVAILABLE
@@ -80,11 +80,11 @@ class RunNotRecordedError(TrackingStoreError):
     cause : TrackingStoreError
         Why the store cannot be used.
     folder : Path
-        Where the run is kept.
+        The folder of the kept run.
     command : str
         Records it later.
     what : str
-        Description of what is kept.
+        Description of the kept files.
     """
 
     def __init__(
@@ -112,13 +112,13 @@ class SweepNotRecordedError(TrackingStoreError):
     cause : TrackingStoreError
         Why the store cannot be used.
     folder : Path
-        Where the sweep is kept.
+        The folder of the sweep.
     jobs : (int, int)
-        How many jobs are kept there, and how many the sweep has.
+        Number of jobs with results, and number of all jobs.
     command : str
         Resumes the sweep.
     trained : bool
-        Whether the best was trained in full.
+        True if the best job was trained in full.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class RunNotKeptError(SentimentError, LookupError):
 
 
 class NoPredictionsError(SentimentError, KeyError):
-    """A file to monitor is none that predict has written."""
+    """A file to monitor is not an output of predict."""
 
     def __init__(self, path: Path, found: Sequence[str], command: str) -> None:
         super().__init__(
@@ -163,7 +163,7 @@ class NoPredictionsError(SentimentError, KeyError):
 
 
 class ReferenceMissingError(SentimentError, LookupError):
-    """A run keeps nothing that its predictions could be compared with."""
+    """A run has no reference to compare its predictions with."""
 
     def __init__(self, owner: str) -> None:
         super().__init__(
@@ -173,18 +173,18 @@ class ReferenceMissingError(SentimentError, LookupError):
 
 
 class DataChangedError(SentimentError, ValueError):
-    """The data of a run are not there any more as the run read them.
+    """The data of a run have changed since the run read them.
 
     Parameters
     ----------
     run_id, data : str
         The run, and the name of its data.
     known, found : str
-        Fingerprints of the data of the run, and of those that were read now.
+        Fingerprints of the data then and now.
     rows : int
-        Rows that were read now and can be used.
+        Number of usable rows now.
     command : str
-        Trains the same settings on the data as they are.
+        Trains the same settings on the present data.
     """
 
     def __init__(
@@ -198,7 +198,7 @@ class DataChangedError(SentimentError, ValueError):
 
 
 class AlreadyFinalError(SentimentError, ValueError):
-    """The model of a run has learned from as many rows as it would learn from again."""
+    """The model of a run has already learned from all rows of the final fit."""
 
     def __init__(self, run_id: str, before: int, rows: int, refit: str) -> None:
         super().__init__(
@@ -208,7 +208,7 @@ class AlreadyFinalError(SentimentError, ValueError):
 
 
 class IncomparableRunsError(SentimentError, ValueError):
-    """Two runs were not scored on the same test rows, so that no test can be paired."""
+    """Two runs were not scored on the same test rows, so no paired test is possible."""
 
     def __init__(self, first: str, second: str, differences: Sequence[str], remedy: str) -> None:
         super().__init__(
@@ -217,7 +217,7 @@ class IncomparableRunsError(SentimentError, ValueError):
 
 
 class NothingToRollBackError(SentimentError, LookupError):
-    """There is no champion, or none before it."""
+    """There is no champion, or no previous one."""
 
     def __init__(self, name: str, missing: str, store: str, command: str) -> None:
         super().__init__(
@@ -227,7 +227,7 @@ class NothingToRollBackError(SentimentError, LookupError):
 
 
 class UnusableVersionError(SentimentError, LookupError):
-    """A version of a registered model cannot be loaded, so that no alias is moved to it.
+    """A version of a registered model cannot be loaded, so no alias is moved to it.
 
     Parameters
     ----------
@@ -236,9 +236,9 @@ class UnusableVersionError(SentimentError, LookupError):
     reason : str
         Why it cannot be loaded.
     champion : str or None
-        The number of the champion, which stays.
+        The version number of the champion, which stays.
     older : (str, str) or None
-        The number of the next older version that can be loaded, and the command that promotes it.
+        The latest older version that can be loaded, and the command that promotes it.
     """
 
     def __init__(
@@ -274,18 +274,18 @@ class PromotionBusyError(SentimentError, BlockingIOError):
 
 
 class GoalOutOfReachError(ConfigError):
-    """No threshold is known to reach a goal for the precision or the recall.
+    """No threshold is certain to reach a goal for precision or recall.
 
     Parameters
     ----------
     goal : str
         The setting.
     what : str
-        What it is about: ``precision of 'positive'``.
+        The metric, such as ``precision of 'positive'``.
     rows, positive : int
         Validation rows, and those of the second class.
     best, bound : float
-        The best share on these rows, and the best lower bound.
+        The best value on these rows, and the best lower bound.
     confidence : float
         That of the bound.
     """
@@ -301,7 +301,7 @@ class GoalOutOfReachError(ConfigError):
         bound: float,
         confidence: float,
     ) -> None:
-        # Rounded down, so that what the message suggests is within reach.
+        # Rounded down, so that the suggested goal can be reached.
         possible = int(bound * 1000) / 1000
         name = what.partition(" ")[0]
         super().__init__(
@@ -316,7 +316,7 @@ class GoalOutOfReachError(ConfigError):
 
 
 class ClusterError(SentimentError, ConnectionError):
-    """A cluster cannot be reached, or does not do its work."""
+    """A cluster cannot be reached, or fails."""
 
     exit_code = ExitCode.UNAVAILABLE
 
@@ -341,7 +341,7 @@ class FlowServerError(SentimentError, ConnectionError):
 
 
 class StepFailedError(SentimentError, RuntimeError):
-    """A step of a flow did not do its work.
+    """A step of a flow failed.
 
     Parameters
     ----------
@@ -360,7 +360,7 @@ class StepFailedError(SentimentError, RuntimeError):
 
 
 class NoChampionError(SentimentError, LookupError):
-    """The run of a flow was not promoted, and there is no other champion to predict the input.
+    """The run of a flow was not promoted, and there is no champion to predict the input.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Errors of sweeps, studies and what is made of them."""
+"""Errors of sweeps, studies and experiments made of trials."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from sentiment.errors.exit_codes import ExitCode
 
 
 class StudyMismatchError(SentimentError, ValueError):
-    """A study is there already, but it looks for something else."""
+    """A study of this name exists, but was started with other settings."""
 
     def __init__(self, name: str, differences: Sequence[str]) -> None:
         shown = "\n".join(f"  - {line}" for line in differences[:8])
@@ -33,7 +33,7 @@ class SweepBusyError(SentimentError, BlockingIOError):
 
 
 class SweepStoppedError(SentimentError, RuntimeError):
-    """Too many jobs failed for a sweep to go on."""
+    """Too many jobs of a sweep failed."""
 
     exit_code = ExitCode.FAILED
 
@@ -68,7 +68,7 @@ class StudyNotFoundError(SentimentError, LookupError):
 
 
 class StudyLostError(SentimentError, LookupError):
-    """The journal does not have a study whose trials are in their folder."""
+    """The journal lacks a study whose folder still has its trials."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
@@ -78,7 +78,7 @@ class StudyLostError(SentimentError, LookupError):
 
 
 class NoTrialError(SentimentError, LookupError):
-    """A study has no trial that ended well."""
+    """A study has no complete trial."""
 
     def __init__(self, name: str, failed: int, running: int) -> None:
         super().__init__(
@@ -88,7 +88,7 @@ class NoTrialError(SentimentError, LookupError):
 
 
 class ExperimentExistsError(SentimentError, FileExistsError):
-    """An experiment of that name is there already."""
+    """An experiment of this name exists already."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
@@ -112,7 +112,7 @@ class NoBestJobError(SentimentError, LookupError):
 
 
 class StudyFolderError(SentimentError, FileExistsError):
-    """The folder of a study holds trials of another study, which has the same name elsewhere."""
+    """The folder of a study holds trials of another study of the same name."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
@@ -123,7 +123,7 @@ class StudyFolderError(SentimentError, FileExistsError):
 
 
 class DamagedJournalError(SentimentError, ValueError):
-    """The journal of all studies holds something that was not written to it."""
+    """The journal of all studies is damaged."""
 
     exit_code = ExitCode.FAILED
 

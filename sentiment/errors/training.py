@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from sentiment.errors.base import SentimentError
 
-# Classes that a message lists.
+# Number of classes that a message lists.
 _LISTED = 10
 
 
 class BadRowsError(SentimentError, ValueError):
-    """Rows cannot be used and the configuration says not to drop them."""
+    """There are unusable rows, and the configuration forbids to drop them."""
 
     def __init__(self, counts: dict[str, int], rows: int, faults: Sequence[str] = ()) -> None:
         listed = ", ".join(f"{reason.replace('_', ' ')}: {n:,}" for reason, n in counts.items())
@@ -33,7 +33,7 @@ class TooFewClassesError(SentimentError, ValueError):
 
 
 class TooFewRowsError(SentimentError, ValueError):
-    """Classes are too small for what is to be done; names all of them."""
+    """Classes have too few rows; the message lists all of them."""
 
     def __init__(
         self, small: Mapping[str, int], classes: int, needed: int, purpose: str,
@@ -72,7 +72,7 @@ class UnknownSplitsError(SentimentError, ValueError):
 
 
 class EmptySplitError(SentimentError, ValueError):
-    """Data bring splits of their own, and one has no rows."""
+    """An official split has no rows."""
 
     def __init__(
         self, split: str, official: Sequence[str], left_out: str = "", remedy: str = ""
@@ -86,7 +86,7 @@ class EmptySplitError(SentimentError, ValueError):
 
 
 class UnlearnedClassesError(SentimentError, ValueError):
-    """Classes are in official validation or test rows only."""
+    """Classes occur only in official validation or test rows."""
 
     def __init__(self, counts: Mapping[str, int], classes: int, left_out: str = "") -> None:
         one = len(counts) == 1
@@ -106,7 +106,7 @@ class FitError(SentimentError, ValueError):
     reason : str
         Its error.
     action : {"fit", "evaluate"}
-        What was done with the pipeline.
+        The action that failed.
     """
 
     def __init__(self, reason: str, action: str = "fit") -> None:
@@ -121,7 +121,7 @@ def _show_size(megabytes: float) -> str:
 
 
 class DenseRowsError(SentimentError, ValueError):
-    """Rows are too large to be made dense for an estimator."""
+    """Rows are too large to be converted to dense rows for an estimator."""
 
     def __init__(self, estimator: str, rows: int, columns: int, size: float, limit: float) -> None:
         fitting = int(columns * limit / size)

@@ -14,7 +14,10 @@ import numpy as np
 
 # A model of a million n-grams takes half a GB, and packs to a tenth of it or so.
 _MOST_BYTES = 2**31
-_MOST_RATIO, _ANY_RATIO = 100, 2**26  # a file that is small when unpacked may be packed as it likes
+_MOST_RATIO, _ANY_RATIO = (
+    100,
+    2**26,
+)  # a file that is small when unpacked may have any compression ratio
 # A forest of a thousand trees has a schema of 16 MB with 64 thousand containers and 650 thousand
 # values. Python makes up to 35 times the size of a JSON text of it, so all three have limits; those
 # of the numbers are for 350 MB at most: 232 bytes for a small dictionary, 70 for a value.
@@ -24,7 +27,7 @@ _MOST_CONTAINERS, _MOST_VALUES = 400_000, 3_000_000
 _MOST_DIRECTORY = 2**23
 # The header of an array of tree nodes has some 400 characters.
 _MOST_HEADER = 1000
-# Those that skops gives. Only arrays are read, but the others may be spoken of as what they are.
+# The endings that skops writes. Only arrays are read; other members are named in messages.
 _NAME = re.compile(r"[\w-]+\.(npy|npz|bin)|schema\.json", re.ASCII)
 _END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
 _END_SIZE, _LOCATOR_SIZE = 22, 20
@@ -42,12 +45,12 @@ class Archive:
     Attributes
     ----------
     schema : dict
-        What the model is made of, as the file says; nothing of it is made yet.
+        Description of the objects of the model; none of them is constructed yet.
 
     Raises
     ------
     ValueError, RuntimeError, zipfile.BadZipFile, zlib.error
-        It is not a sound file, or takes too much memory.
+        The file is damaged, or takes too much memory.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -56,7 +59,7 @@ class Archive:
             infos = source.infolist()
             most = min(_MOST_BYTES, _ANY_RATIO + _MOST_RATIO * size)
             _check_members(infos, most)
-            # To read "all that is there" would unpack more than the directory lists.
+            # Reading without a size would unpack more than the directory lists.
             self._members = {info.filename: _read_member(source, info) for info in infos}
         schema = _read_schema(self._members.pop("schema.json"))
         if not isinstance(schema, dict):
@@ -66,7 +69,7 @@ class Archive:
         self._left = 2 * most
 
     def read_array(self, name: str) -> np.ndarray:
-        """Return the array called `name`, the same one each time.
+        """Return the array `name`; repeated calls return the same array.
 
         A tree and a vocabulary copy theirs. So one that is in many places counts as often.
         """
@@ -99,7 +102,7 @@ def _check_members(infos: list[zipfile.ZipInfo], most: int) -> None:
         raise ValueError("it has two members of one name")
     for info in infos:
         plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
-        # The other ways of packing unpack without a limit.
+        # Other compression methods unpack without a limit.
         known = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
         if not (_NAME.fullmatch(info.filename) and plain and known) or info.flag_bits & 1:
             raise ValueError(f"its member {info.filename!r} does not belong to a model")
@@ -118,7 +121,7 @@ def _read_member(source: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 
 def _read_schema(text: bytes) -> Any:
-    """Return the schema; what takes too much memory is refused before anything of it is made."""
+    """Return the schema; one that takes too much memory is refused before it is parsed."""
     if text.count(b"{") + text.count(b"[") > _MOST_CONTAINERS:
         raise ValueError("its schema.json has too many parts")
     if text.count(b",") + text.count(b":") > _MOST_VALUES:
@@ -131,7 +134,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _read_array(name: str, data: bytes) -> np.ndarray:
-    """Return the array in `data`, which has just the bytes for it."""
+    """Return the array in `data`, which must have exactly its bytes."""
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     reader = {
@@ -141,10 +144,10 @@ def _read_array(name: str, data: bytes) -> np.ndarray:
     if reader is None:
         raise ValueError(f"its array {name!r} has an unknown format")
     shape, _, dtype = reader(file, max_header_size=_MOST_HEADER)
-    # Only tree nodes have fields. numpy would unpickle objects, if it was let.
+    # Only tree nodes have fields. NumPy would unpickle arrays of objects.
     known = dtype.isnative and not dtype.hasobject and (dtype.kind in "biufU" or dtype.names)
     size = math.prod(shape) * dtype.itemsize
-    # An array without elements could be as wide as it likes.
+    # An array without elements could have a shape of any size.
     vain = any(shape) and not all(shape)
     if not known or vain or min(shape, default=0) < 0 or size != len(data) - file.tell():
         raise ValueError(f"its array {name!r} is not what its header says")

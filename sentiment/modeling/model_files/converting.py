@@ -1,4 +1,4 @@
-"""A model in plain scikit-learn, as it is kept, and in the parts of this project, as it is used."""
+"""Conversion of models between plain scikit-learn, for files, and the parts of this project."""
 
 import copy
 import os
@@ -28,7 +28,7 @@ def make_plain_part(part: Any) -> Any:
 
     What skops would write as many files, or as objects of any kind, becomes an array.
     """
-    # A subclass of the user's may do something else than its base.
+    # A subclass of the user may behave differently from its base class.
     while type(part).__module__.startswith("sentiment.") and hasattr(part, "to_sklearn"):
         part = part.to_sklearn()
     if not type(part).__module__.startswith("sklearn."):
@@ -60,7 +60,7 @@ def _hold_levels_in_arrays(encoder: OneHotEncoder) -> None:
 
 
 def _drop_slices(encoder: ColumnTransformer) -> None:
-    encoder.output_indices_ = {}  # nothing needs them after the fit
+    encoder.output_indices_ = {}  # not needed after the fit
 
 
 def _hold_weights_in_table(model: LinearClassifierMixin) -> None:
@@ -76,7 +76,7 @@ _ARRAYS: list[tuple[type, str, Callable[[Any], None]]] = [
 
 
 def prepare_part(part: Any) -> Any:
-    """Return `part`, which was loaded, as it predicts soonest on this machine.
+    """Return a loaded `part`, prepared for fast prediction on this machine.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def prepare_part(part: Any) -> Any:
 
 
 def make_fast_part(part: Any) -> Any:
-    """Return this project's counterpart of `part`, if it has a quicker one."""
+    """Return this project's faster counterpart of `part`, if there is one."""
     if type(part) is text.TfidfVectorizer:
         return TfidfVectorizer.from_sklearn(part)
     if type(part) is text.CountVectorizer:
@@ -128,9 +128,9 @@ def is_cleaner(pipeline: Pipeline) -> bool:
 def convert(
     part: Any, change: Callable[[Any], Any], done: dict[int, tuple[Any, Any]] | None = None
 ) -> Any:
-    """Return a copy of `part` in which `change` was called with every part of it.
+    """Return a copy of `part` after calling `change` on each of its parts.
 
-    `done` are the parts that it was called with already, by their id, and what became of them.
+    `done` has the results for parts that were converted already, by id.
     """
     done = {} if done is None else done
     if id(part) in done:

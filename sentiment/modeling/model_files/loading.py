@@ -1,4 +1,4 @@
-"""Loading of models: those of one's own runs, and those that anybody may have made."""
+"""Loading of models, of own runs and from untrusted sources."""
 
 import hashlib
 import io
@@ -26,7 +26,7 @@ from sentiment.modeling.model_files.parts import check_pipeline
 from sentiment.modeling.model_files.reading import Reader, list_unknown
 from sentiment.modeling.pipeline import find_separator, list_columns
 
-# What is raised at a file whose parts do not fit together.
+# Errors of a file whose parts do not fit together.
 _DAMAGE = (
     ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError,
     MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, Warning,
@@ -39,29 +39,29 @@ _ONE_TEXT = {"text": ["a text"]}
 def load_model(path: Path, digest: str = "") -> Pipeline:
     """Return the pipeline in the skops file `path`, with the vectorizers of this project.
 
-    The file may be anything: no code of it is run, and it takes no more time and memory than a
-    model of its size. One of the user's own runs may hold more; see `owned`.
+    The file may be malicious: none of its code is run, and loading takes no more time and memory
+    than a model of its size. A file of the user's own run may hold more; see `owned`.
 
     Parameters
     ----------
     path : Path
         The file.
     digest : str
-        SHA-256 that a run of the user's own recorded of the file it wrote. Only a file that has it
-        is taken for one's own.
+        SHA-256 that the user's own run recorded of its file. Only a file with this digest is
+        trusted as own.
 
     Raises
     ------
     UntrustedModelError
         The file is not a skops file, holds a type that is not trusted, or is not a text classifier.
     ModelPackageError
-        It is of one's own run, and a package that it needs is not installed.
+        The file is of an own run, and a package that it needs is not installed.
     """
     content = path.read_bytes() if digest else b""
     is_own = bool(digest) and hashlib.sha256(content).hexdigest() == digest
     refusing = partial(_refusing, path, is_own)
     with refusing("it is not a sound skops file ({})"):
-        # What is loaded is what was checked, whatever happens to the file.
+        # Read once, so that the checked bytes are the loaded ones even if the file changes.
         model = load_own(io.BytesIO(content)) if is_own else _load_audited(path)
     if not is_own:
         with refusing("{}"):
@@ -74,7 +74,7 @@ def load_model(path: Path, digest: str = "") -> Pipeline:
 
 @contextmanager
 def _refusing(path: Path, is_own: bool, reason: str) -> Iterator[None]:
-    """Refuse the file `path` for what is raised in the ``with`` block."""
+    """Turn errors in the ``with`` block into an `UntrustedModelError` for the file `path`."""
     try:
         yield
     except SentimentError:
@@ -84,7 +84,7 @@ def _refusing(path: Path, is_own: bool, reason: str) -> Iterator[None]:
 
 
 def _load_audited(path: Path) -> Any:
-    """Return what is in the skops file `path`, which may be from anybody."""
+    """Return the object in the skops file `path`, which may be from an untrusted source."""
     with path.open("rb") as file:
         archive = Archive(file)
     if untrusted := list_unknown(archive.schema):
@@ -105,7 +105,7 @@ def _rehearse(model: Any) -> None:
     separator = find_separator(model)
     if separator is not None and (type(separator) is not str or not separator):
         raise ValueError("nothing is between the labels of a set")
-    # They are written to files, which are UTF-8, and shown on a terminal, which has commands.
+    # Labels are written to UTF-8 files, and shown on terminals, which obey control characters.
     if _CONTROLS.search("".join([*classes.tolist(), separator or ""]).encode().decode()):
         raise ValueError("its classes are not names")
     of_one = separator is None

@@ -1,8 +1,8 @@
-"""Model files of one's own runs: what they may hold, beyond what a file from anybody may.
+"""Model files of own runs, which may hold more than files from untrusted sources.
 
-Their SHA-256 was recorded by the training that wrote them, so their arrays are believed. What may
-run code is limited all the same, since a store may have other writers: classes of the libraries
-below, what a config may name, and what the user trusts. The lists never come from a file.
+Their SHA-256 was recorded by the training that wrote them, so their arrays are trusted. Classes and
+functions are still limited, since others may write to the store: to those of the libraries below,
+those that a config may name, and those that the user trusts. The lists never come from a file.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from sentiment.modeling.model_files.trusted import LOADED_TYPES
 _LIBRARIES = ("lightgbm", "sklearn", "xgboost")
 _CONTAINERS = {f"builtins.{name}" for name in ("bytearray", "bytes", "map", "object", "slice")}
 _CONTAINERS |= {"collections.OrderedDict", "collections.defaultdict"}
-# Methods are called by transformers that are known, and by no others.
+# Only known transformers may call methods.
 _HELD = _CONTAINERS.union(LOADED_TYPES) - {"operator.methodcaller"}
 _DATA = (np.generic, np.ndarray, np.dtype, np.random.Generator, np.random.BitGenerator)
 _SPARSE = (sparse.sparray, sparse.spmatrix)
@@ -43,28 +43,28 @@ def digest_file(path: Path) -> str:
 
 
 def load_own(file: Any) -> Any:
-    """Return what is in the skops file of one's own run.
+    """Return the object in the skops file of an own run.
 
     Raises
     ------
     ValueError
-        It holds what no file may hold.
+        It holds a forbidden class or function.
     ModelPackageError
-        A package that may be named is not installed.
+        An allowed package is not installed.
     """
     if untrusted := list_untrusted(file):
         raise ValueError(f"it holds {', '.join(untrusted)}, which is not trusted or not there")
-    # Methods of objects are for skops to refuse.
+    # skops itself refuses methods of objects.
     return skops.io.load(file, trusted=[*LOADED_TYPES, *_list_names(file)])
 
 
 def list_untrusted(file: Any) -> list[str]:
-    """Return the names in a skops file that no file may hold, or that are not there.
+    """Return the names in a skops file that are forbidden or do not exist.
 
     Raises
     ------
     ModelPackageError
-        A package that may be named is not installed.
+        An allowed package is not installed.
     """
     return [name for name in _list_names(file) if not _may_be_held(name)]
 

@@ -1,4 +1,4 @@
-"""The parts of a model that is made from a file, checked before any of them is asked."""
+"""Checks of the parts of a loaded model before any of them is used."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,8 +30,8 @@ _BRANCHES = [("text", Pipeline), ("columns", ColumnTransformer)]
 # More tokens than this in a row are not a feature of anything.
 _LONGEST_NGRAM = 64
 _MOST_JOBS = 1024
-# A vector where a table belongs, or the other way round, makes numpy spread numbers over more
-# memory than all of the file takes. What is not listed is a vector or a number.
+# With a vector instead of a table, or the other way round, NumPy's broadcasting could take more
+# memory than the whole file. Attributes that are not listed are vectors or numbers.
 _DIMENSIONS = {
     "coef_": 2, "coefs_paths_": 5, "components_": 2, "feature_count_": 2, "feature_log_prob_": 2,
     "means_": 2, "n_iter_": 3, "scalings_": 2, "scores_": 3, "theta_": 2, "var_": 2,
@@ -111,7 +111,7 @@ def _check_estimator(part: Any) -> None:
             raise ValueError(f"a {type(part).__name__} that is set up wrongly ({error})") from error
     if abs(getattr(part, "n_jobs", None) or 0) > _MOST_JOBS:
         raise ValueError(f"n_jobs={part.n_jobs}")
-    if getattr(part, "memory", None) is not None:  # a folder, where it would keep pickles
+    if getattr(part, "memory", None) is not None:  # a folder in which it would cache pickles
         raise ValueError("the name of a folder to keep things in")
     for kind, attribute, check in _CHECKS:
         if isinstance(part, kind) and hasattr(part, attribute):
@@ -119,7 +119,7 @@ def _check_estimator(part: Any) -> None:
 
 
 def _check_vectorizer(part: Any) -> None:
-    # This project's vectorizers get all attributes, and have more parameters than scikit-learn's.
+    # This project's vectorizers would take over all attributes, and have more parameters.
     unexpected = set(vars(part)) - set(part.get_params(deep=False)) - _FITTED
     if unexpected:
         raise ValueError(f"a vectorizer with {', '.join(sorted(unexpected))}")
@@ -132,13 +132,13 @@ def _check_vectorizer(part: Any) -> None:
         raise ValueError("a vectorizer that does not just split texts")
     if np.dtype(part.dtype).kind not in "iuf":
         raise ValueError(f"a vectorizer of {part.dtype}")
-    # The known patterns are quick, and not all of them can be seen to be.
+    # The known patterns are fast, though `is_quick` cannot recognize all of them.
     if part.token_pattern is not None and not (find_rules(part) or is_quick(part.token_pattern)):
         raise ValueError(f"a token pattern that may take for ever, {part.token_pattern!r}")
 
 
 def _check_vocabulary(part: Any) -> None:
-    """Check the numbers of the terms, and that each has a weight; kernels look up neither."""
+    """Check the numbers of the terms and that each has a weight, which kernels do not check."""
     held = vars(part).get("vocabulary_")
     terms = part.vocabulary if held is None else held
     if held is None:
@@ -160,7 +160,7 @@ def _check_vocabulary(part: Any) -> None:
 
 
 def _check_encoder(part: ColumnTransformer) -> None:
-    """Check that columns are read by their names, and by pipelines that are known."""
+    """Check that columns are read by name, and by known pipelines."""
     fitted = [one for one in part.transformers_ if one[:2] != ("remainder", "drop")]
     for kind, steps, names in [*part.transformers, *fitted]:
         named = isinstance(names, list) and all(type(name) is str for name in names)
@@ -169,7 +169,7 @@ def _check_encoder(part: ColumnTransformer) -> None:
 
 
 def _check_levels(part: OneHotEncoder) -> None:
-    """Check that the place of each level is within the matrix, which compiled code believes."""
+    """Check that the place of each level is within the matrix, which compiled code does not."""
     levels = part.categories_
     plain = (part.handle_unknown, part.drop, part.min_frequency, part.max_categories)
     if plain != ("ignore", None, None, None) or part._infrequent_enabled is not False:
@@ -194,14 +194,14 @@ def _check_tree(part: BaseDecisionTree) -> None:
 
 
 def _check_forest(part: BaseForest) -> None:
-    """Check the trees, to which a forest hands rows of its own width; they do not look at it."""
+    """Check the trees of a forest, which do not check the width of the rows that they get."""
     trees = all(isinstance(tree, BaseDecisionTree) for tree in part.estimators_)
     if not trees or {tree.n_features_in_ for tree in part.estimators_} != {part.n_features_in_}:
         raise ValueError("a forest that does not fit its trees")
 
 
-# Estimators whose compiled code, or ours, believes what is in their arrays. Those that lack the
-# attribute are not fitted, and refuse to predict.
+# Estimators whose compiled code, or ours, trusts their arrays. Estimators without the attribute are
+# not fitted, and refuse to predict.
 _CHECKS: list[tuple[type, str, Callable[[Any], None]]] = [
     (_VectorizerMixin, "ngram_range", _check_vectorizer),
     (CountVectorizer, "vocabulary", _check_vocabulary),

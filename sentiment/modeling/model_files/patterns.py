@@ -1,4 +1,4 @@
-"""Token patterns that cannot take for ever."""
+"""Check of token patterns for catastrophic backtracking."""
 
 import re
 from re import _constants as codes  # type: ignore[attr-defined]
@@ -9,23 +9,23 @@ _LONGEST = 500
 _ONE_CHARACTER = {codes.ANY, codes.CATEGORY, codes.IN, codes.LITERAL, codes.NOT_LITERAL}
 _REPEATS = {codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT}
 _WORDY = {codes.CATEGORY_WORD, codes.CATEGORY_DIGIT}
-# A repetition without a limit counts as so many ways; a second one would be too much.
+# An unlimited repetition counts as this many ways to match; a second one exceeds the limit.
 _NO_LIMIT, _MOST_WAYS = 1000, 50 * 1000
 
 
 def is_quick(pattern: str) -> bool:
-    r"""Return whether the time of a search is about the square of the length of a text, at most.
+    r"""Return whether a search takes at most about quadratic time in the length of a text.
 
-    That is so if there is at most one repetition without a small limit in each alternative, and
-    nothing but single characters is repeated, or parts of words after a mark: ``#?\w+`` and
-    ``\w+(?:[-']\w+)*`` are quick, and ``(\w+ ?)+`` is not.
+    That holds if each alternative has at most one repetition without a small limit, and only single
+    characters are repeated, or parts of words after a mark: ``#?\w+`` and ``\w+(?:[-']\w+)*`` are
+    quick, ``(\w+ ?)+`` is not.
 
     Raises
     ------
     re.error
         It is not a pattern.
     """
-    # How many ways there are to match is what backtracking may have to go through.
+    # Backtracking may try all ways to match.
     return len(pattern) <= _LONGEST and _count_ways(parser.parse(pattern)) <= _MOST_WAYS
 
 

@@ -1,8 +1,8 @@
-"""Construction of the objects that a skops file from anybody describes.
+"""Construction of the objects in a skops file from an untrusted source.
 
-skops writes a tree of nodes; each names a class and the loader that makes an object of it. Here,
-every kind of node that a classifier has is made of nodes that were checked, and there is no way to
-make another one.
+skops writes a tree of nodes, each with a class and the loader of its object. Here, every kind of
+node that a classifier needs is constructed from checked nodes, and no other kind can be
+constructed.
 """
 
 import io
@@ -31,17 +31,17 @@ from sentiment.ngrams.cleaning import make_cleaner
 
 Node = dict[str, Any]
 
-# Ours have less than 20 levels.
+# Models of this project have less than 20 levels.
 _DEEPEST = 60
-# These nodes are the same in all protocols of skops up to this one.
+# The latest protocol of skops with the nodes that are known here.
 _PROTOCOL = 2
-# What differs between transformers that do the same.
+# Attributes in which equivalent transformers may differ.
 _PASSING = ("__id__", "_sklearn_version", "feature_names_in_", "n_features_in_", "namespace")
 _VERSION = re.compile(r"[\w.+]{1,40}", re.ASCII)
 
 
 def list_unknown(schema: Node) -> list[str]:
-    """Return the names of classes and functions that this module does not read, sorted."""
+    """Return the names of unknown classes and functions, sorted."""
     nodes = walk_nodes(schema, list_transformers(), _DEEPEST)
     return sorted({name for loader, name in nodes if name not in LOADABLE.get(loader, ())})
 
@@ -56,9 +56,9 @@ def walk_nodes(
     part : dict or list
         Part of the schema.
     known : container of str
-        Transformers whose functions are left out, as `describe` has them.
+        Descriptions, by `describe`, of transformers whose functions are left out.
     levels : float, default=inf
-        Nodes that may be inside of one another.
+        Limit of the nesting of nodes.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def _name(node: Node) -> str:
 
 
 def describe(node: Node) -> str:
-    """Return what differs between nodes of transformers that do something else."""
+    """Return a description of a transformer, equal for equivalent ones."""
     return json.dumps(_leave_out_passing(node["content"]["content"]), sort_keys=True)
 
 
@@ -93,22 +93,22 @@ def _leave_out_passing(value: Any) -> Any:
 
 
 def describe_all(transformers: list[FunctionTransformer]) -> dict[str, FunctionTransformer]:
-    """Return transformers by what they do."""
+    """Return transformers by description."""
     nodes = Archive(io.BytesIO(skops.io.dumps(transformers))).schema["content"]
     return dict(zip(map(describe, nodes), transformers, strict=True))
 
 
 @lru_cache
 def list_transformers() -> dict[str, FunctionTransformer]:
-    """Return all transformers with a function that a model of ours has, by what they do."""
+    """Return all transformers of this project's models that call a function, by description."""
     steps = [step for _, step in make_cleaner().steps]
     return describe_all([FunctionTransformer(itemgetter("text")), *steps, *list_functions()])
 
 
 class Reader:
-    """Maker of the objects in `archive`, whose schema holds nothing that is untrusted.
+    """Constructs the objects of `archive`, whose schema only holds trusted names.
 
-    Ids of nodes have no meaning here, so no part stands for another one, and there is no circle.
+    Ids of nodes are ignored, so nodes cannot refer to each other, and there are no cycles.
     """
 
     def __init__(self, archive: Archive) -> None:
@@ -128,11 +128,11 @@ class Reader:
         return self._read(self._archive.schema)
 
     def _read(self, node: Node, expected: str = "") -> Any:
-        """Return the object of `node`, which is of the loader `expected`, if there is one."""
+        """Return the object of `node`, which must have the loader `expected`, if that is given."""
         loader = node["__loader__"]
         if expected and loader != expected:
             raise ValueError(f"it holds a {loader} where a {expected} belongs")
-        # It would answer anybody who asks, but only an estimator looks at the rows first.
+        # A tree can be called by itself, but only an estimator checks the rows first.
         if loader == "TreeNode" != expected:
             raise ValueError("it holds a tree that belongs to no estimator")
         if _name(node) == FUNCTION_TRANSFORMER:
@@ -194,7 +194,7 @@ def _read_value(text: str) -> Any:
 def _make_random_state(kind: Any, state: dict[str, Any]) -> np.random.RandomState:
     made: np.random.RandomState = kind()
     made.set_state(state)
-    # numpy reads on from there, wherever that is.
+    # NumPy reads from this position without a check.
     if not 0 <= made.get_state(legacy=False)["state"]["pos"] <= 624:
         raise ValueError("it holds a broken random state")
     return made
@@ -214,7 +214,7 @@ def _make_object(kind: Any, attributes: dict[str, Any]) -> Any:
 
 
 def _make_tree(kind: Any, args: tuple[Any, Any, Any], state: dict[str, Any]) -> Any:
-    """Return a decision tree; its compiled code believes everything, and follows all links."""
+    """Return a decision tree, checked, since its compiled code follows all links."""
     width, counts, outputs = args
     nodes, values = state["nodes"], state["values"]
     numbers = (width, outputs, state["node_count"], state["max_depth"])
@@ -229,7 +229,7 @@ def _make_tree(kind: Any, args: tuple[Any, Any, Any], state: dict[str, Any]) -> 
         raise ValueError("it holds a malformed decision tree")
     left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
     inner = left != -1
-    # A child stands behind its parent, so a walk from the root always ends.
+    # A child comes after its parent, so a walk from the root always ends.
     places = np.flatnonzero(inner)
     links = all(
         np.all((child[inner] > places) & (child[inner] < len(nodes))) for child in (left, right)

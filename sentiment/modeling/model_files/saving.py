@@ -1,4 +1,4 @@
-"""Saving of models, as plain scikit-learn."""
+"""Saving of models in plain scikit-learn."""
 
 import zipfile
 from pathlib import Path
@@ -21,7 +21,7 @@ def save_model(pipeline: Pipeline, path: Path) -> None:
     Raises
     ------
     UnsavableModelError
-        It holds something that is not even loaded from a file of one's own; see `owned`.
+        It holds something that could not be loaded even from the file of an own run; see `owned`.
     """
     plain = make_savable(pipeline)
     name = name_inner(pipeline["model"])

@@ -1,6 +1,6 @@
-"""Allow-lists of what a model file may hold; they are never read from a model."""
+"""Allow-lists for model files; they never come from a file."""
 
-# Those of our cleaning steps and column encoders, each with its function; see `reading`.
+# Transformers of the cleaning steps and column encoders, each with its function; see `reading`.
 FUNCTION_TRANSFORMER = "sklearn.preprocessing._function_transformer.FunctionTransformer"
 _FUNCTIONS = {
     "functools.partial", "html.unescape", "operator.attrgetter", "operator.itemgetter",
@@ -8,11 +8,11 @@ _FUNCTIONS = {
     "unicodedata.normalize",
 }  # fmt: skip
 
-# skops trusts every estimator of scikit-learn. These are the ones that answer with a number of
-# steps that the size of their arrays limits, and with numpy alone or with compiled code whose
-# arrays are looked at first. Left out are those whose compiled code believes what the file says
-# (libsvm, neighbors, gradient boosting), that iterate when they transform (NMF, LDA), that call a
-# method by a name in the file (stacking, SelectFromModel), and all that work with files.
+# skops trusts every estimator of scikit-learn. These estimators predict in a number of steps that
+# the size of their arrays limits, with NumPy only or with compiled code whose arrays are checked
+# first. Left out are estimators whose compiled code trusts the file (libsvm, neighbors, gradient
+# boosting), that iterate when they transform (NMF, LDA), that call a method by a name in the file
+# (stacking, SelectFromModel), and all that work with files.
 _ESTIMATORS = {
     "calibration": "CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration",
     "compose._column_transformer": "ColumnTransformer",

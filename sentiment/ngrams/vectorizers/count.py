@@ -152,7 +152,7 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
             rows = self._look_up(raw_documents, settings)
             return self.vocabulary_, self._make_matrix(rows, len(self.vocabulary_))
         memory = self._open_memory()
-        cached = (memory.recall if memory else count_texts)(raw_documents, settings)
+        cached = (memory.find_or_count if memory else count_texts)(raw_documents, settings)
         if cached.layers.is_empty():
             raise ValueError("empty vocabulary; perhaps the documents only contain stop words")
         return {}, _Counted(cached, self.min_df, settings.threads)
