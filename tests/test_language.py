@@ -22,6 +22,7 @@ WORDS = {
     r"sieves?": "Bloom filter",
     r"hand_?outs?": "next job",
     r"recalled": "cached",
+    r"(?<!there )(?:is|are) no (?:number|string|text|date|label|object|setting)s?": "is not a",
 }
 # The same for parts of identifiers, such as `find_wording` and `SpelledLayers`.
 PARTS = {

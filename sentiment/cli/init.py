@@ -11,6 +11,7 @@ from sentiment.errors import OccupiedFolderError
 
 _ENDING = ".in"
 _NAME = "my_package"
+# Names of folders of a project, and of this package.
 _TAKEN = {"conf", "data", "sentiment", "tests"}
 _TEAMS = {
     "sales": (
@@ -62,10 +63,8 @@ def name_package(folder: Path) -> str:
     ('spam_filter', 'project_2nd')
     """
     name = re.sub(r"\W+", "_", folder.resolve().name.lower(), flags=re.ASCII).strip("_")
-    plain = name.isidentifier() and not keyword.iskeyword(name)
-    return (
-        name if plain and name not in ("sentiment", "conf", "data", "tests") else f"project_{name}"
-    )
+    is_usable = name.isidentifier() and not keyword.iskeyword(name) and name not in _TAKEN
+    return name if is_usable else f"project_{name}"
 
 
 def _walk(folder: Traversable, path: Path) -> list[tuple[Traversable, Path]]:

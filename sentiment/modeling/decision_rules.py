@@ -48,7 +48,7 @@ class DecisionRule:
     f1_macro: tuple[float, ...] = ()
 
     def choose(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the answer to each row: the place of a class, shape (n,).
+        """Return the predicted class of each row, by its place, shape (n,).
 
         Parameters
         ----------
@@ -101,8 +101,8 @@ class DecisionRule:
 
     def is_sure(self, confidence: np.ndarray) -> np.ndarray:
         """Return True for the rows for which the rule does not abstain."""
-        answered: np.ndarray = confidence >= self.least_confidence
-        return answered
+        sure: np.ndarray = confidence >= self.least_confidence
+        return sure
 
 
 def needs_scores(threshold: float | str, abstain: float) -> bool:

@@ -178,9 +178,7 @@ class _Model:
     separator: str | None
 
 
-def _open_source(
-    path: Path, cfg: DictConfig, tracker: Tracker
-) -> tuple[Input, dict[str, Any] | None]:
+def _open_source(path: Path, cfg: DictConfig, tracker: Tracker) -> tuple[Input, dict[str, Any]]:
     """Return the current rows, from a file or the log of a server, and the report on them."""
     if is_log(path):
         return open_traffic(path, cfg.route, cfg.run, tracker)
@@ -188,7 +186,7 @@ def _open_source(
 
 
 def _load_model(
-    path: Path, source: Input, cfg: DictConfig, report: dict[str, Any] | None, tracker: Tracker
+    path: Path, source: Input, cfg: DictConfig, report: dict[str, Any], tracker: Tracker
 ) -> _Model:
     choice = _choose_model(path, cfg.run, report, tracker)
     pipeline = load_model(choice.path, choice.digest)
