@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 # Errors of the operating system that mean that a path or its disk cannot be used.
 _UNUSABLE = {EACCES, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS}
 _UNUSABLE |= {EDQUOT, EIO, ENOSPC}
-_SHOWN_CLASSES = 10
 _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
 _STARTED = datetime.now()
 # Allocations between two garbage collections. There are few cycles among many objects: with

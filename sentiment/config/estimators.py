@@ -36,7 +36,6 @@ from sentiment.config.targets import (
 )
 from sentiment.errors import OwnCodeError, suggest
 
-_PLAIN = {str, int, float, bool}
 # Seeds, which may be up to 2**32 - 1.
 _SEEDS = {"random_state"}
 

@@ -222,7 +222,3 @@ def _make_column(values: list[Any]) -> pa.Array:
         ],
         pa.large_string(),
     )
-
-
-def _write_value(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False)
