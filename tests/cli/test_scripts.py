@@ -127,7 +127,7 @@ def test_a_page_replaces_no_file_unless_it_may(
     words = ["text=Good fun", "output=notes.html"]
     done = starter.run(tmp_path, "explain", *words)
     assert done.returncode == 2
-    assert done.stderr.startswith("explain.py: 'notes.html' is already there and is not over")
+    assert done.stderr.startswith("explain.py: 'notes.html' exists already")
     assert (tmp_path / "notes.html").read_text() == "mine"
     assert starter.run(tmp_path, "explain", *words, "overwrite=true").returncode == 0
     assert "Why this is" in (tmp_path / "notes.html").read_text()
