@@ -9,7 +9,7 @@ begun. Names of journals begin with ``_``, which readers of Parquet folders skip
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -141,46 +141,62 @@ def remove_old(folder: Path, days: int, now: datetime) -> int:
     return len(old)
 
 
-def read_batches(folder: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def read_batches(
+    folder: Path,
+    schema: pa.Schema,
+    find_fault: Callable[[pa.RecordBatch], str] = lambda rows: "",
+) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a table, those of journals included, while others write to it.
 
     Hours come in their order; within an hour, those of one writer after those of another.
 
+    Parameters
+    ----------
+    folder : Path
+        The table.
+    schema : Schema
+        Its columns.
+    find_fault : callable, optional
+        Returns why rows are not as they were written, or nothing; default: any rows are.
+
     Raises
     ------
     DamagedLogError
-        A Parquet file is damaged, or has not the columns of `schema`.
+        A Parquet file is damaged, or a file has not the columns of `schema` or has a fault.
     """
     stems = {path.stem for path in folder.glob(f"[!_.]*{_CLOSED}")}
     stems |= {path.stem[1:] for path in folder.glob(f"_*{_OPEN}")}
     for stem in sorted(stems):
-        closed = folder / f"{stem}{_CLOSED}"
-        if not closed.exists():
-            try:
-                file = pa.OSFile(str(folder / f"_{stem}{_OPEN}"))
-            except FileNotFoundError:
-                pass  # it has become a Parquet file
-            else:
-                with file:
-                    for batch in _read_journal(file):
-                        _check_columns(folder / f"_{stem}{_OPEN}", batch.schema, schema)
-                        yield batch
-                continue
-        with contextlib.suppress(FileNotFoundError):  # it was too old
-            yield from _read_parquet(closed, schema)
+        closed, journal = folder / f"{stem}{_CLOSED}", folder / f"_{stem}{_OPEN}"
+        for path in [closed] if closed.exists() else [journal, closed]:
+            # A journal has become a Parquet file, or that was too old.
+            with contextlib.suppress(FileNotFoundError):
+                yield from _read_file(path, schema, find_fault)
+                break
 
 
-def _read_parquet(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _read_file(
+    path: Path, schema: pa.Schema, find_fault: Callable[[pa.RecordBatch], str]
+) -> Iterator[pa.RecordBatch]:
+    found = _read_parquet(path, schema) if path.suffix == _CLOSED else _read_journal(path)
     try:
-        with pq.ParquetFile(path) as opened:
-            _check_columns(path, opened.schema_arrow, schema)
-            batches = opened.iter_batches(_GROUP, columns=schema.names)
-            while (batch := next(batches, None)) is not None:
-                yield batch
+        for rows in found:
+            _check_columns(path, rows.schema, schema)
+            if fault := find_fault(rows):
+                raise DamagedLogError(path, fault)
+            yield rows
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
         raise DamagedLogError(path, str(error)) from error
+
+
+def _read_parquet(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(path) as opened:
+        _check_columns(path, opened.schema_arrow, schema)
+        for rows in opened.iter_batches(_GROUP, columns=schema.names):
+            rows.validate(full=True)
+            yield rows
 
 
 def _check_columns(path: Path, found: pa.Schema, schema: pa.Schema) -> None:
@@ -190,10 +206,10 @@ def _check_columns(path: Path, found: pa.Schema, schema: pa.Schema) -> None:
             raise DamagedLogError(path, f"it has no column {field.name!r} of type {field.type}")
 
 
-def _read_journal(file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
+def _read_journal(path: Path) -> Iterator[pa.RecordBatch]:
     """Yield the whole batches of a journal, up to one that is incomplete or damaged."""
     # A damaged size asks for more memory than there is.
-    with contextlib.suppress(pa.ArrowException, OSError, EOFError):
+    with pa.OSFile(str(path)) as file, contextlib.suppress(pa.ArrowException, OSError, EOFError):
         reader = pa.ipc.open_stream(file)
         while True:
             try:
@@ -209,8 +225,7 @@ def _convert(journal: Path) -> None:
     closed = journal.with_name(f"{journal.stem[1:]}{_CLOSED}")
     if not closed.exists():  # else the writer was killed between the last two steps
         hidden = journal.with_name(f".{closed.name}")
-        with pa.OSFile(str(journal)) as file:
-            is_empty = _write_parquet(file, hidden)
+        is_empty = _write_parquet(_read_journal(journal), hidden)
         if is_empty:
             hidden.unlink(missing_ok=True)
         else:
@@ -219,11 +234,11 @@ def _convert(journal: Path) -> None:
     journal.unlink()
 
 
-def _write_parquet(file: pa.NativeFile, path: Path) -> bool:
+def _write_parquet(batches: Iterator[pa.RecordBatch], path: Path) -> bool:
     """Write the rows of a journal, and return whether there are none."""
     writer, waiting, count = None, list[pa.RecordBatch](), 0
     with path.open("wb") as out:
-        for batch in _read_journal(file):
+        for batch in batches:
             writer = writer or pq.ParquetWriter(out, batch.schema, compression="zstd")
             waiting.append(batch)
             count += batch.num_rows

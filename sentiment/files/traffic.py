@@ -4,8 +4,9 @@ Two tables in one folder, ``predictions`` and ``feedback``; see `sentiment.files
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,13 @@ SCHEMAS = {
 }
 
 
-CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
+CHAMPION, CHALLENGER, SHADOW = ROLES = "champion", "challenger", "shadow"
+_SHOWN = 40  # characters of a wrong value
+# Columns in which each row has a value.
+_FILLED = {
+    PREDICTIONS: ("time", "id", "route", "role", "model", "run_id", "rule"),
+    FEEDBACK: ("time", "id", "route", "label"),
+}
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ class Traffic:
         if not is_log(folder):
             raise InputNotFoundError(folder, setting, "a log of serve (log.folder)")
         self.folder, self.route = folder, route
-        frames = [batch.to_pandas() for batch in read_batches(folder / FEEDBACK, SCHEMAS[FEEDBACK])]
+        frames = [batch.to_pandas() for batch in self._read(FEEDBACK)]
         found = pd.concat([SCHEMAS[FEEDBACK].empty_table().to_pandas(), *frames])
         found = found[found["route"] == route].sort_values("time", kind="stable")
         # A correction keeps the place of the first label in the order of time.
@@ -107,7 +114,7 @@ class Traffic:
         ids = pa.array(self.labels["id"], pa.string())
         labels = pa.array(self.labels["label"], pa.string())
         times = pa.Array.from_pandas(self.labels["labelled"], type=_TIME)
-        for batch in read_batches(self.folder / PREDICTIONS, SCHEMAS[PREDICTIONS]):
+        for batch in self._read(PREDICTIONS):
             wanted = pc.and_(pc.equal(batch["route"], self.route), pc.is_valid(batch["prediction"]))
             rows = pa.table(batch.filter(wanted))
             if not rows.num_rows:
@@ -116,6 +123,9 @@ class Traffic:
             places = pc.index_in(rows["id"].combine_chunks(), ids)
             rows = rows.append_column("key", key).append_column("label", labels.take(places))
             yield rows.append_column("labelled", times.take(places))
+
+    def _read(self, table: str) -> Iterator[pa.RecordBatch]:
+        return read_batches(self.folder / table, SCHEMAS[table], _FAULTS[table])
 
     def list_models(self) -> list[LoggedModel]:
         """Return the models that answered; the one that answered last is the last."""
@@ -142,7 +152,8 @@ class Traffic:
 class TrafficRows:
     """Answers of one model as an input, in the columns of a file that `predict` wrote.
 
-    Rows without a text, and those of requests with a threshold of their own, are left out.
+    Those of requests with a threshold of their own are left out, and those without a text unless
+    none has one.
 
     Parameters
     ----------
@@ -150,6 +161,11 @@ class TrafficRows:
         The log.
     model : LoggedModel
         The model.
+
+    Attributes
+    ----------
+    has_texts : bool
+        Whether texts of some answers were logged.
     """
 
     kind = "parquet"
@@ -159,24 +175,76 @@ class TrafficRows:
 
     def __init__(self, traffic: Traffic, model: LoggedModel) -> None:
         self._traffic, self._model = traffic, model
-        self.columns = ["text", "prediction", "probability", "time"]
+        self.has_texts = any(pc.any(pc.is_valid(rows["text"])).as_py() for rows in self._read())
+        self.columns = [*["text"] * self.has_texts, "prediction", "probability", "time"]
         self.columns += ["label"] * (not traffic.labels.empty)
         folder = traffic.folder
         self.origin = Origin(str(folder), {"input": str(folder.resolve())}, folder, ".parquet")
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
-        """Yield the rows from `start` on."""
-        rule, at = json.dumps(self._model.rule), 0
-        for rows in self._traffic.read():
-            wanted = pc.and_(pc.equal(rows["key"], self._model.key), pc.equal(rows["rule"], rule))
-            chosen = rows.filter(pc.and_(wanted, pc.is_valid(rows["text"])))
+        """Yield the rows from `start` on; without texts, the predictions are in their place."""
+        at, column = 0, text_column if self.has_texts else "prediction"
+        for rows in self._read():
+            chosen = rows.filter(pc.is_valid(rows["text"])) if self.has_texts else rows
             at += chosen.num_rows
             if at > start.row and chosen.num_rows:
                 time = pc.strftime(chosen["time"], "%Y-%m-%dT%H:%M:%SZ")
                 table = chosen.set_column(chosen.column_names.index("time"), "time", time)
-                yield make_batch(table.select(self.columns), text_column, limits, at)
+                yield make_batch(table.select(self.columns), column, limits, at)
+
+    def _read(self) -> Iterator[pa.Table]:
+        key, rule = self._model.key, json.dumps(self._model.rule)
+        for rows in self._traffic.read():
+            yield rows.filter(pc.and_(pc.equal(rows["key"], key), pc.equal(rows["rule"], rule)))
 
 
 def is_log(folder: Path) -> bool:
     """Return whether `folder` is the log of a server."""
     return (folder / PREDICTIONS).is_dir()
+
+
+def is_rule(facts: Mapping[str, Any]) -> bool:
+    """Return whether `facts`, which come from JSON, have a rule as predictions are made by."""
+    shares = [facts.get(name, 0.0) for name in ("threshold", "least_confidence")]
+    lists = [facts.get(name, []) for name in ("factors", "f1_macro", "thresholds")]
+    return all(isinstance(share, int | float) and 0 <= share <= 1 for share in shares) and all(
+        isinstance(one, list) and all(isinstance(n, int | float) and n >= 0 for n in one)
+        for one in lists
+    )
+
+
+def _find_empty(table: str, rows: pa.RecordBatch) -> str:
+    for name in _FILLED[table]:
+        if rows[name].null_count:
+            return f"a row has no {name!r}"
+    years = pc.min_max(pc.year(rows["time"])).as_py()
+    if rows.num_rows and not 1 <= years["min"] <= years["max"] <= 9999:
+        return "a 'time' is not within the years 1 to 9999"
+    return ""
+
+
+def _find_fault(rows: pa.RecordBatch) -> str:
+    """Return why rows are not predictions as a server writes them, or nothing."""
+    if empty := _find_empty(PREDICTIONS, rows):
+        return empty
+    for role in pc.unique(rows["role"]).to_pylist():
+        if role not in ROLES:
+            return f"a 'role' is {role!r}; expected {', '.join(ROLES)}"
+    for rule in pc.unique(rows["rule"]).to_pylist():
+        try:
+            facts = json.loads(rule)
+        except (ValueError, RecursionError):
+            facts = None
+        if not isinstance(facts, dict) or not is_rule(facts):
+            return f"a 'rule' is {rule[:_SHOWN]!r}; expected JSON such as {{\"threshold\": 0.5}}"
+    given = rows["probability"].filter(pc.is_valid(rows["prediction"]))
+    is_share = pc.and_(pc.greater_equal(given, 0), pc.less_equal(given, 1)).fill_null(False)
+    if not pc.all(is_share, min_count=0).as_py():
+        return "a 'probability' is no number from 0 to 1"
+    return ""
+
+
+_FAULTS: dict[str, Callable[[pa.RecordBatch], str]] = {
+    PREDICTIONS: _find_fault,
+    FEEDBACK: partial(_find_empty, FEEDBACK),
+}

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.data.labels import find_order
 from sentiment.data.quality import QualityReport
-from sentiment.errors import ConfigError, ReferenceMissingError
+from sentiment.errors import ConfigError, ReferenceMissingError, quote_list
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule
 from sentiment.modeling.descriptors import TextReader, find_tokenization
 from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
@@ -84,8 +84,20 @@ class Reference:
         Raises
         ------
         ConfigError
-            The probabilities of all classes are needed, and an earlier version did not keep them.
+            The probabilities of all classes are needed, and an earlier version did not keep them,
+            or the rule is that of a model with other labels.
         """
+        values = rule.thresholds if isinstance(rule, LabelSetRule) else rule.factors
+        if isinstance(rule, LabelSetRule) == (self.separator is None) or len(values) not in (
+            0,
+            len(self.classes),
+        ):
+            raise ConfigError(
+                [
+                    "the predictions were made by the rule of a model with other labels than "
+                    f"{quote_list(self.classes)}. Name the run that made them with run=<id>."
+                ]
+            )
         if isinstance(rule, LabelSetRule):
             return self._decide_sets(rule)
         if rule == DecisionRule():

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from sentiment.files.hourly import HourlyTable
 from sentiment.files.traffic import FEEDBACK, PREDICTIONS, SCHEMAS, TABLES
@@ -40,3 +41,55 @@ class MadeLog:
                 table.append(pa.RecordBatch.from_pylist(rows, SCHEMAS[name]), NOON)
             table.close()
         return self.folder
+
+
+WRONG_TEXTS = ["", "\x00\n", "x" * 50_000, "no", "[]", '{"threshold": "x"}', '{"threshold": 1e999}']
+WRONG_TEXTS += [
+    '{"thresholds": [0.5]}',
+    '{"factors": [1, 2, 3]}',
+    '{"threshold": 0.7}',
+    "[" * 50_000,
+]
+WRONG = {
+    pa.string(): WRONG_TEXTS,
+    pa.float64(): [float("nan"), float("inf"), -1.0, 2.0, 1e308],
+    pa.timestamp("us", "UTC"): [-(2**63), 2**63 - 1, -(2**62), 0],
+}
+# What is done to each column.
+SHAPES = ("missing", "null", "nulls", "number", "large", "twice")
+
+
+def list_damages(table: str) -> list[tuple[str, object]]:
+    """Return columns of a table, each with what may be done to it or a value for its last row."""
+    return [
+        (field.name, damage)
+        for field in SCHEMAS[table]
+        for damage in [*SHAPES, *([value] for value in WRONG[field.type])]
+    ]
+
+
+def damage_log(folder: Path, table: str, column: str, damage: object) -> Path:
+    """Damage a column of the first Parquet file of a log, whose path is returned."""
+    path = min((folder / table).glob("*.parquet"))
+    rows = pq.read_table(path)
+    place, kind = rows.schema.get_field_index(column), rows.schema.field(column).type
+    values = rows[column].to_pylist()
+    match damage:
+        case "missing":
+            rows = rows.remove_column(place)
+        case "twice":
+            rows = rows.append_column(column, rows[column])
+        case "number":
+            rows = rows.set_column(place, column, pa.array([*range(rows.num_rows)]))
+        case "large":
+            array = pa.array([str(value) for value in values], pa.large_string())
+            rows = rows.set_column(place, column, array)
+        case "nulls":
+            rows = rows.set_column(place, column, pa.nulls(rows.num_rows, kind))
+        case _:
+            value = damage[0] if isinstance(damage, list) else None
+            changed = pa.array([value], pa.int64() if pa.types.is_timestamp(kind) else kind)
+            array = pa.concat_arrays([rows[column].combine_chunks()[:-1], changed.cast(kind)])
+            rows = rows.set_column(place, column, array)
+    pq.write_table(rows, path)
+    return path

@@ -1,18 +1,19 @@
 """Comparison of champion and challenger by labels that came from live traffic."""
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
-from traffic import NOON, MadeLog
+from traffic import NOON, MadeLog, damage_log, list_damages
 
 from sentiment.commands.compare.estimates import McNemar
 from sentiment.commands.compare.live import LiveComparison, compare_live, measure_live
 from sentiment.commands.compare.view import show_live
 from sentiment.config import compose
-from sentiment.errors import ConfigError, EmptyDataError, InputNotFoundError
-from sentiment.files.traffic import Traffic
+from sentiment.errors import ConfigError, EmptyDataError, InputNotFoundError, SentimentError
+from sentiment.files.traffic import TABLES, Traffic
 from sentiment.modeling.sequential import follow_difference, follow_paired_difference
 
 LABELS = ("negative", "positive")
@@ -112,3 +113,36 @@ def test_labels_that_are_missing_are_an_error(tmp_path):
 def test_settings_that_do_not_fit_live(words, problem):
     with pytest.raises(ConfigError, match=problem):
         compose("compare", ["live=x", *words])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", TABLES)
+def test_damage_of_any_column_is_an_error_that_names_the_file(tmp_path, table):
+    """Or it changes nothing that is read, or leaves too few labels."""
+    made = MadeLog(tmp_path / "whole")
+    for n in range(40):
+        made.answer(f"{n}", "old", write(True, n))
+        made.answer(f"{n}", "new", write(n % 8 > 0, n), role="shadow")
+        made.label(f"{n}", LABELS[n % 2], minutes=n)
+    made.write()
+    outcomes: dict[str, set[str]] = {}
+    folder = tmp_path / "damaged"
+    cfg = compose("compare", [f"live={folder}", f"outputs={tmp_path}/out", "tracking=off"])
+    for column, damage in list_damages(table):
+        shutil.copytree(made.folder, folder)
+        path = damage_log(folder, table, column, damage)
+        try:
+            compare_live(cfg)
+            outcome = "compared"
+        except SentimentError as error:
+            assert error.exit_code == 2
+            outcome = type(error).__name__
+            assert path.name in str(error) or outcome == "EmptyDataError"
+            assert len(str(error)) < 700
+        outcomes.setdefault(column, set()).add(outcome)
+        shutil.rmtree(folder)
+    assert all("DamagedLogError" in one for one in outcomes.values())
+    if table == "predictions":
+        assert outcomes["rule"] == {"DamagedLogError", "compared"}
+    else:
+        assert outcomes["time"] == {"DamagedLogError", "compared"}
