@@ -1,7 +1,10 @@
 """Several labels in a row: training against scikit-learn's OneVsRestClassifier."""
 
 import re
-from functools import cache
+import time
+from collections.abc import Callable
+from functools import cache, partial
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -117,6 +120,7 @@ def compare_label_sets(plan: Plan) -> dict[str, Figure]:
         ours = make_pipeline(make(cfg, "features"), make(cfg, "model"), ";")
         plain = chain(words, OneVsRestClassifier(machine))
         fitted: dict[str, Any] = {}
+        cpu: dict[str, list[float]] = {"ours": [], "theirs": []}
 
         def work_ours(ours: Any = ours, fitted: dict[str, Any] = fitted) -> None:
             fitted["ours"] = fit(clone(ours), frame[learned])
@@ -124,7 +128,10 @@ def compare_label_sets(plan: Plan) -> dict[str, Figure]:
         def work_theirs(plain: Any = plain, fitted: dict[str, Any] = fitted) -> None:
             fitted["theirs"] = clone(plain).fit(frame["text"][learned], dense[learned])
 
-        works = {OURS: work_ours, "scikit-learn": work_theirs}
+        works = {
+            OURS: partial(_count_cpu, work_ours, cpu["ours"]),
+            "scikit-learn": partial(_count_cpu, work_theirs, cpu["theirs"]),
+        }
         figure = compare(
             f"training model={name}, {learned.sum():,} reviews with {len(names)} labels", works,
             plan.slow_rounds, target=10, aim=30,
@@ -139,6 +146,15 @@ def compare_label_sets(plan: Plan) -> dict[str, Figure]:
                 for average in ("micro", "macro")
             }
             | {"labels_per_row": float(np.mean(dense.sum(axis=1)))}
+            # Of the rounds that count; other work on the machine lengthens these seconds less.
+            | {f"cpu_seconds_{name}": median(spent[1:]) for name, spent in cpu.items()}
+            | {"ratio_of_cpu_seconds": median(cpu["theirs"][1:]) / median(cpu["ours"][1:])}
         )
         figures[f"label_sets_{name}"] = figure
     return figures
+
+
+def _count_cpu(work: Callable[[], None], seconds: list[float]) -> None:
+    start = time.process_time()
+    work()
+    seconds.append(time.process_time() - start)

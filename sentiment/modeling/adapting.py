@@ -6,8 +6,8 @@ The tags and methods of an estimator decide, so nothing is fitted and no data is
 import logging
 from typing import Any
 
+from sklearn import calibration
 from sklearn.base import is_classifier, is_regressor
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -15,6 +15,7 @@ from sklearn.utils import Tags, get_tags
 
 from sentiment.errors import ConfigError
 from sentiment.modeling.class_weights import check_named_weights
+from sentiment.modeling.estimators.calibrated_svm import CalibratedClassifierCV
 from sentiment.modeling.estimators.dense import DenseInput, name_inner
 from sentiment.modeling.estimators.label_codes import LabelCodes
 
@@ -124,7 +125,9 @@ def adapt_classifier(model: Any, *, of_sets: bool = False) -> Any:
             name_inner(model),
             _CALIBRATION["cv"],
         )
-        model = CalibratedClassifierCV(model, **_CALIBRATION)
+        model = calibration.CalibratedClassifierCV(model, **_CALIBRATION)
+    if type(model) is calibration.CalibratedClassifierCV:
+        model = CalibratedClassifierCV(**model.get_params(deep=False))  # a faster one
     check_named_weights(model, of_sets=of_sets)
     return _take_sparse(model)
 

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
-from sklearn import linear_model
-from sklearn.calibration import CalibratedClassifierCV, _SigmoidCalibration
+from sklearn import calibration, linear_model
+from sklearn.calibration import _SigmoidCalibration
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
+from sentiment.modeling.estimators.calibrated_svm import CalibratedClassifierCV
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 
+CALIBRATED = (calibration.CalibratedClassifierCV, CalibratedClassifierCV)
 _LOGISTIC = (linear_model.LogisticRegression, linear_model.LogisticRegressionCV, LogisticRegression)
 # Their decisions are sums of weighted features and an intercept, and nothing else.
 _PLAIN = (
@@ -46,24 +48,30 @@ def make_fast_head(head: Any) -> Any:
         is_binary = len(head.classes_) == 2 and len(head.coef_) == 1
         if is_binary or len(head.coef_) == len(head.classes_) > 2:
             return _Head(head, LogisticHead(Linear.of(head), is_binary))
-    elif kind is LabelSetClassifier and _has_logistic_labels(head):
-        return _Head(head, LabelSetHead([Linear.of(one) for one in head.estimators_]))
-    elif kind is CalibratedClassifierCV and len(head.classes_) == 2:
-        members = head.calibrated_classifiers_
-        if all(map(_is_sigmoid, members)):
-            parts = [(Linear.of(one.estimator), one.calibrators[0]) for one in members]
-            return _Head(head, SigmoidHead(parts))
+    elif kind is LabelSetClassifier and len(head.estimators_) > 1 and head.multilabel_:
+        parts = [part for one in head.estimators_ if (part := _make_label(one)) is not None]
+        if len(parts) == len(head.estimators_):
+            return _Head(head, LabelSetHead(parts))
+    elif (calibrated := _make_sigmoids(head)) is not None:
+        return _Head(head, calibrated)
     return head
 
 
-def _has_logistic_labels(head: Any) -> bool:
-    """Return whether each of two or more labels has a logistic regression of its own."""
-    machines = head.estimators_
-    return (
-        len(machines) > 1
-        and head.multilabel_
-        and all(type(one) in _LOGISTIC and len(one.coef_) == 1 for one in machines)
-    )
+def _make_label(head: Any) -> "LogisticHead | SigmoidHead | None":
+    """Return the probabilities of one of several labels, or None if it is of an unknown kind."""
+    if type(head) in _LOGISTIC and len(head.coef_) == 1:
+        return LogisticHead(Linear.of(head), True)
+    return _make_sigmoids(head)
+
+
+def _make_sigmoids(head: Any) -> "SigmoidHead | None":
+    """Return the probabilities of a calibrated model of two classes, or None if it is another."""
+    if type(head) not in CALIBRATED or len(head.classes_) != 2:
+        return None
+    members = head.calibrated_classifiers_
+    if not all(map(_is_sigmoid, members)):
+        return None
+    return SigmoidHead([(Linear.of(one.estimator), one.calibrators[0]) for one in members])
 
 
 def _is_sigmoid(member: Any) -> bool:
@@ -123,17 +131,6 @@ class LogisticHead:
 
 
 @dataclass(frozen=True)
-class LabelSetHead:
-    """Probabilities of labels that have a logistic regression each."""
-
-    members: list[Linear]
-
-    def predict_proba(self, decisions: np.ndarray) -> np.ndarray:
-        """Return the probabilities of the labels, shape (n, n_labels)."""
-        return np.hstack([expit(one.decide(decisions)) for one in self.members])
-
-
-@dataclass(frozen=True)
 class SigmoidHead:
     """Mean probabilities of models of two classes whose decisions a sigmoid calibrates."""
 
@@ -147,6 +144,17 @@ class SigmoidHead:
             mean += _pair(expit(-(sigmoid.a_ * scores + sigmoid.b_)))
         mean /= len(self.members)
         return mean
+
+
+@dataclass(frozen=True)
+class LabelSetHead:
+    """Probabilities of labels that have a model each."""
+
+    members: list[LogisticHead | SigmoidHead]
+
+    def predict_proba(self, decisions: np.ndarray) -> np.ndarray:
+        """Return the probabilities of the labels, shape (n, n_labels)."""
+        return np.column_stack([one.predict_proba(decisions)[:, 1] for one in self.members])
 
 
 class OneVsRestHead:

@@ -7,7 +7,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn import linear_model
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import VotingClassifier
 from sklearn.multiclass import OneVsRestClassifier
@@ -19,7 +18,7 @@ from sentiment.modeling.estimators.label_sets import LabelSetClassifier
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.folding import TermWeights, fold_pipeline, split_pipeline
-from sentiment.modeling.heads import OneVsRestHead, is_logistic, make_fast_head
+from sentiment.modeling.heads import CALIBRATED, OneVsRestHead, is_logistic, make_fast_head
 from sentiment.modeling.pipeline import (
     STEPS,
     STEPS_WITH_COLUMNS,
@@ -208,7 +207,7 @@ class _Weights:
             # That of ridge regression is a vector for two classes.
             self.taken.append((head, _WEIGHTS[kind], np.atleast_2d(weights)))
             return head
-        if kind is CalibratedClassifierCV:
+        if kind in CALIBRATED:
             return self._split_list(model, "calibrated_classifiers_", "estimator")
         if kind is OneVsRestClassifier and is_logistic(model):
             head = OneVsRestHead(model)

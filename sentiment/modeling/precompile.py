@@ -4,11 +4,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+from sklearn.svm import LinearSVC
 
 from sentiment.files import kernels
 from sentiment.files.dialects import Dialect
 from sentiment.files.records import Split
 from sentiment.modeling.class_factors import find_factors
+from sentiment.modeling.estimators.calibrated_svm import CalibratedClassifierCV
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.topics import find_topics
 from sentiment.modeling.estimators.union import make_union
@@ -37,7 +39,9 @@ def compile_kernels() -> None:
     codes = np.arange(len(frame)) % 2
     rows = TfidfVectorizer().fit_transform(_TEXTS)
     LogisticRegression(solver="auto", tol=0.01).fit(rows, np.arange(len(frame)) % 3)
-    LogisticRegression(solver="auto", tol=0.01).fit_labels(rows, codes[:, np.newaxis] == [0, 1])
+    # So small a tolerance takes both single and double precision.
+    LogisticRegression(solver="auto", tol=1e-5).fit_labels(rows, codes[:, np.newaxis] == [0, 1])
+    CalibratedClassifierCV(LinearSVC(tol=1e-5), cv=2, ensemble=False).fit(rows, codes)
     find_factors(np.full((len(codes), 3), 1 / 3), codes)
     find_topics(rows, 2, np.random.RandomState(0))
     for features in (CountVectorizer(), TfidfVectorizer()):

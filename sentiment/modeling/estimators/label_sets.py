@@ -12,9 +12,13 @@ from sklearn.preprocessing import LabelBinarizer
 
 from sentiment.data.label_sets import join_labels, tabulate_label_sets
 from sentiment.modeling.class_weights import weigh_label
+from sentiment.modeling.estimators.calibrated_svm import CalibratedClassifierCV
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.self_training import UNKNOWN, SelfTrainingClassifier
 from sentiment.ngrams.compiling import count_threads
+
+# They have a way of their own to fit several labels.
+_FITTED_TOGETHER = (CalibratedClassifierCV, LogisticRegression)
 
 
 class LabelSetClassifier(OneVsRestClassifier):
@@ -83,15 +87,13 @@ class LabelSetClassifier(OneVsRestClassifier):
         # In a file, it is scikit-learn's own class, which predicts a row of indicators.
         self.label_binarizer_ = LabelBinarizer().fit(indicators)
         self.label_binarizer_.classes_ = self.classes_ = np.array(table.columns, dtype=str)
-        # A logistic regression has a way of its own to fit several labels.
         names = [str(name) for name in table.columns]
         machines = [weigh_label(self.estimator, name) for name in names]
         together = None
         if not known.all():
             together = _fit_with_unlabelled(self.estimator, X, truth, names)
-        elif isinstance(self.estimator, LogisticRegression) and not indicators.all(axis=0).any():
-            weights = [machine.class_weight for machine in machines]
-            together = self.estimator.fit_labels(X, indicators, weights)
+        elif isinstance(self.estimator, _FITTED_TOGETHER) and not indicators.all(axis=0).any():
+            together = self.estimator.fit_labels(X, indicators, machines)
         self.estimators_ = together or _fit_one_by_one(machines, X, indicators)
         first = self.estimators_[0]
         if hasattr(first, "n_features_in_"):

@@ -93,7 +93,7 @@ class LogisticRegression(linear_model.LogisticRegression):
         return self
 
     def fit_labels(
-        self, X: Any, truth: np.ndarray, class_weights: Sequence[Any] | None = None
+        self, X: Any, truth: np.ndarray, machines: Sequence[Self] | None = None
     ) -> list[Self] | None:
         """Return a classifier for each of several labels, fitted together.
 
@@ -103,8 +103,8 @@ class LogisticRegression(linear_model.LogisticRegression):
             Features.
         truth : ndarray of bool, of shape (n_samples, n_labels)
             True for rows with a label; each label has some, and rows without it.
-        class_weights : sequence, optional
-            For each label, what `class_weight` is of a classifier of 0 and 1; default: this one's.
+        machines : sequence of LogisticRegression, optional
+            For each label, what differs from this one by its `class_weight`; default: this one.
 
         Returns
         -------
@@ -115,21 +115,21 @@ class LogisticRegression(linear_model.LogisticRegression):
             return None
         self._validate_params()
         X = sum_parts(check_array(X, accept_sparse="csr", dtype=np.float64))
-        given = class_weights or [self.class_weight] * truth.shape[1]
+        given = machines or [self] * truth.shape[1]
         weights = [
-            compute_class_weight(weight, classes=np.array([0, 1]), y=side)
-            for weight, side in zip(given, truth.T.astype(int), strict=True)
+            compute_class_weight(machine.class_weight, classes=np.array([0, 1]), y=side)
+            for machine, side in zip(given, truth.T.astype(int), strict=True)
         ]
         costs = self.C * np.array(weights).T
         if not (costs > 0).all():
             return None
-        found = zip(*separate_labels(X, truth, costs, self._make_descent()), strict=True)
+        found = separate_labels(X, truth, costs, self._make_descent())
         fitted = []
-        for weight, (coef, intercept, n_iter) in zip(given, found, strict=True):
-            one = clone(self).set_params(class_weight=weight)
+        for k, machine in enumerate(given):
+            one = clone(machine)
             one.classes_, one.n_features_in_ = np.array([0, 1]), X.shape[1]
-            one.coef_, one.intercept_ = coef[np.newaxis], np.array([intercept])
-            one.n_iter_ = np.array([n_iter], np.int32)
+            one.coef_, one.intercept_ = found[k].coef, found[k].intercept
+            one.n_iter_ = found[k].n_iter
             fitted.append(one)
         return fitted
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -114,6 +115,40 @@ def test_what_is_recorded(rivals: Rivals, promote_run: Promote, name: str) -> No
     assert again.comparison.decisions == result.comparison.decisions + 1
     assert mlflow.get_run(str(rivals.weak.run_id)).data.tags["promotion"] == "refused"
     assert champion(name) == rivals.strong.run_id
+
+
+@pytest.mark.slow
+def test_a_threshold_decides_for_challenger_champion_and_anchor(
+    rivals: Rivals, promote_run: Promote
+) -> None:
+    def measure_accuracy(result: TrainingResult) -> float:
+        made = result.predictions["test"]
+        labels = made.classes[(made.probabilities[:, 1] >= 0.65).astype(int)]
+        return float((labels == made.labels).mean())
+
+    def read_record(promotion: Promotion) -> dict[str, Any]:
+        assert promotion.comparison is not None
+        record: dict[str, Any] = json.loads(
+            (promotion.comparison.folder / "promotion.json").read_text()
+        )
+        return record
+
+    strong, weak = map(measure_accuracy, (rivals.strong, rivals.weak))
+    assert strong != rivals.strong.metrics["test/accuracy"]
+    words = ["threshold=0.65", "margin=1", "alpha=1e-9"]
+    promote_run(rivals.strong)
+    second = promote_run(rivals.weak, *words)
+    assert second.outcome == "promoted"
+    record = read_record(second)
+    assert record["threshold"] == 0.65
+    assert record["difference"]["value"] == pytest.approx(weak - strong)
+    assert record["anchor"]["loss"] == pytest.approx(strong - weak)
+    third = read_record(promote_run(rivals.strong, *words))
+    assert third["difference"]["value"] == pytest.approx(strong - weak)
+    # The best champion so far is the same run, so it loses nothing.
+    assert (third["anchor"]["version"]["number"], third["anchor"]["loss"]) == ("1", 0.0)
+    with pytest.raises(ConfigError, match="leave threshold out"):
+        promote_run(rivals.strong, "live=x", "threshold=0.65")
 
 
 @pytest.mark.slow
