@@ -213,7 +213,7 @@ def test_a_command_runs_as_it_is_written(
         words += [f"data.limit={size}"]
         if "extra_columns" in command:  # models of other pages predict files without columns
             words += ["outputs=other columns"]
-        if "model=random_forest" in words:
+        if {"model=random_forest", "model=lightgbm", "model=xgboost"} & {*words}:
             words += ["model.n_estimators=10"]
         if any(word.startswith("search.n_trials=") for word in words):
             words += ["search.n_trials=2"]

@@ -3,10 +3,11 @@
 Training a small model in a new folder takes seconds, most of which go into the tables of a new
 tracking store, nine figures, parsing 33,530 embedded reviews to use 300 of them, and parsing and
 merging the same configs again. With the shortcuts, the tables of a process's first store are copied
-for its later ones, embedded reviews are parsed and searched for copies once in a process, config
-files and the grammar of interpolations are parsed once, the same files are merged once, databases
-of sqlite leave it to the system when it writes to the disk, which only the loss of power could
-show, and figures and reports of Evidently are blank.
+for its later ones, which versions of packages and of MLflow's tables there are is read once,
+embedded reviews are parsed and searched for copies once in a process, config files and the grammar
+of interpolations are parsed once, the same files are found and merged once, databases of sqlite
+leave it to the system when it writes to the disk, which only the loss of power could show, and
+figures and reports of Evidently are blank.
 Scripts that run as plain processes take no shortcut, and tests of figures and reports use
 `real_figures` and `real_reports`.
 """
@@ -21,6 +22,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -32,6 +34,7 @@ BLANK = bytes.fromhex(
 )
 # The repository's, which no test changes.
 _CONFIGS = str(Path(__file__).resolve().parents[2] / "conf")
+_REPORTS = "sentiment.commands.monitor.reports"
 Function = Callable[..., Any]
 in_full: set[str] = set()
 
@@ -39,11 +42,12 @@ in_full: set[str] = set()
 def install() -> None:
     """Take the shortcuts in all modules that are imported by now."""
     _replace("mlflow.store.db.utils", None, "_initialize_tables", _copy_tables)
+    _replace("mlflow.store.db.utils", None, "_get_latest_schema_revision", functools.cache)
+    _replace("sentiment.tracking.provenance", None, "version", functools.cache)
     _replace("matplotlib.figure", "Figure", "savefig", _save_blank)
     _replace("sentiment.commands.train.drawing", None, "draw_all", _draw_blank)
-    reports = "sentiment.commands.monitor.reports"
-    _replace(reports, None, "make_report", _make_blank_report)
-    _replace(reports, None, "add_to_workspace", _add_no_blank_report)
+    if "reports" not in in_full:
+        sys.modules.setdefault(_REPORTS, _BlankReports(_REPORTS))
     _replace("sentiment.data.datasets", "EmbeddedReviews", "read", _read_once)
     _replace("sentiment.data.preparation", None, "add_keys", _add_known_keys)
     source = "hydra._internal.core_plugins.file_config_source"
@@ -69,11 +73,18 @@ def real_figures() -> Iterator[None]:
 @contextmanager
 def real_reports() -> Iterator[None]:
     """Let Evidently make its reports."""
-    in_full.add("reports")
+    use_real_reports()
     try:
         yield
     finally:
         in_full.remove("reports")
+        sys.modules[_REPORTS] = _BlankReports(_REPORTS)
+
+
+def use_real_reports() -> None:
+    """Let Evidently make its reports from now on."""
+    in_full.add("reports")
+    sys.modules.pop(_REPORTS, None)
 
 
 def _replace(
@@ -96,6 +107,7 @@ def make_tables() -> None:
     with TemporaryDirectory() as folder:
         engine = create_engine(f"sqlite:///{folder}/empty.db")
         utils._initialize_tables(engine)
+        utils._verify_schema(engine)
         engine.dispose()
 
 
@@ -148,30 +160,24 @@ def _draw_blank(draw: Function) -> Function:
 class _BlankReport:
     """In place of a report of Evidently."""
 
-    def save_html(self, path: str) -> None:
-        Path(path).write_text("<html></html>")
-
     def save_json(self, path: str) -> None:
         Path(path).write_text("{}")
 
 
-def _make_blank_report(make: Function) -> Function:
-    """Return a function that makes a blank report."""
+class _BlankReports(ModuleType):
+    """In place of the module that makes reports, which takes seconds to import Evidently."""
 
-    def make_blank(*facts: Any, **more: Any) -> Any:
-        return make(*facts, **more) if "reports" in in_full else _BlankReport()
+    @staticmethod
+    def make_report(*facts: Any, **more: Any) -> _BlankReport:
+        return _BlankReport()
 
-    return make_blank
+    @staticmethod
+    def save_page(report: _BlankReport, path: Path) -> None:
+        path.write_text("<html></html>")
 
-
-def _add_no_blank_report(add: Function) -> Function:
-    """Return a function that adds a report to a workspace unless it is blank."""
-
-    def add_real(folder: Path, project: str, report: Any) -> None:
-        if not isinstance(report, _BlankReport):
-            add(folder, project, report)
-
-    return add_real
+    @staticmethod
+    def add_to_workspace(*facts: Any) -> None:
+        """Add nothing."""
 
 
 def _read_once(read: Function) -> Function:
@@ -259,18 +265,24 @@ def _list_once(create: Function) -> Function:
     """Return a function that finds the files of the same choices once."""
     made: dict[tuple[Any, ...], Any] = {}
 
-    def recall(*, repo: Any, overrides_list: list[Any], **options: Any) -> Any:
+    def recall(*, repo: Any, overrides_list: list[Any], skip_missing: bool, **options: Any) -> Any:
         from hydra._internal.defaults_list import Overrides
 
+        def make() -> Any:
+            return create(
+                repo=repo, overrides_list=overrides_list, skip_missing=skip_missing, **options
+            )
+
         if not _has_no_other_configs(repo):
-            return create(repo=repo, overrides_list=overrides_list, **options)
+            return make()
         settings = Overrides(repo=repo, overrides_list=overrides_list).config_overrides
         others = {id(one) for one in settings}
-        choices = (one.input_line for one in overrides_list if id(one) not in others)
-        key = (*options.items(), *choices)
-        if key not in made:
-            made[key] = create(repo=repo, overrides_list=overrides_list, **options)
-        return replace(made[key], config_overrides=settings)
+        key = tuple(one.input_line for one in overrides_list if id(one) not in others)
+        key += (*options.items(),)
+        if (skip_missing, key) not in made:
+            # Where none is missing, none is skipped either.
+            made[skip_missing, key] = made[True, key] = make()
+        return replace(made[skip_missing, key], config_overrides=settings)
 
     return recall
 

@@ -60,7 +60,6 @@ _PRELOADED = (
     "sentiment.commands.train.figures",
     "sentiment.modeling.estimators.nbsvm",
     "sentiment.commands.monitor.job",
-    "sentiment.commands.monitor.reports",
     "sentiment.commands.predict.job",
     "sentiment.commands.search.grid",
     "sentiment.commands.search.search",
@@ -71,6 +70,21 @@ _PRELOADED = (
     "sklearn.inspection",
     "sklearn.naive_bayes",
     "sklearn.svm",
+)
+# The choices of many tests.
+_COMPOSED = (
+    "train",
+    "train data=csv",
+    "train data=csv features=tfidf_unigram",
+    "train data=rotten_tomatoes features=tfidf_unigram",
+    "train data=rotten_tomatoes features=tfidf_unigram model=naive_bayes",
+    "train data=rotten_tomatoes search=naive_bayes features=tfidf",
+    "train data=rotten_tomatoes search=naive_bayes features=tfidf hydra/launcher=joblib",
+    "predict",
+    "monitor",
+    "promote",
+    "compare",
+    "serve",
 )
 _TIMEOUT = 300
 
@@ -379,9 +393,10 @@ def _warm_up() -> None:
 
     _init_modules_to_packages_map()
     compile_kernels()
-    for primary in ("train", "predict", "monitor", "promote", "compare"):  # parses their files
+    for words in _COMPOSED:  # what is parsed and merged here, no script has to
+        primary, *overrides = words.split()
         with suppress(ConfigError):  # a setting without a default
-            compose(primary)
+            compose(primary, overrides)
     for source in ("imdb", "rotten_tomatoes"):
         preparation.add_keys(EmbeddedReviews(name=source, source=source).read())
     shortcuts.make_tables()

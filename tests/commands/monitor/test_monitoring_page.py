@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from shortcuts import real_reports
 
 HOSTILE = "</script><script>window.hit = 1</script><img src=x onerror=window.hit=1><!--"
 
@@ -23,7 +24,7 @@ class Scripts(HTMLParser):
 
 def list_elements(label: str, path: Path) -> tuple[list[str], str]:
     frame = pd.DataFrame({label: [label, "good"] * 20})
-    with warnings.catch_warnings(action="ignore"):
+    with real_reports(), warnings.catch_warnings(action="ignore"):
         from evidently import Dataset, Report
         from evidently.presets import DataSummaryPreset
 

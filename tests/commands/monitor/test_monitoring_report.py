@@ -329,7 +329,7 @@ def test_the_exit_code_is_for_schedulers(
     place: Place, drifted: MonitoringResult, starter: Starter
 ) -> None:
     words = ["current=rt.predictions.csv", "workspace=null"]
-    real = 'import shortcuts; shortcuts.in_full.add("reports")'
+    real = "import shortcuts; shortcuts.use_real_reports()"
     done = starter.run(place.folder, "monitor", *words, before=real)
     assert (done.returncode, done.stderr) == (3, "")
     for line in (

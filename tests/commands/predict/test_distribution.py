@@ -24,6 +24,26 @@ if find_spec("distributed") is None:
 Run = Callable[..., PredictionResult]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forked_workers() -> Iterator[None]:
+    """Let workers be forks of a process that has imported what they need.
+
+    By default, each imports it: `tests/cli/test_init.py` has such workers.
+    """
+    import dask
+    from distributed.utils import get_mp_context
+
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        context = get_mp_context()
+        needed = (
+            "commands.predict.distributed.workers",
+            "modeling.estimators",
+            "ngrams.vectorizers",
+        )
+        context.set_forkserver_preload([f"sentiment.{name}" for name in needed])
+        yield
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("model")
@@ -94,24 +114,25 @@ def test_one_batch_starts_no_cluster(
         run("deploy=dask", f"output='{tmp_path}/many.csv'")
 
 
-def list_spawned() -> Iterator[int]:
-    """Yield the numbers of the processes that this one has spawned."""
-    for one in psutil.Process().children():
+def list_workers() -> Iterator[int]:
+    """Yield the numbers of the worker processes, which a process of this one has forked."""
+    for server in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):
-            if "spawn_main" in " ".join(one.cmdline()):
-                yield one.pid
+            if "multiprocessing.forkserver" in " ".join(server.cmdline()):
+                yield from (worker.pid for worker in server.children())
 
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_loses_nothing(run: Run, tmp_path: Path) -> None:
     here = run(f"output='{tmp_path}/here.csv'")
+    others = {*list_workers()}  # of the cluster
     killed: list[int] = []
 
     class Killer:
         def on_progress(self, done: int, total: int | None, unit: str) -> None:
             if len(killed) < 2 and done > 60 * (len(killed) + 1):
                 # The one that was killed may not have ended yet.
-                worker = next(pid for pid in list_spawned() if pid not in killed)
+                worker = next(pid for pid in list_workers() if pid not in {*killed, *others})
                 os.kill(worker, signal.SIGKILL)
                 killed.append(worker)
 
