@@ -71,17 +71,17 @@ class Comparison:
     ----------
     checks : list of Check
         All checks, with their verdicts.
-    terms : DataFrame
+    terms : DataFrame or None
         The words whose share of texts has changed, the largest change first: ``reference``,
-        ``current``, ``effect`` (above 0 for a rise) and ``p_value``, by word.
+        ``current``, ``effect`` (above 0 for a rise) and ``p_value``, by word. None without texts.
     performance : Performance or None
         How often the model is right, where true labels are known.
     rows : DataFrame
-        The current rows, with descriptors in the place of texts.
+        The current rows, with descriptors in the place of texts, if there are texts.
     """
 
     checks: list[Check]
-    terms: pd.DataFrame
+    terms: pd.DataFrame | None
     performance: Performance | None
     rows: pd.DataFrame
 
@@ -93,16 +93,16 @@ class Comparison:
 
 def describe_rows(rows: pd.DataFrame, reader: TextReader, observer: StageObserver) -> pd.DataFrame:
     """Return `rows` with the descriptors of `reader` instead of ``text``."""
+    # In the precision of the reference, so that equal values stay equal.
+    rows = rows.assign(probability=rows["probability"].astype("f4"))
+    if "text" not in rows:
+        return rows
     described = []
     for start in range(0, len(rows), _BATCH_ROWS):
         described.append(reader.describe(rows["text"].iloc[start : start + _BATCH_ROWS]))
         observer.on_progress(reader.documents, len(rows), "texts described")
     numbers = pd.concat(described, ignore_index=True).set_axis(rows.index)
-    others = rows.drop(columns="text")
-    # In the precision of the reference, so that equal values stay equal.
-    return pd.concat(
-        [numbers, others.assign(probability=others["probability"].astype("f4"))], axis=1
-    )
+    return pd.concat([numbers, rows.drop(columns="text")], axis=1)
 
 
 def compare(
@@ -131,7 +131,7 @@ def compare(
         Receives progress.
     """
     rows = describe_rows(current.rows, reader, observer)
-    terms = _compare_terms(reference, reader)
+    terms = _compare_terms(reference, reader) if "text" in current.rows else None
     performance = measure_performance(reference.rows, rows, windows, reference.separator)
     own = compare_metrics(reference, rows, thresholds.metrics, thresholds.alpha)
     checks = [
@@ -143,8 +143,7 @@ def compare(
             reference.separator,
             thresholds.labels,
         ),
-        _check_terms(terms, thresholds.share),
-        *_check_quality(reference, current, thresholds.share),
+        *(_check_texts(reference, current, terms, thresholds.share) if terms is not None else ()),
         *check_extra_columns(
             reference, rows, thresholds.distance, thresholds.labels, thresholds.share
         ),
@@ -152,15 +151,26 @@ def compare(
     if performance is not None:
         checks += performance.list_checks(thresholds.accuracy, thresholds.errors)
     checks += own
-    changed = terms[
-        (terms["effect"].abs() >= thresholds.share) & (terms["p_value"] < thresholds.alpha)
-    ]
     return Comparison(
         checks=decide(checks, thresholds.alpha),
-        terms=changed.sort_values("effect", key=lambda effect: -effect.abs(), kind="stable"),
+        terms=None if terms is None else _choose_terms(terms, thresholds),
         performance=performance,
         rows=rows,
     )
+
+
+def _choose_terms(terms: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
+    """Return the words that changed, the largest change first."""
+    changed = terms[
+        (terms["effect"].abs() >= thresholds.share) & (terms["p_value"] < thresholds.alpha)
+    ]
+    return changed.sort_values("effect", key=lambda effect: -effect.abs(), kind="stable")
+
+
+def _check_texts(
+    reference: Reference, current: Current, terms: pd.DataFrame, threshold: float
+) -> list[Check]:
+    return [_check_terms(terms, threshold), *_check_quality(reference, current, threshold)]
 
 
 def _check_numbers(reference: pd.DataFrame, current: pd.DataFrame, threshold: float) -> list[Check]:

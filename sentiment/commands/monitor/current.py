@@ -41,21 +41,24 @@ class Columns:
 
     Attributes
     ----------
-    text : str
-        The texts.
+    text : str, optional
+        The texts; None for a log without them.
     label, time : str, optional
         The true labels, and the time of each prediction.
     why : str
         Why the column of texts was chosen.
     extra : sequence of str
         Columns that the model reads beside the text.
+    lacking : sequence of str
+        What of that the log of a server lacks, so that it is not compared.
     """
 
-    text: str
+    text: str | None
     label: str | None = None
     time: str | None = None
     why: str = field(default="", compare=False)
     extra: Sequence[str] = ()
+    lacking: Sequence[str] = ()
 
     def list_roles(self) -> dict[str, str]:
         """Return the columns to read beside the text, by role."""
@@ -72,7 +75,7 @@ class Current:
     Attributes
     ----------
     rows : DataFrame
-        Columns ``text``, ``prediction``, ``probability`` and, where the file has them, ``label``
+        Columns ``prediction``, ``probability`` and, where the file has them, ``text``, ``label``
         (missing where a row has none) and ``time``, and what the model reads beside the text, under
         names such as ``column:price``; in the order of the file.
     read, rejected : int
@@ -106,6 +109,8 @@ def find_columns(
     label: str | None = None,
     time: str | None = None,
     learned: ModelChoice | None = None,
+    *,
+    has_texts: bool = True,
 ) -> Columns:
     """Return the roles of the `columns` of the file `path`.
 
@@ -119,6 +124,8 @@ def find_columns(
         Columns that were named.
     learned : ModelChoice, optional
         The model, whose own columns are looked for before the usual names.
+    has_texts : bool
+        False for the log of a server that keeps none.
 
     Raises
     ------
@@ -128,12 +135,15 @@ def find_columns(
         It lacks a column that was named, or it is not clear which one holds the texts.
     """
     check_columns(path, columns, text_column=text, label_column=label, time_column=time)
-    found = choose_text_column(path, columns, text, learned.text_column if learned else "")
+    found = None
+    if has_texts:
+        found = choose_text_column(path, columns, text, learned.text_column if learned else "")
     if label is None and learned and learned.label_column in columns:
         label = learned.label_column
     folded = {column.strip().lower(): column for column in reversed(columns)}
     usual = next((folded[name] for name in ("label", "sentiment") if name in folded), None)
-    return Columns(found.name, label or usual, time, found.why)
+    named = (found.name, found.why) if found else (None, "")
+    return Columns(named[0], label or usual, time, named[1])
 
 
 def read_current(
@@ -152,7 +162,7 @@ def read_current(
         A row has no prediction, or a probability that is not a number from 0 to 1.
     """
     sampler, read, rejected = Sampler(size, seed), 0, 0
-    for batch in prefetch(source.read(columns.text, Limits(added=()), Position())):
+    for batch in prefetch(source.read(columns.text or "", Limits(added=()), Position())):
         read, rejected = read + batch.read, rejected + len(batch.rejects)
         sampler.add(_take_columns(path, batch, columns))
         observer.on_progress(read, None, f"rows read, {source.share:.0%} of the file")
@@ -172,7 +182,7 @@ def read_current(
 
 
 def _take_columns(path: Path, batch: Batch, columns: Columns) -> pa.Table:
-    taken: dict[str, pa.Array] = {"text": batch.texts}
+    taken: dict[str, pa.Array] = {"text": batch.texts} if columns.text else {}
     try:
         for role, column in columns.list_roles().items():
             found = batch.read_column(column)

@@ -36,7 +36,7 @@ from sentiment.files.columns import check_extra_columns
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.inputs import Input
 from sentiment.files.opening import open_input
-from sentiment.files.traffic import is_log
+from sentiment.files.traffic import TrafficRows, is_log, is_rule
 from sentiment.modeling.decision_rules import UNSURE
 from sentiment.modeling.descriptors import TextReader, Tokenization, find_tokenization
 from sentiment.modeling.label_set_rules import read_rule
@@ -191,14 +191,18 @@ def _load_model(
     choice = _choose_model(path, cfg.run, report, tracker)
     pipeline = load_model(choice.path, choice.digest)
     separator = find_separator(pipeline)
-    columns = _find_columns(path, source.columns, cfg, report, choice)
+    columns = _find_columns(path, source, cfg, report, choice)
     made_by = report["job"] if report else {}
     rule = read_rule(made_by if separator is None else {"thresholds": []} | made_by)
     reference = find_reference(choice, tracker).decide(rule)
+    if isinstance(source, TrafficRows):
+        lacking = [] if source.has_texts else ["texts (serve with log.texts=true)"]
+        lacking += [f"column {name!r}" for name in reference.columns]
+        columns = replace(columns, time="time", lacking=lacking)
+        reference = replace(reference, columns={})
     extra = [*reference.columns]
     check_extra_columns(path, source.columns, extra)
-    time_column = "time" if is_log(path) else cfg.time_column
-    columns = replace(columns, extra=extra, time=time_column)
+    columns = replace(columns, extra=extra)
     return _Model(choice, columns, reference, find_tokenization(pipeline), separator)
 
 
@@ -224,7 +228,7 @@ def _read_report(path: Path) -> dict[str, Any]:
     """Return the report of `predict` on the file, if it is still beside it."""
     try:
         report = json.loads(path.with_name(f"{path.name}.json").read_text())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return report if _is_report(report) else {}
 
@@ -235,17 +239,7 @@ def _is_report(found: Any) -> bool:
     if not isinstance(model, dict) or not isinstance(job, dict):
         return False
     names = [model.get(name) for name in ("run_id", "path")]
-    shares = [job.get(name, 0.0) for name in ("threshold", "least_confidence")]
-    lists = [job.get(name, []) for name in ("factors", "f1_macro", "thresholds")]
-    return (
-        all(isinstance(name, str | None) for name in names)
-        and all(isinstance(share, int | float) and 0 <= share <= 1 for share in shares)
-        and all(isinstance(one, list) and _are_numbers(one) for one in lists)
-    )
-
-
-def _are_numbers(values: list[Any]) -> bool:
-    return all(isinstance(value, int | float) and value >= 0 for value in values)
+    return all(isinstance(name, str | None) for name in names) and is_rule(job)
 
 
 def _choose_model(
@@ -317,13 +311,16 @@ def _list_labels(column: pd.Series, separator: str | None) -> set[str]:
 
 
 def _find_columns(
-    path: Path, columns: list[str], cfg: DictConfig, report: dict[str, Any], choice: ModelChoice
+    path: Path, source: Input, cfg: DictConfig, report: dict[str, Any], choice: ModelChoice
 ) -> Columns:
     """Return the columns: those that were named, that predict read, or that the model knows."""
     text, why = cfg.text_column, ""
-    if text is None and report and report["job"].get("text_column") in columns:
+    if text is None and report and report["job"].get("text_column") in source.columns:
         text, why = report["job"]["text_column"], "predict read it"
-    found = find_columns(path, columns, text, cfg.label_column, cfg.time_column, choice)
+    has_texts = not isinstance(source, TrafficRows) or source.has_texts
+    found = find_columns(
+        path, source.columns, text, cfg.label_column, cfg.time_column, choice, has_texts=has_texts
+    )
     return replace(found, why=why) if why else found
 
 

@@ -25,7 +25,7 @@ from evidently.sdk.panels import counter_panel, line_plot_panel
 from evidently.ui.workspace import Workspace
 
 from sentiment.commands.monitor.comparison import Comparison
-from sentiment.commands.monitor.views import WINDOWS, make_tables
+from sentiment.commands.monitor.views import TERMS, WINDOWS, make_tables
 from sentiment.commands.monitor.widgets import Alarms, ChangedTerms, Effect, RightAnswers
 from sentiment.files.locking import hold_lock
 from sentiment.modeling.descriptors import DESCRIPTORS
@@ -81,7 +81,7 @@ def make_report(
         [
             Alarms(),
             *(Effect(check=check.name) for check in comparison.checks),
-            ChangedTerms(),
+            *([ChangedTerms()] if TERMS in tables else []),
             *([RightAnswers()] if WINDOWS in tables else []),
             # Of fewer than ten columns, one is enough.
             DataDriftPreset(columns=drifting, method=_METHOD, drift_share=0.1),

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-
-from sentiment.errors import ConfigError, EmptyDataError
+from sentiment.errors import EmptyDataError
 from sentiment.files.traffic import CHAMPION, LoggedModel, Traffic, TrafficRows
 from sentiment.tracking import Tracker
 
@@ -28,18 +26,11 @@ def open_traffic(
 
     Raises
     ------
-    EmptyDataError, ConfigError
-        There are no such predictions, or they were logged without texts.
+    EmptyDataError
+        There are no such predictions.
     """
     traffic = Traffic(folder, route, "current")
     model = _choose_model(traffic, named, tracker)
-    if not any(pc.any(pc.is_valid(rows["text"])).as_py() for rows in traffic.read()):
-        raise ConfigError(
-            [
-                f"the log '{folder}' has no texts, which monitor compares with those of training; "
-                "serve with log.texts=true."
-            ]
-        )
     where = {"run_id": model.run_id} if model.run_id else {"path": model.uri}
     return TrafficRows(traffic, model), {"model": where, "job": model.rule}
 

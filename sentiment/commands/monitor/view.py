@@ -26,10 +26,14 @@ def show_monitoring(result: "MonitoringResult") -> None:
     run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
     console.print(f"model    {model.uri}{run}")
     console.print(f"columns  {_describe_columns(result.columns)}")
+    if result.columns.lacking:
+        lacking = ", ".join(result.columns.lacking)
+        console.print(f"lacking  {lacking}: a log has none, so they are not compared")
     console.print(f"rows     {_count_rows(result)}")
     console.print(_tabulate_checks(comparison))
-    for title, words in _list_words(comparison.terms).items():
-        console.print(f"{title:<8} {words}")
+    if comparison.terms is not None:
+        for title, words in _list_words(comparison.terms).items():
+            console.print(f"{title:<8} {words}")
     if comparison.performance is not None:
         known = comparison.performance
         console.print(
@@ -50,9 +54,9 @@ def show_monitoring(result: "MonitoringResult") -> None:
 
 
 def _describe_columns(columns: "Columns") -> str:
+    text = f"texts in {columns.text!r} ({columns.why})" if columns.text else "no texts"
     others = {"labels": columns.label, "times": columns.time}
-    more = "".join(f"; {role} in {name!r}" for role, name in others.items() if name)
-    return f"texts in {columns.text!r} ({columns.why}){more}"
+    return text + "".join(f"; {role} in {name!r}" for role, name in others.items() if name)
 
 
 def _count_rows(result: "MonitoringResult") -> str:

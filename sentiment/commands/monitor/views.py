@@ -14,14 +14,13 @@ CHECKS, TERMS, WINDOWS = "checks", "terms", "windows"
 
 
 def make_tables(comparison: Comparison) -> dict[str, pd.DataFrame]:
-    """Return the checks, the words that changed and, if it is known, the performance.
+    """Return the checks and, if they are known, the words that changed and the performance.
 
     The first two rows of the last are those of the reference and of all current rows.
     """
-    tables = {
-        CHECKS: pd.DataFrame([asdict(check) for check in comparison.checks]),
-        TERMS: comparison.terms.rename_axis("term").reset_index(),
-    }
+    tables = {CHECKS: pd.DataFrame([asdict(check) for check in comparison.checks])}
+    if comparison.terms is not None:
+        tables[TERMS] = comparison.terms.rename_axis("term").reset_index()
     found = comparison.performance
     if found is not None:
         rows = [found.reference, found.current, *found.windows]

@@ -1,18 +1,25 @@
 """Evidence from live traffic: what a server logged is monitored, compared and decides."""
 
-from collections.abc import Iterator
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from asking import ask
 from conftest import Rivals
+from omegaconf import DictConfig
+from traffic import damage_log, list_damages
 
 from sentiment.commands.compare.live import compare_live
 from sentiment.commands.monitor.job import monitor
 from sentiment.commands.monitor.traffic import open_traffic
+from sentiment.commands.monitor.view import show_monitoring
 from sentiment.commands.promote.job import promote
 from sentiment.commands.promote.view import show_promotion
 from sentiment.commands.serve.app import App
@@ -20,8 +27,15 @@ from sentiment.commands.serve.job import prepare
 from sentiment.commands.serve.log import TrafficLog
 from sentiment.commands.serve.metrics import Metrics
 from sentiment.config import compose, make
-from sentiment.errors import ConfigError, EmptyDataError
+from sentiment.errors import (
+    ConfigError,
+    DamagedLogError,
+    EmptyDataError,
+    MissingColumnError,
+    SentimentError,
+)
 from sentiment.files.batches import Limits, Position
+from sentiment.files.traffic import PREDICTIONS, TABLES
 
 NAME = "live-model"
 pytestmark = pytest.mark.slow
@@ -40,6 +54,7 @@ def logged(rivals: Rivals, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     service = prepare(compose("serve", words))
     metrics = Metrics()
     log = TrafficLog(service.log, metrics)
+    log.start()
     app = App(service.routes, service.settings, metrics, [], log)
     data = rivals.weak.data
     rows = pd.concat([data.test, data.validation, data.train]).head(2000)
@@ -52,18 +67,20 @@ def logged(rivals: Rivals, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         ]
         assert ask(app, "/feedback", labels).status == 202
     app._pool.shutdown()
-    log.write()
+    log.stop()
     yield folder
     service.close()
 
 
+def compose_monitor(rivals: Rivals, folder: Path, output: Path, *words: str) -> DictConfig:
+    where = [f"outputs={rivals.store}", "tracking.experiment=rivals", "workspace=null"]
+    return compose("monitor", [*where, f"current={folder}", f"output={output}", *words])
+
+
 def test_the_log_is_monitored(rivals, logged, tmp_path):
-    where = [f"outputs={rivals.store}", "tracking.experiment=rivals"]
-    words = [*where, f"current={logged}", f"output={tmp_path}/out", "workspace=null"]
-    weak, report = open_traffic(
-        logged, "sentiment", None, make(compose("monitor", words), "tracking", "find_model")
-    )
-    result = monitor(compose("monitor", [*words, f"run={rivals.strong.run_id}"]))
+    plain = compose_monitor(rivals, logged, tmp_path)
+    weak, report = open_traffic(logged, "sentiment", None, make(plain, "tracking", "find_model"))
+    result = monitor(compose_monitor(rivals, logged, tmp_path, f"run={rivals.strong.run_id}"))
     assert report["model"] == {"run_id": rivals.weak.run_id}
     assert result.model.run_id == rivals.strong.run_id
     assert (result.columns.label, result.columns.time) == ("label", "time")
@@ -74,7 +91,36 @@ def test_the_log_is_monitored(rivals, logged, tmp_path):
     right = pc.mean(pc.equal(table["prediction"], table["label"])).as_py()
     assert right < result.comparison.performance.current.value
     with pytest.raises(EmptyDataError, match="no model has answered for the route 'topics'"):
-        monitor(compose("monitor", [*words, "route=topics"]))
+        monitor(compose_monitor(rivals, logged, tmp_path, "route=topics"))
+
+
+def test_a_log_without_texts_is_monitored_by_the_rest(rivals, logged, tmp_path, capsys):
+    shutil.copytree(logged, tmp_path / "log")
+    for path in (tmp_path / "log/predictions").iterdir():
+        rows = pq.read_table(path)
+        empty = pa.nulls(rows.num_rows, pa.string())
+        place = rows.schema.get_field_index("text")
+        pq.write_table(rows.set_column(place, "text", empty), path)
+    with_texts, without = (
+        monitor(compose_monitor(rivals, folder, tmp_path / "out"))
+        for folder in (logged, tmp_path / "log")
+    )
+    assert without.read == without.compared == with_texts.read
+    wanted = {check.name: check for check in with_texts.comparison.checks}
+    found = without.comparison.checks
+    assert [check.name for check in found] == ["probability", "prediction", "accuracy", "recall"]
+    for check in found:  # p-values are corrected for the number of checks
+        assert replace(check, p_value=0) == replace(
+            wanted[check.name], p_value=0, drifted=check.drifted
+        )
+    assert without.comparison.performance == with_texts.comparison.performance
+    assert "terms" not in json.loads((without.folder / "drift.json").read_text())
+    show_monitoring(without)
+    shown = capsys.readouterr().out
+    assert "lacking  texts (serve with log.texts=true): a log has none, so they are not" in shown
+    assert "columns  no texts; labels in 'label'" in shown
+    with pytest.raises(MissingColumnError, match="text_column"):
+        monitor(compose_monitor(rivals, tmp_path / "log", tmp_path / "out", "text_column=text"))
 
 
 def test_the_log_is_compared_and_decides(rivals, logged, capsys):
@@ -111,3 +157,34 @@ def test_the_log_is_compared_and_decides(rivals, logged, capsys):
     back = promote(rivals.compose("promote", *words, "rollback=true"))
     assert back.outcome == "rolled back"
     assert back.champion.run_id == rivals.strong.run_id
+
+
+# Of the columns that are read further than in a comparison; that has all of them.
+READ_ON = [one for one in list_damages(PREDICTIONS) if one[0] in ("rule", "time", "run_id")]
+READ_ON += [("prediction", ["x"]), ("probability", [float("nan")]), ("text", ["\x00"])]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_damage_ends_every_command_in_a_message(rivals, logged, tmp_path, table):
+    folder = tmp_path / "log"
+    where = [f"name={NAME}", f"live={folder}"]
+    jobs: list[tuple[Callable[..., object], DictConfig]] = [
+        (monitor, compose_monitor(rivals, folder, tmp_path / "out")),
+        (promote, rivals.compose("promote", *where, f"run={rivals.weak.run_id}")),
+        (promote, rivals.compose("promote", *where, "rollback=true")),
+    ]
+    outcomes = set()
+    damages = READ_ON if table == PREDICTIONS else [("id", "null"), ("label", ["x"])]
+    for column, damage in damages:
+        shutil.copytree(logged, folder)
+        path = damage_log(folder, table, column, damage)
+        for act, cfg in jobs:
+            try:
+                act(cfg)
+                outcomes.add("done")
+            except SentimentError as error:
+                assert error.exit_code == 2
+                outcomes.add(type(error).__name__)
+                assert path.name in str(error) or not isinstance(error, DamagedLogError)
+        shutil.rmtree(folder)
+    assert "DamagedLogError" in outcomes
