@@ -1,10 +1,17 @@
-"""Clients that are too slow: their connections are cut off.
+"""Connections of clients: those that are too slow are cut off, and at the end all are let go.
 
-uvicorn waits for ever for a request that never ends and for a client that never reads.
+uvicorn waits for ever for a request that never ends and for a client that never reads. At its end
+it closes connections without a request, on which one may be on its way.
 """
 
-from collections.abc import Iterable
+import asyncio
+import time
+from collections.abc import Collection, Iterable
 from typing import Any
+
+# Seconds in which clients that keep their connections are expected to send a last request.
+_LAST = 1.0
+_PAUSE = 0.02
 
 
 class SlowClients:
@@ -52,8 +59,27 @@ def _find_wait(connection: Any) -> object:
     unread = connection.transport.get_write_buffer_size()
     if unread:
         return "read", unread
-    is_idle = connection.cycle is None or connection.cycle.response_complete
-    if is_idle and connection.timeout_keep_alive_task is None:
+    if _is_idle(connection) and connection.timeout_keep_alive_task is None:
         # The headers of its next request are not complete; uvicorn limits the time between two.
         return "headers", id(connection.cycle)
     return None
+
+
+async def let_go(connections: Collection[Any]) -> None:
+    """Close connections with the responses to their requests; wait for a last one from the others.
+
+    Parameters
+    ----------
+    connections : collection of HttpToolsProtocol
+        All that are open. Responses to requests that come from now on close theirs.
+    """
+    for one in connections:
+        if not _is_idle(one):
+            one.shutdown()  # once it has answered
+    end = time.monotonic() + _LAST
+    while any(map(_is_idle, connections)) and time.monotonic() < end:
+        await asyncio.sleep(_PAUSE)
+
+
+def _is_idle(connection: Any) -> bool:
+    return connection.cycle is None or bool(connection.cycle.response_complete)

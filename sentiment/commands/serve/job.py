@@ -72,6 +72,11 @@ class Service:
         host, port = self.listening[0].getsockname()[:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
+    def stop_listening(self) -> None:
+        """Refuse connections, also those to sockets that other processes share."""
+        for one in self.listening:
+            one.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close the sockets."""
         for one in self.listening:
@@ -140,6 +145,7 @@ def run(service: Service) -> None:
                 service.settings.workers,
                 lambda place, parent: _serve(service, folder, place, parent),
                 counts.forget_process,
+                service.stop_listening,
             ).run()
 
 

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 import uvicorn
 
 from sentiment.commands.serve.app import App
-from sentiment.commands.serve.clients import SlowClients
+from sentiment.commands.serve.clients import SlowClients, let_go
 from sentiment.config.schemas import ServerSettings
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,15 @@ class Server(uvicorn.Server):
     def _stop(self) -> None:
         self.force_exit = self.should_exit  # the second signal
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more connections, answer what comes on those that are open, and end."""
+        for one in self.servers:
+            one.close()
+        state = self.server_state
+        state.default_headers = [*state.default_headers, (b"connection", b"close")]
+        await let_go(state.connections)
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Look after slow clients and the parent each second, ten times less often than uvicorn."""

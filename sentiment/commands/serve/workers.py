@@ -35,12 +35,18 @@ class Workers:
         which is that of the one that it replaces, and the number of this process.
     on_end : callable
         Called with the number of a worker that has ended.
+    on_stop : callable
+        Called when all of them have been told to end.
     """
 
     def __init__(
-        self, count: int, work: Callable[[int, int], None], on_end: Callable[[int], None]
+        self,
+        count: int,
+        work: Callable[[int, int], None],
+        on_end: Callable[[int], None],
+        on_stop: Callable[[], None],
     ) -> None:
-        self._count, self._work, self._on_end = count, work, on_end
+        self._count, self._work, self._on_end, self._on_stop = count, work, on_end, on_stop
         self._started: dict[int, float] = {}
         self._places: dict[int, int] = {}
         self._failures = 0
@@ -65,6 +71,7 @@ class Workers:
                     self._start()
             for pid in self._started:
                 os.kill(pid, signal.SIGTERM)
+            self._on_stop()
             while self._started:
                 signal.sigwait({signal.SIGCHLD})
                 self._reap()

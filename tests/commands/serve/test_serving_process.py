@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -195,3 +196,41 @@ def test_a_request_that_was_begun_is_finished_at_the_end(starter, model_files, t
     ids = pd.read_parquet(tmp_path / "log/predictions")["id"]
     assert {f"{name}-{place}" for place in range(3000)} <= {*ids}
     assert len(ids) == ids.nunique() == 3201
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_kept_connection_is_closed_with_an_answer(starter, model_files, tmp_path, workers):
+    """A client that reuses a connection loses no request, since it is told before."""
+    words = [f"model={model_files['two']}", f"server.workers={workers}"]
+    process, port = start(starter, tmp_path, *words)
+    begun, ended = set[int](), list[object]()
+
+    def ask_until_the_end(number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        last = None
+        try:
+            while last != "close":
+                connection.request("POST", "/predict", b'{"text": "good"}', HEADERS)
+                response = connection.getresponse()
+                assert response.read().startswith(b'{"prediction":')
+                last = response.getheader("connection")
+                begun.add(number)
+                time.sleep(number % 4 / 100)
+            ended.append(last)
+        except Exception as error:
+            ended.append(error)
+        connection.close()
+
+    clients = [
+        threading.Thread(target=ask_until_the_end, args=(k,), daemon=True) for k in range(16)
+    ]
+    for one in clients:
+        one.start()
+    process.wait_until(lambda: len(begun) == 16)  # the workers have accepted all of them
+    assert not ended
+    os.kill(process.pid, signal.SIGTERM)
+    for one in clients:
+        one.join(60)
+    assert process.wait().returncode == 0
+    assert ended == ["close"] * 16
+    assert "Traceback" not in process.stderr
