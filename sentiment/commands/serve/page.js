@@ -101,8 +101,14 @@ function drawCard(role, found) {
   return card;
 }
 
+// Without an alias and a challenger, a model is no champion of anything.
+function nameFirst(route) {
+  return route.challenger || route.champion.version ? "Champion" : "Model";
+}
+
 function show(found) {
-  const cards = [drawCard("Champion", found.champion)];
+  const first = nameFirst(routes.get(find("route").value));
+  const cards = [drawCard(first, found.champion)];
   let summary = `${found.champion.prediction || "no label"}, ${percent(found.champion.probability)}`;
   if (found.challenger) {
     cards.push(drawCard("Challenger", found.challenger));
@@ -193,7 +199,7 @@ function drawCounts() {
   if (compared) facts["Shadow agrees"] = percent((route.shadow.true || 0) / compared);
   else if (route.challenger) facts["Challenger's share"] = percent(route.share);
   drawFacts(facts);
-  const models = [["Champion", route.champion], ["Challenger", route.challenger]];
+  const models = [[nameFirst(route), route.champion], ["Challenger", route.challenger]];
   find("labels").replaceChildren(
     ...models
       .filter(([, model]) => model)

@@ -36,7 +36,7 @@ class Workers:
     on_end : callable
         Called with the number of a worker that has ended.
     on_stop : callable
-        Called when all of them have been told to end.
+        Called once the signal has been passed on to all of them.
     """
 
     def __init__(

@@ -200,7 +200,7 @@ def test_a_request_that_was_begun_is_finished_at_the_end(starter, model_files, t
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_kept_connection_is_closed_with_an_answer(starter, model_files, tmp_path, workers):
-    """A client that reuses a connection loses no request, since it is told before."""
+    """A client that reuses a connection loses no request, since a response announces the end."""
     words = [f"model={model_files['two']}", f"server.workers={workers}"]
     process, port = start(starter, tmp_path, *words)
     begun, ended = set[int](), list[object]()
