@@ -1,5 +1,6 @@
 """Errors of files, tables and databases that are read or written."""
 
+import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ class InputNotFoundError(SentimentError, FileNotFoundError):
         else:
             # Stricter than usual, since names with the same ending are similar already.
             nearest = suggest(path.name, _list_names(path.parent), cutoff=0.8)
+            # Such as predictions, which are beside their input.
+            below = next(path.parent.glob(f"*/{glob.escape(path.name)}"), None)
+            nearest = f" Did you mean '{below}'?" if below is not None else nearest
             where = "" if path.is_absolute() else f" (looked in '{Path.cwd()}')"
             message = (
                 f"{setting} is '{path}', but there is no such file or folder{where}; "

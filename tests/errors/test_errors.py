@@ -654,6 +654,10 @@ def test_missing_input_names_its_nearest_neighbour(
         "input is 'review.csv', but there is no such file or folder "
         f"(looked in '{tmp_path}'); expected a CSV file. Did you mean 'reviews.csv'?"
     )
+    (tmp_path / "a [1]").mkdir()
+    (tmp_path / "a [1]/review [1].csv").touch()
+    error = InputNotFoundError(Path("review [1].csv"), "current", "a CSV file")
+    assert str(error).endswith("Did you mean 'a [1]/review [1].csv'?")
     assert str(InputNotFoundError(tmp_path, "input", "a CSV file")) == (
         f"input is '{tmp_path}', but it is a folder; expected a CSV file."
     )
