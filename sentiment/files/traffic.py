@@ -240,7 +240,7 @@ def _find_fault(rows: pa.RecordBatch) -> str:
     given = rows["probability"].filter(pc.is_valid(rows["prediction"]))
     is_share = pc.and_(pc.greater_equal(given, 0), pc.less_equal(given, 1)).fill_null(False)
     if not pc.all(is_share, min_count=0).as_py():
-        return "a 'probability' is no number from 0 to 1"
+        return "a 'probability' is not a number from 0 to 1"
     return ""
 
 
