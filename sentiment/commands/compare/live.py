@@ -13,8 +13,11 @@ from sentiment.commands.compare.descriptions import write_difference, write_p
 from sentiment.commands.compare.estimates import Estimate, McNemar
 from sentiment.commands.compare.job import write_json
 from sentiment.config import make
+from sentiment.data.labels import find_order
 from sentiment.errors import ConfigError, EmptyDataError
 from sentiment.files.traffic import CHALLENGER, CHAMPION, SHADOW, LoggedModel, Traffic
+from sentiment.modeling.model_files import load_model
+from sentiment.modeling.pipeline import find_separator
 from sentiment.modeling.sequential import follow_difference, follow_paired_difference
 from sentiment.tracking import RunFacts, RunFolder, Tracker
 from sentiment.tracking.folder import make_timestamp
@@ -27,7 +30,7 @@ _COLUMNS = ["id", "key", "role", "time", "labelled", "prediction", "label"]
 
 @dataclass(frozen=True)
 class LiveComparison:
-    """Accuracy of two models on labelled traffic.
+    """Metric of two models on labelled traffic.
 
     Attributes
     ----------
@@ -37,8 +40,10 @@ class LiveComparison:
         Champion and challenger.
     rows : tuple of int
         Labelled rows of each; where both predicted the same rows, those.
-    accuracy : tuple of float
-        Accuracy of each.
+    metric : str
+        ``accuracy`` or ``recall``: a mean over rows.
+    scores : tuple of float
+        The metric of each.
     difference : Estimate
         Second less first. Its interval holds at any time, however often it is looked at.
     errors : McNemar or None
@@ -51,7 +56,8 @@ class LiveComparison:
     first: LoggedModel
     second: LoggedModel
     rows: tuple[int, int]
-    accuracy: tuple[float, float]
+    metric: str
+    scores: tuple[float, float]
     difference: Estimate
     errors: McNemar | None
     level: float
@@ -67,16 +73,17 @@ class LiveComparison:
             -1: "B is worse than A",
             0: "the labels show no difference between A and B yet",
         }
-        values = " against ".join(f"{100 * one:.2f} %" for one in reversed(self.accuracy))
-        return f"{outcomes[self.judge()]}: right on {values} ({self.write_difference()})."
+        values = " against ".join(f"{100 * one:.2f} %" for one in reversed(self.scores))
+        shown = "right on" if self.metric == "accuracy" else self.metric
+        return f"{outcomes[self.judge()]}: {shown} {values} ({self.write_difference()})."
 
     def write_difference(self) -> str:
         """Return the difference with its interval."""
-        return f"{write_difference(self.difference, 'accuracy', self.level)} at any time"
+        return f"{write_difference(self.difference, self.metric, self.level)} at any time"
 
     def describe_evidence(self) -> str:
         """Return the difference and its rows, as part of a sentence."""
-        return f"accuracy {self.write_difference()}, live on {self.describe_rows()}"
+        return f"{self.metric} {self.write_difference()}, live on {self.describe_rows()}"
 
     def describe_rows(self) -> str:
         """Return the number of rows and whether they are paired, in words."""
@@ -140,7 +147,8 @@ def compare_live(
         second = _choose_model(traffic, models, cfg.b, (CHALLENGER, SHADOW), tracker)
         if first.key == second.key:
             raise ConfigError([f"a and b mean the same model, {first.uri}; name another one."])
-        comparison = measure_live(traffic, first, second, (1 - cfg.level) / 2)
+        positive = find_positive(cfg.metric, first, tracker)
+        comparison = measure_live(traffic, first, second, (1 - cfg.level) / 2, positive)
     with stages("keep results"):
         folder = RunFolder.claim(Path(cfg.outputs, "compare", make_timestamp()))
         result = LiveResult(comparison, folder.path, None)
@@ -148,8 +156,8 @@ def compare_live(
         tags = {"kind": "comparison", "data": f"live: {cfg.route}", "command": command}
         params = {f"run_{key}": one.key for key, one in zip("AB", (first, second), strict=True)}
         metrics = {
-            f"{key}/accuracy": value for key, value in zip("AB", comparison.accuracy, strict=True)
-        } | {"B-A/accuracy": comparison.difference.value}
+            f"{key}/{cfg.metric}": value for key, value in zip("AB", comparison.scores, strict=True)
+        } | {f"B-A/{cfg.metric}": comparison.difference.value}
         name = f"compare live {cfg.route}"
         kept = keep_and_record(
             cfg, tracker, folder, RunFacts(name, tags, params, metrics=metrics), "the comparison"
@@ -157,8 +165,35 @@ def compare_live(
     return replace(result, run_id=kept.run_id)
 
 
+def find_positive(metric: str, model: LoggedModel, tracker: Tracker) -> str | None:
+    """Return the label whose recall is compared, the second of two; None for the accuracy.
+
+    Raises
+    ------
+    ConfigError
+        The model has label sets, or another number of classes.
+    """
+    if metric != "recall":
+        return None
+    choice = tracker.find_model(model.run_id or model.uri, metric, greater_is_better=True)
+    pipeline = load_model(choice.path, choice.digest)
+    classes = pipeline.classes_[find_order(pipeline.classes_)]
+    if len(classes) != 2 or find_separator(pipeline) is not None:
+        raise ConfigError(
+            [
+                f"metric is 'recall', which live takes of the second of two classes, but the "
+                f"labels of {model.uri} are {', '.join(map(str, classes))}; leave it out."
+            ]
+        )
+    return str(classes[1])
+
+
 def measure_live(
-    traffic: Traffic, first: LoggedModel, second: LoggedModel, alpha: float
+    traffic: Traffic,
+    first: LoggedModel,
+    second: LoggedModel,
+    alpha: float,
+    positive: str | None = None,
 ) -> LiveComparison:
     """Compare two models by the labels in a log.
 
@@ -174,6 +209,8 @@ def measure_live(
     alpha : float
         Bound on the probability that the difference is ever below the interval, and on that above
         it.
+    positive : str, optional
+        The label whose recall is compared; default: the accuracy, of all rows.
 
     Raises
     ------
@@ -181,6 +218,9 @@ def measure_live(
         There are no such rows with labels.
     """
     rows = _read_labelled(traffic, [first.key, second.key])
+    if positive is not None:
+        # These rows depend on no prediction, so the interval of their mean holds as that of all.
+        rows = rows[rows["label"] == positive]
     own = [rows[rows["key"] == one.key] for one in (first, second)]
     pairs = _pair(*own)
     errors = None
@@ -200,11 +240,11 @@ def measure_live(
                 "from the same time",
             )
         low, high = follow_difference(right[0].astype(float), right[1].astype(float), alpha)
-    accuracy = (float(right[0].mean()), float(right[1].mean()))
-    difference = Estimate(accuracy[1] - accuracy[0], low, high, float("nan"))
-    counts = (len(right[0]), len(right[1]))
+    scores = (float(right[0].mean()), float(right[1].mean()))
+    difference = Estimate(scores[1] - scores[0], low, high, float("nan"))
+    counts, metric = (len(right[0]), len(right[1])), "recall" if positive else "accuracy"
     return LiveComparison(
-        traffic.route, first, second, counts, accuracy, difference, errors, 1 - 2 * alpha
+        traffic.route, first, second, counts, metric, scores, difference, errors, 1 - 2 * alpha
     )
 
 

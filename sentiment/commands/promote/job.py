@@ -128,7 +128,7 @@ class _Challenge:
         result, anchor, live = None, None, None
         is_same = champion is not None and champion.run_id == run.id
         if cfg.live is not None and champion is not None and not is_same:
-            live, found = check_live(cfg, champion, run)
+            live, found = check_live(cfg, self.tracker, champion, run)
             reasons += found
         elif champion is not None and not is_same:
             try:

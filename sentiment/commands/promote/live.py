@@ -4,7 +4,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from sentiment.commands.compare.live import LiveComparison, measure_live
+from sentiment.commands.compare.live import LiveComparison, find_positive, measure_live
 from sentiment.commands.promote.decision import Promotion
 from sentiment.commands.promote.history import CHAMPION, PREVIOUS
 from sentiment.errors import EmptyDataError
@@ -13,19 +13,21 @@ from sentiment.tracking import StoredRun, Tracker, Version
 
 
 def check_live(
-    cfg: DictConfig, champion: Version, run: StoredRun
+    cfg: DictConfig, tracker: Tracker, champion: Version, run: StoredRun
 ) -> tuple[LiveComparison | None, list[str]]:
     """Compare a run with the champion on live traffic, and return the reasons to refuse it.
 
-    The run is refused until the labels show that its accuracy is at most ``cfg.margin`` below that
-    of the champion. The interval holds at any time (`follow_mean`), so the same command may run
-    every day: the probability that it ever promotes a run that is worse by more than the margin is
-    at most ``cfg.alpha``.
+    The run is refused until the labels show that its ``cfg.metric`` is at most ``cfg.margin``
+    below that of the champion. The interval holds at any time (`follow_mean`), so the same command
+    may run every day: the probability that it ever promotes a run that is worse by more than the
+    margin is at most ``cfg.alpha``.
 
     Parameters
     ----------
     cfg : DictConfig
         Settings of the promotion; ``live`` is the log.
+    tracker : Tracker
+        The tracking store.
     champion : Version
         The champion.
     run : StoredRun
@@ -36,7 +38,7 @@ def check_live(
     InputNotFoundError
         The folder is not a log.
     """
-    live = _measure(cfg, champion.run_id, run.id)
+    live = _measure(cfg, tracker, champion.run_id, run.id)
     if isinstance(live, str):
         return None, [live]
     if live.difference.low >= -cfg.margin:
@@ -70,7 +72,7 @@ def check_rollback(cfg: DictConfig, tracker: Tracker) -> Promotion | None:
     champion, previous = registry.find(CHAMPION), registry.find(PREVIOUS)
     if champion is None or previous is None or champion.number == previous.number:
         return None
-    live = _measure(cfg, previous.run_id, champion.run_id)
+    live = _measure(cfg, tracker, previous.run_id, champion.run_id)
     if isinstance(live, str):
         reason, shown = live, None
     elif live.judge() < 0:
@@ -82,7 +84,7 @@ def check_rollback(cfg: DictConfig, tracker: Tracker) -> Promotion | None:
     return Promotion("refused", sentence, cfg.name, champion, live=shown)
 
 
-def _measure(cfg: DictConfig, first: str, second: str) -> LiveComparison | str:
+def _measure(cfg: DictConfig, tracker: Tracker, first: str, second: str) -> LiveComparison | str:
     """Return the comparison of two runs on the log, or why there is none."""
     traffic = Traffic(Path(cfg.live).expanduser(), cfg.route, "live")
     known = {one.run_id: one for one in traffic.list_models()}
@@ -93,6 +95,7 @@ def _measure(cfg: DictConfig, first: str, second: str) -> LiveComparison | str:
                 f"{traffic.route!r}"
             )
     try:
-        return measure_live(traffic, known[first], known[second], cfg.alpha)
+        positive = find_positive(cfg.metric, known[first], tracker)
+        return measure_live(traffic, known[first], known[second], cfg.alpha, positive)
     except EmptyDataError as error:
         return str(error)

@@ -237,8 +237,12 @@ def _check_live(values: Mapping[str, Any]) -> Iterator[str]:
             "live compares the labels that the server has given, whose threshold is "
             "deploy.threshold of serve; leave threshold out."
         )
-    if values["metric"] != "accuracy":
-        yield f"metric is {values['metric']!r}, but live is by accuracy; leave it out."
+    metric = values["metric"]
+    if metric not in ("accuracy", "recall"):
+        yield (
+            f"metric is {metric!r}, but live takes accuracy or recall: means over rows that do not "
+            f"depend on the model, for which an interval holds at any time. {metric} is not one."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

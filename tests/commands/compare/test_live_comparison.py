@@ -55,11 +55,24 @@ def test_rows_that_both_predicted_are_compared_in_pairs(shadowed):
     old, new = (RIGHT[name][:1990] for name in ("old", "new"))
     assert found.errors == McNemar.count(old, new)
     assert found.rows == (1990, 1990)
-    assert found.accuracy == (old.mean(), new.mean())
+    assert found.scores == (old.mean(), new.mean())
     wanted = follow_paired_difference((new.astype(float) - old)[order], 0.025)
     assert (found.difference.low, found.difference.high) == wanted
     assert found.judge() == 1
     assert found.describe_verdict().startswith("B is better than A: right on 89.60 % against")
+
+
+def test_the_recall_is_that_of_the_rows_of_a_label(shadowed):
+    traffic = Traffic(shadowed, "sentiment", "live")
+    known = {one.key: one for one in traffic.list_models()}
+    found = measure_live(traffic, known["old"], known["new"], 0.025, LABELS[1])
+    order = [7, *(n for n in range(1989, 0, -2) if n != 7)]  # by the first label of each
+    old, new = (RIGHT[name][order] for name in ("old", "new"))
+    assert (found.metric, found.rows) == ("recall", (995, 995))
+    assert found.scores == (old.mean(), new.mean())
+    wanted = follow_paired_difference(new.astype(float) - old, 0.025)
+    assert (found.difference.low, found.difference.high) == wanted
+    assert f": recall {100 * new.mean():.2f} % against" in found.describe_verdict()
 
 
 def test_shares_of_requests_are_compared_in_hours_with_both(tmp_path):
@@ -76,7 +89,7 @@ def test_shares_of_requests_are_compared_in_hours_with_both(tmp_path):
     old_right, new_right = RIGHT["old"][:400][~new], RIGHT["new"][:400][new]
     assert found.errors is None
     assert found.rows == (300, 100)
-    assert found.accuracy == (old_right.mean(), new_right.mean())
+    assert found.scores == (old_right.mean(), new_right.mean())
     wanted = follow_difference(old_right * 1.0, new_right * 1.0, 0.025)
     assert (found.difference.low, found.difference.high) == wanted
     assert found.judge() == 0
@@ -108,7 +121,7 @@ def test_labels_that_are_missing_are_an_error(tmp_path):
 
 @pytest.mark.parametrize(
     ("words", "problem"),
-    [(["runs=[best,x]"], "not with runs"), (["metric=log_loss"], "live is by accuracy")],
+    [(["runs=[best,x]"], "not with runs"), (["metric=f1"], "accuracy or recall")],
 )
 def test_settings_that_do_not_fit_live(words, problem):
     with pytest.raises(ConfigError, match=problem):

@@ -129,6 +129,9 @@ def test_the_log_is_compared_and_decides(rivals, logged, capsys):
     assert found.comparison.second.run_id == rivals.strong.run_id
     assert found.comparison.judge() == 1
     assert found.run_id is not None
+    recall = compare_live(rivals.compose("compare", f"live={logged}", "metric=recall")).comparison
+    assert recall.metric == "recall"
+    assert recall.rows[0] < found.comparison.rows[0]
     same = [f"a={rivals.weak.run_id}", f"b={rivals.weak.run_id}"]
     with pytest.raises(ConfigError, match="the same model"):
         compare_live(rivals.compose("compare", f"live={logged}", *same))
