@@ -26,6 +26,7 @@ import hostile
 import killing
 import label_sets
 import monitoring
+import ordered
 import peers
 import polluting
 import predicting
@@ -83,8 +84,10 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
         "classes_recipes": classes.bench_recipes,
         "classes_factors": classes.bench_factors,
         "classes_8": classes.compare_eight,
+        "classes_8_svm": classes.compare_eight_svm,
         "classes_2000": classes.bench_two_thousand,
         "label_sets": label_sets.compare_label_sets,
+        "ordinal": ordered.bench_ordinal,
     },
     "few_labels": {
         "few_labels_reviews": few_labels.bench_reviews,

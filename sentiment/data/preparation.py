@@ -33,6 +33,7 @@ from sentiment.errors import (
     ConfigError,
     EmptyDataError,
     quote_list,
+    suggest,
 )
 
 # Reasons that point to a mistake in a row, unlike being a copy.
@@ -301,6 +302,7 @@ def _split_columns(frame: pd.DataFrame, dataset: Dataset) -> tuple[pd.DataFrame,
                 f"data.extra_columns names {quote_list(missing)}, which data={dataset.name} does "
                 f"not have; beside text and label, it has "
                 f"{quote_list(found) if found else 'no columns'}."
+                + "".join(suggest(name, found) for name in missing)
             ]
         )
     return frame.drop(columns=names), frame[names].apply(read_values) if names else frame[[]]

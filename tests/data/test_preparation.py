@@ -8,6 +8,7 @@ from sentiment.data.datasets import Dataset, EmbeddedReviews, TableFile
 from sentiment.data.preparation import fingerprint, prepare_data
 from sentiment.errors import (
     BadRowsError,
+    ConfigError,
     EmptyDataError,
     EmptySplitError,
     TooFewClassesError,
@@ -382,3 +383,9 @@ def test_the_log_lists_the_rows_of_a_few_classes(caplog: pytest.LogCaptureFixtur
     assert len(line) < 3_000
     assert "'...': '280 more'" in line
     assert len(data.report.to_dict()["labels"]) == len(data.report.splits["train"]) == 300
+
+
+def test_a_column_that_a_data_set_lacks_is_reported_with_the_nearest_name() -> None:
+    rows = [(*row, "train") for row in make_rows(100)]
+    with pytest.raises(ConfigError, match=r"it has 'split'\. Did you mean 'split'\?"):
+        prepare_data(Given(name="x", rows=rows, extra_columns=["spilt"]), 1)

@@ -118,8 +118,11 @@ def _explain(best: "BestTrial") -> "list[str]":
 
 
 def _describe_neighbors(best: "BestTrial") -> "list[str]":
+    from sentiment.config.shortening import shorten_override
+
     return [
-        f"#{other.number} with {other.setting}={other.value}: {other.score:.4f} "
+        f"#{other.number} with {shorten_override(f'{other.setting}={other.value}')}: "
+        f"{other.score:.4f} "
         f"({-best.measure_margin(other.score):+.4f})"
         for other in best.neighbors[:_SHOWN]
     ]

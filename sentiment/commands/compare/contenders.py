@@ -116,8 +116,9 @@ def check_different(names: Sequence[str], runs: Sequence[StoredRun]) -> None:
     seen: dict[str, str] = {}
     for name, run in zip(names, runs, strict=True):
         if run.id in seen:
-            both = name if name == seen[run.id] else f"{seen[run.id]} and {name}"
-            raise ConfigError([f"{both} means the run {run.id} twice; name another to compare."])
+            known = seen[run.id]
+            both = f"{name} means" if name == known else f"{known} and {name} mean"
+            raise ConfigError([f"{both} the run {run.id} twice; name another to compare."])
         seen[run.id] = name
 
 

@@ -14,6 +14,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from sentiment.commands.best.job import BestTrial, find_best
 from sentiment.commands.best.recipes import Recipe, describe_experiment, write_experiment
 from sentiment.commands.best.sweeps import read_study
+from sentiment.commands.best.view import show_best
 from sentiment.commands.search.ranking import find_objectives
 from sentiment.commands.search.results import JobResult, write_result
 from sentiment.commands.search.spaces import Space
@@ -153,6 +154,22 @@ def test_neighbors_differ_in_one_setting(search: Search, best: Callable[..., Bes
         assert one.value != str(found.params[one.setting])
     assert sum(found.importances.values()) == pytest.approx(1)
     assert set(found.importances) == set(COMMON)
+
+
+@pytest.mark.slow
+def test_settings_of_neighbors_are_short_and_the_command_is_exact(
+    search: Search, best: Callable[..., BestTrial], capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The last one differs from the first in its token pattern only.
+    search([0.9, *[0.5] * 11, 0.84])
+    found = best()
+    show_best(found)
+    shown = capsys.readouterr().out
+    [near] = [line for line in shown.splitlines() if " with token_pattern=" in line]
+    assert near.strip().endswith("…: 0.8400 (-0.0600)")
+    assert len(near) < 80
+    assert found.recipe is not None
+    assert f"command  {found.recipe.command}" in shown
 
 
 def test_of_several_objectives_the_front_is_reported(

@@ -132,7 +132,7 @@ REFUSED = [
     (["a=best"], "1 run to compare"),
     (["runs=[best,{strong}]", "a=best"], "say either runs="),
     (["runs=[{weak},{weak}]"], "{weak} means the run {weak} twice"),
-    (["runs=[best,{strong}]"], "best and {strong} means the run {strong} twice"),
+    (["runs=[best,{strong}]"], "best and {strong} mean the run {strong} twice"),
     (["runs=[best,{weak}]", "metric=acuracy"], "Did you mean 'accuracy'?"),
     (["runs=[best,{weak}]", "level=95"], "level is 95; expected a share"),
     (["runs=[best,{weak}]", "resamples=10", "seed=-1"], "2 problems in the configuration"),
