@@ -1,4 +1,4 @@
-"""Columns as texts, and the choice of the text column."""
+"""Columns of inputs as text, and the choice of the column of texts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from sentiment.errors import (
 
 
 def as_text(value: object) -> str | None:
-    """Return a string or number as text that can be stored, or None for something else."""
+    """Return a string or number as text that can be stored, or None for other values."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if value is None or value != value or isinstance(value, list | dict):  # not a number
@@ -26,23 +26,23 @@ def as_text(value: object) -> str | None:
 
 
 def as_texts(values: Iterable[object]) -> pa.LargeStringArray:
-    """Return each of `values` as `as_text` does, null for None."""
+    """Return `values` as an array of text by `as_text`, with nulls for None."""
     return pa.array([as_text(value) for value in values], pa.large_string())
 
 
 def strip_labels(texts: pa.LargeStringArray) -> pa.LargeStringArray:
-    """Return `texts` without white space and zero bytes around them, null where nothing is left.
+    """Return stripped `texts`, also without zero bytes at their ends; null for empty ones.
 
-    Arrays of numpy drop zero bytes from the end of a text, so no label can have them there.
+    NumPy arrays drop zero bytes from the end of a string, so labels must not have them there.
     """
     stripped = pc.utf8_trim(pc.utf8_trim_whitespace(texts), characters="\0 \t\r\n")
     return pc.if_else(pc.equal(stripped, ""), None, stripped)
 
 
 def strip_values(texts: pa.LargeStringArray) -> pa.LargeStringArray:
-    """Return the values of a column beside the text as `strip_labels` does, and truth values alike.
+    """Return stripped values of a column beside the text, with truth values in lowercase.
 
-    CSV files have ``true``, ``TRUE`` or ``True`` for what is one value in Parquet and JSON.
+    CSV files write ``true``, ``TRUE`` or ``True`` for one value of Parquet and JSON.
     """
     stripped = strip_labels(texts)
     folded = pc.utf8_lower(stripped)
@@ -60,7 +60,7 @@ class ColumnChoice:
     name : str
         The name of the column.
     why : str
-        What it was chosen by.
+        Why it was chosen.
     """
 
     name: str
@@ -79,15 +79,15 @@ def choose_text_column(
     columns : sequence of str
         The columns of the file.
     named : str, optional
-        The column that a person named.
+        The column that the user named.
     learned : str
-        The column that the model learned from; empty where that is not known. It is chosen if the
-        file has it, before any other; if not, a column that has one of the usual names.
+        The column that the model learned from; "" if that is not known. It is chosen if the file
+        has it, else a column with one of the usual names.
 
     Raises
     ------
     MissingColumnError
-        There is none.
+        There is no such column.
     AmbiguousColumnError
         The file lacks the column that the model learned from, and has several of the usual names.
     """
@@ -122,7 +122,7 @@ def check_extra_columns(path: Path, columns: Sequence[str], needed: Sequence[str
 
 
 def list_text_columns(columns: Sequence[str]) -> list[str]:
-    """Return the columns that usually hold texts, by their names, the likeliest first."""
+    """Return the columns whose names usually mean texts, the likeliest first."""
     usual = ("text", "review", "sentence", "comment", "content", "body", "message", "tweet")
     folded = {str(column).strip().lower(): column for column in reversed(columns)}
     return [folded[name] for name in usual if name in folded]

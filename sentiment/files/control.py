@@ -1,4 +1,4 @@
-"""Small JSON files that a job keeps beside its output, in folders that others may write to."""
+"""Small JSON files that a job keeps beside its output, in folders that may be shared."""
 
 import json
 import os
@@ -15,7 +15,7 @@ _ASIDE = ".damaged"
 
 
 class DamagedRecordError(ValueError):
-    """A file holds something else than `write_record` wrote; for callers, never for a person."""
+    """A file does not hold what `write_record` wrote; callers handle this error."""
 
 
 def open_own(path: Path) -> IO[bytes]:
@@ -24,15 +24,14 @@ def open_own(path: Path) -> IO[bytes]:
     Raises
     ------
     OccupiedNameError
-        Its name belongs to something else: a link, through which a file elsewhere would be
-        written, a folder or a device.
+        Its name belongs to a link, which may point to a file elsewhere, a folder or a device.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     check_name(path)
     try:
         descriptor = os.open(path, flags, 0o666)
     except OSError:
-        check_name(path)  # somebody may have been faster
+        check_name(path)  # another process may have made it meanwhile
         raise
     file = os.fdopen(descriptor, "r+b")
     if os.fstat(descriptor).st_nlink > 1:
@@ -42,7 +41,7 @@ def open_own(path: Path) -> IO[bytes]:
 
 
 def check_name(path: Path) -> None:
-    """Check that `path` is a plain file or free.
+    """Check that `path` is a plain file or does not exist.
 
     Raises
     ------
@@ -63,19 +62,19 @@ def check_name(path: Path) -> None:
 def write_record(
     path: Path, facts: dict[str, Any], *, durable: bool = True, indent: int | None = None
 ) -> None:
-    """Write `facts` and a checksum, so that `path` is the old or the new file at every moment.
+    """Write `facts` and a checksum atomically: `path` always is the old or the new file.
 
     Parameters
     ----------
     path : Path
         The file.
     facts : dict
-        As JSON has them.
+        JSON values.
     durable : bool
-        Whether it also survives a power failure; `read_record` reports a record that did not as
-        damaged.
+        Sync the file, so that it also survives a power failure; `read_record` reports a lost record
+        as damaged.
     indent : int, optional
-        Spaces of indentation for a person who reads it; default: all is in one line.
+        Spaces of indentation; default: one line.
 
     Raises
     ------
@@ -84,7 +83,7 @@ def write_record(
     """
     check_name(path)
     fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)  # left by a process that was killed here
+    fresh.unlink(missing_ok=True)  # left by a killed process
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
     with os.fdopen(descriptor, "w") as file:
         file.write(json.dumps({**facts, _CHECKSUM: _sum(facts)}, indent=indent) + "\n")
@@ -102,7 +101,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
     OccupiedNameError
         The name belongs to something else.
     DamagedRecordError
-        The file holds something else.
+        The file does not fit its checksum, or is not a record.
     """
     check_name(path)
     try:
@@ -155,6 +154,6 @@ def rename_to_free(path: Path, target: Path) -> None:
 
 
 def _sum(facts: dict[str, Any]) -> str:
-    """Return a checksum of `facts` that is the same after they were written and read."""
+    """Return a checksum of `facts` that is the same after writing and reading."""
     written = json.dumps(json.loads(json.dumps(facts)), sort_keys=True)
     return f"{zlib.crc32(written.encode()):08x}"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine, Result, Select, TextClause
     from sqlalchemy.exc import SQLAlchemyError
 
-# At a time; a place to go on from is behind so many.
+# Rows of a batch, after each of which reading can resume.
 _ROWS = 2000
 _SQLITE_OUTAGES = {
     sqlite3.SQLITE_BUSY,
@@ -43,16 +43,16 @@ _SQLSTATE_OUTAGES = {"08", "53", "57"}
 class DatabaseRows:
     """The rows of a table or a query.
 
-    Nothing is written: the database is asked to refuse that, and what was done is rolled back.
+    Nothing is written: the database is asked for a read-only transaction, which is rolled back.
 
     Parameters
     ----------
     url : str
-        As SQLAlchemy takes it: ``sqlite:///reviews.db``,
+        Address for SQLAlchemy: ``sqlite:///reviews.db``,
         ``postgresql+psycopg://user:password@host/database``.
     table, query : str, optional
-        What is read: one of both, or the only table that there is. A table is read in the order
-        of its primary key.
+        The table or query to read; default: the only table. A table is read in the order of its
+        primary key.
     setting : str
         The setting that named it, for messages.
 
@@ -61,12 +61,12 @@ class DatabaseRows:
     columns : list of str
         Their names.
     origin : Origin
-        Where they are, without the password.
+        The origin, without the password.
 
     Raises
     ------
     ConfigError
-        There is no such table, or it is not said which.
+        There is no such table, or there are several and none is named.
     DatabaseError
         The database cannot be reached, or refuses the query.
     InputNotFoundError
@@ -107,13 +107,13 @@ class DatabaseRows:
     def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
         """Yield the rows from `start` on.
 
-        A database has no places in which to go on: its rows are read again, and have to be those
-        that they were.
+        Reading cannot resume in the middle of a database: its rows are read again, and must be the
+        same as before.
 
         Raises
         ------
         ChangedInputError
-            The rows in front of `start` are others.
+            The rows in front of `start` have changed.
         DatabaseError
             The connection broke.
         """
@@ -177,7 +177,7 @@ class DatabaseRows:
             ) from None
         except SQLAlchemyError as error:
             raise self._describe(error) from error
-        # Without types: SQLAlchemy would stop at a value that is not a date in a date column.
+        # Without types, since SQLAlchemy would raise at an invalid value in a date column.
         columns = [type_coerce(column, NullType()).label(column.name) for column in table.columns]
         untyped: Any = select(*columns)
         return name, untyped.select_from(table).order_by(*table.primary_key.columns)
@@ -205,7 +205,7 @@ class DatabaseRows:
 
 
 def _is_outage(error: "SQLAlchemyError") -> bool:
-    """Return whether the database is at fault, not the table or query that it was asked for."""
+    """Return whether the database is at fault, not the table or query."""
     from sqlalchemy.exc import DBAPIError, OperationalError
 
     if not isinstance(error, DBAPIError):
@@ -213,7 +213,7 @@ def _is_outage(error: "SQLAlchemyError") -> bool:
     if isinstance(error.orig, sqlite3.Error):
         # The low byte of an extended result code is the primary one.
         return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_OUTAGES
-    # A driver has no SQLSTATE to report where it found no server at all.
+    # Without a server, a driver has no SQLSTATE.
     state = getattr(error.orig, "sqlstate", None)
     failed = isinstance(error, OperationalError)
     return error.connection_invalidated or (failed and (state or "08")[:2] in _SQLSTATE_OUTAGES)
@@ -246,12 +246,12 @@ def _connect(url: str, setting: str) -> "Engine":
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
-    """Let strings through that are not UTF-8, so that their row is rejected and no other."""
+    """Read strings that are not UTF-8 as bytes, so that only their rows are rejected."""
     connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 def _prepare_psycopg(connection: Any, _: Any) -> None:
-    """Take dates as text, as Python has no year after 9999 and no infinity."""
+    """Read dates as text, since Python has no year after 9999 and no infinity."""
     from psycopg.types.string import TextLoader
 
     for name in ("date", "time", "timetz", "timestamp", "timestamptz", "interval"):
@@ -265,7 +265,7 @@ _PREPARE: dict[str, Callable[[Any, Any], None]] = {
 
 
 def _find_text(row: tuple[Any, ...], column: int, limits: Limits) -> tuple[str, str | None]:
-    """Return the text of a row, or why it has none."""
+    """Return the text of a row, or the reason to reject it."""
     value = row[column]
     try:
         text = as_text(value.decode() if isinstance(value, bytes) else value)

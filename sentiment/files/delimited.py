@@ -18,7 +18,7 @@ from sentiment.files.repairs import repair_line
 from sentiment.files.streams import ByteSource
 
 _SAMPLE = 2**18
-# At a time.
+# Bytes of a block.
 _MOST_ROWS = 2**17
 
 
@@ -30,27 +30,27 @@ class DelimitedFile:
     source : ByteSource
         Its bytes.
     options : ReadOptions, optional
-        Separator, quote, escape and line of column names, parsed; default: detected.
+        Separator, quote, escape and line of column names, parsed; default: detect them.
 
     Attributes
     ----------
     columns : list of str
         Their names.
     dialect : Dialect
-        How fields are marked.
+        Separator, quote and escape.
     header : bytes
-        The line of names, without its end.
+        The line of column names, without its end.
     newline : bytes
-        How a line ends.
+        The end of a line.
     assumed : sequence of str
-        What was detected and need not be so.
+        Detected parts of the layout that are not certain.
 
     Raises
     ------
     EmptyDataError
         There is no row.
     UnreadableFileError
-        The line of names cannot be read, or has a name twice.
+        The line of column names cannot be read, or has a name twice.
     """
 
     kind = "csv"
@@ -60,7 +60,7 @@ class DelimitedFile:
         sample = b""
         for block in source.peek(_SAMPLE):
             sample += block
-            # Enough for the names and some rows.
+            # Enough for the column names and some rows.
             if len(sample) >= _SAMPLE and (b"\n" in sample or len(sample) > lines.LONGEST):
                 break
         if not sample.strip():
@@ -78,7 +78,7 @@ class DelimitedFile:
         self._check_names()
         if not sample[layout.start :].strip(b"\r\n") and final:
             raise EmptyDataError(f"'{self.origin.name}'")
-        # The byte by which lines are counted; the first one ends all those in front of the rows.
+        # The byte by which lines are counted.
         self._mark = self.newline[-1:]
         counter = lines.LineCounter(sample, 0, self._mark)
         self._preamble = [
@@ -137,7 +137,7 @@ class DelimitedFile:
                     final=final, wanted=[column], most=most,
                 )  # fmt: skip
                 follows = final and not split.is_full
-                # Whether a broken line is repaired depends on the record that follows it.
+                # The repair of a broken line depends on the record that follows it.
                 unknown = not final and len(waiting) - split.next <= lines.LONGEST + 1
                 stray = bool(split.count) and split.is_stray(split.count - 1)
                 held = stray and (split.is_full or unknown)
@@ -153,7 +153,7 @@ class DelimitedFile:
                 most = _MOST_ROWS if split.count or not split.is_full else 2 * most
                 if split.is_full:
                     continue
-                # A carriage return behind the longest record waits for what follows it.
+                # A carriage return behind the longest record may be followed by a newline.
                 if held or len(waiting) <= lines.LONGEST + (not final):
                     break
                 line, waiting = lines.skip_line(waiting, blocks, b"\r\n")
@@ -219,17 +219,18 @@ class DelimitedFile:
     def _repair(
         self, data: bytes, split: Split, blank: np.ndarray, *, follows: bool
     ) -> dict[int, bytes]:
-        """Return the lines with stray quotes as they should be, by their record.
+        """Return repaired lines with stray quotes, by the number of their record.
 
-        Only where the next record is as it should be, or can be: else the quote may belong to a
-        text of several lines, of which this is the first. `follows` says so of the last one.
+        A line is repaired only if the next record is valid, or can be: otherwise the quote may
+        begin a text of several lines. For the last record, `follows` is True if the next one is
+        valid.
         """
         count = len(self.columns)
         good = np.append((split.fields == count) | blank, follows)
         found: dict[int, list[bytes]] = {}
         for record in np.flatnonzero(split.fields < 0).tolist():
             a, b = split.bounds[record].tolist()
-            if b == len(data):  # a file that was cut off
+            if b == len(data):  # the file may have been cut off
                 break
             if split.is_stray(record) and (fields := self._repair_line(data[a:b])) is not None:
                 found[record] = fields
@@ -243,7 +244,7 @@ class DelimitedFile:
         return repair_line(line, self.dialect, len(self.columns))
 
     def _join(self, fields: Sequence[bytes]) -> bytes:
-        """Return a line with these fields, which need not be UTF-8."""
+        """Return a line of these fields, which may not be UTF-8."""
         written = [self.dialect.write(one.decode("utf-8", "surrogateescape")) for one in fields]
         return self.dialect.separator.join(written).encode("utf-8", "surrogateescape")
 
@@ -274,7 +275,7 @@ class DelimitedFile:
 
 
 def _refuse_undecodable(data: bytes, split: Split, rejected: RejectedRows) -> None:
-    """Refuse the records that are not UTF-8."""
+    """Reject the records that are not UTF-8."""
     if is_utf8(memoryview(data)[: split.next]):
         return
     for record, (a, b) in enumerate(split.bounds.tolist()):
@@ -283,7 +284,7 @@ def _refuse_undecodable(data: bytes, split: Split, rejected: RejectedRows) -> No
 
 
 def is_utf8(data: memoryview) -> bool:
-    """Return whether `data` is UTF-8; other threads run meanwhile."""
+    """Return whether `data` is UTF-8, without holding the GIL."""
     bounds = pa.py_buffer(np.array([0, len(data)], np.int64))
     try:
         pa.LargeStringArray.from_buffers(1, bounds, pa.py_buffer(data)).validate(full=True)

@@ -1,9 +1,8 @@
 """Detection of the dialect of a delimited file from its beginning.
 
-The share of records with the most common number of fields is how well a dialect fits, as in
-van den Burg, Nazabal and Sutton (2019), "Wrangling messy CSV files by detecting row and type
-patterns". Where a comma and double quotes fit the first and nearly all records, nothing else is
-tried.
+A dialect is rated by the share of records with the most common number of fields, as in van den
+Burg, Nazabal and Sutton (2019), "Wrangling messy CSV files by detecting row and type patterns". If
+a comma and double quotes fit the first record and nearly all others, no other dialect is tried.
 """
 
 import re
@@ -19,11 +18,11 @@ from sentiment.files.records import Split
 from sentiment.files.repairs import repair_line
 
 SEPARATORS = (", ", "; ", " | ", "||", "::", "\t\t", ",", ";", "\t", "|")
-# Texts, times and addresses hold them too, so they are only tried where no other one fits.
+# Texts, times and addresses hold these, too, so they are only tried if no other separator fits.
 LAST_SEPARATORS = (":", " ")
-# A separator fits if so many records have the same number of fields.
+# A separator fits if this share of the records has the same number of fields.
 _FITS, _FITS_LAST = 0.5, 0.25
-# From here on, a usual separator is certain.
+# Share of records from which on a usual separator is certain.
 _CERTAIN = 0.95
 _MOST_REPAIRED = 50
 
@@ -36,7 +35,7 @@ class DialectDetector:
     data : bytes
         The beginning of the file.
     options : ReadOptions
-        Settings that are given, parsed.
+        The given settings, parsed.
     final : bool
         Whether it is the whole file.
     """
@@ -51,7 +50,7 @@ class DialectDetector:
         best = Dialect(given.sep or ",", quote, given.escape or "")
         first = self._data.lstrip(b"\r\n").partition(b"\n")[0]
         share, count = self._rate(best)
-        # Column names without a comma may be above texts that hold one each.
+        # A header without commas may be above texts that each have one.
         plain = share >= _CERTAIN and self._count_first(best) == count
         if not plain or b"'" in first or b", " in first:
             best = self._choose_separator(best)
@@ -63,7 +62,7 @@ class DialectDetector:
         return best
 
     def describe(self, found: Dialect) -> list[str]:
-        """Return what was detected and need not be so."""
+        """Return the detected parts that are not certain, in words."""
         given = self._options
         described = Dialect(
             "," if given.sep is not None else found.separator,
@@ -107,7 +106,7 @@ class DialectDetector:
             best = max(rates, default=(0.0, 0))
             if best[0] >= least or named:
                 chosen = found[rates.index(best)]
-                # A longer one that fits as well is the separator, such as a comma and a space.
+                # Of separators that fit equally, the longest is taken, such as a comma and a space.
                 longer = [
                     one
                     for one, rate in zip(found, rates, strict=True)
@@ -116,7 +115,7 @@ class DialectDetector:
                     and rate[0] >= best[0]
                 ]
                 return max(longer, key=lambda one: len(one.separator))
-        # No separator fits: the one of the first line, which need not be that of the rows.
+        # No separator fits all rows: take that of the first line.
         counts = [(self._count_first(replace(base, separator=one)), one) for one in ",;\t|"]
         most = max(count for count, _ in counts)
         separator = next(one for count, one in counts if count == most) if most > 1 else ","
@@ -126,14 +125,14 @@ class DialectDetector:
         return int(self.split(dialect).fields[:1].sum())
 
     def _rate(self, dialect: Dialect) -> tuple[float, int]:
-        """Return the share of records that fit, and how many fields they have."""
+        """Return the share of records that fit, and their number of fields."""
         split = self.split(dialect)
         fields = split.fields[~split.is_blank]
         count = find_count(fields)
         if count < 2:
             return 0.0, count
         fits = float(np.sum(fields == count))
-        if dialect.quote == "'":  # apostrophes in texts are seldom doubled
+        if dialect.quote == "'":  # apostrophes in texts are rarely doubled
             broken = np.flatnonzero(split.fields < 0)
             bounds = split.bounds[broken[:_MOST_REPAIRED]].tolist()
             good = [repair_line(self._data[a:b], dialect, count) is not None for a, b in bounds]
@@ -141,7 +140,7 @@ class DialectDetector:
         return fits / len(fields), count
 
     def _is_quoted(self, dialect: Dialect) -> bool:
-        """Return whether fields between apostrophes are as many as half of the records.
+        """Return whether there are at least half as many quoted fields as records.
 
         Texts hold apostrophes; a file with double quotes around fields has no other quotes.
         """
@@ -157,6 +156,6 @@ class DialectDetector:
 
 
 def find_count(fields: Iterable[int]) -> int:
-    """Return the most common number of fields, the largest of several; broken records have none."""
+    """Return the most common number of fields, the largest if tied; broken records do not count."""
     counts = Counter(int(count) for count in fields if count > 0)
     return max(counts, key=lambda count: (counts[count], count), default=1)

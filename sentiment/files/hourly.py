@@ -1,4 +1,4 @@
-"""Tables that grow row by row and become a Parquet file each hour, whatever kills their writer.
+"""Tables that grow row by row and become a Parquet file each hour, safe against killed writers.
 
 A table is a folder. Each writer appends to a journal of its own there, an Arrow stream, and syncs
 it after each batch. At the end of an hour the journal becomes a Parquet file of the same name. That
@@ -23,7 +23,7 @@ from sentiment.files.syncing import sync_folder
 _HOUR = "%Y-%m-%dT%HZ"
 _HOUR_LENGTH = len("2026-01-31T00Z")
 _OPEN, _CLOSED = ".arrows", ".parquet"
-# Bytes of a journal that is converted before its hour is over, so that this takes a second or two.
+# Size of a journal that is converted before its hour is over, which takes a second or two.
 _LARGEST = 2**28
 _GROUP = 100_000  # rows of a row group
 
@@ -46,7 +46,7 @@ class HourlyTable:
         self._size = 0
 
     def append(self, rows: pa.RecordBatch, now: datetime) -> None:
-        """Append `rows`, which are on the disk then.
+        """Append `rows` and sync them to the disk.
 
         Raises
         ------
@@ -96,7 +96,8 @@ class HourlyTable:
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND
         self._file, self._size = os.open(hidden, flags, 0o666), 0
         try:
-            # Before it has its name, since another process recovers a journal without a lock.
+            # Before the journal gets its name, since other processes recover journals without a
+            # lock.
             fcntl.flock(self._file, fcntl.LOCK_EX)
             self._write(self._schema.serialize())
             self._journal = hidden.rename(self._folder / f"_{name}")
@@ -115,7 +116,9 @@ class HourlyTable:
                 left = left[os.write(self._file, left) :]
             os.fsync(self._file)
         except OSError:
-            os.ftruncate(self._file, self._size)  # what follows half a batch could not be read
+            os.ftruncate(
+                self._file, self._size
+            )  # rows behind an incomplete batch could not be read
             raise
         self._size += data.size
 

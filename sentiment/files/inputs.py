@@ -8,16 +8,16 @@ from sentiment.files.origins import Origin
 
 
 class Input(Protocol):
-    """Rows that are read once, from the beginning or from a place behind a batch on.
+    """Rows to read once, from the beginning or from the end of a batch on.
 
     Attributes
     ----------
     kind : {"csv", "parquet", "jsonl"}
-        The format of an output that is like it.
+        The format of an output that copies it.
     columns : list of str
-        Names of the columns, or those of the fields that the first rows have.
+        Names of the columns, or of the fields of the first rows.
     origin : Origin
-        Where it is.
+        Name, identity and place.
     """
 
     kind: str
@@ -30,11 +30,11 @@ class Input(Protocol):
 
     @property
     def layout(self) -> object:
-        """Equal for inputs whose rows can share one output."""
+        """Layout of the rows: inputs with equal layouts can share one output."""
 
     @property
     def share(self) -> float:
-        """Share that has been read, from 0 to 1; 0 where that is not known."""
+        """Share that has been read, from 0 to 1; 0 if unknown."""
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
         """Yield the rows from `start` on."""

@@ -16,8 +16,8 @@ from sentiment.files.columns import as_text, as_texts
 from sentiment.files.streams import BLOCK, ByteSource
 
 _SAMPLE_ROWS = 1000
-# Objects and arrays inside of each other. Python itself gives up at a depth that depends on its
-# version and on the function that is called.
+# Limit of the nesting of objects and arrays. Python's own limit depends on its version and on the
+# function.
 _DEEPEST = 200
 _TOO_DEEP = f"nested too deeply: more than {_DEEPEST} objects and arrays"
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -34,7 +34,7 @@ class JsonLinesFile:
     Attributes
     ----------
     columns : list of str
-        The fields of the first rows; later ones may have others.
+        The fields of the first rows; later rows may have others.
 
     Raises
     ------
@@ -46,7 +46,7 @@ class JsonLinesFile:
 
     kind = "jsonl"
     assumed = ()
-    layout = None  # every row names its fields
+    layout = None  # rows name their fields, so any rows fit together
 
     def __init__(self, source: ByteSource) -> None:
         self.source, self.origin = source, source.origin
@@ -63,7 +63,7 @@ class JsonLinesFile:
         self.columns = list(dict.fromkeys(str(key) for record in records for key in record))
 
     def _read_sample(self) -> list[bytes]:
-        """Return the first lines that hold anything, the same ones for blocks of any size."""
+        """Return the first lines that are not empty, the same ones for blocks of any size."""
         sample: list[bytes] = []
         waiting, size, final, too_long = b"", 0, False, False
         blocks = self.source.peek()
@@ -150,7 +150,7 @@ def _make_batch(
 
 
 def _parse(line: bytes) -> Any:
-    """Return the object that a line holds, or as str what is wrong with it."""
+    """Return the object in a line, or its fault as a string."""
     try:
         parsed = json.loads(line.decode())
     except UnicodeDecodeError:
@@ -169,7 +169,7 @@ def _parse(line: bytes) -> Any:
 
 
 def _is_deeper(value: Any, depth: int) -> bool:
-    """Return whether more than `depth` objects and arrays are inside of each other."""
+    """Return whether objects and arrays are nested more than `depth` deep."""
     level = [value]
     for _ in range(depth):
         inner = [one.values() if isinstance(one, dict) else one for one in level]
@@ -186,7 +186,7 @@ def _is_unicode(value: Any) -> bool:
 
 
 def _find_text(record: Any, column: str, limits: Limits) -> tuple[str, str | None]:
-    """Return the text of a record, or why it has none."""
+    """Return the text of a record, and the reason to reject it."""
     if isinstance(record, str):
         return "", record
     if taken := next((name for name in limits.added if name in record), None):
@@ -214,7 +214,7 @@ def _parse_rows(raw: RawRows) -> list[dict[str, Any]]:
 
 
 def _make_column(values: list[Any]) -> pa.Array:
-    """Return strings: of JSON values that are not strings, as JSON has them."""
+    """Return values as strings; values of other types as JSON."""
     return pa.array(
         [
             v if isinstance(v, str) or v is None else json.dumps(v, ensure_ascii=False)

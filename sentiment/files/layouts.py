@@ -1,4 +1,4 @@
-"""Where the column names and the rows of a delimited file are."""
+"""Detection of the layout of a delimited file: where its column names and rows are."""
 
 import re
 from collections import Counter
@@ -18,42 +18,42 @@ from sentiment.files.dialects import Dialect, ReadOptions
 from sentiment.files.records import Split, decode, read_fields
 from sentiment.files.repairs import repair_line
 
-# So many records at the beginning may precede the rows; a sample of rows shows what columns hold.
+# Number of records at the beginning that may precede the rows, and size of the sample of rows.
 _MOST_PREAMBLE, _SAMPLE_ROWS = 30, 200
-# Excel's own way to name the separator, in the first line.
+# Excel's first line that names the separator.
 _SEP_LINE = re.compile(rb'\A"?sep=([^\r\n"]{1,8})"?(\r\n|\n|\r)', re.IGNORECASE)
 _KINDS = {
     "a number": re.compile(r"[-+]?[$€£]?\d[\d.,]*%?"),
     "a date or time": re.compile(r"\d{1,4}[-/.:]\d{1,2}(?:[-/.:]\d{1,4})?(?:[ T].*)?"),
     "an address": re.compile(r"(?:https?://|www\.)\S+|[^@\s]+@[^@\s]+\.[^@\s]+"),
 }
-# Names are short.
+# Longest column name, in characters.
 _LONGEST_NAME, _MOST_WORDS = 60, 9
-# Fewer rows do not show what a column holds; so large a share of them must be of one kind, or
-# hold the same value as the first line, for that line to be a row.
+# Number of rows below which the kinds of columns are unknown, and the share of rows that must be of
+# the same kind, or have the same value, as the first line for that to be a row.
 _FEWEST, _ALIKE, _REPEATED = 3, 0.8, 0.05
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the rows of a delimited file begin and how they are read.
+    """Layout of a delimited file: dialect, column names and first row.
 
     Attributes
     ----------
     dialect : Dialect
-        How fields are marked.
+        Separator, quote and escape.
     columns : list of str
         Their names.
     header : bytes or None
-        The line of names as it is in the file; None where there is none, or not as it should be.
+        The line of column names as it is in the file; None if it is missing or damaged.
     preamble : list of (int, int)
-        Where the lines in front of the rows start and end that are neither names nor empty.
+        Start and end of the lines in front of the rows that are neither column names nor empty.
     start : int
         Where the first row begins.
     newline : bytes
-        How a line ends.
+        The end of a line.
     assumed : list of str
-        What was detected and need not be so.
+        Detected parts that are not certain.
     """
 
     dialect: Dialect
@@ -71,9 +71,9 @@ def detect_layout(data: bytes, options: ReadOptions, *, final: bool) -> Layout:
     Parameters
     ----------
     data : bytes
-        The beginning of the file; if it is empty, there are no columns.
+        The beginning of the file; without data, there are no columns.
     options : ReadOptions
-        Settings that are given, parsed; the others are detected.
+        The given settings, parsed; others are detected.
     final : bool
         Whether it is the whole file.
     """
@@ -111,7 +111,7 @@ class _Finder:
         self._count = find_count(self._fields[self._records])
 
     def find(self) -> Layout:
-        if not len(self._records):  # its first line is too long
+        if not len(self._records):  # the first line is too long
             return Layout(self._dialect, [], self._data, [], 0, b"\n", [])
         if self._options.header is False:
             return self._make_headerless([])
@@ -125,12 +125,12 @@ class _Finder:
         first = fits[0] if fits else places[0]
         before = places[: places.index(first)]
         named = [p for p in [*before, first] if list_text_columns(self._read(p) or [])]
-        if named and named[0] != first:  # names that are not as many as the fields of a row
+        if named and named[0] != first:  # the number of names differs from the number of fields
             place = named[0]
             return self._make(place, before[: before.index(place)], self._repair_names(place))
         reason = self._find_data(first) if fits else None
         if before and not self._is_names(first):
-            # Then the names may be above it, in a line that does not have as many fields.
+            # The names may be in a line above with another number of fields.
             line, names = before[-1], self._repair_names(before[-1])
             if names is not None or (reason is None and self._fields[line] != 1):
                 return self._make(line, before[:-1], names)
@@ -186,7 +186,7 @@ class _Finder:
         )
 
     def _repair_names(self, place: int) -> list[str] | None:
-        """Return the names in a damaged line, as many as rows have fields, or None."""
+        """Return the column names in a damaged line if their number fits the rows, else None."""
         line, count, dialect = self._line(place), self._count, self._dialect
         names = self._read(place)
         where = f"line {self._find_line(place)}"
@@ -210,7 +210,7 @@ class _Finder:
         return None
 
     def _find_data(self, place: int) -> str | None:
-        """Return why a record is a row rather than the column names, or None if it is not."""
+        """Return why a record is a row instead of column names, or None."""
         names = self._read(place)
         if names is None or list_text_columns(names) or _is_range(names):
             return None
@@ -227,7 +227,7 @@ class _Finder:
         return None
 
     def _is_names(self, place: int) -> bool:
-        """Return whether a record is certain to be the column names."""
+        """Return whether a record certainly holds the column names."""
         names = self._read(place)
         if names is None or list_text_columns(names):
             return names is not None
@@ -278,13 +278,13 @@ def _find_kind(value: str) -> str | None:
 
 
 def _find_common_kind(values: Sequence[str]) -> str | None:
-    """Return what nearly all values are that are not empty, or None."""
+    """Return the kind of nearly all values that are not empty, or None."""
     counts = Counter(_find_kind(one) for one in values if one)
     kind, count = counts.most_common(1)[0] if counts.total() >= _FEWEST else (None, 0)
     return kind if count >= _ALIKE * counts.total() else None
 
 
 def _is_range(names: Sequence[str]) -> bool:
-    """Return whether columns are numbered, as pandas does it for those without names."""
+    """Return whether columns are numbered, as pandas writes them without names."""
     numbers = [name for name in names if name]
     return [str(k) for k in range(len(numbers))] == numbers

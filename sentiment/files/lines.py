@@ -1,4 +1,4 @@
-"""Lines of text files: the longest one that is read, and how they are counted."""
+"""Lines of text files: counting them, and handling lines that are too long."""
 
 import codecs
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from sentiment.files.batches import Batch, Position, RawRows, Reject
 
-# Bytes of the longest record of a text file. A quote that is not closed until then never is.
+# Bytes of the longest record of a text file; an open quote is taken for stray after as many.
 LONGEST = 64 * 2**20
-# Bytes that are shown of a longer one.
+# Bytes of a longer line that are shown.
 EXCERPT = 1000
 _NO_TEXTS = pa.array([], pa.large_string())
 
@@ -36,12 +36,12 @@ class LongLine:
 
 
 def skip_line(data: bytes, blocks: Iterator[bytes], marks: bytes) -> tuple[LongLine, bytes]:
-    r"""Read on to the end of the line that begins with `data`, and return it and what follows.
+    r"""Skip to the end of the line that begins with `data`; return the line and the data behind it.
 
     Parameters
     ----------
     data : bytes
-        The beginning of the line, maybe with its end and more.
+        The beginning of the line, which may include its end and more.
     blocks : iterator of bytes
         What follows `data`.
     marks : bytes
@@ -55,7 +55,7 @@ def skip_line(data: bytes, blocks: Iterator[bytes], marks: bytes) -> tuple[LongL
         size += len(data)
         data = next(blocks, b"")
     end = min(ends, default=0)
-    # A carriage return as the last byte may be half of the end of a line.
+    # A carriage return as the last byte may be followed by a newline.
     if b"\r" in marks and data[end:] == b"\r":
         data += next(blocks, b"")
     pair = b"\r" in marks and data[end : end + 2] == b"\r\n"
@@ -64,14 +64,14 @@ def skip_line(data: bytes, blocks: Iterator[bytes], marks: bytes) -> tuple[LongL
 
 
 def reject_long_line(line: LongLine, start: Position, mark: bytes, columns: list[str]) -> Batch:
-    """Return a batch of one rejected row, which `line` is.
+    """Return a batch with `line` as its only row, rejected.
 
     Parameters
     ----------
     line : LongLine
         The row.
     start : Position
-        In front of it.
+        Position in front of it.
     mark : bytes
         The byte by which lines are counted.
     columns : list of str
@@ -94,14 +94,14 @@ def reject_long_line(line: LongLine, start: Position, mark: bytes, columns: list
 
 
 def check_length(size: int) -> str | None:
-    """Return why a line of `size` bytes is rejected, or None."""
+    """Return why a line of `size` bytes is rejected, or None if it is not."""
     return f"row too long: {size:,} bytes, at most {LONGEST:,}" if size > LONGEST else None
 
 
 def show_line(data: bytes, size: int) -> str:
     r"""Return a line of `size` bytes as text, with ``\xff`` for bytes that are not UTF-8.
 
-    Of a line that is too long, this is the beginning, followed by ``...``.
+    A line that is too long is cut, with ``...``.
     """
     if size <= LONGEST:
         return data.decode("utf-8", "backslashreplace")
@@ -111,7 +111,7 @@ def show_line(data: bytes, size: int) -> str:
 
 
 class LineCounter:
-    """Counts the lines in front of places in `data`, which are asked for in rising order.
+    """Counts the lines in front of increasing places in `data`.
 
     Parameters
     ----------

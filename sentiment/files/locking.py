@@ -1,4 +1,4 @@
-"""Locks between processes, which the system takes back from one that dies."""
+"""Locks between processes, which the system releases when a process dies."""
 
 import contextlib
 import fcntl
@@ -8,12 +8,12 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def hold_lock(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock of the file `path`, which is made, during the ``with`` block.
+    """Hold the lock of the file `path` during the ``with`` block; make the file if necessary.
 
     Parameters
     ----------
     path : Path
-        The file. It stays, since another process may be waiting for it.
+        The lock file. It is not removed, since another process may be waiting for it.
     wait : bool, default=True
         Wait until no other process holds it.
 

@@ -1,4 +1,4 @@
-"""Which format an input has, and which one its output."""
+"""Opening of inputs, and choice of outputs and their formats."""
 
 import contextlib
 import glob
@@ -38,7 +38,7 @@ FORMATS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-# Also the ending of reports and settings, so only a file that is named is taken for JSON lines.
+# Reports and settings have this ending, too, so it only counts for files that are named.
 _JSON = {".json": "jsonl"}
 ENDINGS = {"csv": ".csv", "parquet": ".parquet", "jsonl": ".jsonl"}
 _NAMES = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines"}
@@ -66,20 +66,20 @@ def find_format(path: Path, setting: str) -> str:
 
 
 def list_inputs(named: str, options: ReadOptions | None = None) -> tuple[list[Path], Path | None]:
-    """Return the files that `named` stands for, and the folder that holds them if it is of many.
+    """Return the files of an input, and their folder if there may be several.
 
     Parameters
     ----------
     named : str
-        A file, a folder, of which all files of a known format are meant, or a pattern such as
-        ``reviews/*.csv``. A folder of texts is one input; see `is_text_folder`.
+        A file, a folder, for all of its files of a known format, or a pattern such as
+        ``reviews/*.csv``. A folder of texts is a single input; see `is_text_folder`.
     options : ReadOptions, optional
-        Those that the files are opened with.
+        Options for opening the files.
 
     Raises
     ------
     EmptyDataError
-        A folder or a pattern stands for no file.
+        The folder has no file of a known format, or the pattern matches none.
     """
     path = Path(named).expanduser()
     if named == PIPE or is_database(named) or is_text_folder(path, options):
@@ -99,21 +99,21 @@ def list_inputs(named: str, options: ReadOptions | None = None) -> tuple[list[Pa
 
 
 def _find_plain_part(pattern: Path) -> Path:
-    """Return the last folder of `pattern` that is named in full."""
+    """Return the deepest folder of `pattern` without wildcards."""
     return next(parent for parent in pattern.parents if not glob.has_magic(str(parent)))
 
 
 def open_input(
     named: str | Path, options: ReadOptions | None = None, setting: str = "input"
 ) -> Input:
-    """Return the input that `named` stands for; see its class for what may be wrong with it.
+    """Open an input; see its class for further errors.
 
     Parameters
     ----------
     named : str or Path
         A file, a folder of texts, ``-`` for standard input, or the address of a database.
     options : ReadOptions, optional
-        Encoding, separator and so on; default: detected.
+        Encoding, separator and so on; default: detect them.
     setting : str
         The setting that named it, for messages.
 
@@ -151,13 +151,13 @@ def open_input(
 def open_all(
     named: str, options: ReadOptions | None = None, setting: str = "input"
 ) -> Iterator[Input]:
-    """Yield all inputs that `named` stands for; see `list_inputs` and `open_input`."""
+    """Open all files of an input; see `list_inputs` and `open_input`."""
     for one in [named] if is_database(named) else list_inputs(named, options)[0]:
         yield open_input(one, options, setting)
 
 
 def is_database(named: str) -> bool:
-    """Return whether `named` is the address of a database."""
+    """Return whether an input is the address of a database."""
     return "://" in named
 
 
@@ -170,7 +170,7 @@ def is_text_folder(path: Path, options: ReadOptions | None = None) -> bool:
 
 
 def make_output(source: Input, kind: str, added: pa.Schema) -> Output:
-    """Return how rows of `source` are written as `kind`, copied where both are the same.
+    """Return the writer of rows of `source` as `kind`, which copies rows of the same format.
 
     Parameters
     ----------
@@ -179,10 +179,10 @@ def make_output(source: Input, kind: str, added: pa.Schema) -> Output:
     kind : {"csv", "parquet", "jsonl"}
         Format of the output.
     added : Schema
-        Names and types of what is added to each row.
+        Names and types of the added columns.
     """
     first = source.first if isinstance(source, Chain) and source.alike else source
-    # What others may not read is written as they expect it.
+    # A dialect that other programs may not read is written as standard CSV.
     if isinstance(first, DelimitedFile) and kind == "csv" and first.dialect.is_standard:
         return RawDelimited(first, added)
     if isinstance(first, JsonLinesFile) and kind == "jsonl":
@@ -197,19 +197,19 @@ def make_output(source: Input, kind: str, added: pa.Schema) -> Output:
 
 
 def choose_output(source: Input, wanted: str | None, form: str | None) -> tuple[Path, str]:
-    """Return where to write and in what format.
+    """Return the path and the format of the output.
 
     Parameters
     ----------
     source : Input
         Where the rows are from.
     wanted, form : str, optional
-        The output and its format, as they were named.
+        The named output and format.
 
     Raises
     ------
     ConfigError
-        The output is compressed, its ending is not known, or a pipe cannot take it.
+        The output would be compressed, its ending is unknown, or its format cannot be piped.
     """
     origin = source.origin
     if wanted is None and origin.stem == Path(PIPE):
@@ -233,12 +233,12 @@ def choose_output(source: Input, wanted: str | None, form: str | None) -> tuple[
 
 
 def check_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
-    """Check that each of many inputs has an output of its own, which is not an input.
+    """Check that each input has its own output, which is not an input.
 
     Raises
     ------
     ConfigError
-        Two would have the same one, such as ``a.csv`` and ``a.csv.gz``.
+        Two inputs have the same output, such as ``a.csv`` and ``a.csv.gz``.
     """
     owners: dict[Path, Path] = {}
     for path, output in zip(inputs, outputs, strict=True):
@@ -251,12 +251,12 @@ def check_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
 
 
 def check_apart(inputs: Sequence[Path], written: Sequence[Path]) -> None:
-    """Check that nothing that is written is an input, under whatever name.
+    """Check that no written file is an input, also under another name.
 
     Raises
     ------
     ConfigError
-        It is.
+        One of them is.
     """
     read = {_identify(path): path for path in inputs}
     for path in written:

@@ -17,7 +17,7 @@ from sentiment.files.streams import BLOCK
 from sentiment.files.values import list_values, reject_invalid, write_json
 
 _MOST_ROWS = 10_000
-# Bytes of a column that are read at a time.
+# Bytes of a column to read at a time.
 _BUFFER = 2**20
 
 
@@ -71,7 +71,7 @@ class ParquetFile:
         Raises
         ------
         UnreadableFileError
-            All of the file is damaged.
+            The whole file is damaged.
         """
         first, sound, fault = 0, start.row > 0, ""
         for group, size in enumerate(self._sizes):
@@ -94,7 +94,7 @@ class ParquetFile:
             raise UnreadableFileError(self.path, "Parquet", fault)
 
     def _read_group(self, group: int) -> Iterator[pa.RecordBatch]:
-        # Without a buffer size, the columns of a row group are read as a whole, however large.
+        # Without a buffer size, whole columns of a row group would be read, however large.
         options: dict[str, Any] = {"pre_buffer": False, "buffer_size": _BUFFER}
         with pq.ParquetFile(self.path, page_checksum_verification=True, **options) as file:
             yield from file.iter_batches(self._step, row_groups=[group])
@@ -117,7 +117,7 @@ def _reject_rows(start: int, end: int, fault: str, schema: pa.Schema) -> Batch:
 
 
 def make_batch(table: pa.Table, text_column: str, limits: Limits, end: int) -> Batch:
-    """Return the rows of `table`, the last of which is the number `end`."""
+    """Return a batch of the rows of `table`, which end at row number `end`."""
     rejected = RejectedRows()
     reject_invalid(table, rejected)
     texts = _read_texts(table[text_column].combine_chunks(), rejected)
@@ -146,7 +146,7 @@ def make_batch(table: pa.Table, text_column: str, limits: Limits, end: int) -> B
 
 
 def _read_texts(column: pa.Array, rejected: RejectedRows | None = None) -> pa.LargeStringArray:
-    """Return a column as texts, null for missing ones and for the rows that are rejected."""
+    """Return a column as text, with nulls for missing texts and rejected rows."""
     if rejected and rejected.reasons:
         missing = np.zeros(len(column), bool)
         missing[list(rejected.reasons)] = True

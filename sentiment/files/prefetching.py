@@ -1,4 +1,4 @@
-"""Work of several stages, each in a thread of its own."""
+"""Prefetching of items in a background thread."""
 
 import queue
 import threading
@@ -10,9 +10,9 @@ _DEPTH = 2
 
 
 def prefetch(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield `items`, of which the next few are made meanwhile in another thread.
+    """Yield `items`, while another thread prepares the next few.
 
-    An error of theirs is raised here; a caller that stops early stops the thread as well.
+    Their errors are raised here; a caller that stops early also stops the thread.
     """
     ready: queue.Queue[tuple[Item | None, BaseException | None, bool]] = queue.Queue(_DEPTH)
     stopped = threading.Event()

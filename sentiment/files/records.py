@@ -1,4 +1,4 @@
-"""The records and fields of a part of a delimited file."""
+"""Records and fields of a part of a delimited file."""
 
 import sys
 from collections.abc import Sequence
@@ -25,28 +25,28 @@ class Split:
     data : bytes
         The part.
     dialect : Dialect
-        How its fields are marked.
+        Separator, quote and escape.
     columns : int
         The number of columns.
     final : bool
-        Whether nothing follows `data`.
+        True if `data` is the end of the file.
     wanted : sequence of int
-        The columns whose fields are located.
+        The columns whose fields to locate.
     stop : int, optional
-        Where the part ends in `data`.
+        End of the part in `data`.
     most : int
-        The number of records that are enough.
+        Number of records, at most.
     longest : int, optional
         Bytes of the longest record; default: `lines.LONGEST`.
     records : int, optional
-        Number of records where it is known; default: at most one per line.
+        Number of records, if known; default: at most one per line.
 
     Attributes
     ----------
     count, next : int
         How many records are complete, and where the next one begins.
     is_full : bool
-        Whether there were more than enough.
+        True if there were more than `most` records.
     bounds, fields : ndarray of int64
         Where each record starts and ends, and how many fields it has; below 0 if it is broken.
     """
@@ -84,13 +84,13 @@ class Split:
         return blank
 
     def drop_last(self) -> None:
-        """Leave the last record to the next part."""
+        """Drop the last record, which the next part will have."""
         self.count -= 1
         self.next = int(self.bounds[self.count, 0])
         self.bounds, self.fields = self.bounds[: self.count], self.fields[: self.count]
 
     def replace(self, records: dict[int, bytes]) -> None:
-        """Put other lines, each of `columns` fields, in the place of some records."""
+        """Replace some records by other lines, each with `columns` fields."""
         if not records:
             return
         places, text = list(records), b"\n".join([*records.values(), b""])
@@ -105,14 +105,14 @@ class Split:
         self.data = np.concatenate([self.data, other.data])
 
     def describe_fault(self, record: int) -> str | None:
-        """Return why a record is broken, or None."""
+        """Return why a record is broken, or None if it is not."""
         found = int(self.fields[record])
         if found == kernels.TOO_LONG:
             return f"row too long: at most {lines.LONGEST:,} bytes"
         return _FAULTS.get(found)
 
     def is_stray(self, record: int) -> bool:
-        """Return whether a quote out of place broke a record."""
+        """Return whether a misplaced quote broke a record."""
         return int(self.fields[record]) in (kernels.STRAY, kernels.UNCLOSED)
 
     def gather(self, slot: int, records: np.ndarray | None = None) -> pa.LargeStringArray:

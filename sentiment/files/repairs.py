@@ -1,16 +1,16 @@
-"""Fields of lines with a quote too many or too few."""
+"""Repair of lines with misplaced quotes."""
 
 from dataclasses import dataclass
 
 from sentiment.files.dialects import Dialect
 
-# Separators times quotes times columns: at most about 10 ms, far more than a row of texts needs.
+# Limit of separators times quotes times columns, about 10 ms; rows of texts need far less.
 _MOST_WAYS = 100_000
 
 
 @dataclass(frozen=True)
 class _Way:
-    """The best way to read the rest of a line: quotes out of place, how many ways are as good."""
+    """Best way to read the rest of a line: misplaced quotes, and number of equally good ways."""
 
     cost: int
     ways: int
@@ -21,8 +21,8 @@ class _Way:
 def repair_line(line: bytes, dialect: Dialect, columns: int) -> list[bytes] | None:
     """Return the fields of a line whose quotes break the rules, or None if that is not certain.
 
-    A quote out of place is read as text. There must be exactly one way to do so with the fewest
-    such quotes and `columns` fields.
+    Misplaced quotes are read as text. There must be exactly one way to read `columns` fields with
+    the fewest misplaced quotes.
 
     Parameters
     ----------

@@ -1,16 +1,16 @@
-"""Random samples of files of any size."""
+"""Random samples of inputs of any size."""
 
 import numpy as np
 import pyarrow as pa
 
-# A sample may grow by this share before it is cut to its size again.
+# A sample may grow by this share before it is cut to its size.
 _SLACK = 0.25
 
 
 class Sampler:
     """A simple random sample, without replacement, of tables of any number of rows.
 
-    Each row draws a number, and those with the smallest stay.
+    Each row gets a random number, and the rows with the smallest numbers stay.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Sampler:
         self._limit = 1.0
 
     def add(self, table: pa.Table) -> None:
-        """Let the rows of `table` draw."""
+        """Add the rows of `table` to the population."""
         keys = self._rng.random(table.num_rows)
         kept = keys < self._limit
         if kept.any():
@@ -37,7 +37,7 @@ class Sampler:
             self._cut()
 
     def finish(self) -> pa.Table | None:
-        """Return the sample in the order of the rows; None if there were none."""
+        """Return the sample in the order of the rows; None if there were no rows."""
         if len(self._keys) > self._size:
             self._cut()
         return pa.concat_tables(self._tables) if len(self._keys) else None

@@ -1,11 +1,11 @@
-"""Names of files that survive a power failure."""
+"""Syncing of folders to the disk."""
 
 import os
 from pathlib import Path
 
 
 def sync_folder(folder: Path) -> None:
-    """Make new names in a folder survive a power failure, as ``fsync`` does it for contents.
+    """Sync the names in a folder to the disk, so that they survive a power failure.
 
     Parameters
     ----------

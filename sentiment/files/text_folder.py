@@ -1,4 +1,4 @@
-"""A folder of text files, each of which is one text."""
+"""A folder of text files, each of which holds one text."""
 
 import hashlib
 import os
@@ -16,11 +16,11 @@ from sentiment.files.values import show_value
 
 ENDING = ".txt"
 FILE, TEXT = "file", "text"
-# A batch has so many files at most, and no further one from so many bytes on.
+# Limits of a batch: number of files, and bytes after which no further file is added.
 _FILES, _BYTES = 2_000, 2**23
-# Files whose first lines are compared, and the most bytes of each.
+# Number of files whose first lines are compared, and bytes of each.
 _COMPARED, _LINE = 20, 4_096
-# Between the names of columns in a first line.
+# Separators of column names in a first line.
 _SEPARATORS = (b",", b";", b"\t", b"|")
 _SHOWN = 1_000  # bytes of a file that is rejected
 
@@ -40,7 +40,7 @@ class TextFolder:
     columns : list of str
         ``file``, the name of each file, and ``text``.
     origin : Origin
-        Where they are; it changes with their names, sizes and times of change.
+        The origin, whose identity changes with names, sizes and modification times.
     """
 
     kind = "csv"
@@ -86,7 +86,7 @@ class TextFolder:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:  # one from reading, unlike one from opening, names no file
+    except OSError as error:  # unlike an error at opening, one at reading has no file name
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
