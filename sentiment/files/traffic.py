@@ -1,4 +1,4 @@
-"""The log of a server: what it answered, and labels that came later.
+"""The log of a server: predictions, and labels that came later.
 
 Two tables in one folder, ``predictions`` and ``feedback``; see `sentiment.files.hourly`.
 """
@@ -67,9 +67,9 @@ class LoggedModel:
     uri, run_id : str
         Its address and its run.
     role : str
-        In which it answered last.
+        The role of its last prediction.
     rule : dict
-        The rule of most of its answers; see `read_rule`.
+        The decision rule of most of its predictions; see `read_rule`.
     """
 
     key: str
@@ -80,7 +80,7 @@ class LoggedModel:
 
 
 class Traffic:
-    """Answers of one route in a log, with the labels that came later.
+    """Predictions of one route in a log, with the labels that came later.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class Traffic:
     route : str
         Name of the route.
     setting : str
-        That named the folder, for messages.
+        The setting that named the folder, for messages.
 
     Raises
     ------
@@ -104,13 +104,13 @@ class Traffic:
         frames = [batch.to_pandas() for batch in self._read(FEEDBACK)]
         found = pd.concat([SCHEMAS[FEEDBACK].empty_table().to_pandas(), *frames])
         found = found[found["route"] == route].sort_values("time", kind="stable")
-        # A correction keeps the place of the first label in the order of time.
+        # A corrected label keeps the time of the first one.
         times = found.drop_duplicates("id")[["id", "time"]]
         latest = found.drop_duplicates("id", keep="last")[["id", "label"]]
         self.labels = times.merge(latest, on="id").rename(columns={"time": "labelled"})
 
     def read(self) -> Iterator[pa.Table]:
-        """Yield the rows that were answered, with ``key``, ``label`` and ``labelled`` (when)."""
+        """Yield the predicted rows, with ``key``, ``label`` and its time, ``labelled``."""
         ids = pa.array(self.labels["id"], pa.string())
         labels = pa.array(self.labels["label"], pa.string())
         times = pa.Array.from_pandas(self.labels["labelled"], type=_TIME)
@@ -128,7 +128,7 @@ class Traffic:
         return read_batches(self.folder / table, SCHEMAS[table], _FAULTS[table])
 
     def list_models(self) -> list[LoggedModel]:
-        """Return the models that answered; the one that answered last is the last."""
+        """Return the models of the predictions, the one of the last prediction last."""
         names = ["key", "model", "run_id", "role", "rule"]
         frames = [
             rows.group_by(names).aggregate([("time", "max"), ("time", "count")]).to_pandas()
@@ -150,10 +150,10 @@ class Traffic:
 
 
 class TrafficRows:
-    """Answers of one model as an input, in the columns of a file that `predict` wrote.
+    """Predictions of one model as an input, with the columns of an output of `predict`.
 
-    Those of requests with a threshold of their own are left out, and those without a text unless
-    none has one.
+    Rows of requests with their own threshold are left out, and rows without a text unless no row has
+    one.
 
     Parameters
     ----------

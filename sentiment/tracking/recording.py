@@ -1,4 +1,4 @@
-"""Record: enter a run in the tracking store, at once or after an outage."""
+"""Record: record a kept run in the tracking store, at once or after an outage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from sentiment.tracking import KEY, MODEL, RunFacts, RunFolder, Tracker
 
 @dataclass(frozen=True)
 class RecordingResult:
-    """A run that is in the tracking store now.
+    """A recorded run.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class RecordingResult:
     name : str
         Its name.
     folder : Path
-        Where it was kept, and still is.
+        The folder in which it was kept.
     """
 
     run_id: str | None
@@ -35,7 +35,7 @@ class RecordingResult:
 
 
 def record(cfg: DictConfig) -> RecordingResult:
-    """Record a kept run; one that is recorded already is completed, and stays the only one.
+    """Record a kept run; if it was recorded before, complete that record.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def keep_and_record(
     Parameters
     ----------
     cfg : DictConfig
-        Names the store.
+        Config with the store.
     tracker : Tracker
         The store.
     folder : RunFolder
@@ -102,16 +102,16 @@ def keep_and_record(
 def find_kept_run(
     home: Path, settings: Mapping[str, object], digests: Mapping[str, str] | None = None
 ) -> tuple[RunFolder, RunFacts] | None:
-    """Return the trained run in `home`, or in a folder inside of it, that has these settings.
+    """Return the kept run with these settings in `home` or a folder inside it, if there is one.
 
     Parameters
     ----------
     home : Path
-        Where the run was to write its files.
+        The folder of the job.
     settings : mapping of str to object
         Settings by dotted key.
     digests : mapping of str to str, optional
-        Digests of its data, by the tags that have them.
+        Digests of its data, by their tags.
     """
     wanted = redact_values({key: str(value) for key, value in settings.items()})
     for path in (home, *sorted(home.glob("*/"))):

@@ -38,11 +38,11 @@ class ModelChoice:
     why : str
         How it was chosen.
     commit, data, fingerprint : str
-        Commit and data that it was trained with, "unknown" where that was not recorded.
+        Commit and data of its training; "unknown" if not recorded.
     text_column, label_column : str
-        The columns of its data; empty where they were not recorded or have no names.
+        The columns of its training data; "" if they were not recorded or have no names.
     digest : str
-        SHA-256 of the file that a training on this store recorded; empty for other files.
+        SHA-256 that a training recorded in this store; "" for other files.
     scale : str
         Values of ordered labels, as JSON; empty for other labels.
     """
@@ -93,7 +93,7 @@ class StoredRun:
     status: str = ""
 
     def describe_refit(self) -> str:
-        """Return what the saved model has learned from besides training rows, "" if nothing."""
+        """Return the further rows that the saved model learned from, in words, "" without any."""
         return _REFITTED.get(self.tags.get("fitted_on", ""), "")
 
 
@@ -110,7 +110,7 @@ class RunRecord(ABC):
 
     @abstractmethod
     def log_data(self, name: str, fingerprint: str) -> None:
-        """Record which data the run is on."""
+        """Record the data of the run."""
 
     @abstractmethod
     def log_params(self, params: dict[str, Any]) -> None:
@@ -128,7 +128,7 @@ class RunRecord(ABC):
     def record(self, folder: RunFolder, facts: RunFacts) -> str:
         """Record a kept run, and end this one; return the address of its model, if it has one.
 
-        What is recorded already is not recorded twice.
+        It can be called again after an error: nothing is recorded twice.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class RunRecord(ABC):
 
 
 class SweepRecord(ABC):
-    """The run of a sweep, to which those of its jobs belong.
+    """The run of a sweep, the parent of the runs of its jobs.
 
     Every method raises `TrackingStoreError` if the store cannot be used, and may then be called
     again.
@@ -153,7 +153,7 @@ class SweepRecord(ABC):
 
     @abstractmethod
     def find_jobs(self) -> dict[int, float]:
-        """Return the numbers of the jobs that are recorded, and when each ended, in seconds."""
+        """Return the end times of the recorded jobs, in seconds since the epoch, by number."""
 
     @abstractmethod
     def add_job(
@@ -166,7 +166,7 @@ class SweepRecord(ABC):
         metrics: dict[str, float],
         error: str,
     ) -> None:
-        """Record a job that has ended, in place of what was recorded of it before.
+        """Record an ended job, replacing an earlier record of it.
 
         Parameters
         ----------
@@ -184,7 +184,7 @@ class SweepRecord(ABC):
 
     @abstractmethod
     def update(self, tags: dict[str, str], metrics: dict[str, float]) -> None:
-        """Record how far the sweep is."""
+        """Record the progress of the sweep."""
 
     @abstractmethod
     def log_files(self, folder: Path, names: Sequence[str]) -> None:
@@ -196,15 +196,15 @@ class SweepRecord(ABC):
 
 
 class Tracker(ABC):
-    """Keeper of the record of runs."""
+    """Interface of trackers, which record runs and find them again."""
 
     @abstractmethod
     def open(self) -> None:
-        """Make the store ready, and make it at all if it is not there."""
+        """Open the store; create it if it does not exist."""
 
     @abstractmethod
     def start(self, name: str, tags: dict[str, str]) -> AbstractContextManager[RunRecord]:
-        """Start a run that ends with the ``with`` block, as failed if that raises.
+        """Start a run for the ``with`` block; an error in it marks the run as failed.
 
         Parameters
         ----------
@@ -218,7 +218,7 @@ class Tracker(ABC):
     def record(self, folder: RunFolder, facts: RunFacts) -> tuple[str, str]:
         """Record a run that was kept; return its id and the address of its model, if it has one.
 
-        A run that is recorded already stays the only one.
+        A run that was recorded before is not recorded twice.
 
         Raises
         ------
@@ -228,7 +228,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def open_sweep(self, name: str, tags: dict[str, str], run_id: str | None) -> SweepRecord:
-        """Start the run that the jobs of a sweep belong to, or resume that of `run_id`."""
+        """Start the run of a sweep, or resume the run `run_id`."""
 
     @abstractmethod
     def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
@@ -270,7 +270,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def read_run(self, run_id: str) -> StoredRun:
-        """Return what is recorded of a run.
+        """Return the record of a run.
 
         Raises
         ------
@@ -290,13 +290,13 @@ class Tracker(ABC):
 
     @abstractmethod
     def count_runs(self, tags: dict[str, str]) -> int:
-        """Return how many runs of the experiment have all of these tags."""
+        """Return the number of runs of the experiment with all of these tags."""
 
     @abstractmethod
     def annotate(
         self, run_id: str, tags: dict[str, str], files: Sequence[Path], folder: str
     ) -> None:
-        """Add facts to a run that has ended, and files to its `folder`."""
+        """Add tags to a run that has ended, and files to its artifact folder `folder`."""
 
     @abstractmethod
     def find_version(self, name: str, alias: str) -> str | None:
@@ -304,4 +304,4 @@ class Tracker(ABC):
 
     @abstractmethod
     def open_registry(self, name: str) -> "MlflowRegistry":
-        """Return the versions of the registered model `name`, of which there may be none yet."""
+        """Return the registry of the registered model `name`, which may have no versions yet."""

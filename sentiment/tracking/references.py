@@ -1,4 +1,4 @@
-"""Reference profiles of models, wherever their training left them."""
+"""Lookup of the reference profile of a model."""
 
 from sentiment.errors import ReferenceMissingError, RunNotFoundError
 from sentiment.modeling.reference import FOLDER, Reference, load_reference
@@ -11,11 +11,11 @@ def find_reference(choice: ModelChoice, tracker: Tracker) -> Reference:
     Raises
     ------
     ReferenceMissingError
-        Its training left none.
+        Its training did not write one.
     SentimentError
         The store cannot be used.
     """
-    if not choice.run_id:  # trained without tracking, which leaves all of it in one folder
+    if not choice.run_id:  # trained without tracking, with all files in one folder
         return load_reference(choice.path.parent / FOLDER, f"the folder of '{choice.path}'")
     owner = f"run {choice.run_id!r}"
     try:

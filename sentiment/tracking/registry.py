@@ -1,4 +1,4 @@
-"""Registered models: numbered versions, and aliases that move from one to another."""
+"""Registered models: versions and aliases."""
 
 import contextlib
 import logging
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-# What MLflow says where there is no such model, and where there is no such alias of it.
+# Error codes of MLflow for a missing model and for a missing alias.
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 _TAG_LENGTH = 5000
 
@@ -32,7 +32,7 @@ class Version:
     run_id : str
         The run that trained it.
     tags : dict of str to str
-        What was recorded of it.
+        Its tags.
     """
 
     number: str
@@ -54,13 +54,13 @@ class MlflowRegistry:
     """
 
     def __init__(self, client: "MlflowClient", name: str) -> None:
-        # It says how long it would wait for a version of which it does not wait.
+        # MLflow logs how long it waits for new versions, although it does not wait here.
         logging.getLogger("mlflow.store.model_registry").setLevel(logging.WARNING)
         self._client = client
         self.name = name
 
     def find(self, alias: str) -> Version | None:
-        """Return the version that `alias` means, or None."""
+        """Return the version of `alias`, or None."""
         return self._look_up(self._client.get_model_version_by_alias, alias)
 
     def get(self, number: str) -> Version | None:
@@ -101,14 +101,14 @@ class MlflowRegistry:
             raise
 
     def set_tag(self, key: str, value: str) -> None:
-        """Record a fact of the registered model itself, which outlives its versions."""
+        """Set a tag of the registered model itself, which outlives its versions."""
         self._client.set_registered_model_tag(self.name, key, value)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Let one process at a time move aliases in the ``with`` block.
 
-        An alias that is moved by other means, such as the MLflow UI, is not locked.
+        Aliases can still be moved by other means, such as the MLflow UI.
         """
         self._create()
         with hold_lease(self._client, self.name):
@@ -132,7 +132,7 @@ class MlflowRegistry:
                 raise
 
     def note(self, number: str, tags: dict[str, str], description: str | None = None) -> None:
-        """Record facts of a version; its description is a plain sentence."""
+        """Set tags and the description, a plain sentence, of a version."""
         for key, value in tags.items():
             self._client.set_model_version_tag(self.name, number, key, redact(value)[:_TAG_LENGTH])
         if description is not None:
@@ -141,7 +141,7 @@ class MlflowRegistry:
             )
 
     def point(self, alias: str, number: str | None) -> None:
-        """Let `alias` mean the version `number`, or nothing."""
+        """Point `alias` to the version `number`, or remove it."""
         if number is None:
             self._client.delete_registered_model_alias(self.name, alias)
         else:

@@ -1,4 +1,4 @@
-"""The run that is being recorded in an MLflow store."""
+"""Runs in an MLflow store: recording them and loading their models."""
 
 import tempfile
 import time
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
 
-# Tags of a run: the digest of its model file, whether the training that wrote it recorded it, and
-# what keeps the file from being loaded where the run is not known; "" for nothing.
+# Tags of a run: the digest of its model file, whether the training itself recorded it, and why the
+# file cannot be loaded without the run; "" if it can.
 _DIGEST, _IS_OWN, _AUDIT = "model.sha256", "model.own", "model.audit"
 # The tag that MLflow shows as the description of a run, as Markdown.
 _DESCRIPTION = "mlflow.note.content"
-# What MLflow takes in one call, and how long a value may be.
+# MLflow's limits: items in a call, and length of a value.
 _BATCH, _PARAM_LENGTH, _TAG_LENGTH = 100, 6000, 5000
 
 
@@ -41,14 +41,14 @@ def fetch_model(uri: str, artifacts: str) -> Path:
 
 
 def fetch_checked_model(uri: str, run: "Run", store: str) -> Path:
-    """Return the skops file of the model `uri` of a run, compared with the digest of the run.
+    """Return the skops file of the model `uri`, after checking its digest against the run.
 
     Raises
     ------
     RunNotFoundError
-        The file is not there any more.
+        The file does not exist any more.
     UntrustedModelError
-        It is another file than the one that was kept.
+        The file is not the one that the run recorded.
     """
     from mlflow.exceptions import MlflowException
 
@@ -56,7 +56,7 @@ def fetch_checked_model(uri: str, run: "Run", store: str) -> Path:
         path = fetch_model(uri, run.info.artifact_uri)
     except (MlflowException, OSError) as error:
         reason = redact(str(error).splitlines()[0].rstrip("."))
-        # MLflow then says that there is no artifact of an empty name.
+        # MLflow's message then is about an artifact with an empty name.
         gone = "No such artifact" in reason or isinstance(error, FileNotFoundError)
         what = "were deleted" if gone else f"cannot be read ({reason})"
         raise RunNotFoundError(
@@ -71,9 +71,9 @@ def fetch_checked_model(uri: str, run: "Run", store: str) -> Path:
 def describe_model(
     uri: str, run: "Run", why: str, store: str, path: Path | None = None
 ) -> ModelChoice:
-    """Return the model `uri` of a run, checked, and why it was chosen.
+    """Return the model `uri` of a run, with its digest checked.
 
-    Its skops file is fetched unless the `path` of it on this machine is known.
+    Its skops file is downloaded unless its local `path` is given.
     """
     tags = run.data.tags
     if path is None:
@@ -97,12 +97,12 @@ def describe_model(
 
 
 def check_digest(path: Path, tags: Mapping[str, str]) -> None:
-    """Compare the model file `path` with what the `tags` of its run say of it.
+    """Check the model file `path` against the digest in the `tags` of its run.
 
     Raises
     ------
     UntrustedModelError
-        It is another file than the one that was kept. A run of which no digest was kept passes.
+        The file is not the one that the run recorded. A run of which no digest was kept passes.
     """
     kept = tags.get(_DIGEST)
     if kept is None:
@@ -156,14 +156,14 @@ class MlflowRun(RunRecord):
         from mlflow.entities import DatasetInput, InputTag
         from mlflow.exceptions import MlflowException
 
-        # A digest has 36 characters at most.
+        # MLflow's limit of a digest is 36 characters.
         source = CodeDatasetSource(tags={})
         data = MetaDataset(source, name=name, digest=fingerprint[:36])  # type: ignore[abstract]
         used = DatasetInput(data._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])
         try:
             self._client.log_inputs(self.id, [used])
         except MlflowException:
-            # Another job of a sweep entered the same data at the same time; now it is there.
+            # Another job recorded the same data at the same time, so a second call finds it.
             self._client.log_inputs(self.id, [used])
 
     def log_params(self, params: dict[str, Any]) -> None:
@@ -231,7 +231,8 @@ class MlflowRun(RunRecord):
         if model.model_id not in known:
             self._client.log_outputs(self.id, [LoggedModelOutput(model.model_id, step=0)])
         digest = digest_file(files / MODEL)
-        # A digest in the folder of a run proves nothing: the one who made the folder wrote it.
+        # A digest in the folder of a run proves nothing, since anyone could have written the
+        # folder.
         is_own = facts.is_own or was_written_here(digest)
         tags = {_DIGEST: digest, _IS_OWN: str(is_own).lower(), _AUDIT: facts.audit}
         for key, value in tags.items():
@@ -239,7 +240,7 @@ class MlflowRun(RunRecord):
         return f"models:/{model.model_id}"
 
     def _find_model(self) -> "LoggedModel | None":
-        """Return the model of an earlier attempt, which may have been cut off."""
+        """Return the model of an earlier attempt, which may have been interrupted."""
         wanted = f"source_run_id = '{self.id}'"
         found: list[LoggedModel] = self._client.search_logged_models([self._experiment], wanted)
         return found[0] if found else None

@@ -33,13 +33,13 @@ class StageObserver(Protocol):
     """Progress callback for the stages of a job."""
 
     def on_start(self, name: str) -> None:
-        """Hear that the stage `name` begins."""
+        """Handle the start of the stage `name`."""
 
     def on_progress(self, done: int, total: int | None, unit: str) -> None:
-        """Hear how far the running stage is."""
+        """Handle progress of the running stage."""
 
     def on_end(self, stage: Stage) -> None:
-        """Hear that a stage has ended."""
+        """Handle the end of a stage."""
 
 
 class SilentObserver:
@@ -54,7 +54,7 @@ class SilentObserver:
 
 @dataclass
 class Stages:
-    """A stopwatch for the named stages of one job.
+    """Times the named stages of one job.
 
     Parameters
     ----------
@@ -101,10 +101,10 @@ class Stages:
 
 
 def release_memory() -> None:
-    """Return memory to the operating system that was freed and is kept for later.
+    """Return freed memory to the operating system.
 
-    Arrow's allocator and the C library keep what the largest stage needed, beside what the next one
-    asks for in pieces of other sizes.
+    Arrow's allocator and the C library keep the freed memory of the largest stage, though the next
+    stage needs blocks of other sizes.
     """
     arrow: Any = sys.modules.get("pyarrow")
     if arrow is not None:
@@ -114,8 +114,8 @@ def release_memory() -> None:
 
 
 def _reset_peak_memory() -> None:
-    # Linux counts the high-water mark anew from here (man proc_pid_clear_refs, value 5).
-    # Elsewhere the mark is that of the whole process.
+    # Linux resets the peak (man proc_pid_clear_refs, value 5). Elsewhere, the peak is that of the
+    # whole process.
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

@@ -1,4 +1,4 @@
-"""An MLflow store: where runs are kept and found again."""
+"""Tracker that records runs in an MLflow store and finds them again."""
 
 import contextlib
 import logging
@@ -57,7 +57,7 @@ class MlflowTracker(Tracker):
         self._shown = redact(given.uri)
         self.artifacts = given.artifacts
         self.experiment = given.experiment
-        # Before MLflow is imported, which reads some of them only then.
+        # Before MLflow is imported, which reads some of them at its import.
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
 
@@ -66,9 +66,9 @@ class MlflowTracker(Tracker):
         client = self._connect()
         if client.get_experiment_by_name(self.experiment) is None:
             server = self.uri.startswith(("http://", "https://", "databricks"))
-            # A server decides by itself where artifacts go.
+            # A tracking server chooses the place of artifacts itself.
             location = None if server else Path(self.artifacts).resolve().as_uri()
-            # So that the UI opens with runs and metrics rather than with traces of agents.
+            # Opens the UI with runs and metrics instead of traces of agents.
             kind = {"mlflow.experimentKind": "custom_model_development"}
             client.create_experiment(self.experiment, artifact_location=location, tags=kind)
         self._close_dead(client, self._experiment_id(client))
@@ -82,7 +82,7 @@ class MlflowTracker(Tracker):
         try:
             yield run
         except TrackingStoreError:
-            raise  # its run cannot be ended
+            raise  # the store is away, so the run cannot be ended
         except BaseException as error:
             status = "FAILED" if isinstance(error, Exception) else "KILLED"
             try:
@@ -153,7 +153,7 @@ class MlflowTracker(Tracker):
 
         self._connect()
         try:
-            # MLflow copies these even from a folder of this machine.
+            # MLflow copies artifacts even from a local folder.
             folder = str(make_download_folder())
             return Path(download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder))
         except (MlflowException, OSError) as error:
@@ -214,7 +214,7 @@ class MlflowTracker(Tracker):
             "mlflow.source.git.commit": commit.get("git.commit", ""),
         }
         order = next_order(client, experiment)
-        # A number distinguishes runs with the same settings.
+        # The number distinguishes runs with the same settings.
         name = f"{redact(name)[:240]} ({int(order)})" if tags.get("kind") == "training" else name
         mark = ProcessMark.of_this_process().tags
         public = redact_values(source | commit | {ORDER: order} | tags | mark)
@@ -227,7 +227,7 @@ class MlflowTracker(Tracker):
         return str(run.info.run_id)
 
     def _close_dead(self, client: "MlflowClient", experiment: str) -> None:
-        """End the runs whose processes were killed, which would be shown as running for ever."""
+        """End the runs whose processes were killed, which would otherwise stay "running"."""
         for run in search_all(client, experiment, "attributes.status = 'RUNNING'"):
             if has_ended(run.data.tags, run.info.start_time / 1000):
                 client.set_terminated(run.info.run_id, "KILLED")
@@ -285,22 +285,22 @@ class MlflowTracker(Tracker):
                 self._shown,
                 "Expected models:/sentiment@champion, for instance, with its files still there.",
             ) from error
-        # A version serves on when its run is deleted, as long as its files are there.
+        # A version stays usable if its run is deleted, as long as its files exist.
         run = self._find_run(client, str(found.run_id), deleted=True)
-        # An alias may point elsewhere tomorrow; this address is that of one model for ever.
+        # An alias may move; this address always means the same model.
         model = f"models:/{found.model_id}" if found.model_id else uri
         why = "it was named" if uri == model else f"it was named {uri}"
         return describe_model(model, run, why, self._shown)
 
     def _connect_to_existing(self, wanted: str) -> "MlflowClient":
-        """Return a client; do not make a store only to look for what cannot be there."""
+        """Return a client of an existing store; a new store could not hold anything."""
         database = find_sqlite_path(self.uri)
         if database is not None and not database.exists():
             raise RunNotFoundError(wanted, self._shown, suggest_training())
         return self._connect()
 
     def _connect(self) -> "MlflowClient":
-        """Return a client of the store, whose tables are there and up to date."""
+        """Return a client of the store, after making or migrating its tables."""
         os.environ |= self._credentials
         return connect(self.uri, self._shown)
 

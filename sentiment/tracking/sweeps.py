@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _JOB_TAG = "sweep.job"
-# What MLflow takes of each in one call.
+# MLflow's limits in one call.
 _PARAMS, _LENGTH = 100, 500
 
 
 def search_all(client: "MlflowClient", experiment: str, wanted: str) -> "list[Run]":
-    """Return all runs of an experiment, by its id, that the filter `wanted` lets through."""
+    """Return all runs of an experiment, given by id, that match the filter `wanted`."""
     runs: list[Run] = []
     token = None
     while True:
@@ -73,8 +73,8 @@ class MlflowSweep(SweepRecord):
         for run in runs:
             number = int(run.data.tags[_JOB_TAG])
             self._earlier.setdefault(number, []).append(run.info.run_id)
-            # A process that was killed while it recorded the job left it running; by now another
-            # process may have ended it.
+            # A process that was killed while recording left the run of the job running; another
+            # process may have ended it since.
             if run.info.status in ("FINISHED", "FAILED"):
                 ended[number] = run.info.end_time / 1000
         return ended
@@ -89,7 +89,7 @@ class MlflowSweep(SweepRecord):
         metrics: dict[str, float],
         error: str,
     ) -> None:
-        """Record a job that has ended, in place of what was recorded of it before."""
+        """Record an ended job, replacing an earlier record of it."""
         from mlflow.entities import Metric, Param
 
         start, end = (round(1000 * moment) for moment in period)
@@ -147,7 +147,7 @@ class MlflowSweep(SweepRecord):
 
 
 def is_active(client: "MlflowClient", run_id: str) -> bool:
-    """Return whether a run is there and was not deleted."""
+    """Return whether a run exists and was not deleted."""
     from mlflow.exceptions import MlflowException
 
     try:

@@ -10,7 +10,7 @@ from sentiment.config import check_config, current_job
 
 @command("explain")
 def main(cfg: DictConfig) -> None:
-    """Explain as `cfg` says, and write a page of it."""
+    """Explain the prediction for one text, and write a page."""
     with Watch("explain", current_job()):
         check_config(cfg)
         from sentiment.commands.explain.job import explain

@@ -1,4 +1,4 @@
-"""Explain: show why a tracked model takes one text for what it does."""
+"""Explain: show the words behind the prediction of a tracked model for one text."""
 
 import hashlib
 import re
@@ -35,11 +35,11 @@ class ExplanationResult:
     Attributes
     ----------
     explanation : TextExplanation
-        What in the text speaks for and against a label.
+        Contributions of words and terms to the label.
     model : ModelChoice
-        The model that gave it.
+        The model.
     page : Path
-        The page that shows it.
+        The HTML page.
     """
 
     explanation: TextExplanation
@@ -80,7 +80,7 @@ def explain(cfg: DictConfig) -> ExplanationResult:
 
 
 def read_columns(given: Mapping[str, Any], needed: Sequence[str]) -> dict[str, str | None]:
-    """Return the values of the columns that a model reads beside the text."""
+    """Return the values of all columns that a model reads beside the text, checked."""
     missing = [name for name in needed if name not in given]
     unknown = [name for name in given if name not in needed]
     if missing:
@@ -100,6 +100,6 @@ def read_columns(given: Mapping[str, Any], needed: Sequence[str]) -> dict[str, s
 
 
 def _name_page(text: str) -> str:
-    """Return a name by which a person knows the text again, and no two texts have."""
+    """Return a readable name of the page, unique for each text."""
     words = "-".join(re.findall(r"[a-z0-9]+", text.lower())[:5])[:40]
     return f"{words or 'text'}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.html"

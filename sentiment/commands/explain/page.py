@@ -1,4 +1,4 @@
-"""An explained text as a page of its own, which needs nothing from elsewhere."""
+"""HTML page of an explained text, without external resources."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def write_page(found: TextExplanation, facts: list[str]) -> str:
     Parameters
     ----------
     found : TextExplanation
-        What is shown.
+        The explanation.
     facts : list of str
         Lines about the model.
     """

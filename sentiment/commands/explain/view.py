@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from sentiment.modeling.explanation import TextExplanation
 
 _TERMS, _LABELS = 12, 10
-# Of the strongest word: what is as strong is bold, what is weaker plain, dim or not colored.
+# Shares of the strongest word, from which on words are bold, plain or dim; others have no color.
 _BOLD, _PLAIN, _DIM = 0.5, 0.2, 0.05
 
 
 def show_explanation(result: "ExplanationResult") -> None:
-    """Print a text with its words colored, the terms behind them and the label."""
+    """Print the text with colored words, the strongest terms and the label."""
     from sentiment.cli.console import PlainConsole
 
     console = PlainConsole()

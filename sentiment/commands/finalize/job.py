@@ -48,11 +48,11 @@ from sentiment.tracking.stages import Stage, StageObserver, Stages
 
 # Settings of a run that its model and its scores depend on.
 _RECIPE = ("data", "features", "model", "seed", "cv", "optimize")
-# Files and folders of a run that describe its evaluation, which stays the same.
+# Files and folders of a run on its evaluation, which a final model keeps.
 _EVALUATION = ("scores", "reference", "figures", "terms.csv", "quality.json", RULES)
-# Metrics that describe the model file and how it was made.
+# Metrics of the model file and of the training, which a final model has anew.
 _OF_THE_MODEL = ("model/", "deploy/", "stage/", "final/")
-# Tags that say which data a run is about.
+# Tags about the data of a run.
 _DATA_TAGS = ("data", *DIGESTS, SCALE, "sample")
 # The tag that names the run with the evaluated model.
 EVALUATED_RUN = "evaluated.run"
@@ -65,13 +65,13 @@ class FinalizationResult:
     Attributes
     ----------
     evaluated : StoredRun
-        The run whose settings it has, and whose scores are copied.
+        The run with the evaluated model, whose settings and scores it shares.
     why : str
-        How that run was chosen.
+        Why that run was chosen.
     metrics : dict of str to float
-        Metrics of the evaluated run, and those of the new model file.
+        Metrics of the evaluated run and of the new model file.
     intervals : dict of str to (float, float)
-        Their 95 % intervals, as far as they have one.
+        The 95 % intervals of those that have one.
     rows : int
         Labelled rows of the data.
     stages : sequence of Stage
@@ -79,7 +79,7 @@ class FinalizationResult:
     run_id, model : str
         The new run, and the address of its model.
     folder : Path
-        Where the files of the new run are.
+        The files of the new run.
     """
 
     evaluated: StoredRun
@@ -106,9 +106,9 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
     Raises
     ------
     AlreadyFinalError
-        The model of the run has learned from these rows.
+        The model of the run has already learned from these rows.
     DataChangedError
-        The rows or their split are not those of the run.
+        The rows or their split have changed since the run.
     SentimentError
         There is no such run, or its data cannot be read.
     """
@@ -175,7 +175,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
 
 
 def _read_recipe(cfg: DictConfig, run: StoredRun, recorded: Path) -> DictConfig:
-    """Return the config of the training that makes the final model, checked."""
+    """Return the checked config with which the final model is fitted."""
     written = DictConfig(OmegaConf.create(recorded.read_text(encoding="utf-8")))
     recipe = compose("train")
     for name in _RECIPE:
@@ -199,7 +199,7 @@ def _read_recipe(cfg: DictConfig, run: StoredRun, recorded: Path) -> DictConfig:
 
 
 def _forget_counts(node: DictConfig) -> None:
-    """Take the folders of counts out of settings of features: they are those of another time."""
+    """Remove the folders of the count cache from settings of features, which may be gone."""
     for name in node:
         if name == "memory":
             node[name] = None
@@ -208,7 +208,7 @@ def _forget_counts(node: DictConfig) -> None:
 
 
 def _check(run: StoredRun, data: PreparedData, fitted_on: str, recipe: DictConfig) -> None:
-    """Check that the rows are those of the run, and more than its model has learned from."""
+    """Check that the rows are those of the run, and more than its model learned from."""
     name = run.tags.get("data", "unknown")
     again = show_command("train", _list_words(run, recipe.refit))
     whats = (name, f"{name}, extra columns", f"{name}, unlabelled texts")
@@ -223,7 +223,7 @@ def _check(run: StoredRun, data: PreparedData, fitted_on: str, recipe: DictConfi
 
 
 def _list_words(run: StoredRun, refit: str) -> list[str]:
-    """Return the overrides that train and refit the model of `run` by itself."""
+    """Return the overrides of a command that trains and refits the model of `run`."""
     words = [word for word in read_origin(run.tags) or [] if not is_within(word, "refit")]
     return [*words, f"refit={refit}"]
 

@@ -1,1 +1,1 @@
-"""Recording of what was kept while its store was away."""
+"""Recording of runs that were kept while their store was away."""

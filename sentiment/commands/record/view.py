@@ -1,4 +1,4 @@
-"""View of what was recorded."""
+"""View of a recorded run."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def show_recording(result: "RecordingResult") -> None:
-    """Print which run a kept run has become."""
+    """Print the recorded run."""
     from sentiment.cli.console import PlainConsole
 
     console = PlainConsole()
