@@ -46,7 +46,7 @@ class Tokenization:
 
 
 def find_tokenization(pipeline: Pipeline) -> Tokenization:
-    """Return how the fitted `pipeline` reads words, by the first of its features that does."""
+    """Return the tokenization of a fitted `pipeline`, that of its first features of words."""
     for part in walk_steps(pipeline["features"]):
         rules = find_rules(part) if isinstance(part, CountVectorizer) else None
         if rules is not None and rules.analyzer == "word":
@@ -57,7 +57,7 @@ def find_tokenization(pipeline: Pipeline) -> Tokenization:
 
 
 class TextReader:
-    """Describes texts batch by batch, and counts in how many of them each word stands.
+    """Computes descriptors of texts batch by batch, and document frequencies of words.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class TextReader:
     Attributes
     ----------
     documents : int
-        Texts that were read.
+        Number of texts.
     """
 
     def __init__(self, tokenization: Tokenization) -> None:
@@ -75,7 +75,7 @@ class TextReader:
         self._rules = tokenization.rules
         self._words = Words()
         self._knows_words = tokenization.known is not None
-        # The words that are known have the first numbers.
+        # Known words have the first numbers.
         self._words.add(list(tokenization.known or ()))
         self._known = self._words.size
         self._frequencies = np.zeros(self._known, np.int64)
@@ -111,17 +111,17 @@ class TextReader:
         found[: len(self._frequencies)] += self._frequencies
         self._frequencies = found
         self.documents += len(texts)
-        # In the precision in which a reference is kept, so that equal values stay equal.
+        # In the precision of stored references, so that equal values stay equal.
         return pd.DataFrame(columns, dtype=np.float32)
 
     def count_words(self) -> int:
-        """Return how many different words were met."""
+        """Return the number of distinct words."""
         return int(np.count_nonzero(self._frequencies))
 
     def list_terms(self, most: int) -> pd.Series:
-        """Return in how many texts the words stand, for the `most` frequent words.
+        """Return the document frequencies of the `most` frequent words.
 
-        Words that are equally frequent are taken in their order.
+        Ties are taken in the order of the words.
         """
         frequencies = self._frequencies
         least = np.partition(frequencies, -most)[-most] if most < len(frequencies) else 1
@@ -130,7 +130,7 @@ class TextReader:
         return found.sort_index().sort_values(ascending=False, kind="stable")[:most]
 
     def count_terms(self, terms: Collection[str]) -> np.ndarray:
-        """Return in how many texts each of `terms` stands."""
+        """Return the document frequency of each of `terms`."""
         numbers = self._words.add(list(terms))
         missing = max(self._words.size - len(self._frequencies), 0)
         self._frequencies = np.pad(self._frequencies, (0, missing))
@@ -165,7 +165,7 @@ def _count_without_tags(strings: pa.LargeStringArray) -> np.ndarray:
 
 
 def _sum_runs(flags: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return how many flags are set in each of the runs that `flags` consists of."""
+    """Return the number of set flags in each run of the given sizes."""
     before = np.concatenate([[0], np.cumsum(flags)])
     ends = np.cumsum(sizes)
     counts: np.ndarray = before[ends] - before[ends - sizes]
@@ -173,6 +173,6 @@ def _sum_runs(flags: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def _divide(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
-    """Return shares, 0 of nothing."""
+    """Return the quotients, 0 where a whole is 0."""
     shares: np.ndarray = parts / np.maximum(wholes, 1)
     return shares

@@ -1,4 +1,4 @@
-"""Linear models in terms of vectorizers, whatever linear steps are between the two."""
+"""Folding of linear steps: weights of a linear model in terms of its vectorizers."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,7 +28,7 @@ class TermWeights:
     factor : float
         What a union multiplies that matrix by.
     weights : ndarray of shape (n, n_columns)
-        What the multiplied matrix is multiplied by.
+        Weights of the columns of that matrix.
     cleaners : tuple of transformer
         From texts to texts, in front of the vectorizer.
     """
@@ -63,7 +63,7 @@ class TermWeights:
 
 
 def split_pipeline(pipeline: Pipeline) -> tuple[Pipeline, Any]:
-    """Return all steps of a fitted `pipeline` that make features of texts, and its classifier.
+    """Return the feature steps and the classifier of a fitted `pipeline`.
 
     If it reads columns beside the text, too, the first step is a union that takes frames. Steps
     that belong to the model are among the former; a grid search is its best estimator.
@@ -81,7 +81,7 @@ def split_pipeline(pipeline: Pipeline) -> tuple[Pipeline, Any]:
 
 
 def fold_pipeline(pipeline: Pipeline, features: Any, weights: np.ndarray) -> list[TermWeights]:
-    """Return what `fold_weights` does for the features that `split_pipeline` has found.
+    """Return the folded weights, as `fold_weights`, of a whole pipeline.
 
     The steps that select and clean the texts of a frame are left out.
     """
@@ -93,7 +93,7 @@ def fold_pipeline(pipeline: Pipeline, features: Any, weights: np.ndarray) -> lis
 
 
 def fold_weights(features: Any, weights: np.ndarray, factor: float = 1.0) -> list[TermWeights]:
-    """Return what gives the same as ``features.transform(texts) @ weights.T``, as a sum.
+    """Return ``features.transform(texts) @ weights.T`` as a sum over vectorizers.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _reads_texts(step: Any) -> bool:
 
 
 def _unwrap(part: Any) -> Any:
-    """Return the fitted estimator that another one only passes rows to."""
+    """Return the fitted estimator inside a wrapper that only passes rows to it."""
     for kind, name in (
         (DenseInput, "estimator_"),
         (SelfTrainingClassifier, "estimator_"),
@@ -161,7 +161,7 @@ def _unwrap(part: Any) -> Any:
 
 
 def _pull_back(step: Any, weights: np.ndarray) -> np.ndarray | None:
-    """Return the weights of what goes into `step`, given those of what it makes of it."""
+    """Return the weights of the inputs of a linear `step`, given those of its outputs."""
     if step is None or step == "passthrough":
         return weights
     if hasattr(step, "get_support"):  # a selection of features
@@ -180,7 +180,7 @@ def _pull_back(step: Any, weights: np.ndarray) -> np.ndarray | None:
 
 
 def _count_columns(part: Any) -> int:
-    """Return how many features a fitted transformer makes, 0 if that is not known."""
+    """Return the number of features of a fitted transformer, 0 if unknown."""
     steps = [step for _, step in part.steps] if isinstance(part, Pipeline) else [part]
     for step in map(_unwrap, reversed(steps)):
         if isinstance(step, Pipeline):

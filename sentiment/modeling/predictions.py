@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from sentiment.modeling.decision_rules import DecisionRule
     from sentiment.modeling.label_set_rules import LabelSetRule
 
-# In front of a label, it names the column of its probabilities.
+# Prefix of the column of probabilities of a label.
 PROBABILITY = "p:"
-_SCALE, _SEPARATOR = "scale", "label_separator"  # attributes of a table, which Parquet keeps
+_SCALE, _SEPARATOR = "scale", "label_separator"  # attributes of a frame, which Parquet keeps
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Predictions:
     probabilities : ndarray of shape (n, n_classes)
         Predicted probabilities.
     classes : ndarray of shape (n_classes,)
-        Their labels in the order of `sort_labels`, or of the scale; of two classes the second is
-        the positive one.
+        The labels in the order of `sort_labels`, or of the scale; the second of two is the positive
+        class.
     scale : ndarray of shape (n_classes,), optional
         Values of ordered labels, ascending.
     separator : str, optional
@@ -124,11 +124,11 @@ class Predictions:
         return Outcomes.of_codes(self.codes, self.predicted_codes, len(self.classes))
 
     def count_classes(self) -> ClassCounts:
-        """Return how many rows each class has, and how many were predicted, and rightly."""
+        """Return the counts of true, predicted and rightly predicted rows of each class."""
         return self.outcomes.count(np.ones((1, len(self.labels))), has_second=self.has_second)
 
     def measure_rows(self, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """Return those metrics among `names` that are means over rows, of each row."""
+        """Return the values of each row for those metrics among `names` that are means over rows."""
         known = OF_ROWS if self.scale is None else OF_ROWS | OF_ORDERED_ROWS
         return {name: known[name](self) for name in names if name in known}
 
@@ -145,7 +145,7 @@ class Predictions:
 
     @staticmethod
     def from_frame(frame: pd.DataFrame) -> "Predictions":
-        """Return the predictions that `to_frame` made a table of; other columns are left out."""
+        """Return the predictions in a table of `to_frame`, ignoring other columns."""
         columns = [name for name in frame.columns if name.startswith(PROBABILITY)]
         classes = np.array([name.removeprefix(PROBABILITY) for name in columns], dtype=str)
         labels = frame["label"].to_numpy(dtype=str)
@@ -180,7 +180,7 @@ class LabelSetPredictions(Predictions):
 
     @property
     def has_second(self) -> bool:
-        """False: a row may be of both of two labels, or of none."""
+        """False, since a row may have both of two labels, or none."""
         return False
 
     @cached_property
@@ -210,7 +210,7 @@ class LabelSetPredictions(Predictions):
 
     @cached_property
     def right(self) -> np.ndarray:
-        """True for each row all of whose labels were predicted, and no other, shape (n,)."""
+        """True for each row whose set was predicted exactly, shape (n,)."""
         right: np.ndarray = self.predicted == self.labels
         return right
 
@@ -231,7 +231,7 @@ class LabelSetPredictions(Predictions):
         return Outcomes.of_indicators(self.truth, self.predicted_truth, pd.factorize(pairs)[0])
 
     def measure_rows(self, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """Return those metrics among `names` that are means over rows, of each row."""
+        """Return the values of each row for those metrics among `names` that are means over rows."""
         return {name: OF_SETS[name](self) for name in names if name in OF_SETS}
 
     def to_frame(self) -> pd.DataFrame:

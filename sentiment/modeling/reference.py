@@ -1,7 +1,7 @@
 """Reference profile of the training data, kept with the run for monitoring.
 
-They are those of the validation rows, which the model has not seen: of training rows it is more
-certain than of any others.
+It describes the validation rows, which the model has not seen: on training rows, a model is more
+confident than on any others.
 """
 
 import json
@@ -26,9 +26,9 @@ from sentiment.modeling.predictions import LabelSetPredictions, Predictions
 
 # Name of the folder in a run.
 FOLDER = "reference"
-# In front of the name of a column beside the text, it names that in a reference.
+# Prefix of the names of columns beside the text.
 COLUMN = "column:"
-# More rows would add little: the standard error of a mean of 5,000 is 1.4 % of the deviation.
+# With 5,000 rows, the standard error of a mean is only 1.4 % of the standard deviation.
 MOST_ROWS = 5_000
 MOST_TERMS = 4_000
 _ROWS, _TERMS, _FACTS = "rows.parquet", "terms.parquet", b"sentiment"
@@ -45,13 +45,13 @@ class Reference:
         The descriptors of each row, its ``prediction``, ``probability`` and true ``label``, and
         the texts of `columns`, under names such as ``column:price``.
     terms : Series of int
-        In how many of these rows the most frequent words stand, by word.
+        Document frequencies of the most frequent words in these rows, by word.
     classes : list of str
-        What the model can say.
+        Labels that the model can predict.
     words : int
-        How many different words the rows have.
+        Number of distinct words in the rows.
     source : dict of str to int
-        Of the data set as it was read: ``rows``, and those that are ``empty`` or ``repeated``.
+        Counts of the raw data set: ``rows``, and those that are ``empty`` or ``repeated``.
     columns : dict of str to str
         The columns that the model reads beside the text, and the kind of each.
     probabilities : ndarray of float, of shape (n, n_classes), optional
@@ -70,16 +70,16 @@ class Reference:
     separator: str | None = None
 
     def count_terms(self, terms: pd.Index) -> np.ndarray:
-        """Return in how many rows each of `terms` stands.
+        """Return the document frequency of each of `terms`.
 
-        One that is not kept stands in at most as many as the rarest that is, which is taken.
+        For a term that was not kept, it is that of the rarest kept term, an upper bound.
         """
         rarest = int(self.terms.min()) if len(self.terms) < self.words else 0
         counts: np.ndarray = self.terms.reindex(terms, fill_value=rarest).to_numpy()
         return counts
 
-    def decide(self, rule: DecisionRule) -> "Reference":
-        """Return the same reference with the predictions that `rule` makes of its probabilities.
+    def with_rule(self, rule: DecisionRule) -> "Reference":
+        """Return the reference with the predictions that `rule` makes of its probabilities.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class Reference:
                 ]
             )
         if isinstance(rule, LabelSetRule):
-            return self._decide_sets(rule)
+            return self._with_set_rule(rule)
         if rule == DecisionRule():
             return self
         names = np.array(self.classes)
@@ -122,7 +122,7 @@ class Reference:
         unsure = [UNSURE] if rule.least_confidence > 0 else []
         return replace(self, rows=rows, classes=[*self.classes, *unsure])
 
-    def _decide_sets(self, rule: LabelSetRule) -> "Reference":
+    def _with_set_rule(self, rule: LabelSetRule) -> "Reference":
         table = self._get_probabilities()
         chosen = rule.choose(table)
         sets = name_label_sets(chosen, np.array(self.classes), self.separator or "")
@@ -145,7 +145,7 @@ class Reference:
         return self.probabilities
 
     def save(self, folder: Path) -> list[Path]:
-        """Write two or three small files into `folder`, which is made; return their paths."""
+        """Write two or three small files into a new `folder`; return their paths."""
         folder.mkdir(parents=True, exist_ok=True)
         names = ("classes", "words", "source", "columns", "separator")
         facts = {name: getattr(self, name) for name in names}
@@ -180,7 +180,7 @@ def make_reference(
     predictions : Predictions
         Their true labels, and the predictions of `pipeline`.
     report : QualityReport
-        What is known of the data set as it was read.
+        Quality report of the data set.
     seed : int
         Seed of the sample, which is drawn of more than `MOST_ROWS` rows.
     columns : DataFrame, optional
@@ -191,7 +191,7 @@ def make_reference(
         chosen = np.sort(np.random.default_rng(seed).choice(chosen, MOST_ROWS, replace=False))
     reader = TextReader(find_tokenization(pipeline))
     rows = reader.describe(texts.iloc[chosen].reset_index(drop=True))
-    # In full: of equal rows at the edge of what is left open, rounding would move all.
+    # Unrounded, since rounding could move all equal rows across the limit of abstention.
     probabilities = predictions.probabilities[chosen]
     sure = probabilities.max(axis=1)
     if isinstance(predictions, LabelSetPredictions):

@@ -1,9 +1,9 @@
-"""Metrics of resampled and of permuted rows, thousands of times in seconds.
+"""Fast metrics of bootstrap resamples and permutations.
 
-A bootstrap resample of rows is the same as counting how often each row is drawn. With those counts
-for weights, every metric is made of a few weighted sums over rows: one matrix product for all of
-them, and one pass over the sorted scores for the area under the ROC curve. A permutation of two
-models is the same with weights of 0 and 1 for the rows of both.
+A bootstrap resample is equivalent to weights: how often each row is drawn. With weights, every
+metric follows from a few weighted sums over rows: one matrix product for all metrics, and one pass
+over the sorted scores for the area under the ROC curve. A permutation of two models has weights of
+0 and 1 for the rows of both.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,19 +26,19 @@ from sentiment.modeling.metrics import (
 )
 from sentiment.modeling.predictions import Predictions
 
-# Numbers of a batch of resamples: many enough that one matrix product pays, 16 MB.
+# Numbers in a batch of resamples, 16 MB: enough for an efficient matrix product.
 _BATCH = 2_000_000
 
 
 class RowSums:
-    """The predictions of one model, ready to be scored under weights.
+    """Sums over the predictions of one model, from which metrics under weights are computed.
 
     Parameters
     ----------
     predictions : Predictions
         Of `n` rows and `k` classes.
     names : sequence of str, optional
-        Metrics that are wanted; default: all.
+        Metrics to compute; default: all.
     ranks : ndarray of shape (n, k), optional
         The order of the rows for the area under the ROC curve; default: the probabilities.
     """
@@ -55,7 +55,7 @@ class RowSums:
         own = list_own_measures() if set(self.names) - set(ALL_BUILT_IN) else {}
         self._own = {name: own[name] for name in self.names if name in own}
         self._means = predictions.measure_rows(self.names)
-        if KAPPA in self.names:  # its sum of squares; the rest is made of counts
+        if KAPPA in self.names:  # only its sum of squares; the rest follows from counts
             self._means[KAPPA] = np.square(predictions.rank_errors).astype(float)
         self._outcomes, self._has_second = predictions.outcomes, predictions.has_second
         self._gaps = find_gaps(predictions) if "ece" in self.names else None
@@ -71,7 +71,7 @@ class RowSums:
         Parameters
         ----------
         weights : ndarray of shape (r, n)
-            How often each row counts.
+            Weight of each row.
         """
         counts = self._outcomes.count(weights, has_second=self._has_second)
         found = {name: weights @ column for name, column in self._means.items()}
@@ -83,18 +83,18 @@ class RowSums:
         return self._gather(known, chosen)
 
     def score_with_each(self, change: float) -> np.ndarray:
-        """Return the metrics with another weight of the first row, of the second row and so on.
+        """Return the metrics after a change of the weight of one row, for each row.
 
         Parameters
         ----------
         change : float
-            What is added to the weight of 1 of one row; -1 leaves the row out.
+            Change of the weight, which is 1 for all rows; -1 leaves the row out.
 
         Returns
         -------
         ndarray of shape (n, metrics)
         """
-        # Rows of the same true and the same predicted classes make the same difference to counts.
+        # Rows with the same true and predicted classes change the counts equally.
         _, firsts, of_row = np.unique(self._outcomes.kinds, return_index=True, return_inverse=True)
         ones = self._outcomes.count(np.ones((1, self.rows)), has_second=self._has_second)
         made: dict[str, list[np.ndarray]] = {}
@@ -160,7 +160,7 @@ class RowSums:
 
 
 def find_gaps(predictions: Predictions) -> csr_array:
-    """Return accuracy less confidence of each row, in the column of its bin."""
+    """Return accuracy minus confidence of each row, in the column of its bin."""
     confidence, bins = find_bins(predictions)
     gaps = predictions.right - confidence
     rows = len(gaps)
@@ -221,17 +221,18 @@ def resample(
     models : sequence of RowSums
         Of the same rows in the same order.
     resamples : int
-        How many; each has as many rows as there are, drawn with replacement (Efron, 1979).
+        Number of resamples, each of as many rows as the split, drawn with replacement (Efron,
+        1979).
     seed : int
         Of the draws.
     report : callable, optional
-        Called with the number that are done, from time to time.
+        Called from time to time with the number of finished resamples.
 
     Returns
     -------
     ndarray of shape (models, resamples, metrics)
-        In the order of their names. A metric that a resample does not have, such as the area under
-        a curve where only one class was drawn, is not a number.
+        In the order of their names. A metric that is not defined for a resample, such as the area
+        under a curve if only one class was drawn, is NaN.
     """
     rng, rows = np.random.default_rng(seed), models[0].rows
     batch = max(1, _BATCH // rows)
@@ -255,11 +256,11 @@ def permute(
 ) -> np.ndarray:
     """Return the differences of two models after random exchanges of their outputs.
 
-    Each permutation exchanges what the two models predict for a row, or does not, by the toss of a
-    coin. If the models are the same but for chance, all permutations are equally probable, so that
-    a test that counts them is exact for any number of rows (Fisher, 1935). Rows are ranked within
-    each model first, so that the area under the ROC curve does not depend on calibration
-    (Venkatraman and Begg, 1996).
+    Each permutation exchanges the predictions of the two models for each row with probability 1/2.
+    If the models only differ by chance, all permutations are equally probable, so a test that
+    counts them is exact for any number of rows (Fisher, 1935). Rows are ranked within each model
+    first, so that the area under the ROC curve does not depend on calibration (Venkatraman and
+    Begg, 1996).
 
     Parameters
     ----------
@@ -268,9 +269,9 @@ def permute(
     permutations : int
         Number of permutations.
     seed : int
-        Seed of the coin.
+        Seed of the exchanges.
     names : sequence of str, optional
-        Metrics that are wanted; default: all.
+        Metrics to compute; default: all.
 
     Returns
     -------

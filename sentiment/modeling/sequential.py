@@ -1,4 +1,4 @@
-"""Intervals that hold however often they are looked at, while rows still come in."""
+"""Confidence sequences: intervals that hold however often one looks while rows come in."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ _LARGEST_BET = 0.5
 def follow_mean(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
     """Return a confidence sequence of the mean of values between 0 and 1.
 
-    The probability that the mean is ever below the lower end is at most `alpha`, whenever and
-    however often one looks; likewise for the upper end. So it is right to look every day and to
-    stop as soon as the interval shows something, which a test for one look is not.
+    The probability that the mean is ever below the lower end is at most `alpha`, however often one
+    looks; likewise for the upper end. So one may look every day and stop as soon as the interval is
+    conclusive, unlike with a test for a single look.
 
     This is the predictable plug-in empirical Bernstein sequence, theorem 2 of Waudby-Smith and
     Ramdas (2024), "Estimating means of bounded random variables by betting", Journal of the Royal
@@ -20,7 +20,8 @@ def follow_mean(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarra
     Parameters
     ----------
     values : ndarray of float, of shape (..., n)
-        From 0 to 1, in the order in which they came. Given those before it, each has the same mean.
+        From 0 to 1, in the order in which they came. Given the earlier values, each value has the
+        same mean.
     alpha : float
         Error of each end.
 
@@ -36,7 +37,7 @@ def follow_mean(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarra
     (0.71, 0.79)
     """
     count = np.arange(1, values.shape[-1] + 1)
-    # As if a value of 1/2 with a variance of 1/4 had come first.
+    # A prior value of 1/2 with a variance of 1/4.
     means = (0.5 + values.cumsum(axis=-1)) / (count + 1)
     variances = (0.25 + ((values - means) ** 2).cumsum(axis=-1)) / (count + 1)
     means, variances = (_shift(one, start) for one, start in ((means, 0.5), (variances, 0.25)))
@@ -62,8 +63,8 @@ def follow_paired_difference(differences: np.ndarray, alpha: float) -> tuple[flo
 def follow_difference(first: np.ndarray, second: np.ndarray, alpha: float) -> tuple[float, float]:
     """Return the interval of the mean of `second` less that of `first`, on different rows.
 
-    Each mean has its own sequence, with half of the error, so that it does not matter in which
-    order rows of the two came.
+    Each mean has its own sequence, with half of the error, so the order between rows of the two
+    samples does not matter.
     """
     ends = [
         [one[-1] for one in follow_mean(values, alpha / 2)] if values.size else [0.0, 1.0]
@@ -73,6 +74,6 @@ def follow_difference(first: np.ndarray, second: np.ndarray, alpha: float) -> tu
 
 
 def _shift(values: np.ndarray, start: float) -> np.ndarray:
-    """Return what was known before each value came."""
+    """Return the estimates before each value."""
     first = np.full((*values.shape[:-1], 1), start)
     return np.concatenate([first, values[..., :-1]], axis=-1)

@@ -194,7 +194,7 @@ def _load_model(
     columns = _find_columns(path, source, cfg, report, choice)
     made_by = report["job"] if report else {}
     rule = read_rule(made_by if separator is None else {"thresholds": []} | made_by)
-    reference = find_reference(choice, tracker).decide(rule)
+    reference = find_reference(choice, tracker).with_rule(rule)
     if isinstance(source, TrafficRows):
         lacking = [] if source.has_texts else ["texts (serve with log.texts=true)"]
         lacking += [f"column {name!r}" for name in reference.columns]

@@ -267,7 +267,7 @@ class ModelLoader:
         SentimentError
             The store cannot be used.
         """
-        return find_reference(model.choice, self._tracker).decide(model.predictor.rule)
+        return find_reference(model.choice, self._tracker).with_rule(model.predictor.rule)
 
     def make_route(self, name: str, settings: RouteSettings) -> Route:
         """Return a route with its models."""

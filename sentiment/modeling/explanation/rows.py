@@ -20,7 +20,7 @@ from sentiment.modeling.explanation.weights import (
 from sentiment.modeling.pipeline import find_text_steps
 
 _COUNT = 5
-# Larger sums of log-odds are shown as this; a probability cannot hold them either.
+# Limit of the shown log-odds; larger ones also exceed the precision of a probability.
 _LARGEST = 99.99
 
 
@@ -32,7 +32,7 @@ class RowExplainer:
     pipeline : Pipeline
         Fitted; its model is linear.
     count : int
-        How many terms are named on each side.
+        Number of terms on each side.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class RowExplainer:
     terms : ndarray of shape (n_terms,)
         All different terms that the model knows.
     places : ndarray of int, of shape (n_features,)
-        Which of them each feature is; parts of a union may know the same one.
+        The index in `terms` of each feature; parts of a union may share terms.
     weights : ndarray of shape (n_classes, n_features)
         Those of `linear_weights`.
 
@@ -83,7 +83,7 @@ class RowExplainer:
         Returns
         -------
         speaks_for, speaks_against : StringArray of shape (n,)
-            Terms and what each adds, such as ``great +0.83; loved +0.52``.
+            Terms with their contributions, such as ``great +0.83; loved +0.52``.
         """
         features, weights = self.measure(frame), self.weights
         if len(self.terms) < len(self.places):
@@ -101,7 +101,7 @@ class RowExplainer:
         return speaks_for, speaks_against
 
     def _merge(self, features: sparse.csr_matrix, codes: np.ndarray) -> sparse.csr_matrix:
-        """Return what each term adds to the class of each row, shape (n, n_terms)."""
+        """Return the contribution of each term to the class of each row, shape (n, n_terms)."""
         rows = np.repeat(codes, np.diff(features.indptr))
         added = features.data * self.weights[rows, features.indices]
         merged = sparse.csr_matrix(

@@ -36,19 +36,19 @@ class TextExplanation:
     Attributes
     ----------
     label : str
-        The label that is explained.
+        The explained label.
     probabilities : dict of str to float
         Of every class.
     words : list of (str, float)
-        The text as the model reads it, piece by piece, and what each piece adds. A term of
+        The pieces of the text as the model reads it, and the contribution of each. A term of
         several words is shared among their characters; other columns are not part of it.
     terms : list of (str, float)
-        What each term of the text and each other column adds, the strongest first; what several
-        parts of a union know by the same name is added up.
+        The contribution of each term and other column, the strongest first; terms of the same name
+        in several parts of a union are added up.
     base : float
-        What the label is worth before any word.
+        Log-odds of the label before any word.
     total : float
-        What it is worth with all of them.
+        Log-odds of the label with all contributions.
     has_columns : bool
         True if the model reads other columns, too.
     prediction : str, optional
@@ -65,7 +65,7 @@ class TextExplanation:
     prediction: str | None = None
 
     def describe_source(self) -> str:
-        """Return what adds to the label: ``words``, or ``words and columns``."""
+        """Return the sources of contributions: ``words``, or ``words and columns``."""
         return "words and columns" if self.has_columns else "words"
 
 
@@ -171,7 +171,7 @@ def _cut(text: str, weights: np.ndarray) -> list[tuple[str, float]]:
 
 
 def _distribute(text: str, parts: list[TermWeights], added: dict[int, float]) -> np.ndarray:
-    """Return what each character of `text` adds; all zero where terms have no places in it."""
+    """Return the contribution of each character of `text`; zeros if terms have no places in it."""
     weights, start = np.zeros(len(text)), 0
     for part in parts:
         if part.is_encoder:  # it has no place in the text
@@ -209,7 +209,7 @@ def _find_terms(vectorizer: Any, text: str) -> Iterator[tuple[str, Spans]]:
                 spans = tokens[at : at + n]
                 yield " ".join(read[a:b] for a, b in spans), _go_back(spans, places)
         return
-    if _DOUBLE_SPACE.search(read):  # scikit-learn would close them up
+    if _DOUBLE_SPACE.search(read):  # scikit-learn joins the words around stop words
         return
     pieces = [(0, read)]
     if vectorizer.analyzer == "char_wb":

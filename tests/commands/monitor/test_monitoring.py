@@ -286,7 +286,7 @@ def test_a_reference_is_decided_as_the_predictions_were(world: World) -> None:
     reference, table = world.refer(rows), world.probabilities[rows]
     rule = DecisionRule(threshold=0.7, least_confidence=0.2)
     codes, confidence = rule.decide(table)
-    decided = reference.decide(rule)
+    decided = reference.with_rule(rule)
     near = np.abs(confidence - 0.2) < 1e-4  # a reference has single precision
     expected = np.where(confidence >= 0.2, world.pipeline.classes_[codes], "unsure")
     assert decided.rows["prediction"].to_numpy()[~near].tolist() == expected[~near].tolist()
@@ -294,7 +294,7 @@ def test_a_reference_is_decided_as_the_predictions_were(world: World) -> None:
         decided.rows["probability"], table[np.arange(2500), codes], rtol=1e-5
     )
     assert decided.classes == ["negative", "positive", "unsure"]
-    assert reference.decide(DecisionRule()) is reference
+    assert reference.with_rule(DecisionRule()) is reference
     answered = expected != "unsure"
     found = measure_performance(decided.rows, decided.rows, 5)
     assert found.current.rows == pytest.approx(answered.sum(), abs=float(near.sum()))
