@@ -128,7 +128,7 @@ class Predictions:
         return self.outcomes.count(np.ones((1, len(self.labels))), has_second=self.has_second)
 
     def measure_rows(self, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """Return the values of each row for those metrics among `names` that are means over rows."""
+        """Return the values of each row for those of `names` that are means over rows."""
         known = OF_ROWS if self.scale is None else OF_ROWS | OF_ORDERED_ROWS
         return {name: known[name](self) for name in names if name in known}
 
@@ -231,7 +231,7 @@ class LabelSetPredictions(Predictions):
         return Outcomes.of_indicators(self.truth, self.predicted_truth, pd.factorize(pairs)[0])
 
     def measure_rows(self, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """Return the values of each row for those metrics among `names` that are means over rows."""
+        """Return the values of each row for those of `names` that are means over rows."""
         return {name: OF_SETS[name](self) for name in names if name in OF_SETS}
 
     def to_frame(self) -> pd.DataFrame:
