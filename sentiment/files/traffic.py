@@ -152,8 +152,8 @@ class Traffic:
 class TrafficRows:
     """Predictions of one model as an input, with the columns of an output of `predict`.
 
-    Rows of requests with their own threshold are left out, and so are rows without a text, unless no
-    row has one.
+    Rows of requests with their own threshold are left out. So are rows without a text, unless all
+    rows lack one.
 
     Parameters
     ----------
