@@ -196,7 +196,7 @@ def _load_model(
     rule = read_rule(made_by if separator is None else {"thresholds": []} | made_by)
     reference = find_reference(choice, tracker).with_rule(rule)
     if isinstance(source, TrafficRows):
-        lacking = [] if source.has_texts else ["texts (serve with log.texts=true)"]
+        lacking = [] if source.has_texts else ["texts (log.texts=true keeps them)"]
         lacking += [f"column {name!r}" for name in reference.columns]
         columns = replace(columns, time="time", lacking=lacking)
         reference = replace(reference, columns={})

@@ -27,8 +27,8 @@ def show_monitoring(result: "MonitoringResult") -> None:
     console.print(f"model    {model.uri}{run}")
     console.print(f"columns  {_describe_columns(result.columns)}")
     if result.columns.lacking:
-        lacking = ", ".join(result.columns.lacking)
-        console.print(f"lacking  {lacking}: a log has none, so they are not compared")
+        lacking = ", no ".join(result.columns.lacking)
+        console.print(f"lacking  the log has no {lacking}; they are not compared")
     console.print(f"rows     {_count_rows(result)}")
     console.print(_tabulate_checks(comparison))
     if comparison.terms is not None:

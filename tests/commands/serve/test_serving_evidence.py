@@ -117,7 +117,7 @@ def test_a_log_without_texts_is_monitored_by_the_rest(rivals, logged, tmp_path, 
     assert "terms" not in json.loads((without.folder / "drift.json").read_text())
     show_monitoring(without)
     shown = capsys.readouterr().out
-    assert "lacking  texts (serve with log.texts=true): a log has none, so they are not" in shown
+    assert "lacking  the log has no texts (log.texts=true keeps them); they are not com" in shown
     assert "columns  no texts; labels in 'label'" in shown
     with pytest.raises(MissingColumnError, match="text_column"):
         monitor(compose_monitor(rivals, tmp_path / "log", tmp_path / "out", "text_column=text"))
