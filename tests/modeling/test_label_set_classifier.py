@@ -131,10 +131,15 @@ def test_a_chain_needs_several_labels() -> None:
         make_pipeline(TfidfVectorizer(), chain)
 
 
-def test_a_label_of_every_row_is_always_there() -> None:
+@pytest.mark.parametrize(
+    "model", [Plain(), LogisticRegression(solver="auto", tol=0.01, random_state=0)]
+)
+def test_a_label_of_every_row_is_always_there(model: Plain) -> None:
     X, y = _make_rows()
+    alone = LabelSetClassifier(model).fit(X, y)
     y = [f"{joined};z".strip(";") for joined in y]
-    found = LabelSetClassifier(Plain()).fit(X, y)
+    found = LabelSetClassifier(model).fit(X, y)
+    assert np.array_equal(found.predict_proba(X)[:, :-1], alone.predict_proba(X))
     assert (found.predict_proba(X)[:, -1] == 1).all()
     assert all("z" in joined.split(";") for joined in found.predict(X))
 

@@ -92,8 +92,8 @@ class LabelSetClassifier(OneVsRestClassifier):
         together = None
         if not known.all():
             together = _fit_with_unlabelled(self.estimator, X, truth, names)
-        elif isinstance(self.estimator, _FITTED_TOGETHER) and not indicators.all(axis=0).any():
-            together = self.estimator.fit_labels(X, indicators, machines)
+        elif isinstance(self.estimator, _FITTED_TOGETHER):
+            together = _fit_together(self.estimator, machines, X, indicators)
         self.estimators_ = together or _fit_one_by_one(machines, X, indicators)
         first = self.estimators_[0]
         if hasattr(first, "n_features_in_"):
@@ -121,6 +121,21 @@ class LabelSetClassifier(OneVsRestClassifier):
 def _fit_one_by_one(machines: list[Any], X: Any, indicators: np.ndarray) -> list[Any]:
     with ThreadPoolExecutor(min(len(machines), count_threads(None))) as pool:
         return list(pool.map(lambda one, side: _separate(one, X, side), machines, indicators.T))
+
+
+def _fit_together(
+    estimator: Any, machines: list[Any], X: Any, indicators: np.ndarray
+) -> list[Any] | None:
+    mixed = np.flatnonzero(~indicators.all(axis=0))
+    own = [machines[place] for place in mixed]
+    found = estimator.fit_labels(X, indicators[:, mixed], own) if own else None
+    if found is None:
+        return None
+    fitted = dict(zip(mixed, found, strict=True))
+    return [
+        fitted[place] if place in fitted else _separate(machine, X, indicators[:, place])
+        for place, machine in enumerate(machines)
+    ]
 
 
 def _fit_with_unlabelled(
