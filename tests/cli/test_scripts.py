@@ -212,8 +212,8 @@ MISTAKES = [
     ("flow", ["flow.retries=x"], "flow.retries is 'x'; expected a whole number from 0 to 1,000."),
     ("flow", ["train='seed=abc'", "promote='alpha=2 typo=1'"], "3 problems in the configuration:\n"
      "  - train: seed is 'abc'; expected a whole number from 0 to 2**32 - 1.\n"
-     "  - promote: there is no setting 'typo'. Known: tracking, run, name, metric, alpha, margin, "
-     "live, route, force, rollback, level, resamples, seed, outputs, trusted.\n"
+     "  - promote: there is no setting 'typo'. Known: tracking, run, name, metric, threshold, "
+     "alpha, margin, live, route, force, rollback, level, resamples, seed, outputs, trusted.\n"
      "  - promote: alpha is 2; expected a share above 0 and up to 0.5, such as 0.05."),
     ("best", ["search=", "overwrite=2"], "2 problems in the configuration:\n  - overwrite is 2; "
      "expected true or false.\n  - search.name is ''; expected a name of at most 200 characters "
