@@ -71,7 +71,7 @@ def test_the_dockerfile_has_no_faults() -> None:
         ("ENV PATH=", "ENV API_KEY=x PATH=", "a secret"),
         ('ENTRYPOINT ["entrypoint"]', "ENTRYPOINT entrypoint", "no ENTRYPOINT as a list"),
         ("HEALTHCHECK", "# HEALTHCHECK", ""),
-        ("--from=build /venv", "--from=builder /venv", "no stage"),
+        ("--from=build /venv", "--from=builder /venv", "is not a stage"),
     ],
 )
 def test_faults_are_found(here: str, there: str, fault: str) -> None:

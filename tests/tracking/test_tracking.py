@@ -159,11 +159,11 @@ def test_a_tracking_server_is_a_store_like_any_other(
         tracker.find_model("best", "accuracy", greater_is_better=True)
 
 
-def best(tracker: MlflowTracker, *, more: bool) -> str:
+def best(tracker: MlflowTracker, *, greater_is_better: bool) -> str:
     """Return which run is the best; these runs have no model, and the error names the run."""
-    metric = "accuracy" if more else "log_loss"
+    metric = "accuracy" if greater_is_better else "log_loss"
     with pytest.raises(RunNotFoundError) as caught:
-        tracker.find_model("best", metric, greater_is_better=more)
+        tracker.find_model("best", metric, greater_is_better=greater_is_better)
     return str(caught.value).split("'")[1]
 
 
@@ -175,15 +175,15 @@ def test_the_best_run_is_the_best_on_validation(tracker: MlflowTracker) -> None:
     with pytest.raises(ZeroDivisionError), tracker.start("x", {"kind": "training"}) as run:
         run.log_metrics({"validation/accuracy": 1.0, "validation/log_loss": 0.0})
         raise ZeroDivisionError
-    assert best(tracker, more=True) == high
-    assert best(tracker, more=False) == low
+    assert best(tracker, greater_is_better=True) == high
+    assert best(tracker, greater_is_better=False) == low
 
 
 def test_a_sample_counts_where_there_is_nothing_else(tracker: MlflowTracker) -> None:
     tracker.open()
     log_run(tracker, 0.2, sample="true")
     better = log_run(tracker, 0.3, sample="true")
-    assert best(tracker, more=True) == better
+    assert best(tracker, greater_is_better=True) == better
 
 
 def test_runs_on_other_data_than_the_last_do_not_count(tracker: MlflowTracker) -> None:
@@ -193,8 +193,8 @@ def test_runs_on_other_data_than_the_last_do_not_count(tracker: MlflowTracker) -
     log_run(tracker, 0.1, data="easy")
     high, low = log_run(tracker, 0.6, data="hard"), log_run(tracker, 0.5, data="hard")
     log_run(tracker, 0.99, data="easy", sample="true")
-    assert best(tracker, more=True) == high
-    assert best(tracker, more=False) == low
+    assert best(tracker, greater_is_better=True) == high
+    assert best(tracker, greater_is_better=False) == low
 
 
 def test_tables_are_distinguished_by_their_paths(tracker: MlflowTracker) -> None:
@@ -207,7 +207,7 @@ def test_tables_are_distinguished_by_their_paths(tracker: MlflowTracker) -> None
         runs[score] = run.id
         # Each time, the best of those on the file that was the last.
         expected = {0.9: 0.9, 0.6: 0.6, 0.7: 0.9, 0.5: 0.6}[score]
-        assert best(tracker, more=True) == runs[expected]
+        assert best(tracker, greater_is_better=True) == runs[expected]
 
 
 def test_the_choice_is_reported(tracker: MlflowTracker) -> None:
@@ -215,14 +215,17 @@ def test_the_choice_is_reported(tracker: MlflowTracker) -> None:
     client = mlflow.MlflowClient()
     experiment = client.get_experiment_by_name(tracker.experiment)
 
-    def choose(*, more: bool) -> tuple[str, str]:
+    def choose(*, greater_is_better: bool) -> tuple[str, str]:
         runs = client.search_runs([experiment.experiment_id])
-        found = choose_best(runs, "validation/accuracy", more=more)
+        found = choose_best(runs, "validation/accuracy", greater_is_better=greater_is_better)
         assert found is not None
         return found[0].info.run_id, found[1]
 
     first = log_run(tracker, 0.25, data="easy")
-    assert choose(more=True) == (first, "best validation/accuracy of 1 run on easy: 0.2500")
+    assert choose(greater_is_better=True) == (
+        first,
+        "best validation/accuracy of 1 run on easy: 0.2500",
+    )
     log_run(tracker, 0.5, data="hard")
     # Of two that are equal, the later one.
     second = log_run(tracker, 0.5, data="hard")
@@ -231,7 +234,7 @@ def test_the_choice_is_reported(tracker: MlflowTracker) -> None:
         "best validation/accuracy of 2 runs on hard: 0.5000; "
         "not comparable: 1 run on other data, 1 run on a sample"
     )
-    assert choose(more=True) == choose(more=False) == (second, shown)
+    assert choose(greater_is_better=True) == choose(greater_is_better=False) == (second, shown)
 
 
 def test_only_runs_on_the_same_rows_are_compared(tracker: MlflowTracker) -> None:
@@ -241,10 +244,10 @@ def test_only_runs_on_the_same_rows_are_compared(tracker: MlflowTracker) -> None
     high = log_run(tracker, 0.7, data="reviews", **{"data.fingerprint": "seed 2"})
     log_run(tracker, 0.8, data="reviews", **{"data.fingerprint": "seed 1"})
     low = log_run(tracker, 0.6, data="moved", **{"data.fingerprint": "seed 2"})
-    assert best(tracker, more=True) == high
-    assert best(tracker, more=False) == low
+    assert best(tracker, greater_is_better=True) == high
+    assert best(tracker, greater_is_better=False) == low
     runs = mlflow.MlflowClient().search_runs([tracker._experiment_id(mlflow.MlflowClient())])
-    found = choose_best(runs, "validation/accuracy", more=True)
+    found = choose_best(runs, "validation/accuracy", greater_is_better=True)
     assert found is not None
     assert found[1].endswith("not comparable: 2 runs on other data")
 
@@ -265,16 +268,16 @@ def test_macro_averages_of_earlier_versions_are_compared_under_both_names() -> N
     earlier = make_run("a", "several", f1=0.8)
     now = make_run("ab", "several", f1=0.7, f1_macro=0.7, classes=5)
     for metric in ("validation/f1", "validation/f1_macro"):
-        found = choose_best([earlier, now], metric, more=True)
+        found = choose_best([earlier, now], metric, greater_is_better=True)
         assert found is not None
         assert found[0] is earlier
         assert f"best {metric} of 2 runs on tickets: 0.8000" in found[1]
     two_before = make_run("a", "two", f1=0.8)
     two_now = make_run("ab", "two", f1=0.7, f1_macro=0.75, classes=2)
-    found = choose_best([two_before, two_now], "validation/f1_macro", more=True)
+    found = choose_best([two_before, two_now], "validation/f1_macro", greater_is_better=True)
     assert found is not None
     assert found[0] is two_now
-    assert choose_best([two_before], "validation/f1_macro", more=True) is None
+    assert choose_best([two_before], "validation/f1_macro", greater_is_better=True) is None
 
 
 @pytest.mark.parametrize("years", [-10, 10])
@@ -296,10 +299,10 @@ def test_a_wrong_clock_does_not_decide_which_run_is_the_last(
     assert [r.data.tags["order"] for r in sorted(runs, key=read_accuracy)] == [
         f"{n:012}" for n in (3, 2, 1)
     ]
-    assert best(tracker, more=True) == run
+    assert best(tracker, greater_is_better=True) == run
     # A run of an earlier version, or one that another tool made, has only its start time.
     client.create_run(experiment, int(1000 * (time.time() + 9e6)), {"kind": "training"})
-    assert best(tracker, more=True) == run
+    assert best(tracker, greater_is_better=True) == run
 
 
 def read_accuracy(run: Any) -> float:
@@ -318,7 +321,7 @@ def test_a_future_start_is_not_the_last_among_runs_without_an_order(
         made[data] = client.create_run(experiment, int(start), tags).info.run_id
         client.log_metric(made[data], "validation/accuracy", 0.5)
         client.set_terminated(made[data])
-    assert best(tracker, more=True) == made["new"]
+    assert best(tracker, greater_is_better=True) == made["new"]
 
 
 def test_a_score_has_its_interval() -> None:
@@ -572,10 +575,10 @@ def test_the_best_of_runs_that_were_all_cross_validated_is_so_by_that() -> None:
         )
         for validation, cv in ((0.5, {"cv/accuracy": 0.8}), (0.6, {"cv/accuracy": 0.7}), (0.9, {}))
     )
-    found = choose_best([better, worse], "validation/accuracy", more=True)
+    found = choose_best([better, worse], "validation/accuracy", greater_is_better=True)
     assert found is not None
     assert (found[0], found[1].partition(" on ")[0]) == (better, "best cv/accuracy of 2 runs")
-    found = choose_best([better, worse, plain], "validation/accuracy", more=True)
+    found = choose_best([better, worse, plain], "validation/accuracy", greater_is_better=True)
     assert found is not None
     assert found[0] is plain
 
@@ -596,17 +599,17 @@ def test_the_best_of_runs_with_several_labels_is_that_of_the_metric_they_optimiz
     ]
     for optimize, place in {None: 1, "f1_micro": 1, "hamming_loss": 2, "accuracy": 0}.items():
         runs = [make_run("r" * (n + 1), optimize, **one) for n, one in enumerate(scores)]
-        found = choose_best(runs, "validation/accuracy", more=True)
+        found = choose_best(runs, "validation/accuracy", greater_is_better=True)
         assert found is not None
         assert found[0] is runs[place]
         assert f"best validation/{optimize or 'f1_micro'} of 3 runs" in found[1]
     # A metric that is named decides, and of one label in each row the accuracy does.
     runs = [make_run("r" * (n + 1), "f1_micro", **one) for n, one in enumerate(scores)]
-    found = choose_best(runs, "validation/hamming_loss", more=False)
+    found = choose_best(runs, "validation/hamming_loss", greater_is_better=False)
     assert found is not None
     assert found[0] is runs[2]
     for run in runs:
         del run.data.metrics["validation/hamming_loss"]
-    found = choose_best(runs, "validation/accuracy", more=True)
+    found = choose_best(runs, "validation/accuracy", greater_is_better=True)
     assert found is not None
     assert found[0] is runs[0]
