@@ -1,4 +1,4 @@
-"""Bearer tokens: who may use the server."""
+"""Bearer tokens that requests are authorized by."""
 
 import hmac
 from hashlib import sha256
@@ -6,18 +6,18 @@ from pathlib import Path
 
 from sentiment.errors import ConfigError, InputNotFoundError
 
-_SHORTEST = 16
+_SHORTEST = 16  # characters of a token
 
 
 def read_tokens(path: str) -> list[bytes]:
-    """Return the digests of the tokens in a file that has one on each line.
+    """Return the SHA-256 digests of the tokens in a file with one token per line.
 
-    Empty lines and those that begin with ``#`` are skipped.
+    Empty lines and lines that begin with ``#`` are skipped.
 
     Raises
     ------
     InputNotFoundError, ConfigError
-        There is no such file, or it holds no token, or one that can be guessed.
+        The file does not exist, has no token, or has a token that is too short.
     """
     file = Path(path).expanduser()
     if not file.is_file():
@@ -42,10 +42,10 @@ def read_tokens(path: str) -> list[bytes]:
 
 
 def is_allowed(header: bytes, tokens: list[bytes]) -> bool:
-    """Return whether an ``Authorization`` header has one of the tokens.
+    """Return whether an ``Authorization`` header has one of the tokens, given as digests.
 
-    Digests are compared in constant time, with all tokens, so that neither a token nor which one
-    of them it was can be learned from how long it takes.
+    The digest is compared with all of them in constant time, so the response time reveals neither a
+    token nor which of them matched.
     """
     kind, _, given = header.partition(b" ")
     digest = _digest(given.strip())

@@ -1,4 +1,4 @@
-"""Answers to requests, with the model that gave them."""
+"""Predictions for a request, and the body of its response."""
 
 import time
 from collections.abc import Callable
@@ -24,19 +24,19 @@ class Answer:
     Attributes
     ----------
     id : str
-        That of the request; empty if the server keeps no log.
+        Id of the request; empty if the server keeps no log.
     route, role : str
         Name of the route, and ``champion``, ``challenger`` or ``shadow``.
     model : ServedModel
-        Predicted.
+        The model that made the predictions.
     texts : Texts
-        Of the request.
+        Texts of the request.
     found : dict of str to list
-        Columns of the predictions for the texts that are answered.
+        Columns of the predictions, with one value for each valid text.
     seconds : float
-        Time that it took, from the whole body on.
+        Time from the end of the body to the predictions.
     at : float
-        When, in seconds since the epoch.
+        Time of the predictions, in seconds since the epoch.
     """
 
     id: str
@@ -49,19 +49,19 @@ class Answer:
     at: float = field(default_factory=time.time)
 
     def list_ids(self) -> list[str]:
-        """Return the ids of all texts: for a single text, that of the request."""
+        """Return the ids of all texts; a single text has the id of the request."""
         if self.texts.is_single:
             return [self.id]
         return [f"{self.id}-{place}" for place in range(self.texts.count)]
 
 
 def predict(model: ServedModel, texts: Texts) -> dict[str, list[Any]]:
-    """Return the columns of the predictions for the texts that are answered.
+    """Return the columns of the predictions for the valid texts of a request.
 
     Raises
     ------
     RequestError
-        The model cannot do what the options ask for.
+        The model does not support an option of the request.
     """
     try:
         predictor = model.vary(texts.options)
@@ -78,7 +78,7 @@ def predict(model: ServedModel, texts: Texts) -> dict[str, list[Any]]:
 def describe(answer: Answer) -> dict[str, Any]:
     """Return the body of the response to a request with one text or several.
 
-    A text that is not answered has an ``error`` in place of a prediction.
+    A rejected text has an ``error`` in place of a prediction.
     """
     model, texts, found = answer.model, answer.texts, answer.found
     if texts.is_single:
@@ -99,12 +99,12 @@ def describe(answer: Answer) -> dict[str, Any]:
 
 
 def describe_invocation(answer: Answer) -> dict[str, Any]:
-    """Return the body of the response of MLflow's ``/invocations``.
+    """Return the body of the response to MLflow's ``/invocations``.
 
     Raises
     ------
     RequestError
-        A row is not answered: MLflow has no place for a reason beside the others' answers.
+        A row is rejected: in MLflow's format, a response cannot report errors of single rows.
     """
     model, texts, found = answer.model, answer.texts, answer.found
     if texts.faults:
@@ -120,7 +120,7 @@ def describe_invocation(answer: Answer) -> dict[str, Any]:
 
 
 def _list_rows(found: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """Return the rows of columns: one column after the other, which is several times as fast."""
+    """Turn columns into rows, filled column by column, which is several times as fast."""
     rows: list[dict[str, Any]] = [{} for _ in found["prediction"]]
     for name, values in found.items():
         for row, value in zip(rows, values, strict=True):
@@ -129,5 +129,5 @@ def _list_rows(found: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 def find_status(texts: Texts) -> int:
-    """Return 422 if no text is answered, 200 otherwise."""
+    """Return the HTTP status: 422 if all texts are rejected, otherwise 200."""
     return 422 if texts.faults and not texts.values else 200

@@ -1,4 +1,4 @@
-"""The server as an ASGI application: which endpoint answers, and within which limits."""
+"""The ASGI application of the server: endpoints, limits and access."""
 
 import asyncio
 import logging
@@ -39,34 +39,34 @@ log = logging.getLogger(__name__)
 
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
-# Bytes of a body that is answered at once: a few milliseconds of work, during which no other
-# request of this worker is. Larger ones are answered by a thread.
+# Largest body in bytes that the event loop handles itself: a few milliseconds of work, during which
+# the worker handles no other request. Larger bodies are left to a thread.
 _SMALL = 2**18
 _JSON: tuple[bytes, bytes] = (b"content-type", JSON)
-# Paths that need no token: probes of an orchestrator have none, and the page asks for one.
+# Paths that need no token: probes of an orchestrator have none, and the page asks for it.
 _OPEN = ("/", "/health/live", "/health/ready")
 
 
 class App:
-    """Predictions of the models of `routes`, over HTTP.
+    """ASGI application that serves the models of `routes`.
 
     Parameters
     ----------
     routes : dict of str to Route
-        By their names.
+        Routes by name.
     settings : ServerSettings
-        Limits.
+        Limits on requests.
     metrics : Metrics
-        Counts requests.
+        Metrics to update.
     tokens : list of bytes
-        Digests of the tokens that requests must have; empty for any request.
+        Digests of the accepted tokens; if empty, requests need no token.
     log : TrafficLog, optional
-        Keeps answers and labels.
+        Log of predictions and feedback; default: no log.
 
     Attributes
     ----------
     count_waiting : callable
-        Returns how many requests wait or are answered.
+        Returns the number of requests in progress or waiting.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class App:
         self._routes, self._settings, self._metrics = routes, settings, metrics
         self._tokens, self._log = tokens, log
         metrics.show_models(routes)
-        self._held = 0  # bytes of bodies
+        self._held = 0  # bytes of request bodies in memory
         self._pool = ThreadPoolExecutor(1, "predict")
         self._files = FileRequests(settings, metrics, log)
         self.count_waiting: Callable[[], int] = lambda: 0
@@ -94,7 +94,7 @@ class App:
         }
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle a request."""
         started = time.perf_counter()
         path, method, name, action = scope["path"], scope["method"], "", ""
         status, headers, body = 500, [_JSON], b'{"error":"an error of the server"}'
@@ -117,7 +117,7 @@ class App:
             return
         except Exception:
             log.exception("a request to %s failed", path)
-        if name and action not in ("explain", "feedback"):  # neither is traffic
+        if name and action not in ("explain", "feedback"):  # these are not prediction traffic
             self._metrics.count_request(name, status, time.perf_counter() - started)
         start = {"type": "http.response.start", "status": status, "headers": headers}
         if isinstance(body, bytes):
@@ -132,7 +132,7 @@ class App:
         await send({"type": "http.response.body"})
 
     def close(self) -> None:
-        """Finish what challengers predict unseen."""
+        """Finish the predictions of challengers in shadow."""
         self._pool.shutdown()
 
     def _check_access(self, path: str, headers: Mapping[bytes, bytes]) -> None:
@@ -145,7 +145,7 @@ class App:
             )
 
     def _find_action(self, path: str) -> tuple[str, str]:
-        """Return the name of the route and of the action that `path` asks of it, if it does."""
+        """Return the names of the route and action of a `path`; empty if it has none."""
         if path[1:] in self._actions:
             return DEFAULT_ROUTE, path[1:]
         parts = path.split("/")
@@ -158,7 +158,7 @@ class App:
         return "", ""
 
     def _read(self, path: str) -> tuple[int, Headers, bytes]:
-        """Return what a GET of `path` shows."""
+        """Return status, headers and body of the response to a GET of `path`."""
         match path:
             case "/health/live":
                 shown: Any = {"status": "alive"}
@@ -265,7 +265,7 @@ class App:
     async def _answer(
         self, route: Route, data: bytes, read: Callable[[ServedModel], bodies.Texts]
     ) -> answers.Answer:
-        """Return the answer to a body, whose texts are as `read` has them."""
+        """Predict the texts that `read` finds in a body, count them and log them."""
         started = time.perf_counter()
         try:
             texts = read(route.champion)
@@ -285,14 +285,14 @@ class App:
     async def _work(
         self, model: ServedModel, texts: bodies.Texts, size: int
     ) -> dict[str, list[Any]]:
-        """Return the predictions: at once for a small body, from a thread for others."""
+        """Return the predictions, computed in a thread unless body and model are small."""
         if size <= _SMALL and model.is_quick and not texts.options.explain:
             return answers.predict(model, texts)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, answers.predict, model, texts)
 
     def _shadow(self, route: Route, answer: answers.Answer) -> None:
-        """Let the challenger predict the same texts behind the response, and count the same."""
+        """Let the challenger predict the same texts later, and count where both labels agree."""
         challenger, texts = route.challenger, answer.texts
         if challenger is None or not route.shadow or not texts.values:
             return
@@ -320,7 +320,7 @@ class App:
             raise too_busy(f"more than {self._settings.queue:,} requests are waiting")
 
     async def _read_body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-        """Return the body of a request, which counts as held until the caller is done with it."""
+        """Return the body of a request; its size stays in `_held` until the caller subtracts it."""
         limit = self._settings.max_body
         check_length(headers, limit, "max_body")
         message = await receive()

@@ -1,4 +1,4 @@
-"""Texts in the bodies of requests: what is answered, and why the rest is not."""
+"""Parsing and validation of request bodies."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from sentiment.files.columns import as_text
 
 HALF_PAIR = "half a surrogate pair, which is not a character"
 NOT_TEXT = "the text is not a string"
-# What clients of MLflow's servers send; one of them is in each body.
+# Formats of MLflow's scoring server; a JSON body has exactly one of the keys.
 CSV = b"text/csv"
 INVOCATIONS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
@@ -45,19 +45,19 @@ class Texts:
     Attributes
     ----------
     values : list of str
-        Those that are answered.
+        Valid texts, which are predicted.
     faults : dict of int to str
-        Why the others are not, by their places among all.
+        Reasons of the rejected texts, by their positions among all texts.
     count : int
-        Number of all.
+        Number of all texts.
     is_single : bool
-        Whether the request has one text rather than a list.
+        True if the body has one ``text`` rather than a list.
     rows : list of dict, optional
-        Other columns of the texts that are answered.
+        Other columns of the valid texts; default: the model reads none.
     key : str
-        What decides which of two models answers.
+        Key by which champion or challenger is chosen; default: the first valid text.
     options : Options
-        Options.
+        Options of the request.
     """
 
     values: list[str]
@@ -77,16 +77,16 @@ def read_body(data: bytes, limits: Limits, names: Sequence[str], most: int) -> T
     data : bytes
         The body.
     limits : Limits
-        Of a text.
+        Limits of a valid text.
     names : sequence of str
         Columns that the model reads beside the text.
     most : int
-        Largest number of texts.
+        Maximum number of texts.
 
     Raises
     ------
     RequestError
-        It is not JSON, or JSON of another form, or has too many texts.
+        The body is not JSON, does not match the schema, or has too many texts.
     """
     try:
         body = _decode(data)
@@ -130,7 +130,7 @@ def read_texts(
     key: str | None = None,
     options: Options = PLAIN,
 ) -> Texts:
-    """Return texts that are to be answered, apart from those that are not, as `predict` has it."""
+    """Separate valid texts from those that `predict` would reject, too."""
     for name in names if values else ():
         if not any(name in row for row in rows or ()):
             raise RequestError(
@@ -185,12 +185,12 @@ def make_options(explain: bool, probabilities: bool, threshold: float | None) ->
 
 
 def load_json(data: bytes) -> Any:
-    """Return what a JSON body holds, with whatever Python's own reader accepts.
+    """Parse a JSON body with Python's parser, which accepts more than msgspec's.
 
     Raises
     ------
     RequestError
-        It is not JSON.
+        The body is not JSON.
     """
     try:
         return json.loads(data)
@@ -206,12 +206,12 @@ def load_json(data: bytes) -> Any:
 
 
 def convert(value: Any, kind: type[_Body]) -> _Body:
-    """Return what `load_json` read as an object of a type.
+    """Convert a value of `load_json` to a type.
 
     Raises
     ------
     RequestError
-        It has another form.
+        The value does not match the type.
     """
     try:
         return msgspec.convert(value, kind)
@@ -224,12 +224,12 @@ def convert(value: Any, kind: type[_Body]) -> _Body:
 def read_invocation(
     data: bytes, kind: bytes, text_column: str, limits: Limits, names: Sequence[str], most: int
 ) -> Texts:
-    """Return the texts of a body of MLflow's ``/invocations``; parameters are as of `read_body`.
+    """Return the texts of a body of MLflow's ``/invocations``; parameters as in `read_body`.
 
     Raises
     ------
     RequestError
-        It has none of the forms that MLflow takes.
+        The body has none of MLflow's formats, or too many rows.
     """
     options = LABELS
     if kind == CSV:
@@ -240,7 +240,7 @@ def read_invocation(
         if len(found) != 1:
             raise RequestError(
                 400,
-                f"expected a JSON object with one of {', '.join(INVOCATIONS)}, as MLflow has it.",
+                f"expected a JSON object with one of {', '.join(INVOCATIONS)}, as in MLflow.",
             )
         records = _list_records(found[0], body[found[0]], text_column)
         options = _read_params(body.get("params") or {})
@@ -262,14 +262,14 @@ def _read_csv(data: bytes) -> list[dict[str, Any]]:
         raise RequestError(400, f"the body is not a CSV file: {error}.") from None
     header, *rows = [row for row in rows if row] or [[]]
     if any(len(row) != len(header) for row in rows):
-        raise RequestError(400, "the CSV file has rows of another length than its header.")
+        raise RequestError(400, "the CSV file has rows that are longer or shorter than its header.")
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def _read_params(params: Any) -> Options:
-    """Return the options that `params` name, as `sentiment.tracking.pyfunc_model` has them.
+    """Return the options in `params`, which are those of `sentiment.tracking.pyfunc_model`.
 
-    Others are ignored, as MLflow does.
+    Unknown names are ignored, as in MLflow.
     """
     if not isinstance(params, dict):
         raise RequestError(400, "params is not an object; expected {name: value}.")
@@ -315,7 +315,7 @@ def _list_records(form: str, value: Any, text_column: str) -> list[dict[str, Any
             ]
         raise RequestError(400, "the columns of inputs differ in length; expected the same.")
     if not isinstance(value, list):
-        raise RequestError(400, f"{form} is no list; expected rows.")
+        raise RequestError(400, f"{form} is not a list; expected a list of rows.")
     if all(isinstance(row, dict) for row in value):
         return value
     if form == "dataframe_records" or any(isinstance(row, dict) for row in value):

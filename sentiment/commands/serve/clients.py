@@ -1,7 +1,7 @@
-"""Connections of clients: those that are too slow are cut off, and at the end all are let go.
+"""Time-outs of client connections, and their draining at shutdown.
 
-uvicorn waits for ever for a request that never ends and for a client that never reads. At its end
-it closes connections without a request, on which one may be on its way.
+uvicorn waits forever for a request that never ends and for a client that never reads. At shutdown,
+it closes idle connections at once, even if a request is on its way.
 """
 
 import asyncio
@@ -9,18 +9,18 @@ import time
 from collections.abc import Collection, Iterable
 from typing import Any
 
-# Seconds in which clients that keep their connections are expected to send a last request.
+# Seconds in which clients with idle connections may send a last request.
 _LAST = 1.0
 _PAUSE = 0.02
 
 
 class SlowClients:
-    """Watch on connections: what each waits for, and since when.
+    """Time-out for connections without progress.
 
     Parameters
     ----------
     timeout : float
-        Seconds after which a connection that makes no progress is cut off.
+        Seconds without progress after which a connection is closed.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -28,14 +28,14 @@ class SlowClients:
         self._seen: dict[Any, tuple[object, float]] = {}
 
     def look(self, connections: Iterable[Any], now: float) -> int:
-        """Cut off the connections that have made no progress; return how many.
+        """Close the connections without progress, and return their number.
 
         Parameters
         ----------
         connections : iterable of HttpToolsProtocol
-            All that are open.
+            All open connections.
         now : float
-            Seconds of a clock that only goes forward.
+            Seconds of a monotonic clock.
         """
         seen: dict[Any, tuple[object, float]] = {}
         count = 0
@@ -55,27 +55,27 @@ class SlowClients:
 
 
 def _find_wait(connection: Any) -> object:
-    """Return what stays equal while a client keeps the server waiting, None if it does not."""
+    """Return a value that is constant while the server waits for a client; None if it does not."""
     unread = connection.transport.get_write_buffer_size()
     if unread:
         return "read", unread
     if _is_idle(connection) and connection.timeout_keep_alive_task is None:
-        # The headers of its next request are not complete; uvicorn limits the time between two.
+        # The headers of the next request are incomplete; uvicorn limits only the time before them.
         return "headers", id(connection.cycle)
     return None
 
 
-async def let_go(connections: Collection[Any]) -> None:
-    """Close connections with the responses to their requests; wait for a last one from the others.
+async def drain(connections: Collection[Any]) -> None:
+    """Close busy connections after their responses, and give idle ones a second to send a request.
 
     Parameters
     ----------
     connections : collection of HttpToolsProtocol
-        All that are open. Responses to requests that come from now on close theirs.
+        All open connections. Responses to later requests must close their connections.
     """
     for one in connections:
         if not _is_idle(one):
-            one.shutdown()  # once it has answered
+            one.shutdown()  # after the response
     end = time.monotonic() + _LAST
     while any(map(_is_idle, connections)) and time.monotonic() < end:
         await asyncio.sleep(_PAUSE)

@@ -15,7 +15,9 @@ _ADDRESSES = ("model", "challenger")
 
 
 def read_word(word: str) -> str:
-    """Return a word as Hydra takes it: ``model=`` names no file here, and routes have any name.
+    """Return a word of the command line as an override of Hydra.
+
+    ``model=`` is short for ``deploy.run=``, and routes may have any name.
 
     Examples
     --------
@@ -36,7 +38,7 @@ def read_word(word: str) -> str:
 
 @command("serve", read_word=read_word)
 def main(cfg: DictConfig) -> None:
-    """Serve as `cfg` says until a signal ends it."""
+    """Run the server that `cfg` describes until SIGTERM or SIGINT."""
     with Watch("serve", current_job()) as watch:
         check_config(cfg)
         for package in ("httptools", "msgspec", "prometheus_client", "uvicorn"):

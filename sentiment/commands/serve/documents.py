@@ -8,17 +8,20 @@ from sentiment.config.schemas import ServerSettings
 
 _STRING: dict[str, Any] = {"type": "string"}
 OPTIONS: dict[str, Any] = {
-    "explain": {"type": "boolean", "description": "Add the terms that spoke most for and against."},
+    "explain": {
+        "type": "boolean",
+        "description": "Add the top terms for and against each prediction.",
+    },
     "probabilities": {"type": "boolean", "description": "Add the probability of every class."},
     "threshold": {
         "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1,
-        "description": "In place of that of the server: of the second of two classes, or of each "
-        "label of a set.",
+        "description": "Threshold on the probability of the second of two classes, or of each "
+        "label of a label set; default: that of the server.",
     },
     "key": {
         "type": "string",
-        "description": "Requests with the same key are answered by the same one of champion and "
-        "challenger; default: the first text.",
+        "description": "Requests with the same key go to the same model, champion or challenger; "
+        "default: the first text.",
     },
 }  # fmt: skip
 _COLUMNS = {
@@ -30,32 +33,32 @@ _PREDICTION = {
     "properties": {
         "prediction": _STRING,
         "probability": {"type": "number"},
-        "error": {"type": "string", "description": "Why the text is not answered."},
-        "model": {"type": "string", "description": "Address of the model that answered."},
-        "id": {"type": "string", "description": "For feedback, if the server keeps a log."},
+        "error": {"type": "string", "description": "Why the text was rejected."},
+        "model": {"type": "string", "description": "URI of the model."},
+        "id": {"type": "string", "description": "Id for feedback, if the server keeps a log."},
     },
 }
 _HEADERS = {
-    "x-request-id": "For feedback: -0, -1, ... for the rows of a file are added to it.",
-    "x-model": "Address of the model that answered a file.",
-    "x-rows-read": "Rows of a file.",
-    "x-rows-rejected": "Those of them that are not answered.",
-    "x-rejected-rows": "The first of these in a CSV file, as JSON: row, line and reason.",
+    "x-request-id": "Id for feedback; append -0, -1, ... for the rows of a file.",
+    "x-model": "URI of the model that predicted a file.",
+    "x-rows-read": "Number of rows in a file.",
+    "x-rows-rejected": "Number of rejected rows.",
+    "x-rejected-rows": "First rejected rows of a CSV file, as JSON: row, line and reason.",
 }
 _PROBLEMS = {
     "400": "The body is not JSON.",
-    "401": "The token is missing or not known.",
-    "404": "There is no such path or model.",
-    "408": "The body took too long.",
-    "413": "The body or the number of texts is larger than a limit.",
-    "415": "The content-type is not known.",
-    "422": "The body has another form, or no text of it can be answered.",
-    "503": "Too many requests are waiting; Retry-After says when to try again.",
+    "401": "The token is missing or unknown.",
+    "404": "The path or the model does not exist.",
+    "408": "The body did not arrive in time.",
+    "413": "The body is too large or has too many texts.",
+    "415": "The content-type is not supported.",
+    "422": "The body does not match the schema, or all of its texts are rejected.",
+    "503": "Too many requests are waiting; Retry-After has the seconds to wait.",
 }
 
 
 def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of a server with these limits and names of models."""
+    """Return the OpenAPI 3.1 document of a server with some limits and names of routes."""
     most = settings.max_texts
     one = {"text": {"type": "string"}, "columns": _COLUMNS} | OPTIONS
     several = {
@@ -88,9 +91,9 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
     predict = {
         "summary": "Predict one text, several texts, or a file",
         "description": (
-            "JSON has one text or several. CSV and JSON lines are answered with the same rows and "
-            "predictions behind them, as sentiment predict writes them; options are then in the "
-            "query of the address, as are text_column and key."
+            "JSON has one text or several. The response to CSV or JSON lines has the same rows "
+            "with added predictions, as sentiment predict writes them; for these, options, "
+            "text_column and key are in the query of the URL."
         ),
         "requestBody": {
             "required": True,
@@ -117,7 +120,7 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
         | _list_problems(),
     }
     invoke = {
-        "summary": "Predict as MLflow's servers do",
+        "summary": "Predict in the formats of MLflow's scoring server",
         "requestBody": {
             "required": True,
             "content": {
@@ -157,8 +160,8 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
     }
     single = {"type": "object", "required": ["text"], "properties": one}
     explain = {
-        "summary": "Show what champion and challenger make of one text, and what each word adds",
-        "description": "For people and pages: it is slower than a prediction, and not counted.",
+        "summary": "Predict one text by champion and challenger, with the effect of each word",
+        "description": "For interactive use: slower than a prediction, and not in the metrics.",
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": single, "example": {"text": "A gem."}}},
@@ -178,8 +181,8 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
         "additionalProperties": False,
     }
     feedback = {
-        "summary": "Take the true labels of texts that were answered",
-        "description": "A server that keeps no log answers with 404.",
+        "summary": "Record the true labels of predicted texts",
+        "description": "The status is 404 if the server keeps no log.",
         "requestBody": {
             "required": True,
             "content": {
@@ -191,7 +194,7 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
         },
         "responses": {
             "202": {
-                "description": "They are kept.",
+                "description": "The labels are recorded.",
                 "content": {
                     "application/json": {
                         "schema": {
@@ -213,17 +216,17 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
         "/models/{name}/invocations": {"parameters": named, "post": invoke},
         "/explain": {"post": explain},
         "/models/{name}/explain": {"parameters": named, "post": explain},
-        "/models": _show("The models that are served, and counts", "application/json"),
+        "/models": _show("Served models and their counts", "application/json"),
         "/feedback": {"post": feedback},
         "/models/{name}/feedback": {"parameters": named, "post": feedback},
-        "/health/live": _show("The process answers", "application/json"),
+        "/health/live": _show("Liveness: the process responds", "application/json"),
         "/health/ready": _show(
-            "Models are loaded; problems of their successors", "application/json"
+            "Readiness: models are loaded; problems with new versions", "application/json"
         ),
         "/version": _show(
-            "Version, models, and the process of the worker that answers", "application/json"
+            "Version, models, and the process id of the worker that responds", "application/json"
         ),
-        "/metrics": _show("Metrics in the form of Prometheus", "text/plain"),
+        "/metrics": _show("Metrics in the text format of Prometheus", "text/plain"),
         "/openapi.json": _show("This document", "application/json"),
     }
     document: dict[str, Any] = {
@@ -240,7 +243,7 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
 
 
 def list_endpoints(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return path, method, summary and statuses of all that an OpenAPI `document` holds."""
+    """Return path, method, summary and statuses of each operation of an OpenAPI `document`."""
     return [
         {
             "path": path, "method": method.upper(), "summary": one["summary"],
@@ -260,5 +263,5 @@ def _list_problems() -> dict[str, Any]:
 
 def _show(summary: str, kind: str) -> dict[str, Any]:
     schema = {"type": "object"} if kind == "application/json" else _STRING
-    shown = {"description": "Shown.", "content": {kind: {"schema": schema}}}
+    shown = {"description": f"{summary}.", "content": {kind: {"schema": schema}}}
     return {"get": {"summary": summary, "responses": {"200": shown}}}

@@ -1,8 +1,8 @@
-"""Drift of the last predictions against the reference profile of their model.
+"""Drift of the last predictions from the reference profile of their model.
 
-A request only appends its labels and probabilities to a list; a thread compares them, every few
-seconds, with the predictions for the validation rows, by the tests of `monitor`. What needs the
-texts, such as their words, is left to `monitor`.
+A request only appends its labels and probabilities to a list. Every few seconds, a thread compares
+them with the predictions for the validation rows, by the tests of `monitor`. Checks of the texts,
+such as their vocabulary, are left to `monitor`.
 """
 
 import logging
@@ -28,18 +28,18 @@ CHECKS = ("probability", "prediction")
 
 
 class DriftGauges:
-    """Gauges of the last predictions and of what they are compared with.
+    """Gauges of drift, and of the reference profiles.
 
     Parameters
     ----------
     metrics : Metrics
-        Of the server.
+        Metrics of the server.
     """
 
     def __init__(self, metrics: Metrics) -> None:
         names = ("route", "role")
         self._texts = metrics.make_gauge(
-            "sentiment_drift_texts", "Last predictions that are compared with the reference.", names
+            "sentiment_drift_texts", "Number of last predictions, compared when complete.", names
         )
         self._drift = metrics.make_gauge(
             "sentiment_drift", "1 if the last predictions have drifted, by check.",
@@ -47,30 +47,30 @@ class DriftGauges:
         )  # fmt: skip
         self._effect = metrics.make_gauge(
             "sentiment_drift_effect",
-            "Size of the difference: Wasserstein's distance in standard deviations of the "
-            "probability, odds ratio of the label that changed most.",
+            "Effect size: Wasserstein distance of probabilities in standard deviations, odds "
+            "ratio of the label that changed most.",
             (*names, "check"),
         )
         self._threshold = metrics.make_gauge(
-            "sentiment_drift_threshold", "Size from which a difference is drift.", ("check",)
+            "sentiment_drift_threshold", "Effect size from which a change is drift.", ("check",)
         )
         self._shares = metrics.make_gauge(
             "sentiment_reference_label_share",
-            "Share of the validation rows that the model gives a label.", (*names, "label"),
+            "Share of the validation rows with a predicted label.", (*names, "label"),
         )  # fmt: skip
         self._scores = metrics.make_gauge(
             "sentiment_reference_probability_share",
-            "Share of the validation rows whose label has a probability of at most le.",
+            "Share of the validation rows with a probability of at most le.",
             (*names, "le"),
         )
 
     def show_thresholds(self, settings: DriftSettings) -> None:
-        """Show from which sizes on differences matter."""
+        """Set the gauges of the effect sizes from which a change is drift."""
         for check, size in zip(CHECKS, (settings.distance, settings.labels), strict=True):
             self._threshold.labels(check).set(size)
 
     def show_reference(self, route: str, role: str, reference: Reference) -> None:
-        """Show how labels and probabilities were distributed in training."""
+        """Set the gauges of the distributions of labels and probabilities in a reference."""
         rows = reference.rows
         counts = count_labels(rows["prediction"], reference.classes, reference.separator)
         for label, count in zip(reference.classes, counts.tolist(), strict=True):
@@ -80,7 +80,7 @@ class DriftGauges:
             self._scores.labels(route, role, str(float(bound))).set(share)
 
     def show_checks(self, route: str, role: str, texts: int, checks: Sequence[Check]) -> None:
-        """Show the result of a comparison; without checks, no value, which raises no alarm."""
+        """Set the gauges of a comparison; without checks to NaN, which raises no alarm."""
         self._texts.labels(route, role).set(texts)
         found = {check.name: check for check in checks}
         for name in CHECKS:
@@ -96,17 +96,17 @@ class DriftWatch:
     Parameters
     ----------
     routes : dict of str to Route
-        By their names.
+        Routes by name.
     loader : ModelLoader
         Finds the reference profiles.
     metrics : Metrics
-        Has the last predictions, and shows the results.
+        Has the last predictions, and exports the results.
     settings : DriftSettings
-        What matters.
-    place : int
-        The worker at place 0 compares; others leave it their predictions.
+        Window, interval and thresholds.
+    place : int, default=0
+        Index of the worker: worker 0 compares the predictions that the others save for it.
     on_event : callable, optional
-        Called with ``drift`` and a message when an alarm begins; default: nobody is.
+        Called with ``drift`` and a message when an alarm begins; default: no call.
     """
 
     def __init__(
@@ -128,12 +128,12 @@ class DriftWatch:
         self._thread = threading.Thread(target=self._run, name="drift", daemon=True)
 
     def start(self) -> None:
-        """Begin, unless no predictions are kept."""
+        """Start the thread, unless the window is 0."""
         if self._settings.window:
             self._thread.start()
 
     def stop(self) -> None:
-        """End the thread before its next look."""
+        """End the thread before its next comparison."""
         self._end.set()
 
     def _run(self) -> None:
@@ -144,7 +144,7 @@ class DriftWatch:
                 log.exception("the last predictions were not compared")
 
     def look(self) -> None:
-        """Compare once."""
+        """Compare the last predictions of all models, or save them for worker 0."""
         models = [
             (route.name, role, model)
             for route in self._routes.values()
@@ -168,7 +168,7 @@ class DriftWatch:
         if reference is not None and len(rows) >= self._settings.window:
             labels, probabilities = zip(*rows, strict=True)
             before = reference.rows
-            # In the precision of the reference, so that equal values stay equal.
+            # In the precision of the reference, so that equal values remain equal.
             found = before["probability"].to_numpy(np.float32), np.array(probabilities, np.float32)
             both = before["prediction"], pd.Series(labels)
             checks = decide(
@@ -190,7 +190,7 @@ class DriftWatch:
             (self._alarms.add if check.drifted else self._alarms.discard)(key)
 
     def _find_reference(self, route: str, role: str, model: ServedModel) -> Reference | None:
-        """Return the reference of a model under its own rule; None if it has none, or not yet."""
+        """Return the reference of a model under its decision rule; None if there is none yet."""
         key = route, role, model.uri
         if key in self._references:
             return self._references[key]
@@ -201,13 +201,13 @@ class DriftWatch:
             release_memory()
         except (ReferenceMissingError, ConfigError) as error:
             log.info("drift of %s is not measured: %s", model.uri, error)
-        except Exception as error:  # the store may be away; the next look tries again
+        except Exception as error:  # the store may be unavailable; the next look tries again
             message = redact(f"{type(error).__name__}: {error}")
             if self._problems.get(key) != message:
                 log.warning("drift of %s is not measured yet: %s", model.uri, message)
             self._problems[key] = message
             return None
-        # Of models that are replaced, nothing is kept.
+        # The reference of the model before it is not needed any more.
         self._references = {k: v for k, v in self._references.items() if k[:2] != key[:2]}
         self._references[key] = found
         return found

@@ -1,4 +1,4 @@
-"""One text in the eyes of the models of a route: predictions, and what each word adds to them."""
+"""Explanation of one text: predictions of both models of a route, and the effect of each word."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,26 +10,26 @@ from sentiment.commands.serve.routes import Options, Route, ServedModel
 from sentiment.errors import UnexplainableModelError
 from sentiment.files.columns import as_texts, strip_values
 
-# Characters of a text whose words are looked at one by one, which takes milliseconds for each
-# thousand; longer ones are predicted only.
+# Longest text in characters that is explained, which takes milliseconds per thousand characters;
+# longer texts are only predicted.
 _LONGEST = 20_000
 _TERMS = 12
 
 
 def explain(route: Route, data: bytes) -> dict[str, Any]:
-    """Return what champion and challenger make of the text in the body of a request.
+    """Return the predictions of champion and challenger for one text, with explanations.
 
     Parameters
     ----------
     route : Route
-        Has the models.
+        Route of the request.
     data : bytes
-        A body with one ``text``, as of ``/predict``.
+        A JSON body with one ``text``, as for ``/predict``.
 
     Raises
     ------
     RequestError
-        It has no text that can be answered.
+        The body is not valid, or its text is rejected.
     """
     champion, challenger = route.champion, route.challenger
     texts = read_body(data, champion.limits, champion.predictor.extra_columns, 1)
@@ -53,7 +53,7 @@ def _describe(model: ServedModel, texts: Texts) -> dict[str, Any]:
         "probabilities": {name: found[f"p:{name}"][0] for name in predictor.classes},
     }
     if len(text) > _LONGEST:
-        reason = f"Words of texts of up to {_LONGEST:,} characters are explained."
+        reason = f"Only texts of up to {_LONGEST:,} characters are explained."
         return shown | {"reason": reason}
     columns: dict[str, str | None] = {}
     if texts.rows is not None:

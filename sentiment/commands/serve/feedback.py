@@ -1,4 +1,4 @@
-"""True labels of texts that were answered, which clients send when they learn them."""
+"""Feedback: true labels of predicted texts, which clients send when they know them."""
 
 import re
 import time
@@ -16,7 +16,7 @@ _ID = re.compile(r"[0-9a-f]{24}(-[0-9]{1,9})?")
 
 
 class FeedbackBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``POST /feedback``, or one of several in a list."""
+    """Body of ``POST /feedback``, or an item of its list."""
 
     id: str
     label: str
@@ -29,13 +29,13 @@ class Label:
     Attributes
     ----------
     id : str
-        Of the text, as the response to its request has it.
+        Id of the text, from the response to its request.
     route : str
-        Name of the route that answered.
+        Name of the route.
     label : str
         The label, or label set.
     at : float
-        When it came, in seconds since the epoch.
+        Time of the feedback, in seconds since the epoch.
     """
 
     id: str
@@ -45,12 +45,13 @@ class Label:
 
 
 def read_feedback(data: bytes, route: Route, most: int) -> list[Label]:
-    """Return the labels in a JSON body: one object with ``id`` and ``label``, or a list of such.
+    """Return the labels in a JSON body: an object with ``id`` and ``label``, or a list of these.
 
     Raises
     ------
     RequestError
-        It has another form, more than `most` labels, or one that the model does not know.
+        The body does not match the schema, has more than `most` labels, or has a label that is
+        unknown to the model.
     """
     body = load_json(data)
     given = convert(body if isinstance(body, list) else [body], list[FeedbackBody])
@@ -62,7 +63,7 @@ def read_feedback(data: bytes, route: Route, most: int) -> list[Label]:
 def _check_id(name: str) -> str:
     if not _ID.fullmatch(name):
         raise RequestError(
-            422, f"the id is {name!r}; expected one that a response of this server has."
+            422, f"the id is {name!r}; expected an id from a response of this server."
         )
     return name
 

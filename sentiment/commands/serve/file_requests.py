@@ -1,4 +1,4 @@
-"""Requests with a file: received in parts, predicted by a thread, counted and logged."""
+"""Requests with a file, received in parts and predicted by a thread."""
 
 import asyncio
 import time
@@ -15,21 +15,21 @@ from sentiment.commands.serve.routes import Route
 from sentiment.commands.serve.streams import StreamRequest, predict_stream, read_query
 from sentiment.config.schemas import ServerSettings
 
-# Files that are predicted at a time.
+# Maximum number of files that a worker predicts at the same time.
 _MOST = 4
 
 
 class FileRequests:
-    """Answers requests whose body is a CSV or JSON lines file.
+    """Handler of requests whose body is a CSV or JSON lines file.
 
     Parameters
     ----------
     settings : ServerSettings
-        Limits.
+        Limits on requests.
     metrics : Metrics
-        Counts rows.
+        Metrics to update.
     log : TrafficLog, optional
-        Keeps rows.
+        Log of the rows; default: no log.
     """
 
     def __init__(self, settings: ServerSettings, metrics: Metrics, log: TrafficLog | None) -> None:
@@ -50,18 +50,20 @@ class FileRequests:
         Parameters
         ----------
         route : Route
-            Answers.
+            Route of the request.
         kind : {"csv", "jsonl"}
             Format of the file.
         query : bytes
-            Options, in the query of the address.
-        headers, receive
-            Of the request.
+            Query of the URL, with the options.
+        headers : mapping of bytes to bytes
+            Headers of the request.
+        receive : callable
+            Receives the next message of the request (ASGI).
 
         Raises
         ------
         RequestError
-            The file is not answered.
+            The file is not valid or too large, or too many files are being predicted.
         """
         if self._open >= _MOST:
             raise too_busy(f"{_MOST} files are being predicted")

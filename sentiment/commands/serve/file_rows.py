@@ -1,4 +1,4 @@
-"""Rows of a file that was answered: counts for the metrics, and the rows themselves for the log."""
+"""Rows of a predicted file: their counts for the metrics, and themselves for the log."""
 
 import tempfile
 import time
@@ -14,7 +14,7 @@ from sentiment.commands.serve.routes import Options, ServedModel
 from sentiment.files.batches import Batch
 from sentiment.files.tally import Tally
 
-# Bytes of rows in memory; more of them wait on the disk.
+# Bytes of rows that are kept in memory; if there are more, they go to the disk.
 _IN_MEMORY = 2**22
 _ROWS = pa.schema(
     {
@@ -28,23 +28,23 @@ _ROWS = pa.schema(
 
 
 class FileCounts:
-    """Counts of a file, as the metrics have them.
+    """Counts of a file for the metrics.
 
     Parameters
     ----------
     window : int
-        How many of the last predictions are kept, for drift.
+        Number of last predictions to keep for drift; 0 for none.
     bounds : sequence of float
-        Of the histogram of probabilities.
+        Ascending upper bounds of the histogram of probabilities.
 
     Attributes
     ----------
     tally : Tally
-        Rows that were read and rejected.
+        Counts of read and rejected rows.
     predictions : dict of str to int
-        Rows by prediction; a label set is one.
-    scores : ndarray of int, of shape (bounds + 1,)
-        Rows by probability: up to each of `bounds`, and above.
+        Number of rows by predicted label or label set.
+    scores : ndarray of int, of shape (n_bounds + 1,)
+        Number of rows by bucket of the probability, the last of which is above all `bounds`.
     last : list of (str, float)
         The last predictions and their probabilities.
     """
@@ -73,24 +73,24 @@ class FileCounts:
 
 
 def count_by_bucket(values: ArrayLike, bounds: Sequence[float]) -> np.ndarray:
-    """Return how many of `values` are up to each of ascending `bounds`, and above the last."""
+    """Return the number of `values` by bucket, shape (n_bounds + 1,); the last has no bound."""
     return np.bincount(np.searchsorted(bounds, values), minlength=len(bounds) + 1)
 
 
 class RowSpool:
-    """Rows of a file on their way to the log, in a temporary file.
+    """Temporary file with the rows of a predicted file, until these are logged.
 
     Parameters
     ----------
     with_texts : bool
-        Whether the log has texts.
+        If True, the texts are logged, too.
 
     Attributes
     ----------
     count, taken : int
-        Rows that were added, and that were read again.
+        Number of rows that were added, and that were read again.
     size : int
-        Bytes of the temporary file.
+        Size of the temporary file in bytes.
     """
 
     def __init__(self, *, with_texts: bool) -> None:
@@ -101,7 +101,7 @@ class RowSpool:
         self.count = self.taken = self.size = 0
 
     def add(self, batch: Batch, answers: pa.RecordBatch) -> None:
-        """Add the rows of a batch; those that the disk has no room for are not read again."""
+        """Add the rows of a batch; if the disk is full, they are lost to the log."""
         self.count += batch.read
         if self._writer is None:
             return
@@ -129,7 +129,7 @@ class RowSpool:
             self._writer = None
 
     def read_next(self) -> pa.RecordBatch | None:
-        """Return the next rows; None at the end, or where the disk had no room."""
+        """Return the next rows; None at the end, or where the disk was full."""
         try:
             if self._reader is None:
                 self._file.seek(0)
@@ -153,19 +153,19 @@ class FileAnswer:
     Attributes
     ----------
     id : str
-        That of the request.
+        Id of the request.
     route, role : str
         Name of the route, and ``champion`` or ``challenger``.
     model : ServedModel
-        Predicted.
+        The model that made the predictions.
     options : Options
-        Of the request.
+        Options of the request.
     rows : RowSpool
-        Its rows.
+        Rows of the file.
     seconds : float
-        Time that the whole file took.
+        Time for the whole file.
     at : float
-        When it was answered, in seconds since the epoch.
+        Time of the predictions, in seconds since the epoch.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Aliases of registered models: where one moves to is loaded and takes over."""
+"""Following of aliases: the new model is loaded and replaces the old one."""
 
 import logging
 import threading
@@ -13,23 +13,23 @@ log = logging.getLogger(__name__)
 
 
 class Follower:
-    """A thread that looks where aliases point, and replaces models that they point away from.
+    """A thread that follows aliases, and replaces a model when its alias moves.
 
-    Whatever fails, such as a store that is away or a model that is refused, leaves the models as
-    they are: the route says what failed, and the next look tries again.
+    After a failure, such as a store that is unavailable or a model that fails its audit, the old
+    model stays in use. The failure is recorded in the route, and the next look tries again.
 
     Parameters
     ----------
     routes : dict of str to Route
-        By their names.
+        Routes by name.
     loader : ModelLoader
         Finds and loads models.
     metrics : Metrics
-        Counts models that took over, and those that failed to.
+        Counts replacements and failures.
     interval : float
-        Seconds between two looks.
+        Seconds between two looks at the registry.
     on_event : callable, optional
-        Called with ``swap_failed`` or ``rollback`` and a message; default: nobody is.
+        Called with ``swap_failed`` or ``rollback`` and a message; default: no call.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Follower:
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
     def start(self) -> None:
-        """Begin with a look at once, unless no address is an alias."""
+        """Start the thread, unless no address is an alias."""
         addresses = [
             address
             for route in self._routes.values()
@@ -66,7 +66,7 @@ class Follower:
                 return
 
     def look(self) -> None:
-        """Replace the models of all aliases that have moved."""
+        """Replace the models whose aliases have moved."""
         for route in self._routes.values():
             settings = route.settings
             if "@" in settings.model:
@@ -82,7 +82,7 @@ class Follower:
     def _replace(
         self, route: Route, address: str, model: ServedModel, other: ServedModel | None
     ) -> ServedModel:
-        """Return the model that `address` means now; `model` if that is the same or fails."""
+        """Return the model at `address` now, or `model` if it has not changed or cannot be used."""
         try:
             if self._loader.find_version(address) == model.alias_version:
                 route.problems.pop(address, None)
@@ -90,7 +90,7 @@ class Follower:
             found = self._loader.load(address, route.settings)
             if other is not None:
                 check_labels(other, found)
-        except Exception as error:  # whatever it is, the model in use answers on
+        except Exception as error:  # whatever it is, the model in use keeps serving
             is_known = isinstance(error, SentimentError)
             message = str(error) if is_known else redact(f"{type(error).__name__}: {error}")
             if route.problems.get(address) != message:

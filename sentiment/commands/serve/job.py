@@ -1,4 +1,4 @@
-"""Serve: models over HTTP, from the same predictor as `predict`."""
+"""Start of the server: models, sockets, workers and threads."""
 
 import contextlib
 import socket
@@ -35,26 +35,26 @@ from sentiment.tracking.stages import SilentObserver, StageObserver, release_mem
 
 @dataclass(frozen=True)
 class Service:
-    """Models that are loaded, and a socket that listens.
+    """Loaded models, listening sockets and settings of a server.
 
     Attributes
     ----------
     settings : ServerSettings
-        Limits.
+        Settings of the HTTP server.
     log : LogSettings
-        Where answers are kept, if they are.
+        Settings of the log.
     drift : DriftSettings
-        Which drift of predictions matters.
+        Settings of the drift gauges.
     alert : AlertSettings
-        Where it is reported.
+        Settings of the webhook.
     routes : dict of str to Route
-        By their names.
+        Routes by name.
     loader : ModelLoader
-        Loads the models that follow.
+        Loads new versions of the models.
     listening : list of socket
-        Where requests come in: one for each worker.
+        Listening sockets, one for each worker.
     tokens : list of bytes
-        Digests of the tokens that requests must have.
+        Digests of the accepted tokens; if empty, requests need no token.
     """
 
     settings: ServerSettings
@@ -68,12 +68,12 @@ class Service:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """URL of the server."""
         host, port = self.listening[0].getsockname()[:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     def stop_listening(self) -> None:
-        """Refuse connections, also those to sockets that other processes share."""
+        """Refuse new connections, also on sockets that are shared with other processes."""
         for one in self.listening:
             one.shutdown(socket.SHUT_RDWR)
 
@@ -84,14 +84,14 @@ class Service:
 
 
 def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
-    """Load all models and open the socket.
+    """Load all models and open the sockets.
 
     Parameters
     ----------
     cfg : DictConfig
-        As composed from ``conf/serve.yaml``, checked.
+        Checked config, composed from ``conf/serve.yaml``.
     observer : StageObserver, optional
-        Is shown which model is being loaded.
+        Receives the name of each stage; default: none does.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
 
 
 def list_routes(cfg: DictConfig, scorer: BatchScorer) -> dict[str, RouteSettings]:
-    """Return the settings of all routes; the first is that of ``/predict``."""
+    """Return the settings of all routes by name; the first is the route of ``/predict``."""
     written = OmegaConf.to_container(cfg.routes, resolve=True) if cfg.routes else {}
     assert isinstance(written, dict)  # noqa: S101 - the schema says so
     first = RouteSettings(model=scorer.run, threshold=scorer.threshold, abstain=scorer.abstain)
@@ -134,8 +134,8 @@ def list_routes(cfg: DictConfig, scorer: BatchScorer) -> dict[str, RouteSettings
 
 
 def run(service: Service) -> None:
-    """Serve until a signal ends it; requests that were begun are finished first."""
-    release_memory()  # before workers share what is left
+    """Serve until SIGTERM or SIGINT, and then finish the requests in progress."""
+    release_memory()  # before workers share the rest
     with _share_counts(service.settings.workers) as folder, contextlib.closing(service):
         if folder is None:
             _serve(service, None, 0)
@@ -151,7 +151,7 @@ def run(service: Service) -> None:
 
 @contextlib.contextmanager
 def _share_counts(workers: int) -> Iterator[Path | None]:
-    """Yield a folder in which workers count together; None for a single one."""
+    """Yield a temporary folder for the metrics of several workers; None for a single one."""
     if workers == 1:
         yield None
         return
@@ -164,7 +164,7 @@ def _serve(service: Service, folder: Path | None, place: int, parent: int | None
     log = TrafficLog(service.log, metrics) if service.log.folder is not None else None
     settings = service.settings
     app = App(service.routes, settings, metrics, service.tokens, log)
-    # All workers see the same, so one of them reports it.
+    # All workers observe the same events, so only one of them sends alerts.
     webhook = None
     if place == 0 and service.alert.url is not None:
         webhook = Webhook(service.alert.url, service.alert.format)

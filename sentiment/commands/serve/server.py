@@ -14,7 +14,7 @@ from importlib.util import find_spec
 import uvicorn
 
 from sentiment.commands.serve.app import App
-from sentiment.commands.serve.clients import SlowClients, let_go
+from sentiment.commands.serve.clients import SlowClients, drain
 from sentiment.config.schemas import ServerSettings
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Server(uvicorn.Server):
             one.close()
         state = self.server_state
         state.default_headers = [*state.default_headers, (b"connection", b"close")]
-        await let_go(state.connections)
+        await drain(state.connections)
         await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
