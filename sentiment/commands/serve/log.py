@@ -1,4 +1,4 @@
-"""Log of the traffic: rows are handed to a thread, which writes them twice a second."""
+"""Log of the traffic, written twice a second by a background thread."""
 
 import json
 import logging
@@ -26,31 +26,31 @@ from sentiment.modeling.label_set_rules import record_rule
 
 log = logging.getLogger(__name__)
 
-# Seconds between two writes: with the write itself, less than the second that a kill may cost.
+# Seconds between two writes: with the write itself, a killed server loses less than a second.
 _PAUSE = 0.5
-# Characters that wait to be written, with those of texts; a row without its text counts as 256.
+# Maximum size of the queue in characters: 256 for each row, and those of its text if it is logged.
 _LARGEST, _ROW = 2**26, 256
-# Bytes of rows of files that are written at once, and that wait for it.
+# Bytes of rows of files in one write, and at most in the queue.
 _PART, _LARGEST_FILES = 2**24, 2**30
 _ID_BYTES = 12
 
 
 class TrafficLog:
-    """Writes what a worker answers, behind its back.
+    """Writer of the log of a worker, with a thread of its own.
 
-    What cannot be written, since the disk is full or slower than the requests, is dropped and
-    counted; no answer waits for it.
+    If the disk is full or slower than the requests, rows are dropped and counted; no response waits
+    for the log.
 
     Parameters
     ----------
     settings : LogSettings
-        Where, and what.
+        Settings of the log.
     metrics : Metrics
-        Counts rows.
+        Counts written and dropped rows.
     """
 
     def __init__(self, settings: LogSettings, metrics: Metrics) -> None:
-        assert settings.folder is not None  # noqa: S101 - else there is no log
+        assert settings.folder is not None  # noqa: S101 - otherwise there is no log
         self._settings, self._metrics = settings, metrics
         self._folder = Path(settings.folder).expanduser()
         self._tables = {name: HourlyTable(self._folder / name, SCHEMAS[name]) for name in TABLES}
@@ -59,22 +59,22 @@ class TrafficLog:
         self._size = 0
         self._files: deque[FileAnswer] = deque()
         self._file_size = 0
-        self._looked = ""  # the hour in which old files were looked for
+        self._looked = ""  # hour of the last search for old files
         self._failed = False
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what waits, and leave Parquet files only."""
+        """Write all queued rows, and convert the journals to Parquet files."""
         self._end.set()
         self._thread.join()
 
     def add_answer(self, answer: Answer) -> None:
-        """Hand over an answer."""
+        """Queue the predictions for a request."""
         texts = answer.texts
         if not texts.count:
             return
@@ -84,11 +84,11 @@ class TrafficLog:
         self._add(PREDICTIONS, [answer], size, texts.count)
 
     def make_spool(self) -> RowSpool:
-        """Return where the rows of a file wait."""
+        """Return a temporary file for the rows of a predicted file; see `add_file`."""
         return RowSpool(with_texts=self._settings.texts)
 
     def add_file(self, answer: FileAnswer) -> None:
-        """Hand over the rows of a file."""
+        """Queue the rows of a predicted file."""
         rows = answer.rows
         with self._lock:
             if has_room := self._file_size + rows.size <= _LARGEST_FILES:
@@ -98,7 +98,7 @@ class TrafficLog:
             self._end_file(answer)
 
     def add_labels(self, labels: Sequence[Label]) -> bool:
-        """Hand over labels; return False if there is no room for them."""
+        """Queue labels; return False if the queue is full."""
         return self._add(FEEDBACK, labels, _ROW * len(labels), len(labels))
 
     def _add(self, table: str, items: Sequence[Any], size: int, rows: int) -> bool:
@@ -121,7 +121,7 @@ class TrafficLog:
             self._try(table.close)
 
     def write(self) -> None:
-        """Write what waits, of files a part; recover and remove files once an hour."""
+        """Write queued rows, of files a part; recover journals and remove old files each hour."""
         now = datetime.now(UTC)
         with self._lock:
             waiting, self._size = self._waiting, 0
@@ -141,7 +141,7 @@ class TrafficLog:
                 self._try(partial(self._remove_old, name, now))
 
     def _write_files(self, now: datetime) -> None:
-        """Write some rows of files; the others wait until answers that came meanwhile are kept."""
+        """Write one part of the queued files, so that other rows need not wait for all of them."""
         taken: list[pa.RecordBatch] = []
         while self._files and sum(rows.nbytes for rows in taken) < _PART:
             answer = self._files[0]
@@ -172,7 +172,7 @@ class TrafficLog:
             remove_old(self._folder / name, self._settings.keep_days, now)
 
     def _try(self, act: Callable[[], Any]) -> bool:
-        """Do something with files; return False if the disk did not let it, and say so once."""
+        """Call `act`; return False if it fails to write, and log only the first failure."""
         try:
             act()
         except (OSError, pa.ArrowException) as error:
@@ -184,12 +184,12 @@ class TrafficLog:
 
 
 def make_folders(settings: LogSettings) -> None:
-    """Make the folder of the log, unless it is off.
+    """Make the folder of the log, if one is set.
 
     Raises
     ------
     OSError
-        It cannot be made, or written to.
+        The folder cannot be made or is not writable.
     """
     if settings.folder is None:
         return
@@ -201,7 +201,7 @@ def make_folders(settings: LogSettings) -> None:
 
 
 def make_id() -> str:
-    """Return the id of a request, which nobody can guess."""
+    """Return a random id for a request, 24 hexadecimal digits that cannot be guessed."""
     return os.urandom(_ID_BYTES).hex()
 
 
@@ -215,7 +215,7 @@ def _tabulate(answers: Sequence[Answer], *, with_texts: bool) -> pa.RecordBatch:
         found = zip(one.found["prediction"], one.found["probability"], texts.values, strict=True)
         for place, id_ in enumerate(one.list_ids()):
             if place in texts.faults:
-                # Without its end, which may quote the text.
+                # Only the part before the colon: the rest may quote the text.
                 reason = texts.faults[place].partition(":")[0]
                 rows.append((at, id_, *shared, None, None, reason, None))
             else:
@@ -226,7 +226,7 @@ def _tabulate(answers: Sequence[Answer], *, with_texts: bool) -> pa.RecordBatch:
 
 
 def _tabulate_file(one: FileAnswer, rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Return rows of a file, with what all of them share."""
+    """Return rows of a predicted file with the columns of the log."""
     choice, schema = one.model.choice, SCHEMAS[PREDICTIONS]
     ids = pc.binary_join_element_wise(one.id, rows["place"].cast(pa.string()), "-")
     shared = {

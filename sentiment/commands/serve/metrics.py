@@ -1,7 +1,7 @@
-"""Metrics in the form of Prometheus, of all workers together.
+"""Prometheus metrics, aggregated over all workers.
 
-Workers count into files of one folder, which each of them adds up when it is asked; the counts of a
-worker that was killed stay.
+Workers count into files of a shared folder, and the worker that is asked for the metrics adds them
+up. The counts of killed workers are kept.
 """
 
 import collections
@@ -17,39 +17,38 @@ from sentiment.commands.serve.file_rows import FileCounts, count_by_bucket
 from sentiment.commands.serve.recent import Recent
 from sentiment.commands.serve.routes import Options, Route, ServedModel
 
-# Seconds; a review takes a fraction of a millisecond.
+# Bounds of buckets in seconds; a review takes a fraction of a millisecond.
 _LATENCIES = (
     0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
 )  # fmt: skip
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10000)
 SCORES = tuple(k / 10 for k in range(1, 11))
-# What GET /models shows of each route: the name there, and the labels by which it is nested.
+# Counters that GET /models shows for each route: the name there, and the labels that nest it.
 _COUNTED = {
     "sentiment_requests_total": ("requests", ("status",)),
     "sentiment_rejected_total": ("rejected", ("reason",)),
     "sentiment_predictions_total": ("predictions", ("model", "label")),
     "sentiment_shadow_total": ("shadow", ("agreed",)),
 }
-# From so many values on, they are counted by bucket first.
-_FEW = 8
+_FEW = 8  # number of values from which it is faster to count by bucket first
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """Counts of one process, and the sums over all.
+    """Metrics of one process, and their sums over all workers.
 
     Parameters
     ----------
     folder : Path, optional
-        Where the workers of a server count together; default: this process counts alone.
-    window : int
-        How many predictions of each model are kept to be compared.
+        Folder that the workers of a server share for their counts; default: a single worker.
+    window : int, default=0
+        Number of last predictions of each model to keep for drift.
 
     Attributes
     ----------
     recent : Recent
-        These.
+        The last predictions of each model.
     """
 
     def __init__(self, folder: Path | None = None, window: int = 0) -> None:
@@ -65,17 +64,17 @@ class Metrics:
         self._registry = CollectorRegistry()
         here: dict[str, Any] = {"registry": self._registry}
         self._requests = Counter(
-            "sentiment_requests", "Requests, by route and HTTP status.", ("route", "status"), **here
+            "sentiment_requests", "Requests by route and HTTP status.", ("route", "status"), **here
         )
         self._latency = Histogram(
-            "sentiment_request_seconds", "Seconds from the whole request to the response.",
+            "sentiment_request_seconds", "Seconds from the headers of a request to its response.",
             ("route",), buckets=_LATENCIES, **here,
         )  # fmt: skip
         self._sizes = Histogram(
-            "sentiment_request_texts", "Texts in a request.", ("route",), buckets=_SIZES, **here
+            "sentiment_request_texts", "Texts per request.", ("route",), buckets=_SIZES, **here
         )
         self._predictions = Counter(
-            "sentiment_predictions", "Predictions, by route, model and label.",
+            "sentiment_predictions", "Predictions by route, model and label.",
             ("route", "model", "label"), **here,
         )  # fmt: skip
         self._scores = Histogram(
@@ -83,26 +82,26 @@ class Metrics:
             ("route", "model"), buckets=SCORES, **here,
         )  # fmt: skip
         self._rejected = Counter(
-            "sentiment_rejected", "Texts that were not answered, by kind of reason.",
+            "sentiment_rejected", "Rejected texts by route and reason.",
             ("route", "reason"), **here,
         )  # fmt: skip
         self._shadow = Counter(
-            "sentiment_shadow", "Texts on which champion and challenger were compared.",
+            "sentiment_shadow", "Texts predicted by a challenger in shadow, by agreement.",
             ("route", "agreed"), **here,
         )  # fmt: skip
         self._swaps = Counter(
-            "sentiment_swaps", "Models that replaced another, by route and result.",
+            "sentiment_swaps", "Replacements of models by route and result.",
             ("route", "result"), **here,
         )  # fmt: skip
         self._logged = Counter(
-            "sentiment_log_rows", "Rows of the log, by table and result.",
+            "sentiment_log_rows", "Rows of the log by table and result.",
             ("table", "result"), **here,
         )  # fmt: skip
         self._feedback = Counter(
-            "sentiment_feedback", "True labels that came in, by route.", ("route",), **here
+            "sentiment_feedback", "True labels received by route.", ("route",), **here
         )
         self._models = Gauge(
-            "sentiment_model_in_use", "Workers in which a model answers.",
+            "sentiment_model_in_use", "Number of workers that use a model.",
             ("route", "role", "model"), multiprocess_mode="livesum", **here,
         )  # fmt: skip
         self.recent = Recent(window, folder)
@@ -110,19 +109,19 @@ class Metrics:
         self._shown: set[tuple[str, str, str]] = set()
 
     def make_gauge(self, name: str, about: str, labels: tuple[str, ...]) -> Any:
-        """Return a gauge of which one worker sets the value."""
+        """Return a new gauge whose value is set by a single worker."""
         gauge = self._client.Gauge
         return gauge(name, about, labels, registry=self._registry, multiprocess_mode="mostrecent")
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
-        """Count a request and how long it took."""
+        """Count a request, and observe its latency in seconds."""
         self._find(self._requests, route, str(status)).inc()
         self._find(self._latency, route).observe(seconds)
 
     def count_texts(
         self, route: str, model: ServedModel, texts: Texts, found: dict[str, list[Any]]
     ) -> None:
-        """Count the texts of a request, what they were given and why some were not answered."""
+        """Count the texts of a request, their predictions and the reasons of rejected ones."""
         self._find(self._sizes, route).observe(texts.count)
         labels, probabilities = found["prediction"], found["probability"]
         if len(labels) == 1:
@@ -142,13 +141,13 @@ class Metrics:
             self.count_rejected(route, reason)
 
     def make_counts(self) -> FileCounts:
-        """Return counts of a file, for `count_file`."""
+        """Return new counts of a file, for `count_file`."""
         return FileCounts(self.recent.size, SCORES)
 
     def count_file(
         self, route: str, model: ServedModel, options: Options, counts: FileCounts
     ) -> None:
-        """Count the rows of a file, as `count_texts` does those of other requests."""
+        """Count the rows of a file in the metrics of `count_texts`."""
         self._find(self._sizes, route).observe(counts.tally.read)
         for label, rows in counts.predictions.items():
             self._find(self._predictions, route, model.uri, label).inc(rows)
@@ -160,28 +159,28 @@ class Metrics:
             self.count_rejected(route, reason, rows)
 
     def count_rejected(self, route: str, reason: str, count: int = 1) -> None:
-        """Count texts that were not answered."""
+        """Count rejected texts."""
         self._find(self._rejected, route, reason.partition(":")[0]).inc(count)
 
     def count_shadow(self, route: str, agreed: int, differed: int) -> None:
-        """Count texts on which two models gave the same label, and others."""
+        """Count the texts on which two models agreed and differed."""
         self._find(self._shadow, route, "true").inc(agreed)
         self._find(self._shadow, route, "false").inc(differed)
 
     def count_swap(self, route: str, result: str) -> None:
-        """Count a model that replaced another, or that failed to."""
+        """Count a replacement of a model, by its `result`: ``done`` or ``failed``."""
         self._find(self._swaps, route, result).inc()
 
     def count_logged(self, table: str, result: str, rows: int) -> None:
-        """Count rows of the log that were written, or dropped."""
+        """Count rows of the log, by their `result`: ``written`` or ``dropped``."""
         self._find(self._logged, table, result).inc(rows)
 
     def count_feedback(self, route: str, labels: int) -> None:
-        """Count true labels."""
+        """Count the true labels that were received."""
         self._find(self._feedback, route).inc(labels)
 
     def show_models(self, routes: Mapping[str, Route]) -> None:
-        """Show which models are in use now, and that others are not any more."""
+        """Set the gauge of the models in use: 1 for these, 0 for those before them."""
         in_use = {
             (route.name, role, model.uri)
             for route in routes.values()
@@ -193,12 +192,12 @@ class Metrics:
         self._shown |= in_use
 
     def write(self) -> bytes:
-        """Return the sums over all workers as Prometheus reads them."""
+        """Return the sums over all workers in the text format of Prometheus."""
         text: bytes = self._client.generate_latest(self._gather())
         return text
 
     def _gather(self) -> Any:
-        """Return a registry of all workers."""
+        """Return a registry that aggregates all workers."""
         if self._folder is None:
             return self._registry
         from prometheus_client import multiprocess
@@ -210,7 +209,7 @@ class Metrics:
         return registry
 
     def count(self) -> dict[str, dict[str, Any]]:
-        """Return the sums over all workers by route: requests by status, labels by model."""
+        """Return the sums over all workers by route, for ``GET /models``."""
         found: dict[str, dict[str, Any]] = {}
         for metric in self._gather().collect():
             for sample in metric.samples:
@@ -225,7 +224,7 @@ class Metrics:
         return found
 
     def forget_process(self, pid: int) -> None:
-        """Leave out what a process that has ended said of the moment; its counts stay."""
+        """Remove the gauges of a process that has ended, but keep its counts."""
         from prometheus_client import multiprocess
 
         multiprocess.mark_process_dead(  # type: ignore[no-untyped-call]
@@ -233,7 +232,7 @@ class Metrics:
         )
 
     def _find(self, metric: Any, *labels: str) -> Any:
-        """Return the part of a metric with these labels; to ask the metric takes a lock."""
+        """Return the child of a metric for some labels, cached since ``labels`` takes a lock."""
         key = (metric._name, *labels)
         found = self._known.get(key)
         if found is None:
@@ -242,9 +241,9 @@ class Metrics:
 
 
 def _observe_all(histogram: Any, counts: np.ndarray, total: float) -> None:
-    """Let a histogram observe values that are counted by its buckets, and add up to a total.
+    """Add values to a histogram, given their counts by bucket and their sum.
 
-    Its own ``observe`` takes one value at a time, which is a sixth of the time of a request with a
+    The histogram's ``observe`` takes one value at a time, a sixth of the time of a request with a
     hundred texts.
     """
     histogram._sum.inc(total)

@@ -1,4 +1,4 @@
-"""Pages of the server, which need nothing from elsewhere and may run nothing but their own."""
+"""HTML pages of the server, self-contained and limited by a content security policy."""
 
 import base64
 import hashlib
@@ -17,14 +17,14 @@ _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 def make_pages(
     settings: ServerSettings, names: Sequence[str]
 ) -> Mapping[str, tuple[list[tuple[bytes, bytes]], bytes]]:
-    """Return headers and body of each page, by its path.
+    """Return headers and body of each page by its path.
 
     Parameters
     ----------
     settings : ServerSettings
-        Limits, which a page shows.
+        Limits on requests, shown by the documentation.
     names : sequence of str
-        Of the routes.
+        Names of the routes.
     """
     document = make_openapi(settings, names)
     folder = Path(__file__).parent
@@ -40,7 +40,7 @@ def make_pages(
 
 
 def _describe(page: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Return a page with headers that let a browser run what is written in it, and nothing else."""
+    """Return the headers of a page, which allow only its own scripts and styles, and its bytes."""
     allowed = {"script": "", "style": ""}
     for kind, content in _INLINE.findall(page):
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

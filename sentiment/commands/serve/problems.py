@@ -1,19 +1,19 @@
-"""Problems of requests, as responses with a status."""
+"""Errors of requests, which become responses with a status."""
 
 from collections.abc import Sequence
 
 
 class RequestError(Exception):
-    """A request that is not answered, and why.
+    """Error of a request that cannot be answered.
 
     Parameters
     ----------
     status : int
-        HTTP status.
+        HTTP status of the response.
     message : str
         What was found, what was expected, and what to do.
-    headers : sequence of (bytes, bytes)
-        Further headers of the response.
+    headers : sequence of (bytes, bytes), default=()
+        Additional headers of the response.
     """
 
     def __init__(
@@ -24,12 +24,12 @@ class RequestError(Exception):
 
 
 def too_large(what: str, limit: int, setting: str) -> RequestError:
-    """Return the problem of a request that is larger than a limit."""
+    """Return the error of a request that exceeds the limit ``server.<setting>``."""
     message = f"{what}; expected at most {limit:,} (server.{setting})."
     headers = [(b"connection", b"close"), (b"x-limit", str(limit).encode())]
     return RequestError(413, message, headers)
 
 
 def too_busy(reason: str) -> RequestError:
-    """Return the problem of a request for which there is no room now."""
+    """Return the error of a request that has to be retried later."""
     return RequestError(503, f"{reason}; try again in a second.", [(b"retry-after", b"1")])

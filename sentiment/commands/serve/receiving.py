@@ -1,4 +1,4 @@
-"""Requests as they come in: their method, type and length, and parts that come too late."""
+"""Receiving of requests: method, type and length of the body, and time-outs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -12,11 +12,11 @@ JSON = b"application/json"
 
 
 class DisconnectError(Exception):
-    """The client has gone."""
+    """Error of a request whose client has disconnected."""
 
 
 def too_slow(seconds: float) -> RequestError:
-    """Return the problem of a body that does not come in time."""
+    """Return the error of a body that does not arrive in time."""
     return RequestError(
         408, f"the body took longer than {seconds:g} seconds (server.timeout).",
         [(b"connection", b"close")],
@@ -29,7 +29,7 @@ async def receive_in_time(receive: Receive, seconds: float) -> Message:
     Raises
     ------
     RequestError, DisconnectError
-        It does not come in time, or the client has gone.
+        The message does not arrive in time, or the client has disconnected.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -42,14 +42,14 @@ async def receive_in_time(receive: Receive, seconds: float) -> Message:
 
 
 def check_length(headers: Mapping[bytes, bytes], limit: int, setting: str) -> None:
-    """Raise `RequestError` if a body is declared to be larger than a limit."""
+    """Raise `RequestError` if the declared length of a body exceeds a limit."""
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > limit:
         raise too_large(f"the body has {int(length):,} bytes", limit, setting)
 
 
 def find_kind(headers: Mapping[bytes, bytes], known: tuple[bytes, ...]) -> bytes:
-    """Return the type of the body, which is one of those that are known."""
+    """Return the media type of the body; raise `RequestError` if it is not a `known` one."""
     kind = headers.get(b"content-type", JSON).partition(b";")[0].strip().lower()
     if kind not in known:
         names = ", ".join(name.decode() for name in known)
@@ -59,7 +59,7 @@ def find_kind(headers: Mapping[bytes, bytes], known: tuple[bytes, ...]) -> bytes
 
 
 def check_method(method: str, allowed: tuple[str, ...]) -> None:
-    """Raise `RequestError` if a method is not one of those that are allowed."""
+    """Raise `RequestError` if an HTTP method is not allowed."""
     if method not in allowed:
         raise RequestError(
             405, f"the method is {method}; expected {' or '.join(allowed)}.",

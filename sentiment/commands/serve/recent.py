@@ -1,4 +1,4 @@
-"""The last predictions of each model, of one worker or of all."""
+"""The last predictions of each model, shared between workers."""
 
 import contextlib
 import os
@@ -7,18 +7,18 @@ from pathlib import Path
 
 import msgspec
 
-Key = tuple[str, str]
+Key = tuple[str, str]  # name of the route and URI of the model
 
 
 class Recent:
-    """The last predictions of each model; texts are not kept.
+    """Window of the last predictions of each model, without their texts.
 
     Parameters
     ----------
     size : int
-        How many of each model a worker keeps; 0 for none.
+        Number of predictions that a worker keeps of each model; 0 for none.
     folder : Path, optional
-        Where workers leave theirs for the one that compares; default: there is one worker.
+        Folder in which workers save their windows for worker 0; default: a single worker.
     """
 
     def __init__(self, size: int, folder: Path | None = None) -> None:
@@ -33,12 +33,12 @@ class Recent:
         window.extend(zip(labels, probabilities, strict=True))
 
     def keep(self, keys: set[Key]) -> None:
-        """Forget the predictions of models that are not in use any more."""
+        """Keep only the windows with these keys, those of the models in use."""
         for key in self._windows.keys() - keys:
             self._windows.pop(key, None)
 
     def save(self, place: int) -> None:
-        """Leave those of the worker at a `place` for the one that compares."""
+        """Save the windows of the worker with index `place`."""
         if self._folder is None:
             return
         rows = [(*key, list(window)) for key, window in list(self._windows.items())]
@@ -48,7 +48,7 @@ class Recent:
         whole.replace(path)
 
     def gather(self) -> dict[Key, list[tuple[str, float]]]:
-        """Return the predictions of all workers by name of the route and address of the model."""
+        """Return the predictions of all workers, as pairs of label and probability, by key."""
         found = {key: list(window) for key, window in list(self._windows.items())}
         for path in self._folder.glob("recent-*.json") if self._folder else ():
             with contextlib.suppress(OSError):  # a worker has just ended
