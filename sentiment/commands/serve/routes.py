@@ -1,4 +1,4 @@
-"""Routes: names under which models are served, and the models that answer for them."""
+"""Routes: names under which models are served, and the loading of these models."""
 
 import json
 import time
@@ -36,16 +36,16 @@ class Options:
 
     Attributes
     ----------
-    explain : bool
-        Whether the terms behind each prediction are added.
-    probabilities : bool
-        Whether the probability of every class is added.
+    explain : bool, default=False
+        If True, add the top terms for and against each prediction.
+    probabilities : bool, default=False
+        If True, add the probability of every class.
     threshold : float, optional
-        In place of that of the server.
-    top_k : int
-        Number of labels, the most probable ones first, if that is more than the server's.
-    labels_only : bool
-        Whether labels without probabilities are wanted, as MLflow's servers give them.
+        Threshold above 0 and below 1; default: that of the server.
+    top_k : int, default=1
+        Number of labels to add, the most probable ones first; the server's setting is the minimum.
+    labels_only : bool, default=False
+        If True, a response of ``/invocations`` is a list of labels, as those of MLflow are.
     """
 
     explain: bool = False
@@ -60,20 +60,20 @@ PLAIN, LABELS = Options(), Options(labels_only=True)
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model that answers requests, with the rules that it answers by.
+    """A loaded model with its decision rule.
 
     Attributes
     ----------
     choice : ModelChoice
-        Where it comes from.
+        Origin of the model.
     predictor : Predictor
         Predicts texts.
     limits : Limits
-        Texts that it accepts.
+        Limits of a valid text.
     alias_version : str
-        The registered version that an alias meant when it was loaded; empty for other addresses.
+        Registered version that the alias pointed to at loading; empty if there is no alias.
     loaded : float
-        When, in seconds since the epoch.
+        Time of loading, in seconds since the epoch.
     """
 
     choice: ModelChoice
@@ -84,26 +84,26 @@ class ServedModel:
 
     @property
     def uri(self) -> str:
-        """Its address, which is that of one model for ever."""
+        """URI of the model, which never refers to another model."""
         return self.choice.uri
 
     @cached_property
     def is_quick(self) -> bool:
-        """True if a few texts take less than a millisecond."""
+        """True if the prediction of a few texts takes less than a millisecond."""
         return self.predictor.is_linear and not self.predictor.extra_columns
 
     @cached_property
     def rule(self) -> str:
-        """The rule of its answers, as JSON."""
+        """The decision rule, as JSON."""
         return json.dumps(record_rule(self.predictor.rule))
 
     def vary(self, options: Options) -> Predictor:
-        """Return the predictor for a request.
+        """Return the predictor with the options of a request.
 
         Raises
         ------
         ConfigError, UnexplainableModelError
-            The model cannot do what the options ask for.
+            The model does not support an option.
         """
         if options is PLAIN or options is LABELS:
             return self.predictor
@@ -121,7 +121,7 @@ class ServedModel:
         return self.predictor.vary(rule, wanted)
 
     def describe(self) -> dict[str, Any]:
-        """Return facts of the model for ``GET /models``."""
+        """Return the entry of the model in ``GET /models``."""
         choice = self.choice
         return {
             "uri": choice.uri,
@@ -138,22 +138,22 @@ class ServedModel:
 
 @dataclass
 class Route:
-    """A name with the models that answer for it, which may be replaced at any time.
+    """A name with its models, which may be replaced at any time.
 
-    A request reads `champion` or `challenger` once, so it is answered by one model.
+    A request reads `champion` or `challenger` once, so a single model predicts all of its texts.
 
     Attributes
     ----------
     name : str
-        Such as ``sentiment``.
+        Name of the route, such as ``sentiment``.
     settings : RouteSettings
-        What was asked for.
+        Settings of the route.
     champion : ServedModel
-        Answers.
+        The model that answers requests.
     challenger : ServedModel, optional
-        Answers a share of the requests, or predicts beside the champion.
+        A model that answers a share of the requests, or predicts in shadow.
     problems : dict of str to str
-        Why the model at an address could not be replaced; empty if all is well.
+        Reasons why a model could not be replaced, by its address; empty if there are none.
     """
 
     name: str
@@ -169,11 +169,11 @@ class Route:
 
     @property
     def shadow(self) -> bool:
-        """True if the challenger predicts what the champion answers, unseen."""
+        """True if the challenger also predicts the champion's requests, without answering them."""
         return self.settings.shadow
 
     def describe(self) -> dict[str, Any]:
-        """Return facts of the route for ``GET /models``."""
+        """Return the entry of the route in ``GET /models``."""
         return {
             "name": self.name,
             "champion": self.champion.describe(),
@@ -184,10 +184,10 @@ class Route:
         }
 
     def choose(self, key: str) -> tuple[str, ServedModel]:
-        """Return the role and the model that answer requests with a `key`: the same ones always.
+        """Return the role and the model for requests with a `key`, always the same ones.
 
-        Which requests the challenger gets depends on the name of the route, too, so that two routes
-        do not try their challengers on the same users.
+        The hash includes the name of the route, so that two routes do not send the same users to
+        their challengers.
         """
         challenger = self.challenger
         if challenger is None or self.shadow or not self.share:
@@ -200,16 +200,16 @@ class Route:
 
 
 class ModelLoader:
-    """Finds and loads the models of routes.
+    """Loader of the models of routes.
 
     Parameters
     ----------
     scorer : BatchScorer
-        Limits, columns and rules of predictions, as `predict` has them.
+        Limits, columns and decision rule of predictions, the same as those of `predict`.
     tracker : Tracker
-        Where models are.
-    explain : bool
-        Whether every prediction is explained.
+        Store of the models.
+    explain : bool, default=False
+        If True, add the top terms for and against every prediction.
     """
 
     def __init__(self, scorer: BatchScorer, tracker: Tracker, *, explain: bool = False) -> None:
@@ -218,34 +218,34 @@ class ModelLoader:
         self._limits = Limits(scorer.max_chars, reject_empty=scorer.empty == "reject")
 
     def find_version(self, address: str) -> str:
-        """Return the version that ``models:/name@alias`` means now; empty for other addresses.
+        """Return the version that ``models:/name@alias`` points to; empty for other addresses.
 
         Raises
         ------
         ConfigError
-            The alias means no version.
+            The alias points to no version.
         SentimentError
-            The store cannot be asked.
+            The store is unavailable.
         """
         name, _, alias = address.removeprefix("models:/").partition("@")
         if not alias or not address.startswith("models:/"):
             return ""
         version = self._tracker.find_version(name, alias)
         if version is None:
-            raise ConfigError([f"the alias {address!r} means no version of the model any more."])
+            raise ConfigError([f"the alias {address!r} no longer points to a version."])
         return version
 
     def load(self, address: str, settings: RouteSettings) -> ServedModel:
-        """Return the model at an `address`: loaded, audited and warm.
+        """Load, audit and warm up the model at an `address`.
 
         Raises
         ------
         SentimentError
-            There is no such model, or it cannot be used.
+            The model does not exist or cannot be used.
         """
         scorer = self._scorer
         version = self.find_version(address)
-        # The alias may move between the two questions, so the version is asked for by its number.
+        # The alias may move in the meantime, so the version is loaded by its number.
         run = f"{address.partition('@')[0]}/{version}" if version else address
         wanted = replace(scorer, run=run, threshold=settings.threshold, abstain=settings.abstain)
         choice = choose_model(wanted, self._tracker, None)
@@ -258,19 +258,19 @@ class ModelLoader:
         return model
 
     def find_reference(self, model: ServedModel) -> Reference:
-        """Return the reference profile of a model, under the rule that it answers by.
+        """Return the reference profile of a model under its decision rule.
 
         Raises
         ------
         ReferenceMissingError, ConfigError
-            Its training left none, or one that lacks what the rule needs.
+            The run has no reference profile, or one without the columns that the rule needs.
         SentimentError
-            The store cannot be used.
+            The store is unavailable.
         """
         return find_reference(model.choice, self._tracker).with_rule(model.predictor.rule)
 
     def make_route(self, name: str, settings: RouteSettings) -> Route:
-        """Return a route with its models."""
+        """Load the models of a route."""
         champion = self.load(settings.model, settings)
         challenger = None
         if settings.challenger is not None:

@@ -1,4 +1,4 @@
-"""One process that serves: uvicorn on a socket that is open already."""
+"""Server of one worker: uvicorn on a socket that is already open."""
 
 import asyncio
 import contextlib
@@ -20,22 +20,22 @@ from sentiment.config.schemas import ServerSettings
 log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
-# Seconds that a connection without a request stays open; proxies keep theirs for a minute.
+# Seconds that an idle connection stays open; proxies keep theirs for a minute.
 _KEEP_ALIVE = 75
 _ENDING = {signal.SIGTERM, signal.SIGINT}
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that ends with its parent, and that slow clients do not hold up.
+    """A uvicorn server with time-outs for slow clients, which ends if its parent process ends.
 
     Parameters
     ----------
     config : Config
-        Of uvicorn.
+        Configuration of uvicorn.
     timeout : float
-        Seconds after which a client that makes no progress is cut off.
+        Seconds without progress after which a connection is closed.
     parent : int, optional
-        The process without which this one ends, by its number.
+        Id of the parent process; default: the server does not depend on its parent.
     """
 
     def __init__(self, config: uvicorn.Config, timeout: float, parent: int | None = None) -> None:
@@ -44,7 +44,7 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End gracefully at SIGTERM and SIGINT, without raising the signal again."""
+        """Shut down gracefully at SIGTERM and SIGINT, without raising the signal again."""
         loop = asyncio.get_running_loop()
         for number in _ENDING:
             loop.add_signal_handler(number, self._stop)
@@ -58,7 +58,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no more connections, answer what comes on those that are open, and end."""
+        """Close the listening sockets, drain open connections, and shut down."""
         for one in self.servers:
             one.close()
         state = self.server_state
@@ -67,7 +67,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
-        """Look after slow clients and the parent each second, ten times less often than uvicorn."""
+        """Check slow clients and the parent once per second, on every tenth tick of uvicorn."""
         if counter % 10 == 0:
             cut = self._clients.look(list(self.server_state.connections), time.monotonic())
             if cut:
@@ -78,26 +78,26 @@ class Server(uvicorn.Server):
 
 
 def hold_signals() -> None:
-    """Let a signal that ends a server wait until the server can end as it should."""
+    """Block SIGTERM and SIGINT until the server can shut down gracefully."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
 
 def open_sockets(host: str, port: int, count: int) -> list[socket.socket]:
     """Return sockets that listen on one port, one for each worker.
 
-    The system spreads connections over them. Of a single socket, the worker that is quickest would
-    take all that come at once, and keep them. A socket outlives its worker, in the process that
-    replaces it, so that connections which wait there are not lost.
+    The kernel distributes connections over them; from a single socket, the fastest worker would
+    accept all connections of a burst, and keep them. A socket outlives its worker and passes to the
+    replacement, so that waiting connections are not lost.
 
     Raises
     ------
     OSError
-        The port is taken, or the host is no address of this machine.
+        The port is taken, or the host is not an address of this machine.
     """
     first = _listen(host, port)
     if count == 1 or not hasattr(socket, "SO_REUSEPORT"):
         return [first] * count
-    # Sockets that share a port would also share it with those of another server.
+    # The first one was not shared: shared sockets would open even on the port of another server.
     port = first.getsockname()[1]
     first.close()
     return [_listen(host, port, shared=True) for _ in range(count)]
@@ -120,18 +120,18 @@ def _listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
 def run_server(
     app: App, settings: ServerSettings, listening: socket.socket, parent: int | None = None
 ) -> None:
-    """Serve until a signal comes; requests that were begun are finished first.
+    """Serve until SIGTERM or SIGINT, and then finish the requests in progress.
 
     Parameters
     ----------
     app : App
-        Answers.
+        The application.
     settings : ServerSettings
-        Limits.
+        Settings of the HTTP server.
     listening : socket
-        One of `open_sockets`.
+        A socket of `open_sockets`.
     parent : int, optional
-        The process without which this one ends.
+        Id of the parent process; see `Server`.
     """
     config = uvicorn.Config(
         app,
@@ -150,5 +150,5 @@ def run_server(
     server = Server(config, settings.timeout, parent)
     app.count_waiting = lambda: len(server.server_state.tasks)
     gc.collect()
-    gc.freeze()  # models are not looked through again
+    gc.freeze()  # later collections skip the models
     server.run(sockets=[listening])

@@ -1,9 +1,9 @@
-"""Files in the bodies of requests: CSV or JSON lines in, the same with predictions out.
+"""Prediction of CSV and JSON lines files in request bodies, returned with added predictions.
 
-The readers and writers are those of `predict`, so the rows of a response are the bytes that it
-would write. The output waits in a temporary file until all of the input was read: a client that
-sends all before it reads anything would otherwise wait for the server, and that for the client; and
-what is wrong further down still has its status.
+The readers and writers are those of `predict`, so the rows of a response are the same bytes. The
+output waits in a temporary file until the whole input was read. Otherwise, a client that sends all
+before it reads anything would deadlock with the server, and an error further down could not set the
+status.
 """
 
 import io
@@ -38,33 +38,33 @@ KINDS = {
 }
 _TYPES = {"jsonl": b"application/x-ndjson", "csv": b"text/csv; charset=utf-8"}
 _NAME = Path("the body")
-# Bytes of output in memory, and of a block that is sent.
+# Bytes of output that are kept in memory, and bytes of a block of the response.
 _IN_MEMORY, _BLOCK = 2**22, 2**17
-# Rejected rows that a header of a CSV response lists.
+# Number of rejected rows in a header of a CSV response.
 _LISTED = 20
 _OPTIONS = ("explain", "probabilities", "threshold", "text_column", "key")
 
 
 @dataclass(frozen=True)
 class StreamRequest:
-    """A file that is to be predicted.
+    """A file to predict.
 
     Attributes
     ----------
     kind : {"csv", "jsonl"}
-        Its format.
+        Format of the file.
     model : ServedModel
-        Predicts.
+        The model.
     options : Options
         Options of the request.
     text_column : str, optional
-        The column of texts; default: as `predict` chooses it.
+        Column of the texts; default: chosen as in `predict`.
     receive : callable
-        Returns the next bytes, and whether there are more; called from a thread.
+        Returns the next bytes of the body, and True if there are more; called from a thread.
     counts : FileCounts
-        Counts the rows.
+        Counts to update.
     rows : RowSpool, optional
-        Keeps them for the log.
+        Rows for the log; default: no log.
     """
 
     kind: str
@@ -78,14 +78,16 @@ class StreamRequest:
 
 @dataclass
 class StreamResult:
-    """A predicted file, in blocks of a temporary file; to be closed.
+    """A predicted file; iterate over its blocks, then close it.
 
     Attributes
     ----------
+    file : file
+        Temporary file with the output.
     headers : list of (bytes, bytes)
         Headers of the response.
-    problem : str
-        Why no row is answered, if none is.
+    problem : str, default=""
+        Why all rows are rejected; empty if they are not.
     """
 
     file: IO[bytes]
@@ -108,7 +110,7 @@ class _Body(io.RawIOBase):
     Parameters
     ----------
     receive : callable
-        As of `StreamRequest`.
+        As in `StreamRequest`.
     """
 
     def __init__(self, receive: Callable[[], tuple[bytes, bool]]) -> None:
@@ -128,12 +130,12 @@ class _Body(io.RawIOBase):
 
 
 def read_query(query: bytes) -> tuple[Options, str | None, str]:
-    """Return the options in the query of an address, the text column and the key.
+    """Return the options, the text column and the key in the query of a URL.
 
     Raises
     ------
     RequestError
-        There is no such option, or it has no such value.
+        An option is unknown or has an invalid value.
     """
     given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
     if unknown := [name for name in given if name not in _OPTIONS]:
@@ -159,12 +161,12 @@ def read_query(query: bytes) -> tuple[Options, str | None, str]:
 
 
 def predict_stream(request: StreamRequest) -> StreamResult:
-    """Return the predicted file, once all of it was read; called in a thread.
+    """Predict a file, and return once all of it was read; called in a thread.
 
     Raises
     ------
     RequestError
-        The file cannot be read.
+        The file or an option of the request is not valid.
     """
     out = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - StreamResult closes it
     tally, problem = request.counts.tally, ""

@@ -1,4 +1,4 @@
-"""View of a server."""
+"""Console output of `serve`."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def show_address(service: "Service") -> None:
-    """Print what is served, and where."""
+    """Print the routes, the settings and the URL of the server."""
     from sentiment.cli.console import PlainConsole
 
     console = PlainConsole()
@@ -28,11 +28,11 @@ def show_address(service: "Service") -> None:
     console.print(f"page     {service.url}/")
     console.print(f"docs     {service.url}/docs")
     console.print(f"serving  {service.url}")
-    sys.stdout.flush()  # a program that started it reads this line
+    sys.stdout.flush()  # programs that start the server wait for this line
 
 
 def show_end() -> None:
-    """Print that the server has ended as it should."""
+    """Print that the server has shut down gracefully."""
     from sentiment.cli.console import PlainConsole
 
     PlainConsole().print("stopped")

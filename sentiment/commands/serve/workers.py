@@ -1,6 +1,6 @@
-"""Several workers on one port: forks of a process that has loaded the models.
+"""Worker processes, forked from a process that has loaded the models.
 
-Their memory is that of the parent until they write to it, so a further worker costs little.
+They share the memory of the parent until they write to it, so another worker costs little.
 """
 
 import gc
@@ -18,25 +18,25 @@ from sentiment.tracking import forget_connections
 log = logging.getLogger(__name__)
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
-# Seconds that a worker has to live for, before another one follows it at once.
+# Seconds; a worker that ends earlier is a failure, after which the next one starts with a pause.
 _LONG_ENOUGH = 5.0
-_LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE = 30.0  # seconds
 
 
 class Workers:
-    """Processes of which a fixed number runs until a signal ends all of them.
+    """A fixed number of worker processes, replaced if they end.
 
     Parameters
     ----------
     count : int
-        How many.
+        Number of workers.
     work : callable
-        What each does; it returns at SIGTERM. Its arguments are the place of the worker, from 0,
-        which is that of the one that it replaces, and the number of this process.
+        Function that each worker runs until SIGTERM. Its arguments are the index of the worker,
+        from 0, which a replacement inherits, and the id of the parent process.
     on_end : callable
-        Called with the number of a worker that has ended.
+        Called with the id of a worker that has ended.
     on_stop : callable
-        Called once the signal has been passed on to all of them.
+        Called without arguments after SIGTERM was sent to all workers.
     """
 
     def __init__(
@@ -52,17 +52,17 @@ class Workers:
         self._failures = 0
 
     def run(self) -> None:
-        """Start the workers, replace those that end, and end all at SIGTERM or SIGINT."""
+        """Start the workers, replace those that end, and stop all at SIGTERM or SIGINT."""
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         gc.collect()
-        gc.freeze()  # so that a collection of garbage writes to no page that workers share
+        gc.freeze()  # so that garbage collections write to no page that workers share
         try:
             while len(self._started) < self._count:
                 self._start()
             while self._wait() == signal.SIGCHLD:
                 ended = self._reap()
                 for pid, started in ended.items():
-                    log.warning("worker %d has ended; another one takes its place", pid)
+                    log.warning("worker %d has ended; it is replaced", pid)
                     lived = time.monotonic() - started
                     self._failures = 0 if lived > _LONG_ENOUGH else self._failures + 1
                 if self._failures:
@@ -94,7 +94,7 @@ class Workers:
         parent = os.getpid()
         place = min(set(range(self._count)) - set(self._places.values()))
         with warnings.catch_warnings():
-            # Threads of libraries, which their own handlers stop around a fork.
+            # The warning is about threads of libraries, which have handlers for forks.
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid:
@@ -106,7 +106,7 @@ class Workers:
             forget_connections()
             self._work(place, parent)
             code = 0
-        except BaseException as error:  # nothing of the parent may run here
+        except BaseException as error:  # no code of the parent may run in the fork
             sys.stderr.write(format_error(error))
         finally:
             sys.stderr.flush()

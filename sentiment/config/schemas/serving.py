@@ -29,7 +29,7 @@ _ROUTE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings(Settings):
-    """Where ``scripts/serve.py`` listens, and its limits."""
+    """Address, limits and access of the server of ``scripts/serve.py``."""
 
     group = "server"
 
@@ -48,7 +48,7 @@ class ServerSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class LogSettings(Settings):
-    """Answers and labels that ``scripts/serve.py`` keeps."""
+    """Log of predictions and feedback of ``scripts/serve.py``."""
 
     group = "log"
 
@@ -59,7 +59,7 @@ class LogSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class DriftSettings(Settings):
-    """Which drift of the last predictions matters to ``scripts/serve.py``."""
+    """Drift of the last predictions of ``scripts/serve.py``."""
 
     group = "drift"
 
@@ -72,20 +72,20 @@ class DriftSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class RouteSettings(Settings):
-    """A name under which a model is served: ``routes.<name>``.
+    """A name under which models are served: ``routes.<name>``.
 
     Parameters
     ----------
     model : str
         ``best``, a run id, ``models:/name@alias`` or a ``.skops`` file.
     challenger : str, optional
-        A second model, for a share of the requests.
-    share : float
-        That share.
-    shadow : bool
-        Whether the challenger predicts what the model answers, unseen.
-    threshold, abstain : as of `ScorerSettings`
-        The rule of both models.
+        A second model, addressed like the first; default: none.
+    share : float, default=0.0
+        Share of the requests that the challenger answers, from 0 to 1.
+    shadow : bool, default=False
+        If True, the challenger also predicts the requests of the model, without answering them.
+    threshold, abstain
+        Decision rule of both models, as in `ScorerSettings`.
     """
 
     group = "routes"
@@ -113,15 +113,15 @@ class RouteSettings(Settings):
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield a problem unless what is set of a challenger fits together."""
+        """Yield the contradictions between the settings of a challenger."""
         share, shadow = values["share"], values["shadow"]
         if values["challenger"] is None and (share or shadow):
             yield f"{prefix}share and {prefix}shadow are for a challenger; name {prefix}challenger."
         if share and shadow:
-            yield f"{prefix}share and {prefix}shadow were both given; say one of them."
+            yield f"{prefix}share and {prefix}shadow were both given; set one of them."
         if values["challenger"] is not None and not share and not shadow:
             yield (
-                f"{prefix}challenger gets no requests; say {prefix}share=0.1, or {prefix}shadow="
+                f"{prefix}challenger gets no requests; set {prefix}share=0.1, or {prefix}shadow="
                 "true."
             )
 
@@ -143,12 +143,12 @@ class ServeSettings(Settings):
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield what is wrong with the settings of each route."""
+        """Yield the errors in the settings of the routes."""
         names = [field.name for field in fields(RouteSettings)]
         for name, given in values["routes"].items():
             path = f"{prefix}routes.{name}"
             if not _ROUTE_NAME.fullmatch(name):
-                yield f"{path} is no name of a route; expected letters, digits, - and _."
+                yield f"{path} is not a valid name of a route; expected letters, digits, - and _."
             elif not isinstance(given, Mapping):
                 yield f"{path} is {given!r}; expected settings, {path}.model=<address>."
             else:

@@ -110,7 +110,7 @@ def test_an_alias_that_moves_is_followed(rivals, followed, events):
     MlflowClient().delete_registered_model_alias(NAME, "champion")
     follower.look()
     expect(rivals.weak)
-    assert "means no version" in str(ask(app, "/health").json["problems"])
+    assert "no longer points to a version" in str(ask(app, "/health").json["problems"])
 
 
 def test_the_deployment_in_the_docs_answers_as_the_server_does(followed, monkeypatch):
