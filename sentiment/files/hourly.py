@@ -1,9 +1,9 @@
-"""Tables that grow row by row and become a Parquet file each hour, safe against killed writers.
+"""Append-only tables with hourly Parquet files, safe if a writer is killed.
 
-A table is a folder. Each writer appends to a journal of its own there, an Arrow stream, and syncs
-it after each batch. At the end of an hour the journal becomes a Parquet file of the same name. That
-of a writer that was killed is converted by the next writer, without the batch that it may have
-begun. Names of journals begin with ``_``, which readers of Parquet folders skip.
+A table is a folder. Each writer appends to its own journal there, an Arrow stream, and syncs it
+after each batch. At the end of an hour, it converts the journal to a Parquet file of the same name.
+The journal of a killed writer is converted by the next writer, without an incomplete last batch.
+Names of journals begin with ``_``, so readers of Parquet folders skip them.
 """
 
 import contextlib
@@ -23,20 +23,20 @@ from sentiment.files.syncing import sync_folder
 _HOUR = "%Y-%m-%dT%HZ"
 _HOUR_LENGTH = len("2026-01-31T00Z")
 _OPEN, _CLOSED = ".arrows", ".parquet"
-# Size of a journal that is converted before its hour is over, which takes a second or two.
+# Size in bytes from which a journal is converted before its hour is over, in a second or two.
 _LARGEST = 2**28
-_GROUP = 100_000  # rows of a row group
+_GROUP = 100_000  # rows per row group
 
 
 class HourlyTable:
-    """Writer of a table, for one thread.
+    """Writer of a table, for use by a single thread.
 
     Parameters
     ----------
     folder : Path
-        The table, which other processes may write to and read from, too.
+        Folder of the table; other processes may read and write the table at the same time.
     schema : Schema
-        Its columns; none is a dictionary.
+        Columns of the table, without dictionary types.
     """
 
     def __init__(self, folder: Path, schema: pa.Schema) -> None:
@@ -51,7 +51,7 @@ class HourlyTable:
         Raises
         ------
         OSError
-            The disk is full, for example; none of `rows` was added.
+            The disk is full, for example; then none of `rows` is added.
         """
         self.roll(now)
         if not self._is_there():
@@ -59,13 +59,13 @@ class HourlyTable:
         self._write(rows.serialize())
 
     def roll(self, now: datetime) -> None:
-        """Turn the journal into a Parquet file if its hour is over, or it is large."""
+        """Convert the journal to a Parquet file if its hour is over, or if it is large."""
         is_over = not self._journal.name.startswith(f"_{now.strftime(_HOUR)}")
         if self._file is not None and (is_over or self._size > _LARGEST):
             self.close()
 
     def close(self) -> None:
-        """Turn the journal into a Parquet file."""
+        """Convert the journal to a Parquet file."""
         if self._file is not None:
             is_there = self._is_there()
             file, self._file = self._file, None
@@ -76,10 +76,10 @@ class HourlyTable:
                 os.close(file)
 
     def _is_there(self) -> bool:
-        """Return whether the journal is open and still has its name.
+        """Return whether the journal is open and still at its path.
 
-        Who removes or moves the folder of a running server would otherwise lose rows until the
-        hour is over, since a file without a name can be written to.
+        A deleted file can still be written to, so without this check, all rows would be lost until
+        the hour is over if the folder of a running server is removed or moved.
         """
         if self._file is None:
             return False
@@ -116,27 +116,26 @@ class HourlyTable:
                 left = left[os.write(self._file, left) :]
             os.fsync(self._file)
         except OSError:
-            os.ftruncate(
-                self._file, self._size
-            )  # rows behind an incomplete batch could not be read
+            # Rows behind an incomplete batch could not be read.
+            os.ftruncate(self._file, self._size)
             raise
         self._size += data.size
 
 
 def recover(folder: Path) -> int:
-    """Turn the journals of writers that were killed into Parquet files; return how many."""
+    """Convert the journals of killed writers to Parquet files, and return their number."""
     count = 0
     for journal in sorted(folder.glob(f"_*{_OPEN}")):
         with contextlib.suppress(FileNotFoundError, BlockingIOError), journal.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(file.fileno()).st_nlink:  # no other process has done it meanwhile
+            if os.fstat(file.fileno()).st_nlink:  # otherwise, another process has converted it
                 _convert(journal)
                 count += 1
     return count
 
 
 def remove_old(folder: Path, days: int, now: datetime) -> int:
-    """Remove the files of hours that began more than `days` days ago; return how many."""
+    """Remove the files of hours that began more than `days` days ago; return their number."""
     first = (now - timedelta(days=days)).strftime(_HOUR)
     old = [path for path in folder.glob(f"*{_CLOSED}") if path.name[:_HOUR_LENGTH] < first]
     for path in old:
@@ -149,30 +148,30 @@ def read_batches(
     schema: pa.Schema,
     find_fault: Callable[[pa.RecordBatch], str] = lambda rows: "",
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a table, those of journals included, while others write to it.
+    """Yield the rows of a table, including those of journals, while others may write to it.
 
-    Hours come in their order; within an hour, those of one writer after those of another.
+    Hours are in order; within an hour, the rows of one writer come after those of another.
 
     Parameters
     ----------
     folder : Path
-        The table.
+        Folder of the table.
     schema : Schema
-        Its columns.
+        Expected columns.
     find_fault : callable, optional
-        Returns why rows are not as they were written, or nothing; default: any rows are.
+        Returns why a batch of rows is not valid, or an empty string; default: all are valid.
 
     Raises
     ------
     DamagedLogError
-        A Parquet file is damaged, or a file has not the columns of `schema` or has a fault.
+        A Parquet file is damaged, a file lacks a column of `schema`, or `find_fault` finds a fault.
     """
     stems = {path.stem for path in folder.glob(f"[!_.]*{_CLOSED}")}
     stems |= {path.stem[1:] for path in folder.glob(f"_*{_OPEN}")}
     for stem in sorted(stems):
         closed, journal = folder / f"{stem}{_CLOSED}", folder / f"_{stem}{_OPEN}"
         for path in [closed] if closed.exists() else [journal, closed]:
-            # A journal has become a Parquet file, or that was too old.
+            # If it is missing, it was a journal that became a Parquet file, or an old file.
             with contextlib.suppress(FileNotFoundError):
                 yield from _read_file(path, schema, find_fault)
                 break
@@ -210,8 +209,8 @@ def _check_columns(path: Path, found: pa.Schema, schema: pa.Schema) -> None:
 
 
 def _read_journal(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the whole batches of a journal, up to one that is incomplete or damaged."""
-    # A damaged size asks for more memory than there is.
+    """Yield the batches of a journal, up to the first that is incomplete or damaged."""
+    # OSError: a damaged size may ask for more memory than there is.
     with pa.OSFile(str(path)) as file, contextlib.suppress(pa.ArrowException, OSError, EOFError):
         reader = pa.ipc.open_stream(file)
         while True:
@@ -226,7 +225,7 @@ def _read_journal(path: Path) -> Iterator[pa.RecordBatch]:
 def _convert(journal: Path) -> None:
     """Write the rows of a journal as a Parquet file, and remove the journal."""
     closed = journal.with_name(f"{journal.stem[1:]}{_CLOSED}")
-    if not closed.exists():  # else the writer was killed between the last two steps
+    if not closed.exists():  # otherwise, the writer was killed between the last two steps
         hidden = journal.with_name(f".{closed.name}")
         is_empty = _write_parquet(_read_journal(journal), hidden)
         if is_empty:
@@ -238,7 +237,7 @@ def _convert(journal: Path) -> None:
 
 
 def _write_parquet(batches: Iterator[pa.RecordBatch], path: Path) -> bool:
-    """Write the rows of a journal, and return whether there are none."""
+    """Write the rows of a journal to a Parquet file, and return True if there are none."""
     writer, waiting, count = None, list[pa.RecordBatch](), 0
     with path.open("wb") as out:
         for batch in batches:

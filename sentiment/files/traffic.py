@@ -1,6 +1,6 @@
-"""The log of a server: predictions, and labels that came later.
+"""The log of a server: its predictions, and feedback with their true labels.
 
-Two tables in one folder, ``predictions`` and ``feedback``; see `sentiment.files.hourly`.
+A log is a folder with two tables, ``predictions`` and ``feedback``; see `sentiment.files.hourly`.
 """
 
 import json
@@ -33,11 +33,11 @@ SCHEMAS = {
             "model": pa.string(),
             "run_id": pa.string(),
             "version": pa.string(),
-            "seconds": pa.float64(),  # of the whole request
-            "rule": pa.string(),  # that made labels of probabilities, as JSON
+            "seconds": pa.float64(),  # for all texts of the request
+            "rule": pa.string(),  # decision rule, as JSON
             "prediction": pa.string(),
             "probability": pa.float64(),
-            "error": pa.string(),  # why there is no prediction
+            "error": pa.string(),  # why the text was rejected
             "text": pa.string(),
         }
     ),
@@ -48,8 +48,8 @@ SCHEMAS = {
 
 
 CHAMPION, CHALLENGER, SHADOW = ROLES = "champion", "challenger", "shadow"
-_SHOWN = 40  # characters of a wrong value
-# Columns in which each row has a value.
+_SHOWN = 40  # characters of a wrong value in a message
+# Columns that are never null.
 _FILLED = {
     PREDICTIONS: ("time", "id", "route", "role", "model", "run_id", "rule"),
     FEEDBACK: ("time", "id", "route", "label"),
@@ -63,13 +63,13 @@ class LoggedModel:
     Attributes
     ----------
     key : str
-        Its run, or its address if it has none.
+        Run id, or the URI if there is no run.
     uri, run_id : str
-        Its address and its run.
+        URI and run id; the latter is empty if there is no run.
     role : str
-        The role of its last prediction.
+        Role of its last prediction.
     rule : dict
-        The decision rule of most of its predictions; see `read_rule`.
+        Decision rule of most of its predictions; see `read_rule`.
     """
 
     key: str
@@ -80,16 +80,21 @@ class LoggedModel:
 
 
 class Traffic:
-    """Predictions of one route in a log, with the labels that came later.
+    """Predictions of one route in a log, with the labels from feedback.
 
     Parameters
     ----------
     folder : Path
-        The log.
+        Folder of the log.
     route : str
         Name of the route.
     setting : str
-        The setting that named the folder, for messages.
+        Setting that names the folder, for messages.
+
+    Attributes
+    ----------
+    labels : DataFrame
+        Columns ``id``, ``label`` (the last one) and ``labelled`` (time of the first one).
 
     Raises
     ------
@@ -104,13 +109,13 @@ class Traffic:
         frames = [batch.to_pandas() for batch in self._read(FEEDBACK)]
         found = pd.concat([SCHEMAS[FEEDBACK].empty_table().to_pandas(), *frames])
         found = found[found["route"] == route].sort_values("time", kind="stable")
-        # A corrected label keeps the time of the first one.
+        # A corrected label keeps the time of the first label.
         times = found.drop_duplicates("id")[["id", "time"]]
         latest = found.drop_duplicates("id", keep="last")[["id", "label"]]
         self.labels = times.merge(latest, on="id").rename(columns={"time": "labelled"})
 
     def read(self) -> Iterator[pa.Table]:
-        """Yield the predicted rows, with ``key``, ``label`` and its time, ``labelled``."""
+        """Yield the rows with a prediction, and ``key``, ``label`` and its time, ``labelled``."""
         ids = pa.array(self.labels["id"], pa.string())
         labels = pa.array(self.labels["label"], pa.string())
         times = pa.Array.from_pandas(self.labels["labelled"], type=_TIME)
@@ -128,7 +133,7 @@ class Traffic:
         return read_batches(self.folder / table, SCHEMAS[table], _FAULTS[table])
 
     def list_models(self) -> list[LoggedModel]:
-        """Return the models of the predictions, the one of the last prediction last."""
+        """Return the models of the predictions, sorted by the times of their last predictions."""
         names = ["key", "model", "run_id", "role", "rule"]
         frames = [
             rows.group_by(names).aggregate([("time", "max"), ("time", "count")]).to_pandas()
@@ -152,8 +157,8 @@ class Traffic:
 class TrafficRows:
     """Predictions of one model as an input, with the columns of an output of `predict`.
 
-    Rows of requests with their own threshold are left out. So are rows without a text, unless all
-    rows lack one.
+    Rows of requests that set a threshold are skipped, and so are rows without a text if any row
+    has one.
 
     Parameters
     ----------
@@ -165,7 +170,7 @@ class TrafficRows:
     Attributes
     ----------
     has_texts : bool
-        Whether texts of some answers were logged.
+        True if any row has its text.
     """
 
     kind = "parquet"
@@ -182,7 +187,7 @@ class TrafficRows:
         self.origin = Origin(str(folder), {"input": str(folder.resolve())}, folder, ".parquet")
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
-        """Yield the rows from `start` on; without texts, the predictions are in their place."""
+        """Yield the rows from `start` on; if there are no texts, predictions stand in for them."""
         at, column = 0, text_column if self.has_texts else "prediction"
         for rows in self._read():
             chosen = rows.filter(pc.is_valid(rows["text"])) if self.has_texts else rows
@@ -204,7 +209,7 @@ def is_log(folder: Path) -> bool:
 
 
 def is_rule(facts: Mapping[str, Any]) -> bool:
-    """Return whether `facts`, which come from JSON, have a rule as predictions are made by."""
+    """Return whether `facts`, parsed from JSON, are a valid decision rule."""
     shares = [facts.get(name, 0.0) for name in ("threshold", "least_confidence")]
     lists = [facts.get(name, []) for name in ("factors", "f1_macro", "thresholds")]
     return all(isinstance(share, int | float) and 0 <= share <= 1 for share in shares) and all(
@@ -224,7 +229,7 @@ def _find_empty(table: str, rows: pa.RecordBatch) -> str:
 
 
 def _find_fault(rows: pa.RecordBatch) -> str:
-    """Return why rows are not predictions as a server writes them, or nothing."""
+    """Return why rows are not valid predictions of a server; empty if they are."""
     if empty := _find_empty(PREDICTIONS, rows):
         return empty
     for role in pc.unique(rows["role"]).to_pylist():

@@ -1,17 +1,17 @@
-"""Confidence sequences: intervals that hold however often one looks while rows come in."""
+"""Confidence sequences: intervals that are valid at all times, while rows are still coming in."""
 
 import numpy as np
 
-# Largest bet, of 1 at which an interval may become infinite; the authors' own choice.
+# Truncation of the bets, below 1, at which an interval may become infinite; the authors' choice.
 _LARGEST_BET = 0.5
 
 
 def follow_mean(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
     """Return a confidence sequence of the mean of values between 0 and 1.
 
-    The probability that the mean is ever below the lower end is at most `alpha`, however often one
-    looks; likewise for the upper end. So one may look every day and stop as soon as the interval is
-    conclusive, unlike with a test for a single look.
+    The probability that the mean is ever below the lower limit, after any number of values, is at
+    most `alpha`; likewise for the upper limit. So, unlike with a test for a fixed sample size, one
+    may look every day and stop as soon as the interval is conclusive.
 
     This is the predictable plug-in empirical Bernstein sequence, theorem 2 of Waudby-Smith and
     Ramdas (2024), "Estimating means of bounded random variables by betting", Journal of the Royal
@@ -20,15 +20,15 @@ def follow_mean(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarra
     Parameters
     ----------
     values : ndarray of float, of shape (..., n)
-        From 0 to 1, in the order in which they came. Given the earlier values, each value has the
-        same mean.
+        Values from 0 to 1, in order of time. Given the earlier values, each value has the same
+        mean.
     alpha : float
-        Error of each end.
+        Error probability of each limit.
 
     Returns
     -------
     low, high : ndarray of float, of shape (..., n)
-        The ends after each value.
+        Lower and upper limits after each value.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def follow_mean(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarra
     (0.71, 0.79)
     """
     count = np.arange(1, values.shape[-1] + 1)
-    # A prior value of 1/2 with a variance of 1/4.
+    # With a prior observation of 1/2, whose variance is 1/4.
     means = (0.5 + values.cumsum(axis=-1)) / (count + 1)
     variances = (0.25 + ((values - means) ** 2).cumsum(axis=-1)) / (count + 1)
     means, variances = (_shift(one, start) for one, start in ((means, 0.5), (variances, 0.25)))
@@ -53,7 +53,10 @@ def follow_mean(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarra
 
 
 def follow_paired_difference(differences: np.ndarray, alpha: float) -> tuple[float, float]:
-    """Return the interval of the mean of differences from -1 to 1, as `follow_mean` has it."""
+    """Return the last interval of `follow_mean` for the mean of differences from -1 to 1.
+
+    `alpha` is the error probability of each limit. Without differences, the interval is (-1, 1).
+    """
     if not differences.size:
         return -1.0, 1.0
     low, high = follow_mean((differences + 1) / 2, alpha)
@@ -61,10 +64,10 @@ def follow_paired_difference(differences: np.ndarray, alpha: float) -> tuple[flo
 
 
 def follow_difference(first: np.ndarray, second: np.ndarray, alpha: float) -> tuple[float, float]:
-    """Return the interval of the mean of `second` less that of `first`, on different rows.
+    """Return the last interval for the mean of `second` minus that of `first`, on different rows.
 
-    Each mean has its own sequence, with half of the error, so the order between rows of the two
-    samples does not matter.
+    Each mean has its own sequence with half of `alpha`, so the order between rows of the two
+    samples does not matter. Values are from 0 to 1.
     """
     ends = [
         [one[-1] for one in follow_mean(values, alpha / 2)] if values.size else [0.0, 1.0]
@@ -74,6 +77,6 @@ def follow_difference(first: np.ndarray, second: np.ndarray, alpha: float) -> tu
 
 
 def _shift(values: np.ndarray, start: float) -> np.ndarray:
-    """Return the estimates before each value."""
+    """Shift running estimates by one, so that each uses only earlier values; begin with `start`."""
     first = np.full((*values.shape[:-1], 1), start)
     return np.concatenate([first, values[..., :-1]], axis=-1)

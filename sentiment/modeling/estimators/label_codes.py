@@ -1,4 +1,4 @@
-"""Names of labels for classifiers that take numbers only."""
+"""Encoding of labels for classifiers that require integers."""
 
 from typing import Any, Self
 
@@ -8,19 +8,19 @@ from sklearn.utils import Tags, get_tags
 
 
 class LabelCodes(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    """A classifier whose labels are numbered from 0, such as XGBoost's, for labels of any kind.
+    """Wrapper of a classifier that requires labels from 0, such as XGBoost's, for any labels.
 
     Parameters
     ----------
     estimator : classifier
-        With ``predict_proba``.
+        Classifier with ``predict_proba``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        Sorted labels.
     estimator_ : classifier
-        The fitted one.
+        Fitted clone of `estimator`.
 
     Examples
     --------
@@ -34,17 +34,17 @@ class LabelCodes(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.estimator = estimator
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit the estimator on rows `X`, shape (n, n_features), and labels `y`, shape (n,)."""
+        """Fit on rows `X`, shape (n_samples, n_features), and labels `y`, shape (n_samples,)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.estimator_ = clone(self.estimator).fit(X, codes)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probabilities of the classes, shape (n, n_classes)."""
+        """Return the probabilities of the classes, shape (n_samples, n_classes)."""
         return np.asarray(self.estimator_.predict_proba(X))
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable labels, shape (n,)."""
+        """Return the most probable labels, shape (n_samples,)."""
         labels: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return labels
 

@@ -1,4 +1,4 @@
-"""Classification of rows with several labels, each of which depends on others."""
+"""Multi-label classification by a chain of classifiers."""
 
 from typing import Any, Self
 
@@ -13,28 +13,28 @@ from sentiment.modeling.estimators.label_sets import (
 
 
 class LabelSetChain(ClassifierChain):
-    """scikit-learn's chain of classifiers, for label sets.
+    """scikit-learn's chain of classifiers, for label sets as strings.
 
-    The classifier of each label has the labels before it in the chain as further features: at
-    prediction, those that were predicted.
+    The classifier of each label has the earlier labels of the chain as additional features; in
+    prediction, these are predicted labels.
 
     Parameters
     ----------
     estimator : classifier
-        Cloned for each label.
+        Classifier that is cloned for each label.
     separator : str, default=";"
-        Between the labels of a set.
+        Separator of the labels in a label set.
     order : "random" or list of int, optional
-        Places of the labels in the chain; default: their order.
+        Order of the labels in the chain; default: sorted.
     cv : int, optional
-        Folds by which the labels before are predicted in training; default: the true ones.
+        Number of folds, to predict the earlier labels in training; default: true labels are used.
     random_state : int, optional
         Seed of a random order.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_labels,)
-        The labels, sorted.
+        Sorted labels.
 
     References
     ----------
@@ -62,14 +62,14 @@ class LabelSetChain(ClassifierChain):
         self.separator = separator
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit the classifiers, one after the other.
+        """Fit the classifiers in the order of the chain.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Features.
         y : array-like of str, of shape (n_samples,), or DataFrame of bool
-            As of `LabelSetClassifier.fit`.
+            Label sets, as in `LabelSetClassifier.fit`.
 
         Raises
         ------
@@ -82,18 +82,18 @@ class LabelSetChain(ClassifierChain):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return for each row the labels whose probability is 0.5 or more, as one string."""
+        """Return the label set of each row: the labels with a probability of 0.5 or more."""
         return name_label_sets(self.predict_proba(X) >= 0.5, self.classes_, self.separator)
 
     def to_sklearn(self) -> ClassifierChain:
-        """Return scikit-learn's own class, which predicts indicators; fitted if this one is."""
+        """Return scikit-learn's `ClassifierChain`, which predicts indicators; fitted if this is."""
         plain = ClassifierChain(self.estimator)
         copy_attributes(self, plain)  # with the separator, for `from_sklearn`
         return plain
 
     @classmethod
     def from_chain(cls, chain: ClassifierChain, separator: str) -> Self:
-        """Return a chain with the settings of scikit-learn's, fitted if that one is."""
+        """Return a chain with the parameters of a `ClassifierChain`, fitted if that is."""
         whole = cls(chain.estimator, separator=separator)
         copy_attributes(chain, whole)
         return whole
