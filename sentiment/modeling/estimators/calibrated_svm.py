@@ -1,4 +1,4 @@
-"""Calibrated linear support vector machines, fitted on all folds and for all classes at once."""
+"""Calibrated linear support vector machines, fitted for all folds and classes at once."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,19 +19,19 @@ from sentiment.modeling.estimators.coordinate_descent import Descent, sum_parts
 from sentiment.modeling.estimators.label_descent import Separation, separate_labels
 from sentiment.ngrams.compiling import count_threads
 
-# Of scikit-learn where ``cv`` is None.
+# scikit-learn's number of folds for ``cv=None``.
 _DEFAULT_FOLDS = 5
-# As in Lin, Lin and Weng 2007, algorithm 1.
+# Constants of Lin, Lin and Weng 2007, algorithm 1.
 _SLOPE, _NEWTON_STEPS, _SMALLEST_STEP, _RIDGE, _DECREASE = 1e-5, 100, 1e-10, 1e-12, 1e-4
 
 
 class CalibratedClassifierCV(calibration.CalibratedClassifierCV):
-    """scikit-learn's calibrated classifier, with a way of its own to fit a `LinearSVC`.
+    """scikit-learn's calibrated classifier, with a faster fit of `LinearSVC`.
 
-    With ``ensemble=False`` and sparse rows, the machines of all classes, on all folds and on all
-    rows, are fitted side by side by coordinate descent in the dual, and the sigmoids by Newton
-    steps. Weights and probabilities are those of scikit-learn, but for the tolerance of the
-    machines. Everything else is left to scikit-learn.
+    With ``ensemble=False`` and sparse features, the machines of all classes, of each fold and of
+    all rows, are fitted in parallel by dual coordinate descent, and the sigmoids by Newton's
+    method. Weights and probabilities are those of scikit-learn, up to the tolerance of the
+    machines. In all other cases, scikit-learn fits the model.
 
     Parameters
     ----------
@@ -88,21 +88,23 @@ class CalibratedClassifierCV(calibration.CalibratedClassifierCV):
     def fit_labels(
         self, X: Any, truth: np.ndarray, machines: Sequence[Self] | None = None
     ) -> list[Self] | None:
-        """Return a classifier for each of several labels, fitted together.
+        """Fit a classifier for each of several labels, all of them together.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Features.
         truth : ndarray of bool, of shape (n_samples, n_labels)
-            True for rows with a label; each label has some, and rows without it.
+            True for rows with a label. Each label has rows with it and rows without it.
         machines : sequence of CalibratedClassifierCV, optional
-            For each label, what differs from this one by its weights of classes; default: this one.
+            Unfitted classifier of each label, which may differ from this one in its class weights;
+            default: this one.
 
         Returns
         -------
         list of CalibratedClassifierCV, or None
-            Fitted like this one; None if they are to be fitted one by one.
+            Fitted classifiers; None if this method does not support them, so that each has to be
+            fitted by `fit`.
         """
         if not self._can_descend(X) or not (self._has_rows(truth) and self._has_rows(~truth)):
             return None
@@ -124,7 +126,7 @@ class CalibratedClassifierCV(calibration.CalibratedClassifierCV):
             )
 
     def to_sklearn(self) -> calibration.CalibratedClassifierCV:
-        """Return scikit-learn's own classifier, fitted if this one is."""
+        """Return a `CalibratedClassifierCV` of scikit-learn, fitted if this one is."""
         plain = calibration.CalibratedClassifierCV(**self.get_params(deep=False))
         for name, value in vars(self).items():
             if name.endswith("_"):
@@ -149,11 +151,11 @@ class CalibratedClassifierCV(calibration.CalibratedClassifierCV):
         return _DEFAULT_FOLDS if self.cv is None else int(self.cv)
 
     def _has_rows(self, truth: np.ndarray) -> bool:
-        """Return whether each fold can have a row of each class, a column of `truth`."""
+        """Return whether each class, a column of `truth`, has a row for each fold."""
         return bool(truth.sum(axis=0).min() >= self._count_folds())
 
     def _number_folds(self, y: np.ndarray) -> np.ndarray:
-        """Return the fold of each row, as scikit-learn cuts them."""
+        """Return the fold of each row, from 0, the same as scikit-learn's."""
         folds = np.empty(len(y), np.int8 if self._count_folds() < 127 else np.int64)
         for number, (_, held_out) in enumerate(StratifiedKFold(self._count_folds()).split(y, y)):
             folds[held_out] = number
@@ -166,7 +168,7 @@ class CalibratedClassifierCV(calibration.CalibratedClassifierCV):
             weights = compute_class_weight(
                 self.estimator.class_weight, classes=classes, y=y[folds != fold]
             )
-            # Of more than two classes, the weight of a class is that of its rows only.
+            # With more than two classes, a class weight applies only to the rows of its class.
             pair = weights[:, np.newaxis] if len(classes) == 2 else [np.ones_like(weights), weights]
             costs.append(self.estimator.C * np.asarray(pair, np.float64))
         return np.stack(costs, axis=1)
@@ -184,7 +186,7 @@ class CalibratedClassifierCV(calibration.CalibratedClassifierCV):
         return separate_labels(X, truth, costs.reshape(2, -1), descent, "squared_hinge", folds)
 
     def _hold(self, found: Separation, truth: np.ndarray, classes: np.ndarray) -> Self:
-        """Calibrate the machines that were found, and become the classifier of them."""
+        """Calibrate the fitted machines, and set the attributes of a fitted classifier."""
         machine = clone(self.estimator)
         machine.classes_, machine.n_features_in_ = classes, found.coef.shape[1]
         machine.coef_, machine.n_iter_ = found.coef, int(found.n_iter.max())
@@ -203,12 +205,12 @@ class CalibratedClassifierCV(calibration.CalibratedClassifierCV):
 
 
 def calibrate(margins: np.ndarray, side: np.ndarray, method: str) -> Any:
-    """Return scikit-learn's calibrator of margins, fitted.
+    """Return a fitted calibrator of scikit-learn.
 
     Parameters
     ----------
     margins : ndarray of shape (n_samples,)
-        Of rows that their machines did not learn from.
+        Decision function of each row, by a machine that was fitted without the row.
     side : ndarray of bool, of shape (n_samples,)
         True for rows of the class.
     method : {"sigmoid", "isotonic"}
@@ -222,9 +224,9 @@ def calibrate(margins: np.ndarray, side: np.ndarray, method: str) -> Any:
 
 
 def fit_sigmoid(margins: np.ndarray, side: np.ndarray) -> tuple[float, float]:
-    """Return ``a`` and ``b`` such that ``1 / (1 + exp(a * margin + b))`` is most likely.
+    """Fit ``1 / (1 + exp(a * margin + b))`` by maximum likelihood, and return ``a`` and ``b``.
 
-    Parameters are those of `calibrate`. As in Platt 1999, a row counts a little for the other side.
+    Parameters are those of `calibrate`. As in Platt 1999, targets are smoothed away from 0 and 1.
     """
     count = side.sum()
     goals = np.where(side, (count + 1) / (count + 2), 1 / (len(side) - count + 2))
@@ -233,7 +235,7 @@ def fit_sigmoid(margins: np.ndarray, side: np.ndarray) -> tuple[float, float]:
 
     def measure(at: np.ndarray) -> float:
         logits = columns @ at
-        # Not a product of vectors, for which a library of linear algebra would wake its threads.
+        # Not a dot product, for which BLAS would wake its threads.
         return float((np.logaddexp(0, logits) - goals * logits).sum())
 
     loss = measure(found)
@@ -250,6 +252,6 @@ def fit_sigmoid(margins: np.ndarray, side: np.ndarray) -> tuple[float, float]:
                 break
             size /= 2
         else:
-            break  # as near as rounding lets it come
+            break  # rounding errors prevent any further decrease
         found, loss = found - size * move, new
     return -float(found[0]), -float(found[1])

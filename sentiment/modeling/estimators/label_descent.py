@@ -1,13 +1,13 @@
-"""Linear models of many labels by coordinate descent in the dual, several labels at a time.
+"""Linear models of many labels by dual coordinate descent, several labels at a time.
 
-Each label is set against the rest as in `coordinate_descent`, whose method this is for the logistic
-loss. For the squared hinge loss it is that of Hsieh, Chang, Lin, Keerthi and Sundararajan 2008, A
-dual coordinate descent method for large-scale linear SVM, algorithm 1, as liblinear has it, without
-shrinking. But a value of a row is read once for a block of labels, whose weights lie side by side,
-so that one instruction serves several of them.
+Each label is a one-vs-rest problem. For the logistic loss, the method is that of
+`coordinate_descent`. For the squared hinge loss, it is algorithm 1 of Hsieh, Chang, Lin, Keerthi
+and Sundararajan 2008, A dual coordinate descent method for large-scale linear SVM, as in liblinear,
+without shrinking. Each value of a row is read once for a block of labels, whose weights are
+adjacent in memory, so that vector instructions update several of them.
 
-Passes begin with weights in single precision, which more of the cache holds. A tolerance that is
-too fine for it, and a descent that it does not finish, are left to double precision.
+Passes begin with weights in single precision, of which more fit into the cache. They continue in
+double precision if the tolerance is too fine for single precision, or if that does not converge.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -22,31 +22,31 @@ from sentiment.ngrams.compiling import count_threads, kernel
 
 Loss = Literal["logistic", "squared_hinge"]
 
-# Labels of a block at most: more weights leave the cache of the cores.
+# Maximum number of labels in a block: the weights of more would not fit into the cache.
 _BLOCK = 32
 _FIRST_TOLERANCE, _LAST_TOLERANCE = 1e-2, 1e-8
 _NEWTON_STEPS = 100
-# Derivatives are sums of some hundred products, each off by 1e-7 of it in single precision.
+# Derivatives are sums of some hundred products, with relative errors of 1e-7 in single precision.
 _SINGLE_TOLERANCE = 1e-4
-# Several times what a descent takes that single precision suffices for.
+# Several times the passes of a descent for which single precision suffices.
 _SINGLE_PASSES = 50
 
 
 @dataclass(frozen=True)
 class Separation:
-    """Labels that are separated from the rest.
+    """Fitted linear models, one for each label.
 
     Attributes
     ----------
     coef : ndarray of shape (n_labels, n_features)
-        Weights.
+        Weights of the features.
     intercept : ndarray of shape (n_labels,)
-        The intercepts.
+        Intercepts.
     n_iter : ndarray of int32, of shape (n_labels,)
-        Passes over the rows.
+        Number of passes over the rows.
     margins : ndarray of shape (n_samples, n_labels)
-        Decision for each row by the weights that were fitted without the fold of the row; without
-        folds, of shape (0, n_labels).
+        Decision function of each row, by the weights that were fitted without the row's fold;
+        shape (0, n_labels) if there are no folds.
     """
 
     coef: np.ndarray
@@ -55,7 +55,7 @@ class Separation:
     margins: np.ndarray
 
     def __getitem__(self, label: int) -> "Separation":
-        """Return the part of a label."""
+        """Return the model of one label, by its index."""
         one = slice(label, label + 1)
         return Separation(
             self.coef[one], self.intercept[one], self.n_iter[one], self.margins[:, one]
@@ -70,33 +70,34 @@ def separate_labels(
     loss: Loss = "logistic",
     folds: np.ndarray | None = None,
 ) -> Separation:
-    """Separate the rows of each label from the rest.
+    """Fit a linear model for each label, on the rows with it against the other rows.
 
     Parameters
     ----------
     X : sparse matrix of shape (n_samples, n_features)
-        In float64, no value of which is in several parts.
+        Features in float64, without duplicate entries.
     truth : ndarray of bool, of shape (n_samples, n_labels)
         True for rows with a label.
     costs : ndarray of shape (2, n_labels), or (2, (n_folds + 1) * n_labels)
-        Cost of an error in a row without each label, and in one with it; above 0. With folds,
-        first the costs of all labels in a fit without the first fold, and so on; last those in the
-        fit on all rows.
+        Cost of an error, above 0, in rows without each label (first row) and in rows with it
+        (second row). With folds, the columns are those of all labels in the fit without the first
+        fold, then without the second, and so on, and last in the fit on all rows.
     descent : Descent
-        When to stop.
-    loss : {"logistic", "squared_hinge"}
-        Loss of a decision.
+        Tolerance, maximum number of passes, intercept scaling and seed.
+    loss : {"logistic", "squared_hinge"}, default="logistic"
+        Loss function.
     folds : ndarray of int, of shape (n_samples, n_labels), optional
-        Fold of each row in the cross-validation of each label, from 0.
+        Fold of each row in the cross-validation of each label, from 0; default: only the fit on all
+        rows.
 
     Warns
     -----
     ConvergenceWarning
-        A label took ``descent.max_iter`` passes.
+        A label has not converged after ``descent.max_iter`` passes.
     """
     labels, problems, threads = truth.shape[1], costs.shape[1], count_threads(None)
     count = -(-problems // _BLOCK)
-    if problems >= threads:  # as many blocks for each core
+    if problems >= threads:  # the same number of blocks for each thread
         count = threads * -(-count // threads)
     rows = _Rows.of(X, descent.intercept_scaling)
     coef, intercept = np.empty((labels, X.shape[1])), np.empty(labels)
@@ -128,7 +129,7 @@ def separate_labels(
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows as the kernels take them, in both precisions."""
+    """Arrays of a sparse matrix for the kernels, in both precisions."""
 
     single: np.ndarray
     double: np.ndarray
@@ -140,7 +141,7 @@ class _Rows:
 
     @classmethod
     def of(cls, X: sparse.csr_matrix, bias: float) -> "_Rows":
-        # Unsigned, so that the kernels need not look for negative places.
+        # Unsigned, so that the kernels need not handle negative indices.
         indices, indptr = to_unsigned(X.indices), to_unsigned(X.indptr)
         squares = np.asarray(X.multiply(X).sum(axis=1)).ravel() + bias * bias
         return cls(X.data.astype(np.float32), X.data, indices, indptr, squares, bias, X.shape[1])
@@ -152,16 +153,17 @@ class _Rows:
 def _separate_block(
     rows: _Rows, sides: np.ndarray, costs: np.ndarray, descent: Descent, loss: Loss
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights of some labels, that of the intercept last, and their passes.
+    """Return the weights, shape (n_features + 1, n_labels), and the passes of a block of labels.
 
-    A side is 1 for a row with a label, -1 for one without it, and 0 for one that is skipped.
+    The last weights are those of the bias. A side is 1 for a row with a label, -1 for a row without
+    it, and 0 for a row that is skipped.
     """
     n, size = sides.shape
     hinge = loss == "squared_hinge"
     dual = np.zeros((n, size))
     if not hinge:
         dual[:] = np.minimum(0.001 * np.where(sides > 0, costs[1], costs[0]), 1e-8)
-    # liblinear looks at the range from the smallest derivative to the largest one.
+    # liblinear compares its tolerance with the largest minus the smallest derivative.
     tol = descent.tol / 2 if hinge else descent.tol
 
     def start(dtype: Any) -> np.ndarray:
@@ -195,7 +197,7 @@ def _separate_block(
 
 @kernel
 def add_rows(data: Any, indices: Any, indptr: Any, steps: Any, bias: float, weights: Any) -> None:
-    """Add each row times the step of each label to its weights."""
+    """Add each row, multiplied by the step of each label, to the weights of the label."""
     for i in range(len(steps)):
         add_row(data, indices, indptr[i], indptr[i + 1], steps[i], bias, weights)
 
@@ -204,7 +206,7 @@ def add_rows(data: Any, indices: Any, indptr: Any, steps: Any, bias: float, weig
 def add_row(
     data: Any, indices: Any, begin: Any, end: Any, steps: Any, bias: float, weights: Any
 ) -> None:
-    """Add a row, `begin` to `end` of `data`, times the step of each label to its weights."""
+    """Add a row, `data[begin:end]`, multiplied by the step of each label, to its weights."""
     last, size = len(weights) - 1, weights.shape[1]
     for j in range(begin, end):
         value, of_column = data[j], weights[indices[j]]
@@ -218,7 +220,7 @@ def add_row(
 def decide_row(
     data: Any, indices: Any, begin: Any, end: Any, bias: float, weights: Any, margins: Any
 ) -> None:
-    """Write the decision of each label for a row, `begin` to `end` of `data`, into `margins`."""
+    """Write the margin of each label for a row, `data[begin:end]`, into `margins`."""
     last, size = len(weights) - 1, weights.shape[1]
     for k in range(size):
         margins[k] = weights[last, k] * bias
@@ -232,7 +234,7 @@ def decide_row(
 def decide_labels(
     data: Any, indices: Any, indptr: Any, bias: float, weights: Any, wanted: Any, margins: Any
 ) -> None:
-    """Write the decisions for all rows that are wanted for a label into `margins`."""
+    """Write the margins of all labels into `margins`, for rows that are `wanted` for any label."""
     for i in range(len(margins)):
         if wanted[i].any():
             decide_row(data, indices, indptr[i], indptr[i + 1], bias, weights, margins[i])
@@ -242,9 +244,9 @@ def decide_labels(
 def improve_logistic(
     a: float, b: float, dual: float, cost: float, tolerance: float
 ) -> tuple[float, float, int]:
-    """Return the best dual variable of a row, its derivative before, and the Newton steps to it.
+    """Return the optimal dual variable of a row, the derivative before, and the Newton steps.
 
-    A row has ``z`` and ``cost - z``; see `descend` in `coordinate_descent`.
+    A row has the variables ``z`` and ``cost - z``; see `descend` in `coordinate_descent`.
     """
     old, sign = dual, 1.0
     if 0.5 * a * (cost - 2 * old) + b < 0:
@@ -264,9 +266,10 @@ def improve_logistic(
 
 @kernel
 def improve_hinge(a: float, b: float, dual: float, cost: float) -> tuple[float, float]:
-    """Return the best dual variable of a row for the squared hinge loss, and its derivative before.
+    """Return the optimal dual variable of a row for the squared hinge loss, and the derivative.
 
-    The variable is at least 0, where the derivative is 0 if it is above.
+    The derivative is the projected one before the step: since the variable is 0 or more, a positive
+    derivative at 0 counts as 0.
     """
     curvature = 0.5 / cost
     slope = b - 1 + curvature * dual
@@ -280,9 +283,9 @@ def descend_labels(
     dual: Any, weights: Any, order: Any, hinge: bool, tolerances: Any, active: Any, largest: Any,
     steps: Any,
 ) -> None:  # fmt: skip
-    """Improve the dual variables of each row, in `order`, for all labels that are active.
+    """Optimize the dual variable of each row, in `order`, for all labels that are active.
 
-    Of each label, `largest` becomes the largest derivative and `steps` the Newton steps.
+    `largest` becomes the largest absolute derivative of each label, and `steps` its Newton steps.
     """
     size = weights.shape[1]
     margins, moves = np.empty(size, weights.dtype), np.empty(size, weights.dtype)

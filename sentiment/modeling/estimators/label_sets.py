@@ -1,4 +1,4 @@
-"""Classification of rows that have several labels at once."""
+"""Multi-label classification by one classifier per label."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
@@ -17,30 +17,30 @@ from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.self_training import UNKNOWN, SelfTrainingClassifier
 from sentiment.ngrams.compiling import count_threads
 
-# They have a way of their own to fit several labels.
+# Estimators with a method `fit_labels`, which fits several labels together.
 _FITTED_TOGETHER = (CalibratedClassifierCV, LogisticRegression)
 
 
 class LabelSetClassifier(OneVsRestClassifier):
-    """A classifier of its own for each label of label sets, fitted side by side.
+    """One binary classifier for each label of label sets, fitted in parallel.
 
-    This is binary relevance: rows with a label against those without it, on features that all
-    labels share. Probabilities are those of each label, so they do not add up to 1.
+    This is binary relevance: each classifier separates the rows with a label from those without it,
+    on the same features. Probabilities are those of single labels, so they do not add up to 1.
 
     Parameters
     ----------
     estimator : classifier
-        Cloned for each label. Weights of classes by name, ``class_weight={"late": 3}``, are those
-        of the rows that have the label.
+        Classifier that is cloned for each label. Class weights by name, such as
+        ``class_weight={"late": 3}``, apply to the rows with that label.
     separator : str, default=";"
-        Between the labels of a set.
+        Separator of the labels in a label set.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_labels,)
-        The labels, sorted.
+        Sorted labels.
     estimators_ : list of classifiers
-        One for each label.
+        Fitted classifiers, one for each label.
 
     See Also
     --------
@@ -71,9 +71,9 @@ class LabelSetClassifier(OneVsRestClassifier):
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Features.
         y : array-like of str, of shape (n_samples,), or DataFrame of bool or int
-            Label sets, such as ``"late;refund"``, where an empty string is a row without a label;
-            or a column for each label. With a `SelfTrainingClassifier`, the labels of a row may be
-            `UNKNOWN`, all of them.
+            Label sets, such as ``"late;refund"``, or an empty string for a row without labels; or a
+            table with a column for each label. With a `SelfTrainingClassifier`, all labels of a row
+            may be `UNKNOWN`.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class LabelSetClassifier(OneVsRestClassifier):
         truth = table.to_numpy(dtype=np.int8)
         known = (truth != UNKNOWN).all(axis=1)
         indicators = truth[known] == 1
-        # In a file, it is scikit-learn's own class, which predicts a row of indicators.
+        # A file has scikit-learn's class instead, which needs this to predict rows of indicators.
         self.label_binarizer_ = LabelBinarizer().fit(indicators)
         self.label_binarizer_.classes_ = self.classes_ = np.array(table.columns, dtype=str)
         names = [str(name) for name in table.columns]
@@ -101,20 +101,20 @@ class LabelSetClassifier(OneVsRestClassifier):
         return self
 
     def to_sklearn(self) -> OneVsRestClassifier:
-        """Return scikit-learn's own class, which predicts indicators; fitted if this one is."""
+        """Return a `OneVsRestClassifier`, which predicts indicators; fitted if this one is."""
         plain = OneVsRestClassifier(self.estimator)
         copy_attributes(self, plain)  # with the separator, for `from_sklearn`
         return plain
 
     @classmethod
     def from_sklearn(cls, plain: OneVsRestClassifier) -> Self:
-        """Return a classifier that `to_sklearn` made one of scikit-learn's of."""
+        """Return the classifier from which `to_sklearn` made `plain`."""
         whole = cls(plain.estimator)
         copy_attributes(plain, whole)
         return whole
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return for each row the labels whose probability is 0.5 or more, as one string."""
+        """Return the label set of each row: the labels with a probability of 0.5 or more."""
         return name_label_sets(self.predict_proba(X) >= 0.5, self.classes_, self.separator)
 
 
@@ -154,13 +154,13 @@ def _fit_with_unlabelled(
 
 
 def _separate(machine: Any, X: Any, side: np.ndarray) -> Any:
-    if side.all():  # nothing to learn; a prior of 0 for rows without the label
+    if side.all():  # nothing to learn: the label gets a probability of 1
         return DummyClassifier().fit(X[:2], [0, 1], sample_weight=[0, 1])
     return machine.fit(X, side.astype(np.int64))
 
 
 def read_indicators(y: Any, separator: str) -> pd.DataFrame:
-    """Return a column of truth values for each label of `y`, as `LabelSetClassifier.fit` takes it.
+    """Return the indicators of `y`, a column for each label; see `LabelSetClassifier.fit`.
 
     Raises
     ------
@@ -174,29 +174,29 @@ def read_indicators(y: Any, separator: str) -> pd.DataFrame:
 
 
 def copy_attributes(source: BaseEstimator, target: BaseEstimator) -> None:
-    """Give `target` all attributes of `source`."""
+    """Copy all attributes of `source` to `target`, without copying their values."""
     for name, value in vars(source).items():
         setattr(target, name, value)
 
 
 def name_label_sets(indicators: np.ndarray, classes: np.ndarray, separator: str) -> np.ndarray:
-    """Return the label set of each row of `indicators`, as `join_labels` writes it."""
+    """Return the label set of each row of `indicators`, as a string of `join_labels`."""
     rows = np.ascontiguousarray(np.packbits(indicators, axis=1))
-    kinds = rows.view(np.dtype((np.void, rows.shape[1]))).ravel()  # one value for each set
+    kinds = rows.view(np.dtype((np.void, rows.shape[1]))).ravel()  # one value per row
     _, firsts, of_row = np.unique(kinds, return_index=True, return_inverse=True)
     names = [join_labels(classes[indicators[row]], separator) for row in firsts]
     return np.array(names, dtype=str)[of_row]
 
 
 def measure_sets(indicators: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Return the probability of a label set of each row if its labels are independent.
+    """Return the probability of each row's label set, with labels assumed to be independent.
 
     Parameters
     ----------
-    indicators : ndarray of bool, of shape (n, n_labels)
-        The sets.
-    probabilities : ndarray of shape (n, n_labels)
-        Of each label.
+    indicators : ndarray of bool, of shape (n_samples, n_labels)
+        Label sets.
+    probabilities : ndarray of shape (n_samples, n_labels)
+        Probability of each label.
     """
     product: np.ndarray = np.where(indicators, probabilities, 1 - probabilities).prod(axis=1)
     return product
