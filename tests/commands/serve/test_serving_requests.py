@@ -308,7 +308,7 @@ def test_parameters_and_tables_of_mlflow(app, model_files):
         ({"inputs": ["a"], "params": []}, "json", 200, "predictions"),
         ({"inputs": ["a"], "params": [1]}, "json", 400, "params is not an object"),
         (b"text\n\xff\n", "csv", 400, "not in UTF-8"),
-        (b"text,n\na\n", "csv", 400, "another length than its header"),
+        (b"text,n\na\n", "csv", 400, "longer or shorter than its header"),
         (b'text,n\n"a" b,1\n', "csv", 400, "not a CSV file"),
         (b"", "csv", 200, "predictions"),
         (b"n\n1\n", "csv", 400, "no row has a column 'text'"),
