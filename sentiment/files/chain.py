@@ -1,7 +1,7 @@
 """Several files that are read as one input."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,7 +75,7 @@ class Chain:
         self.alike = all(one.layout == first.layout for one in members)
         self.share = 0.0
 
-    def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
+    def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
         """Yield the rows from `start` on; rows and lines are counted in each file anew."""
         sizes = [one.origin.identity["size"] for one in self.members]
         for number, member in enumerate(self.members):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -104,7 +104,7 @@ class DatabaseRows:
             self._shown, {"input": self._shown, **what}, Path(table or "query"), ".csv"
         )
 
-    def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
+    def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
         """Yield the rows from `start` on.
 
         Reading cannot resume in the middle of a database: its rows are read again, and must be the

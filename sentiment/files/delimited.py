@@ -1,6 +1,6 @@
 """Files of separated values, such as CSV."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -120,7 +120,7 @@ class DelimitedFile:
         """Share of the file that has been read, from 0 to 1."""
         return self.source.share
 
-    def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
+    def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
         """Yield the rows from `start` on."""
         column = self.columns.index(text_column)
         waiting, above = b"", self._preamble if start.offset == 0 else []

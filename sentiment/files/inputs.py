@@ -1,6 +1,6 @@
 """Interface of all inputs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Protocol
 
 from sentiment.files.batches import Batch, Limits, Position
@@ -36,5 +36,5 @@ class Input(Protocol):
     def share(self) -> float:
         """Share that has been read, from 0 to 1; 0 if unknown."""
 
-    def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
+    def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
         """Yield the rows from `start` on."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import partial
 from typing import Any
 
@@ -91,7 +91,7 @@ class JsonLinesFile:
         """Share of the file that has been read, from 0 to 1."""
         return self.source.share
 
-    def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
+    def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
         """Yield the rows from `start` on."""
         waiting, end = b"", start
         blocks = self.source.read(start.offset)

@@ -1,6 +1,6 @@
 """Parquet files."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class ParquetFile:
         self._sizes = [group.num_rows for group in groups]
         self.share = 0.0
 
-    def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
+    def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
         """Yield the rows from `start` on; those of a row group that is damaged are rejected.
 
         Raises

@@ -2,17 +2,18 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 Item = TypeVar("Item")
 _DEPTH = 2
 
 
-def prefetch(items: Iterable[Item]) -> Iterator[Item]:
+def prefetch(items: Iterable[Item]) -> Generator[Item]:
     """Yield `items`, while another thread prepares the next few.
 
-    Their errors are raised here; a caller that stops early also stops the thread.
+    Their errors are raised here; a caller that stops early also stops the thread, and a generator
+    of the items is closed.
     """
     ready: queue.Queue[tuple[Item | None, BaseException | None, bool]] = queue.Queue(_DEPTH)
     stopped = threading.Event()
@@ -49,3 +50,5 @@ def prefetch(items: Iterable[Item]) -> Iterator[Item]:
     finally:
         stopped.set()
         thread.join()
+        if isinstance(items, Generator):
+            items.close()

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class TextFolder:
         identity = {"input": str(place), "files": len(found), "listing": digest.hexdigest()}
         self.origin = Origin(str(folder), identity, place, ".csv")
 
-    def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
+    def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
         """Yield the texts of the files from `start` on."""
         names, texts, rejects, size = list[str](), list[str](), list[Reject](), 0
         for row, (path, own) in enumerate(self._files[start.row :], start.row + 1):

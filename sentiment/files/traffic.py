@@ -4,7 +4,7 @@ A log is a folder with two tables, ``predictions`` and ``feedback``; see `sentim
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -186,7 +186,7 @@ class TrafficRows:
         folder = traffic.folder
         self.origin = Origin(str(folder), {"input": str(folder.resolve())}, folder, ".parquet")
 
-    def read(self, text_column: str, limits: Limits, start: Position) -> Iterator[Batch]:
+    def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
         """Yield the rows from `start` on; if there are no texts, predictions stand in for them."""
         at, column = 0, text_column if self.has_texts else "prediction"
         for rows in self._read():

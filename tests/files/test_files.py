@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -262,3 +263,18 @@ def test_work_ahead_keeps_order_and_hands_errors_on() -> None:
     endless = prefetch(iter(int, 1))
     next(endless)
     endless.close()
+
+
+def test_what_is_read_ahead_is_closed_with_the_reader() -> None:
+    closed = []
+
+    def count() -> Iterator[int]:
+        try:
+            yield from range(100)
+        finally:
+            closed.append(True)
+
+    ahead = prefetch(count())
+    assert next(ahead) == 0
+    ahead.close()
+    assert closed == [True]

@@ -260,7 +260,7 @@ def test_a_damaged_report_is_named_and_never_taken_for_a_finished_output(
             continue
         result.report.write_bytes(damaged)
         caplog.clear()
-        with pytest.raises(SentimentError, match="is already there"):
+        with pytest.raises(SentimentError, match="exists already"):
             predict_files(compose("predict", words))
         assert "a.csv.json' is damaged" in caplog.text
         assert result.output.read_bytes() == done

@@ -3,8 +3,9 @@
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
@@ -280,8 +281,11 @@ class _Job:
     facts: dict[str, Any]
     begun: float = field(default_factory=time.perf_counter)
 
-    def score(self, start: Position) -> Iterable[tuple[Batch, pa.RecordBatch]]:
-        """Yield the batches behind `start` and their predictions, in order."""
+    def score(self, start: Position) -> Generator[tuple[Batch, pa.RecordBatch]]:
+        """Yield the batches behind `start` and their predictions, in order.
+
+        The input is closed at the end, and when predicting fails.
+        """
         is_table = self.facts["format"] != "jsonl"  # with the same columns in every row
         limits = Limits(
             max_chars=self.scorer.max_chars,
@@ -291,9 +295,10 @@ class _Job:
         )
         # Threads that read and score ahead are worth it for a file of several batches.
         small = all(_is_small(one.origin.path) for one in _list_members(self.source))
-        ahead = iter if small else prefetch
-        batches = ahead(self.source.read(self.text_column, limits, start))
-        return ahead(self.scorer.score(self.predictor, batches))
+        rows = self.source.read(self.text_column, limits, start)
+        with closing(rows if small else prefetch(rows)) as batches:
+            scored = self.scorer.score(self.predictor, batches)
+            yield from scored if small else prefetch(scored)
 
 
 def _write_rows(

@@ -75,7 +75,8 @@ class Service:
     def stop_listening(self) -> None:
         """Refuse new connections, also on sockets that are shared with other processes."""
         for one in self.listening:
-            one.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # macOS has no such call for a listening socket
+                one.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the sockets."""
