@@ -62,7 +62,7 @@ prefect-up: $(READY) ## Start a Prefect server on 127.0.0.1; PREFECT_PORT=4200
 
 PYTEST := $(RUN) -m pytest --dist worksteal
 # A third of the time, tests of processes and servers wait: one worker more than cores keeps both busy.
-test: $(READY) ## Run the test suite, in about 13 minutes on two cores
+test: $(READY) ## Run the test suite, in about ten minutes on two cores
 	$(PYTEST) -n 3 $(ARGS)
 
 test-fast: $(READY) ## Run the quick tests that need no other process, in two minutes

@@ -149,7 +149,8 @@ def test_a_person_tries_both_models(
         assert ask(app, "/predict", {"text": text}, headers=headers).status == 200
     with serving(app) as address, browse(tmp_path / "chromium") as page:
         page.open(f"{address}/", width=360, height=800)
-        page.wait("typeof find === 'function' && !find('access').hidden")
+        # Before its script has run, find() is the browser's own, which looks for text.
+        page.wait("find('access') instanceof Element && !find('access').hidden")
         for token in ("wrong", TOKEN):
             page.evaluate(f"find('token').value = {token!r}; find('access').requestSubmit()")
             page.wait("!find('problem').hidden" if token == "wrong" else "routes.size === 3")
