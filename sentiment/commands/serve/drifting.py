@@ -129,8 +129,12 @@ class DriftWatch:
 
     def start(self) -> None:
         """Start the thread, unless the window is 0."""
-        if self._settings.window:
-            self._thread.start()
+        if not self._settings.window:
+            return
+        if not self._place:
+            # Import what the tests need before requests come, which would wait for it.
+            check_numbers("probability", np.zeros(1), np.zeros(1), self._settings.distance)
+        self._thread.start()
 
     def stop(self) -> None:
         """End the thread before its next comparison."""
