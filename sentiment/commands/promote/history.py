@@ -28,7 +28,7 @@ class Defender:
     Attributes
     ----------
     version : Version or None
-        The champion or, if it was deleted, the latest champion that is left; None if there is none.
+        The champion or, if it was deleted, the latest champion that still exists, if any.
     is_champion : bool
         Whether the alias still points to `version`.
     problem : str or None

@@ -15,7 +15,7 @@ from typing import Any
 
 from sentiment.redaction import protect_process, redact
 
-# The number and the overrides of the next job; None if there is none.
+# The number and the overrides of the next job; None at the end of the queue.
 NextJob = Callable[[], tuple[int, Sequence[str]] | None]
 
 # Modules that the parent of all workers loads before it forks; jobs load the rest.

@@ -194,7 +194,7 @@ class DriftWatch:
             (self._alarms.add if check.drifted else self._alarms.discard)(key)
 
     def _find_reference(self, route: str, role: str, model: ServedModel) -> Reference | None:
-        """Return the reference of a model under its decision rule; None if there is none yet."""
+        """Return the reference of a model under its decision rule, or None until it exists."""
         key = route, role, model.uri
         if key in self._references:
             return self._references[key]
