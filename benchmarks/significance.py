@@ -14,11 +14,11 @@ from sentiment.commands.compare.estimates import McNemar, PairedTest, estimate
 from sentiment.commands.compare.intervals import estimate_differences, estimate_scores
 from sentiment.config.metrics import list_shown
 from sentiment.errors import ConfigError
-from sentiment.modeling.decision_rules import choose_rule
 from sentiment.modeling.evaluation import score
 from sentiment.modeling.intervals import FEWEST_ROWS, measure_intervals
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.resampling import RowSums, permute, resample
+from sentiment.modeling.thresholds import choose_rule
 
 _NAMES = list_shown(2)
 _SIZES = (10, 20, 50, 200, 1000)

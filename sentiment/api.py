@@ -45,7 +45,7 @@ class Model:
 
     def __init__(self, source: "ModelChoice") -> None:
         from sentiment.data.labels import find_order
-        from sentiment.modeling.label_set_rules import make_rule
+        from sentiment.modeling.decision_rules import make_rule
         from sentiment.modeling.linear import make_fast
         from sentiment.modeling.model_files import load_model
         from sentiment.modeling.pipeline import find_separator, list_columns

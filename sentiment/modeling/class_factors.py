@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from sentiment.modeling.metrics import Outcomes
+from sentiment.modeling.outcomes import Outcomes
 from sentiment.ngrams.compiling import kernel
 
 # Rounds over all classes end with one that gains less than this, a tenth of what tables show.

@@ -1,26 +1,15 @@
 """Decision rules: from probabilities to predictions, with thresholds and abstention."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from sentiment.config.schemas import parse_goal
-from sentiment.data.labels import sort_labels
-from sentiment.errors import ConfigError, GoalOutOfReachError
-from sentiment.modeling.class_factors import estimate_gain, find_factors
-from sentiment.modeling.metrics import divide
-from sentiment.modeling.predictions import Predictions
-from sentiment.modeling.statistics import lower_bound
+from sentiment.modeling.outcomes import divide
 
 # The prediction for a text for which the rule abstains.
 UNSURE = "unsure"
-# Confidence that a goal is reached on all rows like those that it was chosen on. The rows of a new
-# file vary as well, and one of many thresholds is chosen: at 97.5 %, 5 to 10 % of the files with as
-# many rows as the validation split miss the goal, at 95 % up to 16 % (benchmarks, "thresholds").
-_CONFIDENCE = 0.975
-# The factors of 200 classes take seconds to choose once more in each of five folds.
-_MOST_ESTIMATED = 200
 _TINY = float(np.finfo(float).tiny)
 
 
@@ -105,134 +94,68 @@ class DecisionRule:
         return sure
 
 
-def needs_scores(threshold: float | str, abstain: float) -> bool:
-    """Return whether a rule for these goals has to be chosen by rows with known labels."""
-    return isinstance(threshold, str) or abstain > 0
-
-
-def choose_rule(
-    threshold: float | str, abstain: float, classes: np.ndarray, scores: Predictions | None = None
-) -> DecisionRule:
-    """Return the rule that reaches the goals on `scores`.
+@dataclass(frozen=True)
+class LabelSetRule(DecisionRule):
+    """Rule that turns probabilities into label sets.
 
     Parameters
     ----------
-    threshold : float or str
-        A probability; ``"max_f1"``; or ``"precision>=x"`` for the most recall with a precision of
-        `x` or more, and ``"recall>=x"`` the other way round. All are of the second of two classes,
-        but ``"max_f1"`` of more classes is the best macro-F1; see `find_factors`.
-        A goal counts as reached where the lower bound of the share is `x` or more: the exact
-        binomial one, at a confidence of 97.5 %.
-    abstain : float
-        The share of rows to abstain for.
-    classes : ndarray of str, of shape (n_classes,)
-        Sorted.
-    scores : Predictions, optional
-        Of rows that the model was not fitted on; required if `needs_scores` returns True.
+    threshold : float
+        The least probability at which a label is in the set.
+    thresholds : tuple of float
+        Those of the labels one by one, in the order of the classes; default: `threshold` for all.
 
-    Raises
-    ------
-    ConfigError
-        The goal is for two classes and there are more, or a class is called "unsure".
-    GoalOutOfReachError
-        No threshold is known to reach the goal.
+    Examples
+    --------
+    >>> rule = LabelSetRule(thresholds=(0.5, 0.2))
+    >>> rule.choose(np.array([[0.6, 0.3], [0.1, 0.1]])).tolist()
+    [[True, True], [False, False]]
     """
-    several = len(classes) > 2
-    goal = threshold.strip() if isinstance(threshold, str) else threshold
-    if several and goal not in (0.5, "max_f1"):
-        raise ConfigError(
-            [
-                f"deploy.threshold is {threshold!r}, which is for two classes, and the model has "
-                f"{len(classes)}: {', '.join(map(str, classes))}. Use max_f1 for the best "
-                "macro-F1, deploy.abstain to leave uncertain rows open, or leave it at 0.5."
-            ]
-        )
-    if abstain and UNSURE in classes:
-        raise ConfigError(
-            [f"deploy.abstain would predict {UNSURE!r}, which is a class of the model."]
-        )
-    if not needs_scores(threshold, abstain):
-        return DecisionRule(float(threshold))
-    assert scores is not None  # noqa: S101 - needs_scores
-    if several:
-        probabilities, codes = _order_scores(scores, classes)
-        rule = _choose_factors(probabilities, codes) if goal == "max_f1" else DecisionRule()
-    else:
-        probabilities = scores.probabilities
-        if isinstance(goal, str):
-            hits, label = scores.labels == scores.classes[1], str(scores.classes[1])
-            goal = find_threshold(goal, probabilities[:, 1], hits, label)
-        rule = DecisionRule(goal)
-    if not abstain:
-        return rule
-    _, confidence = rule.decide(probabilities)
-    return replace(rule, least_confidence=float(np.quantile(confidence, abstain)))
+
+    thresholds: tuple[float, ...] = ()
+
+    def choose(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return True for each label in the set of each row, shape (n, n_labels)."""
+        chosen: np.ndarray = probabilities >= (self.thresholds or self.threshold)
+        return chosen
+
+    def measure(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the confidence in the set of each row, shape (n,).
+
+        With thresholds of 0.5, it is the probability of the set if its labels are independent. With
+        another threshold, probabilities are rescaled such that it becomes 0.5.
+        """
+        lines = np.array(self.thresholds or self.threshold)
+        room = np.where(self.choose(probabilities), 1 - lines, lines)
+        far = np.abs(probabilities - lines) / np.maximum(room, _TINY)
+        sure: np.ndarray = (0.5 + far / 2).prod(axis=1)
+        return sure
+
+    def name(self, probabilities: np.ndarray, classes: np.ndarray) -> list[list[str]]:
+        """Return the label set of each row, as a list of names of `classes`, or of "unsure"."""
+        sure = self.is_sure(self.measure(probabilities))
+        sets = [classes[row].tolist() for row in self.choose(probabilities)]
+        return [labels if known else [UNSURE] for labels, known in zip(sets, sure, strict=True)]
 
 
-def _order_scores(scores: Predictions, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities and true classes in the order of `sort_labels`; a scale has its own."""
-    order = sort_labels(str(label) for label in classes)
-    places = pd.Index(scores.classes).get_indexer(pd.Index(order))
-    codes = pd.Index(order).get_indexer(pd.Index(scores.labels))
-    return scores.probabilities[:, places], codes
+def make_rule(separator: str | None) -> DecisionRule:
+    """Return the rule of models by default, with a separator for those of label sets."""
+    return DecisionRule() if separator is None else LabelSetRule()
 
 
-def _choose_factors(probabilities: np.ndarray, codes: np.ndarray) -> DecisionRule:
-    factors = tuple(find_factors(probabilities, codes).tolist())
-    if len(factors) > _MOST_ESTIMATED:
-        return DecisionRule(factors=factors)
-    return DecisionRule(factors=factors, f1_macro=estimate_gain(probabilities, codes))
+def record_rule(rule: DecisionRule) -> dict[str, Any]:
+    """Return what `read_rule` makes `rule` of, as JSON keeps it."""
+    facts = asdict(rule)
+    lists = {name: list(value) for name, value in facts.items() if isinstance(value, tuple)}
+    facts |= lists
+    return {name: value for name, value in facts.items() if value != [] or name == "thresholds"}
 
 
-def find_threshold(goal: str, probabilities: np.ndarray, truth: np.ndarray, label: str) -> float:
-    """Return the threshold that reaches `goal`, between two probabilities that occur.
-
-    Parameters
-    ----------
-    goal : str
-        See `choose_rule`.
-    probabilities : ndarray of shape (n,)
-        Of a label.
-    truth : ndarray of bool, of shape (n,)
-        True for rows that have it.
-    label : str
-        Its name, for messages.
-
-    Raises
-    ------
-    GoalOutOfReachError
-        No threshold is known to reach the goal.
-    """
-    if goal == "max_f1" and not truth.any():
-        return 0.5  # no threshold has an F1
-    order = np.argsort(-probabilities, kind="stable")
-    sorted_scores, hits = probabilities[order], np.cumsum(truth[order])
-    # Rows of the same probability are on the same side of any threshold.
-    ends = np.flatnonzero(np.append(sorted_scores[1:] != sorted_scores[:-1], True))
-    taken, hits = ends + 1, hits[ends]
-    precision, recall = hits / taken, hits / max(int(hits[-1]), 1)
-    if goal == "max_f1":
-        best = int(np.argmax(2 * hits / (taken + hits[-1])))
-    else:
-        found = parse_goal(goal)
-        assert found is not None  # noqa: S101 - the schema says so
-        wanted, least = found
-        size, other = (taken, recall) if wanted == "precision" else (hits[-1], precision)
-        bound = lower_bound(hits, size, _CONFIDENCE)
-        reached = np.flatnonzero(bound >= least)
-        if not len(reached):
-            raise GoalOutOfReachError(
-                goal,
-                f"{wanted} of '{label}'",
-                len(probabilities),
-                int(hits[-1]),
-                best=float((hits / np.maximum(size, 1)).max()),
-                bound=float(bound.max()),
-                confidence=_CONFIDENCE,
-            )
-        best = int(reached[np.argmax(other[reached])])
-    low = sorted_scores[ends[best]]
-    following = sorted_scores[ends[best] + 1] if ends[best] + 1 < len(probabilities) else 0.0
-    between = (low + following) / 2
-    # Of neighbors among floats, the middle is one of them.
-    return float(between if between > following else low)
+def read_rule(facts: Mapping[str, Any]) -> DecisionRule:
+    """Return the rule that `record_rule` recorded among other facts."""
+    threshold = facts.get("threshold", 0.5)
+    if "thresholds" in facts:
+        least = facts.get("least_confidence", 0.0)
+        return LabelSetRule(threshold, least, thresholds=tuple(facts["thresholds"]))
+    factors, f1_macro = (tuple(facts.get(name, ())) for name in ("factors", "f1_macro"))
+    return DecisionRule(threshold, facts.get("least_confidence", 0.0), factors, f1_macro)

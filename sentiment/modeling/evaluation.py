@@ -12,15 +12,8 @@ from sklearn.pipeline import Pipeline
 from sentiment.config.metrics import METRICS, OwnMetric, list_own_metrics
 from sentiment.data.label_sets import stratify_sets
 from sentiment.data.labels import find_order
-from sentiment.modeling.metrics import (
-    AREAS,
-    KAPPA,
-    OF_COUNTS,
-    average_areas,
-    divide,
-    measure_areas,
-    measure_kappa,
-)
+from sentiment.modeling.metrics import AREAS, KAPPA, average_areas, measure_areas, measure_rows
+from sentiment.modeling.outcomes import OF_COUNTS, divide, measure_kappa
 from sentiment.modeling.pipeline import find_separator, fit, predict
 from sentiment.modeling.predictions import LabelSetPredictions, Predictions, make_predictions
 
@@ -73,7 +66,7 @@ def score(predictions: Predictions) -> dict[str, float]:
     """
     counts = predictions.count_classes()
     found = {name: float(measure(counts)[0]) for name, measure in OF_COUNTS.items()}
-    rows = predictions.measure_rows(METRICS)
+    rows = measure_rows(predictions, METRICS)
     found |= {name: float(values.mean()) for name, values in rows.items()}
     area = average_areas(measure_areas(predictions), has_second=predictions.has_second)
     found |= dict.fromkeys(AREAS, area)

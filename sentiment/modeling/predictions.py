@@ -1,9 +1,8 @@
 """Predictions of a model for the rows of a split."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -11,12 +10,9 @@ import pandas as pd
 from sentiment.config.metrics import list_measured
 from sentiment.data.label_sets import make_indicators
 from sentiment.data.labels import find_order
+from sentiment.modeling.decision_rules import DecisionRule, LabelSetRule
 from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
-from sentiment.modeling.metrics import OF_ORDERED_ROWS, OF_ROWS, OF_SETS, ClassCounts, Outcomes
-
-if TYPE_CHECKING:
-    from sentiment.modeling.decision_rules import DecisionRule
-    from sentiment.modeling.label_set_rules import LabelSetRule
+from sentiment.modeling.outcomes import ClassCounts, Outcomes
 
 # Prefix of the column of probabilities of a label.
 PROBABILITY = "p:"
@@ -50,7 +46,7 @@ class Predictions:
     classes: np.ndarray
     scale: np.ndarray | None = None
     separator: str | None = None
-    rule: "DecisionRule | None" = None
+    rule: DecisionRule | None = None
 
     def take(self, rows: np.ndarray) -> Self:
         """Return the predictions for the rows with these numbers, shape (m,)."""
@@ -127,11 +123,6 @@ class Predictions:
         """Return the counts of true, predicted and rightly predicted rows of each class."""
         return self.outcomes.count(np.ones((1, len(self.labels))), has_second=self.has_second)
 
-    def measure_rows(self, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """Return the values of each row for those of `names` that are means over rows."""
-        known = OF_ROWS if self.scale is None else OF_ROWS | OF_ORDERED_ROWS
-        return {name: known[name](self) for name in names if name in known}
-
     def to_frame(self) -> pd.DataFrame:
         """Return a table of ``label`` and the probability of each class, `n` rows."""
         columns = {
@@ -176,7 +167,7 @@ class LabelSetPredictions(Predictions):
     """
 
     separator: str = ";"
-    rule: "LabelSetRule | None" = None
+    rule: LabelSetRule | None = None
 
     @property
     def has_second(self) -> bool:
@@ -229,10 +220,6 @@ class LabelSetPredictions(Predictions):
         """True and predicted labels of the rows."""
         pairs = pd.MultiIndex.from_arrays([self.labels, self.predicted])
         return Outcomes.of_indicators(self.truth, self.predicted_truth, pd.factorize(pairs)[0])
-
-    def measure_rows(self, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """Return the values of each row for those of `names` that are means over rows."""
-        return {name: OF_SETS[name](self) for name in names if name in OF_SETS}
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table as of `Predictions`, with the separator as an attribute."""

@@ -17,10 +17,9 @@ from sklearn.pipeline import Pipeline
 from sentiment.data.labels import find_order
 from sentiment.data.quality import QualityReport
 from sentiment.errors import ConfigError, ReferenceMissingError, quote_list
-from sentiment.modeling.decision_rules import UNSURE, DecisionRule
+from sentiment.modeling.decision_rules import UNSURE, DecisionRule, LabelSetRule
 from sentiment.modeling.descriptors import TextReader, find_tokenization
 from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
-from sentiment.modeling.label_set_rules import LabelSetRule
 from sentiment.modeling.pipeline import list_columns
 from sentiment.modeling.predictions import LabelSetPredictions, Predictions
 

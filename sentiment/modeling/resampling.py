@@ -15,15 +15,8 @@ from scipy.stats import rankdata
 
 from sentiment.config.metrics import ALL_BUILT_IN
 from sentiment.modeling.evaluation import CALIBRATION_BINS, find_bins, list_own_measures
-from sentiment.modeling.metrics import (
-    AREAS,
-    KAPPA,
-    OF_COUNTS,
-    ClassCounts,
-    divide,
-    mean_of_known,
-    measure_kappa,
-)
+from sentiment.modeling.metrics import AREAS, KAPPA, measure_rows
+from sentiment.modeling.outcomes import OF_COUNTS, ClassCounts, divide, mean_of_known, measure_kappa
 from sentiment.modeling.predictions import Predictions
 
 # Numbers in a batch of resamples, 16 MB: enough for an efficient matrix product.
@@ -54,7 +47,7 @@ class RowSums:
         self._predictions = predictions
         own = list_own_measures() if set(self.names) - set(ALL_BUILT_IN) else {}
         self._own = {name: own[name] for name in self.names if name in own}
-        self._means = predictions.measure_rows(self.names)
+        self._means = measure_rows(predictions, self.names)
         if KAPPA in self.names:  # only its sum of squares; the rest follows from counts
             self._means[KAPPA] = np.square(predictions.rank_errors).astype(float)
         self._outcomes, self._has_second = predictions.outcomes, predictions.has_second

@@ -18,10 +18,9 @@ from sentiment.files.batches import Batch
 from sentiment.files.columns import check_extra_columns, choose_text_column, strip_values
 from sentiment.files.tally import SEPARATOR
 from sentiment.files.values import list_values
-from sentiment.modeling.decision_rules import UNSURE, DecisionRule
+from sentiment.modeling.decision_rules import UNSURE, DecisionRule, LabelSetRule
 from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
 from sentiment.modeling.explanation import RowExplainer, TextExplanation, explain_text
-from sentiment.modeling.label_set_rules import LabelSetRule
 from sentiment.modeling.linear import LinearTextClassifier, make_fast, predict_texts
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import TEXT_COLUMN, find_encoder, find_separator, list_columns

@@ -9,9 +9,9 @@ from sklearn.metrics import f1_score
 
 from sentiment.errors import ConfigError
 from sentiment.modeling.class_factors import estimate_gain, find_factors
-from sentiment.modeling.decision_rules import DecisionRule, choose_rule
-from sentiment.modeling.label_set_rules import LabelSetRule, read_rule, record_rule
+from sentiment.modeling.decision_rules import DecisionRule, LabelSetRule, read_rule, record_rule
 from sentiment.modeling.predictions import Predictions
+from sentiment.modeling.thresholds import choose_rule
 
 
 def draw(seed: int, rows: int, shares: list[float], digits: int = 3) -> tuple[np.ndarray, ...]:

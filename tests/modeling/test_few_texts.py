@@ -13,9 +13,8 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sentiment.modeling.decision_rules import DecisionRule
+from sentiment.modeling.decision_rules import DecisionRule, LabelSetRule
 from sentiment.modeling.estimators.nbsvm import NBSVM
-from sentiment.modeling.label_set_rules import LabelSetRule
 from sentiment.modeling.linear import LinearTextClassifier, make_fast, predict_texts
 from sentiment.modeling.pipeline import fit, make_pipeline
 from sentiment.modeling.prediction_columns import PredictionColumns

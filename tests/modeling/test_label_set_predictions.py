@@ -15,9 +15,9 @@ from sentiment.errors import ConfigError
 from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
 from sentiment.modeling.evaluation import measure_each_class, score
 from sentiment.modeling.intervals import measure_intervals
-from sentiment.modeling.label_set_rules import choose_set_rule
 from sentiment.modeling.predictions import LabelSetPredictions, Predictions
 from sentiment.modeling.resampling import RowSums
+from sentiment.modeling.thresholds import choose_set_rule
 
 NAMES = np.array(["late", "other", "refund", "rude"])
 

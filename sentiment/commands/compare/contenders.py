@@ -11,10 +11,9 @@ from sentiment.config import find_key, is_within, read_origin, suggest_command, 
 from sentiment.config.metrics import METRICS
 from sentiment.data.labels import sort_labels
 from sentiment.errors import ConfigError, IncomparableRunsError
-from sentiment.modeling.decision_rules import needs_scores
 from sentiment.modeling.evaluation import scores_file
-from sentiment.modeling.label_set_rules import choose_any_rule
 from sentiment.modeling.predictions import Predictions
+from sentiment.modeling.thresholds import choose_any_rule, needs_scores
 from sentiment.tracking import ModelChoice, StoredRun, Tracker
 from sentiment.tracking.known_scores import read_known_scores
 

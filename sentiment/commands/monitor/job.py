@@ -37,9 +37,8 @@ from sentiment.files.dialects import ReadOptions
 from sentiment.files.inputs import Input
 from sentiment.files.opening import open_input
 from sentiment.files.traffic import TrafficRows, is_log, is_rule
-from sentiment.modeling.decision_rules import UNSURE
+from sentiment.modeling.decision_rules import UNSURE, read_rule
 from sentiment.modeling.descriptors import TextReader, Tokenization, find_tokenization
-from sentiment.modeling.label_set_rules import read_rule
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import find_separator
 from sentiment.modeling.reference import Reference

@@ -17,12 +17,12 @@ from sentiment.errors import (
     UntrustedModelError,
 )
 from sentiment.files.inputs import Input
-from sentiment.modeling.decision_rules import DecisionRule, needs_scores
-from sentiment.modeling.label_set_rules import choose_any_rule
+from sentiment.modeling.decision_rules import DecisionRule
 from sentiment.modeling.model_files import digest_file, load_model
 from sentiment.modeling.pipeline import TextClassifier, find_separator
 from sentiment.modeling.prediction_columns import PredictionColumns
 from sentiment.modeling.scoring import BatchScorer, Predictor
+from sentiment.modeling.thresholds import choose_any_rule, needs_scores
 from sentiment.tracking import ModelChoice, Tracker
 from sentiment.tracking.known_scores import read_known_scores
 

@@ -53,7 +53,7 @@ from sentiment.files.pipes import PIPE, StreamOutput
 from sentiment.files.prefetching import prefetch
 from sentiment.files.tally import Tally
 from sentiment.modeling.columns import count_unused
-from sentiment.modeling.label_set_rules import record_rule
+from sentiment.modeling.decision_rules import record_rule
 from sentiment.modeling.scoring import BatchScorer, Predictor, read_columns
 from sentiment.tracking.stages import SilentObserver, StageObserver
 

@@ -10,8 +10,7 @@ from sentiment.files.columns import ColumnChoice
 from sentiment.files.partial import PartialOutput
 from sentiment.files.pipes import StreamOutput
 from sentiment.files.tally import Tally
-from sentiment.modeling.decision_rules import DecisionRule
-from sentiment.modeling.label_set_rules import read_rule
+from sentiment.modeling.decision_rules import DecisionRule, read_rule
 from sentiment.tracking import ModelChoice
 
 _SHOWN_LABELS = 10

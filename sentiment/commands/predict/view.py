@@ -57,7 +57,7 @@ def show_prediction(result: "PredictionResult") -> None:
 
 
 def _describe_rule(rule: "DecisionRule") -> Iterator[str]:
-    from sentiment.modeling.label_set_rules import LabelSetRule
+    from sentiment.modeling.decision_rules import LabelSetRule
 
     if isinstance(rule, LabelSetRule):
         if rule.thresholds:

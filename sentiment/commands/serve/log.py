@@ -22,7 +22,7 @@ from sentiment.commands.serve.routes import Options, ServedModel
 from sentiment.config.schemas import LogSettings
 from sentiment.files.hourly import HourlyTable, recover, remove_old
 from sentiment.files.traffic import FEEDBACK, PREDICTIONS, SCHEMAS, TABLES
-from sentiment.modeling.label_set_rules import record_rule
+from sentiment.modeling.decision_rules import record_rule
 
 log = logging.getLogger(__name__)
 

@@ -16,12 +16,12 @@ from sentiment.config.schemas import RouteSettings
 from sentiment.errors import ConfigError
 from sentiment.files.batches import Limits
 from sentiment.files.traffic import CHALLENGER, CHAMPION
-from sentiment.modeling.decision_rules import choose_rule as check_threshold
-from sentiment.modeling.label_set_rules import LabelSetRule, record_rule
+from sentiment.modeling.decision_rules import LabelSetRule, record_rule
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.prediction_columns import PredictionColumns
 from sentiment.modeling.reference import Reference
 from sentiment.modeling.scoring import BatchScorer, Predictor
+from sentiment.modeling.thresholds import choose_rule as check_threshold
 from sentiment.tracking import ModelChoice, Tracker
 from sentiment.tracking.references import find_reference
 

@@ -18,9 +18,9 @@ from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import count_classes
 from sentiment.modeling.evaluation import EXCERPT, measure_each_class, scores_file
 from sentiment.modeling.intervals import Interval, measure_intervals
-from sentiment.modeling.label_set_rules import tabulate_rule
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import FOLDER, make_reference
+from sentiment.modeling.thresholds import tabulate_rule
 from sentiment.redaction import redact
 from sentiment.tracking import CARD, RULES, provenance
 from sentiment.tracking.folder import RunFacts, RunFolder

@@ -15,10 +15,9 @@ from sklearn.pipeline import Pipeline
 from sentiment.data.label_sets import join_labels
 from sentiment.data.labels import find_order
 from sentiment.errors import ConfigError, suggest
-from sentiment.modeling.decision_rules import DecisionRule
+from sentiment.modeling.decision_rules import DecisionRule, make_rule
 from sentiment.modeling.explanation.rows import RowExplainer
 from sentiment.modeling.folding import TermWeights
-from sentiment.modeling.label_set_rules import make_rule
 from sentiment.modeling.pipeline import TEXT_COLUMN, find_separator, find_text_steps
 
 Spans = list[tuple[int, int]]

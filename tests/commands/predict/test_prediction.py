@@ -33,11 +33,11 @@ from sentiment.errors import (
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.inputs import Input
 from sentiment.files.opening import ENDINGS
-from sentiment.modeling.decision_rules import choose_rule
 from sentiment.modeling.evaluation import evaluate
 from sentiment.modeling.explanation import RowExplainer
 from sentiment.modeling.model_files import load_model, save_model
 from sentiment.modeling.scoring import BatchScorer
+from sentiment.modeling.thresholds import choose_rule
 
 Train = Callable[..., TrainingResult]
 Predict = Callable[..., PredictionResult]

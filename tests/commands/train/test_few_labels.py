@@ -18,7 +18,7 @@ from sentiment.commands.train.view import show_training
 from sentiment.config import compose
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.errors import DataChangedError, TooFewRowsError
-from sentiment.modeling.decision_rules import choose_rule
+from sentiment.modeling.thresholds import choose_rule
 from sentiment.tracking.stages import Stages
 
 

@@ -10,8 +10,9 @@ from sklearn.metrics import f1_score, precision_recall_curve
 from sentiment.config.kinds import show
 from sentiment.config.schemas import ScorerSettings
 from sentiment.errors import ConfigError, GoalOutOfReachError
-from sentiment.modeling.decision_rules import DecisionRule, choose_rule, needs_scores
+from sentiment.modeling.decision_rules import DecisionRule
 from sentiment.modeling.predictions import Predictions
+from sentiment.modeling.thresholds import choose_rule, needs_scores
 
 CLASSES = np.array(["bad", "good"])
 
