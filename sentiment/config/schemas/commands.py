@@ -56,19 +56,30 @@ class TrainSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictSettings(Settings):
-    """Settings of ``scripts/predict.py``."""
+class InputSettings(Settings):
+    """Settings of the file that a command reads."""
 
-    deploy: Group
-    tracking: Group
-    input: Text
-    output: Text | None
     text_column: Column | None
     encoding: Encoding | None
     sep: str | None
     quote: str | None
     escape: str | None
     header: bool | Count | None
+
+    @classmethod
+    def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+        """Yield what is wrong with separators and quotes."""
+        yield from find_dialect_problems(values, prefix)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictSettings(InputSettings):
+    """Settings of ``scripts/predict.py``."""
+
+    deploy: Group
+    tracking: Group
+    input: Text
+    output: Text | None
     table: Text | None
     query: Text | None
     together: bool
@@ -76,11 +87,6 @@ class PredictSettings(Settings):
     overwrite: bool
     outputs: Folder
     trusted: Trusted
-
-    @classmethod
-    def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield what is wrong with separators and quotes."""
-        yield from find_dialect_problems(values, prefix)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +105,7 @@ class ExplainSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuggestSettings(Settings):
+class SuggestSettings(InputSettings):
     """Settings of ``scripts/suggest.py``."""
 
     tracking: Group
@@ -122,12 +128,6 @@ class SuggestSettings(Settings):
     labelled: Text | None
     run: Text
     metric: Metric
-    text_column: Column | None
-    encoding: Encoding | None
-    sep: str | None
-    quote: str | None
-    escape: str | None
-    header: bool | Count | None
     table: Text | None
     query: Text | None
     candidates: Count
@@ -196,7 +196,7 @@ class AlertSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MonitorSettings(Settings):
+class MonitorSettings(InputSettings):
     """Settings of ``scripts/monitor.py``."""
 
     tracking: Group
@@ -205,12 +205,6 @@ class MonitorSettings(Settings):
     run: Text | None
     label_column: Column | None
     time_column: Column | None
-    text_column: Column | None
-    encoding: Encoding | None
-    sep: str | None
-    quote: str | None
-    escape: str | None
-    header: bool | Count | None
     sample: Count
     windows: Count
     thresholds: ThresholdSettings
@@ -222,11 +216,6 @@ class MonitorSettings(Settings):
     project: Text
     textfile: Text | None
     alert: AlertSettings
-
-    @classmethod
-    def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield what is wrong with separators and quotes."""
-        yield from find_dialect_problems(values, prefix)
 
 
 def _check_live(values: Mapping[str, Any]) -> Iterator[str]:
