@@ -29,6 +29,11 @@ from served_models import model_files, serve_here  # noqa: F401 - fixtures
 from servers import served  # noqa: F401 - a fixture
 from starting import ENVIRONMENT, Starter
 
+# Tests load model files as commands do: with nothing that skops trusts by itself.
+from sentiment.cli.startup import trust_no_skops_defaults
+
+trust_no_skops_defaults()
+
 from sentiment.commands.train.job import TrainingResult, train
 from sentiment.config import Job, compose
 from sentiment.data.datasets import EmbeddedReviews

@@ -37,6 +37,11 @@ def defer_imports() -> None:
     for name, members in _DEFERRED.items():
         if name not in sys.modules:
             sys.modules[name] = DeferredModule(name, members)
+    trust_no_skops_defaults()
+
+
+def trust_no_skops_defaults() -> None:
+    """Put `SkopsDefaults` in the place of what skops trusts, unless skops is imported already."""
     if "skops" not in sys.modules:
         sys.modules[_SKOPS_DEFAULTS] = SkopsDefaults(_SKOPS_DEFAULTS)
 

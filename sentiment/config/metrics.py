@@ -1,5 +1,6 @@
 """Names and directions of metrics, both built-in ones and those of the user's project."""
 
+import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -90,8 +91,10 @@ ALL_BUILT_IN = BUILT_IN | ORDERED | MULTILABEL
 # Further objectives of a search: costs of a model, of which less is better.
 COSTS = {"size_mb": "model/size_mb", "predict_seconds": "validation/predict_seconds"}
 _RESPONSES = ("predict", "predict_proba")
-_EXAMPLE = (
-    '[tool.sentiment.metrics] cost = {function = "my_package.cost", greater_is_better = false}'
+_REMEDY = (
+    "Describe a metric as in [tool.sentiment.metrics] "
+    'cost = {function = "my_package.cost", greater_is_better = false}, one of probabilities with '
+    'response_method = "predict_proba" as well'
 )
 
 
@@ -126,7 +129,7 @@ class OwnMetric:
         Raises
         ------
         ProjectFileError
-            There is no such function, or it is not trusted.
+            There is no such function, it is not trusted, or it does not take these arguments.
         """
         known = is_trusted(self.function) or self.function.startswith("sklearn.metrics.")
         if not known:
@@ -137,17 +140,39 @@ class OwnMetric:
             raise
         except (ImportError, AttributeError) as error:
             raise _complain(f"{self.name} names {self.function}, which is not there") from error
+        self._check_arguments(function)
 
         def measure(y_true: Any, y_pred: Any) -> float:
             try:
-                value = float(function(y_true, y_pred, **self.arguments))
+                found = function(y_true, y_pred, **self.arguments)
             except Exception as error:
-                raise OwnCodeError(
-                    self.function, *describe_failure(error, self.function)
+                reason, place = describe_failure(error, self.function)
+                if is_trusted(self.function):
+                    raise OwnCodeError(self.function, reason, place) from error
+                raise _complain(f"{self.name}: {self.function} raised {reason}") from error
+            try:
+                value = float(found)
+            except (TypeError, ValueError) as error:
+                kind = type(found).__name__
+                raise _complain(
+                    f"{self.name}: {self.function} returned {kind}; expected a number"
                 ) from error
             return value if math.isfinite(value) else math.nan
 
         return measure
+
+    def _check_arguments(self, function: Any) -> None:
+        """Raise if `function` cannot be called with the arguments of this metric."""
+        try:
+            signature = inspect.signature(function)
+        except ValueError:
+            return  # compiled functions may not describe theirs
+        except TypeError as error:
+            raise _complain(f"{self.name} names {self.function}, which is no function") from error
+        try:
+            signature.bind(None, None, **self.arguments)
+        except TypeError as error:
+            raise _complain(f"{self.name}: {self.function}: {error}") from error
 
 
 class _Metrics(Mapping[str, bool]):
@@ -232,15 +257,15 @@ def list_own_metrics() -> dict[str, OwnMetric]:
     """
     described = (read_project() or {}).get("metrics", {})
     if not isinstance(described, dict):
-        raise _complain(f"metrics is {described!r}")
+        raise _complain(f"is {described!r}; expected a table")
     return {name: _read(name, facts) for name, facts in described.items()}
 
 
 def _read(name: str, facts: Any) -> OwnMetric:
     if not name.isidentifier() or name in ALL_BUILT_IN or name in COSTS:
-        raise _complain(f"{name!r} is the name of a metric that is built in, or no name")
+        raise _complain(f"has {name!r}; expected a new name of letters, digits and _")
     if not isinstance(facts, dict) or not isinstance(facts.get("function"), str):
-        raise _complain(f"{name} is {facts!r}")
+        raise _complain(f"{name} is {facts!r}; expected a table with a function")
     fields = ("function", "greater_is_better", "response_method")
     metric = OwnMetric(
         name,
@@ -248,7 +273,9 @@ def _read(name: str, facts: Any) -> OwnMetric:
         arguments={key: value for key, value in facts.items() if key not in fields},
     )
     if not isinstance(metric.greater_is_better, bool):
-        raise _complain(f"{name} has greater_is_better = {metric.greater_is_better!r}")
+        raise _complain(
+            f"{name} has greater_is_better = {metric.greater_is_better!r}; expected true or false"
+        )
     if metric.response_method not in _RESPONSES:
         raise _complain(
             f"{name} has response_method = {metric.response_method!r}; expected one of "
@@ -258,6 +285,4 @@ def _read(name: str, facts: Any) -> OwnMetric:
 
 
 def _complain(found: str) -> ProjectFileError:
-    return ProjectFileError(
-        Path.cwd() / PROJECT_FILE, f"{found}; expected, for instance, {_EXAMPLE}"
-    )
+    return ProjectFileError(Path.cwd() / PROJECT_FILE, f"[tool.sentiment.metrics] {found}", _REMEDY)

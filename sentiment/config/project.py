@@ -155,12 +155,11 @@ def _check_settings(path: Path, settings: Any) -> None:
         if key not in _KEYS:
             known = f"{suggest(key, _KEYS)} Known: {', '.join(_KEYS)}"
             raise ProjectFileError(path, f"[tool.sentiment] has no setting {key!r}.{known}")
-    patterns = settings.get("trusted", [])
-    wrong = [one for one in patterns if not (isinstance(one, str) and is_class_pattern(one))]
-    if not isinstance(patterns, list) or wrong:
-        found = wrong[0] if isinstance(patterns, list) else patterns
+    found = settings.get("trusted", [])
+    patterns = found if isinstance(found, list) else [None]
+    if not all(isinstance(one, str) and is_class_pattern(one) for one in patterns):
         raise ProjectFileError(
-            path, f"[tool.sentiment] trusted has {found!r}; expected a list, each {EXPECTED}"
+            path, f"[tool.sentiment] trusted is {found!r}; expected a list, each {EXPECTED}"
         )
 
 

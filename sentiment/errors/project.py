@@ -8,13 +8,28 @@ from sentiment.redaction.printable import make_printable
 
 
 class ProjectFileError(SentimentError, ValueError):
-    """The pyproject.toml of the working folder cannot be read, or has an invalid setting."""
+    """The pyproject.toml of the working folder cannot be read, or has an invalid setting.
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"'{path}' cannot be used: {make_printable(reason)}. It is read for the classes that "
-            'configs may name: [tool.sentiment] trusted = ["my_package.*"]'
-        )
+    Parameters
+    ----------
+    path : Path
+        The file.
+    reason : str
+        What was found, and what was expected.
+    remedy : str
+        What the file has for a setting of this kind.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        reason: str,
+        remedy: str = (
+            "It is read for the classes that configs may name: [tool.sentiment] "
+            'trusted = ["my_package.*"]'
+        ),
+    ) -> None:
+        super().__init__(f"'{path}' cannot be used: {make_printable(reason)}. {remedy}")
 
 
 class OwnCodeError(SentimentError, ImportError):
@@ -33,7 +48,7 @@ class OwnCodeError(SentimentError, ImportError):
     def __init__(self, module: str, reason: str, place: str) -> None:
         super().__init__(
             f"{module} raised an error: {make_printable(reason)}, in {place}. Correct that file, "
-            "or name another class."
+            "or name another class or function."
         )
 
 

@@ -16,7 +16,8 @@ import sentiment
 from sentiment.api import Model
 from sentiment.cli.init import make_project, name_package
 from sentiment.config import compose, explain_error, make, quote_free_text
-from sentiment.errors import ConfigError, OccupiedFolderError
+from sentiment.config.metrics import OwnMetric
+from sentiment.errors import ConfigError, OccupiedFolderError, ProjectFileError
 
 WORKERS = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 EVERYWHERE = pytest.mark.parametrize("project", ["local", "installed"], indirect=True)
@@ -235,6 +236,10 @@ def test_an_installed_package_needs_no_folder(
     [
         ('function = "my_project.metrics.none"', "cost names my_project.metrics.none, which is"),
         ('function = "os.getpid"', "cost names os.getpid, which trusted does not list"),
+        ('function = "sklearn.metrics"', "cost names sklearn.metrics, which trusted does not"),
+        ('function = "my_project.metrics.np"', "cost names my_project.metrics.np, which is no f"),
+        ('function = "sklearn.metrics.fbeta_score"', "fbeta_score: missing a required argument"),
+        ('function = "my_project.metrics.cost"\nbeta = 2', "unexpected keyword argument 'beta'"),
         ("function = 3", "cost is {'function': 3"),
         ('function = "a.b"\nresponse_method = "x"', "response_method = 'x'; expected one of pred"),
         ('function = "a.b"\ngreater_is_better = 1', "cost has greater_is_better = 1"),
@@ -245,7 +250,7 @@ def test_a_metric_that_cannot_be_used_is_one_message(
 ) -> None:
     path = project / "pyproject.toml"
     text = path.read_text()
-    path.write_text(text.replace('function = "my_project.metrics.cost"\ngreater', f"{written}\nx"))
+    path.write_text(text.replace('function = "my_project.metrics.cost"\ngreater', f"{written}\n#"))
     with pytest.raises(sentiment.SentimentError) as caught:
         sentiment.train("experiment=team", "data.path=absent.csv")
     assert said in str(caught.value)
@@ -278,6 +283,22 @@ def test_a_metric_that_raises_names_its_line(project: Path) -> None:
         "my_project.metrics.cost raised an error: ZeroDivisionError: division by zero, in "
         "my_project/metrics.py, line 2."
     )
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("log_loss", "loss: sklearn.metrics.log_loss raised ValueError: could not convert string"),
+        ("confusion_matrix", "loss: sklearn.metrics.confusion_matrix returned ndarray; expected a"),
+    ],
+)
+def test_a_metric_of_scikit_learn_that_gives_no_number_is_described(
+    function: str, said: str
+) -> None:
+    measure = OwnMetric("loss", f"sklearn.metrics.{function}").load()
+    with pytest.raises(ProjectFileError) as caught:
+        measure(["a", "b"], ["a", "b"])
+    assert said in str(caught.value)
 
 
 def test_a_metric_may_be_scikit_learns(project: Path) -> None:

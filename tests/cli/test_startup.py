@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -204,25 +203,37 @@ def test_a_class_of_a_deferred_module_is_one() -> None:
         _ = module.no_such
 
 
-def test_modules_that_are_imported_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    from scipy import stats
-
-    from sentiment.cli.startup import defer_imports
-
-    defer_imports()
-    assert sys.modules["scipy.stats"] is stats
-    assert not isinstance(sys.modules["skops.io._trusted_types"], SkopsDefaults)
+def test_modules_that_are_imported_stay() -> None:
+    program = """
+import sys
+from scipy import stats
+from skops.io import _trusted_types as types
+defer_imports()
+assert sys.modules["scipy.stats"] is stats
+assert sys.modules["skops.io._trusted_types"] is types
+assert not isinstance(types, SkopsDefaults)
+print("fine")
+"""
+    assert run_python(program) == "fine\n"
 
 
 def test_the_types_that_skops_trusts_are_those_of_python() -> None:
     """skops has the same names, or it would not be imported."""
-    from skops.io import _trusted_types as theirs
+    program = """
+from types import ModuleType
+from skops.io import _trusted_types as theirs
+ours = SkopsDefaults("stand-in")
+names = [name for name in vars(theirs) if name.endswith("_TYPE_NAMES") and name[0] != "_"]
+assert "SKLEARN_ESTIMATOR_TYPE_NAMES" in names
+for name in names:
+    assert set(getattr(ours, name)) <= set(getattr(theirs, name))
+assert ours.PRIMITIVE_TYPE_NAMES == theirs.PRIMITIVE_TYPE_NAMES
+assert ours.CONTAINER_TYPE_NAMES == theirs.CONTAINER_TYPE_NAMES
+assert isinstance(ours, ModuleType)
+print("fine")
+"""
+    assert run_python(program) == "fine\n"
 
-    ours: Any = SkopsDefaults("stand-in")
-    names = [name for name in vars(theirs) if name.endswith("_TYPE_NAMES") and name[0] != "_"]
-    assert "SKLEARN_ESTIMATOR_TYPE_NAMES" in names
-    for name in names:
-        assert set(getattr(ours, name)) <= set(getattr(theirs, name))
-    assert ours.PRIMITIVE_TYPE_NAMES == theirs.PRIMITIVE_TYPE_NAMES
-    assert ours.CONTAINER_TYPE_NAMES == theirs.CONTAINER_TYPE_NAMES
-    assert isinstance(ours, ModuleType)
+
+def test_other_tests_load_models_as_commands_do() -> None:
+    assert isinstance(sys.modules["skops.io._trusted_types"], SkopsDefaults)

@@ -147,9 +147,12 @@ def test_a_list_that_is_none_is_refused(value: str) -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("[tool.sentiment]\ntrusted = [1]", "trusted has 1; expected a list, each a class"),
-        ('[tool.sentiment]\ntrusted = "a.*"', "trusted has 'a.*'; expected a list"),
-        ('[tool.sentiment]\ntrusted = ["*"]', "trusted has '*'; expected a list"),
+        ("[tool.sentiment]\ntrusted = [1]", "trusted is [1]; expected a list, each a class"),
+        ('[tool.sentiment]\ntrusted = "a.*"', "trusted is 'a.*'; expected a list"),
+        ('[tool.sentiment]\ntrusted = ["*"]', "trusted is ['*']; expected a list"),
+        ("[tool.sentiment]\ntrusted = 5", "trusted is 5; expected a list"),
+        ("[tool.sentiment]\ntrusted = true", "trusted is True; expected a list"),
+        ("[tool.sentiment]\ntrusted = {}", "trusted is {}; expected a list"),
         ("[tool.sentiment]\ntrustd = []", "no setting 'trustd'. Did you mean 'trusted'?"),
         ("[tool]\nsentiment = 3", "tool.sentiment is 3; expected a table"),
         ("\n[tool.sentiment\n", "it is not valid TOML: Expected ']' at the end of a table "

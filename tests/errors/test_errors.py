@@ -553,7 +553,7 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         OwnCodeError("mine.models", "NameError: x", "mine/models.py, line 3"),
         ImportError,
         "mine.models raised an error: NameError: x, in mine/models.py, line 3. Correct that file, "
-        "or name another class.",
+        "or name another class or function.",
     ),
     (
         ListenError("127.0.0.1", 8080, OSError(98, "Address already in use")),

@@ -380,6 +380,9 @@ def _warm_up() -> None:
     A fork has the calling thread alone. Python's threads have ended by then, and those of Arrow and
     jemalloc are started anew in it.
     """
+    from sentiment.cli.startup import trust_no_skops_defaults
+
+    trust_no_skops_defaults()
     for name in _PRELOADED:
         __import__(name)
     shortcuts.install()

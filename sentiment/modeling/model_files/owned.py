@@ -32,6 +32,10 @@ _CONTAINERS = {f"builtins.{name}" for name in ("bytearray", "bytes", "map", "obj
 _CONTAINERS |= {"collections.OrderedDict", "collections.defaultdict"}
 # Only known transformers may call methods.
 _HELD = _CONTAINERS.union(LOADED_TYPES) - {"operator.methodcaller"}
+# skops asks for these, too, where a file holds a generator of random numbers.
+_BIT_GENERATORS = [
+    f"numpy.random.{name}" for name in ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
+]
 _DATA = (np.generic, np.ndarray, np.dtype, np.random.Generator, np.random.BitGenerator)
 _SPARSE = (sparse.sparray, sparse.spmatrix)
 
@@ -55,7 +59,7 @@ def load_own(file: Any) -> Any:
     if untrusted := list_untrusted(file):
         raise ValueError(f"it holds {', '.join(untrusted)}, which is not trusted or not there")
     # skops itself refuses methods of objects.
-    return skops.io.load(file, trusted=[*LOADED_TYPES, *_list_names(file)])
+    return skops.io.load(file, trusted=[*LOADED_TYPES, *_BIT_GENERATORS, *_list_names(file)])
 
 
 def list_untrusted(file: Any) -> list[str]:
