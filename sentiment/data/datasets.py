@@ -78,7 +78,7 @@ class Dataset(DatasetSettings, ABC):
             found = [column] if column in source.columns else list_text_columns(source.columns)
             if not found:
                 name = Path(source.origin.name)
-                raise MissingColumnError(name, column, source.columns, "data.text_column")
+                raise MissingColumnError(name, {column: "data.text_column"}, source.columns)
             batches = source.read(found[0], _LIMITS, Position())
             parts += [pd.Series(batch.texts.to_pandas(), dtype="str") for batch in batches]
         return pd.concat(parts, ignore_index=True) if parts else pd.Series(dtype="str")
@@ -139,11 +139,10 @@ class TableFile(TableSettings, Dataset):
             places.append(source.origin.identity)
             for found in source.assumed:
                 log.warning("'%s': %s", source.origin.name, found)
-            for role, column in columns.items():
-                if column not in source.columns:
-                    name = Path(source.origin.name)
-                    setting = f"data.{role}_column" if role in _ROLES else "data.extra_columns"
-                    raise MissingColumnError(name, column, source.columns, setting)
+            missing = [role for role, column in columns.items() if column not in source.columns]
+            if missing:
+                wanted = {columns[role]: _name_setting(role) for role in missing}
+                raise MissingColumnError(Path(source.origin.name), wanted, source.columns)
             parts.append(_read_columns(source, columns, self.label_separator))
         return pd.concat(parts, ignore_index=True), places
 
@@ -173,6 +172,11 @@ def _name_splits(table: pd.DataFrame, column: str) -> pd.DataFrame:
     if unknown.any():
         raise UnknownSplitsError(column, count_classes(table["split"][unknown].fillna("")))
     return table.assign(split=splits.fillna("train"))
+
+
+def _name_setting(role: str) -> str:
+    """Return the setting that names the column of `role`."""
+    return f"data.{role}_column" if role in _ROLES else "data.extra_columns"
 
 
 def _read_columns(

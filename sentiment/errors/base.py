@@ -10,10 +10,13 @@ from sentiment.redaction import redact
 
 def quote_list(names: Iterable[object]) -> str:
     """Return names as a readable list: ``'a', 'b' and 'c'``."""
-    quoted = [repr(str(name)) for name in names]
-    if len(quoted) <= 1:
-        return "".join(quoted) or "nothing"
-    return f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+    return join_words(repr(str(name)) for name in names) or "nothing"
+
+
+def join_words(words: Iterable[str]) -> str:
+    """Return words as a readable list: ``a, b and c``."""
+    *first, last = [*words] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def count_of(number: int, noun: str) -> str:

@@ -1,11 +1,11 @@
 """Errors of files, tables and databases that are read or written."""
 
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sentiment.errors.base import SentimentError, quote_list, suggest
+from sentiment.errors.base import SentimentError, join_words, quote_list, suggest
 from sentiment.errors.exit_codes import ExitCode, find_os_exit_code
 from sentiment.redaction.printable import make_printable
 
@@ -162,27 +162,61 @@ def _find_remedy(reason: str) -> str:
 
 
 class MissingColumnError(SentimentError, KeyError):
-    """A table lacks a named column, or no column of texts is found in it."""
+    """A table lacks columns that settings name.
 
-    def __init__(
-        self, path: Path, wanted: str | None, found: Sequence[str], setting: str, learned: str = ""
-    ) -> None:
-        nearest = suggest(wanted or learned, found)
-        if wanted is not None:
-            lacks = f"no column {wanted!r}"
-        elif learned:
+    Parameters
+    ----------
+    path : Path
+        The table.
+    wanted : mapping of str to str
+        The columns that it lacks, and the setting that names each.
+    found : sequence of str
+        The columns that it has.
+    """
+
+    def __init__(self, path: Path, wanted: Mapping[str, str], found: Sequence[str]) -> None:
+        plural = "s" if len(wanted) > 1 else ""
+        nearest = "".join(dict.fromkeys(suggest(column, found) for column in wanted))
+        super().__init__(
+            f"'{path}' has no column{plural} {quote_list(wanted)}; its columns are "
+            f"{quote_list(found)}.{nearest} {_name_columns(wanted.values(), found)}"
+        )
+
+
+class NoTextColumnError(SentimentError, KeyError):
+    """A table has no column that is known to hold texts.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    found : sequence of str
+        Its columns.
+    learned : str, optional
+        The column that the model learned from.
+    """
+
+    def __init__(self, path: Path, found: Sequence[str], learned: str = "") -> None:
+        lacks = "no column that is known to hold texts"
+        if learned:
             lacks = f"no column {learned!r}, from which the model learned, and none that is known "
             lacks += "to hold texts"
-        else:
-            lacks = "no column that is known to hold texts"
-        # Prefix of the names that the reader of delimited files gives to unnamed columns.
-        unnamed = "column_1" in found
-        group = "".join(setting.rpartition(".")[:2])
-        header = f" If its first line holds the names, set {group}header=true." if unnamed else ""
         super().__init__(
-            f"'{path}' has {lacks}; its columns are {quote_list(found)}.{nearest} "
-            f"Name the column with {setting}=<name>.{header}"
+            f"'{path}' has {lacks}; its columns are {quote_list(found)}.{suggest(learned, found)} "
+            f"{_name_columns(['text_column'], found)}"
         )
+
+
+def _name_columns(settings: Iterable[str], found: Sequence[str]) -> str:
+    """Return how to name columns by `settings`, and how to say that a file has a header."""
+    names = list(dict.fromkeys(f"{setting}=<name>" for setting in settings))
+    plural = "s" if len(names) > 1 else ""
+    advice = f"Name the column{plural} with {join_words(names)}."
+    # Prefix of the names that the reader of delimited files gives to unnamed columns.
+    if "column_1" in found:
+        group = "".join(names[0].rpartition(".")[:2])
+        advice += f" If its first line holds the names, set {group}header=true."
+    return advice
 
 
 class MissingExtraColumnsError(SentimentError, KeyError):

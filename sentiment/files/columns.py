@@ -11,6 +11,7 @@ from sentiment.errors import (
     AmbiguousColumnError,
     MissingColumnError,
     MissingExtraColumnsError,
+    NoTextColumnError,
     quote_list,
 )
 
@@ -87,19 +88,21 @@ def choose_text_column(
     Raises
     ------
     MissingColumnError
-        There is no such column.
+        The file lacks the column that was named.
+    NoTextColumnError
+        The file has no column that is known to hold texts.
     AmbiguousColumnError
         The file lacks the column that the model learned from, and has several of the usual names.
     """
     if named:
         if named not in columns:
-            raise MissingColumnError(path, named, columns, "text_column")
+            raise MissingColumnError(path, {named: "text_column"}, columns)
         return ColumnChoice(named, "it was named")
     if learned in columns:
         return ColumnChoice(learned, "the model learned from it")
     known = list_text_columns(columns)
     if not known:
-        raise MissingColumnError(path, None, columns, "text_column", learned)
+        raise NoTextColumnError(path, columns, learned)
     if not learned:
         others = f", before {quote_list(known[1:])}" if known[1:] else ""
         return ColumnChoice(known[0], f"by its name{others}")

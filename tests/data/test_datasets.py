@@ -252,6 +252,13 @@ def test_a_missing_column_is_named_with_its_neighbours(tmp_path: Path) -> None:
         f"'{path}' has no column 'Reviews'; its columns are 'review' and 'label'. Did you mean "
         "'review'? Name the column with data.text_column=<name>."
     )
+    with pytest.raises(MissingColumnError) as caught:
+        TableFile(name="x", path=str(path), label_column="y", extra_columns=["price", "day"]).read()
+    assert "no columns 'text', 'y', 'price' and 'day'" in str(caught.value)
+    assert str(caught.value).endswith(
+        "Name the columns with data.text_column=<name>, data.label_column=<name> and "
+        "data.extra_columns=<name>."
+    )
 
 
 def write_tree(root: Path, halves: dict[str, dict[str, list[str]]]) -> Path:

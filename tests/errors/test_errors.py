@@ -40,6 +40,7 @@ from sentiment.errors import (
     NoBestJobError,
     NoChampionError,
     NoPredictionsError,
+    NoTextColumnError,
     NothingToLabelError,
     NothingToRollBackError,
     NoTrialError,
@@ -204,10 +205,21 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "Name an input with other texts.",
     ),
     (
-        MissingColumnError(Path("x.csv"), "txt", ["id", "text"], "data.text_column"),
+        MissingColumnError(Path("x.csv"), {"txt": "data.text_column"}, ["id", "text"]),
         KeyError,
         "'x.csv' has no column 'txt'; its columns are 'id' and 'text'. Did you mean 'text'? Name "
         "the column with data.text_column=<name>.",
+    ),
+    (
+        MissingColumnError(
+            Path("x.csv"),
+            {"text": "data.text_column", "label": "data.label_column"},
+            ["column_1", "column_2"],
+        ),
+        KeyError,
+        "'x.csv' has no columns 'text' and 'label'; its columns are 'column_1' and 'column_2'. "
+        "Name the columns with data.text_column=<name> and data.label_column=<name>. If its first "
+        "line holds the names, set data.header=true.",
     ),
     (
         AllRowsRejectedError("x.csv", {"no text": 2, "wrong number of fields": 9}, "row 1: 'a'"),
@@ -217,13 +229,13 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "and set sep or quote.",
     ),
     (
-        MissingColumnError(Path("x.csv"), None, ["id"], "text_column"),
+        NoTextColumnError(Path("x.csv"), ["id"]),
         KeyError,
         "'x.csv' has no column that is known to hold texts; its columns are 'id'. Name the column "
         "with text_column=<name>.",
     ),
     (
-        MissingColumnError(Path("x.csv"), None, ["id"], "text_column", "summary"),
+        NoTextColumnError(Path("x.csv"), ["id"], "summary"),
         KeyError,
         "'x.csv' has no column 'summary', from which the model learned, and none that is known to "
         "hold texts; its columns are 'id'. Name the column with text_column=<name>.",

@@ -3,7 +3,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sentiment.errors import AmbiguousColumnError, MissingColumnError
+from sentiment.errors import AmbiguousColumnError, MissingColumnError, NoTextColumnError
 from sentiment.files.columns import ColumnChoice, as_texts, choose_text_column, strip_labels
 
 
@@ -46,9 +46,9 @@ def test_the_column_of_texts_is_chosen(
 def test_a_column_of_texts_that_is_not_clear_is_not_chosen() -> None:
     with pytest.raises(MissingColumnError, match="has no column 'body'; its columns are"):
         choose_text_column(Path("x.csv"), ["text"], "body", "text")
-    with pytest.raises(MissingColumnError, match="has no column that is known to hold texts"):
+    with pytest.raises(NoTextColumnError, match="has no column that is known to hold texts"):
         choose_text_column(Path("x.csv"), ["id", "label"], None)
-    with pytest.raises(MissingColumnError) as caught:
+    with pytest.raises(NoTextColumnError) as caught:
         choose_text_column(Path("x.csv"), ["id", "Summary"], None, "summary")
     assert "'summary', from which the model learned, and none that is known" in str(caught.value)
     assert "Did you mean 'Summary'? Name the column with text_column=<name>." in str(caught.value)

@@ -97,9 +97,10 @@ def check_columns(path: Path, columns: Sequence[str], **named: str | None) -> No
     """
     if not set(_ANSWER) <= set(columns):
         raise NoPredictionsError(path, columns, suggest_command("predict", f"input={path}"))
-    for setting, wanted in named.items():
-        if wanted is not None and wanted not in columns:
-            raise MissingColumnError(path, wanted, columns, setting)
+    wanted = {column: setting for setting, column in named.items() if column is not None}
+    missing = {column: setting for column, setting in wanted.items() if column not in columns}
+    if missing:
+        raise MissingColumnError(path, missing, columns)
 
 
 def find_columns(
@@ -131,7 +132,7 @@ def find_columns(
     ------
     NoPredictionsError
         `predict` did not write it.
-    MissingColumnError, AmbiguousColumnError
+    MissingColumnError, NoTextColumnError, AmbiguousColumnError
         It lacks a column that was named, or it is not clear which one holds the texts.
     """
     check_columns(path, columns, text_column=text, label_column=label, time_column=time)

@@ -9,7 +9,7 @@ import pyarrow as pa
 from omegaconf import DictConfig
 
 from sentiment.data.copies import add_keys
-from sentiment.errors import MissingColumnError
+from sentiment.errors import NoTextColumnError
 from sentiment.files.batches import Limits, Position
 from sentiment.files.columns import (
     check_extra_columns,
@@ -121,7 +121,7 @@ def read_labelled(named: str, setting: str, column: str | None = None) -> pd.Dat
     for source in open_all(named, ReadOptions(), setting):
         found = [column] if column in source.columns else list_text_columns(source.columns)
         if not found or found[0] is None:
-            raise MissingColumnError(Path(source.origin.name), None, source.columns, "text_column")
+            raise NoTextColumnError(Path(source.origin.name), source.columns)
         for batch in source.read(found[0], _LIMITS, Position()):
             nothing = pa.nulls(len(batch.texts), pa.large_string())
             more = {

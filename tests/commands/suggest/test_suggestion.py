@@ -14,7 +14,7 @@ from sentiment.commands.suggest.job import SuggestionResult, _make_table, _write
 from sentiment.commands.suggest.view import show_suggestions
 from sentiment.config import compose
 from sentiment.data.datasets import EmbeddedReviews
-from sentiment.errors import ConfigError, MissingColumnError, NothingToLabelError, RunNotFoundError
+from sentiment.errors import ConfigError, NoTextColumnError, NothingToLabelError, RunNotFoundError
 from sentiment.files.batches import Limits, Position
 from sentiment.files.opening import open_input
 
@@ -118,7 +118,7 @@ def test_other_labelled_texts_are_left_out(tmp_path: Path) -> None:
     result = ask(tmp_path, TEXTS, "n=20", f"labelled={tmp_path}/mine.csv")
     assert sorted(result.rows["text"]) == sorted(TEXTS[80:])
     pd.DataFrame({"stars": [5]}).to_csv(tmp_path / "mine.csv", index=False)
-    with pytest.raises(MissingColumnError, match="no column that is known to hold texts"):
+    with pytest.raises(NoTextColumnError, match="no column that is known to hold texts"):
         ask(tmp_path, TEXTS, f"labelled={tmp_path}/mine.csv")
 
 
