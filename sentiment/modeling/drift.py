@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from sentiment.data.label_sets import make_indicators
+from sentiment.modeling.exact_tests import compute_fisher_p_values, compute_smirnov_p_value
 from sentiment.modeling.statistics import adjust_p_values
 
 # How the size of a difference is measured.
 DISTANCE, ODDS, COHEN = "Wasserstein / std", "odds ratio", "Cohen's h"
+# Rows of a sample up to which the test of numbers is exact, as of scipy's ks_2samp.
+_MOST_EXACT = 10_000
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,19 @@ def compare_numbers(reference: np.ndarray, current: np.ndarray) -> tuple[float, 
         reference all but impossible.
     """
     scale = max(float(np.std(reference, dtype=np.float64)), 1e-3)
-    distance = float(stats.wasserstein_distance(reference, current)) / scale
-    return distance, float(stats.ks_2samp(reference, current).pvalue)
+    n, m = len(reference), len(current)
+    both = np.sort(np.concatenate([reference, current], dtype=np.float64))
+    below, other = (
+        np.searchsorted(np.sort(one), both, side="right") for one in (reference, current)
+    )
+    gaps = np.abs(below * m - other * n)
+    distance = float(gaps[:-1] @ np.diff(both)) / (n * m) / scale
+    gap = int(gaps.max())
+    if max(n, m) <= _MOST_EXACT:
+        return distance, float(compute_smirnov_p_value(n, m, gap))
+    from scipy.stats import kstwo
+
+    return distance, float(kstwo.sf(gap / (n * m), round(n * m / (n + m))))
 
 
 def compare_labels(
@@ -178,9 +191,12 @@ def compute_p_values(
     -------
     ndarray of float, of shape (n,)
     """
-    given = sizes[0] + sizes[1], reference + current, sizes[1]
-    lower, upper = stats.hypergeom.cdf(current, *given), stats.hypergeom.sf(current - 1, *given)
-    p_values: np.ndarray = np.minimum(2 * np.minimum(lower, upper), 1.0)
+    given = current, reference + current, sizes[1], np.add(*sizes)
+    p_values = np.empty(len(current))
+    # Copies, since kernels are compiled for contiguous arrays that can be written to.
+    compute_fisher_p_values(
+        *(np.array(one, np.int64) for one in np.broadcast_arrays(*given)), p_values
+    )
     return p_values
 
 

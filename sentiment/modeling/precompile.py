@@ -10,6 +10,7 @@ from sentiment.files import kernels
 from sentiment.files.dialects import Dialect
 from sentiment.files.records import Split
 from sentiment.modeling.class_factors import find_factors
+from sentiment.modeling.drift import compare_numbers, compute_p_values
 from sentiment.modeling.estimators.calibrated_svm import CalibratedClassifierCV
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.topics import find_topics
@@ -44,6 +45,8 @@ def compile_kernels() -> None:
     CalibratedClassifierCV(LinearSVC(tol=1e-5), cv=2, ensemble=False).fit(rows, codes)
     find_factors(np.full((len(codes), 3), 1 / 3), codes)
     find_topics(rows, 2, np.random.RandomState(0))
+    compare_numbers(np.zeros(1), np.zeros(1))
+    compute_p_values(np.ones(1), np.ones(1), (1, 1))
     for features in (CountVectorizer(), TfidfVectorizer()):
         pipeline = make_pipeline(features, LogisticRegression(solver="auto")).fit(frame, codes)
         RowExplainer(pipeline).explain(frame, codes)

@@ -1,12 +1,14 @@
 import resource
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 
-from sentiment.tracking.stages import Stage, Stages
+from sentiment.tracking.stages import Stage, Stages, release_libraries
 
 
 class Listener:
@@ -66,3 +68,16 @@ def test_freed_memory_is_returned_at_the_end_of_a_stage() -> None:
         assert read_resident() - before > 200e6
         del pieces
     assert read_resident() - before < 100e6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system has such a call")
+def test_pages_of_libraries_are_returned_and_read_again() -> None:
+    def read_mapped() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[2]) * resource.getpagesize()
+
+    values = np.random.default_rng(0).permutation(10**5)
+    expected = pa.compute.sum(pa.array(values)).as_py(), np.linalg.norm(values)
+    before = read_mapped()
+    release_libraries()
+    assert read_mapped() < 0.7 * before
+    assert (pa.compute.sum(pa.array(values)).as_py(), np.linalg.norm(values)) == expected

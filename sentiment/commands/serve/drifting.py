@@ -17,7 +17,15 @@ from sentiment.commands.serve.metrics import SCORES, Metrics
 from sentiment.commands.serve.routes import ModelLoader, Route, ServedModel
 from sentiment.config.schemas import DriftSettings
 from sentiment.errors import ConfigError, ReferenceMissingError
-from sentiment.modeling.drift import Check, check_labels, check_numbers, count_labels, decide
+from sentiment.modeling.drift import (
+    Check,
+    check_labels,
+    check_numbers,
+    compare_numbers,
+    compute_p_values,
+    count_labels,
+    decide,
+)
 from sentiment.modeling.reference import Reference
 from sentiment.redaction import redact
 from sentiment.tracking.stages import release_memory
@@ -132,8 +140,9 @@ class DriftWatch:
         if not self._settings.window:
             return
         if not self._place:
-            # Import what the tests need before requests come, which would wait for it.
-            check_numbers("probability", np.zeros(1), np.zeros(1), self._settings.distance)
+            # Load the kernels of the tests before requests come, which would wait for it.
+            compare_numbers(np.zeros(1), np.zeros(1))
+            compute_p_values(np.ones(1), np.ones(1), (1, 1))
         self._thread.start()
 
     def stop(self) -> None:

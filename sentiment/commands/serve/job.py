@@ -30,7 +30,12 @@ from sentiment.config.schemas import (
 from sentiment.errors import ListenError
 from sentiment.modeling.scoring import BatchScorer
 from sentiment.tracking.alerts import Webhook
-from sentiment.tracking.stages import SilentObserver, StageObserver, release_memory
+from sentiment.tracking.stages import (
+    SilentObserver,
+    StageObserver,
+    release_libraries,
+    release_memory,
+)
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,7 @@ def list_routes(cfg: DictConfig, scorer: BatchScorer) -> dict[str, RouteSettings
 def run(service: Service) -> None:
     """Serve until SIGTERM or SIGINT, and then finish the requests in progress."""
     release_memory()  # before workers share the rest
+    release_libraries()
     with _share_counts(service.settings.workers) as folder, contextlib.closing(service):
         if folder is None:
             _serve(service, None, 0)

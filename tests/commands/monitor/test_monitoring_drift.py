@@ -72,6 +72,26 @@ def test_numbers_of_a_single_row_are_compared_exactly() -> None:
     assert p_value == pytest.approx(2 / 61)
 
 
+@given(st.data(), st.integers(1, 400), st.integers(1, 400), st.sampled_from([0.0, 0.1, 1.0]))
+def test_numbers_are_compared_as_by_scipy(
+    data: st.DataObject, rows_before: int, rows_after: int, shift: float
+) -> None:
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    before = rng.normal(size=rows_before).round(2)
+    after = rng.normal(shift, 1, rows_after).round(2)
+    distance, p_value = compare_numbers(before, after)
+    scale = max(before.std(), 1e-3)
+    assert distance == pytest.approx(stats.wasserstein_distance(before, after) / scale)
+    assert p_value == pytest.approx(stats.ks_2samp(before, after).pvalue, rel=1e-9)
+
+
+@pytest.mark.parametrize("rows", [(10_000, 700), (10_001, 700), (30_000, 20_000)])
+def test_numbers_of_many_rows_are_compared_as_by_scipy(rows: tuple[int, int]) -> None:
+    before, after = RNG.normal(size=rows[0]), RNG.normal(0.05, 1, rows[1])
+    expected = stats.ks_2samp(before, after).pvalue
+    assert compare_numbers(before, after)[1] == pytest.approx(expected, rel=1e-9)
+
+
 def test_labels_are_compared_by_odds() -> None:
     before, after = np.array([50, 30, 0]), np.array([20, 60, 20])
     ratios, p_values = compare_labels(before, after)
