@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.errors import (
     CompactHydraException,
@@ -33,6 +34,7 @@ _OPTIONS = {
     "info", "multirun", "package", "resolve", "run", "shell-completion", "version",
 }  # fmt: skip
 _NO_GROUP = re.compile(r"Could not override '([\w/@]+)'\.\s+No match in the defaults list")
+_OVERRIDE = re.compile(r"Could not override '([^']+)'")
 _NO_PLUGIN = re.compile(r"Unknown plugin class : '([^']+)'")
 
 
@@ -179,10 +181,9 @@ def _explain_syntax(error: OverrideParseException) -> ConfigError:
 
 
 def _explain_composition(error: Exception) -> ConfigError:
-    cause = error.__cause__
+    cause, text = error.__cause__, str(error)
     if isinstance(cause, ConfigKeyError | ConfigAttributeError):
-        return _explain_key(cause)
-    text = str(error)
+        return _explain_key(cause, typed[1] if (typed := _OVERRIDE.search(text)) else "")
     if sweep := _SWEEP.search(text):
         return ConfigError(
             [
@@ -211,8 +212,8 @@ def _explain_composition(error: Exception) -> ConfigError:
     return ConfigError([re.sub(r"\s*\n\s*", " ", text).strip()])
 
 
-def _explain_key(cause: OmegaConfBaseException) -> ConfigError:
-    """Return the error for a missing key, with the known keys beside it."""
+def _explain_key(cause: OmegaConfBaseException, typed: str) -> ConfigError:
+    """Return the error for a missing key of the override `typed`, with the keys that are there."""
     path, name = str(cause.full_key), str(cause.key)
     parent = cause.parent_node
     if not isinstance(parent, DictConfig) or parent._is_none():
@@ -230,4 +231,17 @@ def _explain_key(cause: OmegaConfBaseException) -> ConfigError:
     if not before and "features" in known:
         known.append("experiment")  # a group of files that is not a setting itself
     near = suggest(name, known).replace("'", f"'{before}", 1)
+    if same := _find_settings(parent._get_root(), (typed or path).rpartition(".")[2]):
+        near = f" Did you mean {' or '.join(map(repr, same))}?"
     return ConfigError([f"there is no setting {path!r}.{near} Known: {', '.join(known)}."])
+
+
+def _find_settings(node: Any, name: str, prefix: str = "") -> list[str]:
+    """Return the dotted keys of all settings below `node` that are called `name`."""
+    if not isinstance(node, DictConfig) or node._is_none():
+        return []
+    found = []
+    for key in [str(key) for key in node if key != "hydra"]:
+        found += [f"{prefix}{key}"] * (key == name)
+        found += _find_settings(node._get_node(key), name, f"{prefix}{key}.")
+    return found

@@ -233,8 +233,9 @@ MISTAKES = [
     ("train", ["data=csv", "data.path=picture.csv"], "'picture.csv' cannot be read as CSV: its "
      "first line is not UTF-8; name its encoding, such as data.encoding=latin-1. Check that the "
      "file is complete and that its ending names its format (.csv, .parquet, .jsonl)."),
-    ("train", ["data=csv", "data.path=reviews.csv"], "'reviews.csv' has no column 'text'; its "
-     "columns are 'review' and 'sentiment'. Name the column with data.text_column=<name>."),
+    ("train", ["data=csv", "data.path=reviews.csv"], "'reviews.csv' has no columns 'text' and "
+     "'label'; its columns are 'review' and 'sentiment'. Name the columns with "
+     "data.text_column=<name> and data.label_column=<name>."),
     ("train", ["data=kaggle", "data.path=one_class.csv"], "the data has 1 class ('good': 1); "
      "expected two or more. 8 of 9 rows are left out (8 duplicates). Check that the label column "
      "is the right one, that every class has a label, and that the file is not cut behind its "

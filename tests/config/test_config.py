@@ -59,6 +59,17 @@ def mistake(*overrides: str) -> str:
         ),
         ("sed=5", f"there is no setting 'sed'. Did you mean 'seed'? Known: {KNOWN}, experiment."),
         (
+            "max_features=5",
+            "there is no setting 'max_features'. Did you mean 'features.max_features'? "
+            f"Known: {KNOWN}, experiment.",
+        ),
+        (
+            "features.name=x",
+            "there is no setting 'features.name'. Did you mean 'data.name'? Known: ngram_range, "
+            "min_df, max_df, max_features, sublinear_tf, token_pattern, stop_words, "
+            "log_count_ratio, memory.",
+        ),
+        (
             "model.penalty=l2",
             "model.penalty is a parameter of LogisticRegression that its config file does not set; "
             "add it with a plus: +model.penalty=<value>.",
