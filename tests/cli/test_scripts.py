@@ -261,9 +261,9 @@ MISTAKES = [
     ("monitor", ["current=reviews.csv", "sample=0", "thresholds.alpha=2"], "2 problems in the "
      "configuration:\n  - sample is 0; expected a whole number above 0.\n  - thresholds.alpha is "
      "2; expected a share between 0 and 1."),
-    ("predict", ["input=one_class.csv", "+typo=1"], "there is no setting 'typo'. Known: deploy, "
-     "tracking, input, output, text_column, encoding, sep, quote, escape, header, table, query, "
-     "together, explain, overwrite, outputs, trusted."),
+    ("predict", ["input=one_class.csv", "+typo=1"], "there is no setting 'typo'. Known: "
+     "text_column, encoding, sep, quote, escape, header, deploy, tracking, input, output, table, "
+     "query, together, explain, overwrite, outputs, trusted."),
     ("compare", [], "0 runs to compare; expected two or more: runs=[best,<id>], or "
      "a=models:/sentiment@champion b=<id>."),
     ("compare", ["a=best", "b=models:/sentiment@champion"], "run 'best' was not found in the "
