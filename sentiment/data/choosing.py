@@ -17,7 +17,12 @@ from sentiment.data.splitting import (
     list_official_splits,
     take_sample,
 )
-from sentiment.errors import EmptySplitError, TooFewRowsError, UnlearnedClassesError
+from sentiment.errors import (
+    EmptySplitError,
+    TooFewRowsError,
+    UnlearnedClassesError,
+    list_counts,
+)
 
 
 def choose_rows(
@@ -55,10 +60,13 @@ def choose_rows(
 
 
 def _describe_left_out(report: QualityReport) -> str:
-    """Return a sentence on the rows that were dropped, "" if there are none."""
+    """Return sentences on rows that were dropped and classes that were merged, "" without any."""
     total = sum(report.dropped.values())
     why = f"{report.describe_dropped()}{report.describe_first_fault()}"
-    return f"{total:,} of {report.rows:,} rows are left out ({why})." if total else ""
+    left_out = f"{total:,} of {report.rows:,} rows are left out ({why})." if total else ""
+    names = f"{list_counts(report.rare)} {'is' if len(report.rare) == 1 else 'are'}"
+    merged = f"{names} merged into {report.merged_into!r}." if report.merged_into else ""
+    return " ".join(filter(None, [left_out, merged]))
 
 
 def _handle_rare_classes(
@@ -77,10 +85,10 @@ def _handle_rare_classes(
     rare = find_rare_classes(frame, least, separator)
     if not rare or (dataset.rare == "error" and (least == needed or not all(rare.values()))):
         return frame  # `_check_splits` reports small classes
+    everywhere = count_classes(frame["label"], separator)
     if dataset.rare == "error":
-        classes = len(count_classes(frame["label"], separator))
-        raise TooFewRowsError(rare, classes, least, f"data.min_per_class={least}")
-    report.rare = rare
+        raise TooFewRowsError(rare, len(everywhere), least, f"data.min_per_class={least}")
+    report.rare = {label: everywhere[label] for label in rare}
     if dataset.rare == "merge":
         report.merged_into = dataset.rare_label
         merged = dict.fromkeys(rare, dataset.rare_label)
@@ -88,7 +96,8 @@ def _handle_rare_classes(
     # A row keeps the other labels of its set; one that has rare labels only is left out.
     left = rename_labels(frame["label"], dict.fromkeys(rare, ""), separator)
     is_rare = (left == "") & (frame["label"] != "")
-    report.dropped["rare_class"] = int(is_rare.sum())
+    if is_rare.any():
+        report.dropped["rare_class"] = int(is_rare.sum())
     return frame.assign(label=left)[~is_rare]
 
 

@@ -39,6 +39,7 @@ _ALIKE = 0.95
 # A category of fewer training rows would not generalize to new rows.
 MIN_ROWS = 5
 _DATE = r"\d{4}-\d{2}"  # a number such as 2026 is not a date
+_CODE = r"0\d"  # 01234 is a zip code, which 1234 is not
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +121,9 @@ def decide_columns(train: pd.DataFrame, wanted: Mapping[str, str | None]) -> lis
 
 def _decide(values: pd.Series, kind: str | None) -> Column | None:
     name, known = str(values.name), values.dropna()
+    if known.empty:
+        log.warning("column %r is left out: empty", name)
+        return None
     kind = kind or find_kind(known)
     if kind == "category":
         counts = values.fillna("").value_counts()
@@ -128,22 +132,21 @@ def _decide(values: pd.Series, kind: str | None) -> Column | None:
             return Column(name, kind, levels)
         log.warning(
             "column %r is left out: none of its values, such as %r, is in %d training rows or more",
-            name, known.iloc[0] if len(known) else "", MIN_ROWS,
+            name, known.iloc[0], MIN_ROWS,
         )  # fmt: skip
         return None
-    unparsed = known[parse(known, kind).isna()] if len(known) else known
+    unparsed = known[parse(known, kind).isna()]
     if len(unparsed) == len(known):
-        what = (
-            f"none of its values, such as {unparsed.iloc[0]!r}, is a {kind}"
-            if len(unparsed)
-            else "empty"
-        )
-        log.warning("column %r is left out: %s", name, what)
+        log.warning(
+            "column %r is left out: none of its values, such as %r, is a %s",
+            name, unparsed.iloc[0], kind,
+        )  # fmt: skip
         return None
     if len(unparsed):
         log.warning(
-            "column %r: %s of training rows, such as %r, can be read as no %s and count as missing",
-            name, count_of(len(unparsed), "value"), unparsed.iloc[0], kind,
+            "column %r: %s of training rows, such as %r, %s not a %s and %s as missing",
+            name, count_of(len(unparsed), "value"), unparsed.iloc[0],
+            *(("is", kind, "counts") if len(unparsed) == 1 else ("are", kind, "count")),
         )  # fmt: skip
     return Column(name, kind)
 
@@ -155,8 +158,11 @@ def find_kind(values: pd.Series) -> str:
     --------
     >>> find_kind(pd.Series(["1", "2.5"])), find_kind(pd.Series(["2026-11-24", "2026-11-25T10:00"]))
     ('number', 'date')
+    >>> find_kind(pd.Series(["10115", "01067"]))
+    'category'
     """
-    if len(values) and parse(values, "number").notna().mean() >= _ALIKE:
+    numbers = parse(values, "number").notna() & ~values.str.match(_CODE)
+    if len(values) and numbers.mean() >= _ALIKE:
         return "number"
     dates = values[values.str.match(_DATE)]
     if len(dates) and parse(dates, "date").notna().sum() >= _ALIKE * len(values):

@@ -134,6 +134,13 @@ class PreparedData:
         return sum(len(getattr(self, name)) for name in SPLITS)
 
     @property
+    def class_rows(self) -> dict[str, int]:
+        """Number of rows of each class in all splits, in the order of the scale if there is one."""
+        counts = self.report.splits.values()
+        names = self.scale or self.report.splits["train"]
+        return {label: sum(rows.get(label, 0) for rows in counts) for label in names}
+
+    @property
     def classes(self) -> list[str]:
         """Labels of the training split, in the order of `sort_labels`."""
         return sort_labels(count_classes(self.train["label"], self.separator))

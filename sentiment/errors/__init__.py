@@ -93,6 +93,7 @@ from sentiment.errors.training import (
     TooFewRowsError,
     UnknownSplitsError,
     UnlearnedClassesError,
+    list_counts,
 )
 
 __all__ = [
@@ -171,6 +172,7 @@ __all__ = [
     "UnusableVersionError",
     "count_of",
     "find_os_exit_code",
+    "list_counts",
     "quote_list",
     "suggest",
 ]

@@ -24,7 +24,7 @@ class TooFewClassesError(SentimentError, ValueError):
     """There are fewer than two classes."""
 
     def __init__(self, counts: Mapping[str, int], where: str, left_out: str = "") -> None:
-        listed = f" ({_list_counts(counts)})" if counts else ""
+        listed = f" ({list_counts(counts)})" if counts else ""
         super().__init__(
             f"{where} has {len(counts)} class{'es' * (len(counts) != 1)}{listed}; expected two or "
             f"more. {left_out}{' ' * bool(left_out)}Check that the label column is the right one, "
@@ -47,14 +47,15 @@ class TooFewRowsError(SentimentError, ValueError):
         right = " Is the label column the right one?" * (len(small) > _LISTED)
         super().__init__(
             f"{len(small):,} of {classes:,} classes {'is' if len(small) == 1 else 'are'} too "
-            f"small ({_list_counts(small)}), but {purpose} needs at least {needed:,} different "
+            f"small ({list_counts(small)}), but {purpose} needs at least {needed:,} different "
             f"texts of each class. {left_out}{' ' * bool(left_out)}Add rows, leave small "
             f"classes out or merge them (data.rare=drop or data.rare=merge, {size})"
             f"{f', or {remedy}' * bool(remedy)}.{right}"
         )
 
 
-def _list_counts(counts: Mapping[str, int]) -> str:
+def list_counts(counts: Mapping[str, int]) -> str:
+    """Return labels with their counts, ``'a': 3, 'b': 2 and 4 more``."""
     listed = [f"{label!r}: {rows:,}" for label, rows in list(counts.items())[:_LISTED]]
     more = len(counts) - len(listed)
     return ", ".join(listed) + (f" and {more:,} more" if more else "")
@@ -66,7 +67,7 @@ class UnknownSplitsError(SentimentError, ValueError):
     def __init__(self, column: str, counts: Mapping[str, int]) -> None:
         super().__init__(
             f"the column {column!r} (data.split_column) has {sum(counts.values()):,} rows whose "
-            f"value names no split ({_list_counts(counts)}); expected train, validation (or valid, "
+            f"value names no split ({list_counts(counts)}); expected train, validation (or valid, "
             "val, dev) or test, in capitals or not. Correct them, or name another column."
         )
 
@@ -92,7 +93,7 @@ class UnlearnedClassesError(SentimentError, ValueError):
         one = len(counts) == 1
         super().__init__(
             f"{len(counts):,} of {classes:,} classes {'is' if one else 'are'} not in the training "
-            f"rows, but in other splits ({_list_counts(counts)}), so no model can learn "
+            f"rows, but in other splits ({list_counts(counts)}), so no model can learn "
             f"{'it' if one else 'them'}. {left_out}{' ' * bool(left_out)}Add training rows, "
             f"correct {'its' if one else 'their'} rows, or leave them out (data.rare=drop)."
         )

@@ -252,7 +252,8 @@ def test_all_rare_classes_are_named() -> None:
 
 def test_a_merged_class_that_is_too_small_itself_is_named() -> None:
     rows = [row for row in LONG_TAIL if row[1] in "abe"]
-    with pytest.raises(TooFewRowsError, match=r"1 of 3 classes is .* \('other': 1\)"):
+    wanted = r"1 of 3 classes is .* \('other': 1\).* 'e': 1 is merged into 'other'\."
+    with pytest.raises(TooFewRowsError, match=wanted):
         prepare_data(Given(name="x", rows=rows, rare="merge"), 1)
 
 
@@ -260,9 +261,15 @@ def test_rows_of_an_official_test_half_make_no_class_less_rare() -> None:
     rows = [(text, label, "train") for text, label in LONG_TAIL if label != "e"]
     rows += [(f"{text}, again", label, "test") for text, label in LONG_TAIL]
     data = prepare_data(Given(name="x", rows=rows, rare="drop", min_per_class=4), 1)
-    assert data.report.rare == {"d": 2, "e": 0}
+    assert data.report.rare == {"d": 2 + 2, "e": 1}
     assert data.report.dropped == {"rare_class": 2 + 2 + 1}
     assert set(data.test["label"]) == set(data.train["label"]) == set("abc")
+
+
+def test_classes_are_listed_in_the_order_of_their_scale() -> None:
+    rows = [(f"text {n}", ("good", "bad", "fair")[n % 3]) for n in range(60)]
+    data = prepare_data(Given(name="x", rows=rows, ordered=["bad", "fair", "good"]), 1)
+    assert list(data.class_rows.items()) == [("bad", 20), ("fair", 20), ("good", 20)]
 
 
 def warn(rows: list[tuple[str | None, ...]]) -> dict[str, str]:

@@ -96,8 +96,8 @@ def load_contender(
     ------
     RunNotFoundError
         The run kept no scores.
-    ConfigError, GoalOutOfReachError
-        There is no such threshold.
+    ConfigError
+        There is no such threshold; the message names the run.
     """
     table = pd.read_parquet(tracker.fetch_file(run.id, scores_file(SPLIT)))
     excerpts = table["excerpt"].to_numpy(dtype=object)
@@ -105,7 +105,10 @@ def load_contender(
     if threshold != 0.5:
         known = read_known_scores(tracker, run.id) if needs_scores(threshold, 0.0) else None
         names = np.array(sort_labels(made.classes.astype(str)))
-        rule: Any = choose_any_rule(threshold, 0.0, names, made.separator, known)
+        try:
+            rule: Any = choose_any_rule(threshold, 0.0, names, made.separator, known)
+        except ConfigError as error:
+            raise ConfigError([f"run {run.id}: {one}" for one in error.problems]) from error
         made = replace(made, rule=rule)
     return Contender(key, model, run, made, excerpts)
 

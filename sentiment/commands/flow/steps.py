@@ -125,7 +125,7 @@ class Steps:
             "digests": " ".join(data.digests.values()),
             "rows": data.report.rows,
             "dropped": data.report.dropped,
-            "splits": {name: sum(sizes.values()) for name, sizes in data.report.splits.items()},
+            "splits": {name: len(getattr(data, name)) for name in data.report.splits},
         }
 
     def train(self, words: list[str]) -> str:

@@ -103,7 +103,7 @@ def summarize_card(card: str, length: int) -> str:
 
 def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
     rows = {
-        "classes": ", ".join(f"{_show(k)} ({n:,} rows)" for k, n in _count(data).items()),
+        "classes": ", ".join(f"{_show(k)} ({n:,} rows)" for k, n in data.class_rows.items()),
         "data": f"{_show(facts.tags['data'])}, fingerprint {data.fingerprint[:12]}",
         "splits": ", ".join(
             f"{len(getattr(data, split)):,} {split}" for split in ("train", *_SPLITS)
@@ -201,11 +201,6 @@ def _list_settings(facts: RunFacts) -> list[str]:
     """Return the settings on which the model and its scores depend."""
     known = facts.params.items()
     return [f"{k}: {write_recorded(v)}" for k, v in sorted(known) if k.partition(".")[0] in _RECIPE]
-
-
-def _count(data: PreparedData) -> dict[str, int]:
-    splits = data.report.splits
-    return {k: sum(rows.get(k, 0) for rows in splits.values()) for k in splits["train"]}
 
 
 def _count_fitted(facts: RunFacts) -> str:

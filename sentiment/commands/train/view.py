@@ -175,12 +175,9 @@ def _compare_with_constant(result: "TrainingResult") -> str:
 
 def _describe_classes(data: "PreparedData") -> str:
     """Return the classes and their rows, and which of two is the positive one, in words."""
-    splits = data.report.splits
-    rows = {
-        label: sum(split.get(label, 0) for split in splits.values()) for label in splits["train"]
-    }
+    rows = data.class_rows
     if data.separator is not None:
-        empty = sum(int((getattr(data, split)["label"] == "").sum()) for split in splits)
+        empty = int((data.gather([*data.report.splits])["label"] == "").sum())
         mean = sum(rows.values()) / data.rows
         without = f"; {empty:,} rows without any" * bool(empty)
         return f"labels: {_list_classes(rows)}; {mean:.1f} in a row on average{without}"

@@ -260,6 +260,15 @@ def test_a_search_that_is_complete_has_its_winner(
 
 
 @pytest.mark.process
+def test_rows_of_label_sets_are_counted_once(tmp_path: Path) -> None:
+    rows = [(f"text {n}", ("a;b", "a", "b", ";")[n % 4]) for n in range(80)]
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / "sets.csv", index=False)
+    train = f"data=csv data.path={tmp_path}/sets.csv data.label_separator=';'"
+    words = [f"outputs={tmp_path}/outputs", f"train={train}"]
+    facts = Steps(compose("flow", quote_free_text(words))).check_data()
+    assert facts["splits"] == {"train": 56, "validation": 8, "test": 16}
+
+
 def test_a_search_that_fails_says_why(tmp_path: Path) -> None:
     train = "data=csv data.path=typo.csv"
     words = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]

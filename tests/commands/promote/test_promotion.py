@@ -149,6 +149,9 @@ def test_a_threshold_decides_for_challenger_champion_and_anchor(
     assert (third["anchor"]["version"]["number"], third["anchor"]["loss"]) == ("1", 0.0)
     with pytest.raises(ConfigError, match="leave threshold out"):
         promote_run(rivals.strong, "live=x", "threshold=0.65")
+    unreached = rf"run {rivals.weak.run_id}: .*precision>=0\.9999.* do not show it"
+    with pytest.raises(ConfigError, match=unreached):
+        promote_run(rivals.weak, "threshold='precision>=0.9999'", "margin=1")
 
 
 @pytest.mark.slow

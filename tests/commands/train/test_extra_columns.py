@@ -303,15 +303,20 @@ def test_kinds_are_those_of_nearly_all_values(caplog: pytest.LogCaptureFixture) 
             "empty": [None] * 100,
             "unique": [f"id {n}" for n in range(100)],
             "few": ["a"] * 96 + ["b"] * 4,
+            "zip": ["01067"] * 50 + ["10115"] * 50,
         },
         dtype="str",
     )
     found = decide_columns(frame, dict.fromkeys(frame.columns))
     assert [(one.name, one.kind, one.levels) for one in found] == [
         ("rough", "number", ()), ("few", "category", ("a",)),
+        ("zip", "category", ("01067", "10115")),
     ]  # fmt: skip
     shown = [record.getMessage() for record in caplog.records]
-    assert "column 'rough': 1 value of training rows, such as 'n/a'" in shown[0]
-    assert "column 'empty' is left out" in shown[1]
+    assert shown[0] == (
+        "column 'rough': 1 value of training rows, such as 'n/a', is not a number and counts as "
+        "missing"
+    )
+    assert shown[1] == "column 'empty' is left out: empty"
     assert "column 'unique' is left out: none of its values, such as 'id 0'" in shown[2]
     json.dumps([one.describe() for one in found])
