@@ -603,8 +603,9 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         UntrustedModelError(Path("m.skops"), "it does not take texts", is_own=True),
         ValueError,
         "the model 'm.skops' is not loaded: it does not take texts. The file of a run of yours may "
-        "hold classes of scikit-learn, LightGBM and XGBoost and those that you trust, and must "
-        "predict any text; change the features, the model or [tool.sentiment] trusted.",
+        "hold classes of scikit-learn, LightGBM and XGBoost and those that the pyproject.toml of "
+        "this folder trusts, [tool.sentiment] trusted = [...], and must predict any text: work in "
+        "the folder of the project, list the class, or change the features or the model.",
     ),
 ]
 

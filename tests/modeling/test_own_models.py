@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.cluster import Birch, FeatureAgglomeration
+from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
@@ -27,10 +29,10 @@ from sklearn.feature_selection import SelectKBest, chi2
 from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.naive_bayes import MultinomialNB
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, SplineTransformer
 from sklearn.svm import SVC
 
 from sentiment import api
@@ -52,6 +54,7 @@ from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 from sentiment.tracking import RunFolder
 from sentiment.tracking.recording import record
 
+DENSE = [("topics", TruncatedSVD(5, random_state=0))]
 LOGISTIC = "sklearn.linear_model._logistic"
 MINE = """
 from sklearn.linear_model import LogisticRegression
@@ -108,6 +111,8 @@ def check(pipeline: Pipeline, path: Path, rows: pd.DataFrame) -> None:
         HistGradientBoostingClassifier(max_iter=3),
         KNeighborsClassifier(),
         Pipeline([("kept", SelectKBest(chi2, k=20)), ("bayes", MultinomialNB())]),
+        Pipeline([*DENSE, ("merged", FeatureAgglomeration(2)), ("bayes", GaussianNB())]),
+        Pipeline([*DENSE, ("curves", SplineTransformer()), ("bayes", GaussianNB())]),
         StackingClassifier([("a", LogisticRegression()), ("b", MultinomialNB())], cv=2),
         SVC(),
     ],
@@ -118,6 +123,12 @@ def test_any_model_of_scikit_learn_is_kept(
 ) -> None:
     rows = reviews.groupby("label").head(40)
     check(fit(rows, model), tmp_path / "m.skops", rows.head(20))
+
+
+def test_parts_that_hold_each_other_are_not_saved(reviews: pd.DataFrame, tmp_path: Path) -> None:
+    model = Pipeline([*DENSE, ("leaves", Birch(threshold=0.01)), ("bayes", GaussianNB())])
+    with pytest.raises(UnsavableModelError, match="holds 'parts that hold each other'"):
+        save_model(fit(reviews, model), tmp_path / "m.skops")
 
 
 def test_lightgbm_is_kept(reviews: pd.DataFrame, tmp_path: Path) -> None:

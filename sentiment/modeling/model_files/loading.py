@@ -62,7 +62,7 @@ def load_model(path: Path, digest: str = "") -> Pipeline:
     refusing = partial(_refusing, path, is_own)
     with refusing("it is not a sound skops file ({})"):
         # Read once, so that the checked bytes are the loaded ones even if the file changes.
-        model = load_own(io.BytesIO(content)) if is_own else _load_audited(path)
+        model = load_own(io.BytesIO(content), path) if is_own else _load_audited(path)
     if not is_own:
         with refusing("{}"):
             check_pipeline(model)

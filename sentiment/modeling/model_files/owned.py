@@ -22,7 +22,7 @@ from scipy import sparse
 
 from sentiment.config.project import enter_project, import_object, is_trusted
 from sentiment.config.targets import is_allowed
-from sentiment.errors import ModelPackageError
+from sentiment.errors import ModelPackageError, UntrustedModelError
 from sentiment.modeling.estimators.dense import make_dense_pipeline
 from sentiment.modeling.model_files.reading import describe_all, list_transformers, walk_nodes
 from sentiment.modeling.model_files.trusted import LOADED_TYPES
@@ -30,8 +30,14 @@ from sentiment.modeling.model_files.trusted import LOADED_TYPES
 _LIBRARIES = ("lightgbm", "sklearn", "xgboost")
 _CONTAINERS = {f"builtins.{name}" for name in ("bytearray", "bytes", "map", "object", "slice")}
 _CONTAINERS |= {"collections.OrderedDict", "collections.defaultdict"}
+# What FeatureAgglomeration and SplineTransformer hold.
+_OF_TRANSFORMERS = {
+    "numpy.mean",
+    "scipy._lib.array_api_compat.numpy._aliases.asarray",
+    "scipy.interpolate._bsplines.BSpline",
+}
 # Only known transformers may call methods.
-_HELD = _CONTAINERS.union(LOADED_TYPES) - {"operator.methodcaller"}
+_HELD = (_CONTAINERS | _OF_TRANSFORMERS).union(LOADED_TYPES) - {"operator.methodcaller"}
 # skops asks for these, too, where a file holds a generator of random numbers.
 _BIT_GENERATORS = [
     f"numpy.random.{name}" for name in ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
@@ -46,18 +52,19 @@ def digest_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load_own(file: Any) -> Any:
-    """Return the object in the skops file of an own run.
+def load_own(file: Any, path: Path) -> Any:
+    """Return the object in the skops file of an own run, read from `path`.
 
     Raises
     ------
-    ValueError
+    UntrustedModelError
         It holds a forbidden class or function.
     ModelPackageError
         An allowed package is not installed.
     """
     if untrusted := list_untrusted(file):
-        raise ValueError(f"it holds {', '.join(untrusted)}, which is not trusted or not there")
+        found = f"it holds {', '.join(untrusted)}, which is not trusted or does not exist"
+        raise UntrustedModelError(path, found, is_own=True)
     # skops itself refuses methods of objects.
     return skops.io.load(file, trusted=[*LOADED_TYPES, *_BIT_GENERATORS, *_list_names(file)])
 

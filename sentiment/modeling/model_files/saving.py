@@ -23,14 +23,17 @@ def save_model(pipeline: Pipeline, path: Path) -> None:
     UnsavableModelError
         It holds something that could not be loaded even from the file of an own run; see `owned`.
     """
-    plain = make_savable(pipeline)
     name = name_inner(pipeline["model"])
     try:
+        plain = make_savable(pipeline)
         skops.io.dump(plain, path, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
         untrusted = list_untrusted(path)
     except (UnsupportedTypeException, TypeError, RecursionError) as error:
         path.unlink(missing_ok=True)
-        raise UnsavableModelError(name, [str(error)]) from error
+        found = str(error)
+        if isinstance(error, RecursionError):  # such as the linked list of Birch
+            found = "parts that hold each other"
+        raise UnsavableModelError(name, [found]) from error
     if untrusted:
         path.unlink()
         raise UnsavableModelError(name, untrusted)
