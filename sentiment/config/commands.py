@@ -116,7 +116,7 @@ def read_origin(tags: Mapping[str, str]) -> list[str] | None:
 
 
 def suggest_command(script: str, *words: str) -> str:
-    """Return a command line of `script` for the store of the running command.
+    """Return a command line of `script` for the store and the classes of the running command.
 
     Passwords are hidden; a store that needs one should be set by an environment variable.
 
@@ -133,7 +133,7 @@ def suggest_command(script: str, *words: str) -> str:
     >>> suggest_command("predict", "input=reviews.csv")
     "python scripts/predict.py input=reviews.csv 'outputs=my runs'"
     """
-    accepted = {"outputs", *(() if script == "best" else ("tracking",))}
+    accepted = {"outputs", "trusted", *(() if script == "best" else ("tracking",))}
     accepted |= {"search.storage"} if script == "best" or "-m" in words else set()
     stored = [word for word in _typed if _name_place(word) in accepted]
     places = set(map(_name_place, stored))
@@ -190,8 +190,8 @@ def suggest_ui(uri: str) -> str:
 
 
 def _name_place(word: str) -> str | None:
-    """Return the group of store settings that an override belongs to, or None."""
-    places = ("outputs", "search.storage", "tracking")
+    """Return the group of settings of store or trust that an override belongs to, or None."""
+    places = ("outputs", "search.storage", "tracking", "trusted")
     return next((place for place in places if is_within(word, place)), None)
 
 

@@ -33,7 +33,7 @@ class UntrustedModelError(SentimentError, ValueError):
             "The file of a run of yours may hold classes of scikit-learn, LightGBM and XGBoost and "
             "those that the pyproject.toml of this folder trusts, [tool.sentiment] "
             "trusted = [...], and must predict any text: work in the folder of the project, list "
-            "the class, or change the features or the model."
+            "the class, add trusted=[...], or change the features or the model."
             if is_own
             else "A file from elsewhere may hold parts of scikit-learn that can be checked, and no "
             "others; name the run if you trained it yourself, or train the model anew."

@@ -143,14 +143,14 @@ def read_text(node: ast.expr) -> str:
 
 @pytest.mark.slow
 def test_commands_in_code_compose_with_the_store_of_the_running_command(tmp_path: Path) -> None:
-    where = [f"outputs={tmp_path}/my runs", "tracking.experiment=mine"]
+    where = [f"outputs={tmp_path}/my runs", "trusted=[mine.*]", "tracking.experiment=mine"]
     remember_words(["model=svm", *where, "search.storage=sqlite:///s.db"])
     suggestions = list(list_suggestions())
     assert len(suggestions) >= 8
     for script, words in suggestions:
         ((found, composed),) = find_commands(suggest_command(script, *words))
         assert found == script
-        assert set(where if script != "best" else where[:1]) <= set(composed)
+        assert set(where if script != "best" else where[:2]) <= set(composed)
         assert ("search.storage=sqlite:///s.db" in composed) == (script == "best" or "-m" in words)
         assert "model=svm" not in composed
         check_command(script, composed)

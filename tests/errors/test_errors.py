@@ -605,7 +605,8 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "the model 'm.skops' is not loaded: it does not take texts. The file of a run of yours may "
         "hold classes of scikit-learn, LightGBM and XGBoost and those that the pyproject.toml of "
         "this folder trusts, [tool.sentiment] trusted = [...], and must predict any text: work in "
-        "the folder of the project, list the class, or change the features or the model.",
+        "the folder of the project, list the class, add trusted=[...], or change the features "
+        "or the model.",
     ),
 ]
 
