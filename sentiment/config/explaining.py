@@ -198,10 +198,12 @@ def _explain_composition(error: Exception) -> ConfigError:
     if absent := _ABSENT.search(text):
         return ConfigError([f"there is no setting {absent[1]!r} to delete."])
     if group := _NO_GROUP.search(text):
+        trained = "predict and explain take a trained model by deploy.run=<run id>. "
         return ConfigError(
             [
-                f"{group[1]}=<name> chooses a part of another command than this one. A flow takes "
-                f"what is for train as one text: train='{group[1]}=<name>'."
+                f"{group[1]}=<name> chooses a part of another command than this one. "
+                f"{trained * (group[1] == 'model')}A flow takes what is for train as one text: "
+                f"train='{group[1]}=<name>'."
             ]
         )
     first = text.splitlines()[0]

@@ -202,13 +202,16 @@ def test_the_words_of_the_message_drop_what_another_class_left() -> None:
     compose("train", [other, *dropped])
 
 
-def test_a_group_of_train_is_none_of_a_flow() -> None:
+def test_a_group_of_train_is_not_one_of_other_commands() -> None:
     with pytest.raises(ConfigError) as caught:
         compose("flow", ["data=csv"])
     assert str(caught.value) == (
         "data=<name> chooses a part of another command than this one. A flow takes what is for "
         "train as one text: train='data=<name>'."
     )
+    with pytest.raises(ConfigError) as caught:
+        compose("predict", ["input=x.csv", "model=svm"])
+    assert "take a trained model by deploy.run=<run id>." in str(caught.value)
 
 
 def test_problems_inside_of_members_are_found() -> None:
