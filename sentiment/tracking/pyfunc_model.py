@@ -56,7 +56,8 @@ class PyfuncModel:
         params : dict, optional
             ``probabilities``: ``"none"`` (default), ``"top"`` (that of the label) or ``"all"``
             (of every class, too, such as ``p:negative``). ``top_k``: number of labels for a row,
-            the most probable ones first; default: 1. Columns are those of ``sentiment predict``.
+            the most probable ones first, which label sets have beside the set; default: 1. Columns
+            are those of ``sentiment predict``.
             ``threshold``: as ``deploy.threshold`` of it, ``"0.7"`` or ``"max_f1"``; default:
             ``"0.5"``.
 
@@ -79,10 +80,8 @@ class PyfuncModel:
         probabilities = self._pipeline.predict_proba(data)
         classes = self._pipeline.classes_
         if separator is not None:
-            if top_k > 1:
-                raise ValueError(f"top_k is {top_k}; expected 1, as rows have several labels")
             lines = 0.5 if values is None else values
-            return _choose_sets(probabilities, lines, classes, separator, wanted)
+            return _choose_sets(probabilities, lines, classes, separator, wanted, top_k)
         ranked = np.array(probabilities)
         rows = np.arange(len(ranked))
         if values is not None:
@@ -135,15 +134,20 @@ def _choose_codes(probabilities: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _choose_sets(
-    probabilities: np.ndarray, lines: Any, classes: np.ndarray, separator: str, wanted: str
-) -> Any:
+    probabilities: np.ndarray, lines: Any, classes: np.ndarray, separator: str, wanted: str,
+    top_k: int,
+) -> Any:  # fmt: skip
     """Return the labels whose probability reaches their line, joined, and what else is wanted."""
     chosen = probabilities >= lines
     names = np.array([separator.join(classes[row]) for row in chosen], dtype=str)
-    if wanted == LABELS_ONLY:
+    if wanted == LABELS_ONLY and top_k == 1:
         return names
     likely = np.where(chosen, probabilities, 1 - probabilities)
     table = {"prediction": names, "probability": likely.prod(axis=1)}
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
+    for rank, codes in enumerate(order.T if top_k > 1 else (), start=1):
+        table[f"likeliest_{rank}"] = classes[codes]
+        table[f"probability_{rank}"] = probabilities[np.arange(len(codes)), codes]
     if wanted == ALL:
         table |= _list_probabilities(probabilities, classes)
     return pd.DataFrame(table)

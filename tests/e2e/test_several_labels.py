@@ -165,6 +165,13 @@ def test_runs_are_compared(runs: list[TrainingResult], folder: Path) -> None:
     by_mlflow = loaded.predict(texts, params={"threshold": "max_f1"}).tolist()
     assert by_mlflow == [";".join(labels) for labels in model.predict(texts["text"])]
     assert loaded.predict(texts, params={"threshold": "0.01"}).tolist() != by_mlflow
+    # And ranks labels by the same columns.
+    columns = ["deploy.top_k=2", "deploy.probabilities=all", "deploy.run=" + decided.run.id]
+    predicted = sentiment.predict_file(folder / "tagged.csv", folder / "two.csv", where, *columns)
+    table = pd.read_csv(predicted.output, keep_default_na=False)
+    ranked = loaded.predict(texts, params={"top_k": 2, "probabilities": "all"})
+    pd.testing.assert_frame_equal(ranked, table[[*ranked]], check_dtype=False)
+    assert [*table][-len(ranked.columns) :] == [*ranked]
     (pair,) = found.pairs
     apart = pair.list_disagreements()
     assert len(apart) == pair.errors.only_first + pair.errors.only_second
