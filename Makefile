@@ -19,7 +19,7 @@ COMPOSE := SENTIMENT_COMMIT=$$(git rev-parse HEAD) docker compose --file docker/
 SECRETS := docker/.env
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all train predict serve monitor monitor-ui flow prefect-up test test-fast bench docs schemas lint format \
+.PHONY: FORCE help setup setup-all train predict serve monitor monitor-ui flow prefect-up test test-fast bench docs schemas lint format \
 	typecheck ui lock docker-build docker-up docker-down clean distclean
 
 help: ## List the targets
@@ -31,10 +31,13 @@ setup: ## Install into .venv what training, predicting and the UI need; PYTHON=p
 setup-all: ## Install what monitoring, flows, clusters and tests need as well
 	@$(INSTALL) --all
 
-$(CORE): requirements-core.lock pyproject.toml
+# Whether .venv has the Python that is named is known to the script, which returns at once if so.
+NAMED := $(if $(PYTHON),FORCE)
+
+$(CORE): requirements-core.lock pyproject.toml $(NAMED)
 	@$(INSTALL)
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml $(NAMED)
 	@$(INSTALL) --all
 
 train: $(CORE) ## Train on 25,000 real reviews; ARGS="model=svm" changes settings

@@ -1,14 +1,23 @@
 """Decorator that makes a command of a function: config, error messages and exit code."""
 
 import functools
+import logging
 import sys
 from collections.abc import Callable
 
 import hydra
 from omegaconf import DictConfig
 
-from sentiment.cli.terminal import run_script
-from sentiment.config import CONF, enter_project, list_allowed, register_schemas, trust_typed
+from sentiment.cli.terminal import run_script, stop_at_mistake
+from sentiment.config import (
+    CONF,
+    current_job,
+    enter_project,
+    list_allowed,
+    register_schemas,
+    remove_unused,
+    trust_typed,
+)
 
 
 def command(
@@ -38,8 +47,17 @@ def command(
     def decorate(work: Callable[[DictConfig], None]) -> Callable[[], None]:
         @functools.wraps(work)
         def do(cfg: DictConfig) -> None:
-            trust_typed(cfg)  # here, since a launcher may run the job in another process
-            work(cfg)
+            # All of this is here, since a launcher may run the job in another process.
+            trust_typed(cfg)
+            # A full disk ends the job in a message, which a traceback for each record would hide.
+            logging.raiseExceptions = False
+            try:
+                work(cfg)
+            except Exception as error:
+                if current_job().sweep is None:
+                    remove_unused()
+                    stop_at_mistake(error)  # before Hydra prints a line about it
+                raise
 
         @functools.wraps(work)
         def run() -> None:

@@ -12,6 +12,7 @@ from errno import (
     EACCES,
     EDQUOT,
     EEXIST,
+    EFBIG,
     EIO,
     EISDIR,
     ELOOP,
@@ -37,7 +38,6 @@ from sentiment.config import (
     quote_free_text,
     remember_config_dir,
     remember_words,
-    remove_unused,
 )
 from sentiment.errors import ExitCode, find_os_exit_code
 from sentiment.redaction import format_error, learn_secrets, protect_process, redact
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 # Errors of the operating system that mean that a path or its disk cannot be used.
 _UNUSABLE = {EACCES, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS}
-_UNUSABLE |= {EDQUOT, EIO, ENOSPC}
+_UNUSABLE |= {EDQUOT, EFBIG, EIO, ENOSPC}
 _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
 _STARTED = datetime.now()
 # Allocations between two garbage collections. There are few cycles among many objects: with
@@ -106,12 +106,7 @@ def stop_at_mistake(error: BaseException) -> None:
     if known is not None:
         problem, code = str(known), known.exit_code
     elif isinstance(error, OSError) and error.errno in _UNUSABLE:
-        where = f"'{error.filename}'" if error.filename is not None else "a file or the disk"
-        problem = (
-            f"{where} cannot be used: {error.strerror}. Check the path, its permissions and the "
-            "space on the disk."
-        )
-        code = find_os_exit_code(error)
+        problem, code = _describe_unusable(error), find_os_exit_code(error)
     else:
         return
     if os.environ.get(_WANTS_TRACEBACK) == "1":
@@ -119,6 +114,25 @@ def stop_at_mistake(error: BaseException) -> None:
     message = redact(f"{name_program()}: {problem}\n")
     sys.stderr.write(make_printable(message, None, keep="\n"))
     sys.exit(code)
+
+
+def _describe_unusable(error: OSError) -> str:
+    """Return which path cannot be used, why, and what to check."""
+    if error.errno == ENOENT and error.filename is None and not _has_working_folder():
+        return "the current folder was removed. Change to one that exists, and try again."
+    where = f"'{error.filename}'" if error.filename is not None else "a file or the disk"
+    return (
+        f"{where} cannot be used: {error.strerror}. Check the path, its permissions and the "
+        "space on the disk."
+    )
+
+
+def _has_working_folder() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 class Watch:
@@ -129,7 +143,7 @@ class Watch:
     title : str
         Description of the job.
     job : Job
-        The job. A user's mistake ends the script, unless the job is part of a sweep.
+        The job; nothing is shown of one that is part of a sweep.
     """
 
     def __init__(self, title: str, job: Job) -> None:
@@ -138,7 +152,6 @@ class Watch:
         from sentiment.cli.console import PlainConsole
 
         self._title = title.strip()
-        self._job = job
         console = PlainConsole(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
@@ -162,9 +175,6 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         self._progress.stop()
-        if isinstance(error, Exception) and self._job.sweep is None:
-            remove_unused()
-            stop_at_mistake(error)
 
     def on_start(self, name: str) -> None:
         """Show the stage that begins."""

@@ -1,10 +1,10 @@
 """Exit codes of all commands."""
 
 from enum import IntEnum
-from errno import EDQUOT, EIO, ENOSPC
+from errno import EDQUOT, EFBIG, EIO, ENOSPC
 
 # Errors of the disk: the same command may succeed once there is space.
-_DISK = {EDQUOT, EIO, ENOSPC}
+_DISK = {EDQUOT, EFBIG, EIO, ENOSPC}
 
 
 class ExitCode(IntEnum):

@@ -85,12 +85,16 @@ def write_record(
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)  # left by a killed process
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(json.dumps({**facts, _CHECKSUM: _sum(facts)}, indent=indent) + "\n")
-        file.flush()
-        if durable:
-            os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(json.dumps({**facts, _CHECKSUM: _sum(facts)}, indent=indent) + "\n")
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError:  # the disk is full
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def read_record(path: Path) -> dict[str, Any] | None:

@@ -178,7 +178,11 @@ class PartialOutput:
             if not state:
                 # From now on, these files are known to be of this job.
                 empty = {"job": job, "progress": {}, "size": 0, "rejected_size": 0}
-                write_record(self._state, empty, durable=False)
+                try:
+                    write_record(self._state, empty, durable=False)
+                except OSError:  # the disk is full; nothing was written that could be resumed
+                    self.discard()
+                    raise
             if not state or not state["progress"]:
                 rejected.write(format_rejects([], header=True, many=self._many))
             yield

@@ -20,6 +20,7 @@ from sentiment.redaction import redact_values
 
 # Created first and exclusively: of several processes that claim a folder, one succeeds.
 CLAIM = "run.json"
+_FRESH = f".{CLAIM}.new"
 MODEL = "model.skops"
 CARD = "card.md"
 RULES = "decision_rules.json"
@@ -171,7 +172,7 @@ class RunFolder:
         facts.tags, facts.params = redact_values(facts.tags), redact_values(facts.params)
         digests = {name: _digest(self.path / name) for name in self._files}
         content = {"facts": asdict(facts), "files": digests}
-        fresh = self.path / f".{CLAIM}.new"
+        fresh = self.path / _FRESH
         with fresh.open("w", encoding="utf-8") as file:
             file.write(json.dumps(content, indent=2) + "\n")
             file.flush()
@@ -212,7 +213,7 @@ class RunFolder:
 
     def discard(self) -> None:
         """Remove the listed files, and the folders made for them that are empty then."""
-        for name in (*self.files, CLAIM):
+        for name in (*self.files, CLAIM, _FRESH):
             (self.path / name).unlink(missing_ok=True)
         inner = {parent for name in self.files for parent in list(Path(name).parents)[:-1]}
         folders = [self.path / part for part in sorted(inner, key=lambda part: -len(part.parts))]
@@ -231,7 +232,7 @@ class RunFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if isinstance(error, SentimentError) and not self._is_kept:
+        if isinstance(error, SentimentError | OSError) and not self._is_kept:
             self.discard()
 
 

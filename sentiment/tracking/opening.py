@@ -175,15 +175,21 @@ def _make_whole(database: Path, uri: str) -> None:
     import mlflow
 
     draft = database.with_name(f".{database.name}.draft")
-    for ending in _SQLITE_FILES:  # of a process that was killed
-        draft.with_name(f"{draft.name}{ending}").unlink(missing_ok=True)
+    _remove_database(draft)  # of a process that was killed
     folder = uri.partition("?")[0].rpartition("/")[0]
-    mlflow.MlflowClient(f"{folder}/{quote(draft.name)}").search_experiments(max_results=1)
-    # Unlike a rename, a link never replaces a file that another process has just made.
     try:
-        os.link(draft, database)
-    except FileExistsError:
-        pass
-    except OSError:  # the file system has no links
-        draft.replace(database)
-    draft.unlink(missing_ok=True)
+        mlflow.MlflowClient(f"{folder}/{quote(draft.name)}").search_experiments(max_results=1)
+        # Unlike a rename, a link never replaces a file that another process has just made.
+        try:
+            os.link(draft, database)
+        except FileExistsError:
+            pass
+        except OSError:  # the file system has no links
+            draft.replace(database)
+    finally:
+        _remove_database(draft)
+
+
+def _remove_database(path: Path) -> None:
+    for ending in _SQLITE_FILES:
+        path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,33 @@ def test_an_empty_outputs_folder_is_not_the_root(
     done = run_script(*words, "outputs=")
     assert (done.returncode, done.stderr) == (2, f"{words[0]}.py: {MESSAGE}")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["predict", "--help"], ["predict", "input=x.csv"]])
+def test_a_folder_that_was_removed_is_named(
+    run_script: Run, tmp_path: Path, words: list[str]
+) -> None:
+    remove = "import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')"
+    done = run_script(*words, before=remove)
+    message = "the current folder was removed. Change to one that exists, and try again."
+    assert (done.returncode, done.stderr) == (2, f"predict.py: {message}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("close", "code", "message"),
+    [
+        ("os.dup2(os.open('/dev/full', os.O_WRONLY), 1)", 74, r"best\.py: .*No space left.*\n"),
+        ("os.dup2((ends := os.pipe())[1], 1); os.close(ends[0]); os.close(ends[1])", 141, ""),
+    ],
+    ids=["full", "closed pipe"],
+)
+def test_an_output_that_takes_nothing_is_one_message_at_most(
+    run_script: Run, close: str, code: int, message: str
+) -> None:
+    done = run_script("best", before=f"import os; {close}")
+    assert done.returncode == code, done.stderr
+    assert re.fullmatch(message, done.stderr)
 
 
 class TestHome:

@@ -172,11 +172,28 @@ def test_the_small_lock_is_part_of_the_whole_one() -> None:
 def test_make_installs_what_a_target_needs(target: str, wanted: str, tmp_path: Path) -> None:
     for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-core.lock"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    words = "python3.12 scripts/install.py" + " --all" * (wanted == "all")
+    assert dry_run(tmp_path, target, "PYTHON=python3.12")[0] == words
+
+
+@pytest.mark.parametrize(("words", "is_asked"), [([], False), (["PYTHON=python3.12"], True)])
+def test_a_python_that_is_named_is_looked_at_each_time(
+    words: list[str], is_asked: bool, tmp_path: Path
+) -> None:
+    for name in ("Makefile", "pyproject.toml", "requirements-core.lock"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / ".core").touch()
+    first, *_ = dry_run(tmp_path, "train", *words)
+    assert (first == "python3.12 scripts/install.py") == is_asked
+
+
+def dry_run(folder: Path, *words: str) -> list[str]:
+    """Return the commands that make would run, in an environment that names no Python."""
     # The suite itself may run under make, which would hand its own flags on.
-    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "PYTHON"}
     done = subprocess.run(
-        ["make", "--dry-run", target, "PYTHON=python3.12"], cwd=tmp_path, env=env,
+        ["make", "--dry-run", *words], cwd=folder, env=env,
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    words = "python3.12 scripts/install.py" + " --all" * (wanted == "all")
-    assert done.stdout.splitlines()[0] == words
+    return done.stdout.splitlines()

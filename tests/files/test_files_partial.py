@@ -310,6 +310,16 @@ def test_a_record_is_the_old_or_the_new_one(tmp_path: Path) -> None:
     assert read_record(tmp_path / "none.json") is None
 
 
+@pytest.mark.usefixtures("full_disk")
+def test_what_a_full_disk_could_not_take_is_removed(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="File too large"):
+        write_record(tmp_path / "x.json", {"a": "x" * 100})
+    output = PartialOutput(tmp_path / "out.csv", overwrite=False)
+    with pytest.raises(OSError, match="File too large"), output.open(None, {"input": "x" * 100}):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_fields_are_copied_byte_for_byte(model: str, tmp_path: Path) -> None:
     """Nothing is escaped for spreadsheets, neither in the output nor in the rejected rows."""
     cells = ["=1+1", "+1", "-1", "@x", "\t=1", "=HYPERLINK('a')"]

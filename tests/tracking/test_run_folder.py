@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,14 +11,14 @@ from threading import Barrier
 
 import mlflow
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Run
 from hypothesis import given
 from hypothesis import strategies as st
 from starting import Starter
 
 from sentiment.commands.train.job import train
 from sentiment.config import Job, compose
-from sentiment.errors import ConfigError, FitError
+from sentiment.errors import ConfigError, ExitCode, FitError
 from sentiment.tracking import RunFolder
 
 QUICK = ["data=rotten_tomatoes", "data.limit=300", "features=tfidf_unigram"]
@@ -246,6 +247,19 @@ def test_a_library_call_that_fails_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(error):
             train(compose("train", [*QUICK, *overrides]), Job(tmp_path / "a" / "b"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.usefixtures("full_disk")
+@pytest.mark.parametrize("words", [[], ["tracking=off"]], ids=["store", "files"])
+def test_a_disk_that_is_full_from_the_start_is_one_message(
+    words: list[str], run_plainly: Run, tmp_path: Path
+) -> None:
+    done = run_plainly("train", *QUICK, *words)
+    assert done.returncode == ExitCode.IO_ERROR, done.stderr
+    assert re.fullmatch(r"train\.py: .*the disk.*\n", done.stderr)
+    assert {path.name for path in tmp_path.rglob("*")} <= {"outputs", ".mlflow.db.lock"}
 
 
 def test_make_clean_removes_caches_only() -> None:
