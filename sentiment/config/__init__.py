@@ -2,6 +2,7 @@
 
 from sentiment.config.checking import check_config
 from sentiment.config.commands import (
+    adopt_form,
     describe_origin,
     has_make_targets,
     name_source,
@@ -52,6 +53,7 @@ __all__ = [
     "CONF",
     "Job",
     "StartCheck",
+    "adopt_form",
     "check_config",
     "check_options",
     "choose_conf",

@@ -94,6 +94,23 @@ def describe_origin(name: str, words: Sequence[str]) -> dict[str, str]:
     return {"command": write_command(name, words), "overrides": json.dumps([*words])}
 
 
+def adopt_form(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a training with its command in the form of this process.
+
+    A worker of a sweep does not know how the sweep was started, and records the form of scripts.
+
+    Examples
+    --------
+    >>> adopt_form({"command": "python scripts/train.py model=svm"})
+    {'command': 'python scripts/train.py model=svm'}
+    """
+    script, form = (one.format("train") for one in (_SCRIPT, _form))
+    command = tags.get("command", "")
+    if not command.startswith(script):
+        return {**tags}
+    return {**tags, "command": form + command.removeprefix(script)}
+
+
 def read_origin(tags: Mapping[str, str]) -> list[str] | None:
     """Return the overrides in the tags of a run, or None if there are none.
 

@@ -1,7 +1,7 @@
 """Tracking: recording runs and finding their models, with MLflow or without a store."""
 
 from sentiment.tracking.connections import forget_connections
-from sentiment.tracking.folder import CARD, KEY, MODEL, RULES, RunFacts, RunFolder
+from sentiment.tracking.folder import CARD, KEY, MODEL, RULES, RUN_ID, RunFacts, RunFolder
 from sentiment.tracking.off import NoTracker
 from sentiment.tracking.records import (
     SCALE,
@@ -19,6 +19,7 @@ __all__ = [
     "KEY",
     "MODEL",
     "RULES",
+    "RUN_ID",
     "SCALE",
     "MlflowRegistry",
     "MlflowTracker",

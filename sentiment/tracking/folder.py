@@ -26,6 +26,8 @@ CARD = "card.md"
 RULES = "decision_rules.json"
 # The tag of a run that holds `RunFacts.key`.
 KEY = "run.key"
+# Stands for the id of the run in its description; the store knows the id.
+RUN_ID = "<run id>"
 _LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] %(message)s"
 
 
@@ -48,7 +50,7 @@ class RunFacts:
     metrics : dict of str to float
         Every metric, as ``<split>/<name>``.
     description : str
-        A summary, in Markdown.
+        A summary, in Markdown; may have `RUN_ID`.
     key : str
         Unique key of the run, by which a second recording finds the first one.
     started, ended : float

@@ -10,7 +10,7 @@ from sentiment.errors import RunNotFoundError, UntrustedModelError
 from sentiment.modeling.model_files import digest_file, was_written_here
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking.downloads import is_local, make_download_folder
-from sentiment.tracking.folder import MODEL, RunFacts, RunFolder
+from sentiment.tracking.folder import MODEL, RUN_ID, RunFacts, RunFolder
 from sentiment.tracking.model_folder import make_model_folder
 from sentiment.tracking.patience import store_failures
 from sentiment.tracking.records import SCALE, ModelChoice, RunRecord
@@ -202,7 +202,8 @@ class MlflowRun(RunRecord):
                 self.log_data(*facts.data)
             self.log_metrics(facts.metrics, facts.ended)
             if facts.description:
-                self._client.set_tag(self.id, _DESCRIPTION, redact(facts.description))
+                shown = redact(facts.description).replace(RUN_ID, self.id)
+                self._client.set_tag(self.id, _DESCRIPTION, shown)
             self.log_files(folder.path, [name for name in folder.files if name != MODEL])
             has_model = MODEL in folder.files
             address = self._log_model(folder.path, facts) if has_model else ""

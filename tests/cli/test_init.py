@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -183,6 +185,12 @@ def test_a_search_tries_own_parts(project: Path, starter: Starter, launcher: lis
     assert all(not one["error"] and "validation/cost" in one["metrics"] for one in results)
     diary = (project / "outputs/diary.txt").read_text().splitlines()
     assert diary == ["my_project.models.Centroid COMPLETED"] * 2
+    query = "SELECT value FROM tags WHERE key = 'command'"
+    with closing(sqlite3.connect(project / "outputs/mlflow.db")) as store:
+        commands = [command for (command,) in store.execute(query)]
+    typed = "python scripts/train.py" if (project / "my_project").is_dir() else "sentiment train"
+    assert len(commands) == 4  # the search, its trials and the best of them
+    assert all(command.startswith(typed) for command in commands)
 
 
 @pytest.mark.slow

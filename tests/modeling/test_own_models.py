@@ -343,6 +343,8 @@ def test_a_run_keeps_a_model_that_only_its_owner_loads(
     cfg = compose("predict", ["input=-", f"outputs={store}"])
     tags = make(cfg, "tracking").read_run(neighbors.run_id).tags
     assert tags["model.own"] == "true"
+    assert f'sentiment.load("{neighbors.run_id}")' in tags["mlflow.note.content"]
+    assert 'sentiment.load("<run id>")' in (neighbors.folder / "card.md").read_text()
     held = "scipy.sparse._csr.csr_matrix, sklearn.neighbors._classification.KNeighborsClassifier"
     assert tags["model.audit"] == f"it holds {held}"
     card = (neighbors.folder / "card.md").read_text()

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from sentiment.commands.best.sweeps import StoredSweep, StoredTrial
 from sentiment.commands.search.results import JobResult, read_results
 from sentiment.commands.search.spaces import read_setting
-from sentiment.commands.search.trial import is_housekeeping, list_settings
+from sentiment.commands.search.trial import is_housekeeping, keep_refit, list_settings
 from sentiment.config import (
     choose_conf,
     compose,
@@ -34,7 +34,6 @@ from sentiment.redaction import MASK
 # Settings on which a trial does not depend, but which belong to an experiment: the rows that the
 # saved model learns from, and what a sweep over the experiment chooses by.
 _KEPT = ("refit", "optimize")
-_REFIT = "refit=auto"  # default of the best job of a sweep; see conf/train.yaml
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,8 @@ def find_recipe(study: StoredSweep, trial: StoredTrial, result: JobResult | None
         # A search may fix settings beyond the typed words, and files may have changed since.
         words += [_write_setting(key, settings[key]) for key in differences if key in settings]
         differences = _compare(settings, words)
-    if "" not in differences and OmegaConf.is_interpolation(compose("train", words), "refit"):
-        words += [_REFIT]
+    if "" not in differences:
+        words += keep_refit(compose("train", words))
     return Recipe(words, settings, list(differences.values()))
 
 

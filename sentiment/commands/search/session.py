@@ -19,9 +19,9 @@ from sentiment.commands.search.results import (
     read_results,
     write_state,
 )
-from sentiment.commands.search.trial import list_settings, read_data
+from sentiment.commands.search.trial import keep_refit, list_settings, read_data
 from sentiment.commands.train.job import train
-from sentiment.config import CHOICES, Job, make
+from sentiment.config import CHOICES, Job, adopt_form, make
 from sentiment.errors import (
     JobsFailedError,
     RunNotRecordedError,
@@ -187,7 +187,7 @@ class Recorder:
                 number,
                 result.name,
                 (result.started, result.ended),
-                result.tags,
+                adopt_form(result.tags),
                 {k: result.tags[k] for k in CHOICES if k in result.tags} | result.settings,
                 result.metrics,
                 "\n\n".join(part for part in (result.error, result.trace) if part),
@@ -361,7 +361,7 @@ class Session:
         """
         self._recorder.flush()  # while the store is away, nothing is trained
         home = self.folder / WINNER
-        job = Job(home, choices, overrides, parent=self.record.id)
+        job = Job(home, choices, [*overrides, *keep_refit(cfg)], parent=self.record.id)
         data = read_data(cfg)
         kept = find_kept_run(home, list_settings(cfg), data.digests)
         if kept is None:

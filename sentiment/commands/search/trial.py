@@ -22,6 +22,17 @@ HOUSEKEEPING = (
 )
 
 
+def keep_refit(cfg: DictConfig) -> list[str]:
+    """Return the override by which a command of its own refits as the best job of a sweep does.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/train.yaml``, where the default of `refit` depends on the sweep.
+    """
+    return ["refit=auto"] if OmegaConf.is_interpolation(cfg, "refit") else []
+
+
 def run_trial(cfg: DictConfig, job: Job) -> JobResult:
     """Run a job of a sweep and write its result, or its error, into the folder of `job`.
 

@@ -17,7 +17,7 @@ from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.statistics import exact_interval
 from sentiment.redaction import redact
 from sentiment.redaction.printable import escape_markdown, make_printable
-from sentiment.tracking import CARD, MODEL, RunFacts
+from sentiment.tracking import CARD, MODEL, RUN_ID, RunFacts
 
 _SPLITS = ("validation", "test")
 _RECIPE = ("data", "features", "model", "seed", "cv", "optimize", "refit")
@@ -42,17 +42,17 @@ On a file: `sentiment predict input=reviews.csv deploy.run={MODEL}`. Without thi
 pickle.
 """
 # For a model with parts that cannot be checked without its run.
-_OWN_LOADING = """By its run, from the store that has it and with the packages that it needs:
+_OWN_LOADING = f"""By its run, from the store that has it and with the packages that it needs:
 
 ```python
 import sentiment
 
-model = sentiment.load("the id of its run")
+model = sentiment.load("{RUN_ID}")
 model.predict(["great film", "a bore"])
 ```
 
-On a file: `sentiment predict input=reviews.csv deploy.run=<id>`. Alone, the file
-is one from elsewhere, which is not loaded: {}. It is not a pickle.
+On a file: `sentiment predict input=reviews.csv deploy.run='{RUN_ID}'`. Alone, the file
+is one from elsewhere, which is not loaded: {{}}. It is not a pickle.
 """
 
 

@@ -133,6 +133,9 @@ class TestWholeGrid:
         assert parent.data.metrics["jobs/done"] == 4
         assert parent.data.metrics["test/accuracy"] == winner.data.metrics["test/accuracy"]
         assert 0 < winner.data.metrics["test/accuracy"] < 1
+        # A sweep refits its best by default, a command does not.
+        assert winner.data.tags["fitted_on"] == "all"
+        assert winner.data.tags["command"].endswith(" refit=auto")
 
     def test_each_job_is_reported_in_a_line(self, grid: Ran) -> None:
         shown = dict(read_lines(grid.done.stdout))
