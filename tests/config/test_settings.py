@@ -243,7 +243,7 @@ ORACLES: dict[str, Oracle] = {
     **dict.fromkeys(("refresh", "timeout", "interval"), positive),
     "drain": seconds,
     "host": text,
-    "tokens_file": or_null(text),
+    **dict.fromkeys(("tokens_file", "certfile", "keyfile"), or_null(text)),
     "log.folder": or_null(text),
     "keep_days": or_null(whole(1)),
     "window": whole(0),

@@ -1,6 +1,7 @@
-"""Bearer tokens that requests are authorized by."""
+"""Bearer tokens that requests are authorized by, and the certificate of the server."""
 
 import hmac
+import ssl
 from hashlib import sha256
 from pathlib import Path
 
@@ -39,6 +40,32 @@ def read_tokens(path: str) -> list[bytes]:
     if found:
         raise ConfigError([f"server.tokens_file is '{file}', which {found} on each line."])
     return [_digest(token.encode()) for token in tokens]
+
+
+def find_certificate(certfile: str, keyfile: str | None) -> tuple[str, str]:
+    """Return the paths of a certificate and its key, which TLS can use.
+
+    Raises
+    ------
+    InputNotFoundError, ConfigError
+        A file does not exist, or has no certificate, or no key that belongs to it.
+    """
+    certificate, key = (Path(path).expanduser() for path in (certfile, keyfile or certfile))
+    for setting, path in (("certfile", certificate), ("keyfile", key)):
+        if not path.is_file():
+            raise InputNotFoundError(path, f"server.{setting}", "a file in PEM format")
+    try:
+        # Without a password, OpenSSL would ask for one on the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            [
+                f"server.certfile is '{certificate}', with the key in '{key}', and TLS cannot use "
+                f"them: {error}. Expected a certificate in PEM format, and its private key without "
+                "a password."
+            ]
+        ) from error
+    return str(certificate), str(key)
 
 
 def is_allowed(header: bytes, tokens: list[bytes]) -> bool:

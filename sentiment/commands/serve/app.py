@@ -25,6 +25,7 @@ from sentiment.commands.serve.receiving import (
     DisconnectError,
     Message,
     Receive,
+    check_encoding,
     check_length,
     check_method,
     find_kind,
@@ -322,6 +323,7 @@ class App:
     async def _read_body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """Return the body of a request; its size stays in `_held` until the caller subtracts it."""
         limit = self._settings.max_body
+        check_encoding(headers)
         check_length(headers, limit, "max_body")
         message = await receive()
         if message["type"] == "http.request" and not message.get("more_body", False):

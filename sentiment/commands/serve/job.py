@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from sentiment.commands.serve.access import read_tokens
+from sentiment.commands.serve.access import find_certificate, read_tokens
 from sentiment.commands.serve.app import App
 from sentiment.commands.serve.drifting import DriftWatch
 from sentiment.commands.serve.following import Follower
@@ -75,7 +75,8 @@ class Service:
     def url(self) -> str:
         """URL of the server."""
         host, port = self.listening[0].getsockname()[:2]
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        scheme = "http" if self.settings.certfile is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def stop_listening(self) -> None:
         """Refuse new connections, also on sockets that are shared with other processes."""
@@ -110,6 +111,9 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
     make_folders(log)
     alert = AlertSettings(**OmegaConf.to_container(cfg.alert, resolve=True))  # type: ignore[arg-type]
     drift = DriftSettings(**OmegaConf.to_container(cfg.drift, resolve=True))  # type: ignore[arg-type]
+    if settings.certfile is not None:
+        certfile, keyfile = find_certificate(settings.certfile, settings.keyfile)
+        settings = replace(settings, certfile=certfile, keyfile=keyfile)
     tokens = read_tokens(settings.tokens_file) if settings.tokens_file is not None else []
     try:
         listening = open_sockets(settings.host, settings.port, settings.workers)

@@ -48,6 +48,17 @@ def check_length(headers: Mapping[bytes, bytes], limit: int, setting: str) -> No
         raise too_large(f"the body has {int(length):,} bytes", limit, setting)
 
 
+def check_encoding(headers: Mapping[bytes, bytes]) -> None:
+    """Raise `RequestError` if a body is declared to be compressed."""
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding != b"identity":
+        found = encoding.decode("latin-1")
+        raise RequestError(
+            415, f"the content-encoding is {found!r}; expected a body that is not compressed.",
+            [(b"accept-encoding", b"identity")],
+        )  # fmt: skip
+
+
 def find_kind(headers: Mapping[bytes, bytes], known: tuple[bytes, ...]) -> bytes:
     """Return the media type of the body; raise `RequestError` if it is not a `known` one."""
     kind = headers.get(b"content-type", JSON).partition(b";")[0].strip().lower()

@@ -15,6 +15,7 @@ import uvicorn
 
 from sentiment.commands.serve.app import App
 from sentiment.commands.serve.clients import SlowClients, drain
+from sentiment.commands.serve.protocol import LimitedProtocol
 from sentiment.config.schemas import ServerSettings
 
 log = logging.getLogger(__name__)
@@ -136,7 +137,7 @@ def run_server(
     config = uvicorn.Config(
         app,
         loop="uvloop" if find_spec("uvloop") else "asyncio",
-        http="httptools",
+        http=LimitedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -146,6 +147,8 @@ def run_server(
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=max(1, round(settings.drain)),
+        ssl_certfile=settings.certfile,
+        ssl_keyfile=settings.keyfile,
     )
     server = Server(config, settings.timeout, parent)
     app.count_waiting = lambda: len(server.server_state.tasks)

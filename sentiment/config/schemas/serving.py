@@ -44,6 +44,14 @@ class ServerSettings(Settings):
     timeout: Positive
     drain: Seconds
     tokens_file: Text | None
+    certfile: Text | None
+    keyfile: Text | None
+
+    @classmethod
+    def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+        """Yield the contradiction of a key without its certificate."""
+        if values["keyfile"] is not None and values["certfile"] is None:
+            yield f"{prefix}keyfile is the key of a certificate; name {prefix}certfile, too."
 
 
 @dataclass(frozen=True, kw_only=True)

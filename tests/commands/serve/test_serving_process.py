@@ -4,8 +4,11 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -162,6 +165,31 @@ def test_a_client_that_sends_no_whole_request_is_cut_off(server, sent):
         assert time.monotonic() - begun >= 1  # it had its time
 
 
+def read_all(port: int, sent: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        client.sendall(sent)
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "message"),
+    [
+        (b"GET / HTTP/1.1\r\n" + b"x-one: of many\r\n" * 6000, 431, "more than 65,536 bytes"),
+        (
+            b"GET / HTTP/1.1\r\nx-long: " + b"a" * 70_000 + b"\r\n\r\n",
+            431,
+            "more than 65,536 bytes",
+        ),
+        (b"HELLO\r\n\r\n", 400, "not HTTP/1.1"),
+    ],
+    ids=["many", "long", "none"],
+)
+def test_headers_are_limited(server, sent, status, message):
+    head, _, body = read_all(server[1], sent).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert message in json.loads(body)["error"]
+
+
 def test_a_request_that_was_begun_is_finished_at_the_end(starter, model_files, tmp_path):
     words = [f"model={model_files['two']}", "server.drain=60", "log.folder=log"]
     process, port = start(starter, tmp_path, *words)
@@ -234,3 +262,38 @@ def test_a_kept_connection_is_closed_with_an_answer(starter, model_files, tmp_pa
     assert process.wait().returncode == 0
     assert ended == ["close"] * 16
     assert "Traceback" not in process.stderr
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that signs itself, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("makes a certificate with openssl")
+    folder = tmp_path_factory.mktemp("tls")
+    files = folder / "cert.pem", folder / "key.pem"
+    words = ["-keyout", str(files[1]), "-out", str(files[0]), "-subj", "/CN=127.0.0.1"]
+    words += ["-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *words],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return files
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_requests_are_encrypted(starter, model_files, certificate, tmp_path, workers):
+    words = [f"model={model_files['two']}", f"server.workers={workers}"]
+    words += [f"server.certfile={certificate[0]}", f"server.keyfile={certificate[1]}"]
+    process = starter.start(tmp_path, "serve", "server.port=0", "tracking=off", *words)
+    process.wait_for_output("serving  https")
+    port = int(process.stdout.split("serving  https://127.0.0.1:")[1].split()[0])
+    trusted = ssl.create_default_context(cafile=certificate[0])
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=trusted)
+    for _ in range(3):
+        connection.request("POST", "/predict", '{"text": "good film"}', HEADERS)
+        assert json.loads(connection.getresponse().read())["prediction"]
+    connection.close()
+    with pytest.raises(http.client.HTTPException):
+        ask(port, "/health/live")
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait().returncode == 0

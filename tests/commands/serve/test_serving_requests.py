@@ -1,5 +1,6 @@
 """Requests for predictions: what is answered, what is not, and that all is as `predict` has it."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -129,6 +130,10 @@ def test_other_requests_that_are_not_answered(app):
     form = ask(app, "/predict", b"text=a", headers={"content-type": "text/html"})
     assert form.status == 415
     assert "expected one of application/json" in form.json["error"]
+    for path in ("/predict", "/invocations"):
+        packed = ask(app, path, gzip.compress(b"{}"), headers=JSON | {"content-encoding": "gzip"})
+        assert packed.status == 415
+        assert "expected a body that is not compressed" in packed.json["error"]
     declared = ask(app, "/predict", b"{}", headers=JSON | {"content-length": "100001"})
     assert (declared.status, declared.headers["x-limit"]) == (413, "100000")
     slow = ask(app, "/predict", parts=[b'{"te', None])
@@ -406,6 +411,16 @@ def test_tokens_that_are_not_accepted(serve_here, tmp_path, content, words):
         serve_here(f"server.tokens_file={path}")
     with pytest.raises(InputNotFoundError, match="a token on each line"):
         serve_here(f"server.tokens_file={path}.txt")
+
+
+def test_certificates_that_cannot_be_used(serve_here, tmp_path):
+    (tmp_path / "none.pem").write_text("none")
+    with pytest.raises(InputNotFoundError, match="server.certfile"):
+        serve_here(f"server.certfile={tmp_path}/missing.pem")
+    with pytest.raises(ConfigError, match="Expected a certificate in PEM format"):
+        serve_here(f"server.certfile={tmp_path}/none.pem")
+    with pytest.raises(ConfigError, match=r"name server\.certfile, too"):
+        serve_here(f"server.keyfile={tmp_path}/none.pem")
 
 
 def test_a_port_that_is_taken(serve_here):
