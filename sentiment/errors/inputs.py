@@ -94,8 +94,13 @@ class FilesFailedError(SentimentError, ValueError):
 class EmptyDataError(SentimentError, ValueError):
     """There are no rows to work on."""
 
-    def __init__(self, where: str, reason: str = "it has no rows") -> None:
-        super().__init__(f"{where} holds no data: {reason}. Expected at least one row with a text.")
+    def __init__(
+        self,
+        where: str,
+        reason: str = "it has no rows",
+        expected: str = "at least one row with a text",
+    ) -> None:
+        super().__init__(f"{where} holds no data: {reason}. Expected {expected}.")
 
 
 class NothingToLabelError(SentimentError, ValueError):

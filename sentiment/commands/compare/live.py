@@ -238,6 +238,7 @@ def measure_live(
                 f"'{traffic.folder}'",
                 f"the route {traffic.route!r} has no labels for both {first.uri} and {second.uri} "
                 "from the same time",
+                "POST /feedback with labels for predictions of both",
             )
         low, high = follow_difference(right[0].astype(float), right[1].astype(float), alpha)
     scores = (float(right[0].mean()), float(right[1].mean()))
@@ -255,7 +256,11 @@ def _read_labelled(traffic: Traffic, keys: list[str]) -> pd.DataFrame:
         wanted = pc.and_(pc.is_valid(table["label"]), pc.is_in(table["key"], pa.array(keys)))
         frames.append(table.filter(wanted).select(_COLUMNS).to_pandas())
     if not frames:
-        raise EmptyDataError(f"'{traffic.folder}'", f"nothing of the route {traffic.route!r}")
+        raise EmptyDataError(
+            f"'{traffic.folder}'",
+            f"nothing of the route {traffic.route!r}",
+            "the name of a route of the server, route=<name>",
+        )
     rows = pd.concat(frames).sort_values(["labelled", "id"], kind="stable")
     return rows.assign(right=rows["prediction"] == rows["label"])
 
@@ -281,7 +286,12 @@ def _choose_model(
         chosen = [one for one in models if one.key in (choice.run_id, choice.uri)]
         reason = f"the model {named} has not answered"
     if not chosen:
-        raise EmptyDataError(f"'{traffic.folder}'", f"{reason} for the route {traffic.route!r}")
+        raise EmptyDataError(
+            f"'{traffic.folder}'",
+            f"{reason} for the route {traffic.route!r}",
+            "predictions of two models, one of them last as challenger or in shadow; name models "
+            "whose roles have changed by a=<run id> b=<run id>",
+        )
     return chosen[-1]
 
 

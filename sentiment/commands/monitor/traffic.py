@@ -45,5 +45,7 @@ def _choose_model(traffic: Traffic, named: str | None, tracker: Tracker) -> Logg
     if not chosen:
         who = "no model" if named is None else f"the model {named}"
         reason = f"{who} has answered for the route {traffic.route!r}"
-        raise EmptyDataError(f"'{traffic.folder}'", reason)
+        raise EmptyDataError(
+            f"'{traffic.folder}'", reason, "another model, run=<id>, or route, route=<name>"
+        )
     return chosen[-1]
