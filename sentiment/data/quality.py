@@ -144,6 +144,7 @@ def check_quality(
         Between the labels of a row that has several.
     """
     usable = frame[unusable == ""]
+    faults = _read_faults(frame).dropna()
     conflicts = find_conflicts(usable)
     lengths = usable["length"]
     quantiles = lengths.quantile(list(QUANTILES)) if len(usable) else pd.Series(0, QUANTILES)
@@ -164,9 +165,10 @@ def check_quality(
                 *_look_for_missing(labels),
                 *_look_for_separators(labels),
                 *_look_at_scripts(usable["text"]),
+                *_look_at_faults(faults, len(frame)),
             ]
         ),
-        faults=_read_faults(frame).dropna().head(_FAULTS).to_list(),
+        faults=faults.head(_FAULTS).to_list(),
     )
 
 
@@ -202,6 +204,15 @@ def _list_some(labels: Sequence[str]) -> str:
     """Return some of `labels` as a list, and how many more there are."""
     more = f" and {len(labels) - _LISTED:,} more" if len(labels) > _LISTED else ""
     return f"{', '.join(map(repr, labels[:_LISTED]))}{more}" if more else quote_list(labels)
+
+
+def _look_at_faults(faults: pd.Series, rows: int) -> Iterator[tuple[str, str]]:
+    """Yield a warning about rows that cannot be read."""
+    if len(faults):
+        yield (
+            "unreadable",
+            f"{len(faults):,} of {rows:,} rows cannot be read; the first: {faults.iloc[0]}",
+        )
 
 
 def _compare_labels(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:

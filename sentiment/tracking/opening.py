@@ -117,11 +117,12 @@ def _reach(uri: str, shown: str) -> None:
     Raises
     ------
     TrackingStoreError
-        The database cannot be reached, or holds the tables of another program.
+        The database cannot be reached, is a folder, or holds the tables of another program.
     """
     database = find_sqlite_path(uri)
     if database is not None and database.is_dir():
-        raise IsADirectoryError(f"'{database}' is a folder; expected a file such as mlflow.db")
+        reason = f"'{database}' is a folder; expected a file such as mlflow.db"
+        raise TrackingStoreError(shown, reason, ExitCode.MISTAKE)
     if not uri.startswith(_DATABASES) or (database is not None and not database.exists()):
         return
     from sqlalchemy import create_engine, inspect

@@ -26,6 +26,8 @@ _DISK_ERRORS = {
     "Disk quota exceeded": "the disk is full",
     "disk I/O error": "the disk cannot be written or read",
 }
+# Texts of sqlite on a file that was overwritten or cut off.
+_DAMAGE = ("disk image is malformed", "file is not a database")
 # MLflow's text on tables of another version, which it reports as an internal error.
 _OTHER_SCHEMA = "out-of-date database schema"
 # Error codes of MLflow for which the store, not the request, is at fault.
@@ -62,6 +64,8 @@ def translate(store: str, error: Exception) -> TrackingStoreError:
     failed = isinstance(error, OSError) and find_os_exit_code(error) is ExitCode.IO_ERROR
     if failed or reason in _DISK_ERRORS.values():
         return TrackingStoreError(store, reason, ExitCode.IO_ERROR)
+    if any(sign in reason for sign in _DAMAGE):
+        reason += "; if the file was a store before, restore a backup of it"
     if _OTHER_SCHEMA in reason:
         reason = (
             f"another version of MLflow made its tables ({reason}); if that was an older one, "

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment.config import name_source, suggest_training
+from sentiment.config import name_source, suggest_command, suggest_training
 from sentiment.config.schemas import StoreSettings
 from sentiment.errors import (
     ExperimentDeletedError,
@@ -283,7 +283,8 @@ class MlflowTracker(Tracker):
             raise RunNotFoundError(
                 f"model {uri!r}",
                 self._shown,
-                "Expected models:/sentiment@champion, for instance, with its files still there.",
+                "That model, its version or its alias was deleted or never made. Promote a run, or "
+                f"name another model: {suggest_command('promote', 'run=best')}",
             ) from error
         # A version stays usable if its run is deleted, as long as its files exist.
         run = self._find_run(client, str(found.run_id), deleted=True)

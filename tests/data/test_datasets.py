@@ -128,6 +128,9 @@ def test_rows_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     assert sorted(unusable) == [""] * 2 + ["unreadable"] * 4
     report = check_quality(frame, unusable)
     assert (report.rows, report.unreadable, report.missing_text) == (6, 4, 0)
+    assert report.warnings == {
+        "unreadable": f"4 of 6 rows cannot be read; the first: {report.faults[0]}"
+    }
     assert report.faults == [
         f"'{path}', line 3: wrong number of fields: 3, expected 2",
         f"'{path}', line 4: a quote in the middle of a quoted field",

@@ -291,16 +291,21 @@ def closed_port() -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("uri", "reason"),
+    ("uri", "reason", "code"),
     [
-        ("sqlite:///{folder}", "'.*' is a folder; expected a file"),
-        ("sqlite:///{folder}/file/mlflow.db", "'.*/file': File exists"),
-        ("postgresql+psycopg://me:secret@127.0.0.1:{port}/x", "[Cc]onnection refused"),
-        ("http://127.0.0.1:{port}", "no server answers there"),
+        ("sqlite:///{folder}", "'.*' is a folder; expected a file", 2),
+        ("sqlite:///{folder}/file/mlflow.db", "'.*/file': File exists", 2),
+        ("postgresql+psycopg://me:secret@127.0.0.1:{port}/x", "[Cc]onnection refused", 69),
+        ("http://127.0.0.1:{port}", "no server answers there", 69),
     ],
 )
 def test_a_store_that_cannot_be_opened_is_reported_soon(
-    tmp_path: Path, closed_port: int, uri: str, reason: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    closed_port: int,
+    uri: str,
+    reason: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """MLflow alone tries a database for almost two minutes, in which it sleeps."""
     slept: list[float] = []
@@ -311,6 +316,7 @@ def test_a_store_that_cannot_be_opened_is_reported_soon(
     address = uri.format(folder=tmp_path, port=closed_port)
     with pytest.raises(TrackingStoreError, match=reason) as caught:
         MlflowTracker(address, "x", "y").open()
+    assert caught.value.exit_code == code
     assert "secret" not in str(caught.value)
     assert sum(slept) < 10
 
