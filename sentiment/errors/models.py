@@ -36,7 +36,8 @@ class UntrustedModelError(SentimentError, ValueError):
             "the class, add trusted=[...], or change the features or the model."
             if is_own
             else "A file from elsewhere may hold parts of scikit-learn that can be checked, and no "
-            "others; name the run if you trained it yourself, or train the model anew."
+            "others; if you trained it yourself, name its run or record its folder with own=true. "
+            "Otherwise, train the model anew."
         )
         super().__init__(f"the model '{path}' is not loaded: {self.reason}. {expected}")
 
@@ -59,5 +60,5 @@ class UnexplainableModelError(SentimentError, TypeError):
         needed = "features that are sums over terms" if features else "a linear model"
         super().__init__(
             f"the predictions of {found} cannot be explained by terms; that needs {needed}. "
-            "Set explain=false, or choose the run of such a model: deploy.run=<id>."
+            "Choose the run of such a model: deploy.run=<id>; or predict without explain=true."
         )

@@ -493,15 +493,15 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         UnexplainableModelError("Model"),
         TypeError,
-        "the predictions of Model cannot be explained by terms; that needs a linear model. Set "
-        "explain=false, or choose the run of such a model: deploy.run=<id>.",
+        "the predictions of Model cannot be explained by terms; that needs a linear model. "
+        "Choose the run of such a model: deploy.run=<id>; or predict without explain=true.",
     ),
     (
         UnexplainableModelError("Model", "Hashes, Scaler"),
         TypeError,
         "the predictions of Model on features of Hashes, Scaler cannot be explained by terms; "
-        "that needs features that are sums over terms. Set explain=false, or choose the run of "
-        "such a model: deploy.run=<id>.",
+        "that needs features that are sums over terms. Choose the run of such a model: "
+        "deploy.run=<id>; or predict without explain=true.",
     ),
     (
         DatabaseError("sqlite:///x.db", "no such table: y"),
@@ -596,8 +596,8 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         UntrustedModelError(Path("m.skops"), "it holds os.system"),
         ValueError,
         "the model 'm.skops' is not loaded: it holds os.system. A file from elsewhere may hold "
-        "parts of scikit-learn that can be checked, and no others; name the run if you trained it "
-        "yourself, or train the model anew.",
+        "parts of scikit-learn that can be checked, and no others; if you trained it yourself, "
+        "name its run or record its folder with own=true. Otherwise, train the model anew.",
     ),
     (
         UntrustedModelError(Path("m.skops"), "it does not take texts", is_own=True),
