@@ -207,8 +207,19 @@ def _import_own(module: str) -> Any:
 
 def find_own_failure(error: BaseException) -> OwnCodeError | None:
     """Return the error that names the line of the user's own code behind `error`, None without."""
+    own = _find_own_module(error)
+    return OwnCodeError(own, *describe_failure(error, own)) if own else None
+
+
+def find_own_place(error: BaseException) -> str:
+    """Return file and line of the user's own code behind `error`, empty without."""
+    own = _find_own_module(error)
+    return describe_failure(error, own)[1] if own else ""
+
+
+def _find_own_module(error: BaseException) -> str:
     own = [name for name, _, _ in _list_frames(error) if is_trusted(name)]
-    return OwnCodeError(own[-1], *describe_failure(error, own[-1])) if own else None
+    return own[-1] if own else ""
 
 
 def describe_failure(error: BaseException, name: str) -> tuple[str, str]:

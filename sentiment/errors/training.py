@@ -108,11 +108,14 @@ class FitError(SentimentError, ValueError):
         Its error.
     action : {"fit", "evaluate"}
         The action that failed.
+    place : str
+        File and line of the user's own code that raised it; empty if it is not their code.
     """
 
-    def __init__(self, reason: str, action: str = "fit") -> None:
+    def __init__(self, reason: str, action: str = "fit", place: str = "") -> None:
+        found = ", in ".join(one for one in (reason.strip().rstrip(":."), place) if one)
         super().__init__(
-            f"scikit-learn could not {action} the pipeline: {reason.strip().rstrip(':.')}. "
+            f"scikit-learn could not {action} the pipeline: {found}. "
             "Change the features or model settings named there, or look at the data they meet."
         )
 

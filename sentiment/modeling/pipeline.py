@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
+from sentiment.config.project import find_own_place
 from sentiment.data.columns import Column
 from sentiment.data.label_sets import tabulate_label_sets
 from sentiment.errors import FitError, SentimentError
@@ -263,7 +264,7 @@ def _estimator_failures(action: str) -> Iterator[None]:
             for one in error.args
         )
         reason = text if type(error) is ValueError else f"{type(error).__name__}: {text}"
-        raise FitError(reason, action) from error
+        raise FitError(reason, action, find_own_place(error)) from error
 
 
 def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -386,6 +386,11 @@ class Absent(Columns):
             "my_project.bad raised an error: FileNotFoundError: [Errno 2] No such file or "
             "directory: 'absent.csv', in my_project/bad.py, line 27.",
         ),
+        (
+            ["model.sharpness=high"],
+            "scikit-learn could not evaluate the pipeline: UFuncTypeError: <ufunc 'multiply'>",
+        ),
+        (["model.sharpness=high"], ", in my_project/models.py, line 20. Change the features or"),
         (["data.pth=x"], "there is no setting 'data.pth'. Did you mean 'data.path'?"),
         (["data.limit=no"], "data.limit is 'no'; expected a whole number, or null."),
         (["data.test_size=0.95"], "data.validation_size + data.test_size is 1.05; expected less"),
