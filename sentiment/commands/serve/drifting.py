@@ -68,8 +68,8 @@ class DriftGauges:
         )  # fmt: skip
         self._scores = metrics.make_gauge(
             "sentiment_reference_probability_share",
-            "Share of the validation rows with a probability of at most le.",
-            (*names, "le"),
+            "Share of the validation rows with a probability up to a bound.",
+            (*names, "bound"),
         )
 
     def show_thresholds(self, settings: DriftSettings) -> None:

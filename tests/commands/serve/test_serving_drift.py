@@ -1,6 +1,8 @@
 """Drift of the last predictions, as it is in /metrics."""
 
 import math
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,19 @@ def watched(rivals: Any) -> Any:
     )
     yield app, watch, said, service
     service.close()
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="on Debian: apt install prometheus")
+def test_metrics_follow_the_conventions_of_prometheus(watched: Any) -> None:
+    app, watch, _, _ = watched
+    ask(app, "/predict", {"texts": ["good", None]})
+    watch.look()
+    assert read_gauges(app)["sentiment_reference_probability_share", "1.0"] == 1
+    done = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=ask(app, "/metrics").body, capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_drift_is_measured_against_the_validation_rows(
