@@ -30,11 +30,12 @@ from sentiment.modeling.model_files.trusted import LOADED_TYPES
 _LIBRARIES = ("lightgbm", "sklearn", "xgboost")
 _CONTAINERS = {f"builtins.{name}" for name in ("bytearray", "bytes", "map", "object", "slice")}
 _CONTAINERS |= {"collections.OrderedDict", "collections.defaultdict"}
-# What FeatureAgglomeration and SplineTransformer hold.
+# What FeatureAgglomeration and SplineTransformer hold, the latter with SciPy 1.17 and 1.18.
 _OF_TRANSFORMERS = {
     "numpy.mean",
     "scipy._lib.array_api_compat.numpy._aliases.asarray",
     "scipy.interpolate._bsplines.BSpline",
+    "scipy.interpolate._bsplines._BSpline",
 }
 # Only known transformers may call methods.
 _HELD = (_CONTAINERS | _OF_TRANSFORMERS).union(LOADED_TYPES) - {"operator.methodcaller"}
