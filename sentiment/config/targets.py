@@ -1,6 +1,7 @@
 """Allow-list of the classes and functions that a config may name."""
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -88,6 +89,8 @@ def describe_allowed(name: str) -> str:
     package, _, inside = name.partition(".")
     if not inside:
         return "Expected the dotted name of a class, such as sklearn.svm.LinearSVC."
+    if package in sys.stdlib_module_names:  # such as os.system, which no config should name
+        return "Expected a class of this project or of scikit-learn, or one of your own package."
     return (
         "Expected a class of this project or of scikit-learn, or one that you trust: list it in "
         f'the pyproject.toml of this folder, [tool.sentiment] trusted = ["{package}.*"], or add '

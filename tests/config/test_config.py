@@ -100,9 +100,7 @@ def mistake(*overrides: str) -> str:
         (
             "model._target_=os.system",
             "model._target_ is 'os.system', which is not allowed. Expected a class of this "
-            "project or of scikit-learn, or one that you trust: list it in the pyproject.toml of "
-            'this folder, [tool.sentiment] trusted = ["os.*"], or add \'trusted=[os.*]\' to the '
-            "command.",
+            "project or of scikit-learn, or one of your own package.",
         ),
         (
             "model._target_=sklearn.linear_model.Logistic",
