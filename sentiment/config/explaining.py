@@ -2,9 +2,11 @@
 
 import re
 import shlex
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
+import yaml
 from hydra.errors import (
     CompactHydraException,
     InstantiationException,
@@ -35,6 +37,8 @@ _OPTIONS = {
 }  # fmt: skip
 _NO_GROUP = re.compile(r"Could not override '([\w/@]+)'\.\s+No match in the defaults list")
 _OVERRIDE = re.compile(r"Could not override '([^']+)'")
+# Hydra's module that composes a config.
+_COMPOSING = "hydra/_internal/config_loader_impl.py"
 _NO_PLUGIN = re.compile(r"Unknown plugin class : '([^']+)'")
 
 
@@ -56,12 +60,38 @@ def explain_error(error: BaseException, word: str = "") -> SentimentError | None
         return _explain_syntax(error)
     if isinstance(error, ValueError) and "Config group override" in str(error):
         return _explain_group(word)
-    refused = _explain_refusal(error)
+    refused = _explain_file(error) or _explain_refusal(error)
     if refused is not None:
         return refused
     if isinstance(error, CompactHydraException | OmegaConfBaseException):
         return find_own_error(error) or _explain_composition(error)
     return find_own_failure(error)
+
+
+def _explain_file(error: BaseException) -> ConfigError | None:
+    """Return the error for a config file that cannot be read, or that refers to itself."""
+    if isinstance(error, yaml.MarkedYAMLError) and (
+        mark := error.problem_mark or error.context_mark
+    ):
+        problem = str(error.problem).partition(". See ")[0].rstrip(".")
+        return ConfigError([f"'{mark.name}' is not valid YAML: line {mark.line + 1}: {problem}."])
+    if isinstance(error, yaml.reader.ReaderError):
+        return ConfigError([f"'{error.name}' is not valid YAML: {error.reason}."])
+    if isinstance(error, UnicodeDecodeError):
+        files = (path for folder in list_conf() for path in sorted(folder.rglob("*.yaml")))
+        for path in files:
+            if path.is_file() and path.read_bytes().startswith(error.object):
+                return ConfigError([f"'{path}' is not UTF-8. Save it in that encoding."])
+    if isinstance(error, RecursionError) and any(
+        frame.filename.endswith(_COMPOSING) for frame in traceback.extract_tb(error.__traceback__)
+    ):
+        return ConfigError(
+            [
+                "a config file refers to itself, or is nested too deep. Check its defaults and the "
+                "aliases (*name) of its YAML."
+            ]
+        )
+    return None
 
 
 def _explain_refusal(error: BaseException) -> ConfigError | None:

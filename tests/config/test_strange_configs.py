@@ -37,3 +37,29 @@ def test_calls_of_a_strange_config_are_refused_in_one_message(
     assert done.stderr.startswith(f"train.py: {named}"), done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.rglob("called"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"_target_:\tsvm\n\tC: 1\n", "is not valid YAML: line 2: found a tab character"),
+        (b"C: 1\nC: 2\n", "is not valid YAML: line 2: found duplicate key C."),
+        (b"a: &a [*a]\n", "is not valid YAML: line 1: YAML recursive aliases are not supported."),
+        (b"C: \x07\n", "is not valid YAML: "),
+        ("# größe\nC: 1\n".encode("latin-1"), "is not UTF-8. Save it in that encoding."),
+        ("C: 1\n".encode("utf-16"), "is not UTF-8. Save it in that encoding."),
+        (b"defaults: [mine]\n", "a config file refers to itself, or is nested too deep."),
+    ],
+)
+def test_a_config_file_that_cannot_be_read_is_named(
+    content: bytes, message: str, starter: Starter, tmp_path: Path
+) -> None:
+    path = tmp_path / "own" / "model" / "mine.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    done = starter.run(tmp_path, "train", "--config-dir", "own", "model=mine")
+    assert done.returncode == 2, done.stderr
+    named = "" if "itself" in message else f"'{path}' "
+    assert done.stderr.startswith(f"train.py: {named}{message}")
+    assert len(done.stderr.splitlines()) == 1
+    assert {found.name for found in tmp_path.iterdir()} == {"own"}
