@@ -12,6 +12,7 @@ from sentiment.files.records import Split
 from sentiment.modeling.class_factors import find_factors
 from sentiment.modeling.drift import compare_numbers, compute_p_values
 from sentiment.modeling.estimators.calibrated_svm import CalibratedClassifierCV
+from sentiment.modeling.estimators.document_vectors import find_vectors
 from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.topics import find_topics
 from sentiment.modeling.estimators.union import make_union
@@ -45,6 +46,7 @@ def compile_kernels() -> None:
     CalibratedClassifierCV(LinearSVC(tol=1e-5), cv=2, ensemble=False).fit(rows, codes)
     find_factors(np.full((len(codes), 3), 1 / 3), codes)
     find_topics(rows, 2, np.random.RandomState(0))
+    find_vectors(rows, codes == 0, 2, 0)
     compare_numbers(np.zeros(1), np.zeros(1))
     compute_p_values(np.ones(1), np.ones(1), (1, 1))
     for features in (CountVectorizer(), TfidfVectorizer()):

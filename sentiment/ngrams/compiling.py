@@ -1,7 +1,7 @@
 """Compilation of kernels, and threads that run them."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -35,16 +35,26 @@ class _Notice(event.Listener):
 event.register("numba:compile", _Notice())  # type: ignore[no-untyped-call]
 
 
-def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+def kernel(
+    function: Callable[..., Any], *, fastmath: Collection[str] = frozenset()
+) -> Callable[..., Any]:
     """Compile `function` when it is first called; it runs without the GIL.
 
     The machine code is cached on disk, beside the source or in the user's cache. If neither is
     writable, each process compiles again.
+
+    Parameters
+    ----------
+    function : callable
+        To compile.
+    fastmath : collection of str, optional
+        Liberties of LLVM with floating-point numbers, such as ``"reassoc"``: sums in any order.
     """
+    options: dict[str, Any] = {"nogil": True, "fastmath": set(fastmath)}
     try:
-        compiled: Callable[..., Any] = numba.njit(nogil=True, cache=True)(function)
+        compiled: Callable[..., Any] = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no writable folder
-        compiled = numba.njit(nogil=True)(function)
+        compiled = numba.njit(**options)(function)
     return compiled
 
 

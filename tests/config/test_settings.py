@@ -314,6 +314,7 @@ BY_TARGET: dict[tuple[str, str], Oracle] = {
     ),
     ("NBSVM", "C"): plain_real(lambda v: 0 < v < math.inf),
     ("SelfTrainingClassifier", "n_topics"): plain_int(1),
+    ("SelfTrainingClassifier", "n_vectors"): plain_int(0),
     ("SelfTrainingClassifier", "sharpening"): plain_real(lambda v: 1 <= v < math.inf),
     ("SelfTrainingClassifier", "label_weight"): plain_real(lambda v: 0 < v < math.inf),
     ("LogisticRegression", "max_iter"): plain_int(0),

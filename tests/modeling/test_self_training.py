@@ -16,6 +16,8 @@ from sklearn.preprocessing import normalize
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sentiment import NBSVM, CountVectorizer, TfidfVectorizer
+from sentiment.modeling.estimators import document_vectors
+from sentiment.modeling.estimators.document_vectors import find_vectors
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier
 from sentiment.modeling.estimators.self_training import (
     UNKNOWN,
@@ -111,9 +113,13 @@ def test_the_student_learns_each_row_by_its_probabilities(classes: int, student:
     assert model.classes_.tolist() == sorted(set(labels))
 
     is_labelled = known != ""
-    topics = find_topics(X, 5, np.random.RandomState(0))
+    random = np.random.RandomState(0)
+    seed = random.randint(np.iinfo(np.int32).max)
+    vectors = find_vectors(X, ~is_labelled, 64, seed)
+    assert vectors.shape[1] == 64
+    views = np.hstack([find_topics(X, 5, random), vectors])
     assert model.teacher_ is not None
-    shares = model.teacher_.predict_proba(topics[~is_labelled]) ** 2
+    shares = model.teacher_.predict_proba(views[~is_labelled]) ** 2
     shares /= shares.sum(axis=1, keepdims=True)
     rows, names, weights = [*X[is_labelled]], [*known[is_labelled]], [2.5] * is_labelled.sum()
     for row, share in zip(X[~is_labelled], shares, strict=True):
@@ -181,6 +187,18 @@ def test_features_learn_from_texts_without_a_label() -> None:
     assert np.array_equal(pipeline["features"].idf_, vectorizer.idf_)
     by_hand = LogisticRegression().fit(vectorizer.transform(frame["text"]), frame["label"])
     assert pipeline["model"].coef_ == pytest.approx(by_hand.coef_)
+
+
+def test_folds_share_the_vectors_of_texts_without_a_label() -> None:
+    """Each fold has a vocabulary and weights of its own."""
+    frame, more = make_frame()
+    frame["text"] += [f" number{k}" for k in range(len(frame))]
+    learned = []
+    for rows in (frame[:8], frame[4:]):
+        model = SelfTrainingClassifier(random_state=0)
+        fit(make_pipeline(TfidfVectorizer(), model), rows, more)
+        learned.append(dict(document_vectors._last))
+    assert learned[0] == learned[1] != {}
 
 
 @pytest.mark.parametrize("place", ["alone", "behind", "weighed"])

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from sentiment.modeling.class_weights import weigh_label
+from sentiment.modeling.estimators.document_vectors import find_vectors
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.estimators.topics import find_topics
 from sentiment.ngrams.compiling import count_threads
@@ -34,7 +35,8 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     """Linear classifier that learns from labelled rows and from rows without a label.
 
     A teacher and a student read each row in two ways. The teacher is a logistic regression on the
-    topics of all rows, their latent semantic analysis: few numbers, for which few labels suffice.
+    topics of all rows, their latent semantic analysis, and on vectors that predict their terms:
+    few numbers, for which few labels suffice.
     It gives each row without a label the probabilities of the classes. The student, `estimator`,
     is fitted on the features themselves: on the labelled rows, and on each other row once per
     class, with its probability as weight. The student is what predicts, so that predictions stay
@@ -46,13 +48,15 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         The student; takes ``sample_weight``. Default: ``NBSVM(C=8.0)``.
     n_topics : int, default=100
         Dimensions of the topics; fewer for fewer rows or features.
+    n_vectors : int, default=64
+        Dimensions of the vectors, which are learned from the rows without a label; 0 for none.
     sharpening : float, default=2.0
         The probabilities ``p`` that the teacher gives become ``p ** sharpening``, divided by their
         sum; at least 1, which leaves them.
     label_weight : float, default=3.0
         Weight of a labelled row, where a row without a label has one.
     random_state : int, RandomState instance or None, default=None
-        Seed of the topics, and of a student that has none of its own.
+        Seed of the topics and vectors, and of a student that has none of its own.
 
     Attributes
     ----------
@@ -74,7 +78,8 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     ----------
     Nigam and Ghani 2000, Analyzing the Effectiveness and Applicability of Co-training: co-EM, in
     which each of two views labels all rows for the other by probabilities. Here are one teacher,
-    one student and one round; more rounds were less accurate. See also `find_topics`.
+    one student and one round; more rounds were less accurate. See also `find_topics` and
+    `find_vectors`.
 
     Examples
     --------
@@ -90,6 +95,7 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict"]), None],
         "n_topics": [Interval(Integral, 1, None, closed="left")],
+        "n_vectors": [Interval(Integral, 0, None, closed="left")],
         "sharpening": [Interval(Real, 1, None, closed="left")],
         "label_weight": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
@@ -100,12 +106,14 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         estimator: Any = None,
         *,
         n_topics: int = 100,
+        n_vectors: int = 64,
         sharpening: float = 2.0,
         label_weight: float = 3.0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.estimator = estimator
         self.n_topics = n_topics
+        self.n_vectors = n_vectors
         self.sharpening = sharpening
         self.label_weight = label_weight
         self.random_state = random_state
@@ -142,13 +150,13 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             return self
         # Threads of BLAS wait for one another longer than steps of this size take.
         with threadpool_limits(1, user_api="blas"):
-            topics = find_topics(X, self.n_topics, random)
-            self.teacher_ = _fit_teacher(topics[labelled], y[labelled])
-            self.estimator_ = self._teach(student, self.teacher_, X, topics, y, labelled)
+            views = self._find_views(X, labelled, random)
+            self.teacher_ = _fit_teacher(views[labelled], y[labelled])
+            self.estimator_ = self._teach(student, self.teacher_, X, views, y, labelled)
         return self
 
     def fit_labels(self, X: Any, truth: np.ndarray, names: Sequence[str]) -> list[Any]:
-        """Return a fitted student for each of several labels; all teachers read the same topics.
+        """Return a fitted student for each of several labels; all teachers read the same.
 
         Parameters
         ----------
@@ -166,11 +174,11 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         random = check_random_state(self.random_state)
         student = self._make_student(random)
         with threadpool_limits(1, user_api="blas"):
-            topics = find_topics(X, self.n_topics, random)
+            views = self._find_views(X, labelled, random)
 
             def fit_one(name: str, side: np.ndarray) -> Any:
-                teacher = _fit_teacher(topics[labelled], side[labelled])
-                return self._teach(weigh_label(student, name), teacher, X, topics, side, labelled)
+                teacher = _fit_teacher(views[labelled], side[labelled])
+                return self._teach(weigh_label(student, name), teacher, X, views, side, labelled)
 
             with ThreadPoolExecutor(min(truth.shape[1], count_threads(None))) as pool:
                 return list(pool.map(fit_one, names, truth.T.astype(np.int64)))
@@ -181,12 +189,22 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             student.set_params(random_state=random.randint(np.iinfo(np.int32).max))
         return student
 
+    def _find_views(
+        self, X: Any, labelled: np.ndarray, random: np.random.RandomState
+    ) -> np.ndarray:
+        """Return what a teacher reads: topics and vectors of each row, side by side."""
+        # Drawn before the topics, which take more numbers for more rows: fits on other labelled
+        # rows then learn the same vectors.
+        seed = random.randint(np.iinfo(np.int32).max)
+        topics = find_topics(X, self.n_topics, random)
+        return np.hstack([topics, find_vectors(X, ~labelled, self.n_vectors, seed)])
+
     def _teach(
-        self, student: Any, teacher: LogisticRegression, X: Any, topics: np.ndarray,
+        self, student: Any, teacher: LogisticRegression, X: Any, views: np.ndarray,
         y: np.ndarray, labelled: np.ndarray,
     ) -> Any:  # fmt: skip
         """Fit `student` on the labelled rows, and on others with the probabilities of `teacher`."""
-        shares = teacher.predict_proba(topics[~labelled]) ** self.sharpening
+        shares = teacher.predict_proba(views[~labelled]) ** self.sharpening
         shares /= shares.sum(axis=1, keepdims=True)
         rows, classes = np.nonzero(shares > _LEAST_SHARE)
         own, others = np.flatnonzero(labelled), np.flatnonzero(~labelled)
