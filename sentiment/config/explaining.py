@@ -4,9 +4,10 @@ import re
 import shlex
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
+from hydra._internal.utils import get_args_parser
 from hydra.errors import (
     CompactHydraException,
     InstantiationException,
@@ -35,6 +36,8 @@ _OPTIONS = {
     "cfg", "config-dir", "config-name", "config-path", "experimental-rerun", "help", "hydra-help",
     "info", "multirun", "package", "resolve", "run", "shell-completion", "version",
 }  # fmt: skip
+# Those of them that exclude one another.
+_ACTIONS = ("run", "multirun", "cfg", "info", "shell_completion")
 _NO_GROUP = re.compile(r"Could not override '([\w/@]+)'\.\s+No match in the defaults list")
 _OVERRIDE = re.compile(r"Could not override '([^']+)'")
 # Hydra's module that composes a config.
@@ -154,12 +157,14 @@ def _explain_choice(wanted: str, options: list[str]) -> ConfigError:
 
 
 def check_options(words: Sequence[str]) -> None:
-    """Raise if a setting is written like an option, with dashes; argparse's message is too long.
+    """Raise if Hydra would refuse options, or a setting is written like one.
+
+    The messages of argparse are too long.
 
     Raises
     ------
     ConfigError
-        Shows how to write the setting.
+        Shows how to write a setting.
     """
     for place, word in enumerate(words):
         parts = split_override(word.removeprefix("--"))
@@ -173,6 +178,15 @@ def check_options(words: Sequence[str]) -> None:
         raise ConfigError(
             [f"there is no option --{name}; settings are written without dashes: {example}."]
         )
+    parser = get_args_parser()
+    parser.error = _refuse_options  # type: ignore[method-assign]
+    options = vars(parser.parse_intermixed_args(words))
+    if sum(bool(options[name]) for name in _ACTIONS) > 1:
+        _refuse_options(f"only one of {', '.join(_ACTIONS)} can be given")
+
+
+def _refuse_options(message: str) -> NoReturn:
+    raise ConfigError([f"{message}. Expected key=value, or an option that --hydra-help lists."])
 
 
 def list_choices(group: str) -> list[str]:

@@ -322,6 +322,21 @@ def test_a_setting_written_like_an_option_is_a_mistake(words: list[str], example
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["seed=1", "-x"], "unrecognized arguments: -x. Expected key=value, or an option that "),
+        (["-cn"], "argument --config-name/-cn: expected one argument. Expected key=value"),
+        (["-m", "--cfg", "job"], "only one of run, multirun, cfg, info, shell_completion can be "),
+        (["--cfg", "jobs"], "argument --cfg/-c: invalid choice: 'jobs'"),
+    ],
+)
+def test_an_option_that_hydra_refuses_is_a_mistake(words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_options(words)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
     "words",
     [
         [],
