@@ -342,7 +342,8 @@ def test_an_option_that_hydra_refuses_is_a_mistake(words: list[str], message: st
         [],
         ["seed=1", "-m", "--multirun"],
         ["--config-dir=conf", "--config-dir", "conf"],
-        ["--multi", "--cfg", "job"],
+        ["--multi"],
+        ["--cfg", "job"],
         ["input=--x"],
     ],
 )
