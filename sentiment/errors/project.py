@@ -29,7 +29,7 @@ class ProjectFileError(SentimentError, ValueError):
             'trusted = ["my_package.*"]'
         ),
     ) -> None:
-        super().__init__(f"'{path}' cannot be used: {make_printable(reason)}. {remedy}")
+        super().__init__(f"'{path}' cannot be used: {make_printable(reason).rstrip('.')}. {remedy}")
 
 
 class OwnCodeError(SentimentError, ImportError):

@@ -28,8 +28,8 @@ from sentiment.data.datasets import EmbeddedReviews
 from sentiment.errors import (
     ConfigError,
     FlowServerError,
-    MissingColumnError,
     NoChampionError,
+    NoTextColumnError,
     RunDeletedError,
     RunNotRecordedError,
     StepFailedError,
@@ -368,7 +368,7 @@ def test_prefect_is_reported_no_secret(
 
 def test_mistakes_are_reported_before_the_work(flow: Flow, tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(MissingColumnError, match="its columns are 'a' and 'b'"):
+    with pytest.raises(NoTextColumnError, match="its columns are 'a' and 'b'"):
         flow(f"input={tmp_path}/odd.csv")
     with pytest.raises(ConfigError, match="predict: there is no setting 'typo'"):
         flow("predict=typo=1", "flow.retry_delay=100")

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import fbeta_score, log_loss
 
 from sentiment.commands.monitor.metrics import compare_metrics
-from sentiment.errors import OwnCodeError
+from sentiment.errors import ProjectFileError
 from sentiment.modeling.decision_rules import UNSURE
 from sentiment.modeling.drift import Check, decide
 from sentiment.modeling.reference import Reference
@@ -119,5 +119,5 @@ def test_what_cannot_be_measured_is_left_out(
 def test_a_metric_that_raises_names_itself(project: Path) -> None:
     project.write_text(PROJECT.replace("beta = 2", "beta = -2"))
     rows = draw_rows(1, 50, 0.1)
-    with pytest.raises(OwnCodeError, match=r"sklearn\.metrics\.fbeta_score raised an error"):
+    with pytest.raises(ProjectFileError, match=r"f2: sklearn\.metrics\.fbeta_score raised"):
         compare_metrics(make_reference(rows, ["neg", "pos"]), rows, 0.1, 0.01)

@@ -25,6 +25,7 @@ from sentiment.errors import (
     FilesFailedError,
     InputNotFoundError,
     MissingColumnError,
+    NoTextColumnError,
     OutputExistsError,
     RunNotFoundError,
     UnreadableFileError,
@@ -190,7 +191,7 @@ def test_the_column_that_a_model_learned_from_is_read(
     with pytest.raises(AmbiguousColumnError, match="2 that may hold texts: 'text' and 'review'"):
         predict_file(both)
     neither = write_frame(learned[["label"]], tmp_path / "neither.csv")
-    with pytest.raises(MissingColumnError, match="no column 'summary', from which the model"):
+    with pytest.raises(NoTextColumnError, match="no column 'summary', from which the model"):
         predict_file(neither)
     alone = predict_file(both, f"deploy.run='{result.model.path}'").text_column
     assert (alone.name, alone.why) == ("text", "by its name, before 'review'")

@@ -255,7 +255,7 @@ def test_a_rollback_to_a_version_without_files_is_refused(
         message
     )
     assert aliases() == before == {"champion": "other", "previous": "weak"}
-    words = shlex.split(message.partition("scripts/promote.py ")[2].rstrip("."))
+    words = shlex.split(message.rpartition("scripts/promote.py ")[2].rstrip("."))
     assert promote(rivals.compose("promote", *words)).outcome == "promoted"
     assert aliases() == {"champion": "strong", "previous": "other"}
 
