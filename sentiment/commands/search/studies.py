@@ -47,6 +47,8 @@ def list_differences(kept: Any, now: Any, path: str = "") -> list[str]:
 _GRACE = 10.0
 # Seconds between two looks at a study that another process is about to change.
 _PAUSE = 0.1
+# Seconds between two processes, more than the resolution of a time stamp.
+_LATER = 1e-6
 
 
 @dataclass(frozen=True)
@@ -258,13 +260,21 @@ class Study:
     def send_heartbeat(self) -> None:
         """Let other processes know that this one is alive; to be called again and again."""
         if time.monotonic() - self._last_heartbeat > HEARTBEAT_INTERVAL:
-            if not self._last_heartbeat:
-                self._study.set_user_attr(f"{SINCE}{self._owner}", time.time())
+            is_first = not self._last_heartbeat
             self._last_heartbeat = time.monotonic()
             self._study.set_user_attr(f"{HEARTBEAT}{self._owner}", time.time())
+            if is_first:
+                # As in Lamport's bakery: after all that can be seen, and when this process can be
+                # seen. So one that does not see it comes later, even if its clock is slow.
+                latest = max(self.find_others().values(), default=0.0)
+                since = max(time.time(), latest + _LATER)
+                self._study.set_user_attr(f"{SINCE}{self._owner}", since)
 
     def find_others(self) -> dict[str, float]:
-        """Return the other processes that work on the study, and since when."""
+        """Return the other processes that work on the study, and since when.
+
+        It is 0 for one that can be seen, but not yet when it came.
+        """
         kept = self._study.user_attrs
         names = [key.removeprefix(HEARTBEAT) for key in kept if key.startswith(HEARTBEAT)]
         alive = [n for n in names if n != self._owner and is_alive(n, kept[f"{HEARTBEAT}{n}"])]

@@ -17,6 +17,7 @@ from sweeping import (
     WAIT,
 )
 
+from sentiment.commands.search import studies
 from sentiment.commands.search.ranking import find_objectives
 from sentiment.commands.search.results import JobResult
 from sentiment.commands.search.spaces import Space
@@ -130,6 +131,34 @@ def test_a_winner_is_trained_by_one_process(tmp_path: Path, dead: str) -> None:
     study.keep_winner(3)
     assert not other.claim_winner(3)
     assert other.claim_winner(4)
+
+
+def test_one_of_two_processes_starts_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class WaitingError(Exception):
+        """A process has to wait for another one."""
+
+    def wait(seconds: float) -> None:
+        raise WaitingError
+
+    first, second = open_study(tmp_path), open_study(tmp_path)
+    second._owner = "elsewhere:1:1"
+    monkeypatch.setattr(studies.time, "sleep", wait)
+    # It can be seen, but not yet when it came.
+    second.optuna.set_user_attr(f"{studies.HEARTBEAT}{second._owner}", time.time())
+    first.send_heartbeat()
+    with pytest.raises(WaitingError):
+        first.await_run()
+    with monkeypatch.context() as slow:
+        now = time.time()
+        slow.setattr(studies.time, "time", lambda: now - 5)
+        second.send_heartbeat()
+    assert first.await_run() is None
+    with pytest.raises(WaitingError):
+        second.await_run()
+    first.run_id = "the run"
+    assert second.await_run() == "the run"
 
 
 def test_a_process_is_reported_from_a_later_one_of_the_same_number() -> None:
