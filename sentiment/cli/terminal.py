@@ -85,6 +85,7 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     try:
         check_options(sys.argv[1:])
         main()
+        sys.stdout.flush()  # a full disk is noticed here, not when the interpreter has ended
     except KeyboardInterrupt as interrupt:
         sys.stderr.write(f"\n{str(interrupt) or stopped}\n")
         sys.exit(ExitCode.INTERRUPTED)
@@ -99,8 +100,7 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
 def stop_at_mistake(error: BaseException) -> None:
     """Print an error that the user can fix, and exit; for any other error, return."""
     if isinstance(error, BrokenPipeError):
-        # The reader has closed the pipe. Python would raise again when it flushes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # the reader has closed the pipe
         sys.exit(128 + signal.SIGPIPE)
     known = explain_command(error, Path(sys.argv[0]).stem, sys.argv[1:])
     if known is not None:
@@ -113,7 +113,16 @@ def stop_at_mistake(error: BaseException) -> None:
         sys.stderr.write(format_error(error))
     message = redact(f"{name_program()}: {problem}\n")
     sys.stderr.write(make_printable(message, None, keep="\n"))
+    try:
+        sys.stdout.flush()
+    except OSError:  # such as the one that has been reported
+        _discard_output()
     sys.exit(code)
+
+
+def _discard_output() -> None:
+    """Discard standard output, or Python would raise again when it flushes it at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _describe_unusable(error: OSError) -> str:

@@ -22,6 +22,7 @@ from sentiment.commands.search.trial import list_settings, read_data
 from sentiment.config import check_config, list_typed, make
 from sentiment.config.schemas import list_defaults
 from sentiment.errors import ConfigError, count_of, quote_list
+from sentiment.files.locking import hold_lock
 
 # Seconds between two looks at a study whose last trials run in other processes.
 _POLL = 1.0
@@ -157,8 +158,11 @@ def _recover(study: Study, session: Session) -> list[Draw]:
 def _train_winner(hydra: HydraSweep, study: Study, space: Space, session: Session) -> None:
     """Train the best trial and draw the study, unless another process does."""
     best = study.find_best()
-    if best is None or not study.claim_winner(best.number):
+    if best is None:
         return
+    with hold_lock(session.folder / ".lock"):  # another process may end at this moment
+        if not study.claim_winner(best.number):
+            return
     overrides = space.write(best.params)
     session.train_winner(best.number, overrides, *hydra.compose(overrides))
     figures = session.folder / "figures"
