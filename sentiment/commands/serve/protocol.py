@@ -1,5 +1,6 @@
-"""HTTP protocol of uvicorn with a limit on the headers of a request, which it lacks."""
+"""HTTP protocol of uvicorn with a limit on the headers of a request, and one write per response."""
 
+import asyncio
 from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -11,7 +12,11 @@ _MOST = 2**16
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 protocol that answers requests with too many headers, or none that it can parse."""
+    """HTTP/1.1 protocol that answers requests with too many headers, or none that it can parse.
+
+    The headers of a response and the first part of its body are one write: uvicorn makes two of
+    them, and each wakes the client up.
+    """
 
     _size = 0
 
@@ -33,6 +38,14 @@ class LimitedProtocol(HttpToolsProtocol):
             raise ValueError
         super().on_header(name, value)
 
+    def on_headers_complete(self) -> None:
+        """Start the response to a request, or let it wait for those before it."""
+        super().on_headers_complete()
+        cycle = self.cycle
+        # The response to HEAD has no second write, and 100 Continue is a first one of its own.
+        if self.scope["method"] != "HEAD" and not cycle.waiting_for_100_continue:
+            cycle.transport = JoiningTransport(self.transport)
+
     def send_400_response(self, msg: str) -> None:
         """Answer a request that cannot be parsed with a JSON object, and close the connection."""
         if self._size > _MOST:
@@ -47,3 +60,38 @@ class LimitedProtocol(HttpToolsProtocol):
             % (STATUS_LINE[status], len(body), body)
         )
         self.transport.close()
+
+
+class JoiningTransport(asyncio.Transport):
+    """Transport of one response that joins the first two writes.
+
+    Parameters
+    ----------
+    transport : Transport
+        The transport of the connection.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__()
+        self._transport, self._first = transport, b""
+        self._joined = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Keep the first block; write it with the second, and each later one at once."""
+        if self._joined:
+            self._transport.write(data)
+        elif self._first:
+            self._joined = True
+            self._transport.write(self._first + bytes(data))
+        else:
+            self._first = bytes(data)
+
+    def close(self) -> None:
+        """Write what is kept, and close the connection."""
+        if self._first and not self._joined:
+            self._transport.write(self._first)
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Return whether the connection is closed or about to be."""
+        return self._transport.is_closing()
