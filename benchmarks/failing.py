@@ -25,7 +25,7 @@ def count_failed(folder: Path, space: str, classes: int, trials: int = TRIALS) -
     outputs = folder / f"{space}_{classes}"
     run_script(
         "scripts/train.py", "-m", f"search={space}", f"search.n_trials={trials}", "data=csv",
-        f"data.path={path}", f"outputs={outputs}", "tracking=off",
+        f"data.path={path}", f"outputs={outputs}", "tracking=off", codes=(0, 1),
     )  # fmt: skip
     results = read_results(outputs / "search" / space).values()
     return sum(bool(result.error) for result in results), len(results)

@@ -35,7 +35,7 @@ def bench_monitor(plan: Plan) -> dict[str, Figure]:
     source = repeat_reviews(plan.folder / "reviews.csv", _ROWS)
     run_script("scripts/predict.py", f"input={source}", where)
     path = source.with_name("reviews.predictions.csv")
-    work = partial(run_script, "scripts/monitor.py", f"current={path}", where, code=_DRIFT)
+    work = partial(run_script, "scripts/monitor.py", f"current={path}", where, codes=(_DRIFT,))
     what = f"monitor.py on {_ROWS:,} predictions, whole process"
     figure = time_calls(what, work, plan.rounds)
     return {"monitor": replace(figure, target=60, aim=30)}

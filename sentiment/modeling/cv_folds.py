@@ -63,10 +63,11 @@ def _choose_by_rows(estimator: Any, validation_rows: int, smallest: int, require
     """Return the folds of ``cv=auto``, where the smallest class has `smallest` training rows."""
     if validation_rows >= _FEWEST_ROWS:
         return 0
-    for folds in range(_MOST_FOLDS, 1, -1):
-        if count_needed_rows(estimator, folds)[0] <= smallest:
+    needed = {folds: count_needed_rows(estimator, folds)[0] for folds in range(_MOST_FOLDS, 1, -1)}
+    for folds, rows in needed.items():
+        if rows <= smallest:
             return folds
-    return 2 if required and smallest > 1 else 0
+    return min(needed, key=needed.__getitem__) if required and smallest > 1 else 0
 
 
 def count_needed_rows(estimator: Any, folds: int = 0) -> tuple[int, list[str]]:

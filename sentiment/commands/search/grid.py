@@ -28,7 +28,7 @@ from sentiment.commands.search.results import (
 )
 from sentiment.commands.search.session import FailurePolicy, Session, check_failures
 from sentiment.commands.search.spaces import MOST_POINTS
-from sentiment.commands.search.trial import is_housekeeping, list_settings, read_data
+from sentiment.commands.search.trial import check_rows, is_housekeeping, list_settings, read_data
 from sentiment.config import is_within, make
 from sentiment.data.preparation import DIGESTS
 from sentiment.errors import ConfigError, SweepBusyError
@@ -117,8 +117,10 @@ def run_grid(hydra: HydraSweep, points: Sequence[Sequence[str]]) -> None:
         The config cannot be run, or jobs failed.
     """
     cfg, settings = hydra.task, hydra.settings
-    hydra.check_jobs(points)
+    jobs = hydra.check_jobs(points)
     (objective,) = find_objectives([cfg.optimize])
+    if all(job.data == jobs[0][1].data for _, job in jobs):
+        check_rows(jobs)
     home = Path(cfg.outputs).resolve() / "sweep"
     name = _name_grid(cfg, points)
     known, following = newest(name, [path.name for path in home.glob("*") if path.is_dir()])

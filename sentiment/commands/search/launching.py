@@ -75,8 +75,8 @@ class HydraSweep:
         chosen = {k: str(v) for k, v in choices.items() if "/" not in k and v}
         return _without_hydra(cfg), chosen
 
-    def check_jobs(self, jobs: Iterable[Sequence[str]]) -> None:
-        """Check the configs of jobs before any is run.
+    def check_jobs(self, jobs: Iterable[Sequence[str]]) -> list[tuple[Sequence[str], DictConfig]]:
+        """Check the configs of jobs before any is run; return the jobs that were not skipped.
 
         A job is skipped if each of its words was checked beside the same choices of files: of a
         grid, that leaves as many as there are values.
@@ -93,6 +93,7 @@ class HydraSweep:
         """
         groups = set(map(str, self.config.hydra.runtime.choices))
         problems: dict[str, None] = {}
+        checked: list[tuple[Sequence[str], DictConfig]] = []
         seen: set[tuple[frozenset[str], str]] = set()
         for words in jobs:
             chosen = frozenset(word for word in words if find_key(word) in groups)
@@ -101,7 +102,9 @@ class HydraSweep:
                 continue
             seen |= pairs
             try:
-                check_config(self.compose(words)[0])
+                cfg = self.compose(words)[0]
+                check_config(cfg)
+                checked.append((words, cfg))
             except Exception as error:  # Hydra and OmegaConf have many
                 known = explain_error(error)
                 if known is None:
@@ -110,6 +113,7 @@ class HydraSweep:
                 problems |= dict.fromkeys(found)
         if problems:
             raise ConfigError([*problems])
+        return checked
 
     def check_folder(self) -> None:
         """Refuse ``hydra.sweep`` settings, which only Hydra's own sweepers use.

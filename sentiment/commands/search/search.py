@@ -18,7 +18,7 @@ from sentiment.commands.search.spaces import Space, read_space
 from sentiment.commands.search.storage import check_apart, open_storage
 from sentiment.commands.search.studies import Draw, Study
 from sentiment.commands.search.study_folder import claim_folder, keep_study
-from sentiment.commands.search.trial import list_settings, read_data
+from sentiment.commands.search.trial import check_rows, list_settings, read_data
 from sentiment.config import check_config, list_typed, make
 from sentiment.config.schemas import list_defaults
 from sentiment.errors import ConfigError, count_of, quote_list
@@ -49,10 +49,11 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
     check_config(cfg, list_typed(hydra.config.hydra.overrides.task))
     objectives = find_objectives(settings.objectives or [cfg.optimize])
     space = read_space(settings, arguments)
-    _check_rows(space)
-    hydra.check_jobs(space.list_samples())
+    _check_comparable(space)
+    jobs = hydra.check_jobs(space.list_samples())
     # Raises what is wrong with the sampler, before anything is made.
     make_sampler(sampler, space, cfg.seed, parallel=hydra.is_parallel)
+    check_rows(jobs)
     study = _open_study(cfg, space, objectives)
     session = _open_session(hydra, study, space)
     repeated = _recover(study, session)
@@ -171,7 +172,7 @@ def _train_winner(hydra: HydraSweep, study: Study, space: Space, session: Sessio
     study.keep_winner(best.number)
 
 
-def _check_rows(space: Space) -> None:
+def _check_comparable(space: Space) -> None:
     """Raise if trials would be scored on different rows, so that luck would choose the best."""
     changing = [key for key in space.list_drawn() if re.match(r"(seed|data|cv)(\.|@|$)", key)]
     if changing:

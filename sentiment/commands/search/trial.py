@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,8 +11,18 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.commands.search.results import JobResult, write_result
 from sentiment.commands.train.fitting import Fitting, measure_stages
-from sentiment.config import CHOICES, Job, check_config, describe_error, flatten, is_within, make
+from sentiment.config import (
+    CHOICES,
+    Job,
+    check_config,
+    describe_error,
+    find_key,
+    flatten,
+    is_within,
+    make,
+)
 from sentiment.data.preparation import PreparedData, prepare_data
+from sentiment.errors import ConfigError, SentimentError
 from sentiment.modeling.model_files import save_model
 from sentiment.redaction import format_error, protect_process
 from sentiment.tracking.stages import Stages
@@ -99,6 +110,32 @@ def read_data(cfg: DictConfig) -> PreparedData:
 def _read_data(described: str, seed: int) -> PreparedData:
     dataset = make(OmegaConf.create({"data": OmegaConf.create(described)}), "data", "read")
     return prepare_data(dataset, seed)
+
+
+def check_rows(jobs: Iterable[tuple[Sequence[str], DictConfig]]) -> None:
+    """Check that jobs can learn the classes of their data, before any of them is run.
+
+    Parameters
+    ----------
+    jobs : iterable of (overrides, config)
+        Jobs on the same data, whose seeds may differ.
+
+    Raises
+    ------
+    SentimentError
+        The data cannot be read, or are not enough for some job.
+    """
+    problems: dict[str, None] = {}
+    data: PreparedData | None = None
+    for words, cfg in jobs:
+        data = data or read_data(cfg)
+        try:
+            Fitting(cfg, Stages(watches_memory=False), compared=True).check(data)
+        except SentimentError as error:
+            chosen = [word for word in words if find_key(word) in CHOICES]
+            problems[": ".join(filter(None, [" ".join(chosen), str(error)]))] = None
+    if problems:
+        raise ConfigError([*problems])
 
 
 def _try_out(cfg: DictConfig) -> tuple[dict[str, str], dict[str, float]]:

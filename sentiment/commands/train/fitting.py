@@ -88,17 +88,26 @@ class Fitting:
             features, self.chosen = choose_features(self.pipeline["features"], data.train["text"])
             self.pipeline.set_params(features=features)
             self.pipeline = self.final = join_columns(self.pipeline, data.columns)
-            self._check_optimized(data)
-            check_weighted_classes(
-                self.pipeline["model"], count_classes(data.train["label"], data.separator)
-            )
-            self.folds = choose_folds(self.pipeline, self._cfg.cv, data, required=self._compared)
+            self.folds = self.check(data)
             self.fitted_on = data.choose_fitted(self._cfg.refit)
         if self._cfg.memory is not None:
             with self._stages("count texts"):
                 texts = [getattr(data, name)["text"] for name in SPLITS] + [data.unlabelled]
                 precompute_counts(self.pipeline, pd.concat(texts, ignore_index=True))
         return data
+
+    def check(self, data: PreparedData) -> int:
+        """Check that the pipeline can learn the classes of `data`; return the number of folds.
+
+        Raises
+        ------
+        SentimentError
+            A class has too few training rows, or settings name classes or metrics of other data.
+        """
+        self._check_optimized(data)
+        classes = count_classes(data.train["label"], data.separator)
+        check_weighted_classes(self.pipeline["model"], classes)
+        return choose_folds(self.pipeline, self._cfg.cv, data, required=self._compared)
 
     def list_choices(self) -> dict[str, str]:
         """Return what was chosen by the training rows, as a parameter of a run."""

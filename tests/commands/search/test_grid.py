@@ -182,6 +182,31 @@ def test_a_grid_in_which_a_job_has_a_wrong_setting_is_refused(
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "models"),
+    [
+        (["search=all", "search.n_trials=9"], ["model=svm: ", "model=ridge: "]),
+        (["search=svm", "search.n_trials=9"], [""]),
+        (["model=svm,nbsvm", "seed=1,2"], ["model=svm: "]),
+    ],
+)
+def test_classes_that_are_too_small_for_a_job_are_named_before_the_first_one(
+    starter: Starter, tmp_path: Path, words: list[str], models: list[str]
+) -> None:
+    """Of the four rows of a class, two are for training; calibration asks for three."""
+    frame = read_reviews()
+    frame.iloc[:4, frame.columns.get_loc("label")] = "rare"
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    done = starter.run(tmp_path, "train", "-m", *words, "data=csv", "data.path=mine.csv")
+    assert (done.returncode, done.stdout) == (2, "")
+    lines = done.stderr.splitlines()[-len(models) :]
+    for line, model in zip(lines, models, strict=True):
+        assert f" {model}1 of 3 classes is too small ('rare': 2), but cross-validation" in line
+        assert "needs at least 3 different texts of each class" in line
+        assert "data.min_per_class=5" in line
+    assert not (tmp_path / "outputs").exists()
+
+
 def test_jobs_that_fail_do_not_lose_the_others(starter: Starter, tmp_path: Path) -> None:
     """Two settings of the right kind that do not suit the data."""
     arguments = ("features.min_df=1,100000,200000", "model=naive_bayes")
