@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sentiment.cli.completion import SHELLS, make_completion
 from sentiment.config.commands import remember_program
-from sentiment.errors import ExitCode, SentimentError, find_os_exit_code
+from sentiment.errors import ExitCode, SentimentError, explain_os_error
 from sentiment.redaction.printable import make_printable
 
 _SUMMARIES = {
@@ -68,9 +68,11 @@ def _init(words: list[str]) -> None:
     try:
         made = make_project(Path(words[0]))
     except (SentimentError, OSError) as error:
-        sys.stderr.write(f"sentiment init: {make_printable(str(error))}\n")
-        code = error.exit_code if isinstance(error, SentimentError) else find_os_exit_code(error)
-        sys.exit(code)
+        known = error if isinstance(error, SentimentError) else explain_os_error(error)
+        if known is None:
+            raise
+        sys.stderr.write(f"sentiment init: {make_printable(str(known), None)}\n")
+        sys.exit(known.exit_code)
     listed = "\n".join(f"  {make_printable(str(path))}" for path in made)
     sys.stdout.write(f"made\n{listed}\ntry   cd {shlex.quote(words[0])} && make train\n")
 

@@ -8,21 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
-from errno import (
-    EACCES,
-    EDQUOT,
-    EEXIST,
-    EFBIG,
-    EIO,
-    EISDIR,
-    ELOOP,
-    ENAMETOOLONG,
-    ENOENT,
-    ENOSPC,
-    ENOTDIR,
-    EPERM,
-    EROFS,
-)
 from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
@@ -39,7 +24,7 @@ from sentiment.config import (
     remember_config_dir,
     remember_words,
 )
-from sentiment.errors import ExitCode, find_os_exit_code
+from sentiment.errors import ExitCode, explain_os_error
 from sentiment.redaction import format_error, learn_secrets, protect_process, redact
 from sentiment.redaction.printable import make_printable
 
@@ -50,9 +35,6 @@ if TYPE_CHECKING:
 
     from sentiment.tracking.stages import Stage
 
-# Errors of the operating system that mean that a path or its disk cannot be used.
-_UNUSABLE = {EACCES, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS}
-_UNUSABLE |= {EDQUOT, EFBIG, EIO, ENOSPC}
 _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
 _STARTED = datetime.now()
 # Allocations between two garbage collections. There are few cycles among many objects: with
@@ -103,45 +85,23 @@ def stop_at_mistake(error: BaseException) -> None:
         _discard_output()  # the reader has closed the pipe
         sys.exit(128 + signal.SIGPIPE)
     known = explain_command(error, Path(sys.argv[0]).stem, sys.argv[1:])
-    if known is not None:
-        problem, code = str(known), known.exit_code
-    elif isinstance(error, OSError) and error.errno in _UNUSABLE:
-        problem, code = _describe_unusable(error), find_os_exit_code(error)
-    else:
+    known = known or explain_os_error(error)
+    if known is None:
         return
     if os.environ.get(_WANTS_TRACEBACK) == "1":
         sys.stderr.write(format_error(error))
-    message = redact(f"{name_program()}: {problem}\n")
+    message = redact(f"{name_program()}: {known}\n")
     sys.stderr.write(make_printable(message, None, keep="\n"))
     try:
         sys.stdout.flush()
     except OSError:  # such as the one that has been reported
         _discard_output()
-    sys.exit(code)
+    sys.exit(known.exit_code)
 
 
 def _discard_output() -> None:
     """Discard standard output, or Python would raise again when it flushes it at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _describe_unusable(error: OSError) -> str:
-    """Return which path cannot be used, why, and what to check."""
-    if error.errno == ENOENT and error.filename is None and not _has_working_folder():
-        return "the current folder was removed. Change to one that exists, and try again."
-    where = f"'{error.filename}'" if error.filename is not None else "a file or the disk"
-    return (
-        f"{where} cannot be used: {error.strerror}. Check the path, its permissions and the "
-        "space on the disk."
-    )
-
-
-def _has_working_folder() -> bool:
-    try:
-        Path.cwd()
-    except FileNotFoundError:
-        return False
-    return True
 
 
 class Watch:

@@ -84,6 +84,7 @@ from sentiment.errors.sweeps import (
     SweepBusyError,
     SweepStoppedError,
 )
+from sentiment.errors.system import UnusablePathError, explain_os_error
 from sentiment.errors.training import (
     BadRowsError,
     DenseRowsError,
@@ -169,8 +170,10 @@ __all__ = [
     "UnreadableFileError",
     "UnsavableModelError",
     "UntrustedModelError",
+    "UnusablePathError",
     "UnusableVersionError",
     "count_of",
+    "explain_os_error",
     "find_os_exit_code",
     "list_counts",
     "quote_list",

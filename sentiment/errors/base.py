@@ -6,6 +6,7 @@ from typing import Any
 
 from sentiment.errors.exit_codes import ExitCode
 from sentiment.redaction import redact
+from sentiment.redaction.printable import shorten
 
 
 def quote_list(names: Iterable[object]) -> str:
@@ -37,7 +38,7 @@ def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 class SentimentError(Exception):
     """Base of all errors that a user or operator can fix.
 
-    No message shows a secret.
+    No message shows a secret, nor all of a very long value.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ class SentimentError(Exception):
     exit_code = ExitCode.MISTAKE
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*(redact(a) if isinstance(a, str) else a for a in args))
+        super().__init__(*(shorten(redact(a)) if isinstance(a, str) else a for a in args))
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""

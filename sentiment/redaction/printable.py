@@ -7,6 +7,9 @@ import unicodedata
 _JOINERS = "\u200c\u200d"
 # Characters that begin or end markup of CommonMark inside a line.
 _MARKUP = re.compile(r"[\\`*_\[\]<>&~]")
+# Longer than paths in use, and than any line that a person reads.
+_LONG_WORD = re.compile(r"[^\s'\"]{501,}")
+_LONG_LINE = re.compile(r"(.{2000}).{1501,}(.{500})")
 
 
 def make_printable(text: str, length: int | None = 200, keep: str = "") -> str:
@@ -37,6 +40,20 @@ def make_printable(text: str, length: int | None = 200, keep: str = "") -> str:
 
 def _is_shown(c: str) -> bool:
     return c.isprintable() or c in _JOINERS or unicodedata.category(c) == "Zs"
+
+
+def shorten(message: str) -> str:
+    """Return `message` with words and lines cut that no person would read, such as typed values.
+
+    Of a word, the beginning stays; of a line, the end as well, which says what to do.
+
+    Examples
+    --------
+    >>> shorten(f"there is no setting {'x' * 2000!r}.")
+    "there is no setting 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx... (2,000 characters)'."
+    """
+    words = _LONG_WORD.sub(lambda word: f"{word[0][:40]}... ({len(word[0]):,} characters)", message)
+    return _LONG_LINE.sub(r"\1 ... \2", words)
 
 
 def escape_markdown(text: str) -> str:

@@ -111,7 +111,7 @@ def test_a_folder_with_files_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.parametrize("words", [[], ["a", "b"], ["--help"], ["."]])
+@pytest.mark.parametrize("words", [[], ["a", "b"], ["--help"], ["."], ["x" * 300]])
 def test_what_is_no_new_folder_is_one_message(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,5 @@
 import pickle
+from errno import EACCES, EINTR, ENAMETOOLONG, ENOSPC
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,9 @@ from sentiment.errors import (
     UnreadableFileError,
     UnsavableModelError,
     UntrustedModelError,
+    UnusablePathError,
     UnusableVersionError,
+    explain_os_error,
     quote_list,
     suggest,
 )
@@ -608,6 +611,12 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "the folder of the project, list the class, add trusted=[...], or change the features "
         "or the model.",
     ),
+    (
+        UnusablePathError(PermissionError(EACCES, "Permission denied", "x.csv")),
+        OSError,
+        "'x.csv' cannot be used: Permission denied. Check the path, its permissions and the space "
+        "on the disk.",
+    ),
 ]
 
 
@@ -644,6 +653,28 @@ def test_errors_come_home_from_another_process(
     assert type(again) is type(error)
     assert str(again) == message
     assert vars(again) == vars(error)
+
+
+@pytest.mark.parametrize("value", ["x" * 10_000, "x y " * 2_500])
+def test_no_message_repeats_all_of_a_long_value(value: str) -> None:
+    for error in (
+        ConfigError([f"seed is {value!r}; expected a number.", "b is wrong."]),
+        OutputExistsError(Path(f"{value}.csv")),
+        RunNotFoundError(f"run {value!r}", "sqlite:///y", "Train first."),
+        UnusablePathError(OSError(ENAMETOOLONG, "File name too long", value)),
+    ):
+        assert 50 < len(str(error)) < 3000
+        assert str(error).endswith(
+            ("b is wrong.", "overwrite=true.", "Train first.", "space on the disk.")
+        )
+
+
+def test_only_errors_of_paths_and_disks_are_explained() -> None:
+    full = explain_os_error(OSError(ENOSPC, "No space left on device"))
+    assert full is not None
+    assert full.exit_code is ExitCode.IO_ERROR
+    assert explain_os_error(OSError(EINTR, "Interrupted system call")) is None
+    assert explain_os_error(ValueError("no path")) is None
 
 
 def test_every_error_has_an_example() -> None:

@@ -3,6 +3,7 @@
 import math
 import re
 
+from sentiment.cli.terminal import describe_size
 from sentiment.commands.compare.estimates import Estimate
 from sentiment.commands.compare.measuring import Comparison, PairwiseComparison
 from sentiment.config.metrics import METRICS
@@ -131,8 +132,17 @@ def write_excerpt(text: object) -> str:
     return "".join(c if c.isprintable() else " " for c in line)
 
 
-def write_unit(value: float | None, unit: str) -> str:
-    """Return a size or a speed with its unit, or "not known"."""
-    if value is None or math.isnan(value):
-        return "not known"
-    return f"{value:,.1f} {unit}" if value < 100 else f"{value:,.0f} {unit}"
+def write_size(megabytes: float | None) -> str:
+    """Return a size with its unit, or "not known".
+
+    Examples
+    --------
+    >>> write_size(0.047), write_size(None)
+    ('47 kB', 'not known')
+    """
+    return "not known" if megabytes is None or math.isnan(megabytes) else describe_size(megabytes)
+
+
+def write_speed(rows: float | None) -> str:
+    """Return rows per second, or "not known"."""
+    return "not known" if rows is None or math.isnan(rows) else f"{rows:,.0f} rows/s"

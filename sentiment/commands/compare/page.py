@@ -15,7 +15,8 @@ from sentiment.commands.compare.descriptions import (
     write_interval,
     write_number,
     write_p,
-    write_unit,
+    write_size,
+    write_speed,
 )
 from sentiment.commands.compare.estimates import Estimate
 from sentiment.commands.compare.measuring import Comparison, PairwiseComparison
@@ -68,8 +69,8 @@ def _list_facts(one: Any) -> dict[str, Any]:
         "name": one.run.name,
         "why": "named" if one.model.why == "it was named" else one.model.why,
         "run": one.run.id,
-        "size": write_unit(one.size_mb, "MB"),
-        "speed": write_unit(one.rows_per_second, "rows/s"),
+        "size": write_size(one.size_mb),
+        "speed": write_speed(one.rows_per_second),
         "commit": one.model.commit[:12],
         "command": one.run.tags.get("command", "unknown"),
         "trained": one.trained,

@@ -19,7 +19,12 @@ def show_comparison(result: "ComparisonResult") -> None:
     """Print the metrics side by side, the tests, where the runs disagree, and the verdict."""
     from sentiment.cli.console import PlainConsole
     from sentiment.cli.terminal import relate_path
-    from sentiment.commands.compare.descriptions import describe_looks, describe_verdict, write_unit
+    from sentiment.commands.compare.descriptions import (
+        describe_looks,
+        describe_verdict,
+        write_size,
+        write_speed,
+    )
 
     console = PlainConsole()
     comparison = result.comparison
@@ -31,7 +36,7 @@ def show_comparison(result: "ComparisonResult") -> None:
     )
     for one in comparison.contenders:
         trained = f", {one.trained}" if one.trained else ""
-        facts = f"{write_unit(one.size_mb, 'MB')}, {write_unit(one.rows_per_second, 'rows/s')}"
+        facts = f"{write_size(one.size_mb)}, {write_speed(one.rows_per_second)}"
         console.print(f"{one.key:<8} {one.run.name} (run {one.run.id}): {facts}{trained}")
         if one.model.why != "it was named":
             console.print(f"         {one.model.why}")

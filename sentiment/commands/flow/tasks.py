@@ -17,7 +17,7 @@ from sentiment.errors import (
     ExitCode,
     NoChampionError,
     StepFailedError,
-    find_os_exit_code,
+    explain_os_error,
 )
 from sentiment.redaction import format_error, redact
 from sentiment.redaction.printable import escape_markdown
@@ -77,12 +77,11 @@ def hiding_secrets(step: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        known = explain_error(error)
+        known = explain_error(error) or explain_os_error(error)
         if known is None:
             log.error("the step %r failed:\n%s", step, format_error(error))
-            disk = isinstance(error, OSError) and find_os_exit_code(error) is ExitCode.IO_ERROR
-            code = ExitCode.IO_ERROR if disk else ExitCode.FAILED
-            known = StepFailedError(step, redact(f"{type(error).__name__}: {error}"), code)
+            reason = redact(f"{type(error).__name__}: {error}")
+            known = StepFailedError(step, reason, ExitCode.FAILED)
         raise known from None
 
 

@@ -23,7 +23,8 @@ from sentiment.commands.compare.descriptions import (
     describe_verdict,
     write_excerpt,
     write_p,
-    write_unit,
+    write_size,
+    write_speed,
 )
 from sentiment.commands.compare.job import compare
 from sentiment.commands.compare.measuring import Comparison, measure
@@ -279,8 +280,8 @@ def test_the_verdict_is_a_sentence() -> None:
 
 def test_small_words() -> None:
     assert [write_p(p) for p in (0.0001, 0.0123, 0.9999)] == ["p < 0.001", "p = 0.012", "p = 1"]
-    assert write_unit(float("nan"), "MB") == "not known"
-    assert (write_unit(5.94, "MB"), write_unit(33427, "rows/s")) == ("5.9 MB", "33,427 rows/s")
+    assert write_size(float("nan")) == "not known"
+    assert (write_size(5.94), write_speed(33427)) == ("5.9 MB", "33,427 rows/s")
     assert describe_looks(0, 0) == "the first comparison on these test rows"
     assert describe_looks(1, 0) == "1 comparison before on these test rows"
     assert describe_looks(3, 1).endswith("rows, 1 of them to decide on a promotion")

@@ -1,9 +1,11 @@
 """The flow, with real Prefect on a server of its own."""
 
 import json
+import os
 import signal
 import traceback
 from collections.abc import Callable
+from errno import EACCES, ENAMETOOLONG, ENOSPC
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copyfile
@@ -20,7 +22,7 @@ from sweeping_here import Outage, stricken
 
 from sentiment.commands.flow.job import run_flow
 from sentiment.commands.flow.steps import Steps
-from sentiment.commands.flow.tasks import FlowResult
+from sentiment.commands.flow.tasks import FlowResult, hiding_secrets
 from sentiment.commands.promote.job import promote
 from sentiment.commands.train import job
 from sentiment.config import compose, quote_free_text
@@ -34,6 +36,7 @@ from sentiment.errors import (
     RunNotRecordedError,
     StepFailedError,
     TrackingStoreError,
+    UnusablePathError,
 )
 
 if find_spec("prefect") is None:
@@ -215,6 +218,19 @@ def test_a_step_that_fails_leaves_the_champion(
         with pytest.raises(StepFailedError, match="'train' of the flow failed: Attribute"):
             flow(features=1500)
     assert read_aliases(tmp_path)["champion"] == first.run
+
+
+@pytest.mark.parametrize(("number", "code"), [(ENAMETOOLONG, 2), (EACCES, 2), (ENOSPC, 74)])
+def test_a_step_whose_path_cannot_be_used_is_one_message(
+    caplog: pytest.LogCaptureFixture, number: int, code: int
+) -> None:
+    with (
+        pytest.raises(UnusablePathError, match=r"'in\.csv' cannot be used") as caught,
+        hiding_secrets("check input"),
+    ):
+        raise OSError(number, os.strerror(number), "in.csv")
+    assert caught.value.exit_code == code
+    assert not caplog.records
 
 
 @pytest.mark.slow
