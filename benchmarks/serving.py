@@ -89,7 +89,7 @@ def bench_serving(plan: Plan) -> dict[str, Figure]:
         ),
         "serving_p99": summarize(
             "serve.py, one connection: p99", "ms", found["p99"], target=1.0, aim=0.6,
-            more={"ms as wrk counts it": max(found["p99 of wrk"])},
+            more={"ms by wrk": max(found["p99 of wrk"])},
         ),
         "serving_steady_p50": summarize(
             f"serve.py, {_RATE} requests/s: p50", "ms", found["steady p50"], target=1.0, aim=0.5
@@ -228,9 +228,6 @@ def _load(url: str, script: Path, connections: int) -> dict[str, float]:
 
 def _measure_latencies(address: str, bodies: Path, rate: float | None = None) -> list[float]:
     """Return the latencies in milliseconds of requests over one connection.
-
-    wrk adds latencies that it did not measure where one is more than twice the mean, so that two
-    stalls of the machine a second set its 99th percentile. These are the measured ones.
 
     Parameters
     ----------

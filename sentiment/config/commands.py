@@ -152,6 +152,7 @@ def suggest_command(script: str, *words: str) -> str:
     """
     accepted = {"outputs", "trusted", *(() if script == "best" else ("tracking",))}
     accepted |= {"search.storage"} if script == "best" or "-m" in words else set()
+    accepted |= {"name", "metric"} if script == "promote" else set()
     stored = [word for word in _typed if _name_place(word) in accepted]
     places = set(map(_name_place, stored))
     kept = [word for word in words if _name_place(word) not in places]
@@ -207,8 +208,8 @@ def suggest_ui(uri: str) -> str:
 
 
 def _name_place(word: str) -> str | None:
-    """Return the group of settings of store or trust that an override belongs to, or None."""
-    places = ("outputs", "search.storage", "tracking", "trusted")
+    """Return the setting or group that suggested commands repeat, of an override, or None."""
+    places = ("outputs", "search.storage", "tracking", "trusted", "name", "metric")
     return next((place for place in places if is_within(word, place)), None)
 
 

@@ -36,8 +36,8 @@ from sentiment.redaction import redact
 # Jobs per batch of a launcher that queues them: enough that workers seldom wait for the slowest job
 # of a batch, and few enough that a search learns from one batch to the next.
 _QUEUED = 16
-# Seconds between two looks for results of jobs that run elsewhere.
-_POLL = 0.1
+_POLL = 0.1  # seconds between two looks for results of jobs that run elsewhere
+_MOST_KEPT = 1000  # configs of checked jobs; one takes 46 kB
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class HydraSweep:
         return _without_hydra(cfg), chosen
 
     def check_jobs(self, jobs: Iterable[Sequence[str]]) -> list[tuple[Sequence[str], DictConfig]]:
-        """Check the configs of jobs before any is run; return the jobs that were not skipped.
+        """Check the configs of jobs before any is run; return those of the first 1,000 checked.
 
         A job is skipped if each of its words was checked beside the same choices of files: of a
         grid, that leaves as many as there are values.
@@ -104,7 +104,8 @@ class HydraSweep:
             try:
                 cfg = self.compose(words)[0]
                 check_config(cfg)
-                checked.append((words, cfg))
+                if len(checked) < _MOST_KEPT:
+                    checked.append((words, cfg))
             except Exception as error:  # Hydra and OmegaConf have many
                 known = explain_error(error)
                 if known is None:

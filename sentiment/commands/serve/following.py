@@ -85,7 +85,7 @@ class Follower:
         """Return the model at `address` now, or `model` if it has not changed or cannot be used."""
         try:
             if self._loader.find_version(address) == model.alias_version:
-                route.problems.pop(address, None)
+                _forget_problem(route, address)
                 return model
             found = self._loader.load(address, route.settings)
             if other is not None:
@@ -101,13 +101,18 @@ class Follower:
             route.problems = route.problems | {address: message}
             self._metrics.count_swap(route.name, "failed")
             return model
-        route.problems = {k: v for k, v in route.problems.items() if k != address}
+        _forget_problem(route, address)
         self._metrics.count_swap(route.name, "done")
         log.warning("%s is now %s, before %s", address, found.uri, model.uri)
         if _number(found) < _number(model):
             numbers = f"version {found.alias_version}, and was {model.alias_version}"
             self._on_event("rollback", f"{address} is back on {numbers}")
         return found
+
+
+def _forget_problem(route: Route, address: str) -> None:
+    # In a new dict, since the thread of the requests may be reading this one.
+    route.problems = {k: v for k, v in route.problems.items() if k != address}
 
 
 def _number(model: ServedModel) -> int:

@@ -8,7 +8,6 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from sentiment.commands.predict.choices import choose_model, choose_rule
@@ -21,7 +20,6 @@ from sentiment.modeling.model_files import load_model
 from sentiment.modeling.prediction_columns import PredictionColumns
 from sentiment.modeling.reference import Reference
 from sentiment.modeling.scoring import BatchScorer, Predictor
-from sentiment.modeling.thresholds import choose_rule as check_threshold
 from sentiment.tracking import ModelChoice, Tracker
 from sentiment.tracking.references import find_reference
 
@@ -109,8 +107,14 @@ class ServedModel:
             return self.predictor
         columns, rule = self.predictor.columns, self.predictor.rule
         if options.threshold is not None:
-            if not isinstance(rule, LabelSetRule):
-                check_threshold(options.threshold, 0.0, np.array(self.predictor.classes))
+            classes = self.predictor.classes
+            if not isinstance(rule, LabelSetRule) and len(classes) > 2 and options.threshold != 0.5:
+                raise ConfigError(
+                    [
+                        f"threshold is {options.threshold}, which is for two classes, and the "
+                        f"model has {len(classes)}: {', '.join(classes)}. Leave it out."
+                    ]
+                )
             rule = type(rule)(options.threshold, rule.least_confidence)
         wanted = replace(
             columns,

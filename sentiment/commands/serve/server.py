@@ -24,6 +24,9 @@ _BACKLOG = 2048
 # Seconds that an idle connection stays open; proxies keep theirs for a minute.
 _KEEP_ALIVE = 75
 _ENDING = {signal.SIGTERM, signal.SIGINT}
+# Seconds in which a repeated signal is the same one: Ctrl-C and systemd signal each process of a
+# server, and the parent of the workers passes its signal on.
+_ECHO = 1.0
 
 
 class Server(uvicorn.Server):
@@ -41,7 +44,8 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, timeout: float, parent: int | None = None) -> None:
         super().__init__(config)
-        self._clients, self._parent = SlowClients(timeout), parent
+        self._clients, self._timeout, self._parent = SlowClients(timeout), timeout, parent
+        self._stopped = 0.0  # time of the first signal
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -55,8 +59,31 @@ class Server(uvicorn.Server):
             loop.remove_signal_handler(number)
 
     def _stop(self) -> None:
-        self.force_exit = self.should_exit  # the second signal
+        now = time.monotonic()
+        if not self.should_exit:
+            self._stopped = now
+        elif now - self._stopped > _ECHO:
+            self.force_exit = True
         self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on `sockets`; uvicorn would give a TLS handshake a minute."""
+        loop, config = asyncio.get_running_loop(), self.config
+
+        def make_protocol() -> LimitedProtocol:
+            return LimitedProtocol(config, self.server_state, self.lifespan.state, loop)
+
+        self.servers = [
+            await loop.create_server(
+                make_protocol,
+                sock=one,
+                backlog=config.backlog,
+                ssl=config.ssl,
+                ssl_handshake_timeout=self._timeout if config.ssl else None,
+            )
+            for one in sockets or ()
+        ]
+        self.started = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close the listening sockets, drain open connections, and shut down."""

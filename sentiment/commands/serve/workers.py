@@ -17,10 +17,12 @@ from sentiment.tracking import forget_connections
 
 log = logging.getLogger(__name__)
 
-_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+_ENDING = {signal.SIGTERM, signal.SIGINT}
+_SIGNALS = _ENDING | {signal.SIGCHLD}
 # Seconds; a worker that ends earlier is a failure, after which the next one starts with a pause.
 _LONG_ENOUGH = 5.0
-_LONGEST_PAUSE = 30.0  # seconds
+_PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 30.0)  # seconds after 1, 2, ... failures
+_STEP = 0.1  # seconds between two looks for a signal during a pause
 
 
 class Workers:
@@ -65,21 +67,36 @@ class Workers:
                     log.warning("worker %d has ended; it is replaced", pid)
                     lived = time.monotonic() - started
                     self._failures = 0 if lived > _LONG_ENOUGH else self._failures + 1
-                if self._failures:
-                    time.sleep(min(_LONGEST_PAUSE, 0.1 * 2**self._failures))
+                if self._failures and self._is_stopped_after(_find_pause(self._failures)):
+                    break
                 while len(self._started) < self._count:
                     self._start()
-            for pid in self._started:
-                os.kill(pid, signal.SIGTERM)
+            self._end_workers()
             self._on_stop()
             while self._started:
-                signal.sigwait({signal.SIGCHLD})
-                self._reap()
+                if self._wait() == signal.SIGCHLD:
+                    self._reap()
+                else:  # the second signal, which ends the workers at once
+                    self._end_workers()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def _wait(self) -> int:
         return signal.sigwait(_SIGNALS)
+
+    def _is_stopped_after(self, pause: float) -> bool:
+        """Wait for `pause` seconds; return True as soon as SIGTERM or SIGINT has arrived."""
+        end = time.monotonic() + pause
+        while time.monotonic() < end:
+            if signal.sigpending() & _ENDING:
+                signal.sigwait(_ENDING)
+                return True
+            time.sleep(_STEP)
+        return False
+
+    def _end_workers(self) -> None:
+        for pid in self._started:
+            os.kill(pid, signal.SIGTERM)
 
     def _reap(self) -> dict[int, float]:
         ended: dict[int, float] = {}
@@ -111,3 +128,8 @@ class Workers:
         finally:
             sys.stderr.flush()
             os._exit(code)
+
+
+def _find_pause(failures: int) -> float:
+    """Return the seconds to wait before the next worker starts, after some failures in a row."""
+    return _PAUSES[min(failures, len(_PAUSES)) - 1]

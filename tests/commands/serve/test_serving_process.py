@@ -154,9 +154,9 @@ def test_a_kill_loses_no_answer_that_was_written(server, tmp_path_factory):
 )
 def test_a_client_that_sends_no_whole_request_is_cut_off(server, sent):
     _, port = server
+    begun = time.monotonic()  # before the server can begin to count
     with socket.create_connection(("127.0.0.1", port), timeout=60) as slow:
         slow.sendall(sent)
-        begun = time.monotonic()
         try:
             received = slow.recv(1000)
         except ConnectionResetError:
@@ -207,12 +207,7 @@ def test_a_request_that_was_begun_is_finished_at_the_end(starter, model_files, t
         name, lines = answered.getheader("x-request-id"), answered.read().splitlines()
         assert len(lines) == 3001
         os.kill(process.pid, signal.SIGTERM)
-
-        def is_closed() -> bool:
-            with socket.socket() as other:
-                return other.connect_ex(("127.0.0.1", port)) != 0
-
-        process.wait_until(is_closed)
+        process.wait_until(lambda: _is_refused(port))
         begun.sendall(body[100:])
         response = http.client.HTTPResponse(begun)
         response.begin()
@@ -264,6 +259,54 @@ def test_a_kept_connection_is_closed_with_an_answer(starter, model_files, tmp_pa
     assert "Traceback" not in process.stderr
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_finishes_requests_in_progress(
+    starter, model_files, tmp_path, number
+):
+    """Ctrl-C and systemd signal each process, and the parent passes the signal on."""
+    words = [f"model={model_files['two']}", "server.workers=2", "server.drain=60"]
+    process, port = start(starter, tmp_path, *words)
+    body = json.dumps({"texts": ["good film"] * 200}).encode()
+    head = (
+        b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        b"expect: 100-continue\r\ncontent-length: %d\r\n\r\n" % len(body)
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as begun:
+        begun.sendall(head)
+        assert begun.recv(100).startswith(b"HTTP/1.1 100 ")  # the request is in progress
+        os.killpg(process.pid, number)
+        process.wait_until(lambda: _is_refused(port))
+        time.sleep(0.5)
+        begun.sendall(body)
+        response = http.client.HTTPResponse(begun)
+        response.begin()
+        assert response.status == 200
+        assert len(json.loads(response.read())["predictions"]) == 200
+    assert process.wait().returncode == 0
+
+
+def test_a_second_signal_ends_all_workers_at_once(starter, model_files, tmp_path):
+    words = [f"model={model_files['two']}", "server.workers=2", "server.drain=600"]
+    process, port = start(starter, tmp_path, *words, "server.timeout=600")
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as begun:
+        begun.sendall(
+            b"POST /predict HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n"
+            b"content-length: 9\r\n\r\n"
+        )
+        assert begun.recv(100).startswith(b"HTTP/1.1 100 ")
+        os.kill(process.pid, signal.SIGTERM)
+        process.wait_until(lambda: _is_refused(port))
+        time.sleep(1.5)
+        assert list_workers(process)  # it waits for the request
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait().returncode == 0
+
+
+def _is_refused(port: int) -> bool:
+    with socket.socket() as other:
+        return other.connect_ex(("127.0.0.1", port)) != 0
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate of 127.0.0.1 that signs itself, and its key."""
@@ -284,6 +327,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_requests_are_encrypted(starter, model_files, certificate, tmp_path, workers):
     words = [f"model={model_files['two']}", f"server.workers={workers}"]
     words += [f"server.certfile={certificate[0]}", f"server.keyfile={certificate[1]}"]
+    words += ["server.timeout=2"]
     process = starter.start(tmp_path, "serve", "server.port=0", "tracking=off", *words)
     process.wait_for_output("serving  https")
     port = int(process.stdout.split("serving  https://127.0.0.1:")[1].split()[0])
@@ -295,5 +339,7 @@ def test_requests_are_encrypted(starter, model_files, certificate, tmp_path, wor
     connection.close()
     with pytest.raises(http.client.HTTPException):
         ask(port, "/health/live")
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as silent:
+        assert silent.recv(1) == b""  # no handshake within server.timeout
     os.kill(process.pid, signal.SIGTERM)
     assert process.wait().returncode == 0

@@ -1,0 +1,30 @@
+"""Worker processes that end again and again."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from sentiment.commands.serve.workers import Workers, _find_pause
+
+
+def test_the_pause_before_a_replacement_has_a_limit() -> None:
+    pauses = [_find_pause(failures) for failures in (1, 2, 3, 50, 5000)]
+    assert pauses == [0.2, 0.4, 0.8, 30.0, 30.0]
+
+
+@pytest.mark.process
+def test_sigterm_ends_a_pause() -> None:
+    """Workers that fail at once do not keep their parent from ending."""
+    pid = os.fork()
+    if not pid:
+        workers = Workers(1, lambda place, parent: os._exit(1), lambda _: None, lambda: None)
+        workers._failures = 5000  # the next pause takes 30 seconds
+        workers.run()
+        os._exit(0)
+    time.sleep(1)
+    os.kill(pid, signal.SIGTERM)
+    begun = time.monotonic()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert time.monotonic() - begun < 10
