@@ -135,7 +135,8 @@ def read_origin(tags: Mapping[str, str]) -> list[str] | None:
 def suggest_command(script: str, *words: str) -> str:
     """Return a command line of `script` for the store and the classes of the running command.
 
-    Passwords are hidden; a store that needs one should be set by an environment variable.
+    A suggested promotion also repeats the registered model and the metric. Passwords are hidden; a
+    store that needs one should be set by an environment variable.
 
     Parameters
     ----------

@@ -365,6 +365,18 @@ def test_a_search_without_multirun_is_refused_with_the_command_that_searches(wor
     check_search(["model=svm"])
 
 
+def test_a_promotion_is_suggested_for_the_typed_model_and_metric() -> None:
+    remember_words(["run=best", "metric=cost", "name=mine", "margin=0.1"])
+    assert (
+        suggest_command("promote", "run=1")
+        == "python scripts/promote.py run=1 metric=cost name=mine"
+    )
+    assert suggest_command("promote", "name=mine", "run=1").count("name=") == 1
+    assert suggest_command("train") == "python scripts/train.py"
+    remember_words(["names=a", "metrics=b", "model.name=c"])
+    assert suggest_command("promote", "run=1") == "python scripts/promote.py run=1"
+
+
 def test_best_suggests_to_write_from_its_own_folder() -> None:
     remember_words(["search=svm", "outputs=/x", "search.storage=sqlite:///s.db"])
     command = suggest_command("best", "search=svm~2", "write=<name>")

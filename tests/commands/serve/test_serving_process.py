@@ -190,6 +190,15 @@ def test_headers_are_limited(server, sent, status, message):
     assert message in json.loads(body)["error"]
 
 
+def test_requests_sent_together_are_answered_in_order(server):
+    requests = [b"HEAD /version", b"GET /health/live", b"HEAD /health/ready", b"GET /nothing"]
+    token = b"host: x\r\nauthorization: Bearer %s\r\n" % TOKEN.encode()
+    *sent, last = [b"%s HTTP/1.1\r\n%s" % (one, token) for one in requests]
+    received = read_all(server[1], b"\r\n".join([*sent, last + b"connection: close\r\n\r\n"]))
+    assert re.findall(rb"HTTP/1\.1 (\d+)", received) == [b"200", b"200", b"200", b"404"]
+    assert received.count(b'{"status":"alive"}') == 1
+
+
 def test_a_request_that_was_begun_is_finished_at_the_end(starter, model_files, tmp_path):
     words = [f"model={model_files['two']}", "server.drain=60", "log.folder=log"]
     process, port = start(starter, tmp_path, *words)
