@@ -5,7 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from importlib.metadata import version
 from typing import Any
@@ -314,7 +314,7 @@ class App:
                 )
 
         if self._pool._work_queue.qsize() < self._settings.queue:
-            self._pool.submit(compare)
+            self._pool.submit(compare).add_done_callback(_report)
 
     def _check_queue(self) -> None:
         if self.count_waiting() > self._settings.queue:
@@ -358,3 +358,9 @@ class App:
             self._held -= size
             raise
         return b"".join(parts)
+
+
+def _report(work: Future[None]) -> None:
+    """Log what a prediction in shadow raised, which nobody waits for."""
+    if not work.cancelled() and (error := work.exception()):
+        log.error("a prediction in shadow failed", exc_info=error)

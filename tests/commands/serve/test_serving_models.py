@@ -197,6 +197,27 @@ def test_a_share_of_requests_is_for_the_challenger(
     assert described["share"] == 0.3
 
 
+def test_what_a_challenger_in_shadow_raises_is_logged(
+    serve_here: Callable[..., App],
+    model_files: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = serve_here(
+        f"++routes.sentiment.challenger='{model_files['sharper']}'",
+        "++routes.sentiment.shadow=true",
+    )
+
+    def fail(*_: object) -> None:
+        raise MemoryError("no memory for the agreement")
+
+    monkeypatch.setattr(app._metrics, "count_shadow", fail)
+    assert ask(app, "/predict", {"text": "good"}).status == 200
+    app.close()
+    assert "a prediction in shadow failed" in caplog.text
+    assert "no memory for the agreement" in caplog.text
+
+
 def test_a_challenger_in_shadow_is_counted_and_not_seen(
     serve_here: Callable[..., App], model_files: dict[str, object]
 ) -> None:
