@@ -149,9 +149,11 @@ def test_a_run_and_predictions_of_a_database(searched: Searched) -> None:
 @pytest.mark.parametrize("searched", ["user"], indirect=True)
 def test_a_grid_that_is_resumed(searched: Searched) -> None:
     settings = [*list_settings(searched.address), "model.C=1,2"]
-    printed = searched.run("train", "-m", *settings, "data.table=nowhere", code=1)
-    assert "#1 " in printed
+    printed = searched.run("train", "-m", *settings, "data.table=nowhere", code=2)
+    assert "#1 " not in printed
     settings.append("data.table=reviews")
+    printed = searched.run("train", "-m", *settings, "features.min_df=100000", code=1)
+    assert "#1 " in printed
     assert "#1 " in searched.run("train", "-m", *settings)
     results = list(searched.folder.glob("outputs/sweep/*/[01]/result.json"))
     assert len(results) == 4
