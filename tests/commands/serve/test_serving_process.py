@@ -177,6 +177,14 @@ def read_all(port: int, sent: bytes) -> bytes:
         return b"".join(iter(lambda: client.recv(65536), b""))
 
 
+def make_head(body: bytes, more: bytes = b"") -> bytes:
+    """Return the head of a request to predict the texts of a body."""
+    return (
+        b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        b"%scontent-length: %d\r\n\r\n" % (more, len(body))
+    )
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "message"),
     [
@@ -209,10 +217,7 @@ def test_a_request_that_was_begun_is_finished_at_the_end(starter, model_files, t
     words = [f"model={model_files['two']}", "server.drain=60", "log.folder=log"]
     process, port = start(starter, tmp_path, *words)
     body = json.dumps({"texts": ["good film"] * 200}).encode()
-    head = (
-        b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-        b"content-length: %d\r\n\r\n" % len(body)
-    )
+    head = make_head(body)
     with socket.create_connection(("127.0.0.1", port), timeout=60) as begun:
         begun.sendall(head + body[:100])
         assert ask(port, "/predict", {"text": "good"})[0] == 200  # the first part has been read
@@ -282,12 +287,8 @@ def test_a_signal_to_all_processes_finishes_requests_in_progress(
     words = [f"model={model_files['two']}", "server.workers=2", "server.drain=60"]
     process, port = start(starter, tmp_path, *words)
     body = json.dumps({"texts": ["good film"] * 200}).encode()
-    head = (
-        b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-        b"expect: 100-continue\r\ncontent-length: %d\r\n\r\n" % len(body)
-    )
     with socket.create_connection(("127.0.0.1", port), timeout=60) as begun:
-        begun.sendall(head)
+        begun.sendall(make_head(body, b"expect: 100-continue\r\n"))
         assert begun.recv(100).startswith(b"HTTP/1.1 100 ")  # the request is in progress
         os.killpg(process.pid, number)
         process.wait_until(lambda: _is_refused(port))
@@ -304,10 +305,7 @@ def test_a_second_signal_ends_all_workers_at_once(starter, model_files, tmp_path
     words = [f"model={model_files['two']}", "server.workers=2", "server.drain=600"]
     process, port = start(starter, tmp_path, *words, "server.timeout=600")
     with socket.create_connection(("127.0.0.1", port), timeout=60) as begun:
-        begun.sendall(
-            b"POST /predict HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n"
-            b"content-length: 9\r\n\r\n"
-        )
+        begun.sendall(make_head(b"{}", b"expect: 100-continue\r\n"))
         assert begun.recv(100).startswith(b"HTTP/1.1 100 ")
         os.kill(process.pid, signal.SIGTERM)
         process.wait_until(lambda: _is_refused(port))
