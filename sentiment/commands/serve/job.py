@@ -83,6 +83,7 @@ class Service:
         for one in self.listening:
             with contextlib.suppress(OSError):  # macOS has no such call for a listening socket
                 one.shutdown(socket.SHUT_RDWR)
+            one.close()  # or it listens again if a worker that has just started calls listen
 
     def close(self) -> None:
         """Close the sockets."""
@@ -171,6 +172,10 @@ def _share_counts(workers: int) -> Iterator[Path | None]:
 
 
 def _serve(service: Service, folder: Path | None, place: int, parent: int | None = None) -> None:
+    listening = service.listening[place]
+    for one in service.listening:
+        if one is not listening:
+            one.close()  # it has to close with its own worker and the parent
     metrics = Metrics(folder, service.drift.window)
     log = TrafficLog(service.log, metrics) if service.log.folder is not None else None
     settings = service.settings
@@ -187,7 +192,7 @@ def _serve(service: Service, folder: Path | None, place: int, parent: int | None
         log.start()
     watch.start()
     try:
-        run_server(app, settings, service.listening[place], parent)
+        run_server(app, settings, listening, parent)
     finally:
         follower.stop()
         app.close()

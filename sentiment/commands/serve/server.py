@@ -181,4 +181,6 @@ def run_server(
     app.count_waiting = lambda: len(server.server_state.tasks)
     gc.collect()
     gc.freeze()  # later collections skip the models
+    if signal.sigpending() & _ENDING:
+        return  # the parent has shut the socket down, and listening would open it again
     server.run(sockets=[listening])

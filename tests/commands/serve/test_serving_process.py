@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from starting import Started, Starter
 
@@ -299,6 +300,20 @@ def test_a_signal_to_all_processes_finishes_requests_in_progress(
         assert response.status == 200
         assert len(json.loads(response.read())["predictions"]) == 200
     assert process.wait().returncode == 0
+
+
+def test_a_worker_keeps_no_socket_of_another_open(starter, model_files, tmp_path):
+    """A copy in a worker that finishes its requests would accept connections for nobody."""
+    words = [f"model={model_files['two']}", "server.workers=2"]
+    process, _ = start(starter, tmp_path, *words)
+    workers = psutil.Process(process.pid).children
+    process.wait_until(lambda: [_count_listening(one) for one in workers()] == [1, 1])
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait().returncode == 0
+
+
+def _count_listening(process: psutil.Process) -> int:
+    return [one.status for one in process.net_connections("tcp")].count(psutil.CONN_LISTEN)
 
 
 def test_a_second_signal_ends_all_workers_at_once(starter, model_files, tmp_path):

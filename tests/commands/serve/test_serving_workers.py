@@ -2,10 +2,13 @@
 
 import os
 import signal
+import socket
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from sentiment.commands.serve.server import hold_signals, open_sockets, run_server
 from sentiment.commands.serve.workers import Workers, _find_pause
 
 
@@ -28,3 +31,27 @@ def test_sigterm_ends_a_pause() -> None:
     begun = time.monotonic()
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert time.monotonic() - begun < 10
+
+
+@pytest.mark.process
+def test_a_worker_that_starts_after_the_signal_does_not_listen_again() -> None:
+    """The parent has shut the sockets down; connections would wait for nobody."""
+    listening, other = open_sockets("127.0.0.1", 0, 2)
+    other.close()
+    address = listening.getsockname()
+    listening.shutdown(socket.SHUT_RDWR)
+    settings = SimpleNamespace(timeout=1.0, drain=1.0, certfile=None, keyfile=None)
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            hold_signals()
+            os.kill(os.getpid(), signal.SIGTERM)
+            run_server(SimpleNamespace(), settings, listening)
+            with socket.socket() as client:
+                code = 10 if client.connect_ex(address) else 11
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    listening.close()
+    assert code == 10
