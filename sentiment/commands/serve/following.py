@@ -11,6 +11,9 @@ from sentiment.redaction import redact
 
 log = logging.getLogger(__name__)
 
+# Maximum number of seconds that a starting server waits for the first look at the registry.
+_FIRST = 2.0
+
 
 class Follower:
     """A thread that follows aliases, and replaces a model when its alias moves.
@@ -42,11 +45,15 @@ class Follower:
     ) -> None:
         self._routes, self._loader, self._metrics = routes, loader, metrics
         self._interval, self._on_event = interval, on_event
-        self._end = threading.Event()
+        self._end, self._looked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
     def start(self) -> None:
-        """Start the thread, unless no address is an alias."""
+        """Start the thread, unless no address is an alias, and give it time for a first look.
+
+        A worker that replaces another has the models that were loaded when the server started; it
+        should not answer with them if the aliases have moved since.
+        """
         addresses = [
             address
             for route in self._routes.values()
@@ -54,6 +61,7 @@ class Follower:
         ]
         if any("@" in address for address in addresses if address is not None):
             self._thread.start()
+            self._looked.wait(_FIRST)
 
     def stop(self) -> None:
         """End the thread before its next look."""
@@ -62,6 +70,7 @@ class Follower:
     def _run(self) -> None:
         while True:
             self.look()
+            self._looked.set()
             if self._end.wait(self._interval):
                 return
 

@@ -4,6 +4,8 @@ import asyncio
 import itertools
 import json
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -111,6 +113,31 @@ def test_an_alias_that_moves_is_followed(rivals, followed, events):
     follower.look()
     expect(rivals.weak)
     assert "no longer points to a version" in str(ask(app, "/health").json["problems"])
+
+
+@pytest.mark.slow
+def test_a_worker_that_starts_late_has_the_models_of_now(rivals, followed):
+    """It replaces one that has died, and was forked with the models of the server's start."""
+    app, follower = followed
+    promote(rivals.compose("promote", f"name={NAME}", f"run={rivals.strong.run_id}", "force=yes"))
+    follower.start()
+    text = "a warm and moving film"
+    probability = Predictor(rivals.strong.pipeline).predict_few([text])["probability"][0]
+    assert ask(app, "/predict", {"text": text}).json["probability"] == probability
+    follower.stop()
+
+
+@pytest.mark.slow
+def test_a_worker_does_not_wait_long_for_the_registry(followed, monkeypatch):
+    app, follower = followed
+    answers = threading.Event()
+    monkeypatch.setattr(MlflowTracker, "find_version", lambda *_: answers.wait())
+    begun = time.monotonic()
+    follower.start()
+    assert time.monotonic() - begun < 30, "it would wait forever"
+    assert ask(app, "/predict", {"text": "good"}).status == 200
+    answers.set()
+    follower.stop()
 
 
 def test_the_deployment_in_the_docs_answers_as_the_server_does(followed, monkeypatch):
