@@ -34,7 +34,7 @@ from sentiment.config.targets import (
     list_required,
     locate,
 )
-from sentiment.errors import OwnCodeError, suggest
+from sentiment.errors import OwnCodeError, join_words, suggest
 
 # Seeds, which may be up to 2**32 - 1.
 _SEEDS = {"random_state"}
@@ -84,14 +84,13 @@ def check_estimator(node: DictConfig, path: str, reader: Reader) -> Iterator[str
 def _describe_unknown(unknown: list[str], path: str, short: str, parameters: list[str]) -> str:
     """Return the problem of unknown parameters of a class, and how to drop them."""
     names = [f"{path}.{key}" for key in unknown]
-    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     kind = "is not a parameter" if len(names) == 1 else "are not parameters"
     near = suggest(unknown[0], parameters) if len(unknown) == 1 else ""
     # Without a similar name, they probably belong to the class of the config file.
     them, drop = "it" if len(names) == 1 else "them", " ".join(f"~{one}" for one in names)
     remedy = near or f" Leave {them} out; if a config file has {them}, type {drop}."
     known = ", ".join(parameters) or "none"
-    return f"{listed} {kind} of {short}.{remedy} Known: {known}."
+    return f"{join_words(names)} {kind} of {short}.{remedy} Known: {known}."
 
 
 def _describe_absence(name: str, error: Exception) -> str:

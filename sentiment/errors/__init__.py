@@ -9,6 +9,7 @@ from sentiment.errors.base import (
     MissingPackageError,
     SentimentError,
     count_of,
+    join_words,
     quote_list,
     suggest,
 )
@@ -175,6 +176,7 @@ __all__ = [
     "count_of",
     "explain_os_error",
     "find_os_exit_code",
+    "join_words",
     "list_counts",
     "quote_list",
     "suggest",

@@ -1,10 +1,14 @@
 """Rows of each class that estimators need for their own folds: so many fit, one less does not."""
 
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis.strategies import integers
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
@@ -16,7 +20,8 @@ from sklearn.preprocessing import MaxAbsScaler
 from sklearn.svm import LinearSVC
 
 from sentiment.config import compose, make
-from sentiment.modeling.cv_folds import count_needed_rows
+from sentiment.errors import TooFewRowsError
+from sentiment.modeling.cv_folds import choose_folds, count_needed_rows
 from sentiment.modeling.pipeline import make_pipeline as make_text_pipeline
 
 CALIBRATED = CalibratedClassifierCV(LinearSVC(), cv=3)
@@ -71,6 +76,31 @@ def test_folds_around_it_leave_out_rows() -> None:
                 splits = list(StratifiedKFold(folds, shuffle=True, random_state=0).split(y, y))
             fewest = min(y[train].sum() for train, _ in splits)
             assert (fewest >= 3 and count >= folds) == enough
+
+
+@given(smallest=integers(2, 40), inner=integers(2, 12), outer=integers(2, 12))
+def test_cv_auto_has_the_same_folds_for_all_jobs_of_a_sweep(
+    smallest: int, inner: int, outer: int
+) -> None:
+    """Otherwise their models would learn from different shares of the rows."""
+    labels = ["a"] * 50 + ["b"] * smallest
+    data = SimpleNamespace(
+        train=pd.DataFrame({"label": labels}),
+        validation=(),
+        separator=None,
+        gather=lambda splits: pd.DataFrame({"label": labels}),
+    )
+    calibrated = CalibratedClassifierCV(LinearSVC(), cv=inner)
+    stack = StackingClassifier([("svm", calibrated), BAYES], cv=outer)
+    plain = choose_folds(LogisticRegression(), "auto", data, required=True)
+    for estimator in (calibrated, stack):
+        try:
+            folds = choose_folds(estimator, "auto", data, required=True)
+        except TooFewRowsError:
+            enough = [count_needed_rows(estimator, k)[0] <= smallest for k in range(2, 6)]
+            assert not any(enough)
+        else:
+            assert folds == plain == min(smallest, 5)
 
 
 @pytest.mark.parametrize(

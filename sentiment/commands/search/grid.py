@@ -28,7 +28,13 @@ from sentiment.commands.search.results import (
 )
 from sentiment.commands.search.session import FailurePolicy, Session, check_failures
 from sentiment.commands.search.spaces import MOST_POINTS
-from sentiment.commands.search.trial import check_rows, is_housekeeping, list_settings, read_data
+from sentiment.commands.search.trial import (
+    describe_left_out,
+    find_unlearnable,
+    is_housekeeping,
+    list_settings,
+    read_data,
+)
 from sentiment.config import is_within, make
 from sentiment.data.preparation import DIGESTS
 from sentiment.errors import ConfigError, SweepBusyError
@@ -119,8 +125,10 @@ def run_grid(hydra: HydraSweep, points: Sequence[Sequence[str]]) -> None:
     cfg, settings = hydra.task, hydra.settings
     jobs = hydra.check_jobs(points)
     (objective,) = find_objectives([cfg.optimize])
+    left_out: dict[str, str] = {}
     if all(job.data == jobs[0][1].data for _, job in jobs):
-        check_rows(jobs)
+        left_out = find_unlearnable(jobs)
+        points = [point for point in points if left_out.keys().isdisjoint(point)]
     home = Path(cfg.outputs).resolve() / "sweep"
     name = _name_grid(cfg, points)
     known, following = newest(name, [path.name for path in home.glob("*") if path.is_dir()])
@@ -129,11 +137,15 @@ def run_grid(hydra: HydraSweep, points: Sequence[Sequence[str]]) -> None:
     folder = home / known
     folder.mkdir(parents=True, exist_ok=True)
     with hold_folder(folder):
-        _run(hydra, points, objective, folder)
+        _run(hydra, points, objective, folder, describe_left_out(left_out))
 
 
 def _run(
-    hydra: HydraSweep, points: Sequence[Sequence[str]], objective: Objective, folder: Path
+    hydra: HydraSweep,
+    points: Sequence[Sequence[str]],
+    objective: Objective,
+    folder: Path,
+    notes: Sequence[str],
 ) -> None:
     cfg, settings = hydra.task, hydra.settings
     for number, result in read_results(folder).items():
@@ -158,6 +170,8 @@ def _run(
         shared=[redact(word) for word in points[0] if all(word in point for point in points)],
     )
     session.begin()
+    for line in notes:
+        session.observer.on_note(line)
     left = [
         PlannedJob(number, list(point))
         for number, point in enumerate(points)

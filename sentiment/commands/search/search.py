@@ -18,7 +18,12 @@ from sentiment.commands.search.spaces import Space, read_space
 from sentiment.commands.search.storage import check_apart, open_storage
 from sentiment.commands.search.studies import Draw, Study
 from sentiment.commands.search.study_folder import claim_folder, keep_study
-from sentiment.commands.search.trial import check_rows, list_settings, read_data
+from sentiment.commands.search.trial import (
+    describe_left_out,
+    find_unlearnable,
+    list_settings,
+    read_data,
+)
 from sentiment.config import check_config, list_typed, make
 from sentiment.config.schemas import list_defaults
 from sentiment.errors import ConfigError, count_of, quote_list
@@ -53,10 +58,13 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
     jobs = hydra.check_jobs(space.list_samples())
     # Raises what is wrong with the sampler, before anything is made.
     make_sampler(sampler, space, cfg.seed, parallel=hydra.is_parallel)
-    check_rows(jobs)
+    left_out = find_unlearnable(jobs)
+    space = space.without(left_out)
     study = _open_study(cfg, space, objectives)
     session = _open_session(hydra, study, space)
     repeated = _recover(study, session)
+    for line in describe_left_out(left_out):
+        session.observer.on_note(line)
     # A resumed search draws other trials than before, and than other processes do.
     shift = len(study.optuna.trials) + study.own_seed
     study.seed(make_sampler(sampler, space, cfg.seed, shift, parallel=hydra.is_parallel))

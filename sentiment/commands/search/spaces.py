@@ -1,8 +1,8 @@
 """Search spaces: the settings that a search draws, and their distributions."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra.core.override_parser.types import FloatRange
@@ -53,19 +53,38 @@ class Space:
 
     def list_samples(self) -> Iterator[list[str]]:
         """Yield overrides of trials that cover every choice and both ends of every range."""
-        cases: list[tuple[dict[str, str], Mapping[str, Any]]] = [
-            ({key: case}, space)
+        # A typed value, such as model=nbsvm, leaves branches that no trial takes.
+        cases: list[tuple[dict[str, Any], Mapping[str, Any]]] = [
+            ({key: case}, spaces.get(str(case), {}))
             for key, spaces in self.branches.items()
-            for case, space in spaces.items()
+            for case in ([self.fixed[key]] if key in self.fixed else _list_ends(self.common[key]))
         ]
         for place, (chosen, space) in enumerate(cases or [({}, {})]):
-            names = {name_parameter(name, *chosen.values()): d for name, d in space.items()}
+            names = {
+                name_parameter(name, *map(str, chosen.values())): d for name, d in space.items()
+            }
             values = {name: _list_ends(d) for name, d in {**self.common, **names}.items()}
             # The distributions that all branches share are sampled once.
             new = [len(found) for name, found in values.items() if place == 0 or name in names]
             for number in range(max(new, default=1)):
                 drawn = {name: found[number % len(found)] for name, found in values.items()}
-                yield self.write(drawn | chosen)
+                yield self.write(drawn | {k: v for k, v in chosen.items() if k in self.common})
+
+    def without(self, choices: Collection[str]) -> "Space":
+        """Return the space without some choices, given as overrides such as ``"model=svm"``."""
+        from optuna.distributions import CategoricalDistribution
+
+        common = dict(self.common)
+        for key, distribution in self.common.items():
+            values = getattr(distribution, "choices", ())
+            kept = [value for value in values if write_override(key, value) not in choices]
+            if len(kept) < len(values):
+                common[key] = CategoricalDistribution(kept)
+        branches = {
+            key: {case: s for case, s in cases.items() if write_override(key, case) not in choices}
+            for key, cases in self.branches.items()
+        }
+        return replace(self, common=common, branches=branches)
 
     def find(self, parameter: str) -> Any:
         """Return the distribution of a parameter, which `name_parameter` may have named."""

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from sentiment.config import (
     make,
 )
 from sentiment.data.preparation import PreparedData, prepare_data
-from sentiment.errors import ConfigError, SentimentError
+from sentiment.errors import ConfigError, SentimentError, TooFewRowsError, join_words
 from sentiment.modeling.model_files import save_model
 from sentiment.redaction import format_error, protect_process
 from sentiment.tracking.stages import Stages
@@ -112,30 +112,65 @@ def _read_data(described: str, seed: int) -> PreparedData:
     return prepare_data(dataset, seed)
 
 
-def check_rows(jobs: Iterable[tuple[Sequence[str], DictConfig]]) -> None:
-    """Check that jobs can learn the classes of their data, before any of them is run.
+def find_unlearnable(jobs: Iterable[tuple[Sequence[str], DictConfig]]) -> dict[str, str]:
+    """Return the models whose jobs all need more rows of each class than there are, and why.
+
+    They are found before any job is run, so that a sweep can leave them out and run the others.
 
     Parameters
     ----------
     jobs : iterable of (overrides, config)
         Jobs on the same data, whose seeds may differ.
 
+    Returns
+    -------
+    dict of str to str
+        The reason, by override: ``model=svm``.
+
     Raises
     ------
     SentimentError
-        The data cannot be read, or are not enough for some job.
+        The data cannot be read, or are not enough for any job, or only for some jobs of a model.
     """
     problems: dict[str, None] = {}
+    failed: list[tuple[list[str], str]] = []
+    learned: set[str] = set()
     data: PreparedData | None = None
     for words, cfg in jobs:
         data = data or read_data(cfg)
+        chosen = [word for word in words if find_key(word) in (*CHOICES, "experiment")]
         try:
             Fitting(cfg, Stages(watches_memory=False), compared=True).check(data)
+            learned.update(chosen)
+        except TooFewRowsError as error:
+            failed.append((chosen, str(error)))
         except SentimentError as error:
-            chosen = [word for word in words if find_key(word) in CHOICES]
-            problems[": ".join(filter(None, [" ".join(chosen), str(error)]))] = None
+            problems[_describe_problem(chosen, error)] = None
+    left_out: dict[str, str] = {}
+    for chosen, reason in failed:
+        found = [word for word in chosen if word not in learned]
+        if found and learned:
+            left_out |= dict.fromkeys(found, reason)
+        else:
+            problems[_describe_problem(chosen, reason)] = None
     if problems:
         raise ConfigError([*problems])
+    return left_out
+
+
+def _describe_problem(chosen: Sequence[str], error: object) -> str:
+    return ": ".join(filter(None, [" ".join(chosen), str(error)]))
+
+
+def describe_left_out(left_out: Mapping[str, str]) -> list[str]:
+    """Return a line for each reason why a sweep leaves models out; see `find_unlearnable`."""
+    reasons: dict[str, list[str]] = {}
+    for word, reason in left_out.items():
+        reasons.setdefault(reason, []).append(word)
+    return [
+        f"left out {join_words(words)}: {reason[0].lower()}{reason[1:]}"
+        for reason, words in reasons.items()
+    ]
 
 
 def _try_out(cfg: DictConfig) -> tuple[dict[str, str], dict[str, float]]:

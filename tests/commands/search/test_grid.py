@@ -25,6 +25,7 @@ from sweeping import (
 
 from sentiment.commands.search.grid import check_values, count_range, hold_folder
 from sentiment.commands.search.grid import list_points as list_combinations
+from sentiment.commands.search.results import read_results
 from sentiment.config import CONF
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.errors import (
@@ -182,29 +183,73 @@ def test_a_grid_in_which_a_job_has_a_wrong_setting_is_refused(
     assert not (tmp_path / "outputs").exists()
 
 
-@pytest.mark.parametrize(
-    ("words", "models"),
-    [
-        (["search=all", "search.n_trials=9"], ["model=svm: ", "model=ridge: "]),
-        (["search=svm", "search.n_trials=9"], [""]),
-        (["model=svm,nbsvm", "seed=1,2"], ["model=svm: "]),
-    ],
-)
-def test_classes_that_are_too_small_for_a_job_are_named_before_the_first_one(
-    starter: Starter, tmp_path: Path, words: list[str], models: list[str]
-) -> None:
-    """Of the four rows of a class, two are for training; calibration asks for three."""
+@pytest.fixture
+def rare(tmp_path: Path) -> Path:
+    """Return a folder with a table in which two of a class's four rows are for training.
+
+    Calibration asks for three.
+    """
     frame = read_reviews()
     frame.iloc[:4, frame.columns.get_loc("label")] = "rare"
     frame.to_csv(tmp_path / "mine.csv", index=False)
-    done = starter.run(tmp_path, "train", "-m", *words, "data=csv", "data.path=mine.csv")
+    return tmp_path
+
+
+RARE = ("data=csv", "data.path=mine.csv")
+TOO_SMALL = (
+    "1 of 3 classes is too small ('rare': 2), but cross-validation of training rows "
+    "(CalibratedClassifierCV(cv=3)) needs at least 3 different texts of each class."
+)
+
+
+@pytest.mark.parametrize("words", [["search=svm", "search.n_trials=9"], ["model=svm,ridge"]])
+def test_classes_that_are_too_small_for_all_jobs_are_named_before_the_first_one(
+    starter: Starter, rare: Path, words: list[str]
+) -> None:
+    done = starter.run(rare, "train", "-m", *words, *RARE)
     assert (done.returncode, done.stdout) == (2, "")
+    models = ["model=svm: ", "model=ridge: "] if "model=svm,ridge" in words else [""]
     lines = done.stderr.splitlines()[-len(models) :]
     for line, model in zip(lines, models, strict=True):
-        assert f" {model}1 of 3 classes is too small ('rare': 2), but cross-validation" in line
-        assert "needs at least 3 different texts of each class" in line
+        assert f" {model}{TOO_SMALL}" in line
         assert "data.min_per_class=5" in line
-    assert not (tmp_path / "outputs").exists()
+    assert not (rare / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "left_out", "models"),
+    [
+        (["search=all"], "model=svm and model=ridge", {"logistic_regression", "nbsvm", "sgd"}),
+        (["search=all", "model=nbsvm,svm"], "model=svm", {"nbsvm"}),
+        # Nor are models named that no trial would have drawn.
+        (["search=all", "model=nbsvm"], "", {"nbsvm"}),
+        (["model=svm,nbsvm,ridge", "seed=1,2"], "model=svm and model=ridge", {"nbsvm"}),
+    ],
+)
+def test_models_that_need_more_rows_of_a_class_are_left_out(
+    starter: Starter, rare: Path, words: list[str], left_out: str, models: set[str]
+) -> None:
+    """The command ends well; the same command resumes or repeats it without them."""
+    command = ("train", "-m", *words, *RARE, "tracking=off")
+    trials = ["search.n_trials=6", "search.n_trials=7"] if "search=all" in words else [""] * 2
+    for more in trials:
+        done = starter.run(rare, *command, *filter(None, [more]))
+        assert done.returncode == 0, done.stderr
+        lines = [line for line in done.stdout.splitlines() if line.startswith("left out ")]
+        assert len(lines) == bool(left_out)
+        for line in lines:
+            assert line.startswith(f"left out {left_out}: {TOO_SMALL} Add rows, ")
+            assert "data.min_per_class=5" in line
+    kind = "search" if "search=all" in words else "sweep"
+    results = [
+        result
+        for folder in (rare / "outputs" / kind).iterdir()
+        if folder.is_dir()
+        for result in read_results(folder).values()
+    ]
+    assert results
+    assert {result.tags["model"] for result in results} <= models | {"naive_bayes"}
+    assert {result.error for result in results} == {""}
 
 
 def test_jobs_that_fail_do_not_lose_the_others(starter: Starter, tmp_path: Path) -> None:
