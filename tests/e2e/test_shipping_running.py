@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT
@@ -206,11 +207,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             [str(PROGRAMS / program), *rest], env=os.environ | variables, cwd=folder,
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
-    end = time.monotonic() + 300
-    while ask(port, "/health") != 200:
-        assert started.poll() is None, (folder / "log").read_text()
-        assert time.monotonic() < end, (folder / "log").read_text()
-        time.sleep(0.1)
+    wait_for_answer(started, port, "/health")
     yield port
     os.killpg(started.pid, signal.SIGTERM)
     started.wait(300)
@@ -226,6 +223,14 @@ def ask(port: int, path: str, host: str = "mlflow:5000") -> int:
         return 0
     finally:
         line.close()
+
+
+def wait_for_answer(started: subprocess.Popen[Any], port: int, path: str) -> None:
+    end = time.monotonic() + 300
+    while ask(port, path) != 200:
+        assert started.poll() is None, f"it ended with {started.returncode}"
+        assert time.monotonic() < end, f"{path} is not answered"
+        time.sleep(0.1)
 
 
 def test_the_server_answers_to_its_own_names_only(server: int) -> None:
@@ -259,9 +264,7 @@ def serve_in(image: Path, address: dict[str, str]) -> None:
         env=make_environment(image) | address, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
-        while ask(port, "/health/ready") != 200:
-            assert started.poll() is None, started.stderr
-            time.sleep(0.1)
+        wait_for_answer(started, port, "/health/ready")
         _, _, *check = service["healthcheck"]["test"]
         asked = [word.replace(":8080", f":{port}") for word in check]
         subprocess.run([sys.executable, *asked], capture_output=True, check=True, timeout=300)

@@ -100,9 +100,10 @@ def test_what_is_recorded(rivals: Rivals, promote_run: Promote, name: str) -> No
     run = mlflow.get_run(str(rivals.strong.run_id))
     assert run.data.tags["promotion"] == "promoted"
     folder = Path(mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/promotions"))
-    kept = max(folder.iterdir())  # other tests promote the same run
-    assert {path.name for path in kept.iterdir()} == {"promotion.json", "comparison.html"}
-    record = json.loads((kept / "promotion.json").read_text())
+    records = [(path, json.loads(path.read_text())) for path in folder.glob("*/promotion.json")]
+    # Other tests promote the same run, under names of their own.
+    [(path, record)] = [(path, record) for path, record in records if record["name"] == name]
+    assert {file.name for file in path.parent.iterdir()} == {"promotion.json", "comparison.html"}
     assert record["champion"]["run_id"] == rivals.weak.run_id
     assert record["challenger"]["run"] == rivals.strong.run_id
     assert record["fingerprint"] == rivals.strong.data.fingerprint

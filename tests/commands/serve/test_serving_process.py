@@ -37,14 +37,23 @@ def start(starter: Starter, folder: Path, *words: str) -> tuple[Started, int]:
 
 
 @pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the log of `server`."""
+    return tmp_path_factory.mktemp("log")
+
+
+@pytest.fixture(scope="module")
 def server(
-    starter: Starter, model_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+    starter: Starter,
+    model_files: dict[str, Path],
+    log: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Started, int]]:
     """A server of two workers, which ends well."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "tokens").write_text(f"{TOKEN}\n")
     words = [f"model={model_files['two']}", "server.workers=2", "server.timeout=2"]
-    words += ["server.tokens_file=tokens", f"log.folder={folder}/log"]
+    words += ["server.tokens_file=tokens", f"log.folder={log}"]
     process, port = start(starter, folder, *words)
     yield process, port
     os.kill(process.pid, signal.SIGTERM)
@@ -52,7 +61,7 @@ def server(
     assert done.returncode == 0, done.stderr
     assert "stopped" in done.stdout
     assert TOKEN not in done.stdout + done.stderr
-    assert not list((folder / "log").rglob("_*"))  # Parquet files only
+    assert not list(log.rglob("_*"))  # Parquet files only
 
 
 def ask(port: int, path: str, body: object = None) -> tuple[int, bytes]:
@@ -125,13 +134,16 @@ def test_a_killed_worker_is_replaced_and_its_counts_stay(server):
     assert ask(port, "/predict", {"text": "good"})[0] == 200
 
 
-def test_a_kill_loses_no_answer_that_was_written(server, tmp_path_factory):
+def test_a_kill_loses_no_answer_that_was_written(server, log):
     process, port = server
-    folder = next(tmp_path_factory.getbasetemp().glob("served*")) / "log/predictions"
+    folder = log / "predictions"
 
     def ask_until(is_done: Callable[[], bool]) -> None:
-        while not is_done():
+        def ask_once() -> bool:
             ids.append(json.loads(ask(port, "/predict", {"text": "good"})[1])["id"])
+            return is_done()
+
+        process.wait_until(ask_once, interval=0)
 
     def list_ids() -> set[str]:
         return {
