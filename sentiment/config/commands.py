@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from sentiment.config.overrides import is_within, requote
+from sentiment.config.overrides import is_within, requote, split_override
 from sentiment.config.project import list_named_conf
 from sentiment.redaction import redact
 
@@ -159,6 +159,27 @@ def suggest_command(script: str, *words: str) -> str:
     kept = [word for word in words if _name_place(word) not in places]
     folders = list_named_conf() if script in _CHOOSING else []
     return show_command(script, [*(f"--config-dir={folder}" for folder in folders), *kept, *stored])
+
+
+def repeat_command(script: str, *words: str) -> str:
+    """Return the running command line of `script` with some settings changed.
+
+    Parameters
+    ----------
+    script : str
+        Its name, such as ``"promote"``.
+    *words : str
+        Settings, in place of those that were typed; ``<...>`` in one is a placeholder.
+
+    Examples
+    --------
+    >>> remember_words(["run=best", "name=mine", "margin=0.1"])
+    >>> repeat_command("promote", "run=1", "force=<reason>")
+    'python scripts/promote.py name=mine margin=0.1 run=1 force=<reason>'
+    """
+    changed = [split_override(word).key for word in words]
+    kept = (word for word in _typed if not is_within(word, *changed))
+    return show_command(script, [*kept, *words])
 
 
 def suggest_training() -> str:

@@ -5,6 +5,7 @@ A hint is built from ``str``, ``int``, ``float``, ``bool``, ``None``, ``list[...
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
@@ -27,8 +28,8 @@ class Rule:
 
     Attributes
     ----------
-    expected : str
-        The expected value, for messages.
+    expected : str or callable
+        The expected value, for messages, or a function that returns it.
     holds : callable
         Returns whether a value of the right type is allowed.
     names : tuple of str
@@ -41,7 +42,7 @@ class Rule:
         Whether a value may be a secret, which messages must not show.
     """
 
-    expected: str
+    expected: str | Callable[[], str]
     holds: Callable[[Any], bool]
     names: tuple[str, ...] = ()
     limits: tuple[tuple[str, float], ...] = ()
@@ -50,7 +51,7 @@ class Rule:
 
     def describe(self) -> str:
         """Return the expected value, for messages."""
-        return ", ".join([self.expected, *self.list_more()])
+        return self.expected if isinstance(self.expected, str) else self.expected()
 
 
 def one_of(*names: str) -> Rule:
@@ -139,9 +140,14 @@ def list_types(hint: Any) -> set[Any]:
 
 def describe_problem(hint: Any, value: Any, path: str) -> str:
     """Return the message for an invalid `value` of the setting `path`."""
-    nearest = suggest(value, list_names(hint)) if isinstance(value, str) else ""
+    nearest = _suggest(value, list_names(hint)) if isinstance(value, str) else ""
     shown = "***" if _is_secret(hint) and isinstance(value, str) else show(value)
     return f"{path} is {shown}; expected {describe(hint)}.{nearest}"
+
+
+def _suggest(value: str, names: Iterable[str]) -> str:
+    # Metrics have longer names elsewhere: validation/accuracy, my_package.metrics.cost.
+    return suggest(re.split("[./]", value)[-1], names) or suggest(value, names)
 
 
 def _is_secret(hint: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ _SHOWN_OF_MULTILABEL = (
     "label_ranking_precision", "hamming_loss", "log_loss",
 )  # fmt: skip
 # The expected names, for messages, in a short form.
-EXPECTED = (
+_NAMES = (
     "accuracy, balanced_accuracy, precision, recall, f1 (or with _macro, _micro, _weighted), "
     "matthews_corrcoef, top_3_accuracy, roc_auc, roc_auc_ovr, log_loss, brier, ece; of ordered "
     "labels accuracy_within_one, mean_absolute_error, quadratic_kappa; of several labels in a row "
@@ -91,9 +91,11 @@ ALL_BUILT_IN = BUILT_IN | ORDERED | MULTILABEL
 # Further objectives of a search: costs of a model, of which less is better.
 COSTS = {"size_mb": "model/size_mb", "predict_seconds": "validation/predict_seconds"}
 _RESPONSES = ("predict", "predict_proba")
+_EXAMPLE = (
+    '[tool.sentiment.metrics] cost = {function = "my_package.cost", greater_is_better = false}'
+)
 _REMEDY = (
-    "Describe a metric as in [tool.sentiment.metrics] "
-    'cost = {function = "my_package.cost", greater_is_better = false}, one of probabilities with '
+    f"Describe a metric as in {_EXAMPLE}, one of probabilities with "
     'response_method = "predict_proba" as well'
 )
 
@@ -202,6 +204,25 @@ def name_average(metric: str, classes: int) -> str:
     ('f1', 'f1_macro', 'accuracy')
     """
     return metric if classes == 2 else AVERAGES.get(metric, metric)
+
+
+def describe_expected(costs: Iterable[str] = ()) -> str:
+    """Return the metrics that a setting may name, for messages.
+
+    Parameters
+    ----------
+    costs : iterable of str
+        Those of `COSTS` that it may name too.
+    """
+    own = ", ".join(list_own_metrics())
+    parts = [
+        f"one of {_NAMES}",
+        *([f"of the model {', '.join(costs)}"] if costs else []),
+        f"of [tool.sentiment.metrics] in {PROJECT_FILE} {own}"
+        if own
+        else f"or one of your own that {PROJECT_FILE} describes as in {_EXAMPLE}",
+    ]
+    return "; ".join(parts)
 
 
 def list_measured(*, ordered: bool = False, multilabel: bool = False) -> list[str]:

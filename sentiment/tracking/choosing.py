@@ -1,5 +1,6 @@
 """Choice of the best run among runs with comparable scores."""
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,23 @@ def choose_best(
         f"best {metric} of {_count(len(same))} on {last.data.tags.get('data', 'unknown')}: "
         f"{describe_score(metric, best.data.metrics | {metric: values[id(best)]})}"
     )
+    why += _describe_optimized(same, last, best, metric)
     return best, why + f"; not comparable: {', '.join(reasons)}" * bool(reasons)
+
+
+def _describe_optimized(same: "Sequence[Run]", last: "Run", best: "Run", metric: str) -> str:
+    """Return which run is better than `best` in the metric that `last` optimized, if one is."""
+    split, name = metric.partition("/")[0], last.data.params.get("optimize", "")
+    optimized, direction = f"{split}/{name}", METRICS.get(name)
+    values = _read_values(same, optimized)
+    if direction is None or id(best) not in values:
+        return ""
+    sign = 1 if direction else -1
+    scored = [run for run in same if id(run) in values]
+    better = max(scored, key=lambda run: (sign * values[id(run)], _read_order(run)))
+    if values[id(better)] == values[id(best)]:
+        return ""
+    return f"; by {optimized}, which the newest one optimized, it is run {better.info.run_id}"
 
 
 def cross_validated(metric: str) -> str:
@@ -82,7 +99,7 @@ def cross_validated(metric: str) -> str:
 
 
 def _read_values(runs: "Sequence[Run]", metric: str) -> dict[int, float]:
-    """Return the `metric` of each run that has it, by the id of the object.
+    """Return the `metric` of each run where it is defined, by the id of the object.
 
     Runs of versions that did not name averages have a macro average under the name of a metric of
     two classes: it is used if another run on the same rows has recorded more than two classes.
@@ -97,7 +114,7 @@ def _read_values(runs: "Sequence[Run]", metric: str) -> dict[int, float]:
             values[id(run)] = known[metric]
         elif f"{split}/{plain}" in known and str(_read_rows(run)) in several:
             values[id(run)] = known[f"{split}/{plain}"]
-    return values
+    return {run: value for run, value in values.items() if not math.isnan(value)}
 
 
 def _find_optimized(run: "Run", metric: str) -> str:

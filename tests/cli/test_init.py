@@ -17,7 +17,7 @@ from starting import Starter
 import sentiment
 from sentiment.api import Model
 from sentiment.cli.init import make_project, name_package
-from sentiment.config import compose, explain_error, make, quote_free_text
+from sentiment.config import check_config, compose, explain_error, make, quote_free_text
 from sentiment.config.metrics import OwnMetric
 from sentiment.errors import ConfigError, OccupiedFolderError, ProjectFileError
 
@@ -307,6 +307,20 @@ def test_a_metric_of_scikit_learn_that_gives_no_number_is_described(
     with pytest.raises(ProjectFileError) as caught:
         measure(["a", "b"], ["a", "b"])
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["my_project.metrics.cost", "sklearn.metrics.cost", "costs"])
+def test_an_unknown_metric_is_answered_with_the_names_of_the_project(
+    project: Path, value: str
+) -> None:
+    for command, setting in (("compare", "metric"), ("finalize", "metric"), ("train", "optimize")):
+        with pytest.raises(ConfigError) as caught:
+            check_config(compose(command, [f"{setting}={value}"]))
+        said = str(caught.value)
+        assert f"{setting} is '{value}'; expected one of accuracy, " in said
+        assert "; of [tool.sentiment.metrics] in pyproject.toml cost. Did you mean 'cost'?" in said
+    with pytest.raises(ConfigError, match="of the model size_mb, predict_seconds; of .tool.sent"):
+        check_config(compose("train", [f"search.objectives=[{value}]"]))
 
 
 def test_a_metric_may_be_scikit_learns(project: Path) -> None:

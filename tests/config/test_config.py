@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from sentiment.config import check_options, compose, explain_error, flatten, make, quote_free_text
 from sentiment.config.arguments import get_function
 from sentiment.config.checking import check_config
-from sentiment.config.metrics import EXPECTED
+from sentiment.config.metrics import describe_expected
 from sentiment.config.targets import is_allowed
 from sentiment.errors import ConfigError
 
@@ -153,7 +153,7 @@ def mistake(*overrides: str) -> str:
         ),
         (
             "deploy.metric=auc",
-            f"deploy.metric is 'auc'; expected one of {EXPECTED}. Did you mean 'roc_auc'?",
+            f"deploy.metric is 'auc'; expected {describe_expected()}. Did you mean 'roc_auc'?",
         ),
         (
             "deploy.max_chars=0",

@@ -23,6 +23,7 @@ from sentiment.config import (
     make,
     quote_free_text,
     remember_words,
+    repeat_command,
     suggest_command,
     suggest_ui,
 )
@@ -375,6 +376,18 @@ def test_a_promotion_is_suggested_for_the_typed_model_and_metric() -> None:
     assert suggest_command("train") == "python scripts/train.py"
     remember_words(["names=a", "metrics=b", "model.name=c"])
     assert suggest_command("promote", "run=1") == "python scripts/promote.py run=1"
+
+
+def test_the_running_command_is_repeated_with_other_settings() -> None:
+    typed = ["run=best", "name=my model", "trusted=[mine.*]", "tracking.experiment=x", "margin=0"]
+    remember_words([*typed, "live=log", "+alpha=0.1"])
+    shown = repeat_command("promote", "run=1", "alpha=0.2", "force=<reason>")
+    ((script, words),) = find_commands(shown)
+    assert script == "promote"
+    assert words == [*typed[1:], "live=log", "run=1", "alpha=0.2", "force=<reason>"]
+    check_command("promote", [word for word in words if word != "name=my model"])
+    remember_words(["outputs=/x", "tracking.uri=postgresql://me:secret@host/runs"])
+    assert "secret" not in repeat_command("promote", "run=1")
 
 
 def test_best_suggests_to_write_from_its_own_folder() -> None:

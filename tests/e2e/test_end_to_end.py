@@ -52,7 +52,7 @@ def test_a_model_is_trained_watched_and_replaced(
     assert "verdict  B is worse than A: right on " in shown
     shown = run("promote", f"run={weak}", code=4)
     assert shown.startswith(f"promote.py: run {weak} was not promoted: its accuracy is worse by 0.")
-    assert 'give a reason: force="...".' in shown
+    assert shown.endswith(f"scripts/promote.py run={weak} force=<reason>\n")
     assert predict("today") == first
     assert "verdict  no drift" in run("monitor", "current=today.predictions.csv")
     assert predict("tomorrow") == first

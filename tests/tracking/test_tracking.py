@@ -280,6 +280,45 @@ def test_macro_averages_of_earlier_versions_are_compared_under_both_names() -> N
     assert choose_best([two_before], "validation/f1_macro", greater_is_better=True) is None
 
 
+def make_scored(name: str, order: int, **metrics: float) -> Any:
+    """Return a run on the same rows as the others, which has optimized log_loss."""
+    known = {f"validation/{metric}": value for metric, value in metrics.items()}
+    tags = {"data": "tickets", "data.fingerprint": "x", "order": f"{order:012}"}
+    params = {"optimize": "log_loss"}
+    return SimpleNamespace(
+        info=SimpleNamespace(run_id=name, start_time=order),
+        data=SimpleNamespace(metrics=known, tags=tags, params=params),
+    )
+
+
+def test_the_reason_names_the_run_that_the_optimized_metric_would_choose() -> None:
+    exact = make_scored("exact", 1, accuracy=0.8, log_loss=0.5)
+    sure = make_scored("sure", 2, accuracy=0.7, log_loss=0.4)
+    found = choose_best([exact, sure], "validation/accuracy", greater_is_better=True)
+    assert found is not None
+    assert found[0] is exact
+    assert found[1].endswith(
+        ": 0.8000; by validation/log_loss, which the newest one optimized, it is run sure"
+    )
+    for metric, greater in (("validation/log_loss", False), ("validation/accuracy", True)):
+        runs = [sure] if greater else [exact, sure]
+        found = choose_best(runs, metric, greater_is_better=greater)
+        assert found is not None
+        assert found[0] is sure
+        assert "optimized" not in found[1]
+
+
+@pytest.mark.parametrize("position", [0, 1])
+def test_a_run_whose_score_is_not_defined_is_never_the_best(position: int) -> None:
+    runs = [make_scored("known", 1, accuracy=0.7)]
+    runs.insert(position, make_scored("undefined", 2, accuracy=float("nan")))
+    for greater in (True, False):
+        found = choose_best(runs, "validation/accuracy", greater_is_better=greater)
+        assert found is not None
+        assert found[0].info.run_id == "known"
+    assert choose_best(runs[position:][:1], "validation/accuracy", greater_is_better=True) is None
+
+
 @pytest.mark.parametrize("years", [-10, 10])
 def test_a_wrong_clock_does_not_decide_which_run_is_the_last(
     tracker: MlflowTracker, years: int

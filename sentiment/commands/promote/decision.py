@@ -50,6 +50,8 @@ class Promotion:
         Champion (A) and challenger (B), if there was a champion to compare with.
     live : LiveComparison, optional
         The comparison on live traffic, instead of test rows.
+    run_id : str, optional
+        The challenger; a rollback has none.
     """
 
     outcome: Literal["promoted", "refused", "unchanged", "rolled back"]
@@ -60,6 +62,7 @@ class Promotion:
     force: str | None = None
     comparison: ComparisonResult | None = None
     live: LiveComparison | None = None
+    run_id: str | None = None
 
 
 class ChampionMovedError(Exception):
@@ -169,7 +172,7 @@ class Decision:
     ) -> Promotion:
         return Promotion(
             outcome, sentence, self.cfg.name, champion, list(self.reasons), self.cfg.force,
-            self.result, self.live,
+            self.result, self.live, self.run.id,
         )  # fmt: skip
 
     def _explain(self, version: Version) -> str:

@@ -154,7 +154,7 @@ class _Challenge:
                 with self.registry.lock():  # also removes the lease of that process
                     decision.finish(champion)
             sentence = f"run {run.id} is the champion of {cfg.name} already, as {call(champion)}"
-            return Promotion("unchanged", sentence, cfg.name, champion)
+            return Promotion("unchanged", sentence, cfg.name, champion, run_id=run.id)
         with self.stages("keep the record"):
             return decision.refuse() if reasons and not cfg.force else decision.promote()
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from sentiment.cli.console import PlainConsole
 from sentiment.cli.terminal import name_program
 from sentiment.commands.compare.view import show_comparison, show_live
+from sentiment.config import repeat_command
 
 if TYPE_CHECKING:
     from sentiment.commands.promote.decision import Promotion
@@ -18,9 +19,11 @@ def show_promotion(promotion: "Promotion") -> None:
         show_live(promotion.live)
     if promotion.outcome == "refused":
         state = "The champion stays" if promotion.champion else "There is no champion"
-        # A refused rollback has no reasons to list.
-        hint = '; to promote it all the same, give a reason: force="..."' * bool(promotion.reasons)
-        PlainConsole(stderr=True).print(f"{name_program()}: {promotion.sentence}. {state}{hint}.")
+        hint = "."
+        if promotion.run_id:  # a refused rollback has no run to promote
+            command = repeat_command("promote", f"run={promotion.run_id}", "force=<reason>")
+            hint = f"; to promote it all the same, give a reason: {command}"
+        PlainConsole(stderr=True).print(f"{name_program()}: {promotion.sentence}. {state}{hint}")
         return
     console = PlainConsole()
     for number, reason in enumerate(promotion.reasons):

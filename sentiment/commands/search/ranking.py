@@ -7,7 +7,7 @@ from math import inf, isfinite
 
 from sentiment.commands.search.results import JobResult
 from sentiment.config import is_within
-from sentiment.config.metrics import COSTS, EXPECTED, METRICS
+from sentiment.config.metrics import COSTS, METRICS, describe_expected
 from sentiment.errors import ConfigError, count_of, quote_list, suggest
 from sentiment.tracking.choosing import describe_score
 
@@ -46,7 +46,7 @@ def find_objectives(names: Sequence[str]) -> list[Objective]:
     known = [*METRICS, *COSTS]
     problems = [
         f"there is no metric {name!r} to optimize.{suggest(name, known)} "
-        f"Expected one of {', '.join([EXPECTED, *COSTS])}."
+        f"Expected {describe_expected(COSTS)}."
         for name in names
         if name not in known
     ]

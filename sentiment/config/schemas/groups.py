@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from sentiment.config.kinds import Rule, one_of
-from sentiment.config.metrics import COSTS, EXPECTED, list_own_metrics
+from sentiment.config.metrics import COSTS, describe_expected
 from sentiment.config.schemas.base import Settings
 from sentiment.config.schemas.values import (
     Column,
@@ -369,9 +369,8 @@ class SweepSettings(Settings):
         Annotated[
             list[Objective],
             Rule(
-                f"a list, such as [accuracy,size_mb], of {', '.join([EXPECTED, *COSTS])}",
+                lambda: f"a list, such as [accuracy,size_mb], each {describe_expected(COSTS)}",
                 bool,
-                list_more=list_own_metrics,
             ),
         ]
         | None

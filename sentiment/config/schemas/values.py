@@ -6,8 +6,13 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from sentiment.config.kinds import Rule, one_of
-from sentiment.config.metrics import ALL_BUILT_IN, COSTS, METRICS, list_own_metrics
-from sentiment.config.metrics import EXPECTED as METRIC_NAMES
+from sentiment.config.metrics import (
+    ALL_BUILT_IN,
+    COSTS,
+    METRICS,
+    describe_expected,
+    list_own_metrics,
+)
 from sentiment.config.project import EXPECTED, is_class_pattern
 from sentiment.files.dialects import is_encoding
 
@@ -74,7 +79,7 @@ Column = Annotated[str, Rule("the name of a column", bool)]
 Metric = Annotated[
     str,
     Rule(
-        f"one of {METRIC_NAMES}",
+        describe_expected,
         METRICS.__contains__,
         tuple(ALL_BUILT_IN),
         list_more=list_own_metrics,
@@ -83,7 +88,7 @@ Metric = Annotated[
 Objective = Annotated[
     str,
     Rule(
-        f"one of {', '.join([METRIC_NAMES, *COSTS])}",
+        lambda: describe_expected(COSTS),
         lambda name: name in METRICS or name in COSTS,
         (*ALL_BUILT_IN, *COSTS),
         list_more=list_own_metrics,

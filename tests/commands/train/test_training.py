@@ -12,7 +12,7 @@ import pytest
 from sentiment.commands.train import job as training
 from sentiment.commands.train.job import TrainingResult, train
 from sentiment.config import Job, compose
-from sentiment.config.metrics import EXPECTED, list_measured
+from sentiment.config.metrics import describe_expected, list_measured
 from sentiment.errors import ConfigError, FitError, TooFewRowsError, UntrustedModelError
 from sentiment.modeling.evaluation import score, scores_file
 from sentiment.modeling.model_files import load_model
@@ -164,7 +164,7 @@ def test_without_tracking_the_model_stays_in_the_folder(train_quickly: Train) ->
     [
         (
             "optimize=acuracy",
-            f"optimize is 'acuracy'; expected one of {EXPECTED}. Did you mean 'accuracy'?",
+            f"optimize is 'acuracy'; expected {describe_expected()}. Did you mean 'accuracy'?",
         ),
         ("cv=1", "cv is 1; expected a whole number of folds from 2, or auto, or null."),
         ("seed=-1", "seed is -1; expected a whole number from 0 to 2**32 - 1."),
