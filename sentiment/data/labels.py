@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -67,7 +68,7 @@ def make_scale(labels: Iterable[str], ordered: bool | Sequence[str]) -> dict[str
     Raises
     ------
     ConfigError
-        A label is not a number, or is not in the list.
+        A label is not a number, or the same number as another one, or is not in the list.
     """
     if ordered is False:
         return None
@@ -84,6 +85,14 @@ def make_scale(labels: Iterable[str], ordered: bool | Sequence[str]) -> dict[str
                 ]
             )
         scale = {label: value for label, value in values.items() if value is not None}
+        for label, other in pairwise(scale):
+            if scale[label] == scale[other]:
+                raise ConfigError(
+                    [
+                        f"data.ordered is true, but {label!r} and {other!r} are the same number. "
+                        "Write each label in one way."
+                    ]
+                )
     else:
         missing = [label for label in found if label not in set(ordered)]
         if missing:

@@ -1,5 +1,6 @@
 """Quality report on a data set before training."""
 
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -221,16 +222,22 @@ def _compare_labels(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     for label in labels:
         alike.setdefault(_fold_label(label), []).append(label)
     groups = [
-        " and ".join(f"{label!r} ({labels[label]:,} rows)" for label in names)
+        " and ".join(f"{_show_form(label)} ({labels[label]:,} rows)" for label in names)
         for names in alike.values()
         if len(names) > 1
     ]
     if groups:
         yield (
             "similar_labels",
-            f"these labels differ only in capitals, white space or how a number is written, and "
-            f"are separate classes: {'; '.join(groups)}. Make them one in the data if they are.",
+            f"these labels differ only in capitals, white space, the Unicode form of letters (NFC "
+            f"or NFD) or how a number is written, and are separate classes: {'; '.join(groups)}. "
+            "Make them one in the data if they are.",
         )
+
+
+def _show_form(label: str) -> str:
+    """Return a label in quotes, with letters that look like their NFC form escaped."""
+    return repr(label) if unicodedata.is_normalized("NFC", label) else ascii(label)
 
 
 def _look_for_missing(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,8 @@ def find_factors(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
     Coordinate ascent: the factor of one class after another is set to the best of all its values,
     given those of the others, until no change improves the F1. It starts once from equal factors
-    and once from the inverse shares of the classes, and returns the better result.
+    and once from the inverse shares of the classes. The better result is returned, or equal factors
+    if these are as good: it does not foresee which of two equal scores is predicted.
 
     Parameters
     ----------
@@ -49,10 +50,10 @@ def find_factors(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
     counts = np.bincount(codes, minlength=probabilities.shape[1])
     starts = [np.ones(len(counts)), len(codes) / np.maximum(counts, 1) / len(counts)]
     ends = [_climb(probabilities, codes, counts, start) for start in starts]
-    scores = [measure_macro_f1(probabilities * end, codes) for end in ends]
-    best = ends[int(scores[1] > scores[0] + _LEAST_GAIN)]  # the simpler one of equals
-    factors: np.ndarray = best / np.exp(np.mean(np.log(best)))
-    return factors
+    choices = [starts[0], *(end / np.exp(np.mean(np.log(end))) for end in ends)]
+    scores = np.array([measure_macro_f1(probabilities * choice, codes) for choice in choices])
+    best: np.ndarray = choices[int(np.argmax(scores >= scores.max() - _LEAST_GAIN))]
+    return best  # the first of equals is the simplest
 
 
 def estimate_gain(probabilities: np.ndarray, codes: np.ndarray) -> tuple[float, float]:

@@ -144,6 +144,9 @@ def test_a_scale_takes_numbers_or_a_list() -> None:
     assert make_scale(["a"], False) is None
     with pytest.raises(ConfigError, match=r"data.ordered is true, but 1 label \('good'\)"):
         make_scale(["1", "good"], True)
+    for labels in (["1", "2", "1.0"], ["02", "2"]):
+        with pytest.raises(ConfigError, match=r"are the same number. Write each label in one way"):
+            make_scale(labels, True)
     with pytest.raises(ConfigError, match=r"lacks 1 label of the data: 'awful'"):
         make_scale(["awful", "bad"], order)
 

@@ -278,13 +278,14 @@ def warn(rows: list[tuple[str | None, ...]]) -> dict[str, str]:
 
 def test_labels_that_are_perhaps_one_are_named() -> None:
     assert warn(make_rows(40)) == {}
-    names = ["Pos", "pos", "neg", "very  bad", "Very bad", "1", "1.0"]
-    [(kind, message)] = warn([(f"text {n}", names[n % 7]) for n in range(70)]).items()
+    names = ["Pos", "pos", "neg", "very  bad", "Very bad", "1", "1.0", "caf\u00e9", "cafe\u0301"]
+    [(kind, message)] = warn([(f"text {n}", names[n % 9]) for n in range(90)]).items()
     assert kind == "similar_labels"
     for part in (
         "'1' (10 rows) and '1.0' (10 rows)",
         "'Pos' (10 rows) and 'pos' (10 rows)",
         "'Very bad' (10 rows) and 'very  bad' (10 rows)",
+        r"'cafe\u0301' (10 rows) and 'café' (10 rows)",  # these look the same
     ):
         assert part in message
     assert "neg" not in message

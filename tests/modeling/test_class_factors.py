@@ -55,6 +55,16 @@ def test_no_other_factor_of_a_class_is_better(seed: int) -> None:
             assert measure(p, codes, changed) <= score + 1e-5
 
 
+@pytest.mark.parametrize("seed", [1012, 1050, 1162, 1329])
+def test_no_factors_are_worse_than_none(seed: int) -> None:
+    """Votes of few neighbors or trees are often equal, and factors may turn such rows around."""
+    rng = np.random.default_rng(seed)
+    votes = rng.integers(0, 4, (20, 5)) + 0.0
+    votes[votes.sum(axis=1) == 0] = 1
+    p, codes = votes / votes.sum(axis=1, keepdims=True), rng.integers(0, 5, 20)
+    assert measure(p, codes, find_factors(p, codes)) >= measure(p, codes, np.ones(5)) - 1e-9
+
+
 @pytest.mark.slow
 def test_few_factors_of_all_are_better() -> None:
     """Every pair of factors that answers some row in another way, the first one being 1."""
