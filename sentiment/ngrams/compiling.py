@@ -18,15 +18,16 @@ Result = TypeVar("Result")
 
 
 class _Notice(event.Listener):
-    """Logs once that kernels are being compiled, which takes a while."""
+    """Logs that kernels are being compiled, which takes a while, once on a machine."""
 
-    said = False
+    seen = False
 
     def on_start(self, event: Any) -> None:
         dispatcher = event.data["dispatcher"]
-        if not self.said and str(dispatcher.py_func.__module__).startswith(_PACKAGE):
-            self.said = True
-            log.warning("compiling the text kernels: half a minute, once on this machine")
+        if not self.seen and str(dispatcher.py_func.__module__).startswith(_PACKAGE):
+            self.seen = True
+            if not _has_compiled():
+                log.warning("compiling the text kernels: half a minute, once on this machine")
 
     def on_end(self, event: Any) -> None:
         pass
@@ -56,6 +57,20 @@ def kernel(
     except RuntimeError:  # numba found no writable folder
         compiled = numba.njit(**options)(function)
     return compiled
+
+
+def _mark() -> int:
+    """Be compiled before all other kernels."""
+    return 0
+
+
+def _has_compiled() -> bool:
+    """Return whether an earlier process has compiled kernels of this version."""
+    # Each command compiles those that it is the first to need. Where the first of all is, and
+    # whether it is out of date, is known to numba's own cache.
+    mark = kernel(_mark)
+    mark()
+    return bool(mark.stats.cache_hits)  # type: ignore[attr-defined]
 
 
 def count_threads(n_jobs: int | None) -> int:

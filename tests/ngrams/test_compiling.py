@@ -57,8 +57,8 @@ def test_numba_itself_refuses_what_stands_in_no_file() -> None:
     assert kernel(scope["triple"])(np.arange(4)) == 18
 
 
-def run_kernels(cache: Path) -> str:
-    """Run two small kernels in a process that keeps machine code in `cache`."""
+def run_kernels(cache: Path, other: str = "") -> str:
+    """Run two small kernels, and the line `other`, in a process that keeps machine code in `cache`."""
     program = (
         "import logging; logging.basicConfig(format='%(levelname)s|%(name)s|%(message)s')\n"
         "import numpy as np\n"
@@ -67,7 +67,7 @@ def run_kernels(cache: Path) -> str:
         "copy_lowered(np.array([65, 98, 91], np.uint8), out)\n"
         "bounds, found = np.array([0, 3]), np.ones(1, bool)\n"
         "scan_documents(out, bounds[:1], bounds[1:], 0, 1, found, found.copy())\n"
-        "print(out.tolist(), found)\n"
+        f"print(out.tolist(), found)\n{other}"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], env=os.environ | {"NUMBA_CACHE_DIR": str(cache)},
@@ -81,8 +81,11 @@ def run_kernels(cache: Path) -> str:
 def test_it_is_said_once_that_kernels_are_compiled(tmp_path: Path) -> None:
     said = run_kernels(tmp_path)
     assert re.fullmatch(rf"WARNING\|sentiment\.ngrams\.compiling\|{NOTICE}[^\n]*\n", said)
-    assert len(list(tmp_path.rglob("*.nbc"))) == 2
+    assert len(list(tmp_path.rglob("*.nbc"))) == 3  # and that of the mark
     assert run_kernels(tmp_path) == ""
+    other = "import sentiment.modeling.exact_tests as t; t.compute_smirnov_p_value(2, 2, 4)"
+    assert run_kernels(tmp_path, other) == ""  # although it compiles one more
+    assert len(list(tmp_path.rglob("*.nbc"))) == 4
 
 
 @pytest.mark.process

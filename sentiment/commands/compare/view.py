@@ -15,8 +15,16 @@ _SHOWN = 5
 _MARKS = {1: " ▲", -1: " ▼", 0: ""}
 
 
-def show_comparison(result: "ComparisonResult") -> None:
-    """Print the metrics side by side, the tests, where the runs disagree, and the verdict."""
+def show_comparison(result: "ComparisonResult", *, brief: bool = False) -> None:
+    """Print the metrics side by side, the tests, where the runs disagree, and the verdict.
+
+    Parameters
+    ----------
+    result : ComparisonResult
+        Printed.
+    brief : bool
+        Only what the verdict is of, and the verdict; the page has the rest.
+    """
     from sentiment.cli.console import PlainConsole
     from sentiment.cli.terminal import relate_path
     from sentiment.commands.compare.descriptions import (
@@ -40,7 +48,7 @@ def show_comparison(result: "ComparisonResult") -> None:
         console.print(f"{one.key:<8} {one.run.name} (run {one.run.id}): {facts}{trained}")
         if one.model.why != "it was named":
             console.print(f"         {one.model.why}")
-    for pair in comparison.pairs:
+    for pair in () if brief else comparison.pairs:
         console.print(f"{pair.second.key} against {pair.first.key}: ▲ better, ▼ worse")
         console.print(tabulate_metrics(comparison, pair))
         _print_disagreements(console, pair)

@@ -77,7 +77,7 @@ def _tabulate_checks(comparison: "Comparison") -> "Table":
     table.add_column("check", overflow="fold")
     for name in ("training", "current", "effect", "from", "p"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     for check in comparison.checks:
         table.add_row(
             f"{check.name} ({check.detail})" if check.detail else check.name,

@@ -1,4 +1,4 @@
-"""View of a promotion: the comparison and the outcome."""
+"""View of a promotion: the verdict of the comparison and the outcome."""
 
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def show_promotion(promotion: "Promotion") -> None:
-    """Print the comparison, if there was one, and the outcome."""
+    """Print the verdict of the comparison, if there was one, and the outcome."""
     if promotion.comparison is not None:
-        show_comparison(promotion.comparison)
+        show_comparison(promotion.comparison, brief=True)
     if promotion.live is not None:
         show_live(promotion.live)
     if promotion.outcome == "refused":

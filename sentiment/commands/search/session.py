@@ -314,7 +314,7 @@ class Session:
             self._recorder.finish(self._measure_progress())
             self.record.end(complete=True)
             found, saved = estimate_savings(self.results.values())
-            if found:
+            if saved >= 1:
                 self.observer.on_note(
                     f"counts were made once and read by {count_of(found, 'job')}, which "
                     f"saved {saved:,.0f} s"

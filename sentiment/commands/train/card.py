@@ -12,7 +12,7 @@ from sentiment.config import write_recorded
 from sentiment.config.metrics import CLASSES, list_shown
 from sentiment.data.preparation import PreparedData
 from sentiment.modeling.evaluation import choose_classes, measure_each_class
-from sentiment.modeling.intervals import Interval, tabulate_scores, write_score
+from sentiment.modeling.intervals import Interval, count_digits, tabulate_scores, write_score
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.statistics import exact_interval
 from sentiment.redaction import redact
@@ -155,13 +155,20 @@ def _tabulate_classes(test: Predictions) -> str:
 
 def list_class_scores(classes: pd.DataFrame) -> Iterator[list[str]]:
     """Yield the label, precision, recall, F1 and rows of each row of `measure_each_class`."""
-    for one in classes.to_dict("records"):
-        sizes = [int(one[name]) for name in ("predicted", "rows")]
-        shares = [_write_share(int(one["right"]), size) for size in sizes]
-        # As many digits as the narrower of the two intervals gives a meaning to.
-        digits = max(len(share.partition(" ")[0]) - 2 for share in shares)
-        f1 = "none" if math.isnan(one["f1"]) else f"{one['f1']:.{digits}f}"
-        yield [one["label"], *shares, f1, f"{sizes[1]:,}"]
+    sides = ("precision", "predicted"), ("recall", "rows")
+    intervals = {
+        name: exact_interval(classes["right"].to_numpy(), classes[size].to_numpy()).T.tolist()
+        for name, size in sides
+    }
+    # All cells have as many digits as the narrowest interval gives a meaning to.
+    digits = max(count_digits(one) for column in intervals.values() for one in column)
+    for k, one in enumerate(classes.to_dict("records")):
+        cells = [
+            write_score(one[name], intervals[name][k], digits) if one[size] else "none"
+            for name, size in sides
+        ]
+        f1 = "none" if math.isnan(one["f1"]) else write_score(one["f1"], digits=digits)
+        yield [one["label"], *cells, f1, f"{one['rows']:,}"]
 
 
 def _list_limits(facts: RunFacts, data: PreparedData, fitted_on: str) -> Iterable[str]:

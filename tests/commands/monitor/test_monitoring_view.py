@@ -22,6 +22,8 @@ def test_no_number_and_no_verdict_is_cut(width: int) -> None:
     console.print(_tabulate_checks(cast("Any", SimpleNamespace(checks=checks))))
     shown = cast("io.StringIO", console.file).getvalue()
     assert "…" not in shown
+    heads = shown.splitlines()[1].strip("┃").split("┃")
+    assert all(head.strip() for head in heads)  # each column has a name
     for whole in ("drift", "10.379", "123.961", "1.68", "0.0002"):
         assert f" {whole} " in shown
     names = "".join(line.split("│")[1].strip() for line in shown.splitlines() if "│" in line)

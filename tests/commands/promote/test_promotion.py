@@ -19,6 +19,7 @@ from sentiment.commands.compare.measuring import measure
 from sentiment.commands.promote import history
 from sentiment.commands.promote.decision import Promotion
 from sentiment.commands.promote.job import _Challenge, find_reasons, promote
+from sentiment.commands.promote.view import show_promotion
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import compose
 from sentiment.errors import (
@@ -79,7 +80,9 @@ def test_an_outage_promotes_nothing_and_the_same_command_does(
 
 
 @pytest.mark.slow
-def test_what_is_recorded(rivals: Rivals, promote_run: Promote, name: str) -> None:
+def test_what_is_recorded(
+    rivals: Rivals, promote_run: Promote, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     promote_run(rivals.weak)
     result = promote_run(rivals.strong)
     assert (result.outcome, result.reasons) == ("promoted", [])
@@ -111,6 +114,10 @@ def test_what_is_recorded(rivals: Rivals, promote_run: Promote, name: str) -> No
     assert record["difference"]["value"] == pytest.approx(gain)
     assert (record["rows"], record["force"], record["version"]) == (80, None, "2")
     assert result.comparison is not None
+    show_promotion(result)
+    shown = capsys.readouterr().out
+    assert "\nverdict  B is better than A" in shown
+    assert "│" not in shown  # the tables are those of `compare`
     again = promote_run(rivals.weak)
     assert again.comparison is not None
     assert again.comparison.decisions == result.comparison.decisions + 1

@@ -304,6 +304,26 @@ def test_the_best_of_all_processes_is_recorded_at_the_end(tmp_path: Path) -> Non
     assert record.tags["best.job"] == "7"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "note"),
+    [
+        ([0.4, 0.1, 0.2], []),
+        ([3.0, 0.5, 0.5], ["counts were made once and read by 2 jobs, which saved 5 s"]),
+    ],
+)
+def test_the_count_cache_is_noted_if_it_saved_seconds(
+    tmp_path: Path, seconds: list[float], note: list[str]
+) -> None:
+    session = make_session(tmp_path, Shared())
+    session.observer = watch = Notes()
+    for number, took in enumerate(seconds):
+        metrics = {"validation/accuracy": 0.5, "stage/count_texts_seconds": took}
+        session.take(make_result(number, metrics=metrics))
+    with session.keeping(COMMAND):
+        pass
+    assert watch.notes == note
+
+
 def test_an_interrupt_says_what_is_kept(tmp_path: Path) -> None:
     session = make_session(tmp_path, Shared())
     write_result(tmp_path / "1", make_result(1))
