@@ -33,6 +33,7 @@ from sentiment.errors.inputs import (
     OccupiedNameError,
     OutputBusyError,
     OutputExistsError,
+    RepeatedColumnError,
     UnfinishedOutputError,
     UnreadableFileError,
 )
@@ -147,6 +148,7 @@ __all__ = [
     "PromotionBusyError",
     "RecipeError",
     "ReferenceMissingError",
+    "RepeatedColumnError",
     "RunDeletedError",
     "RunNotFoundError",
     "RunNotKeptError",

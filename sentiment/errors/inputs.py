@@ -38,12 +38,22 @@ def _list_names(folder: Path) -> list[str]:
 class UnreadableFileError(SentimentError, ValueError):
     """A file exists, but its content does not fit its name."""
 
-    def __init__(self, path: Path, expected: str, reason: str) -> None:
-        super().__init__(
-            f"'{path}' cannot be read as {expected}: {make_printable(reason.strip().rstrip('.'))}. "
+    def __init__(self, path: Path, expected: str, reason: str, remedy: str = "") -> None:
+        remedy = remedy or (
             "Check that the file is complete and that its ending names its format "
             "(.csv, .parquet, .jsonl)."
         )
+        super().__init__(
+            f"'{path}' cannot be read as {expected}: {make_printable(reason.strip().rstrip('.'))}. "
+            f"{remedy}"
+        )
+
+
+class RepeatedColumnError(UnreadableFileError):
+    """A table has two columns of one name."""
+
+    def __init__(self, path: Path, expected: str, name: str) -> None:
+        super().__init__(path, expected, f"it has two columns {name!r}", "Rename one of them.")
 
 
 class DamagedLogError(SentimentError, ValueError):

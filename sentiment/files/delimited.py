@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sentiment.errors import EmptyDataError, UnreadableFileError
+from sentiment.errors import EmptyDataError, RepeatedColumnError, UnreadableFileError
 from sentiment.files import lines
 from sentiment.files.batches import Batch, Limits, Position, RawRows, Reject, RejectedRows
 from sentiment.files.dialects import ReadOptions
@@ -93,22 +93,26 @@ class DelimitedFile:
         return self.columns == [f"column_{k + 1}" for k in range(len(self.columns))]
 
     def _check_names(self) -> None:
+        setting = f"{self.source.group}encoding"
         try:
             self.header.decode()
         except UnicodeDecodeError as error:
-            setting = f"{self.source.group}encoding"
             given = getattr(self.source, "encoding", "utf-8")
             known = "UTF-8" if given == "utf-8" else given
             reason = f"its first line is not {known}; name its encoding, such as {setting}=latin-1"
             raise UnreadableFileError(self.source.path, "CSV", reason) from error
         if b"\0" in self.header:
+            # Where names are mostly ASCII, the order of the bytes shows in the first of them.
+            order = "be" if self.header.startswith(b"\0") else "le"
             raise UnreadableFileError(
-                self.source.path, "CSV",
-                f"its first line holds zero bytes; is it {self.source.group}encoding=utf-16?",
-            )  # fmt: skip
+                self.source.path,
+                "CSV",
+                "its first line holds zero bytes",
+                f"Set {setting}=utf-16-{order} if it is UTF-16; if not, the file is damaged.",
+            )
         twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
         if twice is not None:
-            raise UnreadableFileError(self.source.path, "CSV", f"it has two columns {twice!r}")
+            raise RepeatedColumnError(self.source.path, "CSV", twice)
 
     @property
     def layout(self) -> object:

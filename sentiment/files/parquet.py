@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sentiment.errors import EmptyDataError, UnreadableFileError
+from sentiment.errors import EmptyDataError, RepeatedColumnError, UnreadableFileError
 from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject, RejectedRows
 from sentiment.files.columns import as_texts
 from sentiment.files.origins import Origin
@@ -59,7 +59,7 @@ class ParquetFile:
             raise EmptyDataError(f"'{self.origin.name}'")
         twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
         if twice is not None:
-            raise UnreadableFileError(path, "Parquet", f"it has two columns {twice!r}")
+            raise RepeatedColumnError(path, "Parquet", twice)
         size = sum(group.total_byte_size for group in groups)
         self._step = int(np.clip(BLOCK * self._rows // max(size, 1), 1, _MOST_ROWS))
         self._sizes = [group.num_rows for group in groups]

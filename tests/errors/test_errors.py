@@ -54,6 +54,7 @@ from sentiment.errors import (
     PromotionBusyError,
     RecipeError,
     ReferenceMissingError,
+    RepeatedColumnError,
     RunDeletedError,
     RunNotFoundError,
     RunNotKeptError,
@@ -182,6 +183,11 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         ValueError,
         "'x.csv' cannot be read as CSV: line 3 has 4 fields. Check that the file is complete and "
         "that its ending names its format (.csv, .parquet, .jsonl).",
+    ),
+    (
+        RepeatedColumnError(Path("x.csv"), "CSV", "text"),
+        ValueError,
+        "'x.csv' cannot be read as CSV: it has two columns 'text'. Rename one of them.",
     ),
     (
         DamagedLogError(Path("2026-01-31T10Z-0a1b2c3d.parquet"), "it ends early."),

@@ -58,7 +58,7 @@ def test_numba_itself_refuses_what_stands_in_no_file() -> None:
 
 
 def run_kernels(cache: Path, other: str = "") -> str:
-    """Run two small kernels, and the line `other`, in a process that keeps machine code in `cache`."""
+    """Run small kernels, and the line `other`, in a process that caches them in `cache`."""
     program = (
         "import logging; logging.basicConfig(format='%(levelname)s|%(name)s|%(message)s')\n"
         "import numpy as np\n"

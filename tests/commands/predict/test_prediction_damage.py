@@ -79,7 +79,7 @@ FILES: dict[str, Damage] = {
     "carriage return twice": (".csv", b"id,text\r\r\n1,a\r\r\n", [], (1, 1)),
     "html": (".csv", b"<html>\n<body>text</body></html>\n", [], "no column that is known"),
     "a mail": (".csv", b"From: a\nTo: b\n\ntext\n", [], "no column that is known"),
-    "a column twice": (".csv", b"text,text\na,b\n", [], "two columns 'text'"),
+    "a column twice": (".csv", b"text,text\na,b\n", [], "two columns 'text'. Rename one"),
     "a column without a name": (".csv", b",text\n1,a\n", [], (1, 1)),
     "no header": (".csv", b"1,good film\n2,bad film\n", [], "no column that is known"),
     "no header, seen": (
@@ -116,6 +116,12 @@ FILES: dict[str, Damage] = {
     "an unknown encoding": (".csv", GOOD, ["encoding=klingon"], "expected utf-8, utf-16"),
     "zero bytes in a text": (".csv", GOOD + b"3,a\0b\n", [], (3, 3)),
     "zero bytes first": (".csv", b"\0\0\0\0" + GOOD, [], "zero bytes"),
+    "utf-16 without a mark, big end first": (
+        ".csv", GOOD.decode().encode("utf-16-be"), [], "Set encoding=utf-16-be if",
+    ),
+    "utf-16 without a mark, little end first": (
+        ".csv", GOOD.decode().encode("utf-16-le"), [], "Set encoding=utf-16-le if",
+    ),
     "a picture": (".csv", b"\x89PNG\r\n\x1a\n\x00\xff\xfe,\n1,2,3\n", [], "cannot be read as CSV"),
     "control characters": (".csv", GOOD + b"3,\x01\x02\x1b[31m\n", [], (3, 3)),
     "a wrong separator": (".csv", GOOD, ["sep=';'"], "no column that is known"),
