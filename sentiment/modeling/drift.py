@@ -129,7 +129,8 @@ def compare_labels(
     -------
     ratios : ndarray of float, of shape (n_labels,)
         The factor by which the odds rose or fell, at least 1. Half a row is added to each count
-        (Haldane, 1956), so that it is finite where a label vanishes.
+        (Haldane, 1956), so that it is finite where a label vanishes; a label without any rows has
+        not changed.
     p_values : ndarray of float, of shape (n_labels,)
         Of `compute_p_values`, times the labels that were tested (Bonferroni); two labels make one
         test.
@@ -141,7 +142,8 @@ def compare_labels(
     )
     tested = int(np.count_nonzero(reference + current))
     p_values = compute_p_values(reference, current, sizes) * (tested if tested > 2 or rows else 1)
-    return np.maximum(after / before, before / after), np.minimum(p_values, 1.0)
+    ratios = np.where(reference + current > 0, np.maximum(after / before, before / after), 1.0)
+    return ratios, np.minimum(p_values, 1.0)
 
 
 def compare_shares(

@@ -18,7 +18,7 @@ from sentiment.modeling.drift import (
 )
 from sentiment.modeling.reference import COLUMN, Reference
 
-_MISSING, _OTHER = "(missing)", "(other)"
+_MISSING, _OTHER = "missing value", "other value"
 _MOST_LEVELS = 100
 
 

@@ -181,12 +181,13 @@ def draw_terms(weights: Mapping[str, Mapping[str, float]], path: Path) -> None:
         axes.barh(places, [weight for _, weight in best], color=color)
         axes.set_yticks(places, [_shorten(term) for term, _ in best], fontsize="small")
         axes.invert_yaxis()
-        axes.set_title(f"top terms of {_shorten(label)}", fontsize="medium")
+        axes.set_title(_shorten(label), fontsize="medium")
         axes.margins(y=0.01)
     for axes in panels[len(drawn) :]:
         axes.set_axis_off()
-    title = "weight of each term"
+    title = "top terms of each class and their weights"
     if len(drawn) < len(weights):
-        title = f"the {len(drawn)} most frequent of {len(weights):,} classes; all are in terms.csv"
+        of_classes = f"the {len(drawn)} most frequent of {len(weights):,} classes"
+        title = f"top terms of {of_classes} and their weights; all are in terms.csv"
     figure.text(0.5, 0.1 / height, title, ha="center")
     _save(figure, path)

@@ -105,6 +105,9 @@ def test_labels_are_compared_by_odds() -> None:
     assert ratios[0] == pytest.approx(ratios[1])
     ratios, p_values = compare_labels(np.array([9, 0]), np.array([5, 0]))
     assert p_values.tolist() == [1, 1]
+    # Half a row of 300 is not ten times as much as half a row of 3,000.
+    ratios, _ = compare_labels(np.array([150, 150, 0]), np.array([1500, 1500, 0]))
+    assert ratios[2] == 1
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def test_no_number_and_no_verdict_is_cut(width: int) -> None:
     name = "column channel_of_the_first_contact"
     checks = [
         Check("probability", 0.9316, 0.9364, 10.379, "distance", 0.1, 0.0002, "", drifted=True),
-        Check(name, 0.25, 0.5, 123.961, "distance", 1.68, 0.5, "(other)"),
+        Check(name, 0.25, 0.5, 123.961, "distance", 1.68, 0.5, "other value"),
     ]
     console = Console(file=io.StringIO(), width=width)
     console.print(_tabulate_checks(cast("Any", SimpleNamespace(checks=checks))))
@@ -27,4 +27,4 @@ def test_no_number_and_no_verdict_is_cut(width: int) -> None:
     for whole in ("drift", "10.379", "123.961", "1.68", "0.0002"):
         assert f" {whole} " in shown
     names = "".join(line.split("│")[1].strip() for line in shown.splitlines() if "│" in line)
-    assert names.replace(" ", "") == f"probability{name}((other))".replace(" ", "")
+    assert names.replace(" ", "") == f"probability{name}(othervalue)".replace(" ", "")

@@ -113,6 +113,15 @@ def test_terms_are_drawn_signs_and_all(tmp_path: Path) -> None:
     check_picture(tmp_path / "terms.png")
 
 
+@pytest.mark.slow
+def test_long_labels_are_not_cut_off_at_the_margin(tmp_path: Path) -> None:
+    with real_figures():
+        figures.draw_terms(
+            {f"Returns and refund {k}": {"term": 1.0} for k in range(4)}, tmp_path / "terms.png"
+        )
+    assert (imread(tmp_path / "terms.png")[:, -3:] == 1).all()
+
+
 @pytest.mark.process
 def test_a_process_of_its_own_draws(tmp_path: Path) -> None:
     with closing(Drawer()) as drawer:
