@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from sentiment.cli.terminal import relate_path
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.table import Table
     from rich.text import Text
 
@@ -28,11 +30,7 @@ def show_explanation(result: "ExplanationResult") -> None:
         console.print(_tabulate_terms(found))
     else:
         console.print("no term of this text is in the vocabulary of the model")
-    likely = sorted(found.probabilities, key=lambda name: -found.probabilities[name])[:_LABELS]
-    others = ", ".join(
-        f"{name} {p:.4f}" for name, p in found.probabilities.items() if name in likely
-    )
-    console.print(f"label    {found.label} ({others})")
+    console.print(f"label    {found.label} ({_list_labels(found.probabilities)})")
     if found.prediction not in (None, found.label):
         console.print(f"predict  {found.prediction or 'no label'}")
     words, what = found.total - found.base, found.describe_source()
@@ -44,6 +42,16 @@ def show_explanation(result: "ExplanationResult") -> None:
     run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
     console.print(f"model    {model.uri}{run}")
     console.print(f"page     {relate_path(result.page)}")
+
+
+def _list_labels(probabilities: "Mapping[str, float]") -> str:
+    """Return the labels and their probabilities in words; of many, the most probable first."""
+    shown = list(probabilities)
+    if len(shown) > _LABELS:
+        shown = sorted(shown, key=lambda name: -probabilities[name])[:_LABELS]
+    listed = ", ".join(f"{name} {probabilities[name]:.4f}" for name in shown)
+    more = len(probabilities) - len(shown)
+    return f"{listed} and {more:,} more" if more else listed
 
 
 def _color_words(found: "TextExplanation") -> "Text":

@@ -187,7 +187,10 @@ def _describe_classes(data: "PreparedData") -> str:
 
 
 def _list_classes(rows: Mapping[str, int]) -> str:
-    """Return the first classes and their rows, in words."""
-    listed = ", ".join(f"{n:,} {label!r}" for label, n in list(rows.items())[:_SHOWN_CLASSES])
-    more = len(rows) - _SHOWN_CLASSES
-    return f"{listed} and {more:,} more" if more > 0 else listed
+    """Return the classes and their rows in words; of many, the largest first."""
+    shown = list(rows)
+    if len(shown) > _SHOWN_CLASSES:
+        shown = sorted(shown, key=lambda label: -rows[label])[:_SHOWN_CLASSES]
+    listed = ", ".join(f"{rows[label]:,} {label!r}" for label in shown)
+    more = len(rows) - len(shown)
+    return f"{listed} and {more:,} more" if more else listed
