@@ -154,11 +154,17 @@ class CountMemory:
         largest = settings.ngram_range[1]
         order = min((n for n in made if n >= largest), default=largest)
         size, documents = corpus.alphabet.size, len(corpus.ends)
-        counts = storage.open_or_make(
-            entry.folder / f"{name}-{order}",
-            lambda: _make_counts(corpus, settings, order),
-            lambda read: is_sound_counts(read, size, documents),
-        )
+
+        def make() -> Arrays:
+            return _make_counts(corpus, settings, order)
+
+        folder = entry.folder / f"{name}-{order}"
+        if entry.is_kept:
+            counts = storage.open_or_make(
+                folder, make, lambda read: is_sound_counts(read, size, documents)
+            )
+        else:  # nobody would find counts of a corpus that is not there
+            counts = storage.make_unkept(folder, make)
         layers, ngrams = unpack_counts(
             counts.arrays, corpus.alphabet, settings.rules.separator, settings.ngram_range, rows
         )

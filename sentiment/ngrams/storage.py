@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tokenize import TokenError
 
@@ -33,7 +34,7 @@ class Entry:
     arrays : dict of str to ndarray
         Mapped into memory.
     state : tuple
-        State of the files when they were opened; see `_read_state`.
+        State of the files when they were opened, see `_read_state`; empty if there are none.
     """
 
     folder: Path
@@ -44,6 +45,11 @@ class Entry:
     def stamp(self) -> str:
         """Unique stamp of these arrays, different from that of the same arrays made again."""
         return self.arrays[_STAMP].tobytes().hex()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is in its folder."""
+        return bool(self.state)
 
 
 # Name of the array that is unique for each entry.
@@ -102,8 +108,19 @@ def open_or_make(
                 _remember(entry)
             return entry
     except OSError as error:
-        log.warning("counts cannot be kept in '%s': %s", folder.parent, error)
-        return Entry(folder, arrays or _stamp(make()), ())
+        _warn_once(folder.parent, error.strerror or str(error))
+        return Entry(folder, arrays, ()) if arrays else make_unkept(folder, make)
+
+
+def make_unkept(folder: Path, make: Callable[[], Arrays]) -> Entry:
+    """Return an entry that stays in memory, although it would be in `folder`."""
+    return Entry(folder, _stamp(make()), ())
+
+
+@cache
+def _warn_once(folder: Path, reason: str) -> None:
+    """Log that nothing is written in `folder`, once for all trials of a search."""
+    log.warning("counts cannot be kept in '%s': %s", folder, reason)
 
 
 def _stamp(arrays: Arrays) -> Arrays:

@@ -128,6 +128,25 @@ def test_a_full_disk(
     assert len(list(tmp_path.rglob("manifest.json"))) == 2
 
 
+def test_a_full_disk_is_named_once_in_a_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    save = np.save
+
+    def save_small_ones(path: Any, array: Any, **how: Any) -> None:
+        if Path(path).parent.parent.parent == tmp_path:  # of the corpus, whose tokens do not fit
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        save(path, array, **how)
+
+    monkeypatch.setattr(np, "save", save_small_ones)
+    for _ in range(3):
+        assert fit_films(tmp_path) == fit_films(None)
+    (record,) = caplog.records
+    assert record.message.endswith(": No space left on device")
+    # Counts of a corpus that is not there would take room, and nobody would find them.
+    assert not list(tmp_path.rglob("*.npy"))
+
+
 def name_entry(texts: list[str]) -> str:
     return hashlib.sha256(digest_texts(texts).tobytes()).hexdigest()[:32]
 
