@@ -104,16 +104,8 @@ def adapt_classifier(model: Any, *, of_sets: bool = False) -> Any:
     ConfigError
         It cannot classify texts.
     """
-    if type(model).__name__ == "StackingClassifier" and model.final_estimator is None:
-        # The default final estimator, without which its tags lack predict_proba before the fit.
-        model = _replace(model, final_estimator=LogisticRegression())
+    model = _complete(model, of_sets=of_sets)
     _check_classifier(model)
-    if type(model).__name__ == "VotingClassifier" and model.voting == "soft":
-        members = [
-            (name, one if isinstance(one, str) else adapt_classifier(one, of_sets=of_sets))
-            for name, one in model.estimators
-        ]
-        model = _replace(model, estimators=members)
     if isinstance(model, Pipeline):
         model = _take_sparse(model)
     if any(kind.__module__.startswith("xgboost.") for kind in type(model).__mro__):
@@ -130,6 +122,27 @@ def adapt_classifier(model: Any, *, of_sets: bool = False) -> Any:
         model = CalibratedClassifierCV(**model.get_params(deep=False))  # a faster one
     check_named_weights(model, of_sets=of_sets)
     return _take_sparse(model)
+
+
+def _complete(model: Any, *, of_sets: bool) -> Any:
+    """Return `model` such that it, and each one inside of it, has the methods of a fitted one."""
+    if not _is_of_sklearn(model):
+        return model
+    changes = {}
+    for name, value in model.get_params(deep=False).items():
+        if name in ("estimator", "final_estimator"):
+            changes[name] = _complete(value, of_sets=of_sets)
+        elif name in ("estimators", "steps"):
+            changes[name] = [(one, _complete(part, of_sets=of_sets)) for one, part in value]
+    if type(model).__name__ == "StackingClassifier" and model.final_estimator is None:
+        # The default, without which it lacks predict and predict_proba before the fit.
+        changes["final_estimator"] = LogisticRegression()
+    if type(model).__name__ == "VotingClassifier" and model.voting == "soft":
+        changes["estimators"] = [
+            (name, one if isinstance(one, str) else adapt_classifier(one, of_sets=of_sets))
+            for name, one in model.estimators
+        ]
+    return _replace(model, **changes) if changes else model
 
 
 def takes_positive_only(model: Any) -> bool:
@@ -186,7 +199,20 @@ def _take_sparse(step: Any) -> Any:
         raise ConfigError(
             [f"features have a {type(step).__name__}, which makes no features of features."]
         )
-    return step if tags.input_tags.sparse else DenseInput(step)
+    return step if _takes_sparse(step) else DenseInput(step)
+
+
+def _takes_sparse(estimator: Any) -> bool:
+    """Return whether `estimator` and those to which it passes its rows take sparse ones."""
+    tags = _find_tags(estimator)
+    if tags is None or isinstance(estimator, DenseInput):
+        return True
+    inner = []
+    # Only of these classes is it known where estimators are, and that they get the same rows.
+    if _is_of_sklearn(estimator) or isinstance(estimator, calibration.CalibratedClassifierCV):
+        inner.append(getattr(estimator, "estimator", None))
+        inner += [one for _, one in getattr(estimator, "estimators", [])]
+    return tags.input_tags.sparse and all(map(_takes_sparse, inner))
 
 
 def _is_of_sklearn(estimator: Any) -> bool:
@@ -201,6 +227,6 @@ def _find_tags(estimator: Any) -> Tags | None:
         return None
 
 
-def _replace(estimator: Any, **changes: Any) -> Any:
+def _replace(estimator: Any, /, **changes: Any) -> Any:
     """Return an estimator of the same class with some parameters changed."""
     return type(estimator)(**estimator.get_params(deep=False) | changes)

@@ -264,6 +264,9 @@ def _estimator_failures(action: str) -> Iterator[None]:
             for one in error.args
         )
         reason = text if type(error) is ValueError else f"{type(error).__name__}: {text}"
+        if "\nTraceback " in reason:  # of the fits of a GridSearchCV, when all of them failed
+            lines = reason.strip().split("\n")
+            reason = f"{lines[0].rstrip('.')}: {lines[-1]}"
         raise FitError(reason, action, find_own_place(error)) from error
 
 

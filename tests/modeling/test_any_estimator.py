@@ -201,6 +201,56 @@ def test_every_classifier_works(base: DictConfig, tmp_path: Path, name: str, cla
             RowExplainer(loaded)
 
 
+def around(outer: str, inner: Described, **settings: Any) -> Described:
+    return {"_target_": f"sklearn.{outer}", "estimator": inner, **settings}
+
+
+DENSE: Described = {"_target_": "sklearn.naive_bayes.GaussianNB"}
+BOOSTED = around("ensemble.AdaBoostClassifier", DENSE, n_estimators=2, random_state=0)
+STACKED: Described = {
+    "_target_": "sklearn.ensemble.StackingClassifier", "estimators": {"a": MACHINE}, "cv": 2,
+}  # fmt: skip
+VOTING: Described = {
+    "_target_": "sklearn.ensemble.VotingClassifier", "estimators": {"a": MACHINE}, "voting": "soft",
+}  # fmt: skip
+# Whether scikit-learn alone fits each, on dense rows where it has to.
+NESTED: dict[str, tuple[Described, bool]] = {
+    "boosted": (BOOSTED, True),
+    "bagged": (
+        around("ensemble.BaggingClassifier", BOOSTED, n_estimators=2, random_state=0),
+        True,
+    ),
+    "searched": (
+        around("model_selection.GridSearchCV", BOOSTED, param_grid={}, cv=2, error_score="raise"),
+        True,
+    ),
+    "calibrated": (around("calibration.CalibratedClassifierCV", BOOSTED, cv=2), True),
+    "stacked": (STACKED | {"estimators": {"a": BOOSTED, "b": MACHINE}}, True),
+    "one stack for each class": (around("multiclass.OneVsRestClassifier", STACKED), False),
+    "a stack of stacks": (STACKED | {"final_estimator": STACKED}, False),
+    "one vote for each pair": (around("multiclass.OneVsOneClassifier", VOTING), False),
+    "a vote on votes": (STACKED | {"final_estimator": VOTING}, False),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("name", NESTED)
+def test_models_inside_of_models_inside_of_models_work(
+    base: DictConfig, tmp_path: Path, name: str, classes: int
+) -> None:
+    described, has_oracle = NESTED[name]
+    frame = TEXTS[classes]
+    pipeline = fit(build(base, model=described), frame)
+    labels, probabilities = predict(pipeline, frame)
+    assert (labels == frame["label"]).mean() > 0.6
+    if has_oracle:
+        model = make(configure(base, model=described), "model")
+        np.testing.assert_allclose(probabilities, predict_by_hand(model, frame), atol=1e-6)
+    loaded = save_and_load(pipeline, tmp_path)
+    np.testing.assert_allclose(predict(loaded, frame)[1], probabilities, rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_classify_texts_says_why(base: DictConfig, name: str) -> None:
     with pytest.raises(ConfigError, match=f"^model: {name} {REFUSED[name]}"):
@@ -371,6 +421,16 @@ def test_a_grid_search_is_a_model(base: DictConfig) -> None:
     assert set(calibrated.estimator.best_params_) == {"step0__feature_range", "step1__alpha"}
     assert calibrated.estimator.best_params_["step0__feature_range"] in [(0, 1), (0, 2)]
     assert (predict(pipeline, frame)[0] == frame["label"]).all()
+
+
+def test_a_grid_search_whose_fits_fail_shows_no_traceback(base: DictConfig) -> None:
+    selected = around("feature_selection.RFE", DENSE)
+    searched = around("model_selection.GridSearchCV", selected, param_grid={}, cv=2)
+    with pytest.raises(
+        FitError, match="All the 2 fits failed: ValueError: when `importa"
+    ) as caught:
+        fit(build(base, model=searched), TEXTS[2])
+    assert "\n" not in str(caught.value)
 
 
 def test_a_model_may_begin_with_a_transformer(base: DictConfig) -> None:
