@@ -6,8 +6,8 @@ merging the same configs again. With the shortcuts, the tables of a process's fi
 for its later ones, which versions of packages and of MLflow's tables there are is read once,
 embedded reviews are parsed and searched for copies once in a process, config files and the grammar
 of interpolations are parsed once, the same files are found and merged once, databases of sqlite
-leave it to the system when it writes to the disk, which only the loss of power could show, and
-figures and reports of Evidently are blank.
+leave it to the system when it writes to the disk, which only the loss of power could show, a study
+has one figure in place of ten, and figures and reports of Evidently are blank.
 Scripts that run as plain processes take no shortcut, and tests of figures and reports use
 `real_figures` and `real_reports`.
 """
@@ -46,6 +46,7 @@ def install() -> None:
     _replace("sentiment.tracking.provenance", None, "version", functools.cache)
     _replace("matplotlib.figure", "Figure", "savefig", _save_blank)
     _replace("sentiment.commands.train.drawing", None, "draw_all", _draw_blank)
+    _replace("sentiment.commands.search.search", None, "save_study_figures", _save_blank_study)
     if "reports" not in in_full:
         sys.modules.setdefault(_REPORTS, _BlankReports(_REPORTS))
     _replace("sentiment.data.datasets", "EmbeddedReviews", "read", _read_once)
@@ -153,6 +154,21 @@ def _draw_blank(draw: Function) -> Function:
         else:
             for *_, path in drawings:
                 path.write_bytes(BLANK)
+
+    return write
+
+
+def _save_blank_study(save: Function) -> Function:
+    """Return a function that writes one pixel in place of all figures of a study."""
+
+    def write(study: Any, objectives: Any, folder: Path) -> list[str]:
+        if "figures" in in_full:
+            names: list[str] = save(study, objectives, folder)
+            return names
+        folder.mkdir(parents=True, exist_ok=True)
+        name = "optimization_history.png"
+        (folder / name).write_bytes(BLANK)
+        return [name]
 
     return write
 

@@ -1,6 +1,7 @@
 """Trials of a search and their results, with jobs that are a formula."""
 
 import json
+import re
 import shlex
 import signal
 import socket
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from matplotlib.image import imread
 from optuna.storages import RDBStorage
+from shortcuts import real_figures
 from starting import Starter
 from sweep_bench import Bench
 from sweeping import (
@@ -42,6 +45,9 @@ from sentiment.errors import (
     SweepStoppedError,
 )
 
+# What the pages of a study share.
+SCRIPT = "plotly.min.js"
+
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
@@ -51,7 +57,6 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
         "train_winner",
         lambda sweep, number, *facts: bench.name_winner(sweep, number, *facts),
     )
-    monkeypatch.setattr(search, "save_study_figures", lambda *facts: None)
     monkeypatch.chdir(tmp_path)
     return bench
 
@@ -90,6 +95,33 @@ def test_trials_that_were_cross_validated_are_compared_by_it(bench: Bench, tmp_p
     bench.search(turn, *SEARCH, "search.n_trials=6", "cv=auto")  # its folder is that of the study
     with pytest.raises(StudyMismatchError, match="scores: cv in the study, nothing now"):
         bench.search(turn, *SEARCH, "search.n_trials=6")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("several", "fixed"), [(False, False), (True, False), (False, True)])
+def test_figures_of_a_study_need_no_network(
+    bench: Bench, tmp_path: Path, several: bool, fixed: bool
+) -> None:
+    def measure(asked: dict[str, Any]) -> dict[str, float]:
+        return {**peak(asked), "validation/log_loss": asked[DRAWN]}
+
+    words = ["search.objectives=[accuracy,log_loss]"] if several else []
+    words += [f"{DRAWN}=choice(1.0)"] if fixed else []
+    with real_figures():
+        bench.search(measure, *SEARCH, "search.n_trials=4", *words)
+    names = {"optimization_history", "slice", "parallel_coordinate"}
+    names |= set() if fixed else {"param_importances"}  # of what all trials share, none
+    names |= {"pareto_front"} if several else set()
+    folder = tmp_path / STUDY / "figures"
+    written = {path.name for path in folder.iterdir()}
+    assert written == {f"{name}{end}" for name in names for end in (".png", ".html")} | {SCRIPT}
+    for name in names:
+        pixels = imread(folder / f"{name}.png")
+        assert min(pixels.shape[:2]) > 300
+        assert pixels[..., :3].std() > 0.05  # something is on the paper
+        page = (folder / f"{name}.html").read_text()
+        assert set(re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]*)"', page)) == {SCRIPT}
+        assert "Plotly.newPlot(" in page
 
 
 @pytest.mark.slow

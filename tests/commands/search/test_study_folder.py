@@ -12,7 +12,7 @@ from starting import Starter
 from sweep_bench import Bench
 from sweeping import DRAWN, SEARCH, flip, read_jobs, read_study
 
-from sentiment.commands.search import search, session
+from sentiment.commands.search import session
 from sentiment.commands.search.journal import read_journal
 from sentiment.commands.search.results import (
     JobResult,
@@ -57,7 +57,6 @@ def make_bench(folder: Path, patch: pytest.MonkeyPatch) -> Bench:
         write_state(sweep.folder / "winner" / "metrics.json", {})
 
     patch.setattr(session.Session, "train_winner", keep)
-    patch.setattr(search, "save_study_figures", lambda *facts: None)
     patch.chdir(folder)
     return bench
 
