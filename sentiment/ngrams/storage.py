@@ -48,7 +48,7 @@ class Entry:
 
     @property
     def is_kept(self) -> bool:
-        """Whether it is in its folder."""
+        """Return whether it is in its folder."""
         return bool(self.state)
 
 
