@@ -80,7 +80,7 @@ def make_scale(labels: Iterable[str], ordered: bool | Sequence[str]) -> dict[str
             raise ConfigError(
                 [
                     f"data.ordered is true, but {count_of(len(texts), 'label')} "
-                    f"({quote_list(texts[:_SHOWN])}) cannot be read as a number. List all labels "
+                    f"({quote_list(texts, _SHOWN)}) cannot be read as a number. List all labels "
                     "from the lowest to the highest, such as data.ordered=[bad,fair,good]."
                 ]
             )
@@ -99,7 +99,7 @@ def make_scale(labels: Iterable[str], ordered: bool | Sequence[str]) -> dict[str
             raise ConfigError(
                 [
                     f"data.ordered lacks {count_of(len(missing), 'label')} of the data: "
-                    f"{quote_list(missing[:_SHOWN])}. List all labels from the lowest to the "
+                    f"{quote_list(missing, _SHOWN)}. List all labels from the lowest to the "
                     "highest."
                 ]
             )

@@ -1,7 +1,7 @@
 """Quality report on a data set before training."""
 
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -195,16 +195,12 @@ def find_absent_classes(
     lacking = {split: sort_labels(known - set(counts)) for split, counts in splits.items()}
     lacking["the sample of data.limit"] = sort_labels(not_sampled)
     parts = [
-        f"{where} has none of {_list_some(names)}" for where, names in lacking.items() if names
+        f"{where} has none of {quote_list(names, _LISTED)}"
+        for where, names in lacking.items()
+        if names
     ]
     if parts:
         yield "absent_classes", f"some classes have no row in a split: {'; '.join(parts)}"
-
-
-def _list_some(labels: Sequence[str]) -> str:
-    """Return some of `labels` as a list, and how many more there are."""
-    more = f" and {len(labels) - _LISTED:,} more" if len(labels) > _LISTED else ""
-    return f"{', '.join(map(repr, labels[:_LISTED]))}{more}" if more else quote_list(labels)
 
 
 def _look_at_faults(faults: pd.Series, rows: int) -> Iterator[tuple[str, str]]:

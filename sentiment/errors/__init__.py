@@ -5,6 +5,7 @@ do. Each class also derives from the builtin exception that a caller would catch
 """
 
 from sentiment.errors.base import (
+    LISTED,
     ConfigError,
     MissingPackageError,
     SentimentError,
@@ -100,6 +101,7 @@ from sentiment.errors.training import (
 )
 
 __all__ = [
+    "LISTED",
     "AllRowsRejectedError",
     "AlreadyFinalError",
     "AmbiguousColumnError",

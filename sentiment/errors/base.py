@@ -8,10 +8,19 @@ from sentiment.errors.exit_codes import ExitCode
 from sentiment.redaction import redact
 from sentiment.redaction.printable import shorten
 
+# Classes, or other names, that a message lists of many.
+LISTED = 10
 
-def quote_list(names: Iterable[object]) -> str:
-    """Return names as a readable list: ``'a', 'b' and 'c'``."""
-    return join_words(repr(str(name)) for name in names) or "nothing"
+
+def quote_list(names: Iterable[object], most: int | None = None) -> str:
+    """Return names as a readable list, ``'a', 'b' and 'c'``; of many, ``'a', 'b' and 30 more``.
+
+    `most` is the largest number of names that are listed; default: all.
+    """
+    quoted = [repr(str(name)) for name in names]
+    if most is not None and len(quoted) > most:
+        return f"{', '.join(quoted[:most])} and {len(quoted) - most:,} more"
+    return join_words(quoted) or "nothing"
 
 
 def join_words(words: Iterable[str]) -> str:

@@ -2,10 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sentiment.errors.base import SentimentError
-
-# Number of classes that a message lists.
-_LISTED = 10
+from sentiment.errors.base import LISTED, SentimentError
 
 
 class BadRowsError(SentimentError, ValueError):
@@ -44,7 +41,7 @@ class TooFewRowsError(SentimentError, ValueError):
             if least is None
             else f"with data.min_per_class={least}"
         )
-        right = " Is the label column the right one?" * (len(small) > _LISTED)
+        right = " Is the label column the right one?" * (len(small) > LISTED)
         super().__init__(
             f"{len(small):,} of {classes:,} classes {'is' if len(small) == 1 else 'are'} too "
             f"small ({list_counts(small)}), but {purpose} needs at least {needed:,} different "
@@ -56,7 +53,7 @@ class TooFewRowsError(SentimentError, ValueError):
 
 def list_counts(counts: Mapping[str, int]) -> str:
     """Return labels with their counts, ``'a': 3, 'b': 2 and 4 more``."""
-    listed = [f"{label!r}: {rows:,}" for label, rows in list(counts.items())[:_LISTED]]
+    listed = [f"{label!r}: {rows:,}" for label, rows in list(counts.items())[:LISTED]]
     more = len(counts) - len(listed)
     return ", ".join(listed) + (f" and {more:,} more" if more else "")
 

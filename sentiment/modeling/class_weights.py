@@ -9,7 +9,7 @@ from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import ClassifierChain
 
-from sentiment.errors import ConfigError, quote_list, suggest
+from sentiment.errors import LISTED, ConfigError, quote_list, suggest
 
 # They fit what is inside of them on the numbers of the classes.
 _NUMBERING = (
@@ -17,8 +17,6 @@ _NUMBERING = (
     *(OneVsRestClassifier, OneVsOneClassifier, OutputCodeClassifier),
 )
 _NAME = "class_weight"
-# Names that a message lists.
-_LISTED = 10
 
 
 def list_named_weights(model: Any) -> Iterator[tuple[str, Any, dict[Any, float]]]:
@@ -95,12 +93,11 @@ def check_weighted_classes(model: Any, classes: Iterable[str]) -> None:
     for _, owner, weights in list_named_weights(model):
         unknown = [str(name) for name in weights if str(name) not in known]
         if unknown:
-            listed = ", ".join(known[:_LISTED]) + ", ..." * (len(known) > _LISTED)
             raise ConfigError(
                 [
                     f"class_weight of {type(owner).__name__} names {quote_list(unknown)}, of "
                     f"which there are no training rows.{suggest(unknown[0], known)} Expected "
-                    f"some of {listed}; others weigh 1."
+                    f"some of {quote_list(known, LISTED)}; others weigh 1."
                 ]
             )
 

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.data.labels import find_order
 from sentiment.data.quality import QualityReport
-from sentiment.errors import ConfigError, ReferenceMissingError, quote_list
+from sentiment.errors import LISTED, ConfigError, ReferenceMissingError, quote_list
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule, LabelSetRule
 from sentiment.modeling.descriptors import TextReader, find_tokenization
 from sentiment.modeling.estimators.label_sets import measure_sets, name_label_sets
@@ -94,7 +94,8 @@ class Reference:
             raise ConfigError(
                 [
                     "the predictions were made by the rule of a model with other labels than "
-                    f"{quote_list(self.classes)}. Name the run that made them with run=<id>."
+                    f"{quote_list(self.classes, LISTED)}. Name the run that made them with "
+                    "run=<id>."
                 ]
             )
         if isinstance(rule, LabelSetRule):

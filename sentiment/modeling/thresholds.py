@@ -8,7 +8,7 @@ import pandas as pd
 
 from sentiment.config.schemas import parse_goal
 from sentiment.data.labels import sort_labels
-from sentiment.errors import ConfigError, GoalOutOfReachError
+from sentiment.errors import LISTED, ConfigError, GoalOutOfReachError, quote_list
 from sentiment.modeling.class_factors import estimate_gain, find_factors
 from sentiment.modeling.decision_rules import UNSURE, DecisionRule, LabelSetRule
 from sentiment.modeling.predictions import LabelSetPredictions, Predictions
@@ -61,7 +61,7 @@ def choose_rule(
         raise ConfigError(
             [
                 f"deploy.threshold is {threshold!r}, which is for two classes, and the model has "
-                f"{len(classes)}: {', '.join(map(str, classes))}. Use max_f1 for the best "
+                f"{len(classes):,}: {quote_list(classes, LISTED)}. Use max_f1 for the best "
                 "macro-F1, deploy.abstain to leave uncertain rows open, or leave it at 0.5."
             ]
         )

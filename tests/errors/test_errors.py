@@ -718,6 +718,7 @@ def test_missing_input_names_its_nearest_neighbour(
 def test_lists_and_suggestions_read_well() -> None:
     assert quote_list([]) == "nothing"
     assert quote_list(["a"]) == "'a'"
-    assert quote_list(["a", "b", "c"]) == "'a', 'b' and 'c'"
+    assert quote_list(["a", "b", "c"]) == quote_list(["a", "b", "c"], 3) == "'a', 'b' and 'c'"
+    assert quote_list(range(1002), 2) == "'0', '1' and 1,000 more"
     assert suggest("Review", ["id", "review"]) == " Did you mean 'review'?"
     assert suggest("xyz", ["id", "review"]) == ""

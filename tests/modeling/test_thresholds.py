@@ -165,7 +165,9 @@ def test_only_a_number_needs_no_rows() -> None:
 
 
 def test_goals_that_a_model_cannot_have() -> None:
-    with pytest.raises(ConfigError, match="is for two classes, and the model has 3: a, b, c"):
+    with pytest.raises(ConfigError, match="for two classes, and the model has 3: 'a', 'b' and 'c'"):
         choose_rule(0.7, 0.0, np.array(["a", "b", "c"]))
+    with pytest.raises(ConfigError, match=r"the model has 2,000: .*, '9' and 1,990 more\. Use"):
+        choose_rule(0.7, 0.0, np.arange(2000).astype(str))
     with pytest.raises(ConfigError, match="would predict 'unsure', which is a class of the model"):
         choose_rule(0.5, 0.1, np.array(["sure", "unsure"]))

@@ -14,7 +14,7 @@ from sentiment.commands.compare.estimates import Estimate, McNemar
 from sentiment.commands.compare.job import write_json
 from sentiment.config import make
 from sentiment.data.labels import find_order
-from sentiment.errors import ConfigError, EmptyDataError
+from sentiment.errors import LISTED, ConfigError, EmptyDataError, quote_list
 from sentiment.files.traffic import CHALLENGER, CHAMPION, SHADOW, LoggedModel, Traffic
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import find_separator
@@ -182,7 +182,7 @@ def find_positive(metric: str, model: LoggedModel, tracker: Tracker) -> str | No
         raise ConfigError(
             [
                 f"metric is 'recall', which live takes of the second of two classes, but the "
-                f"labels of {model.uri} are {', '.join(map(str, classes))}; leave it out."
+                f"labels of {model.uri} are {quote_list(classes, LISTED)}; leave it out."
             ]
         )
     return str(classes[1])

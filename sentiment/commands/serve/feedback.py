@@ -10,7 +10,7 @@ from sentiment.commands.serve.bodies import convert, load_json
 from sentiment.commands.serve.problems import RequestError, too_large
 from sentiment.commands.serve.routes import Route
 from sentiment.data.label_sets import join_labels, split_labels
-from sentiment.errors import quote_list
+from sentiment.errors import LISTED, quote_list, suggest
 
 _ID = re.compile(r"[0-9a-f]{24}(-[0-9]{1,9})?")
 
@@ -79,6 +79,8 @@ def _check_label(label: str, route: Route) -> str:
     for part in parts:
         if part not in predictor.classes:
             raise RequestError(
-                422, f"the label is {part!r}; expected one of {quote_list(predictor.classes)}."
+                422,
+                f"the label is {part!r}; expected one of {quote_list(predictor.classes, LISTED)}."
+                f"{suggest(part, predictor.classes)}",
             )
     return label
