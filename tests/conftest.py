@@ -325,6 +325,19 @@ def prefect_tables(shared: Path) -> Path:
     return shared / "prefect.db"
 
 
+# Of a Prefect server: they look into its database every few seconds, for what no test leaves there.
+_IDLE_SERVICES = (
+    "CANCELLATION_CLEANUP",
+    "DB_VACUUM",
+    "FOREMAN",
+    "LATE_RUNS",
+    "PAUSE_EXPIRATIONS",
+    "REPOSSESSOR",
+    "SCHEDULER",
+    "TRIGGERS",
+)
+
+
 @pytest.fixture(scope="session")
 def prefect_server(
     tmp_path_factory: pytest.TempPathFactory, shared: Path, prefect_tables: Path
@@ -334,6 +347,8 @@ def prefect_server(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(home))
         patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+        for service in _IDLE_SERVICES:
+            patch.setenv(f"PREFECT_SERVER_SERVICES_{service}_ENABLED", "false")
         from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
         from prefect.testing import utilities
 
