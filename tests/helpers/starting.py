@@ -53,8 +53,6 @@ _PRELOADED = (
     "optuna.importance",
     "optuna.samplers",
     "optuna.storages.journal",
-    "optuna.visualization.matplotlib",
-    "plotly.graph_objects",
     "sentiment.commands.promote.job",
     "sentiment.ngrams.vectorizers",
     "sentiment.commands.train.figures",
