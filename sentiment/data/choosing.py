@@ -87,7 +87,7 @@ def _handle_rare_classes(
         return frame  # `_check_splits` reports small classes
     everywhere = count_classes(frame["label"], separator)
     if dataset.rare == "error":
-        raise TooFewRowsError(rare, len(everywhere), least, f"data.min_per_class={least}")
+        raise TooFewRowsError(rare, len(everywhere), least, "data.min_per_class", least=least)
     report.rare = {label: everywhere[label] for label in rare}
     if dataset.rare == "merge":
         report.merged_into = dataset.rare_label

@@ -36,17 +36,17 @@ class TooFewRowsError(SentimentError, ValueError):
         self, small: Mapping[str, int], classes: int, needed: int, purpose: str,
         left_out: str = "", remedy: str = "", least: int | None = None,
     ) -> None:  # fmt: skip
-        size = (
-            "with a larger data.min_per_class where that is not enough"
+        advice = (
+            "; a larger data.min_per_class merges more of them"
             if least is None
-            else f"with data.min_per_class={least}"
+            else f", with data.min_per_class={least}"
         )
         right = " Is the label column the right one?" * (len(small) > LISTED)
         super().__init__(
             f"{len(small):,} of {classes:,} classes {'is' if len(small) == 1 else 'are'} too "
             f"small ({list_counts(small)}), but {purpose} needs at least {needed:,} different "
             f"texts of each class. {left_out}{' ' * bool(left_out)}Add rows, leave small "
-            f"classes out or merge them (data.rare=drop or data.rare=merge, {size})"
+            f"classes out or merge them (data.rare=drop or data.rare=merge{advice})"
             f"{f', or {remedy}' * bool(remedy)}.{right}"
         )
 

@@ -244,7 +244,8 @@ def test_all_rare_classes_are_named() -> None:
     ):
         prepare_data(Given(name="x", rows=LONG_TAIL), 1)
     wanted = (
-        r"3 of 5 .* \('c': 4, 'd': 2, 'e': 1\), but data.min_per_class=5 needs .*data.rare=drop"
+        r"3 of 5 .* \('c': 4, 'd': 2, 'e': 1\), but data.min_per_class needs at least 5 .*"
+        r"data.rare=merge, with data.min_per_class=5\)"
     )
     with pytest.raises(TooFewRowsError, match=wanted):
         prepare_data(Given(name="x", rows=LONG_TAIL, min_per_class=5), 1)

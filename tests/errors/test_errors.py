@@ -311,8 +311,8 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         ValueError,
         "2 of 4 classes are too small ('rare': 1, 'odd': 2), but a split needs at least 3 "
         "different texts of each class. Add rows, leave small classes out or merge them "
-        "(data.rare=drop or data.rare=merge, with a larger data.min_per_class where that is not "
-        "enough), or raise data.limit.",
+        "(data.rare=drop or data.rare=merge; a larger data.min_per_class merges more of them), or "
+        "raise data.limit.",
     ),
     (
         TooFewRowsError({"rare": 1}, 4, 3, "a fit (cv=3)", least=5),
