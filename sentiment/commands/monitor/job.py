@@ -28,9 +28,11 @@ from sentiment.commands.monitor.views import list_metrics, make_document
 from sentiment.config import make
 from sentiment.data.label_sets import list_labels
 from sentiment.errors import (
+    LISTED,
     ConfigError,
     InputNotFoundError,
     MissingPackageError,
+    quote_list,
 )
 from sentiment.files.columns import check_extra_columns
 from sentiment.files.dialects import ReadOptions
@@ -280,11 +282,12 @@ def _check_labels(
         for name, known in (("prediction", answers), ("label", set(labels)))
         if name in rows
     }
-    expected = f"expected {', '.join(map(repr, labels))}"
+    shown = {name: quote_list(values, LISTED) for name, values in unknown.items()}
+    expected = f"expected {quote_list(labels, LISTED)}"
     if unknown["prediction"]:
         raise ConfigError(
             [
-                f"'{path}' predicts {unknown['prediction'][0]!r}, which the model does not know; "
+                f"'{path}' predicts {shown['prediction']}, which the model does not know; "
                 f"{expected}. Name the run that made these predictions with run=<id>."
             ]
         )
@@ -292,14 +295,16 @@ def _check_labels(
         return current
     if named is None:
         log.warning(
-            "column %r holds %r, which is not a label of the model; the accuracy is not measured",
-            column, unknown["label"][0],
+            "column %r holds %s, which the model does not know, so the accuracy is not measured. "
+            "Leave these cells empty to measure it on the other rows",
+            column, shown["label"],
         )  # fmt: skip
         return replace(current, rows=rows.drop(columns="label"))
     raise ConfigError(
         [
-            f"label_column is {column!r}, where '{path}' has {unknown['label'][0]!r}, which the "
-            f"model does not know; {expected}."
+            f"label_column is {column!r}, where '{path}' has {shown['label']}, which the "
+            f"model does not know; {expected}. Leave these cells empty to measure the accuracy of "
+            "the other rows."
         ]
     )
 

@@ -265,13 +265,13 @@ def test_several_classes_and_labels_that_are_none(
     job.folder.mkdir()
     words = ["data=csv", f"data.path='{path}'", "data.label_column=t", "tracking=off"]
     model = train(compose("train", [*words, *place.settings]), job).model
-    answered = place.predict(frame.assign(label="5"), "t.csv", f"deploy.run='{model}'",
+    answered = place.predict(frame.assign(label=["5", "6"] * 120), "t.csv", f"deploy.run='{model}'",
                              "tracking=off")  # fmt: skip
     result = place.monitor(answered, "tracking=off", "label_column=t", "workspace=null")
     assert result.comparison.performance.current.value == 1
     assert "Confusion Matrix" in (result.folder / "report.html").read_text()
     assert place.monitor(answered, "tracking=off").comparison.performance is None
-    assert "column 'label' holds '5', which is not a label of the model" in caplog.text
+    assert "column 'label' holds '5' and '6', which the model does not know" in caplog.text
 
 
 def test_what_does_not_fit_is_reported(
