@@ -53,7 +53,7 @@ def command(
             logging.raiseExceptions = False
             try:
                 work(cfg)
-            except Exception as error:
+            except (Exception, KeyboardInterrupt) as error:
                 if current_job().sweep is None:
                     remove_unused()
                     stop_at_mistake(error)  # before Hydra prints a line about it

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from sentiment.cli.completion import SHELLS, make_completion
-from sentiment.config.commands import remember_program
+from sentiment.cli.interrupts import end_at_interrupt
 from sentiment.errors import ExitCode, SentimentError, explain_os_error
 from sentiment.redaction.printable import make_printable
 
@@ -32,6 +32,7 @@ _NAMES = [*_SUMMARIES, "init", "completion"]
 
 def main() -> None:
     """Run the typed subcommand with the rest of the command line."""
+    end_at_interrupt()
     name, *words = sys.argv[1:] or ["--help"]
     if name in ("--help", "-h"):
         sys.stdout.write(_describe())
@@ -53,6 +54,8 @@ def main() -> None:
             f"{', '.join(_NAMES)}.{hint}\n"
         )
         sys.exit(ExitCode.MISTAKE)
+    from sentiment.config.commands import remember_program
+
     remember_program()
     sys.argv = [f"sentiment {name}", *words]
     import_module(f"sentiment.commands.{name}.command").main()

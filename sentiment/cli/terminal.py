@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sentiment.cli.allocation import share_arena
 from sentiment.cli.homes import prepare_home
+from sentiment.cli.interrupts import raise_interrupts
 from sentiment.cli.startup import defer_imports
 from sentiment.config import (
     Job,
@@ -65,6 +66,7 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     gc.set_threshold(_UNTIL_COLLECTED)
     defer_imports()
     try:
+        raise_interrupts()
         check_options(sys.argv[1:])
         main()
         sys.stdout.flush()  # a full disk is noticed here, not when the interpreter has ended

@@ -1,0 +1,19 @@
+"""Ctrl-C at any moment, that of the imports included."""
+
+import signal
+
+
+def end_at_interrupt() -> None:
+    """Let Ctrl-C end the process without a traceback, until `raise_interrupts` is called.
+
+    Imports take most of the time of a short command, and nothing is begun that would be lost.
+    """
+    # Programs that were started to ignore it, such as by nohup, still do.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def raise_interrupts() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt again, so that the command can stop in order."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
