@@ -15,6 +15,7 @@ from sentiment.errors import (
     RunDeletedError,
     RunNotFoundError,
     TrackingStoreError,
+    count_of,
 )
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking import provenance
@@ -253,8 +254,11 @@ class MlflowTracker(Tracker):
         runs = search_all(client, self._experiment_id(client), trained)
         found = choose_best(runs, name, greater_is_better=greater_is_better)
         if found is None:
-            wanted = f"a finished training run with {name}"
-            raise RunNotFoundError(wanted, self._shown, suggest_training())
+            wanted, remedy = f"a finished training run with {name}", suggest_training()
+            if runs:
+                known = f"Its experiment has {count_of(len(runs), 'run')} without that metric"
+                remedy = f"{known}; name another one, or train: {suggest_command('train')}"
+            raise RunNotFoundError(wanted, self._shown, remedy)
         return found
 
     def _find_run(self, client: "MlflowClient", run_id: str, *, deleted: bool = False) -> "Run":

@@ -395,6 +395,8 @@ def test_what_cannot_be_found_is_reported(tracker: MlflowTracker, tmp_path: Path
         with pytest.raises(RunNotFoundError, match=message):
             tracker.find_model(run, "f1", greater_is_better=True)
     run_id = log_run(tracker, 0.5)
+    with pytest.raises(RunNotFoundError, match="has 1 run without that metric; name another one"):
+        tracker.find_model("best", "f1", greater_is_better=True)
     with pytest.raises(RunNotFoundError, match=f"the file scores/x.parquet of run '{run_id}' was"):
         tracker.fetch_file(run_id, "scores/x.parquet")
     with pytest.raises(RunNotFoundError, match="only where training tracked them"):
