@@ -1,6 +1,7 @@
 """Explain: show the words behind the prediction of a tracked model for one text."""
 
 import hashlib
+import logging
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from omegaconf import DictConfig
+from sklearn.pipeline import Pipeline
 
 from sentiment.commands.explain.page import write_page
 from sentiment.commands.predict.choices import choose_model, choose_rule
@@ -21,11 +24,14 @@ from sentiment.errors import (
 )
 from sentiment.files.columns import as_texts, strip_values
 from sentiment.files.pipes import PIPE
+from sentiment.modeling.columns import count_unused
 from sentiment.modeling.explanation import TextExplanation, explain_text
 from sentiment.modeling.model_files import load_model
-from sentiment.modeling.pipeline import list_columns
+from sentiment.modeling.pipeline import find_encoder, list_columns
 from sentiment.modeling.scoring import BatchScorer
 from sentiment.tracking import ModelChoice, Tracker
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ def explain(cfg: DictConfig) -> ExplanationResult:
     choice = choose_model(scorer, tracker, state=None)
     pipeline = load_model(choice.path, choice.digest)
     columns = read_columns(cfg.columns or {}, [*list_columns(pipeline)])
+    _warn_of_unused(pipeline, columns)
     rule = choose_rule(scorer, tracker, choice, pipeline)
     found = explain_text(pipeline, text, columns, cfg.label, rule)
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -97,6 +104,24 @@ def read_columns(given: Mapping[str, Any], needed: Sequence[str]) -> dict[str, s
         raise ConfigError([f"columns has {quote_list(unknown)}; the model reads {expected}."])
     values = strip_values(as_texts(given[name] for name in needed)).to_pylist()
     return dict(zip(needed, values, strict=True))
+
+
+def _warn_of_unused(pipeline: Pipeline, columns: Mapping[str, str | None]) -> None:
+    """Warn of values that the model cannot use, other than missing ones."""
+    encoder, kinds = find_encoder(pipeline), list_columns(pipeline)
+    if encoder is None:
+        return
+    for name, reasons in count_unused(encoder, pd.DataFrame([columns], dtype="str")).items():
+        if "unreadable" in reasons:
+            log.warning(
+                "columns.%s is %r, which is not a %s and counts as missing",
+                name, columns[name], kinds[name],
+            )  # fmt: skip
+        elif "unknown" in reasons:
+            log.warning(
+                "columns.%s is %r, which is in too few training rows, so the model ignores it",
+                name, columns[name],
+            )  # fmt: skip
 
 
 def _name_page(text: str) -> str:

@@ -149,7 +149,7 @@ def test_missing_and_unseen_values_are_predicted(place: Place) -> None:
 
 
 @pytest.mark.slow
-def test_explanations_name_columns(place: Place) -> None:
+def test_explanations_name_columns(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     scored = place.predict(place.new, "explained.csv", "explain=true")
     reasons = scored["speaks_for"].str.cat(scored["speaks_against"].fillna(""), sep="; ")
     phones = (place.new["product"] == "phone").to_numpy()
@@ -164,6 +164,15 @@ def test_explanations_name_columns(place: Place) -> None:
     assert found.label == "yes"
     assert found.terms[0][0] == "product=phone"
     assert "words and columns" in Path(place.folder / "one.html").read_text()
+    assert not caplog.messages
+    explain(
+        compose("explain", [*words, "columns={price: cheap,product: sofa,created: x,vip: null}"])
+    )
+    assert caplog.messages == [
+        "columns.price is 'cheap', which is not a number and counts as missing",
+        "columns.product is 'sofa', which is in too few training rows, so the model ignores it",
+        "columns.created is 'x', which is not a date and counts as missing",
+    ]
     with pytest.raises(ConfigError, match="columns lacks 'product', 'vip' and 'created'"):
         explain(compose("explain", [*words, "columns={price: 1}"]))
     with pytest.raises(ConfigError, match="columns lacks 'price', .* text, and has 'prize'. Give"):
