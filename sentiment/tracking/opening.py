@@ -28,6 +28,8 @@ _LIMITED_DRIVERS = ("psycopg", "psycopg2", "pymysql", "mysqldb")
 _SQLITE_FILES = ("", "-journal", "-wal", "-shm")
 # Loggers that would repeat raised errors with a traceback.
 _NOISY = ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool")
+# Bytes of a path, of 512 in SQLite with ``-journal`` behind it.
+_LONGEST_PATH = 504
 # The first table that MLflow makes.
 _MLFLOW_TABLE = "experiments"
 # Stores that this process has reached before.
@@ -123,6 +125,15 @@ def _reach(uri: str, shown: str) -> None:
     if database is not None and database.is_dir():
         reason = f"'{database}' is a folder; expected a file such as mlflow.db"
         raise TrackingStoreError(shown, reason, ExitCode.MISTAKE)
+    if database is not None:
+        file = database if database.exists() else _name_draft(database)
+        over = len(os.fsencode(file)) - _LONGEST_PATH
+        if over > 0:
+            reason = (
+                f"the path of its file is {over} bytes longer than SQLite can open; name a shorter "
+                "folder with outputs=<folder>"
+            )
+            raise TrackingStoreError(shown, reason, ExitCode.MISTAKE)
     if not uri.startswith(_DATABASES) or (database is not None and not database.exists()):
         return
     from sqlalchemy import create_engine, inspect
@@ -175,7 +186,7 @@ def _make_whole(database: Path, uri: str) -> None:
     """Make an sqlite store under a temporary name: MLflow cannot complete an incomplete one."""
     import mlflow
 
-    draft = database.with_name(f".{database.name}.draft")
+    draft = _name_draft(database)
     _remove_database(draft)  # of a process that was killed
     folder = uri.partition("?")[0].rpartition("/")[0]
     try:
@@ -189,6 +200,10 @@ def _make_whole(database: Path, uri: str) -> None:
             draft.replace(database)
     finally:
         _remove_database(draft)
+
+
+def _name_draft(database: Path) -> Path:
+    return database.with_name(f".{database.name}.draft")
 
 
 def _remove_database(path: Path) -> None:

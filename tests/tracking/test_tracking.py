@@ -654,3 +654,20 @@ def test_the_best_of_runs_with_several_labels_is_that_of_the_metric_they_optimiz
     found = choose_best(runs, "validation/accuracy", greater_is_better=True)
     assert found is not None
     assert found[0] is runs[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_path_that_sqlite_cannot_open_is_named(tmp_path: Path, over: int) -> None:
+    # SQLite's limit of 512 bytes includes the ending of a journal.
+    left = 512 - len("-journal") + over - len(f"{tmp_path}///.mlflow.db.draft")
+    database = tmp_path / ("a" * (left // 2)) / ("b" * (left - left // 2)) / "mlflow.db"
+    tracker = MlflowTracker(f"sqlite:///{database}", str(tmp_path / "artifacts"), "any")
+    if not over:
+        tracker.open()
+        assert database.is_file()
+        return
+    with pytest.raises(TrackingStoreError, match="1 bytes longer than SQLite can open") as caught:
+        tracker.open()
+    assert caught.value.exit_code is ExitCode.MISTAKE
+    assert not list(tmp_path.iterdir())
