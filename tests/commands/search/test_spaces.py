@@ -56,6 +56,27 @@ def test_settings_come_in_the_order_of_the_space() -> None:
         assert space.write(dict(order)) == [*expected, "model.tol=0.25"]
 
 
+def test_samples_are_those_that_a_search_can_draw() -> None:
+    """Settings of models that were not typed, or are left out, belong to no trial."""
+    size, alpha = IntDistribution(1, 9), FloatDistribution(0, 1)
+    branches = {"model": {"svm": {"model.C": alpha}, "nb": {"model.alpha": alpha}, "knn": {}}}
+
+    def list_models(space: Space) -> set[str]:
+        samples = list(space.list_samples())
+        assert all(sum(w.startswith("model=") for w in words) == 1 for words in samples)
+        assert {"size=1", "size=9"} <= {word for words in samples for word in words}
+        return {word for words in samples for word in words if word.startswith("model")}
+
+    whole = Space(
+        {"model": CategoricalDistribution(["svm", "nb", "knn"]), "size": size}, branches, {}
+    )
+    svm, nb = {"model.C=0.0", "model.C=1.0"}, {"model.alpha=0.0", "model.alpha=1.0"}
+    assert list_models(whole) == {"model=svm", "model=nb", "model=knn"} | svm | nb
+    assert list_models(whole.without(["model=svm", "model=knn"])) == {"model=nb"} | nb
+    assert list_models(Space({"size": size}, branches, {"model": "nb"})) == {"model=nb"} | nb
+    assert list_models(Space({"size": size}, branches, {"model": "other"})) == {"model=other"}
+
+
 @pytest.mark.parametrize(
     ("distribution", "values"),
     [
