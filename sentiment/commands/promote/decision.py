@@ -215,7 +215,8 @@ class Decision:
 
     def _keep(self, outcome: str, sentence: str, version: Version | None) -> None:
         """Write the record to the run and to the version, before any alias is moved."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        at = datetime.now(UTC)
+        now = at.isoformat(timespec="seconds")
         result = self.result
         folder = result.folder if result else Path(self.cfg.outputs, "promote", make_timestamp())
         folder.mkdir(parents=True, exist_ok=True)
@@ -224,7 +225,9 @@ class Decision:
         write_json(facts, record)
         tags = {"promotion": outcome, "promotion.why": sentence}
         files = [record, result.page] if result else [record]
-        self.tracker.annotate(self.run.id, tags, files, f"promotions/{now.replace(':', '-')}")
+        # To the microsecond: promotions of a run under several names may follow each other quickly.
+        kept = f"promotions/{at:%Y-%m-%dT%H-%M-%S-%f}"
+        self.tracker.annotate(self.run.id, tags, files, kept)
         if version is not None:
             notes = {
                 "promotion.at": now,
