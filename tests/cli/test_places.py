@@ -146,5 +146,6 @@ class TestHome:
             choose_home(tmp_path)
         monkeypatch.delenv("PREFECT_HOME")
         monkeypatch.setenv("HOME", "/dev/null/x")
-        choose_home(tmp_path)
-        assert os.environ["PREFECT_HOME"] == str(tmp_path / "prefect")
+        choose_home(tmp_path / "new")
+        assert os.environ["PREFECT_HOME"] == str(tmp_path / "new" / "prefect")
+        assert (tmp_path / "new" / "prefect").is_dir()  # Prefect makes no parent

@@ -120,7 +120,9 @@ def choose_home(outputs: Path) -> None:
         if named:
             problem = f"PREFECT_HOME is {named!r}, which cannot be written"
             raise ConfigError([f"{problem}; name a folder that can, or unset it."]) from error
-    os.environ["PREFECT_HOME"] = str(outputs.resolve() / "prefect")
+    own = outputs.resolve() / "prefect"
+    own.mkdir(parents=True, exist_ok=True)  # Prefect makes no parent
+    os.environ["PREFECT_HOME"] = str(own)
 
 
 def _prepare_prefect() -> None:
