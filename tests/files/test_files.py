@@ -241,7 +241,7 @@ def test_settings_that_cannot_be(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=message):
             open_input(path, options)
     path.write_bytes("text,id\na,1\n".encode("utf-16-le"))
-    with pytest.raises(UnreadableFileError, match="is it encoding=utf-16?"):
+    with pytest.raises(UnreadableFileError, match="Set encoding=utf-16-le if it is UTF-16"):
         open_input(path)
     path.write_bytes("täxt,id\na,1\n".encode("latin-1"))
     with pytest.raises(UnreadableFileError, match="such as encoding=latin-1"):

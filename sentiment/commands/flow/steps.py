@@ -31,11 +31,13 @@ from sentiment.config import (
     read_choices,
     read_origin,
     read_recorded,
+    suggest_command,
 )
 from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
 from sentiment.errors import (
     ConfigError,
+    RunDeletedError,
     RunNotFoundError,
     RunNotRecordedError,
     StepFailedError,
@@ -147,12 +149,23 @@ class Steps:
         return run_id
 
     def find_champion(self) -> Facts | None:
-        """Return run, data and settings of the champion, or None without one."""
+        """Return run, data and settings of the champion, or None without one.
+
+        Raises
+        ------
+        StepFailedError
+            Its run was deleted.
+        """
         tracker = self._tracker()
         version = tracker.open_registry(self.cfg.name).find(CHAMPION)
         if version is None:
             return None
-        run = tracker.read_run(version.run_id)
+        try:
+            run = tracker.read_run(version.run_id)
+        except RunDeletedError as error:
+            replaced = f"name={self.cfg.name}", "run=<id>", "force=<reason>"
+            other = f"Another run becomes the champion by: {suggest_command('promote', *replaced)}"
+            raise StepFailedError("find champion", f"{error} {other}") from error
         words = read_origin(run.tags) or []
         return {
             "run": version.run_id,

@@ -113,7 +113,8 @@ class Decision:
 
     def refuse(self) -> Promotion:
         """Keep the champion, and record the reasons."""
-        sentence = f"run {self.run.id} was not promoted: {'; '.join(self.reasons)}"
+        reasons = "; ".join(reason.rstrip(".") for reason in self.reasons)
+        sentence = f"run {self.run.id} was not promoted: {reasons}"
         for version in self._list_unfinished():
             # Versions that were registered by a process that was killed, or overtaken by another
             # one.

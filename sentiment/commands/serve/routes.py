@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -12,7 +11,7 @@ import pandas as pd
 
 from sentiment.commands.predict.choices import choose_model, choose_rule
 from sentiment.config.schemas import RouteSettings
-from sentiment.errors import ConfigError
+from sentiment.errors import LISTED, ConfigError, quote_list
 from sentiment.files.batches import Limits
 from sentiment.files.traffic import CHALLENGER, CHAMPION
 from sentiment.modeling.decision_rules import LabelSetRule, record_rule
@@ -296,17 +295,15 @@ def check_labels(champion: ServedModel, challenger: ServedModel) -> None:
         ("columns", champion.predictor.extra_columns, challenger.predictor.extra_columns),
     ):
         if ours != theirs:
+            more = quote_list([name for name in theirs if name not in ours], LISTED)
+            fewer = quote_list([name for name in ours if name not in theirs], LISTED)
             raise ConfigError(
                 [
-                    f"the {what} of {challenger.uri} are {_show(theirs)}, and those of the model "
-                    f"beside or before it, {champion.uri}, are {_show(ours)}; expected the same. "
+                    f"the {what} of {challenger.uri} differ from those of the model beside or "
+                    f"before it, {champion.uri}: it has {more} more, and lacks {fewer}. "
                     "Serve it under another name: routes.<name>.model=<address>."
                 ]
             )
-
-
-def _show(names: Sequence[str]) -> str:
-    return ", ".join(names) or "none"
 
 
 def _warm_up(predictor: Predictor) -> None:

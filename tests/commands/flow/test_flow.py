@@ -34,7 +34,6 @@ from sentiment.errors import (
     FlowServerError,
     NoChampionError,
     NoTextColumnError,
-    RunDeletedError,
     RunNotRecordedError,
     StepFailedError,
     TrackingStoreError,
@@ -190,7 +189,7 @@ def test_a_rollback_by_hand_outlasts_the_flow(
     assert "version 2, which replaced that one, was rolled back" in third.promotion["sentence"]
     assert read_aliases(tmp_path)["champion"] == first.run
     client.delete_run(first.run)
-    with pytest.raises(RunDeletedError, match="Restore it"):
+    with pytest.raises(StepFailedError, match=r"Restore it.* by: python scripts/promote\.py name="):
         flow("input=null", data="more.csv")
 
 

@@ -273,7 +273,9 @@ def test_a_challenger_has_the_labels_of_the_champion(serve_here, model_files):
         "++routes.sentiment.share=0.3",
     ]
     with pytest.raises(
-        ConfigError, match=r"the labels of .*three\.skops are 'billing', 'login' and 'other'"
+        ConfigError,
+        match=r"the labels of .*three\.skops differ .*two\.skops: it has 'billing', 'login' and "
+        r"'other' more, and lacks 'negative' and 'positive'\.",
     ):
         serve_here(*words)
 
