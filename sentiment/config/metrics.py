@@ -91,11 +91,9 @@ ALL_BUILT_IN = BUILT_IN | ORDERED | MULTILABEL
 # Further objectives of a search: costs of a model, of which less is better.
 COSTS = {"size_mb": "model/size_mb", "predict_seconds": "validation/predict_seconds"}
 _RESPONSES = ("predict", "predict_proba")
-_EXAMPLE = (
-    '[tool.sentiment.metrics] cost = {function = "my_package.cost", greater_is_better = false}'
-)
 _REMEDY = (
-    f"Describe a metric as in {_EXAMPLE}, one of probabilities with "
+    "Describe a metric as in [tool.sentiment.metrics] "
+    'cost = {function = "my_package.cost", greater_is_better = false}, one of probabilities with '
     'response_method = "predict_proba" as well'
 )
 
@@ -214,13 +212,11 @@ def describe_expected(costs: Iterable[str] = ()) -> str:
     costs : iterable of str
         Those of `COSTS` that it may name too.
     """
-    own = ", ".join(list_own_metrics())
+    own, there = ", ".join(list_own_metrics()), f"of [tool.sentiment.metrics] in {PROJECT_FILE}"
     parts = [
         f"one of {_NAMES}",
         *([f"of the model {', '.join(costs)}"] if costs else []),
-        f"of [tool.sentiment.metrics] in {PROJECT_FILE} {own}"
-        if own
-        else f"or one of your own that {PROJECT_FILE} describes as in {_EXAMPLE}",
+        f"{there} {own}" if own else f"or one {there}",
     ]
     return "; ".join(parts)
 

@@ -273,9 +273,8 @@ MISTAKES = [
      "balanced_accuracy, precision, recall, f1 (or with _macro, _micro, _weighted), "
      "matthews_corrcoef, top_3_accuracy, roc_auc, roc_auc_ovr, log_loss, brier, ece; of ordered "
      "labels accuracy_within_one, mean_absolute_error, quadratic_kappa; of several "
-     "labels in a row label_ranking_precision, hamming_loss; or one of your own that "
-     "pyproject.toml describes as in [tool.sentiment.metrics] cost = {{function = "
-     '"my_package.cost", greater_is_better = false}}. '
+     "labels in a row label_ranking_precision, hamming_loss; or one of [tool.sentiment.metrics] "
+     "in pyproject.toml. "
      "Did you mean 'accuracy'?"),
     ("promote", [], "run 'best' was not found in the tracking store "
      f"'sqlite:///outputs/mlflow.db'. Train a model first: python {ROOT}/scripts/train.py"),
