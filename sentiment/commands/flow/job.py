@@ -43,8 +43,26 @@ def run_flow(cfg: DictConfig, observer: StageObserver | None = None) -> FlowResu
     from prefect import flow
 
     make_flow: Any = flow(name=f"{cfg.name}-flow", validate_parameters=False)
-    result: FlowResult = make_flow(lambda: run_steps(cfg, observer))()
+    try:
+        result: FlowResult = make_flow(lambda: run_steps(cfg, observer))()
+    except Exception as error:
+        if _is_interrupted(error):
+            raise KeyboardInterrupt from error
+        raise
     return result
+
+
+def _is_interrupted(error: BaseException | None) -> bool:
+    """Return whether `error` was raised while Ctrl-C was handled.
+
+    Ctrl-C ends the server that Prefect has started as well, so that the end of the flow may find
+    nobody to be reported to.
+    """
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def serve_flow(cfg: DictConfig, words: list[str]) -> None:

@@ -193,6 +193,29 @@ def test_a_rollback_by_hand_outlasts_the_flow(
         flow("input=null", data="more.csv")
 
 
+@pytest.mark.parametrize("is_interrupted", [True, False])
+def test_an_interrupt_stays_one_where_its_server_ends_with_it(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, is_interrupted: bool
+) -> None:
+    """Ctrl-C reaches the server that Prefect has started, too, which then records nothing."""
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    def refuse(*_: object) -> None:
+        raise httpx.ConnectError("refused")
+
+    def stop(self: Steps) -> None:
+        monkeypatch.setattr(httpx.HTTPTransport, "handle_request", refuse)
+        raise KeyboardInterrupt if is_interrupted else RuntimeError
+
+    monkeypatch.setattr(Steps, "check_data", stop)
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        pytest.raises(KeyboardInterrupt if is_interrupted else Exception) as caught,
+    ):
+        flow()
+    assert isinstance(caught.value, KeyboardInterrupt) == is_interrupted
+
+
 def test_a_refused_run_is_named_where_no_champion_can_predict(flow: Flow, tmp_path: Path) -> None:
     sample = QUICK.format(data=tmp_path / "data.csv", features=500) + " data.limit=300"
     with pytest.raises(NoChampionError, match="was not promoted: it was trained on a sample"):
