@@ -11,7 +11,7 @@ import pandas as pd
 from sentiment.data.copies import find_conflicts, find_copies, fold_text
 from sentiment.data.labels import sort_labels
 from sentiment.data.splitting import count_classes
-from sentiment.errors import quote_list
+from sentiment.errors import list_first, quote_list
 from sentiment.ngrams.scripts import find_unspaced, measure_unspaced
 
 _FAULTS = 20
@@ -272,12 +272,11 @@ def _look_at_scripts(texts: pd.Series) -> Iterator[tuple[str, str]]:
 def _look_for_separators(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Yield a warning about labels that may be several, such as ``a|b`` beside ``a``."""
     for separator, found in find_joined_labels(labels):
-        listed = ", ".join(f"{label!r} ({labels[label]:,} rows)" for label in found[:_LISTED])
-        more = f" and {len(found) - _LISTED:,} more" if len(found) > _LISTED else ""
+        shown = list_first([f"{label!r} ({labels[label]:,} rows)" for label in found], _LISTED)
         yield (
             "joined_labels",
             f"these labels look like several with {separator!r} between them, but each is "
-            f"taken as one class: {listed}{more}. If they are several, set "
+            f"taken as one class: {shown}. If they are several, set "
             f"'data.label_separator=\"{separator}\"'.",
         )
 

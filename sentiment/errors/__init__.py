@@ -11,6 +11,7 @@ from sentiment.errors.base import (
     SentimentError,
     count_of,
     join_words,
+    list_first,
     quote_list,
     suggest,
 )
@@ -182,6 +183,7 @@ __all__ = [
     "find_os_exit_code",
     "join_words",
     "list_counts",
+    "list_first",
     "quote_list",
     "suggest",
 ]

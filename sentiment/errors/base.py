@@ -19,8 +19,14 @@ def quote_list(names: Iterable[object], most: int | None = None) -> str:
     """
     quoted = [repr(str(name)) for name in names]
     if most is not None and len(quoted) > most:
-        return f"{', '.join(quoted[:most])} and {len(quoted) - most:,} more"
+        return list_first(quoted, most)
     return join_words(quoted) or "nothing"
+
+
+def list_first(words: Sequence[str], most: int) -> str:
+    """Return words with commas between them; of many, the first ones: ``a, b and 30 more``."""
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def join_words(words: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sentiment.errors.base import LISTED, SentimentError
+from sentiment.errors.base import LISTED, SentimentError, list_first
 
 
 class BadRowsError(SentimentError, ValueError):
@@ -53,9 +53,7 @@ class TooFewRowsError(SentimentError, ValueError):
 
 def list_counts(counts: Mapping[str, int]) -> str:
     """Return labels with their counts, ``'a': 3, 'b': 2 and 4 more``."""
-    listed = [f"{label!r}: {rows:,}" for label, rows in list(counts.items())[:LISTED]]
-    more = len(counts) - len(listed)
-    return ", ".join(listed) + (f" and {more:,} more" if more else "")
+    return list_first([f"{label!r}: {rows:,}" for label, rows in counts.items()], LISTED)
 
 
 class UnknownSplitsError(SentimentError, ValueError):

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from sentiment.cli.terminal import relate_path
+from sentiment.errors import LISTED, list_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from sentiment.commands.explain.job import ExplanationResult
     from sentiment.modeling.explanation import TextExplanation
 
-_TERMS, _LABELS = 12, 10
+_TERMS = 12
 # Shares of the strongest word, from which on words are bold, plain or dim; others have no color.
 _BOLD, _PLAIN, _DIM = 0.5, 0.2, 0.05
 
@@ -46,12 +47,11 @@ def show_explanation(result: "ExplanationResult") -> None:
 
 def _list_labels(probabilities: "Mapping[str, float]") -> str:
     """Return the labels and their probabilities in words; of many, the most probable first."""
-    shown = list(probabilities)
-    if len(shown) > _LABELS:
-        shown = sorted(shown, key=lambda name: -probabilities[name])[:_LABELS]
-    listed = ", ".join(f"{name} {probabilities[name]:.4f}" for name in shown)
-    more = len(probabilities) - len(shown)
-    return f"{listed} and {more:,} more" if more else listed
+    many = len(probabilities) > LISTED
+    ordered = (
+        sorted(probabilities, key=lambda name: -probabilities[name]) if many else probabilities
+    )
+    return list_first([f"{name} {probabilities[name]:.4f}" for name in ordered], LISTED)
 
 
 def _color_words(found: "TextExplanation") -> "Text":

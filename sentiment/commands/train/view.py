@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sentiment.cli.terminal import describe_size, describe_time, relate_path, tabulate_metrics
 from sentiment.config import suggest_command, suggest_ui
+from sentiment.errors import LISTED, list_first
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from sentiment.data.preparation import PreparedData
     from sentiment.data.quality import QualityReport
 
-_SHOWN_CLASSES = 10
 # Rows of the table of classes; with more, the scores would scroll out of sight.
 _FREQUENT, _WORST = 15, 5
 _CONFUSIONS = 3
@@ -188,9 +188,6 @@ def _describe_classes(data: "PreparedData") -> str:
 
 def _list_classes(rows: Mapping[str, int]) -> str:
     """Return the classes and their rows in words; of many, the largest first."""
-    shown = list(rows)
-    if len(shown) > _SHOWN_CLASSES:
-        shown = sorted(shown, key=lambda label: -rows[label])[:_SHOWN_CLASSES]
-    listed = ", ".join(f"{rows[label]:,} {label!r}" for label in shown)
-    more = len(rows) - len(shown)
-    return f"{listed} and {more:,} more" if more else listed
+    many = len(rows) > LISTED
+    ordered = sorted(rows, key=lambda label: -rows[label]) if many else rows
+    return list_first([f"{rows[label]:,} {label!r}" for label in ordered], LISTED)
