@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sentiment.errors import OccupiedNameError
+from sentiment.files.replacing import replace_file
 
 _CHECKSUM = "checksum"
 _ASIDE = ".damaged"
@@ -82,19 +83,10 @@ def write_record(
         The name belongs to something else.
     """
     check_name(path)
+    content = json.dumps({**facts, _CHECKSUM: _sum(facts)}, indent=indent) + "\n"
+    # A name that the next process replaces: one that is killed leaves nothing behind.
     fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)  # left by a killed process
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(json.dumps({**facts, _CHECKSUM: _sum(facts)}, indent=indent) + "\n")
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError:  # the disk is full
-        fresh.unlink(missing_ok=True)
-        raise
+    replace_file(path, content.encode(), durable=durable, fresh=fresh)
 
 
 def read_record(path: Path) -> dict[str, Any] | None:

@@ -5,7 +5,6 @@ import hashlib
 import itertools
 import json
 import logging
-import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -16,11 +15,11 @@ from typing import Self
 from uuid import uuid4
 
 from sentiment.errors import RunNotKeptError, SentimentError
+from sentiment.files.replacing import replace_file
 from sentiment.redaction import redact_values
 
 # Created first and exclusively: of several processes that claim a folder, one succeeds.
 CLAIM = "run.json"
-_FRESH = f".{CLAIM}.new"
 MODEL = "model.skops"
 CARD = "card.md"
 RULES = "decision_rules.json"
@@ -132,7 +131,7 @@ class RunFolder:
         home = folder = folder.absolute()
         made = _make_folders(home)
         while not _claim(folder):
-            folder = home / datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S-%f")
+            folder = home / make_timestamp().replace("/", "_")
             made += _make_folders(folder)
         return cls(folder, made)
 
@@ -174,12 +173,8 @@ class RunFolder:
         facts.tags, facts.params = redact_values(facts.tags), redact_values(facts.params)
         digests = {name: _digest(self.path / name) for name in self._files}
         content = {"facts": asdict(facts), "files": digests}
-        fresh = self.path / _FRESH
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(content, indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.path / CLAIM)
+        written = json.dumps(content, indent=2) + "\n"
+        replace_file(self.path / CLAIM, written.encode(), durable=True)
         self._is_kept = True
 
     @classmethod
@@ -215,14 +210,13 @@ class RunFolder:
 
     def discard(self) -> None:
         """Remove the listed files, and the folders made for them that are empty then."""
-        for name in (*self.files, CLAIM, _FRESH):
+        for name in (*self.files, CLAIM):
             (self.path / name).unlink(missing_ok=True)
         inner = {parent for name in self.files for parent in list(Path(name).parents)[:-1]}
         folders = [self.path / part for part in sorted(inner, key=lambda part: -len(part.parts))]
         for folder in (*folders, *reversed(self._made)):
-            with contextlib.suppress(
-                OSError
-            ):  # another process has put something there, or removed it
+            # Another process may have put something there, or removed it.
+            with contextlib.suppress(OSError):
                 folder.rmdir()
 
     def __enter__(self) -> Self:

@@ -164,7 +164,7 @@ def mistake(*overrides: str) -> str:
             "deploy.format is 'xls'; expected one of csv, parquet, jsonl, or null.",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_is_reported_in_one_message(override: str, message: str) -> None:
     assert mistake(override) == message
 

@@ -144,7 +144,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Path:
     (folder / "export.csv.gz").write_bytes(gzip.compress(table.encode("latin-1")))
     done = starter.run(  # with 30 validation rows, no precision would be certain to be above 0.8
         folder, "train", "experiment=quick_look", "data.limit=1500"
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     (folder / "first_run").write_text(re.findall(r"^run +(\w+)$", done.stdout, re.MULTILINE)[0])
     return folder

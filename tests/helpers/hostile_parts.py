@@ -99,7 +99,7 @@ _enter(
         "no weighting": ({"_tfidf": None}, WEIGHTS),
         "weighting that is a classifier": ({"_tfidf": ComplementNB()}, WEIGHTS),
     },
-)  # fmt: skip
+)
 
 
 def _enter_weights() -> None:
@@ -191,7 +191,7 @@ _enter(
         "a solver that is none": ({"solver": "os.system"}, WRONGLY),
         "a method that is a number": ({"predict_proba": 3}, "it does not take texts"),
     },
-)  # fmt: skip
+)
 
 
 @hostile("not loaded")  # newer versions of numpy refuse it by themselves

@@ -400,7 +400,7 @@ def test_features_may_have_several_steps(
         (steps(TFIDF, 3), "features.steps.step1 is 3; expected an object"),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_features_that_do_not_fit_together_say_so(
     base: DictConfig, described: Described, message: str
 ) -> None:

@@ -54,7 +54,7 @@ FEATURES = {
         },
         {"starts": 0.7},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ CONTAINERS: dict[str, Callable[[list[str]], Any]] = {
     "bytes": lambda texts: [text.encode() for text in texts],
     "bytes array": lambda texts: np.array([text.encode() for text in texts], dtype=object),
     "str and bytes": lambda texts: [texts[0], *(text.encode() for text in texts[1:])],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("container", CONTAINERS)

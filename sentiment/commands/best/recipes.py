@@ -1,6 +1,5 @@
 """Recipes: the command that trains a trial on its own, and its file in conf/experiment."""
 
-import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from sentiment.config import (
     write_recorded,
 )
 from sentiment.errors import ConfigError, ExperimentExistsError, RecipeError, quote_list
+from sentiment.files.replacing import replace_file
 from sentiment.redaction import MASK
 
 # Settings on which a trial does not depend, but which belong to an experiment: the rows that the
@@ -174,9 +174,7 @@ def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite:
     _check_experiment(text, recipe.settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     if overwrite:
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        replace_file(path, text.encode())
         return path
     try:
         with path.open("x", encoding="utf-8") as file:

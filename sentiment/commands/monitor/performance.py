@@ -129,7 +129,7 @@ def measure_performance(
             label: (_measure("", hits[0][label]), _measure("", hits[1][label]))
             for label in sort_labels({*hits[0]} & {*hits[1]})
         },
-    )  # fmt: skip
+    )
 
 
 def select_known(

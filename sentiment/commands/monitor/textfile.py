@@ -1,10 +1,10 @@
 """Figures of a comparison as a textfile for the node exporter of Prometheus."""
 
-import os
 import time
 from pathlib import Path
 
 from sentiment.commands.monitor.comparison import Comparison
+from sentiment.files.replacing import replace_file
 
 _ABOUT = {
     "sentiment_drift": "1 if the rows have drifted from training, by check.",
@@ -48,9 +48,7 @@ def write_textfile(path: Path, comparison: Comparison, model: str) -> None:
             lines += [f"# HELP {name} {about}", f"# TYPE {name} gauge"]
             lines += [f"{name}{{{labels}}} {value!r}" for labels, value in values[name].items()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_name(f".{path.name}.{os.getpid()}")
-    whole.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    whole.replace(path)
+    replace_file(path, ("\n".join(lines) + "\n").encode())
 
 
 def _escape(value: str) -> str:

@@ -367,7 +367,7 @@ def _open_output(
 
 def _describe_job(
     source: Input, models: Models, model: LoadedModel, text_column: str, kind: str
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Return all that two processes must have in common to work on the same output."""
     scorer = models.scorer
     return (

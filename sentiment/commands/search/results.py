@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sentiment.files.control import set_aside
+from sentiment.files.replacing import replace_file
 from sentiment.redaction import redact
 from sentiment.tracking.choosing import cross_validated
 
@@ -24,18 +25,9 @@ _NEWEST = "~"
 def write_state(path: Path, facts: Mapping[str, Any]) -> None:
     """Write `facts` as JSON with a checksum; `path` holds all of them or is left as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    content = json.dumps({**facts, _CHECKSUM: _sum(facts)}, indent=2) + "\n"
     # It quotes settings and errors, which other users must not read.
-    with open(partial, "w", encoding="utf-8", opener=_open_private) as file:
-        json.dump({**facts, _CHECKSUM: _sum(facts)}, file, indent=2)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)
+    replace_file(path, content.encode(), durable=True, mode=0o600)
 
 
 def read_state(path: Path, *, keep: bool = False) -> dict[str, Any] | None:

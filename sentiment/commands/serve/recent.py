@@ -1,11 +1,12 @@
 """The last predictions of each model, shared between workers."""
 
 import contextlib
-import os
 from collections import deque
 from pathlib import Path
 
 import msgspec
+
+from sentiment.files.replacing import replace_file
 
 Key = tuple[str, str]  # name of the route and URI of the model
 
@@ -21,7 +22,7 @@ class Recent:
         Folder in which workers save their windows for worker 0; default: a single worker.
     """
 
-    def __init__(self, size: int, folder: Path | None = None) -> None:
+    def __init__(self, size: int, folder: Path | None) -> None:
         self.size, self._folder = size, folder
         self._windows: dict[Key, deque[tuple[str, float]]] = {}
 
@@ -43,9 +44,7 @@ class Recent:
             return
         rows = [(*key, list(window)) for key, window in list(self._windows.items())]
         path = self._folder / f"recent-{place}.json"
-        whole = path.with_suffix(f".{os.getpid()}")
-        whole.write_bytes(msgspec.json.encode(rows))
-        whole.replace(path)
+        replace_file(path, msgspec.json.encode(rows))
 
     def gather(self) -> dict[Key, list[tuple[str, float]]]:
         """Return the predictions of all workers, as pairs of label and probability, by key."""

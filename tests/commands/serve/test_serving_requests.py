@@ -275,7 +275,7 @@ def test_a_file_larger_than_its_limit_or_that_stops_is_not_answered(serve_here):
         {"dataframe_records": [{"text": "good film"}, {"text": "bad"}]},
         {"dataframe_split": {"columns": ["text"], "data": [["good film"], ["bad"]]}},
     ],
-)  # fmt: skip
+)
 def test_bodies_of_mlflow(app, model_files, body):
     labels = [one["prediction"] for one in predictions_of(model_files["two"], ["good film", "bad"])]
     assert ask(app, "/invocations", body).json == {"predictions": labels}
