@@ -86,7 +86,9 @@ def stop_at_mistake(error: BaseException) -> None:
     if isinstance(error, BrokenPipeError):
         _discard_output()  # the reader has closed the pipe
         sys.exit(128 + signal.SIGPIPE)
-    known = explain_command(error, Path(sys.argv[0]).stem, sys.argv[1:])
+    # Of train.py as well as of sentiment train.
+    primary = Path(sys.argv[0]).stem.rpartition(" ")[2]
+    known = explain_command(error, primary, sys.argv[1:])
     known = known or explain_os_error(error)
     if known is None:
         return

@@ -236,7 +236,8 @@ def _drop_rows(
     if usable.empty:
         why = f"{report.describe_dropped()}{report.describe_first_fault()}"
         reason = f"none of its {len(frame):,} rows is usable ({why})"
-        raise EmptyDataError(f"data={dataset.name}", reason)
+        expected = "at least one row with a text and a label"
+        raise EmptyDataError(f"data={dataset.name}", reason, expected)
     return usable[surplus == ""], report
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import glob
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -41,6 +42,7 @@ FORMATS = {
 # Reports and settings have this ending, too, so it only counts for files that are named.
 _JSON = {".json": "jsonl"}
 ENDINGS = {"csv": ".csv", "parquet": ".parquet", "jsonl": ".jsonl"}
+_LIST = re.compile(r"\[.*,.*\]", re.DOTALL)
 _NAMES = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines"}
 
 
@@ -79,11 +81,15 @@ def list_inputs(named: str, options: ReadOptions | None = None) -> tuple[list[Pa
     Raises
     ------
     EmptyDataError
-        The folder has no file of a known format, or the pattern matches none.
+        The folder has no file of a known format, the pattern matches none, or it is a list.
     """
     path = Path(named).expanduser()
     if named == PIPE or is_database(named) or is_text_folder(path, options):
         return [path], None
+    if _LIST.fullmatch(named) and not path.exists():
+        # As a pattern, it would be any file whose name is one of these characters.
+        expected = "a file, a folder, or a pattern such as 'reviews/*.csv'"
+        raise EmptyDataError(f"'{named}'", "it is a list, which names no file", expected)
     if path.is_dir():
         found = [one for one in path.iterdir() if strip_compression(one).suffix.lower() in FORMATS]
         folder, reason = path, "no file in it has a known format"

@@ -130,6 +130,23 @@ def test_messages_name_the_program(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
+def test_all_mistakes_are_listed_by_both_forms_of_a_command(tmp_path: Path) -> None:
+    listed = []
+    for form in (["-m", "sentiment", "best"], [str(ROOT / "scripts/best.py")]):
+        done = subprocess.run(
+            [sys.executable, *form, "typo=1", "overwrite=2"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        listed.append(done.stderr.split(": ", 1)[1])
+    assert listed[0] == listed[1]
+    assert listed[0].startswith("2 problems in the configuration:\n  - there is no setting 'typo'")
+
+
 @pytest.mark.parametrize("program", [False, True])
 def test_settings_are_read_from_both_forms_of_a_command(program: bool) -> None:
     if program:

@@ -230,6 +230,8 @@ MISTAKES = [
      "there is no such file or folder (looked in '{cwd}'); expected a CSV file."),
     ("train", ["data=csv", "data.path=empty.csv"], "'empty.csv' holds no data: the file is empty. "
      "Expected at least one row with a text."),
+    ("train", ["data=csv", "data.path=[a,b.csv]"], "'[a,b.csv]' holds no data: it is a list, which "
+     "names no file. Expected a file, a folder, or a pattern such as 'reviews/*.csv'."),
     ("train", ["data=csv", "data.path=picture.csv"], "'picture.csv' cannot be read as CSV: its "
      "first line is not UTF-8; name its encoding, such as data.encoding=latin-1. Check that the "
      "file is complete and that its ending names its format (.csv, .parquet, .jsonl)."),

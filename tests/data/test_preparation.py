@@ -145,7 +145,8 @@ def test_a_limit_takes_a_stratified_sample() -> None:
         (
             [(None, "a"), ("", "b")],
             EmptyDataError,
-            r"data=x holds no data: none of its 2 rows is usable \(1 missing text, 1 empty text\)",
+            r"data=x holds no data: none of its 2 rows is usable \(1 missing text, 1 empty "
+            r"text\)\. Expected at least one row with a text and a label\.",
         ),
         (
             [*make_rows(90), ("r 1", "r"), ("r 2", "r"), ("R  2", "r"), ("q", "q"), (None, "q")],

@@ -25,6 +25,7 @@ from sentiment.config import check_config, compose, make, suggest_command, write
 from sentiment.data.label_sets import join_labels, list_labels
 from sentiment.errors import (
     ConfigError,
+    ExperimentDeletedError,
     NothingToLabelError,
     RunNotFoundError,
     SentimentError,
@@ -42,7 +43,7 @@ from sentiment.modeling.pipeline import TEXT_COLUMN, find_separator
 from sentiment.modeling.prediction_columns import PredictionColumns
 from sentiment.modeling.predictions import PROBABILITY
 from sentiment.modeling.scoring import BatchScorer, Predictor
-from sentiment.tracking import ModelChoice, Tracker
+from sentiment.tracking import ModelChoice, StoredRun, Tracker
 from sentiment.tracking.stages import SilentObserver, StageObserver, Stages
 
 # Texts that are clustered; with more of them, the clusters hardly change.
@@ -191,15 +192,13 @@ def _find_model(cfg: DictConfig, tracker: Tracker, used: Sequence[str]) -> _Foun
         return leave_out("run=none")
     scorer, of_folder = BatchScorer(run=cfg.run, metric=cfg.metric), False
     if cfg.run == _AUTO:
-        try:
-            latest = _find_latest(tracker, cfg.folder)
-            of_folder = latest is not None
-            scorer = BatchScorer(run=latest or "best", metric=cfg.metric)
-            choice = choose_model(scorer, tracker, state=None)
-        except RunNotFoundError:
+        trained = _list_trained(tracker)
+        if not trained:
             return leave_out("no model was trained yet")
-    else:
-        choice = choose_model(scorer, tracker, state=None)
+        latest = _find_latest(trained, cfg.folder)
+        of_folder = latest is not None
+        scorer = BatchScorer(run=latest or "best", metric=cfg.metric)
+    choice = choose_model(scorer, tracker, state=None)
     pipeline = load_model(choice.path, choice.digest)
     columns = PredictionColumns(probabilities="all")
     predictor = Predictor(pipeline, columns=columns, path=choice.path, digest=choice.digest)
@@ -222,12 +221,22 @@ def _find_model(cfg: DictConfig, tracker: Tracker, used: Sequence[str]) -> _Foun
     return _Found(choice, predictor, separator, of_folder, why)
 
 
-def _find_latest(tracker: Tracker, folder: str) -> str | None:
-    """Return the id of the latest finished run that learned from `folder`."""
+def _list_trained(tracker: Tracker) -> list[StoredRun]:
+    """Return the finished runs, the newest first; none if there is no store yet."""
+    try:
+        return [run for run in tracker.list_runs() if run.status == "FINISHED"]
+    except ExperimentDeletedError:
+        raise
+    except RunNotFoundError:
+        return []
+
+
+def _find_latest(trained: Sequence[StoredRun], folder: str) -> str | None:
+    """Return the id of the latest of the runs `trained` that learned from `folder`."""
     place = Path(folder).expanduser().resolve()
-    for run in tracker.list_runs():
+    for run in trained:
         learned = run.params.get("data.path")
-        if learned and run.status == "FINISHED" and Path(learned).expanduser().resolve() == place:
+        if learned and Path(learned).expanduser().resolve() == place:
             return run.id
     return None
 

@@ -8,13 +8,20 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mlflow import MlflowClient
 
 import sentiment
 from sentiment.commands.suggest.job import SuggestionResult, _make_table, _write, suggest
 from sentiment.commands.suggest.view import show_suggestions
 from sentiment.config import compose
 from sentiment.data.datasets import EmbeddedReviews
-from sentiment.errors import ConfigError, NoTextColumnError, NothingToLabelError, RunNotFoundError
+from sentiment.errors import (
+    ConfigError,
+    ExperimentDeletedError,
+    NoTextColumnError,
+    NothingToLabelError,
+    RunNotFoundError,
+)
 from sentiment.files.batches import Limits, Position
 from sentiment.files.opening import open_input
 
@@ -191,6 +198,28 @@ def test_the_best_model_is_used_unless_it_has_other_labels(place: Place) -> None
     assert place.suggest("n=2", "run=none", batches="none").model is None
     with pytest.raises(RunNotFoundError):
         place.suggest("run=0123", batches="none")
+
+
+@pytest.mark.slow
+def test_a_model_that_was_deleted_is_not_said_to_be_missing(place: Place) -> None:
+    result = place.suggest("n=2", batches="deleted")
+    assert result.model is not None
+    files = result.model.path.parent
+    moved = files.rename(files.with_name("moved"))
+    try:
+        with pytest.raises(RunNotFoundError, match="Its artifacts were deleted"):
+            place.suggest("n=2", batches="deleted")
+    finally:
+        moved.rename(files)
+    client = MlflowClient(f"sqlite:///{place.folder}/outputs/mlflow.db")
+    experiment = client.get_experiment_by_name("sentiment")
+    assert experiment is not None
+    client.delete_experiment(experiment.experiment_id)
+    try:
+        with pytest.raises(ExperimentDeletedError):
+            place.suggest("n=2", batches="deleted")
+    finally:
+        client.restore_experiment(experiment.experiment_id)
 
 
 @pytest.mark.slow
