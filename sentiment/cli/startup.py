@@ -71,10 +71,9 @@ class DeferredModule(ModuleType):
             self.__dict__[member] = _DeferredMember(owner, member)
 
     def __getattr__(self, name: str) -> Any:
+        # Debuggers and other programs look for such names in all modules.
         if name.startswith("__") and name != "__all__":
-            raise AttributeError(
-                name
-            )  # debuggers and other programs look for such names in all modules
+            raise AttributeError(name)
         return getattr(_import(self), name)
 
 

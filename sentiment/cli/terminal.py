@@ -224,9 +224,8 @@ def tabulate_metrics(
         round(metrics.get(CLASSES, 2)), optimized, ordered=ordered, multilabel=several
     )
     shown = dict(intervals or {})
-    if (
-        "cv" in columns
-    ):  # their rows include the validation rows, and three intervals do not fit into a line
+    # Its rows include the validation rows, and three intervals do not fit into a line.
+    if "cv" in columns:
         shown = {key: ends for key, ends in shown.items() if not key.startswith("validation/")}
     for name, cells in tabulate_scores(names, columns, metrics, shown).items():
         table.add_row(name, *cells)

@@ -25,6 +25,7 @@ from sentiment.config.overrides import (
     is_within,
     parse_overrides,
     quote,
+    quote_typed,
     split_override,
     write_override,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "parse_overrides",
     "quote",
     "quote_free_text",
+    "quote_typed",
     "read_choices",
     "read_origin",
     "read_recorded",

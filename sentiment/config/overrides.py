@@ -159,6 +159,11 @@ def quote(value: str, mark: str = "'") -> str:
     return f"{mark}{escaped}{mark}"
 
 
+def quote_typed(value: str) -> str:
+    """Return a typed value in quotes; it may have some already."""
+    return quote(value.strip("'\""))
+
+
 def requote(word: str) -> str:
     r"""Return an override whose text in single quotes is in double ones if that is easier to type.
 

@@ -115,9 +115,8 @@ class KeptLayers:
         rows, tables = self.rows, {}
         for n, found in self.orders.items():
             times = np.bincount(rows, minlength=len(found.indptr) - 1)
-            once = (
-                int(times.max(initial=0)) <= 1
-            )  # with repeated rows, n-grams would be more frequent than in total
+            # With repeated rows, n-grams would be more frequent than in total.
+            once = int(times.max(initial=0)) <= 1
             often = self.totals[n][:, 1] >= (max(least, 1) if once else 1)
             total = self.totals[n][: len(often) - int(often[::-1].argmax()) if often.any() else 0]
             # Count the selected documents or the others, whichever are fewer.

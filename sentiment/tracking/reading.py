@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from sentiment.tracking.choosing import choose_best
 from sentiment.tracking.folder import MODEL
+from sentiment.tracking.records import NAMED, explain_name
 
 # Revisions of MLflow's tables, as its migrations number them, which the queries below fit.
 KNOWN_REVISIONS = frozenset({"dc11669786a5"})
@@ -164,7 +165,7 @@ def _find_by_run(
         )
     else:
         runs = _read_runs(connection, _ONE, run)
-        chosen = (runs[0], "it was named") if runs else None
+        chosen = (runs[0], NAMED) if runs else None
     models = chosen and connection.execute(_MODELS, [chosen[0].info.run_id]).fetchall()
     if not chosen or not models or len(models) > 1:  # of several, MLflow knows the latest
         return None
@@ -187,9 +188,7 @@ def _find_by_address(connection: sqlite3.Connection, address: str) -> FoundModel
     if not runs or path is None:
         return None
     uri = f"models:/{models[0][0]}"
-    return FoundModel(
-        uri, path, runs[0], "it was named" if uri == address else f"it was named {address}"
-    )
+    return FoundModel(uri, path, runs[0], explain_name(uri, address))
 
 
 def find_version(database: Path, name: str, alias: str) -> str | None:

@@ -104,6 +104,9 @@ def find_kept_run(
 ) -> tuple[RunFolder, RunFacts] | None:
     """Return the kept run with these settings in `home` or a folder inside it, if there is one.
 
+    Unlike a folder that `record` takes, these are in ``outputs``, which is trusted as the store is:
+    the model counts as the user's own.
+
     Parameters
     ----------
     home : Path
@@ -121,6 +124,7 @@ def find_kept_run(
             continue
         same_data = (digests or {}).items() <= facts.tags.items()
         if MODEL in folder.files and same_data and wanted.items() <= facts.params.items():
+            facts.is_own = True
             return folder, facts
     return None
 

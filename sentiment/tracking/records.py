@@ -7,14 +7,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from sentiment.errors import InputNotFoundError
 from sentiment.tracking.folder import RunFacts, RunFolder
 
 if TYPE_CHECKING:
     from sentiment.tracking.registry import MlflowRegistry
 
 
+# Why a model was chosen that the user named.
+NAMED = "it was named"
 # Tag of a run with ordered labels: their values, as JSON.
 SCALE = "data.scale"
 _REFITTED = {
@@ -60,10 +63,34 @@ class ModelChoice:
     digest: str = ""
     scale: str = ""
 
+    @classmethod
+    def of_file(cls, address: str, setting: str) -> Self:
+        """Return the skops file that the value of a setting names, of which no run is known.
+
+        Raises
+        ------
+        InputNotFoundError
+            There is no such file.
+        """
+        path = Path(address).expanduser()
+        if not path.is_file():
+            raise InputNotFoundError(path, setting, "a skops file")
+        return cls(str(path), path, run_id="", run_name="", why=NAMED)
+
+    @property
+    def is_named(self) -> bool:
+        """True if the user named it, and neither an alias nor a metric chose it."""
+        return self.why == NAMED
+
     def read_scale(self) -> dict[str, float] | None:
         """Return the value of each label on its scale, None if labels are not ordered."""
         found: dict[str, float] | None = json.loads(self.scale) if self.scale else None
         return found
+
+
+def explain_name(uri: str, address: str) -> str:
+    """Return why the model `uri` was chosen: the user named it, or an alias or version of it."""
+    return NAMED if uri == address else f"{NAMED} {address}"
 
 
 @dataclass(frozen=True)

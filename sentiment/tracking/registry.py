@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sentiment.redaction import redact
 from sentiment.redaction.printable import escape_markdown
 from sentiment.tracking.lease import hold_lease
+from sentiment.tracking.limits import TAG_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 # Error codes of MLflow for a missing model and for a missing alias.
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
-_TAG_LENGTH = 5000
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class MlflowRegistry:
     def note(self, number: str, tags: dict[str, str], description: str | None = None) -> None:
         """Set tags and the description, a plain sentence, of a version."""
         for key, value in tags.items():
-            self._client.set_model_version_tag(self.name, number, key, redact(value)[:_TAG_LENGTH])
+            self._client.set_model_version_tag(self.name, number, key, redact(value)[:TAG_LENGTH])
         if description is not None:
             self._client.update_model_version(
                 self.name, number, escape_markdown(redact(description))

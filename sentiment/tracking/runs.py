@@ -11,6 +11,7 @@ from sentiment.modeling.model_files import digest_file, was_written_here
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking.downloads import is_local, make_download_folder
 from sentiment.tracking.folder import MODEL, RUN_ID, RunFacts, RunFolder
+from sentiment.tracking.limits import CALL_ITEMS, PARAM_LENGTH, TAG_LENGTH
 from sentiment.tracking.model_folder import make_model_folder
 from sentiment.tracking.patience import store_failures
 from sentiment.tracking.records import SCALE, ModelChoice, RunRecord
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 _DIGEST, _IS_OWN, _AUDIT = "model.sha256", "model.own", "model.audit"
 # The tag that MLflow shows as the description of a run, as Markdown.
 _DESCRIPTION = "mlflow.note.content"
-# MLflow's limits: items in a call, and length of a value.
-_BATCH, _PARAM_LENGTH, _TAG_LENGTH = 100, 6000, 5000
 
 
 def fetch_model(uri: str, artifacts: str) -> Path:
@@ -171,9 +170,9 @@ class MlflowRun(RunRecord):
         from mlflow.entities import Param
 
         public = redact_values({key: str(value) for key, value in params.items()})
-        items = [Param(key, value[:_PARAM_LENGTH]) for key, value in public.items()]
-        for start in range(0, len(items), _BATCH):
-            self._client.log_batch(self.id, params=items[start : start + _BATCH])
+        items = [Param(key, value[:PARAM_LENGTH]) for key, value in public.items()]
+        for start in range(0, len(items), CALL_ITEMS):
+            self._client.log_batch(self.id, params=items[start : start + CALL_ITEMS])
 
     def log_metrics(self, metrics: dict[str, float], moment: float | None = None) -> None:
         """Record numbers, which were measured at `moment`, in seconds since the epoch."""
@@ -181,8 +180,8 @@ class MlflowRun(RunRecord):
 
         now = round(1000 * (time.time() if moment is None else moment))
         items = [Metric(key, value, now, 0) for key, value in metrics.items()]
-        for start in range(0, len(items), _BATCH):
-            self._client.log_batch(self.id, metrics=items[start : start + _BATCH])
+        for start in range(0, len(items), CALL_ITEMS):
+            self._client.log_batch(self.id, metrics=items[start : start + CALL_ITEMS])
 
     def log_files(self, folder: Path, names: Sequence[str]) -> None:
         """Keep the files `names`, paths relative to `folder`, under the same paths."""
@@ -237,7 +236,7 @@ class MlflowRun(RunRecord):
         is_own = facts.is_own or was_written_here(digest)
         tags = {_DIGEST: digest, _IS_OWN: str(is_own).lower(), _AUDIT: facts.audit}
         for key, value in tags.items():
-            self._client.set_tag(self.id, key, value[:_TAG_LENGTH])
+            self._client.set_tag(self.id, key, value[:TAG_LENGTH])
         return f"models:/{model.model_id}"
 
     def _find_model(self) -> "LoggedModel | None":

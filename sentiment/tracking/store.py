@@ -23,11 +23,20 @@ from sentiment.tracking.access import ENVIRONMENT, take_credentials
 from sentiment.tracking.choosing import ORDER, choose_best, next_order
 from sentiment.tracking.downloads import make_download_folder
 from sentiment.tracking.folder import KEY, RunFacts, RunFolder
+from sentiment.tracking.limits import NAME_LENGTH, TAG_LENGTH
 from sentiment.tracking.opening import connect, find_sqlite_path
 from sentiment.tracking.patience import list_store_errors, translate
 from sentiment.tracking.processes import ProcessMark, has_ended
 from sentiment.tracking.reading import find_artifact, find_model, find_version
-from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
+from sentiment.tracking.records import (
+    NAMED,
+    ModelChoice,
+    RunRecord,
+    StoredRun,
+    SweepRecord,
+    Tracker,
+    explain_name,
+)
 from sentiment.tracking.registry import MlflowRegistry
 from sentiment.tracking.runs import MlflowRun, describe_model
 from sentiment.tracking.sweeps import MlflowSweep, is_active, search_all
@@ -133,7 +142,7 @@ class MlflowTracker(Tracker):
         if run == "best":
             found, why = self._find_best(client, metric, greater_is_better=greater_is_better)
         else:
-            found, why = self._find_run(client, run), "it was named"
+            found, why = self._find_run(client, run), NAMED
         models = found.outputs.model_outputs if found.outputs else []
         if not models:
             raise RunNotFoundError(
@@ -188,7 +197,7 @@ class MlflowTracker(Tracker):
         for path in files:
             client.log_artifact(run_id, str(path), folder)
         for key, value in redact_values(tags).items():
-            client.set_tag(run_id, key, value[:5000])
+            client.set_tag(run_id, key, value[:TAG_LENGTH])
 
     def find_version(self, name: str, alias: str) -> str | None:
         """Return the number of the version of a registered model that `alias` means, or None."""
@@ -215,14 +224,15 @@ class MlflowTracker(Tracker):
             "mlflow.source.git.commit": commit.get("git.commit", ""),
         }
         order = next_order(client, experiment)
-        # The number distinguishes runs with the same settings.
-        name = f"{redact(name)[:240]} ({int(order)})" if tags.get("kind") == "training" else name
+        if tags.get("kind") == "training":
+            # The number distinguishes runs with the same settings.
+            name = f"{redact(name)[: NAME_LENGTH - 10]} ({int(order)})"
         mark = ProcessMark.of_this_process().tags
         public = redact_values(source | commit | {ORDER: order} | tags | mark)
         run = client.create_run(
             experiment,
             start_time=round(1000 * started) if started else None,
-            run_name=redact(name)[:250],
+            run_name=redact(name)[:NAME_LENGTH],
             tags=public,
         )
         return str(run.info.run_id)
@@ -294,8 +304,7 @@ class MlflowTracker(Tracker):
         run = self._find_run(client, str(found.run_id), deleted=True)
         # An alias may move; this address always means the same model.
         model = f"models:/{found.model_id}" if found.model_id else uri
-        why = "it was named" if uri == model else f"it was named {uri}"
-        return describe_model(model, run, why, self._shown)
+        return describe_model(model, run, explain_name(model, uri), self._shown)
 
     def _connect_to_existing(self, wanted: str) -> "MlflowClient":
         """Return a client of an existing store; a new store could not hold anything."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sentiment.config import name_source
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking import provenance
+from sentiment.tracking.limits import CALL_ITEMS, NAME_LENGTH, PARAM_LENGTH, TAG_LENGTH
 from sentiment.tracking.patience import store_failures
 from sentiment.tracking.processes import ProcessMark
 from sentiment.tracking.records import SweepRecord
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _JOB_TAG = "sweep.job"
-# MLflow's limits in one call.
-_PARAMS, _LENGTH = 100, 500
+_ERROR = 500  # characters of an error in a tag; a file has all of it
 
 
 def search_all(client: "MlflowClient", experiment: str, wanted: str) -> "list[Run]":
@@ -102,23 +102,23 @@ class MlflowSweep(SweepRecord):
             **ProcessMark.of_this_process().tags,
         }
         if error:
-            facts["error"] = redact(error.splitlines()[0])[:_LENGTH]
-        items = [Param(k, v[:6000]) for k, v in redact_values(params).items()]
+            facts["error"] = redact(error.splitlines()[0])[:_ERROR]
+        items = [Param(k, v[:PARAM_LENGTH]) for k, v in redact_values(params).items()]
         with store_failures(self._store):
             for earlier in self._earlier.pop(number, []):
                 self._client.delete_run(earlier)
             run = self._client.create_run(
                 self._experiment,
                 start_time=start,
-                run_name=redact(f"#{number} {name}")[:250],
+                run_name=redact(f"#{number} {name}")[:NAME_LENGTH],
                 tags=redact_values(tags | facts | self._commit),
             )
             run_id = run.info.run_id
             self._client.log_batch(
-                run_id, [Metric(k, v, end, 0) for k, v in metrics.items()], items[:_PARAMS]
+                run_id, [Metric(k, v, end, 0) for k, v in metrics.items()], items[:CALL_ITEMS]
             )
-            for at in range(_PARAMS, len(items), _PARAMS):
-                self._client.log_batch(run_id, params=items[at : at + _PARAMS])
+            for at in range(CALL_ITEMS, len(items), CALL_ITEMS):
+                self._client.log_batch(run_id, params=items[at : at + CALL_ITEMS])
             if error:
                 self._client.log_text(run_id, redact(error), "error.txt")
             self._client.set_terminated(run_id, "FAILED" if error else "FINISHED", end)
@@ -132,7 +132,7 @@ class MlflowSweep(SweepRecord):
             self._client.log_batch(
                 str(self.id),
                 metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
-                tags=[RunTag(k, v[:5000]) for k, v in redact_values(tags).items()],
+                tags=[RunTag(k, v[:TAG_LENGTH]) for k, v in redact_values(tags).items()],
             )
 
     def log_files(self, folder: Path, names: Sequence[str]) -> None:

@@ -5,9 +5,7 @@ from omegaconf import DictConfig
 from sentiment.cli.command import command
 from sentiment.cli.terminal import Watch
 from sentiment.commands.best.view import show_best, show_sweeps
-from sentiment.config import check_config, current_job, quote, split_override
-
-QUOTATION = "'\""
+from sentiment.config import check_config, current_job, quote_typed, split_override
 
 
 def read_word(word: str) -> str:
@@ -15,7 +13,7 @@ def read_word(word: str) -> str:
     parts = split_override(word)
     if parts.key != "search" or parts.prefix or parts.value is None:
         return word
-    return f"search.name={quote(parts.value.strip(QUOTATION))}"
+    return f"search.name={quote_typed(parts.value)}"
 
 
 @command("best", read_word=read_word)

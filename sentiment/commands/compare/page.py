@@ -67,7 +67,7 @@ def _list_facts(one: Any) -> dict[str, Any]:
     return {
         "key": one.key,
         "name": one.run.name,
-        "why": "named" if one.model.why == "it was named" else one.model.why,
+        "why": "named" if one.model.is_named else one.model.why,
         "run": one.run.id,
         "size": write_size(one.size_mb),
         "speed": write_speed(one.rows_per_second),

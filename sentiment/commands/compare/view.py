@@ -46,7 +46,7 @@ def show_comparison(result: "ComparisonResult", *, brief: bool = False) -> None:
         trained = f", {one.trained}" if one.trained else ""
         facts = f"{write_size(one.size_mb)}, {write_speed(one.rows_per_second)}"
         console.print(f"{one.key:<8} {one.run.name} (run {one.run.id}): {facts}{trained}")
-        if one.model.why != "it was named":
+        if not one.model.is_named:
             console.print(f"         {one.model.why}")
     for pair in () if brief else comparison.pairs:
         console.print(f"{pair.second.key} against {pair.first.key}: ▲ better, ▼ worse")

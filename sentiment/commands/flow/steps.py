@@ -227,9 +227,6 @@ class Steps:
 
     def _record_kept(self, cfg: DictConfig, folder: RunFolder, facts: RunFacts) -> str | None:
         """Record the run that an earlier try trained while the store was away; return its id."""
-        # Unlike a folder that `record` takes, this one is in outputs=, which is trusted as the
-        # store is: `record` takes any folder, and asks.
-        facts.is_own = True
         try:
             return record_kept(make(cfg, "tracking", "record"), folder, facts).run_id
         except TrackingStoreError as error:

@@ -30,7 +30,6 @@ from sentiment.data.label_sets import list_labels
 from sentiment.errors import (
     LISTED,
     ConfigError,
-    InputNotFoundError,
     MissingPackageError,
     quote_list,
 )
@@ -258,10 +257,7 @@ def _choose_model(
             ]
         )
     if run.endswith(".skops"):
-        model = Path(run).expanduser()
-        if not model.is_file():
-            raise InputNotFoundError(model, "run", "a skops file")
-        return ModelChoice(str(model), model, run_id="", run_name="", why="it was named")
+        return ModelChoice.of_file(run, "run")
     return tracker.find_model(run, "accuracy", greater_is_better=True)
 
 

@@ -11,7 +11,6 @@ from sentiment.config import make
 from sentiment.config.metrics import METRICS
 from sentiment.errors import (
     ConfigError,
-    InputNotFoundError,
     LostModelError,
     RunNotFoundError,
     UntrustedModelError,
@@ -55,10 +54,7 @@ def choose_model(
         The model that the unfinished output began with is gone.
     """
     if scorer.run.endswith(".skops"):
-        path = Path(scorer.run).expanduser()
-        if not path.is_file():
-            raise InputNotFoundError(path, "deploy.run", "a skops file")
-        return ModelChoice(str(path), path, run_id="", run_name="", why="it was named")
+        return ModelChoice.of_file(scorer.run, "deploy.run")
     greater_is_better = METRICS[scorer.metric]
     if state and scorer.run == state["job"]["run"]:
         begun = state["job"]["model"]
@@ -98,6 +94,16 @@ def choose_rule(
     return choose_any_rule(
         scorer.threshold, scorer.abstain, pipeline.classes_, find_separator(pipeline), scores
     )
+
+
+def load_predictor(
+    scorer: BatchScorer, tracker: Tracker, choice: ModelChoice, columns: PredictionColumns
+) -> Predictor:
+    """Return the model of `choice` with the decision rule of the settings; see `choose_rule`."""
+    pipeline = load_model(choice.path, choice.digest)
+    rule = choose_rule(scorer, tracker, choice, pipeline)
+    own = replace(columns, scale=choice.read_scale())
+    return Predictor(pipeline, rule, own, path=choice.path, digest=choice.digest)
 
 
 @dataclass(frozen=True)
@@ -158,15 +164,10 @@ class Models:
         """Return the model of `choice` with its decision rule; see `choose_rule`."""
         with self._lock:
             if choice.uri not in self._loaded:
-                self._loaded[choice.uri] = self._load(choice)
+                predictor = load_predictor(self.scorer, self._tracker, choice, self.columns)
+                digest = digest_file(choice.path)
+                self._loaded[choice.uri] = LoadedModel(choice, predictor, digest)
             return replace(self._loaded[choice.uri], choice=choice)
-
-    def _load(self, choice: ModelChoice) -> LoadedModel:
-        pipeline = load_model(choice.path, choice.digest)
-        rule = choose_rule(self.scorer, self._tracker, choice, pipeline)
-        columns = replace(self.columns, scale=choice.read_scale())
-        predictor = Predictor(pipeline, rule, columns, path=choice.path, digest=choice.digest)
-        return LoadedModel(choice, predictor, digest_file(choice.path))
 
 
 def check_columns(source: Input, added: list[str]) -> None:

@@ -62,16 +62,12 @@ def _find_target(registry: MlflowRegistry, tracker: Tracker, cfg: DictConfig) ->
     previous, champion = registry.find(PREVIOUS), registry.find(CHAMPION)
     if previous is not None:
         return previous
-    if champion is None:
-        raise NothingToRollBackError(
-            cfg.name, CHAMPION, cfg.tracking.uri, suggest_command("promote", "run=<id>")
-        )
-    replaced = champion.tags.get(REPLACED)
+    replaced = champion.tags.get(REPLACED) if champion is not None else None
     if replaced and registry.get(replaced) is None:
         raise _refuse(registry, tracker, replaced, "it was deleted")
-    raise NothingToRollBackError(
-        cfg.name, PREVIOUS, cfg.tracking.uri, suggest_command("promote", "run=<id>")
-    )
+    lacking = CHAMPION if champion is None else PREVIOUS
+    command = suggest_command("promote", "run=<id>")
+    raise NothingToRollBackError(cfg.name, lacking, cfg.tracking.uri, command)
 
 
 def _refuse(

@@ -391,7 +391,4 @@ class Session:
     def _record_kept(self, cfg: DictConfig, folder: RunFolder, facts: RunFacts) -> RecordingResult:
         if self.record.id is None:  # without tracking
             return RecordingResult(None, str(folder.path / MODEL), facts.name, folder.path)
-        # Unlike a folder that `record` takes, this one is in outputs=, which is trusted as the
-        # store is: `record` takes any folder, and asks.
-        facts.is_own = True
         return record_kept(make(cfg, "tracking", "record"), folder, facts)

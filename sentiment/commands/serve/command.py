@@ -7,10 +7,9 @@ from omegaconf import DictConfig
 from sentiment.cli.command import command
 from sentiment.cli.terminal import Watch
 from sentiment.commands.serve.view import show_address, show_end
-from sentiment.config import check_config, current_job, quote, split_override
+from sentiment.config import check_config, current_job, quote_typed, split_override
 from sentiment.errors import MissingPackageError
 
-QUOTATION = "'\""
 _ADDRESSES = ("model", "challenger")
 
 
@@ -27,7 +26,7 @@ def read_word(word: str) -> str:
     parts = split_override(word)
     if parts.prefix or parts.value is None:
         return word
-    value = quote(parts.value.strip(QUOTATION))
+    value = quote_typed(parts.value)
     if parts.key == "model":
         return f"deploy.run={value}"
     if not parts.key.startswith("routes."):

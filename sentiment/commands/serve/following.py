@@ -31,8 +31,8 @@ class Follower:
         Counts replacements and failures.
     interval : float
         Seconds between two looks at the registry.
-    on_event : callable, optional
-        Called with ``swap_failed`` or ``rollback`` and a message; default: no call.
+    on_event : callable
+        Called with ``swap_failed`` or ``rollback`` and a message.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Follower:
         loader: ModelLoader,
         metrics: Metrics,
         interval: float,
-        on_event: Callable[[str, str], None] = lambda event, message: None,
+        on_event: Callable[[str, str], None],
     ) -> None:
         self._routes, self._loader, self._metrics = routes, loader, metrics
         self._interval, self._on_event = interval, on_event

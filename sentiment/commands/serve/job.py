@@ -184,7 +184,7 @@ def _serve(service: Service, folder: Path | None, place: int, parent: int | None
     webhook = None
     if place == 0 and service.alert.url is not None:
         webhook = Webhook(service.alert.url, service.alert.format)
-    report = webhook.send if webhook else _ignore
+    report = webhook.send if webhook else lambda event, message: None
     follower = Follower(service.routes, service.loader, metrics, settings.refresh, report)
     watch = DriftWatch(service.routes, service.loader, metrics, service.drift, place, report)
     follower.start()
@@ -201,7 +201,3 @@ def _serve(service: Service, folder: Path | None, place: int, parent: int | None
         watch.stop()
         if webhook is not None:
             webhook.close()
-
-
-def _ignore(event: str, message: str) -> None:
-    pass

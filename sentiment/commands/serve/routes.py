@@ -9,13 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from sentiment.commands.predict.choices import choose_model, choose_rule
+from sentiment.commands.predict.choices import choose_model, load_predictor
 from sentiment.config.schemas import RouteSettings
 from sentiment.errors import LISTED, ConfigError, quote_list
 from sentiment.files.batches import Limits
 from sentiment.files.traffic import CHALLENGER, CHAMPION
 from sentiment.modeling.decision_rules import LabelSetRule, record_rule
-from sentiment.modeling.model_files import load_model
 from sentiment.modeling.prediction_columns import PredictionColumns
 from sentiment.modeling.reference import Reference
 from sentiment.modeling.scoring import BatchScorer, Predictor
@@ -211,11 +210,11 @@ class ModelLoader:
         Limits, columns and decision rule of predictions, the same as those of `predict`.
     tracker : Tracker
         Store of the models.
-    explain : bool, default=False
+    explain : bool
         If True, add the top terms for and against every prediction.
     """
 
-    def __init__(self, scorer: BatchScorer, tracker: Tracker, *, explain: bool = False) -> None:
+    def __init__(self, scorer: BatchScorer, tracker: Tracker, *, explain: bool) -> None:
         self._scorer, self._tracker = scorer, tracker
         self._columns = PredictionColumns(explain, scorer.top_k, scorer.probabilities)
         self._limits = Limits(scorer.max_chars, reject_empty=scorer.empty == "reject")
@@ -252,10 +251,7 @@ class ModelLoader:
         run = f"{address.partition('@')[0]}/{version}" if version else address
         wanted = replace(scorer, run=run, threshold=settings.threshold, abstain=settings.abstain)
         choice = choose_model(wanted, self._tracker, None)
-        pipeline = load_model(choice.path, choice.digest)
-        rule = choose_rule(wanted, self._tracker, choice, pipeline)
-        columns = replace(self._columns, scale=choice.read_scale())
-        predictor = Predictor(pipeline, rule, columns, path=choice.path, digest=choice.digest)
+        predictor = load_predictor(wanted, self._tracker, choice, self._columns)
         model = ServedModel(choice, predictor, self._limits, version)
         _warm_up(predictor)
         return model

@@ -48,7 +48,6 @@ from sentiment.tracking.stages import SilentObserver, StageObserver, Stages
 
 # Texts that are clustered; with more of them, the clusters hardly change.
 _MOST_TOPICS, _MOST_KNOWN = 20_000, 5_000
-COLUMNS = ("rank", "guess", "probability", "reason")
 _AUTO, _NONE = "auto", "none"
 
 

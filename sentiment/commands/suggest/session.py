@@ -1,7 +1,7 @@
 """Labelling session of one person, independent of the web page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
@@ -102,9 +102,8 @@ class Session:
             raise ValueError(f"{labels} are not labels of a text")
         if self.separator is None:
             return labels[0]
-        return (
-            join_labels(labels, self.separator) or self.separator
-        )  # an empty cell is not an answer
+        # An empty cell is not an answer.
+        return join_labels(labels, self.separator) or self.separator
 
     def undo(self, number: int) -> None:
         """Take back the last answer, which was for the text before `number`.
@@ -134,7 +133,7 @@ class Session:
         with self._lock:
             number = len(self.answers)
             is_done = number == len(self.items)
-            item = Item("") if is_done else replace(self.items[number])
+            item = Item("") if is_done else self.items[number]
             return {
                 "number": number,
                 "total": len(self.items),

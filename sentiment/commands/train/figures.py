@@ -22,16 +22,13 @@ _BARS, _FEWER_BARS, _FEW_PANELS = 15, 10, 4
 _PANELS_IN_ROW = 4
 # Inches: of a bar, of a name of a term and its bar, between rows of panels, and below all.
 _BAR, _TERM, _WEIGHT, _GAP, _FOOT = 0.24, 1.6, 1.8, 0.6, 0.3
-_WIDE_CELLS = (
-    4  # of a cell of a confusion matrix, into which "100.0%" fits in letters of medium size
-)
-_FEW_CELLS = 6  # of a cell of a confusion matrix, with room for shares, too
+# Classes of a confusion matrix whose cells have room for "100.0%" in letters of medium size, and
+# for shares at all.
+_WIDE_CELLS, _FEW_CELLS = 4, 6
 _SIZE = (5.2, 4.6)
 _DPI = 120
 # Margins, as shares of the figure, of axes with numbers; margins for names are measured.
 _MARGINS = {"left": 0.13, "right": 0.97, "bottom": 0.12, "top": 0.89}
-
-
 _PLAIN_TEXT: Any = {"text.parse_math": False}  # a label or term may have a $ in it
 
 

@@ -14,10 +14,8 @@ import numpy as np
 
 # A model of a million n-grams takes half a GB, and packs to a tenth of it or so.
 _MOST_BYTES = 2**31
-_MOST_RATIO, _ANY_RATIO = (
-    100,
-    2**26,
-)  # a file that is small when unpacked may have any compression ratio
+# A file that is small when unpacked may have any compression ratio.
+_MOST_RATIO, _ANY_RATIO = 100, 2**26
 # A forest of a thousand trees has a schema of 16 MB with 64 thousand containers and 650 thousand
 # values. Python makes up to 35 times the size of a JSON text of it, so all three have limits; those
 # of the numbers are for 350 MB at most: 232 bytes for a small dictionary, 70 for a value.
