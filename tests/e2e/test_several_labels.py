@@ -243,6 +243,16 @@ def test_labels_that_a_model_does_not_know_are_named(
     words = ["current=lost.csv", f"run={runs[0].run_id}", f"outputs={folder / 'outputs'}"]
     with pytest.raises(ConfigError, match="predicts 'lost', which the model does not know"):
         monitor(compose("monitor", words))
+    # A set with an unknown label is left out of the accuracy, with its other labels.
+    labels = {"label": ["late;lost", "late", "lost", "", "gone;lost"]}
+    rows = {"text": ["late"] * 5, "prediction": ["late"] * 5, "probability": [0.9] * 5}
+    pd.DataFrame(rows | labels).to_csv(folder / "lost.csv", index=False)
+    found = monitor(compose("monitor", [*words, "workspace=null"]))
+    measured = found.comparison.performance
+    assert measured is not None
+    assert (measured.current.rows, measured.current.right) == (1, 1)
+    document = json.loads((found.folder / "drift.json").read_text())
+    assert document["unknown_labels"] == {"lost": 3, "gone": 1}
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """The current rows: a sample of the predictions in a file that `predict` wrote, or in a log."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,11 +80,14 @@ class Current:
         names such as ``column:price``; in the order of the file.
     read, rejected : int
         Rows of the file, and those of them that could not be read.
+    unknown_labels : dict of str to int
+        Rows of each true label that the model does not know; their labels are missing in `rows`.
     """
 
     rows: pd.DataFrame
     read: int
     rejected: int
+    unknown_labels: Mapping[str, int] = field(default_factory=dict)
 
 
 def check_columns(path: Path, columns: Sequence[str], **named: str | None) -> None:

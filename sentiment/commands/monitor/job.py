@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,11 +27,13 @@ from sentiment.commands.monitor.textfile import write_textfile
 from sentiment.commands.monitor.traffic import open_traffic
 from sentiment.commands.monitor.views import list_metrics, make_document
 from sentiment.config import make
-from sentiment.data.label_sets import list_labels
+from sentiment.data.label_sets import split_labels
 from sentiment.errors import (
     LISTED,
     ConfigError,
     MissingPackageError,
+    count_of,
+    list_counts,
     quote_list,
 )
 from sentiment.files.columns import check_extra_columns
@@ -264,50 +267,62 @@ def _choose_model(
 def _check_labels(
     path: Path, current: Current, reference: Reference, column: str | None, named: str | None
 ) -> Current:
-    """Compare labels with those of the model; a column that only looks like labels is dropped.
+    """Compare labels with those of the model; rows with other ones count as rows without a label.
+
+    A column that only looks like labels is dropped.
 
     Raises
     ------
     ConfigError
-        Predictions, or labels of a column that was named, are none that the model knows.
+        The model does not know a prediction, or any of the labels of a column that was named.
     """
-    answers, rows = set(reference.classes), current.rows
+    rows, separator = current.rows, reference.separator
     labels = [name for name in reference.classes if name != UNSURE]
-    unknown = {
-        name: sorted(_list_labels(rows[name], reference.separator) - known)
-        for name, known in (("prediction", answers), ("label", set(labels)))
-        if name in rows
-    }
-    shown = {name: quote_list(values, LISTED) for name, values in unknown.items()}
     expected = f"expected {quote_list(labels, LISTED)}"
-    if unknown["prediction"]:
+    lost = _find_unknown(rows["prediction"], reference.classes, separator)
+    if len(lost):
         raise ConfigError(
             [
-                f"'{path}' predicts {shown['prediction']}, which the model does not know; "
-                f"{expected}. Name the run that made these predictions with run=<id>."
+                f"'{path}' predicts {quote_list(lost.unique(), LISTED)}, which the model does not "
+                f"know; {expected}. Name the run that made these predictions with run=<id>."
             ]
         )
-    if not unknown.get("label"):
+    if "label" not in rows:
         return current
+    unknown = _find_unknown(rows["label"], labels, separator)
+    if unknown.empty:
+        return current
+    known = rows["label"].mask(rows.index.isin(unknown.index))
+    shown = quote_list(unknown.unique(), LISTED)
+    if known.notna().any():
+        counts = {str(label): int(count) for label, count in unknown.value_counts().items()}
+        log.warning(
+            "column %r: the model does not know the labels of %s (%s), so the accuracy is measured "
+            "without them, on %s",
+            column, count_of(unknown.index.nunique(), "row"), list_counts(counts),
+            count_of(int(known.count()), "row"),
+        )  # fmt: skip
+        return replace(current, rows=rows.assign(label=known), unknown_labels=counts)
     if named is None:
         log.warning(
-            "column %r holds %s, which the model does not know, so the accuracy is not measured. "
-            "Leave these cells empty to measure it on the other rows",
-            column, shown["label"],
+            "column %r holds %s, none of which the model knows, so the accuracy is not measured",
+            column, shown,
         )  # fmt: skip
         return replace(current, rows=rows.drop(columns="label"))
     raise ConfigError(
         [
-            f"label_column is {column!r}, where '{path}' has {shown['label']}, which the "
-            f"model does not know; {expected}. Leave these cells empty to measure the accuracy of "
-            "the other rows."
+            f"label_column is {column!r}, where '{path}' has {shown}, none of which the model "
+            f"knows; {expected}."
         ]
     )
 
 
-def _list_labels(column: pd.Series, separator: str | None) -> set[str]:
-    found = column.dropna()
-    return set(found) if separator is None else set(list_labels(found, separator))
+def _find_unknown(labels: pd.Series, known: Sequence[str], separator: str | None) -> pd.Series:
+    """Return the labels that are none of `known`, each with the index of its row."""
+    single = labels.dropna()
+    if separator is not None:
+        single = single.map(lambda joined: split_labels(joined, separator)).explode().dropna()
+    return single[~single.isin(known)]
 
 
 def _find_columns(
@@ -340,6 +355,7 @@ def _describe(
             "compared": len(current.rows),
             "reference": len(reference.rows),
         },
+        "unknown_labels": dict(current.unknown_labels),
         "thresholds": dict(cfg.thresholds),
         "seed": cfg.seed,
     }

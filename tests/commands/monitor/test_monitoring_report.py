@@ -271,7 +271,23 @@ def test_several_classes_and_labels_that_are_none(
     assert result.comparison.performance.current.value == 1
     assert "Confusion Matrix" in (result.folder / "report.html").read_text()
     assert place.monitor(answered, "tracking=off").comparison.performance is None
-    assert "column 'label' holds '5' and '6', which the model does not know" in caplog.text
+    assert "column 'label' holds '5' and '6', none of which the model knows" in caplog.text
+    with pytest.raises(ConfigError, match="has '5' and '6', none of which the model knows; expec"):
+        place.monitor(answered, "tracking=off", "label_column=label")
+
+    # New classes in some rows: the accuracy is that of the other rows.
+    labels = topics.where(topics.index % 4 > 0, "refund").mask(topics.index % 40 == 0, "a, b")
+    path = place.predict(frame.assign(label=labels), "new.csv", f"deploy.run='{model}'",
+                         "tracking=off")  # fmt: skip
+    for words in [], ["label_column=label"]:
+        caplog.clear()
+        result = place.monitor(path, "tracking=off", "workspace=null", *words)
+        measured = result.comparison.performance.current
+        assert (measured.rows, measured.right) == (180, 180)
+        assert "labels of 60 rows ('refund': 54, 'a, b': 6), so" in caplog.text
+        assert "on 180 rows" in caplog.text
+        document = json.loads((result.folder / "drift.json").read_text())
+        assert document["unknown_labels"] == {"refund": 54, "a, b": 6}
 
 
 def test_what_does_not_fit_is_reported(
@@ -306,7 +322,7 @@ def test_what_does_not_fit_is_reported(
     with pytest.raises(ConfigError, match="predicts '4 stars', which the model does not know"):
         place.monitor(alone, never, "run=best")
     write_frame(frame.assign(sentiment="4 stars"), alone)
-    with pytest.raises(ConfigError, match="has '4 stars', which the model does not know; expected"):
+    with pytest.raises(ConfigError, match="has '4 stars', none of which the model knows; expected"):
         place.monitor(alone, never, "run=best", "label_column=sentiment")
     assert not (place.folder / "never").exists()
 
