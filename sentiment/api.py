@@ -5,6 +5,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sentiment.errors import LISTED, quote_list
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -148,12 +150,10 @@ class Model:
         ValueError
             The labels are not ordered, or the run of the model is not known.
         """
-        import numpy as np
-
         scale = self.source.read_scale()
         if scale is None:
             raise ValueError("the labels are not ordered; train with data.ordered=true or a list")
-        values: np.ndarray = np.array([scale[str(label)] for label in self.classes_])
+        values = [scale[str(label)] for label in self.classes_]
         expected: np.ndarray = self.predict_proba(texts) @ values
         return expected
 
@@ -196,7 +196,7 @@ class Model:
     def __repr__(self) -> str:
         source = self.source
         run = f"run {source.run_id}, {source.run_name}" if source.run_id else str(source.path)
-        return f"<sentiment.Model {source.uri}: {run}; classes {', '.join(self.classes_)}>"
+        return f"<sentiment.Model {source.uri}: {run}; classes {quote_list(self.classes_, LISTED)}>"
 
     def _repr_html_(self) -> str:
         source = self.source
@@ -204,7 +204,7 @@ class Model:
             "model": source.uri,
             "run": f"{source.run_name} ({source.run_id})" if source.run_id else "",
             "chosen": source.why,
-            "classes": ", ".join(self.classes_),
+            "classes": quote_list(self.classes_, LISTED),
             "data": f"{source.data} {source.fingerprint[:12]}" if source.run_id else "",
         }
         return _tabulate({key: value for key, value in facts.items() if value})

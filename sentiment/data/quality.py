@@ -11,7 +11,7 @@ import pandas as pd
 from sentiment.data.copies import find_conflicts, find_copies, fold_text
 from sentiment.data.labels import sort_labels
 from sentiment.data.splitting import count_classes
-from sentiment.errors import list_first, quote_list
+from sentiment.errors import list_first, quote_list, quote_name
 from sentiment.ngrams.scripts import find_unspaced, measure_unspaced
 
 _FAULTS = 20
@@ -240,7 +240,7 @@ def _look_for_missing(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Yield a warning about labels that usually mark a missing value, such as ``NaN``."""
     found = [label for label in labels if label.strip().lower() in _MISSING]
     if found:
-        listed = ", ".join(f"{label!r} ({labels[label]:,} rows)" for label in found)
+        listed = ", ".join(f"{quote_name(label)} ({labels[label]:,} rows)" for label in found)
         yield (
             "missing_labels",
             f"these labels are classes, though they usually mark a missing label: {listed}. "
@@ -272,7 +272,9 @@ def _look_at_scripts(texts: pd.Series) -> Iterator[tuple[str, str]]:
 def _look_for_separators(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Yield a warning about labels that may be several, such as ``a|b`` beside ``a``."""
     for separator, found in find_joined_labels(labels):
-        shown = list_first([f"{label!r} ({labels[label]:,} rows)" for label in found], _LISTED)
+        shown = list_first(
+            [f"{quote_name(label)} ({labels[label]:,} rows)" for label in found], _LISTED
+        )
         yield (
             "joined_labels",
             f"these labels look like several with {separator!r} between them, but each is "

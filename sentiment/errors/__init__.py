@@ -13,6 +13,7 @@ from sentiment.errors.base import (
     join_words,
     list_first,
     quote_list,
+    quote_name,
     suggest,
 )
 from sentiment.errors.exit_codes import ExitCode, find_os_exit_code
@@ -98,6 +99,7 @@ from sentiment.errors.training import (
     TooFewRowsError,
     UnknownSplitsError,
     UnlearnedClassesError,
+    list_classes,
     list_counts,
 )
 
@@ -182,8 +184,10 @@ __all__ = [
     "explain_os_error",
     "find_os_exit_code",
     "join_words",
+    "list_classes",
     "list_counts",
     "list_first",
     "quote_list",
+    "quote_name",
     "suggest",
 ]

@@ -6,10 +6,16 @@ from typing import Any
 
 from sentiment.errors.exit_codes import ExitCode
 from sentiment.redaction import redact
-from sentiment.redaction.printable import shorten
+from sentiment.redaction.printable import cut_middle, shorten
 
 # Classes, or other names, that a message lists of many.
 LISTED = 10
+_LONGEST_NAME = 80
+
+
+def quote_name(name: object) -> str:
+    """Return the name of a class or column in quotes, without the middle of a very long one."""
+    return repr(cut_middle(str(name), _LONGEST_NAME))
 
 
 def quote_list(names: Iterable[object], most: int | None = None) -> str:
@@ -17,7 +23,7 @@ def quote_list(names: Iterable[object], most: int | None = None) -> str:
 
     `most` is the largest number of names that are listed; default: all.
     """
-    quoted = [repr(str(name)) for name in names]
+    quoted = [quote_name(name) for name in names]
     if most is not None and len(quoted) > most:
         return list_first(quoted, most)
     return join_words(quoted) or "nothing"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sentiment.errors.base import LISTED, SentimentError, list_first
+from sentiment.errors.base import LISTED, SentimentError, list_first, quote_name
 
 
 class BadRowsError(SentimentError, ValueError):
@@ -53,7 +53,14 @@ class TooFewRowsError(SentimentError, ValueError):
 
 def list_counts(counts: Mapping[str, int]) -> str:
     """Return labels with their counts, ``'a': 3, 'b': 2 and 4 more``."""
-    return list_first([f"{label!r}: {rows:,}" for label, rows in counts.items()], LISTED)
+    return list_first([f"{quote_name(label)}: {rows:,}" for label, rows in counts.items()], LISTED)
+
+
+def list_classes(rows: Mapping[str, int]) -> str:
+    """Return the classes and their rows in words; of many, the largest first."""
+    many = len(rows) > LISTED
+    ordered = sorted(rows, key=lambda label: -rows[label]) if many else rows
+    return list_first([f"{rows[label]:,} {quote_name(label)}" for label in ordered], LISTED)
 
 
 class UnknownSplitsError(SentimentError, ValueError):

@@ -56,6 +56,18 @@ def shorten(message: str) -> str:
     return _LONG_LINE.sub(r"\1 ... \2", words)
 
 
+def cut_middle(name: str, length: int) -> str:
+    """Return `name` in at most `length` characters; its middle is cut, since names differ at ends.
+
+    Examples
+    --------
+    >>> cut_middle("customer service, returns", 18)
+    'customer …returns'
+    """
+    last = length // 2 - 1
+    return name if len(name) <= length else f"{name[: length - last - 1]}…{name[-last:]}"
+
+
 def escape_markdown(text: str) -> str:
     r"""Return `text` as Markdown that shows it literally, on one line.
 

@@ -100,7 +100,9 @@ def test_one_text_is_explained(
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert lines[0] == "Good, isn't it? [bold]Bad[/bold]: never, $5!"
-    assert re.search(r"label    (negative|positive) \(negative 0\.\d{4}, positive", done.stdout)
+    assert re.search(
+        r"label    '(negative|positive)' \('negative' 0\.\d{4}, 'positive'", done.stdout
+    )
     sums = re.search(r"sum      (\S+) before any word (\S+) by the words = (\S+) log", done.stdout)
     assert sums is not None
     base, words, total = map(float, sums.groups())

@@ -82,6 +82,8 @@ from sentiment.errors import (
     UnusablePathError,
     UnusableVersionError,
     explain_os_error,
+    list_classes,
+    list_counts,
     quote_list,
     suggest,
 )
@@ -722,3 +724,19 @@ def test_lists_and_suggestions_read_well() -> None:
     assert quote_list(range(1002), 2) == "'0', '1' and 1,000 more"
     assert suggest("Review", ["id", "review"]) == " Did you mean 'review'?"
     assert suggest("xyz", ["id", "review"]) == ""
+
+
+def test_of_many_classes_the_largest_come_first() -> None:
+    assert list_classes({"low": 1, "high": 2}) == "1 'low', 2 'high'"
+    listed = list_classes({f"topic {k:02}": k for k in range(12)})
+    assert listed.startswith("11 'topic 11', 10 'topic 10', 9 'topic 09'")
+    assert listed.endswith("2 'topic 02' and 2 more")
+
+
+def test_names_in_messages_are_short_and_cannot_be_taken_for_two() -> None:
+    long = f"{'A' * 999}B"
+    assert quote_list(["a, b", "c"]) == "'a, b' and 'c'"
+    short = f"'{'A' * 40}…{'A' * 38}B'"
+    assert quote_list([long, "c"]) == f"{short} and 'c'"
+    assert list_counts({long: 3}) == f"{short}: 3"
+    assert list_classes({long: 3}) == f"3 {short}"

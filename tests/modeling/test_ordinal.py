@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from statsmodels.genmod.families import Poisson
 from statsmodels.genmod.generalized_linear_model import GLM
@@ -49,6 +50,13 @@ def test_it_is_the_log_linear_model_of_statsmodels(order: bool | list[str]) -> N
     np.testing.assert_allclose(ours, theirs.params[["a x y", "b x y"]], atol=2e-3)
 
 
+def test_a_fit_that_is_cut_short_warns_as_that_of_scikit_learn() -> None:
+    X, y = draw(3)
+    for model in OrdinalClassifier(max_iter=2), LogisticRegression(max_iter=2):
+        with pytest.warns(ConvergenceWarning, match=r"failed to converge after 2 iter"):
+            assert model.fit(X, y).n_iter_ == 2
+
+
 def test_all_classes_share_their_weights_and_distances_count() -> None:
     X, y = draw(3)
     apart = np.where(y == "4", "10", y)  # 1, 2, 3, 10
@@ -70,7 +78,7 @@ def test_weights_are_rows_that_are_repeated() -> None:
 
 @pytest.mark.parametrize(
     ("order", "labels", "message"),
-    [(True, ["bad", "good"], "are numbers, or listed"), (["bad"], ["bad", "good"], "lacks good")],
+    [(True, ["bad", "good"], "are numbers, or listed"), (["bad"], ["bad", "good"], "lacks 'good'")],
 )
 def test_labels_without_a_place_are_named(
     order: bool | list[str], labels: list[str], message: str

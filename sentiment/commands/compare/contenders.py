@@ -10,7 +10,7 @@ import pandas as pd
 from sentiment.config import find_key, is_within, read_origin, suggest_command, write_recorded
 from sentiment.config.metrics import METRICS
 from sentiment.data.labels import sort_labels
-from sentiment.errors import ConfigError, IncomparableRunsError
+from sentiment.errors import LISTED, ConfigError, IncomparableRunsError, quote_list
 from sentiment.modeling.evaluation import scores_file
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.thresholds import choose_any_rule, needs_scores
@@ -138,7 +138,7 @@ def check_same_rows(first: Contender, second: Contender) -> None:
         differences += _list_differences(one.params, other.params)
         raise IncomparableRunsError(one.id, other.id, differences, _write_remedy(one, other))
     if first.predictions.classes.tolist() != second.predictions.classes.tolist():
-        labels = [", ".join(c.predictions.classes) for c in (first, second)]
+        labels = [quote_list(c.predictions.classes, LISTED) for c in (first, second)]
         differences = [f"their labels are {labels[0]} against {labels[1]}"]
     elif not (
         np.array_equal(first.predictions.labels, second.predictions.labels)

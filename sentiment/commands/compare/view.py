@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from sentiment.errors import quote_name
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -125,9 +127,10 @@ def _print_disagreements(console: "Console", pair: "PairwiseComparison") -> None
                 f"{other.key} {100 * row[f'{other.key}_probability']:.0f} %"
                 for other in (pair.first, pair.second)
             )
-            room = max(console.width, 80) - len(facts) - len(str(row["label"])) - 16
+            label = quote_name(row["label"])
+            room = max(console.width, 80) - len(facts) - len(label) - 16
             console.print(
-                f"         {row['label']} ({facts}): {_clip(write_excerpt(row['excerpt']), room)}"
+                f"         {label} ({facts}): {_clip(write_excerpt(row['excerpt']), room)}"
             )
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from sentiment.cli.terminal import relate_path
-from sentiment.errors import LISTED, list_first
+from sentiment.errors import LISTED, list_first, quote_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,13 +31,16 @@ def show_explanation(result: "ExplanationResult") -> None:
         console.print(_tabulate_terms(found))
     else:
         console.print("no term of this text is in the vocabulary of the model")
-    console.print(f"label    {found.label} ({_list_labels(found.probabilities)})")
+    label = quote_name(found.label)
+    console.print(f"label    {label} ({_list_labels(found.probabilities)})")
     if found.prediction not in (None, found.label):
-        console.print(f"predict  {found.prediction or 'no label'}")
+        console.print(
+            f"predict  {quote_name(found.prediction) if found.prediction else 'no label'}"
+        )
     words, what = found.total - found.base, found.describe_source()
     console.print(
         f"sum      {found.base:+.2f} before any word {words:+.2f} by the {what} = "
-        f"{found.total:+.2f} log-odds of {found.label}"
+        f"{found.total:+.2f} log-odds of {label}"
     )
     model = result.model
     run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
@@ -51,7 +54,7 @@ def _list_labels(probabilities: "Mapping[str, float]") -> str:
     ordered = (
         sorted(probabilities, key=lambda name: -probabilities[name]) if many else probabilities
     )
-    return list_first([f"{name} {probabilities[name]:.4f}" for name in ordered], LISTED)
+    return list_first([f"{quote_name(name)} {probabilities[name]:.4f}" for name in ordered], LISTED)
 
 
 def _color_words(found: "TextExplanation") -> "Text":
@@ -81,7 +84,7 @@ def _tabulate_terms(found: "TextExplanation") -> "Table":
     from sentiment.cli.console import clean
 
     table = Table(header_style="bold")
-    for title in (f"for {found.label}", "against"):
+    for title in (f"for {quote_name(found.label)}", "against"):
         table.add_column(title)
         table.add_column("log-odds", justify="right")
     sides = [

@@ -3,6 +3,8 @@
 import shlex
 from typing import TYPE_CHECKING
 
+from sentiment.redaction.printable import cut_middle
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from sentiment.commands.monitor.performance import Accuracy
 
 _SHOWN_WORDS = 8
+_LONGEST = 40  # of the label or value that a check names
 
 
 def show_monitoring(result: "MonitoringResult") -> None:
@@ -80,7 +83,7 @@ def _tabulate_checks(comparison: "Comparison") -> "Table":
     table.add_column("verdict", no_wrap=True)
     for check in comparison.checks:
         table.add_row(
-            f"{check.name} ({check.detail})" if check.detail else check.name,
+            f"{check.name} ({cut_middle(check.detail, _LONGEST)})" if check.detail else check.name,
             format_number(check.reference),
             format_number(check.current),
             f"{check.effect:.3f}",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sentiment.errors import quote_name
 from sentiment.files.columns import ColumnChoice
 from sentiment.files.partial import PartialOutput
 from sentiment.files.pipes import StreamOutput
@@ -64,7 +65,8 @@ def list_labels(counts: Mapping[str, int]) -> str:
     """Return the counts of rows by label, in words; of many labels, the most frequent ones."""
     frequent = sorted(counts, key=lambda label: -counts[label])[:_SHOWN_LABELS]
     listed = ", ".join(
-        f"{counts[label]:,} {label or 'without a label'}" for label in sorted(frequent)
+        f"{counts[label]:,} {quote_name(label) if label else 'without a label'}"
+        for label in sorted(frequent)
     )
     others = sum(counts.values()) - sum(counts[label] for label in frequent)
     more = f", {others:,} of {len(counts) - len(frequent):,} others" if others else ""

@@ -110,7 +110,7 @@ class ServedModel:
                 raise ConfigError(
                     [
                         f"threshold is {options.threshold}, which is for two classes, and the "
-                        f"model has {len(classes)}: {', '.join(classes)}. Leave it out."
+                        f"model has {len(classes)}: {quote_list(classes, LISTED)}. Leave it out."
                     ]
                 )
             rule = type(rule)(options.threshold, rule.least_confidence)

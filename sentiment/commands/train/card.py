@@ -11,6 +11,7 @@ import pandas as pd
 from sentiment.config import write_recorded
 from sentiment.config.metrics import CLASSES, list_shown
 from sentiment.data.preparation import PreparedData
+from sentiment.errors import list_classes
 from sentiment.modeling.evaluation import choose_classes, measure_each_class
 from sentiment.modeling.intervals import Interval, count_digits, tabulate_scores, write_score
 from sentiment.modeling.predictions import Predictions
@@ -103,7 +104,7 @@ def summarize_card(card: str, length: int) -> str:
 
 def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
     rows = {
-        "classes": ", ".join(f"{_show(k)} ({n:,} rows)" for k, n in data.class_rows.items()),
+        "classes": _show(list_classes(data.class_rows)),
         "data": f"{_show(facts.tags['data'])}, fingerprint {data.fingerprint[:12]}",
         "splits": ", ".join(
             f"{len(getattr(data, split)):,} {split}" for split in ("train", *_SPLITS)

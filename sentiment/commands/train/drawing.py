@@ -1,6 +1,8 @@
 """Drawing of figures in a process beside that of the training."""
 
 import contextlib
+import json
+import logging
 import pickle
 import subprocess
 import sys
@@ -8,16 +10,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sentiment.errors import count_of
+
 # A function of `sentiment.commands.train.figures`, its data, and the file that it writes.
 Drawing = tuple[str, Any, Path]
 
+log = logging.getLogger(__name__)
+
 _PROGRAM = """
-import pickle, sys
+import json, pickle, sys
 sys.path[:] = {path}
 import sentiment.commands.train.figures
 from sentiment.commands.train.drawing import draw_all
+missing = set()
 while drawings := pickle.load(sys.stdin.buffer):
-    draw_all(drawings)
+    missing |= draw_all(drawings)
+print(json.dumps([*missing]))
 """
 
 
@@ -50,7 +58,7 @@ class Drawer:
             self._send(drawings)
 
     def finish(self) -> None:
-        """Wait until all is drawn.
+        """Wait until all is drawn, and warn of characters that no font of this machine has.
 
         Raises
         ------
@@ -58,8 +66,16 @@ class Drawer:
             A file cannot be written.
         """
         self._send([])  # no more
-        if self._process is None or self._process.wait() != 0:
-            draw_all(self._drawings)
+        missing = self._receive()
+        if missing is None:
+            missing = draw_all(self._drawings)
+        if missing:
+            shown = min(missing)
+            log.warning(
+                "no font of this machine has %s of the labels and terms in the figures, such as "
+                "%r, so they are drawn as %s and the like. Fonts of Google's Noto have all of them",
+                count_of(len(missing), "character"), shown, ascii(shown)[1:-1],
+            )  # fmt: skip
 
     def close(self) -> None:
         """Kill the process."""
@@ -74,13 +90,25 @@ class Drawer:
                 pickle.dump(drawings, self._process.stdin)
                 self._process.stdin.flush()
 
+    def _receive(self) -> set[str] | None:
+        """Wait for the process, and return what `draw_all` returned; None if it has failed."""
+        if self._process is None or self._process.stdout is None:
+            return None
+        with contextlib.suppress(OSError):
+            printed = self._process.stdout.read()
+            if self._process.wait() == 0:
+                return {*json.loads(printed)}
+        return None
 
-def draw_all(drawings: Sequence[Drawing]) -> None:
-    """Draw figures in this process."""
+
+def draw_all(drawings: Sequence[Drawing]) -> set[str]:
+    """Draw figures in this process, and return the characters that no font has."""
     from sentiment.commands.train import figures
 
+    missing: set[str] = set()
     for name, data, path in drawings:
-        getattr(figures, name)(data, path)
+        missing |= getattr(figures, name)(data, path)
+    return missing
 
 
 def _start() -> "subprocess.Popen[bytes] | None":
@@ -88,7 +116,7 @@ def _start() -> "subprocess.Popen[bytes] | None":
         return subprocess.Popen(
             [sys.executable, "-c", _PROGRAM.format(path=sys.path)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
     return None

@@ -1,10 +1,14 @@
 """Figures of a training, drawn without a screen.
 
 Nothing but NumPy and matplotlib is imported, so that the drawing process starts in half a second.
+
+Each function returns the characters of labels and terms that no font of this machine has; they are
+drawn as escapes.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from sentiment.commands.train.curves import MAX_CANDIDATES, MAX_PANELS, Curve, Curves
+from sentiment.commands.train.fonts import escape, find_fonts
+from sentiment.redaction.printable import cut_middle
 
 _COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
 # Bars of each class, of a few classes and of more.
@@ -25,26 +31,43 @@ _BAR, _TERM, _WEIGHT, _GAP, _FOOT = 0.24, 1.6, 1.8, 0.6, 0.3
 # Classes of a confusion matrix whose cells have room for "100.0%" in letters of medium size, and
 # for shares at all.
 _WIDE_CELLS, _FEW_CELLS = 4, 6
+_LONGEST = 18  # characters of a label or term
 _SIZE = (5.2, 4.6)
 _DPI = 120
 # Margins, as shares of the figure, of axes with numbers; margins for names are measured.
 _MARGINS = {"left": 0.13, "right": 0.97, "bottom": 0.12, "top": 0.89}
-_PLAIN_TEXT: Any = {"text.parse_math": False}  # a label or term may have a $ in it
+
+
+@contextmanager
+def _write_names(
+    names: Iterable[str],
+) -> Iterator[tuple[Callable[[str], str], set[str]]]:
+    """Set the fonts for `names`; give how a name is drawn, and the characters that no font has."""
+    families, missing = find_fonts({*"".join(names)})
+    # A label or term may have a $ in it.
+    settings: Any = {"text.parse_math": False, "font.family": families}
+    with rc_context(settings):
+        yield lambda name: cut_middle(escape(name, missing), _LONGEST), missing
 
 
 def _save(figure: Figure, path: Path) -> None:
     with warnings.catch_warnings():
-        # Terms in a script that the font lacks are drawn as boxes; the user cannot change that.
+        # Marks that join letters, such as those of emoji, are not drawn.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         # `Figure.savefig` would draw everything twice.
         canvas: Any = FigureCanvasAgg(figure)
         canvas.print_png(path)
 
 
-@rc_context(_PLAIN_TEXT)
-def draw_confusion(curves: Curves, path: Path) -> None:
+def draw_confusion(curves: Curves, path: Path) -> set[str]:
     """Draw the confusion matrix, colored by the share of each true class."""
-    counts, classes = curves.confusion, [_shorten(label) for label in curves.confused]
+    with _write_names(curves.confused) as (write, missing):
+        _draw_confusion(curves, [write(label) for label in curves.confused], path)
+    return missing
+
+
+def _draw_confusion(curves: Curves, classes: Sequence[str], path: Path) -> None:
+    counts = curves.confusion
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     few = len(classes) <= _FEW_CELLS
     side = 1.0 if few else 0.62 * len(classes) / _FEW_CELLS + 0.6
@@ -74,11 +97,6 @@ def draw_confusion(curves: Curves, path: Path) -> None:
     _save(figure, path)
 
 
-def _shorten(label: str) -> str:
-    """Return a label cut in its middle, since long labels often differ only at their ends."""
-    return label if len(label) <= 18 else f"{label[:9]}…{label[-8:]}"
-
-
 def _title(name: str, curves: Curves) -> str:
     return f"{name}, {curves.split} split ({curves.rows:,} rows)"
 
@@ -98,37 +116,41 @@ def _title_curves(name: str, curves: Curves, drawn: Sequence[Curve]) -> str:
     return title
 
 
-def _plot(axes: Axes, curves: Sequence[Curve], measure: str) -> None:
+def _plot(
+    curves: Sequence[Curve], measure: str, write: Callable[[str], str]
+) -> tuple[Figure, Axes]:
+    figure, axes = _make_axes()
     for rank, curve in enumerate(curves):
-        label = f"{_shorten(curve.label)}: {measure} {curve.area:.4f}"
+        label = f"{write(curve.label)}: {measure} {curve.area:.4f}"
         axes.plot(curve.x, curve.y, color=_COLORS[rank % len(_COLORS)], label=label)
+    return figure, axes
 
 
-@rc_context(_PLAIN_TEXT)
-def draw_roc(curves: Curves, path: Path) -> None:
+def draw_roc(curves: Curves, path: Path) -> set[str]:
     """Draw the ROC curves."""
-    figure, axes = _make_axes()
-    _plot(axes, curves.roc, "area")
-    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
-    axes.set_title(_title_curves("ROC", curves, curves.roc), fontsize="medium")
-    axes.set(xlabel="false positive rate", ylabel="true positive rate")
-    axes.legend(loc="lower right", fontsize="small")
-    _save(figure, path)
+    with _write_names(curve.label for curve in curves.roc) as (write, missing):
+        figure, axes = _plot(curves.roc, "area", write)
+        axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
+        axes.set_title(_title_curves("ROC", curves, curves.roc), fontsize="medium")
+        axes.set(xlabel="false positive rate", ylabel="true positive rate")
+        axes.legend(loc="lower right", fontsize="small")
+        _save(figure, path)
+    return missing
 
 
-@rc_context(_PLAIN_TEXT)
-def draw_precision_recall(curves: Curves, path: Path) -> None:
+def draw_precision_recall(curves: Curves, path: Path) -> set[str]:
     """Draw the precision-recall curves."""
-    figure, axes = _make_axes()
-    _plot(axes, curves.precision_recall, "average")
-    title = _title_curves("Precision-recall", curves, curves.precision_recall)
-    axes.set_title(title, fontsize="medium")
-    axes.set(xlabel="recall", ylabel="precision", ylim=(0, 1.02))
-    axes.legend(loc="lower left", fontsize="small")
-    _save(figure, path)
+    with _write_names(curve.label for curve in curves.precision_recall) as (write, missing):
+        figure, axes = _plot(curves.precision_recall, "average", write)
+        title = _title_curves("Precision-recall", curves, curves.precision_recall)
+        axes.set_title(title, fontsize="medium")
+        axes.set(xlabel="recall", ylabel="precision", ylim=(0, 1.02))
+        axes.legend(loc="lower left", fontsize="small")
+        _save(figure, path)
+    return missing
 
 
-def draw_reliability(curves: Curves, path: Path) -> None:
+def draw_reliability(curves: Curves, path: Path) -> set[str]:
     """Draw confidence and accuracy of the bins of the calibration table."""
     confidence, accuracy, rows = curves.calibration
     floor = 1 / curves.classes
@@ -141,10 +163,10 @@ def draw_reliability(curves: Curves, path: Path) -> None:
     axes.set(xlabel="confidence", ylabel="accuracy")
     axes.legend(loc="upper left", fontsize="small")
     _save(figure, path)
+    return set()
 
 
-@rc_context(_PLAIN_TEXT)
-def draw_terms(weights: Mapping[str, Mapping[str, float]], path: Path) -> None:
+def draw_terms(weights: Mapping[str, Mapping[str, float]], path: Path) -> set[str]:
     """Draw the top terms of each class as bars, one panel for each.
 
     Parameters
@@ -156,6 +178,20 @@ def draw_terms(weights: Mapping[str, Mapping[str, float]], path: Path) -> None:
         The PNG file.
     """
     drawn = list(weights.items())[:MAX_PANELS]
+    with _write_names(name for label, terms in drawn for name in (label, *terms)) as (
+        write,
+        missing,
+    ):
+        _draw_terms(drawn, len(weights), write, path)
+    return missing
+
+
+def _draw_terms(
+    drawn: Sequence[tuple[str, Mapping[str, float]]],
+    classes: int,
+    write: Callable[[str], str],
+    path: Path,
+) -> None:
     columns = min(len(drawn), _PANELS_IN_ROW if len(drawn) != 6 else 3)
     rows = -(-len(drawn) // columns)
     bars = _BAR * (_BARS if len(drawn) <= _FEW_PANELS else _FEWER_BARS)
@@ -174,17 +210,17 @@ def draw_terms(weights: Mapping[str, Mapping[str, float]], path: Path) -> None:
         best = list(of_terms.items())[: round(bars / _BAR)]
         places = range(len(best))
         # Of two classes each has a color; of more, the titles distinguish them.
-        color = _COLORS[rank if len(weights) == 2 else 0]
+        color = _COLORS[rank if classes == 2 else 0]
         axes.barh(places, [weight for _, weight in best], color=color)
-        axes.set_yticks(places, [_shorten(term) for term, _ in best], fontsize="small")
+        axes.set_yticks(places, [write(term) for term, _ in best], fontsize="small")
         axes.invert_yaxis()
-        axes.set_title(_shorten(label), fontsize="medium")
+        axes.set_title(write(label), fontsize="medium")
         axes.margins(y=0.01)
     for axes in panels[len(drawn) :]:
         axes.set_axis_off()
     title = "top terms of each class and their weights"
-    if len(drawn) < len(weights):
-        of_classes = f"the {len(drawn)} most frequent of {len(weights):,} classes"
+    if len(drawn) < classes:
+        of_classes = f"the {len(drawn)} most frequent of {classes:,} classes"
         title = f"top terms of {of_classes} and their weights; all are in terms.csv"
     figure.text(0.5, 0.1 / height, title, ha="center")
     _save(figure, path)

@@ -1,12 +1,12 @@
 """View of a training: rows and classes, metrics, and the files that it wrote."""
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sentiment.cli.terminal import describe_size, describe_time, relate_path, tabulate_metrics
 from sentiment.config import suggest_command, suggest_ui
-from sentiment.errors import LISTED, list_first
+from sentiment.errors import list_classes, quote_name
+from sentiment.redaction.printable import cut_middle
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Rows of the table of classes; with more, the scores would scroll out of sight.
 _FREQUENT, _WORST = 15, 5
 _CONFUSIONS = 3
+_LONGEST = 40  # of a label in the table of classes
 
 
 def show_training(
@@ -91,7 +92,9 @@ def _print_classes(console: "Console", result: "TrainingResult") -> None:
     if made.separator is not None:
         return
     pairs = list_confusions(made, _CONFUSIONS)
-    listed = ", ".join(f"{true!r} as {wrong!r} ({n:,})" for true, wrong, n in pairs)
+    listed = ", ".join(
+        f"{quote_name(true)} as {quote_name(wrong)} ({n:,})" for true, wrong, n in pairs
+    )
     console.print(f"confused {listed or 'none'}")
 
 
@@ -105,7 +108,7 @@ def tabulate_classes(classes: "DataFrame") -> "Table":
     for title in ("precision", "recall", "F1", "rows"):
         table.add_column(title, justify="right")
     for label, *cells in list_class_scores(classes):
-        table.add_row(label, *(cell.partition(" ")[0] for cell in cells))
+        table.add_row(cut_middle(label, _LONGEST), *(cell.partition(" ")[0] for cell in cells))
     return table
 
 
@@ -155,8 +158,8 @@ def _describe_unlabelled(report: "QualityReport") -> list[str]:
 
 def _describe_rare(report: "QualityReport") -> list[str]:
     """Return the classes that were dropped or merged, the largest first, in words."""
-    what = f"merged into {report.merged_into!r}" if report.merged_into else "dropped"
-    return [f"rare classes, {what}: {_list_classes(report.rare)}"] * bool(report.rare)
+    what = f"merged into {quote_name(report.merged_into)}" if report.merged_into else "dropped"
+    return [f"rare classes, {what}: {list_classes(report.rare)}"] * bool(report.rare)
 
 
 def _compare_with_constant(result: "TrainingResult") -> str:
@@ -169,7 +172,7 @@ def _compare_with_constant(result: "TrainingResult") -> str:
         return ""
     return (
         f"{title} accuracy {accuracy:.4f} is not above {share:.4f}, that of always predicting "
-        f"{repr(label) if label else 'no label'}"
+        f"{quote_name(label) if label else 'no label'}"
     )
 
 
@@ -180,14 +183,7 @@ def _describe_classes(data: "PreparedData") -> str:
         empty = int((data.gather([*data.report.splits])["label"] == "").sum())
         mean = sum(rows.values()) / data.rows
         without = f"; {empty:,} rows without any" * bool(empty)
-        return f"labels: {_list_classes(rows)}; {mean:.1f} in a row on average{without}"
+        return f"labels: {list_classes(rows)}; {mean:.1f} in a row on average{without}"
     second = list(rows)[-1]
-    of = f"; precision, recall and f1 are of {second!r}" if len(rows) == 2 else ""
-    return f"classes: {_list_classes(rows)}{of}"
-
-
-def _list_classes(rows: Mapping[str, int]) -> str:
-    """Return the classes and their rows in words; of many, the largest first."""
-    many = len(rows) > LISTED
-    ordered = sorted(rows, key=lambda label: -rows[label]) if many else rows
-    return list_first([f"{rows[label]:,} {label!r}" for label in ordered], LISTED)
+    of = f"; precision, recall and f1 are of {quote_name(second)}" if len(rows) == 2 else ""
+    return f"classes: {list_classes(rows)}{of}"

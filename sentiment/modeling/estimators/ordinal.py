@@ -13,7 +13,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from sentiment.errors import LISTED, quote_list
 
 
 class OrdinalClassifier(ClassifierMixin, BaseEstimator):
@@ -124,7 +127,8 @@ class OrdinalClassifier(ClassifierMixin, BaseEstimator):
         start = np.zeros(width + len(places))
         found = minimize(measure, start, jac=True, method="L-BFGS-B", options=options)
         weights, intercepts = found.x[:width], found.x[width:]
-        self.n_iter_ = int(found.nit)
+        # As in scikit-learn's LogisticRegression, with the same warning if it has not converged.
+        self.n_iter_ = int(_check_optimize_result("lbfgs", found, self.max_iter))
         self.coef_ = np.outer(places, weights)
         self.intercept_ = intercepts - intercepts.mean()
         if len(places) == 2:  # as scikit-learn has it, of the second class
@@ -169,7 +173,7 @@ class OrdinalClassifier(ClassifierMixin, BaseEstimator):
             ranks = {str(label): rank for rank, label in enumerate(self.order)}
             missing = [label for label in labels if label not in ranks]
             if missing:
-                raise ValueError(f"the order of the labels lacks {', '.join(missing)}")
+                raise ValueError(f"the order of the labels lacks {quote_list(missing, LISTED)}")
             values = np.array([float(ranks[label]) for label in labels])
         places: np.ndarray = (values - values.mean()) / (np.ptp(values) / (len(values) - 1))
         return places

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.data.label_sets import join_labels
 from sentiment.data.labels import find_order
-from sentiment.errors import ConfigError, suggest
+from sentiment.errors import LISTED, ConfigError, quote_list, quote_name, suggest
 from sentiment.modeling.decision_rules import DecisionRule, make_rule
 from sentiment.modeling.explanation.rows import RowExplainer
 from sentiment.modeling.folding import TermWeights
@@ -107,8 +107,10 @@ def explain_text(
     probabilities = pipeline.predict_proba(frame)[0]
     classes = [str(name) for name in pipeline.classes_]
     if label is not None and label not in classes:
-        problem = f"label is {label!r}, which the model does not have.{suggest(label, classes)}"
-        raise ConfigError([f"{problem} Expected one of {', '.join(classes)}."])
+        problem = (
+            f"label is {quote_name(label)}, which the model does not have.{suggest(label, classes)}"
+        )
+        raise ConfigError([f"{problem} Expected one of {quote_list(classes, LISTED)}."])
     order, separator = find_order(pipeline.classes_), find_separator(pipeline)
     is_set, rule = separator is not None, rule or make_rule(separator)
     (named,) = rule.name(probabilities[order][np.newaxis], pipeline.classes_[order])

@@ -23,15 +23,15 @@ def test_a_text_without_known_terms_has_no_table(
     printed = capsys.readouterr().out
     message = "no term of this text is in the vocabulary of the model"
     assert (message in printed) == (not terms)
-    assert ("for positive" in printed) == bool(terms)
-    assert "predict  unsure" in printed
+    assert ("for 'positive'" in printed) == bool(terms)
+    assert "predict  'unsure'" in printed
 
 
 @pytest.mark.parametrize(
     ("classes", "expected"),
     [
-        (3, "label    class 2 (class 0 0.1667, class 1 0.3333, class 2 0.5000)"),
-        (12, "label    class 11 (class 11 0.1538, class 10 0.1410, class 9 0.1282, "),
+        (3, "label    'class 2' ('class 0' 0.1667, 'class 1' 0.3333, 'class 2' 0.5000)"),
+        (12, "label    'class 11' ('class 11' 0.1538, 'class 10' 0.1410, 'class 9' 0.1282, "),
     ],
 )
 def test_of_many_labels_the_most_probable_come_first(

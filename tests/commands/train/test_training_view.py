@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sentiment.commands.train.job import TrainingResult
-from sentiment.commands.train.view import _list_classes, show_training
+from sentiment.commands.train.view import show_training
 
 Train = Callable[..., TrainingResult]
 
@@ -38,13 +38,6 @@ def test_a_model_no_better_than_a_constant_is_named(
     )
     assert (wanted in printed) == weak
     assert ("weak " in printed) == weak
-
-
-def test_of_many_classes_the_largest_come_first() -> None:
-    assert _list_classes({"low": 1, "high": 2}) == "1 'low', 2 'high'"
-    listed = _list_classes({f"topic {k:02}": k for k in range(12)})
-    assert listed.startswith("11 'topic 11', 10 'topic 10', 9 'topic 09'")
-    assert listed.endswith("2 'topic 02' and 2 more")
 
 
 @pytest.mark.slow
