@@ -54,7 +54,7 @@ ONLY_IN = {
     "prometheus_client": {"commands/serve"},
     "distributed": {"commands/predict/distributed"},
     "sqlalchemy": {"files", "redaction", "commands/search", "tracking"},
-    "matplotlib": {"commands/train/figures.py", "commands/search"},
+    "matplotlib": {"commands/train/figures.py", "commands/train/fonts.py", "commands/search"},
     "rich": {"cli"},
 }
 

@@ -268,6 +268,19 @@ def test_rows_of_an_official_test_half_make_no_class_less_rare() -> None:
     assert set(data.test["label"]) == set(data.train["label"]) == set("abc")
 
 
+def test_a_class_of_test_rows_alone_is_merged_into_that_of_rare_training_rows() -> None:
+    rows = [(text, label, "train") for text, label in LONG_TAIL if label != "e"]
+    rows += [(f"{text}, again", label, "test") for text, label in LONG_TAIL]
+    data = prepare_data(Given(name="x", rows=rows, rare="merge", min_per_class=4), 1)
+    assert data.report.rare == {"d": 2 + 2, "e": 1}
+    assert data.report.splits["test"]["other"] == 2 + 1
+    assert "other" in data.classes
+    # Without rare training rows, no model can learn what it is.
+    wanted = r"1 of 5 classes is not in the training .* \('other': 1\).* 'e': 1 is merged into"
+    with pytest.raises(UnlearnedClassesError, match=wanted):
+        prepare_data(Given(name="x", rows=rows, rare="merge"), 1)
+
+
 def test_classes_are_listed_in_the_order_of_their_scale() -> None:
     rows = [(f"text {n}", ("good", "bad", "fair")[n % 3]) for n in range(60)]
     data = prepare_data(Given(name="x", rows=rows, ordered=["bad", "fair", "good"]), 1)

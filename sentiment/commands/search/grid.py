@@ -4,14 +4,14 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from sentiment.commands.search.launching import HydraSweep, JobRunner, PlannedJob
 from sentiment.commands.search.observing import OBSERVER
@@ -43,6 +43,9 @@ from sentiment.redaction import redact
 
 # Whether everything in the folder of a grid is recorded in the tracking store.
 _COMPLETE = "is_recorded"
+# Data are read before the first job to find classes that are too small, and again by their jobs. Of
+# more data, such as many samples of one table, that would be a long wait.
+_MOST_READ = 10
 
 
 def check_values(overrides: Sequence[Override]) -> None:
@@ -125,10 +128,7 @@ def run_grid(hydra: HydraSweep, points: Sequence[Sequence[str]]) -> None:
     cfg, settings = hydra.task, hydra.settings
     jobs = hydra.check_jobs(points)
     (objective,) = find_objectives([cfg.optimize])
-    left_out: dict[str, str] = {}
-    if all(job.data == jobs[0][1].data for _, job in jobs):
-        left_out = find_unlearnable(jobs)
-        points = [point for point in points if left_out.keys().isdisjoint(point)]
+    points, notes = _leave_out(points, jobs)
     home = Path(cfg.outputs).resolve() / "sweep"
     name = _name_grid(cfg, points)
     known, following = newest(name, [path.name for path in home.glob("*") if path.is_dir()])
@@ -137,7 +137,54 @@ def run_grid(hydra: HydraSweep, points: Sequence[Sequence[str]]) -> None:
     folder = home / known
     folder.mkdir(parents=True, exist_ok=True)
     with hold_folder(folder):
-        _run(hydra, points, objective, folder, describe_left_out(left_out))
+        _run(hydra, points, objective, folder, notes)
+
+
+def _leave_out(
+    points: Sequence[Sequence[str]], jobs: Iterable[tuple[Sequence[str], DictConfig]]
+) -> tuple[list[Sequence[str]], list[str]]:
+    """Return the points without those that their data have too few rows for, and what is left out.
+
+    Parameters
+    ----------
+    points : sequence of sequence of str
+        The overrides of each job.
+    jobs : iterable of (overrides, config)
+        The jobs that were checked.
+
+    Raises
+    ------
+    SentimentError
+        Data cannot be read, or are not enough for any job.
+    """
+    of_data: dict[str, list[tuple[Sequence[str], DictConfig]]] = {}
+    for words, cfg in jobs:
+        described = OmegaConf.to_yaml(cfg.data, resolve=True, sort_keys=True)
+        of_data.setdefault(described, []).append((words, cfg))
+    if len(of_data) > _MOST_READ:
+        return [*points], []
+    shared = set(points[0]).intersection(*points)
+    left_out: dict[tuple[str, ...], dict[str, str]] = {}
+    reasons: dict[str, str] = {}
+    problems: list[str] = []
+    for group in of_data.values():
+        own = " ".join(word for word in _name_data(group[0][0]) if word not in shared)
+        try:
+            found = find_unlearnable(group)
+        except ConfigError as error:
+            problems += [f"{own}: {one}" if own else one for one in error.problems]
+            continue
+        left_out |= {_name_data(words): found for words, _ in group}
+        reasons |= {f"{word} on {own}" if own else word: why for word, why in found.items()}
+    if problems:
+        raise ConfigError(problems)
+    kept = [p for p in points if left_out.get(_name_data(p), {}).keys().isdisjoint(p)]
+    return kept, describe_left_out(reasons)
+
+
+def _name_data(words: Iterable[str]) -> tuple[str, ...]:
+    """Return the overrides that determine the data of a job."""
+    return tuple(word for word in words if is_within(word, "data", "experiment"))
 
 
 def _run(

@@ -216,6 +216,27 @@ def test_classes_that_are_too_small_for_all_jobs_are_named_before_the_first_one(
     assert not (rare / "outputs").exists()
 
 
+@pytest.mark.slow
+def test_models_are_left_out_on_the_tables_that_are_too_small_for_them(
+    starter: Starter, rare: Path
+) -> None:
+    read_reviews().to_csv(rare / "enough.csv", index=False)
+    tables = ("data=csv", "data.path=mine.csv,enough.csv", "tracking=off")
+    done = starter.run(rare, "train", "-m", "features=tfidf_unigram", "model=svm,nbsvm", *tables)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("left out ")]
+    assert line.startswith(f"left out model=svm on data.path=mine.csv: {TOO_SMALL}")
+    (folder,) = (path for path in (rare / "outputs" / "sweep").iterdir() if path.is_dir())
+    ran = {(one.settings["data.path"], one.settings["model._target_"].rpartition(".")[2])
+           for one in read_results(folder).values()}  # fmt: skip
+    assert len(ran) == 3
+    assert {path for path, _ in ran} == {"mine.csv", "enough.csv"}
+
+    done = starter.run(rare, "train", "-m", "features=tfidf_unigram", "model=svm", *tables)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f": data.path=mine.csv: features=tfidf_unigram model=svm: {TOO_SMALL}" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "left_out", "models"),
     [
