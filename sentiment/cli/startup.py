@@ -62,7 +62,7 @@ class DeferredModule(ModuleType):
     (0.0, 0.0, 1.0)
     """
 
-    def __init__(self, name: str, members: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, members: Sequence[str]) -> None:
         super().__init__(name)
         self.__spec__ = ModuleSpec(name, None)
         self.__path__ = _DeferredPath(self)

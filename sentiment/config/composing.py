@@ -115,7 +115,7 @@ def compose(primary: str, overrides: Sequence[str] = (), *, typed: bool = False)
     return cfg
 
 
-def read_choices(primary: str, overrides: Sequence[str] = ()) -> dict[str, str]:
+def read_choices(primary: str, overrides: Sequence[str]) -> dict[str, str]:
     """Return the config file of each group with these overrides, which `compose` accepts.
 
     Examples

@@ -22,6 +22,8 @@ _MANY = 0.05
 _MISSING = {"nan", "null", "none", "na", "n/a", "<na>", "#n/a", "-", "?"}
 # Separators of several labels in one cell, and the number of such labels in a warning.
 _SEPARATORS, _LISTED = "|;,/", 3
+# Classes whose rows are in the log.
+_LOGGED = 20
 # Key of the warning that only matters to features of words.
 UNSPACED_TEXTS = "unspaced_texts"
 
@@ -89,11 +91,11 @@ class QualityReport:
         """Return the report as plain containers."""
         return asdict(self)
 
-    def abridge(self, classes: int = 20) -> dict[str, Any]:
-        """Return the report as `to_dict` does, with the counts of the first `classes` only."""
+    def abridge(self) -> dict[str, Any]:
+        """Return the report as `to_dict` does, with the counts of the first classes only."""
         report = self.to_dict()
-        counts = {name: _cut(report[name], classes) for name in ("labels", "rare")}
-        splits = {name: _cut(rows, classes) for name, rows in self.splits.items()}
+        counts = {name: _cut(report[name]) for name in ("labels", "rare")}
+        splits = {name: _cut(rows) for name, rows in self.splits.items()}
         return report | counts | {"splits": splits}
 
     def describe_dropped(self) -> str:
@@ -105,9 +107,9 @@ class QualityReport:
         return f"; the first: {self.faults[0]}" if self.faults else ""
 
 
-def _cut(counts: dict[str, int], most: int) -> dict[str, Any]:
-    more = len(counts) - most
-    shown: dict[str, Any] = dict(list(counts.items())[:most])
+def _cut(counts: dict[str, int]) -> dict[str, Any]:
+    more = len(counts) - _LOGGED
+    shown: dict[str, Any] = dict(list(counts.items())[:_LOGGED])
     return shown | {"...": f"{more:,} more"} if more > 0 else shown
 
 

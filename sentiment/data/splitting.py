@@ -67,9 +67,7 @@ def count_classes(labels: Iterable[str], separator: str | None = None) -> dict[s
     return {str(label): int(rows) for label, rows in series.value_counts().items()}
 
 
-def find_rare_classes(
-    frame: pd.DataFrame, least: int, separator: str | None = None
-) -> dict[str, int]:
+def find_rare_classes(frame: pd.DataFrame, least: int, separator: str | None) -> dict[str, int]:
     """Return the classes with fewer than `least` rows and their sizes, the largest first.
 
     With official splits, only training rows count.
@@ -78,7 +76,7 @@ def find_rare_classes(
     return {label: rows for label, rows in counts.items() if rows < least}
 
 
-def count_training(frame: pd.DataFrame, separator: str | None = None) -> dict[str, int]:
+def count_training(frame: pd.DataFrame, separator: str | None) -> dict[str, int]:
     """Return the training rows of each class; all of its rows if there are no official splits."""
     counts = count_classes(frame["label"], separator)
     if "split" in frame:

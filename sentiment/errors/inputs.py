@@ -13,7 +13,7 @@ from sentiment.redaction.printable import make_printable
 class InputNotFoundError(SentimentError, FileNotFoundError):
     """A file or folder to read does not exist."""
 
-    def __init__(self, path: Path, setting: str, expected: str = "a file") -> None:
+    def __init__(self, path: Path, setting: str, expected: str) -> None:
         found = "it is a folder" if path.is_dir() else "it is a file" if path.exists() else ""
         if found:
             message = f"{setting} is '{path}', but {found}; expected {expected}."
@@ -145,34 +145,30 @@ class AllRowsRejectedError(SentimentError, ValueError):
         Rejected rows by reason.
     example : str
         The place and content of the first one.
-    group : str
-        Prefix of the settings of the input in messages.
     """
 
-    def __init__(
-        self, name: str, reasons: dict[str, int], example: str = "", group: str = ""
-    ) -> None:
+    def __init__(self, name: str, reasons: dict[str, int], example: str) -> None:
         reason, count = max(reasons.items(), key=lambda one: one[1])
         shown = f" The first is {make_printable(example)}." if example else ""
         super().__init__(
             f"all {sum(reasons.values()):,} rows of '{name}' are rejected, {count:,} of them for "
             f"this reason: {reason}.{shown} Nothing was written. "
-            f"{_find_remedy(reason).format(group=group)}"
+            f"{_find_remedy(reason)}"
         )
 
 
 # Remedies for rejected rows, by a word in their reason.
 _REMEDIES = {
-    "encoding": "Name its encoding, such as {group}encoding=latin-1.",
+    "encoding": "Name its encoding, such as encoding=latin-1.",
     "too long": "Raise deploy.max_chars.",
-    "field": "Check how fields are separated and quoted, and set {group}sep or {group}quote.",
-    "quote": "Check how fields are quoted, and set {group}quote or {group}escape.",
-    "line": "Check where the column names are, and set {group}header.",
+    "field": "Check how fields are separated and quoted, and set sep or quote.",
+    "quote": "Check how fields are quoted, and set quote or escape.",
+    "line": "Check where the column names are, and set header.",
 }
 
 
 def _find_remedy(reason: str) -> str:
-    default = "Check that {group}text_column names the column of texts."
+    default = "Check that text_column names the column of texts."
     return next((remedy for word, remedy in _REMEDIES.items() if word in reason), default)
 
 

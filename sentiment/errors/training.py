@@ -20,7 +20,7 @@ class BadRowsError(SentimentError, ValueError):
 class TooFewClassesError(SentimentError, ValueError):
     """There are fewer than two classes."""
 
-    def __init__(self, counts: Mapping[str, int], where: str, left_out: str = "") -> None:
+    def __init__(self, counts: Mapping[str, int], where: str, left_out: str) -> None:
         listed = f" ({list_counts(counts)})" if counts else ""
         super().__init__(
             f"{where} has {len(counts)} class{'es' * (len(counts) != 1)}{listed}; expected two or "
@@ -77,9 +77,7 @@ class UnknownSplitsError(SentimentError, ValueError):
 class EmptySplitError(SentimentError, ValueError):
     """An official split has no rows."""
 
-    def __init__(
-        self, split: str, official: Sequence[str], left_out: str = "", remedy: str = ""
-    ) -> None:
+    def __init__(self, split: str, official: Sequence[str], left_out: str, remedy: str) -> None:
         brought = f"the data bring the official splits {', '.join(official)}"
         super().__init__(
             f"{brought}, but no {split} rows are left. {left_out}{' ' * bool(left_out)}"

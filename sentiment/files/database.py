@@ -78,9 +78,7 @@ class DatabaseRows:
     share = 0.0
     layout = None
 
-    def __init__(
-        self, url: str, table: str | None = None, query: str | None = None, setting: str = "input"
-    ) -> None:
+    def __init__(self, url: str, table: str | None, query: str | None, setting: str) -> None:
         group = read_group(setting)
         if table and query:
             raise ConfigError([f"{group}table and {group}query are both given; give one of them."])

@@ -29,8 +29,9 @@ class DelimitedFile:
     ----------
     source : ByteSource
         Its bytes.
-    options : ReadOptions, optional
-        Separator, quote, escape and line of column names, parsed; default: detect them.
+    options : ReadOptions
+        Separator, quote, escape and line of column names, parsed; those that are None are
+        detected.
 
     Attributes
     ----------
@@ -55,7 +56,7 @@ class DelimitedFile:
 
     kind = "csv"
 
-    def __init__(self, source: ByteSource, options: ReadOptions | None = None) -> None:
+    def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         self.source, self.origin = source, source.origin
         sample = b""
         for block in source.peek(_SAMPLE):
@@ -66,7 +67,7 @@ class DelimitedFile:
         if not sample.strip():
             raise EmptyDataError(f"'{self.origin.name}'", "the file is empty")
         final = len(sample) < _SAMPLE
-        layout = detect_layout(sample, options or ReadOptions(), final=final)
+        layout = detect_layout(sample, options, final=final)
         self.dialect, self.columns, self.newline = layout.dialect, layout.columns, layout.newline
         self.assumed: Sequence[str] = layout.assumed
         if not layout.columns and layout.header is not None:

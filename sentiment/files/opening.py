@@ -167,7 +167,7 @@ def is_database(named: str) -> bool:
     return "://" in named
 
 
-def is_text_folder(path: Path, options: ReadOptions | None = None) -> bool:
+def is_text_folder(path: Path, options: ReadOptions | None) -> bool:
     """Return whether `path` is a folder of ``.txt`` files, each of which is one text."""
     if not path.is_dir():
         return False

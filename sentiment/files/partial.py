@@ -344,7 +344,7 @@ def check_rejected(path: Path) -> None:
             raise OccupiedNameError(path, "it is not a file of rejected rows that predict wrote")
 
 
-def format_rejects(rejects: list[Reject], *, header: bool = False, many: bool = False) -> bytes:
+def format_rejects(rejects: list[Reject], *, many: bool, header: bool = False) -> bytes:
     """Return rejected rows as lines of CSV.
 
     Parameters

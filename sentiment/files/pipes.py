@@ -32,9 +32,7 @@ class PipeSource(ByteSource):
         The named pipe, which is closed at its end; default: standard input, which is not.
     """
 
-    def __init__(
-        self, stream: IO[bytes], encoding: str | None = None, path: Path | None = None
-    ) -> None:
+    def __init__(self, stream: IO[bytes], encoding: str | None, path: Path | None = None) -> None:
         self._replay = _Replay(stream, close=path is not None)
         self._start = self._replay.peek(4)
         super().__init__(path or Path("standard input"), encoding)
@@ -113,7 +111,7 @@ class StreamOutput:
         Whether rejected rows are of many files.
     """
 
-    def __init__(self, stream: IO[bytes], *, many: bool = False) -> None:
+    def __init__(self, stream: IO[bytes], *, many: bool) -> None:
         self._stream, self._many = stream, many
         self.output = self.partial = Path(PIPE)
         self.rejected = Path("stdout.rejected.csv")

@@ -62,7 +62,7 @@ class ByteSource:
         There is no such encoding.
     """
 
-    def __init__(self, path: Path, encoding: str | None = None, group: str = "") -> None:
+    def __init__(self, path: Path, encoding: str | None, group: str = "") -> None:
         self.path, self.group = path, group
         self._compression = self._find_compression()
         self.origin = self._find_origin()

@@ -29,7 +29,7 @@ _PARTS = {
 _MISSING = "(missing)"
 
 
-def make_encoder(columns: Sequence[Column], *, positive: bool = False) -> ColumnTransformer:
+def make_encoder(columns: Sequence[Column], *, positive: bool) -> ColumnTransformer:
     """Return a transformer from a frame with `columns` of texts to a matrix.
 
     A missing number is replaced by the median, with a feature that marks it as missing; numbers are
@@ -40,7 +40,7 @@ def make_encoder(columns: Sequence[Column], *, positive: bool = False) -> Column
     ----------
     columns : sequence of Column
         At least one.
-    positive : bool, default=False
+    positive : bool
         Scale numbers to the range from 0 to 1, for models that take no negative ones, instead of to
         mean 0 and variance 1.
     """

@@ -19,7 +19,7 @@ _DEFAULT_FOLDS = 5
 
 
 def choose_folds(
-    estimator: Any, cv: int | Literal["auto"] | None, data: PreparedData, *, required: bool = False
+    estimator: Any, cv: int | Literal["auto"] | None, data: PreparedData, *, required: bool
 ) -> int:
     """Return the number of folds for cross-validation, 0 for none.
 
@@ -32,7 +32,7 @@ def choose_folds(
         to five, as the smallest class allows.
     data : PreparedData
         The splits.
-    required : bool, default=False
+    required : bool
         If ``"auto"`` cross-validates other pipelines on these rows, but the class sizes do not
         allow it for this one, raise an error instead of returning 0.
 

@@ -158,7 +158,7 @@ def _make_measure(metric: OwnMetric) -> Callable[[Predictions], float]:
     return measure
 
 
-def calibration_table(predictions: Predictions, bins: int = CALIBRATION_BINS) -> pd.DataFrame:
+def calibration_table(predictions: Predictions) -> pd.DataFrame:
     """Return confidence and accuracy of the predicted class, in bins of equal width.
 
     Returns
@@ -166,28 +166,27 @@ def calibration_table(predictions: Predictions, bins: int = CALIBRATION_BINS) ->
     DataFrame
         One row per bin that is not empty: ``rows``, ``confidence`` (mean) and ``accuracy``.
     """
-    confidence, index = find_bins(predictions, bins)
+    confidence, index = find_bins(predictions)
     table = pd.DataFrame({"bin": index, "confidence": confidence, "accuracy": predictions.right})
     grouped = table.groupby("bin")
     return grouped[["confidence", "accuracy"]].mean().assign(rows=grouped.size())
 
 
-def find_bins(
-    predictions: Predictions, bins: int = CALIBRATION_BINS
-) -> tuple[np.ndarray, np.ndarray]:
+def find_bins(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
     """Return the confidence in the predicted class of each row, and the number of its bin."""
     confidence = predictions.probabilities.max(axis=1)
     # Bins are closed on the right, as in Guo et al. (2017).
-    return confidence, np.clip(np.ceil(confidence * bins) - 1, 0, bins - 1).astype(int)
+    places = np.ceil(confidence * CALIBRATION_BINS) - 1
+    return confidence, np.clip(places, 0, CALIBRATION_BINS - 1).astype(int)
 
 
-def expected_calibration_error(predictions: Predictions, bins: int = CALIBRATION_BINS) -> float:
+def expected_calibration_error(predictions: Predictions) -> float:
     """Return the mean distance of confidence and accuracy, weighted by rows.
 
     ``ECE = sum_b n_b / n * |accuracy_b - confidence_b|`` over bins of equal width of the
     confidence in the predicted class (Naeini et al., 2015; Guo et al., 2017).
     """
-    table = calibration_table(predictions, bins)
+    table = calibration_table(predictions)
     gaps = (table["accuracy"] - table["confidence"]).abs()
     return float(np.average(gaps, weights=table["rows"]))
 

@@ -30,24 +30,6 @@ def adjust_p_values(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def wilson_interval(count: np.ndarray, size: np.ndarray, confidence: float = 0.95) -> np.ndarray:
-    """Return Wilson's (1927) score interval of a share, shape (2, n).
-
-    Parameters
-    ----------
-    count, size : ndarray of int, of shape (n,)
-        Rows that have the property, and all rows, at least one.
-    confidence : float
-        Nominal coverage of the interval.
-    """
-    z = ndtri((1 + confidence) / 2)
-    share = count / size
-    middle = (share + z**2 / (2 * size)) / (1 + z**2 / size)
-    half = z / (1 + z**2 / size) * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
-    interval: np.ndarray = np.clip(np.array([middle - half, middle + half]), 0.0, 1.0)
-    return interval
-
-
 def exact_interval(count: np.ndarray, size: np.ndarray, confidence: float = 0.95) -> np.ndarray:
     """Return the exact binomial interval of a share (Clopper and Pearson, 1934), shape (2, n).
 
@@ -77,7 +59,7 @@ def lower_bound(count: np.ndarray, size: np.ndarray, confidence: float) -> np.nd
     return bound
 
 
-def paired_interval(gained: int, lost: int, size: int, confidence: float = 0.95) -> np.ndarray:
+def paired_interval(gained: int, lost: int, size: int, confidence: float) -> np.ndarray:
     """Return Tango's (1998) score interval of the difference of two paired shares, shape (2,).
 
     Parameters

@@ -216,7 +216,7 @@ def choose_any_rule(
     abstain: float,
     classes: np.ndarray,
     separator: str | None,
-    scores: Predictions | None = None,
+    scores: Predictions | None,
 ) -> DecisionRule:
     """Return the rule of a model of either kind; see `choose_rule` and `choose_set_rule`."""
     if separator is not None:

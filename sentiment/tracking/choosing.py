@@ -22,9 +22,7 @@ _SOURCE = ("data.path", "data.table", "data.query")
 ORDER = "order"
 
 
-def choose_best(
-    runs: "Sequence[Run]", metric: str, *, greater_is_better: bool
-) -> "tuple[Run, str] | None":
+def choose_best(runs: "Sequence[Run]", metric: str) -> "tuple[Run, str] | None":
     """Return the best run and the reason, or None if no run has the `metric`.
 
     Scores are comparable only on the same rows, so the best run is chosen among those with the
@@ -40,8 +38,6 @@ def choose_best(
         Such as ``validation/accuracy``, which for rows with several labels means the metric that
         the newest run optimized: accuracy would require all labels of a row to be right. If all
         runs on the same rows were cross-validated, the cross-validated metric is used.
-    greater_is_better : bool
-        Direction of the metric.
     """
     values = _read_values(runs, metric)
     scored = [run for run in runs if id(run) in values]
@@ -53,7 +49,6 @@ def choose_best(
     optimized = _find_optimized(last, metric)
     if optimized != metric:
         metric = optimized
-        greater_is_better = METRICS[optimized.partition("/")[2]]
         values = _read_values(runs, metric)
         candidates = [run for run in candidates if id(run) in values]
     same = [run for run in candidates if _read_rows(run) == _read_rows(last)]
@@ -62,7 +57,7 @@ def choose_best(
         metric, values = cross_validated(metric), in_turn
     others = [_read_source(run) for run in candidates if _read_rows(run) != _read_rows(last)]
     moved = others.count(_read_source(last))
-    sign = 1 if greater_is_better else -1
+    sign = 1 if METRICS[metric.partition("/")[2]] else -1
     best = max(same, key=lambda run: (sign * values[id(run)], _read_order(run)))
     left_out = {
         "on other data": len(others) - moved,

@@ -32,7 +32,7 @@ class NoTracker(Tracker):
         """Return a sweep that is not recorded."""
         return _UntrackedSweep()
 
-    def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
+    def find_model(self, run: str, metric: str) -> ModelChoice:
         """Raise, since nothing was tracked."""
         raise _not_found(f"run {run!r}")
 

@@ -117,9 +117,7 @@ class FoundModel:
     why: str
 
 
-def find_model(
-    database: Path, experiment: str, run: str, metric: str, *, greater_is_better: bool
-) -> FoundModel | None:
+def find_model(database: Path, experiment: str, run: str, metric: str) -> FoundModel | None:
     """Return the model of a run, or None if MLflow has to be asked.
 
     Parameters
@@ -132,37 +130,24 @@ def find_model(
         "best", the id of a run or the address of a model.
     metric : str
         The metric that makes a run the best, such as ``validation/accuracy``.
-    greater_is_better : bool
-        Direction of the metric.
     """
     try:
         with _open(database) as connection:
             if run.startswith("models:/"):
                 found = _find_by_address(connection, run)
             else:
-                found = _find_by_run(
-                    connection, experiment, run, metric, greater_is_better=greater_is_better
-                )
+                found = _find_by_run(connection, experiment, run, metric)
     except (sqlite3.Error, OSError):
         return None
     return found if found and found.path.is_file() else None
 
 
 def _find_by_run(
-    connection: sqlite3.Connection,
-    experiment: str,
-    run: str,
-    metric: str,
-    *,
-    greater_is_better: bool,
+    connection: sqlite3.Connection, experiment: str, run: str, metric: str
 ) -> FoundModel | None:
     chosen: tuple[Any, str] | None
     if run == "best":
-        chosen = choose_best(
-            _read_runs(connection, _FINISHED, experiment),
-            metric,
-            greater_is_better=greater_is_better,
-        )
+        chosen = choose_best(_read_runs(connection, _FINISHED, experiment), metric)
     else:
         runs = _read_runs(connection, _ONE, run)
         chosen = (runs[0], NAMED) if runs else None

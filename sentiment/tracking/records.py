@@ -258,7 +258,7 @@ class Tracker(ABC):
         """Start the run of a sweep, or resume the run `run_id`."""
 
     @abstractmethod
-    def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
+    def find_model(self, run: str, metric: str) -> ModelChoice:
         """Return the model that `run` names.
 
         Parameters
@@ -267,8 +267,6 @@ class Tracker(ABC):
             ``"best"``, a run id, or ``models:/name@alias``.
         metric : str
             The validation metric that makes a run the best.
-        greater_is_better : bool
-            Its direction.
 
         Raises
         ------

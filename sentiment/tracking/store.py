@@ -126,21 +126,18 @@ class MlflowTracker(Tracker):
             client.set_tag(run_id, key, value)
         return MlflowSweep(client, self._shown, self._experiment_id(client), run_id)
 
-    def find_model(self, run: str, metric: str, *, greater_is_better: bool) -> ModelChoice:
+    def find_model(self, run: str, metric: str) -> ModelChoice:
         """Return the model that `run` names."""
         database = find_sqlite_path(self.uri)
         if database is not None:
-            name = f"validation/{metric}"
-            known = find_model(
-                database, self.experiment, run, name, greater_is_better=greater_is_better
-            )
+            known = find_model(database, self.experiment, run, f"validation/{metric}")
             if known is not None:
                 return describe_model(known.uri, known.run, known.why, self._shown, known.path)
         client = self._connect_to_existing(f"run {run!r}")
         if run.startswith("models:/"):
             return self._find_by_address(client, run)
         if run == "best":
-            found, why = self._find_best(client, metric, greater_is_better=greater_is_better)
+            found, why = self._find_best(client, metric)
         else:
             found, why = self._find_run(client, run), NAMED
         models = found.outputs.model_outputs if found.outputs else []
@@ -256,13 +253,11 @@ class MlflowTracker(Tracker):
             raise ExperimentDeletedError(self.experiment, found.experiment_id, self._shown)
         return str(found.experiment_id)
 
-    def _find_best(
-        self, client: "MlflowClient", metric: str, *, greater_is_better: bool
-    ) -> "tuple[Run, str]":
+    def _find_best(self, client: "MlflowClient", metric: str) -> "tuple[Run, str]":
         name = f"validation/{metric}"
         trained = "attributes.status = 'FINISHED' AND tags.kind = 'training'"
         runs = search_all(client, self._experiment_id(client), trained)
-        found = choose_best(runs, name, greater_is_better=greater_is_better)
+        found = choose_best(runs, name)
         if found is None:
             wanted, remedy = f"a finished training run with {name}", suggest_training()
             if runs:

@@ -239,7 +239,7 @@ def test_training_suggests_what_is_in_its_own_store(
     check_command(*finalize)
     assert (script, words) == ("predict", ["input=reviews.csv", *where])
     cfg = compose(script, words)
-    chosen = make(cfg, "tracking").find_model("best", "accuracy", greater_is_better=True)
+    chosen = make(cfg, "tracking").find_model("best", "accuracy")
     assert chosen.run_id == result.run_id
     assert f"mlflow ui --backend-store-uri {uri} " in printed
 
@@ -249,7 +249,7 @@ def test_what_is_missing_is_made_by_the_command_in_the_message(tmp_path: Path) -
     tracker = make(compose("predict", ["input=a.csv", f"outputs={tmp_path}/runs"]), "tracking")
     messages = []
     with pytest.raises(RunNotFoundError) as no_store:
-        tracker.find_model("best", "accuracy", greater_is_better=True)
+        tracker.find_model("best", "accuracy")
     with pytest.raises(StudyNotFoundError) as no_study:
         read_study("svm", None, tmp_path / "runs" / "search")
     with pytest.raises(KeyError) as no_predictions:
@@ -312,7 +312,7 @@ def test_a_deleted_experiment_or_run_is_restored_by_the_command_in_the_message(
     client.delete_experiment(experiment.experiment_id)
     for use in (
         tracker.open,
-        lambda: tracker.find_model("best", "accuracy", greater_is_better=True),
+        lambda: tracker.find_model("best", "accuracy"),
         lambda: tracker.count_runs({"kind": "training"}),
         lambda: train_quickly(),
     ):
@@ -322,9 +322,9 @@ def test_a_deleted_experiment_or_run_is_restored_by_the_command_in_the_message(
     tracker.open()
     client.delete_run(run)
     with pytest.raises(RunDeletedError, match="name another run") as caught:
-        tracker.find_model(run, "accuracy", greater_is_better=True)
+        tracker.find_model(run, "accuracy")
     run_mlflow(str(caught.value))
-    assert tracker.find_model("best", "accuracy", greater_is_better=True).run_id == run
+    assert tracker.find_model("best", "accuracy").run_id == run
 
 
 @pytest.mark.slow
@@ -338,7 +338,7 @@ def test_a_model_whose_files_are_gone_is_named(
     shutil.rmtree(folder)
     for wanted in ("best", result.run_id, result.model):
         with pytest.raises(RunNotFoundError, match="was not found in the tracking store"):
-            tracker.find_model(wanted, "accuracy", greater_is_better=True)
+            tracker.find_model(wanted, "accuracy")
 
 
 @pytest.mark.parametrize(

@@ -323,9 +323,7 @@ def find(result: TrainingResult, store: Path, run: str = "") -> Any:
     cfg = compose("predict", ["input=-", f"outputs={store}"])
     experiment = result.folder.parent.name
     cfg.tracking.experiment = experiment
-    return make(cfg, "tracking").find_model(
-        run or result.run_id, "accuracy", greater_is_better=True
-    )
+    return make(cfg, "tracking").find_model(run or result.run_id, "accuracy")
 
 
 @pytest.mark.slow

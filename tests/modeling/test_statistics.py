@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentiment.modeling.statistics import adjust_p_values, wilson_interval
+from sentiment.modeling.statistics import adjust_p_values
 
 
 def test_holms_adjustment_of_a_known_case() -> None:
@@ -40,13 +40,3 @@ def test_adjustment_keeps_the_order_and_never_lowers_a_p_value(p_values: list[fl
     assert np.all(adjusted >= raw)
     assert np.all(adjusted <= 1)
     assert np.all(np.diff(adjusted[np.argsort(raw, kind="stable")]) >= 0)
-
-
-def test_wilson_intervals_cover_the_share_at_their_level() -> None:
-    counts = np.random.default_rng(7).binomial(150, 0.9, 4000)
-    low, high = wilson_interval(counts, np.full(4000, 150))
-    assert np.mean((low <= 0.9) & (high >= 0.9)) == pytest.approx(0.95, abs=0.02)
-    # The example of Newcombe (1998), table I: 81 of 263 is 0.2553 to 0.3662.
-    assert wilson_interval(np.array([81]), np.array([263]))[:, 0] == pytest.approx(
-        [0.2553, 0.3662], abs=5e-5
-    )

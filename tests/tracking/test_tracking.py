@@ -77,7 +77,7 @@ def test_mlflow_loads_what_training_saw(
         "scipy",
         "skops",
     ]
-    choice = tracker.find_model("best", "accuracy", greater_is_better=True)
+    choice = tracker.find_model("best", "accuracy")
     assert choice.uri == result.model
     assert choice.run_id == result.run_id
     assert choice.fingerprint == result.data.fingerprint
@@ -156,14 +156,13 @@ def test_a_tracking_server_is_a_store_like_any_other(
     assert mlflow.get_run(run_id).data.metrics["validation/accuracy"] == 0.5
     assert not Path("nowhere").exists()
     with pytest.raises(RunNotFoundError, match="a model of run"):
-        tracker.find_model("best", "accuracy", greater_is_better=True)
+        tracker.find_model("best", "accuracy")
 
 
-def best(tracker: MlflowTracker, *, greater_is_better: bool) -> str:
+def best(tracker: MlflowTracker, metric: str = "accuracy") -> str:
     """Return which run is the best; these runs have no model, and the error names the run."""
-    metric = "accuracy" if greater_is_better else "log_loss"
     with pytest.raises(RunNotFoundError) as caught:
-        tracker.find_model("best", metric, greater_is_better=greater_is_better)
+        tracker.find_model("best", metric)
     return str(caught.value).split("'")[1]
 
 
@@ -175,15 +174,15 @@ def test_the_best_run_is_the_best_on_validation(tracker: MlflowTracker) -> None:
     with pytest.raises(ZeroDivisionError), tracker.start("x", {"kind": "training"}) as run:
         run.log_metrics({"validation/accuracy": 1.0, "validation/log_loss": 0.0})
         raise ZeroDivisionError
-    assert best(tracker, greater_is_better=True) == high
-    assert best(tracker, greater_is_better=False) == low
+    assert best(tracker) == high
+    assert best(tracker, "log_loss") == low
 
 
 def test_a_sample_counts_where_there_is_nothing_else(tracker: MlflowTracker) -> None:
     tracker.open()
     log_run(tracker, 0.2, sample="true")
     better = log_run(tracker, 0.3, sample="true")
-    assert best(tracker, greater_is_better=True) == better
+    assert best(tracker) == better
 
 
 def test_runs_on_other_data_than_the_last_do_not_count(tracker: MlflowTracker) -> None:
@@ -193,8 +192,8 @@ def test_runs_on_other_data_than_the_last_do_not_count(tracker: MlflowTracker) -
     log_run(tracker, 0.1, data="easy")
     high, low = log_run(tracker, 0.6, data="hard"), log_run(tracker, 0.5, data="hard")
     log_run(tracker, 0.99, data="easy", sample="true")
-    assert best(tracker, greater_is_better=True) == high
-    assert best(tracker, greater_is_better=False) == low
+    assert best(tracker) == high
+    assert best(tracker, "log_loss") == low
 
 
 def test_tables_are_distinguished_by_their_paths(tracker: MlflowTracker) -> None:
@@ -207,7 +206,7 @@ def test_tables_are_distinguished_by_their_paths(tracker: MlflowTracker) -> None
         runs[score] = run.id
         # Each time, the best of those on the file that was the last.
         expected = {0.9: 0.9, 0.6: 0.6, 0.7: 0.9, 0.5: 0.6}[score]
-        assert best(tracker, greater_is_better=True) == runs[expected]
+        assert best(tracker) == runs[expected]
 
 
 def test_the_choice_is_reported(tracker: MlflowTracker) -> None:
@@ -215,14 +214,14 @@ def test_the_choice_is_reported(tracker: MlflowTracker) -> None:
     client = mlflow.MlflowClient()
     experiment = client.get_experiment_by_name(tracker.experiment)
 
-    def choose(*, greater_is_better: bool) -> tuple[str, str]:
+    def choose() -> tuple[str, str]:
         runs = client.search_runs([experiment.experiment_id])
-        found = choose_best(runs, "validation/accuracy", greater_is_better=greater_is_better)
+        found = choose_best(runs, "validation/accuracy")
         assert found is not None
         return found[0].info.run_id, found[1]
 
     first = log_run(tracker, 0.25, data="easy")
-    assert choose(greater_is_better=True) == (
+    assert choose() == (
         first,
         "best validation/accuracy of 1 run on easy: 0.2500",
     )
@@ -234,7 +233,7 @@ def test_the_choice_is_reported(tracker: MlflowTracker) -> None:
         "best validation/accuracy of 2 runs on hard: 0.5000; "
         "not comparable: 1 run on other data, 1 run on a sample"
     )
-    assert choose(greater_is_better=True) == choose(greater_is_better=False) == (second, shown)
+    assert choose() == (second, shown)
 
 
 def test_only_runs_on_the_same_rows_are_compared(tracker: MlflowTracker) -> None:
@@ -244,10 +243,10 @@ def test_only_runs_on_the_same_rows_are_compared(tracker: MlflowTracker) -> None
     high = log_run(tracker, 0.7, data="reviews", **{"data.fingerprint": "seed 2"})
     log_run(tracker, 0.8, data="reviews", **{"data.fingerprint": "seed 1"})
     low = log_run(tracker, 0.6, data="moved", **{"data.fingerprint": "seed 2"})
-    assert best(tracker, greater_is_better=True) == high
-    assert best(tracker, greater_is_better=False) == low
+    assert best(tracker) == high
+    assert best(tracker, "log_loss") == low
     runs = mlflow.MlflowClient().search_runs([tracker._experiment_id(mlflow.MlflowClient())])
-    found = choose_best(runs, "validation/accuracy", greater_is_better=True)
+    found = choose_best(runs, "validation/accuracy")
     assert found is not None
     assert found[1].endswith("not comparable: 2 runs on other data")
 
@@ -268,16 +267,16 @@ def test_macro_averages_of_earlier_versions_are_compared_under_both_names() -> N
     earlier = make_run("a", "several", f1=0.8)
     now = make_run("ab", "several", f1=0.7, f1_macro=0.7, classes=5)
     for metric in ("validation/f1", "validation/f1_macro"):
-        found = choose_best([earlier, now], metric, greater_is_better=True)
+        found = choose_best([earlier, now], metric)
         assert found is not None
         assert found[0] is earlier
         assert f"best {metric} of 2 runs on tickets: 0.8000" in found[1]
     two_before = make_run("a", "two", f1=0.8)
     two_now = make_run("ab", "two", f1=0.7, f1_macro=0.75, classes=2)
-    found = choose_best([two_before, two_now], "validation/f1_macro", greater_is_better=True)
+    found = choose_best([two_before, two_now], "validation/f1_macro")
     assert found is not None
     assert found[0] is two_now
-    assert choose_best([two_before], "validation/f1_macro", greater_is_better=True) is None
+    assert choose_best([two_before], "validation/f1_macro") is None
 
 
 def make_scored(name: str, order: int, **metrics: float) -> Any:
@@ -294,7 +293,7 @@ def make_scored(name: str, order: int, **metrics: float) -> Any:
 def test_the_reason_names_the_run_that_the_optimized_metric_would_choose() -> None:
     exact = make_scored("exact", 1, accuracy=0.8, log_loss=0.5)
     sure = make_scored("sure", 2, accuracy=0.7, log_loss=0.4)
-    found = choose_best([exact, sure], "validation/accuracy", greater_is_better=True)
+    found = choose_best([exact, sure], "validation/accuracy")
     assert found is not None
     assert found[0] is exact
     assert found[1].endswith(
@@ -302,7 +301,7 @@ def test_the_reason_names_the_run_that_the_optimized_metric_would_choose() -> No
     )
     for metric, greater in (("validation/log_loss", False), ("validation/accuracy", True)):
         runs = [sure] if greater else [exact, sure]
-        found = choose_best(runs, metric, greater_is_better=greater)
+        found = choose_best(runs, metric)
         assert found is not None
         assert found[0] is sure
         assert "optimized" not in found[1]
@@ -310,13 +309,14 @@ def test_the_reason_names_the_run_that_the_optimized_metric_would_choose() -> No
 
 @pytest.mark.parametrize("position", [0, 1])
 def test_a_run_whose_score_is_not_defined_is_never_the_best(position: int) -> None:
-    runs = [make_scored("known", 1, accuracy=0.7)]
-    runs.insert(position, make_scored("undefined", 2, accuracy=float("nan")))
-    for greater in (True, False):
-        found = choose_best(runs, "validation/accuracy", greater_is_better=greater)
+    undefined = float("nan")
+    runs = [make_scored("known", 1, accuracy=0.7, log_loss=0.7)]
+    runs.insert(position, make_scored("undefined", 2, accuracy=undefined, log_loss=undefined))
+    for metric in ("validation/accuracy", "validation/log_loss"):
+        found = choose_best(runs, metric)
         assert found is not None
         assert found[0].info.run_id == "known"
-    assert choose_best(runs[position:][:1], "validation/accuracy", greater_is_better=True) is None
+    assert choose_best(runs[position:][:1], "validation/accuracy") is None
 
 
 @pytest.mark.parametrize("years", [-10, 10])
@@ -338,10 +338,10 @@ def test_a_wrong_clock_does_not_decide_which_run_is_the_last(
     assert [r.data.tags["order"] for r in sorted(runs, key=read_accuracy)] == [
         f"{n:012}" for n in (3, 2, 1)
     ]
-    assert best(tracker, greater_is_better=True) == run
+    assert best(tracker) == run
     # A run of an earlier version, or one that another tool made, has only its start time.
     client.create_run(experiment, int(1000 * (time.time() + 9e6)), {"kind": "training"})
-    assert best(tracker, greater_is_better=True) == run
+    assert best(tracker) == run
 
 
 def read_accuracy(run: Any) -> float:
@@ -360,7 +360,7 @@ def test_a_future_start_is_not_the_last_among_runs_without_an_order(
         made[data] = client.create_run(experiment, int(start), tags).info.run_id
         client.log_metric(made[data], "validation/accuracy", 0.5)
         client.set_terminated(made[data])
-    assert best(tracker, greater_is_better=True) == made["new"]
+    assert best(tracker) == made["new"]
 
 
 def test_a_score_has_its_interval() -> None:
@@ -377,7 +377,7 @@ def test_a_score_has_its_interval() -> None:
 def test_what_cannot_be_found_is_reported(tracker: MlflowTracker, tmp_path: Path) -> None:
     empty = MlflowTracker(f"sqlite:///{tmp_path}/no.db", "x", "sentiment")
     with pytest.raises(RunNotFoundError) as caught:
-        empty.find_model("best", "f1", greater_is_better=True)
+        empty.find_model("best", "f1")
     assert str(caught.value) == (
         f"run 'best' was not found in the tracking store 'sqlite:///{tmp_path}/no.db'. "
         "Train a model first: python scripts/train.py"
@@ -385,7 +385,7 @@ def test_what_cannot_be_found_is_reported(tracker: MlflowTracker, tmp_path: Path
     assert not (tmp_path / "no.db").exists()
     MlflowTracker(tracker.uri, tracker.artifacts, "another").open()
     with pytest.raises(RunNotFoundError, match="experiment 'test_what.* was not found"):
-        tracker.find_model("best", "f1", greater_is_better=True)
+        tracker.find_model("best", "f1")
     tracker.open()
     for run, message in (
         ("best", "a finished training run with validation/f1 was not found"),
@@ -393,14 +393,14 @@ def test_what_cannot_be_found_is_reported(tracker: MlflowTracker, tmp_path: Path
         ("models:/nobody@champion", "'models:/nobody@champion' was not found .* Promote a run"),
     ):
         with pytest.raises(RunNotFoundError, match=message):
-            tracker.find_model(run, "f1", greater_is_better=True)
+            tracker.find_model(run, "f1")
     run_id = log_run(tracker, 0.5)
     with pytest.raises(RunNotFoundError, match="has 1 run without that metric; name another one"):
-        tracker.find_model("best", "f1", greater_is_better=True)
+        tracker.find_model("best", "f1")
     with pytest.raises(RunNotFoundError, match=f"the file scores/x.parquet of run '{run_id}' was"):
         tracker.fetch_file(run_id, "scores/x.parquet")
     with pytest.raises(RunNotFoundError, match="only where training tracked them"):
-        NoTracker().find_model("best", "f1", greater_is_better=True)
+        NoTracker().find_model("best", "f1")
 
 
 @pytest.mark.slow
@@ -410,7 +410,7 @@ def test_a_registered_model_is_found_by_its_alias(
     result = train_quickly()
     version = mlflow.register_model(result.model, "reviewer")
     mlflow.MlflowClient().set_registered_model_alias("reviewer", "champion", version.version)
-    choice = tracker.find_model("models:/reviewer@champion", "f1", greater_is_better=True)
+    choice = tracker.find_model("models:/reviewer@champion", "f1")
     assert choice.run_id == result.run_id
     assert choice.path.name == "model.skops"
 
@@ -430,7 +430,7 @@ def test_a_model_in_another_format_is_refused(tracker: MlflowTracker) -> None:
                 pip_requirements=["scikit-learn"],
             )
     with pytest.raises(UntrustedModelError, match="it is not saved as model.skops"):
-        tracker.find_model("best", "f1", greater_is_better=True)
+        tracker.find_model("best", "f1")
 
 
 @pytest.mark.parametrize(
@@ -496,7 +496,7 @@ def test_a_file_that_is_no_store_stays_as_it_is(
         tracker.open()
     assert caught.value.exit_code is ExitCode.MISTAKE
     with pytest.raises(SentimentError):
-        tracker.find_model("best", "accuracy", greater_is_better=True)
+        tracker.find_model("best", "accuracy")
     assert path.read_bytes() == before
 
 
@@ -616,10 +616,10 @@ def test_the_best_of_runs_that_were_all_cross_validated_is_so_by_that() -> None:
         )
         for validation, cv in ((0.5, {"cv/accuracy": 0.8}), (0.6, {"cv/accuracy": 0.7}), (0.9, {}))
     )
-    found = choose_best([better, worse], "validation/accuracy", greater_is_better=True)
+    found = choose_best([better, worse], "validation/accuracy")
     assert found is not None
     assert (found[0], found[1].partition(" on ")[0]) == (better, "best cv/accuracy of 2 runs")
-    found = choose_best([better, worse, plain], "validation/accuracy", greater_is_better=True)
+    found = choose_best([better, worse, plain], "validation/accuracy")
     assert found is not None
     assert found[0] is plain
 
@@ -640,18 +640,18 @@ def test_the_best_of_runs_with_several_labels_is_that_of_the_metric_they_optimiz
     ]
     for optimize, place in {None: 1, "f1_micro": 1, "hamming_loss": 2, "accuracy": 0}.items():
         runs = [make_run("r" * (n + 1), optimize, **one) for n, one in enumerate(scores)]
-        found = choose_best(runs, "validation/accuracy", greater_is_better=True)
+        found = choose_best(runs, "validation/accuracy")
         assert found is not None
         assert found[0] is runs[place]
         assert f"best validation/{optimize or 'f1_micro'} of 3 runs" in found[1]
     # A metric that is named decides, and of one label in each row the accuracy does.
     runs = [make_run("r" * (n + 1), "f1_micro", **one) for n, one in enumerate(scores)]
-    found = choose_best(runs, "validation/hamming_loss", greater_is_better=False)
+    found = choose_best(runs, "validation/hamming_loss")
     assert found is not None
     assert found[0] is runs[2]
     for run in runs:
         del run.data.metrics["validation/hamming_loss"]
-    found = choose_best(runs, "validation/accuracy", greater_is_better=True)
+    found = choose_best(runs, "validation/accuracy")
     assert found is not None
     assert found[0] is runs[0]
 

@@ -26,15 +26,15 @@ def tracker(store: Path, tmp_path: Path) -> MlflowTracker:
 
 
 def find_both(
-    tracker: MlflowTracker, run: str, metric: str, patch: pytest.MonkeyPatch, *, more: bool = True
+    tracker: MlflowTracker, run: str, metric: str, patch: pytest.MonkeyPatch
 ) -> ModelChoice:
     """Return what MLflow finds, which has to be what is found without it."""
     with patch.context() as without:
         without.setattr(tracking, "connect", None)
-        found = tracker.find_model(run, metric, greater_is_better=more)
+        found = tracker.find_model(run, metric)
     with patch.context() as alone:
         alone.setattr(tracking, "find_model", lambda *_, **__: None)
-        assert tracker.find_model(run, metric, greater_is_better=more) == found
+        assert tracker.find_model(run, metric) == found
     return found
 
 
@@ -47,8 +47,8 @@ def test_the_same_model_is_found_as_with_mlflow(
     assert find_both(tracker, "best", "accuracy", monkeypatch).run_id == first.run_id
     second = train_quickly("model.C=0.001")
     other = train_quickly("seed=7", "data.limit=200")
-    for metric, more in (("accuracy", True), ("log_loss", False)):
-        found = find_both(tracker, "best", metric, monkeypatch, more=more)
+    for metric in ("accuracy", "log_loss"):
+        found = find_both(tracker, "best", metric, monkeypatch)
         assert found.run_id == other.run_id  # of the runs on the newest rows
     assert "not comparable: 2 runs" in found.why
     assert first.run_id
@@ -59,7 +59,7 @@ def test_the_same_model_is_found_as_with_mlflow(
     client.log_metric(str(other.run_id), "validation/f1", math.nan)
     find_both(tracker, "best", "f1", monkeypatch)
     client.delete_run(str(other.run_id))
-    assert find_both(tracker, "best", "log_loss", monkeypatch, more=False).run_id == first.run_id
+    assert find_both(tracker, "best", "log_loss", monkeypatch).run_id == first.run_id
     client.set_terminated(first.run_id, "FAILED")
     assert find_both(tracker, "best", "accuracy", monkeypatch).run_id == second.run_id
     client.set_tag(str(second.run_id), "sample", "false")
@@ -74,28 +74,28 @@ def test_mlflow_reports_what_is_not_in_order(
     result = train_quickly()
     run_id = str(result.run_id)
     with pytest.raises(RunNotFoundError, match="'0123'"):
-        tracker.find_model("0123", "accuracy", greater_is_better=True)
+        tracker.find_model("0123", "accuracy")
     with pytest.raises(RunNotFoundError, match="validation/no_such"):
-        tracker.find_model("best", "no_such", greater_is_better=True)
+        tracker.find_model("best", "no_such")
     client.delete_run(run_id)
     with pytest.raises(RunDeletedError):
-        tracker.find_model(run_id, "accuracy", greater_is_better=True)
+        tracker.find_model(run_id, "accuracy")
     client.restore_run(run_id)
     experiment = client.get_experiment_by_name(tmp_path.name)
     assert experiment is not None
     client.delete_experiment(experiment.experiment_id)
     with pytest.raises(ExperimentDeletedError):
-        tracker.find_model("best", "accuracy", greater_is_better=True)
+        tracker.find_model("best", "accuracy")
     client.restore_experiment(experiment.experiment_id)
-    choice = tracker.find_model("best", "accuracy", greater_is_better=True)
+    choice = tracker.find_model("best", "accuracy")
     shutil.rmtree(choice.path.parent)
     with pytest.raises(RunNotFoundError, match="the model file of run"):
-        tracker.find_model("best", "accuracy", greater_is_better=True)
+        tracker.find_model("best", "accuracy")
 
 
 def test_nothing_is_found_in_a_file_that_may_not_be_what_it_seems(tmp_path: Path) -> None:
     def find(path: Path) -> object:
-        return find_model(path, "sentiment", "best", "validation/accuracy", greater_is_better=True)
+        return find_model(path, "sentiment", "best", "validation/accuracy")
 
     assert find(tmp_path / "none.db") is None
     assert not list(tmp_path.iterdir())
@@ -134,10 +134,10 @@ def test_a_locked_store_is_left_to_mlflow(
     where = store / "mlflow.db", tmp_path.name, str(result.run_id), "validation/accuracy"
     connection = sqlite3.connect(store / "mlflow.db")
     connection.execute("BEGIN EXCLUSIVE")
-    assert find_model(*where, greater_is_better=True) is None
+    assert find_model(*where) is None
     connection.rollback()
     connection.close()
-    assert find_model(*where, greater_is_better=True) is not None
+    assert find_model(*where) is not None
 
 
 @pytest.mark.slow
@@ -157,19 +157,19 @@ def test_models_are_found_by_their_addresses_as_with_mlflow(
             assert tracker.find_version("of this test", "in-use") == number
         for address in (*addresses, "models:/of this test@in-use"):
             find_both(tracker, address, "accuracy", monkeypatch)
-    found = tracker.find_model("models:/of this test@in-use", "", greater_is_better=True)
+    found = tracker.find_model("models:/of this test@in-use", "")
     assert found.run_id == runs[-1].run_id
 
     assert tracker.find_version("of this test", "nobody") is None
     assert tracker.find_version("no such model", "in-use") is None
     for address in ("models:/of this test@nobody", "models:/of this test/99", "models:/m-0"):
         with pytest.raises(RunNotFoundError, match=address):
-            tracker.find_model(address, "accuracy", greater_is_better=True)
+            tracker.find_model(address, "accuracy")
     client.delete_model_version("of this test", numbers[0])
     with pytest.raises(RunNotFoundError, match=addresses[2]):
-        tracker.find_model(addresses[2], "accuracy", greater_is_better=True)
+        tracker.find_model(addresses[2], "accuracy")
     client.delete_run(str(runs[-1].run_id))  # a version serves on without its run
-    again = tracker.find_model(addresses[3], "", greater_is_better=True)
+    again = tracker.find_model(addresses[3], "")
     assert again.uri == found.uri
     assert replace(again, path=found.path, why=found.why) == found
 

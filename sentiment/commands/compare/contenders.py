@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from sentiment.config import find_key, is_within, read_origin, suggest_command, write_recorded
-from sentiment.config.metrics import METRICS
 from sentiment.data.labels import sort_labels
 from sentiment.errors import LISTED, ConfigError, IncomparableRunsError, quote_list
 from sentiment.modeling.evaluation import scores_file
@@ -72,7 +71,7 @@ class Contender:
 
 def find_model(tracker: Tracker, name: str, metric: str) -> tuple[ModelChoice, StoredRun]:
     """Return the model that `name` means ("best" by `metric`, an id or an address) and its run."""
-    choice = tracker.find_model(name, metric, greater_is_better=METRICS[metric])
+    choice = tracker.find_model(name, metric)
     return choice, tracker.read_run(choice.run_id)
 
 

@@ -175,7 +175,7 @@ def find_positive(metric: str, model: LoggedModel, tracker: Tracker) -> str | No
     """
     if metric != "recall":
         return None
-    choice = tracker.find_model(model.run_id or model.uri, metric, greater_is_better=True)
+    choice = tracker.find_model(model.run_id or model.uri, metric)
     pipeline = load_model(choice.path, choice.digest)
     classes = pipeline.classes_[find_order(pipeline.classes_)]
     if len(classes) != 2 or find_separator(pipeline) is not None:
@@ -282,7 +282,7 @@ def _choose_model(
         chosen = [one for one in models if one.role in roles]
         reason = f"no {roles[0]} has answered"
     else:
-        choice = tracker.find_model(named, "accuracy", greater_is_better=True)
+        choice = tracker.find_model(named, "accuracy")
         chosen = [one for one in models if one.key in (choice.run_id, choice.uri)]
         reason = f"the model {named} has not answered"
     if not chosen:

@@ -31,7 +31,6 @@ from sentiment.config import (
     read_origin,
     show_command,
 )
-from sentiment.config.metrics import METRICS
 from sentiment.data.preparation import DIGESTS, PreparedData, prepare_data
 from sentiment.data.splitting import FITTED
 from sentiment.errors import AlreadyFinalError, ConfigError, DataChangedError, RunNotFoundError
@@ -115,7 +114,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
     stages = Stages(observer) if observer else Stages()
     tracker: Tracker = make(cfg, "tracking", "find_model")
     with stages("find run"):
-        choice = tracker.find_model(cfg.run, cfg.metric, greater_is_better=METRICS[cfg.metric])
+        choice = tracker.find_model(cfg.run, cfg.metric)
         run = tracker.read_run(choice.run_id)
         recipe = _read_recipe(cfg, run, tracker.fetch_file(run.id, "config.yaml"))
     fitting = Fitting(recipe, stages)

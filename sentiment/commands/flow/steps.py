@@ -193,7 +193,7 @@ class Steps:
     def has_model(self, run: str) -> bool:
         """Return whether an earlier run still exists, with its model."""
         try:
-            self._tracker().find_model(run, "accuracy", greater_is_better=True)
+            self._tracker().find_model(run, "accuracy")
         except RunNotFoundError:
             return False
         return True

@@ -261,7 +261,7 @@ def _choose_model(
         )
     if run.endswith(".skops"):
         return ModelChoice.of_file(run, "run")
-    return tracker.find_model(run, "accuracy", greater_is_better=True)
+    return tracker.find_model(run, "accuracy")
 
 
 def _check_labels(

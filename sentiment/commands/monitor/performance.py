@@ -9,7 +9,6 @@ from sentiment.data.label_sets import list_labels, make_indicators
 from sentiment.data.labels import sort_labels
 from sentiment.modeling.decision_rules import UNSURE
 from sentiment.modeling.drift import Check, choose, compute_p_values
-from sentiment.modeling.statistics import wilson_interval
 
 # With fewer rows, a window is too uncertain: the interval of an accuracy of 90 % is 12 points wide.
 _LEAST_ROWS = 100
@@ -161,6 +160,8 @@ def _find_right(rows: pd.DataFrame) -> np.ndarray:
 
 
 def _measure(since: str, right: np.ndarray) -> Accuracy:
+    from scipy.stats import binomtest
+
     count, rows = int(right.sum()), len(right)
-    low, high = wilson_interval(np.array([count]), np.array([rows]))[:, 0].tolist()
-    return Accuracy(since, rows, count, count / rows, low, high)
+    ends = binomtest(count, rows).proportion_ci(method="wilson")
+    return Accuracy(since, rows, count, count / rows, ends.low, ends.high)

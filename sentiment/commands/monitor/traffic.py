@@ -40,7 +40,7 @@ def _choose_model(traffic: Traffic, named: str | None, tracker: Tracker) -> Logg
     if named is None:
         chosen = [one for one in models if one.role == CHAMPION]
     else:
-        choice = tracker.find_model(named, "accuracy", greater_is_better=True)
+        choice = tracker.find_model(named, "accuracy")
         chosen = [one for one in models if one.key in (choice.run_id, choice.uri)]
     if not chosen:
         who = "no model" if named is None else f"the model {named}"

@@ -8,7 +8,6 @@ from typing import Any
 from omegaconf import DictConfig
 
 from sentiment.config import make
-from sentiment.config.metrics import METRICS
 from sentiment.errors import (
     ConfigError,
     LostModelError,
@@ -55,15 +54,14 @@ def choose_model(
     """
     if scorer.run.endswith(".skops"):
         return ModelChoice.of_file(scorer.run, "deploy.run")
-    greater_is_better = METRICS[scorer.metric]
     if state and scorer.run == state["job"]["run"]:
         begun = state["job"]["model"]
         try:
-            choice = tracker.find_model(begun, scorer.metric, greater_is_better=greater_is_better)
+            choice = tracker.find_model(begun, scorer.metric)
         except (RunNotFoundError, UntrustedModelError) as error:
             raise LostModelError(path or Path(), begun, str(error)) from error
         return replace(choice, why="the unfinished output was begun with it")
-    return tracker.find_model(scorer.run, scorer.metric, greater_is_better=greater_is_better)
+    return tracker.find_model(scorer.run, scorer.metric)
 
 
 def choose_rule(

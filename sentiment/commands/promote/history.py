@@ -115,9 +115,7 @@ def find_successor_rolled_back(registry: MlflowRegistry, champion: Version) -> s
 def check_loads(registry: MlflowRegistry, tracker: Tracker, version: Version) -> str | None:
     """Load a version as predict does; return the error message, or None if it loads."""
     try:
-        choice = tracker.find_model(
-            f"models:/{registry.name}/{version.number}", "accuracy", greater_is_better=True
-        )
+        choice = tracker.find_model(f"models:/{registry.name}/{version.number}", "accuracy")
         load_model(choice.path, choice.digest)
     except (ModelPackageError, RunNotFoundError, UntrustedModelError) as error:
         return str(error)

@@ -100,7 +100,7 @@ def read_candidates(
     return Candidates(kept, columns, read, {why: n for why, n in reasons.items() if n})
 
 
-def read_labelled(named: str, setting: str, column: str | None = None) -> pd.DataFrame:
+def read_labelled(named: str, setting: str, column: str | None) -> pd.DataFrame:
     """Return the texts of a file, folder or database, with their labels.
 
     Parameters

@@ -80,7 +80,7 @@ def test_the_final_model_has_learned_from_all_and_keeps_the_scores_of_the_run(
         assert (result.folder / name).read_bytes() == (run.folder / name).read_bytes()
     # What it is of the same scores makes it the best, since it is newer.
     tracker: Tracker = recording.make(compose("predict", ["input=-", *where]), "tracking")
-    chosen = tracker.find_model("best", "accuracy", greater_is_better=True)
+    chosen = tracker.find_model("best", "accuracy")
     assert chosen.run_id == result.run_id
     assert chosen.uri == result.model
     show_final(result)

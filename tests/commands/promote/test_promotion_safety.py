@@ -218,7 +218,7 @@ def test_a_deleted_experiment_is_named_by_every_command(tmp_path: Path) -> None:
     for work in (
         tracker.open,
         lambda: promote(compose("promote", store)),
-        lambda: tracker.find_model("best", "accuracy", greater_is_better=True),
+        lambda: tracker.find_model("best", "accuracy"),
     ):
         with pytest.raises(ExperimentDeletedError, match="restore --experiment-id 1"):
             work()
