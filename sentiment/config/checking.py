@@ -10,14 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sentiment.config.kinds import list_hints, show
 from sentiment.config.metrics import MULTILABEL, NOT_MULTILABEL, ORDERED, list_measured
 from sentiment.config.recording import learn_config
-from sentiment.config.schemas import (
-    COMMANDS,
-    TARGETS,
-    Group,
-    Settings,
-    check_values,
-    is_nested,
-)
+from sentiment.config.schemas import COMMANDS, TARGETS, Group, Settings, check_values, is_nested
 from sentiment.config.targets import HYDRA_KEYS
 from sentiment.errors import ConfigError, SentimentError, suggest
 

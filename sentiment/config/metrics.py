@@ -65,9 +65,7 @@ NOT_MULTILABEL = (*AVERAGES, "balanced_accuracy", "matthews_corrcoef", "top_3_ac
 # The metric of a run with its number of classes.
 CLASSES = "data/classes"
 # Metrics in tables, for two classes and for more; MLflow has all metrics.
-_SHOWN_OF_TWO = (
-    "accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier", "ece"
-)  # fmt: skip
+_SHOWN_OF_TWO = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier", "ece")
 _SHOWN_OF_ORDERED = (
     "accuracy", "accuracy_within_one", "mean_absolute_error", "quadratic_kappa",
     "balanced_accuracy", "f1_macro", "log_loss", "ece",

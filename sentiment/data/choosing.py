@@ -17,12 +17,7 @@ from sentiment.data.splitting import (
     list_official_splits,
     take_sample,
 )
-from sentiment.errors import (
-    EmptySplitError,
-    TooFewRowsError,
-    UnlearnedClassesError,
-    list_counts,
-)
+from sentiment.errors import EmptySplitError, TooFewRowsError, UnlearnedClassesError, list_counts
 
 
 def choose_rows(

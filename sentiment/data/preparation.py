@@ -22,19 +22,8 @@ from sentiment.data.quality import (
     find_absent_classes,
     find_unusable,
 )
-from sentiment.data.splitting import (
-    SPLITS,
-    assign_splits,
-    count_classes,
-    list_official_splits,
-)
-from sentiment.errors import (
-    BadRowsError,
-    ConfigError,
-    EmptyDataError,
-    quote_list,
-    suggest,
-)
+from sentiment.data.splitting import SPLITS, assign_splits, count_classes, list_official_splits
+from sentiment.errors import BadRowsError, ConfigError, EmptyDataError, quote_list, suggest
 
 # Reasons that point to a mistake in a row, unlike being a copy.
 _BAD = ("unreadable", "missing_text", "empty_text", "missing_label", "conflicting_labels")

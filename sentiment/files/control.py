@@ -12,7 +12,7 @@ from sentiment.errors import OccupiedNameError
 from sentiment.files.replacing import replace_file
 
 _CHECKSUM = "checksum"
-_ASIDE = ".damaged"
+ASIDE = ".damaged"  # ending of a file that was set aside
 
 
 class DamagedRecordError(ValueError):
@@ -117,7 +117,7 @@ def set_aside(path: Path) -> Path:
     """Rename a file to a free name beside it, and return that name."""
     number = 1
     while True:
-        aside = path.with_name(f"{path.name}{_ASIDE}{f'-{number}' if number > 1 else ''}")
+        aside = path.with_name(f"{path.name}{ASIDE}{f'-{number}' if number > 1 else ''}")
         try:
             rename_to_free(path, aside)
         except FileExistsError:

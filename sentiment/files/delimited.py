@@ -18,7 +18,7 @@ from sentiment.files.repairs import repair_line
 from sentiment.files.streams import ByteSource
 
 _SAMPLE = 2**18
-# Bytes of a block.
+# Records of a batch at most, unless its first record has not ended by then.
 _MOST_ROWS = 2**17
 
 

@@ -8,12 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sentiment.files.columns import list_text_columns
-from sentiment.files.detection import (
-    LAST_SEPARATORS,
-    SEPARATORS,
-    DialectDetector,
-    find_count,
-)
+from sentiment.files.detection import LAST_SEPARATORS, SEPARATORS, DialectDetector, find_count
 from sentiment.files.dialects import Dialect, ReadOptions
 from sentiment.files.records import Split, decode, read_fields
 from sentiment.files.repairs import repair_line
@@ -158,9 +153,7 @@ class _Finder:
         fits = self._fields[place] == self._count
         return self._make(place, before, None if fits else self._repair_names(place))
 
-    def _make(
-        self, place: int, before: Sequence[int], names: list[str] | None = None
-    ) -> Layout:  # fmt: skip
+    def _make(self, place: int, before: Sequence[int], names: list[str] | None = None) -> Layout:
         start = self._find_next(place)
         return Layout(
             dialect=self._dialect,
@@ -240,9 +233,7 @@ class _Finder:
         """Return the columns of the records below `place`, without repeated names."""
         below = self._records[self._records > place]
         below = below[self._fields[below] == self._count][:_SAMPLE_ROWS]
-        split = Split(
-            self._data, self._dialect, self._count, final=True, wanted=range(self._count)
-        )  # fmt: skip
+        split = Split(self._data, self._dialect, self._count, final=True, wanted=range(self._count))
         columns = [decode(split.gather(k, below)) for k in range(self._count)]
         names = self._read(place)
         rows = [row for row in zip(*columns, strict=True) if list(row) != names]

@@ -105,7 +105,7 @@ class Linear:
         """Return those of a head whose weights are rows of an identity matrix."""
         return cls(head.coef_.argmax(axis=1), head.intercept_)
 
-    def decide(self, decisions: np.ndarray) -> np.ndarray:
+    def decision_function(self, decisions: np.ndarray) -> np.ndarray:
         """Return its decisions, a new array of shape (n, n_places), in the order of C."""
         scores: np.ndarray = decisions.take(self.places, axis=1)
         scores += self.intercepts
@@ -121,7 +121,7 @@ class LogisticHead:
 
     def predict_proba(self, decisions: np.ndarray) -> np.ndarray:
         """Return the probabilities of the classes, shape (n, n_classes)."""
-        scores = self.linear.decide(decisions)
+        scores = self.linear.decision_function(decisions)
         if self.is_binary:
             return _pair(expit(scores[:, 0]))
         scores -= scores.max(axis=1, keepdims=True)
@@ -140,7 +140,7 @@ class SigmoidHead:
         """Return the probabilities of the classes, shape (n, 2)."""
         mean = np.zeros((len(decisions), 2))
         for linear, sigmoid in self.members:
-            scores = linear.decide(decisions)[:, 0]
+            scores = linear.decision_function(decisions)[:, 0]
             mean += _pair(expit(-(sigmoid.a_ * scores + sigmoid.b_)))
         mean /= len(self.members)
         return mean
@@ -177,18 +177,18 @@ class OneVsRestHead:
 
     def predict(self, decisions: np.ndarray) -> np.ndarray:
         """Return the class of the largest decision of each row."""
-        labels: np.ndarray = self.classes_[np.argmax(self._decide(decisions), axis=1)]
+        labels: np.ndarray = self.classes_[np.argmax(self._decision_function(decisions), axis=1)]
         return labels
 
     def predict_proba(self, decisions: np.ndarray) -> np.ndarray:
         """Return the probabilities of the classes, shape (n, n_classes)."""
-        probabilities: np.ndarray = self._decide(decisions)
+        probabilities: np.ndarray = self._decision_function(decisions)
         expit(probabilities, out=probabilities)
         total = probabilities.sum(axis=1, keepdims=True)
         np.divide(probabilities, total, out=probabilities, where=total != 0)
         return probabilities
 
-    def _decide(self, decisions: np.ndarray) -> np.ndarray:
+    def _decision_function(self, decisions: np.ndarray) -> np.ndarray:
         # Each row of `coef_` is one where its decision is. The rows of what take() returns are
         # contiguous, so that their sums do not depend on how many there are.
         scores: np.ndarray = decisions.take(self.coef_.argmax(axis=1), axis=1)

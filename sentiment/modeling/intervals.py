@@ -24,9 +24,7 @@ FEWEST_ROWS = 250
 # (`python benchmarks/bench.py statistics`): rows; right and wrong ones, if it counts them; rows of
 # each class, if all classes count the same, and right ones among them; more if it ranks rows.
 _ROWS, _OUTCOMES, _ROWS_OF_CLASS, _RIGHT_OF_CLASS, _RANKED_OF_CLASS = 250, 20, 50, 10, 100
-LOSSES = (
-    "log_loss", "brier", "mean_absolute_error", "hamming_loss", "label_ranking_precision"
-)  # fmt: skip
+LOSSES = ("log_loss", "brier", "mean_absolute_error", "hamming_loss", "label_ranking_precision")
 _WEIGHTED = ("precision_weighted", "recall_weighted", "f1_weighted")
 MICRO = ("precision_micro", "recall_micro", "f1_micro")
 # Noise makes gaps in its bins, so that even its expectation is far above the truth.

@@ -55,8 +55,8 @@ def make_fast(pipeline: Pipeline) -> TextClassifier:
     and a linear model, or a calibrated one, a vote of several, or one against the rest. What
     `pipeline` learns later, the returned classifier does not know.
     """
-    answers: TextClassifier = pipeline
-    return LinearTextClassifier.from_pipeline(pipeline) or answers
+    slow: TextClassifier = pipeline
+    return LinearTextClassifier.from_pipeline(pipeline) or slow
 
 
 def predict_texts(classifier: TextClassifier, texts: list[str]) -> np.ndarray:
@@ -95,7 +95,7 @@ class LinearTextClassifier:
         head: Any,
         columns: TermWeights | None = None,
     ) -> None:
-        self._pipeline, self._deciders, self._head = pipeline, scorers, make_fast_head(head)
+        self._pipeline, self._scorers, self._head = pipeline, scorers, make_fast_head(head)
         self._readers, self._columns = find_text_steps(pipeline)[:-1], columns
         self.classes_: np.ndarray = pipeline.classes_
         self.separator = find_separator(pipeline)
@@ -128,7 +128,7 @@ class LinearTextClassifier:
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         """Return what the pipeline predicts for each row, shape (n_rows,)."""
-        decisions = self._decide(frame)
+        decisions = self._decision_function(frame)
         labels: np.ndarray = (
             self._pipeline.predict(frame) if decisions is None else self._head.predict(decisions)
         )
@@ -136,7 +136,7 @@ class LinearTextClassifier:
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         """Return the probabilities of the pipeline, shape (n_rows, n_classes)."""
-        decisions = self._decide(frame)
+        decisions = self._decision_function(frame)
         probabilities: np.ndarray = (
             self._pipeline.predict_proba(frame)
             if decisions is None
@@ -158,7 +158,7 @@ class LinearTextClassifier:
         probabilities: np.ndarray = self._head.predict_proba(decisions)
         return probabilities
 
-    def _decide(self, frame: pd.DataFrame) -> np.ndarray | None:
+    def _decision_function(self, frame: pd.DataFrame) -> np.ndarray | None:
         """Return the decisions, or None if the pipeline has to predict, or to raise its error."""
         texts: Any = frame
         for _, step in self._readers.steps:
@@ -169,11 +169,11 @@ class LinearTextClassifier:
         return total
 
     def _sum_up(self, texts: Any) -> np.ndarray | None:
-        """Return what the texts add to the decisions; see `_decide`."""
+        """Return what the texts add to the decisions; see `_decision_function`."""
         if not len(texts):
             return None
         total: np.ndarray | None = None
-        for scorer in self._deciders:
+        for scorer in self._scorers:
             decisions = scorer.decision_function(texts)
             if decisions is None:
                 return None

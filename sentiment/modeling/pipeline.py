@@ -24,11 +24,7 @@ from sentiment.modeling.class_weights import check_named_weights
 from sentiment.modeling.columns import list_kinds, make_encoder
 from sentiment.modeling.estimators.label_set_chain import LabelSetChain
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier, name_label_sets
-from sentiment.modeling.estimators.self_training import (
-    UNKNOWN,
-    UNLABELLED,
-    SelfTrainingClassifier,
-)
+from sentiment.modeling.estimators.self_training import UNKNOWN, UNLABELLED, SelfTrainingClassifier
 from sentiment.modeling.estimators.union import FeatureUnion
 from sentiment.ngrams.cleaning import CleanedTexts, Cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer
@@ -276,7 +272,7 @@ def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, 
     Parameters
     ----------
     pipeline : Pipeline or TextClassifier
-        Fitted, from `make_pipeline` or `join_columns`, or what answers in its place.
+        Fitted, from `make_pipeline` or `join_columns`, or a faster stand-in.
     frame : DataFrame
         Has a column ``text`` of str and those that `pipeline` reads beside it, `n` rows.
 
@@ -284,7 +280,7 @@ def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, 
     -------
     labels : ndarray of shape (n,)
         The most probable class, or the set of the labels whose probability is 0.5 or more; the
-        texts are read once for both answers.
+        texts are read once for both.
     probabilities : ndarray of shape (n, n_classes)
         In the order of ``pipeline.classes_``.
 

@@ -5,13 +5,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from sentiment.ngrams.alphabets import Words
-from sentiment.ngrams.corpus import (
-    count_by_word,
-    make_alphabet,
-    make_trie,
-    read_corpus,
-    skip_words,
-)
+from sentiment.ngrams.corpus import count_by_word, make_alphabet, make_trie, read_corpus, skip_words
 from sentiment.ngrams.counting import Rows, take_numbers
 from sentiment.ngrams.rules import TokenRules
 from sentiment.ngrams.texts import Texts

@@ -1,7 +1,6 @@
 """The folder of one run, in which no file is overwritten and each new file is listed."""
 
 import contextlib
-import hashlib
 import itertools
 import json
 import logging
@@ -16,6 +15,7 @@ from uuid import uuid4
 
 from sentiment.errors import RunNotKeptError, SentimentError
 from sentiment.files.replacing import replace_file
+from sentiment.modeling.model_files import digest_file
 from sentiment.redaction import redact_values
 
 # Created first and exclusively: of several processes that claim a folder, one succeeds.
@@ -171,7 +171,7 @@ class RunFolder:
         """
         facts.ended = facts.ended or time.time()
         facts.tags, facts.params = redact_values(facts.tags), redact_values(facts.params)
-        digests = {name: _digest(self.path / name) for name in self._files}
+        digests = {name: digest_file(self.path / name) for name in self._files}
         content = {"facts": asdict(facts), "files": digests}
         written = json.dumps(content, indent=2) + "\n"
         replace_file(self.path / CLAIM, written.encode(), durable=True)
@@ -203,7 +203,7 @@ class RunFolder:
         for name, digest in files.items():
             if not (path / name).resolve().is_relative_to(path.resolve()):
                 raise RunNotKeptError(path, f"{CLAIM} names a file outside of it")
-            if not (path / name).is_file() or _digest(path / name) != digest:
+            if not (path / name).is_file() or digest_file(path / name) != digest:
                 raise RunNotKeptError(path, f"{name} is missing or was changed since")
             folder.add(name)
         return folder, facts
@@ -241,11 +241,6 @@ def make_timestamp() -> str:
     (26, 26)
     """
     return datetime.now().astimezone().strftime("%Y-%m-%d/%H-%M-%S-%f")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _make_folders(folder: Path) -> list[Path]:

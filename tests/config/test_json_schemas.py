@@ -10,12 +10,7 @@ import yaml
 from conftest import ROOT
 from jsonschema import Draft7Validator
 
-from sentiment.config.json_schemas import (
-    PATTERNS,
-    make_editor_settings,
-    make_schema,
-    write_schemas,
-)
+from sentiment.config.json_schemas import PATTERNS, make_editor_settings, make_schema, write_schemas
 
 FILES = {
     path: name

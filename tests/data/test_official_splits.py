@@ -10,12 +10,7 @@ import pytest
 from sentiment.data.datasets import TableFile
 from sentiment.data.preparation import prepare_data
 from sentiment.data.splitting import SPLITS
-from sentiment.errors import (
-    ConfigError,
-    InputNotFoundError,
-    MissingColumnError,
-    UnknownSplitsError,
-)
+from sentiment.errors import ConfigError, InputNotFoundError, MissingColumnError, UnknownSplitsError
 
 ROWS = pd.DataFrame(
     [(f"text {n}", "ab"[n // 6 % 2]) for n in range(60)], columns=["text", "label"], dtype="str"

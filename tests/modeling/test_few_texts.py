@@ -105,7 +105,7 @@ def test_fast_heads_agree_with_scikit_learn(pipeline):
     frame = pd.DataFrame({"text": texts})
     np.testing.assert_allclose(found, pipeline.predict_proba(frame), rtol=1e-12)
     if isinstance(fast, LinearTextClassifier):
-        decisions = fast._decide(frame)
+        decisions = fast._decision_function(frame)
         head = getattr(fast._head, "_head", fast._head)
         np.testing.assert_array_equal(found, head.predict_proba(decisions))
 

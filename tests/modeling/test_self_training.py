@@ -19,11 +19,7 @@ from sentiment import NBSVM, CountVectorizer, TfidfVectorizer
 from sentiment.modeling.estimators import document_vectors
 from sentiment.modeling.estimators.document_vectors import find_vectors
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier
-from sentiment.modeling.estimators.self_training import (
-    UNKNOWN,
-    SelfTrainingClassifier,
-    find_topics,
-)
+from sentiment.modeling.estimators.self_training import UNKNOWN, SelfTrainingClassifier, find_topics
 from sentiment.modeling.explanation import top_terms
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
 from sentiment.modeling.pipeline import fit, make_pipeline

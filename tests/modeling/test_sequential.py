@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-from sentiment.modeling.sequential import (
-    follow_difference,
-    follow_mean,
-    follow_paired_difference,
-)
+from sentiment.modeling.sequential import follow_difference, follow_mean, follow_paired_difference
 
 ALPHA, STREAMS, ROWS = 0.05, 800, 2000
 

@@ -10,11 +10,7 @@ from omegaconf import DictConfig
 
 from sentiment.commands.flow.steps import Steps
 from sentiment.commands.flow.tasks import FlowResult, run_steps
-from sentiment.errors import (
-    ConfigError,
-    FlowServerError,
-    MissingPackageError,
-)
+from sentiment.errors import ConfigError, FlowServerError, MissingPackageError
 from sentiment.redaction import MASK, redact
 from sentiment.tracking.stages import StageObserver
 

@@ -13,12 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sentiment.commands.flow.steps import Facts, Steps
 from sentiment.config import explain_error
-from sentiment.errors import (
-    ExitCode,
-    NoChampionError,
-    StepFailedError,
-    explain_os_error,
-)
+from sentiment.errors import ExitCode, NoChampionError, StepFailedError, explain_os_error
 from sentiment.redaction import format_error, redact
 from sentiment.redaction.printable import escape_markdown
 from sentiment.tracking import provenance

@@ -6,11 +6,7 @@ takes several seconds.
 
 import pandas as pd
 from evidently.core.datasets import Dataset
-from evidently.core.metric_types import (
-    SingleValue,
-    SingleValueCalculation,
-    SingleValueMetric,
-)
+from evidently.core.metric_types import SingleValue, SingleValueCalculation, SingleValueMetric
 from evidently.core.report import Context
 from evidently.legacy.model.widget import BaseWidgetInfo
 from evidently.legacy.options import ColorOptions

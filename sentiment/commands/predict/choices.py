@@ -8,12 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from sentiment.config import make
-from sentiment.errors import (
-    ConfigError,
-    LostModelError,
-    RunNotFoundError,
-    UntrustedModelError,
-)
+from sentiment.errors import ConfigError, LostModelError, RunNotFoundError, UntrustedModelError
 from sentiment.files.inputs import Input
 from sentiment.modeling.decision_rules import DecisionRule
 from sentiment.modeling.model_files import digest_file, load_model

@@ -10,7 +10,7 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sentiment.files.control import set_aside
+from sentiment.files.control import ASIDE, set_aside
 from sentiment.files.replacing import replace_file
 from sentiment.redaction import redact
 from sentiment.tracking.choosing import cross_validated
@@ -82,7 +82,7 @@ def _sum(facts: Mapping[str, Any]) -> str:
 
 def was_set_aside(path: Path) -> bool:
     """Return whether `path` is missing because it was damaged."""
-    return not path.exists() and path.with_name(f"{path.name}.damaged").exists()
+    return not path.exists() and path.with_name(f"{path.name}{ASIDE}").exists()
 
 
 _NAME = "result.json"

@@ -200,9 +200,8 @@ def load_json(data: bytes) -> Any:
         raise RequestError(400, "the body is not in UTF-8; expected JSON in UTF-8.") from None
     except ValueError as error:
         raise RequestError(
-            400, f"the body is not JSON: {error}; expected an object such as "
-            '{"text": "A gem."}.'
-        ) from None  # fmt: skip
+            400, f'the body is not JSON: {error}; expected an object such as {{"text": "A gem."}}.'
+        ) from None
 
 
 def convert(value: Any, kind: type[_Body]) -> _Body:

@@ -116,7 +116,7 @@ def separate_labels(
         intercept[label[whole]] = rows.bias * weights[-1, whole]
         if not whole.all():
             decisions = np.empty((len(truth), len(block)))
-            decide_labels(*rows.matrix(weights.dtype), rows.bias, weights, held_out, decisions)
+            write_margins(*rows.matrix(weights.dtype), rows.bias, weights, held_out, decisions)
             for k in np.flatnonzero(~whole):
                 margins[held_out[:, k], label[k]] = decisions[held_out[:, k], k]
 
@@ -217,7 +217,7 @@ def add_row(
 
 
 @kernel
-def decide_row(
+def write_row_margins(
     data: Any, indices: Any, begin: Any, end: Any, bias: float, weights: Any, margins: Any
 ) -> None:
     """Write the margin of each label for a row, `data[begin:end]`, into `margins`."""
@@ -231,13 +231,13 @@ def decide_row(
 
 
 @kernel
-def decide_labels(
+def write_margins(
     data: Any, indices: Any, indptr: Any, bias: float, weights: Any, wanted: Any, margins: Any
 ) -> None:
     """Write the margins of all labels into `margins`, for rows that are `wanted` for any label."""
     for i in range(len(margins)):
         if wanted[i].any():
-            decide_row(data, indices, indptr[i], indptr[i + 1], bias, weights, margins[i])
+            write_row_margins(data, indices, indptr[i], indptr[i + 1], bias, weights, margins[i])
 
 
 @kernel
@@ -298,7 +298,7 @@ def descend_labels(
         if not wanted:
             continue
         begin, end = indptr[i], indptr[i + 1]
-        decide_row(data, indices, begin, end, bias, weights, margins)
+        write_row_margins(data, indices, begin, end, bias, weights, margins)
         moved = False
         for k in range(size):
             moves[k] = 0.0

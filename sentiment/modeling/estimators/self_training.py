@@ -35,12 +35,11 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     """Linear classifier that learns from labelled rows and from rows without a label.
 
     A teacher and a student read each row in two ways. The teacher is a logistic regression on the
-    topics of all rows, their latent semantic analysis, and on vectors that predict their terms:
-    few numbers, for which few labels suffice.
-    It gives each row without a label the probabilities of the classes. The student, `estimator`,
-    is fitted on the features themselves: on the labelled rows, and on each other row once per
-    class, with its probability as weight. The student is what predicts, so that predictions stay
-    linear in the features and as quick as without a teacher.
+    topics of all rows, their latent semantic analysis, and on vectors that predict their terms: few
+    numbers, for which few labels suffice. It gives each row without a label the probabilities of
+    the classes. The student, `estimator`, is fitted on the features themselves: on the labelled
+    rows, and on each other row once per class, with its probability as weight. The student is what
+    predicts, so that predictions stay linear in the features and as quick as without a teacher.
 
     Parameters
     ----------
@@ -183,8 +182,12 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             with ThreadPoolExecutor(min(truth.shape[1], count_threads(None))) as pool:
                 return list(pool.map(fit_one, names, truth.T.astype(np.int64)))
 
+    @property
+    def _student(self) -> Any:
+        return NBSVM(C=8.0) if self.estimator is None else self.estimator
+
     def _make_student(self, random: np.random.RandomState) -> Any:
-        student = NBSVM(C=8.0) if self.estimator is None else clone(self.estimator)
+        student = clone(self._student)
         if student.get_params().get("random_state", 0) is None:
             student.set_params(random_state=random.randint(np.iinfo(np.int32).max))
         return student
@@ -235,25 +238,24 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
 
     def to_sklearn(self) -> Any:
         """Return the student, as scikit-learn has it; fitted if this one is."""
-        student = NBSVM(C=8.0) if self.estimator is None else self.estimator
-        student = getattr(self, "estimator_", student)
+        student = getattr(self, "estimator_", self._student)
         return student.to_sklearn() if hasattr(student, "to_sklearn") else student
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        inner = get_tags(NBSVM() if self.estimator is None else self.estimator)
+        inner = get_tags(self._student)
         tags.input_tags.sparse = inner.input_tags.sparse
         tags.input_tags.positive_only = inner.input_tags.positive_only
         tags.classifier_tags.poor_score = inner.classifier_tags.poor_score
         return tags
 
 
-def _fit_teacher(topics: np.ndarray, y: np.ndarray) -> LogisticRegression:
+def _fit_teacher(views: np.ndarray, y: np.ndarray) -> LogisticRegression:
     """Return a logistic regression, as strong as cross-validation finds best."""
     machine = LogisticRegression(max_iter=1000)
     folds = min(_FOLDS, np.unique(y, return_counts=True)[1].min())
     if folds < 2:
-        return machine.set_params(C=_STRENGTHS["C"][1]).fit(topics, y)
+        return machine.set_params(C=_STRENGTHS["C"][1]).fit(views, y)
     search = GridSearchCV(machine, _STRENGTHS, scoring="neg_log_loss", cv=int(folds))
-    best: LogisticRegression = search.fit(topics, y).best_estimator_
+    best: LogisticRegression = search.fit(views, y).best_estimator_
     return best

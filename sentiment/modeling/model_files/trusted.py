@@ -62,7 +62,7 @@ _NUMBERS = [f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (16
 _SCALARS = frozenset(f"numpy.{name}" for name in (*_NUMBERS, "int8", "uint8", "bool", "str_"))
 
 # By the loader of skops that makes it; see `reading`. A function, a method, bytes, a sparse matrix
-# or a random generator has no place in a classifier that only answers.
+# or a random generator has no place in a classifier that only predicts.
 LOADABLE = {
     "JsonNode": frozenset({"builtins.str"}),
     "ListNode": frozenset({"builtins.list"}),

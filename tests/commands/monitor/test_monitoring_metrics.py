@@ -55,9 +55,7 @@ def test_the_values_are_those_of_scikit_learn() -> None:
     after.loc[5:9, "prediction"] = UNSURE
     f2, loss = compare_metrics(make_reference(before, ["neg", "pos", UNSURE]), after, 9.0, 0.01)
     known = after[10:]
-    for check, rows, value in (
-        (f2, before, f2.reference), (f2, known, f2.current)
-    ):  # fmt: skip
+    for check, rows, value in ((f2, before, f2.reference), (f2, known, f2.current)):
         expected = fbeta_score(rows["label"], rows["prediction"], beta=2, pos_label="pos")
         assert value == pytest.approx(expected), check
     second = np.where(known["prediction"] == "pos", known["probability"], 1 - known["probability"])

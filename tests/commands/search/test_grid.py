@@ -28,10 +28,7 @@ from sentiment.commands.search.grid import list_points as list_combinations
 from sentiment.commands.search.results import read_results
 from sentiment.config import CONF
 from sentiment.data.datasets import EmbeddedReviews
-from sentiment.errors import (
-    ConfigError,
-    SweepBusyError,
-)
+from sentiment.errors import ConfigError, SweepBusyError
 
 SIZES = ("100", "200")
 MODELS = ("logistic_regression", "naive_bayes")

@@ -15,9 +15,7 @@ from sentiment.commands.search.launching import JobRunner, PlannedJob
 from sentiment.commands.search.results import JobResult, read_results, write_result
 from sentiment.commands.search.workers import NextJob
 from sentiment.config.overrides import parse_override
-from sentiment.errors import (
-    SweepStoppedError,
-)
+from sentiment.errors import SweepStoppedError
 
 # What a command line can hold.
 TEXT = st.text(st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs"]))

@@ -18,9 +18,7 @@ from sentiment.commands.search.ranking import (
     rank,
 )
 from sentiment.commands.search.results import JobResult
-from sentiment.errors import (
-    ConfigError,
-)
+from sentiment.errors import ConfigError
 
 ACCURACY = Objective("accuracy", "validation/accuracy", True)
 SIZE = Objective("size_mb", "model/size_mb", False)

@@ -7,11 +7,7 @@ import pytest
 import sqlalchemy
 
 from sentiment.commands.search.storage import check_apart, open_storage, storage_failures
-from sentiment.errors import (
-    ConfigError,
-    ExitCode,
-    StudyStorageError,
-)
+from sentiment.errors import ConfigError, ExitCode, StudyStorageError
 
 
 def test_a_database_that_cannot_be_used_is_reported(tmp_path: Path) -> None:

@@ -13,9 +13,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import create_trial
-from sweeping import (
-    WAIT,
-)
+from sweeping import WAIT
 
 from sentiment.commands.search import studies
 from sentiment.commands.search.ranking import find_objectives

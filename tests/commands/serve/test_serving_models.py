@@ -153,9 +153,9 @@ def test_the_deployment_in_the_docs_answers_as_the_server_does(followed, monkeyp
     def run(model: object, route_prefix: str) -> None:
         deployed.append((model, route_prefix))
 
-    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(
-        serve=SimpleNamespace(deployment=deploy, run=run)
-    ))  # fmt: skip
+    monkeypatch.setitem(
+        sys.modules, "ray", SimpleNamespace(serve=SimpleNamespace(deployment=deploy, run=run))
+    )
     exec(code.replace("models:/sentiment@champion", ADDRESS), {})
     [(model, prefix)] = deployed
     assert prefix == "/invocations"
