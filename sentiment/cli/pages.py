@@ -3,9 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from sentiment.redaction.printable import cut_middle, make_printable
+
 
 def render_page(template: Path, **values: Any) -> str:
     """Return a rendered page, in which all values are escaped.
+
+    The filter ``name`` shows the name of a class as the terminal does: with escapes for marks that
+    change the direction of writing, and without the middle of a very long one.
 
     Parameters
     ----------
@@ -29,4 +34,5 @@ def render_page(template: Path, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    pages.filters["name"] = lambda label: cut_middle(make_printable(label, None))
     return pages.get_template(template.name).render(**values)

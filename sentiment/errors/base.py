@@ -10,12 +10,11 @@ from sentiment.redaction.printable import cut_middle, shorten
 
 # Classes, or other names, that a message lists of many.
 LISTED = 10
-_LONGEST_NAME = 80
 
 
 def quote_name(name: object) -> str:
     """Return the name of a class or column in quotes, without the middle of a very long one."""
-    return repr(cut_middle(str(name), _LONGEST_NAME))
+    return repr(cut_middle(str(name)))
 
 
 def quote_list(names: Iterable[object], most: int | None = None) -> str:

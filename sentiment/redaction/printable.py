@@ -56,7 +56,7 @@ def shorten(message: str) -> str:
     return _LONG_LINE.sub(r"\1 ... \2", words)
 
 
-def cut_middle(name: str, length: int) -> str:
+def cut_middle(name: str, length: int = 80) -> str:
     """Return `name` in at most `length` characters; its middle is cut, since names differ at ends.
 
     Examples

@@ -235,3 +235,21 @@ def test_a_page_shows_it_all_and_runs_nothing() -> None:
     for piece in ("Why this is <b>", "<script>alert(1)</script> &plain", "+1.500", "model <m>"):
         assert piece in page.shown
     assert "+0.25 before any word, +1.00 by the words,\n+1.25 in all" in page.shown
+
+
+def test_a_page_lists_labels_that_cannot_be_taken_for_others() -> None:
+    """Labels with a comma, with marks that reverse what follows, very long ones, and many."""
+    labels = ["\u202eevil", "a, b", "A" * 1000, *(f"class {k:04}" for k in range(2000))]
+    rising = np.arange(1.0, len(labels) + 1)
+    probabilities = dict(zip(labels, rising[::-1] / rising.sum(), strict=True))
+    found = TextExplanation(
+        label="\u202eevil", probabilities=probabilities, words=[("good", 1.0)],
+        terms=[("good", 1.0)], base=0.0, total=1.0, prediction="a, b",
+    )  # fmt: skip
+    page = _Page()
+    page.feed(write_page(found, []))
+    assert r"Why this is \u202eevil" in page.shown
+    assert "\u202e" not in page.shown
+    long = f"'{'A' * 40}…{'A' * 39}' 0.0010"
+    assert rf"'\u202eevil' 0.0010, 'a, b' 0.0010, {long}, 'class 0000' 0.0010, " in page.shown
+    assert "'class 0006' 0.0010 and 1,993 more; predicted: a, b" in page.shown

@@ -3,11 +3,9 @@
 from typing import TYPE_CHECKING
 
 from sentiment.cli.terminal import relate_path
-from sentiment.errors import LISTED, list_first, quote_name
+from sentiment.errors import quote_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.table import Table
     from rich.text import Text
 
@@ -32,7 +30,7 @@ def show_explanation(result: "ExplanationResult") -> None:
     else:
         console.print("no term of this text is in the vocabulary of the model")
     label = quote_name(found.label)
-    console.print(f"label    {label} ({_list_labels(found.probabilities)})")
+    console.print(f"label    {label} ({found.list_probabilities()})")
     if found.prediction not in (None, found.label):
         console.print(
             f"predict  {quote_name(found.prediction) if found.prediction else 'no label'}"
@@ -46,15 +44,6 @@ def show_explanation(result: "ExplanationResult") -> None:
     run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
     console.print(f"model    {model.uri}{run}")
     console.print(f"page     {relate_path(result.page)}")
-
-
-def _list_labels(probabilities: "Mapping[str, float]") -> str:
-    """Return the labels and their probabilities in words; of many, the most probable first."""
-    many = len(probabilities) > LISTED
-    ordered = (
-        sorted(probabilities, key=lambda name: -probabilities[name]) if many else probabilities
-    )
-    return list_first([f"{quote_name(name)} {probabilities[name]:.4f}" for name in ordered], LISTED)
 
 
 def _color_words(found: "TextExplanation") -> "Text":

@@ -3,6 +3,7 @@ const find = (id) => document.getElementById(id);
 const EVERY = 2000; // milliseconds between two looks at the counts
 const PAUSE = 180; // and after the last key, before a text is sent
 const SHOWN = 6; // labels of a chart
+const LONGEST = 80; // characters of a label
 const routes = new Map();
 let token = sessionStorage.getItem("token") || "";
 let asking = null;
@@ -25,6 +26,22 @@ const percent = (share) => {
 const count = (number) => number.toLocaleString("en-US");
 const sum = (numbers) => Object.values(numbers || {}).reduce((a, b) => a + b, 0);
 const shorten = (uri) => uri.split("/").slice(-1)[0].replace(/^(.{12}).{4,}$/, "$1\u2026");
+
+// Marks that change the direction of writing are escaped, since they would reverse what follows.
+function nameLabel(label) {
+  if (!label) return "(no label)";
+  const shown = label.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (mark) =>
+    /[\u200c\u200d]/.test(mark) ? mark : escapeMark(mark));
+  const letters = [...shown];
+  if (letters.length <= LONGEST) return shown;
+  const half = LONGEST / 2;
+  return `${letters.slice(0, half).join("")}\u2026${letters.slice(1 - half).join("")}`;
+}
+const escapeMark = (mark) =>
+  mark < " " ? JSON.stringify(mark).slice(1, -1)
+    : `\\u${mark.codePointAt(0).toString(16).padStart(4, "0")}`;
+// Isolates a label in a sentence, whose direction may be another one.
+const isolate = (label) => `\u2068${nameLabel(label)}\u2069`;
 
 function report(problem) {
   find("problem").textContent = problem;
@@ -53,7 +70,7 @@ function drawBars(place, shares, describe, first) {
       const bar = make("div", "", label === first ? "bar first" : "bar");
       const line = make("i", "");
       line.style.setProperty("--share", `${100 * share}%`);
-      const name = make("b", label || "(no label)");
+      const name = make("b", nameLabel(label));
       name.dir = "auto";
       bar.append(name, make("span", describe(label, share), "number"), line);
       return bar;
@@ -80,7 +97,7 @@ function drawCard(role, found) {
   title.textContent = role;
   title.id = `role-${role}`;
   card.setAttribute("aria-labelledby", title.id);
-  card.querySelector("strong").textContent = found.prediction || "(no label)";
+  card.querySelector("strong").textContent = nameLabel(found.prediction);
   card.querySelector(".answer span").textContent = percent(found.probability);
   const show = (_, share) => percent(share);
   drawBars(card.querySelector(".bars"), found.probabilities, show, found.prediction);
@@ -89,7 +106,7 @@ function drawCard(role, found) {
   if (found.words) words.replaceChildren(...paint(found.words));
   else words.replaceChildren(make("span", found.reason, "facts"));
   card.querySelector("details").hidden = !found.terms || !found.terms.length;
-  card.querySelector("th + th").textContent = `log-odds of ${found.explained}`;
+  card.querySelector("th + th").textContent = `log-odds of ${isolate(found.explained)}`;
   card.querySelector("tbody").append(
     ...(found.terms || []).map(([term, added]) => {
       const row = make("tr", "");
@@ -109,14 +126,14 @@ function nameFirst(route) {
 function show(found) {
   const first = nameFirst(routes.get(find("route").value));
   const cards = [drawCard(first, found.champion)];
-  let summary = `${found.champion.prediction || "no label"}, ${percent(found.champion.probability)}`;
+  let summary = `${isolate(found.champion.prediction)}, ${percent(found.champion.probability)}`;
   if (found.challenger) {
     cards.push(drawCard("Challenger", found.challenger));
     const agree = found.champion.prediction === found.challenger.prediction;
     summary = agree
-      ? `Both models say ${found.champion.prediction || "no label"}.`
-      : `The models differ: ${found.champion.prediction || "no label"} and ` +
-        `${found.challenger.prediction || "no label"}.`;
+      ? `Both models say ${isolate(found.champion.prediction)}.`
+      : `The models differ: ${isolate(found.champion.prediction)} and ` +
+        `${isolate(found.challenger.prediction)}.`;
   }
   // What is open stays open while a person types.
   const open = [...document.querySelectorAll("#cards details")].map((one) => one.open);

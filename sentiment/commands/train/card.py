@@ -17,7 +17,7 @@ from sentiment.modeling.intervals import Interval, count_digits, tabulate_scores
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.statistics import exact_interval
 from sentiment.redaction import redact
-from sentiment.redaction.printable import escape_markdown, make_printable
+from sentiment.redaction.printable import cut_middle, escape_markdown, make_printable
 from sentiment.tracking import CARD, MODEL, RUN_ID, RunFacts
 
 _SPLITS = ("validation", "test")
@@ -144,7 +144,7 @@ def _tabulate_classes(test: Predictions) -> str:
     """Return precision, recall and F1 of the classes on test rows."""
     known = measure_each_class(test)
     chosen = choose_classes(known, *_CLASSES)
-    rows = [[_show(label), *cells] for label, *cells in list_class_scores(chosen)]
+    rows = [[_show(cut_middle(label)), *cells] for label, *cells in list_class_scores(chosen)]
     note = "On test rows:"
     if len(chosen) < len(known):
         note = (

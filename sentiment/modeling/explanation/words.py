@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.data.label_sets import join_labels
 from sentiment.data.labels import find_order
-from sentiment.errors import LISTED, ConfigError, quote_list, quote_name, suggest
+from sentiment.errors import LISTED, ConfigError, list_first, quote_list, quote_name, suggest
 from sentiment.modeling.decision_rules import DecisionRule, make_rule
 from sentiment.modeling.explanation.rows import RowExplainer
 from sentiment.modeling.folding import TermWeights
@@ -66,6 +66,13 @@ class TextExplanation:
     def describe_source(self) -> str:
         """Return the sources of contributions: ``words``, or ``words and columns``."""
         return "words and columns" if self.has_columns else "words"
+
+    def list_probabilities(self) -> str:
+        """Return the labels and their probabilities in words; of many, the most probable first."""
+        shown = self.probabilities
+        if len(shown) > LISTED:
+            shown = dict(sorted(shown.items(), key=lambda one: -one[1]))
+        return list_first([f"{quote_name(name)} {p:.4f}" for name, p in shown.items()], LISTED)
 
 
 def explain_text(

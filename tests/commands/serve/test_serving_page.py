@@ -1,6 +1,7 @@
 """The page on which a person tries the models: what it asks the server, and Chromium."""
 
 import html
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -137,6 +138,16 @@ def read(page: Page, selector: str) -> Any:
     return page.evaluate(f"[...document.querySelectorAll('{selector}')].map(e => e.textContent)")
 
 
+# Labels, and what the page shows of them.
+LABELS = {
+    "": "(no label)",
+    "مرحبا": "مرحبا",
+    "\u202eevil\n": r"\u202eevil\n",
+    "👩\u200d🚀": "👩\u200d🚀",
+    "A" * 999 + "B": f"{'A' * 40}…{'A' * 38}B",
+}
+
+
 @needs_browser
 @pytest.mark.slow
 def test_a_person_tries_both_models(
@@ -169,6 +180,8 @@ def test_a_person_tries_both_models(
         assert read(page, "article mark") == ["good", "good"]
         write(page, HOSTILE)
         assert read(page, ".words") == [html.unescape(HOSTILE)] * 2
+        for label, shown in LABELS.items():
+            assert page.evaluate(f"nameLabel({json.dumps(label)})") == shown
         assert page.evaluate("document.title") == "Try the model"
         assert page.evaluate("document.querySelectorAll('.words img, .words script').length") == 0
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
