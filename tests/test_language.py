@@ -76,6 +76,18 @@ def test_no_private_word_is_used(word: str) -> None:
     assert not found, f"say {WORDS[word]} in {found}"
 
 
+def test_a_percent_sign_follows_a_space() -> None:
+    """Styles of pages have their own percent signs, as do quantiles that are keys."""
+    written = re.compile(r"(?<![\w.%=-])\d+(?:\.\d+)?%(?![\w(;])|:[\d.,]*%}|\.\d%")
+    style = re.compile(r":\w+: \d+%$|width: |length_quantiles|\.css:")
+    found = [
+        f"{place} {line}"
+        for place, line in read_lines()
+        if written.search(line) and not style.search(f"{place} {line}")
+    ]
+    assert found == []
+
+
 def test_docstrings_say_what_a_thing_does() -> None:
     found = [place for place, line in read_lines() if OPENING.search(line)]
     assert not found, f"begin with a verb or a noun in {found}"

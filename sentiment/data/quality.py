@@ -11,7 +11,7 @@ import pandas as pd
 from sentiment.data.copies import find_conflicts, find_copies, fold_text
 from sentiment.data.labels import sort_labels
 from sentiment.data.splitting import count_classes
-from sentiment.errors import list_first, quote_list, quote_name
+from sentiment.errors import list_first, quote_list, quote_name, show_share
 from sentiment.ngrams.scripts import find_unspaced, measure_unspaced
 
 _FAULTS = 20
@@ -265,8 +265,8 @@ def _look_at_scripts(texts: pd.Series) -> Iterator[tuple[str, str]]:
         example = next(find_unspaced(texts))[:20]
         yield (
             UNSPACED_TEXTS,
-            f"{share:.0%} of the texts are in a script without spaces between words, such as "
-            f"{example!r}, so features of words take whole phrases for words. Use runs of "
+            f"{show_share(share)} of the texts are in a script without spaces between words, such "
+            f"as {example!r}, so features of words take whole phrases for words. Use runs of "
             "characters: features=auto chooses them for such texts.",
         )
 

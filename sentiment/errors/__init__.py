@@ -14,6 +14,7 @@ from sentiment.errors.base import (
     list_first,
     quote_list,
     quote_name,
+    show_share,
     suggest,
 )
 from sentiment.errors.exit_codes import ExitCode, find_os_exit_code
@@ -189,5 +190,6 @@ __all__ = [
     "list_first",
     "quote_list",
     "quote_name",
+    "show_share",
     "suggest",
 ]

@@ -45,6 +45,11 @@ def count_of(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
+def show_share(share: float, decimals: int = 0) -> str:
+    """Return a share in percent: ``95.2 %``."""
+    return f"{100 * share:.{decimals}f} %"
+
+
 def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return ``" Did you mean 'x'?"`` for the known name closest to `name`, or nothing.
 

@@ -291,7 +291,8 @@ class DatabaseUnavailableError(SentimentError, ConnectionError):
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(
             f"the database '{url}' does not answer: {reason.strip().rstrip('.')}. "
-            "Check that it runs and that its address is right, then give the same command again."
+            "Check its address, that it runs, and which other processes use it, then give the same "
+            "command again."
         )
 
 

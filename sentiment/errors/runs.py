@@ -388,7 +388,7 @@ class StudyStorageError(SentimentError, ConnectionError):
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
             f"search.storage is {address!r}, which cannot be used: {reason.strip().rstrip('.')}. "
-            "Expected the address of a database that runs, such as "
-            "postgresql://user@host/name, or null for a file under outputs/. Finished trials are "
-            "kept; the same command resumes the search."
+            "Check its address, that it runs, and which other processes use it, or choose "
+            "search.storage=null, a file under outputs/. Finished trials are kept; the same "
+            "command resumes the search."
         )

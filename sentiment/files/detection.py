@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sentiment.errors import show_share
 from sentiment.files.columns import list_text_columns
 from sentiment.files.dialects import Dialect, ReadOptions
 from sentiment.files.records import Split
@@ -75,8 +76,8 @@ class DialectDetector:
         text = described.describe()
         if text and share < _CERTAIN:
             text += (
-                f" ({share:.0%} of the first rows have {count} fields; a text that holds the "
-                "separator needs quotes around it)"
+                f" ({show_share(share)} of the first rows have {count} fields; a text that holds "
+                "the separator needs quotes around it)"
             )
         return [text] if text else []
 

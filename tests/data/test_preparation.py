@@ -332,7 +332,7 @@ def test_texts_without_spaces_are_noticed(sentence: str) -> None:
     assert list(warn(unspaced)) == ["unspaced_texts"]
     assert list(warn(plain + unspaced[:20])) == ["unspaced_texts"]
     assert (
-        "9% of the texts are in a script without spaces"
+        "9 % of the texts are in a script without spaces"
         in warn(plain + unspaced[:20])["unspaced_texts"]
     )
     for fine in (plain, plain + unspaced[:5], separated, quoted):

@@ -523,16 +523,16 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         DatabaseUnavailableError("sqlite:///x.db", "database is locked"),
         ConnectionError,
-        "the database 'sqlite:///x.db' does not answer: database is locked. Check that it runs and "
-        "that its address is right, then give the same command again.",
+        "the database 'sqlite:///x.db' does not answer: database is locked. Check its address, "
+        "that it runs, and which other processes use it, then give the same command again.",
     ),
     (
         StudyStorageError("postgresql://x/y", "connection refused."),
         ConnectionError,
-        "search.storage is 'postgresql://x/y', which cannot be used: connection refused. Expected "
-        "the address of a database that runs, such as postgresql://user@host/name, or "
-        "null for a file under outputs/. Finished trials are kept; the same command resumes the "
-        "search.",
+        "search.storage is 'postgresql://x/y', which cannot be used: connection refused. Check "
+        "its address, that it runs, and which other processes use it, or choose "
+        "search.storage=null, a file under outputs/. Finished trials are kept; the same command "
+        "resumes the search.",
     ),
     (
         FlowServerError("http://x:4200/api", "connection refused."),

@@ -185,7 +185,7 @@ LAYOUTS = {
     "decimal commas": ("name;price\n" + "a;1,5\nb;2,75\n" * 20, ["name", "price"], 40, 0, ""),
     "semicolons in a few texts without quotes": (
         "text;label\n" + "fine;b\n" * 30 + "so;so;c\n" * 9, ["text", "label"], 30, 9,
-        "78% of the first rows have 2 fields; a text that holds the separator needs quotes",
+        "78 % of the first rows have 2 fields; a text that holds the separator needs quotes",
     ),
     "rows that do not fit": ("id,text\n1,a,b\n2,b,c\n", ["id", "text"], 0, 2, ""),
 }  # fmt: skip

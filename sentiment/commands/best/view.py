@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from sentiment.errors import show_share
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -63,8 +65,9 @@ def show_best(best: "BestTrial") -> None:
     if "validation/accuracy" in best.metrics:
         console.print(tabulate_metrics(best.metrics, optimized=study.objectives[0].name))
     _print_lines("why", _explain(best), console.print)
-    shares = [f"{share:4.0%}  {name}" for name, share in best.importances.items() if share > 0.005]
-    _print_lines("matters", shares[:_SHOWN], console.print)
+    shares = {name: share for name, share in best.importances.items() if share > 0.005}
+    lines = [f"{show_share(share):>5}  {name}" for name, share in shares.items()]
+    _print_lines("matters", lines[:_SHOWN], console.print)
     _print_lines("nearby", _describe_neighbors(best), console.print)
     if best.front:
         console.print(f"front    {len(best.front)} trials that no other beats in everything")

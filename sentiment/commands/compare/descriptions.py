@@ -7,6 +7,7 @@ from sentiment.cli.terminal import describe_size
 from sentiment.commands.compare.estimates import Estimate
 from sentiment.commands.compare.measuring import Comparison, PairwiseComparison
 from sentiment.config.metrics import METRICS
+from sentiment.errors import show_share
 from sentiment.modeling.evaluation import EXCERPT
 
 # Shares of rows, which are shown in per cent.
@@ -70,7 +71,7 @@ def write_p(p: float) -> str:
 
 def _write_value(value: float, metric: str) -> str:
     if metric in _SHARES:
-        return f"{100 * value:.2f} %"
+        return show_share(value, 2)
     return f"{value:.4f}"
 
 
@@ -111,7 +112,7 @@ def describe_agreement(pair: PairwiseComparison) -> list[tuple[str, int, str]]:
         "both wrong": errors.neither,
     }
     rows = sum(counts.values())
-    return [(name, n, f"{100 * n / rows:.1f} %") for name, n in counts.items()]
+    return [(name, n, show_share(n / rows, 1)) for name, n in counts.items()]
 
 
 def write_number(value: float, sign: str = "") -> str:

@@ -14,7 +14,7 @@ from sentiment.commands.compare.estimates import Estimate, McNemar
 from sentiment.commands.compare.job import write_json
 from sentiment.config import make
 from sentiment.data.labels import find_order
-from sentiment.errors import LISTED, ConfigError, EmptyDataError, quote_list
+from sentiment.errors import LISTED, ConfigError, EmptyDataError, quote_list, show_share
 from sentiment.files.traffic import CHALLENGER, CHAMPION, SHADOW, LoggedModel, Traffic
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import find_separator
@@ -73,7 +73,7 @@ class LiveComparison:
             -1: "B is worse than A",
             0: "the labels show no difference between A and B yet",
         }
-        values = " against ".join(f"{100 * one:.2f} %" for one in reversed(self.scores))
+        values = " against ".join(show_share(one, 2) for one in reversed(self.scores))
         shown = "right on" if self.metric == "accuracy" else self.metric
         return f"{outcomes[self.judge()]}: {shown} {values} ({self.write_difference()})."
 

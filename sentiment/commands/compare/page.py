@@ -21,6 +21,7 @@ from sentiment.commands.compare.descriptions import (
 from sentiment.commands.compare.estimates import Estimate
 from sentiment.commands.compare.measuring import Comparison, PairwiseComparison
 from sentiment.config.metrics import METRICS
+from sentiment.errors import show_share
 from sentiment.modeling.intervals import FEWEST_ROWS
 
 # Of each kind; the tables beside the page have all of them.
@@ -151,7 +152,7 @@ def _list_examples(pair: PairwiseComparison) -> list[dict[str, Any]]:
             {
                 "text": write_excerpt(row["excerpt"]),
                 "label": row["label"],
-                "shares": [f"{100 * row[f'{key}_probability']:.1f} %" for key in keys],
+                "shares": [show_share(row[f"{key}_probability"], 1) for key in keys],
             }
             for row in rows.head(_EXAMPLES).to_dict("records")
         ]

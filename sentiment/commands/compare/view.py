@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sentiment.errors import quote_name
+from sentiment.errors import quote_name, show_share
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -124,7 +124,7 @@ def _print_disagreements(console: "Console", pair: "PairwiseComparison") -> None
             console.print(f"only {one.key} is right, such as")
         for row in mine.head(_SHOWN).to_dict("records"):
             facts = ", ".join(
-                f"{other.key} {100 * row[f'{other.key}_probability']:.0f} %"
+                f"{other.key} {show_share(row[f'{other.key}_probability'])}"
                 for other in (pair.first, pair.second)
             )
             label = quote_name(row["label"])

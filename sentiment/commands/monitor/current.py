@@ -16,6 +16,7 @@ from sentiment.errors import (
     MissingColumnError,
     NoPredictionsError,
     UnreadableFileError,
+    show_share,
 )
 from sentiment.files.batches import Batch, Limits, Position
 from sentiment.files.columns import choose_text_column, strip_labels, strip_values
@@ -169,7 +170,7 @@ def read_current(
     for batch in prefetch(source.read(columns.text or "", Limits(added=()), Position())):
         read, rejected = read + batch.read, rejected + len(batch.rejects)
         sampler.add(_take_columns(path, batch, columns))
-        observer.on_progress(read, None, f"rows read, {source.share:.0%} of the file")
+        observer.on_progress(read, None, f"rows read, {show_share(source.share)} of the file")
     table = sampler.finish()
     if table is None:
         raise EmptyDataError(f"'{path}'")

@@ -3,6 +3,7 @@
 import shlex
 from typing import TYPE_CHECKING
 
+from sentiment.errors import show_share
 from sentiment.redaction.printable import cut_middle
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _list_words(terms: "pd.DataFrame") -> dict[str, str]:
 
 def _join(words: "pd.DataFrame") -> str:
     shown = [
-        f"{word} ({row.reference:.1%} -> {row.current:.1%})"
+        f"{word} ({show_share(row.reference, 1)} -> {show_share(row.current, 1)})"
         for word, row in words.head(_SHOWN_WORDS).iterrows()
     ]
     more = len(words) - len(shown)
@@ -110,4 +111,5 @@ def _join(words: "pd.DataFrame") -> str:
 
 
 def _describe(found: "Accuracy") -> str:
-    return f"{found.value:.1%} of {found.rows:,} ({found.low:.1%} - {found.high:.1%})"
+    interval = f"{show_share(found.low, 1)} - {show_share(found.high, 1)}"
+    return f"{show_share(found.value, 1)} of {found.rows:,} ({interval})"

@@ -135,14 +135,20 @@ def _draw_terms(title: str, terms: pd.DataFrame, size: WidgetSize) -> BaseWidget
     """Draw the shares of reference and current texts that hold each word."""
     terms = terms.iloc[::-1]  # bars are drawn from the bottom
     bars = [
-        go.Bar(y=terms["term"], x=terms[name], name=name, orientation="h", marker={"color": color})
+        go.Bar(
+            y=terms["term"],
+            x=100 * terms[name],
+            name=name,
+            orientation="h",
+            marker={"color": color},
+        )
         for name, color in (("reference", _REFERENCE), ("current", _CURRENT))
     ]
     figure = go.Figure(bars)
     figure.update_layout(
         barmode="group",
         margin={"l": 110, "r": 20, "t": 30, "b": 40},
-        xaxis={"title": "share of texts", "tickformat": ".0%"},
+        xaxis={"title": "share of texts", "ticksuffix": " %"},
         yaxis={"type": "category"},
         legend={"orientation": "h", "y": 1.1, "traceorder": "reversed"},
     )
@@ -154,12 +160,12 @@ def _draw_windows(reference: pd.Series, windows: pd.DataFrame) -> BaseWidgetInfo
     figure = go.Figure(
         go.Scatter(
             x=windows["since"],
-            y=windows["value"],
+            y=100 * windows["value"],
             error_y={
                 "type": "data",
                 "symmetric": False,
-                "array": windows["high"] - windows["value"],
-                "arrayminus": windows["value"] - windows["low"],
+                "array": 100 * (windows["high"] - windows["value"]),
+                "arrayminus": 100 * (windows["value"] - windows["low"]),
             },
             mode="lines+markers",
             name="current",
@@ -167,12 +173,18 @@ def _draw_windows(reference: pd.Series, windows: pd.DataFrame) -> BaseWidgetInfo
         )
     )
     figure.add_hrect(
-        y0=reference["low"], y1=reference["high"], fillcolor=_REFERENCE, opacity=0.2, line_width=0
+        y0=100 * reference["low"],
+        y1=100 * reference["high"],
+        fillcolor=_REFERENCE,
+        opacity=0.2,
+        line_width=0,
     )
-    figure.add_hline(y=reference["value"], line_color=_REFERENCE, annotation_text="at training")
+    figure.add_hline(
+        y=100 * reference["value"], line_color=_REFERENCE, annotation_text="at training"
+    )
     figure.update_layout(
         showlegend=False,
         xaxis={"title": "from", "type": "category"},
-        yaxis={"title": "accuracy", "tickformat": ".0%"},
+        yaxis={"title": "accuracy", "ticksuffix": " %"},
     )
     return plotly_figure(title="Accuracy over time, with intervals of 95 %", figure=figure)

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from sentiment.errors import ConfigError, SentimentError, StudyStorageError
 from sentiment.redaction import redact
+from sentiment.tracking.patience import describe
 
 # Errors about tables that another process is making, and the number of tries.
 _MAKING = ("already exists", "UNIQUE constraint", "unique constraint", "is locked", "no such table")
@@ -120,9 +121,9 @@ def explain_failure(address: str, error: Exception) -> SentimentError:
     """Return the error to raise for an error of a study's database at `address`."""
     from sqlalchemy.exc import ArgumentError
 
-    reason = str(error).splitlines()[0]
     if not isinstance(error, ArgumentError | ImportError):
-        return StudyStorageError(redact(address), reason)
+        return StudyStorageError(redact(address), describe(error))
+    reason = str(error).splitlines()[0]
     return ConfigError(
         [
             f"search.storage is {redact(address)!r}, which is not the address of a "

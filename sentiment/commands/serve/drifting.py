@@ -16,7 +16,7 @@ import pandas as pd
 from sentiment.commands.serve.metrics import SCORES, Metrics
 from sentiment.commands.serve.routes import ModelLoader, Route, ServedModel
 from sentiment.config.schemas import DriftSettings
-from sentiment.errors import ConfigError, ReferenceMissingError
+from sentiment.errors import ConfigError, ReferenceMissingError, show_share
 from sentiment.modeling.drift import (
     Check,
     check_labels,
@@ -230,8 +230,8 @@ def _describe(route: str, role: str, model: ServedModel, check: Check, texts: in
     if check.name == "probability":
         change = f"the mean probability is {check.current:.3f}, and {check.reference:.3f}"
     else:
-        change = f"{check.detail!r} is {check.current:.1%} of the predictions, and "
-        change += f"{check.reference:.1%}"
+        change = f"{check.detail!r} is {show_share(check.current, 1)} of the predictions, and "
+        change += show_share(check.reference, 1)
     return (
         f"drift of {route}: {change} in training; {check.measure} {check.effect:.2f}, from "
         f"{check.threshold:g} on ({role} {model.uri}, last {texts:,} predictions)"

@@ -3,6 +3,8 @@
 import sys
 from typing import TYPE_CHECKING
 
+from sentiment.errors import show_share
+
 if TYPE_CHECKING:
     from sentiment.commands.serve.job import Service
 
@@ -16,7 +18,7 @@ def show_address(service: "Service") -> None:
         champion = route.champion
         console.print(f"route    {route.name}: {champion.uri}, {champion.choice.why}")
         if route.challenger is not None:
-            part = "in shadow" if route.shadow else f"{route.share:.1%} of requests"
+            part = "in shadow" if route.shadow else f"{show_share(route.share, 1)} of requests"
             console.print(f"         challenger {route.challenger.uri}, {part}")
     settings = service.settings
     console.print(f"workers  {settings.workers}")

@@ -6,6 +6,8 @@ from itertools import combinations
 import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
+from sentiment.errors import show_share
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -34,7 +36,7 @@ class Agreement:
         first, second = self.labelers
         kappa = "" if self.kappa != self.kappa else f", Cohen's kappa {self.kappa:.2f}"
         return (
-            f"{first} and {second}: {self.share:.0%} of {self.texts:,} "
+            f"{first} and {second}: {show_share(self.share)} of {self.texts:,} "
             f"text{'s' * (self.texts != 1)} that both labelled"
             f"{kappa}"
         )
@@ -53,7 +55,7 @@ def measure_agreement(rows: pd.DataFrame) -> list[Agreement]:
     --------
     >>> rows = [(str(n), label, who) for who in ("ann", "bob") for n, label in enumerate("aabb")]
     >>> measure_agreement(pd.DataFrame(rows, columns=["text", "label", "labeler"]))[0].describe()
-    "ann and bob: 100% of 4 texts that both labelled, Cohen's kappa 1.00"
+    "ann and bob: 100 % of 4 texts that both labelled, Cohen's kappa 1.00"
     """
     known = rows.dropna(subset=["text", "label", "labeler"])
     table = known.groupby(["text", "labeler"])["label"].last().unstack()

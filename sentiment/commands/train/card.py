@@ -11,7 +11,7 @@ import pandas as pd
 from sentiment.config import write_recorded
 from sentiment.config.metrics import CLASSES, list_shown
 from sentiment.data.preparation import PreparedData
-from sentiment.errors import list_classes
+from sentiment.errors import list_classes, show_share
 from sentiment.modeling.evaluation import choose_classes, measure_each_class
 from sentiment.modeling.intervals import Interval, count_digits, tabulate_scores, write_score
 from sentiment.modeling.predictions import Predictions
@@ -181,8 +181,8 @@ def _list_limits(facts: RunFacts, data: PreparedData, fitted_on: str) -> Iterabl
     if facts.tags.get("sample") == "true":
         yield "It has learned from a sample of the data, for a quick look."
     if fitted_on == "train":
-        share = len(data.train) / data.rows
-        yield f"It has learned from {share:.0%} of the labels; `sentiment finalize` uses the rest."
+        share = show_share(len(data.train) / data.rows)
+        yield f"It has learned from {share} of the labels; `sentiment finalize` uses the rest."
     else:
         yield (
             "A score on rows of these data would be too good, since it has learned from them: "

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from sentiment.commands.train.curves import MAX_CANDIDATES, MAX_PANELS, Curve, Curves
 from sentiment.commands.train.fonts import escape, find_fonts
+from sentiment.errors import show_share
 from sentiment.redaction.printable import cut_middle
 
 _COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
@@ -28,7 +29,7 @@ _BARS, _FEWER_BARS, _FEW_PANELS = 15, 10, 4
 _PANELS_IN_ROW = 4
 # Inches: of a bar, of a name of a term and its bar, between rows of panels, and below all.
 _BAR, _TERM, _WEIGHT, _GAP, _FOOT = 0.24, 1.6, 1.8, 0.6, 0.3
-# Classes of a confusion matrix whose cells have room for "100.0%" in letters of medium size, and
+# Classes of a confusion matrix whose cells have room for "100.0 %" in letters of medium size, and
 # for shares at all.
 _WIDE_CELLS, _FEW_CELLS = 4, 6
 _LONGEST = 18  # characters of a label or term
@@ -88,7 +89,7 @@ def _draw_confusion(curves: Curves, classes: Sequence[str], path: Path) -> None:
         axes.text(
             column,
             row,
-            f"{count}\n{share:.1%}" if few else count,
+            f"{count}\n{show_share(share, 1)}" if few else count,
             ha="center",
             va="center",
             fontsize="medium" if len(classes) <= _WIDE_CELLS else "small",

@@ -1,5 +1,7 @@
 """Where studies are kept."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import optuna
@@ -15,6 +17,11 @@ def test_a_database_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
         open_storage(f"sqlite:///{tmp_path}/none/studies.db", tmp_path / "unused")
     with pytest.raises(ConfigError, match=r"search\.storage is 'nonsense'.*address of a database"):
         open_storage("nonsense", tmp_path / "unused")
+    file = tmp_path / "studies.db"
+    with contextlib.closing(sqlite3.connect(file)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StudyStorageError, match=r"used: another process keeps the .* locked\."):
+            open_storage(f"sqlite:///{file}?timeout=0.1", tmp_path / "unused")
 
 
 def test_a_study_whose_database_breaks_ends_with_an_outage(tmp_path: Path) -> None:

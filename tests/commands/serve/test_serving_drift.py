@@ -19,7 +19,7 @@ from sentiment.commands.serve.job import prepare
 from sentiment.commands.serve.metrics import Metrics
 from sentiment.commands.serve.recent import Recent
 from sentiment.config import compose
-from sentiment.errors import ConfigError, TrackingStoreError
+from sentiment.errors import ConfigError, TrackingStoreError, show_share
 from sentiment.tracking.references import find_reference
 
 WINDOW = 120
@@ -116,8 +116,10 @@ def test_drift_is_measured_against_the_validation_rows(
     assert drifted["sentiment_drift", "prediction"] == 1
     assert len([line for line in said if "of the predictions" in line]) == 1
     [line] = [line for line in said if "of the predictions" in line]
-    assert f"'positive' is 100.0% of the predictions, and {1 - share:.1%} in training" in line or (
-        f"'negative' is 0.0% of the predictions, and {share:.1%} in training" in line
+    shares = {"positive": ("100.0 %", 1 - share), "negative": ("0.0 %", share)}
+    assert any(
+        f"{label!r} is {now} of the predictions, and {show_share(before, 1)} in training" in line
+        for label, (now, before) in shares.items()
     )
     ask(app, "/predict", {"texts": texts})
     watch.look()

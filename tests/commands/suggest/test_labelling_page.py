@@ -300,7 +300,7 @@ def test_agreement_is_that_of_scikit_learn() -> None:
     assert one.kappa == pytest.approx(cohen_kappa_score(first, second))
     alike = pd.DataFrame([("x", "a", "ann"), ("x", "a", "bob")], columns=rows.columns)
     [one] = measure_agreement(alike)
-    assert one.describe() == "ann and bob: 100% of 1 text that both labelled"
+    assert one.describe() == "ann and bob: 100 % of 1 text that both labelled"
     assert measure_agreement(EMPTY) == []
 
 

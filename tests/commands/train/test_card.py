@@ -113,7 +113,7 @@ def test_a_card_keeps_no_secret(train_quickly: Train, tmp_path: Path) -> None:
     assert "features.max_features: 500" in card
     assert "tracking." not in card
     assert "learned from a sample" in card
-    assert "from 70% of the labels; `sentiment finalize` uses the rest" in card
+    assert "from 70 % of the labels; `sentiment finalize` uses the rest" in card
 
 
 def test_a_long_card_is_cut_at_a_line() -> None:

@@ -300,7 +300,7 @@ def test_texts_without_spaces_are_warned_of_and_learned_by_their_characters(
     job = Job(tmp_path)
     with pytest.raises(FitError):
         train(compose("train", [*common, "features=tfidf"]), job)
-    assert "100% of the texts are in a script without spaces" in caplog.text
+    assert "100 % of the texts are in a script without spaces" in caplog.text
     assert "features=auto" in caplog.text
     caplog.clear()
     result = train(compose("train", [*common, "features=char", "features.min_df=1"]), job)
