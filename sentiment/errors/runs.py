@@ -54,14 +54,18 @@ class TrackingStoreError(SentimentError, ConnectionError):
         Why it cannot be used.
     exit_code : ExitCode
         `MISTAKE` if a retry cannot help, since there is no store at this address.
+    remedy : str
+        What to do; default: look at the address or the server.
     """
 
     exit_code = ExitCode.UNAVAILABLE
 
-    def __init__(self, uri: str, reason: str, exit_code: ExitCode = ExitCode.UNAVAILABLE) -> None:
+    def __init__(
+        self, uri: str, reason: str, exit_code: ExitCode = ExitCode.UNAVAILABLE, remedy: str = ""
+    ) -> None:
         self.uri, self.reason = uri, reason.strip().rstrip(".")
         self.exit_code = exit_code
-        remedy = (
+        remedy = remedy or (
             "Correct tracking.uri, such as sqlite:///outputs/mlflow.db or http://127.0.0.1:5000"
             if exit_code is ExitCode.MISTAKE
             else "Check tracking.uri and its server, and give the same command again"

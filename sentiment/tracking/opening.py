@@ -129,11 +129,9 @@ def _reach(uri: str, shown: str) -> None:
         file = database if database.exists() else _name_draft(database)
         over = len(os.fsencode(file)) - _LONGEST_PATH
         if over > 0:
-            reason = (
-                f"the path of its file is {over} bytes longer than SQLite can open; name a shorter "
-                "folder with outputs=<folder>"
-            )
-            raise TrackingStoreError(shown, reason, ExitCode.MISTAKE)
+            reason = f"the path of its file is {over} bytes longer than SQLite can open"
+            remedy = "Name a shorter folder with outputs=<folder>"
+            raise TrackingStoreError(shown, reason, ExitCode.MISTAKE, remedy)
     if not uri.startswith(_DATABASES) or (database is not None and not database.exists()):
         return
     from sqlalchemy import create_engine, inspect

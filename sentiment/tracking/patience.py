@@ -1,6 +1,7 @@
 """Retries of calls to a store that is unavailable for a moment."""
 
 import logging
+import re
 import shlex
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,11 @@ _DISK_ERRORS = {
     "Disk quota exceeded": "the disk is full",
     "disk I/O error": "the disk cannot be written or read",
 }
+# Texts of sqlite and the operating system on a store that this user may not write.
+_READ_ONLY = ("Permission denied", "Operation not permitted", "Read-only file", "readonly database")
+# What SQLAlchemy writes in front of the error of a database: a line, and its class.
+_NOTE = "(raised as a result of "
+_DRIVER = re.compile(r"^\(\w+(?:\.\w+)*\) ")
 # Texts of sqlite on a file that was overwritten or cut off.
 _DAMAGE = ("disk image is malformed", "file is not a database")
 # MLflow's text on tables of another version, which it reports as an internal error.
@@ -66,12 +72,19 @@ def translate(store: str, error: Exception) -> TrackingStoreError:
         return TrackingStoreError(store, reason, ExitCode.IO_ERROR)
     if any(sign in reason for sign in _DAMAGE):
         reason += "; if the file was a store before, restore a backup of it"
-    if _OTHER_SCHEMA in reason:
-        reason = (
-            f"another version of MLflow made its tables ({reason}); if that was an older one, "
-            f"make a copy of it and run: mlflow db upgrade {shlex.quote(store)}"
+    if any(sign in reason for sign in _READ_ONLY):
+        remedy = (
+            "Give this user the right to write the store and its folder, or copy the folder of "
+            "outputs and name the copy: outputs=<folder>"
         )
-        return TrackingStoreError(store, reason, ExitCode.MISTAKE)
+        return TrackingStoreError(store, f"it is read-only ({reason})", ExitCode.MISTAKE, remedy)
+    if _OTHER_SCHEMA in reason:
+        reason = f"another version of MLflow made its tables ({reason})"
+        remedy = (
+            "If that was an older one, make a copy of it and run: mlflow db upgrade "
+            f"{shlex.quote(store)}"
+        )
+        return TrackingStoreError(store, reason, ExitCode.MISTAKE, remedy)
     is_away = is_outage(error)
     return TrackingStoreError(store, reason, ExitCode.UNAVAILABLE if is_away else ExitCode.MISTAKE)
 
@@ -79,7 +92,8 @@ def translate(store: str, error: Exception) -> TrackingStoreError:
 def describe(error: Exception) -> str:
     """Return the message of MLflow or a database in one sentence."""
     text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
-    first = text.splitlines()[0]
+    first = next((one for one in text.splitlines() if not one.startswith(_NOTE)), text)
+    first = _DRIVER.sub("", first)
     if "Max retries exceeded" in text or ("Connection refused" in text and "http" in text):
         return "no server answers there"
     if "database is locked" in text:

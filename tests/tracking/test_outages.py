@@ -14,7 +14,9 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
+import sqlalchemy
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import OperationalError
 from starting import Starter
 from sweeping import read_jobs
 from sweeping_here import run_sweep_here
@@ -181,9 +183,23 @@ def test_what_is_said_of_a_full_disk() -> None:
         error = patience.translate("x", OSError(number, os.strerror(number), "/a/b"))
         assert error.reason == reason
         assert error.exit_code is ExitCode.IO_ERROR
-    error = patience.translate("x", OSError(errno.EACCES, os.strerror(errno.EACCES), "/a/b"))
-    assert error.reason == "'/a/b': Permission denied"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_what_is_said_of_a_store_that_may_not_be_written(number: int, tmp_path: Path) -> None:
+    error = patience.translate("x", OSError(number, os.strerror(number), "/a/b"))
+    assert error.reason == f"it is read-only ('/a/b': {os.strerror(number)})"
     assert error.exit_code is ExitCode.MISTAKE
+    assert "Give this user the right to write the store" in str(error)
+    (tmp_path / "x.db").touch()
+    engine = sqlalchemy.create_engine(f"sqlite:///file:{tmp_path}/x.db?mode=ro&uri=true")
+    with engine.connect() as connection, pytest.raises(OperationalError) as caught:
+        connection.execute(sqlalchemy.text("CREATE TABLE x (y)"))
+    flushed = f"(raised as a result of Query-invoked autoflush)\n{caught.value}"
+    for found in (caught.value, MlflowException(flushed)):
+        error = patience.translate("x", found)
+        assert error.reason == "it is read-only (attempt to write a readonly database)"
+        assert error.exit_code is ExitCode.MISTAKE
 
 
 @pytest.mark.slow
