@@ -6,6 +6,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from sentiment.config.arguments import prepare_arguments
+from sentiment.config.project import find_own_failure
 from sentiment.config.targets import list_allowed
 from sentiment.errors import ConfigError
 
@@ -38,7 +39,8 @@ def make(cfg: DictConfig, key: str, *methods: str) -> Any:
     except ConfigError:
         raise
     except (TypeError, ValueError) as error:
-        raise ConfigError([f"{key}: {str(error).splitlines()[0]}"]) from error
+        reason = f"{key}: {str(error).splitlines()[0]}"
+        raise find_own_failure(error) or ConfigError([reason]) from error
     absent = [method for method in methods if not hasattr(made, method)]
     if absent:
         raise ConfigError(
@@ -52,7 +54,13 @@ def make(cfg: DictConfig, key: str, *methods: str) -> Any:
 
 def _check_parameters(made: Any) -> None:
     """Let scikit-learn check the parameters of an estimator and of those inside it."""
-    inner = made.get_params(deep=True).values() if hasattr(made, "get_params") else []
+    try:
+        inner = made.get_params(deep=True).values() if hasattr(made, "get_params") else []
+    except (AttributeError, RuntimeError) as error:  # a class that breaks scikit-learn's rules
+        raise TypeError(
+            f"{type(made).__name__} is not an estimator of scikit-learn, whose __init__ names all "
+            f"parameters and sets an attribute of the same name for each: {error}"
+        ) from error
     for estimator in (made, *inner):
         if hasattr(estimator, "_parameter_constraints") and not isinstance(estimator, type):
             estimator._validate_params()

@@ -218,8 +218,20 @@ def find_own_place(error: BaseException) -> str:
 
 
 def _find_own_module(error: BaseException) -> str:
-    own = [name for name, _, _ in _list_frames(error) if is_trusted(name)]
+    patterns = list_trusted()
+    own = [name for name, _, _ in _list_frames(error) if _is_own_module(name, patterns)]
     return own[-1] if own else ""
+
+
+def _is_own_module(name: str, patterns: Iterable[str]) -> bool:
+    """Return whether a trusted pattern is the module `name`, something in it, or around it.
+
+    Examples
+    --------
+    >>> [_is_own_module(name, ["mine.*", "yours.Model"]) for name in ("mine", "yours", "theirs")]
+    [True, True, False]
+    """
+    return matches(name, patterns) or any(one.startswith(f"{name}.") for one in patterns)
 
 
 def describe_failure(error: BaseException, name: str) -> tuple[str, str]:

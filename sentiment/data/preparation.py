@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Number
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from sentiment.data.quality import (
 )
 from sentiment.data.splitting import SPLITS, assign_splits, count_classes, list_official_splits
 from sentiment.errors import BadRowsError, ConfigError, EmptyDataError, quote_list, suggest
+from sentiment.files.columns import as_texts
 
 # Reasons that point to a mistake in a row, unlike being a copy.
 _BAD = ("unreadable", "missing_text", "empty_text", "missing_label", "conflicting_labels")
@@ -239,10 +241,19 @@ def _read(dataset: Dataset) -> pd.DataFrame:
         )
     frame = dataset.read()
     found = list(frame.columns) if isinstance(frame, pd.DataFrame) else type(frame).__name__
-    if not isinstance(found, list) or not {"text", "label"} <= set(found):
+    if (
+        not isinstance(found, list)
+        or not {"text", "label"} <= set(found)
+        or len(set(found)) < len(found)
+    ):
         raise ConfigError(
-            [f"data: {kind}.read returned {found}; expected a DataFrame with text and label."]
+            [
+                f"data: {kind}.read returned {found}; expected a DataFrame with text and label, "
+                "each once."
+            ]
         )
+    frame = frame.reset_index(drop=True)
+    frame = frame.assign(**{name: _read_strings(frame[name], kind) for name in ("text", "label")})
     unknown = set(frame["split"].dropna()) - set(SPLITS) if "split" in found else set()
     if unknown:
         raise ConfigError(
@@ -256,6 +267,24 @@ def _read(dataset: Dataset) -> pd.DataFrame:
             kind, quote_list(unused),
         )  # fmt: skip
     return frame
+
+
+def _read_strings(values: pd.Series, kind: str) -> pd.Series:
+    """Return texts or labels as strings; labels may be numbers or truth values."""
+    if isinstance(values.dtype, pd.StringDtype):
+        return values
+    known = (str,) if values.name == "text" else (str, Number, np.bool)
+    for value in values.dropna():
+        if not isinstance(value, known):
+            expected = "strings" if values.name == "text" else "strings or numbers"
+            raise ConfigError(
+                [
+                    f"data: {kind}.read returned a {type(value).__name__} in the column "
+                    f"{values.name!r}; expected {expected}."
+                ]
+            )
+    texts = as_texts(values.astype(object).where(values.notna(), None))
+    return pd.Series(texts.to_pandas().to_numpy(), dtype="str", name=values.name)
 
 
 def _add_keys(frame: pd.DataFrame, texts: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:

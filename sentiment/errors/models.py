@@ -14,7 +14,8 @@ class UnsavableModelError(SentimentError, TypeError):
         super().__init__(
             f"the fitted {model} holds {quote_list(untrusted)}, which this project does not load "
             "from a file, so it was not saved. List a class that you trust in the pyproject.toml "
-            "of this folder, [tool.sentiment] trusted = [...], or choose another model."
+            "of this folder, [tool.sentiment] trusted = [...], define functions at the top level "
+            "of a module, hold data in arrays, lists and dictionaries, or choose another model."
         )
 
 

@@ -22,6 +22,7 @@ from sentiment.errors import FitError, SentimentError
 from sentiment.modeling.adapting import adapt_classifier, adapt_features, takes_positive_only
 from sentiment.modeling.class_weights import check_named_weights
 from sentiment.modeling.columns import list_kinds, make_encoder
+from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.estimators.label_set_chain import LabelSetChain
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier, name_label_sets
 from sentiment.modeling.estimators.self_training import UNKNOWN, UNLABELLED, SelfTrainingClassifier
@@ -253,7 +254,7 @@ def _estimator_failures(action: str) -> Iterator[None]:
         yield
     except (SentimentError, OSError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # own code may call sys.exit
         # The message of a ValueError is meant for users; of others, the class says more.
         text = ", ".join(
             one.decode() if isinstance(one, bytes) else str(one)  # libsvm's are bytes
@@ -263,6 +264,7 @@ def _estimator_failures(action: str) -> Iterator[None]:
         if "\nTraceback " in reason:  # of the fits of a GridSearchCV, when all of them failed
             lines = reason.strip().split("\n")
             reason = f"{lines[0].rstrip('.')}: {lines[-1]}"
+        reason, *_ = reason.strip().split("\n")  # scikit-learn's advice follows, or an array
         raise FitError(reason, action, find_own_place(error)) from error
 
 
@@ -291,10 +293,51 @@ def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, 
     """
     with _estimator_failures("evaluate"):
         probabilities = pipeline.predict_proba(frame.drop(columns="label", errors="ignore"))
+        classes = pipeline.classes_
     separator = find_separator(pipeline)
+    try:
+        check_probabilities(probabilities, classes, len(frame), of_sets=separator is not None)
+    except ValueError as error:
+        model = pipeline["model"] if isinstance(pipeline, Pipeline) else pipeline
+        raise FitError(f"{name_inner(model)} is not as expected: {error}", "evaluate") from error
     if separator is not None:
-        return name_label_sets(probabilities >= 0.5, pipeline.classes_, separator), probabilities
-    return pipeline.classes_[np.argmax(probabilities, axis=1)], probabilities
+        return name_label_sets(probabilities >= 0.5, classes, separator), probabilities
+    return classes[np.argmax(probabilities, axis=1)], probabilities
+
+
+def check_probabilities(probabilities: Any, classes: Any, rows: int, *, of_sets: bool) -> None:
+    """Refuse predictions that are not as those of scikit-learn.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_rows, n_classes)
+        Of each class in each row.
+    classes : ndarray of shape (n_classes,)
+        The attribute ``classes_`` of the model.
+    rows : int
+        Number of predicted rows.
+    of_sets : bool
+        True if a row may have several classes, so that probabilities do not sum to 1.
+
+    Raises
+    ------
+    ValueError
+        Something else was found.
+    """
+    strings = isinstance(classes, np.ndarray) and classes.dtype.kind == "U" and classes.ndim == 1
+    if not strings or len(classes) < 2 or not (classes[:-1] < classes[1:]).all():
+        raise ValueError("its classes are not strings in order, as numpy.unique returns them")
+    expected = (rows, len(classes))
+    if not isinstance(probabilities, np.ndarray) or probabilities.shape != expected:
+        found = getattr(probabilities, "shape", type(probabilities).__name__)
+        raise ValueError(
+            f"it has {len(classes)} classes, and not a probability of each: predict_proba "
+            f"returned {found}; expected an array of shape {expected}"
+        )
+    if not ((probabilities >= 0) & (probabilities <= 1 + 1e-9)).all():
+        raise ValueError("its probabilities are not all between 0 and 1")
+    if not of_sets and not np.isclose(probabilities.sum(axis=1), 1).all():
+        raise ValueError("its probabilities of the classes do not sum to 1")
 
 
 def find_separator(pipeline: TextClassifier) -> str | None:

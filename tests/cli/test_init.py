@@ -389,11 +389,12 @@ class Absent(Columns):
         ),
         (
             ["data._target_=my_project.bad.Columns"],
-            "data: Columns.read returned ['subject']; expected a DataFrame with text and label.",
+            "data: Columns.read returned ['subject']; expected a DataFrame with text and label, "
+            "each once.",
         ),
         (
             ["data._target_=my_project.bad.Rows"],
-            "data: Rows.read returned list; expected a DataFrame with text and label.",
+            "data: Rows.read returned list; expected a DataFrame with text and label, each once.",
         ),
         (
             ["data._target_=my_project.bad.Absent"],
@@ -412,6 +413,124 @@ class Absent(Columns):
 )
 def test_a_mistake_in_own_code_is_one_message(project: Path, words: list[str], said: str) -> None:
     (project / "my_project" / "bad.py").write_text(BAD)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - a program gets the error itself
+        sentiment.train("experiment=team", "tracking=off", *words)
+    shown = explain_error(caught.value)
+    assert shown is not None
+    assert said in str(shown)
+    assert shown.exit_code == 2
+
+
+ODD = """
+import sys
+import threading
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+class Even(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+    def predict_proba(self, X):
+        return np.full((X.shape[0], 2), 0.5)
+
+class FitRaises(Even):
+    def fit(self, X, y):
+        raise RuntimeError("no luck")
+
+class FitExits(Even):
+    def fit(self, X, y):
+        sys.exit(3)
+
+class Unclassed(Even):
+    def fit(self, X, y):
+        return self
+
+class Coded(Even):
+    def fit(self, X, y):
+        self.classes_ = np.arange(2)
+        return self
+
+class Rows(Even):
+    def predict_proba(self, X):
+        return np.full((3, 2), 0.5)
+
+class Listed(Even):
+    def predict_proba(self, X):
+        return [[0.5, 0.5]] * X.shape[0]
+
+class Undefined(Even):
+    def predict_proba(self, X):
+        return np.full((X.shape[0], 2), np.nan)
+
+class Doubled(Even):
+    def predict_proba(self, X):
+        return np.ones((X.shape[0], 2))
+
+class Variadic(Even):
+    def __init__(self, *args):
+        pass
+
+class Forgetful(Even):
+    def __init__(self, a=1):
+        self.b = a
+
+class BadValue(Even):
+    def __init__(self):
+        raise ValueError("a is wrong")
+
+class Locked(Even):
+    def fit(self, X, y):
+        self.parts_ = {"a": [threading.Lock()]}
+        return super().fit(X, y)
+
+class Framed(Even):
+    def fit(self, X, y):
+        self.table_ = pd.DataFrame({"a": [1]})
+        return super().fit(X, y)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "FitRaises",
+            "could not fit the pipeline: RuntimeError: no luck, in odd/__init__.py, line 17",
+        ),
+        ("FitExits", "could not fit the pipeline: SystemExit: 3, in odd/__init__.py, line 21."),
+        ("Unclassed", "could not evaluate the pipeline: AttributeError: 'Unclassed' object has no"),
+        (
+            "Coded",
+            "Coded is not as expected: its classes are not strings in order, as numpy.unique",
+        ),
+        ("Rows", "Rows is not as expected: it has 2 classes, and not a probability of each: "),
+        ("Listed", "predict_proba returned list; expected an array of shape (18, 2)."),
+        (
+            "Undefined",
+            "Undefined is not as expected: its probabilities are not all between 0 and 1.",
+        ),
+        (
+            "Doubled",
+            "Doubled is not as expected: its probabilities of the classes do not sum to 1.",
+        ),
+        ("Variadic", "Variadic is not an estimator of scikit-learn, whose __init__ names all "),
+        ("Forgetful", "each: 'Forgetful' object has no attribute 'a'"),
+        ("BadValue", "odd raised an error: ValueError: a is wrong, in odd/__init__.py, line 58."),
+        (
+            "Locked",
+            "the fitted Locked holds '_thread.lock', which this project does not load from a file",
+        ),
+        ("Framed", "the fitted Framed holds 'table_ of Framed, a DataFrame', which this project"),
+    ],
+)
+def test_a_classifier_that_is_none_is_one_message(project: Path, name: str, said: str) -> None:
+    """Also in the __init__.py of a package, which a pattern such as odd.* includes."""
+    sys.modules.pop("odd", None)  # of another folder
+    (project / "odd").mkdir()
+    (project / "odd" / "__init__.py").write_text(ODD)
+    words = ["features=tfidf", "~model.sharpness", f"model._target_=odd.{name}", "trusted=[odd.*]"]
     with pytest.raises(Exception) as caught:  # noqa: PT011 - a program gets the error itself
         sentiment.train("experiment=team", "tracking=off", *words)
     shown = explain_error(caught.value)

@@ -1,6 +1,8 @@
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -412,3 +414,78 @@ def test_a_column_that_a_data_set_lacks_is_reported_with_the_nearest_name() -> N
     rows = [(*row, "train") for row in make_rows(100)]
     with pytest.raises(ConfigError, match=r"it has 'split'\. Did you mean 'split'\?"):
         prepare_data(Given(name="x", rows=rows, extra_columns=["spilt"]), 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own(Dataset):
+    """A data set that a user may write, whose frame has any columns."""
+
+    columns: dict[str, Any]
+    index: Any = None
+
+    def read(self) -> pd.DataFrame:
+        return pd.DataFrame(self.columns, index=self.index)
+
+
+TEXTS = [text for text, _ in make_rows(60)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ([0, 1] * 30, ["0", "1"]),
+        (np.tile([1.0, 2.5], 30), ["1", "2.5"]),
+        ([True, False] * 30, ["False", "True"]),
+        (pd.Categorical(["a", "b"] * 30), ["a", "b"]),
+        (np.array(["a", "b"] * 30, dtype=object), ["a", "b"]),
+    ],
+    ids=["int", "float", "bool", "category", "object"],
+)
+def test_labels_of_own_data_sets_become_strings(labels: Any, classes: list[str]) -> None:
+    data = prepare_data(Own(name="x", columns={"text": TEXTS, "label": labels}), 1)
+    assert data.classes == classes
+    assert data.rows == 60
+
+
+def test_own_data_sets_may_leave_labels_out_and_have_any_index() -> None:
+    labels = [None, *[0, 1] * 29, 1]  # pandas makes floats of these
+    own = Own(name="x", columns={"text": TEXTS, "label": labels}, index=[7] * 60)
+    data = prepare_data(own, 1)
+    assert data.class_rows == {"0": 29, "1": 30}
+    assert data.report.missing_label == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (
+            {"text": range(60), "label": ["a", "b"] * 30},
+            "data: Own.read returned a int in the column 'text'; expected strings.",
+        ),
+        (
+            {"text": [text.encode() for text in TEXTS], "label": ["a", "b"] * 30},
+            "data: Own.read returned a bytes in the column 'text'; expected strings.",
+        ),
+        (
+            {"text": TEXTS, "label": [["a"], ["b"]] * 30},
+            "data: Own.read returned a list in the column 'label'; expected strings or numbers.",
+        ),
+        (
+            {"text": TEXTS, "label": pd.to_datetime(["2020-01-01", "2020-01-02"] * 30)},
+            "data: Own.read returned a Timestamp in the column 'label'; expected strings or ",
+        ),
+    ],
+)
+def test_other_values_of_own_data_sets_are_refused(columns: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        prepare_data(Own(name="x", columns=columns), 1)
+    assert said in str(caught.value)
+
+
+def test_columns_of_the_same_name_are_refused() -> None:
+    class Twice(Own):
+        def read(self) -> pd.DataFrame:
+            return pd.concat([super().read()] * 2, axis=1)
+
+    with pytest.raises(ConfigError, match=r"expected a DataFrame with text and label, each once\."):
+        prepare_data(Twice(name="x", columns={"text": TEXTS, "label": ["a", "b"] * 30}), 1)

@@ -601,7 +601,8 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         TypeError,
         "the fitted Model holds 'a.B', which this project does not load from a file, so it was not "
         "saved. List a class that you trust in the pyproject.toml of this folder, [tool.sentiment] "
-        "trusted = [...], or choose another model.",
+        "trusted = [...], define functions at the top level of a module, hold data in arrays, "
+        "lists and dictionaries, or choose another model.",
     ),
     (
         UntrustedModelError(Path("m.skops"), "it holds os.system"),

@@ -335,7 +335,7 @@ def calibration_of_nothing(bench: Bench) -> None:
     bench.dump(pipeline)
 
 
-@hostile("its probabilities are none")
+@hostile("its probabilities are not all between 0 and 1")
 def probabilities_below_zero(bench: Bench) -> None:
     pipeline = bench.load("vote")
     pipeline["model"].weights = [-3.0, 4.0]

@@ -119,7 +119,8 @@ class DenseInput(MetaEstimatorMixin, BaseEstimator):
     @_delegated
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities, of shape (n_samples, n_classes)."""
-        return np.asarray(self._apply("predict_proba", X))
+        probabilities: np.ndarray = self._apply("predict_proba", X)
+        return probabilities
 
     @_delegated
     def decision_function(self, X: Any) -> np.ndarray:

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
@@ -24,7 +23,7 @@ from sentiment.modeling.model_files.converting import convert, make_fast_part, p
 from sentiment.modeling.model_files.owned import load_own
 from sentiment.modeling.model_files.parts import check_pipeline
 from sentiment.modeling.model_files.reading import Reader, list_unknown
-from sentiment.modeling.pipeline import find_separator, list_columns
+from sentiment.modeling.pipeline import check_probabilities, find_separator, list_columns
 
 # Errors of a file whose parts do not fit together.
 _DAMAGE = (
@@ -98,20 +97,10 @@ def _rehearse(model: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         probabilities = model.predict_proba(row)
-    classes = model.classes_
-    strings = isinstance(classes, np.ndarray) and classes.dtype.kind == "U" and classes.ndim == 1
-    if not strings or len(classes) < 2 or not (classes[:-1] < classes[1:]).all():
-        raise ValueError("its classes are not strings in order")
-    separator = find_separator(model)
+    classes, separator = model.classes_, find_separator(model)
+    check_probabilities(probabilities, classes, 1, of_sets=separator is not None)
     if separator is not None and (type(separator) is not str or not separator):
         raise ValueError("nothing is between the labels of a set")
     # Labels are written to UTF-8 files, and shown on terminals, which obey control characters.
     if _CONTROLS.search("".join([*classes.tolist(), separator or ""]).encode().decode()):
         raise ValueError("its classes are not names")
-    of_one = separator is None
-    if probabilities.shape != (1, len(classes)) or (
-        of_one and not np.isclose(probabilities.sum(), 1)
-    ):
-        raise ValueError(f"it has {len(classes)} classes, and not a probability of each")
-    if not ((probabilities >= 0) & (probabilities <= 1 + 1e-9)).all():
-        raise ValueError("its probabilities are none")

@@ -2,8 +2,10 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import skops.io
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UnsupportedTypeException
 
@@ -12,6 +14,7 @@ from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.model_files.converting import convert, make_plain_part
 from sentiment.modeling.model_files.owned import digest_file, list_untrusted
 
+_UNSUPPORTED = (UnsupportedTypeException, TypeError)
 _written: set[str] = set()
 
 
@@ -28,16 +31,32 @@ def save_model(pipeline: Pipeline, path: Path) -> None:
         plain = make_savable(pipeline)
         skops.io.dump(plain, path, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
         untrusted = list_untrusted(path)
-    except (UnsupportedTypeException, TypeError, RecursionError) as error:
+    except RecursionError as error:  # such as the linked list of Birch
         path.unlink(missing_ok=True)
-        found = str(error)
-        if isinstance(error, RecursionError):  # such as the linked list of Birch
-            found = "parts that hold each other"
-        raise UnsavableModelError(name, [found]) from error
+        raise UnsavableModelError(name, ["parts that hold each other"]) from error
+    except _UNSUPPORTED as error:
+        path.unlink(missing_ok=True)
+        raise UnsavableModelError(name, [_find_unsupported(plain, "a part")]) from error
     if untrusted:
         path.unlink()
         raise UnsavableModelError(name, untrusted)
     _written.add(digest_file(path))
+
+
+def _find_unsupported(part: Any, name: str) -> str:
+    """Return name and type of what skops cannot write: `part`, or a part inside of it."""
+    inner: dict[Any, Any] = {}
+    if isinstance(part, BaseEstimator):
+        inner = {f"{key} of {type(part).__name__}": value for key, value in vars(part).items()}
+    elif isinstance(part, list | tuple | dict):
+        values = part.values() if isinstance(part, dict) else part
+        inner = dict(enumerate(values))
+    for key, value in inner.items():
+        try:
+            skops.io.dumps(value)
+        except _UNSUPPORTED:
+            return _find_unsupported(value, key if isinstance(key, str) else name)
+    return f"{name}, a {type(part).__name__}"
 
 
 def make_savable(pipeline: Pipeline) -> Pipeline:
