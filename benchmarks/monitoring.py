@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from omegaconf import OmegaConf
 from predicting import repeat_reviews
 from processes import run_script
 from reviews import SEED, read_different_reviews
@@ -13,6 +14,7 @@ from timing import Figure, Plan, time_calls
 
 from sentiment.commands.monitor.comparison import Thresholds, compare
 from sentiment.commands.monitor.current import Current
+from sentiment.config import CONF
 from sentiment.data.copies import add_keys
 from sentiment.data.quality import check_quality, find_unusable
 from sentiment.modeling.descriptors import TextReader, find_tokenization
@@ -52,6 +54,7 @@ def bench_false_alarms(plan: Plan) -> dict[str, Figure]:
     answered = unseen.assign(
         prediction=made.predicted.astype(str), probability=made.probabilities.max(axis=1)
     )
+    thresholds = Thresholds(**OmegaConf.load(CONF / "monitor.yaml").thresholds)
     rng, alarms, begun = np.random.default_rng(SEED), 0, time.perf_counter()
     for _ in range(_HALVES):
         one, other = np.array_split(rng.permutation(len(unseen)), 2)
@@ -59,7 +62,7 @@ def bench_false_alarms(plan: Plan) -> dict[str, Figure]:
         reference = make_reference(pipeline, unseen["text"].iloc[one], known, report, SEED)
         rows: pd.DataFrame = answered.iloc[other].reset_index(drop=True)
         found = compare(
-            reference, Current(rows, len(rows), 0), TextReader(tokenization), Thresholds(), 10,
+            reference, Current(rows, len(rows), 0), TextReader(tokenization), thresholds, 10,
             SilentObserver(),
         )  # fmt: skip
         alarms += bool(found.drifted)

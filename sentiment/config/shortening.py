@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from sentiment.config.overrides import split_override
+from sentiment.redaction.printable import cut_end
 
 # Characters of a value, which cuts long ones such as regular expressions.
 _VALUE = 20
@@ -27,7 +28,7 @@ def fit_settings(overrides: Iterable[str], width: int | None) -> str:
     for part in parts:
         if len(kept) + len(part) + 1 <= width - 1:
             kept += f"{part} "
-    return f"{kept}…" if kept else cut(" ".join(parts), width)
+    return f"{kept}…" if kept else cut_end(" ".join(parts), width)
 
 
 def shorten_override(override: str) -> str:
@@ -45,10 +46,5 @@ def shorten_override(override: str) -> str:
     except ValueError:
         if value[:1] == value[-1:] == "'" and len(value) > 1:
             value = value[1:-1].replace("\\'", "'")
-        return f"{name}={cut(value, _VALUE)}"
+        return f"{name}={cut_end(value, _VALUE)}"
     return f"{name}={f'{number:.4g}' if '.' in value else value}"
-
-
-def cut(text: str, length: int) -> str:
-    """Return `text`, cut to `length` characters with an ellipsis."""
-    return text if len(text) <= length else f"{text[: max(length, 1) - 1]}…"

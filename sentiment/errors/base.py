@@ -40,6 +40,17 @@ def join_words(words: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def make_clause(reason: str) -> str:
+    r"""Return a message of a library without white space around it and without a full stop.
+
+    Examples
+    --------
+    >>> make_clause("disk I/O error.\n")
+    'disk I/O error'
+    """
+    return reason.strip().rstrip(".")
+
+
 def count_of(number: int, noun: str) -> str:
     """Return a number of things: ``1 job``, ``1,200 jobs``."""
     return f"{number:,} {noun}{'s' * (number != 1)}"

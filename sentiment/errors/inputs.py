@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sentiment.errors.base import SentimentError, join_words, quote_list, suggest
+from sentiment.errors.base import SentimentError, join_words, make_clause, quote_list, suggest
 from sentiment.errors.exit_codes import ExitCode, find_os_exit_code
 from sentiment.redaction.printable import make_printable
 
@@ -44,7 +44,7 @@ class UnreadableFileError(SentimentError, ValueError):
             "(.csv, .parquet, .jsonl)."
         )
         super().__init__(
-            f"'{path}' cannot be read as {expected}: {make_printable(reason.strip().rstrip('.'))}. "
+            f"'{path}' cannot be read as {expected}: {make_printable(make_clause(reason))}. "
             f"{remedy}"
         )
 
@@ -62,7 +62,7 @@ class DamagedLogError(SentimentError, ValueError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
             f"'{path}' cannot be read as a part of a log of serve: "
-            f"{make_printable(reason.strip().rstrip('.'))}. Restore it from a copy, or move it to "
+            f"{make_printable(make_clause(reason))}. Restore it from a copy, or move it to "
             "another folder; the rest of the log is then read without its rows."
         )
 
@@ -278,7 +278,7 @@ class DatabaseError(SentimentError, ValueError):
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(
-            f"the database '{url}' cannot be read: {reason.strip().rstrip('.')}. "
+            f"the database '{url}' cannot be read: {make_clause(reason)}. "
             "Check its address, and the table or query."
         )
 
@@ -290,7 +290,7 @@ class DatabaseUnavailableError(SentimentError, ConnectionError):
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(
-            f"the database '{url}' does not answer: {reason.strip().rstrip('.')}. "
+            f"the database '{url}' does not answer: {make_clause(reason)}. "
             "Check its address, that it runs, and which other processes use it, then give the same "
             "command again."
         )
@@ -357,6 +357,6 @@ class LostModelError(SentimentError, LookupError):
     def __init__(self, path: Path, model: str, reason: str) -> None:
         super().__init__(
             f"'{path}' was begun with the model {model}, which cannot be loaded any more: "
-            f"{reason.strip().rstrip('.')}. Restore that model, name another output with "
+            f"{make_clause(reason)}. Restore that model, name another output with "
             "output=<file>, or start again with overwrite=true."
         )

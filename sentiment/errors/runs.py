@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentiment.errors.base import ConfigError, SentimentError, quote_list
+from sentiment.errors.base import ConfigError, SentimentError, make_clause, quote_list
 from sentiment.errors.exit_codes import ExitCode
 
 
@@ -15,7 +15,7 @@ class RunNotFoundError(SentimentError, LookupError):
         super().__init__(f"{wanted} was not found in the tracking store '{store}'. {remedy}")
 
 
-def _restore(store: str) -> str:
+def _call_mlflow(store: str) -> str:
     return f"MLFLOW_TRACKING_URI={shlex.quote(store)} mlflow"
 
 
@@ -26,8 +26,8 @@ class RunDeletedError(RunNotFoundError):
         SentimentError.__init__(
             self,
             f"run {run_id!r} is deleted in the tracking store '{store}'. Restore it, or its "
-            f"experiment if that is deleted ({_restore(store)} runs restore --run-id {run_id}), or "
-            "name another run.",
+            f"experiment if that is deleted ({_call_mlflow(store)} runs restore --run-id {run_id})"
+            ", or name another run.",
         )
 
 
@@ -38,7 +38,7 @@ class ExperimentDeletedError(RunNotFoundError):
         SentimentError.__init__(
             self,
             f"experiment {name!r} is deleted in the tracking store '{store}'. Restore it "
-            f"({_restore(store)} experiments restore --experiment-id {experiment_id}), or name "
+            f"({_call_mlflow(store)} experiments restore --experiment-id {experiment_id}), or name "
             "another one with tracking.experiment=<name>.",
         )
 
@@ -63,7 +63,7 @@ class TrackingStoreError(SentimentError, ConnectionError):
     def __init__(
         self, uri: str, reason: str, exit_code: ExitCode = ExitCode.UNAVAILABLE, remedy: str = ""
     ) -> None:
-        self.uri, self.reason = uri, reason.strip().rstrip(".")
+        self.uri, self.reason = uri, make_clause(reason)
         self.exit_code = exit_code
         remedy = remedy or (
             "Correct tracking.uri, such as sqlite:///outputs/mlflow.db or http://127.0.0.1:5000"
@@ -260,8 +260,7 @@ class UnusableVersionError(SentimentError, LookupError):
         if older:
             remedy = f"The next older version that can be loaded is {older[0]}: {older[1]}"
         super().__init__(
-            f"version {version} of {name} cannot be loaded: {reason.strip().rstrip('.')}. "
-            f"{stays} {remedy}"
+            f"version {version} of {name} cannot be loaded: {make_clause(reason)}. {stays} {remedy}"
         )
 
 
@@ -326,7 +325,7 @@ class ClusterError(SentimentError, ConnectionError):
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
-            f"the Dask cluster {address} failed: {reason.strip().rstrip('.')}. Check "
+            f"the Dask cluster {address} failed: {make_clause(reason)}. Check "
             "deploy.address and the logs of its workers, or use this process: deploy=batch."
         )
 
@@ -338,7 +337,7 @@ class FlowServerError(SentimentError, ConnectionError):
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
-            f"the Prefect server '{address}' does not answer: {reason.strip().rstrip('.')}. Start "
+            f"the Prefect server '{address}' does not answer: {make_clause(reason)}. Start "
             "it (make prefect-up), correct PREFECT_API_URL, or unset it to run the flow without a "
             "server."
         )
@@ -360,7 +359,7 @@ class StepFailedError(SentimentError, RuntimeError):
     def __init__(self, step: str, reason: str, exit_code: int = ExitCode.MISTAKE) -> None:
         known = exit_code in set(ExitCode)
         self.exit_code = ExitCode(exit_code) if known and exit_code else ExitCode.FAILED
-        super().__init__(f"the step {step!r} of the flow failed: {reason.strip().rstrip('.')}.")
+        super().__init__(f"the step {step!r} of the flow failed: {make_clause(reason)}.")
 
 
 class NoChampionError(SentimentError, LookupError):
@@ -391,7 +390,7 @@ class StudyStorageError(SentimentError, ConnectionError):
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
-            f"search.storage is {address!r}, which cannot be used: {reason.strip().rstrip('.')}. "
+            f"search.storage is {address!r}, which cannot be used: {make_clause(reason)}. "
             "Check its address, that it runs, and which other processes use it, or choose "
             "search.storage=null, a file under outputs/. Finished trials are kept; the same "
             "command resumes the search."

@@ -59,11 +59,10 @@ class StudyNotFoundError(SentimentError, LookupError):
     """There is no study of that name."""
 
     def __init__(self, name: str, where: str, known: Sequence[str], command: str) -> None:
-        there = f"there are {quote_list(known)}" if len(known) > 1 else f"there is {known[:1]}"
-        there = there.replace("[", "").replace("]", "") if known else "there is none yet"
+        there = f"there {'are' if len(known) > 1 else 'is'} {quote_list(known)}"
         super().__init__(
-            f"no study {name!r} in {where}; {there}.{suggest(name, known)} A search makes one: "
-            f"{command}"
+            f"no study {name!r} in {where}; {there if known else 'there is none yet'}."
+            f"{suggest(name, known)} A search makes one: {command}"
         )
 
 

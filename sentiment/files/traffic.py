@@ -22,6 +22,8 @@ from sentiment.files.parquet import make_batch
 
 PREDICTIONS, FEEDBACK = "predictions", "feedback"
 TABLES = (PREDICTIONS, FEEDBACK)
+CHAMPION, CHALLENGER, SHADOW = ROLES = "champion", "challenger", "shadow"
+_SHOWN = 40  # characters of a wrong value in a message
 _TIME = pa.timestamp("us", "UTC")
 SCHEMAS = {
     PREDICTIONS: pa.schema(
@@ -45,10 +47,6 @@ SCHEMAS = {
         {"time": _TIME, "id": pa.string(), "route": pa.string(), "label": pa.string()}
     ),
 }
-
-
-CHAMPION, CHALLENGER, SHADOW = ROLES = "champion", "challenger", "shadow"
-_SHOWN = 40  # characters of a wrong value in a message
 # Columns that are never null.
 _FILLED = {
     PREDICTIONS: ("time", "id", "route", "role", "model", "run_id", "rule"),

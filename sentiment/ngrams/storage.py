@@ -48,7 +48,7 @@ class Entry:
 
     @property
     def is_kept(self) -> bool:
-        """Return whether it is in its folder."""
+        """True if it is in its folder."""
         return bool(self.state)
 
 

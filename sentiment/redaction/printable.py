@@ -56,6 +56,11 @@ def shorten(message: str) -> str:
     return _LONG_LINE.sub(r"\1 ... \2", words)
 
 
+def cut_end(text: str, length: int) -> str:
+    """Return `text` in at most `length` characters, the last one an ellipsis if it is cut."""
+    return text if len(text) <= length else f"{text[: max(length, 1) - 1]}…"
+
+
 def cut_middle(name: str, length: int = 80) -> str:
     """Return `name` in at most `length` characters; its middle is cut, since names differ at ends.
 

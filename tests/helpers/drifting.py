@@ -1,18 +1,23 @@
 """Synthetic references and files that are drawn from the same population, or from another one."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from omegaconf import OmegaConf
 
 from sentiment.commands.monitor.comparison import Comparison, Thresholds, compare
 from sentiment.commands.monitor.current import Current
+from sentiment.config import CONF
 from sentiment.modeling.descriptors import DESCRIPTORS
 from sentiment.modeling.reference import Reference
 from sentiment.tracking.stages import SilentObserver
 
+DEFAULTS = Thresholds(**OmegaConf.load(CONF / "monitor.yaml").thresholds)
 # Every difference matters, so that only significance stands between noise and an alarm.
-EVERYTHING = Thresholds(distance=1e-9, labels=1 + 1e-9, share=1e-9, accuracy=1e-9, errors=1e-9)
+EVERYTHING = replace(
+    DEFAULTS, distance=1e-9, labels=1 + 1e-9, share=1e-9, accuracy=1e-9, errors=1e-9
+)
 TERMS = pd.Index([f"term{number}" for number in range(300)])
 TERM_SHARES = 1 / np.arange(1.1, 301)
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from sentiment.errors import quote_name, show_share
+from sentiment.redaction.printable import cut_end
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -128,12 +129,6 @@ def _print_disagreements(console: "Console", pair: "PairwiseComparison") -> None
                 for other in (pair.first, pair.second)
             )
             label = quote_name(row["label"])
-            room = max(console.width, 80) - len(facts) - len(label) - 16
-            console.print(
-                f"         {label} ({facts}): {_clip(write_excerpt(row['excerpt']), room)}"
-            )
-
-
-def _clip(text: str, length: int) -> str:
-    """Return what has room of a text."""
-    return text if len(text) <= length else f"{text[: max(length, 20) - 1]}…"
+            room = max(max(console.width, 80) - len(facts) - len(label) - 16, 20)
+            excerpt = cut_end(write_excerpt(row["excerpt"]), room)
+            console.print(f"         {label} ({facts}): {excerpt}")

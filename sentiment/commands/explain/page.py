@@ -18,7 +18,7 @@ def write_page(found: TextExplanation, facts: list[str]) -> str:
     facts : list of str
         Lines about the model.
     """
-    terms = [(term, added) for term, added in found.terms[:_TERMS]]
+    terms = found.terms[:_TERMS]
     return render_page(
         Path(__file__).with_name("page.html"),
         found=found,

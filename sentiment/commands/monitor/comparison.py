@@ -54,13 +54,13 @@ class Thresholds:
         Probability of a false alarm in a run.
     """
 
-    distance: float = 0.1
-    labels: float = 1.68
-    share: float = 0.2
-    accuracy: float = 0.05
-    errors: float = 0.5
-    metrics: float = 0.1
-    alpha: float = 0.01
+    distance: float
+    labels: float
+    share: float
+    accuracy: float
+    errors: float
+    metrics: float
+    alpha: float
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ OWNER, STALE, SAME_AS, ERROR = "owner", "stale", "same_as", "error"
 # Of studies; the last two precede the name of an owner.
 DEFINITION, RUN, WINNER, STUDY_ID = "definition", "run", "winner", "id"
 HEARTBEAT, SINCE = "beat ", "since "
+# Characters of an error; databases limit the attributes of a trial.
+_LONGEST = 2000
 
 
 def trial_states() -> Any:
@@ -30,6 +32,15 @@ def trial_states() -> Any:
     from optuna.trial import TrialState
 
     return TrialState
+
+
+def read_values(result: JobResult, metrics: Sequence[str]) -> tuple[list[float], str]:
+    """Return the values of `metrics`, and why the job failed, empty if it did not."""
+    values = [result.read_score(metric) for metric in metrics]
+    error = result.error
+    if not error and not all(map(math.isfinite, values)):
+        error = f"{metrics[0].rpartition('/')[2]} is not a number"
+    return values, error[:_LONGEST]
 
 
 def list_differences(kept: Any, now: Any, path: str = "") -> list[str]:
@@ -226,12 +237,11 @@ class Study:
 
     def tell(self, result: JobResult) -> None:
         """Enter the result of a job."""
-        values = [result.read_score(o.metric) for o in self.objectives]
-        if result.error or not all(map(math.isfinite, values)):
+        values, error = read_values(result, [o.metric for o in self.objectives])
+        if error:
             trial = next(t for t in self.list_trials() if t.number == result.number)
             if not trial.state.is_finished():
-                error = result.error or f"{self.objectives[0].name} is not a number"
-                note(self._storage, self.name, trial.number, ERROR, error[:2000])
+                note(self._storage, self.name, trial.number, ERROR, error)
                 self._study.tell(result.number, state=trial_states().FAIL, skip_if_finished=True)
         else:
             self._study.tell(result.number, values, skip_if_finished=True)

@@ -24,6 +24,7 @@ from sentiment.commands.search.studies import (
     WINNER,
     Study,
     find_trial,
+    read_values,
     trial_states,
 )
 from sentiment.errors import StudyFolderError
@@ -213,14 +214,13 @@ def _finish(storage: "BaseStorage", study: str, trial: Any, space: Space, whole:
 def _describe_result(
     space: Space, params: dict[str, Any], result: JobResult, metrics: list[str]
 ) -> Any:
-    values = [result.read_score(metric) for metric in metrics]
+    values, error = read_values(result, metrics)
     moments = {
         "datetime_start": datetime.fromtimestamp(result.started),
         "datetime_complete": datetime.fromtimestamp(result.ended),
     }
-    if result.error or not all(map(math.isfinite, values)):
-        error = result.error or f"{metrics[0]} is not a number"
-        return _describe(space, params, user_attrs={ERROR: error[:2000]}, **moments)
+    if error:
+        return _describe(space, params, user_attrs={ERROR: error}, **moments)
     return _describe(space, params, values=values, **moments)
 
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from sentiment.commands.search.observing import SweepObserver
 from sentiment.config import find_key, is_within
-from sentiment.config.shortening import cut, fit_settings
+from sentiment.config.shortening import fit_settings
 from sentiment.errors import count_of
+from sentiment.redaction.printable import cut_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,7 +63,7 @@ class SweepWatch(SweepObserver):
         words.sort(key=lambda word: len(find_key(word).rpartition(".")[2]))
         seconds = f"  {result.seconds:.1f} s  "
         width = self._console.width
-        line = f"#{result.number:<3} {cut(outcome, width - len(seconds) - 5)}{seconds}"
+        line = f"#{result.number:<3} {cut_end(outcome, width - len(seconds) - 5)}{seconds}"
         self._print(line + fit_settings(words, width - len(line)))
         shown = f"best #{ranking.winner} {ranking.places[0]}," if ranking.places else ""
         self._progress.update(self._task, advance=1, description=shown)

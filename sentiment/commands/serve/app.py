@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from importlib.metadata import version
+from threading import Semaphore
 from typing import Any
 
 from sentiment.commands.serve import answers, bodies
@@ -83,6 +84,7 @@ class App:
         metrics.show_models(routes)
         self._held = 0  # bytes of request bodies in memory
         self._pool = ThreadPoolExecutor(1, "predict")
+        self._free = Semaphore(settings.queue)  # places for predictions in shadow
         self._files = FileRequests(settings, metrics, log)
         self.count_waiting: Callable[[], int] = lambda: 0
         self._openapi = answers.encode(make_openapi(settings, [*routes]))
@@ -313,8 +315,10 @@ class App:
                     )
                 )
 
-        if self._pool._work_queue.qsize() < self._settings.queue:
-            self._pool.submit(compare).add_done_callback(_report)
+        if self._free.acquire(blocking=False):
+            work = self._pool.submit(compare)
+            work.add_done_callback(lambda _: self._free.release())
+            work.add_done_callback(_report)
 
     def _check_queue(self) -> None:
         if self.count_waiting() > self._settings.queue:

@@ -137,7 +137,7 @@ def fill_slots(words):
 
 @kernel
 def fill_tree(tree):
-    """Enter the keys of a tree into its empty slots and bloom_filter."""
+    """Enter the keys of a tree into its empty slots and Bloom filter."""
     keys, slots, bloom_filter = tree.keys, tree.slots, tree.bloom_filter
     shift, mask = _find_shift(len(slots)), np.uint64(len(slots) - 1)
     filter_shift = _find_shift(8 * len(bloom_filter))

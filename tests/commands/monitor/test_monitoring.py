@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from drifting import DEFAULTS
 from sklearn.pipeline import Pipeline
 
-from sentiment.commands.monitor.comparison import Comparison, Thresholds, compare
+from sentiment.commands.monitor.comparison import Comparison, compare
 from sentiment.commands.monitor.current import Current
 from sentiment.commands.monitor.performance import measure_performance
 from sentiment.commands.monitor.views import list_metrics, make_document
@@ -66,7 +67,7 @@ class World:
 
     def compare(self, reference: Reference, current: Current) -> Comparison:
         reader = TextReader(find_tokenization(self.pipeline))
-        return compare(reference, current, reader, Thresholds(), 10, SilentObserver())
+        return compare(reference, current, reader, DEFAULTS, 10, SilentObserver())
 
 
 @pytest.fixture(scope="module")

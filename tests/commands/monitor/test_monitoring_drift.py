@@ -6,12 +6,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
-from drifting import EVERYTHING, Population, compare_samples
+from drifting import DEFAULTS, EVERYTHING, Population, compare_samples
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sentiment.commands.monitor.comparison import Thresholds
 from sentiment.commands.monitor.performance import measure_performance
 from sentiment.modeling.drift import (
     Check,
@@ -125,7 +124,7 @@ def test_labels_that_vanish_or_multiply_are_found(
     before: list[int], after: list[int], largest: float
 ) -> None:
     ratios, p_values = compare_labels(np.array(before), np.array(after))
-    chosen = choose(ratios, Thresholds().labels, p_values)
+    chosen = choose(ratios, DEFAULTS.labels, p_values)
     assert ratios[chosen] > 4
     assert p_values[chosen] < largest
 
@@ -240,7 +239,7 @@ def test_differences_that_matter_are_alarms(
         before, after = replace(before, recalls=perfect), replace(after, recalls=perfect)
     rng = np.random.default_rng(5)
     for _ in range(8):
-        assert alarms <= set(compare_samples(rng, before, after, sizes, Thresholds()).drifted)
+        assert alarms <= set(compare_samples(rng, before, after, sizes, DEFAULTS).drifted)
 
 
 def test_a_fall_that_matters_is_five_points_or_half_as_many_errors_again() -> None:
