@@ -67,7 +67,7 @@ def cut_middle(name: str, length: int = 80) -> str:
     Examples
     --------
     >>> cut_middle("customer service, returns", 18)
-    'customer …returns'
+    'customer … returns'
     """
     last = length // 2 - 1
     return name if len(name) <= length else f"{name[: length - last - 1]}…{name[-last:]}"

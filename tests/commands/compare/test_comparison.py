@@ -195,7 +195,7 @@ def test_rows_are_compared_as_well_as_fingerprints() -> None:
     with pytest.raises(IncomparableRunsError, match="the test rows that they kept"):
         check_same_rows(one, other)
     _, third = make_contenders([1.0, 1.0], classes=3)
-    with pytest.raises(IncomparableRunsError, match="class 0, class 1 against class 0, class 1, c"):
+    with pytest.raises(IncomparableRunsError, match="against 'class 0', 'class 1' and 'class 2'"):
         check_same_rows(one, third)
 
 
