@@ -1,5 +1,6 @@
 """Features and a model, made into one scikit-learn Pipeline that takes a frame of texts."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
@@ -189,7 +190,9 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame, unlabelled: pd.Series | None = 
     FitError
         scikit-learn refuses the data or a setting.
     """
-    with _estimator_failures("fit"):
+    with _estimator_failures("fit"), warnings.catch_warnings():
+        # scikit-learn takes many small classes for numbers; labels are names here.
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
         separator = find_separator(pipeline)
         labels: Any = frame["label"].to_numpy(dtype=str)
         if separator is not None:  # as scikit-learn has them, with names

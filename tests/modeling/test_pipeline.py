@@ -12,7 +12,8 @@ from sklearn.pipeline import make_pipeline as make_sklearn_pipeline
 from sklearn.pipeline import make_union
 
 from sentiment.config import compose, make
-from sentiment.modeling.pipeline import make_pipeline, predict
+from sentiment.modeling.estimators.nbsvm import NBSVM
+from sentiment.modeling.pipeline import fit, make_pipeline, predict
 
 
 def by_hand(reviews: pd.DataFrame, features: object, model: object) -> np.ndarray:
@@ -75,3 +76,12 @@ def test_the_frame_may_have_more_columns_but_must_have_text(reviews: pd.DataFram
     assert len(clone(pipeline).fit(reviews, reviews["label"]).predict(two)) == 2
     with pytest.raises(KeyError, match="text"):
         pipeline.predict(two[["label"]])
+
+
+@pytest.mark.parametrize("model", [LogisticRegression(), ComplementNB(), NBSVM()])
+def test_many_small_classes_are_names_and_no_numbers(model: object) -> None:
+    """scikit-learn would warn of a regression problem."""
+    rows = pd.DataFrame({"text": [f"topic{n}" for n in range(30)]})
+    rows["label"] = rows["text"]
+    made = fit(make_pipeline(CountVectorizer(), model), rows)
+    assert made.predict(rows).tolist() == rows["label"].tolist()
