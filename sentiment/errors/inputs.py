@@ -220,7 +220,12 @@ class NoTextColumnError(SentimentError, KeyError):
 
 def _name_columns(settings: Iterable[str], found: Sequence[str]) -> str:
     """Return how to name columns by `settings`, and how to say that a file has a header."""
-    names = list(dict.fromkeys(f"{setting}=<name>" for setting in settings))
+    names = list(
+        dict.fromkeys(
+            f"{setting}=[<name>]" if setting.endswith("extra_columns") else f"{setting}=<name>"
+            for setting in settings
+        )
+    )
     plural = "s" if len(names) > 1 else ""
     advice = f"Name the column{plural} with {join_words(names)}."
     # Prefix of the names that the reader of delimited files gives to unnamed columns.

@@ -260,7 +260,7 @@ def test_a_missing_column_is_named_with_its_neighbours(tmp_path: Path) -> None:
     assert "no columns 'text', 'y', 'price' and 'day'" in str(caught.value)
     assert str(caught.value).endswith(
         "Name the columns with data.text_column=<name>, data.label_column=<name> and "
-        "data.extra_columns=<name>."
+        "data.extra_columns=[<name>]."
     )
 
 
