@@ -1,9 +1,17 @@
+"""Fixtures of all tests, and the order in which they run.
+
+The process that hands tests to workers loads this file as well, and nothing else until they are
+ready: libraries that take a while are imported where they are used.
+"""
+
+from __future__ import annotations
+
+import gc
 import os
 
 # Workers share the cores, and threads of BLAS and OpenMP that wait for each other spin.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1") | os.environ
 
-import gc
 import random
 import resource
 import signal
@@ -17,14 +25,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from shutil import copyfile
+from typing import TYPE_CHECKING
 
-import matplotlib.figure  # noqa: F401 - training that finds it starts no process to draw
-import pandas as pd
 import pytest
 import shortcuts
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
-from omegaconf import DictConfig
 from postgresql import Server, serve
 from served_models import model_files, serve_here  # noqa: F401 - fixtures
 from servers import served  # noqa: F401 - a fixture
@@ -35,10 +41,12 @@ from sentiment.cli.startup import trust_no_skops_defaults
 
 trust_no_skops_defaults()
 
-from sentiment.commands.train.job import TrainingResult, train
-from sentiment.config import Job, compose
-from sentiment.data.datasets import EmbeddedReviews
-from sentiment.data.preparation import PreparedData
+if TYPE_CHECKING:
+    import pandas as pd
+    from omegaconf import DictConfig
+
+    from sentiment.commands.train.job import TrainingResult
+    from sentiment.data.preparation import PreparedData
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -112,10 +120,16 @@ def _rank(item: pytest.Item) -> int:
     return next((place for place, mark in enumerate(_ORDER) if mark in marks), len(_ORDER))
 
 
-def pytest_collection_finish() -> None:
-    """Keep what is imported by now out of the garbage collector, which would search it all."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Keep what is imported out of the garbage collector, which would search it all."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_runtest_setup() -> None:
@@ -137,6 +151,8 @@ def write_frame(frame: pd.DataFrame, path: Path) -> Path:
 
 def read_frame(path: Path) -> pd.DataFrame:
     """Return a table as pandas reads it, the fields of a CSV file as they stand there."""
+    import pandas as pd
+
     match path.suffix:
         case ".parquet":
             return pd.read_parquet(path)
@@ -157,9 +173,17 @@ def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["TMPDIR"] = ENVIRONMENT["TMPDIR"] = str(folder)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def draw_here() -> None:
+    """Import what training looks for: where it finds it, it starts no process to draw."""
+    import matplotlib.figure  # noqa: F401
+
+
 @pytest.fixture(scope="session")
 def reviews() -> pd.DataFrame:
     """400 real reviews, half of each label."""
+    from sentiment.data.datasets import EmbeddedReviews
+
     frame = EmbeddedReviews(name="imdb", source="imdb").read()
     return frame.groupby("label").head(200).reset_index(drop=True)
 
@@ -173,6 +197,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def train_quickly(store: Path, tmp_path: Path) -> Callable[..., TrainingResult]:
     """Train in this process on a small sample; each test has an experiment of its own."""
+    from sentiment.commands.train.job import train
+    from sentiment.config import Job, compose
+
     made: list[Path] = []
 
     def run(
@@ -212,12 +239,17 @@ class Rivals:
     sample: TrainingResult
 
     def compose(self, primary: str, *overrides: str) -> DictConfig:
+        from sentiment.config import compose
+
         where = [f"outputs={self.store}", "tracking.experiment=rivals", "resamples=300"]
         return compose(primary, [*where, *overrides])
 
 
 @pytest.fixture(scope="session")
 def rivals(store: Path, reviews: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Rivals:
+    from sentiment.commands.train.job import train
+    from sentiment.config import Job, compose
+
     folder = tmp_path_factory.mktemp("rivals")
     data = write_frame(reviews, folder / "reviews.csv")
 

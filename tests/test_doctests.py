@@ -35,7 +35,10 @@ def test_the_public_names_have_examples() -> None:
         assert ">>> " in (getattr(sentiment, name).__doc__ or ""), name
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in USERS else name for name in MODULES],
+)
 def test_examples_run(
     name: str,
     tmp_path: Path,

@@ -58,14 +58,15 @@ def read_lines() -> list[tuple[str, str]]:
 
 
 @cache
-def read_names() -> list[tuple[str, str]]:
+def read_names() -> dict[str, str]:
+    """Return each identifier, and a place where it is used."""
     paths = [path for path in list_paths() if path.endswith(".py")]
-    found = []
+    found = {}
     for path in paths:
         with (ROOT / path).open("rb") as file:
             for token in tokenize.tokenize(file.readline):
                 if token.type == tokenize.NAME:
-                    found.append((f"{path}:{token.start[0]}", token.string))
+                    found.setdefault(token.string, f"{path}:{token.start[0]}")
     return found
 
 
@@ -98,7 +99,7 @@ def test_no_private_word_is_part_of_a_name(part: str) -> None:
     wrong = re.compile(part, re.IGNORECASE)
     found = [
         f"{place}: {name}"
-        for place, name in read_names()
+        for name, place in read_names().items()
         if any(wrong.fullmatch(word) for word in PART.findall(name))
     ]
     assert not found, f"say {PARTS[part]} in {found}"

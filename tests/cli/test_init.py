@@ -148,6 +148,7 @@ def test_a_callback_that_is_not_there_is_one_message(project: Path, starter: Sta
     )
 
 
+@pytest.mark.slow
 @EVERYWHERE
 def test_own_parts_predict_a_file_and_own_metrics_compare(project: Path, trained: Model) -> None:
     from sentiment.commands.compare.job import compare

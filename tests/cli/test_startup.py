@@ -106,7 +106,7 @@ def run_python(program: str) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_deferred_modules_are_there_when_they_are_used() -> None:
     """Names that scikit-learn imports are those of scipy, however they are reached."""
     program = """
@@ -133,7 +133,7 @@ print("fine")
     assert run_python(program) == "fine\n"
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_the_area_under_a_curve_needs_no_scipy_integrate() -> None:
     """NumPy's trapezoids are those of SciPy to the last bit."""
     program = """
@@ -154,7 +154,7 @@ print("fine")
     assert run_python(program) == "fine\n"
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_a_submodule_of_a_deferred_module_is_imported_after_it() -> None:
     program = """
 import sys
@@ -169,7 +169,7 @@ print("fine")
     assert run_python(program) == "fine\n"
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_threads_import_a_deferred_module_once() -> None:
     program = """
 from concurrent.futures import ThreadPoolExecutor
@@ -203,6 +203,7 @@ def test_a_class_of_a_deferred_module_is_one() -> None:
         _ = module.no_such
 
 
+@pytest.mark.process
 def test_modules_that_are_imported_stay() -> None:
     program = """
 import sys
@@ -217,6 +218,7 @@ print("fine")
     assert run_python(program) == "fine\n"
 
 
+@pytest.mark.process
 def test_the_types_that_skops_trusts_are_those_of_python() -> None:
     """skops has the same names, or it would not be imported."""
     program = """

@@ -46,7 +46,7 @@ TYPED: dict[str, list[tuple[str, Any]]] = {
         ("[]", []),
     ],
 }
-# The commands, with what they must be told; groups with several files are gone through.
+# The commands, with the settings that they require; groups with several files are tried in turn.
 COMMANDS = {
     "train": [],
     "predict": ["input=x.csv"],

@@ -247,7 +247,7 @@ def test_a_label_that_is_a_list_says_so(tmp_path: Path, ending: str) -> None:
     assert f"(2 unreadable, 1 missing label; the first: {fault})" in str(caught.value)
 
 
-def test_a_missing_column_is_named_with_its_neighbours(tmp_path: Path) -> None:
+def test_a_missing_column_is_named_with_its_neighbors(tmp_path: Path) -> None:
     path = write_table(tmp_path / "x.csv", pd.DataFrame({"review": ["a"], "label": ["b"]}))
     with pytest.raises(MissingColumnError) as caught:
         TableFile(name="x", path=str(path), text_column="Reviews").read()

@@ -105,6 +105,7 @@ def test_predictions_are_joined_labels(runs: list[TrainingResult], folder: Path)
     assert job["thresholds"] == list(thresholds)
 
 
+@pytest.mark.slow
 def test_likely_labels_reasons_and_open_rows(runs: list[TrainingResult], folder: Path) -> None:
     texts = pd.DataFrame({"text": ["late and refund ticket", "ticket", "rude ticket", "late"]})
     texts.to_csv(folder / "four.csv", index=False)

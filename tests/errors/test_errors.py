@@ -698,7 +698,7 @@ def test_every_error_has_an_example() -> None:
     }
 
 
-def test_missing_input_names_its_nearest_neighbour(
+def test_missing_input_names_its_nearest_neighbor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "reviews.csv").touch()

@@ -117,6 +117,7 @@ def test_rows_behind_a_folder_that_was_removed_or_moved_are_kept(tmp_path, moved
     assert list_numbers(folder) == [3]
 
 
+@pytest.mark.slow
 def test_a_damaged_journal_is_read_and_recovered_up_to_its_damage(tmp_path):
     table = HourlyTable(tmp_path, SCHEMA)
     for n in (1, 2, 3):

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from ports import find_port
-from sqlalchemy import create_engine
 
 # Where Debian's package postgresql puts what is not on the path.
 _DEBIAN = "/usr/lib/postgresql"
@@ -54,6 +53,8 @@ class Server:
 
     def create_database(self) -> Database:
         """Return a new database."""
+        from sqlalchemy import create_engine
+
         made = Database(self.port, f"test{next(self._names)}")
         engine = create_engine(Database(self.port, _USER).address, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:

@@ -4,16 +4,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
-
-from sentiment.config import compose
 
 WORDS = ["good", "bad", "fine", "film", "bore", "great", "dull"]
 
 
 def write_model(path: Path, labels: list[str], separator: str | None = None, c: float = 1) -> Path:
+    import numpy as np
+    import pandas as pd
     from sklearn.linear_model import LogisticRegression
 
     from sentiment.modeling.model_files import save_model
@@ -51,6 +49,7 @@ def serve_here(model_files: dict[str, Path]) -> Iterator[Callable[..., Any]]:
     from sentiment.commands.serve.job import prepare
     from sentiment.commands.serve.log import TrafficLog
     from sentiment.commands.serve.metrics import Metrics
+    from sentiment.config import compose
 
     made: list[Any] = []
 

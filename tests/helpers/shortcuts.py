@@ -12,6 +12,8 @@ Scripts that run as plain processes take no shortcut, and tests of figures and r
 `real_figures` and `real_reports`.
 """
 
+from __future__ import annotations
+
 import functools
 import io
 import pickle
@@ -23,9 +25,10 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 # One transparent pixel.
 BLANK = bytes.fromhex(
@@ -339,7 +342,11 @@ def _connect_quickly(connect: Function) -> Function:
     def hurry(*arguments: Any, **options: Any) -> Any:
         connection = connect(*arguments, **options)
         if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous=OFF")
+            try:
+                connection.execute("PRAGMA synchronous=OFF")
+            except sqlite3.Error:  # of a damaged file
+                connection.close()
+                raise
         return connection
 
     return hurry

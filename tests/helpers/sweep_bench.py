@@ -82,7 +82,7 @@ class Bench:
     winners: list[int] = field(default_factory=list)
 
     def search(self, formula: Formula, *typed: str) -> tuple[Notes, list[int]]:
-        """Run a search; return what was told of it, and the numbers of the jobs it ran."""
+        """Run a search; return what it reported, and the numbers of the jobs it ran."""
         notes = Notes()
         launcher = FakeLauncher(formula)
         words = [f"outputs={self.folder}", "tracking=off", *typed]

@@ -120,7 +120,7 @@ def read_winner(folder: Path) -> dict[str, Any]:
 
 
 def read_lines(stdout: str) -> Iterator[tuple[int, float | str]]:
-    """Yield the number of each job that was told of, and its score or its error."""
+    """Yield the number of each reported job, and its score or its error."""
     for line in stdout.splitlines():
         found = JOB_LINE.match(line)
         if found:

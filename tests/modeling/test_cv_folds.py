@@ -78,6 +78,7 @@ def test_folds_around_it_leave_out_rows() -> None:
             assert (fewest >= 3 and count >= folds) == enough
 
 
+@pytest.mark.slow
 @given(smallest=integers(2, 40), inner=integers(2, 12), outer=integers(2, 12))
 def test_cv_auto_has_the_same_folds_for_all_jobs_of_a_sweep(
     smallest: int, inner: int, outer: int

@@ -57,6 +57,7 @@ def test_weights_are_those_of_newtons_method(
     np.testing.assert_allclose(model.intercept_, plain.intercept_, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([3, 40, 2000]), st.sampled_from([0.5, 1, 9, 20]))
 def test_a_row_goes_to_its_optimum_from_anywhere(seed: int, classes: int, value: float) -> None:

@@ -24,7 +24,7 @@ FORMATS = [np.asarray, sparse.csr_matrix, sparse.csr_array]
 
 
 def make_counts(classes: int, rows: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Counts of 8 terms, some of them telling, and the labels; the first class is the rarest."""
+    """Return counts of 8 terms, some typical of a label, and labels; the first is the rarest."""
     rng = np.random.default_rng(seed)
     labels = np.concatenate([np.arange(classes), rng.integers(0, classes, rows - classes)])
     labels[classes : rows // 4] = classes - 1

@@ -191,7 +191,7 @@ def test_vocabulary_of_any_container(
 
 
 @pytest.mark.parametrize("analyzer", ANALYZERS)
-def test_words_that_only_the_vocabulary_lacks_stand_between_neighbours(analyzer: str) -> None:
+def test_words_that_only_the_vocabulary_lacks_stand_between_neighbors(analyzer: str) -> None:
     documents = ["good old film", "good film", "good the film", "xgood filmx"]
     for stop_words in (None, ["the"], ["old", "the"]) if analyzer == "word" else (None,):
         assert assert_same(

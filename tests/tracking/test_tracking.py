@@ -9,7 +9,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import mlflow
@@ -17,7 +16,6 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
 from starting import Starter
 
 from sentiment.commands.train.job import TrainingResult
@@ -32,7 +30,7 @@ from sentiment.errors import (
 from sentiment.modeling.pipeline import predict
 from sentiment.modeling.prediction_columns import PredictionColumns
 from sentiment.tracking import MlflowTracker, NoTracker, patience
-from sentiment.tracking.choosing import choose_best, describe_score
+from sentiment.tracking.choosing import choose_best
 
 Train = Callable[..., TrainingResult]
 
@@ -251,74 +249,6 @@ def test_only_runs_on_the_same_rows_are_compared(tracker: MlflowTracker) -> None
     assert found[1].endswith("not comparable: 2 runs on other data")
 
 
-def test_macro_averages_of_earlier_versions_are_compared_under_both_names() -> None:
-    """They were recorded as f1, which of two classes is another metric."""
-
-    def make_run(name: str, rows: str, **metrics: float) -> Any:
-        known = {f"validation/{key}": value for key, value in metrics.items() if key != "classes"}
-        if "classes" in metrics:
-            known["data/classes"] = metrics["classes"]
-        tags = {"data": "tickets", "data.fingerprint": rows}
-        return SimpleNamespace(
-            info=SimpleNamespace(run_id=name, start_time=len(name)),
-            data=SimpleNamespace(metrics=known, tags=tags, params={}),
-        )
-
-    earlier = make_run("a", "several", f1=0.8)
-    now = make_run("ab", "several", f1=0.7, f1_macro=0.7, classes=5)
-    for metric in ("validation/f1", "validation/f1_macro"):
-        found = choose_best([earlier, now], metric)
-        assert found is not None
-        assert found[0] is earlier
-        assert f"best {metric} of 2 runs on tickets: 0.8000" in found[1]
-    two_before = make_run("a", "two", f1=0.8)
-    two_now = make_run("ab", "two", f1=0.7, f1_macro=0.75, classes=2)
-    found = choose_best([two_before, two_now], "validation/f1_macro")
-    assert found is not None
-    assert found[0] is two_now
-    assert choose_best([two_before], "validation/f1_macro") is None
-
-
-def make_scored(name: str, order: int, **metrics: float) -> Any:
-    """Return a run on the same rows as the others, which has optimized log_loss."""
-    known = {f"validation/{metric}": value for metric, value in metrics.items()}
-    tags = {"data": "tickets", "data.fingerprint": "x", "order": f"{order:012}"}
-    params = {"optimize": "log_loss"}
-    return SimpleNamespace(
-        info=SimpleNamespace(run_id=name, start_time=order),
-        data=SimpleNamespace(metrics=known, tags=tags, params=params),
-    )
-
-
-def test_the_reason_names_the_run_that_the_optimized_metric_would_choose() -> None:
-    exact = make_scored("exact", 1, accuracy=0.8, log_loss=0.5)
-    sure = make_scored("sure", 2, accuracy=0.7, log_loss=0.4)
-    found = choose_best([exact, sure], "validation/accuracy")
-    assert found is not None
-    assert found[0] is exact
-    assert found[1].endswith(
-        ": 0.8000; by validation/log_loss, which the newest one optimized, it is run sure"
-    )
-    for metric, greater in (("validation/log_loss", False), ("validation/accuracy", True)):
-        runs = [sure] if greater else [exact, sure]
-        found = choose_best(runs, metric)
-        assert found is not None
-        assert found[0] is sure
-        assert "optimized" not in found[1]
-
-
-@pytest.mark.parametrize("position", [0, 1])
-def test_a_run_whose_score_is_not_defined_is_never_the_best(position: int) -> None:
-    undefined = float("nan")
-    runs = [make_scored("known", 1, accuracy=0.7, log_loss=0.7)]
-    runs.insert(position, make_scored("undefined", 2, accuracy=undefined, log_loss=undefined))
-    for metric in ("validation/accuracy", "validation/log_loss"):
-        found = choose_best(runs, metric)
-        assert found is not None
-        assert found[0].info.run_id == "known"
-    assert choose_best(runs[position:][:1], "validation/accuracy") is None
-
-
 @pytest.mark.parametrize("years", [-10, 10])
 def test_a_wrong_clock_does_not_decide_which_run_is_the_last(
     tracker: MlflowTracker, years: int
@@ -361,17 +291,6 @@ def test_a_future_start_is_not_the_last_among_runs_without_an_order(
         client.log_metric(made[data], "validation/accuracy", 0.5)
         client.set_terminated(made[data])
     assert best(tracker) == made["new"]
-
-
-def test_a_score_has_its_interval() -> None:
-    metrics = {"validation/accuracy": 0.8947, "validation/f1": 0.5, "rows/validation": 2488.0}
-    assert describe_score("validation/f1", metrics) == "0.5000 (2,488 rows)"
-    assert describe_score("validation/accuracy", {"validation/accuracy": 1.0}) == "1.0000"
-    result = binomtest(2226, 2488).proportion_ci(0.95, "exact")
-    metrics["validation/accuracy"] = 2226 / 2488
-    assert describe_score("validation/accuracy", metrics) == (
-        f"0.8947 (2,488 rows, 95 % interval {result.low:.4f} to {result.high:.4f})"
-    )
 
 
 def test_what_cannot_be_found_is_reported(tracker: MlflowTracker, tmp_path: Path) -> None:
@@ -602,58 +521,6 @@ def test_an_address_with_signs_of_addresses_is_one_file(
     make(compose("train", ["outputs=o", f"tracking.uri='{uri}'"]), "tracking").open()
     assert [path.name for path in tmp_path.iterdir()] == ["a@b"]
     assert {path.name for path in Path("a@b").iterdir()} == {"c d.db", ".c d.db.lock"}
-
-
-def test_the_best_of_runs_that_were_all_cross_validated_is_so_by_that() -> None:
-    better, worse, plain = (
-        SimpleNamespace(
-            info=SimpleNamespace(run_id=str(validation), start_time=1),
-            data=SimpleNamespace(
-                metrics={"validation/accuracy": validation} | cv,
-                tags={"data.fingerprint": "x"},
-                params={},
-            ),
-        )
-        for validation, cv in ((0.5, {"cv/accuracy": 0.8}), (0.6, {"cv/accuracy": 0.7}), (0.9, {}))
-    )
-    found = choose_best([better, worse], "validation/accuracy")
-    assert found is not None
-    assert (found[0], found[1].partition(" on ")[0]) == (better, "best cv/accuracy of 2 runs")
-    found = choose_best([better, worse, plain], "validation/accuracy")
-    assert found is not None
-    assert found[0] is plain
-
-
-def test_the_best_of_runs_with_several_labels_is_that_of_the_metric_they_optimized() -> None:
-    def make_run(name: str, optimize: str | None, **metrics: float) -> Any:
-        known = {f"validation/{key}": value for key, value in metrics.items()}
-        params = {} if optimize is None else {"optimize": optimize}
-        return SimpleNamespace(
-            info=SimpleNamespace(run_id=name, start_time=len(name)),
-            data=SimpleNamespace(metrics=known, tags={"data.fingerprint": "x"}, params=params),
-        )
-
-    scores = [
-        {"accuracy": 0.9, "hamming_loss": 0.3, "f1_micro": 0.5},
-        {"accuracy": 0.2, "hamming_loss": 0.2, "f1_micro": 0.6},
-        {"accuracy": 0.3, "hamming_loss": 0.1, "f1_micro": 0.4},
-    ]
-    for optimize, place in {None: 1, "f1_micro": 1, "hamming_loss": 2, "accuracy": 0}.items():
-        runs = [make_run("r" * (n + 1), optimize, **one) for n, one in enumerate(scores)]
-        found = choose_best(runs, "validation/accuracy")
-        assert found is not None
-        assert found[0] is runs[place]
-        assert f"best validation/{optimize or 'f1_micro'} of 3 runs" in found[1]
-    # A metric that is named decides, and of one label in each row the accuracy does.
-    runs = [make_run("r" * (n + 1), "f1_micro", **one) for n, one in enumerate(scores)]
-    found = choose_best(runs, "validation/hamming_loss")
-    assert found is not None
-    assert found[0] is runs[2]
-    for run in runs:
-        del run.data.metrics["validation/hamming_loss"]
-    found = choose_best(runs, "validation/accuracy")
-    assert found is not None
-    assert found[0] is runs[0]
 
 
 @pytest.mark.slow

@@ -53,6 +53,7 @@ def frame() -> pd.DataFrame:
     return frame.groupby("label").head(800).sample(frac=1, random_state=1)[["text", "label"]]
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_is_reported_before_any_work(tmp_path: Path) -> None:
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -309,6 +310,7 @@ def test_rows_of_label_sets_are_counted_once(tmp_path: Path) -> None:
     assert facts["splits"] == {"train": 56, "validation": 8, "test": 16}
 
 
+@pytest.mark.process
 def test_a_search_that_fails_says_why(tmp_path: Path) -> None:
     train = "data=csv data.path=typo.csv"
     words = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]

@@ -472,9 +472,8 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
         first, *lines, last = str(caught.value).splitlines()
         assert first == f"{6 - len(done)} of 6 files could not be predicted:"
         named = ["b.csv.gz", "d.csv", "e.csv"] + ["g.csv"] * broken
-        assert [
-            line.startswith(f"  - {folder / n}: ") for line, n in zip(lines, named, strict=True)
-        ]
+        for line, name in zip(lines, named, strict=True):
+            assert line.startswith(f"  - {folder / name}: ")
         assert "Truncated compressed stream" in lines[0]
         assert lines[2].endswith(f"{folder / 'e.csv'}: it cannot be read (Permission denied).")
         assert last == "The others are done, and the same command skips them."

@@ -86,6 +86,7 @@ def test_there_are_as_many_trials_as_wanted(bench: Bench, tmp_path: Path) -> Non
     assert len(set(points(tmp_path))) == 12
 
 
+@pytest.mark.slow
 def test_trials_that_were_cross_validated_are_compared_by_it(bench: Bench, tmp_path: Path) -> None:
     notes, _ = bench.search(turn, *SEARCH, "search.n_trials=6", "cv=auto")
     best = max(notes.jobs, key=lambda job: job.metrics["cv/accuracy"])
@@ -134,7 +135,7 @@ def test_the_same_command_again_has_nothing_to_do(bench: Bench) -> None:
 
 
 @pytest.mark.slow
-def test_more_trials_go_on(bench: Bench, tmp_path: Path) -> None:
+def test_more_trials_resume_the_study(bench: Bench, tmp_path: Path) -> None:
     bench.search(peak, *SEARCH, "search.n_trials=4")
     notes, launched = bench.search(peak, *SEARCH, "search.n_trials=9")
     assert launched == [4, 5, 6, 7, 8]
@@ -224,7 +225,7 @@ def test_a_fresh_one_is_started_beside(bench: Bench, tmp_path: Path) -> None:
     second = read_study(tmp_path, "naive_bayes~2")
     assert len(second.trials) == 3
     assert bench.winners[-1] == min(second.trials, key=lambda trial: trial.value).number
-    # From now on, that is the one which is gone on with.
+    # From now on, the command resumes the new one.
     notes, launched = bench.search(formula, *SEARCH, "search.n_trials=4", "optimize=log_loss")
     assert launched == [3]
     assert notes.before == 3
@@ -240,7 +241,7 @@ def test_how_it_is_run_may_change(bench: Bench) -> None:
 
 @pytest.mark.slow
 def test_a_point_is_not_run_twice(bench: Bench, tmp_path: Path) -> None:
-    """A space that is used up: what is drawn again is told what was found."""
+    """A space that is used up: points that are drawn again get the values found before."""
     words = (f"{DRAWN}=0.1,1", "search.n_trials=7")
     _, launched = bench.search(peak, *SEARCH, *words)
     assert len(launched) == 2
@@ -489,9 +490,6 @@ def test_studies_of_one_name_do_not_share_a_folder(bench: Bench, tmp_path: Path)
     assert list(read_jobs(third.folder / "search" / "naive_bayes~2")) == [2]
 
 
-LAUNCHERS = {"serial": [], "joblib": WORKERS}
-
-
 @pytest.mark.slow
 def test_a_study_of_an_earlier_version_has_the_defaults(bench: Bench, tmp_path: Path) -> None:
     command = (*SEARCH, "search.n_trials=2")
@@ -523,6 +521,9 @@ def test_an_interrupted_trial_is_reported(bench: Bench, monkeypatch: pytest.Monk
     assert len(launched) == 2
 
 
+LAUNCHERS = {"serial": [], "joblib": WORKERS}
+
+
 @pytest.mark.parametrize("words", LAUNCHERS.values(), ids=LAUNCHERS)
 def test_a_search_that_is_killed_is_resumed(
     starter: Starter, tmp_path: Path, words: list[str]
@@ -547,7 +548,7 @@ def test_a_search_that_is_killed_is_resumed(
 
 
 @pytest.mark.parametrize("words", LAUNCHERS.values(), ids=LAUNCHERS)
-def test_a_search_that_is_interrupted_says_how_to_go_on(
+def test_a_search_that_is_interrupted_says_how_to_resume(
     starter: Starter, tmp_path: Path, words: list[str]
 ) -> None:
     command = ["-m", *SEARCH, "tracking=off", *words, ENDLESS]

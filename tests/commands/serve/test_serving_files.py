@@ -110,6 +110,7 @@ def logged(make_logged) -> App:
     return app
 
 
+@pytest.mark.slow
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -140,6 +140,7 @@ def test_a_worker_does_not_wait_long_for_the_registry(followed, monkeypatch):
     follower.stop()
 
 
+@pytest.mark.slow
 def test_the_deployment_in_the_docs_answers_as_the_server_does(followed, monkeypatch):
     """The class for Ray Serve, without Ray: its models, its bodies, its answers."""
     app, _ = followed

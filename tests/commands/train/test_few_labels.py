@@ -57,6 +57,7 @@ def test_the_run_says_what_it_has_learned_from(place: Place) -> None:
     assert run.data.params["data.unlabelled"] == f"{place.folder}/more.csv"
 
 
+@pytest.mark.slow
 def test_few_rows_are_scored_in_turn(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     run, made = place.run, place.run.predictions["cv"]
     assert run.folds == 5
@@ -130,6 +131,7 @@ def test_without_more_texts_it_learns_from_the_labelled_ones(place: Place) -> No
     assert run.data.fingerprint == place.run.data.fingerprint
 
 
+@pytest.mark.slow
 def test_rows_may_have_several_labels(place: Place, tmp_path: Path) -> None:
     rows = pd.read_csv(place.folder / "labelled.csv")
     long = np.where(rows["text"].str.len() > rows["text"].str.len().median(), ";long", ";")

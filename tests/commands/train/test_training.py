@@ -28,7 +28,7 @@ FIGURES = {
 
 
 def write_classes(path: Path, reviews: pd.DataFrame, classes: int) -> Path:
-    """Write real reviews under labels that can be told apart, in classes of unequal size."""
+    """Write real reviews under labels that a model can distinguish, in classes of unequal size."""
     frame = reviews.assign(topic=[f"topic {min(n % 5, classes - 1)}" for n in range(len(reviews))])
     frame["text"] = (
         frame["text"].str.slice(0, 200) + " about " + frame["topic"].str.replace(" ", "")
