@@ -1,6 +1,9 @@
-"""Ctrl-C at any moment, that of the imports included."""
+"""Ctrl-C at any moment, that of the imports included, and an orderly end at SIGTERM."""
 
 import signal
+import sys
+from types import FrameType
+from typing import NoReturn
 
 
 def end_at_interrupt() -> None:
@@ -17,3 +20,13 @@ def raise_interrupts() -> None:
     """Let Ctrl-C raise KeyboardInterrupt again, so that the command can stop in order."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def exit_at_termination() -> None:
+    """Let SIGTERM end the interpreter in order, so that processes it has started end as well."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _exit)
+
+
+def _exit(number: int, _: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)

@@ -5,6 +5,7 @@ import sys
 from omegaconf import DictConfig
 
 from sentiment.cli.command import command
+from sentiment.cli.interrupts import exit_at_termination
 from sentiment.cli.terminal import Watch
 from sentiment.commands.flow.view import show_flow
 from sentiment.config import check_config, current_job
@@ -15,6 +16,7 @@ from sentiment.errors import ExitCode
 def main(cfg: DictConfig) -> None:
     """Run the flow once, or serve it on its schedule."""
     job = current_job()
+    exit_at_termination()  # or the server that Prefect may start would be left
     with Watch("flow", job) as watch:
         check_config(cfg)
         from sentiment.commands.flow.job import run_flow, serve_flow

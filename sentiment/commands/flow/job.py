@@ -37,28 +37,41 @@ def run_flow(cfg: DictConfig, observer: StageObserver | None = None) -> FlowResu
     Steps(cfg).check_scripts()
     _prepare_prefect()
     from prefect import flow
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_CLIENT_MAX_RETRIES,
+        temporary_settings,
+    )
 
     make_flow: Any = flow(name=f"{cfg.name}-flow", validate_parameters=False)
     try:
-        result: FlowResult = make_flow(lambda: run_steps(cfg, observer))()
+        # The server of this command is away only if it was stopped; five retries take a minute.
+        retries = {} if PREFECT_API_URL.value() else {PREFECT_CLIENT_MAX_RETRIES: 2}
+        with temporary_settings(set_defaults=retries):
+            result: FlowResult = make_flow(lambda: run_steps(cfg, observer))()
     except Exception as error:
-        if _is_interrupted(error):
-            raise KeyboardInterrupt from error
-        raise
+        stop = _find_stop(error)
+        if stop is None:
+            raise
+        raise stop from error
     return result
 
 
-def _is_interrupted(error: BaseException | None) -> bool:
-    """Return whether `error` was raised while Ctrl-C was handled.
+def _find_stop(error: BaseException | None) -> BaseException | None:
+    """Return what ends the command if `error` was raised while a signal was handled, else None.
 
-    Ctrl-C ends the server that Prefect has started as well, so that the end of the flow may find
-    nobody to be reported to.
+    Ctrl-C, and a signal to all processes, ends the server that Prefect has started as well, so that
+    the end of the flow may find nobody to be reported to.
     """
+    from prefect.exceptions import TerminationSignal
+
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
-            return True
+            return KeyboardInterrupt()
+        if isinstance(error, TerminationSignal):
+            return SystemExit(128 + error.signal)
         error = error.__cause__ or error.__context__
-    return False
+    return None
 
 
 def serve_flow(cfg: DictConfig, words: list[str]) -> None:

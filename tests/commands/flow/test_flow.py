@@ -3,9 +3,12 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from errno import EACCES, ENAMETOOLONG, ENOSPC
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +19,7 @@ import httpx
 import mlflow
 import pandas as pd
 import pytest
-from conftest import write_frame
+from conftest import ROOT, write_frame
 from sqlalchemy.exc import OperationalError
 from starting import Starter
 from sweeping import WAIT
@@ -215,6 +218,31 @@ def test_an_interrupt_stays_one_where_its_server_ends_with_it(
     ):
         flow()
     assert isinstance(caught.value, KeyboardInterrupt) == is_interrupted
+
+
+@pytest.mark.slow
+@pytest.mark.process
+def test_a_terminated_flow_leaves_no_server(frame: pd.DataFrame, tmp_path: Path) -> None:
+    write_frame(frame, tmp_path / "data.csv")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts" / "flow.py"),
+         f"train={QUICK.format(data='data.csv', features=500)}"],
+        cwd=tmp_path, env=environment | {"PREFECT_HOME": str(tmp_path / "prefect")},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        while not (tmp_path / "outputs" / "mlflow.db").exists():  # made by a step of the flow
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.terminate()
+        shown, _ = process.communicate()
+        assert (process.returncode, shown) == (143, "")
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_a_refused_run_is_named_where_no_champion_can_predict(flow: Flow, tmp_path: Path) -> None:
