@@ -61,18 +61,22 @@ def _list_fonts() -> dict[str, str]:
     manager = font_manager.fontManager
     # matplotlib keeps a list of fonts, which lacks those that were installed since.
     for path in {*font_manager.findSystemFonts()} - {entry.fname for entry in manager.ttflist}:
-        with contextlib.suppress(OSError, RuntimeError):  # a damaged font
+        with contextlib.suppress(Exception):  # as matplotlib skips fonts that it cannot read
             manager.addfont(path)
-    entries = sorted(
-        manager.ttflist,
-        key=lambda one: (one.style != "normal", abs(int(one.weight) - _REGULAR), one.name),
-    )
+    entries = sorted(manager.ttflist, key=_rank)
     files = {entry.name: entry.fname for entry in reversed(entries)}
     return {
         name: files[name]
         for name in dict.fromkeys(entry.name for entry in entries)
         if _LAST_RESORT not in name.lower().replace(" ", "")
     }
+
+
+def _rank(entry: font_manager.FontEntry) -> tuple[bool, int, str]:
+    """Return the place of a font among those of its family."""
+    weight = entry.weight
+    number = font_manager.weight_dict[weight] if isinstance(weight, str) else weight
+    return entry.style != "normal", abs(number - _REGULAR), entry.name
 
 
 def _find_held(path: str, characters: Collection[str]) -> set[str]:
