@@ -192,7 +192,7 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame, unlabelled: pd.Series | None = 
     """
     with _estimator_failures("fit"), warnings.catch_warnings():
         # scikit-learn takes many small classes for numbers; labels are names here.
-        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than")
         separator = find_separator(pipeline)
         labels: Any = frame["label"].to_numpy(dtype=str)
         if separator is not None:  # as scikit-learn has them, with names
