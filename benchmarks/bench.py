@@ -84,6 +84,7 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
         "classes_recipes": classes.bench_recipes,
         "classes_factors": classes.bench_factors,
         "classes_8": classes.compare_eight,
+        "classes_8_accuracy": classes.compare_eight_folds,
         "classes_8_svm": classes.compare_eight_svm,
         "classes_2000": classes.bench_two_thousand,
         "label_sets": label_sets.compare_label_sets,
