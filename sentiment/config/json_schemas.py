@@ -1,11 +1,13 @@
 """JSON schemas of the files under ``conf/``, for editors that complete and check YAML.
 
 ``python -m sentiment.config.json_schemas`` writes them into the folder ``schemas``. They are made
-from what the commands check: the schemas of this package and scikit-learn's constraints.
+from what the commands check: the schemas of this package and scikit-learn's constraints. In the
+folder of a project, they include its metrics and the classes that it trusts.
 """
 
 import inspect
 import json
+import logging
 import math
 import re
 import warnings
@@ -21,6 +23,7 @@ from sentiment.config.arguments import list_constraints
 from sentiment.config.described import list_comments, read_settings
 from sentiment.config.kinds import describe, list_hints
 from sentiment.config.places import CONF
+from sentiment.config.project import is_trusted, list_conf, list_trusted
 from sentiment.config.schemas import (
     COMMANDS,
     TARGETS,
@@ -45,6 +48,8 @@ PATTERNS: dict[str, list[str]] = {
     "launcher": ["conf/hydra/launcher/*.yaml"],
     "logging": ["conf/hydra/*_logging/*.yaml"],
 }
+
+log = logging.getLogger(__name__)
 
 Schema = dict[str, Any]
 _DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -163,7 +168,7 @@ def _make_group(group: str) -> Schema:
         name: _join_described([one[name] for one in by_target.values() if name in one])
         for name in names
     }
-    target = {"type": "string", "enum": [*by_target]}
+    target = _join([{"type": "string", "enum": [*by_target]}, *map(_match, list_trusted())])
     closed = {
         name: _close({"_target_": target} | one, more=_takes_more(name))
         for name, one in by_target.items()
@@ -182,8 +187,16 @@ def _make_group(group: str) -> Schema:
     }
 
 
+def _match(pattern: str) -> Schema:
+    """Return the schema of the names that a trusted `pattern` matches."""
+    more = r"\w+(\.\w+)*" if pattern.endswith(".*") else ""
+    return {"type": "string", "pattern": f"^{re.escape(pattern.removesuffix('*'))}{more}$"}
+
+
 def _make_target(group: str, target: str) -> Schema:
-    comments = _name_comments(CONF / group, target)
+    comments: dict[str, str] = {}
+    for folder in reversed(list_conf()):
+        comments |= _name_comments(folder / group, target)
     if target in TARGETS:
         return _make_settings(TARGETS[target], comments)
     return {
@@ -270,7 +283,8 @@ def _convert_plainly(hint: Any) -> Schema:
     if origin is Annotated:
         schema = dict(_convert_plainly(arguments[0]))
         for rule in arguments[1:]:
-            schema |= {"enum": [*rule.names]} if rule.names else dict(rule.limits)
+            names = [*rule.names, *rule.list_more()]
+            schema |= {"enum": names} if names else dict(rule.limits)
         return schema
     if origin in (Union, UnionType):
         return _join(map(_convert_plainly, arguments))
@@ -321,8 +335,11 @@ def _close(properties: Schema, *, hydra: bool = True, more: bool = False) -> Sch
 
 @cache
 def _list_targets(group: str) -> list[str]:
-    """Return what files of a group may name: what they do name, and scikit-learn's estimators."""
-    files = (CONF / group).glob("*.yaml")
+    """Return what files of a group may name: what they do name, and scikit-learn's estimators.
+
+    Trusted classes that cannot be imported are left out; their parameters are not known.
+    """
+    files = [path for folder in list_conf() for path in (folder / group).glob("*.yaml")]
     named = {name for path in files for name in _TARGET.findall(path.read_text(encoding="utf-8"))}
     named |= {target for target, schema in TARGETS.items() if schema.group == group}
     if group == "tracking":
@@ -331,7 +348,19 @@ def _list_targets(group: str) -> list[str]:
         kind = "classifier" if group == "model" else "transformer"
         named |= _list_estimators(kind) | {"sklearn.pipeline.Pipeline"}
     missing = tuple(package for package in EXTRAS if find_spec(package) is None)
-    return sorted(name for name in named if not name.startswith(missing))
+    return sorted(
+        name
+        for name in named
+        if not name.startswith(missing) and (not is_trusted(name) or _is_there(name))
+    )
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return callable(locate(name))
+    except (ImportError, AttributeError) as error:
+        log.warning("the parameters of %s are not known: %s", name, error)
+        return False
 
 
 def _list_estimators(kind: str) -> set[str]:

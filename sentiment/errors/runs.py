@@ -371,15 +371,17 @@ class NoChampionError(SentimentError, LookupError):
         Name of the registered model.
     sentence : str
         Which run was not promoted, and why.
+    command : str
+        Command that promotes it all the same.
     """
 
     exit_code = ExitCode.REFUSED
 
-    def __init__(self, name: str, sentence: str) -> None:
+    def __init__(self, name: str, sentence: str, command: str) -> None:
         super().__init__(
             f"{sentence}. So {name} has no champion that could predict the input. Train on all "
-            "rows if it was a sample, give a reason to promote it (promote='force=\"...\"'), or "
-            "leave out input=."
+            "rows if it was a sample, leave out input=, or promote it all the same, give a reason, "
+            f"and run the flow again: {command}"
         )
 
 

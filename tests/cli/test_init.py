@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
+from jsonschema import Draft7Validator
 from starting import Starter
 
 import sentiment
@@ -538,3 +540,28 @@ def test_a_classifier_that_is_none_is_one_message(project: Path, name: str, said
     assert shown is not None
     assert said in str(shown)
     assert shown.exit_code == 2
+
+
+@pytest.mark.slow
+def test_editors_know_the_parts_of_a_project(project: Path) -> None:
+    """Files pass the schemas that the project writes, and mistakes in them are found."""
+    done = call(project, "python", "-m", "sentiment.config.json_schemas")
+    assert (done.returncode, done.stderr) == (0, "")
+    schemas = {path.stem: json.loads(path.read_text()) for path in Path("schemas").glob("*.json")}
+    for path in Path("conf").glob("*/*.yaml"):
+        group = path.parent.name.replace("search", "experiment")
+        validator = Draft7Validator(schemas[group])
+        values = yaml.safe_load(path.read_text())
+        assert [error.message for error in validator.iter_errors(values)] == [], path
+        assert list(validator.iter_errors(values | {"sede": 1})), path
+    model = Draft7Validator(schemas["model"])
+    assert model.is_valid({"_target_": "my_project.not_written_yet.Model", "size": 3})
+    assert not model.is_valid({"_target_": "other.Model"})
+    experiment = Draft7Validator(schemas["experiment"])
+    assert not experiment.is_valid({"optimize": "coast"})
+    known = {
+        one["if"]["properties"]["_target_"]["const"]: one["then"]["properties"]
+        for one in schemas["model"]["then"]["allOf"]
+    }
+    sharpness = known["my_project.models.Centroid"]["sharpness"]
+    assert "larger makes probabilities" in sharpness["description"]

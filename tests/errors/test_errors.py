@@ -541,11 +541,11 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "(make prefect-up), correct PREFECT_API_URL, or unset it to run the flow without a server.",
     ),
     (
-        NoChampionError("sentiment", "run 12 was not promoted: it was trained on a sample"),
+        NoChampionError("sentiment", "run 12 was not promoted: it was a sample", "promote run=12"),
         LookupError,
-        "run 12 was not promoted: it was trained on a sample. So sentiment has no champion that "
-        "could predict the input. Train on all rows if it was a sample, give a reason to promote "
-        "it (promote='force=\"...\"'), or leave out input=.",
+        "run 12 was not promoted: it was a sample. So sentiment has no champion that could predict "
+        "the input. Train on all rows if it was a sample, leave out input=, or promote it all the "
+        "same, give a reason, and run the flow again: promote run=12",
     ),
     (
         StepFailedError("search", "exit code 1."),

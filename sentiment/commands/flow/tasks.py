@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from sentiment.commands.flow.steps import Facts, Steps
-from sentiment.config import explain_error
+from sentiment.config import explain_error, suggest_command
 from sentiment.errors import ExitCode, NoChampionError, StepFailedError, explain_os_error
 from sentiment.redaction import format_error, redact
 from sentiment.redaction.printable import escape_markdown
@@ -100,7 +100,9 @@ class _Tasks:
         promotion = self._decide(champion, run, words, data)
         show_table("promotion", [promotion])
         if cfg.input and promotion["champion"] is None:
-            raise NoChampionError(cfg.name, promotion["sentence"])
+            name, found = cfg.name, promotion["sentence"]
+            promoting = suggest_command("promote", f"name={name}", f"run={run}", "force=<reason>")
+            raise NoChampionError(name, found, promoting)
         try:
             predictions = self._do("predict", steps.predict) if cfg.input else []
             show_table("predictions", predictions)

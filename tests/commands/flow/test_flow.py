@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -245,11 +246,18 @@ def test_a_terminated_flow_leaves_no_server(frame: pd.DataFrame, tmp_path: Path)
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_a_refused_run_is_named_where_no_champion_can_predict(flow: Flow, tmp_path: Path) -> None:
+def test_a_refused_run_is_named_where_no_champion_can_predict(
+    flow: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sample = QUICK.format(data=tmp_path / "data.csv", features=500) + " data.limit=300"
-    with pytest.raises(NoChampionError, match="was not promoted: it was trained on a sample"):
+    typed = [f"outputs={tmp_path}/outputs"]
+    monkeypatch.setattr("sentiment.config.commands._typed", typed)
+    with pytest.raises(NoChampionError, match="was not promoted: it was trained on a ") as caught:
         flow(f"train={sample}")
     assert flow(f"train={sample}", "input=null").promotion["outcome"] == "refused"
+    words = shlex.split(str(caught.value).rpartition("scripts/promote.py ")[2])
+    words[words.index("force=<reason>")] = "force=a_trial"
+    assert promote(compose("promote", words)).outcome == "promoted"
 
 
 def test_a_step_that_fails_leaves_the_champion(
