@@ -32,6 +32,8 @@ from sentiment.modeling.descriptors import DESCRIPTORS
 from sentiment.modeling.reference import Reference
 
 _METHOD = "sentiment"
+# A confusion matrix of more classes is not readable, and its cells take Evidently minutes.
+_MOST_CLASSES = 50
 
 
 def save_page(report: Snapshot, path: Path) -> None:
@@ -106,6 +108,8 @@ def make_report(
 def _is_labelled(reference: Reference, rows: pd.DataFrame) -> bool:
     """Return whether Evidently can measure quality: every row and every class has its label."""
     if "label" not in rows or rows["label"].hasnans or reference.separator is not None:
+        return False
+    if len(reference.classes) > _MOST_CLASSES:
         return False
     return all(set(reference.classes) == set(rows[name]) for name in ("label", "prediction"))
 

@@ -290,6 +290,23 @@ def test_several_classes_and_labels_that_are_none(
         assert document["unknown_labels"] == {"refund": 54, "a, b": 6}
 
 
+@pytest.mark.slow
+def test_a_report_on_many_classes_has_no_confusion_matrix(place: Place) -> None:
+    """Evidently would take minutes for thousands of classes."""
+    topics = pd.Series([f"topic{k}" for k in range(60)] * 10)
+    frame = pd.DataFrame(
+        {"text": topics + " ticket about " + topics.index.astype(str), "label": topics}
+    )
+    job, path = Job(place.folder / "many"), write_frame(frame, place.folder / "many.jsonl")
+    job.folder.mkdir()
+    words = ["data=csv", f"data.path='{path}'", "tracking=off", "model=nbsvm"]
+    model = train(compose("train", [*words, *place.settings]), job).model
+    answered = place.predict(frame, "many.csv", f"deploy.run='{model}'", "tracking=off")
+    result = place.monitor(answered, "tracking=off", "workspace=null")
+    assert result.comparison.performance.current.value == 1
+    assert "Confusion Matrix" not in (result.folder / "report.html").read_text()
+
+
 def test_what_does_not_fit_is_reported(
     place: Place, drifted: MonitoringResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
