@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from sentiment.commands.train.job import TrainingResult
     from sentiment.data.preparation import PreparedData
+    from sentiment.tracking import MlflowTracker
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -192,6 +193,14 @@ def reviews() -> pd.DataFrame:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An outputs folder whose tracking store all tests of a worker share."""
     return tmp_path_factory.mktemp("outputs")
+
+
+@pytest.fixture
+def tracker(store: Path, tmp_path: Path) -> MlflowTracker:
+    """The store that tests share; each test has an experiment of its own."""
+    from sentiment.tracking import MlflowTracker
+
+    return MlflowTracker(f"sqlite:///{store}/mlflow.db", f"{store}/artifacts", tmp_path.name)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from given import Given
 
 from sentiment.data.datasets import Dataset, EmbeddedReviews, TableFile
 from sentiment.data.preparation import fingerprint, prepare_data
@@ -18,17 +19,6 @@ from sentiment.errors import (
     UnlearnedClassesError,
 )
 from sentiment.ngrams.cleaning import clean_text
-
-
-@dataclass(frozen=True, kw_only=True)
-class Given(Dataset):
-    """A data set for tests, from a list of rows."""
-
-    rows: list[tuple[str | None, ...]]
-
-    def read(self) -> pd.DataFrame:
-        columns = ["text", "label", "split"][: len(self.rows[0])]
-        return pd.DataFrame(self.rows, columns=columns, dtype="str")
 
 
 def make_rows(count: int, labels: str = "ab") -> list[tuple[str | None, ...]]:

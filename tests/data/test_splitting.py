@@ -1,14 +1,13 @@
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pytest
+from given import Given
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentiment.data.copies import add_keys, find_surplus
-from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
 from sentiment.data.splitting import SPLITS, apportion, assign_splits, take_sample
 
@@ -19,14 +18,9 @@ COPIES = st.lists(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Given(Dataset):
-    """A data set for tests."""
-
-    frame: pd.DataFrame
-
-    def read(self) -> pd.DataFrame:
-        return self.frame
+def make_dataset(frame: pd.DataFrame, **settings: float) -> Given:
+    """Return a data set of the rows of `frame`."""
+    return Given(name="x", rows=[*frame.itertuples(index=False, name=None)], **settings)
 
 
 def make_copies(copies: list[list[int]], seed: int) -> pd.DataFrame:
@@ -54,7 +48,7 @@ def test_copies_make_no_difference_to_a_split(
 ) -> None:
     """Sizes are those asked for, of different texts; no text is on two sides, none is lost."""
     frame = make_copies(copies, seed)
-    dataset = Given(name="x", frame=frame, validation_size=validation, test_size=test)
+    dataset = make_dataset(frame, validation_size=validation, test_size=test)
     data = prepare_data(dataset, seed)
     again = prepare_data(dataset, seed)
     assert data.fingerprint == again.fingerprint
@@ -110,7 +104,7 @@ def test_official_splits_stay_apart(rows: list[tuple[int, str, str]], seed: int)
         own, rows = ([row for row in part if row[2] != "validation"] for part in (own, rows))
     table = [(f"text {n}", label, split) for n, label, split in [*rows, *own]]
     frame = pd.DataFrame(table, columns=["text", "label", "split"], dtype="str")
-    data = prepare_data(Given(name="x", frame=frame), seed)
+    data = prepare_data(make_dataset(frame), seed)
     texts = {name: frame["text"][frame["split"] == name] for name in SPLITS}
     test = frame[frame["split"] == "test"]
     assert data.test.to_numpy().tolist() == test[["text", "label"]].to_numpy().tolist()
@@ -150,7 +144,7 @@ def test_sizes_of_the_kaggle_file() -> None:
 def test_texts_that_are_there_many_times(copies: int) -> None:
     texts = [(f"text {n}", "good" if n % 2 else "bad") for n in range(600)]
     frame = pd.DataFrame(texts * copies, columns=["text", "label"], dtype="str")
-    data = prepare_data(Given(name="x", frame=frame), 42)
+    data = prepare_data(make_dataset(frame), 42)
     assert {name: sum(sizes.values()) for name, sizes in data.report.splits.items()} == {
         "train": 420, "validation": 60, "test": 120
     }  # fmt: skip

@@ -1,34 +1,19 @@
 """Texts without a label: which are learned from, and which never are."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from given import Given
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.config import compose
 from sentiment.data.copies import fold_text
-from sentiment.data.datasets import AclImdb, Dataset, EmbeddedReviews, TableFile
+from sentiment.data.datasets import AclImdb, EmbeddedReviews, TableFile
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.splitting import SPLITS
 from sentiment.errors import ConfigError, InputNotFoundError, MissingColumnError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Given(Dataset):
-    """A data set for tests, from a list of rows and a list of texts."""
-
-    rows: list[tuple[str | None, ...]]
-    more: list[str | None] = field(default_factory=list)
-
-    def read(self) -> pd.DataFrame:
-        columns = ["text", "label", "split"][: len(self.rows[0])]
-        return pd.DataFrame(self.rows, columns=columns, dtype="str")
-
-    def read_unlabelled(self) -> pd.Series:
-        return pd.Series(self.more, dtype="str")
 
 
 def make_rows(count: int) -> list[tuple[str | None, ...]]:

@@ -213,8 +213,16 @@ def test_nothing_is_written_to_a_database(run: Run, table: pd.DataFrame, address
         assert connection.execute(sa.text("SELECT count(*) FROM reviews")).scalar() == 30
 
 
+class Interrupt:
+    """Ctrl-C after ten rows."""
+
+    def on_progress(self, done: int, total: int | None, unit: str) -> None:
+        if done > 10:
+            raise KeyboardInterrupt
+
+
 @pytest.mark.slow
-def test_a_database_is_gone_on_with(
+def test_a_database_is_resumed(
     run: Run, model: str, table: pd.DataFrame, address: str, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -222,11 +230,6 @@ def test_a_database_is_gone_on_with(
     monkeypatch.setattr(database, "_ROWS", 4)
     monkeypatch.setattr("sentiment.commands.predict.job._CHECKPOINT", 0)
     words = [f"input='{address}'", f"deploy.run='{model}'", "tracking=off"]
-
-    class Interrupt:
-        def on_progress(self, done: int, total: int | None, unit: str) -> None:
-            if done > 10:
-                raise KeyboardInterrupt
 
     def begin(name: str) -> None:
         cfg = compose("predict", [*words, f"output='{tmp_path}/{name}'"])
@@ -398,7 +401,7 @@ def test_files_that_do_not_fit_together(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_many_files_are_gone_on_with(
+def test_many_files_are_resumed(
     run: Run, model: str, table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "in"
@@ -409,11 +412,6 @@ def test_many_files_are_gone_on_with(
     words = [f"input='{folder}'", f"deploy.run='{model}'", "tracking=off", "together=true"]
     from sentiment.files.chain import Chain
     from sentiment.files.opening import open_input
-
-    class Interrupt:
-        def on_progress(self, done: int, total: int | None, unit: str) -> None:
-            if done > 10:
-                raise KeyboardInterrupt
 
     cfg = compose("predict", [*words, f"output='{tmp_path}/out.csv'"])
     chain = Chain([open_input(folder / f"{n}.csv") for n in range(6)], folder)

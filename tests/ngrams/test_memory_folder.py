@@ -198,10 +198,19 @@ def test_files_that_vanish_while_room_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "entry").mkdir()
-    (tmp_path / "entry" / "tokens.npy").write_text("1")
-    is_file = Path.is_file
-    monkeypatch.setattr(Path, "is_file", lambda p: is_file(p) and p.unlink() is None)
-    storage.make_room([tmp_path / "entry"], 1)
+    file = tmp_path / "entry" / "tokens.npy"
+    file.write_text("1")
+    stat = Path.stat
+
+    def vanish(path: Path, **options: Any) -> os.stat_result:
+        if path == file:
+            path.unlink()
+        return stat(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", vanish)
+        storage.make_room([tmp_path / "entry"], 1)
+    assert not file.exists()
 
 
 FIT = """

@@ -35,11 +35,6 @@ from sentiment.tracking.choosing import choose_best
 Train = Callable[..., TrainingResult]
 
 
-@pytest.fixture
-def tracker(store: Path, tmp_path: Path) -> MlflowTracker:
-    return MlflowTracker(f"sqlite:///{store}/mlflow.db", f"{store}/artifacts", tmp_path.name)
-
-
 def log_run(tracker: MlflowTracker, value: float, **tags: str) -> str | None:
     with tracker.start("a run", {"kind": "training"} | tags) as run:
         run.log_metrics({"validation/accuracy": value, "validation/log_loss": value})
@@ -421,7 +416,10 @@ def test_a_file_that_is_no_store_stays_as_it_is(
 
 def test_an_empty_database_becomes_a_store(tmp_path: Path) -> None:
     (tmp_path / "x.db").touch()
-    MlflowTracker(f"sqlite:///{tmp_path}/x.db", "x", "y").open()
+    tracker = MlflowTracker(f"sqlite:///{tmp_path}/x.db", "x", "y")
+    tracker.open()
+    run = log_run(tracker, 0.5)
+    assert best(tracker) == run
 
 
 # Opens a new store, whose tables are made and not copied, and tracks a run in it.

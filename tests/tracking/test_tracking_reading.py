@@ -20,11 +20,6 @@ from sentiment.tracking.records import ModelChoice
 Train = Callable[..., TrainingResult]
 
 
-@pytest.fixture
-def tracker(store: Path, tmp_path: Path) -> MlflowTracker:
-    return MlflowTracker(f"sqlite:///{store}/mlflow.db", f"{store}/artifacts", tmp_path.name)
-
-
 def find_both(
     tracker: MlflowTracker, run: str, metric: str, patch: pytest.MonkeyPatch
 ) -> ModelChoice:

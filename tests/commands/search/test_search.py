@@ -16,7 +16,7 @@ from matplotlib.image import imread
 from optuna.storages import RDBStorage
 from shortcuts import real_figures
 from starting import Starter
-from sweep_bench import Bench
+from sweep_bench import Bench, peak
 from sweeping import (
     DRAWN,
     ENDLESS,
@@ -59,11 +59,6 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     )
     monkeypatch.chdir(tmp_path)
     return bench
-
-
-def peak(asked: dict[str, Any]) -> dict[str, float]:
-    """Best where alpha is 1."""
-    return {"validation/accuracy": 1 - abs(asked[DRAWN] - 1) / 100}
 
 
 def turn(asked: dict[str, Any]) -> dict[str, float]:

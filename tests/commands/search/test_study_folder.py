@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from starting import Starter
-from sweep_bench import Bench
+from sweep_bench import Bench, peak
 from sweeping import DRAWN, SEARCH, flip, read_jobs, read_study
 
 from sentiment.commands.search import session
@@ -31,10 +31,6 @@ Damage = Callable[[bytes, int], bytes]
 
 def cut(content: bytes, place: int) -> bytes:
     return content[:place]
-
-
-def peak(asked: dict[str, Any]) -> dict[str, float]:
-    return {"validation/accuracy": 1 - abs(asked[DRAWN] - 1) / 100}
 
 
 @pytest.fixture(scope="module")
