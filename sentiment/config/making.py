@@ -39,7 +39,7 @@ def make(cfg: DictConfig, key: str, *methods: str) -> Any:
     except ConfigError:
         raise
     except (TypeError, ValueError) as error:
-        reason = f"{key}: {str(error).splitlines()[0]}"
+        reason = f"{key}: {' '.join(str(error).split())}"
         raise find_own_failure(error) or ConfigError([reason]) from error
     absent = [method for method in methods if not hasattr(made, method)]
     if absent:
@@ -56,6 +56,7 @@ def _check_parameters(made: Any) -> None:
     """Let scikit-learn check the parameters of an estimator and of those inside it."""
     try:
         inner = made.get_params(deep=True).values() if hasattr(made, "get_params") else []
+        complete_stacks(made)
     except (AttributeError, RuntimeError) as error:  # a class that breaks scikit-learn's rules
         raise TypeError(
             f"{type(made).__name__} is not an estimator of scikit-learn, whose __init__ names all "
@@ -64,3 +65,18 @@ def _check_parameters(made: Any) -> None:
     for estimator in (made, *inner):
         if hasattr(estimator, "_parameter_constraints") and not isinstance(estimator, type):
             estimator._validate_params()
+
+
+def complete_stacks(model: Any) -> None:
+    """Set scikit-learn's default where a stack in `model` names no final estimator.
+
+    Without it, a stack has neither predict nor predict_proba before the fit.
+    """
+    parts = [model, *model.get_params().values()] if hasattr(model, "get_params") else []
+    for part in parts:
+        kind = type(part)
+        is_stack = kind.__module__.startswith("sklearn.") and kind.__name__ == "StackingClassifier"
+        if is_stack and part.final_estimator is None:
+            from sklearn.linear_model import LogisticRegression
+
+            part.final_estimator = LogisticRegression()

@@ -21,6 +21,12 @@ from sentiment.errors import OwnCodeError, ProjectFileError, suggest
 PROJECT_FILE = "pyproject.toml"
 EXPECTED = "a class or function, such as my_package.Model, or a whole package, my_package.*"
 _KEYS = ("trusted", "metrics")
+# Classes that scikit-learn hides until one of its modules is imported.
+_EXPERIMENTAL = {
+    "sklearn.impute.IterativeImputer": "enable_iterative_imputer",
+    "sklearn.model_selection.HalvingGridSearchCV": "enable_halving_search_cv",
+    "sklearn.model_selection.HalvingRandomSearchCV": "enable_halving_search_cv",
+}
 _given: dict[str, None] = {}
 _named: list[Path] = []
 
@@ -187,6 +193,8 @@ def import_object(name: str) -> Any:
     """
     module, _, attribute = name.rpartition(".")
     if not is_trusted(name):
+        if name in _EXPERIMENTAL:
+            import_module(f"sklearn.experimental.{_EXPERIMENTAL[name]}")
         return getattr(import_module(module), attribute)
     return getattr(_import_own(module), attribute)
 

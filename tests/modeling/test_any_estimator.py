@@ -15,6 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from sklearn import naive_bayes
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import StackingClassifier
+from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
@@ -234,6 +236,15 @@ NESTED: dict[str, tuple[Described, bool]] = {
     "a stack of stacks": (STACKED | {"final_estimator": STACKED}, False),
     "one vote for each pair": (around("multiclass.OneVsOneClassifier", VOTING), False),
     "a vote on votes": (STACKED | {"final_estimator": VOTING}, False),
+    "bagged stacks": (
+        around("ensemble.BaggingClassifier", STACKED | {"final_estimator": None}, n_estimators=2),
+        False,
+    ),
+    "calibrated stack": (around("calibration.CalibratedClassifierCV", STACKED, cv=2), False),
+    "halving search": (
+        around("model_selection.HalvingGridSearchCV", MACHINE, param_grid={"C": [0.1, 1.0]}, cv=2),
+        False,
+    ),
 }
 
 
@@ -434,6 +445,40 @@ def test_a_grid_search_whose_fits_fail_shows_no_traceback(base: DictConfig) -> N
         FitError, match="All the 2 fits failed: ValueError: when `importa"
     ) as caught:
         fit(build(base, model=searched), TEXTS[2])
+    assert "\n" not in str(caught.value)
+
+
+def test_fits_of_a_grid_search_that_fail_are_one_line(
+    base: DictConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    logistic = {"_target_": "sklearn.linear_model.LogisticRegression", "solver": "lbfgs"}
+    grid = {"l1_ratio": [0.0, 1.0]}  # the solver takes the first one only
+    searched = around("model_selection.GridSearchCV", logistic, param_grid=grid, cv=2)
+    warnings.simplefilter("default", FitFailedWarning)
+    pipeline = fit(build(base, model=searched), TEXTS[2])
+    assert (predict(pipeline, TEXTS[2])[0] == TEXTS[2]["label"]).all()
+    shown = [one.getMessage() for one in caplog.records if "fits failed" in one.getMessage()]
+    assert [one.partition(": ")[0] for one in shown] == ["2 fits failed out of a total of 4"]
+    assert "ValueError: Solver lbfgs supports only" in shown[0]
+    assert "\n" not in shown[0]
+
+
+@pytest.mark.parametrize("name", ["bagged stacks", "calibrated stack"])
+def test_a_stack_inside_of_a_model_has_its_default_final_estimator(
+    base: DictConfig, name: str
+) -> None:
+    pipeline = build(base, model=NESTED[name][0])
+    stacks = [one for one in pipeline.get_params().values() if isinstance(one, StackingClassifier)]
+    assert {type(one.final_estimator) for one in stacks} == {LogisticRegression}
+
+
+def test_the_message_about_a_parameter_is_whole(base: DictConfig) -> None:
+    """Also where scikit-learn shows an estimator on several lines."""
+    scaling = {"_target_": "sklearn.preprocessing.MinMaxScaler", "feature_range": [0, 20]}
+    first = {"_target_": "sklearn.preprocessing.StandardScaler", "with_mean": False, "copy": False}
+    inner = {"_target_": "sklearn.pipeline.Pipeline", "steps": {"first": first, "second": scaling}}
+    with pytest.raises(ConfigError, match=r"MinMaxScaler\(.*\)\]\) instead\.") as caught:
+        build(base, model=around("ensemble.BaggingClassifier", inner))
     assert "\n" not in str(caught.value)
 
 
