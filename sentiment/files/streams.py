@@ -2,6 +2,8 @@
 
 import codecs
 import contextlib
+import logging
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,6 +14,8 @@ import pyarrow as pa
 from sentiment.errors import ConfigError, UnreadableFileError
 from sentiment.files.dialects import find_codec
 from sentiment.files.origins import COMPRESSIONS, Origin
+
+log = logging.getLogger(__name__)
 
 # How a compressed file begins (RFC 1952, RFC 8878).
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -68,6 +72,7 @@ class ByteSource:
         self.origin = self._find_origin()
         self._size = self.origin.identity.get("size")
         self._share = 0.0
+        self._has_changed = False
         with self._open() as file:
             start = self._read(file, 4)
         mark = next((mark for mark in _MARKS if start.startswith(mark)), b"")
@@ -154,7 +159,23 @@ class ByteSource:
             raise UnreadableFileError(self.path, f"a {self._compression} file", reason) from error
         if self._size:
             self._share = min(self._file.tell() / self._size, 1.0)
+        if not block:
+            self._look_for_changes()
         return block
+
+    def _look_for_changes(self) -> None:
+        """Warn, once, if the file is not as it was when it was opened."""
+        known = self.origin.identity
+        if self._has_changed or "modified" not in known:
+            return
+        now = os.fstat(self._file.fileno())
+        if (now.st_size, now.st_mtime_ns) != (known["size"], known["modified"]):
+            self._has_changed = True
+            log.warning(
+                "'%s' was changed while it was read, so its rows may be of two versions, or not "
+                "all of them; read it again when nothing writes it",
+                self.origin.name,
+            )
 
     def _skip(self, file: Any, size: int) -> None:
         if self._compression is None:

@@ -278,3 +278,23 @@ def test_what_is_read_ahead_is_closed_with_the_reader() -> None:
     assert next(ahead) == 0
     ahead.close()
     assert closed == [True]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "csv.gz"])
+def test_a_file_that_changes_while_it_is_read_is_warned_of_once(
+    tmp_path: Path, ending: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, link = tmp_path / f"x.{ending}", tmp_path / f"link.{ending}"
+    row = b'{"text": "fine"}\n' if ending == "jsonl" else b"fine\n"
+    pack = gzip.compress if ending.endswith("gz") else bytes
+    path.write_bytes(pack(b"text\n" * (ending != "jsonl") + 100 * row))
+    link.symlink_to(path)
+    for changes in (False, True):
+        batches = open_input(link).read("text", Limits(), Position())
+        read = next(batches).read
+        if changes:
+            with path.open("ab") as file:
+                file.write(pack(row))
+        assert read + sum(batch.read for batch in batches) >= 100
+        found = [line for line in caplog.messages if "was changed while it was read" in line]
+        assert len(found) == changes
