@@ -3,8 +3,10 @@
 import itertools
 import keyword
 import re
+import unicodedata
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from importlib.util import find_spec
 from pathlib import Path
 
 from sentiment.errors import OccupiedFolderError
@@ -57,14 +59,25 @@ def make_project(folder: Path) -> list[Path]:
 def name_package(folder: Path) -> str:
     """Return the name of a package for a project in `folder`.
 
+    It is not that of an installed package or of a module of Python, which would be imported in its
+    place, and trusted.
+
     Examples
     --------
-    >>> name_package(Path("my/Spam filter")), name_package(Path("2nd"))
-    ('spam_filter', 'project_2nd')
+    >>> [name_package(Path(name)) for name in ("my/Spam filter", "2nd", "numpy", "Über")]
+    ['spam_filter', 'project_2nd', 'project_numpy', 'uber']
     """
-    name = re.sub(r"\W+", "_", folder.resolve().name.lower(), flags=re.ASCII).strip("_")
+    plain = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode()
+    name = re.sub(r"\W+", "_", plain.lower()).strip("_")
     is_usable = name.isidentifier() and not keyword.iskeyword(name) and name not in _TAKEN
-    return name if is_usable else f"project_{name}"
+    if is_usable and not _is_installed(name):
+        return name
+    return f"project_{name}".rstrip("_")
+
+
+def _is_installed(name: str) -> bool:
+    spec = find_spec(name)
+    return spec is not None and spec.origin is not None  # a mere folder has none
 
 
 def _walk(folder: Traversable, path: Path) -> list[tuple[Traversable, Path]]:

@@ -99,6 +99,11 @@ def test_its_own_tests_pass_and_its_callback_is_called(starter: Starter, tmp_pat
         ("2nd", "project_2nd"),
         ("class", "project_class"),
         ("Conf", "project_conf"),
+        ("sklearn", "project_sklearn"),
+        ("json", "project_json"),
+        ("sys", "project_sys"),
+        ("Über uns", "uber_uns"),
+        ("日本", "project"),
     ],
 )
 def test_the_package_is_called_like_the_folder(folder: str, package: str) -> None:
