@@ -12,7 +12,7 @@ from sentiment.config.metrics import MULTILABEL, NOT_MULTILABEL, ORDERED, list_m
 from sentiment.config.recording import learn_config
 from sentiment.config.schemas import COMMANDS, TARGETS, Group, Settings, check_values, is_nested
 from sentiment.config.targets import HYDRA_KEYS
-from sentiment.errors import ConfigError, SentimentError, suggest
+from sentiment.errors import ConfigError, SentimentError, read_reason, suggest
 
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 # First part of overrides that may change the estimators.
@@ -170,7 +170,7 @@ class _Check:
             if OmegaConf.is_config(value):
                 value = OmegaConf.to_container(value, resolve=True)
         except OmegaConfBaseException as error:
-            reason = str(find_own_error(error) or error).splitlines()[0]
+            reason = read_reason(find_own_error(error) or error)
             name = _join(path, key)
             self._wrong.add(name)
             self.problems.append(f"{name} is {show(written)}, which has no value: {reason}.")

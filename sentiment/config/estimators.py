@@ -34,7 +34,7 @@ from sentiment.config.targets import (
     list_required,
     locate,
 )
-from sentiment.errors import OwnCodeError, join_words, suggest
+from sentiment.errors import OwnCodeError, join_words, read_reason, suggest
 
 # Seeds, which may be up to 2**32 - 1.
 _SEEDS = {"random_state"}
@@ -100,7 +100,7 @@ def _describe_absence(name: str, error: Exception) -> str:
         return f"there is no such class or function{where}."
     if isinstance(error, ModuleNotFoundError) and error.name == package:
         return f"{package} is not installed: pip install 'sentiment[{EXTRAS[package]}]'."
-    return f"{package} cannot be imported: {str(error).splitlines()[0]}."
+    return f"{package} cannot be imported: {read_reason(error)}."
 
 
 def _holds_objects(inner: Any) -> bool:

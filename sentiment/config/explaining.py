@@ -21,7 +21,7 @@ from sentiment.config.checking import find_own_error
 from sentiment.config.overrides import find_key, split_override
 from sentiment.config.project import find_own_failure, list_conf
 from sentiment.config.targets import describe_allowed, is_allowed, list_parameters
-from sentiment.errors import ConfigError, SentimentError, suggest
+from sentiment.errors import ConfigError, SentimentError, read_reason, suggest
 from sentiment.redaction import redact
 
 _REFUSED = re.compile(r"Target '([^']+)' ")
@@ -253,7 +253,7 @@ def _explain_composition(error: Exception) -> ConfigError:
     first = text.splitlines()[0]
     if isinstance(cause, OmegaConfBaseException):
         override = first.removeprefix("Error merging override ").strip()
-        reason = str(cause).splitlines()[0]
+        reason = read_reason(cause)
         return ConfigError([f"{override}: {reason}. Expected another kind of value."])
     return ConfigError([re.sub(r"\s*\n\s*", " ", text).strip()])
 

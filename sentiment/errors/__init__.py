@@ -14,6 +14,7 @@ from sentiment.errors.base import (
     list_first,
     quote_list,
     quote_name,
+    read_reason,
     show_share,
     suggest,
 )
@@ -190,6 +191,7 @@ __all__ = [
     "list_first",
     "quote_list",
     "quote_name",
+    "read_reason",
     "show_share",
     "suggest",
 ]

@@ -40,6 +40,17 @@ def join_words(words: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def read_reason(error: BaseException) -> str:
+    r"""Return the first line of the message of `error`, or its class if it has no message.
+
+    Examples
+    --------
+    >>> read_reason(ValueError("no such column\nsee the log")), read_reason(OSError())
+    ('no such column', 'OSError')
+    """
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def make_clause(reason: str) -> str:
     r"""Return a message of a library without white space around it and without a full stop.
 

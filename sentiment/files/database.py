@@ -17,6 +17,7 @@ from sentiment.errors import (
     DatabaseError,
     DatabaseUnavailableError,
     InputNotFoundError,
+    read_reason,
 )
 from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject
 from sentiment.files.columns import as_text, as_texts
@@ -199,7 +200,7 @@ class DatabaseRows:
 
     def _describe(self, error: "SQLAlchemyError") -> DatabaseError | DatabaseUnavailableError:
         kind = DatabaseUnavailableError if _is_outage(error) else DatabaseError
-        return kind(self._shown, _explain(error))
+        return kind(self._shown, read_reason(getattr(error, "orig", None) or error))
 
 
 def _is_outage(error: "SQLAlchemyError") -> bool:
@@ -280,7 +281,3 @@ def _make_table(rows: list[tuple[Any, ...]], columns: list[str]) -> pa.Table:
     strings = [[None if v is None else show_value(v) for v in values] for values in found]
     arrays = [pa.array(values, pa.large_string()) for values in strings]
     return pa.table(arrays, names=columns)
-
-
-def _explain(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sentiment.errors import EmptyDataError, RepeatedColumnError, UnreadableFileError
+from sentiment.errors import EmptyDataError, RepeatedColumnError, UnreadableFileError, read_reason
 from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject, RejectedRows
 from sentiment.files.columns import as_texts
 from sentiment.files.origins import Origin
@@ -54,7 +54,7 @@ class ParquetFile:
                 self._rows = file.metadata.num_rows
                 groups = [file.metadata.row_group(k) for k in range(file.num_row_groups)]
         except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-            raise UnreadableFileError(path, "Parquet", _explain(error)) from error
+            raise UnreadableFileError(path, "Parquet", read_reason(error)) from error
         if not self._rows:
             raise EmptyDataError(f"'{self.origin.name}'")
         twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
@@ -86,7 +86,7 @@ class ParquetFile:
                         self.share = at / self._rows
                         yield make_batch(pa.table(batch), text_column, limits, at)
             except (OSError, pa.ArrowException) as error:
-                fault = _explain(error)
+                fault = read_reason(error)
                 for begin in range(max(at, start.row), first, _MOST_ROWS):
                     end = min(begin + _MOST_ROWS, first)
                     yield _reject_rows(begin, end, fault, self.layout)
@@ -98,10 +98,6 @@ class ParquetFile:
         options: dict[str, Any] = {"pre_buffer": False, "buffer_size": _BUFFER}
         with pq.ParquetFile(self.path, page_checksum_verification=True, **options) as file:
             yield from file.iter_batches(self._step, row_groups=[group])
-
-
-def _explain(error: Exception) -> str:
-    return str(error).splitlines()[0]
 
 
 def _reject_rows(start: int, end: int, fault: str, schema: pa.Schema) -> Batch:

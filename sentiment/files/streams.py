@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from sentiment.errors import ConfigError, UnreadableFileError
+from sentiment.errors import ConfigError, UnreadableFileError, read_reason
 from sentiment.files.dialects import find_codec
 from sentiment.files.origins import COMPRESSIONS, Origin
 
@@ -155,8 +155,8 @@ class ByteSource:
         except (OSError, pa.ArrowException) as error:
             if self._compression is None:
                 raise
-            reason = str(error).splitlines()[0]
-            raise UnreadableFileError(self.path, f"a {self._compression} file", reason) from error
+            kind = f"a {self._compression} file"
+            raise UnreadableFileError(self.path, kind, read_reason(error)) from error
         if self._size:
             self._share = min(self._file.tell() / self._size, 1.0)
         if not block:

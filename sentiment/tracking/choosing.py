@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sentiment.config.metrics import AVERAGES, CLASSES, METRICS
+from sentiment.errors import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,9 +65,10 @@ def choose_best(runs: "Sequence[Run]", metric: str) -> "tuple[Run, str] | None":
         "on other rows or another split of them": moved,
         "on a sample": len(scored) - len(candidates),
     }
-    reasons = [f"{_count(number)} {why}" for why, number in left_out.items() if number]
+    reasons = [f"{count_of(number, 'run')} {why}" for why, number in left_out.items() if number]
+    data = last.data.tags.get("data", "unknown")
     why = (
-        f"best {metric} of {_count(len(same))} on {last.data.tags.get('data', 'unknown')}: "
+        f"best {metric} of {count_of(len(same), 'run')} on {data}: "
         f"{describe_score(metric, best.data.metrics | {metric: values[id(best)]})}"
     )
     why += _describe_optimized(same, last, best, metric)
@@ -171,7 +173,3 @@ def _read_order(run: "Run") -> tuple[int, int]:
     order, start = run.data.tags.get(ORDER, ""), int(run.info.start_time or 0)
     in_future = start > 1000 * time.time()
     return int(order) if order.isdecimal() else 0, 0 if in_future else start
-
-
-def _count(runs: int) -> str:
-    return f"{runs} run{'s' * (runs != 1)}"

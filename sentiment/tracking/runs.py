@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from sentiment.errors import RunNotFoundError, UntrustedModelError
+from sentiment.errors import RunNotFoundError, UntrustedModelError, read_reason
 from sentiment.modeling.model_files import digest_file, was_written_here
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking.downloads import is_local, make_download_folder
@@ -54,7 +54,7 @@ def fetch_checked_model(uri: str, run: "Run", store: str) -> Path:
     try:
         path = fetch_model(uri, run.info.artifact_uri)
     except (MlflowException, OSError) as error:
-        reason = redact(str(error).splitlines()[0].rstrip("."))
+        reason = redact(read_reason(error).rstrip("."))
         # MLflow's message then is about an artifact with an empty name.
         gone = "No such artifact" in reason or isinstance(error, FileNotFoundError)
         what = "were deleted" if gone else f"cannot be read ({reason})"

@@ -7,7 +7,7 @@ from sentiment.cli.terminal import describe_size
 from sentiment.commands.compare.estimates import Estimate
 from sentiment.commands.compare.measuring import Comparison, PairwiseComparison
 from sentiment.config.metrics import METRICS
-from sentiment.errors import show_share
+from sentiment.errors import count_of, show_share
 from sentiment.modeling.evaluation import EXCERPT
 
 # Shares of rows, which are shown in per cent.
@@ -91,7 +91,7 @@ def describe_looks(before: int, decisions: int) -> str:
     """
     if not before:
         return "the first comparison on these test rows"
-    times = f"{before} comparison{'s' * (before != 1)} before on these test rows"
+    times = f"{count_of(before, 'comparison')} before on these test rows"
     if decisions:
         times += f", {decisions} of them to decide on a promotion"
     return times

@@ -16,6 +16,7 @@ from sentiment.errors import (
     MissingColumnError,
     NoPredictionsError,
     UnreadableFileError,
+    read_reason,
     show_share,
 )
 from sentiment.files.batches import Batch, Limits, Position
@@ -194,7 +195,7 @@ def _take_columns(path: Path, batch: Batch, columns: Columns) -> pa.Table:
             convert = strip_values if role.startswith(COLUMN) else _CONVERSIONS.get(role)
             taken[role] = convert(found) if convert else found
     except pa.ArrowException as error:
-        raise UnreadableFileError(path, "predictions", str(error).splitlines()[0]) from error
+        raise UnreadableFileError(path, "predictions", read_reason(error)) from error
     return pa.table(taken)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment.cli.terminal import describe_time, relate_path
+from sentiment.errors import count_of
 
 if TYPE_CHECKING:
     from sentiment.commands.predict.results import PredictionResult
@@ -41,8 +42,7 @@ def show_prediction(result: "PredictionResult") -> None:
     if tally.repaired:
         console.print(f"         {tally.repaired:,} with a stray quote that was read as text")
     if tally.blank_lines:
-        plural = "s" * (tally.blank_lines != 1)
-        console.print(f"         {tally.blank_lines:,} blank line{plural} skipped")
+        console.print(f"         {count_of(tally.blank_lines, 'blank line')} skipped")
     for name, unused in tally.columns.items():
         listed = ", ".join(f"{count:,} {reason}" for reason, count in unused.items())
         console.print(f"         column {name!r}: {listed}")

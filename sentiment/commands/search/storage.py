@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sentiment.errors import ConfigError, SentimentError, StudyStorageError
+from sentiment.errors import ConfigError, SentimentError, StudyStorageError, read_reason
 from sentiment.redaction import redact
 from sentiment.tracking.patience import describe
 
@@ -123,12 +123,11 @@ def explain_failure(address: str, error: Exception) -> SentimentError:
 
     if not isinstance(error, ArgumentError | ImportError):
         return StudyStorageError(redact(address), describe(error))
-    reason = str(error).splitlines()[0]
     return ConfigError(
         [
             f"search.storage is {redact(address)!r}, which is not the address of a "
-            f"database: {reason}. Expected postgresql://user@host/name or the like, whose "
-            "driver is installed, or null for a file under outputs/."
+            f"database: {read_reason(error)}. Expected postgresql://user@host/name or the like, "
+            "whose driver is installed, or null for a file under outputs/."
         ]
     )
 

@@ -55,158 +55,84 @@ _PROBLEMS = {
     "422": "The body does not match the schema, or all of its texts are rejected.",
     "503": "Too many requests are waiting; Retry-After has the seconds to wait.",
 }
+_ANSWER = {
+    "oneOf": [
+        _PREDICTION | {"required": ["model", "prediction", "probability"]},
+        {
+            "type": "object",
+            "required": ["model", "predictions"],
+            "properties": {
+                "model": _STRING,
+                "predictions": {"type": "array", "items": _PREDICTION},
+            },
+        },
+    ]
+}
+_INVOCATION = {
+    "type": "object",
+    "properties": {
+        "dataframe_split": {"type": "object"},
+        "dataframe_records": {"type": "array", "items": {"type": "object"}},
+        "instances": {"type": "array"},
+        "inputs": {"type": ["array", "object"]},
+        "params": {"type": "object"},
+    },
+}
+_LABEL = {
+    "type": "object",
+    "required": ["id", "label"],
+    "properties": {"id": _STRING, "label": _STRING},
+    "additionalProperties": False,
+}
+_CSV = {"text/csv": {"schema": _STRING}}
+_FILES = {"application/x-ndjson": {"schema": _STRING}} | _CSV
 
 
 def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of a server with some limits and names of routes."""
-    most = settings.max_texts
-    one = {"text": {"type": "string"}, "columns": _COLUMNS} | OPTIONS
+    one = {"text": _STRING, "columns": _COLUMNS} | OPTIONS
     several = {
         "texts": {
-            "type": "array", "items": {"type": ["string", "number", "null"]}, "maxItems": most,
+            "type": "array",
+            "items": {"type": ["string", "number", "null"]},
+            "maxItems": settings.max_texts,
         },
         "columns": {"type": "array", "items": _COLUMNS},
-    } | OPTIONS  # fmt: skip
-    body = {
-        "oneOf": [
-            {"type": "object", "required": [name], "properties": fields,
-             "additionalProperties": False}
-            for name, fields in (("text", one), ("texts", several))
-        ]
-    }  # fmt: skip
-    answer = {
-        "oneOf": [
-            _PREDICTION | {"required": ["model", "prediction", "probability"]},
-            {
-                "type": "object",
-                "required": ["model", "predictions"],
-                "properties": {
-                    "model": _STRING,
-                    "predictions": {"type": "array", "items": _PREDICTION},
-                },
-            },
-        ]
-    }
-    file = {"schema": {"type": "string"}}
-    predict = {
-        "summary": "Predict one text, several texts, or a file",
-        "description": (
-            "JSON has one text or several. The response to CSV or JSON lines has the same rows "
-            "with added predictions, as sentiment predict writes them; for these, options, "
-            "text_column and key are in the query of the URL."
-        ),
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {"schema": body, "example": {"text": "A gem."}},
-                "application/x-ndjson": file,
-                "text/csv": file,
-            },
-        },
-        "responses": {
-            "200": {
-                "description": "Predictions.",
-                "headers": {
-                    name: {"description": text, "schema": _STRING}
-                    for name, text in _HEADERS.items()
-                },
-                "content": {
-                    "application/json": {"schema": answer},
-                    "application/x-ndjson": file,
-                    "text/csv": file,
-                },
-            }
-        }
-        | _list_problems(),
-    }
-    invoke = {
-        "summary": "Predict in the formats of MLflow's scoring server",
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "properties": {
-                            "dataframe_split": {"type": "object"},
-                            "dataframe_records": {"type": "array", "items": {"type": "object"}},
-                            "instances": {"type": "array"},
-                            "inputs": {"type": ["array", "object"]},
-                            "params": {"type": "object"},
-                        },
-                    },
-                    "example": {"inputs": ["A gem."]},
-                },
-                "text/csv": file,
-            },
-        },
-        "responses": {
-            "200": {
-                "description": "Predictions.",
-                "headers": {
-                    "x-request-id": {"description": _HEADERS["x-request-id"], "schema": _STRING}
-                },
-                "content": {
-                    "application/json": {
-                        "schema": {
-                            "type": "object",
-                            "properties": {"predictions": {"type": "array"}},
-                        }
-                    }
-                },
-            }
-        }
-        | _list_problems(),
-    }
+    } | OPTIONS
     single = {"type": "object", "required": ["text"], "properties": one}
-    explain = {
-        "summary": "Predict one text by champion and challenger, with the effect of each word",
-        "description": "For interactive use: slower than a prediction, and not in the metrics.",
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": single, "example": {"text": "A gem."}}},
-        },
-        "responses": {
-            "200": {
-                "description": "Both predictions.",
-                "content": {"application/json": {"schema": {"type": "object"}}},
-            }
-        }
-        | _list_problems(),
-    }
-    label = {
-        "type": "object",
-        "required": ["id", "label"],
-        "properties": {"id": _STRING, "label": _STRING},
-        "additionalProperties": False,
-    }
-    feedback = {
-        "summary": "Record the true labels of predicted texts",
-        "description": "The status is 404 if the server keeps no log.",
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"oneOf": [label, {"type": "array", "items": label}]},
-                    "example": {"id": "0123456789abcdef01234567", "label": "positive"},
-                }
-            },
-        },
-        "responses": {
-            "202": {
-                "description": "The labels are recorded.",
-                "content": {
-                    "application/json": {
-                        "schema": {
-                            "type": "object",
-                            "properties": {"accepted": {"type": "integer"}},
-                        }
-                    }
-                },
-            }
-        }
-        | _list_problems(),
-    }
+    many = {"type": "object", "required": ["texts"], "properties": several}
+    body = {"oneOf": [fields | {"additionalProperties": False} for fields in (single, many)]}
+    example = {"text": "A gem."}
+    predict = _describe_operation(
+        "Predict one text, several texts, or a file",
+        _as_json(body, example) | _FILES,
+        {"200": _describe_response("Predictions.", _as_json(_ANSWER) | _FILES, [*_HEADERS])},
+        "JSON has one text or several. The response to CSV or JSON lines has the same rows with "
+        "added predictions, as sentiment predict writes them; for these, options, text_column and "
+        "key are in the query of the URL.",
+    )
+    predictions = {"type": "object", "properties": {"predictions": {"type": "array"}}}
+    invoke = _describe_operation(
+        "Predict in the formats of MLflow's scoring server",
+        _as_json(_INVOCATION, {"inputs": ["A gem."]}) | _CSV,
+        {"200": _describe_response("Predictions.", _as_json(predictions), ["x-request-id"])},
+    )
+    explain = _describe_operation(
+        "Predict one text by champion and challenger, with the effect of each word",
+        _as_json(single, example),
+        {"200": _describe_response("Both predictions.", _as_json({"type": "object"}))},
+        "For interactive use: slower than a prediction, and not in the metrics.",
+    )
+    accepted = {"type": "object", "properties": {"accepted": {"type": "integer"}}}
+    feedback = _describe_operation(
+        "Record the true labels of predicted texts",
+        _as_json(
+            {"oneOf": [_LABEL, {"type": "array", "items": _LABEL}]},
+            {"id": "0123456789abcdef01234567", "label": "positive"},
+        ),
+        {"202": _describe_response("The labels are recorded.", _as_json(accepted))},
+        "The status is 404 if the server keeps no log.",
+    )
     known = {"type": "string", "enum": [*names]}
     named = [{"name": "name", "in": "path", "required": True, "schema": known}]
     paths: dict[str, Any] = {
@@ -255,9 +181,33 @@ def list_endpoints(document: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def _describe_operation(
+    summary: str, content: dict[str, Any], answers: dict[str, Any], description: str = ""
+) -> dict[str, Any]:
+    """Return an operation that takes a body."""
+    return {
+        "summary": summary,
+        **({"description": description} if description else {}),
+        "requestBody": {"required": True, "content": content},
+        "responses": answers | _list_problems(),
+    }
+
+
+def _describe_response(
+    description: str, content: dict[str, Any], headers: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return a response."""
+    known = {name: {"description": _HEADERS[name], "schema": _STRING} for name in headers}
+    return {"description": description, **({"headers": known} if known else {}), "content": content}
+
+
+def _as_json(schema: dict[str, Any], example: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the content of a body in JSON."""
+    return {"application/json": {"schema": schema} | ({"example": example} if example else {})}
+
+
 def _list_problems() -> dict[str, Any]:
-    schema = {"type": "object", "properties": {"error": _STRING}}
-    content = {"application/json": {"schema": schema}}
+    content = _as_json({"type": "object", "properties": {"error": _STRING}})
     return {code: {"description": text, "content": content} for code, text in _PROBLEMS.items()}
 
 

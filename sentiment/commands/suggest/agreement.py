@@ -6,7 +6,7 @@ from itertools import combinations
 import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
-from sentiment.errors import show_share
+from sentiment.errors import count_of, show_share
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,8 @@ class Agreement:
         first, second = self.labelers
         kappa = "" if self.kappa != self.kappa else f", Cohen's kappa {self.kappa:.2f}"
         return (
-            f"{first} and {second}: {show_share(self.share)} of {self.texts:,} "
-            f"text{'s' * (self.texts != 1)} that both labelled"
-            f"{kappa}"
+            f"{first} and {second}: {show_share(self.share)} of {count_of(self.texts, 'text')} "
+            f"that both labelled{kappa}"
         )
 
 

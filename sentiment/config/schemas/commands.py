@@ -31,6 +31,7 @@ from sentiment.config.schemas.values import (
     WebAddress,
     at_least,
 )
+from sentiment.errors import count_of
 
 # Letters of compared runs; their number limits a comparison.
 RUN_KEYS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -265,7 +266,7 @@ class CompareSettings(Settings):
             yield "runs and a, b were both given; say either runs=[...] or a=... b=..."
         elif not 2 <= len(names) <= len(RUN_KEYS):
             yield (
-                f"{len(names)} run{'s' * (len(names) != 1)} to compare; expected two or more: "
+                f"{count_of(len(names), 'run')} to compare; expected two or more: "
                 "runs=[best,<id>], or a=models:/sentiment@champion b=<id>."
             )
 
