@@ -13,7 +13,6 @@ import os
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1") | os.environ
 
 import random
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -309,15 +308,6 @@ def run_plainly(tmp_path: Path) -> Run:
         )
 
     return run
-
-
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """No file can grow much, nor can those of processes that the test starts."""
-    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, unlimited[1]))  # a semaphore has 32
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
 
 
 @pytest.fixture(scope="session")

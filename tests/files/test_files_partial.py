@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from disks import full_disk
 
 from sentiment.commands.predict.job import predict, predict_files
 from sentiment.commands.predict.results import PredictionResult
@@ -310,13 +311,13 @@ def test_a_record_is_the_old_or_the_new_one(tmp_path: Path) -> None:
     assert read_record(tmp_path / "none.json") is None
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_what_a_full_disk_could_not_take_is_removed(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="File too large"):
-        write_record(tmp_path / "x.json", {"a": "x" * 100})
     output = PartialOutput(tmp_path / "out.csv", overwrite=False)
-    with pytest.raises(OSError, match="File too large"), output.open(None, {"input": "x" * 100}):
-        pass
+    with full_disk():
+        with pytest.raises(OSError, match="File too large"):
+            write_record(tmp_path / "x.json", {"a": "x" * 100})
+        with pytest.raises(OSError, match="too large"), output.open(None, {"input": "x" * 100}):
+            pass
     assert list(tmp_path.iterdir()) == []
 
 

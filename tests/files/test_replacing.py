@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from disks import full_disk
 
 from sentiment.files.replacing import replace_file
 
@@ -25,11 +26,10 @@ def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
     assert not path.is_symlink()
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_leaves_the_old_content(tmp_path: Path) -> None:
     path = tmp_path / "facts.json"
     replace_file(path, b"old")
-    with pytest.raises(OSError, match="File too large"):
+    with full_disk(), pytest.raises(OSError, match="File too large"):
         replace_file(path, b"x" * 1000)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

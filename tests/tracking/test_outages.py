@@ -3,18 +3,19 @@
 import errno
 import json
 import os
-import resource
 import signal
 import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import mlflow
 import pandas as pd
 import pytest
 import sqlalchemy
+from disks import full_disk
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 from starting import Starter
@@ -164,16 +165,12 @@ def test_a_full_disk_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """From the moment at which the run is to be recorded on, files cannot grow."""
     monkeypatch.setattr(patience, "_DELAYS", ())
     outputs = tmp_path / "out"
-    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def fill() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, unlimited[1]))
-
-    try:
-        with pytest.raises(RunNotRecordedError, match=r"the disk .*\. Nothing is lost") as caught:
-            train_here(tmp_path / "run", At("record run", fill), f"outputs={outputs}")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    with (
+        ExitStack() as disk,
+        pytest.raises(RunNotRecordedError, match=r"the disk .*\. Nothing is lost") as caught,
+    ):
+        fill = At("record run", lambda: disk.enter_context(full_disk(4096)))
+        train_here(tmp_path / "run", fill, f"outputs={outputs}")
     assert caught.value.exit_code is ExitCode.IO_ERROR
     check_recorded(tmp_path / "run", f"outputs={outputs}")
 

@@ -12,6 +12,7 @@ from threading import Barrier
 import mlflow
 import pytest
 from conftest import ROOT, Run
+from disks import full_disk
 from hypothesis import given
 from hypothesis import strategies as st
 from starting import Starter
@@ -251,12 +252,12 @@ def test_a_library_call_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.process
-@pytest.mark.usefixtures("full_disk")
 @pytest.mark.parametrize("words", [[], ["tracking=off"]], ids=["store", "files"])
 def test_a_disk_that_is_full_from_the_start_is_one_message(
     words: list[str], run_plainly: Run, tmp_path: Path
 ) -> None:
-    done = run_plainly("train", *QUICK, *words)
+    with full_disk():
+        done = run_plainly("train", *QUICK, *words)
     assert done.returncode == ExitCode.IO_ERROR, done.stderr
     assert re.fullmatch(r"train\.py: .*the disk.*\n", done.stderr)
     assert {path.name for path in tmp_path.rglob("*")} <= {"outputs", ".mlflow.db.lock"}

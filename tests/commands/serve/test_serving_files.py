@@ -2,14 +2,13 @@
 
 import json
 import re
-import resource
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from asking import ask
+from disks import full_disk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -168,19 +167,7 @@ def test_a_file_that_stops_is_neither_counted_nor_logged(make_logged, tmp_path, 
     assert count_open_files() == before
 
 
-@pytest.fixture
-def small_disk(monkeypatch) -> Iterator[None]:
-    """Files of this process may have 20 kB, and rows for the log do not wait in memory."""
-    monkeypatch.setattr(file_rows, "_IN_MEMORY", 1)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-def test_rows_without_room_are_dropped_and_the_file_is_answered(
-    make_logged, tmp_path, monkeypatch, request
-):
+def test_rows_without_room_are_dropped_and_the_file_is_answered(make_logged, tmp_path, monkeypatch):
     app = make_logged("log")
     data = write_file("csv", ["good film"] * 2000)
     with monkeypatch.context() as patch:
@@ -189,10 +176,11 @@ def test_rows_without_room_are_dropped_and_the_file_is_answered(
     dropped = 'sentiment_log_rows_total{result="dropped",table="predictions"}'
     assert read_metrics(app)[dropped] == 2000
     before = count_open_files()
-    request.getfixturevalue("small_disk")
-    found = post(app, "csv", data)
+    monkeypatch.setattr(file_rows, "_IN_MEMORY", 1)
+    with full_disk(20_000):
+        found = post(app, "csv", data)
+        app._log.write()
     assert (found.status, found.headers["x-rows-read"]) == (200, "2000")
-    app._log.write()
     kept = len(list((tmp_path / "log/predictions").iterdir())) and len(read_log(tmp_path / "log"))
     assert kept < 2000
     assert read_metrics(app)[dropped] == 4000 - kept
