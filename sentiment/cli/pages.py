@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from sentiment.redaction.printable import cut_middle, make_printable
+from sentiment.redaction.printable import cut_middle, make_printable, mark_spaces
 
 
 def render_page(template: Path, **values: Any) -> str:
@@ -34,5 +34,6 @@ def render_page(template: Path, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    pages.filters["term"] = mark_spaces
     pages.filters["name"] = lambda label: cut_middle(make_printable(label, None))
     return pages.get_template(template.name).render(**values)

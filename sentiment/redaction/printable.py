@@ -73,6 +73,18 @@ def cut_middle(name: str, length: int = 80) -> str:
     return name if len(name) <= length else f"{name[: length - last - 1]}…{name[-last:]}"
 
 
+def mark_spaces(term: str) -> str:
+    """Return `term` with the spaces at its ends as open boxes; they tell n-grams of letters apart.
+
+    Examples
+    --------
+    >>> mark_spaces("not a ")
+    'not a␣'
+    """
+    start, end = len(term) - len(term.lstrip(" ")), len(term.rstrip(" "))
+    return "␣" * start + term[start:end] + "␣" * (len(term) - max(start, end))
+
+
 def escape_markdown(text: str) -> str:
     r"""Return `text` as Markdown that shows it literally, on one line.
 

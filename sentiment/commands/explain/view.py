@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from sentiment.cli.terminal import relate_path
 from sentiment.errors import quote_name
+from sentiment.redaction.printable import mark_spaces
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -84,6 +85,9 @@ def _tabulate_terms(found: "TextExplanation") -> "Table":
         cells: list[Text] = []
         for side, color in zip(sides, ("green", "red"), strict=True):
             term, added = side[row] if row < len(side) else ("", None)
-            cells += [Text(clean(term)), Text(f"{added:+.2f}" if added is not None else "", color)]
+            cells += [
+                Text(mark_spaces(clean(term))),
+                Text(f"{added:+.2f}" if added is not None else "", color),
+            ]
         table.add_row(*cells)
     return table

@@ -110,7 +110,8 @@ function drawCard(role, found) {
   card.querySelector("tbody").append(
     ...(found.terms || []).map(([term, added]) => {
       const row = make("tr", "");
-      row.append(make("td", term), make("td", (added > 0 ? "+" : "") + added.toFixed(2)));
+      const shown = term.replace(/^ +| +$/g, (spaces) => "␣".repeat(spaces.length));
+      row.append(make("td", shown), make("td", (added > 0 ? "+" : "") + added.toFixed(2)));
       return row;
     }),
   );

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from sentiment.commands.train.curves import MAX_CANDIDATES, MAX_PANELS, Curve, Curves
 from sentiment.commands.train.fonts import escape, find_fonts
 from sentiment.errors import show_share
-from sentiment.redaction.printable import cut_middle
+from sentiment.redaction.printable import cut_middle, mark_spaces
 
 _COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
 # Bars of each class, of a few classes and of more.
@@ -178,7 +178,10 @@ def draw_terms(weights: Mapping[str, Mapping[str, float]], path: Path) -> set[st
     path : Path
         The PNG file.
     """
-    drawn = list(weights.items())[:MAX_PANELS]
+    drawn = [
+        (label, {mark_spaces(term): weight for term, weight in terms.items()})
+        for label, terms in list(weights.items())[:MAX_PANELS]
+    ]
     with _write_names(name for label, terms in drawn for name in (label, *terms)) as (
         write,
         missing,

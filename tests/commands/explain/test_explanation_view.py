@@ -10,7 +10,7 @@ from sentiment.commands.explain.view import show_explanation
 from sentiment.modeling.explanation import TextExplanation
 
 
-@pytest.mark.parametrize("terms", [[], [("fine", 0.5)]])
+@pytest.mark.parametrize("terms", [[], [("fine ", 0.5)]])
 def test_a_text_without_known_terms_has_no_table(
     terms: list[tuple[str, float]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -24,6 +24,7 @@ def test_a_text_without_known_terms_has_no_table(
     message = "no term of this text is in the vocabulary of the model"
     assert (message in printed) == (not terms)
     assert ("for 'positive'" in printed) == bool(terms)
+    assert ("fine␣" in printed) == bool(terms)
     assert "predict  'unsure'" in printed
 
 
