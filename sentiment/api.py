@@ -116,7 +116,7 @@ class Model:
         import pandas as pd
 
         from sentiment.modeling.linear import predict_texts
-        from sentiment.modeling.pipeline import TEXT_COLUMN
+        from sentiment.modeling.pipeline import TEXT_COLUMN, predict_probabilities
         from sentiment.modeling.scoring import read_frame
 
         if isinstance(texts, str):
@@ -132,7 +132,7 @@ class Model:
             return predict_texts(self._classifier, given).take(self._order, axis=1)
         assert frame is not None  # noqa: S101 - read_frame says so
         rows = pd.DataFrame({TEXT_COLUMN: given}).join(frame.drop(columns=TEXT_COLUMN))
-        return self._classifier.predict_proba(rows).take(self._order, axis=1)
+        return predict_probabilities(self._classifier, rows).take(self._order, axis=1)
 
     def predict_expected(self, texts: "Iterable[str] | pd.DataFrame") -> "np.ndarray":
         """Return the expected value of each prediction, for labels on a scale.

@@ -26,6 +26,7 @@ from sentiment.modeling.pipeline import (
     TextClassifier,
     find_separator,
     find_text_steps,
+    predict_probabilities,
 )
 from sentiment.ngrams.linear_scoring import LinearScorer
 
@@ -63,7 +64,7 @@ def predict_texts(classifier: TextClassifier, texts: list[str]) -> np.ndarray:
     """Return the probabilities for texts of a `classifier` that reads no other columns."""
     if isinstance(classifier, LinearTextClassifier):
         return classifier.predict_texts(texts)
-    return classifier.predict_proba(pd.DataFrame({TEXT_COLUMN: texts}))
+    return predict_probabilities(classifier, pd.DataFrame({TEXT_COLUMN: texts}))
 
 
 class LinearTextClassifier:

@@ -316,17 +316,29 @@ def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, 
         An estimator cannot predict these texts, such as a classifier of neighbors without any.
     """
     with _estimator_failures("evaluate"):
-        probabilities = pipeline.predict_proba(frame.drop(columns="label", errors="ignore"))
-        classes = pipeline.classes_
+        probabilities = predict_probabilities(pipeline, frame)
     separator = find_separator(pipeline)
+    if separator is not None:
+        return name_label_sets(probabilities >= 0.5, pipeline.classes_, separator), probabilities
+    return pipeline.classes_[np.argmax(probabilities, axis=1)], probabilities
+
+
+def predict_probabilities(pipeline: TextClassifier, frame: pd.DataFrame) -> np.ndarray:
+    """Return the probabilities of all classes, as `predict` does, checked.
+
+    Raises
+    ------
+    FitError
+        They are not as those of scikit-learn, since the class may be the user's.
+    """
+    probabilities = pipeline.predict_proba(frame.drop(columns="label", errors="ignore"))
+    of_sets = find_separator(pipeline) is not None
     try:
-        check_probabilities(probabilities, classes, len(frame), of_sets=separator is not None)
+        check_probabilities(probabilities, pipeline.classes_, len(frame), of_sets=of_sets)
     except ValueError as error:
         model = pipeline["model"] if isinstance(pipeline, Pipeline) else pipeline
         raise FitError(f"{name_inner(model)} is not as expected: {error}", "evaluate") from error
-    if separator is not None:
-        return name_label_sets(probabilities >= 0.5, classes, separator), probabilities
-    return classes[np.argmax(probabilities, axis=1)], probabilities
+    return probabilities
 
 
 def check_probabilities(probabilities: Any, classes: Any, rows: int, *, of_sets: bool) -> None:

@@ -23,7 +23,13 @@ from sentiment.modeling.estimators.label_sets import measure_sets, name_label_se
 from sentiment.modeling.explanation import RowExplainer, TextExplanation, explain_text
 from sentiment.modeling.linear import LinearTextClassifier, make_fast, predict_texts
 from sentiment.modeling.model_files import load_model
-from sentiment.modeling.pipeline import TEXT_COLUMN, find_encoder, find_separator, list_columns
+from sentiment.modeling.pipeline import (
+    TEXT_COLUMN,
+    find_encoder,
+    find_separator,
+    list_columns,
+    predict_probabilities,
+)
 from sentiment.modeling.prediction_columns import (
     EncodedLabels,
     PredictionColumns,
@@ -169,7 +175,7 @@ class Predictor:
             frame = frame.join(given[self.extra_columns])
         if frame.empty:
             return pa.RecordBatch.from_pylist([], self.schema)
-        found = self._predict(self._classifier.predict_proba(frame), frame)
+        found = self._predict(predict_probabilities(self._classifier, frame), frame)
         made = pa.RecordBatch.from_arrays([to_arrow(one) for one in found], names=self._names)
         return made.replace_schema_metadata(self.schema.metadata)
 

@@ -21,7 +21,7 @@ from sentiment.api import Model
 from sentiment.cli.init import make_project, name_package
 from sentiment.config import check_config, compose, explain_error, make, quote_free_text
 from sentiment.config.metrics import OwnMetric
-from sentiment.errors import ConfigError, OccupiedFolderError, ProjectFileError
+from sentiment.errors import ConfigError, FitError, OccupiedFolderError, ProjectFileError
 
 WORKERS = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 EVERYWHERE = pytest.mark.parametrize("project", ["local", "installed"], indirect=True)
@@ -472,6 +472,12 @@ class Undefined(Even):
     def predict_proba(self, X):
         return np.full((X.shape[0], 2), np.nan)
 
+class Later(Even):
+    def predict_proba(self, X):
+        found = super().predict_proba(X)
+        found[60:] = np.nan
+        return found
+
 class Doubled(Even):
     def predict_proba(self, X):
         return np.ones((X.shape[0], 2))
@@ -525,7 +531,7 @@ class Framed(Even):
         ),
         ("Variadic", "Variadic is not an estimator of scikit-learn, whose __init__ names all "),
         ("Forgetful", "each: 'Forgetful' object has no attribute 'a'"),
-        ("BadValue", "odd raised an error: ValueError: a is wrong, in odd/__init__.py, line 58."),
+        ("BadValue", "odd raised an error: ValueError: a is wrong, in odd/__init__.py, line 64."),
         (
             "Locked",
             "the fitted Locked holds '_thread.lock', which this project does not load from a file",
@@ -570,3 +576,21 @@ def test_editors_know_the_parts_of_a_project(project: Path) -> None:
     }
     sharpness = known["my_project.models.Centroid"]["sharpness"]
     assert "larger makes probabilities" in sharpness["description"]
+
+
+def test_predictions_that_are_none_are_not_written(project: Path) -> None:
+    """A model that predicts a few rows well may fail on others, in a file as from Python."""
+    sys.modules.pop("odd", None)  # of another folder
+    (project / "odd").mkdir()
+    (project / "odd" / "__init__.py").write_text(ODD)
+    words = ["features=tfidf", "~model.sharpness", "model._target_=odd.Later", "trusted=[odd.*]"]
+    result = sentiment.train("experiment=team", *words)
+    said = "Later is not as expected: its probabilities are not all between 0 and 1"
+    with pytest.raises(FitError, match=said):
+        sentiment.predict_file(
+            "data/tickets.csv", None, f"deploy.run={result.run_id}", "trusted=[odd.*]"
+        )
+    assert not Path("data/tickets.predictions.csv").exists()
+    texts = pd.read_csv("data/tickets.csv")["body"]
+    with pytest.raises(FitError, match=said):
+        sentiment.load(result.run_id).predict(texts)
