@@ -296,10 +296,8 @@ def test_models_of_hashed_features_are_saved(reviews: pd.DataFrame, tmp_path: Pa
 def test_a_model_of_a_larger_machine_takes_all_cores_of_this_one(
     reviews: pd.DataFrame, tmp_path: Path
 ) -> None:
-    model = RandomForestClassifier(3, n_jobs=1)
-    pipeline = make_pipeline(ours.CountVectorizer(), model).fit(
-        reviews, reviews["label"].to_numpy(str)
-    )
-    model.n_jobs = 1000
+    pipeline = make_pipeline(ours.CountVectorizer(), RandomForestClassifier(3, n_jobs=1))
+    pipeline.fit(reviews, reviews["label"].to_numpy(str))
+    pipeline["model"].n_jobs = 1000
     save_model(pipeline, tmp_path / "m.skops")
     assert load_model(tmp_path / "m.skops")["model"].n_jobs == -1
