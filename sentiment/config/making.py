@@ -56,7 +56,7 @@ def _check_parameters(made: Any) -> None:
     """Let scikit-learn check the parameters of an estimator and of those inside it."""
     try:
         inner = made.get_params(deep=True).values() if hasattr(made, "get_params") else []
-        complete_stacks(made)
+        _complete_stacks(made)
     except (AttributeError, RuntimeError) as error:  # a class that breaks scikit-learn's rules
         raise TypeError(
             f"{type(made).__name__} is not an estimator of scikit-learn, whose __init__ names all "
@@ -67,7 +67,7 @@ def _check_parameters(made: Any) -> None:
             estimator._validate_params()
 
 
-def complete_stacks(model: Any) -> None:
+def _complete_stacks(model: Any) -> None:
     """Set scikit-learn's default where a stack in `model` names no final estimator.
 
     Without it, a stack has neither predict nor predict_proba before the fit.

@@ -3,17 +3,16 @@
 The tags and methods of an estimator decide, so nothing is fitted and no data is read.
 """
 
-import copy
 import logging
 from typing import Any
 
 from sklearn import calibration
 from sklearn.base import is_classifier, is_regressor
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags, get_tags
 
-from sentiment.config.making import complete_stacks
 from sentiment.errors import ConfigError
 from sentiment.modeling.class_weights import check_named_weights
 from sentiment.modeling.estimators.calibrated_svm import CalibratedClassifierCV
@@ -105,8 +104,6 @@ def adapt_classifier(model: Any, *, of_sets: bool = False) -> Any:
     ConfigError
         It cannot classify texts.
     """
-    model = copy.deepcopy(model)
-    complete_stacks(model)
     model = _complete(model, of_sets=of_sets)
     _check_classifier(model)
     if isinstance(model, Pipeline):
@@ -137,6 +134,9 @@ def _complete(model: Any, *, of_sets: bool) -> Any:
             changes[name] = _complete(value, of_sets=of_sets)
         elif name in ("estimators", "steps"):
             changes[name] = [(one, _complete(part, of_sets=of_sets)) for one, part in value]
+    if type(model).__name__ == "StackingClassifier" and model.final_estimator is None:
+        # The default, without which it lacks predict and predict_proba before the fit.
+        changes["final_estimator"] = LogisticRegression()
     if type(model).__name__ == "VotingClassifier" and model.voting == "soft":
         changes["estimators"] = [
             (name, one if isinstance(one, str) else adapt_classifier(one, of_sets=of_sets))

@@ -503,6 +503,10 @@ class Framed(Even):
     def fit(self, X, y):
         self.table_ = pd.DataFrame({"a": [1]})
         return super().fit(X, y)
+
+class Guarded(Even):
+    def __init__(self):
+        self.guard = threading.Lock()
 """
 
 
@@ -536,6 +540,7 @@ class Framed(Even):
             "Locked",
             "the fitted Locked holds '_thread.lock', which this project does not load from a file",
         ),
+        ("Guarded", "the fitted Guarded holds '_thread.lock', which this project does not load"),
         ("Framed", "the fitted Framed holds 'table_ of Framed, a DataFrame', which this project"),
     ],
 )
