@@ -68,7 +68,7 @@ PYTEST := $(RUN) -m pytest --dist worksteal
 test: $(READY) ## Run the test suite, in about ten minutes on two cores
 	$(PYTEST) -n 3 $(ARGS)
 
-test-fast: $(READY) ## Run the quick tests that need no other process, in a minute and a half
+test-fast: $(READY) ## Run the quick tests that need no other process, in less than two minutes
 	$(PYTEST) -n 2 -m "not (slow or process or server)" $(ARGS)
 
 bench: $(READY) $(PEERS) ## Measure the figures of docs/benchmarks.md
