@@ -28,5 +28,7 @@ def exit_at_termination() -> None:
         signal.signal(signal.SIGTERM, _exit)
 
 
-def _exit(number: int, _: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
+    from sentiment.errors import ExitCode
+
+    sys.exit(ExitCode.TERMINATED)

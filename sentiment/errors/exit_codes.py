@@ -33,6 +33,8 @@ class ExitCode(IntEnum):
         Another process is writing the same files.
     INTERRUPTED
         Ctrl-C.
+    TERMINATED
+        SIGTERM.
     """
 
     OK = 0
@@ -44,6 +46,7 @@ class ExitCode(IntEnum):
     IO_ERROR = 74
     BUSY = 75
     INTERRUPTED = 130
+    TERMINATED = 143
 
     @property
     def is_transient(self) -> bool:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from sentiment.commands.flow.steps import Steps
 from sentiment.commands.flow.tasks import FlowResult, run_steps
-from sentiment.errors import ConfigError, FlowServerError, MissingPackageError
+from sentiment.errors import ConfigError, ExitCode, FlowServerError, MissingPackageError
 from sentiment.redaction import MASK, redact
 from sentiment.tracking.stages import StageObserver
 
@@ -69,7 +69,7 @@ def _find_stop(error: BaseException | None) -> BaseException | None:
         if isinstance(error, KeyboardInterrupt):
             return KeyboardInterrupt()
         if isinstance(error, TerminationSignal):
-            return SystemExit(128 + error.signal)
+            return SystemExit(ExitCode.TERMINATED)
         error = error.__cause__ or error.__context__
     return None
 
