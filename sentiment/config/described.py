@@ -124,10 +124,17 @@ def _find_hint(setting: Setting, path: Path) -> Any:
 
 @cache
 def list_comments(folder: Path) -> dict[tuple[str, str], str]:
-    """Return the first comment on a setting in the files of a group, by target and by name."""
+    """Return the first comment on a setting in the files of a group, by target and by name.
+
+    Files that are not valid YAML are left out: the command that composes them reports them.
+    """
     found: dict[tuple[str, str], str] = {}
     for path in sorted(folder.glob("*.yaml")):
-        for setting in read_settings(path):
+        try:
+            settings = read_settings(path)
+        except (yaml.YAMLError, UnicodeDecodeError):
+            continue
+        for setting in settings:
             if setting.comment:
                 for target in (setting.target, ""):
                     found.setdefault((target, setting.name), setting.comment)

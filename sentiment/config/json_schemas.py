@@ -340,7 +340,8 @@ def _list_targets(group: str) -> list[str]:
     Trusted classes that cannot be imported are left out; their parameters are not known.
     """
     files = [path for folder in list_conf() for path in (folder / group).glob("*.yaml")]
-    named = {name for path in files for name in _TARGET.findall(path.read_text(encoding="utf-8"))}
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in files]
+    named = {name for text in texts for name in _TARGET.findall(text)}
     named |= {target for target, schema in TARGETS.items() if schema.group == group}
     if group == "tracking":
         named |= {target for target in TARGETS if target.startswith("sentiment.tracking.")}

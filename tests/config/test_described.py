@@ -9,6 +9,7 @@ import yaml
 from sentiment.config.described import (
     find_expected_values,
     find_meaning,
+    list_comments,
     read_heading,
     read_settings,
 )
@@ -73,6 +74,13 @@ def test_included_files_are_read_and_overridden(tmp_path: Path) -> None:
         "c.e": ("{}", "Above it."),
     }
     assert read_heading(tmp_path / "top.yaml") == "What it is."
+
+
+def test_a_file_that_is_no_yaml_hides_no_comment_of_others(tmp_path: Path) -> None:
+    (tmp_path / "cut.yaml").write_text("a: [1")
+    (tmp_path / "latin.yaml").write_bytes("a: caf\xe9".encode("latin-1"))
+    (tmp_path / "whole.yaml").write_text("b: 2  # how many\n")
+    assert list_comments(tmp_path) == {("", "b"): "how many"}
 
 
 def test_a_parameter_of_scikit_learn_is_described_by_its_constraints() -> None:
