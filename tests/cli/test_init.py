@@ -421,6 +421,11 @@ class Absent(Columns):
 )
 def test_a_mistake_in_own_code_is_one_message(project: Path, words: list[str], said: str) -> None:
     (project / "my_project" / "bad.py").write_text(BAD)
+    check_message(words, said)
+
+
+def check_message(words: list[str], said: str) -> None:
+    """Check that a training of the project ends with code 2 and one message."""
     with pytest.raises(Exception) as caught:  # noqa: PT011 - a program gets the error itself
         sentiment.train("experiment=team", "tracking=off", *words)
     shown = explain_error(caught.value)
@@ -510,6 +515,12 @@ class Guarded(Even):
 """
 
 
+def write_odd_package(project: Path) -> None:
+    sys.modules.pop("odd", None)  # of another folder
+    (project / "odd").mkdir()
+    (project / "odd" / "__init__.py").write_text(ODD)
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -546,16 +557,9 @@ class Guarded(Even):
 )
 def test_a_classifier_that_is_none_is_one_message(project: Path, name: str, said: str) -> None:
     """Also in the __init__.py of a package, which a pattern such as odd.* includes."""
-    sys.modules.pop("odd", None)  # of another folder
-    (project / "odd").mkdir()
-    (project / "odd" / "__init__.py").write_text(ODD)
+    write_odd_package(project)
     words = ["features=tfidf", "~model.sharpness", f"model._target_=odd.{name}", "trusted=[odd.*]"]
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - a program gets the error itself
-        sentiment.train("experiment=team", "tracking=off", *words)
-    shown = explain_error(caught.value)
-    assert shown is not None
-    assert said in str(shown)
-    assert shown.exit_code == 2
+    check_message(words, said)
 
 
 @pytest.mark.slow
@@ -585,9 +589,7 @@ def test_editors_know_the_parts_of_a_project(project: Path) -> None:
 
 def test_predictions_that_are_none_are_not_written(project: Path) -> None:
     """A model that predicts a few rows well may fail on others, in a file as from Python."""
-    sys.modules.pop("odd", None)  # of another folder
-    (project / "odd").mkdir()
-    (project / "odd" / "__init__.py").write_text(ODD)
+    write_odd_package(project)
     words = ["features=tfidf", "~model.sharpness", "model._target_=odd.Later", "trusted=[odd.*]"]
     result = sentiment.train("experiment=team", *words)
     said = "Later is not as expected: its probabilities are not all between 0 and 1"

@@ -254,17 +254,22 @@ def test_a_single_row_has_a_report(place: Place, text: str) -> None:
     assert (result.folder / "report.html").stat().st_size > 1e6
 
 
+def train_on_topics(place: Place, topics: pd.Series, *words: str) -> tuple[pd.DataFrame, str]:
+    """Return texts that name their topics, in the column t, and a model that has learned them."""
+    texts = topics + " ticket about " + topics.index.astype(str)
+    frame = pd.DataFrame({"text": texts, "t": topics})
+    job = Job(place.folder / f"topics{topics.nunique()}")
+    job.folder.mkdir()
+    path = write_frame(frame, job.folder / "topics.jsonl")
+    table = ["data=csv", f"data.path='{path}'", "data.label_column=t", "tracking=off"]
+    return frame, train(compose("train", [*table, *words, *place.settings]), job).model
+
+
 def test_several_classes_and_labels_that_are_none(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     topics = pd.Series(["billing", "log in", 'odd "x"/y'] * 80)
-    frame = pd.DataFrame(
-        {"text": topics + " ticket about " + topics.index.astype(str), "t": topics}
-    )
-    job, path = Job(place.folder / "topics"), write_frame(frame, place.folder / "topics.jsonl")
-    job.folder.mkdir()
-    words = ["data=csv", f"data.path='{path}'", "data.label_column=t", "tracking=off"]
-    model = train(compose("train", [*words, *place.settings]), job).model
+    frame, model = train_on_topics(place, topics)
     answered = place.predict(frame.assign(label=["5", "6"] * 120), "t.csv", f"deploy.run='{model}'",
                              "tracking=off")  # fmt: skip
     result = place.monitor(answered, "tracking=off", "label_column=t", "workspace=null")
@@ -294,15 +299,9 @@ def test_several_classes_and_labels_that_are_none(
 def test_a_report_on_many_classes_has_no_confusion_matrix(place: Place) -> None:
     """Evidently would take minutes for thousands of classes."""
     topics = pd.Series([f"topic{k}" for k in range(60)] * 10)
-    frame = pd.DataFrame(
-        {"text": topics + " ticket about " + topics.index.astype(str), "label": topics}
-    )
-    job, path = Job(place.folder / "many"), write_frame(frame, place.folder / "many.jsonl")
-    job.folder.mkdir()
-    words = ["data=csv", f"data.path='{path}'", "tracking=off", "model=nbsvm"]
-    model = train(compose("train", [*words, *place.settings]), job).model
+    frame, model = train_on_topics(place, topics, "model=nbsvm")
     answered = place.predict(frame, "many.csv", f"deploy.run='{model}'", "tracking=off")
-    result = place.monitor(answered, "tracking=off", "workspace=null")
+    result = place.monitor(answered, "tracking=off", "label_column=t", "workspace=null")
     assert result.comparison.performance.current.value == 1
     assert "Confusion Matrix" not in (result.folder / "report.html").read_text()
 
