@@ -1,11 +1,11 @@
 """Python API for notebooks and programs, exported by the package `sentiment`."""
 
 from collections.abc import Iterable, Mapping
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sentiment.errors import LISTED, quote_list
+from sentiment.redaction.printable import tabulate_html
 
 if TYPE_CHECKING:
     import numpy as np
@@ -207,7 +207,7 @@ class Model:
             "classes": quote_list(self.classes_, LISTED),
             "data": f"{source.data} {source.fingerprint[:12]}" if source.run_id else "",
         }
-        return _tabulate({key: value for key, value in facts.items() if value})
+        return tabulate_html(facts)
 
 
 def load(model: str = "best", *settings: str) -> Model:
@@ -387,13 +387,3 @@ def _write(key: str, value: str) -> str:
     from sentiment.config import quote
 
     return f"{key}={quote(value)}"
-
-
-def _tabulate(facts: dict[str, str]) -> str:
-    """Return facts as an HTML table for notebooks."""
-    rows = "".join(
-        f"<tr><th style='text-align:left'>{escape(key)}</th>"
-        f"<td style='text-align:left'>{escape(value)}</td></tr>"
-        for key, value in facts.items()
-    )
-    return f"<table>{rows}</table>"

@@ -76,6 +76,8 @@ def test_a_file_is_predicted_as_its_texts_are(
     result = sentiment.predict_file(folder / "reviews.csv", folder / "scored, all.csv", where)
     assert repr(result).startswith(f"<PredictionResult {result.tally.written} of ")
     assert repr(result).endswith("scored, all.csv>")
+    counted = f"{result.tally.read} read, {result.tally.written} written"
+    assert f"<tr><th>rows</th><td>{counted}</td></tr>" in result._repr_html_()
     written = pd.read_csv(result.output)
     model = sentiment.load(result.model.run_id, where)
     assert list(written["prediction"]) == list(model.predict(reviews["text"]))

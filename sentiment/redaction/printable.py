@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from html import escape
 
 # Joiners of emoji and of words in Persian and Indic scripts.
 _JOINERS = "\u200c\u200d"
@@ -97,3 +99,19 @@ def escape_markdown(text: str) -> str:
     '\\[free\\](http://x)'
     """
     return _MARKUP.sub(r"\\\g<0>", make_printable(text, length=None))
+
+
+def tabulate_html(facts: Mapping[str, str]) -> str:
+    """Return `facts` as an HTML table for notebooks; those without a value are left out.
+
+    Examples
+    --------
+    >>> tabulate_html({"labels": "5 <b>", "rejected": ""})
+    "<table style='text-align:left'><tr><th>labels</th><td>5 &lt;b&gt;</td></tr></table>"
+    """
+    rows = "".join(
+        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
+        for name, value in facts.items()
+        if value
+    )
+    return f"<table style='text-align:left'>{rows}</table>"

@@ -12,6 +12,7 @@ from sentiment.files.partial import PartialOutput
 from sentiment.files.pipes import StreamOutput
 from sentiment.files.tally import Tally
 from sentiment.modeling.decision_rules import DecisionRule, read_rule
+from sentiment.redaction.printable import tabulate_html
 from sentiment.tracking import ModelChoice
 
 _SHOWN_LABELS = 10
@@ -59,6 +60,18 @@ class PredictionResult:
     def __repr__(self) -> str:
         rows = f"{self.tally.written:,} of {self.tally.read:,} rows"
         return f"<PredictionResult {rows}: {list_labels(self.tally.counts)}; {self.output}>"
+
+    def _repr_html_(self) -> str:
+        tally = self.tally
+        return tabulate_html(
+            {
+                "model": f"{self.model.uri} {self.model.run_name}".rstrip(),
+                "rows": f"{tally.read:,} read, {tally.written:,} written",
+                "labels": list_labels(tally.counts),
+                "rejected": f"{tally.rejected:,} rows: {self.rejected}" if self.rejected else "",
+                "output": str(self.output),
+            }
+        )
 
 
 def list_labels(counts: Mapping[str, int]) -> str:
