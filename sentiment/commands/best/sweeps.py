@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sentiment.commands.search.ranking import Objective, find_objectives, rank
 from sentiment.commands.search.results import GRID, newest, read_results, read_state
@@ -45,8 +45,8 @@ class StoredSweep:
     ----------
     name : str
         Its own name, such as ``svm~2``.
-    kind : str
-        "search" or "grid".
+    kind : {"search", "grid"}
+        Its kind.
     folder : Path
         Folder of the results of its trials, if they ran on this machine.
     objectives : sequence of Objective
@@ -66,7 +66,7 @@ class StoredSweep:
     """
 
     name: str
-    kind: str
+    kind: Literal["search", "grid"]
     folder: Path
     objectives: Sequence[Objective]
     trials: Sequence[StoredTrial]

@@ -52,9 +52,8 @@ def show_best(best: "BestTrial") -> None:
     console = PlainConsole()
     study = best.study
     scores = ", ".join(f"{name} {value:.4f}" for name, value in best.scores.items())
-    kind = "study" if study.kind == "search" else "grid"
     console.print()
-    console.print(f"{kind:<8} {study.name}: {_count(best)}")
+    console.print(f"{study.kind:<8} {study.name}: {_count(best)}")
     name = study.objectives[0].name
     named = (f"{split}/{name}" for split in ("cv", "validation"))
     first = next((metric for metric in named if best.metrics.get(metric) == best.score), "")

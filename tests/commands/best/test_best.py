@@ -354,7 +354,7 @@ def test_the_script(run_script: Run, search: Search) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     for expected in (
-        "study    svm: 3 trials",
+        "search   svm: 3 trials",
         "best     #1: accuracy 0.9000",
         "why      0.2000 ahead of the second, #2 (accuracy 0.7000)",
         "         0.2000 ahead of the median of 3 trials (0.7000)",
