@@ -1,6 +1,7 @@
 """Figures of a training, drawn without a screen.
 
-Nothing but NumPy and matplotlib is imported, so that the drawing process starts in half a second.
+Nothing but NumPy and matplotlib is imported, so that the drawing process starts in half a second;
+scikit-learn, which has displays of the same curves, takes two seconds more.
 
 Each function returns the characters of labels and terms that no font of this machine has; they are
 drawn as escapes.
