@@ -44,6 +44,8 @@ class PreparedData:
 
     Attributes
     ----------
+    name : str
+        Name of the data set.
     train, validation, test : DataFrame
         Columns ``text`` (as it was read; cleaning is the pipeline's work) and ``label``, then
         `columns`, whose values are texts.
@@ -66,8 +68,11 @@ class PreparedData:
         True if the test split is that of the data set, as of a benchmark.
     separator : str, optional
         Between the labels of a row, if a row may have several.
+    is_sample : bool
+        True if the number of rows was limited.
     """
 
+    name: str
     train: pd.DataFrame
     validation: pd.DataFrame
     test: pd.DataFrame
@@ -80,6 +85,7 @@ class PreparedData:
     official_test: bool = False
     scale: Mapping[str, float] | None = None
     separator: str | None = None
+    is_sample: bool = False
 
     @property
     def digests(self) -> dict[str, str]:
@@ -173,6 +179,7 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     marked = fingerprint(unlabelled.to_frame(), ["text"]) if report.unlabelled else ""
     log.info("data: %s", report.abridge())
     return PreparedData(
+        name=dataset.name,
         **parts,
         report=report,
         fingerprint=fingerprint(kept),
@@ -183,6 +190,7 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
         official_test="test" in official,
         scale=scale,
         separator=separator,
+        is_sample=dataset.limit is not None,
     )
 
 

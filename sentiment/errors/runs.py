@@ -91,13 +91,7 @@ class RunNotRecordedError(TrackingStoreError):
         Description of the kept files.
     """
 
-    def __init__(
-        self,
-        cause: TrackingStoreError,
-        folder: Path,
-        command: str,
-        what: str = "the trained model, its metrics and figures",
-    ) -> None:
+    def __init__(self, cause: TrackingStoreError, folder: Path, command: str, what: str) -> None:
         self.uri, self.reason, self.folder = cause.uri, cause.reason, folder
         self.exit_code = cause.exit_code
         verb = "are" if " and " in what else "is"

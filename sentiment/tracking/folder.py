@@ -82,8 +82,9 @@ class RunFolder:
     named after the time. So nothing is overwritten, and other files are neither recorded nor
     removed.
 
-    As a context manager, it removes the files of a run that a `SentimentError` ends before `keep`,
-    since the user has to change something first. After any other error, the files stay.
+    As a context manager, it removes the files of a run that a `SentimentError` or an `OSError`
+    ends before `keep`, since the user has to change something first. After any other error, the
+    files stay.
 
     Parameters
     ----------

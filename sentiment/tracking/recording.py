@@ -1,6 +1,7 @@
 """Record: record a kept run in the tracking store, at once or after an outage."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,13 +90,10 @@ def keep_and_record(
         The store cannot be used; the message has the command that records the run later.
     """
     folder.keep(facts)
-    try:
+    with recording_failures(folder, cfg, what):
         tracker.open()
         with tracker.start(facts.name, facts.tags | {KEY: facts.key}) as run:
             model = run.record(folder, facts)
-    except TrackingStoreError as error:
-        command = write_record_command(folder.path, cfg)
-        raise RunNotRecordedError(error, folder.path, command, what) from error
     return RecordingResult(run.id, model, facts.name, folder.path)
 
 
@@ -129,7 +127,29 @@ def find_kept_run(
     return None
 
 
-def write_record_command(folder: Path, cfg: DictConfig) -> str:
+@contextmanager
+def recording_failures(
+    folder: RunFolder, cfg: DictConfig, what: str = "the trained model, its metrics and figures"
+) -> Iterator[None]:
+    """Raise `RunNotRecordedError` if the store of `cfg` fails while a kept run is recorded.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Holds the files of the run.
+    cfg : DictConfig
+        Config with the store.
+    what : str
+        Description of the files.
+    """
+    try:
+        yield
+    except TrackingStoreError as error:
+        command = _write_command(folder.path, cfg)
+        raise RunNotRecordedError(error, folder.path, command, what) from error
+
+
+def _write_command(folder: Path, cfg: DictConfig) -> str:
     """Return the command that records the run in `folder` in the store that `cfg` names."""
     here = Path.cwd()
     shown = folder.relative_to(here) if folder.is_relative_to(here) else folder

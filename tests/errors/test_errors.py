@@ -465,11 +465,12 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "a store: tracking=off.",
     ),
     (
-        RunNotRecordedError(TrackingStoreError("http://x", "no server."), Path("a/b"), "do x"),
+        RunNotRecordedError(
+            TrackingStoreError("http://x", "no server."), Path("a/b"), "do x", "the model and page"
+        ),
         ConnectionError,
-        "the tracking store 'http://x' cannot be used: no server. Nothing is lost: the trained "
-        "model, its metrics and figures are in 'a/b'. When the store is back, record the run with: "
-        "do x",
+        "the tracking store 'http://x' cannot be used: no server. Nothing is lost: the model and "
+        "page are in 'a/b'. When the store is back, record the run with: do x",
     ),
     (
         FilesFailedError(

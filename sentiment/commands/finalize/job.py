@@ -131,7 +131,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
                 with suppress(RunNotFoundError):  # not every model has terms
                     _copy(tracker.fetch_file(run.id, name), folder, name)
         if known is not None:
-            save_reference(folder, data, *known, recipe.seed)
+            save_reference(folder, fitting, *known)
         with stages("rehearse deployment"):
             audit, measured = rehearse(
                 folder.path / MODEL, data.validation, fitting.predict_validation()

@@ -33,15 +33,12 @@ from sentiment.config import (
     read_recorded,
     suggest_command,
 )
-from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import prepare_data
 from sentiment.errors import (
     ConfigError,
     RunDeletedError,
     RunNotFoundError,
-    RunNotRecordedError,
     StepFailedError,
-    TrackingStoreError,
 )
 from sentiment.files.columns import choose_text_column
 from sentiment.files.dialects import ReadOptions
@@ -50,7 +47,7 @@ from sentiment.files.origins import strip_compression
 from sentiment.redaction import redact
 from sentiment.tracking import RunFacts, RunFolder, Tracker
 from sentiment.tracking.folder import make_timestamp
-from sentiment.tracking.recording import find_kept_run, record_kept, write_record_command
+from sentiment.tracking.recording import find_kept_run, record_kept, recording_failures
 
 Facts = dict[str, Any]
 
@@ -119,10 +116,9 @@ class Steps:
     def check_data(self) -> Facts:
         """Read, check and split the data; return a summary."""
         cfg = self._compose("train", self.list_words("train"))
-        dataset: Dataset = make(cfg, "data", "read")
-        data = prepare_data(dataset, cfg.seed)
+        data = prepare_data(make(cfg, "data", "read"), cfg.seed)
         return {
-            "data": dataset.name,
+            "data": data.name,
             "fingerprint": data.fingerprint,
             "digests": " ".join(data.digests.values()),
             "rows": data.report.rows,
@@ -227,11 +223,8 @@ class Steps:
 
     def _record_kept(self, cfg: DictConfig, folder: RunFolder, facts: RunFacts) -> str | None:
         """Record the run that an earlier try trained while the store was away; return its id."""
-        try:
+        with recording_failures(folder, cfg):
             return record_kept(make(cfg, "tracking", "record"), folder, facts).run_id
-        except TrackingStoreError as error:
-            command = write_record_command(folder.path, cfg)
-            raise RunNotRecordedError(error, folder.path, command) from error
 
     def _compose_promotion(self, *words: str) -> DictConfig:
         name = f"name={self.cfg.name}"

@@ -184,7 +184,7 @@ def _try_out(cfg: DictConfig) -> tuple[dict[str, str], dict[str, float]]:
     metrics |= measure_stages(stages.done[:-1])  # predictions are timed without their scores
     if "size_mb" in (cfg.search.objectives or []):
         metrics["model/size_mb"] = _measure_size(fitting.pipeline)
-    tags = {"data": str(cfg.data.get("name")), **data.digests}
+    tags = {"data": data.name, **data.digests}
     return tags, metrics
 
 

@@ -39,7 +39,7 @@ def make_facts(
         name=name,
         tags=tags,
         params=choices | list_params(cfg) | fitting.list_choices(),
-        data=(tags["data"], data.fingerprint),
+        data=(data.name, data.fingerprint),
         examples=data.list_examples(EXAMPLE_ROWS),
         columns={column.name: column.kind for column in data.columns},
     )
@@ -91,11 +91,11 @@ def measure_all_intervals(
 
 
 def save_reference(
-    folder: RunFolder, data: PreparedData, reader: Pipeline, known: Predictions, seed: int
+    folder: RunFolder, fitting: Fitting, reader: Pipeline, known: Predictions
 ) -> None:
     """Write the reference profile: the validation rows as `reader` predicts them."""
-    rows = data.validation
-    reference = make_reference(reader, rows["text"], known, data.report, seed, rows)
+    rows, report = fitting.data.validation, fitting.data.report
+    reference = make_reference(reader, rows["text"], known, report, fitting.seed, rows)
     folder.include(reference.save(folder.path / FOLDER))
 
 

@@ -41,6 +41,8 @@ class Fitting:
 
     Attributes
     ----------
+    seed : int
+        Seed of splits, folds and samples.
     pipeline : Pipeline
         The evaluated pipeline, which `fit` fits on training rows. After `prepare`, it also reads
         the columns of the data beside the text.
@@ -70,6 +72,7 @@ class Fitting:
 
     def __init__(self, cfg: DictConfig, stages: Stages, *, compared: bool = False) -> None:
         self._cfg, self._stages, self._compared = cfg, stages, compared
+        self.seed: int = cfg.seed
         list_own_measures()  # a mistake in a metric of the user's is reported before any work
         self.pipeline: Pipeline = make_pipeline(
             make(cfg, "features", "fit", "transform"),
@@ -125,7 +128,7 @@ class Fitting:
 
     def fit(self) -> None:
         """Cross-validate if there are folds, and fit on the training rows."""
-        cfg, train = self._cfg, self.data.train
+        train = self.data.train
         self.metrics["rows/train"] = float(len(train))
         if not self.data.unlabelled.empty:
             self.metrics["rows/unlabelled"] = float(len(self.data.unlabelled))
@@ -133,7 +136,7 @@ class Fitting:
             with self._stages("cross-validate"):
                 rows, more = self.data.gather(CV_ROWS), self.data.unlabelled
                 scores, made = cross_validate(
-                    self.pipeline, rows, self.folds, cfg.seed, self.data.scale, more
+                    self.pipeline, rows, self.folds, self.seed, self.data.scale, more
                 )
                 self.predictions[CV] = made
                 self.metrics |= {f"{CV}/{name}": value for name, value in scores.items()}

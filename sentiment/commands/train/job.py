@@ -28,10 +28,8 @@ from sentiment.commands.train.fitting import CV, Fitting, measure_stages
 from sentiment.commands.train.rehearsal import rehearse
 from sentiment.config import CHOICES, Job, make
 from sentiment.config.metrics import CLASSES, list_shown
-from sentiment.data.datasets import Dataset
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.quality import UNSPACED_TEXTS
-from sentiment.errors import RunNotRecordedError, TrackingStoreError
 from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.explanation import top_terms
 from sentiment.modeling.intervals import Interval, tabulate_scores
@@ -40,7 +38,7 @@ from sentiment.modeling.pipeline import find_text_steps, list_vectorizers
 from sentiment.modeling.predictions import Predictions
 from sentiment.tracking import KEY, MODEL, SCALE, Tracker
 from sentiment.tracking.folder import RunFolder
-from sentiment.tracking.recording import write_record_command
+from sentiment.tracking.recording import recording_failures
 from sentiment.tracking.stages import Stage, StageObserver, Stages
 
 EVALUATED = ("validation", "test")
@@ -171,32 +169,27 @@ def _train(
     job = replace(job, choices=classes | job.choices)
     data = fitting.prepare(lambda: given or prepare_data(dataset, cfg.seed))
     _warn(data, fitting.pipeline)
-    tags = _tags(dataset, data, job, fitting.fitted_on)
     choices = {group: job.choices[group] for group in CHOICES}
-    facts = make_facts(job.describe(), tags, choices, cfg, fitting)
+    facts = make_facts(job.describe(), _list_tags(job, fitting), choices, cfg, fitting)
+    save_settings(folder, cfg, job)
     with stages("open tracking"):
         tracker.open()
     with tracker.start(facts.name, facts.tags | {KEY: facts.key}) as run:
         # First, so that a run that is under way or fails shows its settings, too.
         run.log_params(facts.params)
-        run.log_data(dataset.name, data.fingerprint)
+        run.log_data(data.name, data.fingerprint)
         terms = _fit(fitting, folder, drawer)
         with stages("measure intervals"):
             intervals = measure_all_intervals(fitting.predictions, cfg.optimize)
-        facts.audit = _save(folder, fitting, stages, terms, intervals, cfg.seed)
+        facts.audit = _save(folder, fitting, stages, terms, intervals)
         with stages("draw figures"):
             drawer.finish()
         facts.metrics = metrics = fitting.metrics | measure_stages(stages.done)
-        save_settings(folder, cfg, job)
         folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         save_card(folder, facts, data, fitting.predictions["test"], intervals, fitting.fitted_on)
         folder.keep(facts)
-        with stages("record run"):
-            try:
-                address = run.record(folder, facts)
-            except TrackingStoreError as error:
-                command = write_record_command(folder.path, cfg)
-                raise RunNotRecordedError(error, folder.path, command) from error
+        with stages("record run"), recording_failures(folder, cfg):
+            address = run.record(folder, facts)
     return TrainingResult(
         score=metrics[f"{CV if fitting.folds else 'validation'}/{cfg.optimize}"],
         metrics=metrics,
@@ -231,10 +224,8 @@ def _save(
     stages: Stages,
     terms: pd.DataFrame | None,
     intervals: dict[str, Interval],
-    seed: int,
 ) -> str:
     """Write model, results and reference, and rehearse the deployment; return the audit."""
-    # The model first: if the disk fills up, it is worth more than all other files.
     with stages("save model"):
         path = folder.add(MODEL)
         save_model(fitting.final, path)
@@ -245,7 +236,7 @@ def _save(
         fitting.metrics |= measured
     known = fitting.fit_reference() or (fitting.pipeline, fitting.predictions["validation"])
     with stages("keep reference"):
-        save_reference(folder, fitting.data, *known, seed)
+        save_reference(folder, fitting, *known)
     return audit
 
 
@@ -258,14 +249,15 @@ def _warn(data: PreparedData, pipeline: Pipeline) -> None:
             log.warning(warning)
 
 
-def _tags(dataset: Dataset, data: PreparedData, job: Job, fitted_on: str) -> dict[str, str]:
+def _list_tags(job: Job, fitting: Fitting) -> dict[str, str]:
+    data = fitting.data
     return {
         "kind": "training",
         **job.describe_origin(),
-        "data": dataset.name,
+        "data": data.name,
         **data.digests,
         **({SCALE: json.dumps(data.scale)} if data.scale else {}),
-        "sample": str(dataset.limit is not None).lower(),
-        "fitted_on": fitted_on,
+        "sample": str(data.is_sample).lower(),
+        "fitted_on": fitting.fitted_on,
         **({"mlflow.parentRunId": job.parent} if job.parent else {}),
     }

@@ -124,7 +124,7 @@ def test_a_choice_is_resolved_by_where_the_test_rows_come_from() -> None:
     frame = pd.DataFrame({"text": ["a"], "label": ["b"]})
     report, own = None, "all"
     for official, auto in ((False, own), (True, "train+validation")):
-        data = PreparedData(frame, frame, frame, report, "", official_test=official)  # type: ignore[arg-type]
+        data = PreparedData("x", frame, frame, frame, report, "", official_test=official)  # type: ignore[arg-type]
         found = [data.choose_fitted(one) for one in (None, "auto", "all", "train+validation")]
         assert found == ["train", auto, "all", "train+validation"]
     assert len(data.gather(SPLITS["all"])) == data.rows == 3
