@@ -47,14 +47,16 @@ ONLY_IN = {
     "mlflow": {"tracking"},
     "evidently": {"commands/monitor"},
     "hydra": {"cli", "config", "commands/search"},
-    "optuna": {"commands/search"},
+    "optuna": {"commands/search/studies"},
     "prefect": {"commands/flow"},
     "uvicorn": {"commands/serve"},
     "msgspec": {"commands/serve"},
     "prometheus_client": {"commands/serve"},
     "distributed": {"commands/predict/distributed"},
-    "sqlalchemy": {"files", "redaction", "commands/search", "tracking"},
-    "matplotlib": {"commands/train/figures.py", "commands/train/fonts.py", "commands/search"},
+    "sqlalchemy": {"files", "redaction", "commands/search/studies", "tracking"},
+    "matplotlib": {
+        *("commands/train/figures.py", "commands/train/fonts.py", "commands/search/studies"),
+    },
     "rich": {"cli"},
 }
 

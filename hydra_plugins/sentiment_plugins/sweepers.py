@@ -54,7 +54,7 @@ class SearchSweeper(OptunaSweeper):
         """Run the trials that are left, and train the best."""
         from sentiment.commands.search.launching import HydraSweep
         from sentiment.commands.search.search import run_search
-        from sentiment.commands.search.storage import storage_failures
+        from sentiment.commands.search.studies.storage import storage_failures
 
         hydra = HydraSweep(*self._hydra, self.sweeper.launcher)
         hydra.check_folder()

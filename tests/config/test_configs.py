@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import is_classifier
 
 from sentiment.commands.search.ranking import find_objectives
-from sentiment.commands.search.spaces import read_space
+from sentiment.commands.search.studies.spaces import read_space
 from sentiment.config import compose, make, write_override
 from sentiment.config.kinds import list_hints
 from sentiment.config.schemas import COMMANDS, TARGETS

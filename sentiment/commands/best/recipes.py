@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from sentiment.commands.best.sweeps import StoredSweep, StoredTrial
 from sentiment.commands.search.results import JobResult, read_results
-from sentiment.commands.search.spaces import read_setting
+from sentiment.commands.search.studies.spaces import read_setting
 from sentiment.commands.search.trial import is_housekeeping, keep_refit, list_settings
 from sentiment.config import (
     choose_conf,

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from sentiment.commands.search.ranking import Objective, find_objectives, rank
 from sentiment.commands.search.results import GRID, newest, read_results, read_state
-from sentiment.commands.search.storage import list_stored
-from sentiment.commands.search.studies import DEFINITION, SAME_AS, STALE, STUDY_ID
-from sentiment.commands.search.study_folder import STUDY, is_folder_of
+from sentiment.commands.search.studies.folder import STUDY, is_folder_of
+from sentiment.commands.search.studies.storage import list_stored
+from sentiment.commands.search.studies.study import DEFINITION, SAME_AS, STALE, STUDY_ID
 from sentiment.commands.search.trial import is_housekeeping
 from sentiment.config import split_override, suggest_command
 from sentiment.errors import NoBestJobError, NoTrialError, StudyLostError, StudyNotFoundError

@@ -27,7 +27,7 @@ from sentiment.commands.search.results import (
     write_state,
 )
 from sentiment.commands.search.session import FailurePolicy, Session, check_failures
-from sentiment.commands.search.spaces import MOST_POINTS
+from sentiment.commands.search.studies.spaces import MOST_POINTS
 from sentiment.commands.search.trial import (
     describe_left_out,
     find_unlearnable,

@@ -7,17 +7,16 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from sentiment.commands.search.figures import save_study_figures
 from sentiment.commands.search.launching import HydraSweep, JobRunner, PlannedJob
 from sentiment.commands.search.observing import OBSERVER
 from sentiment.commands.search.ranking import Objective, find_objectives
 from sentiment.commands.search.results import list_lost, read_results
-from sentiment.commands.search.samplers import make_sampler
 from sentiment.commands.search.session import FailurePolicy, Session, check_failures
-from sentiment.commands.search.spaces import Space, read_space
-from sentiment.commands.search.storage import check_apart, open_storage
-from sentiment.commands.search.studies import Draw, Study
-from sentiment.commands.search.study_folder import claim_folder, keep_study
+from sentiment.commands.search.studies.figures import save_study_figures
+from sentiment.commands.search.studies.folder import claim_folder, keep_study
+from sentiment.commands.search.studies.spaces import Space, make_sampler, read_space
+from sentiment.commands.search.studies.storage import check_apart, open_storage
+from sentiment.commands.search.studies.study import Draw, Study
 from sentiment.commands.search.trial import (
     describe_left_out,
     find_unlearnable,
@@ -116,8 +115,7 @@ def _open_session(hydra: HydraSweep, study: Study, space: Space) -> Session:
     study.send_heartbeat()
     earlier = study.await_run()
     folder = (_find_home(cfg) / study.name).resolve()
-    trials = study.optuna.get_trials(deepcopy=False)
-    claim_folder(folder, study.identify(), trials, study.objectives[0].metric)
+    claim_folder(folder, study)
     tracker = make(cfg, "tracking", "open_sweep")
     tracker.open()
     tags = {"kind": "sweep", "study": study.name, "command": hydra.describe_command()}

@@ -17,9 +17,9 @@ from sentiment.commands.best.sweeps import read_study
 from sentiment.commands.best.view import show_best
 from sentiment.commands.search.ranking import find_objectives
 from sentiment.commands.search.results import JobResult, write_result
-from sentiment.commands.search.spaces import Space
-from sentiment.commands.search.storage import open_storage
-from sentiment.commands.search.studies import Study
+from sentiment.commands.search.studies.spaces import Space
+from sentiment.commands.search.studies.storage import open_storage
+from sentiment.commands.search.studies.study import Study
 from sentiment.commands.search.trial import list_settings
 from sentiment.config import Job, compose, remember_config_dir
 from sentiment.config.composing import CONF

@@ -34,8 +34,9 @@ from sweeping import (
 )
 
 from sentiment.commands.best.job import find_best
-from sentiment.commands.search import search, session, studies
-from sentiment.commands.search.study_folder import has_results_of
+from sentiment.commands.search import search, session
+from sentiment.commands.search.studies import study as study_module
+from sentiment.commands.search.studies.folder import has_results_of
 from sentiment.config import compose
 from sentiment.errors import (
     ConfigError,
@@ -508,7 +509,7 @@ def test_an_interrupted_trial_is_reported(bench: Bench, monkeypatch: pytest.Monk
     command = (*SEARCH, "search.n_trials=2")
     with monkeypatch.context() as patch:
         # A process that is gone when the search is resumed.
-        patch.setattr(studies, "name_owner", lambda: f"{socket.gethostname()}:1:gone")
+        patch.setattr(study_module, "name_owner", lambda: f"{socket.gethostname()}:1:gone")
         with pytest.raises(KeyboardInterrupt, match=r"stopped: 0 of 2 jobs are kept\. Resume with"):
             bench.search(interrupt, *command)
     notes, launched = bench.search(peak, *command)

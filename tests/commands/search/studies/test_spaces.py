@@ -8,7 +8,7 @@ import pytest
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from sentiment.commands.search.spaces import Space, count_values, list_values
+from sentiment.commands.search.studies.spaces import Space, count_values, list_values
 
 
 def test_overrides_are_read_back_as_they_were_drawn() -> None:

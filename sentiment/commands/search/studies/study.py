@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from sentiment.commands.search.ranking import Objective
 from sentiment.commands.search.results import JobResult, newest
-from sentiment.commands.search.spaces import Space, name_parameter
+from sentiment.commands.search.studies.spaces import Space, name_parameter
 from sentiment.errors import StudyMismatchError
 from sentiment.tracking.processes import HEARTBEAT_INTERVAL, is_alive, name_owner
 
@@ -356,17 +356,3 @@ def find_trial(storage: Any, study: str, number: int) -> int:
 def note(storage: Any, study: str, number: int, name: str, value: Any) -> None:
     """Set a user attribute of a trial, which another process may have made."""
     storage.set_trial_user_attr(find_trial(storage, study, number), name, value)
-
-
-def measure_importances(study: Any) -> dict[str, float]:
-    """Return the importances of the settings that all trials of an Optuna study draw.
-
-    By functional ANOVA. Optuna's default only looks at what distinguishes the best tenth of trials,
-    and a learning sampler draws most trials there: n-grams that made four points got no importance.
-    """
-    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-
-    found = get_param_importances(
-        study, evaluator=FanovaImportanceEvaluator(seed=0), target=lambda trial: trial.values[0]
-    )
-    return {name: float(share) for name, share in found.items()}

@@ -1,4 +1,4 @@
-"""Figures of a study: history, importances, slices, parallel coordinates and Pareto front."""
+"""Importances of settings in a study, and its figures."""
 
 import warnings
 from collections.abc import Sequence
@@ -58,6 +58,20 @@ def save_study_figures(study: Any, objectives: Sequence[Objective], folder: Path
             _save_page(page, folder / "pareto_front.html")
             drawn.append("pareto_front")
     return [f"{name}{ending}" for name in drawn for ending in (".png", ".html")] + [_SCRIPT]
+
+
+def measure_importances(study: Any) -> dict[str, float]:
+    """Return the importances of the settings that all trials of an Optuna study draw.
+
+    By functional ANOVA. Optuna's default only looks at what distinguishes the best tenth of trials,
+    and a learning sampler draws most trials there: n-grams that made four points got no importance.
+    """
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
+    found = get_param_importances(
+        study, evaluator=FanovaImportanceEvaluator(seed=0), target=lambda trial: trial.values[0]
+    )
+    return {name: float(share) for name, share in found.items()}
 
 
 def _has_choice(study: Any) -> bool:

@@ -13,7 +13,6 @@ from sweep_bench import Bench, peak
 from sweeping import DRAWN, SEARCH, flip, read_jobs, read_study
 
 from sentiment.commands.search import session
-from sentiment.commands.search.journal import read_journal
 from sentiment.commands.search.results import (
     JobResult,
     read_result,
@@ -21,7 +20,8 @@ from sentiment.commands.search.results import (
     write_result,
     write_state,
 )
-from sentiment.commands.search.storage import open_storage
+from sentiment.commands.search.studies.journal import read_journal
+from sentiment.commands.search.studies.storage import open_storage
 from sentiment.errors import DamagedJournalError
 
 TRIALS = 5
@@ -199,7 +199,8 @@ def test_a_failed_and_a_lost_trial_keep_their_numbers(bench: Bench) -> None:
 def test_a_damaged_journal_in_use_is_left_alone(bench: Bench, starter: Starter) -> None:
     path = bench.folder / "search" / "studies.journal"
     code = (
-        "import pathlib, signal\nfrom sentiment.commands.search.storage import open_storage\n"
+        "import pathlib, signal\n"
+        "from sentiment.commands.search.studies.storage import open_storage\n"
         f"open_storage(None, pathlib.Path({str(path)!r}))\nprint('open', flush=True)\n"
         "signal.pause()\n"
     )

@@ -15,12 +15,12 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import create_trial
 from sweeping import WAIT
 
-from sentiment.commands.search import studies
 from sentiment.commands.search.ranking import find_objectives
 from sentiment.commands.search.results import JobResult
-from sentiment.commands.search.spaces import Space
-from sentiment.commands.search.storage import open_storage
-from sentiment.commands.search.studies import Study, suggest
+from sentiment.commands.search.studies import study as study_module
+from sentiment.commands.search.studies.spaces import Space
+from sentiment.commands.search.studies.storage import open_storage
+from sentiment.commands.search.studies.study import Study, suggest
 from sentiment.tracking import processes
 
 SPACE = Space({"model.alpha": FloatDistribution(0, 1)}, {}, {})
@@ -142,15 +142,15 @@ def test_one_of_two_processes_starts_the_run(
 
     first, second = open_study(tmp_path), open_study(tmp_path)
     second._owner = "elsewhere:1:1"
-    monkeypatch.setattr(studies.time, "sleep", wait)
+    monkeypatch.setattr(study_module.time, "sleep", wait)
     # It can be seen, but not yet when it came.
-    second.optuna.set_user_attr(f"{studies.HEARTBEAT}{second._owner}", time.time())
+    second.optuna.set_user_attr(f"{study_module.HEARTBEAT}{second._owner}", time.time())
     first.send_heartbeat()
     with pytest.raises(WaitingError):
         first.await_run()
     with monkeypatch.context() as slow:
         now = time.time()
-        slow.setattr(studies.time, "time", lambda: now - 5)
+        slow.setattr(study_module.time, "time", lambda: now - 5)
         second.send_heartbeat()
     assert first.await_run() is None
     with pytest.raises(WaitingError):

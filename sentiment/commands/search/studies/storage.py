@@ -42,8 +42,8 @@ def open_storage(address: str | None, path: Path) -> Any:
         The journal is damaged, and other processes use it.
     """
     if address is None:
-        from sentiment.commands.search.journal import open_journal
-        from sentiment.commands.search.study_folder import restore_studies
+        from sentiment.commands.search.studies.folder import restore_studies
+        from sentiment.commands.search.studies.journal import open_journal
 
         with open_journal(path) as (journal, alone):
             if alone:
@@ -175,7 +175,7 @@ def list_stored(address: str | None, path: Path) -> dict[str, Callable[[], Any]]
 
 def _read_journal(path: Path) -> Any:
     """Return the journal `path`, or None if it is not there."""
-    from sentiment.commands.search.journal import read_journal
+    from sentiment.commands.search.studies.journal import read_journal
 
     return read_journal(path) if path.is_file() else None
 

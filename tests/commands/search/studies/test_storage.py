@@ -8,7 +8,7 @@ import optuna
 import pytest
 import sqlalchemy
 
-from sentiment.commands.search.storage import check_apart, open_storage, storage_failures
+from sentiment.commands.search.studies.storage import check_apart, open_storage, storage_failures
 from sentiment.errors import ConfigError, ExitCode, StudyStorageError
 
 

@@ -14,8 +14,8 @@ from sentiment.commands.search.results import (
     read_winner,
     write_state,
 )
-from sentiment.commands.search.spaces import Space
-from sentiment.commands.search.studies import (
+from sentiment.commands.search.studies.spaces import Space
+from sentiment.commands.search.studies.study import (
     DEFINITION,
     ERROR,
     RUN,
@@ -38,27 +38,17 @@ STUDY = "study.json"
 _IDENTITY = "identity.json"
 
 
-def claim_folder(folder: Path, identity: str, trials: "Sequence[FrozenTrial]", metric: str) -> None:
-    """Mark `folder` as that of a study.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-    identity : str
-        Identity of the study.
-    trials : sequence of FrozenTrial
-        All its trials.
-    metric : str
-        Name of its first objective among the metrics of a result.
+def claim_folder(folder: Path, study: Study) -> None:
+    """Mark `folder` as that of `study`.
 
     Raises
     ------
     StudyFolderError
         It is the folder of another study.
     """
-    kept = read_identity(folder)
-    if kept is None and has_results_of(folder, trials, metric):
+    kept, identity = read_identity(folder), study.identify()
+    trials = study.optuna.get_trials(deepcopy=False)
+    if kept is None and has_results_of(folder, trials, study.objectives[0].metric):
         write_state(folder / _IDENTITY, {"id": identity})
     elif kept != identity:
         raise StudyFolderError(folder)
@@ -67,7 +57,19 @@ def claim_folder(folder: Path, identity: str, trials: "Sequence[FrozenTrial]", m
 def is_folder_of(
     folder: Path, identity: str | None, trials: "Sequence[FrozenTrial]", metric: str
 ) -> bool:
-    """Return whether `folder` belongs to a study; for parameters, see `claim_folder`."""
+    """Return whether `folder` belongs to a study.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    identity : str, optional
+        Identity of the study, if it has one.
+    trials : sequence of FrozenTrial
+        All its trials.
+    metric : str
+        Name of its first objective among the metrics of a result.
+    """
     kept = read_identity(folder, keep=True)
     return has_results_of(folder, trials, metric) if kept is None else kept == identity
 
