@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from sentiment.redaction.printable import cut_middle, make_printable, mark_spaces
+from sentiment.redaction.printable import mark_spaces, show_name
 
 
 def render_page(template: Path, **values: Any) -> str:
@@ -35,5 +35,5 @@ def render_page(template: Path, **values: Any) -> str:
         keep_trailing_newline=True,
     )
     pages.filters["term"] = mark_spaces
-    pages.filters["name"] = lambda label: cut_middle(make_printable(label, None))
+    pages.filters["name"] = show_name
     return pages.get_template(template.name).render(**values)

@@ -75,6 +75,17 @@ def cut_middle(name: str, length: int = 80) -> str:
     return name if len(name) <= length else f"{name[: length - last - 1]}…{name[-last:]}"
 
 
+def show_name(name: str) -> str:
+    r"""Return the name of a class or person as pages show it: printable, and not very long.
+
+    Examples
+    --------
+    >>> show_name("\u202eevil")
+    '\\u202eevil'
+    """
+    return cut_middle(make_printable(name, None))
+
+
 def mark_spaces(term: str) -> str:
     """Return `term` with the spaces at its ends as open boxes; they tell n-grams of letters apart.
 

@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
 from sentiment.errors import count_of, show_share
+from sentiment.redaction.printable import show_name
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Agreement:
 
     def describe(self) -> str:
         """Return the agreement in words."""
-        first, second = self.labelers
+        first, second = map(show_name, self.labelers)
         kappa = "" if self.kappa != self.kappa else f", Cohen's kappa {self.kappa:.2f}"
         return (
             f"{first} and {second}: {show_share(self.share)} of {count_of(self.texts, 'text')} "

@@ -15,7 +15,9 @@ function show(found) {
   find("text").textContent = found.text.replace(/<br\s*\/?>/gi, "\n");
   find("text").hidden = found.done;
   find("text").scrollTop = 0;
-  const guess = found.guess ? `The model's guess: ${found.guess} (${found.probability}). ` : "";
+  // The guess is isolated, since the direction of its writing may be another one.
+  const isolated = `\u2068${found.guess}\u2069`;
+  const guess = found.guess ? `The model's guess: ${isolated} (${found.probability}). ` : "";
   // A guess that is seen at once would sway the answer.
   find("why").open = false;
   find("why").hidden = !found.reason;

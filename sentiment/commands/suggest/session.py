@@ -11,6 +11,7 @@ import pandas as pd
 from sentiment.commands.suggest.agreement import Agreement, measure_agreement
 from sentiment.commands.suggest.answers import AnswerFile
 from sentiment.data.label_sets import join_labels
+from sentiment.redaction.printable import show_name
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class Session:
                 "skipped": number - self.labelled,
                 "done": is_done,
                 "text": item.text,
-                "guess": item.guess,
+                "guess": show_name(item.guess),
                 "probability": item.probability,
                 "reason": item.reason,
                 "last": self.answers[-1] if self.answers else None,

@@ -108,6 +108,19 @@ def test_each_answer_is_in_the_file_at_once(browser: Browser, path: Path) -> Non
     assert pd.read_csv(path)["guess"].tolist() == ["bad", "bad"]
 
 
+def test_names_are_printable(path: Path) -> None:
+    """Marks that change the direction of writing would reverse what follows them."""
+    evil = "\u202eevil"
+    item = Item("one", evil, "0.52", "unsure")
+    known = pd.DataFrame([("one", "good", evil)], columns=["text", "label", "labeler"])
+    with closing(AnswerFile(path)) as file:
+        session = Session([item], ["good", evil], "ann", file, known)
+        assert session.describe()["guess"] == r"\u202eevil"
+        session.answer(0, [evil])
+        assert r"\u202eevil" in session.describe()["agreement"][0]
+    assert pd.read_csv(path)["guess"].tolist() == pd.read_csv(path)["label"].tolist() == [evil]
+
+
 def test_a_key_that_is_hit_twice_answers_once(browser: Browser, path: Path) -> None:
     browser.post("label", 0, labels=["good"])
     status, state = browser.post("label", 0, labels=["bad"])
@@ -429,6 +442,8 @@ def test_a_person_labels_with_keys_and_with_the_mouse(
         shown = "document.getElementById('text').textContent"
         assert page.evaluate(shown) == "a gem\nreally"
         assert not page.evaluate("document.getElementById('why').open")
+        reason = page.evaluate("document.querySelector('#why p').textContent")
+        assert reason == "The model's guess: \u2068bad\u2069 (0.52). unsure"
         # Nothing is cut off on a small screen, and what is clicked is large enough for a finger.
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         size = "Math.min(...[...document.querySelectorAll('button')].map(b => b.offsetHeight))"
