@@ -48,17 +48,17 @@ class Model:
     def __init__(self, source: "ModelChoice") -> None:
         from sentiment.data.labels import find_order
         from sentiment.modeling.decision_rules import make_rule
-        from sentiment.modeling.linear import make_fast
         from sentiment.modeling.model_files import load_model
-        from sentiment.modeling.pipeline import find_separator, list_columns
+        from sentiment.modeling.pipeline import find_separator
+        from sentiment.modeling.scoring import Predictor
 
         self.source = source
         self.pipeline = load_model(source.path, source.digest)
         self._order = find_order(self.pipeline.classes_)
         self.classes_ = self.pipeline.classes_[self._order]
         self.rule = make_rule(find_separator(self.pipeline))
-        self._classifier = make_fast(self.pipeline)
-        self.extra_columns = [*list_columns(self.pipeline)]
+        self._predictor = Predictor(self.pipeline)
+        self.extra_columns = self._predictor.extra_columns
 
     def predict(self, texts: "Iterable[str] | pd.DataFrame") -> "np.ndarray | list[list[str]]":
         """Return the class of each text that `rule` chooses, by default the most probable one.
@@ -129,10 +129,10 @@ class Model:
         if not given:
             return np.empty((0, len(self.classes_)))
         if not self.extra_columns:
-            return predict_texts(self._classifier, given).take(self._order, axis=1)
+            return predict_texts(self._predictor.classifier, given).take(self._order, axis=1)
         assert frame is not None  # noqa: S101 - read_frame says so
         rows = pd.DataFrame({TEXT_COLUMN: given}).join(frame.drop(columns=TEXT_COLUMN))
-        return predict_probabilities(self._classifier, rows).take(self._order, axis=1)
+        return predict_probabilities(self._predictor.classifier, rows).take(self._order, axis=1)
 
     def predict_expected(self, texts: "Iterable[str] | pd.DataFrame") -> "np.ndarray":
         """Return the expected value of each prediction, for labels on a scale.
@@ -188,10 +188,9 @@ class Model:
         'positive'
         """
         from sentiment.commands.explain.job import read_columns
-        from sentiment.modeling.explanation import explain_text
 
         values = read_columns(columns or {}, self.extra_columns)
-        return explain_text(self.pipeline, text, values, label, self.rule)
+        return self._predictor.vary(self.rule).explain(text, values, label)
 
     def __repr__(self) -> str:
         source = self.source

@@ -58,6 +58,8 @@ class Predictor:
     ----------
     rule, columns, digest : DecisionRule, PredictionColumns, str
         As above.
+    classifier : TextClassifier
+        `pipeline`, or a faster one with its predictions; see `make_fast`.
     classes, labels : list of str
         The classes of the model, in the order of their probabilities, and what can be predicted.
     extra_columns, encoder : list of str, ColumnTransformer or None
@@ -82,7 +84,7 @@ class Predictor:
         path: Path | None = None,
         digest: str = "",
     ) -> None:
-        self._pipeline, self._classifier = pipeline, make_fast(pipeline)
+        self._pipeline, self.classifier = pipeline, make_fast(pipeline)
         self.extra_columns = [*list_columns(pipeline)]
         self.encoder = find_encoder(pipeline)
         self._path = path
@@ -120,7 +122,7 @@ class Predictor:
     @property
     def is_linear(self) -> bool:
         """True if texts are scored without a feature matrix; see `LinearTextClassifier`."""
-        return isinstance(self._classifier, LinearTextClassifier)
+        return isinstance(self.classifier, LinearTextClassifier)
 
     @classmethod
     def load(
@@ -175,7 +177,7 @@ class Predictor:
             frame = frame.join(given[self.extra_columns])
         if frame.empty:
             return pa.RecordBatch.from_pylist([], self.schema)
-        found = self._predict(predict_probabilities(self._classifier, frame), frame)
+        found = self._predict(predict_probabilities(self.classifier, frame), frame)
         made = pa.RecordBatch.from_arrays([to_arrow(one) for one in found], names=self._names)
         return made.replace_schema_metadata(self.schema.metadata)
 
@@ -205,7 +207,7 @@ class Predictor:
         if self.extra_columns or self.columns.explain or not texts:
             rows = self.predict(pa.array(texts, pa.large_string()), columns)
             return dict(zip(self._names, map(list_values, rows.columns), strict=True))
-        found = self._predict(predict_texts(self._classifier, texts))
+        found = self._predict(predict_texts(self.classifier, texts))
         return dict(zip(self._names, map(to_list, found), strict=True))
 
     def explain(
@@ -220,7 +222,9 @@ class Predictor:
         """
         if not self._explainers:
             self._explainers.append(RowExplainer(self._pipeline))
-        return explain_text(self._pipeline, text, columns, label, self.rule, self._explainers[0])
+        return explain_text(
+            self._pipeline, text, columns, label, self.rule, self._explainers[0], self.classifier
+        )
 
     def _predict(
         self, probabilities: np.ndarray, frame: pd.DataFrame | None = None

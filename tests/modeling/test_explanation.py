@@ -18,6 +18,7 @@ from sentiment.errors import UnexplainableModelError
 from sentiment.modeling.explanation import RowExplainer, explain_text, linear_weights, top_terms
 from sentiment.modeling.explanation.words import TextExplanation, _find_terms
 from sentiment.modeling.pipeline import make_pipeline
+from sentiment.modeling.scoring import Predictor
 
 MODELS = ["logistic_regression", "svm", "naive_bayes", "sgd", "nbsvm"]
 
@@ -169,6 +170,26 @@ def test_words_add_up_to_the_answer(reviews: pd.DataFrame, features: str, model:
     # Each occurrence of a word has its part.
     great = [added for word, added in found.words if word.lower() == "great"]
     assert len(great) == 2
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_model_itself_predicts_once_for_all_explanations(
+    reviews: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, classes: int
+) -> None:
+    """With thousands of classes, a prediction by scikit-learn takes seconds."""
+    pipeline = fit(reviews.head(300), "features=tfidf_unigram", classes=classes)
+    rows, predict = [], LogisticRegression.predict_proba
+    monkeypatch.setattr(
+        LogisticRegression, "predict_proba", lambda *given: rows.append(given[1]) or predict(*given)
+    )
+    predictor = Predictor(pipeline)
+    first, second = (predictor.explain(text, {}, "negative") for text in (TEXT, "great"))
+    assert [one.nnz for one in rows] == [0]
+    assert first.base == second.base
+    nothing = predict(pipeline["model"], rows[0])[0]
+    logs = dict(zip(pipeline.classes_, np.log(nothing), strict=True))
+    others = [log for label, log in logs.items() if label != "negative"]
+    assert first.base == pytest.approx(logs["negative"] - np.mean(others))
 
 
 @given(

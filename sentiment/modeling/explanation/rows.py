@@ -1,5 +1,7 @@
 """The terms that contribute most to the prediction for each text, and most against it."""
 
+from functools import cached_property
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -12,12 +14,18 @@ from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.estimators.union import stack_columns
 from sentiment.modeling.explanation import kernels
 from sentiment.modeling.explanation.weights import (
+    compare_rows,
     find_obstacle,
     find_parts,
     join_parts,
     merge_terms,
 )
-from sentiment.modeling.pipeline import find_text_steps
+from sentiment.modeling.pipeline import (
+    TEXT_COLUMN,
+    find_separator,
+    find_text_steps,
+    list_columns,
+)
 
 _COUNT = 5
 # Limit of the shown log-odds; larger ones also exceed the precision of a probability.
@@ -44,6 +52,9 @@ class RowExplainer:
         The index in `terms` of each feature; parts of a union may share terms.
     weights : ndarray of shape (n_classes, n_features)
         Those of `linear_weights`.
+    base : ndarray of shape (n_classes,)
+        Log-odds of each class before any word or column: above the mean of the others, or of a
+        label of a set above its absence.
 
     Raises
     ------
@@ -60,6 +71,19 @@ class RowExplainer:
         self.weights = np.ascontiguousarray(weights, dtype=float)
         self._strings = pa.array(self.terms, pa.large_string())
         self._pipeline, self._count = pipeline, count
+
+    @cached_property
+    def base(self) -> np.ndarray:
+        """As above; computed once, since a model of many classes takes long to predict a row."""
+        pipeline = self._pipeline
+        missing = {name: [None] for name in list_columns(pipeline)}
+        empty = pd.DataFrame({TEXT_COLUMN: [""], **missing}, dtype="str")
+        width = pipeline[:-1].transform(empty).shape[1]
+        p = pipeline[-1].predict_proba(sparse.csr_matrix((1, width)))[0]
+        logs = _take_logs(p)
+        is_set = find_separator(pipeline) is not None
+        base: np.ndarray = logs - _take_logs(1 - p) if is_set else compare_rows(logs)
+        return base
 
     def measure(self, frame: pd.DataFrame) -> sparse.csr_matrix:
         """Return the columns of the vectorizers for the rows of `frame`, shape (n, n_features).
@@ -119,6 +143,11 @@ class RowExplainer:
             part = pc.binary_join_element_wise(terms, " ", numbers.get(side, place), "; ", "")
             parts.append(part.fill_null(""))
         return pc.utf8_rtrim(pc.binary_join_element_wise(*parts, ""), "; ")
+
+
+def _take_logs(probabilities: np.ndarray) -> np.ndarray:
+    logs: np.ndarray = np.log(np.maximum(probabilities, np.finfo(float).tiny))
+    return logs
 
 
 class _NumberStrings:

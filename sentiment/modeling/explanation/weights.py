@@ -77,6 +77,12 @@ def _name_steps(features: Any) -> Iterator[str]:
         yield name_inner(features)
 
 
+def compare_rows(logs: np.ndarray) -> np.ndarray:
+    """Return the rows of `logs`, each above the mean of the others."""
+    compared: np.ndarray = logs - (logs.sum(axis=0) - logs) / (len(logs) - 1)
+    return compared
+
+
 def merge_terms(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the different terms, and the place among them of each of `terms`."""
     merged = pa.array(terms, pa.large_string()).dictionary_encode()
@@ -97,7 +103,7 @@ def _find_weights(model: Any) -> np.ndarray | None:
         found = [one[-1:] for one in rows if one is not None]
         return np.vstack(found) if len(found) == len(rows) else None
     if isinstance(model, ComplementNB | MultinomialNB):
-        return _compare(model.feature_log_prob_)
+        return compare_rows(model.feature_log_prob_)
     if isinstance(model, OrdinalClassifier):
         model = model.to_sklearn()
     if not isinstance(model, LinearClassifierMixin | NBSVM):
@@ -105,13 +111,7 @@ def _find_weights(model: Any) -> np.ndarray | None:
     weights: np.ndarray = np.atleast_2d(model.coef_)
     # One model for all classes; NBSVM and machines have one for each.
     softmax = isinstance(model, LogisticRegression | LinearDiscriminantAnalysis)
-    return _compare(weights) if softmax and len(weights) > 1 else weights
-
-
-def _compare(logs: np.ndarray) -> np.ndarray:
-    """Return the rows of `logs`, each above the mean of the others."""
-    compared: np.ndarray = logs - (logs.sum(axis=0) - logs) / (len(logs) - 1)
-    return compared
+    return compare_rows(weights) if softmax and len(weights) > 1 else weights
 
 
 def _average(rows: list[np.ndarray | None], weights: Any = None) -> np.ndarray | None:

@@ -307,3 +307,29 @@ def test_texts_without_spaces_are_warned_of_and_learned_by_their_characters(
     assert result.metrics["test/accuracy"] > 0.9
     assert "without spaces" not in caplog.text
     assert "unspaced_texts" in result.data.report.to_dict()["warnings"]
+
+
+@pytest.mark.slow
+def test_classes_with_fewer_rows_than_a_word_needs_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def warn(copies: int, *overrides: str) -> list[str]:
+        rows = [
+            (f"about thing{k} number{k} and {word}", f"class {k}")
+            for k in range(30)
+            for word in ("one", "two", "three", "four")[:copies]
+        ]
+        pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / "few.csv", index=False)
+        given = ["tracking=off", "data=csv", f"data.path={tmp_path}/few.csv", *overrides]
+        caplog.clear()
+        train(compose("train", given), Job(tmp_path))
+        return [one for one in caplog.messages if "min_df" in one]
+
+    assert warn(3) == [
+        "30 of 30 classes have fewer than 2 training rows, and words of fewer than 2 texts are "
+        "left out (min_df), so hardly a word tells these classes apart. Add rows, or set "
+        "features.min_df=1."
+    ]
+    assert warn(3, "features.min_df=1") == warn(4) == warn(3, "features=char") == []
+    assert "features.words.min_df=1." in warn(3, "features=auto")[0]
+    assert "fewer than 3 training rows" in warn(4, "features.min_df=0.05")[0]
