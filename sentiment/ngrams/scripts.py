@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-# Runs of Japanese and Chinese, and of Thai and Lao, Tibetan, Burmese, Khmer.
-_UNSPACED = re.compile(
-    "([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+)"
-    "|([\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]+)"
-)
+# Characters of Japanese and Chinese, and of Thai and Lao, Tibetan, Burmese, Khmer.
+_IDEOGRAPHIC = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_ALPHABETIC = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
+UNSPACED = _IDEOGRAPHIC + _ALPHABETIC
+_UNSPACED = re.compile(f"([{_IDEOGRAPHIC}]+)|([{_ALPHABETIC}]+)")
 # Their words have 1.5 to 2 and about 5 characters; runs that are longer on average are phrases or
 # sentences. Texts whose words were separated before have shorter runs: 0.2 % of Chinese reviews
 # that jieba separated have longer ones, and 98 % of them as they are.

@@ -16,7 +16,12 @@ from sentiment.commands.explain.page import write_page
 from sentiment.config import compose, make
 from sentiment.errors import UnexplainableModelError
 from sentiment.modeling.explanation import RowExplainer, explain_text, linear_weights, top_terms
-from sentiment.modeling.explanation.words import TextExplanation, _find_terms
+from sentiment.modeling.explanation.words import (
+    TextExplanation,
+    _compile_units,
+    _cut,
+    _find_terms,
+)
 from sentiment.modeling.pipeline import make_pipeline
 from sentiment.modeling.scoring import Predictor
 
@@ -190,6 +195,34 @@ def test_the_model_itself_predicts_once_for_all_explanations(
     logs = dict(zip(pipeline.classes_, np.log(nothing), strict=True))
     others = [log for label, log in logs.items() if label != "negative"]
     assert first.base == pytest.approx(logs["negative"] - np.mean(others))
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "characters"),
+    [
+        (
+            "快递很好, it's",
+            ["快递很好", ",", " ", "it's"],
+            ["快", "递", "很", "好", ",", " ", "it's"],
+        ),
+        ("ส่งช้า", ["ส่งช้า"], ["ส่", "ง", "ช้", "า"]),
+        ("हिन्दी में", ["हिन्दी", " ", "में"], ["हिन्दी", " ", "में"]),
+        ("cafe\u0301!", ["cafe\u0301", "!"], ["cafe\u0301", "!"]),
+        ("👩\u200d🚀👍🏽", ["👩\u200d🚀", "👍🏽"], ["👩\u200d🚀", "👍🏽"]),
+    ],
+)
+def test_pieces_are_whole_characters(text: str, words: list[str], characters: list[str]) -> None:
+    for of_words, pieces in ((True, words), (False, characters)):
+        added = np.arange(float(len(text)))
+        found = _cut(text, added, _compile_units(of_words))
+        assert [piece for piece, _ in found] == pieces
+        assert sum(value for _, value in found) == added.sum()
+
+
+@given(st.text(max_size=30), st.booleans())
+def test_pieces_are_the_text(text: str, of_words: bool) -> None:
+    found = _cut(text, np.zeros(len(text)), _compile_units(of_words))
+    assert "".join(piece for piece, _ in found) == text
 
 
 @given(

@@ -268,7 +268,7 @@ def _warn_of_min_df(data: PreparedData, parts: Sequence[Any], chosen: str, cfg: 
     settings = " ".join(f"{name}=1" for name in names if name.rpartition(".")[2] == "min_df")
     log.warning(
         "%s of %s classes have fewer than %s training rows, and words of fewer than %s texts are "
-        "left out (min_df), so hardly a word tells these classes apart. Add rows, or set %s.",
+        "left out (min_df), so hardly a word distinguishes these classes. Add rows, or set %s.",
         f"{small:,}", f"{len(classes):,}", f"{least:,}", f"{least:,}", settings or "min_df=1",
     )  # fmt: skip
 

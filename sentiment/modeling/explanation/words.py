@@ -1,9 +1,11 @@
 """Contribution of each word of one text to its prediction."""
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,10 +26,12 @@ from sentiment.modeling.pipeline import (
     find_text_steps,
     predict_probabilities,
 )
+from sentiment.ngrams.scripts import UNSPACED
 
 Spans = list[tuple[int, int]]
-_UNIT = re.compile(r"\w+(?:['’-]\w+)*|\s+|[^\w\s]")
 _DOUBLE_SPACE = re.compile(r"\s\s")
+# Joiners of words in Persian and Indic scripts and of emoji, and the skin tones of these.
+_NON_JOINER, _JOINER, _MODIFIERS = "\u200c", "\u200d", "\U0001f3fb-\U0001f3ff"
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,8 @@ def explain_text(
     )
     read = next(iter(find_text_steps(pipeline)[:-1].transform(frame)))
     base = float(explainer.base[code])
+    readers = [part.vectorizer for part in explainer.parts if not part.is_encoder]
+    of_words = all(getattr(one, "analyzer", "word") == "word" for one in readers)
     merged: dict[str, float] = defaultdict(float)
     for column, value in added.items():
         merged[str(explainer.terms[explainer.places[column]])] += value
@@ -153,7 +159,7 @@ def explain_text(
         probabilities={
             str(pipeline.classes_[place]): float(probabilities[place]) for place in order
         },
-        words=_cut(read, _distribute(read, explainer.parts, added)),
+        words=_cut(read, _distribute(read, explainer.parts, added), _compile_units(of_words)),
         terms=sorted(
             ((term, value) for term, value in merged.items() if value),
             key=lambda one: -abs(one[1]),
@@ -165,11 +171,34 @@ def explain_text(
     )
 
 
-def _cut(text: str, weights: np.ndarray) -> list[tuple[str, float]]:
+@cache
+def _compile_units(of_words: bool) -> re.Pattern[str]:
+    """Return the pattern of words and other pieces of a text, which together are the text.
+
+    No piece begins inside of a character that has combining marks or is an emoji of several. If
+    features are not of words, neither are the pieces in scripts without spaces between these.
+    """
+    codes = range(0x20000)
+    marks = "".join(chr(code) for code in codes if unicodedata.category(chr(code))[0] == "M")
+    more = rf"[{marks}{_MODIFIERS}]*"
+    joiners = _NON_JOINER + _JOINER
+    letter, symbol = rf"[\w{marks}]", rf"[^\w\s]{more}"
+    units = [r"\s+"]
+    if not of_words:
+        units.append(f"[{UNSPACED}]{more}")
+        letter = f"(?![{UNSPACED}]){letter}"
+    units += [
+        rf"(?:{letter})+(?:['’{joiners}-](?:{letter})+)*",
+        rf"{symbol}(?:{_JOINER}{symbol})*",
+    ]
+    return re.compile("|".join(units))
+
+
+def _cut(text: str, weights: np.ndarray, units: re.Pattern[str]) -> list[tuple[str, float]]:
     sums = np.concatenate([[0.0], np.cumsum(weights)])
     return [
         (found.group(), float(sums[found.end()] - sums[found.start()]))
-        for found in _UNIT.finditer(text)
+        for found in units.finditer(text)
     ]
 
 

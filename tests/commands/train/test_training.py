@@ -327,7 +327,7 @@ def test_classes_with_fewer_rows_than_a_word_needs_are_warned_of(
 
     assert warn(3) == [
         "30 of 30 classes have fewer than 2 training rows, and words of fewer than 2 texts are "
-        "left out (min_df), so hardly a word tells these classes apart. Add rows, or set "
+        "left out (min_df), so hardly a word distinguishes these classes. Add rows, or set "
         "features.min_df=1."
     ]
     assert warn(3, "features.min_df=1") == warn(4) == warn(3, "features=char") == []
