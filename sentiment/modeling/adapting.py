@@ -8,7 +8,6 @@ from typing import Any
 
 from sklearn import calibration
 from sklearn.base import is_classifier, is_regressor
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags, get_tags
@@ -104,7 +103,7 @@ def adapt_classifier(model: Any, *, of_sets: bool = False) -> Any:
     ConfigError
         It cannot classify texts.
     """
-    model = _complete(model, of_sets=of_sets)
+    model = _adapt_voters(model, of_sets=of_sets)
     _check_classifier(model)
     if isinstance(model, Pipeline):
         model = _take_sparse(model)
@@ -124,19 +123,16 @@ def adapt_classifier(model: Any, *, of_sets: bool = False) -> Any:
     return _take_sparse(model)
 
 
-def _complete(model: Any, *, of_sets: bool) -> Any:
-    """Return `model` such that it, and each one inside of it, has the methods of a fitted one."""
+def _adapt_voters(model: Any, *, of_sets: bool) -> Any:
+    """Return `model` such that the members of soft votes, wherever they are, have probabilities."""
     if not _is_of_sklearn(model):
         return model
     changes = {}
     for name, value in model.get_params(deep=False).items():
         if name in ("estimator", "final_estimator"):
-            changes[name] = _complete(value, of_sets=of_sets)
+            changes[name] = _adapt_voters(value, of_sets=of_sets)
         elif name in ("estimators", "steps"):
-            changes[name] = [(one, _complete(part, of_sets=of_sets)) for one, part in value]
-    if type(model).__name__ == "StackingClassifier" and model.final_estimator is None:
-        # The default, without which it lacks predict and predict_proba before the fit.
-        changes["final_estimator"] = LogisticRegression()
+            changes[name] = [(one, _adapt_voters(part, of_sets=of_sets)) for one, part in value]
     if type(model).__name__ == "VotingClassifier" and model.voting == "soft":
         changes["estimators"] = [
             (name, one if isinstance(one, str) else adapt_classifier(one, of_sets=of_sets))
