@@ -1,6 +1,7 @@
 """Decorator that makes a command of a function: config, error messages and exit code."""
 
 import functools
+import gc
 import logging
 import sys
 from collections.abc import Callable
@@ -51,6 +52,8 @@ def command(
             trust_typed(cfg)
             # A full disk ends the job in a message, which a traceback for each record would hide.
             logging.raiseExceptions = False
+            if current_job().sweep is None:
+                gc.freeze()  # what was imported and composed is not searched for garbage again
             try:
                 work(cfg)
             except (Exception, KeyboardInterrupt) as error:

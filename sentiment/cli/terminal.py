@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
 _STARTED = datetime.now()
 # Allocations between two garbage collections. There are few cycles among many objects: with
-# Python's 700, a seventh of the time of a short command went into collections.
-_UNTIL_COLLECTED = 100_000
+# Python's 700, a seventh of the time of a short command went into collections. Imports make fewer.
+_UNTIL_COLLECTED = 400_000
 
 
 def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:

@@ -228,16 +228,16 @@ def _drop_rows(
     """
     report = check_quality(frame, unusable, dataset.label_separator)
     _stop_at_bad_rows(dataset, report)
-    usable = frame[unusable == ""]
-    surplus = find_surplus(usable)
-    dropped = pd.concat([unusable, surplus])
-    report.dropped = {str(k): int(n) for k, n in dropped[dropped != ""].value_counts().items()}
-    if usable.empty:
+    # Without the texts, of which each selection is a copy.
+    surplus = find_surplus(frame.drop(columns="text")[unusable == ""])
+    reasons = unusable.where(unusable != "", surplus.reindex(frame.index))
+    report.dropped = {str(k): int(n) for k, n in reasons[reasons != ""].value_counts().items()}
+    if surplus.empty:
         why = f"{report.describe_dropped()}{report.describe_first_fault()}"
         reason = f"none of its {len(frame):,} rows is usable ({why})"
         expected = "at least one row with a text and a label"
         raise EmptyDataError(f"data={dataset.name}", reason, expected)
-    return usable[surplus == ""], report
+    return frame[reasons == ""], report
 
 
 def _read(dataset: Dataset) -> pd.DataFrame:

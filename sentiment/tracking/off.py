@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 class NoTracker(Tracker):
     """A tracker that records nothing."""
 
+    def import_ahead(self) -> None:
+        """Do nothing."""
+
     def open(self) -> None:
         """Do nothing."""
 

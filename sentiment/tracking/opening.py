@@ -3,8 +3,11 @@
 import contextlib
 import logging
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -34,6 +37,8 @@ _LONGEST_PATH = 504
 _MLFLOW_TABLE = "experiments"
 # Stores that this process has reached before.
 _opened: set[str] = set()
+# Imports what `connect` needs; `connect` waits for it.
+_importer: threading.Thread | None = None
 
 
 def find_sqlite_path(uri: str) -> Path | None:
@@ -41,6 +46,28 @@ def find_sqlite_path(uri: str) -> Path | None:
     path = uri.removeprefix(_SQLITE).partition("?")[0]
     # As SQLAlchemy has it: %20 is a space.
     return Path(unquote(path)) if uri.startswith(_SQLITE) and path not in ("", ":memory:") else None
+
+
+def import_ahead(uri: str) -> None:
+    """Start a thread that imports what `connect` needs for `uri`.
+
+    The imports take a second, in which this thread can read and count texts.
+    """
+    global _importer
+    if "mlflow" not in sys.modules and _importer is None:
+        # A daemon: if the data are not usable, the process ends at once.
+        _importer = threading.Thread(target=_import, args=(uri,), daemon=True)
+        _importer.start()
+
+
+def _import(uri: str) -> None:
+    # A library that is missing is reported by `connect`.
+    with contextlib.suppress(ImportError):
+        import_module("mlflow")
+        list_store_errors()
+        if uri.startswith(_DATABASES):
+            import_module("alembic.util")
+            import_module("mlflow.store.tracking.sqlalchemy_store")
 
 
 def connect(uri: str, shown: str) -> "MlflowClient":
@@ -58,6 +85,8 @@ def connect(uri: str, shown: str) -> "MlflowClient":
     TrackingStoreError
         The store cannot be used.
     """
+    if _importer is not None:
+        _importer.join()
     import mlflow
 
     for name in _NOISY:

@@ -226,6 +226,10 @@ class Tracker(ABC):
     """Interface of trackers, which record runs and find them again."""
 
     @abstractmethod
+    def import_ahead(self) -> None:
+        """Start to import, in another thread, what `open` needs."""
+
+    @abstractmethod
     def open(self) -> None:
         """Open the store; create it if it does not exist."""
 

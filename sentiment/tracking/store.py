@@ -24,7 +24,7 @@ from sentiment.tracking.choosing import ORDER, choose_best, next_order
 from sentiment.tracking.downloads import make_download_folder
 from sentiment.tracking.folder import KEY, RunFacts, RunFolder
 from sentiment.tracking.limits import NAME_LENGTH, TAG_LENGTH
-from sentiment.tracking.opening import connect, find_sqlite_path
+from sentiment.tracking.opening import connect, find_sqlite_path, import_ahead
 from sentiment.tracking.patience import list_store_errors, translate
 from sentiment.tracking.processes import ProcessMark, has_ended
 from sentiment.tracking.reading import find_artifact, find_model, find_version
@@ -70,6 +70,10 @@ class MlflowTracker(Tracker):
         # Before MLflow is imported, which reads some of them at its import.
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
+
+    def import_ahead(self) -> None:
+        """Start to import, in another thread, what `open` needs."""
+        import_ahead(self.uri)
 
     def open(self) -> None:
         """Make the store ready, make it and the experiment if they are not there, end dead runs."""

@@ -4,6 +4,8 @@ import json
 import re
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -497,6 +499,37 @@ def test_processes_may_open_a_new_store_at_once(starter: Starter, tmp_path: Path
     tracker = MlflowTracker(f"sqlite:///{tmp_path}/new/mlflow.db", "x", "e")
     tracker.open()
     assert len(mlflow.search_runs(experiment_names=["e"])) == 3
+
+
+AHEAD = """
+import sys, threading
+from pathlib import Path
+from sentiment.tracking import MlflowTracker
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name in ("mlflow", "alembic.util", "mlflow.store.tracking.sqlalchemy_store"):
+            found.append(threading.current_thread() is threading.main_thread())
+
+found = []
+sys.meta_path.insert(0, Finder())
+tracker = MlflowTracker("sqlite:///new/mlflow.db", "x", "e")
+tracker.import_ahead()
+tracker.import_ahead()
+assert not Path("new").exists()
+tracker.open()
+assert found == [False] * 3, found
+with tracker.start("a run", {}):
+    pass
+"""
+
+
+@pytest.mark.slow
+def test_what_a_store_needs_is_imported_in_another_thread(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", AHEAD]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "new" / "mlflow.db").is_file()
 
 
 @pytest.mark.parametrize("name", ["o%20x", "a@b?c", "plain"])

@@ -168,6 +168,7 @@ def _train(
         fitting = Fitting(cfg, stages)
         make(cfg, "deploy", "score")  # a mistake in it is reported before any work
         tracker: Tracker = make(cfg, "tracking", "start")
+    tracker.import_ahead()
     classes = {group: name_inner(fitting.pipeline[group]) for group in CHOICES}
     job = replace(job, choices=classes | job.choices)
     data = fitting.prepare(lambda: given or prepare_data(dataset, cfg.seed))
