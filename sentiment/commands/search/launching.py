@@ -1,8 +1,6 @@
 """Jobs of a sweep: composing, checking and running them with a launcher of Hydra."""
 
 import copy
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +15,7 @@ from typing import Any
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
+from sentiment.cli.interrupts import keeping_interrupts
 from sentiment.commands.search.results import JobResult, discard_result, read_result, write_result
 from sentiment.commands.search.workers import NextJob
 from sentiment.config import (
@@ -250,7 +249,7 @@ class JobRunner:
         left: list[PlannedJob] = []
         while True:
             problem, begun = None, time.time()
-            with self._collecting() as problems, _keeping_interrupts():
+            with self._collecting() as problems, keeping_interrupts():
                 try:
                     self._launch(partial(self._next_job, left, next_job, problems))
                 except Exception as error:  # of the launcher: the jobs report their own
@@ -365,36 +364,3 @@ class JobRunner:
                 self._collect()
         if problems:
             raise problems[0]
-
-
-@contextmanager
-def _keeping_interrupts() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` at the end of the ``with`` block if a Ctrl-C in it was lost.
-
-    Python drops exceptions in callbacks of the garbage collector and of compiled code.
-    """
-    before, report = signal.getsignal(signal.SIGINT), sys.unraisablehook
-    noticed = False
-
-    def notice(number: int, frame: Any) -> None:
-        nonlocal noticed
-        noticed = True
-        if callable(before):
-            before(number, frame)
-
-    def report_others(lost: "sys.UnraisableHookArgs") -> None:
-        if not issubclass(lost.exc_type, KeyboardInterrupt):  # that was noticed
-            report(lost)
-
-    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGINT, notice)
-    sys.unraisablehook = report_others
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        sys.unraisablehook = report
-    if noticed:
-        raise KeyboardInterrupt

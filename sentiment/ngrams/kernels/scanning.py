@@ -9,7 +9,7 @@ _AMPERSAND = 38
 
 @kernel
 def scan_documents(text, starts, ends, first, last, wide, entities):
-    """Say of each document whether it has bytes beyond ASCII, and whether it may have entities."""
+    """Mark the documents that have bytes beyond ASCII, and those that may have entities."""
     for d in range(first, last):
         every, ampersands = np.uint8(0), np.uint8(0)
         for i in range(starts[d], ends[d]):
