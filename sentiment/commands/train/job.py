@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from html import escape
@@ -28,7 +28,7 @@ from sentiment.commands.train.files import (
 )
 from sentiment.commands.train.fitting import CV, Fitting, measure_stages
 from sentiment.commands.train.rehearsal import rehearse
-from sentiment.config import CHOICES, Job, flatten, make
+from sentiment.config import CHOICES, Job, make
 from sentiment.config.metrics import CLASSES, list_shown
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.quality import UNSPACED_TEXTS
@@ -172,10 +172,10 @@ def _train(
     classes = {group: name_inner(fitting.pipeline[group]) for group in CHOICES}
     job = replace(job, choices=classes | job.choices)
     data = fitting.prepare(lambda: given or prepare_data(dataset, cfg.seed))
-    _warn(data, fitting, cfg)
     choices = {group: job.choices[group] for group in CHOICES}
     facts = make_facts(job.describe(), _list_tags(job, fitting), choices, cfg, fitting)
     save_settings(folder, cfg, job)
+    _warn(fitting, facts.params)
     with stages("open tracking"):
         tracker.open()
     with tracker.start(facts.name, facts.tags | {KEY: facts.key}) as run:
@@ -244,19 +244,20 @@ def _save(
     return audit
 
 
-def _warn(data: PreparedData, fitting: Fitting, cfg: DictConfig) -> None:
+def _warn(fitting: Fitting, params: Iterable[str]) -> None:
     """Log what may be a mistake in the data, as far as it matters to the features."""
     parts = [*list_vectorizers(find_text_steps(fitting.pipeline)["features"])]
     of_words = all(getattr(part, "analyzer", "word") == "word" for part in parts)
-    for kind, warning in data.report.warnings.items():
+    for kind, warning in fitting.data.report.warnings.items():
         if kind != UNSPACED_TEXTS or of_words:
             log.warning(warning)
     if of_words:
-        _warn_of_min_df(data, parts, fitting.chosen, cfg)
+        _warn_of_min_df(fitting, parts, params)
 
 
-def _warn_of_min_df(data: PreparedData, parts: Sequence[Any], chosen: str, cfg: DictConfig) -> None:
+def _warn_of_min_df(fitting: Fitting, parts: Sequence[Any], params: Iterable[str]) -> None:
     """Warn if most classes have fewer training rows than `min_df` texts, as one row a class."""
+    data, chosen = fitting.data, fitting.chosen
     found = [getattr(part, "min_df", 1) for part in parts]
     texts = len(data.train) + len(data.unlabelled)
     least = min((n if isinstance(n, int) else math.ceil(n * texts) for n in found), default=1)
@@ -265,7 +266,7 @@ def _warn_of_min_df(data: PreparedData, parts: Sequence[Any], chosen: str, cfg: 
     if 2 * small <= len(classes):
         return
     of_chosen = f"features.{chosen}." if chosen else "features."
-    names = [name for name in flatten(cfg) if name.startswith(of_chosen)]
+    names = [name for name in params if name.startswith(of_chosen)]
     settings = " ".join(f"{name}=1" for name in names if name.rpartition(".")[2] == "min_df")
     log.warning(
         "%s of %s classes have fewer than %s training rows, and words of fewer than %s texts are "
