@@ -1,8 +1,11 @@
 """Origins of inputs: names, identities and places."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
@@ -41,6 +44,15 @@ class Origin:
             "modified": there.st_mtime_ns,
         }
         return cls(str(path), identity, plain.with_suffix(""), plain.suffix, path)
+
+
+def warn_of_change(origin: Origin) -> None:
+    """Warn that an input is not as it was when it was opened."""
+    log.warning(
+        "'%s' was changed while it was read, so its rows may be of two versions, or not "
+        "all of them; read it again when nothing writes it",
+        origin.name,
+    )
 
 
 def read_group(setting: str) -> str:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from sentiment.errors import EmptyDataError, RepeatedColumnError, UnreadableFileError, read_reason
 from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject, RejectedRows
 from sentiment.files.columns import as_texts
-from sentiment.files.origins import Origin
+from sentiment.files.origins import Origin, warn_of_change
 from sentiment.files.streams import BLOCK
 from sentiment.files.values import list_values, reject_invalid, write_json
 
@@ -90,6 +90,8 @@ class ParquetFile:
                 for begin in range(max(at, start.row), first, _MOST_ROWS):
                     end = min(begin + _MOST_ROWS, first)
                     yield _reject_rows(begin, end, fault, self.layout)
+        if not self.path.exists() or Origin.of_file(self.path) != self.origin:
+            warn_of_change(self.origin)
         if not sound:
             raise UnreadableFileError(self.path, "Parquet", fault)
 

@@ -2,7 +2,6 @@
 
 import codecs
 import contextlib
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -13,9 +12,7 @@ import pyarrow as pa
 
 from sentiment.errors import ConfigError, UnreadableFileError, read_reason
 from sentiment.files.dialects import find_codec
-from sentiment.files.origins import COMPRESSIONS, Origin
-
-log = logging.getLogger(__name__)
+from sentiment.files.origins import COMPRESSIONS, Origin, warn_of_change
 
 # How a compressed file begins (RFC 1952, RFC 8878).
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -171,11 +168,7 @@ class ByteSource:
         now = os.fstat(self._file.fileno())
         if (now.st_size, now.st_mtime_ns) != (known["size"], known["modified"]):
             self._has_changed = True
-            log.warning(
-                "'%s' was changed while it was read, so its rows may be of two versions, or not "
-                "all of them; read it again when nothing writes it",
-                self.origin.name,
-            )
+            warn_of_change(self.origin)
 
     def _skip(self, file: Any, size: int) -> None:
         if self._compression is None:

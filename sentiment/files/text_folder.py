@@ -11,7 +11,7 @@ import pyarrow as pa
 from sentiment.files.batches import Batch, Limits, Position, Reject
 from sentiment.files.columns import list_text_columns
 from sentiment.files.dialects import ReadOptions
-from sentiment.files.origins import Origin
+from sentiment.files.origins import Origin, warn_of_change
 from sentiment.files.values import show_value
 
 ENDING = ".txt"
@@ -52,13 +52,12 @@ class TextFolder:
         self.share = 0.0
         self._encoding = encoding or "utf-8-sig"
         self._reason = f"bytes that are not {encoding or 'UTF-8'}"
-        found = [(path, path.stat()) for path in list_texts(folder)]
-        self._files = [(path, there.st_size) for path, there in found]
-        digest = hashlib.sha256(
-            repr([(path.name, there.st_size, there.st_mtime_ns) for path, there in found]).encode()
-        )
+        self._folder = folder
+        found = _look(folder)
+        self._files = [(path, size) for path, size, _ in found]
         place = folder.resolve()
-        identity = {"input": str(place), "files": len(found), "listing": digest.hexdigest()}
+        self._listing = _digest(found)
+        identity = {"input": str(place), "files": len(found), "listing": self._listing}
         self.origin = Origin(str(folder), identity, place, ".csv")
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
@@ -81,6 +80,25 @@ class TextFolder:
                 self.share = row / len(self._files)
                 yield _make_batch(names, texts, rejects, text_column, Position(row, row))
                 names, texts, rejects, size = [], [], [], 0
+        if self._has_changed():
+            warn_of_change(self.origin)
+
+    def _has_changed(self) -> bool:
+        try:
+            return _digest(_look(self._folder)) != self._listing
+        except OSError:  # a file or the folder was removed just now
+            return True
+
+
+def _look(folder: Path) -> list[tuple[Path, int, int]]:
+    """Return the files, their sizes and their times of modification."""
+    found = [(path, path.stat()) for path in list_texts(folder)]
+    return [(path, there.st_size, there.st_mtime_ns) for path, there in found]
+
+
+def _digest(found: list[tuple[Path, int, int]]) -> str:
+    listing = [(path.name, size, modified) for path, size, modified in found]
+    return hashlib.sha256(repr(listing).encode()).hexdigest()
 
 
 def _read(path: Path) -> bytes:

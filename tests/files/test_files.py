@@ -19,6 +19,7 @@ from sentiment.files.batches import Batch, Limits, Position, Reject
 from sentiment.files.dialects import ReadOptions
 from sentiment.files.opening import open_input
 from sentiment.files.prefetching import prefetch
+from sentiment.files.text_folder import TextFolder
 
 FIELDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8) | (
     st.sampled_from(['"', '""', "a,b", "two\nlines", "two\r\nlines", "\r", " ", ""])
@@ -298,3 +299,41 @@ def test_a_file_that_changes_while_it_is_read_is_warned_of_once(
         assert read + sum(batch.read for batch in batches) >= 100
         found = [line for line in caplog.messages if "was changed while it was read" in line]
         assert len(found) == changes
+
+
+def test_a_parquet_file_that_is_replaced_while_it_is_read_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, other = tmp_path / "x.parquet", tmp_path / "y.parquet"
+    pq.write_table(pa.table({"text": ["fine"] * 100}), path, row_group_size=10)
+    pq.write_table(pa.table({"text": ["good"] * 110}), other, row_group_size=10)
+    for changes in (False, True):
+        batches = open_input(path).read("text", Limits(), Position())
+        read = next(batches).read
+        if changes:
+            other.replace(path)
+        assert read + sum(batch.read for batch in batches) == 100
+        found = [line for line in caplog.messages if "was changed while it was read" in line]
+        assert len(found) == changes
+
+
+@pytest.mark.parametrize("change", ["more", "less", "longer"])
+def test_a_folder_that_changes_while_it_is_read_is_warned_of(
+    tmp_path: Path, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for k in range(2_100):
+        (tmp_path / f"{k:04}.txt").write_text("fine")
+    batches = TextFolder(tmp_path).read("text", Limits(), Position())
+    assert next(batches).read == 2_000
+    match change:
+        case "more":
+            (tmp_path / "9999.txt").write_text("fine")
+        case "less":
+            (tmp_path / "0000.txt").unlink()
+        case "longer":
+            (tmp_path / "2050.txt").write_text("not fine")
+    assert sum(batch.read for batch in batches) == 100
+    assert "was changed while it was read" in caplog.text
+    caplog.clear()
+    assert sum(b.read for b in TextFolder(tmp_path).read("text", Limits(), Position())) > 2_000
+    assert not caplog.messages
