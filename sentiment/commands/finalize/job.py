@@ -122,8 +122,12 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
     _check(run, data, fitting.fitted_on, recipe)
     fitting.refit()
     known = fitting.fit_reference()
-    folder = RunFolder.claim(Path(cfg.outputs, "finalize", make_timestamp()))
-    with folder:
+    with RunFolder.claim(Path(cfg.outputs, "finalize", make_timestamp())) as folder:
+        words = _list_words(run, recipe.refit)
+        tags = _list_tags(run, words, fitting.fitted_on)
+        choices = {k: run.params[k] for k in CHOICES if k in run.params}
+        facts = make_facts(f"{run.name}, refit={fitting.fitted_on}", tags, choices, recipe, fitting)
+        save_settings(folder, recipe, Job(folder.path, overrides=words))
         with stages("save model"):
             save_model(fitting.final, folder.add(MODEL))
         with stages("copy evaluation"):
@@ -139,18 +143,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
             fitting.metrics |= measured
         scores = {k: v for k, v in run.metrics.items() if not k.startswith(_OF_THE_MODEL)}
         metrics = scores | fitting.metrics | measure_stages(stages.done)
-        words = _list_words(run, recipe.refit)
-        save_settings(folder, recipe, Job(folder.path, overrides=words))
         folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-        tags = {
-            "kind": "training",
-            **describe_origin("train", words),
-            **{key: run.tags[key] for key in _DATA_TAGS if key in run.tags},
-            "fitted_on": fitting.fitted_on,
-            EVALUATED_RUN: run.tags.get(EVALUATED_RUN, run.id),
-        }
-        choices = {k: run.params[k] for k in CHOICES if k in run.params}
-        facts = make_facts(f"{run.name}, refit={fitting.fitted_on}", tags, choices, recipe, fitting)
         facts.metrics, facts.audit = metrics, audit
         made = {
             split: Predictions.from_frame(pd.read_parquet(folder.path / scores_file(split)))
@@ -225,6 +218,16 @@ def _list_words(run: StoredRun, refit: str) -> list[str]:
     """Return the overrides of a command that trains and refits the model of `run`."""
     words = [word for word in read_origin(run.tags) or [] if not is_within(word, "refit")]
     return [*words, f"refit={refit}"]
+
+
+def _list_tags(run: StoredRun, words: list[str], fitted_on: str) -> dict[str, str]:
+    return {
+        "kind": "training",
+        **describe_origin("train", words),
+        **{key: run.tags[key] for key in _DATA_TAGS if key in run.tags},
+        "fitted_on": fitted_on,
+        EVALUATED_RUN: run.tags.get(EVALUATED_RUN, run.id),
+    }
 
 
 def _copy(source: Path, folder: RunFolder, name: str) -> None:
