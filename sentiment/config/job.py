@@ -21,6 +21,10 @@ CHOICES = ("model", "features")
 # Overrides on how and where a job runs, and the length of a name that the others get.
 _UNNAMED = ("outputs", "tracking", "memory", "trusted", "deploy", "optimize", "hydra")
 _NAME = 80
+# Settings of sweeps, which do nothing in a single run.
+_OF_SWEEPS = (
+    "search", "hydra.sweep", "hydra.sweeper", "hydra/sweeper", "hydra.launcher", "hydra/launcher",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,21 +86,23 @@ class Job:
         return describe_origin("train", self.words)
 
 
-def check_search(typed: Sequence[str]) -> None:
-    """Refuse settings of a search in a command line without ``-m``.
+def check_no_sweep(typed: Sequence[str]) -> None:
+    """Refuse settings of a search or a sweep in a command line without ``-m``.
 
     Raises
     ------
     ConfigError
-        There are such settings; shows the command that searches.
+        There are such settings; shows the command of the sweep.
     """
-    found = [word for word in typed if is_within(word, "search")]
+    found = [word for word in typed if is_within(word, *_OF_SWEEPS)]
     if found:
         command = suggest_command("train", "-m", *map(redact, typed))
+        kind = "search" if is_within(found[0], "search") else "sweep"
+        key = split_override(found[0]).key
         raise ConfigError(
             [
-                f"{redact(found[0])!r} is for a search, which takes -m: {command}\n"
-                "Without a search, leave out what begins with search."
+                f"{redact(found[0])!r} is for a {kind}, which takes -m: {command}\n"
+                f"Without a {kind}, leave out what begins with {key.rpartition('.')[0] or key}."
             ]
         )
 

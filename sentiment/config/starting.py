@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment.config.checking import check_config
-from sentiment.config.job import check_search, list_typed
+from sentiment.config.job import check_no_sweep, list_typed
 from sentiment.config.kinds import WRONG, convert
 from sentiment.config.project import trust
 from sentiment.config.schemas import Folder, Trusted
@@ -58,7 +58,7 @@ def check_start(*, _root_: DictConfig) -> bool:
             del task["hydra"]
         typed = list_typed(_root_.hydra.overrides.task)
         check_config(task, typed)
-        check_search(typed)
+        check_no_sweep([*typed, *list_typed(_root_.hydra.overrides.hydra)])
     if not is_sweep:
         HydraConfig.instance().set_config(_root_)  # names in the folder's may refer to it
         folder = Path(str(OmegaConf.select(_root_, "hydra.run.dir"))).absolute()

@@ -27,7 +27,7 @@ from sentiment.config import (
     suggest_command,
     suggest_ui,
 )
-from sentiment.config.job import check_search
+from sentiment.config.job import check_no_sweep
 from sentiment.config.overrides import parse_override, quote
 from sentiment.errors import (
     ConfigError,
@@ -354,16 +354,27 @@ def test_an_address_of_sqlite_with_too_few_slashes_is_corrected(uri: str, sugges
         MlflowTracker(uri, "artifacts", "x").open()
 
 
-@pytest.mark.parametrize("word", ["search=svm", "search.n_trials=3"])
-def test_a_search_without_multirun_is_refused_with_the_command_that_searches(word: str) -> None:
+@pytest.mark.parametrize(
+    "word",
+    [
+        "search=svm",
+        "search.n_trials=3",
+        "hydra.sweep.dir=/y",
+        "hydra.sweep.subdir=a",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+        "hydra.sweeper.params=null",
+    ],
+)
+def test_a_sweep_without_multirun_is_refused_with_the_command_that_sweeps(word: str) -> None:
     remember_words([word, "outputs=/x"])
     with pytest.raises(ConfigError, match="takes -m") as caught:
-        check_search([word, "outputs=/x"])
+        check_no_sweep([word, "outputs=/x"])
     ((script, words),) = find_commands(str(caught.value))
     assert words == ["-m", word, "outputs=/x"]
     if word == "search=svm":
         check_command(script, words)
-    check_search(["model=svm"])
+    check_no_sweep(["model=svm", "hydra.run.dir=/z", "hydra.verbose=true"])
 
 
 def test_a_promotion_is_suggested_for_the_typed_model_and_metric() -> None:
