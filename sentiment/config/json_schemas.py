@@ -73,7 +73,7 @@ _PLAIN: dict[Any, Schema] = {
 
 
 def write_schemas(folder: Path = FOLDER) -> list[Path]:
-    """Write a schema for each kind of file, and ``settings.json``, which says which is which."""
+    """Write a schema for each kind of file, and ``settings.json``, which maps files to them."""
     folder.mkdir(exist_ok=True)
     written = {name: make_schema(name) for name in PATTERNS}
     written["settings"] = make_editor_settings()

@@ -13,7 +13,7 @@ from sentiment.files.inputs import Input
 from sentiment.files.origins import Origin
 from sentiment.files.values import show_value
 
-# The column that says which file a row is from.
+# The column with the file that a row is from.
 FILE = "file"
 
 

@@ -226,7 +226,7 @@ def choose_output(source: Input, wanted: str | None, form: str | None) -> tuple[
     if wanted == PIPE:
         if (form or source.kind) == "parquet":
             raise ConfigError(
-                ["Parquet is not written to standard output; say deploy.format=csv or jsonl."]
+                ["Parquet is not written to standard output; set deploy.format=csv or jsonl."]
             )
         return Path(PIPE), form or source.kind
     output = Path(wanted).expanduser()

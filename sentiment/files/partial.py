@@ -220,7 +220,7 @@ class PartialOutput:
         elif not self.overwrite:
             if not _measure(self.partial):
                 self.partial.unlink()  # it is ours, and has been for a moment only
-            raise OccupiedNameError(found[0], f"'{self._state.name}' does not say what it is")
+            raise OccupiedNameError(found[0], f"it has no record '{self._state.name}'")
         kept = ", ".join(f"'{set_aside(path)}'" for path in found)
         log.warning("'%s' is not resumed: %s. Kept: %s", self.output, reason, kept)
         return self.partial in found
@@ -352,9 +352,9 @@ def format_rejects(rejects: list[Reject], *, many: bool, header: bool = False) -
     rejects : list of Reject
         The rows.
     header : bool
-        Whether a line of names stands above them.
+        True to write a line of column names first.
     many : bool
-        Whether they say which file they are from.
+        True to add a column with the file of each row.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -136,7 +136,7 @@ def choose_uncertain(topics: np.ndarray, margins: np.ndarray, count: int, seed: 
 
 
 def measure_margins(probabilities: np.ndarray, *, multilabel: bool = False) -> np.ndarray:
-    """Return how sure a model is of each row: the smaller, the more a label of it would say.
+    """Return how sure a model is of each row: the smaller, the more informative is its label.
 
     Parameters
     ----------

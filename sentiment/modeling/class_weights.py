@@ -87,7 +87,7 @@ def check_weighted_classes(model: Any, classes: Iterable[str]) -> None:
     Raises
     ------
     ConfigError
-        A name is none of them.
+        A name is not a class.
     """
     known = [str(label) for label in classes]
     for _, owner, weights in list_named_weights(model):

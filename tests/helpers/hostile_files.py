@@ -358,17 +358,17 @@ def an_array_of_gigabytes_of_zeros(bench: Bench) -> None:
     write_packed(bench.path, "1.npy", zeros(HUGE), HUGE)
 
 
-@hostile("is not what its header says")
+@hostile("does not match its header")
 def an_array_of_a_huge_shape(bench: Bench) -> None:
     replace_array(bench, "coef_", header_of("<f8", "(1, 1000000000000)") + bytes(80))
 
 
-@hostile("is not what its header says")
+@hostile("does not match its header")
 def an_array_without_elements_that_is_wide(bench: Bench) -> None:
     replace_array(bench, "coef_", header_of("<f8", "(1000000000000, 0)"))
 
 
-@hostile("is not what its header says")
+@hostile("does not match its header")
 def an_array_of_a_negative_shape(bench: Bench) -> None:
     replace_array(bench, "coef_", header_of("<f8", "(-1, -10)") + bytes(80))
 
@@ -453,29 +453,29 @@ def patch_directory(path: Path, offset: int, form: str, value: int) -> None:
     path.write_bytes(data)
 
 
-@hostile("is not what its header says")
+@hostile("does not match its header")
 def an_array_of_pickled_objects(bench: Bench) -> None:
     payload = np.array([[Payload(bench.canary)]], dtype=object)
     replace_array(bench, "coef_", npy_of(payload, allow_pickle=True))
 
 
-@hostile("is not what its header says")
+@hostile("does not match its header")
 def an_array_of_records_with_objects(bench: Bench) -> None:
     payload = np.array([(1, Payload(bench.canary))], dtype=[("a", "i4"), ("b", "O")])
     replace_array(bench, "coef_", npy_of(payload, allow_pickle=True))
 
 
-@hostile("is not what its header says")
+@hostile("does not match its header")
 def weights_that_are_complex(bench: Bench) -> None:
     replace_array(bench, "coef_", npy_of(np.ones((1, 300), complex)))
 
 
-@hostile("is not what its header says")
+@hostile("does not match its header")
 def weights_of_the_other_byte_order(bench: Bench) -> None:
     replace_array(bench, "coef_", npy_of(np.ones((1, 300), ">f8")))
 
 
-@hostile("is not what its header says")
+@hostile("does not match its header")
 def weights_that_are_dates(bench: Bench) -> None:
     replace_array(bench, "coef_", npy_of(np.zeros((1, 300), "M8[s]")))
 

@@ -464,7 +464,7 @@ def a_tree_whose_values_do_not_fit(bench: Bench) -> None:
     _change_tree(bench, change)
 
 
-@hostile("is not what its header says")
+@hostile("does not match its header")
 def a_tree_of_no_nodes(bench: Bench) -> None:
     def change(tree: dict, members: dict) -> None:
         state = tree["content"]["content"]

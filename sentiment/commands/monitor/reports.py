@@ -174,7 +174,7 @@ def _make_dashboard() -> DashboardModel:
     accuracy = PanelMetric(metric="RightAnswers", legend="accuracy")
     rows = PanelMetric(metric="RowCount", legend="rows")
     plots: dict[str, tuple[str, list[PanelMetric]]] = {
-        "Alarms": ("checks that say drift", [alarms]),
+        "Alarms": ("checks that found drift", [alarms]),
         "Accuracy": ("of the rows with a true label", [accuracy]),
         "Recall": ("how far that of the label fell that lost most", [effect("recall")]),
         "Texts": ("distance from training, in standard deviations", [*map(effect, DESCRIPTORS)]),

@@ -204,7 +204,7 @@ def _initialize(app: list[Any]) -> None:
     gc.freeze()
     try:
         read_data(app[1])
-    except Exception:  # each job will say it of itself
+    except Exception:  # each job reports it
         return
 
 

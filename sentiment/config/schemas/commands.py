@@ -263,7 +263,7 @@ class CompareSettings(Settings):
                 yield "live compares two models; name them with a=... b=..., not with runs."
             yield from _check_live(values)
         elif values["runs"] and pair:
-            yield "runs and a, b were both given; say either runs=[...] or a=... b=..."
+            yield "runs and a, b were both given; set either runs=[...], or a=... b=..."
         elif not 2 <= len(names) <= len(RUN_KEYS):
             yield (
                 f"{count_of(len(names), 'run')} to compare; expected two or more: "

@@ -148,7 +148,7 @@ def _read_array(name: str, data: bytes) -> np.ndarray:
     # An array without elements could have a shape of any size.
     vain = any(shape) and not all(shape)
     if not known or vain or min(shape, default=0) < 0 or size != len(data) - file.tell():
-        raise ValueError(f"its array {name!r} is not what its header says")
+        raise ValueError(f"its array {name!r} does not match its header")
     if shape and not dtype.itemsize:
         raise ValueError(f"its array {name!r} has elements without size")
     if dtype.kind == "U" and dtype.itemsize:
