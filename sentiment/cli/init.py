@@ -4,6 +4,8 @@ import itertools
 import keyword
 import re
 import unicodedata
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from importlib.util import find_spec
@@ -43,17 +45,40 @@ def make_project(folder: Path) -> list[Path]:
     """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise OccupiedFolderError(folder)
-    name = name_package(folder)
-    written = []
+    is_new, contents = not folder.exists(), _write_contents(name_package(folder))
+    begun = list[Path]()
+    try:
+        for name, content in contents.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            begun.append(path)
+            path.write_text(content, encoding="utf-8")
+    except BaseException:
+        # A part of a project would keep the next call from making it.
+        _remove(begun, folder, is_new=is_new)
+        raise
+    return sorted(begun)
+
+
+def _write_contents(name: str) -> dict[str, str]:
+    """Return the content of each file, by its path in a project whose package is `name`."""
+    contents = {}
     for source, path in _walk(files("sentiment.cli") / "template", Path()):
-        target = folder / str(path).removesuffix(_ENDING).replace(_NAME, name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(source.read_text(encoding="utf-8").replace(_NAME, name), encoding="utf-8")
-        written.append(target)
-    table = folder / "data" / "tickets.csv"
-    table.parent.mkdir()
-    table.write_text("\n".join(["subject,body,team", *_list_tickets()]) + "\n", encoding="utf-8")
-    return sorted([*written, table])
+        target = str(path).removesuffix(_ENDING).replace(_NAME, name)
+        contents[target] = source.read_text(encoding="utf-8").replace(_NAME, name)
+    table = "\n".join(["subject,body,team", *_list_tickets()]) + "\n"
+    return contents | {"data/tickets.csv": table}
+
+
+def _remove(begun: Sequence[Path], folder: Path, *, is_new: bool) -> None:
+    """Remove files that were begun, and the folders that are empty then."""
+    for path in begun:
+        path.unlink(missing_ok=True)
+    inner = {parent for path in begun for parent in path.parents if folder in parent.parents}
+    folders = sorted(inner, key=lambda one: len(one.parts), reverse=True)
+    for one in [*folders, folder] if is_new else folders:
+        with suppress(OSError):  # somebody else has put something there
+            one.rmdir()
 
 
 def name_package(folder: Path) -> str:

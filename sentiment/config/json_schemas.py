@@ -41,7 +41,7 @@ PATTERNS: dict[str, list[str]] = {
     **{name: [f"conf/{name}/*.yaml"] for name in ("features", "model", "deploy", "tracking")},
     "data": ["conf/data/*.yaml", "conf/common/dataset.yaml", "conf/common/table.yaml"],
     # Written at the top, these may set whatever `train` has.
-    "experiment": ["conf/experiment/*.yaml", "conf/search/*.yaml"],
+    "experiment": ["conf/experiment/*.yaml", "conf/search/*.yaml", "conf/common/recipe/*/*.yaml"],
     "sweep": ["conf/common/sweep.yaml", "conf/common/search.yaml"],
     "shared": ["conf/common/command.yaml"],
     "space": ["conf/common/space/*.yaml"],

@@ -35,6 +35,7 @@ from sentiment.errors import (
     EmptyDataError,
     InputNotFoundError,
     MissingColumnError,
+    NoUnlabelledColumnError,
     UnknownSplitsError,
 )
 from sentiment.files.batches import NO_TEXT, Batch, Limits, Position, Reject
@@ -78,7 +79,7 @@ class Dataset(DatasetSettings, ABC):
             found = [column] if column in source.columns else list_text_columns(source.columns)
             if not found:
                 name = Path(source.origin.name)
-                raise MissingColumnError(name, {column: "data.text_column"}, source.columns)
+                raise NoUnlabelledColumnError(name, column, source.columns)
             batches = source.read(found[0], _LIMITS, Position())
             parts += [pd.Series(batch.texts.to_pandas(), dtype="str") for batch in batches]
         return pd.concat(parts, ignore_index=True) if parts else pd.Series(dtype="str")

@@ -194,6 +194,28 @@ class MissingColumnError(SentimentError, KeyError):
         )
 
 
+class NoUnlabelledColumnError(SentimentError, KeyError):
+    """A table of texts without a label has no column that is known to hold them.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    column : str
+        The column of the labelled texts.
+    found : sequence of str
+        Its columns.
+    """
+
+    def __init__(self, path: Path, column: str, found: Sequence[str]) -> None:
+        header = _name_header(found, "data.header")
+        super().__init__(
+            f"'{path}', which data.unlabelled names, has no column {column!r}, as the labelled "
+            f"texts have, and none that is known to hold texts; its columns are "
+            f"{quote_list(found)}. Rename the one with the texts to {column!r}.{header}"
+        )
+
+
 class NoTextColumnError(SentimentError, KeyError):
     """A table has no column that is known to hold texts.
 
@@ -227,12 +249,15 @@ def _name_columns(settings: Iterable[str], found: Sequence[str]) -> str:
         )
     )
     plural = "s" if len(names) > 1 else ""
-    advice = f"Name the column{plural} with {join_words(names)}."
+    group = "".join(names[0].rpartition(".")[:2])
+    header = _name_header(found, f"{group}header")
+    return f"Name the column{plural} with {join_words(names)}.{header}"
+
+
+def _name_header(found: Sequence[str], setting: str) -> str:
+    """Return how to say that a file has a header, if its columns have no names."""
     # Prefix of the names that the reader of delimited files gives to unnamed columns.
-    if "column_1" in found:
-        group = "".join(names[0].rpartition(".")[:2])
-        advice += f" If its first line holds the names, set {group}header=true."
-    return advice
+    return f" If its first line holds the names, set {setting}=true." * ("column_1" in found)
 
 
 class MissingExtraColumnsError(SentimentError, KeyError):

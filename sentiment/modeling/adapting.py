@@ -4,6 +4,7 @@ The tags and methods of an estimator decide, so nothing is fitted and no data is
 """
 
 import logging
+from inspect import Parameter, signature
 from typing import Any
 
 from sklearn import calibration
@@ -17,6 +18,7 @@ from sentiment.modeling.class_weights import check_named_weights
 from sentiment.modeling.estimators.calibrated_svm import CalibratedClassifierCV
 from sentiment.modeling.estimators.dense import DenseInput, name_inner
 from sentiment.modeling.estimators.label_codes import LabelCodes
+from sentiment.modeling.estimators.self_training import SelfTrainingClassifier
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +105,8 @@ def adapt_classifier(model: Any, *, of_sets: bool = False) -> Any:
     ConfigError
         It cannot classify texts.
     """
+    if isinstance(model, SelfTrainingClassifier) and model.estimator is not None:
+        return _adapt_student(model, of_sets=of_sets)
     model = _adapt_voters(model, of_sets=of_sets)
     _check_classifier(model)
     if isinstance(model, Pipeline):
@@ -139,6 +143,29 @@ def _adapt_voters(model: Any, *, of_sets: bool) -> Any:
             for name, one in model.estimators
         ]
     return _replace(model, **changes) if changes else model
+
+
+def _adapt_student(model: SelfTrainingClassifier, *, of_sets: bool) -> Any:
+    """Return `model` such that its student has probabilities.
+
+    Raises
+    ------
+    ConfigError
+        The student cannot classify texts, or its ``fit`` takes no ``sample_weight``.
+    """
+    student = adapt_classifier(model.estimator, of_sets=of_sets)
+    parameters = signature(student.fit).parameters
+    takes_any = any(one.kind is Parameter.VAR_KEYWORD for one in parameters.values())
+    if "sample_weight" not in parameters and not takes_any:
+        dense = " for sparse rows" if isinstance(student, DenseInput) else ""
+        raise ConfigError(
+            [
+                f"model.estimator: {name_inner(student)} takes no sample_weight{dense}, by which "
+                "model=self_training learns from texts without a label. Choose another, such as "
+                "model@model.estimator=logistic_regression."
+            ]
+        )
+    return _replace(model, estimator=student)
 
 
 def takes_positive_only(model: Any) -> bool:

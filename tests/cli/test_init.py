@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from disks import full_disk
 from jsonschema import Draft7Validator
 from starting import Starter
 
@@ -116,6 +117,18 @@ def test_a_folder_with_files_is_left_alone(tmp_path: Path) -> None:
         with pytest.raises(OccupiedFolderError):
             make_project(folder)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_full_disk_leaves_no_part_of_a_project(tmp_path: Path, is_new: bool) -> None:
+    folder = tmp_path / "desk"
+    if not is_new:
+        folder.mkdir()
+    with full_disk(1_000), pytest.raises(OSError, match="File too large"):
+        make_project(folder)
+    assert folder.exists() != is_new
+    assert [*tmp_path.rglob("*")] == [folder] * (not is_new)
+    assert all(path.stat().st_size for path in make_project(folder))
 
 
 @pytest.mark.parametrize("words", [[], ["a", "b"], ["--help"], ["."], ["x" * 300]])

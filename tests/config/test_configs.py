@@ -40,7 +40,8 @@ PARTS = {
     Path("hydra/hydra_logging/quiet.yaml"),
     Path("hydra/job_logging/quiet.yaml"),
     Path("hydra/launcher/joblib.yaml"),
-    *(path for path in FILES if path.parent == Path("common/space")),
+    *(path for path in FILES if path.is_relative_to("common/space")),
+    *(path for path in FILES if path.is_relative_to("common/recipe")),
 }
 
 
@@ -104,6 +105,31 @@ def test_model(name: str) -> None:
     fitted = made.fit(rows, np.array(labels * 30))
     assert fitted.predict(rows[:2]).tolist() == labels
     assert fitted.predict_proba(rows).shape == (60, 2)
+
+
+@pytest.mark.parametrize("student", ["svm", "ridge", "naive_bayes"])
+def test_any_linear_model_can_be_the_student_of_self_training(student: str) -> None:
+    cfg = compose("train", ["experiment=few_labels", f"model@model.estimator={student}"])
+    assert cfg.model.estimator == compose("train", [f"model={student}"]).model
+    made = adapt_classifier(make(cfg, "model", "fit"))
+    assert made.estimator.__module__.startswith(("sklearn.", "sentiment."))
+    assert hasattr(made.estimator, "predict_proba")
+
+
+@pytest.mark.parametrize(
+    ("words", "group", "own"),
+    [
+        (["experiment=few_labels", "features=char"], "features", "features=char"),
+        (["experiment=best", "model=nbsvm"], "model", "model=nbsvm"),
+        (["experiment=fast", "model=svm"], "model", "model=svm"),
+    ],
+)
+def test_other_choices_in_an_experiment_have_their_own_settings(
+    words: list[str], group: str, own: str
+) -> None:
+    # Not resolved, since the experiment may set what they refer to.
+    found, expected = (OmegaConf.to_container(compose("train", w)[group]) for w in (words, [own]))
+    assert found == expected
 
 
 @pytest.mark.parametrize("name", options("deploy"))

@@ -13,7 +13,7 @@ from sentiment.data.copies import fold_text
 from sentiment.data.datasets import AclImdb, EmbeddedReviews, TableFile
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.splitting import SPLITS
-from sentiment.errors import ConfigError, InputNotFoundError, MissingColumnError
+from sentiment.errors import ConfigError, InputNotFoundError, NoUnlabelledColumnError
 
 
 def make_rows(count: int) -> list[tuple[str | None, ...]]:
@@ -112,7 +112,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputNotFoundError, match=r"data\.unlabelled"):
         dataset.read_unlabelled()
     path.write_text("id,number\n1,2\n")
-    with pytest.raises(MissingColumnError, match=r"data\.text_column"):
+    with pytest.raises(NoUnlabelledColumnError, match="'id' and 'number'. Rename .* to 'body'"):
         dataset.read_unlabelled()
 
 

@@ -45,6 +45,7 @@ from sentiment.errors import (
     NothingToLabelError,
     NothingToRollBackError,
     NoTrialError,
+    NoUnlabelledColumnError,
     OccupiedFolderError,
     OccupiedNameError,
     OutputBusyError,
@@ -231,6 +232,14 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "'x.csv' has no columns 'text' and 'label'; its columns are 'column_1' and 'column_2'. "
         "Name the columns with data.text_column=<name> and data.label_column=<name>. If its first "
         "line holds the names, set data.header=true.",
+    ),
+    (
+        NoUnlabelledColumnError(Path("x.csv"), "text", ["column_1", "column_2"]),
+        KeyError,
+        "'x.csv', which data.unlabelled names, has no column 'text', as the labelled texts have, "
+        "and none that is known to hold texts; its columns are 'column_1' and 'column_2'. Rename "
+        "the one with the texts to 'text'. If its first line holds the names, set "
+        "data.header=true.",
     ),
     (
         AllRowsRejectedError("x.csv", {"no text": 2, "wrong number of fields": 9}, "row 1: 'a'"),

@@ -300,6 +300,20 @@ def test_what_cannot_classify_texts_says_why(base: DictConfig, name: str) -> Non
             {"_target_": "sklearn.multiclass.OneVsRestClassifier"},
             "model.estimator has no value, and OneVsRestClassifier needs it",
         ),
+        *(
+            (
+                {
+                    "_target_": "sentiment.modeling.estimators.self_training."
+                    "SelfTrainingClassifier",
+                    "estimator": {"_target_": f"sklearn.{student}"},
+                },
+                f"model.estimator: {student.rpartition('.')[2]} takes no sample_weight{why}, by",
+            )
+            for student, why in (
+                ("neighbors.KNeighborsClassifier", ""),
+                ("naive_bayes.GaussianNB", " for sparse rows"),
+            )
+        ),
     ],
     ids=str,
 )

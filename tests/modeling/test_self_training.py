@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.feature_selection import SelectKBest, chi2
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import adjusted_rand_score
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.preprocessing import normalize
@@ -226,6 +226,19 @@ def test_predictions_are_as_fast_and_explained_as_those_of_the_student() -> None
     assert fast.predict_proba(texts) == pytest.approx(pipeline.predict_proba(texts))
     strongest = top_terms(pipeline, 3)
     assert set(strongest["term"]) <= {word for one in SUBJECTS.values() for word in one}
+
+
+def test_a_student_without_probabilities_is_calibrated_and_stays_linear() -> None:
+    frame, more = make_frame()
+    model = SelfTrainingClassifier(RidgeClassifier(), n_topics=3, random_state=0)
+    pipeline = fit(make_pipeline(TfidfVectorizer(), model), frame, more)
+    texts = pd.DataFrame({"text": more})
+    probabilities = pipeline.predict_proba(texts)
+    assert probabilities.sum(axis=1) == pytest.approx(1)
+    own = pipeline["model"].estimator_.predict_proba(pipeline[:-1].transform(texts))
+    assert np.array_equal(probabilities, own)
+    assert make_fast(pipeline).predict_proba(texts) == pytest.approx(probabilities)
+    assert model.estimator.get_params() == RidgeClassifier().get_params()
 
 
 def test_students_of_several_labels_are_those_of_each_label_alone() -> None:

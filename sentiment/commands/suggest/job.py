@@ -16,6 +16,7 @@ from sentiment.commands.suggest.texts import (
     LABEL_COLUMN,
     Candidates,
     can_train_on,
+    list_pending,
     name_batch,
     read_candidates,
     read_folder,
@@ -29,6 +30,7 @@ from sentiment.errors import (
     NothingToLabelError,
     RunNotFoundError,
     SentimentError,
+    count_of,
     quote_list,
 )
 from sentiment.modeling.active_learning import (
@@ -132,6 +134,10 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
     folder = Path(cfg.folder).expanduser()
     with stages("read labels"):
         own = read_folder(folder)
+        pending = list_pending(own, cfg.input).head(cfg.n if cfg.page else 0)
+        if not pending.empty:
+            shown = count_of(len(pending), "text")
+            notes.append(f"{shown} of batches that have no label yet come first")
         known = [own[TEXT_COLUMN]]
         if cfg.labelled is not None:
             known.append(read_labelled(cfg.labelled, "labelled", cfg.text_column)[TEXT_COLUMN])
@@ -147,15 +153,14 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
     with stages("read texts"):
         known_texts = pd.concat(known, ignore_index=True)
         candidates = read_candidates(cfg, learned, extra, known_texts, observer)
-        if candidates.rows.empty:
+        if candidates.rows.empty and pending.empty:
             raise NothingToLabelError(cfg.input, candidates.read, candidates.left_out)
     with stages("choose texts"):
-        if found.predictor is None:
-            rows = _choose_without_model(cfg, candidates.rows, known_texts, notes)
-        else:
-            rows = _choose_with_model(
-                cfg, candidates.rows, found.predictor, multilabel=found.separator is not None
-            )
+        parts, count = [pending], cfg.n - len(pending)
+        if count and not candidates.rows.empty:
+            parts.append(_choose(cfg, candidates.rows, count, found, known_texts, notes))
+        rows = parts[-1] if pending.empty else pd.concat(parts, ignore_index=True)
+        rows["rank"] = np.arange(1, len(rows) + 1)
     if cfg.page:
         path = folder / f"{cfg.labeler or 'labels'}.csv"
     else:
@@ -258,41 +263,53 @@ def _read_training_texts(choice: ModelChoice, tracker: Tracker, notes: list[str]
     return texts.dropna().reset_index(drop=True)
 
 
+def _choose(
+    cfg: DictConfig, rows: pd.DataFrame, count: int, found: _Found, known: pd.Series,
+    notes: list[str],
+) -> pd.DataFrame:  # fmt: skip
+    """Return the `count` most useful of the candidates `rows`."""
+    if found.predictor is None:
+        return _choose_without_model(rows, count, cfg.seed, known, notes)
+    return _choose_with_model(
+        rows, count, cfg.seed, found.predictor, multilabel=found.separator is not None
+    )
+
+
 def _choose_without_model(
-    cfg: DictConfig, rows: pd.DataFrame, known: pd.Series, notes: list[str]
+    rows: pd.DataFrame, count: int, seed: int, known: pd.Series, notes: list[str]
 ) -> pd.DataFrame:
-    random = np.random.default_rng(cfg.seed)
+    random = np.random.default_rng(seed)
     drawn = _draw(np.arange(len(rows)), _MOST_TOPICS, random)
     if len(drawn) < len(rows):
         notes.append(f"clusters are of {len(drawn):,} texts, drawn at random")
     old = known.iloc[_draw(np.arange(len(known)), _MOST_KNOWN, random)]
-    topics = find_text_topics([*rows[TEXT_COLUMN].iloc[drawn], *old], cfg.seed)
+    topics = find_text_topics([*rows[TEXT_COLUMN].iloc[drawn], *old], seed)
     is_known = np.arange(len(topics)) >= len(drawn)
-    batch = choose_diverse(topics, cfg.n, is_known, cfg.seed)
-    reasons = [f"{size:,} texts are like it" for size in batch.sizes]
+    batch = choose_diverse(topics, count, is_known, seed)
+    reasons = [_describe_cluster(size) for size in batch.sizes]
     chosen = rows.iloc[drawn[batch.rows]].reset_index(drop=True)
     return _make_table(chosen, guess="", probability=np.nan, reason=reasons)
 
 
 def _choose_with_model(
-    cfg: DictConfig, rows: pd.DataFrame, predictor: Predictor, *, multilabel: bool
+    rows: pd.DataFrame, count: int, seed: int, predictor: Predictor, *, multilabel: bool
 ) -> pd.DataFrame:
     made = predictor.predict(rows[TEXT_COLUMN], rows).to_pandas()
     names = [name for name in made if name.startswith(PROBABILITY)]
     probabilities = made[names].to_numpy()
     margins = measure_margins(probabilities, multilabel=multilabel)
     order = np.argsort(margins, kind="stable")
-    listed, others = np.split(order, [min(SHORTLIST * cfg.n, len(rows))])
+    listed, others = np.split(order, [min(SHORTLIST * count, len(rows))])
     # Topics are found in all texts, not in a few uncertain ones.
-    random = np.random.default_rng(cfg.seed)
+    random = np.random.default_rng(seed)
     drawn = _draw(others, max(_MOST_TOPICS - len(listed), 0), random)
-    topics = find_text_topics(rows[TEXT_COLUMN].iloc[np.concatenate([listed, drawn])], cfg.seed)
-    batch = choose_uncertain(topics[: len(listed)], margins[listed], cfg.n, cfg.seed)
+    topics = find_text_topics(rows[TEXT_COLUMN].iloc[np.concatenate([listed, drawn])], seed)
+    batch = choose_uncertain(topics[: len(listed)], margins[listed], count, seed)
     chosen = listed[batch.rows]
     labels = [name.removeprefix(PROBABILITY) for name in names]
     reasons = [
         f"{_describe_doubt(labels, probabilities[row], multilabel)}; "
-        f"{size:,} of the {len(listed):,} least certain texts are like it"
+        f"{_describe_cluster(size)} among the {len(listed):,} least certain"
         for row, size in zip(chosen, batch.sizes, strict=True)
     ]
     return _make_table(
@@ -301,6 +318,10 @@ def _choose_with_model(
         probability=made["probability"].to_numpy()[chosen].round(4),
         reason=reasons,
     )
+
+
+def _describe_cluster(size: int) -> str:
+    return f"one of {size:,} similar texts" if size > 1 else "no similar text"
 
 
 def _describe_doubt(labels: Sequence[str], probabilities: np.ndarray, multilabel: bool) -> str:

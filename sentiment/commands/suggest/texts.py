@@ -1,5 +1,6 @@
 """Candidate texts, and texts that are labelled already."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,9 @@ from sentiment.modeling.pipeline import TEXT_COLUMN
 from sentiment.tracking.stages import StageObserver
 
 LABEL_COLUMN, LABELER_COLUMN = "label", "labeler"
+# What a batch says of a text.
+_TOLD = ("guess", "probability", "reason")
+_FILE = "file"
 # What predict rejects by default, and texts of nothing but white space.
 _LIMITS = Limits(reject_empty=True, added=())
 
@@ -115,7 +119,8 @@ def read_labelled(named: str, setting: str, column: str | None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``text``, ``label`` and ``labeler``, missing where a row has none.
+        Columns ``text``, ``label``, ``labeler``, and those that a batch has beside them, missing
+        where a row has none; and ``file``, the one that has the row.
     """
     parts = []
     for source in open_all(named, ReadOptions(), setting):
@@ -126,8 +131,9 @@ def read_labelled(named: str, setting: str, column: str | None) -> pd.DataFrame:
             nothing = pa.nulls(len(batch.texts), pa.large_string())
             more = {
                 name: strip_labels(batch.read_column(name)) if name in source.columns else nothing
-                for name in (LABEL_COLUMN, LABELER_COLUMN)
+                for name in (LABEL_COLUMN, LABELER_COLUMN, *_TOLD)
             }
+            more[_FILE] = pa.array([source.origin.name] * len(batch.texts), pa.large_string())
             parts.append(pa.table({TEXT_COLUMN: batch.texts} | more))
     if not parts:
         return _make_empty()
@@ -143,7 +149,36 @@ def read_folder(folder: Path) -> pd.DataFrame:
 
 
 def _make_empty() -> pd.DataFrame:
-    return pd.DataFrame(columns=[TEXT_COLUMN, LABEL_COLUMN, LABELER_COLUMN], dtype="str")
+    columns = [TEXT_COLUMN, LABEL_COLUMN, LABELER_COLUMN, *_TOLD, _FILE]
+    return pd.DataFrame(columns=columns, dtype="str")
+
+
+def list_pending(own: pd.DataFrame, named: str) -> pd.DataFrame:
+    """Return the rows of batches of an input that nobody has begun to label.
+
+    Parameters
+    ----------
+    own : DataFrame
+        What `read_folder` returns.
+    named : str
+        The input that the batches are of.
+
+    Returns
+    -------
+    DataFrame
+        Texts that nobody has labelled or skipped on the page either, with the columns ``guess``,
+        ``probability`` and ``reason`` of the batch, in its order.
+    """
+    pattern = re.compile(rf"{re.escape(_name_stem(named))}-\d+\.csv")
+    is_batch = own[_FILE].map(lambda path: pattern.fullmatch(Path(path).name) is not None)
+    is_answered = own[LABEL_COLUMN].notna() | own[LABELER_COLUMN].notna()
+    begun = own.loc[is_answered, _FILE].unique()
+    is_pending = is_batch.astype(bool) & ~own[_FILE].isin(begun)
+    keys = add_keys(own[[TEXT_COLUMN]])["key"]
+    rows = own[is_pending & ~keys.isin(keys[~is_pending]) & ~keys.duplicated()]
+    probability = pd.to_numeric(rows["probability"], errors="coerce")
+    pending: pd.DataFrame = rows[[TEXT_COLUMN, *_TOLD]].fillna("")
+    return pending.assign(probability=probability).reset_index(drop=True)
 
 
 def can_train_on(cfg: DictConfig, columns: Iterable[str]) -> bool:
@@ -156,14 +191,15 @@ def can_train_on(cfg: DictConfig, columns: Iterable[str]) -> bool:
 
 def name_batch(folder: Path, named: str) -> Path:
     """Return the path of the next batch in `folder`: ``texts-1.csv``, ``texts-2.csv``."""
-    stem = "database" if is_database(named) else _find_stem(named)
-    number = 1
+    stem, number = _name_stem(named), 1
     while (path := folder / f"{stem}-{number}.csv").exists():
         number += 1
     return path
 
 
-def _find_stem(named: str) -> str:
+def _name_stem(named: str) -> str:
+    if is_database(named):
+        return "database"
     paths, folder = list_inputs(named)
     name = folder.resolve().name if folder is not None else paths[0].name
     return name.partition(".")[0].strip("-") or "texts"

@@ -81,7 +81,7 @@ def test_without_a_model_the_first_texts_differ(tmp_path: Path) -> None:
     assert {text.split()[1] for text in table["text"]} == {"apple", "car", "sea"}
     assert table["rank"].tolist() == [1, 2, 3]
     assert set(table["label"]) | set(table["guess"]) == {""}
-    assert table["reason"].tolist() == ["30 texts are like it"] * 3
+    assert table["reason"].tolist() == ["one of 30 similar texts"] * 3
     assert result.candidates.left_out == {"rejected": 1, "empty": 1, "duplicates": 7}
     assert result.candidates.read == 99
 
@@ -98,6 +98,40 @@ def test_a_second_batch_leaves_the_first_out(tmp_path: Path) -> None:
     with pytest.raises(NothingToLabelError, match="90 rows, 90 labelled or chosen before"):
         ask(tmp_path, TEXTS)
     assert len([*first.path.parent.iterdir()]) == 3
+
+
+@pytest.mark.slow
+def test_the_page_begins_with_batches_that_nobody_has_labelled(tmp_path: Path) -> None:
+    first = ask(tmp_path, TEXTS, "n=8")
+    wanted = first.rows["text"].tolist()
+    page = ["page=true", "labels=[a,b]", "n=8"]
+    shown = ask(tmp_path, TEXTS, *page)
+    assert shown.rows["text"].tolist() == wanted
+    assert shown.notes == ["8 texts of batches that have no label yet come first"]
+    assert shown.rows["reason"].tolist() == first.rows["reason"].tolist()
+    # What a person has labelled or skipped on the page is not asked again, and others follow.
+    answers = pd.DataFrame({"text": wanted[:3], "label": ["a", "", "b"], "labeler": "ann"})
+    answers.to_csv(tmp_path / "labels" / "ann.csv", index=False)
+    shown = ask(tmp_path, TEXTS, *page)
+    assert shown.rows["text"].tolist()[:5] == wanted[3:]
+    assert not set(shown.rows["text"][5:]) & set(wanted)
+    assert shown.rows["rank"].tolist() == [*range(1, 9)]
+    assert ask(tmp_path, TEXTS, *page, "n=2").rows["text"].tolist() == wanted[3:5]
+    # Batches of another input, those that a person has begun, and without the page: as before.
+    (tmp_path / "labels" / "texts-1.csv").rename(tmp_path / "labels" / "others-1.csv")
+    assert not set(ask(tmp_path, TEXTS, *page).rows["text"]) & set(wanted)
+    read(tmp_path / "labels" / "others-1.csv").assign(label=[*"ab", *[""] * 6]).to_csv(
+        tmp_path / "labels" / "texts-1.csv", index=False
+    )
+    assert not set(ask(tmp_path, TEXTS, *page).rows["text"]) & set(wanted)
+
+
+@pytest.mark.slow
+def test_the_page_ends_with_the_batches_where_no_other_text_is_left(tmp_path: Path) -> None:
+    ask(tmp_path, TEXTS[:9], "n=9")
+    with pytest.raises(NothingToLabelError):
+        ask(tmp_path, TEXTS[:9])
+    assert len(ask(tmp_path, TEXTS[:9], "page=true", "labels=[a,b]").rows) == 9
 
 
 @pytest.mark.slow
@@ -166,7 +200,7 @@ def test_with_a_model_uncertain_texts_are_chosen(place: Place) -> None:
     expected = model.predict_proba(table["text"]).max(axis=1)
     assert table["probability"].to_numpy() == pytest.approx(expected, abs=5e-5)
     assert table["reason"][0].startswith(f"unsure: {table['guess'][0]} 0.5")
-    assert "of the 100 least certain texts are like it" in table["reason"][0]
+    assert " among the 100 least certain" in table["reason"][0]
     result.path.unlink()
 
 
