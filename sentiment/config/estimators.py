@@ -205,6 +205,6 @@ def find_expected(constraints: list[Any], value: Any) -> str:
     # Their own text lists options in an order that varies between processes.
     names = sorted(str(name) for one in visible for name in getattr(one, "options", ()))
     shown = [str(one) for one in visible if not hasattr(one, "options")]
-    shown += [f"one of {', '.join(names)}"] * bool(names)
+    shown += [f"one of {', '.join(names)}"] if len(names) > 1 else names
     text = " or ".join(shown).replace("a callable", "the dotted name of a function")
     return text.replace("None", "null")

@@ -90,7 +90,7 @@ def mistake(*overrides: str) -> str:
         ("data=kaggle", "data.path has no value; give it: data.path=<value>."),
         (
             "model.C=abc",
-            "model.C is 'abc'; expected a float in the range (0.0, inf].",
+            "model.C is 'abc'; expected a float in the range (0.0, inf] or auto.",
         ),
         (
             "features.ngram_range=2",

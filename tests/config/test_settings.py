@@ -317,6 +317,7 @@ BY_TARGET: dict[tuple[str, str], Oracle] = {
     ("SelfTrainingClassifier", "n_vectors"): plain_int(0),
     ("SelfTrainingClassifier", "sharpening"): plain_real(lambda v: 1 <= v < math.inf),
     ("SelfTrainingClassifier", "label_weight"): plain_real(lambda v: 0 < v < math.inf),
+    ("LogisticRegression", "C"): any_of(plain_real(lambda v: v > 0), one_of("auto")),
     ("LogisticRegression", "max_iter"): plain_int(0),
     ("OrdinalClassifier", "C"): plain_real(lambda v: 0 < v < math.inf),
     ("OrdinalClassifier", "order"): lambda v: isinstance(v, bool | list),

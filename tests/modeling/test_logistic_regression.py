@@ -30,6 +30,7 @@ def matrix(reviews: pd.DataFrame) -> Any:
 @parametrize_with_checks(
     [
         LogisticRegression(max_iter=1000),
+        LogisticRegression(C="auto", max_iter=1000),
         LogisticRegression(solver="auto", tol=1e-10, max_iter=100_000),
     ]
 )
@@ -51,6 +52,29 @@ def test_two_classes_of_texts_have_the_weights_of_liblinear(
     assert model.classes_.tolist() == plain.classes_.tolist()
     np.testing.assert_allclose(model.predict_proba(matrix), plain.predict_proba(matrix), rtol=1e-8)
     assert (model.get_params()["solver"], clone(model).solver) == ("auto", "auto")
+
+
+@pytest.mark.parametrize("solver", ["auto", "lbfgs"])
+@pytest.mark.parametrize(("classes", "strength"), [(2, 10.0), (3, 20.0)])
+def test_the_strength_may_depend_on_the_number_of_classes(
+    reviews: pd.DataFrame, matrix: Any, solver: str, classes: int, strength: float
+) -> None:
+    labels = reviews["label"].to_numpy(dtype=str).copy()
+    labels[: 50 * (classes - 2)] = "neither"
+    rows = matrix[:, :200]
+    for given in (rows, rows.toarray()):
+        settings = {"solver": solver, "tol": 0.01, "max_iter": 1000, "random_state": 0}
+        auto, typed = (LogisticRegression(C=c, **settings) for c in ("auto", strength))
+        assert (auto.fit(given, labels).coef_ == typed.fit(given, labels).coef_).all()
+        assert auto.C == "auto"
+        plain = auto.to_sklearn()
+        assert plain.get_params()["C"] == strength
+        assert (plain.predict_proba(given) == typed.predict_proba(given)).all()
+    truth = np.column_stack([labels == label for label in np.unique(labels)])
+    settings["solver"] = "auto"
+    sets = [LogisticRegression(C=c, **settings).fit_labels(rows, truth) for c in ("auto", 10.0)]
+    for one, other in zip(*sets, strict=True):
+        assert (one.coef_ == other.coef_).all()
 
 
 @pytest.mark.slow

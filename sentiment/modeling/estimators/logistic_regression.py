@@ -24,10 +24,12 @@ from sentiment.modeling.estimators.multinomial import fit_multinomial
 _DUAL = {"solver": "liblinear", "dual": True}
 # scikit-learn's own; what lbfgs and coordinate descent stop at are different things.
 _OTHERWISE = {"solver": "lbfgs", "tol": 1e-4}
+# `C="auto"` for two classes and for more, chosen by cross-validation (docs/benchmarks.md).
+_OF_TWO, _OF_SEVERAL = 10.0, 20.0
 
 
 class LogisticRegression(linear_model.LogisticRegression):
-    """scikit-learn's logistic regression, whose solver may be ``"auto"``.
+    """scikit-learn's logistic regression, whose solver and `C` may be ``"auto"``.
 
     Sparse rows are then separated by coordinate descent in the dual, which on text takes a fraction
     of the time of lbfgs and comes nearer to the optimum. The weights are, but for `tol`, those of
@@ -36,12 +38,15 @@ class LogisticRegression(linear_model.LogisticRegression):
 
     Parameters
     ----------
+    C : float or "auto", default=1.0
+        Inverse of the strength of the regularization; ``"auto"`` is 10 for two classes and 20 for
+        more.
     solver : str, default="lbfgs"
         ``"auto"`` or one of scikit-learn's.
     tol : float, default=1e-4
         When to stop. With ``solver="auto"`` it is meant for coordinate descent, for which 0.01 is
         small; lbfgs then stops at 1e-4.
-    penalty, C, l1_ratio, dual, fit_intercept, intercept_scaling, class_weight, random_state, \
+    penalty, l1_ratio, dual, fit_intercept, intercept_scaling, class_weight, random_state, \
     max_iter, verbose, warm_start, n_jobs
         As in scikit-learn. For two classes, coordinate descent penalizes the intercept as it does
         a weight.
@@ -59,6 +64,10 @@ class LogisticRegression(linear_model.LogisticRegression):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **linear_model.LogisticRegression._parameter_constraints,
+        "C": [
+            *linear_model.LogisticRegression._parameter_constraints["C"],
+            StrOptions({"auto"}),
+        ],
         "solver": [
             *linear_model.LogisticRegression._parameter_constraints["solver"],
             StrOptions({"auto"}),
@@ -82,13 +91,15 @@ class LogisticRegression(linear_model.LogisticRegression):
         ValueError
             A parameter is out of its range, or `y` has one class only.
         """
-        if self.solver != "auto":
+        if self.solver != "auto" and self.C != "auto":
             super().fit(X, y, sample_weight)
             return self
         self._validate_params()
-        if self._can_descend(X):
+        if self.solver == "auto" and self._can_descend(X):
             return self._descend(X, y, sample_weight)
-        machine = self._make_machine(_OTHERWISE)
+        changes = _OTHERWISE if self.solver == "auto" else {}
+        n_classes = len(np.unique(np.asarray(y))) if self.C == "auto" else 0
+        machine = self._make_machine(changes, n_classes)
         _copy_solution(machine.fit(X, y, sample_weight), self)
         return self
 
@@ -120,7 +131,7 @@ class LogisticRegression(linear_model.LogisticRegression):
             compute_class_weight(machine.class_weight, classes=np.array([0, 1]), y=side)
             for machine, side in zip(given, truth.T.astype(int), strict=True)
         ]
-        costs = self.C * np.array(weights).T
+        costs = self._find_strength(2) * np.array(weights).T
         if not (costs > 0).all():
             return None
         found = separate_labels(X, truth, costs, self._make_descent())
@@ -134,8 +145,8 @@ class LogisticRegression(linear_model.LogisticRegression):
         return fitted
 
     def _can_descend(self, X: Any) -> bool:
-        ridge = self.penalty in ("l2", "deprecated") and not self.l1_ratio and np.isfinite(self.C)
-        return bool(ridge and sparse.issparse(X))
+        ridge = self.penalty in ("l2", "deprecated") and not self.l1_ratio
+        return bool(ridge and np.isfinite(self._find_strength(0)) and sparse.issparse(X))
 
     def _make_descent(self) -> Descent:
         seed = check_random_state(self.random_state).randint(np.iinfo("i").max)
@@ -147,11 +158,11 @@ class LogisticRegression(linear_model.LogisticRegression):
 
         Its solver, if this one's is ``"auto"``, is that for two classes if it is fitted on two.
         """
-        classes = getattr(self, "classes_", ())
+        n_classes = len(getattr(self, "classes_", ()))
         changes: dict[str, Any] = {}
         if self.solver == "auto":
-            changes = _DUAL if len(classes) == 2 else _OTHERWISE
-        machine = self._make_machine(changes)
+            changes = _DUAL if n_classes == 2 else _OTHERWISE
+        machine = self._make_machine(changes, n_classes)
         _copy_solution(self, machine)
         return machine
 
@@ -168,7 +179,7 @@ class LogisticRegression(linear_model.LogisticRegression):
         of_classes = compute_class_weight(
             self.class_weight, classes=self.classes_, y=y, sample_weight=weights
         )
-        cost = self.C * of_classes[codes] * weights
+        cost = self._find_strength(len(self.classes_)) * of_classes[codes] * weights
         descent = self._make_descent()
         if len(self.classes_) == 2:
             self.coef_, self.intercept_, self.n_iter_ = fit_side_by_side(
@@ -182,7 +193,15 @@ class LogisticRegression(linear_model.LogisticRegression):
         warn_if_cut_short(n_iter, self.max_iter, stacklevel=3)
         return self
 
-    def _make_machine(self, changes: dict[str, Any]) -> linear_model.LogisticRegression:
+    def _find_strength(self, n_classes: int) -> float:
+        if self.C != "auto":
+            return float(self.C)
+        return _OF_SEVERAL if n_classes > 2 else _OF_TWO
+
+    def _make_machine(
+        self, changes: dict[str, Any], n_classes: int
+    ) -> linear_model.LogisticRegression:
+        changes = changes | {"C": self._find_strength(n_classes)}
         return linear_model.LogisticRegression(**self.get_params(deep=False) | changes)
 
 
