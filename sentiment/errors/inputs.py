@@ -9,6 +9,15 @@ from sentiment.errors.base import SentimentError, join_words, make_clause, quote
 from sentiment.errors.exit_codes import ExitCode, find_os_exit_code
 from sentiment.redaction.printable import make_printable
 
+# Remedies for rejected rows, by a word in their reason.
+_REMEDIES = {
+    "encoding": "Name its encoding, such as encoding=latin-1.",
+    "too long": "Raise deploy.max_chars.",
+    "field": "Check how fields are separated and quoted, and set sep or quote.",
+    "quote": "Check how fields are quoted, and set quote or escape.",
+    "line": "Check where the column names are, and set header.",
+}
+
 
 class InputNotFoundError(SentimentError, FileNotFoundError):
     """A file or folder to read does not exist."""
@@ -155,16 +164,6 @@ class AllRowsRejectedError(SentimentError, ValueError):
             f"this reason: {reason}.{shown} Nothing was written. "
             f"{_find_remedy(reason)}"
         )
-
-
-# Remedies for rejected rows, by a word in their reason.
-_REMEDIES = {
-    "encoding": "Name its encoding, such as encoding=latin-1.",
-    "too long": "Raise deploy.max_chars.",
-    "field": "Check how fields are separated and quoted, and set sep or quote.",
-    "quote": "Check how fields are quoted, and set quote or escape.",
-    "line": "Check where the column names are, and set header.",
-}
 
 
 def _find_remedy(reason: str) -> str:

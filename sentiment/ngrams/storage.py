@@ -19,6 +19,23 @@ import numpy as np
 log = logging.getLogger(__name__)
 
 Arrays = dict[str, np.ndarray]
+# Name of the array that is unique for each entry.
+_STAMP = "stamp"
+_MANIFEST = "manifest.json"
+# Entries stay open, and checked, in a process: a corpus and its counts under some token rules.
+_OPEN_ENTRIES = 8
+# Errors of files that are cut short or hold something else.
+_DAMAGE = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    OSError,
+    RecursionError,
+    SyntaxError,
+    TokenError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,23 +69,6 @@ class Entry:
         return bool(self.state)
 
 
-# Name of the array that is unique for each entry.
-_STAMP = "stamp"
-_MANIFEST = "manifest.json"
-# Entries stay open, and checked, in a process: a corpus and its counts under some token rules.
-_OPEN_ENTRIES = 8
-# Errors of files that are cut short or hold something else.
-_DAMAGE = (
-    AttributeError,
-    EOFError,
-    KeyError,
-    OSError,
-    RecursionError,
-    SyntaxError,
-    TokenError,
-    TypeError,
-    ValueError,
-)
 _opened: OrderedDict[Path, Entry] = OrderedDict()
 
 

@@ -11,6 +11,8 @@ from sentiment.config.metrics import COSTS, METRICS, describe_expected
 from sentiment.errors import ConfigError, count_of, quote_list, suggest
 from sentiment.tracking.choosing import describe_score
 
+_SEED, _LIMIT = "seed", "data.limit"
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -58,9 +60,6 @@ def find_objectives(names: Sequence[str]) -> list[Objective]:
         Objective(name, COSTS.get(name, f"validation/{name}"), METRICS.get(name, False))
         for name in names
     ]
-
-
-_SEED, _LIMIT = "seed", "data.limit"
 
 
 def show_score(score: float, std: float | None) -> str:

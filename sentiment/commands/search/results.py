@@ -20,6 +20,16 @@ log = logging.getLogger(__name__)
 _CHECKSUM = "checksum"
 # Precedes the number of a later sweep of the same name.
 _NEWEST = "~"
+# Result of a job, in its folder.
+_RESULT = "result.json"
+# Description of a grid, in its folder.
+GRID = "sweep.json"
+# The folder, beside those of the jobs, of the job that was trained in full.
+WINNER = "winner"
+# Metric of the time in which a job counted its texts.
+_COUNTING = "stage/count_texts_seconds"
+# Settings that change the counts; all others select from the same counts.
+_COUNTED = ("analyzer", "lowercase", "ngram_range", "stop_words", "strip_accents", "token_pattern")
 
 
 def write_state(path: Path, facts: Mapping[str, Any]) -> None:
@@ -83,13 +93,6 @@ def _sum(facts: Mapping[str, Any]) -> str:
 def was_set_aside(path: Path) -> bool:
     """Return whether `path` is missing because it was damaged."""
     return not path.exists() and path.with_name(f"{path.name}{ASIDE}").exists()
-
-
-_NAME = "result.json"
-# Description of a grid, in its folder.
-GRID = "sweep.json"
-# The folder, beside those of the jobs, of the job that was trained in full.
-WINNER = "winner"
 
 
 def newest(name: str, known: list[str]) -> tuple[str | None, str]:
@@ -182,12 +185,12 @@ def _redact(value: Any) -> Any:
 
 def write_result(folder: Path, result: JobResult) -> None:
     """Write `result` into `folder`, as a whole or not at all."""
-    write_state(folder / _NAME, asdict(result))
+    write_state(folder / _RESULT, asdict(result))
 
 
 def discard_result(folder: Path) -> None:
     """Remove the result of a job in `folder` that is about to run again."""
-    (folder / _NAME).unlink(missing_ok=True)
+    (folder / _RESULT).unlink(missing_ok=True)
 
 
 def read_result(folder: Path, *, keep: bool = False) -> JobResult | None:
@@ -200,7 +203,7 @@ def read_result(folder: Path, *, keep: bool = False) -> JobResult | None:
     keep : bool, default=False
         Leave a damaged result where it is instead of renaming it.
     """
-    path = folder / _NAME
+    path = folder / _RESULT
     facts = read_state(path, keep=keep)
     if facts is None:
         return None
@@ -214,7 +217,9 @@ def read_result(folder: Path, *, keep: bool = False) -> JobResult | None:
 
 def read_results(folder: Path, *, keep: bool = False) -> dict[int, JobResult]:
     """Return the undamaged results of all finished jobs of the sweep in `folder`, by number."""
-    homes = [path.parent for path in folder.glob(f"[0-9]*/{_NAME}") if path.parent.name.isdecimal()]
+    homes = [
+        path.parent for path in folder.glob(f"[0-9]*/{_RESULT}") if path.parent.name.isdecimal()
+    ]
     homes.sort(key=lambda home: int(home.name))
     found = (read_result(home, keep=keep) for home in homes)
     return {result.number: result for result in found if result is not None}
@@ -222,8 +227,8 @@ def read_results(folder: Path, *, keep: bool = False) -> dict[int, JobResult]:
 
 def list_lost(folder: Path) -> list[int]:
     """Return the numbers of the jobs whose results were damaged."""
-    homes = [path.parent for path in folder.glob(f"[0-9]*/{_NAME}.*")]
-    return sorted({int(home.name) for home in homes if was_set_aside(home / _NAME)})
+    homes = [path.parent for path in folder.glob(f"[0-9]*/{_RESULT}.*")]
+    return sorted({int(home.name) for home in homes if was_set_aside(home / _RESULT)})
 
 
 class Winner(NamedTuple):
@@ -289,11 +294,6 @@ _CHECKS = {
 }
 
 
-_STAGE = "stage/count_texts_seconds"
-# Settings that change the counts; all others select from the same counts.
-_COUNTED = ("analyzer", "lowercase", "ngram_range", "stop_words", "strip_accents", "token_pattern")
-
-
 def estimate_savings(results: Iterable[JobResult]) -> tuple[int, float]:
     """Return how many jobs read counts from the cache, and the seconds that this saved at least.
 
@@ -303,10 +303,10 @@ def estimate_savings(results: Iterable[JobResult]) -> tuple[int, float]:
     """
     groups: dict[tuple[tuple[str, str], ...], list[float]] = {}
     for result in results:
-        if _STAGE in result.metrics:
+        if _COUNTING in result.metrics:
             parts = sorted(result.settings.items())
             key = tuple(part for part in parts if part[0].rpartition(".")[2] in _COUNTED)
-            groups.setdefault(key, []).append(result.metrics[_STAGE])
+            groups.setdefault(key, []).append(result.metrics[_COUNTING])
     found = sum(len(seconds) - 1 for seconds in groups.values())
     saved = sum(max(seconds) * len(seconds) - sum(seconds) for seconds in groups.values())
     return found, saved

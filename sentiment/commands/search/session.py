@@ -35,6 +35,11 @@ from sentiment.tracking.recording import RecordingResult, find_kept_run, record_
 
 # If as many first jobs fail in the same way, the fault is not in their settings.
 FIRST = 3
+# A store that is away costs a sweep no more than a tenth of its time: after an attempt, which may
+# take 40 s, there is none for at least a minute and for nine times as long as it took.
+_SHORTEST_PAUSE, _PAUSE_FACTOR = 60.0, 9.0
+# Seconds after which a process has certainly recorded an ended job; it takes a fraction of one.
+_RECORDING = 60.0
 
 
 def check_failures(failed: Sequence[JobResult], total: int) -> None:
@@ -80,11 +85,6 @@ class FailurePolicy:
             in_a_row = " in a row" * (self._in_a_row > 1)
             why = f"{count_of(self._in_a_row, 'job')}{in_a_row} failed"
             raise SweepStoppedError(why, result.error)
-
-
-# A store that is away costs a sweep no more than a tenth of its time: after an attempt, which may
-# take 40 s, there is none for at least a minute and for nine times as long as it took.
-_SHORTEST_PAUSE, _PAUSE_FACTOR = 60.0, 9.0
 
 
 @dataclass(frozen=True)
@@ -195,10 +195,6 @@ class Recorder:
             del self._pending[number]
         self._record.update(self._progress.tags, self._progress.metrics)
         self._is_unsure, self._recorded = False, self._progress
-
-
-# Seconds after which a process has certainly recorded an ended job; it takes a fraction of one.
-_RECORDING = 60.0
 
 
 @dataclass

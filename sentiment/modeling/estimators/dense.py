@@ -25,6 +25,8 @@ MAX_MB = 1000.0
 # Rows are made dense in parts of this size after the fit, so that memory stays constant.
 _PART_MB = 32.0
 TO_DENSE = methodcaller("toarray")
+# Classes that are wrapped around a model to adapt it.
+_WRAPPERS = {"DenseInput", "CalibratedClassifierCV", "LabelCodes"}
 
 
 def _delegated(method: Method) -> Method:
@@ -179,9 +181,6 @@ def name_inner(model: Any) -> str:
     while hasattr(model, "estimator") and type(model).__name__ in _WRAPPERS:
         model = model.estimator
     return type(model).__name__
-
-
-_WRAPPERS = {"DenseInput", "CalibratedClassifierCV", "LabelCodes"}
 
 
 def _make_dense(X: Any) -> Any:

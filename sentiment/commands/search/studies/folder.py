@@ -1,5 +1,6 @@
 """Folder of a study: its identity, its description, and the recovery of the study from both."""
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from sentiment.commands.search.results import (
     JobResult,
-    log,
     read_results,
     read_state,
     read_winner,
@@ -32,6 +32,8 @@ from sentiment.errors import StudyFolderError
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
+
+log = logging.getLogger(__name__)
 
 # Description of a study, in its folder.
 STUDY = "study.json"

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import logging
 import os
 import zlib
 from collections.abc import Iterator
@@ -12,10 +13,11 @@ from typing import Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
-from sentiment.commands.search.results import log
 from sentiment.errors import DamagedJournalError
 from sentiment.files.control import set_aside
 from sentiment.files.locking import hold_lock
+
+log = logging.getLogger(__name__)
 
 _CHECKSUM = b',"crc32":'
 # Descriptors of the lock files by which the processes that use a journal know of each other.

@@ -25,6 +25,12 @@ DEFINITION, RUN, WINNER, STUDY_ID = "definition", "run", "winner", "id"
 HEARTBEAT, SINCE = "beat ", "since "
 # Characters of an error; databases limit the attributes of a trial.
 _LONGEST = 2000
+# Seconds within which a process enters its name in a trial that it made; it takes milliseconds.
+_GRACE = 10.0
+# Seconds between two looks at a study that another process is about to change.
+_PAUSE = 0.1
+# Seconds between two processes, more than the resolution of a time stamp.
+_LATER = 1e-6
 
 
 def trial_states() -> Any:
@@ -52,14 +58,6 @@ def list_differences(kept: Any, now: Any, path: str = "") -> list[str]:
         inner = f"{path}.{key}" if path else str(key)
         lines += list_differences(kept.get(key, "nothing"), now.get(key, "nothing"), inner)
     return lines
-
-
-# Seconds within which a process enters its name in a trial that it made; it takes milliseconds.
-_GRACE = 10.0
-# Seconds between two looks at a study that another process is about to change.
-_PAUSE = 0.1
-# Seconds between two processes, more than the resolution of a time stamp.
-_LATER = 1e-6
 
 
 @dataclass(frozen=True)
