@@ -383,6 +383,10 @@ def prefect_server(
         from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
         from prefect.testing import utilities
 
+        # Threads of Prefect's client outlive the tests of flows, and Hypothesis fails a test while
+        # whose draws anything takes one of the random numbers that all modules share.
+        for module in ("prefect.utilities.math", "websockets.asyncio.connection"):
+            patch.setattr(f"{module}.random", random.Random())
         patch.setattr(utilities, "mkdtemp", lambda: str(database))
         with temporary_settings({PREFECT_HOME: home}), ExitStack() as stack:
             with FileLock(shared / "prefect.lock"):
