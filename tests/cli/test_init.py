@@ -303,6 +303,7 @@ def test_a_name_that_is_no_metric_is_answered_with_own_ones(
         assert str(caught.value).endswith("Did you mean 'cost'?")
 
 
+@pytest.mark.slow
 def test_a_metric_that_raises_names_its_line(project: Path) -> None:
     path = project / "my_project" / "metrics.py"
     path.write_text("def cost(y_true, y_pred):\n    return 1 / 0\n")
@@ -600,6 +601,7 @@ def test_editors_know_the_parts_of_a_project(project: Path) -> None:
     assert "larger makes probabilities" in sharpness["description"]
 
 
+@pytest.mark.slow
 def test_predictions_that_are_none_are_not_written(project: Path) -> None:
     """A model that predicts a few rows well may fail on others, in a file as from Python."""
     write_odd_package(project)

@@ -136,6 +136,7 @@ def test_likely_labels_reasons_and_open_rows(runs: list[TrainingResult], folder:
     assert [";".join(labels) for labels in model.predict(texts["text"])] == expected.tolist()
 
 
+@pytest.mark.slow
 def test_python_gets_lists(runs: list[TrainingResult], folder: Path) -> None:
     model = sentiment.load(str(runs[1].run_id), f"outputs={folder / 'outputs'}")
     texts = ["late and refund ticket", "ticket", "rude ticket"]
@@ -236,6 +237,7 @@ def test_each_label_is_monitored(
     assert checks["moved"]["prediction"].reference < 0.8
 
 
+@pytest.mark.slow
 def test_labels_that_a_model_does_not_know_are_named(
     runs: list[TrainingResult], folder: Path
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
@@ -32,6 +32,7 @@ def make_predictions(seed: int, rows: int = 200, digits: int = 2) -> LabelSetPre
 
 
 @pytest.mark.slow
+@settings(max_examples=20)  # they differ in a seed alone
 @given(st.integers(0, 1000))
 def test_metrics_are_those_of_scikit_learn(seed: int) -> None:
     made = make_predictions(seed, rows=60)
@@ -79,12 +80,15 @@ def test_metrics_without_each_row_are_those_of_the_others() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["f1_micro", "precision_micro", "hamming_loss"])
-def test_intervals_hold_the_truth_as_often_as_they_say(name: str) -> None:
-    truth = score(make_predictions(0, rows=200_000))[name]
-    ends = [measure_intervals(make_predictions(n, rows=300), [name])[name] for n in range(1, 301)]
-    missed = np.mean([not low <= truth <= high for low, high in ends])
-    assert missed <= 0.09  # of 5 %, with the spread of 300 samples
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    """Of 300 at 95 %; 9 % allow for the spread of 300 samples."""
+    truth = score(make_predictions(0, rows=200_000))
+    missed = dict.fromkeys(["f1_micro", "precision_micro", "hamming_loss"], 0)
+    for seed in range(1, 301):
+        found = measure_intervals(make_predictions(seed, rows=300), list(missed))
+        for name, (low, high) in found.items():
+            missed[name] += not low <= truth[name] <= high
+    assert {name: n for name, n in missed.items() if n > 27} == {}
 
 
 def test_few_labels_have_no_interval() -> None:

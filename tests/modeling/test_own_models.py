@@ -131,6 +131,7 @@ def test_parts_that_hold_each_other_are_not_saved(reviews: pd.DataFrame, tmp_pat
         save_model(fit(reviews, model), tmp_path / "m.skops")
 
 
+@pytest.mark.slow
 def test_lightgbm_is_kept(reviews: pd.DataFrame, tmp_path: Path) -> None:
     lightgbm = pytest.importorskip("lightgbm")
     model = lightgbm.LGBMClassifier(n_estimators=3, min_child_samples=2, verbose=-1)

@@ -3,6 +3,7 @@ import math
 import subprocess
 import sys
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -276,16 +277,16 @@ def test_models_come_back_from_their_files(
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("kind", ["nbsvm", VOTE])
 def test_a_file_of_weights_and_nbsvm_needs_no_sentiment(
-    reviews: pd.DataFrame, tmp_path: Path, kind: str
+    reviews: pd.DataFrame, tmp_path: Path
 ) -> None:
     rows = reviews[["text"]][120:280]
     rows.to_parquet(tmp_path / "texts.parquet")
     labels = reviews["label"][120:280].to_numpy(str)
     three = np.where(np.arange(len(rows)) % 3, labels, "mixed")
+    models = [("plain", labels), *product(("nbsvm", VOTE), (labels, three))]
     expected = []
-    for number, (model, y) in enumerate([("plain", labels), (kind, labels), (kind, three)]):
+    for number, (model, y) in enumerate(models):
         words = TfidfVectorizer(log_count_ratio=True, use_idf=False, max_features=500)
         pipeline = make_pipeline(words, make_model(model)).fit(rows, y)
         save_model(pipeline, tmp_path / f"{number}.skops")
@@ -294,7 +295,7 @@ def test_a_file_of_weights_and_nbsvm_needs_no_sentiment(
         "import sys; sys.modules['sentiment'] = None\n"  # an import of it would now fail
         "import pandas, skops.io, json\n"
         "rows, said = pandas.read_parquet('texts.parquet'), []\n"
-        "for name in ('0.skops', '1.skops', '2.skops'):\n"
+        f"for name in {[f'{number}.skops' for number in range(len(models))]}:\n"
         "    model = skops.io.load(name, trusted=skops.io.get_untrusted_types(file=name))\n"
         "    said.append([model.predict(rows).tolist(), model.predict_proba(rows).tolist()])\n"
         "print(json.dumps(said))\n"

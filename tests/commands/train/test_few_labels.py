@@ -75,6 +75,7 @@ def test_few_rows_are_scored_in_turn(place: Place, capsys: pytest.CaptureFixture
     assert "| metric | cv | validation | test |" in (run.folder / "card.md").read_text()
 
 
+@pytest.mark.slow
 def test_thresholds_are_chosen_by_the_rows_that_were_scored_in_turn(place: Place) -> None:
     settings = ["input=x.csv", f"deploy.run={place.run.run_id}", "deploy.threshold=max_f1"]
     models = Models(compose("predict", [*settings, place.where]))
@@ -84,6 +85,7 @@ def test_thresholds_are_chosen_by_the_rows_that_were_scored_in_turn(place: Place
     assert rule != choose_rule("max_f1", 0.0, made.classes, place.run.predictions["validation"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "rare", "folds"), [(260, 80, 0), (240, 80, 5), (20, 3, 3), (20, 1, 0)]
 )
@@ -98,6 +100,7 @@ def test_folds_are_as_many_as_rows_need_and_classes_allow(
     assert fitting.folds == folds
 
 
+@pytest.mark.slow
 def test_a_job_of_a_sweep_that_alone_cannot_be_cross_validated_is_an_error(place: Place) -> None:
     """Its score would be one of other rows than those of the other jobs."""
     train = pd.DataFrame({"text": "a text", "label": ["a"] * 9 + ["b"] * 3})
@@ -113,6 +116,7 @@ def test_a_job_of_a_sweep_that_alone_cannot_be_cross_validated_is_an_error(place
         assert Fitting(cfg, Stages()).prepare(lambda: data) is data
 
 
+@pytest.mark.slow
 def test_its_file_holds_a_plain_linear_model(place: Place) -> None:
     (path,) = place.run.folder.rglob("model.skops")
     kinds = skops.io.get_untrusted_types(file=path)
