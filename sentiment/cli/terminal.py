@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from datetime import datetime
 from io import TextIOWrapper
@@ -56,6 +57,7 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     # Hydra would print a traceback and exit; with this variable, it passes on the error.
     os.environ |= {"HYDRA_FULL_ERROR": "1", _WANTS_TRACEBACK: wants_traceback}
     logging.captureWarnings(capture=True)
+    warnings.formatwarning = _format_warning
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # On a terminal without Unicode, characters are escaped instead of raising an error.
@@ -79,6 +81,13 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
         sys.exit(1)
     finally:
         gc.freeze()  # skips the garbage collection at the end of the interpreter
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: Any = None
+) -> str:
+    """Return a warning as one line of the log, without the line of code that gave it."""
+    return f"{filename}:{lineno}: {category.__name__}: {' '.join(str(message).split())}"
 
 
 def stop_at_mistake(error: BaseException) -> None:

@@ -389,6 +389,23 @@ def test_a_bug_is_not_dressed_up_as_a_mistake(run_script: Run, tmp_path: Path) -
 
 
 @pytest.mark.process
+def test_a_warning_of_a_library_is_one_line(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.argv = ['predict.py']; sys.path.insert(0, r'{scripts}')\n"
+        "import logging, warnings; from sentiment.cli.terminal import run_script\n"
+        "logging.basicConfig(format='%(levelname)s %(message)s')\n"
+        "def main():\n"
+        "    warnings.warn('one\\n  two', UserWarning)\n"
+        "run_script(main)\n"
+    ).format(scripts=ROOT / "scripts")
+    file = tmp_path / "program.py"
+    file.write_text(program)
+    done = subprocess.run([sys.executable, file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr == f"WARNING {file}:5: UserWarning: one two\n"
+
+
+@pytest.mark.process
 def test_a_full_disk_is_an_outage_and_not_a_mistake(tmp_path: Path) -> None:
     """`/dev/full` raises ENOSPC at the first flush, as a full disk does."""
     program = (
