@@ -8,6 +8,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from chromium import BROWSER, needs_browser
 from conftest import write_frame
 from ports import find_port
 from prometheus_client.parser import text_string_to_metric_families
-from shortcuts import real_reports
+from shortcuts import blank_reports, real_reports
 from starting import Starter
 from sweeping_here import Outage, stricken
 
@@ -48,6 +49,13 @@ CHECKS = ["characters", "words", "non_letters", "markup", "unknown", "probabilit
 @pytest.fixture(scope="module", autouse=True)
 def real() -> Iterator[None]:
     with real_reports():
+        yield
+
+
+@pytest.fixture
+def unread() -> Iterator[None]:
+    """Blank reports, for a test that reads none."""
+    with blank_reports():
         yield
 
 
@@ -159,6 +167,7 @@ def test_the_tracker_keeps_numbers_and_reports(place: Place, drifted: Monitoring
     assert files == {"drift.json", "report.html", "report.json"}
 
 
+@pytest.mark.usefixtures("unread")
 def test_an_outage_costs_no_report(place: Place, sentences: pd.DataFrame) -> None:
     import mlflow
 
@@ -275,7 +284,8 @@ def test_several_classes_and_labels_that_are_none(
     result = place.monitor(answered, "tracking=off", "label_column=t", "workspace=null")
     assert result.comparison.performance.current.value == 1
     assert "Confusion Matrix" in (result.folder / "report.html").read_text()
-    assert place.monitor(answered, "tracking=off").comparison.performance is None
+    with blank_reports():
+        assert place.monitor(answered, "tracking=off").comparison.performance is None
     assert "column 'label' holds '5' and '6', none of which the model knows" in caplog.text
     with pytest.raises(ConfigError, match="has '5' and '6', none of which the model knows; expec"):
         place.monitor(answered, "tracking=off", "label_column=label")
@@ -284,9 +294,10 @@ def test_several_classes_and_labels_that_are_none(
     labels = topics.where(topics.index % 4 > 0, "refund").mask(topics.index % 40 == 0, "a, b")
     path = place.predict(frame.assign(label=labels), "new.csv", f"deploy.run='{model}'",
                          "tracking=off")  # fmt: skip
-    for words in [], ["label_column=label"]:
+    for words, reports in ([], nullcontext()), (["label_column=label"], blank_reports()):
         caplog.clear()
-        result = place.monitor(path, "tracking=off", "workspace=null", *words)
+        with reports:
+            result = place.monitor(path, "tracking=off", "workspace=null", *words)
         measured = result.comparison.performance.current
         assert (measured.rows, measured.right) == (180, 180)
         assert "labels of 60 rows ('refund': 54, 'a, b': 6), so" in caplog.text
@@ -460,6 +471,7 @@ def wait_for(ready: Callable[[], bool], seconds: float = 300) -> None:
     raise TimeoutError
 
 
+@pytest.mark.usefixtures("unread")
 def test_drift_is_posted_even_if_a_file_cannot_be_written(
     place: Place, sentences: pd.DataFrame
 ) -> None:
