@@ -82,6 +82,7 @@ GROUPS: dict[str, dict[str, Callable[[Plan], dict[str, Figure]]]] = {
     },
     "classes": {
         "classes_recipes": classes.bench_recipes,
+        "classes_strengths": classes.bench_strengths,
         "classes_factors": classes.bench_factors,
         "classes_8": classes.compare_eight,
         "classes_8_accuracy": classes.compare_eight_folds,

@@ -28,6 +28,7 @@ from sentiment.modeling.pipeline import fit, make_pipeline, predict
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDS, ROWS = 5, 8_000
+STRENGTHS = (15, 20, 30)
 # What all installations of this project have.
 PACKAGES = (
     *("evidently", "joblib", "matplotlib", "mlflow", "numba", "numpy", "optuna", "pandas", "rich"),
@@ -76,6 +77,23 @@ def bench_recipes(plan: Plan) -> dict[str, Figure]:
                 f"accuracy of experiment={name} on {data}, {frame['label'].nunique()} classes, "
                 "minus that of the default",
                 _find_hits(_make(f"experiment={name}"), frame),
+                plain,
+            )
+    return figures
+
+
+def bench_strengths(plan: Plan) -> dict[str, Figure]:
+    """Measure the accuracy of the default with other strengths of regularization."""
+    figures = {}
+    for data, frame in (
+        ("sources", read_sources()), ("kinds", read_kinds()), ("docstrings", read_docstrings())
+    ):  # fmt: skip
+        plain = _find_hits(_make("model.C=10"), frame)
+        for strength in STRENGTHS:
+            figures[f"classes_{data}_{strength}"] = _subtract(
+                f"accuracy with model.C={strength} on {data}, {frame['label'].nunique()} classes, "
+                "minus that with model.C=10",
+                _find_hits(_make(f"model.C={strength}"), frame),
                 plain,
             )
     return figures
