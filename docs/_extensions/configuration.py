@@ -38,7 +38,9 @@ class ConfigurationDirective(Directive):
         if heading and path.parent != CONF:
             shown.append(nodes.paragraph("", f"{heading.rstrip('.:')}."))
         if settings:
-            group = "" if path.parent in (CONF, CONF / "search") else f"{path.parent.name}."
+            at_top = path.parent in (CONF, CONF / "search", CONF / "experiment")
+            is_recipe = path.parent.parent == CONF / "common" / "recipe"
+            group = "" if at_top or is_recipe else f"{path.parent.name}."
             if path.parent.name == "launcher":
                 group = "hydra.launcher."
             rows = [_make_row(setting, path, group) for setting in settings]
