@@ -113,7 +113,9 @@ def check(pipeline: Pipeline, path: Path, rows: pd.DataFrame) -> None:
         Pipeline([("kept", SelectKBest(chi2, k=20)), ("bayes", MultinomialNB())]),
         Pipeline([*DENSE, ("merged", FeatureAgglomeration(2)), ("bayes", GaussianNB())]),
         Pipeline([*DENSE, ("curves", SplineTransformer()), ("bayes", GaussianNB())]),
-        StackingClassifier([("a", LogisticRegression()), ("b", MultinomialNB())], cv=2),
+        StackingClassifier(
+            [("a", LogisticRegression()), ("b", MultinomialNB())], LogisticRegression(), cv=2
+        ),
         SVC(),
     ],
     ids=lambda model: type(model).__name__,
