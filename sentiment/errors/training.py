@@ -41,12 +41,22 @@ class TooFewRowsError(SentimentError, ValueError):
             if least is None
             else f", with data.min_per_class={least}"
         )
+        # What is left has to be two classes, of which the merged ones may be one.
+        left = classes - len(small)
+        if left > 1:
+            rare = (
+                ", leave small classes out or merge them (data.rare=drop or "
+                f"data.rare=merge{advice})"
+            )
+        else:
+            joint = "," if remedy else " or"
+            rare = f"{joint} merge small classes (data.rare=merge{advice})"
+            rare *= bool(left and len(small) > 1)
         right = " Is the label column the right one?" * (len(small) > LISTED)
         super().__init__(
             f"{len(small):,} of {classes:,} classes {'is' if len(small) == 1 else 'are'} too "
             f"small ({list_counts(small)}), but {purpose} needs at least {needed:,} different "
-            f"texts of each class. {left_out}{' ' * bool(left_out)}Add rows, leave small "
-            f"classes out or merge them (data.rare=drop or data.rare=merge{advice})"
+            f"texts of each class. {left_out}{' ' * bool(left_out)}Add rows{rare}"
             f"{f', or {remedy}' * bool(remedy)}.{right}"
         )
 

@@ -333,6 +333,19 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "data.rare=merge, with data.min_per_class=5).",
     ),
     (
+        TooFewRowsError({"rare": 1, "odd": 2}, 3, 3, "a split"),
+        ValueError,
+        "2 of 3 classes are too small ('rare': 1, 'odd': 2), but a split needs at least 3 "
+        "different texts of each class. Add rows or merge small classes (data.rare=merge; a larger "
+        "data.min_per_class merges more of them).",
+    ),
+    (
+        TooFewRowsError({"rare": 1, "odd": 2}, 2, 3, "a split", "", "raise data.limit"),
+        ValueError,
+        "2 of 2 classes are too small ('rare': 1, 'odd': 2), but a split needs at least 3 "
+        "different texts of each class. Add rows, or raise data.limit.",
+    ),
+    (
         UnknownSplitsError("part", {"holdout": 3, "": 1}),
         ValueError,
         "the column 'part' (data.split_column) has 4 rows whose value names no split ('holdout': "

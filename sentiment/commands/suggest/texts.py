@@ -27,8 +27,8 @@ from sentiment.modeling.pipeline import TEXT_COLUMN
 from sentiment.tracking.stages import StageObserver
 
 LABEL_COLUMN, LABELER_COLUMN = "label", "labeler"
-# What a batch says of a text.
-_TOLD = ("guess", "probability", "reason")
+# Columns of a batch that describe a text.
+_DESCRIBED = ("guess", "probability", "reason")
 _FILE = "file"
 # What predict rejects by default, and texts of nothing but white space.
 _LIMITS = Limits(reject_empty=True, added=())
@@ -131,7 +131,7 @@ def read_labelled(named: str, setting: str, column: str | None) -> pd.DataFrame:
             nothing = pa.nulls(len(batch.texts), pa.large_string())
             more = {
                 name: strip_labels(batch.read_column(name)) if name in source.columns else nothing
-                for name in (LABEL_COLUMN, LABELER_COLUMN, *_TOLD)
+                for name in (LABEL_COLUMN, LABELER_COLUMN, *_DESCRIBED)
             }
             more[_FILE] = pa.array([source.origin.name] * len(batch.texts), pa.large_string())
             parts.append(pa.table({TEXT_COLUMN: batch.texts} | more))
@@ -149,7 +149,7 @@ def read_folder(folder: Path) -> pd.DataFrame:
 
 
 def _make_empty() -> pd.DataFrame:
-    columns = [TEXT_COLUMN, LABEL_COLUMN, LABELER_COLUMN, *_TOLD, _FILE]
+    columns = [TEXT_COLUMN, LABEL_COLUMN, LABELER_COLUMN, *_DESCRIBED, _FILE]
     return pd.DataFrame(columns=columns, dtype="str")
 
 
@@ -177,7 +177,7 @@ def list_pending(own: pd.DataFrame, named: str) -> pd.DataFrame:
     keys = add_keys(own[[TEXT_COLUMN]])["key"]
     rows = own[is_pending & ~keys.isin(keys[~is_pending]) & ~keys.duplicated()]
     probability = pd.to_numeric(rows["probability"], errors="coerce")
-    pending: pd.DataFrame = rows[[TEXT_COLUMN, *_TOLD]].fillna("")
+    pending: pd.DataFrame = rows[[TEXT_COLUMN, *_DESCRIBED]].fillna("")
     return pending.assign(probability=probability).reset_index(drop=True)
 
 
