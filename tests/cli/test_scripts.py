@@ -140,7 +140,8 @@ def test_help_lists_choices_and_commands(run_script: Run) -> None:
     assert done.returncode == 0
     assert (
         "model: classifier_chain, ensemble, gradient_boosting, knn, lightgbm, "
-        "logistic_regression, naive_bayes, nbsvm, ordinal, random_forest, ridge, "
+        "logistic_regression, naive_bayes, nbsvm, nbsvm_student, "
+        "ordinal, random_forest, ridge, "
         "self_training, sgd, stacking, svm\n" in done.stdout
     )
     assert f"python {ROOT}/scripts/train.py model=svm features.max_features=20000" in done.stdout
@@ -190,6 +191,7 @@ MISTAKES = [
     ("train", ["model=svn"], "model=svn: there is no such model. Did you mean 'svm'? Expected one "
      "of classifier_chain, ensemble, gradient_boosting, knn, lightgbm, logistic_regression, "
      "naive_bayes, nbsvm, "
+     "nbsvm_student, "
      "ordinal, random_forest, ridge, self_training, sgd, stacking, svm."),
     ("train", ["seed=1", "model", "=", "svm"],
      "a setting is one word, without spaces: model=svm"),

@@ -38,12 +38,14 @@ def mistake(*overrides: str) -> str:
             "model=svn",
             "model=svn: there is no such model. Did you mean 'svm'? Expected one of "
             "classifier_chain, ensemble, gradient_boosting, knn, lightgbm, logistic_regression, "
-            "naive_bayes, nbsvm, ordinal, random_forest, ridge, self_training, sgd, stacking, svm.",
+            "naive_bayes, nbsvm, nbsvm_student, "
+            "ordinal, random_forest, ridge, self_training, sgd, stacking, svm.",
         ),
         (
             "model=",
             "model=: there is no such model. Expected one of classifier_chain, "
             "ensemble, gradient_boosting, knn, lightgbm, logistic_regression, naive_bayes, nbsvm, "
+            "nbsvm_student, "
             "ordinal, random_forest, ridge, self_training, sgd, stacking, svm.",
         ),
         (
@@ -112,12 +114,14 @@ def mistake(*overrides: str) -> str:
             "model=null: expected the name of a file, one of classifier_chain, ensemble, "
             "gradient_boosting, knn, "
             "lightgbm, logistic_regression, naive_bayes, nbsvm, "
+            "nbsvm_student, "
             "ordinal, random_forest, ridge, self_training, sgd, stacking, svm.",
         ),
         (
             "model=[svm,x]",
             "model=x: there is no such model. Expected one of classifier_chain, "
             "ensemble, gradient_boosting, knn, lightgbm, logistic_regression, naive_bayes, nbsvm, "
+            "nbsvm_student, "
             "ordinal, random_forest, ridge, self_training, sgd, stacking, svm.",
         ),
         ("~model", "model has no value; give it: model=<value>."),
@@ -178,7 +182,8 @@ def test_what_cannot_be_composed_hides_nothing() -> None:
         f"  - there is no setting 'sed'. Did you mean 'seed'? Known: {KNOWN}, experiment.",
         "  - model=svn: there is no such model. Did you mean 'svm'? Expected one of "
         "classifier_chain, ensemble, gradient_boosting, knn, lightgbm, logistic_regression, "
-        "naive_bayes, nbsvm, ordinal, random_forest, ridge, self_training, sgd, stacking, svm.",
+        "naive_bayes, nbsvm, nbsvm_student, "
+        "ordinal, random_forest, ridge, self_training, sgd, stacking, svm.",
         "  - 'x' is not a setting",
         "  - seed is 1.5",
         "  - cv is 1",

@@ -107,6 +107,12 @@ def test_model(name: str) -> None:
     assert fitted.predict_proba(rows).shape == (60, 2)
 
 
+def test_self_training_may_be_inside_of_another_model() -> None:
+    cfg = compose("train", ["model=ensemble", "+model@model.members.few=self_training"])
+    alone = compose("train", ["model=self_training"])
+    assert cfg.model.members.few == alone.model
+
+
 @pytest.mark.parametrize("student", ["svm", "ridge", "naive_bayes"])
 def test_any_linear_model_can_be_the_student_of_self_training(student: str) -> None:
     cfg = compose("train", ["experiment=few_labels", f"model@model.estimator={student}"])
@@ -253,7 +259,7 @@ ALONE = {
 def test_every_quick_model_has_its_part_in_all() -> None:
     models = set(options("search")) - {"all", "grid"}
     assert set(compose("train", ["search=all"]).search.branches.model) == models - ALONE
-    assert models | {"ensemble", "classifier_chain"} == set(options("model"))
+    assert models | {"ensemble", "classifier_chain", "nbsvm_student"} == set(options("model"))
 
 
 @pytest.mark.slow
