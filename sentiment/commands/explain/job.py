@@ -20,10 +20,10 @@ from sentiment.errors import ConfigError, EmptyDataError, OutputExistsError, quo
 from sentiment.files.columns import as_texts, strip_values
 from sentiment.files.pipes import PIPE
 from sentiment.modeling.columns import count_unused
-from sentiment.modeling.explanation import TextExplanation, explain_text
+from sentiment.modeling.explanation import TextExplanation
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import find_encoder, list_columns
-from sentiment.modeling.scoring import BatchScorer
+from sentiment.modeling.scoring import BatchScorer, Predictor
 from sentiment.tracking import ModelChoice, Tracker
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def explain(cfg: DictConfig) -> ExplanationResult:
     columns = read_columns(cfg.columns or {}, [*list_columns(pipeline)])
     _warn_of_unused(pipeline, columns)
     rule = choose_rule(scorer, tracker, choice, pipeline)
-    found = explain_text(pipeline, text, columns, cfg.label, rule)
+    found = Predictor(pipeline, rule).explain(text, columns, cfg.label)
     page.parent.mkdir(parents=True, exist_ok=True)
     run = f"{choice.run_name}, run {choice.run_id}" if choice.run_id else str(choice.path)
     page.write_text(write_page(found, [f"model {choice.uri}", run, choice.why]))

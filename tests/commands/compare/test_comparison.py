@@ -131,7 +131,7 @@ REFUSED = [
     ([], "0 runs to compare; expected two or more: runs=[best,<id>]"),
     (["runs=[best]"], "1 run to compare"),
     (["a=best"], "1 run to compare"),
-    (["runs=[best,{strong}]", "a=best"], "say either runs="),
+    (["runs=[best,{strong}]", "a=best"], "set either runs="),
     (["runs=[{weak},{weak}]"], "{weak} means the run {weak} twice"),
     (["runs=[best,{strong}]"], "best and {strong} mean the run {strong} twice"),
     (["runs=[best,{weak}]", "metric=acuracy"], "Did you mean 'accuracy'?"),
