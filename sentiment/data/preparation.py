@@ -29,6 +29,8 @@ from sentiment.files.columns import as_texts
 
 # Reasons that point to a mistake in a row, unlike being a copy.
 _BAD = ("unreadable", "missing_text", "empty_text", "missing_label", "conflicting_labels")
+# Reason of rows that are learned from as texts without a label.
+_UNLABELLED = "unlabelled"
 
 # Tags of a run: digests of its rows, of columns beside the text, and of texts without a label.
 DIGESTS = FINGERPRINT, COLUMNS_DIGEST, UNLABELLED_DIGEST = (
@@ -175,7 +177,7 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
     parts = {name: rows[kept["split"] == name].reset_index(drop=True) for name in SPLITS}
     report.splits = {name: count_labels(part["label"], separator) for name, part in parts.items()}
     report.warnings |= dict(find_absent_classes(report.splits, not_sampled))
-    unlabelled = _list_unlabelled(more, frame, report)
+    unlabelled = _list_unlabelled(more, frame[unusable != _UNLABELLED], report)
     marked = fingerprint(unlabelled.to_frame(), ["text"]) if report.unlabelled else ""
     log.info("data: %s", report.abridge())
     return PreparedData(
@@ -199,7 +201,8 @@ def _find_unlabelled(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
     """Return the rows with their keys, texts without a label, and why rows cannot be used.
 
-    Rows without a label are moved to these texts if ``dataset.on_missing_label`` asks for it.
+    Rows without a label are such texts, too, if ``dataset.on_missing_label`` asks for it; their
+    reason is ``unlabelled``.
     """
     frame, more = _add_keys(frame, dataset.read_unlabelled())
     if dataset.label_separator is not None:
@@ -210,7 +213,7 @@ def _find_unlabelled(
         if "split" in frame:
             is_more &= ~frame["split"].isin(["validation", "test"])
         more = pd.concat([frame.loc[is_more, ["text", "key", "length"]], more])
-        frame, unusable = frame[~is_more], unusable[~is_more]
+        unusable = unusable.mask(is_more, _UNLABELLED)
     return frame, more, unusable
 
 
@@ -237,6 +240,7 @@ def _drop_rows(
         reason = f"none of its {len(frame):,} rows is usable ({why})"
         expected = "at least one row with a text and a label"
         raise EmptyDataError(f"data={dataset.name}", reason, expected)
+    report.without_label = report.dropped.pop(_UNLABELLED, 0)
     return frame[reasons == ""], report
 
 

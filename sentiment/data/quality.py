@@ -52,6 +52,8 @@ class QualityReport:
         Possible mistakes in the data, by kind.
     dropped : dict of str to int
         Rows left out, by reason; filled in by the preparation.
+    without_label : int
+        Rows without a label that became unlabelled texts; filled in by the preparation.
     not_sampled : int
         Rows that ``data.limit`` left out; filled in by the preparation.
     rare : dict of str to int
@@ -79,6 +81,7 @@ class QualityReport:
     length_quantiles: dict[str, int]
     warnings: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
+    without_label: int = 0
     not_sampled: int = 0
     rare: dict[str, int] = field(default_factory=dict)
     merged_into: str = ""

@@ -214,7 +214,7 @@ def make_reference(
         classes=[str(name) for name in predictions.classes],
         words=reader.count_words(),
         source={
-            "rows": report.rows,
+            "rows": report.rows - report.without_label,
             "empty": report.missing_text + report.empty_text,
             "repeated": report.duplicates,
         },

@@ -13,7 +13,12 @@ from sentiment.data.copies import fold_text
 from sentiment.data.datasets import AclImdb, EmbeddedReviews, TableFile
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.splitting import SPLITS
-from sentiment.errors import ConfigError, InputNotFoundError, NoUnlabelledColumnError
+from sentiment.errors import (
+    ConfigError,
+    EmptyDataError,
+    InputNotFoundError,
+    NoUnlabelledColumnError,
+)
 
 
 def make_rows(count: int) -> list[tuple[str | None, ...]]:
@@ -75,6 +80,19 @@ def test_rows_without_a_label_are_learned_from_where_that_is_asked_for() -> None
         assert data.unlabelled.tolist() == ["no label"]
         assert data.fingerprint == dropped.fingerprint
         assert "missing_label" not in data.report.dropped
+        report = data.report
+        assert report.rows == len(dataset.read())
+        assert report.without_label == 2
+        assert data.rows + report.without_label + sum(report.dropped.values()) == report.rows
+
+
+def test_rows_that_all_have_no_label_are_counted() -> None:
+    rows: list[tuple[str | None, ...]] = [("no label", None), ("none", None), ("", None)]
+    dataset = Given(name="x", rows=rows, on_missing_label="unlabelled")
+    with pytest.raises(
+        EmptyDataError, match=r"its 3 rows is usable \(2 unlabelled, 1 empty text\)"
+    ):
+        prepare_data(dataset, 1)
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])

@@ -15,7 +15,7 @@ from sentiment.commands.predict.choices import choose_model
 from sentiment.commands.suggest.texts import (
     LABEL_COLUMN,
     Candidates,
-    can_train_on,
+    explain_unreadable,
     list_pending,
     name_batch,
     read_candidates,
@@ -161,6 +161,8 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
             parts.append(_choose(cfg, candidates.rows, count, found, known_texts, notes))
         rows = parts[-1] if pending.empty else pd.concat(parts, ignore_index=True)
         rows["rank"] = np.arange(1, len(rows) + 1)
+    if unreadable := explain_unreadable(cfg, candidates.columns):
+        notes.append(f"the next command leaves out the texts without a label: {unreadable}")
     if cfg.page:
         path = folder / f"{cfg.labeler or 'labels'}.csv"
     else:
@@ -181,7 +183,7 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
         extra_columns=extra,
         separator=found.separator,
         notes=notes,
-        next_command=_name_next(cfg, candidates, found.separator),
+        next_command=_name_next(cfg, found.separator, with_texts=not unreadable),
         seconds=time.perf_counter() - begun,
     )
 
@@ -369,11 +371,11 @@ def split_all(used: Sequence[str], separator: str | None) -> list[str]:
     )
 
 
-def _name_next(cfg: DictConfig, candidates: Candidates, separator: str | None) -> str:
-    """Return the command that trains on the folder and, if possible, on the unlabelled texts."""
+def _name_next(cfg: DictConfig, separator: str | None, *, with_texts: bool) -> str:
+    """Return the command that trains on the folder and, `with_texts`, on the unlabelled ones."""
     words = ["experiment=few_labels", "data=csv", f"data.path={cfg.folder}"]
     if separator is not None:
         words.append(write_override("data.label_separator", separator))
-    if can_train_on(cfg, candidates.columns):
+    if with_texts:
         words.append(f"data.unlabelled={cfg.input}")
     return suggest_command("train", *words)

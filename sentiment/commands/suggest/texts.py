@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +10,7 @@ import pyarrow as pa
 from omegaconf import DictConfig
 
 from sentiment.data.copies import add_keys
-from sentiment.errors import NoTextColumnError
+from sentiment.errors import NoTextColumnError, quote_list
 from sentiment.files.batches import Limits, Position
 from sentiment.files.columns import (
     check_extra_columns,
@@ -43,7 +43,7 @@ class Candidates:
     rows : DataFrame
         A column ``text``, and the columns that the model reads beside it.
     columns : list of str
-        The columns of the input that hold the texts; one for each file.
+        Columns of the input that hold its texts, where training would read another one.
     read : int
         Rows of the input.
     left_out : dict of str to int
@@ -80,7 +80,8 @@ def read_candidates(
         path = Path(source.origin.name)
         column = choose_text_column(path, source.columns, cfg.text_column, learned).name
         check_extra_columns(path, source.columns, extra_columns)
-        columns.append(column)
+        if [column] != _list_text_columns(source.columns, TEXT_COLUMN)[:1]:
+            columns.append(column)
         for batch in prefetch(source.read(column, _LIMITS, Position())):
             read, rejected = read + batch.read, rejected + len(batch.rejects)
             more = {name: strip_values(batch.read_column(name)) for name in extra_columns}
@@ -124,8 +125,8 @@ def read_labelled(named: str, setting: str, column: str | None) -> pd.DataFrame:
     """
     parts = []
     for source in open_all(named, ReadOptions(), setting):
-        found = [column] if column in source.columns else list_text_columns(source.columns)
-        if not found or found[0] is None:
+        found = _list_text_columns(source.columns, column)
+        if not found:
             raise NoTextColumnError(Path(source.origin.name), source.columns)
         for batch in source.read(found[0], _LIMITS, Position()):
             nothing = pa.nulls(len(batch.texts), pa.large_string())
@@ -181,12 +182,22 @@ def list_pending(own: pd.DataFrame, named: str) -> pd.DataFrame:
     return pending.assign(probability=probability).reset_index(drop=True)
 
 
-def can_train_on(cfg: DictConfig, columns: Iterable[str]) -> bool:
-    """Return whether ``data.unlabelled=<input>`` reads the same texts beside the folder."""
-    if cfg.input == "-" or cfg.query is not None or cfg.table is not None:
-        return False
-    plain = ReadOptions.of(cfg) == ReadOptions()
-    return plain and all(list_text_columns([name]) or name == TEXT_COLUMN for name in columns)
+def explain_unreadable(cfg: DictConfig, columns: Iterable[str]) -> str:
+    """Return why ``data.unlabelled=<input>`` does not read the same texts, "" if it does."""
+    if cfg.input == "-":
+        return "standard input can be read only once. Save it as a file"
+    options = asdict(ReadOptions.of(cfg))
+    if given := [name for name, value in options.items() if value is not None]:
+        return f"training has no {quote_list(given)} for them. Save them as a plain CSV"
+    if columns:
+        named = quote_list(dict.fromkeys(columns), most=5)
+        return f"training looks for them in a column 'text'. Rename {named} to it"
+    return ""
+
+
+def _list_text_columns(columns: Sequence[str], named: str | None) -> list[str]:
+    """Return the column that is named, or those whose names usually mean texts."""
+    return [named] if named is not None and named in columns else list_text_columns(columns)
 
 
 def name_batch(folder: Path, named: str) -> Path:

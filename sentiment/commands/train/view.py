@@ -136,8 +136,9 @@ def _describe_data(result: "TrainingResult") -> list[str]:
     used = data.rows
     left = f" of {used + report.not_sampled:,}" if report.not_sampled else ""
     more = f" (and {report.unreadable - 1:,} more: quality.json)" * (report.unreadable > 1)
+    without = f"{report.without_label:,} without a label, " * (report.without_label > 0)
     counts = (
-        f"{report.rows:,} rows read, {dropped:,} dropped{f' ({why})' if why else ''}, "
+        f"{report.rows:,} rows read, {without}{dropped:,} dropped{f' ({why})' if why else ''}, "
         f"{used:,}{left} used: {splits}"
     )
     faults = [f"unreadable: {fault}{more}" for fault in report.faults[:1]]
