@@ -143,8 +143,9 @@ def read_labelled(named: str, setting: str, column: str | None) -> pd.DataFrame:
 
 
 def read_folder(folder: Path) -> pd.DataFrame:
-    """Return the texts and labels of all batches in `folder`; empty if it does not exist."""
-    if not folder.is_dir() or not any(folder.iterdir()):
+    """Return the texts and labels of all batches in `folder`; empty if there are none."""
+    # The lock of a page on which nobody has labelled yet is a hidden file.
+    if not folder.is_dir() or all(one.name.startswith(".") for one in folder.iterdir()):
         return _make_empty()
     return read_labelled(str(folder), "folder", TEXT_COLUMN)
 

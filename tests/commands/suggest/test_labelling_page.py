@@ -387,6 +387,18 @@ def test_keys_choose_several_labels_and_enter_saves_them(tmp_path: Path) -> None
     assert found == ["other;refund", "other;refund", ";"]
 
 
+@pytest.mark.slow
+def test_a_page_without_answers_leaves_a_folder_that_can_be_used(tmp_path: Path) -> None:
+    write_texts(tmp_path)
+    ann = compose_page(tmp_path, "n=5", "labels=[good,bad]", "labeler=ann")
+    server = open_page(ann, suggest(ann))
+    with server.serving(), closing(server.session.file):
+        bob = suggest(compose_page(tmp_path, "n=5", "labels=[good,bad]", "labeler=bob"))
+    assert [one.name for one in (tmp_path / "labels").iterdir()] == [".ann.csv.lock"]
+    assert len(bob.rows) == 5
+    assert len(suggest(ann).rows) == 5
+
+
 def test_mistakes_of_the_page(tmp_path: Path) -> None:
     write_texts(tmp_path)
     for words, problem in (
