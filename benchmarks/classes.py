@@ -71,14 +71,8 @@ def bench_recipes(plan: Plan) -> dict[str, Figure]:
     """Measure how much more accurate the experiments are than the default, over five folds."""
     figures = {}
     for data, frame in (("sources", read_sources()), ("docstrings", read_docstrings())):
-        plain = _find_hits(_make(), frame)
-        for name in ("fast", "best"):
-            figures[f"classes_{data}_{name}"] = _subtract(
-                f"accuracy of experiment={name} on {data}, {frame['label'].nunique()} classes, "
-                "minus that of the default",
-                _find_hits(_make(f"experiment={name}"), frame),
-                plain,
-            )
+        words = {name: f"experiment={name}" for name in ("fast", "best")}
+        figures |= _compare(data, frame, words)
     return figures
 
 
@@ -88,15 +82,25 @@ def bench_strengths(plan: Plan) -> dict[str, Figure]:
     for data, frame in (
         ("sources", read_sources()), ("kinds", read_kinds()), ("docstrings", read_docstrings())
     ):  # fmt: skip
-        plain = _find_hits(_make("model.C=10"), frame)
-        for strength in STRENGTHS:
-            figures[f"classes_{data}_{strength}"] = _subtract(
-                f"accuracy with model.C={strength} on {data}, {frame['label'].nunique()} classes, "
-                "minus that with model.C=10",
-                _find_hits(_make(f"model.C={strength}"), frame),
-                plain,
-            )
+        words = {str(strength): f"model.C={strength}" for strength in STRENGTHS}
+        figures |= _compare(data, frame, words, "model.C=10")
     return figures
+
+
+def _compare(
+    data: str, frame: pd.DataFrame, words: dict[str, str], plain: str = ""
+) -> dict[str, Figure]:
+    """Measure the accuracy with each setting minus that with `plain`, by default the default's."""
+    hits = _find_hits(_make(plain) if plain else _make(), frame)
+    return {
+        f"classes_{data}_{name}": _subtract(
+            f"accuracy of {word} on {data}, {frame['label'].nunique()} classes, minus that of "
+            f"{plain or 'the default'}",
+            _find_hits(_make(word), frame),
+            hits,
+        )
+        for name, word in words.items()
+    }
 
 
 def bench_factors(plan: Plan) -> dict[str, Figure]:

@@ -35,8 +35,8 @@ from sentiment.tracking.recording import RecordingResult, find_kept_run, record_
 
 # If as many first jobs fail in the same way, the fault is not in their settings.
 FIRST = 3
-# A store that is away costs a sweep no more than a tenth of its time: after an attempt, which may
-# take 40 s, there is none for at least a minute and for nine times as long as it took.
+# A store that is away costs a sweep no more than a tenth of its time: an attempt may take 40 s, so
+# the next one waits for at least a minute, and for nine times as long as the last one took.
 _SHORTEST_PAUSE, _PAUSE_FACTOR = 60.0, 9.0
 # Seconds after which a process has certainly recorded an ended job; it takes a fraction of one.
 _RECORDING = 60.0
