@@ -288,7 +288,7 @@ def test_a_page_shows_it_all_and_runs_nothing() -> None:
     assert "<script" not in html
     for piece in ("Why this is <b>", "<script>alert(1)</script> &plain", "+1.500", "model <m>"):
         assert piece in page.shown
-    assert "+0.25 before any word, +1.00 by the words,\n+1.25 in all" in page.shown
+    assert "+0.25 before any word, +1.00 by the words, +1.25 in all" in page.shown
 
 
 def test_a_page_lists_labels_that_cannot_be_taken_for_others() -> None:
@@ -306,4 +306,23 @@ def test_a_page_lists_labels_that_cannot_be_taken_for_others() -> None:
     assert "\u202e" not in page.shown
     long = f"'{'A' * 40}…{'A' * 39}' 0.0010"
     assert rf"'\u202eevil' 0.0010, 'a, b' 0.0010, {long}, 'class 0000' 0.0010, " in page.shown
-    assert "'class 0006' 0.0010 and 1,993 more; predicted: a, b" in page.shown
+    assert "'class 0006' 0.0010 and 1,993 more; predicted: 'a, b'" in page.shown
+
+
+def test_an_explanation_shows_itself_in_a_notebook() -> None:
+    """All of it is escaped, and of many terms the strongest are shown."""
+    terms = [("<script>", 1.5), (" a\u202e", -0.5), *((f"word{k}", 0.1) for k in range(20))]
+    found = TextExplanation(
+        label="<b>", probabilities={"<b>": 0.9, "c": 0.1}, words=[("word", 0.1)] * 1000,
+        terms=terms, base=0.25, total=1.25, prediction="",
+    )  # fmt: skip
+    html = found._repr_html_()
+    table = _Page()
+    table.feed(html)
+    assert table.open == []
+    assert "<script" not in html
+    assert "<b>" not in html
+    assert "label'<b>' ('<b>' 0.9000, 'c' 0.1000)predictedno label" in table.shown
+    assert "for<script> +1.50, word0 +0.10, " in table.shown
+    assert "word8 +0.10 and 11 moreagainst␣a\\u202e -0.50log-odds+0.25 before" in table.shown
+    assert repr(found) == "<TextExplanation of '<b>': '<b>' 0.9000, 'c' 0.1000>"

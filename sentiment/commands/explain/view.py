@@ -32,10 +32,8 @@ def show_explanation(result: "ExplanationResult") -> None:
         console.print("no term of this text is in the vocabulary of the model")
     label = quote_name(found.label)
     console.print(f"label    {label} ({found.list_probabilities()})")
-    if found.prediction not in (None, found.label):
-        console.print(
-            f"predict  {quote_name(found.prediction) if found.prediction else 'no label'}"
-        )
+    if prediction := found.describe_prediction():
+        console.print(f"predict  {prediction}")
     words, what = found.total - found.base, found.describe_source()
     console.print(
         f"sum      {found.base:+.2f} before any word {words:+.2f} by the {what} = "

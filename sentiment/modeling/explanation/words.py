@@ -27,6 +27,7 @@ from sentiment.modeling.pipeline import (
     predict_probabilities,
 )
 from sentiment.ngrams.scripts import UNSPACED
+from sentiment.redaction.printable import mark_spaces, show_name, tabulate_html
 
 Spans = list[tuple[int, int]]
 _DOUBLE_SPACE = re.compile(r"\s\s")
@@ -34,7 +35,7 @@ _DOUBLE_SPACE = re.compile(r"\s\s")
 _NON_JOINER, _JOINER, _MODIFIERS = "\u200c", "\u200d", "\U0001f3fb-\U0001f3ff"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TextExplanation:
     """Explanation of the label of one text.
 
@@ -71,6 +72,34 @@ class TextExplanation:
     total: float
     has_columns: bool = False
     prediction: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<TextExplanation of {quote_name(self.label)}: {self.list_probabilities()}>"
+
+    def _repr_html_(self) -> str:
+        terms = [
+            (f"{show_name(mark_spaces(term))} {added:+.2f}", added) for term, added in self.terms
+        ]
+        return tabulate_html(
+            {
+                "label": f"{quote_name(self.label)} ({self.list_probabilities()})",
+                "predicted": self.describe_prediction(),
+                "for": list_first([term for term, added in terms if added > 0], LISTED),
+                "against": list_first([term for term, added in terms if added < 0], LISTED),
+                "log-odds": self.describe_sum(),
+            }
+        )
+
+    def describe_prediction(self) -> str:
+        """Return the prediction in words, "" if there is none or it is the explained label."""
+        if self.prediction in (None, self.label):
+            return ""
+        return quote_name(self.prediction) if self.prediction else "no label"
+
+    def describe_sum(self) -> str:
+        """Return the parts of the log-odds in words."""
+        words = f"{self.total - self.base:+.2f} by the {self.describe_source()}"
+        return f"{self.base:+.2f} before any word, {words}, {self.total:+.2f} in all"
 
     def describe_source(self) -> str:
         """Return the sources of contributions: ``words``, or ``words and columns``."""
