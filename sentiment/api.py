@@ -209,12 +209,12 @@ class Model:
         return tabulate_html(facts)
 
 
-def load(model: str = "best", *settings: str) -> Model:
+def load(model: str | Path = "best", *settings: str) -> Model:
     """Load a trained model.
 
     Parameters
     ----------
-    model : str, default="best"
+    model : str or Path, default="best"
         ``"best"`` for the run with the best validation accuracy, a run id,
         ``"models:/sentiment@champion"`` or the path of a file that ends with ``.skops``.
     *settings : str
@@ -246,7 +246,7 @@ def load(model: str = "best", *settings: str) -> Model:
     from sentiment.commands.predict.choices import choose_model, choose_rule
     from sentiment.config import make
 
-    cfg = _compose("predict", ["input=-", _write("deploy.run", model), *settings])
+    cfg = _compose("predict", ["input=-", _write("deploy.run", str(model)), *settings])
     scorer, tracker = make(cfg, "deploy", "score"), make(cfg, "tracking")
     loaded = Model(choose_model(scorer, tracker, state=None))
     loaded.rule = choose_rule(scorer, tracker, loaded.source, loaded.pipeline)

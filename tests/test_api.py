@@ -91,7 +91,7 @@ def test_a_model_file_is_loaded_by_its_path(
     source = sentiment.load("best", where).source.path
     copy = tmp_path / "my model.skops"
     copy.write_bytes(source.read_bytes())
-    model = sentiment.load(str(copy))
+    model = sentiment.load(copy)
     assert list(model.classes_) == ["negative", "positive"]
     assert "my model.skops" in repr(model)
     assert model.explain("a great film").label in model.classes_

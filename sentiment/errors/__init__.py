@@ -44,6 +44,7 @@ from sentiment.errors.inputs import (
     UnreadableFileError,
 )
 from sentiment.errors.models import (
+    ModelKeptError,
     ModelPackageError,
     UnexplainableModelError,
     UnsavableModelError,
@@ -139,6 +140,7 @@ __all__ = [
     "MissingColumnError",
     "MissingExtraColumnsError",
     "MissingPackageError",
+    "ModelKeptError",
     "ModelPackageError",
     "NoBestJobError",
     "NoChampionError",

@@ -1,9 +1,12 @@
 """Errors of model files and of models."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentiment.errors.base import SentimentError, quote_list
+from sentiment.errors.base import SentimentError, make_clause, quote_list
+from sentiment.errors.exit_codes import ExitCode
+from sentiment.errors.system import explain_os_error
 from sentiment.redaction.printable import make_printable
 
 
@@ -16,6 +19,30 @@ class UnsavableModelError(SentimentError, TypeError):
             "from a file, so it was not saved. List a class that you trust in the pyproject.toml "
             "of this folder, [tool.sentiment] trusted = [...], define functions at the top level "
             "of a module, hold data in arrays, lists and dictionaries, or choose another model."
+        )
+
+
+class ModelKeptError(SentimentError, OSError):
+    """A model is trained and saved, but the disk or the store failed before its run was complete.
+
+    Parameters
+    ----------
+    cause : OSError
+        The failure.
+    path : Path
+        The model file.
+    is_scored : bool
+        True if all results of the run are kept beside it.
+    """
+
+    def __init__(self, cause: OSError, path: Path, *, is_scored: bool) -> None:
+        known = explain_os_error(cause)
+        self.exit_code = getattr(known or cause, "exit_code", ExitCode.IO_ERROR)
+        results = "with its results" if is_scored else "without scores, figures and card"
+        super().__init__(
+            f"{make_clause(str(known or cause))}. The trained model is kept, {results}; predict "
+            f"with it by deploy.run={shlex.quote(str(path))}. Its run has not finished: give the "
+            "same command again to train a complete one."
         )
 
 

@@ -18,7 +18,7 @@ from errno import (
 from pathlib import Path
 
 from sentiment.errors.base import SentimentError
-from sentiment.errors.exit_codes import find_os_exit_code
+from sentiment.errors.exit_codes import ExitCode, find_os_exit_code
 
 _UNUSABLE = {EACCES, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS}
 _UNUSABLE |= {EDQUOT, EFBIG, EIO, ENOSPC}
@@ -38,7 +38,10 @@ class UnusablePathError(SentimentError, OSError):
         if error.errno == ENOENT and error.filename is None and not _has_working_folder():
             message = "the current folder was removed. Change to one that exists, and try again."
         else:
-            where = f"'{error.filename}'" if error.filename is not None else "a file or the disk"
+            path = error.filename
+            if self.exit_code is ExitCode.IO_ERROR and error.filename2 is not None:
+                path = error.filename2  # a copy, whose disk is full
+            where = f"'{path}'" if path is not None else "a file or the disk"
             message = (
                 f"{where} cannot be used: {error.strerror}. Check the path, its permissions and "
                 "the space on the disk."

@@ -5,7 +5,7 @@ import itertools
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from sentiment.errors import RunNotKeptError, SentimentError
+from sentiment.errors import ModelKeptError, RunNotKeptError, SentimentError
 from sentiment.files.replacing import replace_file
 from sentiment.modeling.model_files import digest_file
 from sentiment.redaction import redact_values
@@ -84,7 +84,8 @@ class RunFolder:
 
     As a context manager, it removes the files of a run that a `SentimentError` or an `OSError`
     ends before `keep`, since the user has to change something first. After any other error, the
-    files stay.
+    files stay. After an `OSError`, such as a full disk, so do those that `protect` names: no
+    setting is wrong, and the model may have taken hours.
 
     Parameters
     ----------
@@ -112,6 +113,7 @@ class RunFolder:
         self._files: list[str] = []
         self._log: str | None = None
         self._is_kept = False
+        self._protected: set[str] = set()
         self._made = made
 
     @property
@@ -162,6 +164,10 @@ class RunFolder:
             logging.getLogger().removeHandler(handler)
             handler.close()
 
+    def protect(self, *names: str) -> None:
+        """Leave complete files in the folder if an `OSError` ends the run."""
+        self._protected.update(names)
+
     def keep(self, facts: RunFacts) -> None:
         """Mark the run as complete, and store the facts to record.
 
@@ -175,6 +181,7 @@ class RunFolder:
         digests = {name: digest_file(self.path / name) for name in self._files}
         content = {"facts": asdict(facts), "files": digests}
         written = json.dumps(content, indent=2) + "\n"
+        self.protect(*self._files)
         replace_file(self.path / CLAIM, written.encode(), durable=True)
         self._is_kept = True
 
@@ -211,9 +218,12 @@ class RunFolder:
 
     def discard(self) -> None:
         """Remove the listed files, and the folders made for them that are empty then."""
-        for name in (*self.files, CLAIM):
+        self._remove([*self.files, CLAIM])
+
+    def _remove(self, names: Sequence[str]) -> None:
+        for name in names:
             (self.path / name).unlink(missing_ok=True)
-        inner = {parent for name in self.files for parent in list(Path(name).parents)[:-1]}
+        inner = {parent for name in names for parent in list(Path(name).parents)[:-1]}
         folders = [self.path / part for part in sorted(inner, key=lambda part: -len(part.parts))]
         for folder in (*folders, *reversed(self._made)):
             # Another process may have put something there, or removed it.
@@ -229,8 +239,13 @@ class RunFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if isinstance(error, SentimentError | OSError) and not self._is_kept:
-            self.discard()
+        if self._is_kept or not isinstance(error, SentimentError | OSError):
+            return
+        if isinstance(error, OSError) and MODEL in self._protected:
+            missing = [name for name in self._files if name not in self._protected]
+            self._remove(missing)
+            raise ModelKeptError(error, self.path / MODEL, is_scored=not missing) from error
+        self.discard()
 
 
 def make_timestamp() -> str:

@@ -37,6 +37,7 @@ from sentiment.errors import (
     MissingColumnError,
     MissingExtraColumnsError,
     MissingPackageError,
+    ModelKeptError,
     ModelPackageError,
     NoBestJobError,
     NoChampionError,
@@ -644,6 +645,18 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "or the model.",
     ),
     (
+        ModelKeptError(
+            PermissionError(EACCES, "Permission denied", "x.csv"),
+            Path("a b.skops"),
+            is_scored=False,
+        ),
+        OSError,
+        "'x.csv' cannot be used: Permission denied. Check the path, its permissions and the space "
+        "on the disk. The trained model is kept, without scores, figures and card; predict with it "
+        "by deploy.run='a b.skops'. Its run has not finished: give the same command again to train "
+        "a complete one.",
+    ),
+    (
         UnusablePathError(PermissionError(EACCES, "Permission denied", "x.csv")),
         OSError,
         "'x.csv' cannot be used: Permission denied. Check the path, its permissions and the space "
@@ -705,6 +718,8 @@ def test_only_errors_of_paths_and_disks_are_explained() -> None:
     full = explain_os_error(OSError(ENOSPC, "No space left on device"))
     assert full is not None
     assert full.exit_code is ExitCode.IO_ERROR
+    copied = explain_os_error(OSError(ENOSPC, "No space left on device", "from", None, "to"))
+    assert str(copied).startswith("'to' cannot be used: No space left")
     assert explain_os_error(OSError(EINTR, "Interrupted system call")) is None
     assert explain_os_error(ValueError("no path")) is None
 

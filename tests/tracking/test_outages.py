@@ -23,12 +23,15 @@ from sweeping import read_jobs
 from sweeping_here import run_sweep_here
 from test_run_folder import QUICK, WRITTEN, artifacts
 
+import sentiment
 from sentiment.commands.search.observing import OBSERVER, SweepObserver
+from sentiment.commands.train.files import SETTINGS
 from sentiment.commands.train.job import TrainingResult, train
 from sentiment.config import Job, compose, make
 from sentiment.errors import (
     ConfigError,
     ExitCode,
+    ModelKeptError,
     RunNotKeptError,
     RunNotRecordedError,
     SweepNotRecordedError,
@@ -173,6 +176,32 @@ def test_a_full_disk_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         train_here(tmp_path / "run", fill, f"outputs={outputs}")
     assert caught.value.exit_code is ExitCode.IO_ERROR
     check_recorded(tmp_path / "run", f"outputs={outputs}")
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_after_the_model_was_saved_leaves_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_DELAYS", ())
+    folder, outputs = tmp_path / "run", f"outputs={tmp_path / 'out'}"
+    with ExitStack() as disk, pytest.raises(ModelKeptError, match="without scores") as caught:
+        fill = At("save results", lambda: disk.enter_context(full_disk(4096)))
+        train_here(folder, fill, outputs)
+    assert caught.value.exit_code is ExitCode.IO_ERROR
+    files = {path.name for path in folder.rglob("*")} - {"train.log"}
+    assert files == {"model.skops", "run.json", *SETTINGS}
+    assert len(sentiment.load(folder / "model.skops").predict(["good fun"])) == 1
+    with pytest.raises(RunNotKeptError, match="its training has not ended"):
+        record(compose("record", [f"folder='{folder}'", outputs]))
+    again = train_here(folder, None, outputs)
+    assert again.folder.parent == folder
+    (killed,) = mlflow.search_runs(
+        search_all_experiments=True,
+        output_format="list",
+        filter_string=f"attributes.run_id != '{again.run_id}'",
+    )
+    assert killed.info.status != "FINISHED"  # the next process ends a run that could not be ended
+    assert not killed.data.metrics
 
 
 def test_what_is_said_of_a_full_disk() -> None:

@@ -5,6 +5,8 @@ import logging
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from errno import EACCES, EIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Barrier
@@ -19,8 +21,14 @@ from starting import Starter
 
 from sentiment.commands.train.job import train
 from sentiment.config import Job, compose
-from sentiment.errors import ConfigError, ExitCode, FitError
-from sentiment.tracking import RunFolder
+from sentiment.errors import (
+    ConfigError,
+    ExitCode,
+    FitError,
+    ModelKeptError,
+    TrackingStoreError,
+)
+from sentiment.tracking import MODEL, RunFacts, RunFolder
 
 QUICK = ["data=rotten_tomatoes", "data.limit=300", "features=tfidf_unigram"]
 TYPO = ["data=csv", "data.path=typo.csv"]
@@ -140,6 +148,56 @@ def test_a_log_is_listed_once_there_is_one(tmp_path: Path) -> None:
     assert text.endswith("][some.module][WARNING] so it goes\n")
     assert text.count("\n") == 1
     folder.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_saved_model_survives_a_full_disk(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ModelKeptError, match=r"kept, with its results; .*model\.skops"),
+        RunFolder.claim(tmp_path / "full") as folder,
+        full_disk(),
+    ):
+        folder.add(MODEL).write_text("a model")
+        folder.protect(MODEL)
+        folder.add("scores/test.csv").write_text("0.9")
+        folder.keep(RunFacts("a run", {}))
+    assert set(snapshot(tmp_path / "full")) == {MODEL, "run.json", "scores", "scores/test.csv"}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError(EIO, "Input/output error"), ExitCode.IO_ERROR),
+        (OSError("as Arrow raises it"), ExitCode.IO_ERROR),
+        (PermissionError(EACCES, "Permission denied"), ExitCode.MISTAKE),
+        (TrackingStoreError("x.db", "no server"), ExitCode.UNAVAILABLE),
+    ],
+)
+def test_a_saved_model_survives_errors_of_disks_and_stores(
+    error: Exception, code: ExitCode, tmp_path: Path
+) -> None:
+    with (
+        pytest.raises(ModelKeptError, match="without scores") as caught,
+        RunFolder.claim(tmp_path) as folder,
+    ):
+        folder.add(MODEL).write_text("a model")
+        folder.protect(MODEL)
+        folder.add("scores/test.csv").write_text("0.")
+        raise error
+    assert caught.value.exit_code is code
+    assert set(snapshot(tmp_path)) == {MODEL, "run.json"}
+
+
+@pytest.mark.parametrize("is_saved", [True, False])
+def test_a_model_that_is_of_no_use_does_not_stay(is_saved: bool, tmp_path: Path) -> None:
+    with (
+        pytest.raises(ConfigError if is_saved else OSError),
+        RunFolder.claim(tmp_path / "run") as folder,
+        nullcontext() if is_saved else full_disk(),
+    ):
+        folder.add(MODEL).write_text("a model" * 100)
+        folder.protect(MODEL)
+        raise ConfigError(["the model cannot be deployed."])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -127,8 +127,8 @@ def compare_contenders(
         )  # fmt: skip
     keys = " and ".join(one.model.run_name for one in contenders)
     facts = _list_facts(f"compare {keys}", alike | data | tags, comparison, cfg)
-    with stages("keep results"):
-        folder = RunFolder.claim(Path(cfg.outputs, "compare", make_timestamp()))
+    home = Path(cfg.outputs, "compare", make_timestamp())
+    with stages("keep results"), RunFolder.claim(home) as folder:
         result = ComparisonResult(comparison, looks, decisions, folder.path, None)
         table = describe(result) | {"command": tags.get("command", "")}
         write_json(table, folder.add(TABLE))

@@ -149,8 +149,8 @@ def compare_live(
             raise ConfigError([f"a and b mean the same model, {first.uri}; name another one."])
         positive = find_positive(cfg.metric, first, tracker)
         comparison = measure_live(traffic, first, second, (1 - cfg.level) / 2, positive)
-    with stages("keep results"):
-        folder = RunFolder.claim(Path(cfg.outputs, "compare", make_timestamp()))
+    home = Path(cfg.outputs, "compare", make_timestamp())
+    with stages("keep results"), RunFolder.claim(home) as folder:
         result = LiveResult(comparison, folder.path, None)
         write_json(comparison.describe() | {"command": command}, folder.add(TABLE))
         tags = {"kind": "comparison", "data": f"live: {cfg.route}", "command": command}

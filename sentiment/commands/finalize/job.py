@@ -11,6 +11,7 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from sentiment.commands.train.files import (
+    SETTINGS,
     make_facts,
     measure_all_intervals,
     save_card,
@@ -130,6 +131,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
         save_settings(folder, recipe, Job(folder.path, overrides=words))
         with stages("save model"):
             save_model(fitting.final, folder.add(MODEL))
+            folder.protect(MODEL, *SETTINGS)
         with stages("copy evaluation"):
             for name in (name for name in _EVALUATION if name != FOLDER or known is None):
                 with suppress(RunNotFoundError):  # not every model has terms

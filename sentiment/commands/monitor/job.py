@@ -132,16 +132,16 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         webhook.close()
     facts = _describe(path, choice, model.columns, current, reference, cfg)
     workspace = Path(cfg.workspace).expanduser() if cfg.workspace else None
-    folder = RunFolder.claim(Path(cfg.output).expanduser())
-    with stages("report"):
-        _write_reports(folder, workspace, cfg.project, reference, comparison, facts)
-        if cfg.textfile is not None:
-            write_textfile(Path(cfg.textfile).expanduser(), comparison, choice.uri)
-    with stages("track"):
-        tags = {"kind": "monitoring", "model": choice.uri, "monitored.run": choice.run_id}
-        metrics = {"rows": float(current.read)} | list_metrics(comparison)
-        run = RunFacts(f"monitor {path.name}", tags, metrics=metrics)
-        keep_and_record(cfg, tracker, folder, run, "the report")
+    with RunFolder.claim(Path(cfg.output).expanduser()) as folder:
+        with stages("report"):
+            _write_reports(folder, workspace, cfg.project, reference, comparison, facts)
+            if cfg.textfile is not None:
+                write_textfile(Path(cfg.textfile).expanduser(), comparison, choice.uri)
+        with stages("track"):
+            tags = {"kind": "monitoring", "model": choice.uri, "monitored.run": choice.run_id}
+            metrics = {"rows": float(current.read)} | list_metrics(comparison)
+            run = RunFacts(f"monitor {path.name}", tags, metrics=metrics)
+            keep_and_record(cfg, tracker, folder, run, "the report")
     return MonitoringResult(
         comparison=comparison,
         model=choice,

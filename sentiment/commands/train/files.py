@@ -27,6 +27,7 @@ from sentiment.tracking.folder import RunFacts, RunFolder
 
 EXAMPLE_ROWS = 3
 INTERVALS = "scores/intervals.json"
+SETTINGS = ("config.yaml", "overrides.txt", "versions.json")
 DESCRIPTION = 4000  # characters of a card that a run shows
 
 
@@ -101,11 +102,10 @@ def save_reference(
 
 def save_settings(folder: RunFolder, cfg: DictConfig, job: Job) -> None:
     """Write the config, the overrides and the package versions of the run."""
-    folder.add("config.yaml").write_text(record_yaml(cfg), encoding="utf-8")
     overrides = redact("\n".join(job.overrides))
-    folder.add("overrides.txt").write_text(overrides, encoding="utf-8")
     versions = json.dumps(provenance.read_versions(), indent=2)
-    folder.add("versions.json").write_text(versions, encoding="utf-8")
+    for name, text in zip(SETTINGS, (record_yaml(cfg), overrides, versions), strict=True):
+        folder.add(name).write_text(text, encoding="utf-8")
 
 
 def save_card(

@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.commands.train.drawing import Drawer
 from sentiment.commands.train.files import (
+    SETTINGS,
     list_figures,
     list_terms_figures,
     make_facts,
@@ -233,6 +234,7 @@ def _save(
     with stages("save model"):
         path = folder.add(MODEL)
         save_model(fitting.final, path)
+        folder.protect(MODEL, *SETTINGS)
     with stages("save results"):
         save_results(folder, terms, fitting.predictions, intervals, fitting.data)
     with stages("rehearse deployment"):
