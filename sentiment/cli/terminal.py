@@ -41,7 +41,7 @@ _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
 _STARTED = datetime.now()
 # Allocations between two garbage collections. There are few cycles among many objects: with
 # Python's 700, a seventh of the time of a short command went into collections. Imports make fewer.
-_UNTIL_COLLECTED = 400_000
+_UNTIL_COLLECTED = 600_000
 
 
 def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:

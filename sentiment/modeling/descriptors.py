@@ -166,9 +166,8 @@ def _count_without_tags(strings: pa.LargeStringArray) -> np.ndarray:
 
 def _sum_runs(flags: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return the number of set flags in each run of the given sizes."""
-    before = np.concatenate([[0], np.cumsum(flags)])
-    ends = np.cumsum(sizes)
-    counts: np.ndarray = before[ends] - before[ends - sizes]
+    set_before = np.searchsorted(np.flatnonzero(flags), np.cumsum(sizes))
+    counts: np.ndarray = np.diff(set_before, prepend=0)
     return counts
 
 

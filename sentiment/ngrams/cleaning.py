@@ -17,7 +17,9 @@ from sklearn.preprocessing import FunctionTransformer
 
 # A tag starts with a letter, so that "a <3 b" and "1 < 2 > 0" stay as they are.
 TAG_PATTERN = r"</?[a-zA-Z][^<>]*>"
-_TAG = re.compile(TAG_PATTERN)
+# All tags in a row, with the spaces between and behind them: to remove double spaces later takes
+# more time.
+_TAGS = re.compile(f"{TAG_PATTERN}(?: *{TAG_PATTERN})* *")
 # Two plain patterns take half the time of one with an alternative.
 _RARE_SPACE = re.compile(r"[^\S ]")
 _RARE_ASCII = [chr(code) for code in range(128) if _RARE_SPACE.match(chr(code))]
@@ -38,7 +40,7 @@ def clean_text(text: str) -> str:
     A step that would change nothing is skipped, which takes half the time on reviews.
     """
     if "<" in text:
-        text = _TAG.sub(" ", text)
+        text = _TAGS.sub(" ", text)
     text = normalize("NFC", html.unescape(text))
     if _may_have_rare_space(text):
         text = _RARE_SPACE.sub(" ", text)

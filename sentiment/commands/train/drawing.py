@@ -14,6 +14,9 @@ from sentiment.errors import count_of
 
 # A function of `sentiment.commands.train.figures`, its data, and the file that it writes.
 Drawing = tuple[str, Any, Path]
+# Bytes that wait for the process, so that the training does not: the figures of two classes take
+# 0.14 MB.
+_PIPE = 1 << 18
 
 log = logging.getLogger(__name__)
 
@@ -118,5 +121,6 @@ def _start() -> "subprocess.Popen[bytes] | None":
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            pipesize=_PIPE,
         )
     return None
