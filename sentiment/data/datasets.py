@@ -180,9 +180,7 @@ def _name_setting(role: str) -> str:
     return f"data.{role}_column" if role in _ROLES else "data.extra_columns"
 
 
-def _read_columns(
-    source: Input, columns: dict[str, str], separator: str | None = None
-) -> pa.Table:
+def _read_columns(source: Input, columns: dict[str, str], separator: str | None = None) -> pa.Table:
     """Return the `columns` by role, and ``fault`` if a row has one.
 
     Parameters
