@@ -1,10 +1,8 @@
 """Features and a model, made into one scikit-learn Pipeline that takes a frame of texts."""
 
 import logging
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -12,7 +10,6 @@ import numpy as np
 import pandas as pd
 from sklearn import pipeline as sklearn_pipeline
 from sklearn.compose import ColumnTransformer
-from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import SelectorMixin
 from sklearn.multioutput import ClassifierChain
 from sklearn.pipeline import Pipeline
@@ -31,6 +28,7 @@ from sentiment.modeling.estimators.label_set_chain import LabelSetChain
 from sentiment.modeling.estimators.label_sets import LabelSetClassifier, name_label_sets
 from sentiment.modeling.estimators.self_training import UNKNOWN, UNLABELLED, SelfTrainingClassifier
 from sentiment.modeling.estimators.union import FeatureUnion
+from sentiment.modeling.fit_warnings import abridge_fits, watching_fit
 from sentiment.ngrams.cleaning import CleanedTexts, Cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer
 
@@ -195,10 +193,7 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame, unlabelled: pd.Series | None = 
     FitError
         scikit-learn refuses the data or a setting.
     """
-    with _estimator_failures("fit"), warnings.catch_warnings():
-        warnings.showwarning = partial(_show_warning, warnings.showwarning)
-        # scikit-learn takes many small classes for numbers; labels are names here.
-        warnings.filterwarnings("ignore", "The number of unique classes is greater than")
+    with _estimator_failures("fit"), watching_fit():
         separator = find_separator(pipeline)
         labels: Any = frame["label"].to_numpy(dtype=str)
         if separator is not None:  # as scikit-learn has them, with names
@@ -206,22 +201,6 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame, unlabelled: pd.Series | None = 
         if unlabelled is None or unlabelled.empty:
             return pipeline.fit(select_inputs(pipeline, frame), labels)
         return _fit_with_unlabelled(pipeline, frame[[TEXT_COLUMN]], labels, unlabelled)
-
-
-def _show_warning(
-    show: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any
-) -> None:
-    """Show a warning; that of fits inside of a search, with their tracebacks, becomes a line."""
-    if issubclass(category, FitFailedWarning):
-        log.warning("%s", _abridge_fits(str(message)))
-    else:
-        show(message, category, *where)
-
-
-def _abridge_fits(text: str) -> str:
-    """Return how many fits of a search failed, and the last error."""
-    lines = text.strip().split("\n")
-    return f"{lines[0].rstrip('.')}: {lines[-1]}"
 
 
 def _fit_with_unlabelled(
@@ -287,7 +266,7 @@ def _estimator_failures(action: str) -> Iterator[None]:
         )
         reason = text if type(error) is ValueError else f"{type(error).__name__}: {text}"
         if "\nTraceback " in reason:  # of the fits of a GridSearchCV, when all of them failed
-            reason = _abridge_fits(reason)
+            reason = abridge_fits(reason)
         reason, *_ = reason.strip().split("\n")  # scikit-learn's advice follows, or an array
         raise FitError(reason, action, find_own_place(error)) from error
 

@@ -36,6 +36,7 @@ from sentiment.data.preparation import DIGESTS, PreparedData, prepare_data
 from sentiment.data.splitting import FITTED
 from sentiment.errors import AlreadyFinalError, ConfigError, DataChangedError, RunNotFoundError
 from sentiment.modeling.evaluation import scores_file
+from sentiment.modeling.fit_warnings import merging_warnings
 from sentiment.modeling.intervals import Interval
 from sentiment.modeling.model_files import save_model
 from sentiment.modeling.predictions import Predictions
@@ -121,8 +122,9 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
     fitting = Fitting(recipe, stages)
     data = fitting.prepare(lambda: prepare_data(make(recipe, "data", "read"), recipe.seed))
     _check(run, data, fitting.fitted_on, recipe)
-    fitting.refit()
-    known = fitting.fit_reference()
+    with merging_warnings():
+        fitting.refit()
+        known = fitting.fit_reference()
     with RunFolder.claim(Path(cfg.outputs, "finalize", make_timestamp())) as folder:
         words = _list_words(run, recipe.refit)
         tags = _list_tags(run, words, fitting.fitted_on)

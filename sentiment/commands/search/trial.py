@@ -23,6 +23,7 @@ from sentiment.config import (
 )
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.errors import ConfigError, SentimentError, TooFewRowsError, join_words
+from sentiment.modeling.fit_warnings import merging_warnings
 from sentiment.modeling.model_files import save_model
 from sentiment.redaction import format_error, protect_process
 from sentiment.tracking.stages import Stages
@@ -178,7 +179,8 @@ def _try_out(cfg: DictConfig) -> tuple[dict[str, str], dict[str, float]]:
     stages = Stages(watches_memory=False)
     fitting = Fitting(cfg, stages, compared=True)
     data = fitting.prepare(lambda: read_data(cfg))
-    fitting.fit()
+    with merging_warnings():
+        fitting.fit()
     fitting.evaluate(["validation"])
     metrics = fitting.metrics | {"validation/predict_seconds": fitting.seconds["validation"]}
     metrics |= measure_stages(stages.done[:-1])  # predictions are timed without their scores

@@ -36,6 +36,7 @@ from sentiment.data.quality import UNSPACED_TEXTS
 from sentiment.data.splitting import count_classes
 from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.explanation import top_terms
+from sentiment.modeling.fit_warnings import merging_warnings
 from sentiment.modeling.intervals import Interval, tabulate_scores
 from sentiment.modeling.model_files import save_model
 from sentiment.modeling.pipeline import find_text_steps, list_vectorizers
@@ -183,10 +184,11 @@ def _train(
         # First, so that a run that is under way or fails shows its settings, too.
         run.log_params(facts.params)
         run.log_data(data.name, data.fingerprint)
-        terms = _fit(fitting, folder, drawer)
-        with stages("measure intervals"):
-            intervals = measure_all_intervals(fitting.predictions, cfg.optimize)
-        facts.audit = _save(folder, fitting, stages, terms, intervals)
+        with merging_warnings():
+            terms = _fit(fitting, folder, drawer)
+            with stages("measure intervals"):
+                intervals = measure_all_intervals(fitting.predictions, cfg.optimize)
+            facts.audit = _save(folder, fitting, stages, terms, intervals)
         with stages("draw figures"):
             drawer.finish()
         facts.metrics = metrics = fitting.metrics | measure_stages(stages.done)
