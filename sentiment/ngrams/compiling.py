@@ -1,6 +1,7 @@
 """Compilation of kernels, and threads that run them."""
 
 import logging
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -17,20 +18,48 @@ _PACKAGE = __name__.partition(".")[0]
 Result = TypeVar("Result")
 
 
+# Seconds of compilation after which a command says that it compiles kernels that others have not.
+_PATIENCE = 1.0
+
+
 class _Notice(event.Listener):
     """Logs that kernels are being compiled, which takes a while, once on a machine."""
 
-    seen = False
+    def __init__(self) -> None:
+        self._is_first: bool | None = None
+        self._is_logged = False
+        self._depth = 0  # kernels that call others are compiled around these
+        self._began = self._spent = 0.0
 
     def on_start(self, event: Any) -> None:
-        dispatcher = event.data["dispatcher"]
-        if not self.seen and str(dispatcher.py_func.__module__).startswith(_PACKAGE):
-            self.seen = True
-            if not _has_compiled():
-                log.warning("compiling the text kernels: half a minute, once on this machine")
+        if not _is_own(event):
+            return
+        now = time.monotonic()
+        if self._depth == 0:
+            self._began = now
+        self._depth += 1
+        if self._is_first is None:
+            self._is_first = False  # the mark is such a kernel, too
+            self._is_first = not _has_compiled()
+        if self._is_first:
+            self._log("compiling the text kernels: half a minute, once on this machine")
+        elif self._spent + now - self._began >= _PATIENCE:
+            self._log("compiling more text kernels: some seconds, once on this machine")
 
     def on_end(self, event: Any) -> None:
-        pass
+        if _is_own(event):
+            self._depth -= 1
+            if self._depth == 0:
+                self._spent += time.monotonic() - self._began
+
+    def _log(self, notice: str) -> None:
+        if not self._is_logged:
+            log.warning(notice)
+        self._is_logged = True
+
+
+def _is_own(event: Any) -> bool:
+    return str(event.data["dispatcher"].py_func.__module__).startswith(_PACKAGE)
 
 
 event.register("numba:compile", _Notice())  # type: ignore[no-untyped-call]

@@ -89,6 +89,16 @@ def test_it_is_said_once_that_kernels_are_compiled(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
+def test_it_is_said_that_more_kernels_are_compiled_if_that_takes_a_while(tmp_path: Path) -> None:
+    run_kernels(tmp_path)
+    patience = "import sentiment.ngrams.compiling as c; c._PATIENCE = 0.0\n"
+    other = "import sentiment.modeling.exact_tests as t; t.compute_smirnov_p_value(2, 2, 4)"
+    said = run_kernels(tmp_path, patience + other)
+    assert re.fullmatch(rf"WARNING\|[\w.]+\|{NOTICE.replace('the', 'more')}[^\n]*\n", said)
+    assert run_kernels(tmp_path, patience + other) == ""
+
+
+@pytest.mark.process
 def test_kernels_run_where_the_cache_is_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     said = run_kernels(tmp_path / "file" / "cache")  # the cache beside the source may serve
