@@ -27,18 +27,6 @@ _DIGEST, _IS_OWN, _AUDIT = "model.sha256", "model.own", "model.audit"
 _DESCRIPTION = "mlflow.note.content"
 
 
-def fetch_model(uri: str, artifacts: str) -> Path:
-    """Return the skops file of the model `uri`, whose run has its files in `artifacts`."""
-    from mlflow.artifacts import download_artifacts
-
-    copy = None if is_local(artifacts) else str(make_download_folder())
-    folder = Path(download_artifacts(artifact_uri=uri, dst_path=copy))
-    path = folder / MODEL
-    if not path.is_file():
-        raise UntrustedModelError(folder, "it is not saved as model.skops")
-    return path
-
-
 def fetch_checked_model(uri: str, run: "Run", store: str) -> Path:
     """Return the skops file of the model `uri`, after checking its digest against the run.
 
@@ -49,20 +37,30 @@ def fetch_checked_model(uri: str, run: "Run", store: str) -> Path:
     UntrustedModelError
         The file is not the one that the run recorded.
     """
+    from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
+    wanted = f"the model file of run {run.info.run_id!r}"
     try:
-        path = fetch_model(uri, run.info.artifact_uri)
+        copy = None if is_local(run.info.artifact_uri) else str(make_download_folder())
+        path = Path(download_artifacts(artifact_uri=uri, dst_path=copy), MODEL)
     except (MlflowException, OSError) as error:
         reason = redact(read_reason(error).rstrip("."))
         # MLflow's message then is about an artifact with an empty name.
         gone = "No such artifact" in reason or isinstance(error, FileNotFoundError)
         what = "were deleted" if gone else f"cannot be read ({reason})"
         raise RunNotFoundError(
-            f"the model file of run {run.info.run_id!r}",
-            store,
-            f"Its artifacts {what}: train that model again, or name another run.",
+            wanted, store, f"Its artifacts {what}: train that model again, or name another run."
         ) from error
+    if not path.is_file():
+        if _DIGEST not in run.data.tags:  # another program made it
+            raise UntrustedModelError(path.parent, f"it is not saved as {MODEL}")
+        raise RunNotFoundError(
+            wanted,
+            store,
+            f"'{path}' was deleted: restore it, such as from the folder of its training, train "
+            "that model again, or name another run.",
+        )
     check_digest(path, run.data.tags)
     return path
 

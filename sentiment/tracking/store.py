@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from sentiment.config import name_source, suggest_command, suggest_training
 from sentiment.config.schemas import StoreSettings
 from sentiment.errors import (
+    ExitCode,
     ExperimentDeletedError,
     RunDeletedError,
     RunNotFoundError,
     TrackingStoreError,
     count_of,
+    find_os_exit_code,
 )
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking import provenance
@@ -168,10 +170,13 @@ class MlflowTracker(Tracker):
             folder = str(make_download_folder())
             return Path(download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder))
         except (MlflowException, OSError) as error:
+            if isinstance(error, OSError) and find_os_exit_code(error) is ExitCode.IO_ERROR:
+                raise  # the disk is full
             raise RunNotFoundError(
                 f"the file {name} of run {run_id!r}",
                 self._shown,
-                "Runs of an earlier version lack it: train that model again.",
+                "It was deleted, or an earlier version trained that model, which lacks it: train it "
+                "again.",
             ) from error
 
     def read_run(self, run_id: str) -> StoredRun:

@@ -332,6 +332,17 @@ def test_a_registered_model_is_found_by_its_alias(
 
 
 @pytest.mark.slow
+def test_a_deleted_model_file_is_named(train_quickly: Train, tracker: MlflowTracker) -> None:
+    run_id = str(train_quickly().run_id)
+    path = tracker.find_model(run_id, "f1").path
+    copy = path.rename(path.with_name("aside"))
+    with pytest.raises(RunNotFoundError, match=r"model\.skops' was deleted: restore it, such"):
+        tracker.find_model(run_id, "f1")
+    copy.rename(path)
+    assert tracker.find_model(run_id, "f1").path == path
+
+
+@pytest.mark.slow
 def test_a_model_in_another_format_is_refused(tracker: MlflowTracker) -> None:
     from sklearn.dummy import DummyClassifier
 

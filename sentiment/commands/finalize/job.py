@@ -119,6 +119,8 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
         choice = tracker.find_model(cfg.run, cfg.metric)
         run = tracker.read_run(choice.run_id)
         recipe = _read_recipe(cfg, run, tracker.fetch_file(run.id, "config.yaml"))
+        for split in EVALUATED:  # without the scores, a fit would be in vain
+            tracker.fetch_file(run.id, scores_file(split))
     fitting = Fitting(recipe, stages)
     data = fitting.prepare(lambda: prepare_data(make(recipe, "data", "read"), recipe.seed))
     _check(run, data, fitting.fitted_on, recipe)

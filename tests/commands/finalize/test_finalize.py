@@ -104,6 +104,14 @@ def test_data_that_have_changed_are_refused_and_nothing_is_left(
         finalize(compose("finalize", [f"run={run.run_id}", *where]))
     assert f"data.path={data}" in str(caught.value)
     assert "refit=auto" in str(caught.value)
+    # Nor is anything left without the scores of the run.
+    scores = Path(
+        str(mlflow.get_run(run.run_id).info.artifact_uri).removeprefix("file://"), "scores"
+    )
+    copy = scores.rename(scores.with_name("aside"))
+    with pytest.raises(RunNotFoundError, match="the file scores/validation.parquet of run"):
+        finalize(compose("finalize", [f"run={run.run_id}", *where]))
+    copy.rename(scores)
     # The same rows at another place are the same data.
     moved = write_frame(reviews.iloc[100:300], data.with_name("moved.csv"))
     data.unlink()

@@ -262,7 +262,7 @@ def test_a_champion_that_lost_its_scores_takes_a_reason(
 
     monkeypatch.setattr(MlflowTracker, "fetch_file", fail)
     refused = promote_run(rivals.strong)
-    assert "Runs of an earlier version lack it" in refused.reasons[0]
+    assert "an earlier version trained that model, which lacks it" in refused.reasons[0]
     assert promote_run(rivals.strong, "force='it has none'").outcome == "promoted"
 
 
