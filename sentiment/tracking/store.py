@@ -175,8 +175,8 @@ class MlflowTracker(Tracker):
             raise RunNotFoundError(
                 f"the file {name} of run {run_id!r}",
                 self._shown,
-                "It was deleted, or an earlier version trained that model, which lacks it: train it "
-                "again.",
+                "It was deleted, or an earlier version trained that model, which lacks it: train "
+                "it again.",
             ) from error
 
     def read_run(self, run_id: str) -> StoredRun:
