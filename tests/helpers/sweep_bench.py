@@ -17,7 +17,7 @@ from sentiment.commands.search import search, session
 from sentiment.commands.search.launching import HydraSweep
 from sentiment.commands.search.observing import OBSERVER, SweepObserver
 from sentiment.commands.search.ranking import Ranking
-from sentiment.commands.search.results import JobResult, write_result
+from sentiment.commands.search.results import JobResult, PlannedJob, write_result
 from sentiment.config import register_schemas
 from sentiment.config.composing import CONF
 
@@ -100,9 +100,9 @@ class Bench:
                 OBSERVER.reset(token)
         return notes, launcher.launched
 
-    def name_winner(self, sweep: session.Session, number: int, *facts: object) -> None:
+    def name_winner(self, sweep: session.Session, best: PlannedJob, *facts: object) -> None:
         """Take the place of the training of a winner."""
-        self.winners.append(number)
+        self.winners.append(best.number)
 
 
 @contextmanager

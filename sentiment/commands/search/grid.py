@@ -13,12 +13,13 @@ from pathlib import Path
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from omegaconf import DictConfig, OmegaConf
 
-from sentiment.commands.search.launching import HydraSweep, JobRunner, PlannedJob
+from sentiment.commands.search.launching import HydraSweep, JobRunner
 from sentiment.commands.search.observing import OBSERVER
 from sentiment.commands.search.ranking import Objective, find_objectives, rank
 from sentiment.commands.search.results import (
     GRID,
     JobResult,
+    PlannedJob,
     discard_result,
     newest,
     read_results,
@@ -220,7 +221,7 @@ def _run(
     for line in notes:
         session.observer.on_note(line)
     left = [
-        PlannedJob(number, list(point))
+        PlannedJob(number, point)
         for number, point in enumerate(points)
         if number not in session.results
     ]
@@ -230,8 +231,7 @@ def _run(
         session.report_ranking()
         best, winner = session.ranking.winner, read_winner(folder)
         if best is not None and (winner is None or winner.number != best):
-            overrides = list(points[best])
-            session.train_winner(best, overrides, *hydra.compose(overrides))
+            session.train_winner(PlannedJob(best, points[best]), *hydra.compose(points[best]))
     write_state(folder / GRID, facts | {_COMPLETE: True})
     check_failures(session.failed, len(points))
 

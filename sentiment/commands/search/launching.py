@@ -16,7 +16,13 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
 from sentiment.cli.interrupts import keeping_interrupts
-from sentiment.commands.search.results import JobResult, discard_result, read_result, write_result
+from sentiment.commands.search.results import (
+    JobResult,
+    PlannedJob,
+    discard_result,
+    read_result,
+    write_result,
+)
 from sentiment.commands.search.workers import NextJob
 from sentiment.config import (
     check_config,
@@ -181,22 +187,6 @@ def _without_hydra(config: DictConfig) -> DictConfig:
     with open_dict(task):
         del task["hydra"]
     return task
-
-
-@dataclass(frozen=True)
-class PlannedJob:
-    """A job to run.
-
-    Attributes
-    ----------
-    number : int
-        Its number, and the name of its folder.
-    overrides : sequence of str
-        Its overrides.
-    """
-
-    number: int
-    overrides: Sequence[str]
 
 
 class JobRunner:

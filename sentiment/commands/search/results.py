@@ -1,10 +1,10 @@
-"""Results that the jobs of a sweep write into their folders, and the state of the sweep."""
+"""Jobs of a sweep, the results that they write into their folders, and the state of the sweep."""
 
 import json
 import logging
 import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from math import isfinite, nan
 from pathlib import Path
@@ -110,6 +110,22 @@ def newest(name: str, known: list[str]) -> tuple[str | None, str]:
 def _is_later(known: str, name: str) -> bool:
     base, mark, number = known.rpartition(_NEWEST)
     return base == name and bool(mark) and number.isdecimal()
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job to run.
+
+    Attributes
+    ----------
+    number : int
+        Its number, and the name of its folder.
+    overrides : sequence of str
+        Its overrides.
+    """
+
+    number: int
+    overrides: Sequence[str]
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,15 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from sentiment.commands.search.launching import HydraSweep, JobRunner, PlannedJob
+from sentiment.commands.search.launching import HydraSweep, JobRunner
 from sentiment.commands.search.observing import OBSERVER
 from sentiment.commands.search.ranking import Objective, find_objectives
-from sentiment.commands.search.results import list_lost, read_results
+from sentiment.commands.search.results import PlannedJob, list_lost, read_results
 from sentiment.commands.search.session import FailurePolicy, Session, check_failures
-from sentiment.commands.search.studies.figures import save_study_figures
-from sentiment.commands.search.studies.folder import claim_folder, keep_study
+from sentiment.commands.search.studies.folder import claim_folder, keep_study, save_study_figures
 from sentiment.commands.search.studies.spaces import Space, make_sampler, read_space
 from sentiment.commands.search.studies.storage import check_apart, open_storage
-from sentiment.commands.search.studies.study import Draw, Study
+from sentiment.commands.search.studies.study import Study
 from sentiment.commands.search.trial import (
     describe_left_out,
     find_unlearnable,
@@ -58,22 +57,20 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
     # Raises what is wrong with the sampler, before anything is made.
     make_sampler(sampler, space, cfg.seed, parallel=hydra.is_parallel)
     left_out = find_unlearnable(jobs)
-    space = space.without(left_out)
-    study = _open_study(cfg, space, objectives)
-    session = _open_session(hydra, study, space)
+    study = _open_study(cfg, space.without(left_out), objectives)
+    session = _open_session(hydra, study)
     repeated = _recover(study, session)
     for line in describe_left_out(left_out):
         session.observer.on_note(line)
     # A resumed search draws other trials than before, and than other processes do.
     shift = len(study.optuna.trials) + study.own_seed
-    study.seed(make_sampler(sampler, space, cfg.seed, shift, parallel=hydra.is_parallel))
+    study.seed(make_sampler(sampler, study.space, cfg.seed, shift, parallel=hydra.is_parallel))
     runner = JobRunner(
         session.folder, hydra.launch, hydra.compose, session.take, study.send_heartbeat
     )
 
     def next_job() -> PlannedJob | None:
-        draw = repeated.pop() if repeated else study.ask(space, settings.n_trials)
-        return None if draw is None else PlannedJob(draw.number, space.write(draw.params))
+        return repeated.pop() if repeated else study.ask(settings.n_trials)
 
     with session.keeping(hydra.suggest_resuming()):
         runner.run(next_job)
@@ -84,7 +81,7 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
             study.recover(read_results(session.folder))
             runner.run(next_job)
         session.report_ranking()
-        _train_winner(hydra, study, space, session)
+        _train_winner(hydra, study, session)
     check_failures(session.failed, len(session.results))
 
 
@@ -94,7 +91,7 @@ def _open_study(cfg: DictConfig, space: Space, objectives: Sequence[Objective]) 
     check_apart(settings.storage, cfg.tracking.get("uri"))
     storage = open_storage(settings.storage, home / "studies.journal")
     taken = [path.name for path in home.glob("*") if path.is_dir()]
-    study = Study(settings.name, storage, objectives, taken=taken, fresh=settings.fresh)
+    study = Study(settings.name, storage, objectives, space, taken=taken, fresh=settings.fresh)
     study.define(
         {
             "space": space.describe(),
@@ -109,7 +106,7 @@ def _open_study(cfg: DictConfig, space: Space, objectives: Sequence[Objective]) 
     return study
 
 
-def _open_session(hydra: HydraSweep, study: Study, space: Space) -> Session:
+def _open_session(hydra: HydraSweep, study: Study) -> Session:
     """Return the session of this process, with the folder and the tracked run of the study."""
     cfg, settings = hydra.task, hydra.settings
     study.send_heartbeat()
@@ -122,7 +119,7 @@ def _open_session(hydra: HydraSweep, study: Study, space: Space) -> Session:
     record = tracker.open_sweep(f"search {study.name}", tags, earlier)
     study.run_id = record.id
     if settings.storage is None:
-        keep_study(folder, study, space)
+        keep_study(folder, study)
     return Session(
         name=study.name,
         folder=folder,
@@ -131,9 +128,9 @@ def _open_session(hydra: HydraSweep, study: Study, space: Space) -> Session:
         observer=OBSERVER.get()(),
         policy=FailurePolicy(settings.max_failures, fresh=study.count_done() == 0),
         total=settings.n_trials,
-        shared=space.write({}),
+        shared=study.space.write({}),
         tell=study.tell,
-        find_others=lambda: study.list_ended(space),
+        find_others=study.list_ended,
     )
 
 
@@ -142,7 +139,7 @@ def _find_home(cfg: DictConfig) -> Path:
     return Path(cfg.outputs) / "search"
 
 
-def _recover(study: Study, session: Session) -> list[Draw]:
+def _recover(study: Study, session: Session) -> list[PlannedJob]:
     """Begin the session with what earlier processes left; return trials to run again.
 
     Interrupted trials are enqueued in the study. Those whose results were damaged are returned.
@@ -153,7 +150,7 @@ def _recover(study: Study, session: Session) -> list[Draw]:
     if again:
         was = "was interrupted and runs" if len(again) == 1 else "were interrupted and run"
         session.observer.on_note(f"{count_of(len(again), 'trial')} {was} again")
-    damaged = study.list_draws(list_lost(session.folder)) if alone else []
+    damaged = study.plan_again(list_lost(session.folder)) if alone else []
     if damaged:
         what = (
             "result was damaged and runs" if len(damaged) == 1 else "results were damaged and run"
@@ -162,7 +159,7 @@ def _recover(study: Study, session: Session) -> list[Draw]:
     return damaged
 
 
-def _train_winner(hydra: HydraSweep, study: Study, space: Space, session: Session) -> None:
+def _train_winner(hydra: HydraSweep, study: Study, session: Session) -> None:
     """Train the best trial and draw the study, unless another process does."""
     best = study.find_best()
     if best is None:
@@ -170,8 +167,7 @@ def _train_winner(hydra: HydraSweep, study: Study, space: Space, session: Sessio
     with hold_lock(session.folder / ".lock"):  # another process may end at this moment
         if not study.claim_winner(best.number):
             return
-    overrides = space.write(best.params)
-    session.train_winner(best.number, overrides, *hydra.compose(overrides))
+    session.train_winner(best, *hydra.compose(best.overrides))
     figures = session.folder / "figures"
     names = save_study_figures(study.optuna, study.objectives, figures)
     session.record.log_files(figures, names)

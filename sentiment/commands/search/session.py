@@ -15,6 +15,7 @@ from sentiment.commands.search.ranking import Objective, Ranking, rank
 from sentiment.commands.search.results import (
     WINNER,
     JobResult,
+    PlannedJob,
     estimate_savings,
     read_results,
     write_state,
@@ -332,21 +333,17 @@ class Session:
         finally:
             self.observer.on_end()
 
-    def train_winner(
-        self, number: int, overrides: list[str], cfg: DictConfig, choices: dict[str, str]
-    ) -> None:
+    def train_winner(self, best: PlannedJob, cfg: DictConfig, choices: dict[str, str]) -> None:
         """Train the best job as a run of its own, and score it on the test rows, once.
 
         If an earlier process trained it but could not record it, that run is recorded.
 
         Parameters
         ----------
-        number : int
+        best : PlannedJob
             The job.
-        overrides : list of str
-            Its overrides.
         cfg : DictConfig
-            As composed for the best job.
+            As composed for it.
         choices : dict of str to str
             The config files in it.
 
@@ -357,11 +354,13 @@ class Session:
         """
         self._recorder.flush()  # while the store is away, nothing is trained
         home = self.folder / WINNER
-        job = Job(home, choices, [*overrides, *keep_refit(cfg)], parent=self.record.id)
+        job = Job(home, choices, [*best.overrides, *keep_refit(cfg)], parent=self.record.id)
         data = read_data(cfg)
         kept = find_kept_run(home, list_settings(cfg), data.digests)
         if kept is None:
-            self.observer.on_note(f"training #{number} in full, and scoring it on test rows once")
+            self.observer.on_note(
+                f"training #{best.number} in full, and scoring it on test rows once"
+            )
             result = train(cfg, job, data=data)
             run_id, metrics, folder = result.run_id, result.metrics, result.folder
         else:
@@ -372,7 +371,7 @@ class Session:
             {k: v for k, v in metrics.items() if k.startswith("test/")},
         )
         facts = {
-            "number": number,
+            "number": best.number,
             "run": run_id,
             "command": job.write_command(),
             # Another one if an earlier process was killed while it trained the winner.
@@ -380,9 +379,9 @@ class Session:
         }
         write_state(home / "job.json", facts)
         if kept is None:
-            self.observer.on_winner(number, result, cfg.tracking.get("uri"))
+            self.observer.on_winner(best.number, result, cfg.tracking.get("uri"))
         else:
-            self.observer.on_recorded_winner(number, recorded)
+            self.observer.on_recorded_winner(best.number, recorded)
 
     def _record_kept(self, cfg: DictConfig, folder: RunFolder, facts: RunFacts) -> RecordingResult:
         if self.record.id is None:  # without tracking

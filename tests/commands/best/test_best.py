@@ -58,21 +58,21 @@ def search(tmp_path: Path) -> Search:
     ) -> Study:
         home = tmp_path / "outputs" / "search"
         storage = open_storage(address, home / "studies.journal")
-        study = Study(name, storage, find_objectives(objectives), **options)
+        space = Space(COMMON, {}, FIXED, tuple(words))
+        study = Study(name, storage, find_objectives(objectives), space, **options)
         study.define({"settings": {}, "objectives": list(objectives)})
         # Not with a sampler for grids, which wants to stop the study at the end of the grid.
         points = product(*(getattr(d, "choices", (1, 2, 3)) for d in COMMON.values()))
-        space = Space(COMMON, {}, FIXED, tuple(words))
         for score in scores:
             study.optuna.enqueue_trial(dict(zip(COMMON, next(points), strict=True)))
-            draw = study.ask(space, len(scores))
-            assert draw is not None
-            overrides = space.write(draw.params)
+            planned = study.ask(len(scores))
+            assert planned is not None
+            overrides = [*planned.overrides]
             values = score if isinstance(score, tuple) else (score,)
             named = zip(study.objectives, values, strict=True)
             job = Job(tmp_path, {"model": "svm", "features": "tfidf"}, ["search=svm", *overrides])
             result = JobResult(
-                draw.number,
+                planned.number,
                 overrides,
                 0.0,
                 1.0,
@@ -81,7 +81,7 @@ def search(tmp_path: Path) -> Search:
                 metrics={} if score is None else {o.metric: value for o, value in named},
                 error="" if score is not None else "it broke",
             )
-            write_result(home / study.name / str(draw.number), result)
+            write_result(home / study.name / str(planned.number), result)
             study.tell(result)
         if address is not None:
             storage.engine.dispose()
@@ -120,9 +120,10 @@ def test_the_best_is_reported_with_its_margins(
 ) -> None:
     study = search([0.7, 0.9, None, 0.8, 0.6])
     found = best()
-    draw = study.find_best()
-    assert draw is not None
-    assert (found.number, found.params) == (draw.number, draw.params)
+    planned = study.find_best()
+    assert planned is not None
+    assert found.number == planned.number
+    assert study.space.write(found.params) == planned.overrides
     assert (found.number, found.score, found.second) == (1, 0.9, (3, 0.8))
     assert found.median == pytest.approx(0.75)
     assert found.measure_margin(0.8) == pytest.approx(0.1)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import strategies as st
 from sweeping import make_result
 
-from sentiment.commands.search.launching import JobRunner, PlannedJob
-from sentiment.commands.search.results import JobResult, read_results, write_result
+from sentiment.commands.search.launching import JobRunner
+from sentiment.commands.search.results import JobResult, PlannedJob, read_results, write_result
 from sentiment.commands.search.workers import NextJob
 from sentiment.config.overrides import parse_override
 from sentiment.errors import SweepStoppedError

@@ -56,7 +56,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setattr(
         session.Session,
         "train_winner",
-        lambda sweep, number, *facts: bench.name_winner(sweep, number, *facts),
+        lambda sweep, best, *facts: bench.name_winner(sweep, best, *facts),
     )
     monkeypatch.chdir(tmp_path)
     return bench

@@ -1,22 +1,47 @@
-"""Storage of studies: a journal file, or a database that several machines reach."""
+"""Storage of studies: a journal file, or a database that several machines reach.
 
-import contextlib
+The lines of a journal have checksums, so that damage is found before Optuna reads it.
+"""
+
+import fcntl
+import json
+import logging
+import os
 import time
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sentiment.errors import ConfigError, SentimentError, StudyStorageError, read_reason
+from optuna.storages import JournalStorage
+from optuna.storages.journal import BaseJournalBackend
+
+from sentiment.commands.search.studies.folder import restore_studies
+from sentiment.errors import (
+    ConfigError,
+    DamagedJournalError,
+    SentimentError,
+    StudyStorageError,
+    read_reason,
+)
+from sentiment.files.control import set_aside
+from sentiment.files.locking import hold_lock
 from sentiment.redaction import redact
 from sentiment.tracking.patience import describe
+
+log = logging.getLogger(__name__)
 
 # Errors about tables that another process is making, and the number of tries.
 _MAKING = ("already exists", "UNIQUE constraint", "unique constraint", "is locked", "no such table")
 _TRIES = 5
 # Tables that only MLflow has.
 _MLFLOW = {"experiments", "latest_metrics"}
+_CHECKSUM = b',"crc32":'
+# Descriptors of the lock files by which the processes that use a journal know of each other.
+_users: dict[Path, int] = {}
 
 
 def open_storage(address: str | None, path: Path) -> Any:
@@ -42,9 +67,6 @@ def open_storage(address: str | None, path: Path) -> Any:
         The journal is damaged, and other processes use it.
     """
     if address is None:
-        from sentiment.commands.search.studies.folder import restore_studies
-        from sentiment.commands.search.studies.journal import open_journal
-
         with open_journal(path) as (journal, alone):
             if alone:
                 restore_studies(journal, path.parent)
@@ -132,7 +154,7 @@ def explain_failure(address: str, error: Exception) -> SentimentError:
     )
 
 
-@contextlib.contextmanager
+@contextmanager
 def storage_failures(address: str | None) -> Iterator[None]:
     """Raise `StudyStorageError` where the database at `address` fails within the block."""
     from optuna.exceptions import StorageInternalError
@@ -168,16 +190,12 @@ def list_stored(address: str | None, path: Path) -> dict[str, Callable[[], Any]]
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = _read_journal(path) if address is None else _read_database(address)
+    if address is not None:
+        storage = _read_database(address)
+    else:
+        storage = read_journal(path) if path.is_file() else None
     names = [] if storage is None else sorted(optuna.get_all_study_names(storage))
     return {name: partial(optuna.load_study, study_name=name, storage=storage) for name in names}
-
-
-def _read_journal(path: Path) -> Any:
-    """Return the journal `path`, or None if it is not there."""
-    from sentiment.commands.search.studies.journal import read_journal
-
-    return read_journal(path) if path.is_file() else None
 
 
 def _read_database(address: str) -> Any:
@@ -206,3 +224,160 @@ def _has_tables(address: str) -> bool:
         return inspect(engine).has_table("studies")
     finally:
         engine.dispose()
+
+
+class Journal(BaseJournalBackend):
+    """Optuna's journal with a checksum at the end of each line.
+
+    Optuna's own `JournalFileBackend` can read it: a checksum is one more key of a line, which it
+    ignores. Lines without one, of earlier versions and of Optuna's own tools, are accepted.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines, self._bytes = 0, 0
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """Yield the entries from a number on, without a last line that is still being written.
+
+        Raises
+        ------
+        DamagedJournalError
+            A line does not fit its checksum.
+        """
+        if log_number_from < self._lines:
+            self._lines, self._bytes = 0, 0
+        with self._path.open("rb") as file:
+            file.seek(self._bytes)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                entry = _parse(line)
+                if entry is None:
+                    raise DamagedJournalError(self._path, f"line {self._lines + 1}")
+                self._lines, self._bytes = self._lines + 1, self._bytes + len(line)
+                if self._lines > log_number_from:
+                    yield entry
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write entries: after a crash of this process, all or none of them are there."""
+        lines = b"".join(map(_write_line, logs))
+        with hold_lock(_name_lock(self._path)), self._path.open("ab") as file:
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _write_line(entry: dict[str, Any]) -> bytes:
+    text = json.dumps(entry, separators=(",", ":")).encode()
+    return text[:-1] + _CHECKSUM + str(zlib.crc32(text)).encode() + b"}\n"
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """Return the entry of a line, or None if it is damaged."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(entry, dict) or not {"op_code", "worker_id"} <= entry.keys():
+        return None
+    text, mark, found = line.rstrip(b"\n").rpartition(_CHECKSUM)
+    if mark and found != str(zlib.crc32(text + b"}")).encode() + b"}":
+        return None
+    entry.pop("crc32", None)
+    return entry
+
+
+@contextmanager
+def open_journal(path: Path) -> Iterator[tuple[JournalStorage, bool]]:
+    """Open the journal `path`, which is made if it is missing, for the rest of this process.
+
+    A damaged journal is renamed and a new one begun, unless other processes use it.
+
+    Yields
+    ------
+    (JournalStorage, bool)
+        The journal, and whether no other process uses it or opens it during the ``with`` block.
+
+    Raises
+    ------
+    DamagedJournalError
+        It is damaged, and other processes use it.
+    """
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    alone = _enter(path)
+    try:
+        with hold_lock(_name_lock(path)):
+            _cut_tail(path)
+        try:
+            storage = _load(path)
+        except DamagedJournalError as error:
+            if not alone:
+                remedy = "Wait for the other processes that use it, then repeat the command."
+                raise error.advise(remedy) from error
+            log.warning("%s; it was renamed to '%s'", error.found, set_aside(path).name)
+            _cut_tail(path)
+            storage = _load(path)
+        yield storage, alone
+    finally:
+        fcntl.flock(_users[path], fcntl.LOCK_SH)
+
+
+def read_journal(path: Path) -> JournalStorage:
+    """Return the journal `path` for reading only: without a lock and without changes.
+
+    Raises
+    ------
+    DamagedJournalError
+        It is damaged.
+    """
+    try:
+        return _load(path)
+    except DamagedJournalError as error:
+        remedy = "Repeat the command of the search: it recovers what its trials have found."
+        raise error.advise(remedy) from error
+
+
+def _load(path: Path) -> JournalStorage:
+    try:
+        return JournalStorage(Journal(path))
+    except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, DamagedJournalError):
+            raise
+        # Optuna cannot read the entries of lines without a checksum.
+        raise DamagedJournalError(path, f"{type(error).__name__}: {error}") from error
+
+
+def _enter(path: Path) -> bool:
+    """Lock out other users of the journal if there are none; else join them and return False."""
+    if path not in _users:
+        users = path.with_name(f".{path.name}.users")
+        _users[path] = os.open(users, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(_users[path], fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        fcntl.flock(_users[path], fcntl.LOCK_SH)  # waits for a process that is recovering it
+        return False
+    return True
+
+
+def _name_lock(path: Path) -> Path:
+    """Return the lock file of writers; the system unlocks it when its process ends."""
+    return path.with_name(f".{path.name}.lock")
+
+
+def _cut_tail(path: Path) -> None:
+    """Cut off a line that was being written when a process or the machine died.
+
+    A journal that is missing is made.
+    """
+    with path.open("ab+") as file:
+        file.seek(0)
+        written = file.read()
+        file.truncate(written.rfind(b"\n") + 1)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import optuna
 
-from sentiment.commands.search.studies.journal import open_journal
-from sentiment.commands.search.studies.storage import open_storage
+from sentiment.commands.search.studies.storage import open_journal, open_storage
 
 
 def test_a_journal_loses_only_the_line_that_was_being_written(tmp_path: Path) -> None:

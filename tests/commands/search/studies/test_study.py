@@ -28,13 +28,13 @@ SPACE = Space({"model.alpha": FloatDistribution(0, 1)}, {}, {})
 
 def open_study(folder: Path) -> Study:
     storage = open_storage(None, folder / "studies.journal")
-    return Study("any", storage, find_objectives(["accuracy"]))
+    return Study("any", storage, find_objectives(["accuracy"]), SPACE)
 
 
 def ask(study: Study, total: int = 100) -> int:
-    draw = study.ask(SPACE, total)
-    assert draw is not None
-    return draw.number
+    job = study.ask(total)
+    assert job is not None
+    return job.number
 
 
 def read_states(study: Study) -> list[str]:
@@ -55,20 +55,20 @@ def dead() -> str:
 def test_a_trial_whose_process_died_is_run_again(tmp_path: Path, dead: str) -> None:
     study = open_study(tmp_path)
     study._owner = dead
-    lost = study.ask(SPACE, 3)
+    lost = study.ask(3)
     assert lost is not None
     later = open_study(tmp_path)
     assert later.recover({}) == [0]
     assert read_states(later) == ["FAIL", "WAITING"]
     assert later.count_done() == 0
-    again = later.ask(SPACE, 3)
+    again = later.ask(3)
     assert again is not None
     assert again.number == 1
-    assert again.params == lost.params
+    assert again.overrides == lost.overrides
     assert later.recover({}) == []
     # It is one of the three that were wanted.
     assert [ask(later, 3), ask(later, 3)] == [2, 3]
-    assert later.ask(SPACE, 3) is None
+    assert later.ask(3) is None
 
 
 def test_a_trial_that_left_a_result_is_not_run_again(tmp_path: Path, dead: str) -> None:

@@ -15,13 +15,13 @@ from sweeping import DRAWN, SEARCH, flip, read_jobs, read_study
 from sentiment.commands.search import session
 from sentiment.commands.search.results import (
     JobResult,
+    PlannedJob,
     read_result,
     read_results,
     write_result,
     write_state,
 )
-from sentiment.commands.search.studies.journal import read_journal
-from sentiment.commands.search.studies.storage import open_storage
+from sentiment.commands.search.studies.storage import open_storage, read_journal
 from sentiment.errors import DamagedJournalError
 
 TRIALS = 5
@@ -47,9 +47,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_bench(folder: Path, patch: pytest.MonkeyPatch) -> Bench:
     bench = Bench(folder / "outputs")
 
-    def keep(sweep: session.Session, number: int, *facts: object) -> None:
-        bench.name_winner(sweep, number)
-        write_state(sweep.folder / "winner" / "job.json", {"number": number})
+    def keep(sweep: session.Session, best: PlannedJob, *facts: object) -> None:
+        bench.name_winner(sweep, best)
+        write_state(sweep.folder / "winner" / "job.json", {"number": best.number})
         write_state(sweep.folder / "winner" / "metrics.json", {})
 
     patch.setattr(session.Session, "train_winner", keep)
