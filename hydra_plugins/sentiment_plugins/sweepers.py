@@ -62,7 +62,7 @@ class SearchSweeper(OptunaSweeper):
             *(f"{key}={value}" for key, value in (self.sweeper.params or {}).items()),
             *arguments,
         ]
-        with storage_failures(hydra.settings.storage):
+        with storage_failures(hydra.config.search.storage):
             run_search(hydra, self._sampler, given)
 
 

@@ -14,7 +14,6 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from omegaconf import DictConfig, OmegaConf
 
 from sentiment.commands.search.launching import HydraSweep, JobRunner
-from sentiment.commands.search.observing import OBSERVER
 from sentiment.commands.search.ranking import Objective, find_objectives, rank
 from sentiment.commands.search.results import (
     GRID,
@@ -36,7 +35,7 @@ from sentiment.commands.search.trial import (
     list_settings,
     read_data,
 )
-from sentiment.config import is_within, make
+from sentiment.config import is_within
 from sentiment.data.preparation import DIGESTS
 from sentiment.errors import ConfigError, SweepBusyError
 from sentiment.files.locking import hold_lock
@@ -126,14 +125,14 @@ def run_grid(hydra: HydraSweep, points: Sequence[Sequence[str]]) -> None:
     SentimentError
         The config cannot be run, or jobs failed.
     """
-    cfg, settings = hydra.task, hydra.settings
+    cfg = hydra.task
     jobs = hydra.check_jobs(points)
     (objective,) = find_objectives([cfg.optimize])
     points, notes = _leave_out(points, jobs)
     home = Path(cfg.outputs).resolve() / "sweep"
     name = _name_grid(cfg, points)
     known, following = newest(name, [path.name for path in home.glob("*") if path.is_dir()])
-    if known is None or settings.fresh or not _can_resume(hydra, home / known, points, objective):
+    if known is None or cfg.search.fresh or not _can_resume(hydra, home / known, points, objective):
         known = following
     folder = home / known
     folder.mkdir(parents=True, exist_ok=True)
@@ -195,16 +194,11 @@ def _run(
     folder: Path,
     notes: Sequence[str],
 ) -> None:
-    cfg, settings = hydra.task, hydra.settings
     for number, result in read_results(folder).items():
         if result.error:
             discard_result(folder / str(number))
-    tracker = make(cfg, "tracking", "open_sweep")
-    tracker.open()
-    typed = hydra.list_typed()
-    tags = {"kind": "sweep", "command": hydra.describe_command()}
-    earlier = (read_state(folder / GRID) or {}).get("run_id")
-    record = tracker.open_sweep(f"sweep {' '.join(typed)}".strip(), tags, earlier)
+    name = f"sweep {' '.join(hydra.list_typed())}".strip()
+    record = hydra.open_record(name, (read_state(folder / GRID) or {}).get("run_id"))
     facts = {"run_id": record.id, "objective": objective.name, "jobs": len(points)}
     write_state(folder / GRID, facts | {_COMPLETE: False})
     session = Session(
@@ -212,8 +206,7 @@ def _run(
         folder=folder,
         objective=objective,
         record=record,
-        observer=OBSERVER.get()(),
-        policy=FailurePolicy(settings.max_failures, fresh=not any(read_results(folder))),
+        policy=FailurePolicy(hydra.task.search.max_failures, fresh=not any(read_results(folder))),
         total=len(points),
         shared=[redact(word) for word in points[0] if all(word in point for point in points)],
     )

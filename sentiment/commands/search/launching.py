@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,14 @@ from sentiment.config import (
     find_key,
     is_within,
     list_typed,
+    make,
     quote,
     suggest_command,
     write_command,
 )
 from sentiment.errors import ConfigError
 from sentiment.redaction import redact
+from sentiment.tracking import SweepRecord
 
 # Jobs per batch of a launcher that queues them: enough that workers seldom wait for the slowest job
 # of a batch, and few enough that a search learns from one batch to the next.
@@ -63,15 +65,10 @@ class HydraSweep:
     context: HydraContext
     launcher: Any
 
-    @property
+    @cached_property
     def task(self) -> DictConfig:
         """The config without Hydra's own part."""
         return _without_hydra(self.config)
-
-    @property
-    def settings(self) -> Any:
-        """Settings of the group ``search``."""
-        return self.config.search
 
     def compose(self, overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
         """Return the config of a job and the config files chosen in it."""
@@ -146,9 +143,21 @@ class HydraSweep:
         hidden = ("search.fresh", "hydra.mode")
         return [redact(word) for word in words if not is_within(word, *hidden)]
 
-    def describe_command(self) -> str:
-        """Return the command of the sweep, for records."""
-        return write_command("train", ["-m", *self.list_typed()])
+    def open_record(self, name: str, earlier: str | None, **tags: str) -> SweepRecord:
+        """Return the tracked run of the sweep: `earlier`, or a new one of this name if it is None.
+
+        Raises
+        ------
+        TrackingStoreError
+            The store cannot be used.
+        """
+        tracker = make(self.task, "tracking", "open_sweep")
+        tracker.open()
+        command = write_command("train", ["-m", *self.list_typed()])
+        record: SweepRecord = tracker.open_sweep(
+            name, {"kind": "sweep", **tags, "command": command}, earlier
+        )
+        return record
 
     def suggest_resuming(self) -> str:
         """Return the command that resumes the sweep, for the terminal of this process."""
@@ -161,12 +170,12 @@ class HydraSweep:
 
     @property
     def _launches_each(self) -> bool:
-        return self.settings.batch is None and hasattr(self.launcher, "launch_each")
+        return self.task.search.batch is None and hasattr(self.launcher, "launch_each")
 
     @property
     def _batch(self) -> int:
-        if self.settings.batch is not None:
-            return int(self.settings.batch)
+        if self.task.search.batch is not None:
+            return int(self.task.search.batch)
         serial = str(self.config.hydra.launcher._target_).endswith(".BasicLauncher")
         return 1 if serial else _QUEUED
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from sentiment.commands.search.launching import HydraSweep, JobRunner
-from sentiment.commands.search.observing import OBSERVER
 from sentiment.commands.search.ranking import Objective, find_objectives
 from sentiment.commands.search.results import PlannedJob, list_lost, read_results
 from sentiment.commands.search.session import FailurePolicy, Session, check_failures
@@ -22,7 +21,7 @@ from sentiment.commands.search.trial import (
     list_settings,
     read_data,
 )
-from sentiment.config import check_config, list_typed, make
+from sentiment.config import check_config, list_typed
 from sentiment.config.schemas import list_defaults
 from sentiment.errors import ConfigError, count_of, quote_list
 from sentiment.files.locking import hold_lock
@@ -48,7 +47,7 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
     SentimentError
         The config cannot be run, the study was started with other settings, or jobs failed.
     """
-    cfg, settings = hydra.task, hydra.settings
+    cfg, settings = hydra.task, hydra.task.search
     check_config(cfg, list_typed(hydra.config.hydra.overrides.task))
     objectives = find_objectives(settings.objectives or [cfg.optimize])
     space = read_space(settings, arguments)
@@ -108,15 +107,12 @@ def _open_study(cfg: DictConfig, space: Space, objectives: Sequence[Objective]) 
 
 def _open_session(hydra: HydraSweep, study: Study) -> Session:
     """Return the session of this process, with the folder and the tracked run of the study."""
-    cfg, settings = hydra.task, hydra.settings
+    settings = hydra.task.search
     study.send_heartbeat()
     earlier = study.await_run()
-    folder = (_find_home(cfg) / study.name).resolve()
+    folder = (_find_home(hydra.task) / study.name).resolve()
     claim_folder(folder, study)
-    tracker = make(cfg, "tracking", "open_sweep")
-    tracker.open()
-    tags = {"kind": "sweep", "study": study.name, "command": hydra.describe_command()}
-    record = tracker.open_sweep(f"search {study.name}", tags, earlier)
+    record = hydra.open_record(f"search {study.name}", earlier, study=study.name)
     study.run_id = record.id
     if settings.storage is None:
         keep_study(folder, study)
@@ -125,7 +121,6 @@ def _open_session(hydra: HydraSweep, study: Study) -> Session:
         folder=folder,
         objective=study.objectives[0],
         record=record,
-        observer=OBSERVER.get()(),
         policy=FailurePolicy(settings.max_failures, fresh=study.count_done() == 0),
         total=settings.n_trials,
         shared=study.space.write({}),

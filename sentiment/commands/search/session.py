@@ -10,7 +10,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from sentiment.commands.search.observing import SweepObserver
+from sentiment.commands.search.observing import OBSERVER, SweepObserver
 from sentiment.commands.search.ranking import Objective, Ranking, rank
 from sentiment.commands.search.results import (
     WINNER,
@@ -212,8 +212,6 @@ class Session:
         What makes a job the best.
     record : SweepRecord
         The tracked run of the sweep.
-    observer : SweepObserver
-        Receives progress.
     policy : FailurePolicy
         When to give up.
     tell : callable
@@ -222,6 +220,8 @@ class Session:
         Number of jobs of the sweep.
     shared : sequence of str
         The overrides that all jobs have.
+    observer : SweepObserver
+        Receives progress; default: the one that `OBSERVER` makes.
     find_others : callable
         Returns the results of other processes, by number.
     results : dict of int to JobResult
@@ -232,10 +232,10 @@ class Session:
     folder: Path
     objective: Objective
     record: SweepRecord
-    observer: SweepObserver
     policy: FailurePolicy
     total: int
     shared: Sequence[str]
+    observer: SweepObserver = field(default_factory=lambda: OBSERVER.get()())
     tell: Callable[[JobResult], None] = lambda result: None
     find_others: Callable[[], dict[int, JobResult]] = dict
     results: dict[int, JobResult] = field(default_factory=dict)
