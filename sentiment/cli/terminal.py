@@ -218,7 +218,6 @@ def tabulate_metrics(
     """
     from rich.table import Table
 
-    from sentiment.config.metrics import CLASSES, list_shown
     from sentiment.modeling.intervals import tabulate_scores
 
     titles = {"cv": "cross-validation", "validation": "validation", "test": "test"}
@@ -226,17 +225,11 @@ def tabulate_metrics(
     table = Table("metric", header_style="bold")
     for column in columns:
         table.add_column(titles[column])
-    # Runs of earlier versions have no count of classes, and may lack newer metrics.
-    ordered = f"{columns[0]}/quadratic_kappa" in metrics if columns else False
-    several = f"{columns[0]}/hamming_loss" in metrics if columns else False
-    names = list_shown(
-        round(metrics.get(CLASSES, 2)), optimized, ordered=ordered, multilabel=several
-    )
     shown = dict(intervals or {})
     # Its rows include the validation rows, and three intervals do not fit into a line.
     if "cv" in columns:
         shown = {key: ends for key, ends in shown.items() if not key.startswith("validation/")}
-    for name, cells in tabulate_scores(names, columns, metrics, shown).items():
+    for name, cells in tabulate_scores(columns, metrics, shown, optimized).items():
         table.add_row(name, *cells)
     return table
 

@@ -95,11 +95,6 @@ class PreparedData:
         found = (self.fingerprint, self.columns_fingerprint, self.unlabelled_fingerprint)
         return {tag: digest for tag, digest in zip(DIGESTS, found, strict=True) if digest}
 
-    @property
-    def kind(self) -> dict[str, bool]:
-        """Kind of the labels, as `list_shown` and `list_measured` take it."""
-        return {"ordered": self.scale is not None, "multilabel": self.separator is not None}
-
     def choose_fitted(self, refit: str | None) -> str:
         """Return which rows the final model learns from, a key of `FITTED`.
 

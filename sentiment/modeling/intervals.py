@@ -7,12 +7,12 @@ too rarely in small samples, which get no interval.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from sentiment.config.metrics import ALL_BUILT_IN
+from sentiment.config.metrics import ALL_BUILT_IN, CLASSES, list_shown
 from sentiment.modeling.metrics import AREAS, KAPPA, OF_ROWS
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.resampling import RowSums
@@ -116,20 +116,29 @@ def count_digits(interval: Interval) -> int:
 
 
 def tabulate_scores(
-    names: list[str],
-    splits: list[str],
+    splits: Sequence[str],
     metrics: Mapping[str, float],
     intervals: Mapping[str, Interval],
+    optimized: str,
 ) -> dict[str, list[str]]:
-    """Return the cells of a table of scores: of each metric, one for each split.
+    """Return the cells of a table of the main scores of a run: of each metric, one for each split.
 
     Parameters
     ----------
-    names, splits : list of str
-        Metrics and splits; a metric that is not known of all splits is left out.
+    splits : sequence of str
+        The splits; a metric that is not known of all of them is left out.
     metrics, intervals : dict
         Values and intervals, as ``<split>/<name>``.
+    optimized : str
+        The metric of searches, which is always included.
     """
+    # Runs of earlier versions have no count of classes.
+    names = list_shown(
+        round(metrics.get(CLASSES, 2)),
+        optimized,
+        ordered=any(f"{split}/{KAPPA}" in metrics for split in splits),
+        multilabel=any(f"{split}/hamming_loss" in metrics for split in splits),
+    )
     rows: dict[str, list[str]] = {}
     for name in names:
         keys = [f"{split}/{name}" for split in splits]

@@ -106,7 +106,7 @@ def test_scores_have_the_digits_that_their_intervals_leave() -> None:
     nan = float("nan")
     metrics = {"test/accuracy": 0.75, "test/ece": 0.12345, "test/mine": 1.5}
     intervals = {"test/accuracy": (0.50896, 0.91343)}
-    assert tabulate_scores(["accuracy", "ece", "f1"], ["test"], metrics, intervals) == {
+    assert tabulate_scores(["test"], metrics, intervals, "ece") == {
         "accuracy": ["0.75 [0.51, 0.91]"],
         "ece": ["0.12"],
     }

@@ -18,7 +18,8 @@ def show_final(result: "FinalizationResult") -> None:
     console.print()
     console.print(f"scored   {result.evaluated.name}, run {result.evaluated.id}")
     console.print(f"         {result.why}")
-    console.print(tabulate_metrics(metrics, result.intervals))
+    optimized = result.evaluated.params.get("optimize", "accuracy")
+    console.print(tabulate_metrics(metrics, result.intervals, optimized))
     console.print(
         f"learned  from {metrics['rows/fitted']:,.0f} of {result.rows:,} labelled rows; the scores "
         f"are those of the same settings with {metrics['rows/train']:,.0f} of them"

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from sentiment.config import write_recorded
-from sentiment.config.metrics import CLASSES, list_shown
 from sentiment.data.preparation import PreparedData
 from sentiment.errors import list_classes, show_share
 from sentiment.modeling.evaluation import choose_classes, measure_each_class
@@ -119,10 +118,9 @@ def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
 def _tabulate_scores(
     facts: RunFacts, data: PreparedData, intervals: Mapping[str, Interval], fitted_on: str
 ) -> str:
-    optimized = facts.params.get("optimize", "")
-    names = list_shown(round(facts.metrics.get(CLASSES, 2)), optimized, **data.kind)
     splits = [*["cv"] * ("rows/cv" in facts.metrics), *_SPLITS]
-    cells = tabulate_scores(names, splits, facts.metrics, intervals)
+    optimized = facts.params.get("optimize", "accuracy")
+    cells = tabulate_scores(splits, facts.metrics, intervals, optimized)
     rows = [[name, *row] for name, row in cells.items()]
     note = "In brackets: 95 % intervals, exact binomial or approximate bootstrap (ABC) ones."
     if fitted_on != "train":

@@ -30,7 +30,6 @@ from sentiment.commands.train.files import (
 from sentiment.commands.train.fitting import CV, Fitting, measure_stages
 from sentiment.commands.train.rehearsal import rehearse
 from sentiment.config import CHOICES, Job, make
-from sentiment.config.metrics import CLASSES, list_shown
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.quality import UNSPACED_TEXTS
 from sentiment.data.splitting import count_classes
@@ -115,8 +114,7 @@ class TrainingResult:
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{split}</th>" for split in EVALUATED)
-        names = list_shown(round(self.metrics[CLASSES]), **self.data.kind)
-        cells = tabulate_scores(names, [*EVALUATED], self.metrics, self.intervals)
+        cells = tabulate_scores(EVALUATED, self.metrics, self.intervals, self.optimize)
         rows = "".join(
             f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
             for name, row in cells.items()
