@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -225,13 +226,13 @@ def test_training_suggests_what_is_in_its_own_store(
     from sentiment.commands.train.view import show_training
 
     monkeypatch.setenv("FORCE_COLOR", "1")
-    result = train_quickly()
-    remember_words([f"outputs={store}", f"tracking.experiment={tmp_path.name}"])
     uri = f"sqlite:///{store}/mlflow.db"
+    result = replace(train_quickly(), store=uri)
+    remember_words([f"outputs={store}", f"tracking.experiment={tmp_path.name}"])
     if swept:
-        SweepWatch().on_winner(0, result, uri)
+        SweepWatch().on_winner(0, result)
     else:
-        show_training(result, uri)
+        show_training(result)
     printed = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
     finalize, (script, words) = find_commands(printed)
     where = [f"outputs={store}", f"tracking.experiment={tmp_path.name}"]

@@ -68,7 +68,7 @@ def test_training_optimizes_the_micro_average(
     assert result.score == result.metrics["cv/f1_micro"] > 0.8
     assert result.metrics["cv/hamming_loss_mean"] < 0.2
     assert "test/roc_auc" not in result.metrics
-    show_training(result, None)
+    show_training(result)
     shown = capsys.readouterr().out
     assert "240 rows read, 0 dropped, 240 used: " in shown
     assert "label_ranking" in shown

@@ -75,7 +75,7 @@ def test_a_run_records_what_it_chose_by_its_training_rows(
     result = train(compose("train", words), Job(folder=tmp_path / "job", overrides=words))
     assert RunFolder.open(result.folder)[1].params["features.chosen"] == "characters"
     assert result.pipeline["features"].analyzer == "char_wb"
-    show_training(result, None)
+    show_training(result)
     assert "features characters, by the script of" in capsys.readouterr().out
     kept = load_model(result.folder / "model.skops")
     assert kept["features"].ngram_range == (1, 4)

@@ -1,6 +1,5 @@
 """Finalize: fit the settings of a recorded run on more rows, and keep the model as a new run."""
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,19 +10,17 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from sentiment.commands.train.files import (
-    SETTINGS,
     make_facts,
     measure_all_intervals,
-    save_card,
+    save_metrics,
     save_reference,
     save_settings,
 )
 from sentiment.commands.train.fitting import Fitting, measure_stages
 from sentiment.commands.train.job import EVALUATED
-from sentiment.commands.train.rehearsal import rehearse
+from sentiment.commands.train.rehearsal import save_final
 from sentiment.config import (
     CHOICES,
-    Job,
     check_config,
     compose,
     describe_origin,
@@ -32,17 +29,16 @@ from sentiment.config import (
     read_origin,
     show_command,
 )
-from sentiment.data.preparation import DIGESTS, PreparedData, prepare_data
+from sentiment.data.preparation import DIGESTS, prepare_data
 from sentiment.data.splitting import FITTED
 from sentiment.errors import AlreadyFinalError, ConfigError, DataChangedError, RunNotFoundError
 from sentiment.modeling.evaluation import scores_file
 from sentiment.modeling.fit_warnings import merging_warnings
 from sentiment.modeling.intervals import Interval
-from sentiment.modeling.model_files import save_model
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import FOLDER
 from sentiment.redaction import MASK
-from sentiment.tracking import MODEL, RULES, SCALE, RunFolder, StoredRun, Tracker
+from sentiment.tracking import RULES, SCALE, RunFolder, StoredRun, Tracker
 from sentiment.tracking.folder import make_timestamp
 from sentiment.tracking.recording import keep_and_record
 from sentiment.tracking.stages import Stage, StageObserver, Stages
@@ -123,40 +119,31 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
             tracker.fetch_file(run.id, scores_file(split))
     fitting = Fitting(recipe, stages)
     data = fitting.prepare(lambda: prepare_data(make(recipe, "data", "read"), recipe.seed))
-    _check(run, data, fitting.fitted_on, recipe)
+    words = _list_words(run, cfg.refit)
+    _check(run, fitting, words, cfg.refit)
     with merging_warnings():
         fitting.refit()
         known = fitting.fit_reference()
     with RunFolder.claim(Path(cfg.outputs, "finalize", make_timestamp())) as folder:
-        words = _list_words(run, recipe.refit)
         tags = _list_tags(run, words, fitting.fitted_on)
         choices = {k: run.params[k] for k in CHOICES if k in run.params}
         facts = make_facts(f"{run.name}, refit={fitting.fitted_on}", tags, choices, recipe, fitting)
-        save_settings(folder, recipe, Job(folder.path, overrides=words))
-        with stages("save model"):
-            save_model(fitting.final, folder.add(MODEL))
-            folder.protect(MODEL, *SETTINGS)
+        save_settings(folder, recipe, words)
+        facts.audit = save_final(folder, fitting, stages)
         with stages("copy evaluation"):
             for name in (name for name in _EVALUATION if name != FOLDER or known is None):
                 with suppress(RunNotFoundError):  # not every model has terms
                     _copy(tracker.fetch_file(run.id, name), folder, name)
         if known is not None:
             save_reference(folder, fitting, *known)
-        with stages("rehearse deployment"):
-            audit, measured = rehearse(
-                folder.path / MODEL, data.validation, fitting.predict_validation()
-            )
-            fitting.metrics |= measured
         scores = {k: v for k, v in run.metrics.items() if not k.startswith(_OF_THE_MODEL)}
-        metrics = scores | fitting.metrics | measure_stages(stages.done)
-        folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-        facts.metrics, facts.audit = metrics, audit
+        facts.metrics = metrics = scores | fitting.metrics | measure_stages(stages.done)
         made = {
             split: Predictions.from_frame(pd.read_parquet(folder.path / scores_file(split)))
             for split in EVALUATED
         }
         intervals = measure_all_intervals(made, recipe.optimize)
-        save_card(folder, facts, data, made["test"], intervals, fitting.fitted_on)
+        save_metrics(folder, facts, fitting, made["test"], intervals)
         with stages("record run"):
             kept = keep_and_record(cfg, tracker, folder, facts, "the final model")
     return FinalizationResult(
@@ -205,19 +192,19 @@ def _forget_counts(node: DictConfig) -> None:
             _forget_counts(node[name])
 
 
-def _check(run: StoredRun, data: PreparedData, fitted_on: str, recipe: DictConfig) -> None:
+def _check(run: StoredRun, fitting: Fitting, words: Sequence[str], refit: str) -> None:
     """Check that the rows are those of the run, and more than its model learned from."""
-    name = run.tags.get("data", "unknown")
-    again = show_command("train", _list_words(run, recipe.refit))
+    data, name = fitting.data, run.tags.get("data", "unknown")
+    again = show_command("train", words)
     whats = (name, f"{name}, extra columns", f"{name}, unlabelled texts")
     for tag, what in zip(DIGESTS, whats, strict=True):
         found, known = data.digests.get(tag, ""), run.tags.get(tag, "")
         if found != known:
             raise DataChangedError(run.id, what, known or "unknown", found, data.rows, again)
     before = round(run.metrics.get("rows/fitted", run.metrics.get("rows/train", 0)))
-    rows = len(data.gather(FITTED[fitted_on]))
+    rows = len(data.gather(FITTED[fitting.fitted_on]))
     if rows <= before:
-        raise AlreadyFinalError(run.id, before, rows, recipe.refit)
+        raise AlreadyFinalError(run.id, before, rows, refit)
 
 
 def _list_words(run: StoredRun, refit: str) -> list[str]:

@@ -40,8 +40,8 @@ class SweepObserver:
     def on_note(self, text: str) -> None:
         """Note a message for the user."""
 
-    def on_winner(self, number: int, result: "TrainingResult", store: str | None) -> None:
-        """Note that the best job was trained in full and recorded in the MLflow store `store`."""
+    def on_winner(self, number: int, result: "TrainingResult") -> None:
+        """Note that the best job was trained in full and recorded."""
 
     def on_recorded_winner(self, number: int, result: "RecordingResult") -> None:
         """Note that the best job, which an earlier process trained in full, was recorded now."""

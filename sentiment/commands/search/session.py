@@ -379,7 +379,7 @@ class Session:
         }
         write_state(home / "job.json", facts)
         if kept is None:
-            self.observer.on_winner(best.number, result, cfg.tracking.get("uri"))
+            self.observer.on_winner(best.number, result)
         else:
             self.observer.on_recorded_winner(best.number, recorded)
 

@@ -77,11 +77,11 @@ class SweepWatch(SweepObserver):
             if ranking.note:
                 self._print(ranking.note)
 
-    def on_winner(self, number: int, result: "TrainingResult", store: str | None) -> None:
+    def on_winner(self, number: int, result: "TrainingResult") -> None:
         """Print the scores of the best job on test rows."""
         from sentiment.commands.train.view import show_training
 
-        show_training(result, store)
+        show_training(result)
 
     def on_recorded_winner(self, number: int, result: "RecordingResult") -> None:
         """Print where the best job, which an earlier process trained, was recorded."""

@@ -38,7 +38,7 @@ def run_job(cfg: DictConfig) -> None:
 
         result = train(cfg, job, watch)
         growth = _find_growth(cfg, result)
-    show_training(result, cfg.tracking.get("uri"), growth)
+    show_training(result, growth)
 
 
 def _find_growth(cfg: DictConfig, result: "TrainingResult") -> "Growth | None":

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from omegaconf import DictConfig
@@ -12,7 +12,7 @@ from sentiment.commands.train.card import summarize_card, write_card
 from sentiment.commands.train.curves import MAX_PANELS, measure_curves
 from sentiment.commands.train.drawing import Drawing
 from sentiment.commands.train.fitting import CV, CV_ROWS, Fitting
-from sentiment.config import Job, flatten, record_yaml
+from sentiment.config import flatten, record_yaml
 from sentiment.config.metrics import list_shown
 from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import count_classes
@@ -100,24 +100,24 @@ def save_reference(
     folder.include(reference.save(folder.path / FOLDER))
 
 
-def save_settings(folder: RunFolder, cfg: DictConfig, job: Job) -> None:
+def save_settings(folder: RunFolder, cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Write the config, the overrides and the package versions of the run."""
-    overrides = redact("\n".join(job.overrides))
+    written = redact("\n".join(overrides))
     versions = json.dumps(provenance.read_versions(), indent=2)
-    for name, text in zip(SETTINGS, (record_yaml(cfg), overrides, versions), strict=True):
+    for name, text in zip(SETTINGS, (record_yaml(cfg), written, versions), strict=True):
         folder.add(name).write_text(text, encoding="utf-8")
 
 
-def save_card(
+def save_metrics(
     folder: RunFolder,
     facts: RunFacts,
-    data: PreparedData,
+    fitting: Fitting,
     test: Predictions,
     intervals: dict[str, Interval],
-    fitted_on: str,
 ) -> None:
-    """Write the model card, and make a summary of it the description of the run."""
-    card = write_card(facts, data, test, intervals, fitted_on)
+    """Write metrics and model card, and make a summary of the card the description of the run."""
+    folder.add("metrics.json").write_text(json.dumps(facts.metrics, indent=2) + "\n")
+    card = write_card(facts, fitting.data, test, intervals, fitting.fitted_on)
     folder.add(CARD).write_text(card, encoding="utf-8")
     facts.description = summarize_card(card, DESCRIPTION)
 

@@ -17,18 +17,17 @@ from sklearn.pipeline import Pipeline
 
 from sentiment.commands.train.drawing import Drawer
 from sentiment.commands.train.files import (
-    SETTINGS,
     list_figures,
     list_terms_figures,
     make_facts,
     measure_all_intervals,
-    save_card,
+    save_metrics,
     save_reference,
     save_results,
     save_settings,
 )
 from sentiment.commands.train.fitting import CV, Fitting, measure_stages
-from sentiment.commands.train.rehearsal import rehearse
+from sentiment.commands.train.rehearsal import save_final
 from sentiment.config import CHOICES, Job, make
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.quality import UNSPACED_TEXTS
@@ -37,10 +36,9 @@ from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.explanation import top_terms
 from sentiment.modeling.fit_warnings import merging_warnings
 from sentiment.modeling.intervals import Interval, tabulate_scores
-from sentiment.modeling.model_files import save_model
 from sentiment.modeling.pipeline import find_text_steps, list_vectorizers
 from sentiment.modeling.predictions import Predictions
-from sentiment.tracking import KEY, MODEL, SCALE, Tracker
+from sentiment.tracking import KEY, SCALE, Tracker
 from sentiment.tracking.folder import RunFolder
 from sentiment.tracking.recording import recording_failures
 from sentiment.tracking.stages import Stage, StageObserver, Stages
@@ -87,6 +85,8 @@ class TrainingResult:
     folds : int
         Folds of cross-validation over training and validation rows, whose predictions are those
         of the split ``"cv"``; 0 for none.
+    store : str or None
+        Address of the MLflow store with the run.
     """
 
     score: float
@@ -103,6 +103,7 @@ class TrainingResult:
     folder: Path
     chosen_features: str = ""
     folds: int = 0
+    store: str | None = None
 
     def __repr__(self) -> str:
         shown = (f"{split}/accuracy" for split in EVALUATED)
@@ -174,7 +175,7 @@ def _train(
     data = fitting.prepare(lambda: given or prepare_data(dataset, cfg.seed))
     choices = {group: job.choices[group] for group in CHOICES}
     facts = make_facts(job.describe(), _list_tags(job, fitting), choices, cfg, fitting)
-    save_settings(folder, cfg, job)
+    save_settings(folder, cfg, job.overrides)
     _warn(fitting, facts.params)
     with stages("open tracking"):
         tracker.open()
@@ -186,12 +187,16 @@ def _train(
             terms = _fit(fitting, folder, drawer)
             with stages("measure intervals"):
                 intervals = measure_all_intervals(fitting.predictions, cfg.optimize)
-            facts.audit = _save(folder, fitting, stages, terms, intervals)
+            facts.audit = save_final(folder, fitting, stages)
+            with stages("save results"):
+                save_results(folder, terms, fitting.predictions, intervals, data)
+            known = fitting.fit_reference() or (fitting.pipeline, fitting.predictions["validation"])
+            with stages("keep reference"):
+                save_reference(folder, fitting, *known)
         with stages("draw figures"):
             drawer.finish()
         facts.metrics = metrics = fitting.metrics | measure_stages(stages.done)
-        folder.add("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-        save_card(folder, facts, data, fitting.predictions["test"], intervals, fitting.fitted_on)
+        save_metrics(folder, facts, fitting, fitting.predictions["test"], intervals)
         folder.keep(facts)
         with stages("record run"), recording_failures(folder, cfg):
             address = run.record(folder, facts)
@@ -210,6 +215,7 @@ def _train(
         folder=folder.path,
         chosen_features=fitting.chosen,
         folds=fitting.folds,
+        store=cfg.tracking.get("uri"),
     )
 
 
@@ -221,29 +227,6 @@ def _fit(fitting: Fitting, folder: RunFolder, drawer: Drawer) -> pd.DataFrame | 
     fitting.evaluate(EVALUATED, lambda *made: drawer.draw(list_figures(folder, *made)))
     fitting.refit()
     return terms
-
-
-def _save(
-    folder: RunFolder,
-    fitting: Fitting,
-    stages: Stages,
-    terms: pd.DataFrame | None,
-    intervals: dict[str, Interval],
-) -> str:
-    """Write model, results and reference, and rehearse the deployment; return the audit."""
-    with stages("save model"):
-        path = folder.add(MODEL)
-        save_model(fitting.final, path)
-        folder.protect(MODEL, *SETTINGS)
-    with stages("save results"):
-        save_results(folder, terms, fitting.predictions, intervals, fitting.data)
-    with stages("rehearse deployment"):
-        audit, measured = rehearse(path, fitting.data.validation, fitting.predict_validation())
-        fitting.metrics |= measured
-    known = fitting.fit_reference() or (fitting.pipeline, fitting.predictions["validation"])
-    with stages("keep reference"):
-        save_reference(folder, fitting, *known)
-    return audit
 
 
 def _warn(fitting: Fitting, params: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Rehearsal of a deployment: the saved model is loaded, and predicts, as in `predict`."""
+"""Saving of the final model, and the rehearsal of its deployment as in `predict`."""
 
 import logging
 import time
@@ -6,11 +6,27 @@ from pathlib import Path
 
 import pandas as pd
 
+from sentiment.commands.train.files import SETTINGS
+from sentiment.commands.train.fitting import Fitting
 from sentiment.errors import UntrustedModelError
-from sentiment.modeling.model_files import digest_file
+from sentiment.modeling.model_files import digest_file, save_model
 from sentiment.modeling.scoring import Predictor
+from sentiment.tracking import MODEL, RunFolder
+from sentiment.tracking.stages import Stages
 
 log = logging.getLogger(__name__)
+
+
+def save_final(folder: RunFolder, fitting: Fitting, stages: Stages) -> str:
+    """Save the final model and rehearse its deployment; return the audit of `rehearse`."""
+    path = folder.add(MODEL)
+    with stages("save model"):
+        save_model(fitting.final, path)
+        folder.protect(MODEL, *SETTINGS)
+    with stages("rehearse deployment"):
+        audit, measured = rehearse(path, fitting.data.validation, fitting.predict_validation())
+    fitting.metrics |= measured
+    return audit
 
 
 def rehearse(

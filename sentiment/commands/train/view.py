@@ -24,9 +24,7 @@ _CONFUSIONS = 3
 _LONGEST = 40  # of a label in the table of classes
 
 
-def show_training(
-    result: "TrainingResult", store: str | None, growth: "Growth | None" = None
-) -> None:
+def show_training(result: "TrainingResult", growth: "Growth | None" = None) -> None:
     """Print the metrics of a training job, its files and the next commands."""
     from sentiment.cli.console import PlainConsole
 
@@ -58,10 +56,10 @@ def show_training(
         console.print(f"run      {result.run_id}")
     console.print(f"model    {result.model} ({describe_size(result.metrics['model/size_mb'])})")
     console.print(f"figures  {relate_path(result.folder / 'figures')}")
-    if console.is_terminal and result.run_id and store:
+    if console.is_terminal and result.run_id and result.store:
         console.print()
         console.print(f"next     {suggest_command('predict', 'input=reviews.csv')}")
-        console.print(f"         {suggest_ui(store)}")
+        console.print(f"         {suggest_ui(result.store)}")
 
 
 def _describe_folds(result: "TrainingResult") -> str:

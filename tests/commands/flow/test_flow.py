@@ -30,7 +30,7 @@ from sentiment.commands.flow.job import run_flow
 from sentiment.commands.flow.steps import Steps
 from sentiment.commands.flow.tasks import FlowResult, hiding_secrets
 from sentiment.commands.promote.job import promote
-from sentiment.commands.train import job
+from sentiment.commands.train import rehearsal
 from sentiment.config import compose, quote_free_text
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.errors import (
@@ -391,7 +391,9 @@ def test_what_was_trained_during_an_outage_is_recorded_by_the_next_try(
     steps = Steps(compose("flow", quote_free_text(words)))
     trained = []
     monkeypatch.setattr(
-        job, "rehearse", lambda *facts: ("", trained.append(facts[0]) or {"model/size_mb": 1.0})
+        rehearsal,
+        "rehearse",
+        lambda *facts: ("", trained.append(facts[0]) or {"model/size_mb": 1.0}),
     )
     for _ in range(2):  # the second try meets the outage, too
         with (

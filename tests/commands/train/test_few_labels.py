@@ -70,7 +70,7 @@ def test_few_rows_are_scored_in_turn(place: Place, capsys: pytest.CaptureFixture
     table = pd.read_parquet(run.folder / "scores" / "cv.parquet")
     assert table["excerpt"].tolist() == rows["text"].str[:200].tolist()
     assert run.score == run.metrics["cv/accuracy"]
-    show_training(replace(run, metrics=run.metrics | {"cv/accuracy": 0.1}), None)
+    show_training(replace(run, metrics=run.metrics | {"cv/accuracy": 0.1}))
     assert "weak     cross-validated accuracy 0.1000 is not above 0.5" in capsys.readouterr().out
     assert "| metric | cv | validation | test |" in (run.folder / "card.md").read_text()
 

@@ -93,7 +93,7 @@ def test_without_refit_the_saved_model_is_the_evaluated_one(
     kept = pd.read_parquet(result.folder / scores_file("test"))["p:positive"]
     saved = load_model(result.folder / "model.skops")
     np.testing.assert_allclose(predict(saved, result.data.test)[1][:, 1], kept, rtol=1e-9)
-    show_training(result, None)
+    show_training(result)
     printed = capsys.readouterr().out
     assert "learned  from 210 of 300 labelled rows; from more: " in printed
     assert f"finalize.py run={result.run_id}" in printed
@@ -116,7 +116,7 @@ def test_an_official_test_half_is_learned_from_only_if_that_is_asked_for(
     assert (result.fitted_on, result.metrics["rows/fitted"]) == (splits, rows)
     learned = predict(result.pipeline, result.data.test)[1]
     np.testing.assert_allclose(learned, fit_on(result, SPLITS[splits]), rtol=1e-9)
-    show_training(result, None)
+    show_training(result)
     assert f"learned  from {rows} of 120 labelled rows; the scores" in capsys.readouterr().out
 
 

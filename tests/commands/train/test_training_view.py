@@ -31,7 +31,7 @@ def test_a_model_no_better_than_a_constant_is_named(
     strength = "model.C=1e-9" if weak else "model.C=100"
     data = ["data=csv", f"data.path={path}", "data.label_column=topic", "data.limit=null"]
     result = train_quickly(*data, strength, "features.min_df=1")
-    show_training(result, None)
+    show_training(result)
     printed = " ".join(capsys.readouterr().out.split())
     wanted = (
         "weak validation accuracy 0.7500 is not above 0.7500, that of always predicting 'usual'"
@@ -56,7 +56,7 @@ def test_many_classes_have_a_short_table_and_their_confusions(
         "data=csv", f"data.path={path}", "data.label_column=topic", "data.limit=null",
         "features.min_df=1", "optimize=f1", "tracking=off",
     )  # fmt: skip
-    show_training(result, None)
+    show_training(result)
     printed = capsys.readouterr().out
     line = " ".join(printed.split())
     shown = [line.split("│")[1].strip() for line in printed.splitlines() if line.startswith("│")]
