@@ -88,11 +88,11 @@ class Fitting:
         """Read the data, check them for cross-validation and count their texts for all fits."""
         with self._stages("prepare data"):
             self.data = data = read()
+            self.folds = self.check(data)
+            self.fitted_on = data.choose_fitted(self._cfg.refit)
             features, self.chosen = choose_features(self.pipeline["features"], data.train["text"])
             self.pipeline.set_params(features=features)
             self.pipeline = self.final = join_columns(self.pipeline, data.columns)
-            self.folds = self.check(data)
-            self.fitted_on = data.choose_fitted(self._cfg.refit)
         if self._cfg.memory is not None:
             with self._stages("count texts"):
                 texts = [getattr(data, name)["text"] for name in SPLITS] + [data.unlabelled]
