@@ -112,14 +112,14 @@ def prepare_value(constraints: list[Any], value: Any) -> Any:
             return tuple(value)
         # Lists of names with objects, such as the steps of a pipeline.
         return [tuple(item) if _is_named_object(item) else item for item in value]
-    if isinstance(value, dict) and list in constraints and names_objects(value):
+    if isinstance(value, dict) and list in constraints and _names_objects(value):
         return list(value.items())
-    if isinstance(value, str) and names_function(constraints, value):
+    if isinstance(value, str) and _names_function(constraints, value):
         return {_OBJECT: _FUNCTION, "name": value}
     return value
 
 
-def names_objects(value: dict[Any, Any]) -> bool:
+def _names_objects(value: dict[Any, Any]) -> bool:
     """Return whether `value` maps names to objects, or to "drop" or "passthrough" for some."""
     objects = [isinstance(one, dict) and _OBJECT in one for one in value.values()]
     return any(objects) and all(
@@ -128,7 +128,7 @@ def names_objects(value: dict[Any, Any]) -> bool:
     )
 
 
-def names_function(constraints: list[Any], value: str) -> bool:
+def _names_function(constraints: list[Any], value: str) -> bool:
     """Return whether `value` is a dotted name where `constraints` expect a function."""
     return callable in constraints and "." in value and is_allowed(value)
 

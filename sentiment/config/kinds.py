@@ -115,12 +115,12 @@ def describe(hint: Any) -> str:
     return _PLAIN.get(hint, "a value")
 
 
-def list_names(hint: Any) -> tuple[str, ...]:
+def _list_names(hint: Any) -> tuple[str, ...]:
     """Return the values of a choice; empty for other types."""
     if get_origin(hint) is Annotated:
         rules = get_args(hint)[1:]
         return tuple(name for rule in rules for name in (*rule.names, *rule.list_more()))
-    return tuple(name for one in get_args(hint) for name in list_names(one))
+    return tuple(name for one in get_args(hint) for name in _list_names(one))
 
 
 def list_types(hint: Any) -> set[Any]:
@@ -140,7 +140,7 @@ def list_types(hint: Any) -> set[Any]:
 
 def describe_problem(hint: Any, value: Any, path: str) -> str:
     """Return the message for an invalid `value` of the setting `path`."""
-    nearest = _suggest(value, list_names(hint)) if isinstance(value, str) else ""
+    nearest = _suggest(value, _list_names(hint)) if isinstance(value, str) else ""
     shown = "***" if _is_secret(hint) and isinstance(value, str) else show(value)
     return f"{path} is {shown}; expected {describe(hint)}.{nearest}"
 

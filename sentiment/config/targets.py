@@ -15,7 +15,7 @@ HYDRA_KEYS = {"_target_", "_args_", "_convert_", "_partial_", "_recursive_", "_i
 # Optional packages with estimators, and the extra of each.
 EXTRAS = {"lightgbm": "lightgbm"}
 # Patterns for _target_; Hydra also checks the object behind the name.
-ALLOWED_TARGETS = [
+_ALLOWED_TARGETS = [
     "sentiment.config.arguments.get_function",
     "sentiment.config.starting.StartCheck",
     "sentiment.data.datasets.*",
@@ -61,7 +61,7 @@ ALLOWED_TARGETS = [
 
 def list_allowed() -> list[str]:
     """Return the patterns of all allowed names, including those that the user trusts."""
-    return [*ALLOWED_TARGETS, *list_trusted()]
+    return [*_ALLOWED_TARGETS, *list_trusted()]
 
 
 def is_allowed(name: str) -> bool:

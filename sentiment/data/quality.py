@@ -15,7 +15,7 @@ from sentiment.errors import list_first, quote_list, quote_name, show_share
 from sentiment.ngrams.scripts import find_unspaced, measure_unspaced
 
 _FAULTS = 20
-QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+_QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 # Share of texts without spaces between words from which on a warning is given.
 _MANY = 0.05
 # Usual marks of missing values, in lowercase.
@@ -153,7 +153,7 @@ def check_quality(
     faults = _read_faults(frame).dropna()
     conflicts = find_conflicts(usable)
     lengths = usable["length"]
-    quantiles = lengths.quantile(list(QUANTILES)) if len(usable) else pd.Series(0, QUANTILES)
+    quantiles = lengths.quantile(list(_QUANTILES)) if len(usable) else pd.Series(0, _QUANTILES)
     labels = count_labels(usable["label"], separator)
     return QualityReport(
         rows=len(frame),

@@ -281,14 +281,14 @@ class DelimitedFile:
 
 def _refuse_undecodable(data: bytes, split: Split, rejected: RejectedRows) -> None:
     """Reject the records that are not UTF-8."""
-    if is_utf8(memoryview(data)[: split.next]):
+    if _is_utf8(memoryview(data)[: split.next]):
         return
     for record, (a, b) in enumerate(split.bounds.tolist()):
-        if not is_utf8(memoryview(data)[a:b]):
+        if not _is_utf8(memoryview(data)[a:b]):
             rejected.add(record, "bytes that are not in the encoding of the file")
 
 
-def is_utf8(data: memoryview) -> bool:
+def _is_utf8(data: memoryview) -> bool:
     """Return whether `data` is UTF-8, without holding the GIL."""
     bounds = pa.py_buffer(np.array([0, len(data)], np.int64))
     try:

@@ -8,7 +8,7 @@ from sentiment.errors import ConfigError
 
 # Separators as people type them on a command line, which has no other way to say them.
 _WORDS = {"\\t": "\t", "tab": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
-NO_QUOTE = "none"
+_NO_QUOTE = "none"
 _LONGEST_SEPARATOR = 8
 
 
@@ -105,7 +105,7 @@ class ReadOptions:
             One of them is not possible; all problems are in the message.
         """
         sep = None if self.sep is None else _WORDS.get(self.sep.lower(), self.sep)
-        quote = "" if self.quote == NO_QUOTE else self.quote
+        quote = "" if self.quote == _NO_QUOTE else self.quote
         problems = []
         if sep is not None and not _is_separator(sep):
             problems.append(
@@ -114,7 +114,7 @@ class ReadOptions:
             )
         for name, value in (("quote", quote), ("escape", self.escape)):
             if value and not _is_mark(value):
-                none = f", or {group}quote={NO_QUOTE}" if name == "quote" else ""
+                none = f", or {group}quote={_NO_QUOTE}" if name == "quote" else ""
                 problems.append(
                     f"{group}{name} is {value!r}; expected one ASCII character that is not a "
                     f"letter, digit or white space{none}."

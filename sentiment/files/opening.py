@@ -46,7 +46,7 @@ _LIST = re.compile(r"\[.*,.*\]", re.DOTALL)
 _NAMES = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines"}
 
 
-def find_format(path: Path, setting: str) -> str:
+def _find_format(path: Path, setting: str) -> str:
     """Return ``"csv"``, ``"parquet"`` or ``"jsonl"`` by the ending of `path`.
 
     Raises
@@ -74,7 +74,7 @@ def list_inputs(named: str, options: ReadOptions | None = None) -> tuple[list[Pa
     ----------
     named : str
         A file, a folder, for all of its files of a known format, or a pattern such as
-        ``reviews/*.csv``. A folder of texts is a single input; see `is_text_folder`.
+        ``reviews/*.csv``. A folder of texts is a single input; see `_is_text_folder`.
     options : ReadOptions, optional
         Options for opening the files.
 
@@ -84,7 +84,7 @@ def list_inputs(named: str, options: ReadOptions | None = None) -> tuple[list[Pa
         The folder has no file of a known format, the pattern matches none, or it is a list.
     """
     path = Path(named).expanduser()
-    if named == PIPE or is_database(named) or is_text_folder(path, options):
+    if named == PIPE or is_database(named) or _is_text_folder(path, options):
         return [path], None
     if _LIST.fullmatch(named) and not path.exists():
         # As a pattern, it would be any file whose name is one of these characters.
@@ -142,10 +142,10 @@ def open_input(
         source, kind = open_stdin(options.encoding)
     elif (path := Path(named).expanduser()).is_fifo():
         source, kind = open_fifo(path, options.encoding)
-    elif is_text_folder(path, options):
+    elif _is_text_folder(path, options):
         return TextFolder(path, options.encoding)
     else:
-        kind = find_format(path, setting)
+        kind = _find_format(path, setting)
         if not path.is_file():
             raise InputNotFoundError(path, setting, f"a {_NAMES[kind]} file")
         if kind == "parquet":
@@ -167,7 +167,7 @@ def is_database(named: str) -> bool:
     return "://" in named
 
 
-def is_text_folder(path: Path, options: ReadOptions | None) -> bool:
+def _is_text_folder(path: Path, options: ReadOptions | None) -> bool:
     """Return whether `path` is a folder of ``.txt`` files, each of which is one text."""
     if not path.is_dir():
         return False
@@ -235,7 +235,7 @@ def choose_output(source: Input, wanted: str | None, form: str | None) -> tuple[
             [f"output is '{output}', but outputs are not compressed; name it without "
              f"{output.suffix}."]
         )  # fmt: skip
-    return output, form or find_format(output, "output")
+    return output, form or _find_format(output, "output")
 
 
 def check_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:

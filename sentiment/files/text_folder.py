@@ -92,7 +92,7 @@ class TextFolder:
 
 def _look(folder: Path) -> list[tuple[Path, int, int]]:
     """Return the files, their sizes and their times of modification."""
-    found = [(path, path.stat()) for path in list_texts(folder)]
+    found = [(path, path.stat()) for path in _list_texts(folder)]
     return [(path, there.st_size, there.st_mtime_ns) for path, there in found]
 
 
@@ -121,7 +121,7 @@ def _make_batch(
     )
 
 
-def list_texts(folder: Path) -> list[Path]:
+def _list_texts(folder: Path) -> list[Path]:
     """Return the ``.txt`` files of `folder` by name, without hidden ones."""
     found = (one for one in folder.iterdir() if one.suffix.lower() == ENDING)
     return sorted(one for one in found if one.is_file() and not one.name.startswith("."))
@@ -134,7 +134,7 @@ def holds_texts(folder: Path, options: ReadOptions) -> bool:
     has a usual name for texts. Settings of tables say that they are such, and a single file is
     taken for one.
     """
-    files = list_texts(folder)
+    files = _list_texts(folder)
     as_tables = (options.sep, options.quote, options.escape, options.header) != (None,) * 4
     if len(files) < 2 or as_tables:
         return False

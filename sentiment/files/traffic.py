@@ -22,7 +22,7 @@ from sentiment.files.parquet import make_batch
 
 PREDICTIONS, FEEDBACK = "predictions", "feedback"
 TABLES = (PREDICTIONS, FEEDBACK)
-CHAMPION, CHALLENGER, SHADOW = ROLES = "champion", "challenger", "shadow"
+CHAMPION, CHALLENGER, SHADOW = _ROLES = "champion", "challenger", "shadow"
 _SHOWN = 40  # characters of a wrong value in a message
 _TIME = pa.timestamp("us", "UTC")
 SCHEMAS = {
@@ -231,8 +231,8 @@ def _find_fault(rows: pa.RecordBatch) -> str:
     if empty := _find_empty(PREDICTIONS, rows):
         return empty
     for role in pc.unique(rows["role"]).to_pylist():
-        if role not in ROLES:
-            return f"a 'role' is {role!r}; expected {', '.join(ROLES)}"
+        if role not in _ROLES:
+            return f"a 'role' is {role!r}; expected {', '.join(_ROLES)}"
     for rule in pc.unique(rows["rule"]).to_pylist():
         try:
             facts = json.loads(rule)

@@ -19,7 +19,7 @@ _NUMBERING = (
 _NAME = "class_weight"
 
 
-def list_named_weights(model: Any) -> Iterator[tuple[str, Any, dict[Any, float]]]:
+def _list_named_weights(model: Any) -> Iterator[tuple[str, Any, dict[Any, float]]]:
     """Yield the parameters of `model` and of models inside of it that weigh classes by name.
 
     Yields
@@ -54,7 +54,7 @@ def check_named_weights(model: Any, *, of_sets: bool = False) -> None:
         scikit-learn would not find the names.
     """
     params = {"": model} | _read_params(model)
-    for parameter, owner, weights in () if of_sets else list_named_weights(model):
+    for parameter, owner, weights in () if of_sets else _list_named_weights(model):
         places = [place for place in params if not place or parameter.startswith(f"{place}__")]
         hiding = [params[place] for place in places if isinstance(params[place], _NUMBERING)]
         if any(one is not owner for one in hiding):
@@ -90,7 +90,7 @@ def check_weighted_classes(model: Any, classes: Iterable[str]) -> None:
         A name is not a class.
     """
     known = [str(label) for label in classes]
-    for _, owner, weights in list_named_weights(model):
+    for _, owner, weights in _list_named_weights(model):
         unknown = [str(name) for name in weights if str(name) not in known]
         if unknown:
             raise ConfigError(
@@ -109,7 +109,7 @@ def weigh_label(estimator: Any, label: str) -> Any:
     for the others.
     """
     weights: dict[str, dict[int, float]] = {}
-    for parameter, _, named in list_named_weights(estimator):
+    for parameter, _, named in _list_named_weights(estimator):
         by_name = {str(name): float(weight) for name, weight in named.items()}
         weights[parameter] = {0: 1.0, 1: by_name.get(label, 1.0)}
     return clone(estimator).set_params(**weights)

@@ -81,18 +81,18 @@ def split_pipeline(pipeline: Pipeline) -> tuple[Pipeline, Any]:
 
 
 def fold_pipeline(pipeline: Pipeline, features: Any, weights: np.ndarray) -> list[TermWeights]:
-    """Return the folded weights, as `fold_weights`, of a whole pipeline.
+    """Return the folded weights, as `_fold_weights`, of a whole pipeline.
 
     The steps that select and clean the texts of a frame are left out.
     """
-    folded = fold_weights(features, weights)
+    folded = _fold_weights(features, weights)
     if find_encoder(pipeline) is None:
         return folded
     readers = len(find_text_steps(pipeline).steps) - 1
     return [part if part.is_encoder else part.without(readers) for part in folded]
 
 
-def fold_weights(features: Any, weights: np.ndarray, factor: float = 1.0) -> list[TermWeights]:
+def _fold_weights(features: Any, weights: np.ndarray, factor: float = 1.0) -> list[TermWeights]:
     """Return ``features.transform(texts) @ weights.T`` as a sum over vectorizers.
 
     Parameters
@@ -117,7 +117,7 @@ def fold_weights(features: Any, weights: np.ndarray, factor: float = 1.0) -> lis
                 return []
             weights = pulled
         *cleaners, last = steps
-        folded = fold_weights(last, weights, factor)
+        folded = _fold_weights(last, weights, factor)
         return [replace(part, cleaners=(*cleaners, *part.cleaners)) for part in folded]
     if not isinstance(features, FeatureUnion):
         fits = _count_columns(features) == weights.shape[1] > 0
@@ -131,7 +131,7 @@ def fold_weights(features: Any, weights: np.ndarray, factor: float = 1.0) -> lis
         if not width:
             return []
         end = start + width
-        found = fold_weights(part, weights[:, start:end], factor * factors.get(name, 1.0))
+        found = _fold_weights(part, weights[:, start:end], factor * factors.get(name, 1.0))
         if not found:
             return []
         folded += found

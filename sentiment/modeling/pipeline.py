@@ -134,7 +134,7 @@ def find_text_steps(pipeline: Pipeline) -> Pipeline:
     return steps
 
 
-def select_inputs(pipeline: Pipeline, frame: pd.DataFrame) -> pd.DataFrame:
+def _select_inputs(pipeline: Pipeline, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of `frame` that `pipeline` reads."""
     return frame[[TEXT_COLUMN, *list_columns(pipeline)]]
 
@@ -199,7 +199,7 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame, unlabelled: pd.Series | None = 
         if separator is not None:  # as scikit-learn has them, with names
             labels = tabulate_label_sets(labels, separator)
         if unlabelled is None or unlabelled.empty:
-            return pipeline.fit(select_inputs(pipeline, frame), labels)
+            return pipeline.fit(_select_inputs(pipeline, frame), labels)
         return _fit_with_unlabelled(pipeline, frame[[TEXT_COLUMN]], labels, unlabelled)
 
 

@@ -51,7 +51,7 @@ class RowSums:
         if KAPPA in self.names:  # only its sum of squares; the rest follows from counts
             self._means[KAPPA] = np.square(predictions.rank_errors).astype(float)
         self._outcomes, self._has_second = predictions.outcomes, predictions.has_second
-        self._gaps = find_gaps(predictions) if "ece" in self.names else None
+        self._gaps = _find_gaps(predictions) if "ece" in self.names else None
         ranked: Iterable[int] = ()
         if set(self.names) & set(AREAS):
             ranked = [1] if self._has_second else range(self.classes)
@@ -152,7 +152,7 @@ class RowSums:
         return np.column_stack([known[name] for name in self.names])
 
 
-def find_gaps(predictions: Predictions) -> csr_array:
+def _find_gaps(predictions: Predictions) -> csr_array:
     """Return accuracy minus confidence of each row, in the column of its bin."""
     confidence, bins = find_bins(predictions)
     gaps = predictions.right - confidence

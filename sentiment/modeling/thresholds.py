@@ -79,7 +79,7 @@ def choose_rule(
         probabilities = scores.probabilities
         if isinstance(goal, str):
             hits, label = scores.labels == scores.classes[1], str(scores.classes[1])
-            goal = find_threshold(goal, probabilities[:, 1], hits, label)
+            goal = _find_threshold(goal, probabilities[:, 1], hits, label)
         rule = DecisionRule(goal)
     if not abstain:
         return rule
@@ -102,7 +102,7 @@ def _choose_factors(probabilities: np.ndarray, codes: np.ndarray) -> DecisionRul
     return DecisionRule(factors=factors, f1_macro=estimate_gain(probabilities, codes))
 
 
-def find_threshold(goal: str, probabilities: np.ndarray, truth: np.ndarray, label: str) -> float:
+def _find_threshold(goal: str, probabilities: np.ndarray, truth: np.ndarray, label: str) -> float:
     """Return the threshold that reaches `goal`, between two probabilities that occur.
 
     Parameters
@@ -199,7 +199,7 @@ def choose_set_rule(
     if isinstance(threshold, str):
         goal = threshold.strip()
         lines = tuple(
-            find_threshold(goal, scores.probabilities[:, k], scores.find_rows(k), str(label))
+            _find_threshold(goal, scores.probabilities[:, k], scores.find_rows(k), str(label))
             for k, label in enumerate(scores.classes)
         )
         rule = LabelSetRule(thresholds=lines)

@@ -11,7 +11,7 @@ from sentiment.ngrams.counting import Rows, count_columns, sort_rows, take_numbe
 from sentiment.ngrams.kernels import matrices, word_counts
 
 # For each order a table of shape (n_ngrams, 2): document frequency and total count of each n-gram.
-Frequencies = Mapping[int, np.ndarray]
+_Frequencies = Mapping[int, np.ndarray]
 
 
 class Layers(Protocol):
@@ -24,7 +24,7 @@ class Layers(Protocol):
     def is_empty(self) -> bool:
         """Return whether no document has an n-gram."""
 
-    def count_frequencies(self, sizes: list[int], least: float, threads: int) -> Frequencies:
+    def count_frequencies(self, sizes: list[int], least: float, threads: int) -> _Frequencies:
         """Return in how many documents each n-gram stands, and how often.
 
         Parameters
@@ -62,7 +62,7 @@ class NumberedLayers:
 
     streams: Mapping[int, np.ndarray]
     ends: np.ndarray
-    frequencies: Frequencies
+    frequencies: _Frequencies
 
     @property
     def n_documents(self) -> int:
@@ -73,7 +73,7 @@ class NumberedLayers:
         """Return whether no document has an n-gram."""
         return not any(table.any() for table in self.frequencies.values())
 
-    def count_frequencies(self, sizes: list[int], least: float, threads: int) -> Frequencies:
+    def count_frequencies(self, sizes: list[int], least: float, threads: int) -> _Frequencies:
         """Return in how many documents each n-gram stands, and how often."""
         return self.frequencies
 
@@ -98,7 +98,7 @@ class KeptLayers:
     """
 
     orders: Mapping[int, Rows]
-    totals: Frequencies
+    totals: _Frequencies
     rows: np.ndarray
 
     @property
@@ -110,7 +110,7 @@ class KeptLayers:
         """Return whether no document has an n-gram."""
         return not any(found.sum_work(self.rows)[-1:].any() for found in self.orders.values())
 
-    def count_frequencies(self, sizes: list[int], least: float, threads: int) -> Frequencies:
+    def count_frequencies(self, sizes: list[int], least: float, threads: int) -> _Frequencies:
         """Return in how many documents each n-gram stands, and how often."""
         rows, tables = self.rows, {}
         for n, found in self.orders.items():
@@ -183,7 +183,7 @@ class WordLayers:
         """Return whether no document has an n-gram."""
         return not self.words.sum_work(self.rows)[-1:].any()
 
-    def count_frequencies(self, sizes: list[int], least: float, threads: int) -> Frequencies:
+    def count_frequencies(self, sizes: list[int], least: float, threads: int) -> _Frequencies:
         """Return in how many documents each n-gram stands, and how often."""
         words, rows = self.words, self.rows
         ranges = cut_ranges(words.sum_work(rows), threads)

@@ -40,7 +40,7 @@ from sentiment.ngrams.trie import Ngrams
 # Part of every name, so that entries of another layout are not found.
 _LAYOUT = 3
 # Counts of 1-3-grams of 50,000 reviews take 0.4 GB.
-MOST_BYTES = 8 * 10**9
+_MOST_BYTES = 8 * 10**9
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class CountMemory:
         Limit of the cache; beyond it, the least recently used entries are deleted.
     """
 
-    def __init__(self, folder: str | Path, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, folder: str | Path, most_bytes: int = _MOST_BYTES) -> None:
         self.folder = Path(folder)
         self.most_bytes = most_bytes
 

@@ -12,7 +12,7 @@ from sentiment.ngrams.kernels import tokenizing as kinds
 # Words with their contractions, even of one letter, and the marks that carry feeling: "8 / 10",
 # "don't" and "?!" are (pairs of) tokens.
 SENTIMENT_PATTERN = r"""(?u)\w+(?:'\w+)*|[!?.,;:()"*/]"""
-SENTIMENT_MARKS = """!?.,;:()"*/"""
+_SENTIMENT_MARKS = """!?.,;:()"*/"""
 
 # The patterns that are known: least and most characters of a word, contractions, marks. A word
 # that is longer than the most is cut.
@@ -22,12 +22,12 @@ _PATTERNS = {
     r"\b\w+\b": (1, NO_END, False, ""),
     r"\w\w+": (2, NO_END, False, ""),
     r"\w+": (1, NO_END, False, ""),
-    SENTIMENT_PATTERN.removeprefix("(?u)"): (1, NO_END, True, SENTIMENT_MARKS),
+    SENTIMENT_PATTERN.removeprefix("(?u)"): (1, NO_END, True, _SENTIMENT_MARKS),
 }
 for _n in range(1, 10):
     _PATTERNS[rf"\w{{{_n},}}"] = (_n, NO_END, False, "")
     _PATTERNS[rf"\b\w{{1,{_n}}}"] = (1, _n, False, "")
-    _PATTERNS[rf"\b\w{{1,{_n}}}|[{SENTIMENT_MARKS}]"] = (1, _n, False, SENTIMENT_MARKS)
+    _PATTERNS[rf"\b\w{{1,{_n}}}|[{_SENTIMENT_MARKS}]"] = (1, _n, False, _SENTIMENT_MARKS)
 # Elsewhere are ideographs, Hangul syllables and private characters: no marks, nothing to replace.
 _NO_IDEOGRAPHS = [
     (0x300, 0x3400), (0xA000, 0xAC00), (0xF900, 0x17000), (0x1B000, 0x20000), (0x2F800, 0x2FA20)

@@ -19,7 +19,7 @@ from sentiment.modeling.model_files import digest_file
 from sentiment.redaction import redact_values
 
 # Created first and exclusively: of several processes that claim a folder, one succeeds.
-CLAIM = "run.json"
+_CLAIM = "run.json"
 MODEL = "model.skops"
 CARD = "card.md"
 RULES = "decision_rules.json"
@@ -182,7 +182,7 @@ class RunFolder:
         content = {"facts": asdict(facts), "files": digests}
         written = json.dumps(content, indent=2) + "\n"
         self.protect(*self._files)
-        replace_file(self.path / CLAIM, written.encode(), durable=True)
+        replace_file(self.path / _CLAIM, written.encode(), durable=True)
         self._is_kept = True
 
     @classmethod
@@ -195,22 +195,22 @@ class RunFolder:
             There is no such run, it is not complete, or its files have changed.
         """
         try:
-            content = json.loads((path / CLAIM).read_text(encoding="utf-8") or "null")
+            content = json.loads((path / _CLAIM).read_text(encoding="utf-8") or "null")
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise RunNotKeptError(path, f"it has no {CLAIM}") from error
+            raise RunNotKeptError(path, f"it has no {_CLAIM}") from error
         except ValueError as error:
-            raise RunNotKeptError(path, f"{CLAIM} is damaged") from error
+            raise RunNotKeptError(path, f"{_CLAIM} is damaged") from error
         if content is None:
             raise RunNotKeptError(path, "its training has not ended, or was cut off")
         try:
             facts = RunFacts(**content["facts"] | {"is_own": False})
             files = dict(content["files"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise RunNotKeptError(path, f"{CLAIM} is damaged") from error
+            raise RunNotKeptError(path, f"{_CLAIM} is damaged") from error
         folder = cls(path.absolute(), [])
         for name, digest in files.items():
             if not (path / name).resolve().is_relative_to(path.resolve()):
-                raise RunNotKeptError(path, f"{CLAIM} names a file outside of it")
+                raise RunNotKeptError(path, f"{_CLAIM} names a file outside of it")
             if not (path / name).is_file() or digest_file(path / name) != digest:
                 raise RunNotKeptError(path, f"{name} is missing or was changed since")
             folder.add(name)
@@ -218,7 +218,7 @@ class RunFolder:
 
     def discard(self) -> None:
         """Remove the listed files, and the folders made for them that are empty then."""
-        self._remove([*self.files, CLAIM])
+        self._remove([*self.files, _CLAIM])
 
     def _remove(self, names: Sequence[str]) -> None:
         for name in names:
@@ -275,7 +275,7 @@ def _claim(folder: Path) -> bool:
     if any(folder.iterdir()):
         return False
     try:
-        (folder / CLAIM).open("x").close()
+        (folder / _CLAIM).open("x").close()
     except FileExistsError:
         return False
     return True

@@ -85,7 +85,7 @@ def translate(store: str, error: Exception) -> TrackingStoreError:
             f"{shlex.quote(store)}"
         )
         return TrackingStoreError(store, reason, ExitCode.MISTAKE, remedy)
-    is_away = is_outage(error)
+    is_away = _is_outage(error)
     return TrackingStoreError(store, reason, ExitCode.UNAVAILABLE if is_away else ExitCode.MISTAKE)
 
 
@@ -119,7 +119,7 @@ def attempt(store: str, call: Callable[[], T]) -> T:
         try:
             return call()
         except list_store_errors() as error:
-            if not is_outage(error):
+            if not _is_outage(error):
                 raise
             if delay is None or time.monotonic() - start > _PATIENCE:
                 raise translate(store, error) from error
@@ -139,7 +139,7 @@ def store_failures(store: str) -> Iterator[None]:
         raise translate(store, error) from error
 
 
-def is_outage(error: Exception) -> bool:
+def _is_outage(error: Exception) -> bool:
     """Return whether the same call may succeed later."""
     if isinstance(error, TrackingStoreError):
         return False
@@ -178,7 +178,7 @@ class PatientClient:
             try:
                 return method(*args, **kwargs)
             except list_store_errors() as error:
-                if is_outage(error):
+                if _is_outage(error):
                     raise translate(self._store, error) from error
                 raise
 

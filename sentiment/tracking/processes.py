@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 # Tags of a run that begin with this name the processes that work on it.
-PREFIX = "process."
+_PREFIX = "process."
 # Whether a process of another machine is alive cannot be seen. No training takes a week.
 STALE_AFTER = 7 * 24 * 3600.0
 # In seconds: how often an owner of work sends a heartbeat, and the age of the last one at which an
@@ -86,7 +86,7 @@ class ProcessMark:
     def tags(self) -> dict[str, str]:
         """The tag that marks a run as one of this process."""
         value = "|".join(asdict(self).values())
-        return {f"{PREFIX}{hashlib.sha256(value.encode()).hexdigest()[:12]}": value}
+        return {f"{_PREFIX}{hashlib.sha256(value.encode()).hexdigest()[:12]}": value}
 
 
 def has_ended(tags: Mapping[str, str], started: float) -> bool:
@@ -100,7 +100,7 @@ def has_ended(tags: Mapping[str, str], started: float) -> bool:
         When the run started, in seconds since the epoch. A run with a process elsewhere counts as
         alive for `STALE_AFTER` seconds.
     """
-    marks = [value.split("|") for key, value in tags.items() if key.startswith(PREFIX)]
+    marks = [value.split("|") for key, value in tags.items() if key.startswith(_PREFIX)]
     here = ProcessMark.of_this_process()
     stale = time.time() - started > STALE_AFTER
     return bool(marks) and all(

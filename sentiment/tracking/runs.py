@@ -27,7 +27,7 @@ _DIGEST, _IS_OWN, _AUDIT = "model.sha256", "model.own", "model.audit"
 _DESCRIPTION = "mlflow.note.content"
 
 
-def fetch_checked_model(uri: str, run: "Run", store: str) -> Path:
+def _fetch_checked_model(uri: str, run: "Run", store: str) -> Path:
     """Return the skops file of the model `uri`, after checking its digest against the run.
 
     Raises
@@ -61,7 +61,7 @@ def fetch_checked_model(uri: str, run: "Run", store: str) -> Path:
             f"'{path}' was deleted: restore it, such as from the folder of its training, train "
             "that model again, or name another run.",
         )
-    check_digest(path, run.data.tags)
+    _check_digest(path, run.data.tags)
     return path
 
 
@@ -74,9 +74,9 @@ def describe_model(
     """
     tags = run.data.tags
     if path is None:
-        path = fetch_checked_model(uri, run, store)
+        path = _fetch_checked_model(uri, run, store)
     else:
-        check_digest(path, tags)
+        _check_digest(path, tags)
     return ModelChoice(
         uri=uri,
         path=path,
@@ -93,7 +93,7 @@ def describe_model(
     )
 
 
-def check_digest(path: Path, tags: Mapping[str, str]) -> None:
+def _check_digest(path: Path, tags: Mapping[str, str]) -> None:
     """Check the model file `path` against the digest in the `tags` of its run.
 
     Raises

@@ -16,7 +16,7 @@ from sentiment.commands.search.studies.study import measure_importances
 from sentiment.errors import StudyNotFoundError
 
 # With fewer trials, importances are noise: twice the 10 that Optuna's TPE draws at random first.
-ENOUGH_TRIALS = 20
+_ENOUGH_TRIALS = 20
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _read_metrics(
 def _measure_importances(study: StoredSweep) -> dict[str, float]:
     """Return the importances of settings; empty with few trials, or if all scores are equal."""
     values = {trial.values[0] for trial in study.trials}
-    if study.optuna is None or len(study.trials) < ENOUGH_TRIALS or len(values) == 1:
+    if study.optuna is None or len(study.trials) < _ENOUGH_TRIALS or len(values) == 1:
         return {}
     return measure_importances(study.optuna)
 

@@ -33,7 +33,7 @@ def describe_evidence(comparison: Comparison, pair: PairwiseComparison) -> str:
     values = [_write_value(comparison.scores[place][metric].value, metric) for place in places]
     what = "right on" if metric == "accuracy" else metric
     difference = write_difference(pair.differences[metric], metric, level)
-    evidence = f"{what} {values[0]} against {values[1]} ({difference}, {write_test(pair, metric)})"
+    evidence = f"{what} {values[0]} against {values[1]} ({difference}, {_write_test(pair, metric)})"
     detectable = pair.find_detectable(metric, 1 - level)
     if pair.judge(metric, level) == 0 and detectable > 0:  # 0 of models that agree on every row
         size = _write_size(detectable, metric)
@@ -58,7 +58,7 @@ def write_difference(difference: Estimate, metric: str, level: float) -> str:
     return f"{value}{unit}, {100 * level:.4g} % interval {low} to {high}"
 
 
-def write_test(pair: PairwiseComparison, metric: str) -> str:
+def _write_test(pair: PairwiseComparison, metric: str) -> str:
     """Return the test with its p-value, such as ``McNemar p = 0.012``."""
     name = "McNemar" if metric == "accuracy" else "permutation test"
     return f"{name} {write_p(pair.p[metric])}"

@@ -52,7 +52,7 @@ _OF_THE_MODEL = ("model/", "deploy/", "stage/", "final/")
 # Tags about the data of a run.
 _DATA_TAGS = ("data", *DIGESTS, SCALE, "sample")
 # The tag that names the run with the evaluated model.
-EVALUATED_RUN = "evaluated.run"
+_EVALUATED_RUN = "evaluated.run"
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def _list_tags(run: StoredRun, words: list[str], fitted_on: str) -> dict[str, st
         **describe_origin("train", words),
         **{key: run.tags[key] for key in _DATA_TAGS if key in run.tags},
         "fitted_on": fitted_on,
-        EVALUATED_RUN: run.tags.get(EVALUATED_RUN, run.id),
+        _EVALUATED_RUN: run.tags.get(_EVALUATED_RUN, run.id),
     }
 
 

@@ -92,22 +92,22 @@ class _Tasks:
         steps, cfg = self._steps, self._cfg
         self._do("check input", steps.check_input)
         data = self._do("check data", steps.check_data)
-        show_table("data", [data])
+        _show_table("data", [data])
         words = steps.list_words("train")
         run = self._train("train", words, data["digests"])
         champion = self._do("find champion", steps.find_champion)
         before = champion["version"] if champion else None
         promotion = self._decide(champion, run, words, data)
-        show_table("promotion", [promotion])
+        _show_table("promotion", [promotion])
         if cfg.input and promotion["champion"] is None:
             name, found = cfg.name, promotion["sentence"]
             promoting = suggest_command("promote", f"name={name}", f"run={run}", "force=<reason>")
             raise NoChampionError(name, found, promoting)
         try:
             predictions = self._do("predict", steps.predict) if cfg.input else []
-            show_table("predictions", predictions)
+            _show_table("predictions", predictions)
             monitoring = [self._do("monitor", steps.monitor, one["output"]) for one in predictions]
-            show_table("monitoring", monitoring)
+            _show_table("monitoring", monitoring)
         except BaseException:
             # The model that was just promoted may be the cause.
             if before is not None and promotion["outcome"] == "promoted":
@@ -128,7 +128,7 @@ class _Tasks:
             return self._promote(run, reason)
         defender = self._train("train the champion's settings", defence, data["digests"])
         found = self._do("compare", steps.compare, defender, run)
-        show_table("comparison", found["pairs"])
+        _show_table("comparison", found["pairs"])
         verdict = found["pairs"][0]["verdict"]
         if found["reasons"]:
             reason = f"the settings of the champion, {newer}, are better: {verdict}"
@@ -193,7 +193,7 @@ def _may_pass(task: Any, run: Any, state: Any) -> bool:
     return error is None or error.exit_code.is_transient
 
 
-def show_table(key: str, rows: list[Facts]) -> None:
+def _show_table(key: str, rows: list[Facts]) -> None:
     """Store a table as an artifact of the flow."""
     from prefect.artifacts import create_table_artifact
 

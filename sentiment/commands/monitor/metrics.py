@@ -14,7 +14,7 @@ from sentiment.modeling.decision_rules import UNSURE
 from sentiment.modeling.drift import Check
 from sentiment.modeling.reference import MOST_ROWS, Reference
 
-WORSENING = "worse by a share"
+_WORSENING = "worse by a share"
 # The least p-value is alpha / 25, which Holm's correction leaves below alpha among as many checks.
 _CHECKS = 25
 # The p-value of a check that cannot be an alarm.
@@ -116,7 +116,7 @@ def _compare(
         reference=before,
         current=after,
         effect=effect,
-        measure=WORSENING,
+        measure=_WORSENING,
         threshold=threshold,
         p_value=_permute(is_as_bad, len(labels), permutations - 1),
     )

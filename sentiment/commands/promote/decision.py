@@ -25,7 +25,7 @@ from sentiment.commands.promote.history import (
 from sentiment.tracking import MlflowRegistry, StoredRun, Tracker, Version
 from sentiment.tracking.folder import make_timestamp
 
-RECORD = "promotion.json"
+_RECORD = "promotion.json"
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ class Decision:
         result = self.result
         folder = result.folder if result else Path(self.cfg.outputs, "promote", make_timestamp())
         folder.mkdir(parents=True, exist_ok=True)
-        record = folder / RECORD
+        record = folder / _RECORD
         facts = self._describe(outcome, sentence, version) | {"at": now}
         write_json(facts, record)
         tags = {"promotion": outcome, "promotion.why": sentence}

@@ -90,7 +90,7 @@ def _sum(facts: Mapping[str, Any]) -> str:
     return f"{zlib.crc32(canonical.encode()):08x}"
 
 
-def was_set_aside(path: Path) -> bool:
+def _was_set_aside(path: Path) -> bool:
     """Return whether `path` is missing because it was damaged."""
     return not path.exists() and path.with_name(f"{path.name}{ASIDE}").exists()
 
@@ -244,7 +244,7 @@ def read_results(folder: Path, *, keep: bool = False) -> dict[int, JobResult]:
 def list_lost(folder: Path) -> list[int]:
     """Return the numbers of the jobs whose results were damaged."""
     homes = [path.parent for path in folder.glob(f"[0-9]*/{_RESULT}.*")]
-    return sorted({int(home.name) for home in homes if was_set_aside(home / _RESULT)})
+    return sorted({int(home.name) for home in homes if _was_set_aside(home / _RESULT)})
 
 
 class Winner(NamedTuple):

@@ -29,7 +29,7 @@ from sentiment.redaction import format_error, protect_process
 from sentiment.tracking.stages import Stages
 
 # Settings of how jobs are run and kept, which do not change their results.
-HOUSEKEEPING = (
+_HOUSEKEEPING = (
     *("search", "tracking", "deploy", "outputs", "memory", "optimize", "refit", "trusted"),
 )
 
@@ -99,7 +99,7 @@ def list_settings(cfg: DictConfig) -> dict[str, object]:
 
 def is_housekeeping(override: str) -> bool:
     """Return whether the result of a job does not depend on an override or its key."""
-    return is_within(override, *HOUSEKEEPING)
+    return is_within(override, *_HOUSEKEEPING)
 
 
 def read_data(cfg: DictConfig) -> PreparedData:

@@ -73,7 +73,7 @@ class SweepWatch(SweepObserver):
         if len(results) > 1:
             if ranking.places:
                 title = self._objective.name
-                self._progress.console.print(tabulate_ranking(ranking, results, title))
+                self._progress.console.print(_tabulate_ranking(ranking, results, title))
             if ranking.note:
                 self._print(ranking.note)
 
@@ -103,7 +103,7 @@ class SweepWatch(SweepObserver):
         sys.stdout.flush()
 
 
-def tabulate_ranking(
+def _tabulate_ranking(
     ranking: "Ranking", results: "Mapping[int, JobResult]", objective: str
 ) -> "Table":
     """Return a table of the best jobs, with the settings in which the listed ones differ."""

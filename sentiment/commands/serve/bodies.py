@@ -15,11 +15,11 @@ from sentiment.errors import count_of
 from sentiment.files.batches import NO_TEXT, Limits
 from sentiment.files.columns import as_text
 
-HALF_PAIR = "half a surrogate pair, which is not a character"
-NOT_TEXT = "the text is not a string"
+_HALF_PAIR = "half a surrogate pair, which is not a character"
+_NOT_TEXT = "the text is not a string"
 # Formats of MLflow's scoring server; a JSON body has exactly one of the keys.
 CSV = b"text/csv"
-INVOCATIONS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+_INVOCATIONS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
 class PredictBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -144,13 +144,13 @@ def read_texts(
     for place, value in enumerate(values):
         text = value if type(value) is str else as_text(value)
         if text is None:
-            fault = NO_TEXT if value is None else NOT_TEXT
+            fault = NO_TEXT if value is None else _NOT_TEXT
         elif len(text) > limits.max_chars or limits.reject_empty:
             fault = limits.find_fault(text) or ""
         else:
             fault = ""
         if not fault and not _is_unicode(text):
-            fault = HALF_PAIR
+            fault = _HALF_PAIR
         if fault:
             faults[place] = fault
             continue
@@ -217,7 +217,7 @@ def convert(value: Any, kind: type[_Body]) -> _Body:
     except msgspec.ValidationError as error:
         raise RequestError(422, f"{error}; see /docs.") from error
     except UnicodeEncodeError:
-        raise RequestError(422, f"the name of a field has {HALF_PAIR}; see /docs.") from None
+        raise RequestError(422, f"the name of a field has {_HALF_PAIR}; see /docs.") from None
 
 
 def read_invocation(
@@ -235,11 +235,11 @@ def read_invocation(
         records = _read_csv(data)
     else:
         body = load_json(data)
-        found = [name for name in INVOCATIONS if isinstance(body, dict) and name in body]
+        found = [name for name in _INVOCATIONS if isinstance(body, dict) and name in body]
         if len(found) != 1:
             raise RequestError(
                 400,
-                f"expected a JSON object with one of {', '.join(INVOCATIONS)}, as in MLflow.",
+                f"expected a JSON object with one of {', '.join(_INVOCATIONS)}, as in MLflow.",
             )
         records = _list_records(found[0], body[found[0]], text_column)
         options = _read_params(body.get("params") or {})

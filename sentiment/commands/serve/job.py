@@ -124,7 +124,7 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
         scorer: BatchScorer = make(cfg, "deploy", "score")
         loader = ModelLoader(scorer, make(cfg, "tracking", "find_model"), explain=cfg.explain)
         routes = {}
-        for name, wanted in list_routes(cfg, scorer).items():
+        for name, wanted in _list_routes(cfg, scorer).items():
             observer.on_start(f"loading {wanted.model}")
             routes[name] = loader.make_route(name, wanted)
     except BaseException:
@@ -134,7 +134,7 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
     return Service(settings, log, drift, alert, routes, loader, listening, tokens)
 
 
-def list_routes(cfg: DictConfig, scorer: BatchScorer) -> dict[str, RouteSettings]:
+def _list_routes(cfg: DictConfig, scorer: BatchScorer) -> dict[str, RouteSettings]:
     """Return the settings of all routes by name; the first is the route of ``/predict``."""
     written = OmegaConf.to_container(cfg.routes, resolve=True) if cfg.routes else {}
     assert isinstance(written, dict)  # noqa: S101 - the schema says so

@@ -169,7 +169,7 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
         folder.mkdir(parents=True, exist_ok=True)
         path = name_batch(folder, cfg.input)
         _write(path, rows)
-    labels = split_all(used, found.separator)
+    labels = _split_all(used, found.separator)
     if found.predictor is not None:
         labels = found.predictor.labels
     return SuggestionResult(
@@ -216,7 +216,7 @@ def _find_model(cfg: DictConfig, tracker: Tracker, used: Sequence[str]) -> _Foun
             return leave_out(why)
         raise ConfigError([f"{why}. Leave label_separator out, or name another run=."])
     unknown = [
-        name for name in cfg.labels or split_all(used, separator) if name not in predictor.labels
+        name for name in cfg.labels or _split_all(used, separator) if name not in predictor.labels
     ]
     if unknown and cfg.run == _AUTO and not of_folder:
         return leave_out(
@@ -360,7 +360,7 @@ def _write(path: Path, rows: pd.DataFrame) -> None:
         writer.writerows(rows.astype(object).where(rows.notna(), "").to_numpy().tolist())
 
 
-def split_all(used: Sequence[str], separator: str | None) -> list[str]:
+def _split_all(used: Sequence[str], separator: str | None) -> list[str]:
     """Return the distinct labels of rows, sorted; with a separator, rows may have several."""
     return (
         sorted(set(used))

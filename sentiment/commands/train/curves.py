@@ -9,9 +9,9 @@ import numpy as np
 if TYPE_CHECKING:
     from sentiment.modeling.predictions import Predictions
 
-MAX_CURVES = 6  # more cannot be distinguished
+_MAX_CURVES = 6  # more cannot be distinguished
 # A confusion matrix of more classes is not readable; the rest are one row and one column.
-MAX_CONFUSED = 15
+_MAX_CONFUSED = 15
 MAX_PANELS = 12  # classes whose terms are drawn
 MAX_CANDIDATES = 50  # the most frequent classes, whose curves may be drawn
 
@@ -115,13 +115,13 @@ def _count_confusions(predictions: "Predictions") -> tuple[list[str], np.ndarray
     """Return the confusion matrix; of many classes, those confused least are merged."""
     true, predicted = predictions.codes, predictions.predicted_codes
     names, size = [str(label) for label in predictions.classes], len(predictions.classes)
-    if size > MAX_CONFUSED:
+    if size > _MAX_CONFUSED:
         wrong = true != predicted
         errors = np.bincount(true[wrong], minlength=size)
         errors += np.bincount(predicted[wrong], minlength=size)
         # Ties, such as of classes that are never confused, go to the more frequent class.
         order = np.lexsort((-np.bincount(true, minlength=size), -errors))
-        kept = np.sort(order[: MAX_CONFUSED - 1])
+        kept = np.sort(order[: _MAX_CONFUSED - 1])
         place = np.full(size, len(kept))
         place[kept] = np.arange(len(kept))
         true, predicted = place[true], place[predicted]
@@ -155,7 +155,7 @@ def _choose_classes(predictions: "Predictions") -> list[int]:
     counts = predictions.count_classes().true[0]
     frequent = np.argsort(-counts, kind="stable")[:MAX_CANDIDATES]
     known = [int(k) for k in frequent if 0 < counts[k] < len(predictions.labels)]
-    if len(known) <= MAX_CURVES:
+    if len(known) <= _MAX_CURVES:
         return sorted(known)
     ranked = sorted(known, key=lambda k: -measure_area(predictions, k))
-    return [*ranked[: MAX_CURVES // 2], *ranked[-MAX_CURVES // 2 :]]
+    return [*ranked[: _MAX_CURVES // 2], *ranked[-_MAX_CURVES // 2 :]]

@@ -25,10 +25,10 @@ from sentiment.redaction import redact
 from sentiment.tracking import CARD, RULES, provenance
 from sentiment.tracking.folder import RunFacts, RunFolder
 
-EXAMPLE_ROWS = 3
-INTERVALS = "scores/intervals.json"
+_EXAMPLE_ROWS = 3
+_INTERVALS = "scores/intervals.json"
 SETTINGS = ("config.yaml", "overrides.txt", "versions.json")
-DESCRIPTION = 4000  # characters of a card that a run shows
+_DESCRIPTION = 4000  # characters of a card that a run shows
 
 
 def make_facts(
@@ -41,7 +41,7 @@ def make_facts(
         tags=tags,
         params=choices | list_params(cfg) | fitting.list_choices(),
         data=(data.name, data.fingerprint),
-        examples=data.list_examples(EXAMPLE_ROWS),
+        examples=data.list_examples(_EXAMPLE_ROWS),
         columns={column.name: column.kind for column in data.columns},
     )
 
@@ -59,7 +59,7 @@ def save_results(
     data: PreparedData,
 ) -> None:
     """Write the scores of all rows, those of all classes, the top terms and the quality report."""
-    folder.add(INTERVALS).write_text(json.dumps(intervals, indent=2) + "\n")
+    folder.add(_INTERVALS).write_text(json.dumps(intervals, indent=2) + "\n")
     for split, made in predictions.items():
         texts = data.gather(CV_ROWS if split == CV else [split])["text"]
         table = made.to_frame().assign(excerpt=texts.str[:EXCERPT].to_numpy())
@@ -119,7 +119,7 @@ def save_metrics(
     folder.add("metrics.json").write_text(json.dumps(facts.metrics, indent=2) + "\n")
     card = write_card(facts, fitting.data, test, intervals, fitting.fitted_on)
     folder.add(CARD).write_text(card, encoding="utf-8")
-    facts.description = summarize_card(card, DESCRIPTION)
+    facts.description = summarize_card(card, _DESCRIPTION)
 
 
 def classes_file(split: str) -> str:

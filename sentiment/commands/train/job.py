@@ -44,7 +44,7 @@ from sentiment.tracking.recording import recording_failures
 from sentiment.tracking.stages import Stage, StageObserver, Stages
 
 EVALUATED = ("validation", "test")
-LOG = "train.log"
+_LOG = "train.log"
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ def train(
     stages = Stages(observer) if observer else Stages()
     with (
         RunFolder.claim(job.folder) as folder,
-        folder.logging_to(LOG),
+        folder.logging_to(_LOG),
         closing(Drawer(alone=job.sweep is not None or "matplotlib" in sys.modules)) as drawer,
     ):
         return _train(cfg, job, folder, stages, drawer, data)

@@ -44,7 +44,7 @@ def show_training(result: "TrainingResult", growth: "Growth | None" = None) -> N
         console.print(f"features {result.chosen_features}, by the script of the training texts")
     if columns := result.data.columns:
         console.print(f"columns  {', '.join(column.describe() for column in columns)}")
-    console.print(f"learned  {describe_fitted(result)}", style="dim")
+    console.print(f"learned  {_describe_fitted(result)}", style="dim")
     if growth is not None:
         console.print(f"labels   {growth.describe()}")
         if growth.command:
@@ -80,7 +80,7 @@ def _print_classes(console: "Console", result: "TrainingResult") -> None:
     made = result.predictions["test"]
     known = measure_each_class(made)
     chosen = choose_classes(known, _FREQUENT, _WORST)
-    console.print(tabulate_classes(chosen))
+    console.print(_tabulate_classes(chosen))
     if len(chosen) < len(known):
         path = relate_path(result.folder / classes_file("test"))
         console.print(
@@ -96,7 +96,7 @@ def _print_classes(console: "Console", result: "TrainingResult") -> None:
     console.print(f"confused {listed or 'none'}")
 
 
-def tabulate_classes(classes: "DataFrame") -> "Table":
+def _tabulate_classes(classes: "DataFrame") -> "Table":
     """Return the rows of `measure_each_class` as a table."""
     from rich.table import Table
 
@@ -110,7 +110,7 @@ def tabulate_classes(classes: "DataFrame") -> "Table":
     return table
 
 
-def describe_fitted(result: "TrainingResult") -> str:
+def _describe_fitted(result: "TrainingResult") -> str:
     """Return the rows that the saved model learned from, and how to use all of them, in words."""
     fitted, rows = result.metrics["rows/fitted"], result.data.rows
     counts = f"from {fitted:,.0f} of {rows:,} labelled rows"

@@ -35,7 +35,7 @@ Labels = Annotated[
     ),
 ]
 
-ColumnKind = Annotated[str, one_of("number", "category", "date")]
+_ColumnKind = Annotated[str, one_of("number", "category", "date")]
 # Columns that every frame of a data set has.
 _TAKEN = ("text", "label", "split", "fault")
 
@@ -91,7 +91,7 @@ class DatasetSettings(Settings):
     label_separator: (
         Annotated[str, Rule("what is between two labels, such as ';'", str.strip)] | None
     ) = None
-    extra_columns: list[Column] | dict[str, ColumnKind] | None = None
+    extra_columns: list[Column] | dict[str, _ColumnKind] | None = None
     unlabelled: Text | None = None
     on_missing_label: Annotated[str, one_of("drop", "unlabelled")] = "drop"
     validation_size: Share = 0.1

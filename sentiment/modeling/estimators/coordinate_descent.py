@@ -78,7 +78,7 @@ class Descent:
         dual[:, 0] = np.minimum(0.001 * cost, 1e-8)
         dual[:, 1] = cost - dual[:, 0]
         squares, weights = np.empty(len(rows)), np.zeros(X.shape[1] + 1)
-        start_weights(*matrix, rows, signs, self.intercept_scaling, dual, squares, weights)
+        _start_weights(*matrix, rows, signs, self.intercept_scaling, dual, squares, weights)
         order = np.arange(len(rows))
         generator = np.random.MT19937()
         generator._legacy_seeding(self.seed)
@@ -148,7 +148,7 @@ def to_unsigned(places: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def start_weights(
+def _start_weights(
     data: Any, indices: Any, indptr: Any, rows: Any, signs: Any, bias: float, dual: Any,
     squares: Any, weights: Any,
 ) -> None:  # fmt: skip

@@ -18,22 +18,22 @@ from sklearn.utils.validation import check_is_fitted
 
 from sentiment.errors import DenseRowsError
 
-Method = TypeVar("Method", bound=Callable[..., Any])
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 # A quarter of the memory of a small machine; estimators make two or three copies of their rows.
 MAX_MB = 1000.0
 # Rows are made dense in parts of this size after the fit, so that memory stays constant.
 _PART_MB = 32.0
-TO_DENSE = methodcaller("toarray")
+_TO_DENSE = methodcaller("toarray")
 # Classes that are wrapped around a model to adapt it.
 _WRAPPERS = {"DenseInput", "CalibratedClassifierCV", "LabelCodes"}
 
 
-def _delegated(method: Method) -> Method:
+def _delegated(method: _Method) -> _Method:
     """Let objects have `method` only if the estimator inside has one of the same name."""
     name = method.__name__
     check = available_if(lambda self: hasattr(getattr(self, "estimator_", self.estimator), name))
-    return cast("Method", check(method))
+    return cast("_Method", check(method))
 
 
 class DenseInput(MetaEstimatorMixin, BaseEstimator):
@@ -160,7 +160,7 @@ class DenseInput(MetaEstimatorMixin, BaseEstimator):
 
 def make_dense_pipeline(estimator: Any) -> Pipeline:
     """Return a pipeline of scikit-learn's own that makes sparse rows dense for `estimator`."""
-    to_dense = FunctionTransformer(TO_DENSE, accept_sparse=True)
+    to_dense = FunctionTransformer(_TO_DENSE, accept_sparse=True)
     return Pipeline([("dense", to_dense), ("estimator", estimator)])
 
 
@@ -168,7 +168,7 @@ def from_dense_pipeline(pipeline: Pipeline) -> DenseInput | None:
     """Return the counterpart of a fitted `make_dense_pipeline`, or None if `pipeline` is none."""
     match pipeline.steps:
         case [("dense", FunctionTransformer(func=methodcaller() as func)), ("estimator", inner)]:
-            if repr(func) != repr(TO_DENSE):
+            if repr(func) != repr(_TO_DENSE):
                 return None
             found = DenseInput(inner)
             found.estimator_, found.is_sparse_ = inner, True

@@ -20,7 +20,7 @@ from scipy import sparse
 from sentiment.modeling.estimators.coordinate_descent import Descent, to_unsigned, warn_if_cut_short
 from sentiment.ngrams.compiling import count_threads, kernel
 
-Loss = Literal["logistic", "squared_hinge"]
+_Loss = Literal["logistic", "squared_hinge"]
 
 # Maximum number of labels in a block: the weights of more would not fit into the cache.
 _BLOCK = 32
@@ -67,7 +67,7 @@ def separate_labels(
     truth: np.ndarray,
     costs: np.ndarray,
     descent: Descent,
-    loss: Loss = "logistic",
+    loss: _Loss = "logistic",
     folds: np.ndarray | None = None,
 ) -> Separation:
     """Fit a linear model for each label, on the rows with it against the other rows.
@@ -116,7 +116,7 @@ def separate_labels(
         intercept[label[whole]] = rows.bias * weights[-1, whole]
         if not whole.all():
             decisions = np.empty((len(truth), len(block)))
-            write_margins(*rows.matrix(weights.dtype), rows.bias, weights, held_out, decisions)
+            _write_margins(*rows.matrix(weights.dtype), rows.bias, weights, held_out, decisions)
             for k in np.flatnonzero(~whole):
                 margins[held_out[:, k], label[k]] = decisions[held_out[:, k], k]
 
@@ -151,7 +151,7 @@ class _Rows:
 
 
 def _separate_block(
-    rows: _Rows, sides: np.ndarray, costs: np.ndarray, descent: Descent, loss: Loss
+    rows: _Rows, sides: np.ndarray, costs: np.ndarray, descent: Descent, loss: _Loss
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights, shape (n_features + 1, n_labels), and the passes of a block of labels.
 
@@ -169,7 +169,7 @@ def _separate_block(
     def start(dtype: Any) -> np.ndarray:
         weights = np.zeros((rows.features + 1, size), dtype)
         if dual.any():
-            add_rows(*rows.matrix(dtype), sides * dual, rows.bias, weights)
+            _add_rows(*rows.matrix(dtype), sides * dual, rows.bias, weights)
         return weights
 
     weights, goal = start(np.float32), max(tol, _SINGLE_TOLERANCE)
@@ -185,7 +185,7 @@ def _separate_block(
         if not active.any():
             break
         n_iter[active] += 1
-        descend_labels(
+        _descend_labels(
             *rows.matrix(weights.dtype), sides, rows.bias, costs, rows.squares, dual, weights,
             rng.permutation(n), hinge, tolerances, active, largest, steps,
         )  # fmt: skip
@@ -196,7 +196,7 @@ def _separate_block(
 
 
 @kernel
-def add_rows(data: Any, indices: Any, indptr: Any, steps: Any, bias: float, weights: Any) -> None:
+def _add_rows(data: Any, indices: Any, indptr: Any, steps: Any, bias: float, weights: Any) -> None:
     """Add each row, multiplied by the step of each label, to the weights of the label."""
     for i in range(len(steps)):
         add_row(data, indices, indptr[i], indptr[i + 1], steps[i], bias, weights)
@@ -217,7 +217,7 @@ def add_row(
 
 
 @kernel
-def write_row_margins(
+def _write_row_margins(
     data: Any, indices: Any, begin: Any, end: Any, bias: float, weights: Any, margins: Any
 ) -> None:
     """Write the margin of each label for a row, `data[begin:end]`, into `margins`."""
@@ -231,17 +231,17 @@ def write_row_margins(
 
 
 @kernel
-def write_margins(
+def _write_margins(
     data: Any, indices: Any, indptr: Any, bias: float, weights: Any, wanted: Any, margins: Any
 ) -> None:
     """Write the margins of all labels into `margins`, for rows that are `wanted` for any label."""
     for i in range(len(margins)):
         if wanted[i].any():
-            write_row_margins(data, indices, indptr[i], indptr[i + 1], bias, weights, margins[i])
+            _write_row_margins(data, indices, indptr[i], indptr[i + 1], bias, weights, margins[i])
 
 
 @kernel
-def improve_logistic(
+def _improve_logistic(
     a: float, b: float, dual: float, cost: float, tolerance: float
 ) -> tuple[float, float, int]:
     """Return the optimal dual variable of a row, the derivative before, and the Newton steps.
@@ -265,7 +265,7 @@ def improve_logistic(
 
 
 @kernel
-def improve_hinge(a: float, b: float, dual: float, cost: float) -> tuple[float, float]:
+def _improve_hinge(a: float, b: float, dual: float, cost: float) -> tuple[float, float]:
     """Return the optimal dual variable of a row for the squared hinge loss, and the derivative.
 
     The derivative is the projected one before the step: since the variable is 0 or more, a positive
@@ -278,7 +278,7 @@ def improve_hinge(a: float, b: float, dual: float, cost: float) -> tuple[float, 
 
 
 @kernel
-def descend_labels(
+def _descend_labels(
     data: Any, indices: Any, indptr: Any, sides: Any, bias: float, costs: Any, squares: Any,
     dual: Any, weights: Any, order: Any, hinge: bool, tolerances: Any, active: Any, largest: Any,
     steps: Any,
@@ -298,7 +298,7 @@ def descend_labels(
         if not wanted:
             continue
         begin, end = indptr[i], indptr[i + 1]
-        write_row_margins(data, indices, begin, end, bias, weights, margins)
+        _write_row_margins(data, indices, begin, end, bias, weights, margins)
         moved = False
         for k in range(size):
             moves[k] = 0.0
@@ -307,9 +307,9 @@ def descend_labels(
                 continue
             b, cost = side * margins[k], costs[1 if side > 0 else 0, k]
             if hinge:
-                new, slope = improve_hinge(squares[i], b, old, cost)
+                new, slope = _improve_hinge(squares[i], b, old, cost)
             else:
-                new, slope, count = improve_logistic(squares[i], b, old, cost, tolerances[k])
+                new, slope, count = _improve_logistic(squares[i], b, old, cost, tolerances[k])
                 steps[k] += count
             largest[k] = max(largest[k], abs(slope))
             if new != old:

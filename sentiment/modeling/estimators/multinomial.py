@@ -66,7 +66,7 @@ def fit_multinomial(
     dual[:] = (_FIRST_SHARE / (n_classes - 1) * cost)[:, np.newaxis]
     dual[np.arange(len(rows)), codes] = (1 - _FIRST_SHARE) * cost
     weights, squares = np.zeros((X.shape[1] + 1, n_classes)), np.empty(len(rows))
-    start_classes(*matrix, rows, codes, cost, bias, dual, squares, weights)
+    _start_classes(*matrix, rows, codes, cost, bias, dual, squares, weights)
     intercept = np.zeros(n_classes)
     # That far off is a probability, at most, whose log-odds are off by `tol`.
     tol = descent.tol / 4
@@ -86,7 +86,7 @@ def fit_multinomial(
 
 
 @kernel
-def start_classes(
+def _start_classes(
     data: Any, indices: Any, indptr: Any, rows: Any, codes: Any, costs: Any, bias: float, dual: Any,
     squares: Any, weights: Any,
 ) -> None:  # fmt: skip
@@ -107,7 +107,7 @@ def start_classes(
 
 
 @kernel
-def solve_safely(a: float, cost: float, margins: Any, old: Any, z: Any) -> None:
+def _solve_safely(a: float, cost: float, margins: Any, old: Any, z: Any) -> None:
     """Write the best dual variables of a row into `z`, by steps that cannot fail.
 
     Each variable is a function of the multiplier, `z = omega(x) / a` where `omega(x)` is the
@@ -200,7 +200,7 @@ def descend_classes(
             if change <= _ACCURACY * moved:
                 break
         if not change <= _ACCURACY * moved:
-            solve_safely(a, cost, margins, old, z)
+            _solve_safely(a, cost, margins, old, z)
         factor = cost / z.sum()
         for k in range(size):
             before = float(old[k])

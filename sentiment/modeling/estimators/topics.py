@@ -83,7 +83,7 @@ def _multiply_twice(features: sparse.csc_matrix, dense: np.ndarray) -> np.ndarra
         columns = slice(first, first + _COLUMNS)
         block = np.ascontiguousarray(dense[:, columns])
         product = np.zeros_like(block)
-        add_products(*matrix, block, product)
+        _add_products(*matrix, block, product)
         out[:, columns] = product
 
     with ThreadPoolExecutor(count_threads(None)) as pool:
@@ -92,7 +92,7 @@ def _multiply_twice(features: sparse.csc_matrix, dense: np.ndarray) -> np.ndarra
 
 
 @kernel
-def add_products(data: Any, indices: Any, indptr: Any, dense: Any, out: Any) -> None:
+def _add_products(data: Any, indices: Any, indptr: Any, dense: Any, out: Any) -> None:
     """Add ``features @ features.T @ dense`` to `out`, one feature after another.
 
     What a feature gathers from the rows that have it goes back to them at once, so that nothing of

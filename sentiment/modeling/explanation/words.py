@@ -29,7 +29,7 @@ from sentiment.modeling.pipeline import (
 from sentiment.ngrams.scripts import UNSPACED
 from sentiment.redaction.printable import mark_spaces, show_name, tabulate_html
 
-Spans = list[tuple[int, int]]
+_Spans = list[tuple[int, int]]
 _DOUBLE_SPACE = re.compile(r"\s\s")
 # Joiners of words in Persian and Indic scripts and of emoji, and the skin tones of these.
 _NON_JOINER, _JOINER, _MODIFIERS = "\u200c", "\u200d", "\U0001f3fb-\U0001f3ff"
@@ -239,7 +239,7 @@ def _distribute(text: str, parts: list[TermWeights], added: dict[int, float]) ->
             start += part.weights.shape[1]
             continue
         vectorizer, vocabulary = part.vectorizer, part.vectorizer.vocabulary_
-        places: dict[int, list[Spans]] = defaultdict(list)
+        places: dict[int, list[_Spans]] = defaultdict(list)
         for term, spans in () if part.cleaners else _find_terms(vectorizer, text):
             column = start + vocabulary.get(term, -start - 1)
             if column in added:
@@ -253,7 +253,7 @@ def _distribute(text: str, parts: list[TermWeights], added: dict[int, float]) ->
     return weights
 
 
-def _find_terms(vectorizer: Any, text: str) -> Iterator[tuple[str, Spans]]:
+def _find_terms(vectorizer: Any, text: str) -> Iterator[tuple[str, _Spans]]:
     """Yield every n-gram that a vectorizer of scikit-learn's kind finds, and where it stands."""
     own_reading = callable(getattr(vectorizer, "analyzer", print)) or vectorizer.tokenizer
     if not isinstance(vectorizer, sklearn_text.CountVectorizer) or own_reading:
@@ -297,5 +297,5 @@ def _follow(prepare: Any, text: str) -> tuple[str, np.ndarray]:
     return "".join(pieces), np.repeat(np.arange(len(text)), [len(piece) for piece in pieces])
 
 
-def _go_back(spans: Spans, places: np.ndarray) -> Spans:
+def _go_back(spans: _Spans, places: np.ndarray) -> _Spans:
     return [(int(places[a]), int(places[b - 1]) + 1) for a, b in spans]

@@ -52,7 +52,7 @@ def claim_folder(folder: Path, study: Study) -> None:
     StudyFolderError
         It is the folder of another study.
     """
-    kept, identity = read_identity(folder), study.identify()
+    kept, identity = _read_identity(folder), study.identify()
     trials = study.optuna.get_trials(deepcopy=False)
     if kept is None and has_results_of(folder, trials, study.objectives[0].metric):
         write_state(folder / _IDENTITY, {"id": identity})
@@ -76,7 +76,7 @@ def is_folder_of(
     metric : str
         Name of its first objective among the metrics of a result.
     """
-    kept = read_identity(folder, keep=True)
+    kept = _read_identity(folder, keep=True)
     return has_results_of(folder, trials, metric) if kept is None else kept == identity
 
 
@@ -97,7 +97,7 @@ def has_results_of(folder: Path, trials: "Sequence[FrozenTrial]", metric: str) -
     )
 
 
-def read_identity(folder: Path, *, keep: bool = False) -> str | None:
+def _read_identity(folder: Path, *, keep: bool = False) -> str | None:
     """Return the identity of the study of `folder`, or None if it is not known.
 
     Parameters
@@ -177,7 +177,7 @@ def _restore(storage: "BaseStorage", folder: Path, facts: Mapping[str, Any]) -> 
         load_if_exists=True,
     )
     study.set_user_attr(DEFINITION, facts["definition"])
-    identity = read_identity(folder)
+    identity = _read_identity(folder)
     if identity is not None:
         study.set_user_attr(STUDY_ID, identity)
     if facts["run_id"] is not None:

@@ -88,7 +88,7 @@ def open_storage(address: str | None, path: Path) -> Any:
     except SentimentError:
         raise
     except Exception as error:  # each database has its own
-        raise explain_failure(address, error) from error
+        raise _explain_failure(address, error) from error
 
 
 def check_apart(address: str | None, uri: str | None) -> None:
@@ -139,7 +139,7 @@ def _refuse_shared(address: str) -> ConfigError:
     )
 
 
-def explain_failure(address: str, error: Exception) -> SentimentError:
+def _explain_failure(address: str, error: Exception) -> SentimentError:
     """Return the error to raise for an error of a study's database at `address`."""
     from sqlalchemy.exc import ArgumentError
 
@@ -167,7 +167,7 @@ def storage_failures(address: str | None) -> Iterator[None]:
             raise
         # Optuna's own message only refers to its cause.
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        raise explain_failure(address, cause) from error
+        raise _explain_failure(address, cause) from error
 
 
 def list_stored(address: str | None, path: Path) -> dict[str, Callable[[], Any]]:
@@ -210,7 +210,7 @@ def _read_database(address: str) -> Any:
         # Without a pool nothing stays open when the study has been read.
         return RDBStorage(address, engine_kwargs={"poolclass": NullPool}, skip_table_creation=True)
     except Exception as error:  # each database has its own
-        raise explain_failure(address, error) from error
+        raise _explain_failure(address, error) from error
 
 
 def _has_tables(address: str) -> bool:

@@ -48,14 +48,14 @@ def read_values(result: JobResult, metrics: Sequence[str]) -> tuple[list[float],
     return values, error[:_LONGEST]
 
 
-def list_differences(kept: Any, now: Any, path: str = "") -> list[str]:
+def _list_differences(kept: Any, now: Any, path: str = "") -> list[str]:
     """Return one line per value that differs in two nested dictionaries."""
     if not (isinstance(kept, dict) and isinstance(now, dict)):
         return [] if kept == now else [f"{path}: {kept} in the study, {now} now"]
     lines: list[str] = []
     for key in [*kept, *(key for key in now if key not in kept)]:
         inner = f"{path}.{key}" if path else str(key)
-        lines += list_differences(kept.get(key, "nothing"), now.get(key, "nothing"), inner)
+        lines += _list_differences(kept.get(key, "nothing"), now.get(key, "nothing"), inner)
     return lines
 
 
@@ -146,7 +146,7 @@ class Study:
         settings = {k: v for k, v in (defaults or {}).items() if k in now["settings"]}
         kept = kept | {"settings": settings | kept["settings"]}
         if kept != now:
-            raise StudyMismatchError(self.name, list_differences(kept, now))
+            raise StudyMismatchError(self.name, _list_differences(kept, now))
 
     def seed(self, sampler: Any) -> None:
         """Draw with `sampler` from now on."""
