@@ -23,9 +23,9 @@ from sentiment.commands.monitor.current import (
     order_rows,
     read_current,
 )
+from sentiment.commands.monitor.tables import list_metrics, make_document
 from sentiment.commands.monitor.textfile import write_textfile
 from sentiment.commands.monitor.traffic import open_traffic
-from sentiment.commands.monitor.views import list_metrics, make_document
 from sentiment.config import make
 from sentiment.data.label_sets import split_labels
 from sentiment.errors import (

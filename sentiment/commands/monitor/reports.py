@@ -25,7 +25,7 @@ from evidently.sdk.panels import counter_panel, line_plot_panel
 from evidently.ui.workspace import Workspace
 
 from sentiment.commands.monitor.comparison import Comparison
-from sentiment.commands.monitor.views import TERMS, WINDOWS, make_tables
+from sentiment.commands.monitor.tables import TERMS, WINDOWS, make_tables
 from sentiment.commands.monitor.widgets import Alarms, ChangedTerms, Effect, RightAnswers
 from sentiment.files.locking import hold_lock
 from sentiment.modeling.descriptors import DESCRIPTORS

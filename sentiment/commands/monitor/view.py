@@ -74,7 +74,7 @@ def _tabulate_checks(comparison: "Comparison") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    from sentiment.commands.monitor.views import format_number, format_p_value
+    from sentiment.commands.monitor.tables import format_number, format_p_value
 
     table = Table(header_style="bold")
     # In a narrow terminal, names are wrapped, so that no number and no verdict is cut.

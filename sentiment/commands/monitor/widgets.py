@@ -19,7 +19,7 @@ from evidently.legacy.renderers.html_widgets import (
 )
 from plotly import graph_objects as go
 
-from sentiment.commands.monitor.views import CHECKS, TERMS, WINDOWS, format_number, format_p_value
+from sentiment.commands.monitor.tables import CHECKS, TERMS, WINDOWS, format_number, format_p_value
 from sentiment.modeling.drift import Check
 
 _COLORS = ColorOptions()

@@ -71,7 +71,9 @@ class Fitting:
     folds: int
 
     def __init__(self, cfg: DictConfig, stages: Stages, *, compared: bool = False) -> None:
-        self._cfg, self._stages, self._compared = cfg, stages, compared
+        self._stages, self._compared = stages, compared
+        self._optimize, self._cv, self._refit = cfg.optimize, cfg.cv, cfg.refit
+        self._precomputes = cfg.memory is not None
         self.seed: int = cfg.seed
         list_own_measures()  # a mistake in a metric of the user's is reported before any work
         self.pipeline: Pipeline = make_pipeline(
@@ -89,11 +91,11 @@ class Fitting:
         with self._stages("prepare data"):
             self.data = data = read()
             self.folds = self.check(data)
-            self.fitted_on = data.choose_fitted(self._cfg.refit)
+            self.fitted_on = data.choose_fitted(self._refit)
             features, self.chosen = choose_features(self.pipeline["features"], data.train["text"])
             self.pipeline.set_params(features=features)
             self.pipeline = self.final = join_columns(self.pipeline, data.columns)
-        if self._cfg.memory is not None:
+        if self._precomputes:
             with self._stages("count texts"):
                 texts = [getattr(data, name)["text"] for name in SPLITS] + [data.unlabelled]
                 precompute_counts(self.pipeline, pd.concat(texts, ignore_index=True))
@@ -110,19 +112,19 @@ class Fitting:
         self._check_optimized(data)
         classes = count_classes(data.train["label"], data.separator)
         check_weighted_classes(self.pipeline["model"], classes)
-        return choose_folds(self.pipeline, self._cfg.cv, data, required=self._compared)
+        return choose_folds(self.pipeline, self._cv, data, required=self._compared)
 
     def list_choices(self) -> dict[str, str]:
         """Return what was chosen by the training rows, as a parameter of a run."""
         return {"features.chosen": self.chosen} if self.chosen else {}
 
     def _check_optimized(self, data: PreparedData) -> None:
-        wanted = self._cfg.optimize
-        if wanted in ORDERED and data.scale is None:
+        if self._optimize in ORDERED and data.scale is None:
             raise ConfigError(
                 [
-                    f"optimize is {wanted}, a metric of ordered labels. Set data.ordered=true if "
-                    "the labels are numbers, or list them: data.ordered=[bad,fair,good]."
+                    f"optimize is {self._optimize}, a metric of ordered labels. Set "
+                    "data.ordered=true if the labels are numbers, or list them: "
+                    "data.ordered=[bad,fair,good]."
                 ]
             )
 

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from sentiment.commands.monitor.comparison import Comparison, compare
 from sentiment.commands.monitor.current import Current
 from sentiment.commands.monitor.performance import measure_performance
-from sentiment.commands.monitor.views import list_metrics, make_document
+from sentiment.commands.monitor.tables import list_metrics, make_document
 from sentiment.data.copies import add_keys
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.data.quality import QualityReport, check_quality, find_unusable
