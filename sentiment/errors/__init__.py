@@ -51,17 +51,14 @@ from sentiment.errors.models import (
     UntrustedModelError,
 )
 from sentiment.errors.project import (
-    ListenError,
     OccupiedFolderError,
     OwnCodeError,
     ProjectFileError,
 )
 from sentiment.errors.runs import (
     AlreadyFinalError,
-    ClusterError,
     DataChangedError,
     ExperimentDeletedError,
-    FlowServerError,
     GoalOutOfReachError,
     IncomparableRunsError,
     NoChampionError,
@@ -74,8 +71,6 @@ from sentiment.errors.runs import (
     RunNotKeptError,
     RunNotRecordedError,
     StepFailedError,
-    StudyStorageError,
-    SweepNotRecordedError,
     TrackingStoreError,
     UnusableVersionError,
 )
@@ -90,10 +85,18 @@ from sentiment.errors.sweeps import (
     StudyLostError,
     StudyMismatchError,
     StudyNotFoundError,
+    StudyStorageError,
     SweepBusyError,
+    SweepNotRecordedError,
     SweepStoppedError,
 )
-from sentiment.errors.system import UnusablePathError, explain_os_error
+from sentiment.errors.system import (
+    ClusterError,
+    FlowServerError,
+    ListenError,
+    UnusablePathError,
+    explain_os_error,
+)
 from sentiment.errors.training import (
     BadRowsError,
     DenseRowsError,

@@ -1,6 +1,5 @@
 """Errors of the user's project and of the code in it."""
 
-from errno import EACCES, EADDRINUSE
 from pathlib import Path
 
 from sentiment.errors.base import SentimentError
@@ -59,28 +58,4 @@ class OccupiedFolderError(SentimentError, FileExistsError):
         super().__init__(
             f"'{folder}' exists and is not an empty folder; nothing was written. Name another "
             "one: sentiment init my_project"
-        )
-
-
-class ListenError(SentimentError, OSError):
-    """A server cannot listen on its address.
-
-    Parameters
-    ----------
-    host : str
-        Address of this machine.
-    port : int
-        The port.
-    error : OSError
-        The error of the operating system.
-    group : str
-        Precedes the settings of the server in messages.
-    """
-
-    def __init__(self, host: str, port: int, error: OSError, group: str = "server.") -> None:
-        taken = error.errno == EADDRINUSE
-        found = "another process listens there" if taken else str(error.strerror or error)
-        setting = "port=<port>" if taken or error.errno == EACCES else "host=<address>"
-        super().__init__(
-            f"the server cannot listen on {host}:{port}: {found}. Name another {group}{setting}."
         )

@@ -102,44 +102,6 @@ class RunNotRecordedError(TrackingStoreError):
         )
 
 
-class SweepNotRecordedError(TrackingStoreError):
-    """The jobs of a sweep are done, but its tracking store is away.
-
-    Parameters
-    ----------
-    cause : TrackingStoreError
-        Why the store cannot be used.
-    folder : Path
-        The folder of the sweep.
-    jobs : (int, int)
-        Number of jobs with results, and number of all jobs.
-    command : str
-        Resumes the sweep.
-    trained : bool
-        True if the best job was trained in full.
-    """
-
-    def __init__(
-        self,
-        cause: TrackingStoreError,
-        folder: Path,
-        jobs: tuple[int, int],
-        command: str,
-        *,
-        trained: bool,
-    ) -> None:
-        self.uri, self.reason, self.folder = cause.uri, cause.reason, folder
-        self.exit_code = cause.exit_code
-        results = f"the results of {jobs[0]:,} of {jobs[1]:,} jobs"
-        kept = f"{results} and the trained model of the best" if trained else results
-        rest = "records them" if trained else "records them and trains the best"
-        SentimentError.__init__(
-            self,
-            f"the tracking store '{cause.uri}' cannot be used: {cause.reason}. Nothing is lost: "
-            f"{kept} are in '{folder}'. When the store is back, the same command {rest}: {command}",
-        )
-
-
 class RunNotKeptError(SentimentError, LookupError):
     """A folder holds no complete run that could be recorded."""
 
@@ -312,31 +274,6 @@ class GoalOutOfReachError(ConfigError):
         )
 
 
-class ClusterError(SentimentError, ConnectionError):
-    """A cluster cannot be reached, or fails."""
-
-    exit_code = ExitCode.UNAVAILABLE
-
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(
-            f"the Dask cluster {address} failed: {make_clause(reason)}. Check "
-            "deploy.address and the logs of its workers, or use this process: deploy=batch."
-        )
-
-
-class FlowServerError(SentimentError, ConnectionError):
-    """A Prefect server cannot be reached."""
-
-    exit_code = ExitCode.UNAVAILABLE
-
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(
-            f"the Prefect server '{address}' does not answer: {make_clause(reason)}. Start "
-            "it (make prefect-up), correct PREFECT_API_URL, or unset it to run the flow without a "
-            "server."
-        )
-
-
 class StepFailedError(SentimentError, RuntimeError):
     """A step of a flow failed.
 
@@ -376,18 +313,4 @@ class NoChampionError(SentimentError, LookupError):
             f"{sentence}. So {name} has no champion that could predict the input. Train on all "
             "rows if it was a sample, leave out input=, or promote it all the same, give a reason, "
             f"and run the flow again: {command}"
-        )
-
-
-class StudyStorageError(SentimentError, ConnectionError):
-    """The database of a study cannot be reached or written."""
-
-    exit_code = ExitCode.UNAVAILABLE
-
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(
-            f"search.storage is {address!r}, which cannot be used: {make_clause(reason)}. "
-            "Check its address, that it runs, and which other processes use it, or choose "
-            "search.storage=null, a file under outputs/. Finished trials are kept; the same "
-            "command resumes the search."
         )

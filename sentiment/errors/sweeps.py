@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentiment.errors.base import SentimentError, quote_list, suggest
+from sentiment.errors.base import SentimentError, make_clause, quote_list, suggest
 from sentiment.errors.exit_codes import ExitCode
+from sentiment.errors.runs import TrackingStoreError
 
 
 class StudyMismatchError(SentimentError, ValueError):
@@ -134,3 +135,55 @@ class DamagedJournalError(SentimentError, ValueError):
     def advise(self, remedy: str) -> "DamagedJournalError":
         """Return the same error with another remedy."""
         return DamagedJournalError(self.path, self.reason, remedy)
+
+
+class StudyStorageError(SentimentError, ConnectionError):
+    """The database of a study cannot be reached or written."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"search.storage is {address!r}, which cannot be used: {make_clause(reason)}. "
+            "Check its address, that it runs, and which other processes use it, or choose "
+            "search.storage=null, a file under outputs/. Finished trials are kept; the same "
+            "command resumes the search."
+        )
+
+
+class SweepNotRecordedError(TrackingStoreError):
+    """The jobs of a sweep are done, but its tracking store is away.
+
+    Parameters
+    ----------
+    cause : TrackingStoreError
+        Why the store cannot be used.
+    folder : Path
+        The folder of the sweep.
+    jobs : (int, int)
+        Number of jobs with results, and number of all jobs.
+    command : str
+        Resumes the sweep.
+    trained : bool
+        True if the best job was trained in full.
+    """
+
+    def __init__(
+        self,
+        cause: TrackingStoreError,
+        folder: Path,
+        jobs: tuple[int, int],
+        command: str,
+        *,
+        trained: bool,
+    ) -> None:
+        self.uri, self.reason, self.folder = cause.uri, cause.reason, folder
+        self.exit_code = cause.exit_code
+        results = f"the results of {jobs[0]:,} of {jobs[1]:,} jobs"
+        kept = f"{results} and the trained model of the best" if trained else results
+        rest = "records them" if trained else "records them and trains the best"
+        SentimentError.__init__(
+            self,
+            f"the tracking store '{cause.uri}' cannot be used: {cause.reason}. Nothing is lost: "
+            f"{kept} are in '{folder}'. When the store is back, the same command {rest}: {command}",
+        )

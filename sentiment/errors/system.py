@@ -1,7 +1,8 @@
-"""Errors of the operating system that a user can fix: a path or its disk cannot be used."""
+"""Errors of the operating system and of servers: a path, disk, port or cluster is not usable."""
 
 from errno import (
     EACCES,
+    EADDRINUSE,
     EDQUOT,
     EEXIST,
     EFBIG,
@@ -17,7 +18,7 @@ from errno import (
 )
 from pathlib import Path
 
-from sentiment.errors.base import SentimentError
+from sentiment.errors.base import SentimentError, make_clause
 from sentiment.errors.exit_codes import ExitCode, find_os_exit_code
 
 _UNUSABLE = {EACCES, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS}
@@ -47,6 +48,55 @@ class UnusablePathError(SentimentError, OSError):
                 "the space on the disk."
             )
         super().__init__(message)
+
+
+class ListenError(SentimentError, OSError):
+    """A server cannot listen on its address.
+
+    Parameters
+    ----------
+    host : str
+        Address of this machine.
+    port : int
+        The port.
+    error : OSError
+        The error of the operating system.
+    group : str
+        Precedes the settings of the server in messages.
+    """
+
+    def __init__(self, host: str, port: int, error: OSError, group: str = "server.") -> None:
+        taken = error.errno == EADDRINUSE
+        found = "another process listens there" if taken else str(error.strerror or error)
+        setting = "port=<port>" if taken or error.errno == EACCES else "host=<address>"
+        super().__init__(
+            f"the server cannot listen on {host}:{port}: {found}. Name another {group}{setting}."
+        )
+
+
+class ClusterError(SentimentError, ConnectionError):
+    """A cluster cannot be reached, or fails."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"the Dask cluster {address} failed: {make_clause(reason)}. Check "
+            "deploy.address and the logs of its workers, or use this process: deploy=batch."
+        )
+
+
+class FlowServerError(SentimentError, ConnectionError):
+    """A Prefect server cannot be reached."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"the Prefect server '{address}' does not answer: {make_clause(reason)}. Start "
+            "it (make prefect-up), correct PREFECT_API_URL, or unset it to run the flow without a "
+            "server."
+        )
 
 
 def explain_os_error(error: BaseException) -> UnusablePathError | None:
