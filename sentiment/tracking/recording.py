@@ -67,14 +67,14 @@ def record_kept(tracker: Tracker, folder: RunFolder, facts: RunFacts) -> Recordi
 
 
 def keep_and_record(
-    cfg: DictConfig, tracker: Tracker, folder: RunFolder, facts: RunFacts, what: str
+    settings: DictConfig, tracker: Tracker, folder: RunFolder, facts: RunFacts, what: str
 ) -> RecordingResult:
     """Keep a run whose files are written, then record it.
 
     Parameters
     ----------
-    cfg : DictConfig
-        Config with the store.
+    settings : DictConfig
+        Settings of the store, the group ``tracking``.
     tracker : Tracker
         The store.
     folder : RunFolder
@@ -90,7 +90,7 @@ def keep_and_record(
         The store cannot be used; the message has the command that records the run later.
     """
     folder.keep(facts)
-    with recording_failures(folder, cfg, what):
+    with recording_failures(folder, settings, what):
         tracker.open()
         with tracker.start(facts.name, facts.tags | {KEY: facts.key}) as run:
             model = run.record(folder, facts)
@@ -129,33 +129,35 @@ def find_kept_run(
 
 @contextmanager
 def recording_failures(
-    folder: RunFolder, cfg: DictConfig, what: str = "the trained model, its metrics and figures"
+    folder: RunFolder,
+    settings: DictConfig,
+    what: str = "the trained model, its metrics and figures",
 ) -> Iterator[None]:
-    """Raise `RunNotRecordedError` if the store of `cfg` fails while a kept run is recorded.
+    """Raise `RunNotRecordedError` if the store fails while a kept run is recorded.
 
     Parameters
     ----------
     folder : RunFolder
         Holds the files of the run.
-    cfg : DictConfig
-        Config with the store.
+    settings : DictConfig
+        Settings of the store, the group ``tracking``.
     what : str
         Description of the files.
     """
     try:
         yield
     except TrackingStoreError as error:
-        command = _write_command(folder.path, cfg)
+        command = _write_command(folder.path, settings)
         raise RunNotRecordedError(error, folder.path, command, what) from error
 
 
-def _write_command(folder: Path, cfg: DictConfig) -> str:
-    """Return the command that records the run in `folder` in the store that `cfg` names."""
+def _write_command(folder: Path, settings: DictConfig) -> str:
+    """Return the command that records the run in `folder` in the store of `settings`."""
     here = Path.cwd()
     shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
     words = [f"folder={shown}"]
     usual = compose("record", ["folder=x"]).tracking
-    for key, value in cfg.tracking.items():
-        if not str(key).startswith("_") and usual.get(key) != value:
-            words.append(f"tracking.{key}={redact(str(value))}")
+    for name, value in ((str(key), value) for key, value in settings.items()):
+        if not name.startswith("_") and usual.get(name) != value:
+            words.append(f"tracking.{name}={redact(str(value))}")
     return show_command("record", words)

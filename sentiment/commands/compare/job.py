@@ -136,7 +136,7 @@ def compare_contenders(
             name = f"disagreements_{pair.first.key}_{pair.second.key}.csv"
             pair.list_disagreements().to_csv(folder.add(name), index=False)
         write_page(comparison, table, folder.add(PAGE))
-        kept = keep_and_record(cfg, tracker, folder, facts, "the comparison")
+        kept = keep_and_record(cfg.tracking, tracker, folder, facts, "the comparison")
     return replace(result, run_id=kept.run_id)
 
 

@@ -158,10 +158,8 @@ def compare_live(
         metrics = {
             f"{key}/{cfg.metric}": value for key, value in zip("AB", comparison.scores, strict=True)
         } | {f"B-A/{cfg.metric}": comparison.difference.value}
-        name = f"compare live {cfg.route}"
-        kept = keep_and_record(
-            cfg, tracker, folder, RunFacts(name, tags, params, metrics=metrics), "the comparison"
-        )
+        facts = RunFacts(f"compare live {cfg.route}", tags, params, metrics=metrics)
+        kept = keep_and_record(cfg.tracking, tracker, folder, facts, "the comparison")
     return replace(result, run_id=kept.run_id)
 
 

@@ -145,7 +145,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
         intervals = measure_all_intervals(made, recipe.optimize)
         save_metrics(folder, facts, fitting, made["test"], intervals)
         with stages("record run"):
-            kept = keep_and_record(cfg, tracker, folder, facts, "the final model")
+            kept = keep_and_record(cfg.tracking, tracker, folder, facts, "the final model")
     return FinalizationResult(
         evaluated=run,
         why=choice.why,

@@ -223,7 +223,7 @@ class Steps:
 
     def _record_kept(self, cfg: DictConfig, folder: RunFolder, facts: RunFacts) -> str | None:
         """Record the run that an earlier try trained while the store was away; return its id."""
-        with recording_failures(folder, cfg):
+        with recording_failures(folder, cfg.tracking):
             return record_kept(make(cfg, "tracking", "record"), folder, facts).run_id
 
     def _compose_promotion(self, *words: str) -> DictConfig:

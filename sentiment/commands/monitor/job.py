@@ -141,7 +141,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
             tags = {"kind": "monitoring", "model": choice.uri, "monitored.run": choice.run_id}
             metrics = {"rows": float(current.read)} | list_metrics(comparison)
             run = RunFacts(f"monitor {path.name}", tags, metrics=metrics)
-            keep_and_record(cfg, tracker, folder, run, "the report")
+            keep_and_record(cfg.tracking, tracker, folder, run, "the report")
     return MonitoringResult(
         comparison=comparison,
         model=choice,

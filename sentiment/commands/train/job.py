@@ -198,7 +198,7 @@ def _train(
         facts.metrics = metrics = fitting.metrics | measure_stages(stages.done)
         save_metrics(folder, facts, fitting, fitting.predictions["test"], intervals)
         folder.keep(facts)
-        with stages("record run"), recording_failures(folder, cfg):
+        with stages("record run"), recording_failures(folder, cfg.tracking):
             address = run.record(folder, facts)
     return TrainingResult(
         score=metrics[f"{CV if fitting.folds else 'validation'}/{cfg.optimize}"],
