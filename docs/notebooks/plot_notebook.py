@@ -65,8 +65,7 @@ pd.DataFrame(model.predict_proba(texts), columns=model.classes_, index=texts)
 #
 # The terms of one text add up to the log-odds of its label:
 
-explanation = model.explain("a warm and funny film that is too long")
-pd.DataFrame(explanation.terms)
+model.explain("a warm and funny film that is too long")
 
 # %%
 # Predict a file
