@@ -29,7 +29,7 @@ from sentiment.tracking import ModelChoice
 from sentiment.tracking.stages import StageObserver
 
 # What predict writes.
-_ANSWER = ("prediction", "probability")
+_PREDICTED = ("prediction", "probability")
 _CONVERSIONS: dict[str, Callable[[pa.LargeStringArray], pa.Array]] = {
     "prediction": strip_labels,
     "label": strip_labels,
@@ -64,7 +64,7 @@ class Columns:
 
     def list_roles(self) -> dict[str, str]:
         """Return the columns to read beside the text, by role."""
-        roles = {name: name for name in _ANSWER}
+        roles = {name: name for name in _PREDICTED}
         roles |= {"label": self.label} if self.label else {}
         roles |= {"time": self.time} if self.time else {}
         return roles | {f"{COLUMN}{name}": name for name in self.extra}
@@ -100,7 +100,7 @@ def check_columns(path: Path, columns: Sequence[str], **named: str | None) -> No
     NoPredictionsError, MissingColumnError
         `predict` did not write it, or it lacks a column.
     """
-    if not set(_ANSWER) <= set(columns):
+    if not set(_PREDICTED) <= set(columns):
         raise NoPredictionsError(path, columns, suggest_command("predict", f"input={path}"))
     wanted = {column: setting for setting, column in named.items() if column is not None}
     missing = {column: setting for column, setting in wanted.items() if column not in columns}

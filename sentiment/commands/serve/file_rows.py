@@ -56,10 +56,10 @@ class FileCounts:
         self.scores = np.zeros(len(bounds) + 1, int)
         self.last: list[tuple[str, float]] = []
 
-    def add(self, batch: Batch, answers: pa.RecordBatch) -> None:
+    def add(self, batch: Batch, predictions: pa.RecordBatch) -> None:
         """Count the rows of a batch."""
-        self.tally.add(batch, answers)
-        labels, probabilities = answers.column("prediction"), answers.column("probability")
+        self.tally.add(batch, predictions)
+        labels, probabilities = predictions.column("prediction"), predictions.column("probability")
         for found in pc.value_counts(labels).to_pylist():
             known = self.predictions.get(found["values"], 0)
             self.predictions[found["values"]] = known + found["counts"]
@@ -100,7 +100,7 @@ class RowSpool:
         self._reader: pa.RecordBatchStreamReader | None = None
         self.count = self.taken = self.size = 0
 
-    def add(self, batch: Batch, answers: pa.RecordBatch) -> None:
+    def add(self, batch: Batch, predictions: pa.RecordBatch) -> None:
         """Add the rows of a batch; if the disk is full, they are lost to the log."""
         self.count += batch.read
         if self._writer is None:
@@ -110,12 +110,12 @@ class RowSpool:
         reasons = [reject.reason.partition(":")[0] for reject in batch.rejects]  # no quoted text
         columns = {
             "place": pa.array(np.setdiff1d(places, rejected, assume_unique=True)),
-            "prediction": answers.column("prediction").cast(pa.string()),
-            "probability": answers.column("probability"),
-            "error": pa.nulls(answers.num_rows, pa.string()),
+            "prediction": predictions.column("prediction").cast(pa.string()),
+            "probability": predictions.column("probability"),
+            "error": pa.nulls(predictions.num_rows, pa.string()),
             "text": batch.texts.cast(pa.string())
             if self._with_texts
-            else pa.nulls(answers.num_rows, pa.string()),
+            else pa.nulls(predictions.num_rows, pa.string()),
         }
         try:
             self._writer.write(pa.RecordBatch.from_pydict(columns, _ROWS))

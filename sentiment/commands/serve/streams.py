@@ -217,13 +217,13 @@ def _predict(request: StreamRequest, out: IO[bytes]) -> list[Reject]:
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as rejected:
         begun = False
         for batch in source.read(column.name, limits, Position()):
-            answers = predictor.predict(batch.texts, read_columns(batch, predictor))
-            rows = writer.write(batch, answers)
+            predictions = predictor.predict(batch.texts, read_columns(batch, predictor))
+            rows = writer.write(batch, predictions)
             out.write(rows if begun else writer.begin(batch) + rows)
             begun = True
-            request.counts.add(batch, answers)
+            request.counts.add(batch, predictions)
             if request.rows is not None:
-                request.rows.add(batch, answers)
+                request.rows.add(batch, predictions)
             listed += batch.rejects[: _LISTED - len(listed)]
             if request.kind == "jsonl":
                 rejected.write(b"".join(map(_describe, batch.rejects)))

@@ -57,9 +57,9 @@ def rehearse(
     first = validation.head(1)
     predictor.predict(first["text"], first)
     start = time.perf_counter()
-    answers = predictor.predict(validation["text"], validation)
+    predictions = predictor.predict(validation["text"], validation)
     seconds = time.perf_counter() - start
-    if answers.column("prediction").to_pylist() != expected:
+    if predictions.column("prediction").to_pylist() != expected:
         raise RuntimeError(f"the model saved as '{path}' predicts otherwise than the fitted one")
     return audit, {
         "model/size_mb": path.stat().st_size / 1e6,

@@ -49,5 +49,5 @@ class ModelPlugin(WorkerPlugin):
 def predict_on_worker(name: str, texts: pa.Array, columns: pa.Table | None) -> pa.RecordBatch:
     """Return the predictions of the model of the plugin `name`, on a worker."""
     plugin: Any = get_worker().plugins[name]
-    answers: pa.RecordBatch = plugin.predictor.predict(texts, columns)
-    return answers
+    predictions: pa.RecordBatch = plugin.predictor.predict(texts, columns)
+    return predictions
