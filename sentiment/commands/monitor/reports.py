@@ -1,6 +1,7 @@
 """Evidently reports, and the workspace in which its dashboard shows them over time."""
 
 import json
+import re
 import uuid
 import warnings
 from pathlib import Path
@@ -27,11 +28,13 @@ from evidently.ui.workspace import Workspace
 from sentiment.commands.monitor.comparison import Comparison
 from sentiment.commands.monitor.tables import TERMS, WINDOWS, make_tables
 from sentiment.commands.monitor.widgets import Alarms, ChangedTerms, Effect, RightAnswers
+from sentiment.errors import show_share
 from sentiment.files.locking import hold_lock
 from sentiment.modeling.descriptors import DESCRIPTORS
 from sentiment.modeling.reference import Reference
 
 _METHOD = "sentiment"
+_TITLE_SHARE = re.compile(r"(?<=Drift is detected for )([\d.]+)%")
 # A confusion matrix of more classes is not readable, and its cells take Evidently minutes.
 _MOST_CLASSES = 50
 
@@ -39,11 +42,13 @@ _MOST_CLASSES = 50
 def save_page(report: Snapshot, path: Path) -> None:
     """Write `report` as an HTML page, safe against markup in labels and file names.
 
-    Evidently embeds JSON in a script without escaping: ``</script>`` in a string would end it.
+    Evidently embeds JSON in a script without escaping: ``</script>`` in a string would end it. The
+    share of columns in one of its titles has three decimals.
     """
 
     def dump(*args: Any, **kwargs: Any) -> str:
-        return json.dumps(*args, **kwargs).replace("<", "\\u003c")
+        text = json.dumps(*args, **kwargs).replace("<", "\\u003c")
+        return _TITLE_SHARE.sub(lambda found: show_share(float(found[1]) / 100), text)
 
     before = dashboard.json
     dashboard.json = SimpleNamespace(dumps=dump)

@@ -180,10 +180,14 @@ def _draw_windows(reference: pd.Series, windows: pd.DataFrame) -> BaseWidgetInfo
         line_width=0,
     )
     figure.add_hline(
-        y=100 * reference["value"], line_color=_REFERENCE, annotation_text="at training"
+        y=100 * reference["value"],
+        line_color=_REFERENCE,
+        annotation_text="at training",
+        annotation_position="right",  # outside of the plot, where no interval is
     )
     figure.update_layout(
         showlegend=False,
+        margin={"r": 90},
         xaxis={"title": "from", "type": "category"},
         yaxis={"title": "accuracy", "ticksuffix": " %"},
     )

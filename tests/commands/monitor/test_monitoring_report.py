@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -128,6 +129,11 @@ def test_drift_is_reported_in_every_way(place: Place, drifted: MonitoringResult)
              if metric["metric_name"].startswith("ValueDrift")}  # fmt: skip
     for check in drifted.comparison.checks[:7]:
         assert drift[check.name] == pytest.approx(check.effect), "Evidently says the same"
+
+    page = (drifted.folder / "report.html").read_text()
+    assert re.search(r"Drift is detected for \d+ % of columns", page)
+    # Beside the plot, not on an interval in it.
+    assert re.search(r'"text": "at training", "x": 1, "xanchor": "left"', page)
 
     text = (place.folder / "node" / "rt.prom").read_text()
     gauges = {
