@@ -34,6 +34,8 @@ PARSERS: dict[str, dict[str, methodcaller]] = {
     # A missing value is a category of its own.
     "category": {"fill": methodcaller("fillna", "")},
 }
+# Parts of a date, and the attributes of pandas that have them.
+DATE_PARTS = {"year": "year", "month": "month", "weekday": "dayofweek", "hour": "hour"}
 # The share of values that must be numbers or dates for a column to be of that kind.
 _ALIKE = 0.95
 # A category of fewer training rows would not generalize to new rows.
@@ -55,7 +57,8 @@ class Column:
     kind : {"number", "category", "date"}
         Kind of its values.
     levels : tuple of str
-        The categories that enough training rows share, sorted; "" for a missing value.
+        The categories that enough training rows share, sorted; "" for a missing value. Of dates,
+        the parts that differ among training rows, such as ``month``.
     """
 
     name: str
@@ -148,7 +151,19 @@ def _decide(values: pd.Series, kind: str | None) -> Column | None:
             name, count_of(len(unparsed), "value"), unparsed.iloc[0],
             *(("is", kind, "counts") if len(unparsed) == 1 else ("are", kind, "count")),
         )  # fmt: skip
-    return Column(name, kind)
+    return Column(name, kind, _list_varied(parse(values, kind)) if kind == "date" else ())
+
+
+def _list_varied(dates: pd.Series) -> tuple[str, ...]:
+    """Return the parts that differ among `dates`, such as no hour of dates without a time.
+
+    The year also tells missing dates apart.
+    """
+    return tuple(
+        name
+        for name, attribute in DATE_PARTS.items()
+        if getattr(dates.dt, attribute).nunique() > 1 or (name == "year" and dates.hasnans)
+    )
 
 
 def find_kind(values: pd.Series) -> str:

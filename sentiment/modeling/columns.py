@@ -12,15 +12,13 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, StandardScaler
 
-from sentiment.data.columns import KINDS, PARSERS, Column, parse
+from sentiment.data.columns import DATE_PARTS, KINDS, PARSERS, Column, parse
 
-# Parts of a date: the year is a number, the others are categories.
+# The year is a number, the other parts of a date are categories.
 _PARTS = {
     name: methodcaller("apply", attrgetter(f"dt.{attribute}"))
-    for name, attribute in (
-        ("year", "year"), ("month", "month"), ("weekday", "dayofweek"), ("hour", "hour")
-    )
-}  # fmt: skip
+    for name, attribute in DATE_PARTS.items()
+}
 _MISSING = "(missing)"
 
 
@@ -29,7 +27,8 @@ def make_encoder(columns: Sequence[Column], *, positive: bool) -> ColumnTransfor
 
     A missing number is replaced by the median, with a feature that marks it as missing; numbers are
     scaled. A category that is not among the levels of its column has no feature. A date is a
-    number, its year, and three categories: month, weekday and hour, in UTC.
+    number, its year, and three categories: month, weekday and hour, in UTC; of these parts, those
+    that differ in no column are left out.
 
     Parameters
     ----------
@@ -159,7 +158,8 @@ def _make_category(columns: Sequence[Column], positive: bool) -> Pipeline:
 
 def _make_date(columns: Sequence[Column], positive: bool) -> Pipeline:
     parts: list[tuple[str, Pipeline]] = []
-    for name, call in _PARTS.items():
+    varied = {name for column in columns for name in column.levels} or {"year"}
+    for name, call in ((name, call) for name, call in _PARTS.items() if name in varied):
         last = [("encode", OneHotEncoder(handle_unknown="ignore"))]
         steps = _scale(positive=positive) if name == "year" else last
         parts.append((name, Pipeline([("take", FunctionTransformer(call)), *steps])))

@@ -20,6 +20,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.svm import LinearSVC
 
 from sentiment.data.columns import MIN_ROWS, Column, decide_columns, name_kinds
+from sentiment.modeling.columns import name_features
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.explanation import RowExplainer, explain_text, linear_weights, top_terms
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
@@ -122,6 +123,29 @@ def test_answers_are_those_of_a_column_transformer_made_by_hand() -> None:
     without = train(TfidfVectorizer(), LogisticRegression(C=3.0), rows, ())
     right = [np.mean(predict(one, new)[0] == new["label"]) for one in (pipeline, without)]
     assert right[0] > right[1] + 0.05
+
+
+@pytest.mark.parametrize(
+    ("dates", "parts"),
+    [
+        (["2025-01-06", "2026-02-07"], ["year", "month", "weekday"]),
+        (["2026-01-05T10:00", "2026-01-12T11:00"], ["hour"]),
+        (["2025-01-06", "2026-01-05", ""], ["year"]),
+        (["2026-01-05", ""], ["year"]),
+        (["2026-01-05"], ["year"]),
+    ],
+)
+def test_parts_that_all_dates_share_have_no_feature(dates: list[str], parts: list[str]) -> None:
+    values = pd.Series(dates * 10, dtype="str").replace("", None)
+    rows = pd.DataFrame({"text": "a film", "label": ["a", "b"] * (len(values) // 2), "at": values})
+    pipeline = train(TfidfVectorizer(), LogisticRegression(), rows, ["at"])
+    encoder = find_encoder(pipeline)
+    assert encoder is not None
+    named = {name.partition("(")[2].partition(")")[0] for name in name_features(encoder)}
+    assert named - {"missing"} == set(parts)
+    # Another month, weekday or hour is as new to the model as one that it could not have learned.
+    later = rows.assign(at="2026-07-01T23:00")
+    assert len(predict(pipeline, later)[0]) == len(rows)
 
 
 MODELS = {

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sentiment.cli.terminal import describe_size, describe_time, relate_path, tabulate_metrics
 from sentiment.config import suggest_command, suggest_ui
-from sentiment.errors import list_classes, quote_name
+from sentiment.errors import count_of, list_classes, quote_name
 from sentiment.redaction.printable import cut_middle
 
 if TYPE_CHECKING:
@@ -158,6 +158,9 @@ def _describe_unlabelled(report: "QualityReport") -> list[str]:
 def _describe_rare(report: "QualityReport") -> list[str]:
     """Return the classes that were dropped or merged, the largest first, in words."""
     what = f"merged into {quote_name(report.merged_into)}" if report.merged_into else "dropped"
+    own = report.labels.get(report.merged_into, 0)
+    if own and report.merged_into not in report.rare:
+        what += f", which is also the label of {count_of(own, 'row')} (see data.rare_label)"
     return [f"rare classes, {what}: {list_classes(report.rare)}"] * bool(report.rare)
 
 

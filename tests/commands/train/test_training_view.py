@@ -41,6 +41,27 @@ def test_a_model_no_better_than_a_constant_is_named(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["other", "rest"])
+def test_classes_that_are_merged_into_one_that_the_data_have_are_reported(
+    name: str, train_quickly: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {"cars": 40, "films": 40, "other": 12, "boats": 4}
+    topics = [topic for topic, count in rows.items() for _ in range(count)]
+    texts = [f"{topic} no{n}" for n, topic in enumerate(topics)]
+    path = tmp_path / "topics.csv"
+    pd.DataFrame({"text": texts, "topic": topics}).to_csv(path, index=False)
+    result = train_quickly(
+        "data=csv", f"data.path={path}", "data.label_column=topic", "data.limit=null",
+        "features.min_df=1", "tracking=off", "data.rare=merge", "data.min_per_class=5",
+        f"data.rare_label={name}",
+    )  # fmt: skip
+    show_training(result, None)
+    printed = capsys.readouterr().out
+    label = ", which is also the label of 12 rows (see data.rare_label)" * (name == "other")
+    assert f"rare classes, merged into '{name}'{label}: 4 'boats'\n" in printed
+
+
+@pytest.mark.slow
 def test_many_classes_have_a_short_table_and_their_confusions(
     train_quickly: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
