@@ -157,7 +157,7 @@ def _decide(values: pd.Series, kind: str | None) -> Column | None:
 def _list_varied(dates: pd.Series) -> tuple[str, ...]:
     """Return the parts that differ among `dates`, such as no hour of dates without a time.
 
-    The year also tells missing dates apart.
+    The year also marks missing dates.
     """
     return tuple(
         name
