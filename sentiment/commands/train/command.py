@@ -1,17 +1,11 @@
 """The command train."""
 
-from typing import TYPE_CHECKING
-
 from omegaconf import DictConfig
 
 from sentiment.cli.command import command
 from sentiment.commands.search.observing import OBSERVER
 from sentiment.commands.search.view import SweepWatch
 from sentiment.config import check_config, current_job, make
-
-if TYPE_CHECKING:
-    from sentiment.commands.train.growth import Growth
-    from sentiment.commands.train.job import TrainingResult
 
 
 def main() -> None:
@@ -34,18 +28,9 @@ def run_job(cfg: DictConfig) -> None:
 
     with Watch(f"train {' '.join(job.overrides)}", job) as watch:
         check_config(cfg, job.overrides)
+        from sentiment.commands.train.growth import find_growth
         from sentiment.commands.train.job import train
 
         result = train(cfg, job, watch)
-        growth = _find_growth(cfg, result)
+        growth = find_growth(make(cfg, "tracking", "list_runs"), cfg.data, result)
     show_training(result, growth)
-
-
-def _find_growth(cfg: DictConfig, result: "TrainingResult") -> "Growth | None":
-    from sentiment.commands.train.growth import find_growth
-
-    if result.run_id is None:
-        return None
-    data = {f"data.{name}": str(cfg.data.get(name) or "") for name in ("path", "test_path")}
-    tracker = make(cfg, "tracking", "list_runs")
-    return find_growth(tracker, result.run_id, data, result.metrics, result.optimize)

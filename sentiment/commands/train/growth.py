@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sentiment.commands.train.fitting import CV
+from sentiment.commands.train.job import TrainingResult
 from sentiment.config import show_command
 from sentiment.errors import SentimentError
 from sentiment.tracking import StoredRun, Tracker
@@ -58,27 +60,23 @@ class Growth:
         )
 
 
-def find_growth(
-    tracker: Tracker, run_id: str, params: Mapping[str, str], metrics: Mapping[str, float],
-    metric: str,
-) -> Growth | None:  # fmt: skip
+def find_growth(tracker: Tracker, data: Mapping[str, Any], result: TrainingResult) -> Growth | None:
     """Return the change since the latest run with fewer labels of the same folder.
 
-    None if the data are not a folder, or there is no such run.
+    None if the training was not recorded, its data are not a folder, or there is no such run.
 
     Parameters
     ----------
     tracker : Tracker
         Where the runs are.
-    run_id : str
-        The run.
-    params, metrics : mapping
-        Its settings and scores.
-    metric : str
-        The metric to compare.
+    data : mapping
+        Settings of the data.
+    result : TrainingResult
+        The training.
     """
-    folder = Path(params.get("data.path", "")).expanduser()
-    if not params.get("data.path") or not folder.is_dir():
+    named, metrics = str(data.get("path") or ""), result.metrics
+    folder = Path(named).expanduser()
+    if result.run_id is None or not named or not folder.is_dir():
         return None
     runs = list[StoredRun]()
     with suppress(SentimentError):  # the training has succeeded, whatever this finds
@@ -87,24 +85,23 @@ def find_growth(
     for run in runs:
         fewer = 0 < run.metrics.get("rows/fitted", 0) < labels
         path = Path(run.params.get("data.path", "")).expanduser()
-        if run.id == run_id or not fewer or path.resolve() != folder.resolve():
+        if run.id == result.run_id or not fewer or path.resolve() != folder.resolve():
             continue
-        names = (f"{split}/{metric}" for split in _SPLITS)
+        names = (f"{split}/{result.optimize}" for split in _SPLITS)
         name = next((one for one in names if one in run.metrics and one in metrics), None)
         if name is None:
             continue
-        tests = [found.get("data.test_path", "None") for found in (params, run.params)]
-        split = name.partition("/")[0]
-        alike = split == "test" and tests[0] == tests[1] not in ("", "None")
+        split, test = name.partition("/")[0], data.get("test_path")
+        alike = split == "test" and test and str(test) == run.params.get("data.test_path")
         return Growth(
             run_id=run.id,
             labels=round(labels),
             added=round(labels - run.metrics["rows/fitted"]),
-            metric=metric,
+            metric=result.optimize,
             split=_SPLITS[split],
             values=(run.metrics[name], metrics[name]),
             rows=(_count_rows(run.metrics, split), _count_rows(metrics, split)),
-            command=show_command("compare", [f"a={run.id}", f"b={run_id}"]) if alike else "",
+            command=show_command("compare", [f"a={run.id}", f"b={result.run_id}"]) if alike else "",
         )
     return None
 

@@ -23,7 +23,8 @@ def make_run(name: str, path: Path, rows: int, **metrics: float) -> StoredRun:
 def find(tracker: Any, path: Path, rows: int, metric: str = "accuracy", **more: str) -> Any:
     metrics = {"rows/fitted": rows, "cv/accuracy": 0.8, "test/accuracy": 0.7, "test/log_loss": 0.3}
     metrics |= {"rows/cv": 80, "rows/test": 20}
-    return find_growth(tracker, "now", {"data.path": str(path)} | more, metrics, metric)
+    result: Any = SimpleNamespace(run_id="now", metrics=metrics, optimize=metric)
+    return find_growth(tracker, {"path": str(path)} | more, result)
 
 
 def test_it_is_against_the_latest_run_with_fewer_labels(
@@ -65,9 +66,9 @@ def test_scores_of_the_same_kind_are_compared(tmp_path: Path) -> None:
 def test_runs_with_one_test_file_can_be_compared(tmp_path: Path) -> None:
     run = make_run("before", tmp_path, 50, test_accuracy=0.7)
     run.params["data.test_path"] = "test.csv"
-    found = find(make_tracker(run), tmp_path, 80, **{"data.test_path": "test.csv"})
+    found = find(make_tracker(run), tmp_path, 80, test_path="test.csv")
     assert found.command == "python scripts/compare.py a=before b=now"
-    assert find(make_tracker(run), tmp_path, 80, **{"data.test_path": "new.csv"}).command == ""
+    assert find(make_tracker(run), tmp_path, 80, test_path="new.csv").command == ""
 
 
 def test_a_store_without_runs_brings_nothing(tmp_path: Path) -> None:
