@@ -87,8 +87,8 @@ class App:
         self._free = Semaphore(settings.queue)  # places for predictions in shadow
         self._files = FileRequests(settings, metrics, log)
         self.count_waiting: Callable[[], int] = lambda: 0
-        self._openapi = answers.encode(make_openapi(settings, [*routes]))
-        self._pages = make_pages(settings, [*routes])
+        document = make_openapi(settings, [*routes])
+        self._openapi, self._pages = answers.encode(document), make_pages(settings, document)
         self._actions: dict[str, Callable[..., Awaitable[tuple[int, Headers, Any]]]] = {
             "predict": self._predict,
             "invocations": self._invoke,

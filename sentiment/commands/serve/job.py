@@ -107,11 +107,9 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
         A model cannot be loaded, or the port is taken.
     """
     observer = observer or SilentObserver()
-    settings = ServerSettings(**OmegaConf.to_container(cfg.server, resolve=True))  # type: ignore[arg-type]
-    log = LogSettings(**OmegaConf.to_container(cfg.log, resolve=True))  # type: ignore[arg-type]
+    settings, log = ServerSettings.of(cfg), LogSettings.of(cfg)
+    alert, drift = AlertSettings.of(cfg), DriftSettings.of(cfg)
     make_folders(log)
-    alert = AlertSettings(**OmegaConf.to_container(cfg.alert, resolve=True))  # type: ignore[arg-type]
-    drift = DriftSettings(**OmegaConf.to_container(cfg.drift, resolve=True))  # type: ignore[arg-type]
     if settings.certfile is not None:
         certfile, keyfile = find_certificate(settings.certfile, settings.keyfile)
         settings = replace(settings, certfile=certfile, keyfile=keyfile)

@@ -3,19 +3,20 @@
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from sentiment.cli.pages import render_page
-from sentiment.commands.serve.documents import OPTIONS, list_endpoints, make_openapi
+from sentiment.commands.serve.documents import OPTIONS, list_endpoints
 from sentiment.config.schemas import ServerSettings
 
 _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 
 def make_pages(
-    settings: ServerSettings, names: Sequence[str]
+    settings: ServerSettings, document: dict[str, Any]
 ) -> Mapping[str, tuple[list[tuple[bytes, bytes]], bytes]]:
     """Return headers and body of each page by its path.
 
@@ -23,10 +24,9 @@ def make_pages(
     ----------
     settings : ServerSettings
         Limits on requests, shown by the documentation.
-    names : sequence of str
-        Names of the routes.
+    document : dict
+        From `make_openapi`.
     """
-    document = make_openapi(settings, names)
     folder = Path(__file__).parent
     documented = render_page(
         folder / "docs.html",

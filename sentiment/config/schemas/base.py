@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, Self, cast
+
+from omegaconf import DictConfig, OmegaConf
 
 from sentiment.config.kinds import WRONG, convert, describe_problem, list_hints
 from sentiment.errors import ConfigError
@@ -24,6 +26,11 @@ class Settings:
             raise ConfigError(list(problems.values()))
         for name, value in changes.items():
             object.__setattr__(self, name, value)
+
+    @classmethod
+    def of(cls, cfg: DictConfig) -> Self:
+        """Return the settings of this kind in the config of a command."""
+        return cls(**cast("dict[str, Any]", OmegaConf.to_container(cfg[cls.group], resolve=True)))
 
     @classmethod
     def list_required(cls) -> list[str]:
