@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
-from sentiment.commands.monitor.comparison import Comparison, Thresholds, compare
+from sentiment.commands.monitor.comparison import Comparison, compare
 from sentiment.commands.monitor.current import Current
 from sentiment.config import CONF
+from sentiment.config.schemas import ThresholdSettings
 from sentiment.modeling.descriptors import DESCRIPTORS
 from sentiment.modeling.reference import Reference
 from sentiment.tracking.stages import SilentObserver
 
-DEFAULTS = Thresholds(**OmegaConf.load(CONF / "monitor.yaml").thresholds)
+DEFAULTS = ThresholdSettings(**OmegaConf.load(CONF / "monitor.yaml").thresholds)
 # Every difference matters, so that only significance stands between noise and an alarm.
 EVERYTHING = replace(
     DEFAULTS, distance=1e-9, labels=1 + 1e-9, share=1e-9, accuracy=1e-9, errors=1e-9
@@ -107,7 +108,7 @@ def compare_samples(
     before: Population,
     after: Population,
     sizes: tuple[int, int],
-    thresholds: Thresholds,
+    thresholds: ThresholdSettings,
 ) -> Comparison:
     """Compare a sample of `after` with a reference to `before`; `sizes` are those of both."""
     drawn = after.draw(rng, sizes[1])

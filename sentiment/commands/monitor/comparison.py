@@ -9,6 +9,7 @@ from sentiment.commands.monitor.current import Current
 from sentiment.commands.monitor.extra_columns import check_extra_columns
 from sentiment.commands.monitor.metrics import compare_metrics
 from sentiment.commands.monitor.performance import Performance, measure_performance
+from sentiment.config.schemas import ThresholdSettings
 from sentiment.modeling.descriptors import DESCRIPTORS, TextReader
 from sentiment.modeling.drift import (
     COHEN,
@@ -24,43 +25,6 @@ from sentiment.modeling.reference import MOST_TERMS, Reference
 from sentiment.tracking.stages import StageObserver
 
 _BATCH_ROWS = 5_000
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Smallest effects that matter; a significant difference below them is not drift.
-
-    Parameters
-    ----------
-    distance : float
-        Between numbers, in standard deviations of the reference (Wasserstein); 0.1 is Evidently's
-        default.
-    labels : float
-        Factor by which the odds of a predicted label rise or fall, above 1. What Chen, Cohen and
-        Chen (2010, "How big is a big odds ratio?") call small is 1.68: from 50 % to 63 % or 37 %,
-        from 1 % to 1.7 % or 0.6 %.
-    share : float
-        Between shares of rows, such as those that hold a word (Cohen's h); 0.2 is what Cohen
-        (1988) calls small, and what 1 % is from 4 %.
-    accuracy : float
-        Fall of the accuracy, on all rows or on those of one true label; 0.05 is five points.
-    errors : float
-        Fall of the accuracy as a share of the errors at training, for models that make few; 0.5 is
-        half as many again. The smaller limit counts: five points for a model that is right on 90 %
-        or less, half a point for one that is right on 99 %.
-    metrics : float
-        Worsening of a metric of the user's own, as a share of its value at training.
-    alpha : float
-        Probability of a false alarm in a run.
-    """
-
-    distance: float
-    labels: float
-    share: float
-    accuracy: float
-    errors: float
-    metrics: float
-    alpha: float
 
 
 @dataclass(frozen=True)
@@ -109,7 +73,7 @@ def compare(
     reference: Reference,
     current: Current,
     reader: TextReader,
-    thresholds: Thresholds,
+    thresholds: ThresholdSettings,
     windows: int,
     observer: StageObserver,
 ) -> Comparison:
@@ -123,7 +87,7 @@ def compare(
         The rows.
     reader : TextReader
         Reads texts as the model does; a new one.
-    thresholds : Thresholds
+    thresholds : ThresholdSettings
         Smallest effects that matter.
     windows : int
         Number of windows of the performance, at most.
@@ -159,7 +123,7 @@ def compare(
     )
 
 
-def _choose_terms(terms: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
+def _choose_terms(terms: pd.DataFrame, thresholds: ThresholdSettings) -> pd.DataFrame:
     """Return the words that changed, the largest change first."""
     changed = terms[
         (terms["effect"].abs() >= thresholds.share) & (terms["p_value"] < thresholds.alpha)

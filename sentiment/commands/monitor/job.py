@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig
 
-from sentiment.commands.monitor.comparison import Comparison, Thresholds, compare
+from sentiment.commands.monitor.comparison import Comparison, compare
 from sentiment.commands.monitor.current import (
     Columns,
     Current,
@@ -27,6 +27,7 @@ from sentiment.commands.monitor.tables import list_metrics, make_document
 from sentiment.commands.monitor.textfile import write_textfile
 from sentiment.commands.monitor.traffic import open_traffic
 from sentiment.config import make
+from sentiment.config.schemas import ThresholdSettings
 from sentiment.data.label_sets import split_labels
 from sentiment.errors import (
     LISTED,
@@ -123,7 +124,7 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
         current = _read_rows(path, source, model, cfg, stages.observer)
     with stages("compare"):
         comparison = compare(
-            reference, current, TextReader(model.tokenization), Thresholds(**cfg.thresholds),
+            reference, current, TextReader(model.tokenization), ThresholdSettings.of(cfg),
             cfg.windows, stages.observer,
         )  # fmt: skip
     if webhook is not None and comparison.drifted:

@@ -11,7 +11,8 @@ from typing import Any
 from sentiment.config.kinds import list_hints, list_types
 from sentiment.config.schemas import commands
 from sentiment.config.schemas.base import Group, Settings, check_values, is_nested
-from sentiment.config.schemas.commands import RUN_KEYS, AlertSettings
+from sentiment.config.schemas.commands import RUN_KEYS
+from sentiment.config.schemas.drift import AlertSettings, DriftSettings, ThresholdSettings
 from sentiment.config.schemas.groups import (
     ClusterSettings,
     DatasetSettings,
@@ -25,7 +26,6 @@ from sentiment.config.schemas.groups import (
 )
 from sentiment.config.schemas.serving import (
     DEFAULT_ROUTE,
-    DriftSettings,
     LogSettings,
     RouteSettings,
     ServerSettings,
@@ -55,6 +55,7 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "TableSettings",
+    "ThresholdSettings",
     "Trusted",
     "WorkerSettings",
     "check_values",

@@ -4,31 +4,28 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from sentiment.config.kinds import Rule, one_of
+from sentiment.config.kinds import Rule
 from sentiment.config.schemas.base import Group, Settings
+from sentiment.config.schemas.drift import AlertSettings, ThresholdSettings
 from sentiment.config.schemas.groups import SweepSettings, find_dialect_problems
 from sentiment.config.schemas.values import (
     Automatic,
     Column,
     Count,
     Encoding,
-    Factor,
     Folder,
     Goal,
     Level,
     Metric,
     ModelName,
-    Positive,
     Probability,
     Refit,
     Resamples,
     Seconds,
     Seed,
-    Share,
     StudyName,
     Text,
     Trusted,
-    WebAddress,
     at_least,
 )
 from sentiment.errors import count_of
@@ -171,29 +168,6 @@ class BestSettings(Settings):
     overwrite: bool
     outputs: Folder
     trusted: Trusted
-
-
-@dataclass(frozen=True, kw_only=True)
-class ThresholdSettings(Settings):
-    """Smallest differences that matter to ``scripts/monitor.py``."""
-
-    distance: Positive
-    labels: Factor
-    share: Positive
-    accuracy: Positive
-    errors: Positive
-    metrics: Positive
-    alpha: Share
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlertSettings(Settings):
-    """Where alerts are posted."""
-
-    group = "alert"
-
-    url: WebAddress | None
-    format: Annotated[str, one_of("json", "slack")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,16 +7,14 @@ from typing import Annotated, Any
 
 from sentiment.config.kinds import Rule
 from sentiment.config.schemas.base import Group, Settings, check_values
-from sentiment.config.schemas.commands import AlertSettings
+from sentiment.config.schemas.drift import AlertSettings, DriftSettings
 from sentiment.config.schemas.values import (
     Count,
-    Factor,
     Folder,
     Goal,
     Positive,
     Probability,
     Seconds,
-    Share,
     Text,
     Trusted,
     at_least,
@@ -63,19 +61,6 @@ class LogSettings(Settings):
     folder: Text | None
     texts: bool
     keep_days: Count | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class DriftSettings(Settings):
-    """Drift of the last predictions of ``scripts/serve.py``."""
-
-    group = "drift"
-
-    window: Annotated[int, at_least(0, "a whole number of predictions; 0 for none")]
-    interval: Positive
-    distance: Positive
-    labels: Factor
-    alpha: Share
 
 
 @dataclass(frozen=True, kw_only=True)
