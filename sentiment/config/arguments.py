@@ -18,7 +18,7 @@ _WEIGHTS = "class_weight"
 # A class without constraints, though its argument has to be converted.
 _UNION = ("sklearn.pipeline", "FeatureUnion")
 # Parameters that hold values for parameters of estimators, under names such as tfidf__ngram_range.
-_GRIDS = {"param_grid", "param_distributions"}
+GRIDS = {"param_grid", "param_distributions"}
 
 
 def get_function(name: str) -> Callable[..., Any]:
@@ -62,7 +62,7 @@ def prepare_arguments(described: Any) -> Any:
     known = list_constraints(str(described[_OBJECT]))
     prepared: dict[str, Any] = {}
     for key, value in described.items():
-        if key in _GRIDS:
+        if key in GRIDS:
             value = _prepare_grid(value, set(_list_tuples(described)))
         if key == _WEIGHTS and isinstance(value, dict):
             prepared[key] = {_read_class(name): weight for name, weight in value.items()}

@@ -13,7 +13,7 @@ from typing import Any, Protocol, get_type_hints
 
 from omegaconf import DictConfig, ListConfig
 
-from sentiment.config.arguments import list_constraints, prepare_value
+from sentiment.config.arguments import GRIDS, list_constraints, prepare_value
 from sentiment.config.kinds import (
     WRONG,
     convert,
@@ -38,6 +38,8 @@ from sentiment.errors import OwnCodeError, join_words, read_reason, suggest
 
 # Seeds, which may be up to 2**32 - 1.
 _SEEDS = {"random_state"}
+# Parameters that hold estimators by name.
+_HOLDERS = ("steps", "estimators", "transformer_list", "transformers")
 
 
 class Reader(Protocol):
@@ -76,6 +78,8 @@ def check_estimator(node: DictConfig, path: str, reader: Reader) -> Iterator[str
         else:
             for value in reader.read(node, key, path).values():
                 yield from _check_parameter(node, key, value, f"{path}.{key}", known.get(key))
+                if key in GRIDS and key in known:
+                    yield from _check_grid(node, value, f"{path}.{key}")
     for key in required if not {"_args_", "_partial_"} & {*node} else ():
         if key not in [*node]:
             yield f"{path}.{key} has no value, and {short} needs it."
@@ -152,6 +156,48 @@ def _check_parameter(
         yield f"{path} is {show(value)}; expected {expected}."
     elif converted != value:
         node[key] = converted
+
+
+def _check_grid(node: DictConfig, grid: Any, path: str) -> Iterator[str]:
+    """Yield the problems of candidates for parameters of the estimator in `node`."""
+    if isinstance(grid, list):
+        for place, one in enumerate(grid):
+            yield from _check_grid(node, one, f"{path}.{place}")
+        return
+    if not isinstance(grid, dict):
+        yield f"{path} is {show(grid)}; expected lists of values, by the names of parameters."
+        return
+    for name, candidates in grid.items():
+        if not isinstance(candidates, list) or not candidates:
+            yield f"{path}.{name} is {show(candidates)}; expected a list of values."
+            continue
+        *parts, parameter = str(name).split("__")
+        owner = _find_part(node, ["estimator", *parts])
+        if owner is None:
+            continue  # scikit-learn has the last word on estimators that no config names
+        target = str(owner["_target_"])
+        parameters, known = list_parameters(target), list_constraints(target)
+        if parameters is not None and parameter not in parameters:
+            yield (
+                f"{path}.{name}: {target.rpartition('.')[2]} has no parameter {parameter!r}."
+                f"{suggest(parameter, parameters)} Known: {', '.join(parameters) or 'none'}."
+            )
+            continue
+        for value in candidates if parameter in known else ():
+            expected = find_expected(known[parameter], prepare_value(known[parameter], value))
+            if expected:
+                yield f"{path}.{name} has {show(value)}; expected {expected}."
+
+
+def _find_part(node: DictConfig, parts: list[str]) -> DictConfig | None:
+    """Return the description of the object that `node` has by these names, one inside the other."""
+    for part in parts:
+        holders = (node, *(node.get(key) for key in _HOLDERS))
+        found = [one[part] for one in holders if isinstance(one, DictConfig) and part in one]
+        if not found or not isinstance(found[0], DictConfig) or "_target_" not in found[0]:
+            return None
+        node = found[0]
+    return node if is_allowed(str(node["_target_"])) else None
 
 
 def _find_hinted(target: Any, key: str, value: Any) -> str:

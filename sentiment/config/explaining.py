@@ -68,7 +68,7 @@ def explain_error(error: BaseException, word: str = "") -> SentimentError | None
         return refused
     if isinstance(error, CompactHydraException | OmegaConfBaseException):
         return find_own_error(error) or _explain_composition(error)
-    return find_own_failure(error)
+    return find_own_failure(error) or _explain_construction(error)
 
 
 def _explain_file(error: BaseException) -> ConfigError | None:
@@ -124,6 +124,16 @@ def _explain_refusal(error: BaseException) -> ConfigError | None:
             return _describe_refusal("hydra", target[1])
         cause = cause.__cause__ or cause.__context__
     return None
+
+
+def _explain_construction(error: BaseException) -> ConfigError | None:
+    """Return the error for a callback, or another object of Hydra's, that cannot be constructed."""
+    place = re.search(r"full_key: (hydra\.\S+)", "\n".join(getattr(error, "__notes__", ())))
+    if place is None and not isinstance(error, InstantiationException):
+        return None
+    # Of all that Hydra constructs, a callback alone may be something else than an object by name.
+    where = place[1] if place else "hydra.callbacks"
+    return ConfigError([f"{where}: {read_reason(error).rstrip('.')}."])
 
 
 def _describe_refusal(where: str, target: str) -> ConfigError:

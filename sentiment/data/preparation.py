@@ -232,7 +232,7 @@ def _drop_rows(
     report.dropped = {str(k): int(n) for k, n in reasons[reasons != ""].value_counts().items()}
     if surplus.empty:
         why = f"{report.describe_dropped()}{report.describe_first_fault()}"
-        reason = f"none of its {len(frame):,} rows is usable ({why})"
+        reason = f"none of its {len(frame):,} rows is usable ({why})" if why else "it has no rows"
         expected = "at least one row with a text and a label"
         raise EmptyDataError(f"data={dataset.name}", reason, expected)
     report.without_label = report.dropped.pop(_UNLABELLED, 0)

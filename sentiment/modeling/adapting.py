@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags, get_tags
 
 from sentiment.errors import ConfigError
-from sentiment.modeling.class_weights import check_named_weights
+from sentiment.modeling.class_weights import check_named_weights, read_params
 from sentiment.modeling.estimators.calibrated_svm import CalibratedClassifierCV
 from sentiment.modeling.estimators.dense import DenseInput, name_inner
 from sentiment.modeling.estimators.label_codes import LabelCodes
@@ -36,6 +36,13 @@ _REASONS = {
     "SelfTrainingClassifier": "learns from rows without labels, which are not training rows here",
 }
 _REASONS["TunedThresholdClassifierCV"] = _REASONS["FixedThresholdClassifier"]
+# The parameters that hold a classifier, by class; others take regressors as well.
+_CLASSIFIERS = {
+    "AdaBoostClassifier": "estimator",
+    "BaggingClassifier": "estimator",
+    "StackingClassifier": "final_estimator",
+}
+_GRIDS = ("param_grid", "param_distributions")
 
 
 def adapt_features(features: Any) -> Any:
@@ -109,10 +116,9 @@ def adapt_classifier(model: Any, *, of_sets: bool = False) -> Any:
         return _adapt_student(model, of_sets=of_sets)
     model = _adapt_voters(model, of_sets=of_sets)
     _check_classifier(model)
+    needs_codes = _needs_codes(model)
     if isinstance(model, Pipeline):
         model = _take_sparse(model)
-    if any(kind.__module__.startswith("xgboost.") for kind in type(model).__mro__):
-        model = LabelCodes(model)  # it takes no names
     if not hasattr(model, "predict_proba"):
         log.info(
             "%s has no predict_proba: probabilities are calibrated from its decision function "
@@ -123,8 +129,19 @@ def adapt_classifier(model: Any, *, of_sets: bool = False) -> Any:
         model = calibration.CalibratedClassifierCV(model, **_CALIBRATION)
     if type(model) is calibration.CalibratedClassifierCV:
         model = CalibratedClassifierCV(**model.get_params(deep=False))  # a faster one
+    model = _take_sparse(model)
+    # Around all of it, so that the parameters inside keep their names, which a grid may have.
+    model = LabelCodes(model) if needs_codes else model
     check_named_weights(model, of_sets=of_sets)
-    return _take_sparse(model)
+    return model
+
+
+def _needs_codes(model: Any) -> bool:
+    """Return whether `model`, or a model inside of it, takes numbers for labels."""
+    parts = [model, *read_params(model).values()]
+    return not any(isinstance(part, LabelCodes) for part in parts) and any(
+        kind.__module__.startswith("xgboost.") for part in parts for kind in type(part).__mro__
+    )
 
 
 def _adapt_voters(model: Any, *, of_sets: bool) -> Any:
@@ -142,7 +159,35 @@ def _adapt_voters(model: Any, *, of_sets: bool) -> Any:
             (name, one if isinstance(one, str) else adapt_classifier(one, of_sets=of_sets))
             for name, one in model.estimators
         ]
+    for name in _GRIDS:
+        if "estimator" in changes and (grid := getattr(model, name, None)):
+            changes[name] = _rename_parameters(grid, changes["estimator"])
     return _replace(model, **changes) if changes else model
+
+
+def _rename_parameters(grid: Any, estimator: Any) -> Any:
+    """Return a grid, or several, with the names that parameters have in the adapted `estimator`."""
+    if isinstance(grid, list):
+        return [_rename_parameters(one, estimator) for one in grid]
+    return {_find_name(name, estimator): values for name, values in grid.items()}
+
+
+def _find_name(name: str, estimator: Any) -> str:
+    """Return the name of a parameter of `estimator`, which may have been wrapped.
+
+    Examples
+    --------
+    >>> from sklearn.svm import LinearSVC
+    >>> _find_name("C", calibration.CalibratedClassifierCV(LinearSVC()))
+    'estimator__C'
+    """
+    known = read_params(estimator)
+    first, _, rest = name.partition("__")
+    if first in known:
+        return f"{first}__{_find_name(rest, known[first])}" if rest else name
+    if isinstance(estimator, calibration.CalibratedClassifierCV | DenseInput | LabelCodes):
+        return f"estimator__{_find_name(name, estimator.estimator)}"
+    return name
 
 
 def _adapt_student(model: SelfTrainingClassifier, *, of_sets: bool) -> Any:
@@ -176,11 +221,35 @@ def takes_positive_only(model: Any) -> bool:
 
 def _check_classifier(model: Any) -> None:
     """Refuse what cannot classify texts."""
+    for part in (model, *read_params(model).values()):
+        _check_members(part)
     tags = _find_tags(model)
     if (reason := _find_reason(model, tags)) is not None:
         raise ConfigError(
             [f"model: {type(model).__name__} {reason}. Choose another with model=<name>."]
         )
+
+
+def _check_members(model: Any) -> None:
+    """Refuse a member that is not what `model` takes, such as a regressor in a bagging."""
+    name = type(model).__name__
+    if isinstance(model, Pipeline):
+        members, expected = [step for _, step in model.steps[:-1]], "transformer"
+    elif _is_of_sklearn(model) and name in _CLASSIFIERS:
+        members, expected = [getattr(model, _CLASSIFIERS[name])], "classifier"
+    else:
+        return
+    for one in members:
+        if one is None or isinstance(one, str) or _find_tags(one) is None:
+            continue
+        fits = hasattr(one, "transform") if expected == "transformer" else is_classifier(one)
+        if not fits:
+            raise ConfigError(
+                [
+                    f"model: {name} has a {type(one).__name__}, which is not a {expected}. "
+                    f"Expected a {expected} in its place."
+                ]
+            )
 
 
 def _find_reason(model: Any, tags: Tags | None) -> str | None:

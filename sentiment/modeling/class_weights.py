@@ -10,11 +10,12 @@ from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCo
 from sklearn.multioutput import ClassifierChain
 
 from sentiment.errors import LISTED, ConfigError, quote_list, suggest
+from sentiment.modeling.estimators.label_codes import LabelCodes
 
 # They fit what is inside of them on the numbers of the classes.
 _NUMBERING = (
     *(CalibratedClassifierCV, ClassifierChain, StackingClassifier, VotingClassifier),
-    *(OneVsRestClassifier, OneVsOneClassifier, OutputCodeClassifier),
+    *(OneVsRestClassifier, OneVsOneClassifier, OutputCodeClassifier, LabelCodes),
 )
 _NAME = "class_weight"
 
@@ -31,7 +32,7 @@ def _list_named_weights(model: Any) -> Iterator[tuple[str, Any, dict[Any, float]
     weights : dict of str to float
         Weights of classes.
     """
-    params = _read_params(model)
+    params = read_params(model)
     for parameter, value in params.items():
         outer, _, name = parameter.rpartition("__")
         if name == _NAME and isinstance(value, dict) and not value.keys() <= {0, 1}:
@@ -53,7 +54,7 @@ def check_named_weights(model: Any, *, of_sets: bool = False) -> None:
     ConfigError
         scikit-learn would not find the names.
     """
-    params = {"": model} | _read_params(model)
+    params = {"": model} | read_params(model)
     for parameter, owner, weights in () if of_sets else _list_named_weights(model):
         places = [place for place in params if not place or parameter.startswith(f"{place}__")]
         hiding = [params[place] for place in places if isinstance(params[place], _NUMBERING)]
@@ -68,7 +69,7 @@ def check_named_weights(model: Any, *, of_sets: bool = False) -> None:
             )
 
 
-def _read_params(model: Any) -> dict[str, Any]:
+def read_params(model: Any) -> dict[str, Any]:
     """Return the parameters of `model` and of all inside of it; own classes may have none."""
     params: dict[str, Any] = model.get_params() if hasattr(model, "get_params") else {}
     return params

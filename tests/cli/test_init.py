@@ -168,6 +168,28 @@ def test_a_callback_that_is_not_there_is_one_message(project: Path, starter: Sta
     )
 
 
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        (
+            "+hydra.callbacks.diary.folder=x",
+            "hydra.callbacks.diary: Diary.__init__() got an unexpected keyword argument 'folder'.",
+        ),
+        (
+            "~hydra.callbacks.diary.path",
+            "hydra.callbacks.diary: Diary.__init__() missing 1 required positional argument: "
+            "'path'.",
+        ),
+        ("hydra.callbacks.diary=3", "hydra.callbacks: Cannot instantiate config of type int."),
+    ],
+)
+def test_a_callback_with_wrong_parameters_is_one_message(
+    project: Path, starter: Starter, word: str, message: str
+) -> None:
+    done = starter.run(project, "train", "experiment=team", word)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"train.py: {message}\n")
+
+
 @pytest.mark.slow
 @EVERYWHERE
 def test_own_parts_predict_a_file_and_own_metrics_compare(project: Path, trained: Model) -> None:

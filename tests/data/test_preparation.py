@@ -140,6 +140,7 @@ def test_a_limit_takes_a_stratified_sample() -> None:
             r"data=x holds no data: none of its 2 rows is usable \(1 missing text, 1 empty "
             r"text\)\. Expected at least one row with a text and a label\.",
         ),
+        ([], EmptyDataError, r"data=x holds no data: it has no rows\. Expected at least one row"),
         (
             [*make_rows(90), ("r 1", "r"), ("r 2", "r"), ("R  2", "r"), ("q", "q"), (None, "q")],
             TooFewRowsError,

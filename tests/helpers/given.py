@@ -23,7 +23,7 @@ class Given(Dataset):
     more: list[str | None] = field(default_factory=list)
 
     def read(self) -> pd.DataFrame:
-        columns = ["text", "label", "split"][: len(self.rows[0])]
+        columns = ["text", "label", "split"][: max(map(len, self.rows), default=2)]
         return pd.DataFrame(self.rows, columns=columns, dtype="str")
 
     def read_unlabelled(self) -> pd.Series:

@@ -452,6 +452,97 @@ def test_a_grid_search_is_a_model(base: DictConfig) -> None:
     assert (predict(pipeline, frame)[0] == frame["label"]).all()
 
 
+def test_a_grid_names_parameters_of_members_that_are_adapted(base: DictConfig) -> None:
+    grid = {"a__C": [0.1, 1.0], "b__var_smoothing": [1e-9, 1e-3]}
+    voting = VOTING | {"estimators": {"a": MACHINE, "b": DENSE}}
+    described = around("model_selection.GridSearchCV", voting, param_grid=[grid], cv=2)
+    pipeline = fit(build(base, model=described), TEXTS[4])
+    [smoothed] = [
+        part for part in pipeline.get_params().values() if isinstance(part, naive_bayes.GaussianNB)
+    ]
+    assert smoothed.var_smoothing == 1e-9  # as it is outside of the search
+    best = name_best(pipeline["model"])
+    assert {name.rpartition("__")[2] for name in best} == {"C", "var_smoothing"}
+    assert all(value in [*grid["a__C"], *grid["b__var_smoothing"]] for value in best.values())
+    assert (predict(pipeline, TEXTS[4])[0] == TEXTS[4]["label"]).all()
+
+
+def name_best(model: Any) -> dict[str, Any]:
+    """Return the parameters that a search inside of wrappers has chosen."""
+    while not hasattr(model, "best_params_"):
+        model = model.estimator_
+    return dict(model.best_params_)
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ({"C": [0.1, -1]}, r"model\.param_grid\.C has -1; expected a float in the range"),
+        (
+            [{"C": [0.1]}, {"loss": ["hing"]}],
+            r"model\.param_grid\.1\.loss has 'hing'; expected one",
+        ),
+        ({"c": [1]}, r"model\.param_grid\.c: LinearSVC has no parameter 'c'\. Did you mean 'C'\?"),
+        ({"C": 1}, r"model\.param_grid\.C is 1; expected a list of values"),
+        ({"C": []}, r"model\.param_grid\.C is \[\]; expected a list of values"),
+        ([3], r"model\.param_grid\.0 is 3; expected lists of values"),
+    ],
+    ids=str,
+)
+def test_a_grid_with_wrong_values_is_refused_before_data_are_read(
+    base: DictConfig, grid: Any, message: str
+) -> None:
+    described = around("model_selection.GridSearchCV", MACHINE, param_grid=grid)
+    with pytest.raises(ConfigError, match=message):
+        configure(base, model=described)
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ({"step0__n_components": [2, 0]}, "step0__n_components has 0; expected an int"),
+        ({"step1__CC": [1.0]}, "step1__CC: LinearSVC has no parameter 'CC'. Did you mean 'C'?"),
+    ],
+    ids=str,
+)
+def test_a_grid_is_checked_by_the_step_that_has_the_parameter(
+    base: DictConfig, grid: Any, message: str
+) -> None:
+    described = around("model_selection.RandomizedSearchCV", steps(SVD, MACHINE),
+                       param_distributions=grid)  # fmt: skip
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        configure(base, model=described)
+
+
+LASSO: Described = {"_target_": "sklearn.linear_model.Lasso"}
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        (around("ensemble.BaggingClassifier", LASSO), "BaggingClassifier has a Lasso"),
+        (around("ensemble.AdaBoostClassifier", LASSO), "AdaBoostClassifier has a Lasso"),
+        (VOTING | {"estimators": {"a": LASSO}}, "Lasso is not a classifier"),
+        (STACKED | {"final_estimator": LASSO}, "StackingClassifier has a Lasso"),
+        (
+            around("calibration.CalibratedClassifierCV", LASSO),
+            "parameter of CalibratedClassifierCV must",
+        ),
+        (
+            around("ensemble.BaggingClassifier", around("ensemble.BaggingClassifier", LASSO)),
+            "BaggingClassifier has a Lasso, which is not a classifier. Expected a classifier",
+        ),
+        (steps(REGRESSION, MACHINE), "Pipeline has a LogisticRegression, which is not a transf"),
+    ],
+    ids=str,
+)
+def test_members_that_are_not_what_a_model_takes_are_refused_before_data_are_read(
+    base: DictConfig, described: Described, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(base, model=described)
+
+
 def test_a_grid_search_whose_fits_fail_shows_no_traceback(base: DictConfig) -> None:
     selected = around("feature_selection.RFE", DENSE)
     searched = around("model_selection.GridSearchCV", selected, param_grid={}, cv=2)

@@ -17,9 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import Birch, FeatureAgglomeration
 from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import (
+    BaggingClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     StackingClassifier,
@@ -200,8 +202,9 @@ class XGBClassifier(MultinomialNB):
 """
 
 
+@pytest.mark.parametrize("place", ["alone", "in a search", "in a bagging", "in a calibration"])
 def test_labels_are_numbered_for_a_model_that_takes_no_names(
-    reviews: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reviews: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     """A stand-in for XGBoost, which is large."""
     (tmp_path / "xgboost").mkdir()
@@ -213,14 +216,20 @@ def test_labels_are_numbered_for_a_model_that_takes_no_names(
     trust(["xgboost.*"])
     config = ["model=naive_bayes", "model._target_=xgboost.sklearn.XGBClassifier"]
     model = make(compose("train", config, typed=True), "model", "fit")
-    pipeline = fit(reviews, adapt_classifier(model))
-    plain = fit(reviews, MultinomialNB(alpha=model.alpha))
+    around: Callable[[Any], Any] = {
+        "alone": lambda inner: inner,
+        "in a search": lambda inner: GridSearchCV(inner, {"alpha": [0.1, 1.0]}, cv=2),
+        "in a bagging": lambda inner: BaggingClassifier(inner, n_estimators=3, random_state=0),
+        "in a calibration": lambda inner: CalibratedClassifierCV(inner, cv=2),
+    }[place]
+    pipeline = fit(reviews, adapt_classifier(around(model)))
+    plain = fit(reviews, around(MultinomialNB(alpha=model.alpha)))
     np.testing.assert_allclose(
         pipeline.predict_proba(reviews), plain.predict_proba(reviews), rtol=1e-12
     )
     assert pipeline.predict(reviews).tolist() == plain.predict(reviews).tolist()
     check(pipeline, tmp_path / "m.skops", reviews.head(20))
-    assert name_inner(pipeline["model"]) == "XGBClassifier"
+    assert place != "alone" or name_inner(pipeline["model"]) == "XGBClassifier"
     for name in ("xgboost", "xgboost.sklearn"):
         del sys.modules[name]
 
