@@ -16,7 +16,7 @@ from sentiment.ngrams.scripts import find_unspaced, measure_unspaced
 
 _FAULTS = 20
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-# Share of texts without spaces between words from which on a warning is given.
+# Share of texts without words that spaces separate from which on a warning is given.
 _MANY = 0.05
 # Usual marks of missing values, in lowercase.
 _MISSING = {"nan", "null", "none", "na", "n/a", "<na>", "#n/a", "-", "?"}
@@ -262,15 +262,15 @@ def _fold_label(label: str) -> str:
 
 
 def _look_at_scripts(texts: pd.Series) -> Iterator[tuple[str, str]]:
-    """Yield a warning about texts in which spaces do not separate words."""
+    """Yield a warning about texts without words that spaces separate."""
     share = measure_unspaced(texts.to_list())
     if share > _MANY:
         example = next(find_unspaced(texts))[:20]
         yield (
             UNSPACED_TEXTS,
-            f"{show_share(share)} of the texts are in a script without spaces between words, such "
-            f"as {example!r}, so features of words take whole phrases for words. Use runs of "
-            "characters: features=auto chooses them for such texts.",
+            f"{show_share(share)} of the texts have no words that spaces separate, such as "
+            f"{example!r}, so features of words take whole phrases for words, or find none. Use "
+            "runs of characters: features=auto chooses them for such texts.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Detection of texts in scripts without spaces between words."""
+"""Detection of texts in scripts without spaces between words, and of texts without a word."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,6 +8,7 @@ _IDEOGRAPHIC = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\
 _ALPHABETIC = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
 UNSPACED = _IDEOGRAPHIC + _ALPHABETIC
 _UNSPACED = re.compile(f"([{_IDEOGRAPHIC}]+)|([{_ALPHABETIC}]+)")
+_WORD = re.compile(r"\w\w")  # as the default token pattern has it
 # Their words have 1.5 to 2 and about 5 characters; runs that are longer on average are phrases or
 # sentences. Texts whose words were separated before have shorter runs: 0.2 % of Chinese reviews
 # that jieba separated have longer ones, and 98 % of them as they are.
@@ -17,18 +18,20 @@ _LOOKED_AT = 1000
 
 
 def measure_unspaced(texts: Sequence[str]) -> float:
-    """Return the share of `texts` in a script without spaces, estimated from a sample."""
+    """Return the share of `texts` that `find_unspaced` finds, estimated from a sample."""
     chosen = texts[:: max(len(texts) // _LOOKED_AT, 1)]
     return sum(map(_is_unspaced, chosen)) / len(chosen) if len(chosen) else 0.0
 
 
 def find_unspaced(texts: Iterable[str]) -> Iterator[str]:
-    """Yield those of `texts` that are in a script without spaces between words."""
+    """Yield those of `texts` in a script without spaces, or without a word, such as emoji."""
     return filter(_is_unspaced, texts)
 
 
 def _is_unspaced(text: str) -> bool:
-    """Return whether most letters of `text` are in long runs of a script without spaces."""
+    """Return whether `text` has no word, or mostly long runs of a script without spaces."""
+    if not _WORD.search(text):
+        return bool(text.strip())
     if text.isascii():
         return False
     size = most = 0

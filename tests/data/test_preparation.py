@@ -326,11 +326,20 @@ def test_texts_without_spaces_are_noticed(sentence: str) -> None:
     assert list(warn(unspaced)) == ["unspaced_texts"]
     assert list(warn(plain + unspaced[:20])) == ["unspaced_texts"]
     assert (
-        "9 % of the texts are in a script without spaces"
+        "9 % of the texts have no words that spaces separate"
         in warn(plain + unspaced[:20])["unspaced_texts"]
     )
     for fine in (plain, plain + unspaced[:5], separated, quoted):
         assert warn(fine) == {}
+
+
+@pytest.mark.parametrize("symbols", ["\U0001f600\U0001f44d", ":-) !!", "\u2605 \u2605", "5/5"])
+def test_texts_without_a_word_are_noticed(symbols: str) -> None:
+    plain = make_rows(200)
+    wordless = [(symbols + "!" * n, "ab"[n % 2]) for n in range(40)]
+    assert f"such as '{symbols}" in warn(plain + wordless)["unspaced_texts"]
+    assert warn(plain + wordless[:5]) == {}
+    assert warn(plain + [(f"fine {text}", label) for text, label in wordless]) == {}
 
 
 def test_labels_that_are_perhaps_several_are_named() -> None:

@@ -35,6 +35,14 @@ def test_characters_are_chosen_from_a_tenth_of_such_texts_on(unspaced: int, expe
     assert features.analyzer == {"words": "word", "characters": "char_wb"}[expected]
 
 
+def test_characters_are_chosen_for_emoji_and_tell_them_apart() -> None:
+    frame = pd.DataFrame({"text": [f"{mark} {n % 7}" for n in range(40) for mark in ("😀", "😡")]})
+    frame["label"] = ["good", "bad"] * 40
+    assert choose_features(make_auto(), frame["text"])[1] == "characters"
+    model = fit(make_pipeline(make_auto(), LogisticRegression()), frame)
+    assert list(model.predict(pd.DataFrame({"text": ["😡😡", "😀"]}))) == ["bad", "good"]
+
+
 def test_parts_of_unions_and_pipelines_are_chosen() -> None:
     inner = Pipeline([("auto", make_auto()), ("norm", Normalizer())])
     union = FeatureUnion([("first", inner), ("other", TfidfVectorizer()), ("none", "drop")])

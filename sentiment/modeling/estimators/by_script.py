@@ -12,16 +12,16 @@ from sentiment.ngrams.scripts import measure_unspaced
 
 
 class FeaturesByScript(TransformerMixin, BaseEstimator):
-    """Words where spaces separate them, runs of characters for scripts without spaces.
+    """Words where spaces separate them, runs of characters for other scripts and for emoji.
 
     Parameters
     ----------
     words, characters : transformer
         Features for texts of each kind.
     share : float, default=0.1
-        Share of texts in a script without spaces, such as Chinese or Thai, from which on
-        `characters` are used. The default is where they overtake words in cross-validation
-        (``python benchmarks/scripts.py``).
+        Share of texts in a script without spaces, such as Chinese or Thai, or without a word, such
+        as emoji, from which on `characters` are used. The default is where they overtake words in
+        cross-validation (``python benchmarks/scripts.py``).
 
     Attributes
     ----------
