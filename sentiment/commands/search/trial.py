@@ -30,8 +30,8 @@ from sentiment.tracking.stages import Stages
 
 # Settings of how jobs are run and kept, which do not change their results.
 _HOUSEKEEPING = (
-    *("search", "tracking", "deploy", "outputs", "memory", "optimize", "refit", "trusted"),
-)
+    "search", "tracking", "deploy", "outputs", "memory", "optimize", "refit", "trusted",
+)  # fmt: skip
 
 
 def keep_refit(cfg: DictConfig) -> list[str]:
