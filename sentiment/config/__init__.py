@@ -18,7 +18,7 @@ from sentiment.config.commands import (
 )
 from sentiment.config.composing import compose, explain_command, read_choices, register_schemas
 from sentiment.config.explaining import check_options, describe_error, explain_error
-from sentiment.config.job import CHOICES, Job, current_job, list_typed
+from sentiment.config.job import CHOICES, Job, current_job, list_chosen, list_typed
 from sentiment.config.making import make
 from sentiment.config.overrides import (
     find_key,
@@ -47,7 +47,7 @@ from sentiment.config.recording import (
     record_yaml,
     write_recorded,
 )
-from sentiment.config.starting import StartCheck, remove_unused, trust_typed
+from sentiment.config.starting import StartCheck, drop_hydra, remove_unused, trust_typed
 from sentiment.config.targets import list_allowed
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "current_job",
     "describe_error",
     "describe_origin",
+    "drop_hydra",
     "enter_project",
     "explain_command",
     "explain_error",
@@ -71,6 +72,7 @@ __all__ = [
     "has_make_targets",
     "is_within",
     "list_allowed",
+    "list_chosen",
     "list_conf",
     "list_own_conf",
     "list_trusted",

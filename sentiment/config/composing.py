@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sentiment.config.checking import check_config, find_own_error
 from sentiment.config.commands import show_commands
 from sentiment.config.explaining import explain_error, list_choices
+from sentiment.config.job import list_chosen
 from sentiment.config.kinds import list_hints
 from sentiment.config.overrides import find_key, is_sweep, split_override
 from sentiment.config.places import CONF
@@ -124,8 +125,7 @@ def read_choices(primary: str, overrides: Sequence[str]) -> dict[str, str]:
     'svm'
     """
     register_schemas()
-    choices = _compose(primary, overrides, whole=True).hydra.runtime.choices
-    return {str(k): str(v) for k, v in choices.items() if "/" not in str(k) and v}
+    return list_chosen(_compose(primary, overrides, whole=True).hydra.runtime.choices)
 
 
 def explain_command(

@@ -1,6 +1,6 @@
 """Jobs: folder, choices and overrides of one run of a script."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -71,9 +71,9 @@ class Job:
         """The overrides of a command that runs the job on its own."""
         words = [word for word in self.overrides if not is_within(word, "search")]
         if len(words) < len(self.overrides):
-            # a search may choose the config files
+            # A search may choose the config files.
             typed = set(map(find_key, words))
-            chosen = [g for g in ("model", "features") if g in self.choices and g not in typed]
+            chosen = [group for group in CHOICES if group in self.choices and group not in typed]
             words = [*(f"{group}={self.choices[group]}" for group in chosen), *words]
         return words
 
@@ -118,13 +118,24 @@ def list_typed(words: Any) -> list[str]:
     return list(map(str, cast("list[str]", OmegaConf.to_container(words, resolve=False))))
 
 
+def list_chosen(choices: Mapping[Any, Any]) -> dict[str, str]:
+    """Return the config file of each group that has one, without Hydra's own groups.
+
+    Parameters
+    ----------
+    choices : mapping
+        ``hydra.runtime.choices``.
+    """
+    return {str(k): str(v) for k, v in choices.items() if "/" not in str(k) and v}
+
+
 def current_job() -> Job:
     """Return the running job of Hydra."""
     hydra = HydraConfig.get()
     multirun = hydra.mode == RunMode.MULTIRUN
     return Job(
         folder=Path(hydra.runtime.output_dir),
-        choices={k: str(v) for k, v in hydra.runtime.choices.items() if "/" not in k and v},
+        choices=list_chosen(hydra.runtime.choices),
         overrides=list_typed(hydra.overrides.task),
         sweep=Path(hydra.sweep.dir).resolve() if multirun else None,
         number=_read_number(hydra) if multirun else None,

@@ -53,17 +53,22 @@ def check_start(*, _root_: DictConfig) -> bool:
     trust_typed(_root_)
     is_sweep = _root_.hydra.mode == RunMode.MULTIRUN
     if not is_sweep or convert(Folder, _root_.get("outputs")) is WRONG:
-        task = copy.deepcopy(_root_)
-        with read_write(task), open_dict(task):
-            del task["hydra"]
         typed = list_typed(_root_.hydra.overrides.task)
-        check_config(task, typed)
+        check_config(drop_hydra(_root_), typed)
         check_no_sweep([*typed, *list_typed(_root_.hydra.overrides.hydra)])
     if not is_sweep:
         HydraConfig.instance().set_config(_root_)  # names in the folder's may refer to it
         folder = Path(str(OmegaConf.select(_root_, "hydra.run.dir"))).absolute()
         _missing[:] = [path for path in (folder, *folder.parents) if not path.exists()]
     return True
+
+
+def drop_hydra(config: DictConfig) -> DictConfig:
+    """Return a copy of `config` without Hydra's own part."""
+    task = copy.deepcopy(config)
+    with read_write(task), open_dict(task):
+        del task["hydra"]
+    return task
 
 
 def trust_typed(cfg: DictConfig) -> None:

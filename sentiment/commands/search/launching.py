@@ -1,6 +1,5 @@
 """Jobs of a sweep: composing, checking and running them with a launcher of Hydra."""
 
-import copy
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.types import HydraContext
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from sentiment.cli.interrupts import keeping_interrupts
 from sentiment.commands.search.results import (
@@ -27,9 +26,11 @@ from sentiment.commands.search.workers import NextJob
 from sentiment.config import (
     check_config,
     describe_error,
+    drop_hydra,
     explain_error,
     find_key,
     is_within,
+    list_chosen,
     list_typed,
     make,
     quote,
@@ -68,14 +69,12 @@ class HydraSweep:
     @cached_property
     def task(self) -> DictConfig:
         """The config without Hydra's own part."""
-        return _without_hydra(self.config)
+        return drop_hydra(self.config)
 
     def compose(self, overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
         """Return the config of a job and the config files chosen in it."""
         cfg = self.context.config_loader.load_sweep_config(self.config, list(overrides))
-        choices = cfg.hydra.runtime.choices
-        chosen = {k: str(v) for k, v in choices.items() if "/" not in k and v}
-        return _without_hydra(cfg), chosen
+        return drop_hydra(cfg), list_chosen(cfg.hydra.runtime.choices)
 
     def check_jobs(self, jobs: Iterable[Sequence[str]]) -> list[tuple[Sequence[str], DictConfig]]:
         """Check the configs of jobs before any is run; return those of the first 1,000 checked.
@@ -189,13 +188,6 @@ class HydraSweep:
             Path(str(pickles).partition("%")[0]).mkdir(mode=0o700, parents=True, exist_ok=True)
         while jobs := list(islice(iter(next_job, None), self._batch)):
             self.launcher.launch([overrides for _, overrides in jobs], jobs[0][0])
-
-
-def _without_hydra(config: DictConfig) -> DictConfig:
-    task = copy.deepcopy(config)
-    with open_dict(task):
-        del task["hydra"]
-    return task
 
 
 class JobRunner:
