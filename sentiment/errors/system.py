@@ -6,6 +6,7 @@ from errno import (
     EDQUOT,
     EEXIST,
     EFBIG,
+    EILSEQ,
     EIO,
     EISDIR,
     ELOOP,
@@ -22,7 +23,7 @@ from sentiment.errors.base import SentimentError, make_clause
 from sentiment.errors.exit_codes import ExitCode, find_os_exit_code
 
 _UNUSABLE = {EACCES, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS}
-_UNUSABLE |= {EDQUOT, EFBIG, EIO, ENOSPC}
+_UNUSABLE |= {EDQUOT, EFBIG, EILSEQ, EIO, ENOSPC}
 
 
 class UnusablePathError(SentimentError, OSError):

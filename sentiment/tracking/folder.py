@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from errno import EILSEQ
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -129,9 +130,11 @@ class RunFolder:
         Raises
         ------
         OSError
-            It cannot be made or written.
+            It cannot be made or written, or libraries that write files cannot take its name.
         """
         home = folder = folder.absolute()
+        if not is_unicode(home):
+            raise OSError(EILSEQ, "the name is not in UTF-8", str(home))
         made = _make_folders(home)
         while not _claim(folder):
             folder = home / make_timestamp().replace("/", "_")
@@ -257,6 +260,15 @@ def make_timestamp() -> str:
     (26, 26)
     """
     return datetime.now().astimezone().strftime("%Y-%m-%d/%H-%M-%S-%f")
+
+
+def is_unicode(path: Path) -> bool:
+    """Return whether the bytes of a path are text; Python holds others as surrogates."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _make_folders(folder: Path) -> list[Path]:

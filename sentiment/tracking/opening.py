@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from sentiment.errors import ExitCode, TrackingStoreError, quote_list
 from sentiment.files.locking import hold_lock
+from sentiment.tracking.folder import is_unicode
 from sentiment.tracking.patience import PatientClient, attempt, list_store_errors, translate
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ _NOISY = ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool")
 _LONGEST_PATH = 504
 # The first table that MLflow makes.
 _MLFLOW_TABLE = "experiments"
+# The variable in which MLflow's server passes the folder of artifacts to its processes.
+_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 # Stores that this process has reached before.
 _opened: set[str] = set()
 # Imports what `connect` needs; `connect` waits for it.
@@ -156,6 +159,10 @@ def _reach(uri: str, shown: str) -> None:
         raise TrackingStoreError(shown, reason, ExitCode.MISTAKE)
     if database is not None:
         file = database if database.exists() else _name_draft(database)
+        if not is_unicode(database):
+            reason = f"the path of its file, {str(database)!r}, is not in UTF-8"
+            remedy = "Name another folder with outputs=<folder>"
+            raise TrackingStoreError(shown, reason, ExitCode.MISTAKE, remedy)
         over = len(os.fsencode(file)) - _LONGEST_PATH
         if over > 0:
             reason = f"the path of its file is {over} bytes longer than SQLite can open"
@@ -217,7 +224,8 @@ def _make_whole(database: Path, uri: str) -> None:
     _remove_database(draft)  # of a process that was killed
     folder = uri.partition("?")[0].rpartition("/")[0]
     try:
-        mlflow.MlflowClient(f"{folder}/{quote(draft.name)}").search_experiments(max_results=1)
+        with _quoting_root():
+            mlflow.MlflowClient(f"{folder}/{quote(draft.name)}").search_experiments(max_results=1)
         # Unlike a rename, a link never replaces a file that another process has just made.
         try:
             os.link(draft, database)
@@ -227,6 +235,22 @@ def _make_whole(database: Path, uri: str) -> None:
             draft.replace(database)
     finally:
         _remove_database(draft)
+
+
+@contextlib.contextmanager
+def _quoting_root() -> Iterator[None]:
+    """Give MLflow its folder of artifacts as a URI, in which quotes and odd bytes are escaped.
+
+    MLflow writes that of its first experiment into SQL as it is, though no run is in there.
+    """
+    if _ROOT in os.environ:
+        yield
+        return
+    os.environ[_ROOT] = Path("mlruns").absolute().as_uri()
+    try:
+        yield
+    finally:
+        del os.environ[_ROOT]
 
 
 def _name_draft(database: Path) -> Path:

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Run
+from starting import Starter
 
 from sentiment.cli.homes import prepare_home
 from sentiment.commands.flow.job import choose_home
 from sentiment.errors import ConfigError
 
+QUICK = ["data=rotten_tomatoes", "data.limit=300", "features=tfidf_unigram"]
 MESSAGE = "outputs is ''; expected a folder, such as outputs=outputs.\n"
 
 
@@ -45,6 +47,30 @@ def test_a_script_behind_a_link_finds_its_configs(tmp_path: Path) -> None:
     link = tmp_path / "train.py"
     link.symlink_to(ROOT / "scripts" / "train.py")
     assert "seed: 42\n" in run_python(link, "--cfg", "job", cwd=tmp_path).stdout
+
+
+@pytest.mark.slow
+def test_a_run_is_trained_in_a_folder_with_quotes(starter: Starter, tmp_path: Path) -> None:
+    here = tmp_path / "a b'c \"d"
+    here.mkdir()
+    done = starter.run(here, "train", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in here.iterdir()] == ["outputs"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [[], ["tracking=off"]])
+def test_a_folder_whose_name_is_not_unicode_is_named(
+    words: list[str], starter: Starter, tmp_path: Path
+) -> None:
+    here = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    here.mkdir()
+    done = starter.run(here, "train", *QUICK, *words)
+    assert done.returncode == 2, done.stderr
+    assert re.fullmatch(r"train\.py: .*caf\\udce9/outputs.* is not in UTF-8\. .*\n", done.stderr)
+    assert [path for path in here.rglob("*") if path.is_file()] == []
+    done = starter.run(here, "train", *QUICK, *words, f"outputs={tmp_path}/outputs")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
