@@ -37,9 +37,18 @@ model = sentiment.load("{MODEL}")
 model.predict(["great film", "a bore"])
 ```
 
-On a file: `sentiment predict input=reviews.csv deploy.run={MODEL}`. Without this package,
-`mlflow.sklearn.load_model` or `skops.io.load` open it; it is a plain scikit-learn pipeline, and no
-pickle.
+On a file: `sentiment predict input=reviews.csv deploy.run={MODEL}`. It is a plain scikit-learn
+pipeline, and no pickle. Without this package, `mlflow.sklearn.load_model` opens it, and so does
+skops, after you have looked at the functions of Python that it names:
+
+```python
+import pandas as pd
+import skops.io
+
+names = skops.io.get_untrusted_types(file="{MODEL}")
+model = skops.io.load("{MODEL}", trusted=names)
+model.predict(pd.DataFrame({{"text": ["great film", "a bore"]}}))
+```
 """
 # For a model with parts that cannot be checked without its run.
 _OWN_LOADING = f"""By its run, from the store that has it and with the packages that it needs:
@@ -182,9 +191,10 @@ def _list_limits(facts: RunFacts, data: PreparedData, fitted_on: str) -> Iterabl
         share = show_share(len(data.train) / data.rows)
         yield f"It has learned from {share} of the labels; `sentiment finalize` uses the rest."
     else:
+        known = "training or validation rows" if fitted_on != "all" else "rows of these data"
         yield (
-            "A score on rows of these data would be too good, since it has learned from them: "
-            "compare new labels instead."
+            f"A score on {known} would be too good, since it has learned from them: compare new "
+            "labels instead."
         )
     if "test/ece" in facts.metrics:
         error = facts.metrics["test/ece"]

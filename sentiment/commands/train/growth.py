@@ -81,9 +81,9 @@ def find_growth(tracker: Tracker, data: Mapping[str, Any], result: TrainingResul
     runs = list[StoredRun]()
     with suppress(SentimentError):  # the training has succeeded, whatever this finds
         runs = tracker.list_runs()
-    labels = metrics.get("rows/fitted", 0)
+    labels = _count_labels(metrics)
     for run in runs:
-        fewer = 0 < run.metrics.get("rows/fitted", 0) < labels
+        fewer = 0 < _count_labels(run.metrics) < labels and run.tags.get("sample") != "true"
         path = Path(run.params.get("data.path", "")).expanduser()
         if run.id == result.run_id or not fewer or path.resolve() != folder.resolve():
             continue
@@ -95,8 +95,8 @@ def find_growth(tracker: Tracker, data: Mapping[str, Any], result: TrainingResul
         alike = split == "test" and test and str(test) == run.params.get("data.test_path")
         return Growth(
             run_id=run.id,
-            labels=round(labels),
-            added=round(labels - run.metrics["rows/fitted"]),
+            labels=labels,
+            added=labels - _count_labels(run.metrics),
             metric=result.optimize,
             split=_SPLITS[split],
             values=(run.metrics[name], metrics[name]),
@@ -104,6 +104,11 @@ def find_growth(tracker: Tracker, data: Mapping[str, Any], result: TrainingResul
             command=show_command("compare", [f"a={run.id}", f"b={result.run_id}"]) if alike else "",
         )
     return None
+
+
+def _count_labels(metrics: Mapping[str, float]) -> int:
+    """Return the number of labelled rows, whichever of them the saved model has learned from."""
+    return sum(_count_rows(metrics, split) for split in ("train", "validation", "test"))
 
 
 def _count_rows(metrics: Mapping[str, float], split: str) -> int:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -114,6 +115,22 @@ def test_a_card_keeps_no_secret(train_quickly: Train, tmp_path: Path) -> None:
     assert "tracking." not in card
     assert "learned from a sample" in card
     assert "from 70 % of the labels; `sentiment finalize` uses the rest" in card
+
+
+@pytest.mark.slow
+def test_the_code_of_a_card_loads_the_model_beside_it(
+    train_quickly: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = train_quickly("tracking=off")
+    monkeypatch.chdir(result.folder)
+    card = Path("card.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", card, re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 2
+    for block in blocks:
+        code, _, last = block.rstrip().rpartition("\n")
+        names: dict[str, Any] = {}
+        exec(code, names)
+        assert set(eval(last, names)) <= {"negative", "positive"}
 
 
 def test_a_long_card_is_cut_at_a_line() -> None:

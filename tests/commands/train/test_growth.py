@@ -17,12 +17,15 @@ def make_tracker(*runs: StoredRun) -> Any:
 
 def make_run(name: str, path: Path, rows: int, **metrics: float) -> StoredRun:
     scores = {key.replace("_", "/", 1): value for key, value in metrics.items()}
-    return StoredRun(name, name, {}, {"data.path": str(path)}, {"rows/fitted": rows} | scores)
+    scores = {"rows/train": rows - scores.get("rows/test", 0)} | scores
+    return StoredRun(name, name, {}, {"data.path": str(path)}, scores)
 
 
-def find(tracker: Any, path: Path, rows: int, metric: str = "accuracy", **more: str) -> Any:
-    metrics = {"rows/fitted": rows, "cv/accuracy": 0.8, "test/accuracy": 0.7, "test/log_loss": 0.3}
-    metrics |= {"rows/cv": 80, "rows/test": 20}
+def find(
+    tracker: Any, path: Path, rows: int, metric: str = "accuracy", fitted: int = 0, **more: str
+) -> Any:
+    metrics = {"cv/accuracy": 0.8, "test/accuracy": 0.7, "test/log_loss": 0.3}
+    metrics |= {"rows/train": rows - 20, "rows/cv": 80, "rows/test": 20, "rows/fitted": fitted}
     result: Any = SimpleNamespace(run_id="now", metrics=metrics, optimize=metric)
     return find_growth(tracker, {"path": str(path)} | more, result)
 
@@ -51,6 +54,14 @@ def test_it_is_against_the_latest_run_with_fewer_labels(
     assert find(tracker, Path("nowhere"), 100) is None
     (tmp_path / "file.csv").touch()
     assert find(make_tracker(make_run("x", tmp_path / "file.csv", 9)), Path("file.csv"), 99) is None
+
+
+def test_the_same_labels_are_not_more_for_a_final_model_or_after_a_sample(tmp_path: Path) -> None:
+    evaluated = make_run("before", tmp_path, 80, test_accuracy=0.9, rows_test=20, rows_fitted=60)
+    assert find(make_tracker(evaluated), tmp_path, 80, fitted=80) is None
+    sample = make_run("sample", tmp_path, 30, test_accuracy=0.9, rows_test=20)
+    sample.tags["sample"] = "true"
+    assert find(make_tracker(sample), tmp_path, 80) is None
 
 
 def test_scores_of_the_same_kind_are_compared(tmp_path: Path) -> None:

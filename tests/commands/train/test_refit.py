@@ -61,6 +61,9 @@ def test_the_saved_model_learns_from_more_and_all_else_is_that_of_its_twin(
     same = {k: v for k, v in twin.metrics.items() if k.startswith(scored) and k != "rows/fitted"}
     assert {k: result.metrics[k] for k in same} == same
     assert result.metrics["rows/fitted"] == {"all": 300, "train+validation": 240}[refit]
+    known = {"all": "rows of these data", "train+validation": "training or validation rows"}[refit]
+    card = (result.folder / "card.md").read_text(encoding="utf-8")
+    assert f"A score on {known} would be too good, since it has learned from them" in card
     for split in ("validation", "test"):
         kept, wanted = (pd.read_parquet(r.folder / scores_file(split)) for r in (result, twin))
         pd.testing.assert_frame_equal(kept, wanted)
