@@ -256,6 +256,16 @@ ALONE = {
 }
 
 
+@pytest.mark.parametrize("features", options("features"))
+def test_a_search_draws_settings_that_the_features_have(features: str) -> None:
+    cfg = compose("train", ["search=svm", f"features={features}"])
+    drawn = [key for key in read_space(cfg.search, []).common if key.startswith("features.")]
+    missing = object()
+    assert [key for key in drawn if OmegaConf.select(cfg, key, default=missing) is missing] == []
+    assert bool(drawn) == (features in ("tfidf", "char"))
+    assert "model.estimator.C" in read_space(cfg.search, []).common
+
+
 def test_every_quick_model_has_its_part_in_all() -> None:
     models = set(options("search")) - {"all", "grid"}
     assert set(compose("train", ["search=all"]).search.branches.model) == models - ALONE
