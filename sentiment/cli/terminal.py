@@ -50,6 +50,7 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     On Ctrl-C, the message is that of the interrupt or, without one, `stopped`.
     """
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0")
+    _open_closed_streams()
     protect_process()
     prepare_home()
     share_arena()
@@ -81,6 +82,20 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
         sys.exit(1)
     finally:
         gc.freeze()  # skips the garbage collection at the end of the interpreter
+
+
+def _open_closed_streams() -> None:
+    """Let nothing be read from, or shown on, standard streams that the caller has closed.
+
+    The next file that is opened would get the number of such a stream, and be written to.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
 
 
 def _format_warning(

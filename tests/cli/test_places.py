@@ -111,6 +111,24 @@ def test_an_output_that_takes_nothing_is_one_message_at_most(
     assert re.fullmatch(message, done.stderr)
 
 
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.parametrize("closed", ["<&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_take_nothing(closed: str, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("text\ngood fun\n")
+    script = ROOT / "scripts" / "predict.py"
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, script, "input=x.csv"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr  # nothing was trained
+    assert done.stdout == ""
+    is_shown = "2>&-" not in closed
+    assert re.fullmatch(r"(predict\.py: run 'best' was not found .*\n)?", done.stderr)
+    assert bool(done.stderr) == is_shown
+    assert (tmp_path / "x.csv").read_text() == "text\ngood fun\n"
+
+
 class TestHome:
     """A home that is not there, not known or cannot be written, on a machine of many users."""
 
