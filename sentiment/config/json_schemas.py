@@ -44,7 +44,7 @@ PATTERNS: dict[str, list[str]] = {
     "experiment": ["conf/experiment/*.yaml", "conf/search/*.yaml", "conf/common/recipe/*/*.yaml"],
     "sweep": ["conf/common/sweep.yaml", "conf/common/search.yaml"],
     "shared": ["conf/common/command.yaml"],
-    "space": ["conf/common/space/*.yaml"],
+    "space": ["conf/common/space/*.yaml", "conf/common/space/*/*.yaml"],
     "launcher": ["conf/hydra/launcher/*.yaml"],
     "logging": ["conf/hydra/*_logging/*.yaml"],
 }
