@@ -125,7 +125,7 @@ def _describe_neighbors(best: "BestTrial") -> "list[str]":
     return [
         f"#{other.number} with {shorten_override(f'{other.setting}={other.value}')}: "
         f"{other.score:.4f} "
-        f"({-best.measure_margin(other.score):+.4f})"
+        f"({0 - best.measure_margin(other.score):+.4f})"
         for other in best.neighbors[:_SHOWN]
     ]
 

@@ -14,10 +14,11 @@ from sentiment.errors import ExitCode
 @command("monitor")
 def main(cfg: DictConfig) -> None:
     """Compare predictions with training and show the result; drift has its own exit code."""
-    with Watch("monitor", current_job()) as watch:
+    job = current_job()
+    with Watch("monitor", job) as watch:
         check_config(cfg)
         from sentiment.commands.monitor.job import monitor
 
-        result = monitor(cfg, watch)
+        result = monitor(cfg, job.write_command("monitor"), watch)
     show_monitoring(result)
     sys.exit(ExitCode.DRIFT if result.comparison.drifted else ExitCode.OK)

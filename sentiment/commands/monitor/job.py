@@ -93,13 +93,17 @@ class MonitoringResult:
     stages: list[Stage]
 
 
-def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> MonitoringResult:
+def monitor(
+    cfg: DictConfig, command: str = "", observer: StageObserver | None = None
+) -> MonitoringResult:
     """Compare one file of predictions with the reference of the run that made them.
 
     Parameters
     ----------
     cfg : DictConfig
         As composed from ``conf/monitor.yaml``, checked.
+    command : str
+        The command line, for the record.
     observer : StageObserver, optional
         Receives progress.
 
@@ -139,7 +143,12 @@ def monitor(cfg: DictConfig, observer: StageObserver | None = None) -> Monitorin
             if cfg.textfile is not None:
                 write_textfile(Path(cfg.textfile).expanduser(), comparison, choice.uri)
         with stages("track"):
-            tags = {"kind": "monitoring", "model": choice.uri, "monitored.run": choice.run_id}
+            tags = {
+                "kind": "monitoring",
+                "model": choice.uri,
+                "monitored.run": choice.run_id,
+                "command": command,
+            }
             metrics = {"rows": float(current.read)} | list_metrics(comparison)
             run = RunFacts(f"monitor {path.name}", tags, metrics=metrics)
             keep_and_record(cfg.tracking, tracker, folder, run, "the report")

@@ -77,7 +77,8 @@ class Place:
         return predict(compose("predict", [f"input='{path}'", *self.settings, *more])).output
 
     def monitor(self, path: Path, *more: str) -> MonitoringResult:
-        return monitor(compose("monitor", [f"current='{path}'", *self.settings, *more]))
+        words = [f"current='{path}'", *self.settings, *more]
+        return monitor(compose("monitor", words), f"the command of {path.name}")
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +166,7 @@ def test_the_tracker_keeps_numbers_and_reports(place: Place, drifted: Monitoring
     )
     run = next(r for r in found if r.info.run_name == "monitor rt.predictions.csv")
     assert run.data.tags["monitored.run"] == place.trained.run_id
+    assert run.data.tags["command"] == "the command of rt.predictions.csv"
     assert run.data.metrics["alarms"] == len(drifted.comparison.drifted)
     assert run.data.metrics["rows"] == 1200
     assert run.data.metrics["effect/words"] == drifted.comparison.checks[1].effect
