@@ -1,5 +1,6 @@
 """Errors of the operating system and of servers: a path, disk, port or cluster is not usable."""
 
+import os
 from errno import (
     EACCES,
     EADDRINUSE,
@@ -44,9 +45,12 @@ class UnusablePathError(SentimentError, OSError):
             if self.exit_code is ExitCode.IO_ERROR and error.filename2 is not None:
                 path = error.filename2  # a copy, whose disk is full
             where = f"'{path}'" if path is not None else "a file or the disk"
+            reason = error.strerror
+            if error.errno == EEXIST and path is not None and not Path(os.fsdecode(path)).exists():
+                reason = "it is a link to a place that does not exist"
             message = (
-                f"{where} cannot be used: {error.strerror}. Check the path, its permissions and "
-                "the space on the disk."
+                f"{where} cannot be used: {reason}. Check the path, its permissions and the space "
+                "on the disk."
             )
         super().__init__(message)
 

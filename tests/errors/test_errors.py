@@ -724,6 +724,18 @@ def test_only_errors_of_paths_and_disks_are_explained() -> None:
     assert explain_os_error(ValueError("no path")) is None
 
 
+def test_a_link_to_nowhere_is_called_so(tmp_path: Path) -> None:
+    link = tmp_path / "outputs"
+    link.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileExistsError) as caught:
+        link.mkdir()
+    assert "it is a link to a place that does not exist." in str(explain_os_error(caught.value))
+    (tmp_path / "nowhere").mkdir()
+    with pytest.raises(FileExistsError) as caught:
+        link.mkdir()
+    assert f"'{link}' cannot be used: File exists." in str(explain_os_error(caught.value))
+
+
 def test_every_error_has_an_example() -> None:
     defined = {
         kind
