@@ -1,6 +1,8 @@
 """View of a training: rows and classes, metrics, and the files that it wrote."""
 
+import math
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from sentiment.cli.terminal import describe_size, describe_time, relate_path, tabulate_metrics
@@ -38,7 +40,7 @@ def show_training(result: "TrainingResult", growth: "Growth | None" = None) -> N
         console.print(f"cv       {_describe_folds(result)}")
     if len(result.data.classes) > 2 or result.data.separator is not None:
         _print_classes(console, result)
-    if weak := _compare_with_constant(result):
+    for weak in _compare_with_constant(result):
         console.print(f"weak     {weak}")
     if result.chosen_features:
         console.print(f"features {result.chosen_features}, by the script of the training texts")
@@ -164,18 +166,35 @@ def _describe_rare(report: "QualityReport") -> list[str]:
     return [f"rare classes, {what}: {list_classes(report.rare)}"] * bool(report.rare)
 
 
-def _compare_with_constant(result: "TrainingResult") -> str:
-    """Return a warning if the accuracy is not above that of a constant prediction, else ""."""
+def _compare_with_constant(result: "TrainingResult") -> Iterator[str]:
+    """Yield a warning for each score that is not better than that of a constant prediction."""
     split, title = ("cv", "cross-validated") if result.folds else ("validation", "validation")
     labels = Counter(map(str, result.predictions[split].labels))
     (label, rows), *_ = labels.most_common(1)
     share, accuracy = rows / labels.total(), result.metrics[f"{split}/accuracy"]
-    if accuracy > share:
-        return ""
-    return (
-        f"{title} accuracy {accuracy:.4f} is not above {share:.4f}, that of always predicting "
-        f"{quote_name(label) if label else 'no label'}"
-    )
+    if accuracy <= share:
+        yield (
+            f"{title} accuracy {accuracy:.4f} is not above {share:.4f}, that of always predicting "
+            f"{quote_name(label) if label else 'no label'}"
+        )
+    constant, loss = _find_constant_loss(labels, result.data), result.metrics[f"{split}/log_loss"]
+    if loss >= constant:
+        yield (
+            f"{title} log_loss {loss:.4f} is not below {constant:.4f}, that of the shares of the "
+            "labels: probabilities are too sure"
+        )
+
+
+def _find_constant_loss(labels: Mapping[str, int], data: "PreparedData") -> float:
+    """Return the log loss of predicting the shares of the labels for every row."""
+    from sentiment.data.splitting import count_classes
+
+    total = sum(labels.values())
+    if data.separator is None:
+        return sum(rows * math.log(total / rows) for rows in labels.values()) / total
+    rows_of = count_classes(Counter(labels).elements(), data.separator).values()
+    sides = [side for rows in rows_of for side in (rows, total - rows) if side]
+    return sum(side * math.log(total / side) for side in sides) / (total * len(data.classes))
 
 
 def _describe_classes(data: "PreparedData") -> str:

@@ -4,8 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss
 
 from sentiment.commands.train.job import TrainingResult
 from sentiment.commands.train.view import show_training
@@ -38,6 +40,39 @@ def test_a_model_no_better_than_a_constant_is_named(
     )
     assert (wanted in printed) == weak
     assert ("weak " in printed) == weak
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("several", [False, True])
+def test_probabilities_that_are_worse_than_the_shares_of_the_labels_are_named(
+    several: bool, train_quickly: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.choice(["a", "b", "a;b", ";"] if several else ["a", "b", "cc"], 300)
+    words = rng.integers(0, 90, (300, 12)).astype(str)
+    path = tmp_path / "noise.csv"
+    noise = [" ".join(f"w{word}" for word in row) for row in words]
+    clear = [f"{label.replace('a', 'aa').replace('b', 'bb')} {n}" for n, label in enumerate(labels)]
+    settings = ["data=csv", f"data.path={path}", "data.label_column=topic", "data.limit=null",
+                "tracking=off", "features.min_df=1"]  # fmt: skip
+    separator = ["data.label_separator=';'"] * several
+    for texts, worse in ((noise, True), (clear, False)):
+        pd.DataFrame({"text": texts, "topic": labels}).to_csv(path, index=False)
+        result = train_quickly(*settings, *separator)
+        true = result.data.validation["label"]
+        names = ["a", "b"] if several else ["a", "b", "cc"]
+        kinds = np.array([[name in text.split(";") for name in names] for text in true])
+        shares = np.broadcast_to(kinds.mean(axis=0), kinds.shape)
+        if several:
+            columns = zip(kinds.T, shares.T, strict=True)
+            constant = float(np.mean([log_loss(side, share) for side, share in columns]))
+        else:
+            constant = log_loss(true, shares)
+        assert (result.metrics["validation/log_loss"] >= constant) == worse
+        capsys.readouterr()
+        show_training(result)
+        printed = " ".join(capsys.readouterr().out.split())
+        assert (f"is not below {constant:.4f}, that of the shares" in printed) == worse
 
 
 @pytest.mark.slow
