@@ -146,7 +146,7 @@ def _check_parameter(
     if constraints is not None:
         expected = find_expected(constraints, prepare_value(constraints, converted))
     elif own is None:
-        expected = _find_hinted(locate(str(node["_target_"])), key, value)
+        expected, converted = _read_hinted(locate(str(node["_target_"])), key, value)
     else:
         expected = ""
     is_int = isinstance(converted, int) and not isinstance(converted, bool)
@@ -200,21 +200,26 @@ def _find_part(node: DictConfig, parts: list[str]) -> DictConfig | None:
     return node if is_allowed(str(node["_target_"])) else None
 
 
-def _find_hinted(target: Any, key: str, value: Any) -> str:
-    """Return the expected value by a type hint; "" if `value` fits or there is no hint."""
+def _read_hinted(target: Any, key: str, value: Any) -> tuple[str, Any]:
+    """Return what a type hint expects, "" if `value` fits or there is no hint, and the value.
+
+    A number where a text is expected becomes one, as it does in settings of this project.
+    """
     try:
         hint = get_type_hints(
             getattr(target, "__init__", target) if isinstance(target, type) else target
         )[key]
     except (KeyError, NameError, TypeError):
-        return ""
+        return "", value
     if not list_types(hint):
-        return ""
+        return "", value
     try:
-        wrong = convert(hint, value) is WRONG
+        converted = convert(hint, value)
     except KeyError:  # objects
-        return "an object, with a _target_, or several by name"
-    return describe(hint) if wrong else ""
+        return "an object, with a _target_, or several by name", value
+    if converted is WRONG:
+        return describe(hint), value
+    return "", converted if isinstance(converted, str) else value
 
 
 def find_expected(constraints: list[Any], value: Any) -> str:

@@ -25,6 +25,7 @@ from sentiment.config.metrics import OwnMetric
 from sentiment.errors import ConfigError, FitError, OccupiedFolderError, ProjectFileError
 
 WORKERS = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+MASK = "features.transformer_list.words.steps.mask.mask"
 EVERYWHERE = pytest.mark.parametrize("project", ["local", "installed"], indirect=True)
 
 
@@ -450,6 +451,7 @@ class Absent(Columns):
             "scikit-learn could not evaluate the pipeline: UFuncTypeError: <ufunc 'multiply'>",
         ),
         (["model.sharpness=high"], ", in my_project/models.py, line 20. Change the features or"),
+        ([f"{MASK}=[a]"], f"{MASK} is ['a']; expected "),
         (["data.pth=x"], "there is no setting 'data.pth'. Did you mean 'data.path'?"),
         (["data.limit=no"], "data.limit is 'no'; expected a whole number, or null."),
         (["data.test_size=0.95"], "data.validation_size + data.test_size is 1.05; expected less"),
@@ -458,6 +460,13 @@ class Absent(Columns):
 def test_a_mistake_in_own_code_is_one_message(project: Path, words: list[str], said: str) -> None:
     (project / "my_project" / "bad.py").write_text(BAD)
     check_message(words, said)
+
+
+def test_a_number_becomes_a_text_where_a_type_hint_expects_one(project: Path) -> None:
+    cfg = compose("train", ["experiment=team", f"{MASK}=66"])
+    check_config(cfg)
+    cleaner = make(cfg, "features").transformer_list[0][1]["mask"]
+    assert cleaner.transform(["order 5"]) == ["order 66"]
 
 
 def check_message(words: list[str], said: str) -> None:
