@@ -300,12 +300,12 @@ def test_texts_without_spaces_are_warned_of_and_learned_by_their_characters(
     job = Job(tmp_path)
     with pytest.raises(FitError):
         train(compose("train", [*common, "features=tfidf"]), job)
-    assert "100 % of the texts are in a script without spaces" in caplog.text
+    assert "100 % of the texts have no words that spaces separate" in caplog.text
     assert "features=auto" in caplog.text
     caplog.clear()
     result = train(compose("train", [*common, "features=char", "features.min_df=1"]), job)
     assert result.metrics["test/accuracy"] > 0.9
-    assert "without spaces" not in caplog.text
+    assert "words that spaces separate" not in caplog.text
     assert "unspaced_texts" in result.data.report.to_dict()["warnings"]
 
 
