@@ -13,6 +13,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags, get_tags
 
+from sentiment.config.arguments import GRIDS
 from sentiment.errors import ConfigError
 from sentiment.modeling.class_weights import check_named_weights, read_params
 from sentiment.modeling.estimators.calibrated_svm import CalibratedClassifierCV
@@ -42,7 +43,6 @@ _CLASSIFIERS = {
     "BaggingClassifier": "estimator",
     "StackingClassifier": "final_estimator",
 }
-_GRIDS = ("param_grid", "param_distributions")
 
 
 def adapt_features(features: Any) -> Any:
@@ -159,7 +159,7 @@ def _adapt_voters(model: Any, *, of_sets: bool) -> Any:
             (name, one if isinstance(one, str) else adapt_classifier(one, of_sets=of_sets))
             for name, one in model.estimators
         ]
-    for name in _GRIDS:
+    for name in sorted(GRIDS):
         if "estimator" in changes and (grid := getattr(model, name, None)):
             changes[name] = _rename_parameters(grid, changes["estimator"])
     return _replace(model, **changes) if changes else model
