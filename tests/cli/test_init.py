@@ -71,6 +71,17 @@ def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_git_ignores_runs_and_nothing_else(tmp_path: Path) -> None:
+    made = make_project(tmp_path / "mail")
+    runs = tmp_path / "mail" / "outputs" / "mlflow.db"
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path / "mail", check=True)
+    names = [str(path.relative_to(tmp_path / "mail")) for path in [*made, runs]]
+    done = subprocess.run(
+        ["git", "check-ignore", *names], cwd=tmp_path / "mail", capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == ["outputs/mlflow.db"]
+
+
 def test_its_own_tests_pass_and_its_callback_is_called(starter: Starter, tmp_path: Path) -> None:
     made = call(tmp_path, "sentiment", "init", "desk")
     assert made.returncode == 0, made.stderr
