@@ -19,7 +19,9 @@ _SECRET_VARIABLE = re.compile(
 # Shorter ones are redacted in addresses only: elsewhere they would match words at random.
 _MIN_LENGTH, _MIN_VARIABLE_LENGTH = 3, 6
 # A default password of this kind protects nothing, and occurs in every config.
-_PUBLIC = {"sentiment", "mlflow", "optuna", "sklearn", "postgres", "postgresql", "sqlite", "none"}
+PUBLIC_PASSWORDS = {
+    "sentiment", "mlflow", "optuna", "sklearn", "postgres", "postgresql", "sqlite", "none",
+}  # fmt: skip
 
 
 class Redactor:
@@ -49,8 +51,8 @@ class Redactor:
 
     def _remember(self, found: Iterable[str]) -> None:
         for secret in found:
-            is_public = len(secret) < _MIN_LENGTH or secret.lower() in _PUBLIC or secret == MASK
-            if not is_public and secret not in self._patterns:
+            is_public = secret.lower() in PUBLIC_PASSWORDS or secret == MASK
+            if not is_public and len(secret) >= _MIN_LENGTH and secret not in self._patterns:
                 pattern = re.compile(make_pattern(secret), re.IGNORECASE)
                 self._patterns = self._patterns | {secret: pattern}
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -25,6 +25,7 @@ from sentiment.redaction import (
     redact_values,
     split_credentials,
 )
+from sentiment.redaction.redactor import PUBLIC_PASSWORDS
 
 AWKWARD = ["p/w", "p'w\"", "p w", "p%2Fw", "p@w", "pässwörd", "p:w", "p#w", "p?w", "p\\w'", "p,w"]
 ENCODINGS: list[Callable[[str], str]] = [
@@ -97,12 +98,12 @@ def test_a_known_password_is_redacted_in_every_encoding(
 @settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Z"]), min_size=6))
 def test_any_encoded_password_is_redacted_as_written_and_as_decoded(password: str) -> None:
+    assume(password.lower() not in PUBLIC_PASSWORDS)
     redactor = Redactor()
     redactor.learn(f"postgresql://ann:{quote(password, safe='')}@host/db")
     found = redactor.redact(f"<{password}> <{quote(password, safe='')}> <{json.dumps(password)}>")
     # Quotes around a password that has quotes itself may be masked with it.
-    if password.lower() not in ("sqlite", "optuna", "mlflow"):
-        assert found.replace('"', "") == "<***> <***> <***>"
+    assert found.replace('"', "") == "<***> <***> <***>"
 
 
 def test_a_password_that_everybody_knows_is_redacted_in_addresses_only() -> None:
