@@ -12,9 +12,10 @@ from processes import run_script
 from reviews import SEED, read_different_reviews
 from timing import Figure, Plan, time_calls
 
-from sentiment.commands.monitor.comparison import Thresholds, compare
+from sentiment.commands.monitor.comparison import compare
 from sentiment.commands.monitor.current import Current
 from sentiment.config import CONF
+from sentiment.config.schemas import ThresholdSettings
 from sentiment.data.copies import add_keys
 from sentiment.data.quality import check_quality, find_unusable
 from sentiment.modeling.descriptors import TextReader, find_tokenization
@@ -54,7 +55,7 @@ def bench_false_alarms(plan: Plan) -> dict[str, Figure]:
     answered = unseen.assign(
         prediction=made.predicted.astype(str), probability=made.probabilities.max(axis=1)
     )
-    thresholds = Thresholds(**OmegaConf.load(CONF / "monitor.yaml").thresholds)
+    thresholds = ThresholdSettings.of(OmegaConf.load(CONF / "monitor.yaml"))
     rng, alarms, begun = np.random.default_rng(SEED), 0, time.perf_counter()
     for _ in range(_HALVES):
         one, other = np.array_split(rng.permutation(len(unseen)), 2)
