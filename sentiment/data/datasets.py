@@ -202,7 +202,9 @@ def _read_columns(source: Input, columns: dict[str, str], separator: str | None 
 def _make_tables(
     source: Input, batch: Batch, columns: dict[str, str], separator: str | None
 ) -> Iterator[pa.Table]:
-    texts = pc.if_else(pc.equal(batch.texts, ""), None, batch.texts)  # an empty one is none
+    texts, empty = batch.texts, pc.equal(batch.texts, "")
+    if pc.any(empty).as_py():  # otherwise, a copy of all texts would be in vain
+        texts = pc.if_else(empty, None, texts)
     read = {name: batch.read_column(c) for name, c in columns.items() if name != "text"}
     values = {
         name: strip_labels(found) if name in _ROLES else strip_values(found)
