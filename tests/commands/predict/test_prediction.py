@@ -118,11 +118,9 @@ def test_the_choice_is_reported(
     model = predict_file(path).model
     score = trained.metrics["validation/accuracy"]
     rows = len(trained.data.validation)
-    # Where workers share out the tests of this file, one may train its model twice.
-    assert re.match(
-        rf"best validation/accuracy of \d runs? on imdb: {score:.4f} \({rows} rows, 95 % interval ",
-        model.why,
-    )
+    # Other tests of this process may have trained models on the same rows.
+    found = rf"best validation/accuracy of \d+ runs? on imdb: {score:.4f} \({rows} rows, 95 % "
+    assert re.match(found, model.why)
     assert (model.data, model.fingerprint) == ("imdb", trained.data.fingerprint)
     assert len(model.commit) == 40
     named = predict_file(path, f"deploy.run={trained.run_id}", "overwrite=true").model
