@@ -11,8 +11,8 @@ from omegaconf import DictConfig
 from sentiment.commands.best.recipes import Recipe, find_recipe, write_experiment
 from sentiment.commands.best.sweeps import StoredSweep, StoredTrial, read_grid, read_study
 from sentiment.commands.search.results import JobResult, read_result, read_state, read_winner
+from sentiment.commands.search.studies.figures import measure_importances
 from sentiment.commands.search.studies.spaces import read_setting
-from sentiment.commands.search.studies.study import measure_importances
 from sentiment.errors import StudyNotFoundError
 
 # With fewer trials, importances are noise: twice the 10 that Optuna's TPE draws at random first.

@@ -1,14 +1,12 @@
-"""Folder of a study: identity, description and figures; and the recovery of a study from it."""
+"""Folder of a study: its identity, its description, and the recovery of the study from both."""
 
 import logging
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentiment.commands.search.ranking import Objective
 from sentiment.commands.search.results import (
     JobResult,
     read_results,
@@ -40,8 +38,6 @@ log = logging.getLogger(__name__)
 # Description of a study, in its folder.
 STUDY = "study.json"
 _IDENTITY = "identity.json"
-# The script that plotly writes beside its pages, which all of them load.
-_SCRIPT = "plotly.min.js"
 
 
 def claim_folder(folder: Path, study: Study) -> None:
@@ -241,72 +237,3 @@ def _describe(space: Space, params: dict[str, Any], **facts: Any) -> Any:
     for name, moment in moments.items():
         setattr(trial, name, moment)
     return trial
-
-
-def save_study_figures(study: Any, objectives: Sequence[Objective], folder: Path) -> list[str]:
-    """Write history, importances, slices and parallel coordinates of `study` into `folder`.
-
-    Parameters
-    ----------
-    study : optuna.Study
-        A study with trials.
-    objectives : sequence of Objective
-        Its objectives; if there are several, the Pareto front is drawn, too.
-    folder : Path
-        Each figure is a PNG and an HTML page there, which share one script and need no network.
-
-    Returns
-    -------
-    list of str
-        Names of the files.
-    """
-    from matplotlib import pyplot as plt
-    from optuna import visualization as pages
-    from optuna.visualization import matplotlib as pictures
-
-    folder.mkdir(parents=True, exist_ok=True)
-    plt.switch_backend("agg")
-    names = ["optimization_history", "param_importances", "slice", "parallel_coordinate"]
-    drawn = []
-    targets: dict[str, Any] = {"target_name": objectives[0].name}
-    if len(objectives) > 1:
-        targets["target"] = lambda trial: trial.values[0]
-    with warnings.catch_warnings():
-        # Optuna warns that its plots with matplotlib are experimental.
-        warnings.simplefilter("ignore")
-        for name in names:
-            if name == "param_importances" and not _has_choice(study):
-                continue
-            draw = getattr(pictures, f"plot_{name}")
-            axes = draw(study, **targets)
-            _save_picture(axes, folder / f"{name}.png")
-            _save_page(getattr(pages, f"plot_{name}")(study, **targets), folder / f"{name}.html")
-            drawn.append(name)
-        if len(objectives) > 1:
-            shown = [objective.name for objective in objectives]
-            axes = pictures.plot_pareto_front(study, target_names=shown)
-            _save_picture(axes, folder / "pareto_front.png")
-            page = pages.plot_pareto_front(study, target_names=shown)
-            _save_page(page, folder / "pareto_front.html")
-            drawn.append("pareto_front")
-    return [f"{name}{ending}" for name in drawn for ending in (".png", ".html")] + [_SCRIPT]
-
-
-def _has_choice(study: Any) -> bool:
-    """Return whether there are trials that differ in a parameter all of them have."""
-    finished = [t for t in study.get_trials(deepcopy=False) if t.values]
-    shared = set.intersection(*(set(t.params) for t in finished)) if finished else set()
-    return len({tuple(str(t.params[k]) for k in sorted(shared)) for t in finished}) > 1
-
-
-def _save_picture(axes: Any, path: Path) -> None:
-    from matplotlib import pyplot as plt
-
-    figure = getattr(axes, "figure", None) or axes.ravel()[0].figure
-    figure.set_size_inches(max(figure.get_size_inches()[0], 10), 6)
-    figure.savefig(path, dpi=110, bbox_inches="tight")
-    plt.close(figure)
-
-
-def _save_page(figure: Any, path: Path) -> None:
-    figure.write_html(path, include_plotlyjs="directory")

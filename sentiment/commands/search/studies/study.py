@@ -59,20 +59,6 @@ def _list_differences(kept: Any, now: Any, path: str = "") -> list[str]:
     return lines
 
 
-def measure_importances(study: Any) -> dict[str, float]:
-    """Return the importances of the settings that all trials of an Optuna study draw.
-
-    By functional ANOVA. Optuna's default only looks at what distinguishes the best tenth of trials,
-    and a learning sampler draws most trials there: n-grams that made four points got no importance.
-    """
-    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-
-    found = get_param_importances(
-        study, evaluator=FanovaImportanceEvaluator(seed=0), target=lambda trial: trial.values[0]
-    )
-    return {name: float(share) for name, share in found.items()}
-
-
 class Study:
     """A study on which several processes may be at work, and any of them may die.
 
