@@ -56,23 +56,31 @@ class TrackingStoreError(SentimentError, ConnectionError):
         `MISTAKE` if a retry cannot help, since there is no store at this address.
     remedy : str
         What to do; default: look at the address or the server.
+    condition : str
+        Condition on which what was kept can be recorded.
     """
 
     exit_code = ExitCode.UNAVAILABLE
 
     def __init__(
-        self, uri: str, reason: str, exit_code: ExitCode = ExitCode.UNAVAILABLE, remedy: str = ""
+        self,
+        uri: str,
+        reason: str,
+        exit_code: ExitCode = ExitCode.UNAVAILABLE,
+        remedy: str = "",
+        condition: str = "the store is back",
     ) -> None:
         self.uri, self.reason = uri, make_clause(reason)
         self.exit_code = exit_code
-        remedy = remedy or (
+        self.condition = condition
+        self.remedy = remedy or (
             "Correct tracking.uri, such as sqlite:///outputs/mlflow.db or http://127.0.0.1:5000"
             if exit_code is ExitCode.MISTAKE
             else "Check tracking.uri and its server, and give the same command again"
         )
         super().__init__(
-            f"the tracking store '{uri}' cannot be used: {self.reason}. {remedy}. Only training "
-            "runs without a store: tracking=off."
+            f"the tracking store '{uri}' cannot be used: {self.reason}. {self.remedy}. Only "
+            "training runs without a store: tracking=off."
         )
 
 
@@ -93,12 +101,12 @@ class RunNotRecordedError(TrackingStoreError):
 
     def __init__(self, cause: TrackingStoreError, folder: Path, command: str, what: str) -> None:
         self.uri, self.reason, self.folder = cause.uri, cause.reason, folder
-        self.exit_code = cause.exit_code
+        self.exit_code, self.remedy, self.condition = cause.exit_code, cause.remedy, cause.condition
         verb = "are" if " and " in what else "is"
         SentimentError.__init__(
             self,
             f"the tracking store '{cause.uri}' cannot be used: {cause.reason}. Nothing is lost: "
-            f"{what} {verb} in '{folder}'. When the store is back, record the run with: {command}",
+            f"{what} {verb} in '{folder}'. When {cause.condition}, record the run with: {command}",
         )
 
 

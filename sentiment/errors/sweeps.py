@@ -178,12 +178,12 @@ class SweepNotRecordedError(TrackingStoreError):
         trained: bool,
     ) -> None:
         self.uri, self.reason, self.folder = cause.uri, cause.reason, folder
-        self.exit_code = cause.exit_code
+        self.exit_code, self.remedy, self.condition = cause.exit_code, cause.remedy, cause.condition
         results = f"the results of {jobs[0]:,} of {jobs[1]:,} jobs"
         kept = f"{results} and the trained model of the best" if trained else results
         rest = "records them" if trained else "records them and trains the best"
         SentimentError.__init__(
             self,
             f"the tracking store '{cause.uri}' cannot be used: {cause.reason}. Nothing is lost: "
-            f"{kept} are in '{folder}'. When the store is back, the same command {rest}: {command}",
+            f"{kept} are in '{folder}'. When {cause.condition}, the same command {rest}: {command}",
         )

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from sentiment.errors import ConfigError
 from sentiment.files.batches import Reject
@@ -178,14 +178,41 @@ def open_stdin(encoding: str | None) -> tuple[ByteSource, str]:
     Raises
     ------
     ConfigError
-        It is a terminal, or there is no such encoding.
+        It is closed or a terminal, or there is no such encoding.
     """
+    _check_open(sys.stdin, "input", "standard input")
     if sys.stdin.isatty():
         raise ConfigError(
             [f"input is {PIPE!r}, standard input, but nothing is piped into it; expected a file in "
              "front of the same command, such as cat reviews.csv | ..."]
         )  # fmt: skip
     return _find_format(PipeSource(sys.stdin.buffer, encoding))
+
+
+def open_stdout(*, many: bool) -> StreamOutput:
+    """Return standard output for rows.
+
+    Parameters
+    ----------
+    many : bool
+        Whether rejected rows are of many files.
+
+    Raises
+    ------
+    ConfigError
+        It is closed.
+    """
+    _check_open(sys.stdout, "output", "standard output")
+    return StreamOutput(sys.stdout.buffer, many=many)
+
+
+def _check_open(stream: TextIO, setting: str, name: str) -> None:
+    # Commands replace the streams that their caller has closed by this device.
+    if str(getattr(stream, "name", None)) == os.devnull:
+        raise ConfigError([
+            f"{setting} is {PIPE!r}, {name}, but that is closed; expected a file or a pipe behind "
+            f"it, or the name of a file: {setting}=<file>"
+        ])  # fmt: skip
 
 
 def open_fifo(path: Path, encoding: str | None) -> tuple[ByteSource, str]:

@@ -27,6 +27,11 @@ _DISK_ERRORS = {
     "Disk quota exceeded": "the disk is full",
     "disk I/O error": "the disk cannot be written or read",
 }
+_LOCKED = "another process keeps the database locked"
+# Remedies and conditions (of `TrackingStoreError`) of outages that are not those of a server.
+_FULL_ENDS = "Make space on the disk, and give the same command again", "there is space on the disk"
+_DISK_ENDS = "Check the disk and the space on it, and give the same command again", "the disk works"
+_LOCKED_ENDS = "Give the same command again when that one has ended", "that one has ended"
 # Texts of sqlite and the operating system on a store that this user may not write.
 _READ_ONLY = ("Permission denied", "Operation not permitted", "Read-only file", "readonly database")
 # What SQLAlchemy writes in front of the error of a database: a line, and its class.
@@ -69,7 +74,8 @@ def translate(store: str, error: Exception) -> TrackingStoreError:
     reason = redact(describe(error))
     failed = isinstance(error, OSError) and find_os_exit_code(error) is ExitCode.IO_ERROR
     if failed or reason in _DISK_ERRORS.values():
-        return TrackingStoreError(store, reason, ExitCode.IO_ERROR)
+        ends = _FULL_ENDS if reason == "the disk is full" else _DISK_ENDS
+        return TrackingStoreError(store, reason, ExitCode.IO_ERROR, *ends)
     if any(sign in reason for sign in _DAMAGE):
         reason += "; if the file was a store before, restore a backup of it"
     if any(sign in reason for sign in _READ_ONLY):
@@ -77,16 +83,20 @@ def translate(store: str, error: Exception) -> TrackingStoreError:
             "Give this user the right to write the store and its folder, or copy the folder of "
             "outputs and name the copy: outputs=<folder>"
         )
-        return TrackingStoreError(store, f"it is read-only ({reason})", ExitCode.MISTAKE, remedy)
+        reason, condition = f"it is read-only ({reason})", "this user may write it"
+        return TrackingStoreError(store, reason, ExitCode.MISTAKE, remedy, condition)
     if _OTHER_SCHEMA in reason:
         reason = f"another version of MLflow made its tables ({reason})"
         remedy = (
             "If that was an older one, make a copy of it and run: mlflow db upgrade "
             f"{shlex.quote(store)}"
         )
-        return TrackingStoreError(store, reason, ExitCode.MISTAKE, remedy)
-    is_away = _is_outage(error)
-    return TrackingStoreError(store, reason, ExitCode.UNAVAILABLE if is_away else ExitCode.MISTAKE)
+        return TrackingStoreError(store, reason, ExitCode.MISTAKE, remedy, "it is upgraded")
+    if _is_outage(error):
+        if reason == _LOCKED:
+            return TrackingStoreError(store, reason, ExitCode.UNAVAILABLE, *_LOCKED_ENDS)
+        return TrackingStoreError(store, reason)
+    return TrackingStoreError(store, reason, ExitCode.MISTAKE, condition="it can be used again")
 
 
 def describe(error: Exception) -> str:
@@ -97,7 +107,7 @@ def describe(error: Exception) -> str:
     if "Max retries exceeded" in text or ("Connection refused" in text and "http" in text):
         return "no server answers there"
     if "database is locked" in text:
-        return "another process keeps the database locked"
+        return _LOCKED
     for sign, reason in _DISK_ERRORS.items():
         if sign in text:
             return reason

@@ -489,6 +489,17 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     ),
     (
         RunNotRecordedError(
+            TrackingStoreError("x.db", "it is full.", condition="there is space"),
+            Path("a/b"),
+            "do x",
+            "the report",
+        ),
+        ConnectionError,
+        "the tracking store 'x.db' cannot be used: it is full. Nothing is lost: the report is in "
+        "'a/b'. When there is space, record the run with: do x",
+    ),
+    (
+        RunNotRecordedError(
             TrackingStoreError("http://x", "no server."), Path("a/b"), "do x", "the model and page"
         ),
         ConnectionError,

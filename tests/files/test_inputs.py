@@ -152,6 +152,28 @@ def test_what_a_pipe_cannot_be(pipe: Pipe) -> None:
     assert binary.stdout == ""
 
 
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("closed", "setting", "name"),
+    [(">&-", "output", "standard output"), ("<&-", "input", "standard input")],
+)
+def test_a_stream_that_is_closed_takes_and_has_no_rows(
+    model: str, tmp_path: Path, closed: str, setting: str, name: str
+) -> None:
+    (tmp_path / "x.csv").write_text("text\ngood fun\n")
+    words = {"input": "x.csv", "deploy.run": model, "tracking": "off"} | {setting: "-"}
+    script = ROOT / "scripts" / "predict.py"
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, script,
+         *(f"{key}={value}" for key, value in words.items())],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{setting} is '-', {name}, but that is closed; expected" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
 # --- databases
 
 

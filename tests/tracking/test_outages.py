@@ -155,7 +155,8 @@ def test_a_locked_store_costs_nothing(
         locks.append(sqlite3.connect(tmp_path / "out" / "mlflow.db"))
         locks[0].execute("BEGIN EXCLUSIVE")
 
-    with pytest.raises(RunNotRecordedError, match="another process keeps the database locked"):
+    locked = "another process keeps the database locked.* When that one has ended, record the run"
+    with pytest.raises(RunNotRecordedError, match=locked):
         train_here(tmp_path / "run", At("record run", lock), *where)
     assert not [one for one in caplog.records if one.exc_info], "no traceback on the screen"
     locks[0].rollback()
@@ -209,6 +210,12 @@ def test_what_is_said_of_a_full_disk() -> None:
         error = patience.translate("x", OSError(number, os.strerror(number), "/a/b"))
         assert error.reason == reason
         assert error.exit_code is ExitCode.IO_ERROR
+        assert "Make space on the disk, and give the same command again" in str(error)
+        kept = RunNotRecordedError(error, Path("a"), "do x", "the report")
+        assert "When there is space on the disk, record the run with: do x" in str(kept)
+    error = patience.translate("x", OSError(errno.EFBIG, os.strerror(errno.EFBIG), "/a/b"))
+    assert error.exit_code is ExitCode.IO_ERROR
+    assert "Check the disk and the space on it" in str(error)
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
@@ -217,6 +224,8 @@ def test_what_is_said_of_a_store_that_may_not_be_written(number: int, tmp_path: 
     assert error.reason == f"it is read-only ('/a/b': {os.strerror(number)})"
     assert error.exit_code is ExitCode.MISTAKE
     assert "Give this user the right to write the store" in str(error)
+    kept = SweepNotRecordedError(error, Path("a"), (1, 2), "do x", trained=True)
+    assert "When this user may write it, the same command records them: do x" in str(kept)
     (tmp_path / "x.db").touch()
     engine = sqlalchemy.create_engine(f"sqlite:///file:{tmp_path}/x.db?mode=ro&uri=true")
     with engine.connect() as connection, pytest.raises(OperationalError) as caught:

@@ -1,6 +1,5 @@
 """Predict a file of any size with a tracked model, without losing a row."""
 
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -50,7 +49,7 @@ from sentiment.files.opening import (
 from sentiment.files.origins import strip_compression
 from sentiment.files.outputs import Output
 from sentiment.files.partial import PartialOutput
-from sentiment.files.pipes import PIPE, StreamOutput
+from sentiment.files.pipes import PIPE, StreamOutput, open_stdout
 from sentiment.files.prefetching import prefetch
 from sentiment.files.tally import Tally
 from sentiment.modeling.columns import count_unused
@@ -357,7 +356,7 @@ def _open_output(
     target, kind = choose_output(source, named, form)
     many = isinstance(source, Chain)
     if target == Path(PIPE):
-        partial: PartialOutput | StreamOutput = StreamOutput(sys.stdout.buffer, many=many)
+        partial: PartialOutput | StreamOutput = open_stdout(many=many)
     else:
         partial = PartialOutput(target, overwrite=cfg.overwrite, many=many)
     paths = [one.origin.path for one in _list_members(source)]

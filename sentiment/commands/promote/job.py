@@ -171,7 +171,9 @@ class _Challenge:
         except RunNotRecordedError as error:
             # The same command has to be repeated: recording the comparison alone would promote
             # nothing.
-            raise TrackingStoreError(error.uri, error.reason, error.exit_code) from error
+            raise TrackingStoreError(
+                error.uri, error.reason, error.exit_code, error.remedy
+            ) from error
 
     def _check_anchor(self, champion: Version, result: ComparisonResult) -> AnchorCheck | None:
         return check_anchor(
