@@ -31,10 +31,9 @@ from sentiment.redaction import format_error, learn_secrets, protect_process, re
 from sentiment.redaction.printable import make_printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.table import Table
 
+    from sentiment.modeling.score_tables import ScoreTable
     from sentiment.tracking.stages import Stage
 
 _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
@@ -42,6 +41,8 @@ _STARTED = datetime.now()
 # Allocations between two garbage collections. There are few cycles among many objects: with
 # Python's 700, a seventh of the time of a short command went into collections. Imports make fewer.
 _UNTIL_COLLECTED = 600_000
+# Columns of tables of scores.
+_TITLES = {"cv": "cross-validation"}
 
 
 def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
@@ -217,36 +218,14 @@ def _count_seconds() -> float:
         return time.time() - _STARTED.timestamp()
 
 
-def tabulate_metrics(
-    metrics: "Mapping[str, float]",
-    intervals: "Mapping[str, tuple[float, float]] | None" = None,
-    optimized: str = "accuracy",
-) -> "Table":
-    """Return a table of the main metrics of a run, with a column for each split.
-
-    Parameters
-    ----------
-    metrics : dict of str to float
-        As ``<split>/<name>``.
-    intervals : dict of str to (float, float), optional
-        The ends of their 95 % intervals.
-    optimized : str
-        The metric of searches, which is always included.
-    """
+def lay_out_scores(scores: "ScoreTable") -> "Table":
+    """Return the main scores of a run as a table, with a column for each split."""
     from rich.table import Table
 
-    from sentiment.modeling.intervals import tabulate_scores
-
-    titles = {"cv": "cross-validation", "validation": "validation", "test": "test"}
-    columns = [name for name in titles if f"{name}/accuracy" in metrics]
     table = Table("metric", header_style="bold")
-    for column in columns:
-        table.add_column(titles[column])
-    shown = dict(intervals or {})
-    # Its rows include the validation rows, and three intervals do not fit into a line.
-    if "cv" in columns:
-        shown = {key: ends for key, ends in shown.items() if not key.startswith("validation/")}
-    for name, cells in tabulate_scores(columns, metrics, shown, optimized).items():
+    for split in scores.splits:
+        table.add_column(_TITLES.get(split, split))
+    for name, cells in scores.rows.items():
         table.add_row(name, *cells)
     return table
 

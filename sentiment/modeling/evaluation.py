@@ -105,26 +105,6 @@ def measure_each_class(predictions: Predictions) -> pd.DataFrame:
     )
 
 
-def choose_classes(table: pd.DataFrame, frequent: int, worst: int) -> pd.DataFrame:
-    """Return the rows of the most frequent classes, and of the others those with the lowest F1.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `measure_each_class`.
-    frequent, worst : int
-        How many there are at most.
-
-    Returns
-    -------
-    DataFrame
-        In the order of `table`, with its index.
-    """
-    order = table.sort_values("rows", ascending=False, kind="stable").index
-    rest = table.loc[order[frequent:]].query("rows > 0").sort_values("f1", kind="stable").index
-    return table.loc[sorted([*order[:frequent], *rest[:worst]])]
-
-
 def list_confusions(predictions: Predictions, most: int) -> list[tuple[str, str, int]]:
     """Return which class was most often predicted in place of which: true, predicted, rows."""
     wrong = predictions.codes != predictions.predicted_codes

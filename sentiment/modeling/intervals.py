@@ -6,13 +6,10 @@ tend to with more and more resamples, from derivatives instead of resamples. Lik
 too rarely in small samples, which get no interval.
 """
 
-import math
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from sentiment.config.metrics import ALL_BUILT_IN, CLASSES, list_shown
+from sentiment.config.metrics import ALL_BUILT_IN
 from sentiment.modeling.metrics import AREAS, KAPPA, OF_ROWS
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.resampling import RowSums
@@ -84,77 +81,6 @@ def _has_enough(name: str, predictions: Predictions) -> bool:
     if name in ("matthews_corrcoef", KAPPA):  # they depend on rows outside of the largest class
         return bool(hits - right.max() >= _RIGHT_OF_CLASS)
     return bool(rows_of_class.min() >= _ROWS_OF_CLASS and right.min() >= _RIGHT_OF_CLASS)
-
-
-def write_score(value: float, interval: Interval | None = None, digits: int | None = None) -> str:
-    """Return a score with its interval, with as many digits as the interval gives a meaning to.
-
-    Parameters
-    ----------
-    value : float
-        The score.
-    interval : tuple of float, optional
-        Its ends; NaN if there are too few rows for one.
-    digits : int, optional
-        Others than those, such as of a score without an interval, which has four.
-
-    Examples
-    --------
-    >>> write_score(0.90464, (0.89611, 0.91272)), write_score(0.75, (0.50896, 0.91343))
-    ('0.905 [0.896, 0.913]', '0.75 [0.51, 0.91]')
-    """
-    if interval is None or math.isnan(interval[0]):
-        return f"{value:.{digits or 4}f}"
-    digits = digits or count_digits(interval)
-    return f"{value:.{digits}f} [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
-
-
-def count_digits(interval: Interval) -> int:
-    """Return the digits that leave an interval some ten steps wide: 2, 3 or 4."""
-    width = interval[1] - interval[0]
-    return max(2, min(math.ceil(-math.log10(width)) + 1, 4)) if width > 0 else 4
-
-
-def tabulate_scores(
-    splits: Sequence[str],
-    metrics: Mapping[str, float],
-    intervals: Mapping[str, Interval],
-    optimized: str,
-) -> dict[str, list[str]]:
-    """Return the cells of a table of the main scores of a run: of each metric, one for each split.
-
-    Parameters
-    ----------
-    splits : sequence of str
-        The splits; a metric that is not known of all of them is left out.
-    metrics, intervals : dict
-        Values and intervals, as ``<split>/<name>``.
-    optimized : str
-        The metric of searches, which is always included.
-    """
-    # Runs of earlier versions have no count of classes.
-    names = list_shown(
-        round(metrics.get(CLASSES, 2)),
-        optimized,
-        ordered=any(f"{split}/{KAPPA}" in metrics for split in splits),
-        multilabel=any(f"{split}/hamming_loss" in metrics for split in splits),
-    )
-    rows: dict[str, list[str]] = {}
-    for name in names:
-        keys = [f"{split}/{name}" for split in splits]
-        if not all(key in metrics for key in keys):
-            continue
-        ends = [intervals.get(key) for key in keys]
-        # A score without an interval is about as certain as the accuracy of the same rows.
-        known = [
-            one or intervals.get(f"{split}/accuracy")
-            for one, split in zip(ends, splits, strict=True)
-        ]
-        digits = min((count_digits(one) for one in known if one), default=4)
-        rows[name] = [
-            write_score(metrics[key], one, digits) for key, one in zip(keys, ends, strict=True)
-        ]
-    return rows
 
 
 def approximate_bootstrap(sums: RowSums, level: float) -> list[Interval]:

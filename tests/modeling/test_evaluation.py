@@ -13,7 +13,6 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict, cross_va
 from sentiment.config.metrics import BUILT_IN, METRICS, list_measured
 from sentiment.modeling.evaluation import (
     calibration_table,
-    choose_classes,
     cross_validate,
     expected_calibration_error,
     list_confusions,
@@ -115,14 +114,6 @@ def test_each_class_is_scored_as_scikit_learn_does(seed: int, classes: int) -> N
         if not np.isnan(known["precision"]):
             assert found["f1"] == pytest.approx(known["f1-score"])
     assert table["predicted"].sum() == table["rows"].sum() == len(made.labels)
-
-
-def test_a_table_of_many_classes_keeps_the_frequent_and_the_worst() -> None:
-    rows = np.array([50, 1, 40, 2, 3, 4, 0])
-    f1 = [0.9, 0.5, 0.8, 0.0, 0.7, 0.1, np.nan]
-    table = pd.DataFrame({"label": list("abcdefg"), "rows": rows, "f1": f1})
-    assert choose_classes(table, 2, 2)["label"].tolist() == ["a", "c", "d", "f"]
-    assert choose_classes(table, 10, 5)["label"].tolist() == list("abcdefg")
 
 
 def test_correlations_of_many_rows_do_not_overflow() -> None:

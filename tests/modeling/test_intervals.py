@@ -10,10 +10,7 @@ from sentiment.config.metrics import list_shown
 from sentiment.modeling.evaluation import score
 from sentiment.modeling.intervals import (
     approximate_bootstrap,
-    count_digits,
     measure_intervals,
-    tabulate_scores,
-    write_score,
 )
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.resampling import RowSums, resample
@@ -97,17 +94,3 @@ def test_a_perfect_model_has_no_interval_but_of_shares() -> None:
     assert found["accuracy"][1] == 1
     assert 0.99 < found["accuracy"][0] < 1
     assert np.isnan([found["matthews_corrcoef"], found["roc_auc"]]).all()
-
-
-def test_scores_have_the_digits_that_their_intervals_leave() -> None:
-    assert [count_digits((0.5, 0.5 + w)) for w in (0.4, 0.11, 0.09, 0.017, 0.009, 1e-5, 0)] == [
-        2, 2, 3, 3, 4, 4, 4
-    ]  # fmt: skip
-    nan = float("nan")
-    metrics = {"test/accuracy": 0.75, "test/ece": 0.12345, "test/mine": 1.5}
-    intervals = {"test/accuracy": (0.50896, 0.91343)}
-    assert tabulate_scores(["test"], metrics, intervals, "ece") == {
-        "accuracy": ["0.75 [0.51, 0.91]"],
-        "ece": ["0.12"],
-    }
-    assert write_score(0.5, (nan, nan)) == "0.5000"

@@ -11,7 +11,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from sentiment.commands.train.files import (
     make_facts,
-    measure_all_intervals,
     save_metrics,
     save_reference,
     save_settings,
@@ -34,9 +33,9 @@ from sentiment.data.splitting import FITTED
 from sentiment.errors import AlreadyFinalError, ConfigError, DataChangedError, RunNotFoundError
 from sentiment.modeling.evaluation import scores_file
 from sentiment.modeling.fit_warnings import merging_warnings
-from sentiment.modeling.intervals import Interval
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import FOLDER
+from sentiment.modeling.score_tables import ScoreTable, tabulate_scores
 from sentiment.redaction import MASK
 from sentiment.tracking import RULES, SCALE, RunFolder, StoredRun, Tracker
 from sentiment.tracking.folder import make_timestamp
@@ -67,8 +66,8 @@ class FinalizationResult:
         Why that run was chosen.
     metrics : dict of str to float
         Metrics of the evaluated run and of the new model file.
-    intervals : dict of str to (float, float)
-        The 95 % intervals of those that have one.
+    scores : ScoreTable
+        The main ones with their intervals as text.
     rows : int
         Labelled rows of the data.
     stages : sequence of Stage
@@ -82,7 +81,7 @@ class FinalizationResult:
     evaluated: StoredRun
     why: str
     metrics: dict[str, float]
-    intervals: dict[str, Interval]
+    scores: ScoreTable
     rows: int
     stages: Sequence[Stage]
     run_id: str | None
@@ -123,7 +122,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
     _check(run, fitting, words, cfg.refit)
     with merging_warnings():
         fitting.refit()
-        known = fitting.fit_reference()
+        reference = fitting.fit_reference()
     with RunFolder.claim(Path(cfg.outputs, "finalize", make_timestamp())) as folder:
         tags = _list_tags(run, words, fitting.fitted_on)
         choices = {k: run.params[k] for k in CHOICES if k in run.params}
@@ -131,26 +130,26 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
         save_settings(folder, recipe, words)
         facts.audit = save_final(folder, fitting, stages)
         with stages("copy evaluation"):
-            for name in (name for name in _EVALUATION if name != FOLDER or known is None):
+            for name in (name for name in _EVALUATION if name != FOLDER or reference is None):
                 with suppress(RunNotFoundError):  # not every model has terms
                     _copy(tracker.fetch_file(run.id, name), folder, name)
-        if known is not None:
-            save_reference(folder, fitting, *known)
-        scores = {k: v for k, v in run.metrics.items() if not k.startswith(_OF_THE_MODEL)}
-        facts.metrics = metrics = scores | fitting.metrics | measure_stages(stages.done)
-        made = {
-            split: Predictions.from_frame(pd.read_parquet(folder.path / scores_file(split)))
-            for split in EVALUATED
-        }
-        intervals = measure_all_intervals(made, recipe.optimize)
-        save_metrics(folder, facts, fitting, made["test"], intervals)
+        if reference is not None:
+            save_reference(folder, fitting, *reference)
+        for split in EVALUATED:
+            table = pd.read_parquet(folder.path / scores_file(split))
+            fitting.predictions[split] = Predictions.from_frame(table)
+        fitting.summarize()
+        evaluated = {k: v for k, v in run.metrics.items() if not k.startswith(_OF_THE_MODEL)}
+        facts.metrics = metrics = evaluated | fitting.metrics | measure_stages(stages.done)
+        scores = tabulate_scores(metrics, fitting.intervals, recipe.optimize)
+        save_metrics(folder, facts, fitting, scores)
         with stages("record run"):
             kept = keep_and_record(cfg.tracking, tracker, folder, facts, "the final model")
     return FinalizationResult(
         evaluated=run,
         why=choice.why,
         metrics=metrics,
-        intervals=intervals,
+        scores=scores,
         rows=data.rows,
         stages=stages.done,
         run_id=kept.run_id,

@@ -1,8 +1,7 @@
 """Model card: a Markdown page on what a model is, how well it scores and what it learned from."""
 
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,9 +10,7 @@ import pandas as pd
 from sentiment.config import write_recorded
 from sentiment.data.preparation import PreparedData
 from sentiment.errors import list_classes, show_share
-from sentiment.modeling.evaluation import choose_classes, measure_each_class
-from sentiment.modeling.intervals import Interval, count_digits, tabulate_scores, write_score
-from sentiment.modeling.predictions import Predictions
+from sentiment.modeling.score_tables import ScoreTable, format_score, tabulate_classes
 from sentiment.modeling.statistics import exact_interval
 from sentiment.redaction import redact
 from sentiment.redaction.printable import cut_middle, escape_markdown, make_printable
@@ -66,11 +63,7 @@ is one from elsewhere, which is not loaded: {{}}. It is not a pickle.
 
 
 def write_card(
-    facts: RunFacts,
-    data: PreparedData,
-    test: Predictions,
-    intervals: Mapping[str, Interval],
-    fitted_on: str,
+    facts: RunFacts, data: PreparedData, scores: ScoreTable, classes: pd.DataFrame, fitted_on: str
 ) -> str:
     """Return the card of the model of a run.
 
@@ -82,17 +75,17 @@ def write_card(
         Name, settings and metrics of the run.
     data : PreparedData
         Its data.
-    test : Predictions
-        Predictions of the evaluated model for the test rows.
-    intervals : dict of str to (float, float)
-        The 95 % intervals of metrics, as ``<split>/<name>``.
+    scores : ScoreTable
+        Its main scores.
+    classes : DataFrame
+        Scores of each class on test rows, from `measure_each_class`.
     fitted_on : str
         Rows that the saved model has learned from, a key of `FITTED`.
     """
     sections = {
         "": _describe(facts, data, fitted_on),
-        "Scores": _tabulate_scores(facts, data, intervals, fitted_on),
-        "Classes": _tabulate_classes(test),
+        "Scores": _describe_scores(facts, data, scores, fitted_on),
+        "Classes": _describe_classes(classes),
         "Limits": "\n".join(f"- {limit}" for limit in _list_limits(facts, data, fitted_on)),
         "How to load it": _explain_loading(facts.audit),
         "Settings": _fence("\n".join(_list_settings(facts))),
@@ -124,13 +117,10 @@ def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
     return _tabulate(["", ""], [(name, value) for name, value in rows.items() if value])
 
 
-def _tabulate_scores(
-    facts: RunFacts, data: PreparedData, intervals: Mapping[str, Interval], fitted_on: str
+def _describe_scores(
+    facts: RunFacts, data: PreparedData, scores: ScoreTable, fitted_on: str
 ) -> str:
-    splits = [*["cv"] * ("rows/cv" in facts.metrics), *_SPLITS]
-    optimized = facts.params.get("optimize", "accuracy")
-    cells = tabulate_scores(splits, facts.metrics, intervals, optimized)
-    rows = [[name, *row] for name, row in cells.items()]
+    rows = [[name, *cells] for name, cells in scores.rows.items()]
     note = "In brackets: 95 % intervals, exact binomial or approximate bootstrap (ABC) ones."
     if fitted_on != "train":
         train = f"{len(data.train):,}"
@@ -144,39 +134,20 @@ def _tabulate_scores(
     if "rows/cv" in facts.metrics:
         scored = f"{facts.metrics['rows/cv']:,.0f}"
         note += f" Scores cv are of {scored} training and validation rows in cross-validation."
-    return f"{_tabulate(['metric', *splits], rows)}\n\n{note}"
+    return f"{_tabulate(['metric', *scores.splits], rows)}\n\n{note}"
 
 
-def _tabulate_classes(test: Predictions) -> str:
+def _describe_classes(classes: pd.DataFrame) -> str:
     """Return precision, recall and F1 of the classes on test rows."""
-    known = measure_each_class(test)
-    chosen = choose_classes(known, *_CLASSES)
-    rows = [[_show(cut_middle(label)), *cells] for label, *cells in list_class_scores(chosen)]
+    table = tabulate_classes(classes, *_CLASSES)
+    rows = [[_show(cut_middle(label)), *cells] for label, *cells in table]
     note = "On test rows:"
-    if len(chosen) < len(known):
+    if len(rows) < len(classes):
         note = (
-            f"On test rows, the {_CLASSES[0]} most frequent of {len(known):,} classes and the "
+            f"On test rows, the {_CLASSES[0]} most frequent of {len(classes):,} classes and the "
             f"{_CLASSES[1]} worst of the others by F1:"
         )
     return f"{note}\n\n" + _tabulate(["class", "precision", "recall", "F1", "rows"], rows)
-
-
-def list_class_scores(classes: pd.DataFrame) -> Iterator[list[str]]:
-    """Yield the label, precision, recall, F1 and rows of each row of `measure_each_class`."""
-    sides = ("precision", "predicted"), ("recall", "rows")
-    intervals = {
-        name: exact_interval(classes["right"].to_numpy(), classes[size].to_numpy()).T.tolist()
-        for name, size in sides
-    }
-    # All cells have as many digits as the narrowest interval gives a meaning to.
-    digits = max(count_digits(one) for column in intervals.values() for one in column)
-    for k, one in enumerate(classes.to_dict("records")):
-        cells = [
-            write_score(one[name], intervals[name][k], digits) if one[size] else "none"
-            for name, size in sides
-        ]
-        f1 = "none" if math.isnan(one["f1"]) else write_score(one["f1"], digits=digits)
-        yield [one["label"], *cells, f1, f"{one['rows']:,}"]
 
 
 def _list_limits(facts: RunFacts, data: PreparedData, fitted_on: str) -> Iterable[str]:
@@ -228,7 +199,7 @@ def _write_share(count: int, size: int) -> str:
     if not size:
         return "none"
     low, high = exact_interval(np.array([count]), np.array([size]))[:, 0].tolist()
-    return write_score(count / size, (low, high))
+    return format_score(count / size, (low, high))
 
 
 def _tabulate(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

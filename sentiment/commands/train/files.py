@@ -1,8 +1,7 @@
 """Files and facts of a training run, which a final fit writes, too."""
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 from omegaconf import DictConfig
@@ -13,13 +12,12 @@ from sentiment.commands.train.curves import MAX_PANELS, measure_curves
 from sentiment.commands.train.drawing import Drawing
 from sentiment.commands.train.fitting import CV, CV_ROWS, Fitting
 from sentiment.config import flatten, record_yaml
-from sentiment.config.metrics import list_shown
 from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import count_classes
-from sentiment.modeling.evaluation import EXCERPT, measure_each_class, scores_file
-from sentiment.modeling.intervals import Interval, measure_intervals
+from sentiment.modeling.evaluation import EXCERPT, scores_file
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import FOLDER, make_reference
+from sentiment.modeling.score_tables import ScoreTable
 from sentiment.modeling.thresholds import tabulate_rule
 from sentiment.redaction import redact
 from sentiment.tracking import CARD, RULES, provenance
@@ -51,44 +49,20 @@ def list_params(cfg: DictConfig) -> dict[str, str]:
     return {k: str(v) for k, v in flatten(cfg).items() if not k.startswith("search.")}
 
 
-def save_results(
-    folder: RunFolder,
-    terms: pd.DataFrame | None,
-    predictions: dict[str, Predictions],
-    intervals: dict[str, Interval],
-    data: PreparedData,
-) -> None:
+def save_results(folder: RunFolder, fitting: Fitting, terms: pd.DataFrame | None) -> None:
     """Write the scores of all rows, those of all classes, the top terms and the quality report."""
-    folder.add(_INTERVALS).write_text(json.dumps(intervals, indent=2) + "\n")
-    for split, made in predictions.items():
-        texts = data.gather(CV_ROWS if split == CV else [split])["text"]
-        table = made.to_frame().assign(excerpt=texts.str[:EXCERPT].to_numpy())
-        measure_each_class(made).to_csv(folder.add(classes_file(split)), index=False)
+    folder.add(_INTERVALS).write_text(json.dumps(fitting.intervals, indent=2) + "\n")
+    for split, predictions in fitting.predictions.items():
+        texts = fitting.data.gather(CV_ROWS if split == CV else [split])["text"]
+        table = predictions.to_frame().assign(excerpt=texts.str[:EXCERPT].to_numpy())
+        fitting.classes[split].to_csv(folder.add(classes_file(split)), index=False)
         table.to_parquet(folder.add(scores_file(split)), compression="zstd")
-    rule = tabulate_rule(predictions.get(CV, predictions["validation"]))
+    rule = tabulate_rule(fitting.predictions.get(CV, fitting.predictions["validation"]))
     folder.add(RULES).write_text(json.dumps({"max_f1": rule}, indent=2) + "\n")
     if terms is not None:
         terms.to_csv(folder.add("terms.csv"), index=False)
-    report = json.dumps(data.report.to_dict(), indent=2)
+    report = json.dumps(fitting.data.report.to_dict(), indent=2)
     folder.add("quality.json").write_text(report + "\n")
-
-
-def measure_all_intervals(
-    predictions: Mapping[str, Predictions], optimized: str
-) -> dict[str, Interval]:
-    """Return the 95 % intervals, as ``<split>/<name>``, of the metrics that tables show."""
-    found: dict[str, Interval] = {}
-    for split, made in predictions.items():
-        names = list_shown(
-            len(made.classes),
-            optimized,
-            ordered=made.scale is not None,
-            multilabel=made.separator is not None,
-        )
-        for name, ends in measure_intervals(made, names).items():
-            if not math.isnan(ends[0]):
-                found[f"{split}/{name}"] = ends
-    return found
 
 
 def save_reference(
@@ -108,16 +82,10 @@ def save_settings(folder: RunFolder, cfg: DictConfig, overrides: Sequence[str]) 
         folder.add(name).write_text(text, encoding="utf-8")
 
 
-def save_metrics(
-    folder: RunFolder,
-    facts: RunFacts,
-    fitting: Fitting,
-    test: Predictions,
-    intervals: dict[str, Interval],
-) -> None:
+def save_metrics(folder: RunFolder, facts: RunFacts, fitting: Fitting, scores: ScoreTable) -> None:
     """Write metrics and model card, and make a summary of the card the description of the run."""
     folder.add("metrics.json").write_text(json.dumps(facts.metrics, indent=2) + "\n")
-    card = write_card(facts, fitting.data, test, intervals, fitting.fitted_on)
+    card = write_card(facts, fitting.data, scores, fitting.classes["test"], fitting.fitted_on)
     folder.add(CARD).write_text(card, encoding="utf-8")
     facts.description = summarize_card(card, _DESCRIPTION)
 

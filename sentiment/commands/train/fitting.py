@@ -10,14 +10,21 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from sentiment.config import make
-from sentiment.config.metrics import CLASSES, ORDERED
+from sentiment.config.metrics import CLASSES, ORDERED, list_shown
 from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import FITTED, SPLITS, count_classes
 from sentiment.errors import ConfigError
 from sentiment.modeling.class_weights import check_weighted_classes
 from sentiment.modeling.cv_folds import choose_folds
 from sentiment.modeling.estimators.by_script import choose_features
-from sentiment.modeling.evaluation import cross_validate, evaluate, list_own_measures, score
+from sentiment.modeling.evaluation import (
+    cross_validate,
+    evaluate,
+    list_own_measures,
+    measure_each_class,
+    score,
+)
+from sentiment.modeling.intervals import Interval, measure_intervals
 from sentiment.modeling.pipeline import fit, join_columns, make_pipeline, precompute_counts
 from sentiment.modeling.predictions import Predictions
 from sentiment.tracking.stages import Stage, Stages
@@ -61,6 +68,10 @@ class Fitting:
         Every metric so far, as ``<split>/<name>``.
     predictions : dict of str to Predictions
         Predictions for each evaluated split, and as ``"cv"`` those of cross-validation.
+    intervals : dict of str to (float, float)
+        The 95 % intervals of the metrics that tables show, which `summarize` measures.
+    classes : dict of str to DataFrame
+        Scores of each class by split, from `measure_each_class`; after `summarize`.
     seconds : dict of str to float
         Time that the predictions of each split took.
     """
@@ -84,6 +95,8 @@ class Fitting:
         self.final = self.pipeline
         self.metrics: dict[str, float] = {}
         self.predictions: dict[str, Predictions] = {}
+        self.intervals: dict[str, Interval] = {}
+        self.classes: dict[str, pd.DataFrame] = {}
         self.seconds: dict[str, float] = {}
 
     def prepare(self, read: Callable[[], PreparedData]) -> PreparedData:
@@ -163,6 +176,21 @@ class Fitting:
                 self.metrics[CLASSES] = float(len(made.classes))
                 self.metrics |= {f"{split}/{name}": value for name, value in score(made).items()}
                 on_split(split, made)
+
+    def summarize(self) -> None:
+        """Measure the intervals and the scores of each class for all predictions."""
+        with self._stages("measure intervals"):
+            for split, predictions in self.predictions.items():
+                self.classes[split] = measure_each_class(predictions)
+                shown = list_shown(
+                    len(predictions.classes),
+                    self._optimize,
+                    ordered=predictions.scale is not None,
+                    multilabel=predictions.separator is not None,
+                )
+                for name, ends in measure_intervals(predictions, shown).items():
+                    if not math.isnan(ends[0]):
+                        self.intervals[f"{split}/{name}"] = ends
 
     def refit(self) -> None:
         """Fit the final pipeline, if it is to learn from more than the training rows.

@@ -20,7 +20,6 @@ from sentiment.commands.train.files import (
     list_figures,
     list_terms_figures,
     make_facts,
-    measure_all_intervals,
     save_metrics,
     save_reference,
     save_results,
@@ -32,12 +31,15 @@ from sentiment.config import CHOICES, Job, make
 from sentiment.data.preparation import PreparedData, prepare_data
 from sentiment.data.quality import UNSPACED_TEXTS
 from sentiment.data.splitting import count_classes
+from sentiment.modeling.baseline import Baseline, measure_baseline
 from sentiment.modeling.estimators.dense import name_inner
+from sentiment.modeling.evaluation import list_confusions
 from sentiment.modeling.explanation import top_terms
 from sentiment.modeling.fit_warnings import merging_warnings
-from sentiment.modeling.intervals import Interval, tabulate_scores
+from sentiment.modeling.intervals import Interval
 from sentiment.modeling.pipeline import find_text_steps, list_vectorizers
 from sentiment.modeling.predictions import Predictions
+from sentiment.modeling.score_tables import ScoreTable, tabulate_scores
 from sentiment.tracking import KEY, SCALE, Tracker
 from sentiment.tracking.folder import RunFolder
 from sentiment.tracking.recording import recording_failures
@@ -45,6 +47,7 @@ from sentiment.tracking.stages import Stage, StageObserver, Stages
 
 EVALUATED = ("validation", "test")
 _LOG = "train.log"
+_CONFUSIONS = 3  # the most frequent ones
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,14 @@ class TrainingResult:
         The 95 % intervals of the metrics that tables show, as far as they have one.
     predictions : dict of str to Predictions
         Predictions of the evaluated pipeline for the rows of each split.
+    scores : ScoreTable
+        The main scores and their intervals as text.
+    classes : DataFrame
+        Precision, recall, F1 and rows of each class on test rows; see `measure_each_class`.
+    confusions : list of (str, str, int)
+        The most frequent mistakes on test rows: true class, predicted class, rows.
+    baseline : Baseline
+        Scores of constant predictions for the rows of `score`.
     stages : sequence of Stage
         Time and peak memory of each stage.
     data : PreparedData
@@ -93,6 +104,10 @@ class TrainingResult:
     metrics: dict[str, float]
     intervals: dict[str, Interval]
     predictions: dict[str, Predictions]
+    scores: ScoreTable
+    classes: pd.DataFrame
+    confusions: list[tuple[str, str, int]]
+    baseline: Baseline
     stages: Sequence[Stage]
     data: PreparedData
     pipeline: Pipeline
@@ -114,13 +129,7 @@ class TrainingResult:
         return f"<TrainingResult {scores}; {run}; {self.folder}>"
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{split}</th>" for split in EVALUATED)
-        cells = tabulate_scores(EVALUATED, self.metrics, self.intervals, self.optimize)
-        rows = "".join(
-            f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
-            for name, row in cells.items()
-        )
-        return f"<table><tr><th></th>{head}</tr>{rows}</table>{escape(repr(self))}"
+        return self.scores._repr_html_() + escape(repr(self))
 
 
 def train(
@@ -185,26 +194,33 @@ def _train(
         run.log_data(data.name, data.fingerprint)
         with merging_warnings():
             terms = _fit(fitting, folder, drawer)
-            with stages("measure intervals"):
-                intervals = measure_all_intervals(fitting.predictions, cfg.optimize)
+            fitting.summarize()
             facts.audit = save_final(folder, fitting, stages)
             with stages("save results"):
-                save_results(folder, terms, fitting.predictions, intervals, data)
-            known = fitting.fit_reference() or (fitting.pipeline, fitting.predictions["validation"])
+                save_results(folder, fitting, terms)
+            evaluated = fitting.pipeline, fitting.predictions["validation"]
+            reference = fitting.fit_reference() or evaluated
             with stages("keep reference"):
-                save_reference(folder, fitting, *known)
+                save_reference(folder, fitting, *reference)
         with stages("draw figures"):
             drawer.finish()
         facts.metrics = metrics = fitting.metrics | measure_stages(stages.done)
-        save_metrics(folder, facts, fitting, fitting.predictions["test"], intervals)
+        scores = tabulate_scores(metrics, fitting.intervals, cfg.optimize)
+        save_metrics(folder, facts, fitting, scores)
         folder.keep(facts)
         with stages("record run"), recording_failures(folder, cfg.tracking):
             address = run.record(folder, facts)
+    test = fitting.predictions["test"]
+    scored = CV if fitting.folds else "validation"
     return TrainingResult(
-        score=metrics[f"{CV if fitting.folds else 'validation'}/{cfg.optimize}"],
+        score=metrics[f"{scored}/{cfg.optimize}"],
         metrics=metrics,
-        intervals=intervals,
+        intervals=fitting.intervals,
         predictions=fitting.predictions,
+        scores=scores,
+        classes=fitting.classes["test"],
+        confusions=[] if test.separator else list_confusions(test, _CONFUSIONS),
+        baseline=measure_baseline(fitting.predictions[scored]),
         stages=stages.done,
         data=data,
         pipeline=fitting.final,

@@ -1,19 +1,15 @@
 """View of a training: rows and classes, metrics, and the files that it wrote."""
 
-import math
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sentiment.cli.terminal import describe_size, describe_time, relate_path, tabulate_metrics
+from sentiment.cli.terminal import describe_size, describe_time, lay_out_scores, relate_path
 from sentiment.config import suggest_command, suggest_ui
 from sentiment.errors import count_of, list_classes, quote_name
 from sentiment.redaction.printable import cut_middle
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
     from rich.console import Console
-    from rich.table import Table
 
     from sentiment.commands.train.growth import Growth
     from sentiment.commands.train.job import TrainingResult
@@ -22,7 +18,6 @@ if TYPE_CHECKING:
 
 # Rows of the table of classes; with more, the scores would scroll out of sight.
 _FREQUENT, _WORST = 15, 5
-_CONFUSIONS = 3
 _LONGEST = 40  # of a label in the table of classes
 
 
@@ -34,7 +29,7 @@ def show_training(result: "TrainingResult", growth: "Growth | None" = None) -> N
     console.print()
     for line in _describe_data(result):
         console.print(line)
-    console.print(tabulate_metrics(result.metrics, result.intervals, result.optimize))
+    console.print(lay_out_scores(result.scores))
     console.print("In brackets: 95 % intervals, where there is a reliable one", style="dim")
     if result.folds:
         console.print(f"cv       {_describe_folds(result)}")
@@ -76,40 +71,30 @@ def _describe_folds(result: "TrainingResult") -> str:
 
 def _print_classes(console: "Console", result: "TrainingResult") -> None:
     """Print the scores of the classes on test rows, and the most frequent confusions."""
-    from sentiment.commands.train.files import classes_file
-    from sentiment.modeling.evaluation import choose_classes, list_confusions, measure_each_class
-
-    made = result.predictions["test"]
-    known = measure_each_class(made)
-    chosen = choose_classes(known, _FREQUENT, _WORST)
-    console.print(_tabulate_classes(chosen))
-    if len(chosen) < len(known):
-        path = relate_path(result.folder / classes_file("test"))
-        console.print(
-            f"classes  the {_FREQUENT} most frequent and the {_WORST} worst of the others by F1; "
-            f"all {len(known):,}: {path}"
-        )
-    if made.separator is not None:
-        return
-    pairs = list_confusions(made, _CONFUSIONS)
-    listed = ", ".join(
-        f"{quote_name(true)} as {quote_name(wrong)} ({n:,})" for true, wrong, n in pairs
-    )
-    console.print(f"confused {listed or 'none'}")
-
-
-def _tabulate_classes(classes: "DataFrame") -> "Table":
-    """Return the rows of `measure_each_class` as a table."""
     from rich.table import Table
 
-    from sentiment.commands.train.card import list_class_scores
+    from sentiment.commands.train.files import classes_file
+    from sentiment.modeling.score_tables import tabulate_classes
 
     table = Table("class (test)", header_style="bold")
     for title in ("precision", "recall", "F1", "rows"):
         table.add_column(title, justify="right")
-    for label, *cells in list_class_scores(classes):
+    rows = tabulate_classes(result.classes, _FREQUENT, _WORST)
+    for label, *cells in rows:
         table.add_row(cut_middle(label, _LONGEST), *(cell.partition(" ")[0] for cell in cells))
-    return table
+    console.print(table)
+    if len(rows) < len(result.classes):
+        path = relate_path(result.folder / classes_file("test"))
+        console.print(
+            f"classes  the {_FREQUENT} most frequent and the {_WORST} worst of the others by F1; "
+            f"all {len(result.classes):,}: {path}"
+        )
+    if result.data.separator is None:
+        confusions = ", ".join(
+            f"{quote_name(true)} as {quote_name(predicted)} ({rows:,})"
+            for true, predicted, rows in result.confusions
+        )
+        console.print(f"confused {confusions or 'none'}")
 
 
 def _describe_fitted(result: "TrainingResult") -> str:
@@ -169,32 +154,19 @@ def _describe_rare(report: "QualityReport") -> list[str]:
 def _compare_with_constant(result: "TrainingResult") -> Iterator[str]:
     """Yield a warning for each score that is not better than that of a constant prediction."""
     split, title = ("cv", "cross-validated") if result.folds else ("validation", "validation")
-    labels = Counter(map(str, result.predictions[split].labels))
-    (label, rows), *_ = labels.most_common(1)
-    share, accuracy = rows / labels.total(), result.metrics[f"{split}/accuracy"]
-    if accuracy <= share:
+    baseline = result.baseline
+    accuracy, loss = (result.metrics[f"{split}/{name}"] for name in ("accuracy", "log_loss"))
+    if accuracy <= baseline.accuracy:
+        label = quote_name(baseline.label) if baseline.label else "no label"
         yield (
-            f"{title} accuracy {accuracy:.4f} is not above {share:.4f}, that of always predicting "
-            f"{quote_name(label) if label else 'no label'}"
+            f"{title} accuracy {accuracy:.4f} is not above {baseline.accuracy:.4f}, that of "
+            f"always predicting {label}"
         )
-    constant, loss = _find_constant_loss(labels, result.data), result.metrics[f"{split}/log_loss"]
-    if loss >= constant:
+    if loss >= baseline.log_loss:
         yield (
-            f"{title} log_loss {loss:.4f} is not below {constant:.4f}, that of the shares of the "
-            "labels: probabilities are too sure"
+            f"{title} log_loss {loss:.4f} is not below {baseline.log_loss:.4f}, that of the "
+            "shares of the labels: probabilities are too sure"
         )
-
-
-def _find_constant_loss(labels: Mapping[str, int], data: "PreparedData") -> float:
-    """Return the log loss of predicting the shares of the labels for every row."""
-    from sentiment.data.splitting import count_classes
-
-    total = sum(labels.values())
-    if data.separator is None:
-        return sum(rows * math.log(total / rows) for rows in labels.values()) / total
-    rows_of = count_classes(Counter(labels).elements(), data.separator).values()
-    sides = [side for rows in rows_of for side in (rows, total - rows) if side]
-    return sum(side * math.log(total / side) for side in sides) / (total * len(data.classes))
 
 
 def _describe_classes(data: "PreparedData") -> str:

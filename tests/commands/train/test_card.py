@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import numpy as np
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 from sklearn.metrics import classification_report
 
-from sentiment.commands.train.card import list_class_scores, summarize_card
+from sentiment.commands.train.card import summarize_card
 from sentiment.commands.train.job import TrainingResult
-from sentiment.modeling.evaluation import measure_each_class, scores_file
+from sentiment.modeling.evaluation import scores_file
 from sentiment.modeling.predictions import Predictions
 from sentiment.redaction import learn_secrets
 
@@ -85,24 +84,6 @@ def test_a_card_has_the_scores_of_each_class_and_obeys_no_label(
     assert card.startswith(note)
     assert "## Limits" in note
     assert "## Settings" not in note
-
-
-def test_scores_of_large_and_small_classes_have_the_same_decimals() -> None:
-    labels = np.repeat(["large", "never predicted", "small"], [900, 5, 12])
-    predicted = labels.copy()
-    predicted[:40] = "small"
-    predicted[900:905] = "large"
-    classes = np.unique(labels)
-    made = Predictions(labels, (predicted[:, np.newaxis] == classes).astype(float), classes)
-    rows = list(list_class_scores(measure_each_class(made)))
-    assert [row[1] for row in rows][1] == "none"
-    numbers = re.findall(r"\d\.\d+", " ".join(cell for row in rows for cell in row))
-    assert {len(number) for number in numbers} == {5}  # as the large class has
-    known = classification_report(labels, predicted, output_dict=True, zero_division=0)
-    for label, *cells, _ in (row for row in rows if row[1] != "none"):
-        shown = [float(cell.split()[0]) for cell in cells]
-        names = ("precision", "recall", "f1-score")
-        assert shown == pytest.approx([known[label][name] for name in names], abs=0.00051)
 
 
 @pytest.mark.slow
