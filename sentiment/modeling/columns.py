@@ -27,8 +27,8 @@ def make_encoder(columns: Sequence[Column], *, positive: bool) -> ColumnTransfor
 
     A missing number is replaced by the median, with a feature that marks it as missing; numbers are
     scaled. A category that is not among the levels of its column has no feature. A date is a
-    number, its year, and three categories: month, weekday and hour, in UTC; of these parts, those
-    that differ in no column are left out.
+    number, its year, and three categories: month, weekday and hour, in UTC; of these parts, a
+    column has those that differ among its training rows.
 
     Parameters
     ----------
@@ -112,15 +112,23 @@ def _name_features(encoder: ColumnTransformer) -> Iterator[str]:
             for name, levels in zip(names, part["encode"].categories_, strict=True):
                 yield from (f"{name}={level or _MISSING}" for level in levels)
         elif kind == "date":
-            parts: list[tuple[str, Any]] = part["parts"].transformer_list
-            for of_date, inner in parts:
+            for of_date, inner, varied in _list_date_parts(part["parts"], names):
                 if of_date == "year":
-                    yield from _name_numbers(inner, names, "(year)")
+                    yield from _name_numbers(inner, varied, "(year)")
                 else:
-                    for name, levels in zip(names, inner["encode"].categories_, strict=True):
+                    for name, levels in zip(varied, inner["encode"].categories_, strict=True):
                         yield from (
                             f"{name} ({of_date})={_format_part(of_date, n)}" for n in levels
                         )
+
+
+def _list_date_parts(
+    parts: ColumnTransformer | FeatureUnion, names: list[str]
+) -> list[tuple[str, Any, list[str]]]:
+    """Return the parts of dates, their fitted transformers and the columns that these read."""
+    if isinstance(parts, FeatureUnion):  # of earlier versions: each part is one of all columns
+        return [(name, inner, names) for name, inner in parts.transformer_list]
+    return [one for one in parts.transformers_ if one[0] in DATE_PARTS]
 
 
 def _name_numbers(part: Pipeline, names: Sequence[str], what: str) -> Iterator[str]:
@@ -157,10 +165,13 @@ def _make_category(columns: Sequence[Column], positive: bool) -> Pipeline:
 
 
 def _make_date(columns: Sequence[Column], positive: bool) -> Pipeline:
-    parts: list[tuple[str, Pipeline]] = []
-    varied = {name for column in columns for name in column.levels} or {"year"}
-    for name, call in ((name, call) for name, call in _PARTS.items() if name in varied):
+    parts: list[tuple[str, Pipeline, list[str]]] = []
+    # Without a part that differs in any column, the years keep the matrix from being empty.
+    least = () if any(column.levels for column in columns) else ("year",)
+    for name, call in _PARTS.items():
+        varied = [column.name for column in columns if name in (column.levels or least)]
         last = [("encode", OneHotEncoder(handle_unknown="ignore"))]
         steps = _scale(positive=positive) if name == "year" else last
-        parts.append((name, Pipeline([("take", FunctionTransformer(call)), *steps])))
-    return Pipeline([*_list_parsers("date"), ("parts", FeatureUnion(parts))])
+        if varied:
+            parts.append((name, Pipeline([("take", FunctionTransformer(call)), *steps]), varied))
+    return Pipeline([*_list_parsers("date"), ("parts", ColumnTransformer(parts))])

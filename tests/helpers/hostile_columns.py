@@ -113,6 +113,14 @@ def columns_in_the_place_of_texts(bench: Bench) -> None:
     bench.dump(pipeline)
 
 
+@hostile("its columns are not of the kinds of this project")
+def columns_of_another_kind(bench: Bench) -> None:
+    pipeline, columns, _ = _open(bench)
+    (_, *rest), *others = columns.transformers_
+    columns.transformers_ = [("month", *rest), *others]
+    bench.dump(pipeline)
+
+
 @hostile("it does not clean texts as this project does")
 def columns_beside_texts_that_are_not_cleaned(bench: Bench) -> None:
     pipeline, _, _ = _open(bench)

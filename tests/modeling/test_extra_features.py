@@ -14,13 +14,13 @@ from sklearn.feature_selection import SelectKBest, chi2
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import ComplementNB
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.pipeline import make_pipeline as put_together
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from sentiment.data.columns import MIN_ROWS, Column, decide_columns, name_kinds
-from sentiment.modeling.columns import name_features
+from sentiment.modeling.columns import make_encoder, name_features
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.explanation import RowExplainer, explain_text, linear_weights, top_terms
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
@@ -146,6 +146,46 @@ def test_parts_that_all_dates_share_have_no_feature(dates: list[str], parts: lis
     # Another month, weekday or hour is as new to the model as one that it could not have learned.
     later = rows.assign(at="2026-07-01T23:00")
     assert len(predict(pipeline, later)[0]) == len(rows)
+
+
+def test_of_two_dates_each_has_the_parts_that_differ_in_it() -> None:
+    days = pd.date_range("2025-01-01", periods=60, freq="31h", tz="UTC")
+    day = days.strftime("%Y-%m-%d")
+    table = {
+        "text": "a film",
+        "label": ["a", "b"] * 30,
+        "day": day,
+        "at": days.strftime("%FT%H:%M"),
+    }
+    rows = pd.DataFrame(table | {"made": "2026-01-01T07:00"}, dtype="str")
+    names = ["day", "at", "made"]
+    pipeline = train(TfidfVectorizer(), LogisticRegression(), rows, names)
+    encoder = find_encoder(pipeline)
+    assert encoder is not None
+    named = {name.partition("=")[0] for name in name_features(encoder)}
+    assert named == {f"day ({part})" for part in ("month", "weekday")} | {
+        f"at ({part})" for part in ("month", "weekday", "hour")
+    }
+    # Beside the times, the days have the features that they have alone.
+    [values, alone] = [
+        find_encoder(train(TfidfVectorizer(), LogisticRegression(), rows, chosen))
+        for chosen in (names, ["day"])
+    ]
+    assert values is not None
+    assert alone is not None
+    places = [name.startswith("day ") for name in name_features(values)]
+    np.testing.assert_array_equal(
+        values.transform(rows).toarray()[:, places], alone.transform(rows).toarray()
+    )
+
+
+def test_dates_of_models_of_earlier_versions_have_their_names() -> None:
+    rows = make_rows(1)
+    encoder = make_encoder(decide_columns(rows, name_kinds(["created"])), positive=False)
+    [(kind, steps, names)] = encoder.transformers
+    parts = FeatureUnion([(name, inner) for name, inner, _ in steps["parts"].transformers])
+    older = ColumnTransformer([(kind, Pipeline([steps.steps[0], ("parts", parts)]), names)])
+    assert list(name_features(older.fit(rows))) == list(name_features(encoder.fit(rows)))
 
 
 MODELS = {

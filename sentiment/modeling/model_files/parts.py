@@ -18,7 +18,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import BaseDecisionTree
 
-from sentiment.data.columns import KINDS
+from sentiment.data.columns import DATE_PARTS, KINDS
 from sentiment.modeling.model_files.converting import is_cleaner
 from sentiment.modeling.model_files.patterns import is_quick
 from sentiment.modeling.pipeline import STEPS, STEPS_WITH_COLUMNS
@@ -65,7 +65,9 @@ def _find_readers(model: Pipeline) -> Pipeline:
         kinds = [(name, type(part)) for name, part in union.transformer_list]
         if type(union) is not FeatureUnion or kinds != _BRANCHES:
             raise ValueError("its features are not a union of texts and columns")
-        found = union.transformer_list[0][1]
+        found, encoder = (part for _, part in union.transformer_list)
+        if not {kind for kind, _, _ in encoder.transformers_} <= {*KINDS, "remainder"}:
+            raise ValueError("its columns are not of the kinds of this project")
     if [name for name, _ in found.steps] != steps:
         raise ValueError(f"its steps are not {', '.join(STEPS)}")
     return found
@@ -160,11 +162,13 @@ def _check_vocabulary(part: Any) -> None:
 
 
 def _check_encoder(part: ColumnTransformer) -> None:
-    """Check that columns are read by name, and by known pipelines."""
-    fitted = [one for one in part.transformers_ if one[:2] != ("remainder", "drop")]
+    """Check that columns, or parts of dates, are read by name, and by known pipelines."""
+    kept = getattr(part, "transformers_", [])  # a part of an encoder is copied for its fit
+    fitted = [one for one in kept if one[:2] != ("remainder", "drop")]
     for kind, steps, names in [*part.transformers, *fitted]:
         named = isinstance(names, list) and all(type(name) is str for name in names)
-        if kind not in KINDS or type(steps) is not Pipeline or not (named and names):
+        known = kind in {*KINDS, *DATE_PARTS} and type(steps) is Pipeline
+        if not (known and named and names):
             raise ValueError("columns that are read in another way than ours")
 
 
