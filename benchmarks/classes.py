@@ -24,7 +24,8 @@ from timing import OURS, Figure, Plan, compare
 from sentiment.config import compose, make
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.modeling.class_factors import estimate_gain, find_factors, measure_macro_f1
-from sentiment.modeling.pipeline import fit, make_pipeline, predict
+from sentiment.modeling.evaluation import evaluate
+from sentiment.modeling.pipeline import fit, make_pipeline
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDS, ROWS = 5, 8_000
@@ -157,8 +158,8 @@ def _find_hits(pipeline: Pipeline, frame: pd.DataFrame) -> np.ndarray:
     hits = np.empty(len(frame))
     splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
     for train, held_out in splitter.split(frame, frame["label"]):
-        labels, _ = predict(fit(clone(pipeline), frame.iloc[train]), frame.iloc[held_out])
-        hits[held_out] = labels == frame["label"].iloc[held_out].to_numpy()
+        fitted = fit(clone(pipeline), frame.iloc[train])
+        hits[held_out] = evaluate(fitted, frame.iloc[held_out]).right
     return hits
 
 
@@ -224,7 +225,7 @@ def _compare_fits(plan: Plan, model: str, machine: Any, **goals: float) -> Figur
     )
     figure.more.update(
         {
-            f"accuracy_{name}": 100 * float(np.mean(predict(one, held_out)[0] == held_out["label"]))
+            f"accuracy_{name}": 100 * float(evaluate(one, held_out).right.mean())
             for name, one in fitted.items()
         }
     )

@@ -17,7 +17,7 @@ import numpy as np
 from sentiment.commands.train.fitting import Fitting
 from sentiment.config import compose, make
 from sentiment.data.preparation import prepare_data
-from sentiment.modeling.pipeline import predict
+from sentiment.modeling.evaluation import evaluate
 from sentiment.tracking.stages import Stages
 
 SEEDS = range(1, 6)
@@ -39,10 +39,8 @@ def measure(seed: int, words: list[str], folder: Path) -> tuple[float, float, di
     assert not set(held_out["text"]) & set(known.gather("all")["text"])
     fitting.fit()
     fitting.refit()
-    labels = held_out["label"].to_numpy()
     scores = [
-        float(np.mean(predict(model, held_out)[0] == labels))
-        for model in (fitting.pipeline, fitting.final)
+        float(evaluate(model, held_out).right.mean()) for model in (fitting.pipeline, fitting.final)
     ]
     return scores[0], scores[1], {stage.name: stage.seconds for stage in stages.done}
 

@@ -10,7 +10,8 @@ from sklearn.model_selection import StratifiedKFold
 from timing import Figure, Plan
 
 from sentiment.config import compose, make
-from sentiment.modeling.pipeline import fit, make_pipeline, predict
+from sentiment.modeling.evaluation import evaluate
+from sentiment.modeling.pipeline import fit, make_pipeline
 
 FOLDS, RESAMPLES = 5, 10_000
 # "8/10" and "8 / 10"; not a date, "1/10/2004", nor a fraction, "8.5/10".
@@ -63,6 +64,6 @@ def _predict_folds(words: list[str], frame: pd.DataFrame) -> np.ndarray:
     predicted = np.empty(len(frame))
     splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
     for train, held_out in splitter.split(frame, frame["label"]):
-        labels, _ = predict(fit(clone(pipeline), frame.iloc[train]), frame.iloc[held_out])
-        predicted[held_out] = np.asarray(labels, dtype=float)
+        fitted = fit(clone(pipeline), frame.iloc[train])
+        predicted[held_out] = evaluate(fitted, frame.iloc[held_out]).predicted.astype(float)
     return predicted

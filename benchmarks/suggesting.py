@@ -15,7 +15,8 @@ from sentiment.modeling.active_learning import (
     find_text_topics,
     measure_margins,
 )
-from sentiment.modeling.pipeline import fit, make_pipeline, predict
+from sentiment.modeling.evaluation import evaluate
+from sentiment.modeling.pipeline import fit, make_pipeline, predict_probabilities
 
 DRAWS = 3
 BATCH, MOST, RANDOM = 50, 300, 500
@@ -69,7 +70,7 @@ def _follow(pool: pd.DataFrame, held_out: pd.DataFrame, seed: int) -> list[float
         if len(labelled) >= MOST:
             return accuracies
         rest = np.setdiff1d(np.arange(len(pool)), labelled)
-        margins = measure_margins(predict(pipeline, pool.iloc[rest][["text"]])[1])
+        margins = measure_margins(predict_probabilities(pipeline, pool.iloc[rest][["text"]]))
         least = np.argsort(margins, kind="stable")[: SHORTLIST * BATCH]
         found = choose_uncertain(topics[rest[least]], margins[least], BATCH, seed)
         labelled = np.concatenate([labelled, rest[least][found.rows]])
@@ -82,5 +83,4 @@ def _learn(pool: pd.DataFrame, labelled: np.ndarray) -> Pipeline:
 
 
 def _score(pipeline: Pipeline, held_out: pd.DataFrame) -> float:
-    labels, _ = predict(pipeline, held_out)
-    return 100 * float(np.mean(labels == held_out["label"].to_numpy()))
+    return 100 * float(evaluate(pipeline, held_out).right.mean())

@@ -14,7 +14,12 @@ from sentiment.data.label_sets import stratify_sets
 from sentiment.data.labels import find_order
 from sentiment.modeling.metrics import AREAS, KAPPA, average_areas, measure_areas, measure_rows
 from sentiment.modeling.outcomes import OF_COUNTS, divide, measure_kappa
-from sentiment.modeling.pipeline import find_separator, fit, predict
+from sentiment.modeling.pipeline import (
+    estimator_failures,
+    find_separator,
+    fit,
+    predict_probabilities,
+)
 from sentiment.modeling.predictions import LabelSetPredictions, Predictions, make_predictions
 
 # Fifteen bins, as in Guo et al. (2017).
@@ -41,10 +46,16 @@ def evaluate(
         Columns ``text`` and ``label``.
     scale : dict of str to float, optional
         Values of ordered labels.
+
+    Raises
+    ------
+    FitError
+        An estimator cannot predict these texts, such as a classifier of neighbors without any.
     """
-    _, probabilities = predict(pipeline, frame)
-    labels, classes = frame["label"].to_numpy(dtype=str), pipeline.classes_
-    separator = find_separator(pipeline)
+    separator, classes = find_separator(pipeline), pipeline.classes_
+    labels = frame["label"].to_numpy(dtype=str)
+    with estimator_failures("evaluate"):
+        probabilities = predict_probabilities(pipeline, frame)
     if scale is None:
         order = find_order(classes)
         return make_predictions(labels, probabilities[:, order], classes[order], separator)

@@ -25,7 +25,7 @@ from sentiment.modeling.class_weights import check_named_weights
 from sentiment.modeling.columns import list_kinds, make_encoder
 from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.estimators.label_set_chain import LabelSetChain
-from sentiment.modeling.estimators.label_sets import LabelSetClassifier, name_label_sets
+from sentiment.modeling.estimators.label_sets import LabelSetClassifier
 from sentiment.modeling.estimators.self_training import UNKNOWN, UNLABELLED, SelfTrainingClassifier
 from sentiment.modeling.estimators.union import FeatureUnion
 from sentiment.modeling.fit_warnings import abridge_fits, watching_fit
@@ -193,7 +193,7 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame, unlabelled: pd.Series | None = 
     FitError
         scikit-learn refuses the data or a setting.
     """
-    with _estimator_failures("fit"), watching_fit():
+    with estimator_failures("fit"), watching_fit():
         separator = find_separator(pipeline)
         labels: Any = frame["label"].to_numpy(dtype=str)
         if separator is not None:  # as scikit-learn has them, with names
@@ -248,7 +248,7 @@ def _needs_labels(step: Any) -> bool:
 
 
 @contextmanager
-def _estimator_failures(action: str) -> Iterator[None]:
+def estimator_failures(action: str) -> Iterator[None]:
     """Raise `FitError` for what an estimator raises in the ``with`` block.
 
     Estimators raise whatever their libraries do, such as a TypeError for sparse rows, and all of
@@ -271,8 +271,8 @@ def _estimator_failures(action: str) -> Iterator[None]:
         raise FitError(reason, action, find_own_place(error)) from error
 
 
-def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return the predicted labels and the probabilities of all classes.
+def predict_probabilities(pipeline: TextClassifier, frame: pd.DataFrame) -> np.ndarray:
+    """Return the probabilities of all classes for each row of `frame`, checked.
 
     Parameters
     ----------
@@ -283,32 +283,13 @@ def predict(pipeline: TextClassifier, frame: pd.DataFrame) -> tuple[np.ndarray, 
 
     Returns
     -------
-    labels : ndarray of shape (n,)
-        The most probable class, or the set of the labels whose probability is 0.5 or more; the
-        texts are read once for both.
     probabilities : ndarray of shape (n, n_classes)
         In the order of ``pipeline.classes_``.
 
     Raises
     ------
     FitError
-        An estimator cannot predict these texts, such as a classifier of neighbors without any.
-    """
-    with _estimator_failures("evaluate"):
-        probabilities = predict_probabilities(pipeline, frame)
-    separator = find_separator(pipeline)
-    if separator is not None:
-        return name_label_sets(probabilities >= 0.5, pipeline.classes_, separator), probabilities
-    return pipeline.classes_[np.argmax(probabilities, axis=1)], probabilities
-
-
-def predict_probabilities(pipeline: TextClassifier, frame: pd.DataFrame) -> np.ndarray:
-    """Return the probabilities of all classes, as `predict` does, checked.
-
-    Raises
-    ------
-    FitError
-        They are not as those of scikit-learn, since the class may be the user's.
+        A class of the user's returns other values than those of scikit-learn do.
     """
     probabilities = pipeline.predict_proba(frame.drop(columns="label", errors="ignore"))
     of_sets = find_separator(pipeline) is not None

@@ -19,7 +19,7 @@ from sentiment.config.metrics import list_measured
 from sentiment.errors import AlreadyFinalError, ConfigError, DataChangedError, RunNotFoundError
 from sentiment.modeling.evaluation import score
 from sentiment.modeling.model_files import load_model
-from sentiment.modeling.pipeline import fit, predict
+from sentiment.modeling.pipeline import fit, predict_probabilities
 from sentiment.modeling.predictions import Predictions
 from sentiment.tracking import Tracker, recording
 
@@ -48,9 +48,9 @@ def test_the_final_model_has_learned_from_all_and_keeps_the_scores_of_the_run(
     result = finalize(compose("finalize", [f"run={run.run_id}", *where]))
     saved = load_model(result.folder / "model.skops")
     rows = pd.concat([run.data.train, run.data.validation, run.data.test], ignore_index=True)
-    wanted = predict(fit(clone(run.pipeline), rows), rows)[1]
-    np.testing.assert_allclose(predict(saved, rows)[1], wanted, rtol=1e-9)
-    assert not np.allclose(predict(run.pipeline, rows)[1], wanted, atol=1e-3)
+    wanted = predict_probabilities(fit(clone(run.pipeline), rows), rows)
+    np.testing.assert_allclose(predict_probabilities(saved, rows), wanted, rtol=1e-9)
+    assert not np.allclose(predict_probabilities(run.pipeline, rows), wanted, atol=1e-3)
     recorded = mlflow.get_run(result.run_id)
     scores = {f"{split}/{name}" for split in ("validation", "test") for name in list_measured()}
     assert {k: recorded.data.metrics[k] for k in scores} == {k: run.metrics[k] for k in scores}
@@ -73,7 +73,7 @@ def test_the_final_model_has_learned_from_all_and_keeps_the_scores_of_the_run(
     assert f"{len(rows)} of {len(rows)}: all labelled rows, after it was scored" in card
     # What it says of new rows is compared with what a model of all other rows says of validation.
     others = pd.concat([run.data.train, run.data.test], ignore_index=True)
-    probabilities = predict(fit(clone(run.pipeline), others), run.data.validation)[1]
+    probabilities = predict_probabilities(fit(clone(run.pipeline), others), run.data.validation)
     reference = pd.read_parquet(result.folder / "reference/rows.parquet")
     np.testing.assert_allclose(reference["probability"], probabilities.max(axis=1), rtol=1e-6)
     for name in ("figures/test_roc.png", "quality.json", "terms.csv"):
