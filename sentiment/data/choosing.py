@@ -27,9 +27,9 @@ def choose_rows(
     dataset: Dataset,
     seed: int,
 ) -> tuple[pd.DataFrame, set[str]]:
-    """Return the rows to split: a sample if one is wanted, rare classes handled.
+    """Return the rows to split, and the classes that the sample of ``dataset.limit`` lacks.
 
-    The second value are the classes that the sample lacks.
+    Rare classes are dropped or merged, as ``dataset.rare`` asks.
 
     Raises
     ------
@@ -41,21 +41,21 @@ def choose_rows(
     _check_official_splits(usable, official, left_out)
     counts = count_classes(usable["label"], separator)
     check_class_sizes(counts, 1, "training", left_out=left_out)
-    kept = take_sample(usable, dataset.limit, seed)
-    report.not_sampled = len(usable) - len(kept)
-    not_sampled = counts.keys() - count_classes(kept["label"], separator).keys()
-    kept = _handle_rare_classes(dataset, kept, report)
+    sample = take_sample(usable, dataset.limit, seed)
+    report.not_sampled = len(usable) - len(sample)
+    not_sampled = counts.keys() - count_classes(sample["label"], separator).keys()
+    sample = _handle_rare_classes(dataset, sample, report)
     left_out = _describe_left_out(report)
     remedy = "raise data.limit" if report.not_sampled else ""
-    _check_official_splits(kept, official, left_out, remedy)
+    _check_official_splits(sample, official, left_out, remedy)
     for joint, joined in islice(find_joined_labels(report.labels), 1):
         remedy = f"set 'data.label_separator=\"{joint}\"' if {joined[0]!r} is several labels"
-    _check_splits(kept, left_out, remedy, separator)
-    return kept, not_sampled
+    _check_splits(sample, left_out, remedy, separator)
+    return sample, not_sampled
 
 
 def _describe_left_out(report: QualityReport) -> str:
-    """Return sentences on rows that were dropped and classes that were merged, "" without any."""
+    """Return sentences on dropped rows and merged classes, "" if there are none."""
     total = sum(report.dropped.values())
     why = f"{report.describe_dropped()}{report.describe_first_fault()}"
     left_out = f"{total:,} of {report.rows:,} rows are left out ({why})." if total else ""
@@ -74,30 +74,32 @@ def _handle_rare_classes(
     TooFewRowsError
         There are rare classes, and ``dataset.rare`` is "error".
     """
-    needed = 1 + len(_list_cut_splits(frame))
-    least = max(dataset.min_per_class or 0, needed)
+    n_parts = 1 + len(_list_drawn_splits(frame))
+    min_rows = max(dataset.min_per_class or 0, n_parts)
     separator = dataset.label_separator
-    rare = find_rare_classes(frame, least, separator)
-    if not rare or (dataset.rare == "error" and (least == needed or not all(rare.values()))):
+    rare = find_rare_classes(frame, min_rows, separator)
+    if not rare or (dataset.rare == "error" and (min_rows == n_parts or not all(rare.values()))):
         return frame  # `_check_splits` reports small classes
-    everywhere = count_classes(frame["label"], separator)
+    class_sizes = count_classes(frame["label"], separator)
     if dataset.rare == "error":
-        raise TooFewRowsError(rare, len(everywhere), least, "data.min_per_class", least=least)
-    report.rare = {label: everywhere[label] for label in rare}
+        raise TooFewRowsError(
+            rare, len(class_sizes), min_rows, "data.min_per_class", least=min_rows
+        )
+    report.rare = {label: class_sizes[label] for label in rare}
     if dataset.rare == "merge":
         report.merged_into = dataset.rare_label
         merged = dict.fromkeys(rare, dataset.rare_label)
         return frame.assign(label=rename_labels(frame["label"], merged, separator))
-    # A row keeps the other labels of its set; one that has rare labels only is left out.
-    left = rename_labels(frame["label"], dict.fromkeys(rare, ""), separator)
-    is_rare = (left == "") & (frame["label"] != "")
+    # A row keeps the other labels of its set; a row with rare labels only is dropped.
+    labels = rename_labels(frame["label"], dict.fromkeys(rare, ""), separator)
+    is_rare = (labels == "") & (frame["label"] != "")
     if is_rare.any():
         report.dropped["rare_class"] = int(is_rare.sum())
-    return frame.assign(label=left)[~is_rare]
+    return frame.assign(label=labels)[~is_rare]
 
 
-def _list_cut_splits(frame: pd.DataFrame) -> list[str]:
-    """Return the splits that have to be drawn from the training rows of `frame`."""
+def _list_drawn_splits(frame: pd.DataFrame) -> list[str]:
+    """Return the splits to draw from the training rows of `frame`."""
     official = list_official_splits(frame)
     return [name for name in SPLITS if name not in official and name != "train"]
 
@@ -105,7 +107,7 @@ def _list_cut_splits(frame: pd.DataFrame) -> list[str]:
 def _check_official_splits(
     frame: pd.DataFrame, official: Sequence[str], left_out: str, remedy: str = ""
 ) -> None:
-    """Check that no official split has lost all of its rows, and that training rows are left."""
+    """Check that every official split, and the training split, still has rows."""
     for split in ["train", *official] if official else []:
         if not (frame["split"] == split).any():
             raise EmptySplitError(split, official, left_out, remedy)
@@ -113,7 +115,7 @@ def _check_official_splits(
 
 def _check_splits(frame: pd.DataFrame, left_out: str, remedy: str, separator: str | None) -> None:
     """Check that each class has enough rows for all splits."""
-    official, cut = list_official_splits(frame), _list_cut_splits(frame)
+    official, drawn = list_official_splits(frame), _list_drawn_splits(frame)
     counts = count_training(frame, separator)
     if not official:
         purpose = "a split into train, validation and test"
@@ -123,8 +125,8 @@ def _check_splits(frame: pd.DataFrame, left_out: str, remedy: str, separator: st
         rows = count_classes(frame["label"][frame["split"] == split], separator)
         check_class_sizes(rows, 1, split, f"the {split} split", left_out)
     if unlearned := [label for label, rows in counts.items() if not rows]:
-        everywhere = count_classes(frame["label"], separator)
-        missing = {label: everywhere[label] for label in unlearned}
+        class_sizes = count_classes(frame["label"], separator)
+        missing = {label: class_sizes[label] for label in unlearned}
         raise UnlearnedClassesError(missing, len(counts), left_out)
-    purpose = f"a split of the training rows into {' and '.join(['train', *cut])}"
-    check_class_sizes(counts, 1 + len(cut), purpose, "the training split", left_out, remedy)
+    purpose = f"a split of the training rows into {' and '.join(['train', *drawn])}"
+    check_class_sizes(counts, 1 + len(drawn), purpose, "the training split", left_out, remedy)

@@ -34,10 +34,10 @@ PARSERS: dict[str, dict[str, methodcaller]] = {
     # A missing value is a category of its own.
     "category": {"fill": methodcaller("fillna", "")},
 }
-# Parts of a date, and the attributes of pandas that have them.
+# Parts of a date, and the pandas attributes for them.
 DATE_PARTS = {"year": "year", "month": "month", "weekday": "dayofweek", "hour": "hour"}
 # The share of values that must be numbers or dates for a column to be of that kind.
-_ALIKE = 0.95
+_MIN_SHARE = 0.95
 # A category of fewer training rows would not generalize to new rows.
 MIN_ROWS = 5
 _DATE = r"\d{4}-\d{2}"  # a number such as 2026 is not a date
@@ -71,7 +71,7 @@ class Column:
         return f"{self.name} ({self.kind}{values})"
 
 
-def name_kinds(wanted: Sequence[str] | Mapping[str, str] | None) -> dict[str, str | None]:
+def name_kinds(setting: Sequence[str] | Mapping[str, str] | None) -> dict[str, str | None]:
     """Return the kind of each column that the setting ``data.extra_columns`` names.
 
     Examples
@@ -79,9 +79,9 @@ def name_kinds(wanted: Sequence[str] | Mapping[str, str] | None) -> dict[str, st
     >>> name_kinds(["price"]), name_kinds({"zip": "category"}), name_kinds(None)
     ({'price': None}, {'zip': 'category'}, {})
     """
-    if isinstance(wanted, Mapping):
-        return dict(wanted)
-    return dict.fromkeys(wanted or ())
+    if isinstance(setting, Mapping):
+        return dict(setting)
+    return dict.fromkeys(setting or ())
 
 
 def read_values(values: pd.Series) -> pd.Series:
@@ -106,7 +106,7 @@ def parse(values: pd.Series, kind: str) -> pd.Series:
     return parsed
 
 
-def decide_columns(train: pd.DataFrame, wanted: Mapping[str, str | None]) -> list[Column]:
+def decide_columns(train: pd.DataFrame, kinds: Mapping[str, str | None]) -> list[Column]:
     """Return the columns that a model can learn from, by the values of training rows.
 
     Columns from which nothing can be learned are left out, with a warning.
@@ -115,19 +115,19 @@ def decide_columns(train: pd.DataFrame, wanted: Mapping[str, str | None]) -> lis
     ----------
     train : DataFrame
         The training rows, whose values are texts.
-    wanted : mapping of str to str or None
+    kinds : mapping of str to str or None
         The kinds of the columns; None for one that their values decide.
     """
-    found = [_decide(train[name], kind) for name, kind in wanted.items()]
-    return [column for column in found if column is not None]
+    columns = [_decide_column(train[name], kind) for name, kind in kinds.items()]
+    return [column for column in columns if column is not None]
 
 
-def _decide(values: pd.Series, kind: str | None) -> Column | None:
-    name, known = str(values.name), values.dropna()
-    if known.empty:
+def _decide_column(values: pd.Series, kind: str | None) -> Column | None:
+    name, present = str(values.name), values.dropna()
+    if present.empty:
         log.warning("column %r is left out: empty", name)
         return None
-    kind = kind or find_kind(known)
+    kind = kind or find_kind(present)
     if kind == "category":
         counts = values.fillna("").value_counts()
         levels = tuple(sorted(counts.index[counts >= MIN_ROWS]))
@@ -135,11 +135,11 @@ def _decide(values: pd.Series, kind: str | None) -> Column | None:
             return Column(name, kind, levels)
         log.warning(
             "column %r is left out: none of its values, such as %r, is in %d training rows or more",
-            name, known.iloc[0], MIN_ROWS,
+            name, present.iloc[0], MIN_ROWS,
         )  # fmt: skip
         return None
-    unparsed = known[parse(known, kind).isna()]
-    if len(unparsed) == len(known):
+    unparsed = present[parse(present, kind).isna()]
+    if len(unparsed) == len(present):
         log.warning(
             "column %r is left out: none of its values, such as %r, is a %s",
             name, unparsed.iloc[0], kind,
@@ -151,10 +151,10 @@ def _decide(values: pd.Series, kind: str | None) -> Column | None:
             name, count_of(len(unparsed), "value"), unparsed.iloc[0],
             *(("is", kind, "counts") if len(unparsed) == 1 else ("are", kind, "count")),
         )  # fmt: skip
-    return Column(name, kind, _list_varied(parse(values, kind)) if kind == "date" else ())
+    return Column(name, kind, _list_varying_parts(parse(values, kind)) if kind == "date" else ())
 
 
-def _list_varied(dates: pd.Series) -> tuple[str, ...]:
+def _list_varying_parts(dates: pd.Series) -> tuple[str, ...]:
     """Return the parts that differ among `dates`, such as no hour of dates without a time.
 
     The year also marks missing dates.
@@ -177,9 +177,9 @@ def find_kind(values: pd.Series) -> str:
     'category'
     """
     numbers = parse(values, "number").notna() & ~values.str.match(_CODE)
-    if len(values) and numbers.mean() >= _ALIKE:
+    if len(values) and numbers.mean() >= _MIN_SHARE:
         return "number"
     dates = values[values.str.match(_DATE)]
-    if len(dates) and parse(dates, "date").notna().sum() >= _ALIKE * len(values):
+    if len(dates) and parse(dates, "date").notna().sum() >= _MIN_SHARE * len(values):
         return "date"
     return "category"

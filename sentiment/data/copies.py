@@ -48,8 +48,8 @@ def _fold_word(word: str) -> str:
 def add_keys(frame: pd.DataFrame) -> pd.DataFrame:
     """Return `frame` with the columns ``length`` and ``key``.
 
-    ``key`` is a number that two rows share if and only if `fold_text` makes the same of their
-    texts; ``length`` is the number of characters of that form, 0 for a text that is missing.
+    Two rows share a ``key``, a number, if and only if `fold_text` returns the same for their
+    texts; ``length`` is the number of characters of that form, 0 for a missing text.
     """
     digests, lengths = [], np.zeros(len(frame), np.int64)
     for row, text in enumerate(frame["text"].to_numpy(dtype=object)):
@@ -73,21 +73,21 @@ def find_copies(frame: pd.DataFrame) -> pd.Series:
 
 
 def find_surplus(frame: pd.DataFrame) -> pd.Series:
-    """Return the reason for which each row is left out as a surplus copy; "" for rows that stay.
+    """Return why each row is dropped as a surplus copy; "" for rows that stay.
 
-    Rows of a text with two labels are all left out; of other copies, the first row stays. An
+    If the same text has two labels, all of its rows are dropped; otherwise, its first row stays. An
     official test split stays complete, and its texts are removed from the other splits; texts of an
     official validation split are removed from the training rows.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns ``key`` and ``label``, and ``split`` where the data bring splits of their own.
+        Columns ``key`` and ``label``, and ``split`` if the data have official splits.
     """
     splits = frame["split"].to_numpy(object) if "split" in frame else np.full(len(frame), "train")
     ranks = np.select([splits == "test", splits == "validation"], [0, 1], 2)
-    first = frame.iloc[np.argsort(ranks, kind="stable")]
-    copies = find_copies(first).reindex(frame.index)
+    by_priority = frame.iloc[np.argsort(ranks, kind="stable")]
+    copies = find_copies(by_priority).reindex(frame.index)
     reasons = np.select([find_conflicts(frame), copies], ["conflicting_labels", "duplicates"], "")
     reasons[splits == "test"] = ""
     return pd.Series(reasons, index=frame.index, dtype="str")

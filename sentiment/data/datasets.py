@@ -1,9 +1,8 @@
 """Data sets: labelled texts, read by one class for each kind of source.
 
 A data set reads itself into a frame with the columns ``text`` and ``label`` (both str, missing
-values allowed) and, where it has official splits, ``split`` ("train", "validation" or "test"). A
-row that cannot be read has neither text nor label, but the reason in ``fault``, which is missing
-in other rows.
+values allowed) and, if it has official splits, ``split`` ("train", "validation" or "test"). A row
+that cannot be read has no text and no label; ``fault`` says why, and is missing in other rows.
 """
 
 import json
@@ -45,7 +44,7 @@ from sentiment.files.inputs import Input
 from sentiment.files.opening import is_database, open_all, open_input
 
 # Characters of a value that a message quotes.
-_SHOWN = 40
+_MAX_CHARS = 40
 # Roles of columns of every data set; other columns keep their own names.
 _ROLES = ("text", "label", "split")
 # Texts of any length, and rows with any fields.
@@ -60,29 +59,30 @@ class Dataset(DatasetSettings, ABC):
 
     @abstractmethod
     def read(self) -> pd.DataFrame:
-        """Return all rows, as they are, in a frame with ``text`` and ``label``.
+        """Return all rows, unchanged, in a frame with ``text`` and ``label``.
 
-        The columns that `extra_columns` names are in it, too, under their own names.
+        The columns that `extra_columns` names keep their names.
         """
 
     def read_unlabelled(self) -> pd.Series:
-        """Return the texts that `unlabelled` names, as they are; none by default.
+        """Return the texts of the files or the database in `unlabelled`, unchanged.
 
-        They are in the column of the labelled texts, or in one with a usual name.
+        They are in the column of the labelled texts, or in one with a usual name. By default,
+        there are none.
         """
-        named, column = self.unlabelled, getattr(self, "text_column", "text")
-        if named is None:
+        path, column = self.unlabelled, getattr(self, "text_column", "text")
+        if path is None:
             return pd.Series(dtype="str")
-        options = ReadOptions() if is_database(named) else ReadOptions.of(self)
-        parts = []
-        for source in open_all(named, options, "data.unlabelled"):
-            found = [column] if column in source.columns else list_text_columns(source.columns)
-            if not found:
+        options = ReadOptions() if is_database(path) else ReadOptions.of(self)
+        texts = []
+        for source in open_all(path, options, "data.unlabelled"):
+            candidates = [column] if column in source.columns else list_text_columns(source.columns)
+            if not candidates:
                 name = Path(source.origin.name)
                 raise NoUnlabelledColumnError(name, column, source.columns)
-            batches = source.read(found[0], _LIMITS, Position())
-            parts += [pd.Series(batch.texts.to_pandas(), dtype="str") for batch in batches]
-        return pd.concat(parts, ignore_index=True) if parts else pd.Series(dtype="str")
+            batches = source.read(candidates[0], _LIMITS, Position())
+            texts += [pd.Series(batch.texts.to_pandas(), dtype="str") for batch in batches]
+        return pd.concat(texts, ignore_index=True) if texts else pd.Series(dtype="str")
 
 
 class EmbeddedReviews(EmbeddedSettings, Dataset):
@@ -114,38 +114,40 @@ class TableFile(TableSettings, Dataset):
         options = ReadOptions.of(self)
         sources = open_all(self.path, options, "data.path")
         if self.split_column is not None:
-            table, places = self._read_all(sources, columns | {"split": self.split_column})
+            table, identities = self._read_all(sources, columns | {"split": self.split_column})
             table = _name_splits(table, self.split_column)
         else:
-            table, places = self._read_all(sources, columns)
+            table, identities = self._read_all(sources, columns)
         if self.test_path is None:
             return table
         if not is_database(self.test_path):
             options = replace(options, table=None, query=None)
-        tested, test_places = self._read_all(
+        test_table, test_identities = self._read_all(
             open_all(self.test_path, options, "data.test_path"), columns
         )
-        self._check_test(table, [place for place in test_places if place in places])
+        self._check_test(
+            table, [identity for identity in test_identities if identity in identities]
+        )
         if "split" not in table:
             table = table.assign(split="train")
-        return pd.concat([table, tested.assign(split="test")], ignore_index=True)
+        return pd.concat([table, test_table.assign(split="test")], ignore_index=True)
 
     def _read_all(
         self, sources: Iterable[Input], columns: dict[str, str]
     ) -> tuple[pd.DataFrame, list[Mapping[str, Any]]]:
-        """Return the rows of `sources`, their columns by role, and the places where they are."""
-        parts: list[pd.DataFrame] = []
-        places: list[Mapping[str, Any]] = []
+        """Return the rows of `sources`, with columns named by role, and the sources' identities."""
+        frames: list[pd.DataFrame] = []
+        identities: list[Mapping[str, Any]] = []
         for source in sources:
-            places.append(source.origin.identity)
-            for found in source.assumed:
-                log.warning("'%s': %s", source.origin.name, found)
+            identities.append(source.origin.identity)
+            for assumption in source.assumed:
+                log.warning("'%s': %s", source.origin.name, assumption)
             missing = [role for role, column in columns.items() if column not in source.columns]
             if missing:
-                wanted = {columns[role]: _name_setting(role) for role in missing}
-                raise MissingColumnError(Path(source.origin.name), wanted, source.columns)
-            parts.append(_read_columns(source, columns, self.label_separator).to_pandas())
-        return pd.concat(parts, ignore_index=True), places
+                settings = {columns[role]: _name_setting(role) for role in missing}
+                raise MissingColumnError(Path(source.origin.name), settings, source.columns)
+            frames.append(_read_columns(source, columns, self.label_separator).to_pandas())
+        return pd.concat(frames, ignore_index=True), identities
 
     def _check_test(self, table: pd.DataFrame, shared: Sequence[Mapping[str, Any]]) -> None:
         """Check that test rows are in `test_path` only, and that it shares no file with `path`."""
@@ -193,32 +195,35 @@ def _read_columns(source: Input, columns: dict[str, str], separator: str | None 
         Between the labels of a row; lists of labels are joined by it.
     """
     batches = source.read(columns["text"], _LIMITS, Position())
-    parts = [part for one in batches for part in _make_tables(source, one, columns, separator)]
-    if not parts:
+    tables = [
+        table for batch in batches for table in _make_tables(source, batch, columns, separator)
+    ]
+    if not tables:
         raise EmptyDataError(f"'{source.origin.name}'")
-    return pa.concat_tables(parts, promote_options="default")
+    return pa.concat_tables(tables, promote_options="default")
 
 
 def _make_tables(
     source: Input, batch: Batch, columns: dict[str, str], separator: str | None
 ) -> Iterator[pa.Table]:
-    texts, empty = batch.texts, pc.equal(batch.texts, "")
-    if pc.any(empty).as_py():  # otherwise, a copy of all texts would be in vain
-        texts = pc.if_else(empty, None, texts)
-    read = {name: batch.read_column(c) for name, c in columns.items() if name != "text"}
+    """Yield the rows of a batch that can be read, and the faults of those that cannot."""
+    texts, is_empty = batch.texts, pc.equal(batch.texts, "")
+    if pc.any(is_empty).as_py():  # otherwise, skip the copy of all texts
+        texts = pc.if_else(is_empty, None, texts)
+    arrays = {name: batch.read_column(c) for name, c in columns.items() if name != "text"}
     values = {
-        name: strip_labels(found) if name in _ROLES else strip_values(found)
-        for name, found in read.items()
+        name: strip_labels(array) if name in _ROLES else strip_values(array)
+        for name, array in arrays.items()
     }
     table = pa.table({"text": texts} | values)
-    if read["label"].null_count:
+    if arrays["label"].null_count:
         labels, faults = _read_invalid_labels(source, batch, columns["label"], table, separator)
         table = table.set_column(table.column_names.index("label"), "label", labels)
         table = table.append_column("fault", faults)
     yield table
     if batch.rejects:
-        found = [_describe_fault(source, one) for one in batch.rejects]
-        yield pa.table({"fault": pa.array(found, pa.large_string())})
+        reasons = [_describe_fault(source, reject) for reject in batch.rejects]
+        yield pa.table({"fault": pa.array(reasons, pa.large_string())})
 
 
 def _read_invalid_labels(
@@ -265,16 +270,17 @@ def _is_nan(value: object) -> bool:
 
 
 def _shorten(value: object) -> str:
-    """Return the value of a cell for a message, cut if it is long."""
-    written = value if isinstance(value, str) else repr(value)
-    return written if len(written) <= _SHOWN else f"{written[:_SHOWN]}..."
+    """Return the value of a cell for a message, truncated if it is long."""
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= _MAX_CHARS else f"{text[:_MAX_CHARS]}..."
 
 
 def _describe_fault(source: Input, reject: Reject) -> str | None:
     """Return where and why a row cannot be read; None if it only lacks a text."""
-    place = f"line {reject.line:,}" if reject.line else f"row {reject.row:,}"
-    missing = reject.reason == NO_TEXT
-    return None if missing else f"'{source.origin.name}', {place}: {reject.reason}"
+    if reject.reason == NO_TEXT:
+        return None
+    position = f"line {reject.line:,}" if reject.line else f"row {reject.row:,}"
+    return f"'{source.origin.name}', {position}: {reject.reason}"
 
 
 class AclImdb(FolderSettings, Dataset):

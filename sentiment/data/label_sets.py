@@ -30,22 +30,22 @@ def split_labels(joined: str, separator: str) -> list[str]:
 
 
 def sort_label_sets(labels: pd.Series, separator: str) -> pd.Series:
-    """Return each of `labels` as `join_labels` writes it; missing ones stay missing."""
-    made = {label: join_labels(label.split(separator), separator) for label in labels.dropna()}
-    return labels.map(made).astype("str")
+    """Return each of `labels` as `join_labels` formats it; missing ones stay missing."""
+    names = {label: join_labels(label.split(separator), separator) for label in labels.dropna()}
+    return labels.map(names).astype("str")
 
 
 def rename_labels(labels: pd.Series, names: Mapping[str, str], separator: str | None) -> pd.Series:
     """Return labels, or label sets, with some labels renamed; the name "" removes a label."""
     if separator is None:
         return labels.map(lambda label: names.get(label, label)).astype("str")
-    made = {
+    renamed = {
         joined: join_labels(
-            [names.get(one, one) for one in split_labels(joined, separator)], separator
+            [names.get(label, label) for label in split_labels(joined, separator)], separator
         )
         for joined in labels.unique()
     }
-    return labels.map(made).astype("str")
+    return labels.map(renamed).astype("str")
 
 
 def make_indicators(
@@ -56,7 +56,7 @@ def make_indicators(
     Parameters
     ----------
     labels : iterable of str, of length n
-        Label sets, as `join_labels` writes them. Labels that are not in `classes` are ignored.
+        Label sets, as `join_labels` formats them. Labels that are not in `classes` are ignored.
     classes : sequence of str
         All labels.
     separator : str
@@ -71,16 +71,16 @@ def make_indicators(
     >>> make_indicators(["b", "a;b", ""], ["a", "b"], ";").toarray().astype(int).tolist()
     [[0, 1], [1, 1], [0, 0]]
     """
-    places = {label: k for k, label in enumerate(classes)}
-    columns = [
-        [places[label] for label in split_labels(joined, separator) if label in places]
+    codes = {label: k for k, label in enumerate(classes)}
+    rows = [
+        [codes[label] for label in split_labels(joined, separator) if label in codes]
         for joined in labels
     ]
-    indptr = np.zeros(len(columns) + 1, np.int64)
-    np.cumsum([len(row) for row in columns], out=indptr[1:])
-    indices = np.array([place for row in columns for place in row], np.int64)
-    ones = np.ones(len(indices), bool)
-    return sparse.csr_matrix((ones, indices, indptr), shape=(len(columns), len(classes)))
+    indptr = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(row) for row in rows], out=indptr[1:])
+    indices = np.array([code for row in rows for code in row], np.int64)
+    data = np.ones(len(indices), bool)
+    return sparse.csr_matrix((data, indices, indptr), shape=(len(rows), len(classes)))
 
 
 def tabulate_label_sets(labels: Sequence[str] | np.ndarray, separator: str) -> pd.DataFrame:
@@ -91,8 +91,8 @@ def tabulate_label_sets(labels: Sequence[str] | np.ndarray, separator: str) -> p
     >>> tabulate_label_sets(["b", "a;b", ""], ";").astype(int).to_dict("list")
     {'a': [0, 1, 0], 'b': [1, 1, 0]}
     """
-    known = list_labels(labels, separator)
-    return pd.DataFrame(make_indicators(labels, known, separator).toarray(), columns=known)
+    classes = list_labels(labels, separator)
+    return pd.DataFrame(make_indicators(labels, classes, separator).toarray(), columns=classes)
 
 
 def list_labels(labels: Iterable[str], separator: str) -> list[str]:
@@ -114,23 +114,24 @@ def stratify_sets(
     shares : mapping of str to float
         Parts and their shares of the rows, which add up to 1.
     seed : int
-        Seed of the order of rows, and of parts that lack as much.
+        Seed of the order of rows, and of the choice among parts that need the same number.
 
     Returns
     -------
     ndarray of str, of shape (n,)
     """
-    known = list_labels(labels, separator)
-    return stratify(make_indicators(labels, known, separator), shares, seed)
+    classes = list_labels(labels, separator)
+    return stratify(make_indicators(labels, classes, separator), shares, seed)
 
 
 def stratify(indicators: sparse.csr_matrix, shares: Mapping[str, float], seed: int) -> np.ndarray:
     """Return a part for each row, such that each label is spread over the parts by their shares.
 
-    The rows of the rarest label are assigned first, each to the part that lacks most rows of that
-    label, then most rows at all: iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011,
-    On the Stratification of Multi-Label Data, algorithm 1). Unlike there, a part asks for at least
-    one row of each label, as long as there are as many rows as parts.
+    The rows of the rarest label are assigned first, each to the part that needs most rows of that
+    label; ties go to the part that needs most rows in total. This is iterative stratification
+    (Sechidis, Tsoumakas and Vlahavas 2011, On the Stratification of Multi-Label Data, algorithm 1),
+    except that each part asks for at least one row of a label that has as many rows as there are
+    parts.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def stratify(indicators: sparse.csr_matrix, shares: Mapping[str, float], seed: i
     shares : mapping of str to float
         Parts and their shares of the rows, which add up to 1.
     seed : int
-        Seed of the order of rows, and of parts that lack as much.
+        Seed of the order of rows, and of the choice among parts that need the same number.
 
     Returns
     -------
@@ -150,37 +151,38 @@ def stratify(indicators: sparse.csr_matrix, shares: Mapping[str, float], seed: i
     order = rng.permutation(indicators.shape[0])
     rows = sparse.csr_matrix(indicators[order])
     columns = sparse.csc_matrix(rows)
-    left = np.diff(columns.indptr)
-    wanted = np.array([_apportion(share, int(total)) for total in left]).reshape(-1, len(share)).T
-    wanted_rows = share * len(order)
-    parts = np.full(len(order), -1)
+    unassigned = np.diff(columns.indptr)
+    quotas = [_apportion(share, int(total)) for total in unassigned]
+    needed_by_label = np.array(quotas).reshape(-1, len(share)).T
+    needed_rows = share * len(order)
+    codes = np.full(len(order), -1)
 
-    def put(row: int, lacking: np.ndarray) -> None:
-        most = np.flatnonzero(lacking == lacking.max())
-        most = most[wanted_rows[most] == wanted_rows[most].max()]
-        part = most[0] if len(most) == 1 else rng.choice(most)
-        parts[row] = part
+    def assign(row: int, needed: np.ndarray) -> None:
+        candidates = np.flatnonzero(needed == needed.max())
+        candidates = candidates[needed_rows[candidates] == needed_rows[candidates].max()]
+        part = candidates[0] if len(candidates) == 1 else rng.choice(candidates)
+        codes[row] = part
         labels = rows.indices[rows.indptr[row] : rows.indptr[row + 1]]
-        wanted[part, labels] -= 1
-        left[labels] -= 1
-        wanted_rows[part] -= 1
+        needed_by_label[part, labels] -= 1
+        unassigned[labels] -= 1
+        needed_rows[part] -= 1
 
-    while left.any():
-        label = int(np.argmin(np.where(left > 0, left, len(order) + 1)))
+    while unassigned.any():
+        label = int(np.argmin(np.where(unassigned > 0, unassigned, len(order) + 1)))
         for row in columns.indices[columns.indptr[label] : columns.indptr[label + 1]]:
-            if parts[row] < 0:
-                put(int(row), wanted[:, label])
-    for row in np.flatnonzero(parts < 0):  # without any label
-        put(int(row), wanted_rows)
-    chosen = np.empty(len(order), dtype=object)
-    chosen[order] = np.array(names, dtype=object)[parts]
-    return chosen
+            if codes[row] < 0:
+                assign(int(row), needed_by_label[:, label])
+    for row in np.flatnonzero(codes < 0):  # rows without labels
+        assign(int(row), needed_rows)
+    parts = np.empty(len(order), dtype=object)
+    parts[order] = np.array(names, dtype=object)[codes]
+    return parts
 
 
 def _apportion(share: np.ndarray, total: int) -> np.ndarray:
-    """Return how many of `total` rows each part should get, at least one if possible."""
-    wanted = share * total
+    """Return how many of `total` rows each part needs, at least one if possible."""
+    needed = share * total
     if total >= len(share):
-        wanted = np.maximum(wanted, 1)
-        wanted[np.argmax(wanted)] -= wanted.sum() - total
-    return wanted
+        needed = np.maximum(needed, 1)
+        needed[np.argmax(needed)] -= needed.sum() - total
+    return needed

@@ -1,4 +1,4 @@
-"""Order of labels: numbers by their value, texts by their letters."""
+"""Order of labels: numbers by value, texts alphabetically."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from sentiment.errors import ConfigError, count_of, quote_list
 
-_SHOWN = 5  # number of labels in a message
+_MAX_LISTED = 5  # number of labels in a message
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
@@ -18,7 +18,7 @@ def read_number(label: str) -> float | None:
 
 
 def sort_labels(labels: Iterable[str]) -> list[str]:
-    """Return labels in order: numbers by their value, and then the others.
+    """Return labels in order: numbers by value, and then the others.
 
     Two labels keep the order of scikit-learn, in which the second is the positive class.
 
@@ -28,7 +28,7 @@ def sort_labels(labels: Iterable[str]) -> list[str]:
     ['-1', '0.5', '9', '10', 'bad', 'good']
     """
     ordered = sorted(str(label) for label in labels)
-    return ordered if len(ordered) == 2 else sorted(ordered, key=_make_key)
+    return ordered if len(ordered) == 2 else sorted(ordered, key=_sort_key)
 
 
 def find_order(classes: Sequence[str] | np.ndarray) -> np.ndarray:
@@ -40,11 +40,11 @@ def find_order(classes: Sequence[str] | np.ndarray) -> np.ndarray:
     [0, 2, 1]
     """
     names = [str(label) for label in classes]
-    places = {label: place for place, label in enumerate(names)}
-    return np.array([places[label] for label in sort_labels(names)], dtype=np.int64)
+    indices = {label: k for k, label in enumerate(names)}
+    return np.array([indices[label] for label in sort_labels(names)], dtype=np.int64)
 
 
-def _make_key(label: str) -> tuple[bool, float]:
+def _sort_key(label: str) -> tuple[bool, float]:
     number = read_number(label)
     return number is None, number or 0.0
 
@@ -57,8 +57,8 @@ def make_scale(labels: Iterable[str], ordered: bool | Sequence[str]) -> dict[str
     labels : iterable of str
         Labels of the data.
     ordered : bool or sequence of str
-        True for labels that are numbers, which are their values; or all labels from the lowest to
-        the highest, whose values are 1, 2, 3 and so on; or False.
+        True for labels that are numbers, whose values are these numbers; or all labels from the
+        lowest to the highest, whose values are 1, 2, 3 and so on; or False.
 
     Returns
     -------
@@ -68,40 +68,41 @@ def make_scale(labels: Iterable[str], ordered: bool | Sequence[str]) -> dict[str
     Raises
     ------
     ConfigError
-        A label is not a number, or the same number as another one, or is not in the list.
+        A label is not a number, is the same number as another label, or is not in the list.
     """
     if ordered is False:
         return None
-    found = sort_labels(set(labels))
+    names = sort_labels(set(labels))
     if ordered is True:
-        values = {label: read_number(label) for label in found}
+        values = {label: read_number(label) for label in names}
         texts = [label for label, value in values.items() if value is None]
         if texts:
             raise ConfigError(
                 [
                     f"data.ordered is true, but {count_of(len(texts), 'label')} "
-                    f"({quote_list(texts, _SHOWN)}) cannot be read as a number. List all labels "
-                    "from the lowest to the highest, such as data.ordered=[bad,fair,good]."
+                    f"({quote_list(texts, _MAX_LISTED)}) cannot be read as a number. List all "
+                    "labels from the lowest to the highest, such as "
+                    "data.ordered=[bad,fair,good]."
                 ]
             )
         scale = {label: value for label, value in values.items() if value is not None}
-        for label, other in pairwise(scale):
-            if scale[label] == scale[other]:
+        for label, next_label in pairwise(scale):
+            if scale[label] == scale[next_label]:
                 raise ConfigError(
                     [
-                        f"data.ordered is true, but {label!r} and {other!r} are the same number. "
-                        "Write each label in one way."
+                        f"data.ordered is true, but {label!r} and {next_label!r} are the same "
+                        "number. Write each label in one way."
                     ]
                 )
     else:
-        missing = [label for label in found if label not in set(ordered)]
+        missing = [label for label in names if label not in set(ordered)]
         if missing:
             raise ConfigError(
                 [
                     f"data.ordered lacks {count_of(len(missing), 'label')} of the data: "
-                    f"{quote_list(missing, _SHOWN)}. List all labels from the lowest to the "
+                    f"{quote_list(missing, _MAX_LISTED)}. List all labels from the lowest to the "
                     "highest."
                 ]
             )
-        scale = {label: float(ordered.index(label) + 1) for label in found}
+        scale = {label: float(ordered.index(label) + 1) for label in names}
     return dict(sorted(scale.items(), key=lambda item: item[1]))

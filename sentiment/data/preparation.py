@@ -29,7 +29,7 @@ from sentiment.files.columns import as_texts
 
 # Reasons that point to a mistake in a row, unlike being a copy.
 _BAD = ("unreadable", "missing_text", "empty_text", "missing_label", "conflicting_labels")
-# Reason of rows that are learned from as texts without a label.
+# Reason of rows that a model learns from as texts without a label.
 _UNLABELLED = "unlabelled"
 
 # Tags of a run: digests of its rows, of columns beside the text, and of texts without a label.
@@ -49,8 +49,8 @@ class PreparedData:
     name : str
         Name of the data set.
     train, validation, test : DataFrame
-        Columns ``text`` (as it was read; cleaning is the pipeline's work) and ``label``, then
-        `columns`, whose values are texts.
+        Columns ``text`` (uncleaned; the pipeline cleans it) and ``label``, then `columns`, whose
+        values are texts.
     report : QualityReport
         Counts of the rows that were read and dropped.
     fingerprint : str
@@ -67,7 +67,7 @@ class PreparedData:
     columns : sequence of Column
         Columns to learn from beside the text; training rows determine their kinds.
     official_test : bool
-        True if the test split is that of the data set, as of a benchmark.
+        True if the data set comes with its own test split, like a benchmark.
     separator : str, optional
         Between the labels of a row, if a row may have several.
     is_sample : bool
@@ -92,8 +92,8 @@ class PreparedData:
     @property
     def digests(self) -> dict[str, str]:
         """Digests of all training data, by the tags of a run that hold them."""
-        found = (self.fingerprint, self.columns_fingerprint, self.unlabelled_fingerprint)
-        return {tag: digest for tag, digest in zip(DIGESTS, found, strict=True) if digest}
+        digests = (self.fingerprint, self.columns_fingerprint, self.unlabelled_fingerprint)
+        return {tag: digest for tag, digest in zip(DIGESTS, digests, strict=True) if digest}
 
     def choose_fitted(self, refit: str | None) -> str:
         """Return which rows the final model learns from, a key of `FITTED`.
@@ -101,8 +101,8 @@ class PreparedData:
         Parameters
         ----------
         refit : {"auto", "all", "train+validation"}, optional
-            ``"auto"`` is ``"all"`` without an official test split, since scores on that are
-            compared with published ones.
+            ``"auto"`` is ``"all"``, but ``"train+validation"`` with an official test split, whose
+            scores are compared with published ones.
         """
         if refit == "auto":
             return "train+validation" if self.official_test else "all"
@@ -110,8 +110,8 @@ class PreparedData:
 
     def gather(self, splits: Sequence[str]) -> pd.DataFrame:
         """Return the rows of `splits`, in their order."""
-        parts: list[pd.DataFrame] = [getattr(self, name) for name in splits]
-        return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+        frames: list[pd.DataFrame] = [getattr(self, name) for name in splits]
+        return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
     def list_examples(self, count: int) -> list[dict[str, str | float | None]]:
         """Return the first training rows as input examples, with numbers parsed."""
@@ -150,39 +150,39 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
         too few rows of a class.
     """
     frame, extra = _split_columns(_read(dataset), dataset)
-    frame, more, unusable = _find_unlabelled(frame, dataset)
+    frame, candidates, unusable = _find_unlabelled(frame, dataset)
     usable, report = _drop_rows(frame, unusable, dataset)
     official = list_official_splits(frame)
-    kept, not_sampled = choose_rows(usable, official, report, dataset, seed)
+    sample, not_sampled = choose_rows(usable, official, report, dataset, seed)
     separator = dataset.label_separator
-    scale = make_scale(kept["label"].unique(), dataset.ordered)
+    scale = make_scale(sample["label"].unique(), dataset.ordered)
     splits = assign_splits(
-        kept,
+        sample,
         validation_size=dataset.validation_size,
         test_size=dataset.test_size,
         seed=seed,
         separator=separator,
     )
-    kept = kept.assign(split=splits)
+    sample = sample.assign(split=splits)
     columns = decide_columns(
-        extra.loc[kept.index[kept["split"] == "train"]], name_kinds(dataset.extra_columns)
+        extra.loc[sample.index[sample["split"] == "train"]], name_kinds(dataset.extra_columns)
     )
-    extra = extra.loc[kept.index, [column.name for column in columns]]
-    rows = kept[["text", "label"]].join(extra)
-    parts = {name: rows[kept["split"] == name].reset_index(drop=True) for name in SPLITS}
-    report.splits = {name: count_labels(part["label"], separator) for name, part in parts.items()}
+    extra = extra.loc[sample.index, [column.name for column in columns]]
+    rows = sample[["text", "label"]].join(extra)
+    frames = {name: rows[sample["split"] == name].reset_index(drop=True) for name in SPLITS}
+    report.splits = {name: count_labels(frames[name]["label"], separator) for name in SPLITS}
     report.warnings |= dict(find_absent_classes(report.splits, not_sampled))
-    unlabelled = _list_unlabelled(more, frame[unusable != _UNLABELLED], report)
-    marked = fingerprint(unlabelled.to_frame(), ["text"]) if report.unlabelled else ""
+    unlabelled = _list_unlabelled(candidates, frame[unusable != _UNLABELLED], report)
+    unlabelled_digest = fingerprint(unlabelled.to_frame(), ["text"]) if report.unlabelled else ""
     log.info("data: %s", report.abridge())
     return PreparedData(
         name=dataset.name,
-        **parts,
+        **frames,
         report=report,
-        fingerprint=fingerprint(kept),
+        fingerprint=fingerprint(sample),
         columns_fingerprint=fingerprint(extra, [*extra.columns]) if columns else "",
         unlabelled=unlabelled,
-        unlabelled_fingerprint=marked,
+        unlabelled_fingerprint=unlabelled_digest,
         columns=columns,
         official_test="test" in official,
         scale=scale,
@@ -194,22 +194,22 @@ def prepare_data(dataset: Dataset, seed: int) -> PreparedData:
 def _find_unlabelled(
     frame: pd.DataFrame, dataset: Dataset
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    """Return the rows with their keys, texts without a label, and why rows cannot be used.
+    """Return the rows with their keys, the texts without a label, and why rows cannot be used.
 
-    Rows without a label are such texts, too, if ``dataset.on_missing_label`` asks for it; their
+    If ``dataset.on_missing_label`` asks for it, rows without a label become such texts; their
     reason is ``unlabelled``.
     """
-    frame, more = _add_keys(frame, dataset.read_unlabelled())
+    frame, unlabelled = _add_keys(frame, dataset.read_unlabelled())
     if dataset.label_separator is not None:
         frame["label"] = sort_label_sets(frame["label"], dataset.label_separator)
     unusable = find_unusable(frame)
     if dataset.on_missing_label == "unlabelled":
-        is_more = unusable == "missing_label"
+        is_unlabelled = unusable == "missing_label"
         if "split" in frame:
-            is_more &= ~frame["split"].isin(["validation", "test"])
-        more = pd.concat([frame.loc[is_more, ["text", "key", "length"]], more])
-        unusable = unusable.mask(is_more, _UNLABELLED)
-    return frame, more, unusable
+            is_unlabelled &= ~frame["split"].isin(["validation", "test"])
+        unlabelled = pd.concat([frame.loc[is_unlabelled, ["text", "key", "length"]], unlabelled])
+        unusable = unusable.mask(is_unlabelled, _UNLABELLED)
+    return frame, unlabelled, unusable
 
 
 def _drop_rows(
@@ -217,7 +217,7 @@ def _drop_rows(
 ) -> tuple[pd.DataFrame, QualityReport]:
     """Return `frame` without unusable rows and copies, and the report on all of its rows.
 
-    Copies have to be dropped before any split, or a text might be on two sides of it.
+    Copies have to be dropped before any split, or a text might be in two splits.
 
     Raises
     ------
@@ -226,7 +226,7 @@ def _drop_rows(
     """
     report = check_quality(frame, unusable, dataset.label_separator)
     _stop_at_bad_rows(dataset, report)
-    # Without the texts, of which each selection is a copy.
+    # Each selection copies its columns, so texts are left out.
     surplus = find_surplus(frame.drop(columns="text")[unusable == ""])
     reasons = unusable.where(unusable != "", surplus.reindex(frame.index))
     report.dropped = {str(k): int(n) for k, n in reasons[reasons != ""].value_counts().items()}
@@ -247,27 +247,27 @@ def _read(dataset: Dataset) -> pd.DataFrame:
             [f"data is a {kind}; expected a class derived from sentiment.data.datasets.Dataset."]
         )
     frame = dataset.read()
-    found = list(frame.columns) if isinstance(frame, pd.DataFrame) else type(frame).__name__
+    returned = list(frame.columns) if isinstance(frame, pd.DataFrame) else type(frame).__name__
     if (
-        not isinstance(found, list)
-        or not {"text", "label"} <= set(found)
-        or len(set(found)) < len(found)
+        not isinstance(returned, list)
+        or not {"text", "label"} <= set(returned)
+        or len(set(returned)) < len(returned)
     ):
         raise ConfigError(
             [
-                f"data: {kind}.read returned {found}; expected a DataFrame with text and label, "
+                f"data: {kind}.read returned {returned}; expected a DataFrame with text and label, "
                 "each once."
             ]
         )
     frame = frame.reset_index(drop=True)
     frame = frame.assign(**{name: _read_strings(frame[name], kind) for name in ("text", "label")})
-    unknown = set(frame["split"].dropna()) - set(SPLITS) if "split" in found else set()
+    unknown = set(frame["split"].dropna()) - set(SPLITS) if "split" in returned else set()
     if unknown:
         raise ConfigError(
             [f"data: {kind}.read gave the splits {sorted(map(str, unknown))}; expected {SPLITS}."]
         )
-    known = {"text", "label", "split", "fault", *name_kinds(dataset.extra_columns)}
-    if unused := [str(name) for name in found if name not in known]:
+    used = {"text", "label", "split", "fault", *name_kinds(dataset.extra_columns)}
+    if unused := [str(name) for name in returned if name not in used]:
         log.warning(
             "data: %s.read returned %s, which nothing uses: splits of the data are read from "
             "'split', and data.extra_columns names columns to learn from",
@@ -280,9 +280,9 @@ def _read_strings(values: pd.Series, kind: str) -> pd.Series:
     """Return texts or labels as strings; labels may be numbers or truth values."""
     if isinstance(values.dtype, pd.StringDtype):
         return values
-    known = (str,) if values.name == "text" else (str, Number, np.bool)
+    types = (str,) if values.name == "text" else (str, Number, np.bool)
     for value in values.dropna():
-        if not isinstance(value, known):
+        if not isinstance(value, types):
             expected = "strings" if values.name == "text" else "strings or numbers"
             raise ConfigError(
                 [
@@ -299,28 +299,34 @@ def _add_keys(frame: pd.DataFrame, texts: pd.Series) -> tuple[pd.DataFrame, pd.D
     if texts.empty:
         keyed = add_keys(frame)
         return keyed, keyed.loc[[], ["text", "key", "length"]]
-    both = pd.concat([frame["text"], texts], ignore_index=True)
-    keyed = add_keys(both.to_frame("text"))
-    own = keyed[: len(frame)].set_index(frame.index)
-    more = keyed[len(frame) :]
-    return frame.assign(key=own["key"], length=own["length"]), more
+    all_texts = pd.concat([frame["text"], texts], ignore_index=True)
+    keyed = add_keys(all_texts.to_frame("text"))
+    labelled = keyed[: len(frame)].set_index(frame.index)
+    unlabelled = keyed[len(frame) :]
+    return frame.assign(key=labelled["key"], length=labelled["length"]), unlabelled
 
 
-def _list_unlabelled(more: pd.DataFrame, frame: pd.DataFrame, report: QualityReport) -> pd.Series:
-    """Return the unlabelled texts to learn from: those of `more`, each once, without labelled ones.
+def _list_unlabelled(
+    candidates: pd.DataFrame, frame: pd.DataFrame, report: QualityReport
+) -> pd.Series:
+    """Return the distinct texts of `candidates` that no labelled row has.
 
-    Texts of all labelled rows are excluded, whether these are used or not, so that no text of a
-    validation or test row is learned from.
+    Texts of all labelled rows are excluded, even of dropped rows, so that no model learns from a
+    text of the validation or test split.
     """
     reasons = np.select(
-        [more["length"] == 0, more["key"].isin(frame["key"]), more["key"].duplicated()],
+        [
+            candidates["length"] == 0,
+            candidates["key"].isin(frame["key"]),
+            candidates["key"].duplicated(),
+        ],
         ["empty_text", "labelled", "duplicates"],
         "",
     )
     counts = pd.Series(reasons, dtype="str").value_counts()
     report.unlabelled = int(counts.get("", 0))
     report.unlabelled_dropped = {str(k): int(n) for k, n in counts.items() if k}
-    texts: pd.Series = more["text"][reasons == ""].reset_index(drop=True)
+    texts: pd.Series = candidates["text"][reasons == ""].reset_index(drop=True)
     return texts
 
 
@@ -329,13 +335,13 @@ def _split_columns(frame: pd.DataFrame, dataset: Dataset) -> tuple[pd.DataFrame,
     names = [*name_kinds(dataset.extra_columns)]
     missing = [name for name in names if name not in frame]
     if missing:
-        found = [str(name) for name in frame.columns if name not in ("text", "label")]
+        available = [str(name) for name in frame.columns if name not in ("text", "label")]
         raise ConfigError(
             [
                 f"data.extra_columns names {quote_list(missing)}, which data={dataset.name} does "
                 f"not have; beside text and label, it has "
-                f"{quote_list(found) if found else 'no columns'}."
-                + "".join(suggest(name, found) for name in missing)
+                f"{quote_list(available) if available else 'no columns'}."
+                + "".join(suggest(name, available) for name in missing)
             ]
         )
     return frame.drop(columns=names), frame[names].apply(read_values) if names else frame[[]]
@@ -354,9 +360,9 @@ def fingerprint(frame: pd.DataFrame, columns: Sequence[str] = ("text", "label", 
         strings = pa.array(frame[column], type=pa.large_string())
         if isinstance(strings, pa.ChunkedArray):
             strings = strings.combine_chunks()
-        _, offsets, characters = strings.buffers()
-        ends = np.frombuffer(offsets, dtype="<i8")[strings.offset :][: len(strings) + 1]
+        _, offset_buffer, characters = strings.buffers()
+        offsets = np.frombuffer(offset_buffer, dtype="<i8")[strings.offset :][: len(strings) + 1]
         # The lengths distinguish "ab", "c" and "a", "bc".
-        digest.update(np.diff(ends).tobytes())
-        digest.update(memoryview(characters)[ends[0] : ends[-1]])
+        digest.update(np.diff(offsets).tobytes())
+        digest.update(memoryview(characters)[offsets[0] : offsets[-1]])
     return digest.hexdigest()

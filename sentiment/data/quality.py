@@ -14,16 +14,16 @@ from sentiment.data.splitting import count_classes
 from sentiment.errors import list_first, quote_list, quote_name, show_share
 from sentiment.ngrams.scripts import find_unspaced, measure_unspaced
 
-_FAULTS = 20
+_MAX_FAULTS = 20
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-# Share of texts without words that spaces separate from which on a warning is given.
-_MANY = 0.05
+# Least share of texts without spaces between words that gives a warning.
+_UNSPACED_SHARE = 0.05
 # Usual marks of missing values, in lowercase.
 _MISSING = {"nan", "null", "none", "na", "n/a", "<na>", "#n/a", "-", "?"}
 # Separators of several labels in one cell, and the number of such labels in a warning.
-_SEPARATORS, _LISTED = "|;,/", 3
-# Classes whose rows are in the log.
-_LOGGED = 20
+_SEPARATORS, _MAX_LISTED = "|;,/", 3
+# Classes whose row counts are logged.
+_MAX_LOGGED = 20
 # Key of the warning that only matters to features of words.
 UNSPACED_TEXTS = "unspaced_texts"
 
@@ -97,8 +97,8 @@ class QualityReport:
     def abridge(self) -> dict[str, Any]:
         """Return the report as `to_dict` does, with the counts of the first classes only."""
         report = self.to_dict()
-        counts = {name: _cut(report[name]) for name in ("labels", "rare")}
-        splits = {name: _cut(rows) for name, rows in self.splits.items()}
+        counts = {name: _abridge_counts(report[name]) for name in ("labels", "rare")}
+        splits = {name: _abridge_counts(rows) for name, rows in self.splits.items()}
         return report | counts | {"splits": splits}
 
     def describe_dropped(self) -> str:
@@ -106,14 +106,15 @@ class QualityReport:
         return ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in self.dropped.items())
 
     def describe_first_fault(self) -> str:
-        """Return where and why the first unreadable row cannot be read, "" without one."""
+        """Return where and why the first unreadable row cannot be read, "" if there is none."""
         return f"; the first: {self.faults[0]}" if self.faults else ""
 
 
-def _cut(counts: dict[str, int]) -> dict[str, Any]:
-    more = len(counts) - _LOGGED
-    shown: dict[str, Any] = dict(list(counts.items())[:_LOGGED])
-    return shown | {"...": f"{more:,} more"} if more > 0 else shown
+def _abridge_counts(counts: dict[str, int]) -> dict[str, Any]:
+    """Return the first counts, and how many others there are."""
+    hidden_count = len(counts) - _MAX_LOGGED
+    first: dict[str, Any] = dict(list(counts.items())[:_MAX_LOGGED])
+    return first | {"...": f"{hidden_count:,} more"} if hidden_count > 0 else first
 
 
 def find_unusable(frame: pd.DataFrame) -> pd.Series:
@@ -174,7 +175,7 @@ def check_quality(
                 *_look_at_faults(faults, len(frame)),
             ]
         ),
-        faults=faults.head(_FAULTS).to_list(),
+        faults=faults.head(_MAX_FAULTS).to_list(),
     )
 
 
@@ -196,16 +197,16 @@ def find_absent_classes(
     not_sampled : collection of str
         Labels without rows after `data.limit`.
     """
-    known = {label for counts in splits.values() for label in counts}
-    lacking = {split: sort_labels(known - set(counts)) for split, counts in splits.items()}
-    lacking["the sample of data.limit"] = sort_labels(not_sampled)
-    parts = [
-        f"{where} has none of {quote_list(names, _LISTED)}"
-        for where, names in lacking.items()
-        if names
+    classes = {label for counts in splits.values() for label in counts}
+    absent = {split: sort_labels(classes - set(counts)) for split, counts in splits.items()}
+    absent["the sample of data.limit"] = sort_labels(not_sampled)
+    clauses = [
+        f"{split} has none of {quote_list(labels, _MAX_LISTED)}"
+        for split, labels in absent.items()
+        if labels
     ]
-    if parts:
-        yield "absent_classes", f"some classes have no row in a split: {'; '.join(parts)}"
+    if clauses:
+        yield "absent_classes", f"some classes have no row in a split: {'; '.join(clauses)}"
 
 
 def _look_at_faults(faults: pd.Series, rows: int) -> Iterator[tuple[str, str]]:
@@ -219,12 +220,12 @@ def _look_at_faults(faults: pd.Series, rows: int) -> Iterator[tuple[str, str]]:
 
 def _compare_labels(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Yield a warning about labels that may be the same: ``Pos`` and ``pos``, ``1`` and ``1.0``."""
-    alike: dict[str, list[str]] = {}
+    similar: dict[str, list[str]] = {}
     for label in labels:
-        alike.setdefault(_fold_label(label), []).append(label)
+        similar.setdefault(_fold_label(label), []).append(label)
     groups = [
-        " and ".join(f"{_show_form(label)} ({labels[label]:,} rows)" for label in names)
-        for names in alike.values()
+        " and ".join(f"{_escape_label(label)} ({labels[label]:,} rows)" for label in names)
+        for names in similar.values()
         if len(names) > 1
     ]
     if groups:
@@ -236,16 +237,16 @@ def _compare_labels(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
         )
 
 
-def _show_form(label: str) -> str:
-    """Return a label in quotes, with letters that look like their NFC form escaped."""
+def _escape_label(label: str) -> str:
+    """Return a label in quotes; escape its non-ASCII characters if it is not in the NFC form."""
     return repr(label) if unicodedata.is_normalized("NFC", label) else ascii(label)
 
 
 def _look_for_missing(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Yield a warning about labels that usually mark a missing value, such as ``NaN``."""
-    found = [label for label in labels if label.strip().lower() in _MISSING]
-    if found:
-        listed = ", ".join(f"{quote_name(label)} ({labels[label]:,} rows)" for label in found)
+    markers = [label for label in labels if label.strip().lower() in _MISSING]
+    if markers:
+        listed = ", ".join(f"{quote_name(label)} ({labels[label]:,} rows)" for label in markers)
         yield (
             "missing_labels",
             f"these labels are classes, though they usually mark a missing label: {listed}. "
@@ -264,7 +265,7 @@ def _fold_label(label: str) -> str:
 def _look_at_scripts(texts: pd.Series) -> Iterator[tuple[str, str]]:
     """Yield a warning about texts without words that spaces separate."""
     share = measure_unspaced(texts.to_list())
-    if share > _MANY:
+    if share > _UNSPACED_SHARE:
         example = next(find_unspaced(texts))[:20]
         yield (
             UNSPACED_TEXTS,
@@ -276,14 +277,14 @@ def _look_at_scripts(texts: pd.Series) -> Iterator[tuple[str, str]]:
 
 def _look_for_separators(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Yield a warning about labels that may be several, such as ``a|b`` beside ``a``."""
-    for separator, found in find_joined_labels(labels):
-        shown = list_first(
-            [f"{quote_name(label)} ({labels[label]:,} rows)" for label in found], _LISTED
+    for separator, joined in find_joined_labels(labels):
+        listed = list_first(
+            [f"{quote_name(label)} ({labels[label]:,} rows)" for label in joined], _MAX_LISTED
         )
         yield (
             "joined_labels",
             f"these labels look like several with {separator!r} between them, but each is "
-            f"taken as one class: {shown}. If they are several, set "
+            f"taken as one class: {listed}. If they are several, set "
             f"'data.label_separator=\"{separator}\"'.",
         )
 
@@ -298,10 +299,10 @@ def find_joined_labels(labels: Collection[str]) -> Iterator[tuple[str, list[str]
     """
     for separator in _SEPARATORS:
         parts = {label: label.split(separator) for label in labels if separator in label}
-        known = {label.strip() for label in labels if label not in parts}
+        single = {label.strip() for label in labels if label not in parts}
         # A comma in one label may be part of its name, but not if all parts are labels themselves.
-        found = [
-            label for label, inside in parts.items() if known.issuperset(map(str.strip, inside))
+        joined = [
+            label for label, names in parts.items() if single.issuperset(map(str.strip, names))
         ]
-        if found:
-            yield separator, found
+        if joined:
+            yield separator, joined

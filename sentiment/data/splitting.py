@@ -9,8 +9,8 @@ from sentiment.data.label_sets import split_labels, stratify_sets
 from sentiment.errors import TooFewClassesError, TooFewRowsError
 
 SPLITS = ("train", "validation", "test")
-# Names of splits in tables, in lowercase.
-_NAMES = {
+# Splits by their usual names in tables, in lowercase.
+_SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("validation", "valid", "val", "development", "dev"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
@@ -31,7 +31,7 @@ def read_splits(values: pd.Series) -> pd.Series:
     >>> read_splits(pd.Series(["Train", "dev", "holdout"])).tolist()
     ['train', 'validation', nan]
     """
-    return values.str.strip().str.lower().map(_NAMES).astype("str")
+    return values.str.strip().str.lower().map(_SPLIT_NAMES).astype("str")
 
 
 def list_official_splits(frame: pd.DataFrame) -> list[str]:
@@ -40,14 +40,14 @@ def list_official_splits(frame: pd.DataFrame) -> list[str]:
 
 
 def take_sample(frame: pd.DataFrame, rows: int | None, seed: int) -> pd.DataFrame:
-    """Return a stratified sample of `rows` rows in their old order, or `frame` if it has fewer."""
+    """Return a stratified sample of `rows` rows in their order, or `frame` if it has fewer."""
     if rows is None or rows >= len(frame):
         return frame
     strata = [name for name in ("label", "split") if name in frame]
     codes = frame.groupby(strata, sort=False).ngroup().to_numpy()
-    taken = apportion(np.bincount(codes), rows)
-    chosen = _rank(codes, np.random.default_rng(seed)) < taken[codes]
-    sample: pd.DataFrame = frame.loc[chosen]
+    counts = apportion(np.bincount(codes), rows)
+    is_sampled = _rank(codes, np.random.default_rng(seed)) < counts[codes]
+    sample: pd.DataFrame = frame.loc[is_sampled]
     return sample
 
 
@@ -67,13 +67,13 @@ def count_classes(labels: Iterable[str], separator: str | None = None) -> dict[s
     return {str(label): int(rows) for label, rows in series.value_counts().items()}
 
 
-def find_rare_classes(frame: pd.DataFrame, least: int, separator: str | None) -> dict[str, int]:
-    """Return the classes with fewer than `least` rows and their sizes, the largest first.
+def find_rare_classes(frame: pd.DataFrame, min_rows: int, separator: str | None) -> dict[str, int]:
+    """Return the classes with fewer than `min_rows` rows and their sizes, the largest first.
 
     With official splits, only training rows count.
     """
     counts = count_training(frame, separator)
-    return {label: rows for label, rows in counts.items() if rows < least}
+    return {label: rows for label, rows in counts.items() if rows < min_rows}
 
 
 def count_training(frame: pd.DataFrame, separator: str | None) -> dict[str, int]:
@@ -93,7 +93,7 @@ def check_class_sizes(
     left_out: str = "",
     remedy: str = "",
 ) -> None:
-    """Raise if there are fewer than two classes, or fewer than `needed` rows of one.
+    """Raise if there are fewer than two classes, or a class has fewer than `needed` rows.
 
     Parameters
     ----------
@@ -125,15 +125,15 @@ def assign_splits(
 ) -> pd.Series:
     """Return the split of each row: "train", "validation" or "test", stratified by label.
 
-    Every class has a row in every split; with label sets, which share rows, nearly every one. Rows
-    with an official ``split`` keep it; a missing official split is drawn from the training rows, as
-    a share of these.
+    Every class has a row in every split; with label sets, which share rows, nearly every class has.
+    Rows with an official ``split`` keep it; a missing official split is drawn from the training
+    rows, as a share of these.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns ``label`` and perhaps ``split``; of each label, at least one training row and one
-        for each split that is made.
+        Columns ``label`` and perhaps ``split``. Each label needs at least one training row, and
+        one for each split to draw.
     validation_size, test_size : float
         Shares of the rows.
     seed : int
@@ -158,9 +158,9 @@ def assign_splits(
     begin = np.zeros(len(sizes), np.int64)
     for split, share in shares.items():
         # At least one row of each class, and one left for training and for each later split.
-        to_come = len(shares) - list(shares).index(split)
-        taken = apportion(sizes, round(share * len(pool)))
-        end = begin + np.clip(taken, 1, np.maximum(sizes - begin - to_come, 1))
+        n_pending = len(shares) - list(shares).index(split)
+        counts = apportion(sizes, round(share * len(pool)))
+        end = begin + np.clip(counts, 1, np.maximum(sizes - begin - n_pending, 1))
         splits[pool[(begin[codes] <= ranks) & (ranks < end[codes])]] = split
         begin = end
     return pd.Series(splits, index=frame.index, dtype="str")
@@ -177,8 +177,8 @@ def apportion(sizes: np.ndarray, total: int) -> np.ndarray:
         At most their sum.
     """
     shares, remainders = np.divmod(sizes * total, sizes.sum())
-    missing = total - shares.sum()
-    shares[np.argsort(-remainders, kind="stable")[:missing]] += 1
+    n_missing = total - shares.sum()
+    shares[np.argsort(-remainders, kind="stable")[:n_missing]] += 1
     return shares
 
 
