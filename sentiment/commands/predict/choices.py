@@ -25,16 +25,16 @@ _SETTINGS = ("explain", "encoding", "sep", "quote", "escape", "header")
 def choose_model(
     scorer: BatchScorer, tracker: Tracker, state: dict[str, Any] | None, path: Path | None = None
 ) -> ModelChoice:
-    """Return the model to predict with; an unfinished output keeps the model that it began with.
+    """Return the model to predict with; an unfinished output is resumed with its own model.
 
-    Another run may be the best by now, and an alias may point to another version.
+    Meanwhile, another run may have become the best, or an alias may have moved.
 
     Parameters
     ----------
     scorer : BatchScorer
-        Names the model.
+        Settings that name the model.
     tracker : Tracker
-        The store of the model.
+        The tracking store.
     state : dict, optional
         Checkpoint of the unfinished output.
     path : Path, optional
@@ -45,16 +45,16 @@ def choose_model(
     InputNotFoundError, RunNotFoundError
         There is no such model.
     LostModelError
-        The model that the unfinished output began with is gone.
+        The model of the unfinished output was deleted.
     """
     if scorer.run.endswith(".skops"):
         return ModelChoice.of_file(scorer.run, "deploy.run")
     if state and scorer.run == state["job"]["run"]:
-        begun = state["job"]["model"]
+        uri = state["job"]["model"]
         try:
-            choice = tracker.find_model(begun, scorer.metric)
+            choice = tracker.find_model(uri, scorer.metric)
         except (RunNotFoundError, UntrustedModelError) as error:
-            raise LostModelError(path or Path(), begun, str(error)) from error
+            raise LostModelError(path or Path(), uri, str(error)) from error
         return replace(choice, why="the unfinished output was begun with it")
     return tracker.find_model(scorer.run, scorer.metric)
 
@@ -62,16 +62,17 @@ def choose_model(
 def choose_rule(
     scorer: BatchScorer, tracker: Tracker, choice: ModelChoice, pipeline: TextClassifier
 ) -> DecisionRule:
-    """Return the decision rule of the settings, chosen by scores of the run.
+    """Return the decision rule of the settings.
 
-    These are the scores of its cross-validation or, without one, of its validation rows.
+    If it has to be chosen, the scores of the run decide: those of its cross-validation or, without
+    one, of its validation rows.
 
     Raises
     ------
     ConfigError
-        No run is known of the model, or a goal cannot be reached.
+        The run of the model is unknown, or a goal cannot be reached.
     RunNotFoundError
-        The run did not keep its scores.
+        The run has no stored scores.
     """
     scores = None
     if needs_scores(scorer.threshold, scorer.abstain):
@@ -92,11 +93,11 @@ def choose_rule(
 def load_predictor(
     scorer: BatchScorer, tracker: Tracker, choice: ModelChoice, columns: PredictionColumns
 ) -> Predictor:
-    """Return the model of `choice` with the decision rule of the settings; see `choose_rule`."""
+    """Load the model of `choice` with the decision rule of the settings; see `choose_rule`."""
     pipeline = load_model(choice.path, choice.digest)
     rule = choose_rule(scorer, tracker, choice, pipeline)
-    own = replace(columns, scale=choice.read_scale())
-    return Predictor(pipeline, rule, own, path=choice.path, digest=choice.digest)
+    columns = replace(columns, scale=choice.read_scale())
+    return Predictor(pipeline, rule, columns, path=choice.path, digest=choice.digest)
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class LoadedModel:
 
 
 class Models:
-    """Models of a command, each of which is found and loaded once for all files.
+    """Models of a command, shared by all files; each is found and loaded once.
 
     Parameters
     ----------
@@ -129,9 +130,9 @@ class Models:
     Attributes
     ----------
     scorer : BatchScorer
-        Names the model and scores batches with it.
+        Settings that name the model, and the scorer of batches.
     settings : dict
-        Other settings on which outputs depend.
+        Other settings that outputs depend on.
     columns : PredictionColumns
         Columns of predictions.
     """
@@ -147,14 +148,14 @@ class Models:
 
     def choose(self, state: dict[str, Any] | None, path: Path | None = None) -> ModelChoice:
         """Return the model for an output; see `choose_model`."""
-        begun = state["job"].get("model") if state else None
+        uri = state["job"].get("model") if state else None
         with self._lock:
-            if begun not in self._choices:
-                self._choices[begun] = choose_model(self.scorer, self._tracker, state, path)
-            return self._choices[begun]
+            if uri not in self._choices:
+                self._choices[uri] = choose_model(self.scorer, self._tracker, state, path)
+            return self._choices[uri]
 
     def load(self, choice: ModelChoice) -> LoadedModel:
-        """Return the model of `choice` with its decision rule; see `choose_rule`."""
+        """Load the model of `choice`, once, with its decision rule; see `choose_rule`."""
         with self._lock:
             if choice.uri not in self._loaded:
                 predictor = load_predictor(self.scorer, self._tracker, choice, self.columns)
@@ -169,13 +170,13 @@ def check_columns(source: Input, added: list[str]) -> None:
     Raises
     ------
     ConfigError
-        It has one of them.
+        It already has such a column.
     """
-    taken = [column for column in added if column in source.columns]
-    if taken:
+    repeated = [column for column in added if column in source.columns]
+    if repeated:
         raise ConfigError(
             [
-                f"'{source.origin.name}' already has a column {taken[0]!r}, which predict adds. "
+                f"'{source.origin.name}' already has a column {repeated[0]!r}, which predict adds. "
                 "Is it an output of predict? Rename or remove that column."
             ]
         )

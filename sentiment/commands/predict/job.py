@@ -59,7 +59,7 @@ from sentiment.tracking.stages import SilentObserver, StageObserver
 
 Result = TypeVar("Result")
 
-# Errors of one file of many.
+# Errors that concern one file, so that the other files are still predicted.
 _FILE_ERRORS = (
     AllRowsRejectedError,
     AmbiguousColumnError,
@@ -77,24 +77,24 @@ _FILE_ERRORS = (
 )
 # Seconds between two checkpoints: the work that is lost if the process is killed.
 _CHECKPOINT = 1.0
-# Files that are predicted side by side, and the most bytes of such a file.
-_SIDE_BY_SIDE, _SMALL = 4, 2**20
-# Characters of a rejected row in a message.
-_SHOWN = 60
+# Only files of up to this size are predicted at the same time, and no more than this number.
+_MAX_CONCURRENT_FILES, _SMALL_FILE_BYTES = 4, 2**20
+# Length of the excerpt of a rejected row in a message.
+_EXCERPT_CHARS = 60
 
 
 def predict_files(cfg: DictConfig, observer: StageObserver | None = None) -> list[PredictionResult]:
     """Predict every file that ``cfg.input`` stands for.
 
-    Of a folder or a pattern, each file has an output of the same name in the folder
-    ``cfg.output``, default: ``<folder>.predictions``; files that are done already, with the same
-    model and settings, are skipped, and so are those that cannot be read. With ``cfg.together``,
-    all have one output. See `predict` for parameters and further errors.
+    For a folder or a pattern, each file gets an output of the same name in the folder
+    ``cfg.output``, default: ``<folder>.predictions``. Files that cannot be read are skipped, and so
+    are files that were predicted before with the same model and settings. With ``cfg.together``,
+    all files share one output. See `predict` for parameters and further errors.
 
     Raises
     ------
     FilesFailedError
-        Some files cannot be predicted; it has the results of the others.
+        Some files cannot be predicted; the error holds the results of the others.
     """
     paths, folder = list_inputs(cfg.input, ReadOptions.of(cfg))
     if folder is None:
@@ -102,12 +102,12 @@ def predict_files(cfg: DictConfig, observer: StageObserver | None = None) -> lis
     if cfg.together:
         members = [open_input(path, ReadOptions.of(cfg)) for path in paths]
         return [predict(cfg, observer, Chain(members, folder))]
-    home = Path(cfg.output or f"{folder.resolve()}.predictions").expanduser()
-    outputs = [home / strip_compression(path.relative_to(folder)) for path in paths]
+    output_folder = Path(cfg.output or f"{folder.resolve()}.predictions").expanduser()
+    outputs = [output_folder / strip_compression(path.relative_to(folder)) for path in paths]
     check_outputs(paths, outputs)
     models, options = Models(cfg), ReadOptions.of(cfg)
 
-    def work(path: Path, output: Path) -> PredictionResult | SentimentError | OSError:
+    def predict_file(path: Path, output: Path) -> PredictionResult | SentimentError | OSError:
         try:
             source = open_input(path, options)
             return predict(cfg, observer, source, str(output), models, keep_finished=True)
@@ -116,51 +116,51 @@ def predict_files(cfg: DictConfig, observer: StageObserver | None = None) -> lis
                 raise
             return error
 
-    found = _work_side_by_side(work, list(zip(paths, outputs, strict=True)), models)
+    outcomes = _predict_concurrently(predict_file, list(zip(paths, outputs, strict=True)), models)
     results, failures = list[PredictionResult](), dict[Path, SentimentError | OSError]()
-    for path, result in zip(paths, found, strict=True):
-        if isinstance(result, PredictionResult):
-            results.append(result)
+    for path, outcome in zip(paths, outcomes, strict=True):
+        if isinstance(outcome, PredictionResult):
+            results.append(outcome)
         else:
-            failures[path] = result
+            failures[path] = outcome
     if failures:
         raise FilesFailedError(failures, results)
     return results
 
 
-def _work_side_by_side(
-    work: Callable[[Path, Path], Result], files: list[tuple[Path, Path]], models: Models
+def _predict_concurrently(
+    predict_file: Callable[[Path, Path], Result], files: list[tuple[Path, Path]], models: Models
 ) -> Iterator[Result]:
-    """Yield what `work` returns for each of `files`, in order.
+    """Yield the result of `predict_file` for each of `files`, in order.
 
-    For a small file, most of the time goes into waiting for the disk that writes its output, so a
-    few small files are predicted at a time. A large file has all cores to itself.
+    A small file mostly waits for the disk that writes its output, so a few small files are
+    predicted at a time. A large file has all cores to itself.
     """
-    alone = type(models.scorer) is not BatchScorer  # it has processes of its own
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+    has_own_processes = type(models.scorer) is not BatchScorer
+    pending: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(_MAX_CONCURRENT_FILES) as pool:
         try:
             for path, output in files:
-                small = _is_small(path) and not alone
-                while waiting and (len(waiting) == _SIDE_BY_SIDE or not small):
-                    yield waiting.popleft().result()
-                if small:
-                    waiting.append(pool.submit(work, path, output))
+                is_small = _is_small(path) and not has_own_processes
+                while pending and (len(pending) == _MAX_CONCURRENT_FILES or not is_small):
+                    yield pending.popleft().result()
+                if is_small:
+                    pending.append(pool.submit(predict_file, path, output))
                 else:
-                    yield work(path, output)
-            while waiting:
-                yield waiting.popleft().result()
+                    yield predict_file(path, output)
+            while pending:
+                yield pending.popleft().result()
         finally:
-            for future in waiting:
+            for future in pending:
                 future.cancel()
 
 
 def _is_small(path: Path | None) -> bool:
-    return path is not None and path.is_file() and path.stat().st_size <= _SMALL
+    return path is not None and path.is_file() and path.stat().st_size <= _SMALL_FILE_BYTES
 
 
 def _concerns_one_file(error: SentimentError | OSError) -> bool:
-    """Return whether other files may still be predicted, unlike without a model or disk space."""
+    """Return whether other files can still be predicted, unlike without a model or disk space."""
     if isinstance(error, SentimentError):
         return isinstance(error, _FILE_ERRORS)
     return error.errno not in (ENOSPC, EDQUOT)
@@ -180,7 +180,7 @@ def predict(
     Parameters
     ----------
     cfg : DictConfig
-        As composed from ``conf/predict.yaml``, checked.
+        The checked config of ``conf/predict.yaml``.
     observer : StageObserver, optional
         Receives progress.
     source : Input, optional
@@ -202,10 +202,10 @@ def predict(
     models = models or Models(cfg)
     source = source or open_input(cfg.input, ReadOptions.of(cfg))
     name = Path(source.origin.name)
-    if cfg.text_column is not None:  # a mistake in it need not wait for the model
+    if cfg.text_column is not None:  # report a mistake before the model is loaded
         choose_text_column(name, source.columns, cfg.text_column)
-    check_columns(source, _list_added(models.columns.list_fields(), source).names)
-    partial, kind = _open_output(cfg, source, output or cfg.output, models.scorer.format)
+    check_columns(source, _get_added_schema(models.columns.list_fields(), source).names)
+    partial, output_format = _open_output(cfg, source, output or cfg.output, models.scorer.format)
     report = partial.read_finished()
     if report and source.origin.identity.items() <= report["job"].items():
         return read_result(partial, report)
@@ -220,9 +220,9 @@ def predict(
     column = choose_text_column(name, source.columns, cfg.text_column, choice.text_column)
     model = models.load(choice)
     check_extra_columns(name, source.columns, model.predictor.extra_columns)
-    added = _list_added(model.predictor.schema, source)
-    check_columns(source, added.names)  # those that are named after classes, too
-    facts = _describe_job(source, models, model, column.name, kind)
+    added = _get_added_schema(model.predictor.schema, source)
+    check_columns(source, added.names)  # now with the columns that are named after classes
+    facts = _describe_job(source, models, model, column.name, output_format)
     if keep_finished and not cfg.overwrite and (report := partial.read_report(facts)):
         return read_result(partial, report)
     partial.check_free()
@@ -230,31 +230,31 @@ def predict(
         state = None
     progress = state["progress"] if state else {}
     tally = Tally(**progress.get("tally", {}))
-    done_before = tally.read
+    resumed_rows = tally.read
     job = _Job(source, models.scorer, model.predictor, column.name, partial, facts)
-    writer = make_output(source, kind, added)
+    writer = make_output(source, output_format, added)
     with partial.open(state, facts):
         try:
             _write_rows(job, writer, tally, progress, observer)
         except ChangedInputError:
             if not cfg.overwrite:
-                raise  # the output of the rows as they were stays, to be resumed with them
+                raise  # keep the partial output: it can be resumed if the old input comes back
             partial.discard()
             return predict(cfg, observer, source, output, models)
         except SentimentError as error:
-            # After an outage, the same command resumes what was written, if anything was.
+            # After an outage, the same command resumes an output that has rows.
             if not (error.exit_code.is_transient and tally.read):
                 partial.discard()
             raise
-        seconds = time.perf_counter() - job.begun
-        report = make_report(choice, column, facts, tally, seconds, done_before, source.assumed)
+        seconds = time.perf_counter() - job.started_at
+        report = make_report(choice, column, facts, tally, seconds, resumed_rows, source.assumed)
         partial.finish(report, writer.assemble)
     return read_result(partial, report)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A prediction job whose settings, input, model and output were checked.
+    """A prediction job with checked settings, input, model and output.
 
     Attributes
     ----------
@@ -267,11 +267,11 @@ class _Job:
     text_column : str
         The column of texts.
     partial : PartialOutput or StreamOutput
-        The output while it is written.
+        The unfinished output.
     facts : dict
-        All that two processes must have in common to work on the same output.
-    begun : float
-        When this process began, on the clock of `time.perf_counter`.
+        Facts that must be equal for a process to resume the output of another one.
+    started_at : float
+        Start of this process, by `time.perf_counter`.
     """
 
     source: Input
@@ -280,94 +280,94 @@ class _Job:
     text_column: str
     partial: PartialOutput | StreamOutput
     facts: dict[str, Any]
-    begun: float = field(default_factory=time.perf_counter)
+    started_at: float = field(default_factory=time.perf_counter)
 
     def score(self, start: Position) -> Generator[tuple[Batch, pa.RecordBatch]]:
-        """Yield the batches behind `start` and their predictions, in order.
+        """Yield the batches after `start` and their predictions, in order.
 
-        The input is closed at the end, and when predicting fails.
+        The input is closed at the end, and if predicting fails.
         """
-        is_table = self.facts["format"] != "jsonl"  # with the same columns in every row
+        has_fixed_columns = self.facts["format"] != "jsonl"
         limits = Limits(
             max_chars=self.scorer.max_chars,
             reject_empty=self.scorer.empty == "reject",
-            fields=frozenset(self.source.columns) if is_table else None,
-            added=_list_added(self.predictor.schema, self.source).names,
+            fields=frozenset(self.source.columns) if has_fixed_columns else None,
+            added=_get_added_schema(self.predictor.schema, self.source).names,
         )
-        # Threads that read and score ahead are worth it for a file of several batches.
-        small = all(_is_small(one.origin.path) for one in _list_members(self.source))
+        # Threads that read and score ahead pay off only for files of several batches.
+        is_small = all(_is_small(member.origin.path) for member in _list_members(self.source))
         rows = self.source.read(self.text_column, limits, start)
-        with closing(rows if small else prefetch(rows)) as batches:
+        with closing(rows if is_small else prefetch(rows)) as batches:
             scored = self.scorer.score(self.predictor, batches)
-            yield from scored if small else prefetch(scored)
+            yield from scored if is_small else prefetch(scored)
 
 
 def _write_rows(
     job: _Job, writer: Output, tally: Tally, progress: dict[str, Any], observer: StageObserver
 ) -> None:
-    """Predict and write all rows behind the last checkpoint, and add them to `tally`.
+    """Predict and write all rows after the last checkpoint, and add them to `tally`.
 
     Raises
     ------
     EmptyDataError, AllRowsRejectedError
-        There is no row, or none that can be predicted.
+        The input has no row, or no row that can be predicted.
     """
     source, partial = job.source, job.partial
-    done_before, fresh, saved = tally.read, not progress, time.monotonic()
-    first: Reject | None = None
+    resumed_rows, needs_header, last_checkpoint = tally.read, not progress, time.monotonic()
+    reject: Reject | None = None
     for batch, predictions in job.score(Position(**progress.get("position", {}))):
         columns = Chain.add_file(batch, predictions) if batch.file else predictions
-        rows = writer.write(batch, columns)
-        if fresh:
-            rows, fresh = writer.begin(batch) + rows, False
-        partial.append(rows, batch.rejects)
+        data = writer.write(batch, columns)
+        if needs_header:
+            data, needs_header = writer.begin(batch) + data, False
+        partial.append(data, batch.rejects)
         tally.add(batch, predictions)
-        extra = read_columns(batch, job.predictor)
-        if extra is not None:
-            tally.add_columns(count_unused(job.predictor.encoder, extra.to_pandas()))
-        if time.monotonic() - saved > _CHECKPOINT:
+        extra_columns = read_columns(batch, job.predictor)
+        if extra_columns is not None:
+            tally.add_columns(count_unused(job.predictor.encoder, extra_columns.to_pandas()))
+        if time.monotonic() - last_checkpoint > _CHECKPOINT:
             partial.save(job.facts, {"tally": asdict(tally), "position": asdict(batch.end)})
-            saved = time.monotonic()
-        first = first or next(iter(batch.rejects), None)
-        unit = tally.describe(time.perf_counter() - job.begun, source.share, done_before)
+            last_checkpoint = time.monotonic()
+        reject = reject or next(iter(batch.rejects), None)
+        unit = tally.describe(time.perf_counter() - job.started_at, source.share, resumed_rows)
         observer.on_progress(tally.read, None, unit)
     if not tally.read:
         raise EmptyDataError(f"'{source.origin.name}'")
     if not tally.written:
-        shown = f"row {first.row:,}: {first.raw[:_SHOWN]!r}" if first else ""
-        raise AllRowsRejectedError(source.origin.name, tally.reasons, shown)
+        example = f"row {reject.row:,}: {reject.raw[:_EXCERPT_CHARS]!r}" if reject else ""
+        raise AllRowsRejectedError(source.origin.name, tally.reasons, example)
 
 
 def _list_members(source: Input) -> list[Input]:
-    """Return the inputs that a chain consists of, or the only one."""
+    """Return the inputs that a chain consists of, or `source` alone."""
     return list(source.members) if isinstance(source, Chain) else [source]
 
 
-def _list_added(predictions: pa.Schema, source: Input) -> pa.Schema:
-    """Return the columns that are added: those of predictions, after the file of a chain's row."""
+def _get_added_schema(predictions: pa.Schema, source: Input) -> pa.Schema:
+    """Return the schema of the added columns; in a chain, the first is the file of each row."""
     is_chain = isinstance(source, Chain)
     return predictions.insert(0, pa.field(FILE, pa.string())) if is_chain else predictions
 
 
 def _open_output(
-    cfg: DictConfig, source: Input, named: str | None, form: str | None
+    cfg: DictConfig, source: Input, output: str | None, requested_format: str | None
 ) -> tuple[PartialOutput | StreamOutput, str]:
-    """Return the output, and its format."""
-    target, kind = choose_output(source, named, form)
-    many = isinstance(source, Chain)
-    if target == Path(PIPE):
-        partial: PartialOutput | StreamOutput = open_stdout(many=many)
+    """Return the output and its format."""
+    target_path, output_format = choose_output(source, output, requested_format)
+    is_chain = isinstance(source, Chain)
+    if target_path == Path(PIPE):
+        partial: PartialOutput | StreamOutput = open_stdout(many=is_chain)
     else:
-        partial = PartialOutput(target, overwrite=cfg.overwrite, many=many)
-    paths = [one.origin.path for one in _list_members(source)]
-    check_apart([path for path in paths if path], partial.names)
-    return partial, kind
+        partial = PartialOutput(target_path, overwrite=cfg.overwrite, many=is_chain)
+    input_paths = [member.origin.path for member in _list_members(source)]
+    check_apart([path for path in input_paths if path], partial.names)
+    return partial, output_format
 
 
 def _describe_job(
-    source: Input, models: Models, model: LoadedModel, text_column: str, kind: str
+    source: Input, models: Models, model: LoadedModel, text_column: str, output_format: str
 ) -> dict[str, Any]:
-    """Return all that two processes must have in common to work on the same output."""
+    """Return the facts that must be equal for a process to resume the output of another one."""
     scorer = models.scorer
     return (
         source.origin.identity
@@ -376,7 +376,7 @@ def _describe_job(
             "model": model.choice.uri,
             "sha256": model.digest,
             "text_column": text_column,
-            "format": kind,
+            "format": output_format,
             "max_chars": scorer.max_chars,
             "empty": scorer.empty,
             "top_k": scorer.top_k,

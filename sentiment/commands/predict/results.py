@@ -15,7 +15,7 @@ from sentiment.modeling.decision_rules import DecisionRule, read_rule
 from sentiment.redaction.printable import tabulate_html
 from sentiment.tracking import ModelChoice
 
-_SHOWN_LABELS = 10
+_MAX_LISTED_LABELS = 10
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,15 +25,15 @@ class PredictionResult:
     Attributes
     ----------
     output : Path
-        The file that was written; ``-`` for standard output.
+        The written file; ``-`` for standard output.
     rejected : Path or None
-        The file of rejected rows, if there are any.
+        The file of rejected rows, if any row was rejected.
     report : Path or None
         The report of the job, if the output is a file.
     model : ModelChoice
-        The model that was used.
+        The model.
     text_column : ColumnChoice
-        The column that the texts were read from.
+        The column of texts, and why it was chosen.
     rule : DecisionRule
         The decision rule.
     tally : Tally
@@ -43,7 +43,7 @@ class PredictionResult:
     resumed : int
         Rows that earlier processes had predicted.
     assumed : list of str
-        Detected parts of the layout of the input that are not certain.
+        Uncertain guesses about the layout of the input, in words.
     """
 
     output: Path
@@ -75,22 +75,22 @@ class PredictionResult:
 
 
 def list_labels(counts: Mapping[str, int]) -> str:
-    """Return the counts of rows by label, in words; of many labels, the most frequent ones."""
-    frequent = sorted(counts, key=lambda label: -counts[label])[:_SHOWN_LABELS]
+    """Return the counts of rows by label, in words; of many labels, only the most frequent ones."""
+    frequent = sorted(counts, key=lambda label: -counts[label])[:_MAX_LISTED_LABELS]
     listed = ", ".join(
         f"{counts[label]:,} {quote_name(label) if label else 'without a label'}"
         for label in sorted(frequent)
     )
-    others = sum(counts.values()) - sum(counts[label] for label in frequent)
-    more = f", {others:,} of {len(counts) - len(frequent):,} others" if others else ""
-    return f"{listed}{more}" or "none"
+    remaining = sum(counts.values()) - sum(counts[label] for label in frequent)
+    suffix = f", {remaining:,} of {len(counts) - len(frequent):,} others" if remaining else ""
+    return f"{listed}{suffix}" or "none"
 
 
 def make_report(
     choice: ModelChoice, column: ColumnChoice, job: dict[str, Any], tally: Tally, seconds: float,
-    before: int, assumed: Sequence[str] = (),
+    resumed: int, assumed: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the report of a finished job; other processes predicted `before` rows of it."""
+    """Return the report of a finished job; earlier processes predicted `resumed` of its rows."""
     if tally.read != tally.written + tally.rejected:
         raise AssertionError(f"{tally.read} rows in, {tally.written} + {tally.rejected} out")
     model = {key: str(value) for key, value in asdict(choice).items()}
@@ -103,13 +103,13 @@ def make_report(
             "read": tally.read,
             "written": tally.written,
             "rejected": tally.rejected,
-            "resumed": before,
+            "resumed": resumed,
         },
         "assumed": list(assumed),
         "tally": asdict(tally),
         "mean_probability": tally.sum / tally.written if tally.written else None,
         "seconds": round(seconds, 3),
-        "rows_per_second": round((tally.read - before) / max(seconds, 1e-9), 1),
+        "rows_per_second": round((tally.read - resumed) / max(seconds, 1e-9), 1),
     }
 
 

@@ -17,7 +17,7 @@ def show_prediction(result: "PredictionResult") -> None:
     from sentiment.cli.console import PlainConsole
     from sentiment.commands.predict.results import list_labels
 
-    # With predictions on standard output, this goes to standard error.
+    # Standard output may carry the predictions themselves.
     piped = result.output == Path("-")
     console = PlainConsole(stderr=piped)
     model = result.model
@@ -34,21 +34,21 @@ def show_prediction(result: "PredictionResult") -> None:
     for number, line in enumerate(result.assumed):
         console.print(f"{'' if number else 'assumed':<8} {line}", markup=False)
     tally = result.tally
-    rest = f" + {tally.rejected:,} rejected" if tally.rejected else ""
-    console.print(f"rows     {tally.read:,} read = {tally.written:,} written{rest}")
+    rejected = f" + {tally.rejected:,} rejected" if tally.rejected else ""
+    console.print(f"rows     {tally.read:,} read = {tally.written:,} written{rejected}")
     console.print(f"labels   {list_labels(tally.counts)}")
-    for reason, count in sorted(tally.reasons.items(), key=lambda one: -one[1]):
+    for reason, count in sorted(tally.reasons.items(), key=lambda item: -item[1]):
         console.print(f"         {count:,} rejected: {reason}")
     if tally.repaired:
         console.print(f"         {tally.repaired:,} with a stray quote that was read as text")
     if tally.blank_lines:
         console.print(f"         {count_of(tally.blank_lines, 'blank line')} skipped")
     for name, unused in tally.columns.items():
-        listed = ", ".join(f"{count:,} {reason}" for reason, count in unused.items())
-        console.print(f"         column {name!r}: {listed}")
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in unused.items())
+        console.print(f"         column {name!r}: {reasons}")
     rate = (tally.read - result.resumed) / max(result.seconds, 1e-9)
-    again = f", after {result.resumed:,} rows done before" if result.resumed else ""
-    console.print(f"time     {describe_time(result.seconds)}, {rate:,.0f} rows/s{again}")
+    resumed = f", after {result.resumed:,} rows done before" if result.resumed else ""
+    console.print(f"time     {describe_time(result.seconds)}, {rate:,.0f} rows/s{resumed}")
     if result.rejected:
         console.print(f"rejected {relate_path(result.rejected)}")
     if result.report:
@@ -61,17 +61,17 @@ def _describe_rule(rule: "DecisionRule") -> Iterator[str]:
 
     if isinstance(rule, LabelSetRule):
         if rule.thresholds:
-            least, most = min(rule.thresholds), max(rule.thresholds)
-            yield f"rule     each label from a probability of its own on: {least:.4f} to {most:.4f}"
+            low, high = min(rule.thresholds), max(rule.thresholds)
+            yield f"rule     each label from a probability of its own on: {low:.4f} to {high:.4f}"
         elif rule.threshold != 0.5:
             yield f"rule     each label from probability {rule.threshold:.4f} on"
     elif rule.factors:
-        least, most = min(rule.factors), max(rule.factors)
-        yield f"rule     each class by its probability times a factor: {least:.3g} to {most:.3g}"
+        low, high = min(rule.factors), max(rule.factors)
+        yield f"rule     each class by its probability times a factor: {low:.3g} to {high:.3g}"
         if rule.f1_macro:
-            without, chosen = rule.f1_macro
+            plain, tuned = rule.f1_macro
             yield (
-                f"         macro-F1 {chosen:.4f}, and {without:.4f} without factors, on validation "
+                f"         macro-F1 {tuned:.4f}, and {plain:.4f} without factors, on validation "
                 "rows that they were not chosen on"
             )
     elif rule.threshold != 0.5:

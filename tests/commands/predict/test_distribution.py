@@ -146,7 +146,7 @@ def test_a_worker_that_is_killed_loses_nothing(run: Run, tmp_path: Path) -> None
 def test_what_is_wrong_with_a_cluster_is_reported(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sentiment.commands.predict.distributed.scorer._PATIENCE", 1)
+    monkeypatch.setattr("sentiment.commands.predict.distributed.scorer._CONNECT_TIMEOUT", 1)
     with pytest.raises(ClusterError, match="cluster tcp://127.0.0.1:9 failed: Timed out"):
         run("deploy=dask", "deploy.address=tcp://127.0.0.1:9")
     assert [one.name for one in tmp_path.iterdir()] == ["x.csv"]

@@ -15,17 +15,18 @@ from sentiment.errors import ClusterError, ConfigError
 from sentiment.files.batches import Batch
 from sentiment.modeling.scoring import BatchScorer, Predictor, read_columns
 
-# Batches under way for each thread of the workers, so that none waits for the next.
-_AHEAD = 2
+# Batches in flight for each worker thread, so that no thread waits for its next batch.
+_BATCHES_PER_THREAD = 2
 # Seconds to wait for a scheduler.
-_PATIENCE = 10
+_CONNECT_TIMEOUT = 10
 
 
 class DaskScorer(ClusterSettings, BatchScorer):
-    """Workers of a Dask cluster that score a file batch by batch; see `ClusterSettings`.
+    """Scorer that sends batches to the workers of a Dask cluster; see `ClusterSettings`.
 
-    The rows are read and written here, in order; texts and the other columns that the model reads
-    go to the workers, and predictions come back. If a worker dies, another one gets its batch.
+    This process reads and writes the rows, in order. The workers receive the texts and the other
+    columns that the model reads, and return predictions. If a worker dies, another one gets its
+    batch.
     """
 
     def score(
@@ -40,10 +41,10 @@ class DaskScorer(ClusterSettings, BatchScorer):
         """
         _check_dask()
         batches = iter(batches)
-        begun = list(islice(batches, 2))
-        if self.address is None and len(begun) < 2:
-            # Processes take longer to start than one batch takes here.
-            yield from super().score(predictor, begun)
+        first_batches = list(islice(batches, 2))
+        if self.address is None and len(first_batches) < 2:
+            # Starting processes takes longer than predicting one batch here.
+            yield from super().score(predictor, first_batches)
             return
         from sentiment.commands.predict.distributed.workers import ModelPlugin, predict_on_worker
 
@@ -51,40 +52,42 @@ class DaskScorer(ClusterSettings, BatchScorer):
             client = self._connect(stack)
             if self.address is None:
                 client.run(defer_imports)  # before a worker imports what the model needs
-            # The scheduler sends it to workers that join later, too.
-            model = ModelPlugin(predictor)
-            client.register_plugin(model)
-            stack.callback(client.unregister_worker_plugin, model.name)
-            most = _AHEAD * max(1, sum(client.nthreads().values()))
-            under_way: deque[tuple[Batch, Any]] = deque()
-            for batch in chain(begun, batches):
-                rows = (batch.texts, read_columns(batch, predictor))
-                future = client.submit(predict_on_worker, model.name, *rows, pure=False)
-                under_way.append((batch, future))
-                if len(under_way) > most:
-                    yield self._wait(*under_way.popleft())
-            while under_way:
-                yield self._wait(*under_way.popleft())
+            # The scheduler also sends the plugin to workers that join later.
+            plugin = ModelPlugin(predictor)
+            client.register_plugin(plugin)
+            stack.callback(client.unregister_worker_plugin, plugin.name)
+            max_in_flight = _BATCHES_PER_THREAD * max(1, sum(client.nthreads().values()))
+            in_flight: deque[tuple[Batch, Any]] = deque()
+            for batch in chain(first_batches, batches):
+                columns = read_columns(batch, predictor)
+                future = client.submit(
+                    predict_on_worker, plugin.name, batch.texts, columns, pure=False
+                )
+                in_flight.append((batch, future))
+                if len(in_flight) > max_in_flight:
+                    yield self._wait(*in_flight.popleft())
+            while in_flight:
+                yield self._wait(*in_flight.popleft())
 
     def _connect(self, stack: ExitStack) -> Any:
-        """Return a client of the cluster; both end with `stack`."""
+        """Return a client of the cluster; `stack` closes both."""
         from distributed import Client, LocalCluster
 
         connect: Any = Client
         start: Any = LocalCluster
         try:
-            where = self.address or stack.enter_context(
+            address = self.address or stack.enter_context(
                 start(
                     n_workers=self.workers,
                     threads_per_worker=1,
                     host="127.0.0.1",
                     dashboard_address="127.0.0.1:0",  # any port that is free
                     silence_logs="CRITICAL",
-                    # The workers share the cores; the kernels of one would take them all.
+                    # The workers share the cores; the kernels of one would use all.
                     env={"NUMBA_NUM_THREADS": "1"},
                 )
             )
-            return stack.enter_context(connect(where, timeout=_PATIENCE))
+            return stack.enter_context(connect(address, timeout=_CONNECT_TIMEOUT))
         except (OSError, ValueError) as error:
             raise ClusterError(self.address or "on this machine", str(error)) from error
 

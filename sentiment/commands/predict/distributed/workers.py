@@ -34,10 +34,10 @@ class ModelPlugin(WorkerPlugin):
 
     def setup(self, worker: Any) -> None:
         """Load the model from its skops file, with the same checks as everywhere."""
-        # A process that ends would look through all of its objects first, for seconds, and Dask
-        # kills a worker that takes so long.
+        # At exit, the garbage collector would visit all objects for seconds, and Dask kills a
+        # worker that takes so long to end.
         atexit.register(gc.freeze)
-        # A worker may have no processes of its own, and needs none.
+        # Joblib warns that a worker cannot start processes; it needs none.
         warnings.filterwarnings("ignore", "Loky-backed parallel loops")
         trust(self._trusted)
         with TemporaryDirectory() as folder:
