@@ -1,4 +1,4 @@
-"""Comparison of the current rows with the reference: checks, words and performance."""
+"""Comparison of current rows with the reference: checks, words and performance."""
 
 from dataclasses import dataclass
 
@@ -39,9 +39,9 @@ class Comparison:
         The words whose share of texts has changed, the largest change first: ``reference``,
         ``current``, ``effect`` (above 0 for a rise) and ``p_value``, by word. None without texts.
     performance : Performance or None
-        How often the model is right, where true labels are known.
+        Accuracy of the model on rows with a true label; None without such rows.
     rows : DataFrame
-        The current rows, with descriptors in the place of texts, if there are texts.
+        The current rows, with descriptors instead of texts.
     """
 
     checks: list[Check]
@@ -51,22 +51,22 @@ class Comparison:
 
     @property
     def drifted(self) -> list[str]:
-        """Names of the checks that are alarms."""
+        """Names of the checks that found drift."""
         return [check.name for check in self.checks if check.drifted]
 
 
 def describe_rows(rows: pd.DataFrame, reader: TextReader, observer: StageObserver) -> pd.DataFrame:
     """Return `rows` with the descriptors of `reader` instead of ``text``."""
-    # In the precision of the reference, so that equal values stay equal.
+    # Use the precision of the reference, so that equal values stay equal.
     rows = rows.assign(probability=rows["probability"].astype("f4"))
     if "text" not in rows:
         return rows
-    described = []
+    batches = []
     for start in range(0, len(rows), _BATCH_ROWS):
-        described.append(reader.describe(rows["text"].iloc[start : start + _BATCH_ROWS]))
+        batches.append(reader.describe(rows["text"].iloc[start : start + _BATCH_ROWS]))
         observer.on_progress(reader.documents, len(rows), "texts described")
-    numbers = pd.concat(described, ignore_index=True).set_axis(rows.index)
-    return pd.concat([numbers, rows.drop(columns="text")], axis=1)
+    descriptors = pd.concat(batches, ignore_index=True).set_axis(rows.index)
+    return pd.concat([descriptors, rows.drop(columns="text")], axis=1)
 
 
 def compare(
@@ -82,22 +82,22 @@ def compare(
     Parameters
     ----------
     reference : Reference
-        What training left.
+        Reference profile of training.
     current : Current
         The rows.
     reader : TextReader
-        Reads texts as the model does; a new one.
+        A new reader with the tokenization of the model.
     thresholds : ThresholdSettings
         Smallest effects that matter.
     windows : int
-        Number of windows of the performance, at most.
+        Maximum number of windows of the performance.
     observer : StageObserver
         Receives progress.
     """
     rows = describe_rows(current.rows, reader, observer)
     terms = _compare_terms(reference, reader) if "text" in current.rows else None
     performance = measure_performance(reference.rows, rows, windows, reference.separator)
-    own = compare_metrics(reference, rows, thresholds.metrics, thresholds.alpha)
+    metric_checks = compare_metrics(reference, rows, thresholds.metrics, thresholds.alpha)
     checks = [
         *_check_numbers(reference.rows, rows, thresholds.distance),
         check_labels(
@@ -114,7 +114,7 @@ def compare(
     ]
     if performance is not None:
         checks += performance.list_checks(thresholds.accuracy, thresholds.errors)
-    checks += own
+    checks += metric_checks
     return Comparison(
         checks=decide(checks, thresholds.alpha),
         terms=None if terms is None else _choose_terms(terms, thresholds),
@@ -142,55 +142,62 @@ def _check_numbers(reference: pd.DataFrame, current: pd.DataFrame, threshold: fl
     checks = []
     for name in [*DESCRIPTORS, "probability"]:
         if name in reference and name in current:
-            before, after = reference[name].to_numpy(), current[name].to_numpy()
-            checks.append(check_numbers(name, before, after, threshold))
+            reference_values, current_values = reference[name].to_numpy(), current[name].to_numpy()
+            checks.append(check_numbers(name, reference_values, current_values, threshold))
     return checks
 
 
 def _compare_terms(reference: Reference, reader: TextReader) -> pd.DataFrame:
-    """Compare the words that are frequent in the reference, or in the current rows."""
-    found = reader.list_terms(MOST_TERMS)
-    terms = reference.terms.index.union(found.index)
+    """Compare the words that are frequent in the reference or in the current rows."""
+    current_terms = reader.list_terms(MOST_TERMS)
+    terms = reference.terms.index.union(current_terms.index)
     table = compare_terms(
         reference.count_terms(terms),
         reader.count_terms(terms),
         (len(reference.rows), reader.documents),
-        # Any word of either sample might have been among the frequent ones.
+        # Any word of either sample could have been a frequent one.
         tested=reference.words + reader.count_words(),
     )
     return table.set_axis(terms)
 
 
 def _check_terms(terms: pd.DataFrame, threshold: float) -> Check:
-    """Return the check of the word with the most significant change among those that matter."""
+    """Return the check of the most significant change among the changes that matter."""
     if terms.empty:
         return Check("terms", 0.0, 0.0, 0.0, COHEN, threshold, 1.0)
-    sizes = terms["effect"].abs().to_numpy()
-    most = terms.iloc[choose(sizes, threshold, terms["p_value"].to_numpy())]
-    before, after, effect, p_value = most.tolist()
+    effects = terms["effect"].abs().to_numpy()
+    term = terms.iloc[choose(effects, threshold, terms["p_value"].to_numpy())]
+    reference_share, current_share, effect, p_value = term.tolist()
     return Check(
-        "terms", before, after, abs(effect), COHEN, threshold, p_value, detail=str(most.name)
+        "terms",
+        reference_share,
+        current_share,
+        abs(effect),
+        COHEN,
+        threshold,
+        p_value,
+        detail=str(term.name),
     )
 
 
 def _check_quality(reference: Reference, current: Current, threshold: float) -> list[Check]:
-    """Compare how many texts are empty, and how many repeat an earlier one."""
-    texts, known = current.rows["text"], reference.source["rows"]
-    # The share of repeated texts grows with the sample, so no more rows are looked at than the
-    # reference has.
-    chosen = np.random.default_rng(known).permutation(len(texts))[:known]
-    empty, repeated = texts.str.strip() == "", texts.iloc[chosen].duplicated()
+    """Compare the shares of texts that are empty, or that repeat an earlier text."""
+    texts, reference_rows = current.rows["text"], reference.source["rows"]
+    # The share of repeated texts grows with the number of rows, so at most as many rows are
+    # compared as the reference has.
+    sample = np.random.default_rng(reference_rows).permutation(len(texts))[:reference_rows]
+    empty, repeated = texts.str.strip() == "", texts.iloc[sample].duplicated()
     checks = []
-    for name, found in {"empty": empty, "repeated": repeated}.items():
-        before, after = reference.source[name], int(found.sum())
+    for name, flags in {"empty": empty, "repeated": repeated}.items():
+        reference_count, current_count, rows = reference.source[name], int(flags.sum()), len(flags)
         effects, p_values = compare_shares(
-            np.array([before]), np.array([after]), (known, len(found))
+            np.array([reference_count]), np.array([current_count]), (reference_rows, rows)
         )
-        # Fewer of them than at training do no harm.
+        # The effect has a sign: a smaller share than at training does no harm.
         checks.append(
             Check(
-                name, before / known, after / len(found), float(effects[0]), COHEN, threshold,
-                float(p_values[0]),
+                name, reference_count / reference_rows, current_count / rows, float(effects[0]),
+                COHEN, threshold, float(p_values[0]),
             )
         )  # fmt: skip
     return checks

@@ -1,4 +1,4 @@
-"""The current rows: a sample of the predictions in a file that `predict` wrote, or in a log."""
+"""Current rows: a sample of the predictions in an output of `predict` or in a server's log."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from sentiment.modeling.reference import COLUMN
 from sentiment.tracking import ModelChoice
 from sentiment.tracking.stages import StageObserver
 
-# What predict writes.
+# Columns of every output of predict.
 _PREDICTED = ("prediction", "probability")
 _CONVERSIONS: dict[str, Callable[[pa.LargeStringArray], pa.Array]] = {
     "prediction": strip_labels,
@@ -44,7 +44,7 @@ class Columns:
     Attributes
     ----------
     text : str, optional
-        The texts; None for a log without them.
+        The texts; None for a log without texts.
     label, time : str, optional
         The true labels, and the time of each prediction.
     why : str
@@ -52,7 +52,7 @@ class Columns:
     extra : sequence of str
         Columns that the model reads beside the text.
     lacking : sequence of str
-        What of that the log of a server lacks, so that it is not compared.
+        Data that a server's log does not have, so that it is not compared; in words.
     """
 
     text: str | None
@@ -77,13 +77,14 @@ class Current:
     Attributes
     ----------
     rows : DataFrame
-        Columns ``prediction``, ``probability`` and, where the file has them, ``text``, ``label``
-        (missing where a row has none) and ``time``, and what the model reads beside the text, under
-        names such as ``column:price``; in the order of the file.
+        Columns ``prediction``, ``probability`` and, if the file has them, ``text``, ``label``
+        (missing for a row without a label) and ``time``. The columns that the model reads beside
+        the text have names such as ``column:price``. Rows are in the order of the file.
     read, rejected : int
-        Rows of the file, and those of them that could not be read.
+        Rows of the file, and rows that could not be read.
     unknown_labels : dict of str to int
-        Rows of each true label that the model does not know; their labels are missing in `rows`.
+        Number of rows for each true label that the model does not know. In `rows`, these labels
+        are missing.
     """
 
     rows: pd.DataFrame
@@ -92,8 +93,8 @@ class Current:
     unknown_labels: Mapping[str, int] = field(default_factory=dict)
 
 
-def check_columns(path: Path, columns: Sequence[str], **named: str | None) -> None:
-    """Check that `predict` wrote the file `path`, and that it has the columns that were named.
+def check_columns(path: Path, columns: Sequence[str], **settings: str | None) -> None:
+    """Check that `predict` wrote the file `path`, and that it has the columns of `settings`.
 
     Raises
     ------
@@ -102,8 +103,11 @@ def check_columns(path: Path, columns: Sequence[str], **named: str | None) -> No
     """
     if not set(_PREDICTED) <= set(columns):
         raise NoPredictionsError(path, columns, suggest_command("predict", f"input={path}"))
-    wanted = {column: setting for setting, column in named.items() if column is not None}
-    missing = {column: setting for column, setting in wanted.items() if column not in columns}
+    missing = {
+        column: setting
+        for setting, column in settings.items()
+        if column is not None and column not in columns
+    }
     if missing:
         raise MissingColumnError(path, missing, columns)
 
@@ -114,7 +118,7 @@ def find_columns(
     text: str | None = None,
     label: str | None = None,
     time: str | None = None,
-    learned: ModelChoice | None = None,
+    model: ModelChoice | None = None,
     *,
     has_texts: bool = True,
 ) -> Columns:
@@ -127,29 +131,28 @@ def find_columns(
     columns : sequence of str
         Its columns.
     text, label, time : str, optional
-        Columns that were named.
-    learned : ModelChoice, optional
-        The model, whose own columns are looked for before the usual names.
+        Columns that the user named.
+    model : ModelChoice, optional
+        The model; the names of its training columns take precedence over the usual names.
     has_texts : bool
-        False for the log of a server that keeps none.
+        False for a server's log without texts.
 
     Raises
     ------
     NoPredictionsError
-        `predict` did not write it.
+        `predict` did not write the file.
     MissingColumnError, NoTextColumnError, AmbiguousColumnError
-        It lacks a column that was named, or it is not clear which one holds the texts.
+        The file lacks a column that the user named, or its column of texts is not clear.
     """
     check_columns(path, columns, text_column=text, label_column=label, time_column=time)
-    found = None
-    if has_texts:
-        found = choose_text_column(path, columns, text, learned.text_column if learned else "")
-    if label is None and learned and learned.label_column in columns:
-        label = learned.label_column
-    folded = {column.strip().lower(): column for column in reversed(columns)}
-    usual = next((folded[name] for name in ("label", "sentiment") if name in folded), None)
-    named = (found.name, found.why) if found else (None, "")
-    return Columns(named[0], label or usual, time, named[1])
+    if label is None and model and model.label_column in columns:
+        label = model.label_column
+    by_lower_name = {column.strip().lower(): column for column in reversed(columns)}
+    label = label or by_lower_name.get("label") or by_lower_name.get("sentiment")
+    if not has_texts:
+        return Columns(None, label, time)
+    choice = choose_text_column(path, columns, text, model.text_column if model else "")
+    return Columns(choice.name, label, time, choice.why)
 
 
 def read_current(
@@ -158,19 +161,19 @@ def read_current(
 ) -> Current:  # fmt: skip
     """Return all rows of a file, or a random sample of them if there are more than `size`.
 
-    With a `separator`, predictions and labels are label sets, of which an empty prediction is one.
+    With a `separator`, predictions and labels are label sets; an empty prediction is an empty set.
 
     Raises
     ------
     EmptyDataError
-        There is no row.
+        The file has no row.
     UnreadableFileError
         A row has no prediction, or a probability that is not a number from 0 to 1.
     """
     sampler, read, rejected = Sampler(size, seed), 0, 0
     for batch in prefetch(source.read(columns.text or "", Limits(added=()), Position())):
         read, rejected = read + batch.read, rejected + len(batch.rejects)
-        sampler.add(_take_columns(path, batch, columns))
+        sampler.add(_select_columns(path, batch, columns))
         observer.on_progress(read, None, f"rows read, {show_share(source.share)} of the file")
     table = sampler.finish()
     if table is None:
@@ -187,16 +190,16 @@ def read_current(
     return Current(rows, read, rejected)
 
 
-def _take_columns(path: Path, batch: Batch, columns: Columns) -> pa.Table:
-    taken: dict[str, pa.Array] = {"text": batch.texts} if columns.text else {}
+def _select_columns(path: Path, batch: Batch, columns: Columns) -> pa.Table:
+    arrays: dict[str, pa.Array] = {"text": batch.texts} if columns.text else {}
     try:
         for role, column in columns.list_roles().items():
-            found = batch.read_column(column)
+            values = batch.read_column(column)
             convert = strip_values if role.startswith(COLUMN) else _CONVERSIONS.get(role)
-            taken[role] = convert(found) if convert else found
+            arrays[role] = convert(values) if convert else values
     except pa.ArrowException as error:
         raise UnreadableFileError(path, "predictions", read_reason(error)) from error
-    return pa.table(taken)
+    return pa.table(arrays)
 
 
 def order_rows(path: Path, times: pd.Series, column: str) -> np.ndarray:
@@ -209,23 +212,23 @@ def order_rows(path: Path, times: pd.Series, column: str) -> np.ndarray:
     times : Series of str
         Dates and times in ISO 8601, or numbers such as seconds.
     column : str
-        Name of their column.
+        Name of the column of times.
 
     Raises
     ------
     ConfigError
-        One of them is neither.
+        A value is neither a time nor a number.
     """
     numbers = pd.to_numeric(times, errors="coerce")
     if numbers.isna().any():
-        moments = pd.to_datetime(times, format="ISO8601", utc=True, errors="coerce")
-        if moments.isna().any():
-            invalid = times[moments.isna()].iloc[0]
+        parsed_times = pd.to_datetime(times, format="ISO8601", utc=True, errors="coerce")
+        if parsed_times.isna().any():
+            invalid = times[parsed_times.isna()].iloc[0]
             raise ConfigError(
                 [
                     f"time_column is {column!r}, where '{path}' has {invalid!r}; expected "
                     "times such as 2026-11-24T10:30, or numbers, in every row."
                 ]
             )
-        numbers = moments
+        numbers = parsed_times
     return np.argsort(numbers.to_numpy(), kind="stable")

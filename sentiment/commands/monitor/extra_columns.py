@@ -19,7 +19,7 @@ from sentiment.modeling.drift import (
 from sentiment.modeling.reference import COLUMN, Reference
 
 _MISSING, _OTHER = "missing value", "other value"
-_MOST_LEVELS = 100
+_MAX_LEVELS = 100
 
 
 def check_extra_columns(
@@ -27,58 +27,66 @@ def check_extra_columns(
 ) -> Iterator[Check]:
     """Yield the checks of all columns that the model reads beside the text.
 
-    Numbers are compared where they are there, and categories each with all others, of which missing
-    values are one. Of dates, which move on, and of numbers, how many are missing is compared.
+    Numbers are compared without missing values. Each category is compared with all others; a
+    missing value is a category. For numbers and dates, the share of missing values is compared; the
+    dates themselves are not, since they advance with time.
 
     Parameters
     ----------
     reference : Reference
-        Rows of training.
+        Reference profile of training.
     current : DataFrame
-        The rows of a file.
+        The current rows.
     distance, labels, share : float
         Thresholds of numbers, categories and shares.
     """
     for name, kind in reference.columns.items():
-        before, after = (rows[f"{COLUMN}{name}"] for rows in (reference.rows, current))
+        old, new = (rows[f"{COLUMN}{name}"] for rows in (reference.rows, current))
         if kind == "category":
-            yield _compare_categories(name, before, after, labels)
+            yield _compare_categories(name, old, new, labels)
             continue
-        before, after = parse(before, kind), parse(after, kind)
-        yield _compare_missing(name, before.isna().to_numpy(), after.isna().to_numpy(), share)
-        old, new = before.dropna().to_numpy(), after.dropna().to_numpy()
+        old, new = parse(old, kind), parse(new, kind)
+        yield _compare_missing(name, old.isna().to_numpy(), new.isna().to_numpy(), share)
+        old, new = old.dropna(), new.dropna()
         if kind == "number" and len(old) and len(new):
-            size, p_value = compare_numbers(old, new)
+            effect, p_value = compare_numbers(old.to_numpy(), new.to_numpy())
             yield Check(
-                f"column {name}", float(old.mean()), float(new.mean()), size, DISTANCE, distance,
-                p_value,
+                f"column {name}", float(old.mean()), float(new.mean()), effect, DISTANCE,
+                distance, p_value,
             )  # fmt: skip
 
 
-def _compare_missing(name: str, before: np.ndarray, after: np.ndarray, threshold: float) -> Check:
-    counts = np.array([before.sum()]), np.array([after.sum()])
-    effects, p_values = compare_shares(counts[0], counts[1], (len(before), len(after)))
+def _compare_missing(
+    name: str, reference: np.ndarray, current: np.ndarray, threshold: float
+) -> Check:
+    counts = np.array([reference.sum()]), np.array([current.sum()])
+    effects, p_values = compare_shares(*counts, (len(reference), len(current)))
     return Check(
-        f"missing {name}", float(before.mean()), float(after.mean()), abs(float(effects[0])),
+        f"missing {name}", float(reference.mean()), float(current.mean()), abs(float(effects[0])),
         COHEN, threshold, float(p_values[0]),
     )  # fmt: skip
 
 
-def _compare_categories(name: str, before: pd.Series, after: pd.Series, threshold: float) -> Check:
-    """Compare how frequent each category is; those that are rare in training are one."""
-    levels = [*before.fillna(_MISSING).value_counts().index[:_MOST_LEVELS]]
-    names = [*levels, _OTHER]
-    old, new = (_count(values.fillna(_MISSING), names) for values in (before, after))
-    ratios, p_values = compare_labels(old, new)
-    chosen = choose(ratios, threshold, p_values)
+def _compare_categories(
+    name: str, reference: pd.Series, current: pd.Series, threshold: float
+) -> Check:
+    """Compare the frequency of each category; all rare categories of training count as one."""
+    frequent = [*reference.fillna(_MISSING).value_counts().index[:_MAX_LEVELS]]
+    levels = [*frequent, _OTHER]
+    old_counts, new_counts = (
+        _count_levels(values.fillna(_MISSING), levels) for values in (reference, current)
+    )
+    ratios, p_values = compare_labels(old_counts, new_counts)
+    k = choose(ratios, threshold, p_values)
     return Check(
-        f"column {name}", float(old[chosen] / old.sum()), float(new[chosen] / new.sum()),
-        float(ratios[chosen]), ODDS, threshold, float(p_values[chosen]), detail=names[chosen],
+        f"column {name}", float(old_counts[k] / old_counts.sum()),
+        float(new_counts[k] / new_counts.sum()), float(ratios[k]), ODDS, threshold,
+        float(p_values[k]), detail=levels[k],
     )  # fmt: skip
 
 
-def _count(values: pd.Series, names: list[str]) -> np.ndarray:
-    """Return how many of `values` are each of `names`, the last of which is all others."""
-    known = values.where(values.isin(names[:-1]), names[-1])
-    counts: np.ndarray = known.value_counts().reindex(names, fill_value=0).to_numpy()
+def _count_levels(values: pd.Series, levels: list[str]) -> np.ndarray:
+    """Return the count of each of `levels` in `values`; the last level counts all other values."""
+    values = values.where(values.isin(levels[:-1]), levels[-1])
+    counts: np.ndarray = values.value_counts().reindex(levels, fill_value=0).to_numpy()
     return counts

@@ -67,14 +67,14 @@ class MonitoringResult:
     model : ModelChoice
         The model that made the predictions.
     columns : Columns
-        Which columns of the file were read.
+        Roles of the columns of the file.
     read, compared, rejected : int
-        Rows of the file, those that were compared, and those that could not be read.
+        Rows of the file, rows that were compared, and rows that could not be read.
     reference_rows : int
-        Rows that they were compared with.
+        Rows of the reference.
     folder : Path
-        Where ``report.html``, ``report.json`` (Evidently's) and ``drift.json`` are: the output
-        folder, or a new one inside of it if that held something.
+        Folder of ``report.html``, ``report.json`` (Evidently's) and ``drift.json``: the output
+        folder or, if that was not empty, a new one inside it.
     workspace : Path or None
         The Evidently workspace that the report was added to.
     stages : list of Stage
@@ -101,7 +101,7 @@ def monitor(
     Parameters
     ----------
     cfg : DictConfig
-        As composed from ``conf/monitor.yaml``, checked.
+        The checked config of ``conf/monitor.yaml``.
     command : str
         The command line, for the record.
     observer : StageObserver, optional
@@ -111,7 +111,7 @@ def monitor(
     ------
     SentimentError
         The config, the file, the run or its reference cannot be used, or Evidently is missing. If
-        only the store cannot be used, the reports are kept.
+        only the tracking store cannot be used, the reports are kept.
     """
     stages = Stages(observer) if observer else Stages()
     _check_package()
@@ -119,8 +119,8 @@ def monitor(
     tracker: Tracker = make(cfg, "tracking", "start", "find_model")
     path = Path(cfg.current).expanduser()
     source, report = _open_source(path, cfg, tracker)
-    named = {name: cfg[name] for name in ("text_column", "label_column", "time_column")}
-    check_columns(path, source.columns, **named)
+    settings = {name: cfg[name] for name in ("text_column", "label_column", "time_column")}
+    check_columns(path, source.columns, **settings)
     with stages("load model"):
         model = _load_model(path, source, cfg, report, tracker)
     choice, reference = model.choice, model.reference
@@ -132,7 +132,7 @@ def monitor(
             cfg.windows, stages.observer,
         )  # fmt: skip
     if webhook is not None and comparison.drifted:
-        # Before anything is written, which a full disk or a store that is away would prevent.
+        # Before anything is written: a full disk or an unreachable store must not stop the alert.
         webhook.send("drift", f"{path.name} ({choice.uri}): {', '.join(comparison.drifted)}")
         webhook.close()
     facts = _describe(path, choice, model.columns, current, reference, cfg)
@@ -168,7 +168,7 @@ def monitor(
 
 @dataclass(frozen=True)
 class _Model:
-    """The model that made the predictions, and how its rows are read and compared.
+    """The model that made the predictions, and the facts to read and compare its rows.
 
     Attributes
     ----------
@@ -177,9 +177,9 @@ class _Model:
     columns : Columns
         Roles of the columns of the current rows.
     reference : Reference
-        The rows of its training to compare with.
+        Reference profile of its training.
     tokenization : Tokenization
-        How it reads words.
+        Tokenization of the model.
     separator : str or None
         Between the labels of a set; None for a model of single labels.
     """
@@ -192,7 +192,7 @@ class _Model:
 
 
 def _open_source(path: Path, cfg: DictConfig, tracker: Tracker) -> tuple[Input, dict[str, Any]]:
-    """Return the current rows, from a file or the log of a server, and the report on them."""
+    """Return the current rows, from a file or a server's log, and the report on them."""
     if is_log(path):
         return open_traffic(path, cfg.route, cfg.run, tracker)
     return open_input(path, ReadOptions.of(cfg), "current"), _read_report(path)
@@ -205,8 +205,8 @@ def _load_model(
     pipeline = load_model(choice.path, choice.digest)
     separator = find_separator(pipeline)
     columns = _find_columns(path, source, cfg, report, choice)
-    made_by = report["job"] if report else {}
-    rule = read_rule(made_by if separator is None else {"thresholds": []} | made_by)
+    job = report["job"] if report else {}
+    rule = read_rule(job if separator is None else {"thresholds": []} | job)
     reference = find_reference(choice, tracker).with_rule(rule)
     if isinstance(source, TrafficRows):
         lacking = [] if source.has_texts else ["texts (log.texts=true keeps them)"]
@@ -238,7 +238,7 @@ def _check_package() -> None:
 
 
 def _read_report(path: Path) -> dict[str, Any]:
-    """Return the report of `predict` on the file, if it is still beside it."""
+    """Return the report that `predict` wrote beside the file; empty if there is none."""
     try:
         report = json.loads(path.with_name(f"{path.name}.json").read_text())
     except (OSError, ValueError, RecursionError):
@@ -246,21 +246,23 @@ def _read_report(path: Path) -> dict[str, Any]:
     return report if _is_report(report) else {}
 
 
-def _is_report(found: Any) -> bool:
-    """Return whether JSON that was read has the parts of a report that are used here."""
-    model, job = (found.get("model"), found.get("job")) if isinstance(found, dict) else (None, None)
+def _is_report(document: Any) -> bool:
+    """Return whether a JSON document has the parts of a report that monitoring uses."""
+    if not isinstance(document, dict):
+        return False
+    model, job = document.get("model"), document.get("job")
     if not isinstance(model, dict) or not isinstance(job, dict):
         return False
-    names = [model.get(name) for name in ("run_id", "path")]
-    return all(isinstance(name, str | None) for name in names) and is_rule(job)
+    addresses = [model.get(name) for name in ("run_id", "path")]
+    return all(isinstance(address, str | None) for address in addresses) and is_rule(job)
 
 
 def _choose_model(
-    path: Path, named: str | None, report: dict[str, Any], tracker: Tracker
+    path: Path, run: str | None, report: dict[str, Any], tracker: Tracker
 ) -> ModelChoice:
-    """Return the model that made the predictions, or the one that was named."""
-    made = report["model"] if report else {}
-    run = named or made.get("run_id") or made.get("path")
+    """Return the model of `run` or, by default, the model that made the predictions."""
+    reported = report["model"] if report else {}
+    run = run or reported.get("run_id") or reported.get("path")
     if not run:
         raise ConfigError(
             [
@@ -275,85 +277,86 @@ def _choose_model(
 
 
 def _check_labels(
-    path: Path, current: Current, reference: Reference, column: str | None, named: str | None
+    path: Path, current: Current, reference: Reference, column: str | None, setting: str | None
 ) -> Current:
-    """Compare labels with those of the model; rows with other ones count as rows without a label.
+    """Remove the true labels that the model does not know.
 
-    A column that only looks like labels is dropped.
+    Without any known label, the column does not hold labels, and is dropped.
 
     Raises
     ------
     ConfigError
-        The model does not know a prediction, or any of the labels of a column that was named.
+        The model does not know a prediction, or it knows no label of the column that the user
+        named in `setting`.
     """
     rows, separator = current.rows, reference.separator
     labels = [name for name in reference.classes if name != UNSURE]
     expected = f"expected {quote_list(labels, LISTED)}"
-    lost = _find_unknown(rows["prediction"], reference.classes, separator)
-    if len(lost):
+    unknown = _find_unknown(rows["prediction"], reference.classes, separator)
+    if len(unknown):
         raise ConfigError(
             [
-                f"'{path}' predicts {quote_list(lost.unique(), LISTED)}, which the model does not "
-                f"know; {expected}. Name the run that made these predictions with run=<id>."
+                f"'{path}' predicts {quote_list(unknown.unique(), LISTED)}, which the model does "
+                f"not know; {expected}. Name the run that made these predictions with run=<id>."
             ]
         )
     if "label" not in rows:
         return current
-    unknown = _find_unknown(rows["label"], labels, separator)
-    if unknown.empty:
+    unknown_labels = _find_unknown(rows["label"], labels, separator)
+    if unknown_labels.empty:
         return current
-    known = rows["label"].mask(rows.index.isin(unknown.index))
-    shown = quote_list(unknown.unique(), LISTED)
-    if known.notna().any():
-        counts = {str(label): int(count) for label, count in unknown.value_counts().items()}
+    known_labels = rows["label"].mask(rows.index.isin(unknown_labels.index))
+    quoted = quote_list(unknown_labels.unique(), LISTED)
+    if known_labels.notna().any():
+        counts = {str(label): int(count) for label, count in unknown_labels.value_counts().items()}
         log.warning(
             "column %r: the model does not know the labels of %s (%s), so the accuracy is measured "
             "without them, on %s",
-            column, count_of(unknown.index.nunique(), "row"), list_counts(counts),
-            count_of(int(known.count()), "row"),
+            column, count_of(unknown_labels.index.nunique(), "row"), list_counts(counts),
+            count_of(int(known_labels.count()), "row"),
         )  # fmt: skip
-        return replace(current, rows=rows.assign(label=known), unknown_labels=counts)
-    if named is None:
+        return replace(current, rows=rows.assign(label=known_labels), unknown_labels=counts)
+    if setting is None:
         log.warning(
             "column %r holds %s, none of which the model knows, so the accuracy is not measured",
-            column, shown,
+            column, quoted,
         )  # fmt: skip
         return replace(current, rows=rows.drop(columns="label"))
     raise ConfigError(
         [
-            f"label_column is {column!r}, where '{path}' has {shown}, none of which the model "
+            f"label_column is {column!r}, where '{path}' has {quoted}, none of which the model "
             f"knows; {expected}."
         ]
     )
 
 
-def _find_unknown(labels: pd.Series, known: Sequence[str], separator: str | None) -> pd.Series:
-    """Return the labels that are none of `known`, each with the index of its row."""
-    single = labels.dropna()
+def _find_unknown(labels: pd.Series, classes: Sequence[str], separator: str | None) -> pd.Series:
+    """Return the labels that are not in `classes`, each with the index of its row."""
+    labels = labels.dropna()
     if separator is not None:
-        single = single.map(lambda joined: split_labels(joined, separator)).explode().dropna()
-    return single[~single.isin(known)]
+        labels = labels.map(lambda joined: split_labels(joined, separator)).explode().dropna()
+    return labels[~labels.isin(classes)]
 
 
 def _find_columns(
     path: Path, source: Input, cfg: DictConfig, report: dict[str, Any], choice: ModelChoice
 ) -> Columns:
-    """Return the columns: those that were named, that predict read, or that the model knows."""
+    """Return the columns: as the user named them, as predict read them, or as in training."""
     text, why = cfg.text_column, ""
     if text is None and report and report["job"].get("text_column") in source.columns:
         text, why = report["job"]["text_column"], "predict read it"
     has_texts = not isinstance(source, TrafficRows) or source.has_texts
-    found = find_columns(
+    columns = find_columns(
         path, source.columns, text, cfg.label_column, cfg.time_column, choice, has_texts=has_texts
     )
-    return replace(found, why=why) if why else found
+    return replace(columns, why=why) if why else columns
 
 
 def _describe(
     path: Path, choice: ModelChoice, columns: Columns, current: Current, reference: Reference,
     cfg: DictConfig,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the facts of the job, its results apart."""
+    """Return the facts of the job, without its results."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "current": str(path.resolve()),
@@ -375,9 +378,9 @@ def _write_reports(
     folder: RunFolder, workspace: Path | None, project: str, reference: Reference,
     comparison: Comparison, facts: dict[str, Any],
 ) -> None:  # fmt: skip
-    # Evidently reports its own use to its makers unless this variable is set.
+    # Evidently sends usage statistics unless this variable is set.
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    # Evidently 0.7 is behind Python 3.12, numpy and litestar, which warn of what it does.
+    # Evidently 0.7 calls deprecated functions of Python 3.12, numpy and litestar.
     with warnings.catch_warnings(action="ignore"):
         from sentiment.commands.monitor.reports import add_to_workspace, make_report, save_page
 

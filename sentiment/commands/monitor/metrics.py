@@ -1,4 +1,4 @@
-"""Metrics of the user's own: rows of a file against those of training."""
+"""Custom metrics: current rows against rows of training."""
 
 import logging
 import math
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from sentiment.commands.monitor.performance import select_known
+from sentiment.commands.monitor.performance import select_labelled
 from sentiment.config.metrics import OwnMetric, list_own_metrics
 from sentiment.data.label_sets import make_indicators
 from sentiment.modeling.decision_rules import UNSURE
@@ -15,15 +15,15 @@ from sentiment.modeling.drift import Check
 from sentiment.modeling.reference import MOST_ROWS, Reference
 
 _WORSENING = "worse by a share"
-# The least p-value is alpha / 25, which Holm's correction leaves below alpha among as many checks.
-_CHECKS = 25
-# The p-value of a check that cannot be an alarm.
-_FEW = 100
-# After so many permutations that are as extreme as the rows, more would change no verdict: the
-# sequential p-value of Besag and Clifford (1991).
-_ENOUGH = 20
-# Smaller values at training count as this one.
-_SMALLEST = 1e-3
+# The smallest p-value is alpha / 25: Holm's correction leaves it below alpha among 25 checks.
+_MAX_CHECKS = 25
+# Permutations for a check whose effect is below its threshold, so that it cannot be an alarm.
+_FEW_PERMUTATIONS = 100
+# After this number of permutations as extreme as the rows, more of them would change no verdict:
+# the sequential p-value of Besag and Clifford (1991).
+_MAX_EXTREMES = 20
+# Smaller values at training count as this one, to bound the relative effect.
+_MIN_REFERENCE = 1e-3
 
 log = logging.getLogger(__name__)
 
@@ -31,18 +31,18 @@ log = logging.getLogger(__name__)
 def compare_metrics(
     reference: Reference, current: pd.DataFrame, threshold: float, alpha: float
 ) -> list[Check]:
-    """Return a check for each metric of the user's project: whether it is worse than at training.
+    """Return a check for each custom metric, of a worse value than at training.
 
     Parameters
     ----------
     reference : Reference
-        What training left.
+        Reference profile of training.
     current : DataFrame
-        ``label``, ``prediction`` and ``probability``; without known labels there are no checks.
+        ``label``, ``prediction`` and ``probability``; without labels there are no checks.
     threshold : float
         Smallest worsening that matters, as a share of the value at training.
     alpha : float
-        The largest probability of a false alarm.
+        Maximum probability of a false alarm.
 
     Raises
     ------
@@ -50,22 +50,23 @@ def compare_metrics(
         A metric raises an error.
     """
     metrics = list_own_metrics().values()
-    before, after = select_known(reference.rows, current)
-    if not metrics or before.empty or after.empty:
+    reference_rows, current_rows = select_labelled(reference.rows, current)
+    if not metrics or reference_rows.empty or current_rows.empty:
         return []
-    if len(after) > MOST_ROWS:  # the reference has no more, and a metric may be slow
-        after = after.sample(MOST_ROWS, random_state=0)
+    if len(current_rows) > MOST_ROWS:  # the limit of the reference, since a metric may be slow
+        current_rows = current_rows.sample(MOST_ROWS, random_state=0)
     classes = [name for name in reference.classes if name != UNSURE]
     checks = []
     for metric in metrics:
-        several = len(classes) > 2 or reference.separator is not None
-        if metric.response_method == "predict_proba" and several:
+        is_binary = len(classes) == 2 and reference.separator is None
+        if metric.response_method == "predict_proba" and not is_binary:
             log.warning("%s is not compared: it takes probabilities of all classes", metric.name)
             continue
-        columns = [
-            _read_columns(metric, rows, classes, reference.separator) for rows in (before, after)
+        samples = [
+            _make_arguments(metric, rows, classes, reference.separator)
+            for rows in (reference_rows, current_rows)
         ]
-        check = _compare(metric, columns, threshold, alpha)
+        check = _compare(metric, samples, threshold, alpha)
         if check is None:
             log.warning("%s is not compared: it has no value for these rows", metric.name)
         else:
@@ -73,16 +74,16 @@ def compare_metrics(
     return checks
 
 
-def _read_columns(
+def _make_arguments(
     metric: OwnMetric, rows: pd.DataFrame, classes: list[str], separator: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the true labels, and what the metric takes beside them."""
+    """Return the arguments of the metric: the true labels, and predictions or probabilities."""
     if separator is not None:
-        truth, found = (
+        labels, predicted = (
             make_indicators(rows[name].tolist(), classes, separator).toarray().astype(np.int64)
             for name in ("label", "prediction")
         )
-        return truth, found
+        return labels, predicted
     labels, predicted = (rows[name].to_numpy(dtype=str) for name in ("label", "prediction"))
     if metric.response_method == "predict":
         return labels, predicted
@@ -91,46 +92,47 @@ def _read_columns(
 
 
 def _compare(
-    metric: OwnMetric, columns: list[tuple[np.ndarray, np.ndarray]], threshold: float, alpha: float
+    metric: OwnMetric, samples: list[tuple[np.ndarray, np.ndarray]], threshold: float, alpha: float
 ) -> Check | None:
-    """Return the check of one metric, None if it has no value."""
+    """Return the check of one metric; None if the metric has no value for these rows."""
     measure = metric.load()
-    before, after = (measure(*one) for one in columns)
-    if math.isnan(before) or math.isnan(after):
+    reference, current = (measure(*arguments) for arguments in samples)
+    if math.isnan(reference) or math.isnan(current):
         return None
     sign = -1 if metric.greater_is_better else 1
-    worse = sign * (after - before)
-    labels, others = (np.concatenate(pair) for pair in zip(*columns, strict=True))
-    size = len(columns[0][0])
+    worsening = sign * (current - reference)
+    labels, outputs = (np.concatenate(pair) for pair in zip(*samples, strict=True))
+    reference_size = len(samples[0][0])
 
-    def is_as_bad(order: np.ndarray) -> bool:
-        first, second = order[:size], order[size:]
-        values = [measure(labels[rows], others[rows]) for rows in (first, second)]
-        # One without a value counts as extreme, which is conservative.
-        return not sign * (values[1] - values[0]) < worse - 1e-12
+    def is_extreme(order: np.ndarray) -> bool:
+        halves = order[:reference_size], order[reference_size:]
+        values = [measure(labels[rows], outputs[rows]) for rows in halves]
+        # A permutation without a value counts as extreme, which is conservative.
+        return not sign * (values[1] - values[0]) < worsening - 1e-12
 
-    effect = worse / max(abs(before), _SMALLEST)
-    permutations = math.ceil(_CHECKS / alpha) if effect >= threshold else _FEW
+    effect = worsening / max(abs(reference), _MIN_REFERENCE)
+    is_candidate = effect >= threshold
+    permutations = math.ceil(_MAX_CHECKS / alpha) if is_candidate else _FEW_PERMUTATIONS
     return Check(
         name=metric.name,
-        reference=before,
-        current=after,
+        reference=reference,
+        current=current,
         effect=effect,
         measure=_WORSENING,
         threshold=threshold,
-        p_value=_permute(is_as_bad, len(labels), permutations - 1),
+        p_value=_permute(is_extreme, len(labels), permutations - 1),
     )
 
 
 def _permute(is_extreme: Callable[[np.ndarray], bool], rows: int, permutations: int) -> float:
-    """Return the p-value of a permutation test, which ends early if the rows are not unusual.
+    """Return the p-value of a permutation test, which stops early if the rows are not unusual.
 
-    It is exact for the ranks of the permutations (Phipson & Smyth, 2010), whatever the metric is.
+    The test is exact for every metric (Phipson & Smyth, 2010).
     """
     random = np.random.default_rng(0)
-    extreme = 0
+    extremes = 0
     for done in range(1, permutations + 1):
-        extreme += is_extreme(random.permutation(rows))
-        if extreme == _ENOUGH:
-            return extreme / done
-    return (extreme + 1) / (permutations + 1)
+        extremes += is_extreme(random.permutation(rows))
+        if extremes == _MAX_EXTREMES:
+            return extremes / done
+    return (extremes + 1) / (permutations + 1)

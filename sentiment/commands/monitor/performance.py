@@ -10,22 +10,22 @@ from sentiment.data.labels import sort_labels
 from sentiment.modeling.decision_rules import UNSURE
 from sentiment.modeling.drift import Check, choose, compute_p_values
 
-# With fewer rows, a window is too uncertain: the interval of an accuracy of 90 % is 12 points wide.
-_LEAST_ROWS = 100
+# A smaller window is too uncertain: the interval of an accuracy of 90 % is 12 points wide.
+_MIN_ROWS = 100
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Accuracy on some rows, with its interval.
+    """Accuracy on a set of rows, with its interval.
 
     Attributes
     ----------
     since : str
         Time or number of the first of these rows.
     rows, right : int
-        Number of rows, and of those with a right prediction.
+        Number of rows, and of rows with a right prediction.
     value, low, high : float
-        Their share, and Wilson's interval of 95 %.
+        The share of right predictions, and Wilson's interval of 95 %.
     """
 
     since: str
@@ -38,16 +38,16 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Performance:
-    """Accuracy where the true labels are known.
+    """Accuracy on rows with a true label.
 
     Attributes
     ----------
     reference, current : Accuracy
-        On validation rows at training, and on the rows of the file.
+        On validation rows at training, and on current rows.
     windows : list of Accuracy
-        On runs of equally many of these rows, in the order of their time.
+        On consecutive windows of current rows, of equal size, in the order of their time.
     recalls : dict of str to (Accuracy, Accuracy)
-        The two accuracies on the rows of each true label that both have.
+        The same two accuracies on the rows of each true label that both have.
     """
 
     reference: Accuracy
@@ -56,15 +56,15 @@ class Performance:
     recalls: dict[str, tuple[Accuracy, Accuracy]]
 
     def list_checks(self, points: float, errors: float) -> list[Check]:
-        """Return the checks of whether the accuracy has fallen, and the recall of a label.
+        """Return the checks for a fall of the accuracy, and of the recall of a label.
 
         Parameters
         ----------
         points : float
             Smallest fall that matters.
         errors : float
-            Smallest fall that matters, as a share of the errors in the reference; the smaller of
-            both limits counts.
+            Smallest fall that matters, as a share of the errors in the reference; the smaller
+            of the two limits applies.
         """
         checks = [_check_fall("accuracy", {"": (self.reference, self.current)}, points, errors)]
         if self.recalls:
@@ -75,22 +75,23 @@ class Performance:
 def _check_fall(
     name: str, pairs: dict[str, tuple[Accuracy, Accuracy]], points: float, errors: float
 ) -> Check:
-    """Return the check of the pair with the most significant fall among those that matter."""
-    rows = np.array([[one.rows for one in pair] for pair in pairs.values()]).T
-    wrong = rows - np.array([[one.right for one in pair] for pair in pairs.values()]).T
-    before, after = wrong / rows
-    thresholds = np.minimum(points, errors * before)
+    """Return the check of the most significant fall among the falls that matter."""
+    rows = np.array([[accuracy.rows for accuracy in pair] for pair in pairs.values()]).T
+    right = np.array([[accuracy.right for accuracy in pair] for pair in pairs.values()]).T
+    wrong = rows - right
+    old_error, new_error = wrong / rows
+    thresholds = np.minimum(points, errors * old_error)
     p_values = compute_p_values(wrong[0], wrong[1], (rows[0], rows[1])) * len(pairs)
-    chosen = choose(after - before, thresholds, p_values)
+    k = choose(new_error - old_error, thresholds, p_values)
     return Check(
         name=name,
-        reference=float(1 - before[chosen]),
-        current=float(1 - after[chosen]),
-        effect=float(after[chosen] - before[chosen]),
+        reference=float(1 - old_error[k]),
+        current=float(1 - new_error[k]),
+        effect=float(new_error[k] - old_error[k]),
         measure="fall",
-        threshold=float(thresholds[chosen]),
-        p_value=min(float(p_values[chosen]), 1.0),
-        detail=list(pairs)[chosen],
+        threshold=float(thresholds[k]),
+        p_value=min(float(p_values[k]), 1.0),
+        detail=list(pairs)[k],
     )
 
 
@@ -102,66 +103,67 @@ def measure_performance(
     Parameters
     ----------
     reference, current : DataFrame
-        ``label`` and ``prediction``; the current rows in the order of their time, in column
-        ``time`` if it is known. Rows without a label or a prediction are skipped.
+        ``label`` and ``prediction``; the current rows are in the order of their time, which is in
+        column ``time`` if it is known. Rows without a label or a prediction are skipped.
     windows : int
-        How many windows there are at most; each has a hundred rows or more, if there are as many.
+        Maximum number of windows. If there are several, each has at least a hundred rows.
     separator : str, optional
         Between the labels of a set. A set is right if all of its labels are; the recall of a label
-        is that of the rows that have it.
+        is the share of the rows with it for which it was predicted.
     """
-    reference, known = select_known(reference, current)
-    if known.empty or reference.empty:
+    reference, current = select_labelled(reference, current)
+    if current.empty or reference.empty:
         return None
-    places = known["time"] if "time" in known else pd.Series(known.index + 1)
-    since = places.astype(str).tolist()
-    right = _find_right(known)
-    count = int(np.clip(len(known) // _LEAST_ROWS, 1, windows))
-    parts = np.array_split(np.arange(len(known)), count)
-    both = _find_right(reference), right
-    hits = [_find_hits(rows, separator) for rows in (reference, known)]
+    times = current["time"] if "time" in current else pd.Series(current.index + 1)
+    since = times.astype(str).tolist()
+    is_right = _is_right(current)
+    n_windows = int(np.clip(len(current) // _MIN_ROWS, 1, windows))
+    reference_hits, current_hits = (_find_hits(rows, separator) for rows in (reference, current))
     return Performance(
-        reference=_measure("", both[0]),
-        current=_measure(since[0], right),
-        windows=[_measure(since[part[0]], right[part]) for part in parts],
+        reference=_measure("", _is_right(reference)),
+        current=_measure(since[0], is_right),
+        windows=[
+            _measure(since[rows[0]], is_right[rows])
+            for rows in np.array_split(np.arange(len(current)), n_windows)
+        ],
         recalls={
-            label: (_measure("", hits[0][label]), _measure("", hits[1][label]))
-            for label in sort_labels({*hits[0]} & {*hits[1]})
+            label: (_measure("", reference_hits[label]), _measure("", current_hits[label]))
+            for label in sort_labels({*reference_hits} & {*current_hits})
         },
     )
 
 
-def select_known(
+def select_labelled(
     reference: pd.DataFrame, current: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows of both whose true label and prediction are known."""
+    """Return the rows of both that have a true label and a prediction."""
     if "label" not in current:
         return reference, current.iloc[:0]
-    known = current[current["label"].notna() & (current["prediction"] != UNSURE)]
-    return reference[reference["prediction"] != UNSURE], known
+    current = current[current["label"].notna() & (current["prediction"] != UNSURE)]
+    return reference[reference["prediction"] != UNSURE], current
 
 
 def _find_hits(rows: pd.DataFrame, separator: str | None) -> dict[str, np.ndarray]:
-    """Return for each true label whether it was predicted for the rows that have it."""
-    labels, predicted = rows["label"].tolist(), rows["prediction"].tolist()
+    """Return for each label whether it was predicted, for each row with that true label."""
+    labels, predictions = rows["label"].tolist(), rows["prediction"].tolist()
     if separator is None:
-        right = _find_right(rows)
-        return {str(name): right[np.array(labels) == name] for name in set(labels)}
+        is_right = _is_right(rows)
+        return {str(name): is_right[np.array(labels) == name] for name in set(labels)}
     names = list_labels(labels, separator)
-    truth, found = (
-        make_indicators(sets, names, separator).toarray() for sets in (labels, predicted)
+    is_true, is_predicted = (
+        make_indicators(sets, names, separator).toarray() for sets in (labels, predictions)
     )
-    return {name: found[truth[:, k], k] for k, name in enumerate(names)}
+    return {name: is_predicted[is_true[:, k], k] for k, name in enumerate(names)}
 
 
-def _find_right(rows: pd.DataFrame) -> np.ndarray:
-    right: np.ndarray = (rows["label"] == rows["prediction"]).to_numpy()
-    return right
+def _is_right(rows: pd.DataFrame) -> np.ndarray:
+    is_right: np.ndarray = (rows["label"] == rows["prediction"]).to_numpy()
+    return is_right
 
 
-def _measure(since: str, right: np.ndarray) -> Accuracy:
+def _measure(since: str, is_right: np.ndarray) -> Accuracy:
     from scipy.stats import binomtest
 
-    count, rows = int(right.sum()), len(right)
-    ends = binomtest(count, rows).proportion_ci(method="wilson")
-    return Accuracy(since, rows, count, count / rows, ends.low, ends.high)
+    right, rows = int(is_right.sum()), len(is_right)
+    interval = binomtest(right, rows).proportion_ci(method="wilson")
+    return Accuracy(since, rows, right, right / rows, interval.low, interval.high)

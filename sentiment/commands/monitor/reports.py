@@ -35,27 +35,27 @@ from sentiment.modeling.reference import Reference
 
 _METHOD = "sentiment"
 _TITLE_SHARE = re.compile(r"(?<=Drift is detected for )([\d.]+)%")
-# A confusion matrix of more classes is not readable, and its cells take Evidently minutes.
-_MOST_CLASSES = 50
+# A larger confusion matrix is not readable, and Evidently needs minutes to draw it.
+_MAX_CLASSES = 50
 
 
 def save_page(report: Snapshot, path: Path) -> None:
     """Write `report` as an HTML page, safe against markup in labels and file names.
 
-    Evidently embeds JSON in a script without escaping: ``</script>`` in a string would end it. The
-    share of columns in one of its titles has three decimals.
+    Evidently embeds JSON in a script without escaping: ``</script>`` in a string would end it. It
+    also writes a share of columns with three decimals into a title, which is rounded here.
     """
 
     def dump(*args: Any, **kwargs: Any) -> str:
         text = json.dumps(*args, **kwargs).replace("<", "\\u003c")
-        return _TITLE_SHARE.sub(lambda found: show_share(float(found[1]) / 100), text)
+        return _TITLE_SHARE.sub(lambda match: show_share(float(match[1]) / 100), text)
 
-    before = dashboard.json
+    original = dashboard.json
     dashboard.json = SimpleNamespace(dumps=dump)
     try:
         report.save_html(str(path))
     finally:
-        dashboard.json = before
+        dashboard.json = original
 
 
 def make_report(
@@ -63,42 +63,42 @@ def make_report(
 ) -> Snapshot:
     """Return an Evidently report of a comparison.
 
-    Presets of Evidently show the distributions. Drift is that of the checks of this project, so
-    that no two parts of a report contradict each other.
+    Evidently's presets show the distributions. Their drift verdicts come from the checks of this
+    project, so that no two parts of a report contradict each other.
 
     Parameters
     ----------
     reference : Reference
-        What training left.
+        Reference profile of training.
     comparison : Comparison
         Result of `compare`.
     name : str
         Name of the report.
     tags : list of str
-        Tags to find it by.
+        Tags of the report in the workspace.
     """
     tables = make_tables(comparison)
-    numbers = [c for c in (*DESCRIPTORS, "probability") if c in comparison.rows]
+    numeric_columns = [name for name in (*DESCRIPTORS, "probability") if name in comparison.rows]
     _register_verdicts(comparison)
-    labelled = _is_labelled(reference, comparison.rows)
-    definition = _define(reference, numbers, labelled=labelled)
-    columns = [*numbers, "prediction", *(["label"] if labelled else [])]
-    drifting = [*numbers, "prediction"]
+    has_labels = _has_labels(reference, comparison.rows)
+    definition = _define_columns(reference, numeric_columns, has_labels=has_labels)
+    drift_columns = [*numeric_columns, "prediction"]
+    columns = [*drift_columns, *(["label"] if has_labels else [])]
     report = Report(
         [
             Alarms(),
             *(Effect(check=check.name) for check in comparison.checks),
             *([ChangedTerms()] if TERMS in tables else []),
             *([RightAnswers()] if WINDOWS in tables else []),
-            # Of fewer than ten columns, one is enough.
-            DataDriftPreset(columns=drifting, method=_METHOD, drift_share=0.1),
-            *([ClassificationPreset()] if labelled else []),
+            # There are fewer than ten columns, so one that drifts is enough.
+            DataDriftPreset(columns=drift_columns, method=_METHOD, drift_share=0.1),
+            *([ClassificationPreset()] if has_labels else []),
             DataSummaryPreset(columns=columns),
         ],
         tags=tags,
     )
-    # Of a column that is constant, and of a single row, Evidently divides nothing by nothing; and
-    # it calls pandas as pandas 4 will not be called.
+    # Evidently divides zero by zero for a constant column and for a single row, and uses features
+    # of pandas that pandas 4 will remove.
     with warnings.catch_warnings(action="ignore"):
         return report.run(
             *(
@@ -110,33 +110,35 @@ def make_report(
         )
 
 
-def _is_labelled(reference: Reference, rows: pd.DataFrame) -> bool:
-    """Return whether Evidently can measure quality: every row and every class has its label."""
+def _has_labels(reference: Reference, rows: pd.DataFrame) -> bool:
+    """Return whether Evidently can measure quality: all rows have labels, and all classes rows."""
     if "label" not in rows or rows["label"].hasnans or reference.separator is not None:
         return False
-    if len(reference.classes) > _MOST_CLASSES:
+    if len(reference.classes) > _MAX_CLASSES:
         return False
     return all(set(reference.classes) == set(rows[name]) for name in ("label", "prediction"))
 
 
-def _define(reference: Reference, numbers: list[str], *, labelled: bool) -> DataDefinition:
+def _define_columns(
+    reference: Reference, numeric_columns: list[str], *, has_labels: bool
+) -> DataDefinition:
     """Return Evidently's definition of the columns."""
     task = None
-    if labelled and len(reference.classes) == 2:
+    if has_labels and len(reference.classes) == 2:
         task = BinaryClassification(
             target="label", prediction_labels="prediction", pos_label=reference.classes[1]
         )
-    elif labelled:
+    elif has_labels:
         task = MulticlassClassification(target="label", prediction_labels="prediction")
     return DataDefinition(
-        numerical_columns=numbers,
-        categorical_columns=["prediction", *(["label"] if labelled else [])],
+        numerical_columns=numeric_columns,
+        categorical_columns=["prediction", *(["label"] if has_labels else [])],
         classification=[task] if task else None,
     )
 
 
 def _register_verdicts(comparison: Comparison) -> None:
-    """Let Evidently take size and verdict of each column from the checks of this project."""
+    """Register a drift method that returns the effect and verdict of this project's checks."""
     checks = {check.name: check for check in comparison.checks}
 
     def judge(
@@ -157,13 +159,13 @@ def _register_verdicts(comparison: Comparison) -> None:
 def add_to_workspace(folder: Path, project: str, report: Snapshot) -> None:
     """Add `report` to the dashboard of `project` in the Evidently workspace `folder`.
 
-    A project that is not there is made with its panels; later they are left as they are, so that
-    a person can rearrange them.
+    A new project gets its panels here. Panels of an existing project are never changed, so that a
+    user can rearrange them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with hold_lock(folder / ".lock"):
         workspace = Workspace(str(folder))
-        # By name, so that all processes mean the same one.
+        # Derived from the name, so that all processes use the same project.
         key = uuid.uuid5(uuid.NAMESPACE_OID, project)
         if workspace.get_project(key) is None:
             workspace.add_project(ProjectModel(id=key, name=project))

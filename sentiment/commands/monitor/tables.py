@@ -16,23 +16,23 @@ CHECKS, TERMS, WINDOWS = "checks", "terms", "windows"
 def make_tables(comparison: Comparison) -> dict[str, pd.DataFrame]:
     """Return the checks and, if they are known, the words that changed and the performance.
 
-    The first two rows of the last are those of the reference and of all current rows.
+    The first two rows of the performance are of the reference and of all current rows.
     """
     tables = {CHECKS: pd.DataFrame([asdict(check) for check in comparison.checks])}
     if comparison.terms is not None:
         tables[TERMS] = comparison.terms.rename_axis("term").reset_index()
-    found = comparison.performance
-    if found is not None:
-        rows = [found.reference, found.current, *found.windows]
+    performance = comparison.performance
+    if performance is not None:
+        rows = [performance.reference, performance.current, *performance.windows]
         tables[WINDOWS] = pd.DataFrame([asdict(row) for row in rows])
     return tables
 
 
 def list_metrics(comparison: Comparison) -> dict[str, float]:
-    """Return the numbers that a tracker keeps."""
+    """Return the metrics that the tracker records."""
     metrics = {"alarms": float(len(comparison.drifted))}
     for check in comparison.checks:
-        # Names of columns may have what names of metrics may not.
+        # MLflow allows fewer characters in metric names than a file in its column names.
         name = _NOT_IN_NAMES.sub("_", check.name)
         metrics |= {f"effect/{name}": check.effect, f"p_value/{name}": check.p_value}
     if comparison.performance is not None:
@@ -41,7 +41,7 @@ def list_metrics(comparison: Comparison) -> dict[str, float]:
 
 
 def make_document(comparison: Comparison, facts: dict[str, Any]) -> dict[str, Any]:
-    """Return everything as plain containers, with `facts` about the job first."""
+    """Return the results as plain containers, after the `facts` about the job."""
     tables = make_tables(comparison)
     return {
         **facts,
@@ -51,11 +51,11 @@ def make_document(comparison: Comparison, facts: dict[str, Any]) -> dict[str, An
 
 
 def format_number(value: float) -> str:
-    """Return a mean or a share as a person reads it."""
+    """Return a mean or a share, rounded for display."""
     decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 3
     return f"{value:,.{decimals}f}"
 
 
 def format_p_value(value: float) -> str:
-    """Return a p-value as a person reads it."""
+    """Return a p-value, rounded for display."""
     return "<0.0001" if value < 1e-4 else f"{value:.4f}"

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from sentiment.commands.monitor.job import MonitoringResult
     from sentiment.commands.monitor.performance import Accuracy
 
-_SHOWN_WORDS = 8
-_LONGEST = 40  # of the label or value that a check names
+_MAX_WORDS = 8
+_MAX_DETAIL_CHARS = 40  # of a label or value beside the name of a check
 
 
 def show_monitoring(result: "MonitoringResult") -> None:
@@ -39,12 +39,13 @@ def show_monitoring(result: "MonitoringResult") -> None:
         for title, words in _list_words(comparison.terms).items():
             console.print(f"{title:<8} {words}")
     if comparison.performance is not None:
-        known = comparison.performance
+        performance = comparison.performance
+        accuracy = _describe_accuracy(performance.current)
         console.print(
-            f"right    {_describe(known.current)}; {_describe(known.reference)} at training"
+            f"right    {accuracy}; {_describe_accuracy(performance.reference)} at training"
         )
-        for window in known.windows if len(known.windows) > 1 else []:
-            console.print(f"         {_describe(window)} from {window.since}")
+        for window in performance.windows if len(performance.windows) > 1 else []:
+            console.print(f"         {_describe_accuracy(window)} from {window.since}")
     seconds = sum(stage.seconds for stage in result.stages)
     console.print(f"time     {describe_time(seconds)}")
     console.print(f"report   {relate_path(result.folder / 'report.html')}")
@@ -59,15 +60,17 @@ def show_monitoring(result: "MonitoringResult") -> None:
 
 def _describe_columns(columns: "Columns") -> str:
     text = f"texts in {columns.text!r} ({columns.why})" if columns.text else "no texts"
-    others = {"labels": columns.label, "times": columns.time}
-    return text + "".join(f"; {role} in {name!r}" for role, name in others.items() if name)
+    roles = {"labels": columns.label, "times": columns.time}
+    return text + "".join(f"; {role} in {name!r}" for role, name in roles.items() if name)
 
 
 def _count_rows(result: "MonitoringResult") -> str:
-    counted = f"{result.compared:,} compared with {result.reference_rows:,} validation rows"
+    sentence = f"{result.compared:,} compared with {result.reference_rows:,} validation rows"
     if result.read > result.compared:
-        counted += f", of {result.read:,} in the file"
-    return f"{counted}, {result.rejected:,} of which cannot be read" if result.rejected else counted
+        sentence += f", of {result.read:,} in the file"
+    return (
+        f"{sentence}, {result.rejected:,} of which cannot be read" if result.rejected else sentence
+    )
 
 
 def _tabulate_checks(comparison: "Comparison") -> "Table":
@@ -77,14 +80,16 @@ def _tabulate_checks(comparison: "Comparison") -> "Table":
     from sentiment.commands.monitor.tables import format_number, format_p_value
 
     table = Table(header_style="bold")
-    # In a narrow terminal, names are wrapped, so that no number and no verdict is cut.
+    # A narrow terminal wraps the names rather than cut a number or a verdict.
     table.add_column("check", overflow="fold")
     for name in ("training", "current", "effect", "from", "p"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for check in comparison.checks:
         table.add_row(
-            f"{check.name} ({cut_middle(check.detail, _LONGEST)})" if check.detail else check.name,
+            f"{check.name} ({cut_middle(check.detail, _MAX_DETAIL_CHARS)})"
+            if check.detail
+            else check.name,
             format_number(check.reference),
             format_number(check.current),
             f"{check.effect:.3f}",
@@ -96,20 +101,20 @@ def _tabulate_checks(comparison: "Comparison") -> "Table":
 
 
 def _list_words(terms: "pd.DataFrame") -> dict[str, str]:
-    """Return the words that rose and those that fell, as far as there are any."""
-    sides = {"rose": terms[terms["effect"] > 0], "fell": terms[terms["effect"] < 0]}
-    return {title: _join(words) for title, words in sides.items() if len(words)}
+    """Return the words that rose and the words that fell, without empty groups."""
+    groups = {"rose": terms[terms["effect"] > 0], "fell": terms[terms["effect"] < 0]}
+    return {title: _join_words(words) for title, words in groups.items() if len(words)}
 
 
-def _join(words: "pd.DataFrame") -> str:
-    shown = [
+def _join_words(terms: "pd.DataFrame") -> str:
+    listed = [
         f"{word} ({show_share(row.reference, 1)} -> {show_share(row.current, 1)})"
-        for word, row in words.head(_SHOWN_WORDS).iterrows()
+        for word, row in terms.head(_MAX_WORDS).iterrows()
     ]
-    more = len(words) - len(shown)
-    return ", ".join(shown) + (f" and {more:,} more" if more else "")
+    remaining = len(terms) - len(listed)
+    return ", ".join(listed) + (f" and {remaining:,} more" if remaining else "")
 
 
-def _describe(found: "Accuracy") -> str:
-    interval = f"{show_share(found.low, 1)} - {show_share(found.high, 1)}"
-    return f"{show_share(found.value, 1)} of {found.rows:,} ({interval})"
+def _describe_accuracy(accuracy: "Accuracy") -> str:
+    interval = f"{show_share(accuracy.low, 1)} - {show_share(accuracy.high, 1)}"
+    return f"{show_share(accuracy.value, 1)} of {accuracy.rows:,} ({interval})"

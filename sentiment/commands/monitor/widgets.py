@@ -1,7 +1,7 @@
 """Evidently metrics of this project: checks, words and performance.
 
-Evidently is imported here and in `reports` only, which are imported when a report is made: that
-takes several seconds.
+Only this module and `reports` import Evidently. They are imported when a report is made, since
+that takes several seconds.
 """
 
 import pandas as pd
@@ -24,8 +24,8 @@ from sentiment.modeling.drift import Check
 
 _COLORS = ColorOptions()
 _CURRENT, _REFERENCE = _COLORS.get_current_data_color(), _COLORS.get_reference_data_color()
-# As many as a plot of a report has room for.
-_SHOWN_TERMS = 10
+# A plot has no room for more words.
+_MAX_TERMS = 10
 
 
 class Alarms(SingleValueMetric):
@@ -39,7 +39,7 @@ class Effect(SingleValueMetric):
 
 
 class ChangedTerms(SingleValueMetric):
-    """Number of words that rose or fell, with a plot of those that did most."""
+    """Number of words that rose or fell, with a plot of the largest changes."""
 
 
 class RightAnswers(SingleValueMetric):
@@ -106,14 +106,14 @@ class _ChangedTermsCalculation(SingleValueCalculation[ChangedTerms]):
     ) -> SingleValue:
         terms = _read(context, TERMS)
         result = self.result(len(terms))
-        sides = {
-            "Words that rose": terms[terms["effect"] > 0].head(_SHOWN_TERMS),
-            "Words that fell": terms[terms["effect"] < 0].head(_SHOWN_TERMS),
+        groups = {
+            "Words that rose": terms[terms["effect"] > 0].head(_MAX_TERMS),
+            "Words that fell": terms[terms["effect"] < 0].head(_MAX_TERMS),
         }
-        shown = {title: side for title, side in sides.items() if len(side)}
-        size = WidgetSize.HALF if len(shown) == len(sides) else WidgetSize.FULL
-        result.widget = [_draw_terms(title, side, size) for title, side in shown.items()]
-        if not shown:
+        plots = {title: words for title, words in groups.items() if len(words)}
+        size = WidgetSize.HALF if len(plots) == len(groups) else WidgetSize.FULL
+        result.widget = [_draw_terms(title, words, size) for title, words in plots.items()]
+        if not plots:
             result.widget = [counter(counters=[CounterData("", "No word rose or fell")])]
         return result
 
@@ -132,7 +132,7 @@ class _RightAnswersCalculation(SingleValueCalculation[RightAnswers]):
 
 
 def _draw_terms(title: str, terms: pd.DataFrame, size: WidgetSize) -> BaseWidgetInfo:
-    """Draw the shares of reference and current texts that hold each word."""
+    """Draw the shares of reference and current texts with each word."""
     terms = terms.iloc[::-1]  # bars are drawn from the bottom
     bars = [
         go.Bar(
@@ -156,7 +156,7 @@ def _draw_terms(title: str, terms: pd.DataFrame, size: WidgetSize) -> BaseWidget
 
 
 def _draw_windows(reference: pd.Series, windows: pd.DataFrame) -> BaseWidgetInfo:
-    """Draw the accuracy of each window, and that at training, with intervals."""
+    """Draw the accuracy of each window and the accuracy at training, with intervals."""
     figure = go.Figure(
         go.Scatter(
             x=windows["since"],

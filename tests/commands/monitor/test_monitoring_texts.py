@@ -146,12 +146,12 @@ def test_predictions_are_read_in_every_format(tmp_path: Path, ending: str) -> No
 def test_the_columns_that_the_model_learned_from_come_first(tmp_path: Path) -> None:
     names = ["text", "label", "summary", "stars", "prediction", "probability"]
     model = ModelChoice("x", tmp_path, "", "", "", text_column="summary", label_column="stars")
-    found = find_columns(tmp_path / "x.csv", names, learned=model)
+    found = find_columns(tmp_path / "x.csv", names, model=model)
     assert (found, found.why) == (Columns("summary", "stars"), "the model learned from it")
-    named = find_columns(tmp_path / "x.csv", names, "text", "label", learned=model)
+    named = find_columns(tmp_path / "x.csv", names, "text", "label", model=model)
     assert named == Columns("text", "label")
     other = replace(model, text_column="body", label_column="grade")
-    assert find_columns(tmp_path / "x.csv", names, learned=other) == Columns("text", "label")
+    assert find_columns(tmp_path / "x.csv", names, model=other) == Columns("text", "label")
 
 
 def test_columns_are_found_or_missed(tmp_path: Path) -> None:
