@@ -16,9 +16,9 @@ from sentiment.modeling.thresholds import choose_any_rule, needs_scores
 from sentiment.tracking import ModelChoice, StoredRun, Tracker
 from sentiment.tracking.known_scores import read_known_scores
 
-# Validation rows have chosen settings; test rows have not.
+# Validation rows were used to choose settings; test rows were not.
 SPLIT = "test"
-_DIGITS = 12  # of a fingerprint, to be read
+_FINGERPRINT_DIGITS = 12  # in messages
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Contender:
     Attributes
     ----------
     key : str
-        The letter that stands for it, such as ``A``.
+        Letter of the run in tables and messages, such as ``A``.
     model : ModelChoice
-        Its model and the reason why it was chosen.
+        The model, and why it was chosen.
     run : StoredRun
-        Its record in the store.
+        Record of the run in the tracking store.
     predictions : Predictions
-        Its predictions for the test rows.
+        Predictions for the test rows.
     excerpts : ndarray of shape (n,)
-        The beginnings of their texts.
+        Beginnings of the texts of the test rows.
     """
 
     key: str
@@ -52,19 +52,19 @@ class Contender:
 
     @property
     def rows_per_second(self) -> float:
-        """Rows that it scored per second at training, on the machine where it was trained."""
+        """Rows per second that the model scored at training, on the machine of the training."""
         return self.run.metrics.get("deploy/rows_per_second", float("nan"))
 
     @property
     def is_sample(self) -> bool:
-        """True if it was trained on a sample."""
+        """True if the model was trained on a sample."""
         return self.run.tags.get("sample") == "true"
 
     @property
-    def trained(self) -> str:
-        """Special circumstances of its training; "" if there are none.
+    def training_note(self) -> str:
+        """Unusual facts about the training, in words, such as "on a sample"; usually empty.
 
-        A refitted run is compared by its scores from before the refit, which may use the test rows.
+        A refit may use the test rows, so a refitted run is compared by its scores before the refit.
         """
         return ", ".join(filter(None, ["on a sample" * self.is_sample, self.run.describe_refit()]))
 
@@ -83,44 +83,45 @@ def load_contender(
     Parameters
     ----------
     tracker : Tracker
-        Where the run is.
+        The tracking store of the run.
     key : str
-        The letter that stands for it, such as ``A``.
+        Letter of the run in tables and messages, such as ``A``.
     model, run : ModelChoice, StoredRun
-        From `find_model`.
+        Result of `find_model`.
     threshold : float or str
-        As of `choose_rule`; a goal is reached on the scores that `read_known_scores` returns.
+        A threshold, or the goal of one; a threshold for a goal is chosen on the scores that
+        `read_known_scores` returns.
 
     Raises
     ------
     RunNotFoundError
-        The run kept no scores.
+        The run has no stored scores.
     ConfigError
-        There is no such threshold; the message names the run.
+        No threshold reaches the goal; the message names the run.
     """
     table = pd.read_parquet(tracker.fetch_file(run.id, scores_file(SPLIT)))
     excerpts = table["excerpt"].to_numpy(dtype=object)
-    made = Predictions.from_frame(table)
+    predictions = Predictions.from_frame(table)
     if threshold != 0.5:
-        known = read_known_scores(tracker, run.id) if needs_scores(threshold, 0.0) else None
-        names = np.array(sort_labels(made.classes.astype(str)))
+        scores = read_known_scores(tracker, run.id) if needs_scores(threshold, 0.0) else None
+        names = np.array(sort_labels(predictions.classes.astype(str)))
         try:
-            rule: Any = choose_any_rule(threshold, 0.0, names, made.separator, known)
+            rule: Any = choose_any_rule(threshold, 0.0, names, predictions.separator, scores)
         except ConfigError as error:
-            raise ConfigError([f"run {run.id}: {one}" for one in error.problems]) from error
-        made = replace(made, rule=rule)
-    return Contender(key, model, run, made, excerpts)
+            raise ConfigError([f"run {run.id}: {problem}" for problem in error.problems]) from error
+        predictions = replace(predictions, rule=rule)
+    return Contender(key, model, run, predictions, excerpts)
 
 
 def check_different(names: Sequence[str], runs: Sequence[StoredRun]) -> None:
-    """Raise `ConfigError` where two names mean the same run."""
-    seen: dict[str, str] = {}
+    """Raise `ConfigError` if two names refer to the same run."""
+    names_by_id: dict[str, str] = {}
     for name, run in zip(names, runs, strict=True):
-        if run.id in seen:
-            known = seen[run.id]
-            both = f"{name} means" if name == known else f"{known} and {name} mean"
-            raise ConfigError([f"{both} the run {run.id} twice; name another to compare."])
-        seen[run.id] = name
+        if run.id in names_by_id:
+            earlier_name = names_by_id[run.id]
+            subject = f"{name} means" if name == earlier_name else f"{earlier_name} and {name} mean"
+            raise ConfigError([f"{subject} the run {run.id} twice; name another to compare."])
+        names_by_id[run.id] = name
 
 
 def check_same_rows(first: Contender, second: Contender) -> None:
@@ -131,13 +132,17 @@ def check_same_rows(first: Contender, second: Contender) -> None:
     IncomparableRunsError
         They were not; the message lists the differences and a remedy.
     """
-    one, other = first.run, second.run
-    if one.tags.get("data.fingerprint") != other.tags.get("data.fingerprint"):
-        differences = [f"{_describe_data(one)} against {_describe_data(other)}"]
-        differences += _list_differences(one.params, other.params)
-        raise IncomparableRunsError(one.id, other.id, differences, _write_remedy(one, other))
+    first_run, second_run = first.run, second.run
+    if first_run.tags.get("data.fingerprint") != second_run.tags.get("data.fingerprint"):
+        differences = [f"{_describe_data(first_run)} against {_describe_data(second_run)}"]
+        differences += _list_differences(first_run.params, second_run.params)
+        raise IncomparableRunsError(
+            first_run.id, second_run.id, differences, _write_remedy(first_run, second_run)
+        )
     if first.predictions.classes.tolist() != second.predictions.classes.tolist():
-        labels = [quote_list(c.predictions.classes, LISTED) for c in (first, second)]
+        labels = [
+            quote_list(contender.predictions.classes, LISTED) for contender in (first, second)
+        ]
         differences = [f"their labels are {labels[0]} against {labels[1]}"]
     elif not (
         np.array_equal(first.predictions.labels, second.predictions.labels)
@@ -147,27 +152,30 @@ def check_same_rows(first: Contender, second: Contender) -> None:
     else:
         return
     remedy = "Train both again on the same data."
-    raise IncomparableRunsError(one.id, other.id, differences, remedy)
+    raise IncomparableRunsError(first_run.id, second_run.id, differences, remedy)
 
 
 def _describe_data(run: StoredRun) -> str:
     sample = " (a sample)" if run.tags.get("sample") == "true" else ""
-    digits = run.tags.get("data.fingerprint", "unknown")[:_DIGITS]
+    digits = run.tags.get("data.fingerprint", "unknown")[:_FINGERPRINT_DIGITS]
     return f"data {run.tags.get('data', 'unknown')} {digits}{sample}"
 
 
 def _list_differences(first: dict[str, str], second: dict[str, str]) -> list[str]:
     """Return the differences between the data settings of two runs, in words."""
-    found = _find_differences(first, second)
-    return [f"{key} is {one} against {other}" for key, (one, other) in found.items()]
+    differences = _find_differences(first, second)
+    return [
+        f"{key} is {value} against {other_value}"
+        for key, (value, other_value) in differences.items()
+    ]
 
 
 def _find_differences(first: dict[str, str], second: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """Return the settings of the data in which two runs differ, and both values as typed."""
+    """Return the data settings in which two runs differ, with both values as typed."""
     return {
         key: (write_recorded(first[key]), write_recorded(second[key]))
         for key in sorted(first.keys() & second.keys())
-        if is_data(key)
+        if is_data_override(key)
         and first[key] != second[key]
         and key != "data.name"
         and not key.endswith("_target_")
@@ -175,26 +183,30 @@ def _find_differences(first: dict[str, str], second: dict[str, str]) -> dict[str
 
 
 def _write_remedy(first: StoredRun, second: StoredRun) -> str:
-    """Return how to train the settings of the first run on the data of the second."""
-    own, others = (read_origin(run.tags) for run in (first, second))
-    if own is None or others is None or "data" not in second.tags:
+    """Return the advice to train the settings of the first run on the data of the second."""
+    first_overrides, second_overrides = (read_origin(run.tags) for run in (first, second))
+    if first_overrides is None or second_overrides is None or "data" not in second.tags:
         return "Train one of them again on the data of the other."
-    words = [word for word in own if not is_data(word)]
-    words.append(f"data={second.tags['data']}")
-    words += [word for word in others if is_data(word) and find_key(word) != "data"]
-    given = set(map(find_key, words))
-    # What a file, such as an experiment, has set is not in the command.
-    words += [
+    overrides = [override for override in first_overrides if not is_data_override(override)]
+    overrides.append(f"data={second.tags['data']}")
+    overrides += [
+        override
+        for override in second_overrides
+        if is_data_override(override) and find_key(override) != "data"
+    ]
+    overridden = set(map(find_key, overrides))
+    # Settings from a file, such as an experiment, are not among the overrides.
+    overrides += [
         f"{key}={value}"
         for key, (_, value) in _find_differences(first.params, second.params).items()
-        if key not in given
+        if key not in overridden
     ]
     return (
         "Train the settings of the first on the data of the second and compare with that: "
-        f"{suggest_command('train', *words)}"
+        f"{suggest_command('train', *overrides)}"
     )
 
 
-def is_data(word: str) -> bool:
+def is_data_override(override: str) -> bool:
     """Return whether an override of ``train.py`` is about the data."""
-    return is_within(word, "data", "seed")
+    return is_within(override, "data", "seed")

@@ -1,4 +1,4 @@
-"""Sentences about a comparison: the same on the screen, in the page and in the records."""
+"""Sentences about a comparison, for the terminal, the page and the records."""
 
 import math
 import re
@@ -10,9 +10,9 @@ from sentiment.config.metrics import METRICS
 from sentiment.errors import count_of, show_share
 from sentiment.modeling.evaluation import EXCERPT
 
-# Shares of rows, which are shown in per cent.
+# Metrics that are shares of rows, shown in percent.
 _SHARES = ("accuracy", "precision", "recall")
-# The mark-up that reviews carry, and white space of any length.
+# Line breaks in the HTML of reviews, and white space.
 _GAPS = re.compile(r"(?:<br\s*/?>|\s)+")
 
 
@@ -29,13 +29,17 @@ def describe_outcome(comparison: Comparison, pair: PairwiseComparison) -> str:
 def describe_evidence(comparison: Comparison, pair: PairwiseComparison) -> str:
     """Return the numbers behind the outcome: ``right on 91.53 % against 90.59 % (...)``."""
     metric, level = comparison.metric, comparison.level
-    places = [comparison.contenders.index(one) for one in (pair.second, pair.first)]
-    values = [_write_value(comparison.scores[place][metric].value, metric) for place in places]
-    what = "right on" if metric == "accuracy" else metric
+    second, first = (
+        _write_value(
+            comparison.scores[comparison.contenders.index(contender)][metric].value, metric
+        )
+        for contender in (pair.second, pair.first)
+    )
+    verb = "right on" if metric == "accuracy" else metric
     difference = write_difference(pair.differences[metric], metric, level)
-    evidence = f"{what} {values[0]} against {values[1]} ({difference}, {_write_test(pair, metric)})"
+    evidence = f"{verb} {second} against {first} ({difference}, {_write_test(pair, metric)})"
     detectable = pair.find_detectable(metric, 1 - level)
-    if pair.judge(metric, level) == 0 and detectable > 0:  # 0 of models that agree on every row
+    if pair.judge(metric, level) == 0 and detectable > 0:  # 0 if both models agree on every row
         size = _write_size(detectable, metric)
         evidence += f"; a loss of {size} would probably have been noticed"
     return evidence
@@ -79,22 +83,22 @@ def _write_size(value: float, metric: str) -> str:
     return f"{100 * value:.2f} points" if metric in _SHARES else f"{value:.4f}"
 
 
-def describe_looks(before: int, decisions: int) -> str:
+def describe_earlier(comparisons: int, promotions: int) -> str:
     """Return the number of earlier comparisons on these test rows, in words.
 
     Parameters
     ----------
-    before : int
-        Comparisons on the same data and splits.
-    decisions : int
-        How many of them decided on a promotion.
+    comparisons : int
+        Earlier comparisons on the same data and splits.
+    promotions : int
+        The number of these comparisons that decided on a promotion.
     """
-    if not before:
+    if not comparisons:
         return "the first comparison on these test rows"
-    times = f"{count_of(before, 'comparison')} before on these test rows"
-    if decisions:
-        times += f", {decisions} of them to decide on a promotion"
-    return times
+    sentence = f"{count_of(comparisons, 'comparison')} before on these test rows"
+    if promotions:
+        sentence += f", {promotions} of them to decide on a promotion"
+    return sentence
 
 
 def list_metrics(comparison: Comparison) -> list[tuple[str, str]]:
@@ -103,7 +107,7 @@ def list_metrics(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def describe_agreement(pair: PairwiseComparison) -> list[tuple[str, int, str]]:
-    """Return the rows that both, only one, or neither get right: name, count and share."""
+    """Return the rows that both models, only one, or neither get right: name, count and share."""
     first, second, errors = pair.first.key, pair.second.key, pair.errors
     counts = {
         "both right": errors.both,
@@ -112,19 +116,19 @@ def describe_agreement(pair: PairwiseComparison) -> list[tuple[str, int, str]]:
         "both wrong": errors.neither,
     }
     rows = sum(counts.values())
-    return [(name, n, show_share(n / rows, 1)) for name, n in counts.items()]
+    return [(name, count, show_share(count / rows, 1)) for name, count in counts.items()]
 
 
 def write_number(value: float, sign: str = "") -> str:
-    """Return a number with four digits, or a dash for one that is not known."""
+    """Return a number with four digits, or a dash for NaN."""
     return "–" if math.isnan(value) else f"{value:{sign}.4f}"
 
 
-def write_interval(one: Estimate, sign: str = "") -> str:
-    """Return an interval as ``0.9041 to 0.9312``, or a dash where there is none."""
-    if math.isnan(one.low):
+def write_interval(estimate: Estimate, sign: str = "") -> str:
+    """Return an interval as ``0.9041 to 0.9312``, or a dash for an estimate without one."""
+    if math.isnan(estimate.low):
         return "–"
-    return f"{write_number(one.low, sign)} to {write_number(one.high, sign)}"
+    return f"{write_number(estimate.low, sign)} to {write_number(estimate.high, sign)}"
 
 
 def write_excerpt(text: object) -> str:

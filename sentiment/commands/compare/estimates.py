@@ -1,4 +1,4 @@
-"""Bootstrap intervals and paired tests of two models on the same rows: arrays in, numbers out."""
+"""Bootstrap intervals and paired tests of two models on the same rows, from arrays."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -17,7 +17,7 @@ class Estimate:
     value : float
         The observed value.
     low, high : float
-        The ends of the interval; NaN where there are too few rows for one.
+        Bounds of the interval; NaN if there are too few rows for an interval.
     error : float
         Standard error: the standard deviation of the bootstrap resamples.
     """
@@ -28,7 +28,7 @@ class Estimate:
     error: float
 
     def clip_at_zero(self) -> Self:
-        """Return the estimate with an interval that does not go below zero."""
+        """Return the estimate with an interval that does not extend below zero."""
         return replace(self, low=float(np.maximum(self.low, 0.0)))
 
     def with_interval(self, low: float, high: float) -> Self:
@@ -46,7 +46,7 @@ def estimate(
 ) -> Estimate:
     """Return a number with its BCa bootstrap interval.
 
-    The ends are the quantiles ``Phi(z0 + (z0 + z) / (1 - a * (z0 + z)))`` of the resamples, with
+    The bounds are the quantiles ``Phi(z0 + (z0 + z) / (1 - a * (z0 + z)))`` of the resamples, with
     the bias ``z0`` from the share of resamples below the value and the acceleration ``a`` from the
     jackknife (Efron, 1987, "Better bootstrap confidence intervals").
 
@@ -62,7 +62,7 @@ def estimate(
         Confidence, such as 0.95.
     center : bool
         Whether to shift the resamples so that their mean is the value, for a number that
-        resampling itself increases.
+        resampling by itself increases.
     """
     samples = np.sort(samples[~np.isnan(samples)])
     if np.isnan(value) or len(samples) < 2:
@@ -79,18 +79,18 @@ def estimate(
 
 def _share_below(ordered: np.ndarray, value: float) -> float:
     """Return the share of numbers below `value`; ties count half, and 0 and 1 are avoided."""
-    # Equal but for rounding: sums of weights in another order.
-    slack = 1e-12 * max(1.0, abs(value))
-    left = np.searchsorted(ordered, value - slack, side="left")
-    right = np.searchsorted(ordered, value + slack, side="right")
-    edge = 1 / (len(ordered) + 1)
-    return float(np.clip((left + right) / (2 * len(ordered)), edge, 1 - edge))
+    # Equal values may differ by rounding, since their weights are summed in another order.
+    tolerance = 1e-12 * max(1.0, abs(value))
+    start = np.searchsorted(ordered, value - tolerance, side="left")
+    stop = np.searchsorted(ordered, value + tolerance, side="right")
+    smallest = 1 / (len(ordered) + 1)
+    return float(np.clip((start + stop) / (2 * len(ordered)), smallest, 1 - smallest))
 
 
 def _accelerate(without_each: np.ndarray) -> float:
     """Return the acceleration: a sixth of the skewness of the jackknife's influences."""
-    known = without_each[~np.isnan(without_each)]
-    influence = known.mean() - known if len(known) else known
+    values = without_each[~np.isnan(without_each)]
+    influence = values.mean() - values if len(values) else values
     spread = float(np.square(influence).sum())
     return float((influence**3).sum() / (6 * spread**1.5)) if spread > 1e-18 else 0.0
 
@@ -118,22 +118,23 @@ class PairedTest:
     def by_permutation(cls, observed: float, permuted: np.ndarray) -> Self:
         """Return the permutation test of a difference.
 
-        The observed outcome is one of the permutations, so that the level is exact for any number
-        of them (Phipson and Smyth, 2010, "Permutation p-values should never be zero").
+        The observed outcome counts as one of the permutations, so that the level is exact for any
+        number of permutations (Phipson and Smyth, 2010, "Permutation p-values should never be
+        zero").
 
         Parameters
         ----------
         observed : float
             The difference of the two models.
         permuted : ndarray of shape (r,)
-            The same after random exchanges of the two models' outputs, row by row.
+            The difference after random exchanges of the two models' outputs, row by row.
         """
         if np.isnan(observed):
             return cls(float("nan"), float("nan"))
-        # Equal but for rounding: sums in another order.
-        slack = 1e-12 * max(1.0, abs(observed))
-        less = (1 + np.sum(permuted <= observed + slack)) / (1 + len(permuted))
-        greater = (1 + np.sum(permuted >= observed - slack)) / (1 + len(permuted))
+        # Equal values may differ by rounding, since they are summed in another order.
+        tolerance = 1e-12 * max(1.0, abs(observed))
+        less = (1 + np.sum(permuted <= observed + tolerance)) / (1 + len(permuted))
+        greater = (1 + np.sum(permuted >= observed - tolerance)) / (1 + len(permuted))
         return cls(float(less), float(greater))
 
 
@@ -141,13 +142,13 @@ class PairedTest:
 class McNemar:
     """Counts of rows on which two models are right, and McNemar's exact test.
 
-    Only rows that one model gets right and the other wrong distinguish them. If both make as many
-    errors, each of these is a toss of a coin, so the test is a binomial one (McNemar, 1947).
+    Only rows that one model gets right and the other wrong tell them apart. If both models are
+    equally good, each such row is a coin toss, so the test is binomial (McNemar, 1947).
 
     Attributes
     ----------
     both, only_first, only_second, neither : int
-        Rows.
+        Number of rows that both models, only one, or neither get right.
     """
 
     both: int
@@ -157,7 +158,7 @@ class McNemar:
 
     @classmethod
     def count(cls, first: np.ndarray, second: np.ndarray) -> Self:
-        """Return the counts for two boolean arrays: whether each model is right, row by row."""
+        """Count two boolean arrays that tell whether each model is right, row by row."""
         return cls(
             both=int(np.sum(first & second)),
             only_first=int(np.sum(first & ~second)),
@@ -167,20 +168,20 @@ class McNemar:
 
     @property
     def discordant(self) -> int:
-        """Rows that only one of the two gets right."""
+        """Number of rows that only one of the two models gets right."""
         return self.only_first + self.only_second
 
     @property
     def rows(self) -> int:
-        """All rows."""
+        """Number of all rows."""
         return self.both + self.discordant + self.neither
 
     def test(self) -> PairedTest:
-        """Return the test of "both make as many errors"."""
+        """Return the test of "both models make equally many errors"."""
         if not self.discordant:
             return PairedTest(1.0, 1.0)
-        tails = (
-            float(binomtest(self.only_second, self.discordant, alternative=side).pvalue)
-            for side in ("less", "greater")
+        p_values = (
+            float(binomtest(self.only_second, self.discordant, alternative=alternative).pvalue)
+            for alternative in ("less", "greater")
         )
-        return PairedTest(*tails)
+        return PairedTest(*p_values)

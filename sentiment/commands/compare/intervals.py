@@ -1,8 +1,9 @@
-"""Confidence intervals of metrics and of their differences, each by the method that holds for it.
+"""Confidence intervals of metrics and of their differences, by the method that fits each metric.
 
 Shares of rows have exact or score intervals, for any number of rows. All other metrics have BCa
-bootstrap intervals, which cover too rarely in small samples; there is none below `FEWEST_ROWS`
-rows of the rarest class. ``python benchmarks/bench.py statistics`` measures the coverage.
+bootstrap intervals. Their coverage is too low in small samples, so there is no interval with fewer
+than `FEWEST_ROWS` rows of the rarest class. ``python benchmarks/bench.py statistics`` measures the
+coverage.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from sentiment.modeling.intervals import FEWEST_ROWS, LOSSES, MICRO, bound_share
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.statistics import paired_interval
 
-# Resampling increases it: a row that is drawn twice makes a bin deviate further.
+# Resampling increases this metric: a row that is drawn twice makes its bin deviate further.
 _INFLATED = "ece"
 
 
@@ -31,11 +32,11 @@ def estimate_scores(
     Parameters
     ----------
     predictions : Predictions
-        Of `n` rows.
+        Predictions for `n` rows.
     names : sequence of str
         The metrics.
     values : ndarray of shape (metrics,)
-        In the order of `names`, as are the others.
+        Values of the metrics, in the order of `names`, as are the arrays below.
     samples : ndarray of shape (r, metrics)
         The metrics of bootstrap resamples of the rows.
     without_each : ndarray of shape (n, metrics)
@@ -43,15 +44,18 @@ def estimate_scores(
     level : float
         Confidence of the intervals.
     """
-    found = _bootstrap(predictions, names, values, samples, without_each, level)
+    estimates = _bootstrap(predictions, names, values, samples, without_each, level)
     for name, counts in count_shares(predictions).items():
-        if name in found:
-            found[name] = found[name].with_interval(*bound_share(name, *counts, level))
-    if "ece" in found:
-        # Noise makes gaps in its bins, so that even its expectation is far above the truth.
-        found["ece"] = found["ece"].with_interval(np.nan, np.nan)
+        if name in estimates:
+            estimates[name] = estimates[name].with_interval(*bound_share(name, *counts, level))
+    if "ece" in estimates:
+        # Noise alone opens gaps in the bins, so that even the expectation is far above the truth.
+        estimates["ece"] = estimates["ece"].with_interval(np.nan, np.nan)
     signed = ("matthews_corrcoef", "quadratic_kappa")
-    return {name: one if name in signed else one.clip_at_zero() for name, one in found.items()}
+    return {
+        name: estimate if name in signed else estimate.clip_at_zero()
+        for name, estimate in estimates.items()
+    }
 
 
 def estimate_differences(
@@ -68,21 +72,20 @@ def estimate_differences(
     Parameters
     ----------
     first, second : Predictions
-        Of the same rows.
+        Predictions of both models for the same rows.
     names, values, samples, without_each, level
-        As of `estimate_scores`, of differences.
+        As in `estimate_scores`, but of differences.
     """
-    found = _bootstrap(first, names, values, samples, without_each, level)
-    right = [one.right for one in (first, second)]
-    kept = {"accuracy": np.full(len(first.labels), True)}
+    estimates = _bootstrap(first, names, values, samples, without_each, level)
+    masks = {"accuracy": np.full(len(first.labels), True)}
     if first.has_second:
-        kept["recall"] = first.labels == first.classes[1]
-    for name in kept.keys() & found.keys():
-        rows = kept[name]
-        counts = McNemar.count(right[0][rows], right[1][rows])
-        ends = paired_interval(counts.only_second, counts.only_first, counts.rows, level)
-        found[name] = found[name].with_interval(*ends)
-    return found
+        masks["recall"] = first.labels == first.classes[1]
+    for name in masks.keys() & estimates.keys():
+        mask = masks[name]
+        counts = McNemar.count(first.right[mask], second.right[mask])
+        interval = paired_interval(counts.only_second, counts.only_first, counts.rows, level)
+        estimates[name] = estimates[name].with_interval(*interval)
+    return estimates
 
 
 def _bootstrap(
@@ -93,16 +96,17 @@ def _bootstrap(
     without_each: np.ndarray,
     level: float,
 ) -> dict[str, Estimate]:
-    true = predictions.count_classes().true[0]
-    made = {}
+    class_rows = predictions.count_classes().true[0]
+    estimates = {}
     for i, name in enumerate(names):
-        found = estimate(
+        estimates[name] = estimate(
             values[i], samples[:, i], without_each[:, i], level, center=name == _INFLATED
         )
-        # Means over rows need rows, of whatever class, and so do those over labels of rows.
-        needed = len(predictions.labels) if name in LOSSES else true.min()
+        # Means over rows, or over labels of rows, need rows of any class; other metrics need rows
+        # of every class.
+        rows = len(predictions.labels) if name in LOSSES else class_rows.min()
         if name in MICRO:
-            needed = min(len(predictions.labels), true.sum())
-        enough = needed >= FEWEST_ROWS
-        made[name] = found if enough else found.with_interval(np.nan, np.nan)
-    return made
+            rows = min(len(predictions.labels), class_rows.sum())
+        if rows < FEWEST_ROWS:
+            estimates[name] = estimates[name].with_interval(np.nan, np.nan)
+    return estimates

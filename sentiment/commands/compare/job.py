@@ -30,7 +30,7 @@ from sentiment.tracking.stages import StageObserver, Stages
 
 PAGE = "comparison.html"
 TABLE = "comparison.json"
-# Settings that are recorded; promote has some of them.
+# Settings that the run records; promote has only some of them.
 _PARAMS = ("metric", "threshold", "level", "resamples", "seed")
 
 
@@ -41,19 +41,19 @@ class ComparisonResult:
     Attributes
     ----------
     comparison : Comparison
-        What was found.
-    looks, decisions : int
-        How many comparisons there were before on the same test rows, and how many of them decided
-        on a promotion.
+        Metrics, differences and tests.
+    earlier_comparisons, earlier_promotions : int
+        Number of earlier comparisons on the same test rows, and the number of these comparisons
+        that decided on a promotion.
     folder : Path
-        Where the page and the tables are.
+        Folder of the page and the tables.
     run_id : str or None
-        The run in the tracking store that keeps them.
+        The run in the tracking store that records the comparison.
     """
 
     comparison: Comparison
-    looks: int
-    decisions: int
+    earlier_comparisons: int
+    earlier_promotions: int
     folder: Path
     run_id: str | None
 
@@ -71,7 +71,7 @@ def compare(
     Parameters
     ----------
     cfg : DictConfig
-        As composed from ``conf/compare.yaml``, checked.
+        The checked config of ``conf/compare.yaml``.
     command : str
         The command line, for the record.
     observer : StageObserver, optional
@@ -80,18 +80,18 @@ def compare(
     Raises
     ------
     SentimentError
-        The config cannot be used, a run is not there or kept no scores, or the runs were not
-        scored on the same rows.
+        The config cannot be used, a run does not exist or has no stored scores, or the runs were
+        not scored on the same rows.
     """
     names = list(cfg.runs) or [name for name in (cfg.a, cfg.b) if name]
     stages = Stages(observer) if observer else Stages()
     tracker: Tracker = make(cfg, "tracking", "find_model")
     with stages("find runs"):
-        found = [find_model(tracker, name, cfg.metric) for name in names]
-        check_different(names, [run for _, run in found])
+        models = [find_model(tracker, name, cfg.metric) for name in names]
+        check_different(names, [run for _, run in models])
         contenders = [
             load_contender(tracker, key, model, run, cfg.threshold)
-            for key, (model, run) in zip(RUN_KEYS, found, strict=False)
+            for key, (model, run) in zip(RUN_KEYS, models, strict=False)
         ]
     return compare_contenders(contenders, cfg, tracker, stages, {"command": command})
 
@@ -103,55 +103,59 @@ def compare_contenders(
     stages: Stages,
     tags: dict[str, str],
 ) -> ComparisonResult:
-    """Compare loaded runs, and keep a record with these `tags`.
+    """Compare loaded runs, and record the comparison with `tags`.
 
     Raises
     ------
     IncomparableRunsError
         They were not scored on the same rows.
     RunNotRecordedError
-        The store is away; the comparison is kept.
+        The tracking store is unreachable; the files of the comparison are kept.
     """
-    for other in contenders[1:]:
-        check_same_rows(contenders[0], other)
-    first = contenders[0].run
-    data = {key: first.tags.get(key, "unknown") for key in ("data", "data.fingerprint")}
-    alike = {"kind": "comparison", "data.fingerprint": data["data.fingerprint"]}
-    # First, since the store may be away later.
-    looks = tracker.count_runs(alike)
-    decisions = tracker.count_runs(alike | {"purpose": "promotion"})
+    for contender in contenders[1:]:
+        check_same_rows(contenders[0], contender)
+    first_run = contenders[0].run
+    data = {key: first_run.tags.get(key, "unknown") for key in ("data", "data.fingerprint")}
+    shared_tags = {"kind": "comparison", "data.fingerprint": data["data.fingerprint"]}
+    # Ask the store before the work, since it may be unreachable later.
+    earlier_comparisons = tracker.count_runs(shared_tags)
+    earlier_promotions = tracker.count_runs(shared_tags | {"purpose": "promotion"})
     with stages("compare"):
         comparison = measure(
             contenders, cfg.metric, cfg.level, cfg.resamples, cfg.seed,
             lambda done: stages.observer.on_progress(done, cfg.resamples, "resamples"),
         )  # fmt: skip
-    keys = " and ".join(one.model.run_name for one in contenders)
-    facts = _list_facts(f"compare {keys}", alike | data | tags, comparison, cfg)
-    home = Path(cfg.outputs, "compare", make_timestamp())
-    with stages("keep results"), RunFolder.claim(home) as folder:
-        result = ComparisonResult(comparison, looks, decisions, folder.path, None)
+    keys = " and ".join(contender.model.run_name for contender in contenders)
+    facts = _list_facts(f"compare {keys}", shared_tags | data | tags, comparison, cfg)
+    path = Path(cfg.outputs, "compare", make_timestamp())
+    with stages("keep results"), RunFolder.claim(path) as folder:
+        result = ComparisonResult(
+            comparison, earlier_comparisons, earlier_promotions, folder.path, None
+        )
         table = describe(result) | {"command": tags.get("command", "")}
         write_json(table, folder.add(TABLE))
         for pair in comparison.pairs:
             name = f"disagreements_{pair.first.key}_{pair.second.key}.csv"
             pair.list_disagreements().to_csv(folder.add(name), index=False)
         write_page(comparison, table, folder.add(PAGE))
-        kept = keep_and_record(cfg.tracking, tracker, folder, facts, "the comparison")
-    return replace(result, run_id=kept.run_id)
+        recorded = keep_and_record(cfg.tracking, tracker, folder, facts, "the comparison")
+    return replace(result, run_id=recorded.run_id)
 
 
 def _list_facts(
     name: str, tags: dict[str, str], comparison: Comparison, cfg: DictConfig
 ) -> RunFacts:
-    """Return what is recorded of a comparison, its files apart."""
-    params = {f"run_{one.key}": one.run.id for one in comparison.contenders}
+    """Return the run that records a comparison, without its files."""
+    params = {f"run_{contender.key}": contender.run.id for contender in comparison.contenders}
     params |= {key: str(cfg[key]) for key in _PARAMS if key in cfg}
     metrics: dict[str, float] = {}
-    for one, scores in zip(comparison.contenders, comparison.scores, strict=True):
-        metrics |= {f"{one.key}/{name}": found.value for name, found in scores.items()}
+    for contender, scores in zip(comparison.contenders, comparison.scores, strict=True):
+        metrics |= {f"{contender.key}/{name}": score.value for name, score in scores.items()}
     for pair in comparison.pairs:
         keys = f"{pair.second.key}-{pair.first.key}"
-        metrics |= {f"{keys}/{name}": one.value for name, one in pair.differences.items()}
+        metrics |= {
+            f"{keys}/{name}": difference.value for name, difference in pair.differences.items()
+        }
         metrics |= {f"{keys}/{name}_p": p for name, p in pair.p.items()}
     return RunFacts(name, tags, params, metrics=metrics)
 
@@ -163,43 +167,43 @@ def write_json(facts: Any, path: Path) -> None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(inner) for inner in value]
+        return [_plain(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def describe(result: ComparisonResult) -> dict[str, Any]:
     """Return the results as plain containers."""
     comparison = result.comparison
-    first = comparison.contenders[0].run
+    first_run = comparison.contenders[0].run
     return {
         "at": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "data": first.tags.get("data", "unknown"),
-        "fingerprint": first.tags.get("data.fingerprint", "unknown"),
+        "data": first_run.tags.get("data", "unknown"),
+        "fingerprint": first_run.tags.get("data.fingerprint", "unknown"),
         "split": SPLIT,
         "rows": comparison.rows,
         "metric": comparison.metric,
         "level": comparison.level,
         "resamples": comparison.resamples,
-        "comparisons_before": result.looks,
-        "promotions_before": result.decisions,
+        "comparisons_before": result.earlier_comparisons,
+        "promotions_before": result.earlier_promotions,
         "runs": [
             {
-                "key": one.key,
-                "run": one.run.id,
-                "name": one.run.name,
-                "model": one.model.uri,
-                "why": one.model.why,
-                "command": one.run.tags.get("command", ""),
-                "commit": one.model.commit,
-                "sample": one.is_sample,
-                "fitted_on": one.run.tags.get("fitted_on", "train"),
-                "size_mb": one.size_mb,
-                "rows_per_second": one.rows_per_second,
-                "metrics": {name: asdict(found) for name, found in scores.items()},
+                "key": contender.key,
+                "run": contender.run.id,
+                "name": contender.run.name,
+                "model": contender.model.uri,
+                "why": contender.model.why,
+                "command": contender.run.tags.get("command", ""),
+                "commit": contender.model.commit,
+                "sample": contender.is_sample,
+                "fitted_on": contender.run.tags.get("fitted_on", "train"),
+                "size_mb": contender.size_mb,
+                "rows_per_second": contender.rows_per_second,
+                "metrics": {name: asdict(score) for name, score in scores.items()},
             }
-            for one, scores in zip(comparison.contenders, comparison.scores, strict=True)
+            for contender, scores in zip(comparison.contenders, comparison.scores, strict=True)
         ],
         "pairs": [
             {
@@ -209,8 +213,8 @@ def describe(result: ComparisonResult) -> dict[str, Any]:
                 "outcome": pair.judge(comparison.metric, comparison.level),
                 "errors": asdict(pair.errors),
                 "differences": {
-                    name: asdict(one) | {"p": pair.p[name]}
-                    for name, one in pair.differences.items()
+                    name: asdict(difference) | {"p": pair.p[name]}
+                    for name, difference in pair.differences.items()
                 },
             }
             for pair in comparison.pairs

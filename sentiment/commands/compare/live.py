@@ -1,4 +1,4 @@
-"""Two models on live traffic, by the labels that came back: intervals that may be watched daily."""
+"""Comparison of two models on live traffic, with intervals that hold at every look."""
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ _COLUMNS = ["id", "key", "role", "time", "labelled", "prediction", "label"]
 
 @dataclass(frozen=True)
 class LiveComparison:
-    """Metric of two models on labelled traffic.
+    """Comparison of two models on labelled traffic.
 
     Attributes
     ----------
@@ -39,15 +39,15 @@ class LiveComparison:
     first, second : LoggedModel
         Champion and challenger.
     rows : tuple of int
-        Labelled rows of each; where both predicted the same rows, those.
+        Number of labelled rows of each model; with pairs, of rows that both predicted.
     metric : str
         ``accuracy`` or ``recall``: a mean over rows.
     scores : tuple of float
-        The metric of each.
+        The metric of each model.
     difference : Estimate
-        Second less first. Its interval holds at any time, however often it is looked at.
+        Second minus first. The interval holds at any time, no matter how often it is checked.
     errors : McNemar or None
-        Counts of rows on which each is right, where both predicted the same rows.
+        With pairs, the counts of rows on which each model is right.
     level : float
         Confidence of the interval.
     """
@@ -73,16 +73,16 @@ class LiveComparison:
             -1: "B is worse than A",
             0: "the labels show no difference between A and B yet",
         }
-        values = " against ".join(show_share(one, 2) for one in reversed(self.scores))
-        shown = "right on" if self.metric == "accuracy" else self.metric
-        return f"{outcomes[self.judge()]}: {shown} {values} ({self.write_difference()})."
+        values = " against ".join(show_share(score, 2) for score in reversed(self.scores))
+        verb = "right on" if self.metric == "accuracy" else self.metric
+        return f"{outcomes[self.judge()]}: {verb} {values} ({self.write_difference()})."
 
     def write_difference(self) -> str:
         """Return the difference with its interval."""
         return f"{write_difference(self.difference, self.metric, self.level)} at any time"
 
     def describe_evidence(self) -> str:
-        """Return the difference and its rows, as part of a sentence."""
+        """Return the difference and the number of rows, as part of a sentence."""
         return f"{self.metric} {self.write_difference()}, live on {self.describe_rows()}"
 
     def describe_rows(self) -> str:
@@ -107,11 +107,11 @@ class LiveResult:
     Attributes
     ----------
     comparison : LiveComparison
-        What was found.
+        Scores and difference.
     folder : Path
-        Where ``live.json`` is.
+        Folder of ``live.json``.
     run_id : str or None
-        The run in the tracking store that keeps it.
+        The run in the tracking store that records the comparison.
     """
 
     comparison: LiveComparison
@@ -122,12 +122,12 @@ class LiveResult:
 def compare_live(
     cfg: DictConfig, command: str = "", observer: StageObserver | None = None
 ) -> LiveResult:
-    """Compare two models on the traffic in the log of a server.
+    """Compare two models on the traffic in a server's log.
 
     Parameters
     ----------
     cfg : DictConfig
-        As composed from ``conf/compare.yaml``, checked, with ``live``.
+        The checked config of ``conf/compare.yaml``, with ``live``.
     command : str
         The command line, for the record.
     observer : StageObserver, optional
@@ -136,7 +136,7 @@ def compare_live(
     Raises
     ------
     SentimentError
-        The folder is not a log, or has no labelled rows of two models.
+        The folder is not a log, or the log has no labelled rows of two models.
     """
     stages = Stages(observer) if observer else Stages()
     tracker: Tracker = make(cfg, "tracking", "find_model")
@@ -149,27 +149,27 @@ def compare_live(
             raise ConfigError([f"a and b mean the same model, {first.uri}; name another one."])
         positive = find_positive(cfg.metric, first, tracker)
         comparison = measure_live(traffic, first, second, (1 - cfg.level) / 2, positive)
-    home = Path(cfg.outputs, "compare", make_timestamp())
-    with stages("keep results"), RunFolder.claim(home) as folder:
+    path = Path(cfg.outputs, "compare", make_timestamp())
+    with stages("keep results"), RunFolder.claim(path) as folder:
         result = LiveResult(comparison, folder.path, None)
         write_json(comparison.describe() | {"command": command}, folder.add(TABLE))
         tags = {"kind": "comparison", "data": f"live: {cfg.route}", "command": command}
-        params = {f"run_{key}": one.key for key, one in zip("AB", (first, second), strict=True)}
+        params = {f"run_{key}": model.key for key, model in zip("AB", (first, second), strict=True)}
         metrics = {
             f"{key}/{cfg.metric}": value for key, value in zip("AB", comparison.scores, strict=True)
         } | {f"B-A/{cfg.metric}": comparison.difference.value}
         facts = RunFacts(f"compare live {cfg.route}", tags, params, metrics=metrics)
-        kept = keep_and_record(cfg.tracking, tracker, folder, facts, "the comparison")
-    return replace(result, run_id=kept.run_id)
+        recorded = keep_and_record(cfg.tracking, tracker, folder, facts, "the comparison")
+    return replace(result, run_id=recorded.run_id)
 
 
 def find_positive(metric: str, model: LoggedModel, tracker: Tracker) -> str | None:
-    """Return the label whose recall is compared, the second of two; None for the accuracy.
+    """Return the label whose recall is compared: the second of two classes; None for accuracy.
 
     Raises
     ------
     ConfigError
-        The model has label sets, or another number of classes.
+        The model has label sets, or not exactly two classes.
     """
     if metric != "recall":
         return None
@@ -195,8 +195,9 @@ def measure_live(
 ) -> LiveComparison:
     """Compare two models by the labels in a log.
 
-    Rows that both predicted, one of them in shadow, are compared in pairs. If there are none, rows
-    of the champion are compared with rows of the challenger in the hours in which both predicted.
+    Rows that both models predicted, one of them in shadow, are compared in pairs. If there are no
+    such rows, rows of the champion are compared with rows of the challenger, from hours in which
+    both predicted.
 
     Parameters
     ----------
@@ -205,29 +206,32 @@ def measure_live(
     first, second : LoggedModel
         Champion and challenger.
     alpha : float
-        Bound on the probability that the difference is ever below the interval, and on that above
-        it.
+        Upper bound on the probability that the difference is ever below the interval, and on the
+        probability that it is ever above.
     positive : str, optional
-        The label whose recall is compared; default: the accuracy, of all rows.
+        The label whose recall is compared; default: compare the accuracy on all rows.
 
     Raises
     ------
     EmptyDataError
-        There are no such rows with labels.
+        The log has no such rows with labels.
     """
     rows = _read_labelled(traffic, [first.key, second.key])
     if positive is not None:
-        # These rows depend on no prediction, so the interval of their mean holds as that of all.
+        # The choice of rows does not depend on predictions, so the interval of their mean holds.
         rows = rows[rows["label"] == positive]
-    own = [rows[rows["key"] == one.key] for one in (first, second)]
-    pairs = _pair(*own)
+    first_rows, second_rows = (rows[rows["key"] == model.key] for model in (first, second))
+    pairs = _pair_rows(first_rows, second_rows)
     errors = None
     if len(pairs):
         right = [pairs[f"right_{key}"].to_numpy(dtype=bool) for key in ("first", "second")]
         errors = McNemar.count(*right)
         low, high = follow_paired_difference(right[1].astype(float) - right[0], alpha)
     else:
-        arms = [own[0][own[0]["role"] == CHAMPION], own[1][own[1]["role"] == CHALLENGER]]
+        arms = [
+            first_rows[first_rows["role"] == CHAMPION],
+            second_rows[second_rows["role"] == CHALLENGER],
+        ]
         hours = [arm["time"].dt.floor("h") for arm in arms]
         arms = [arms[0][hours[0].isin(hours[1])], arms[1][hours[1].isin(hours[0])]]
         right = [arm["right"].to_numpy(dtype=bool) for arm in arms]
@@ -248,11 +252,11 @@ def measure_live(
 
 
 def _read_labelled(traffic: Traffic, keys: list[str]) -> pd.DataFrame:
-    """Return the labelled rows of two models, in the order in which their labels came."""
+    """Return the labelled rows of two models, in the order in which their labels arrived."""
     frames: list[pd.DataFrame] = []
     for table in traffic.read():
-        wanted = pc.and_(pc.is_valid(table["label"]), pc.is_in(table["key"], pa.array(keys)))
-        frames.append(table.filter(wanted).select(_COLUMNS).to_pandas())
+        is_selected = pc.and_(pc.is_valid(table["label"]), pc.is_in(table["key"], pa.array(keys)))
+        frames.append(table.filter(is_selected).select(_COLUMNS).to_pandas())
     if not frames:
         raise EmptyDataError(
             f"'{traffic.folder}'",
@@ -263,36 +267,36 @@ def _read_labelled(traffic: Traffic, keys: list[str]) -> pd.DataFrame:
     return rows.assign(right=rows["prediction"] == rows["label"])
 
 
-def _pair(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that both predicted, in the order of `first`."""
-    ends = ("_first", "_second")
-    pairs = first.merge(second.drop_duplicates("id"), on="id", suffixes=ends)
+def _pair_rows(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that both models predicted, in the order of `first`."""
+    suffixes = ("_first", "_second")
+    pairs = first.merge(second.drop_duplicates("id"), on="id", suffixes=suffixes)
     is_shadow = (pairs["role_first"] == SHADOW) != (pairs["role_second"] == SHADOW)
     return pairs[is_shadow]
 
 
 def _choose_model(
-    traffic: Traffic, models: list[LoggedModel], named: str | None, roles: tuple[str, ...],
+    traffic: Traffic, models: list[LoggedModel], run: str | None, roles: tuple[str, ...],
     tracker: Tracker,
 ) -> LoggedModel:  # fmt: skip
-    """Return the model that was named, or the latest one in one of the `roles`."""
-    if named is None:
-        chosen = [one for one in models if one.role in roles]
+    """Return the model of `run`; default: the latest model in one of the `roles`."""
+    if run is None:
+        candidates = [model for model in models if model.role in roles]
         reason = f"no {roles[0]} has answered"
     else:
-        choice = tracker.find_model(named, "accuracy")
-        chosen = [one for one in models if one.key in (choice.run_id, choice.uri)]
-        reason = f"the model {named} has not answered"
-    if not chosen:
+        choice = tracker.find_model(run, "accuracy")
+        candidates = [model for model in models if model.key in (choice.run_id, choice.uri)]
+        reason = f"the model {run} has not answered"
+    if not candidates:
         raise EmptyDataError(
             f"'{traffic.folder}'",
             f"{reason} for the route {traffic.route!r}",
             "predictions of two models, one of them last as challenger or in shadow; name models "
             "whose roles have changed by a=<run id> b=<run id>",
         )
-    return chosen[-1]
+    return candidates[-1]
 
 
 def write_one_look(errors: McNemar) -> str:
-    """Return McNemar's test in words, with its caveat: it holds for a single look only."""
+    """Return McNemar's test in words, with its caveat: it is valid for a single look only."""
     return f"McNemar {write_p(errors.test().p)}, if this is the only look"

@@ -26,9 +26,9 @@ class PairwiseComparison:
     Attributes
     ----------
     first, second : Contender
-        The two.
+        The two runs.
     differences : dict of str to Estimate
-        Second less first, by metric.
+        Second minus first, by metric.
     errors : McNemar
         Counts of rows on which each is right.
     tests : dict of str to PairedTest
@@ -45,7 +45,7 @@ class PairwiseComparison:
     p: dict[str, float]
 
     def measure_gain(self, metric: str) -> float:
-        """Return how much better the second is; negative if it is worse."""
+        """Return the advantage of the second run; negative if it is worse."""
         value = self.differences[metric].value
         return value if METRICS[metric] else -value
 
@@ -61,7 +61,7 @@ class PairwiseComparison:
         return 1 if self.measure_gain(metric) > 0 else -1
 
     def find_detectable(self, metric: str, alpha: float) -> float:
-        """Return the smallest loss that a one-sided test on these rows notices four times in five.
+        """Return the smallest loss that a one-sided test on these rows detects with a power of 0.8.
 
         ``(z_alpha + z_power) * standard error``, as for any test of a normal estimate.
         """
@@ -69,49 +69,49 @@ class PairwiseComparison:
         return float((ndtri(1 - alpha) + ndtri(_POWER)) * error)
 
     def list_disagreements(self) -> pd.DataFrame:
-        """Return the rows that only one of the two gets right, the most different first.
+        """Return the rows that only one of the two gets right, the largest difference first.
 
         Returns
         -------
         DataFrame
-            ``row`` (number in the split), ``right`` (the key of who is), ``label``, ``excerpt``,
-            and of each run ``<key>`` (its prediction) and ``<key>_probability`` (of the true
-            label).
+            ``row`` (number in the split), ``right`` (the key of the run that is right), ``label``,
+            ``excerpt`` and, for each run, ``<key>`` (its prediction) and ``<key>_probability`` (its
+            probability of the true label).
         """
-        columns: dict[str, np.ndarray] = {}
-        true = []
-        for one in (self.first, self.second):
-            made = one.predictions
-            true.append(made.confidence)
-            columns |= {one.key: made.predicted, f"{one.key}_probability": true[-1]}
-        labels = self.first.predictions.labels
-        right = [columns[one.key] == labels for one in (self.first, self.second)]
+        first, second = self.first, self.second
+        labels = first.predictions.labels
+        predicted = [run.predictions.predicted for run in (first, second)]
+        confidence = [run.predictions.confidence for run in (first, second)]
+        is_right = [predicted[0] == labels, predicted[1] == labels]
         table = pd.DataFrame(
             {
                 "row": np.arange(len(labels)),
-                "right": np.where(right[0], self.first.key, self.second.key),
+                "right": np.where(is_right[0], first.key, second.key),
                 "label": labels,
-                **columns,
-                "excerpt": self.first.excerpts,
+                first.key: predicted[0],
+                f"{first.key}_probability": confidence[0],
+                second.key: predicted[1],
+                f"{second.key}_probability": confidence[1],
+                "excerpt": first.excerpts,
             }
         )
-        order = np.argsort(-np.abs(true[1] - true[0]), kind="stable")
-        apart = order[(right[0] != right[1])[order]]
-        return pd.DataFrame(table.iloc[apart]).reset_index(drop=True)
+        order = np.argsort(-np.abs(confidence[1] - confidence[0]), kind="stable")
+        disagreements = order[(is_right[0] != is_right[1])[order]]
+        return pd.DataFrame(table.iloc[disagreements]).reset_index(drop=True)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Several runs, each against the first.
+    """Comparison of several runs, each with the first.
 
     Attributes
     ----------
     contenders : list of Contender
-        The runs; the first is what the others are compared with.
+        The runs; the first is the reference of all pairs.
     scores : list of dict of str to Estimate
-        Of each run, every metric with its interval.
+        For each run, every metric with its interval.
     pairs : list of PairwiseComparison
-        Of each other run with the first.
+        Comparison of each other run with the first.
     metric : str
         The deciding metric.
     level : float
@@ -146,57 +146,56 @@ def measure(
     Parameters
     ----------
     contenders : sequence of Contender
-        Two or more, of the same rows.
+        Two or more, with predictions for the same rows.
     metric : str
-        The deciding metric; of more than two classes, an average, see `name_average`.
+        The deciding metric; with more than two classes, an average, see `name_average`.
     level : float
         Confidence of the intervals, such as 0.95.
     resamples, seed : int
-        Of the bootstrap.
+        Number of bootstrap resamples, and the seed.
     report : callable, optional
-        Called with the number of resamples that are done.
+        Progress callback; called with the number of finished resamples.
     """
-    made = [one.predictions for one in contenders]
-    classes = len(made[0].classes)
-    several = made[0].separator is not None
-    if several and metric not in made[0].metrics:
+    predictions = [contender.predictions for contender in contenders]
+    first = predictions[0]
+    n_classes, is_multilabel = len(first.classes), first.separator is not None
+    if not is_multilabel:
+        metric = name_average(metric, n_classes)
+    elif metric not in first.metrics:
         raise ConfigError(
             [
                 f"the runs are of rows with several labels, which lack the metric {metric}; "
-                f"expected one of {', '.join(made[0].metrics)}."
+                f"expected one of {', '.join(first.metrics)}."
             ]
         )
-    metric = metric if several else name_average(metric, classes)
-    ordered = made[0].scale is not None
-    names = list_shown(classes, metric, ordered=ordered, multilabel=several)
-    models = [RowSums(one, names) for one in made]
-    samples = resample(models, resamples, seed, report)
-    whole = [model.score(np.ones((1, model.rows)))[0] for model in models]
-    without = [model.score_with_each(-1) for model in models]
+    is_ordered = first.scale is not None
+    names = list_shown(n_classes, metric, ordered=is_ordered, multilabel=is_multilabel)
+    sums = [RowSums(model, names) for model in predictions]
+    samples = resample(sums, resamples, seed, report)
+    values = [model.score(np.ones((1, model.rows)))[0] for model in sums]
+    without_each = [model.score_with_each(-1) for model in sums]
     scores = [
-        estimate_scores(made[i], names, whole[i], samples[i], without[i], level)
-        for i in range(len(models))
+        estimate_scores(predictions[i], names, values[i], samples[i], without_each[i], level)
+        for i in range(len(contenders))
     ]
-    right = [one.right for one in made]
-    others = range(1, len(models))
-    errors = [McNemar.count(right[0], right[i]) for i in others]
+    others = range(1, len(contenders))
+    is_right = [model.right for model in predictions]
+    errors = [McNemar.count(is_right[0], is_right[i]) for i in others]
     tests = [
         _test(
             names,
             errors[i - 1],
-            whole[i] - whole[0],
-            permute(made[0], made[i], resamples, seed, names),
+            values[i] - values[0],
+            permute(first, predictions[i], resamples, seed, names),
         )
         for i in others
     ]
-    adjusted = {
-        name: adjust_p_values([found[name].p for found in tests]).tolist() for name in names
-    }
+    adjusted = {name: adjust_p_values([test[name].p for test in tests]).tolist() for name in names}
     pairs = []
     for i in others:
         differences = estimate_differences(
-            made[0], made[i], names, whole[i] - whole[0], samples[i] - samples[0],
-            without[i] - without[0], level,
+            first, predictions[i], names, values[i] - values[0], samples[i] - samples[0],
+            without_each[i] - without_each[0], level,
         )  # fmt: skip
         p = {name: adjusted[name][i - 1] for name in names}
         pairs.append(
@@ -211,7 +210,7 @@ def _test(
     names: Sequence[str], errors: McNemar, observed: np.ndarray, permuted: np.ndarray
 ) -> dict[str, PairedTest]:
     """Return the test of every metric."""
-    found = {
+    tests = {
         name: PairedTest.by_permutation(observed[i], permuted[:, i]) for i, name in enumerate(names)
     }
-    return found | {"accuracy": errors.test()}
+    return tests | {"accuracy": errors.test()}

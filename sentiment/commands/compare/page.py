@@ -1,14 +1,15 @@
-"""The page of a comparison: one HTML file that needs nothing else, in light and in dark."""
+"""The page of a comparison: one self-contained HTML file, with a light and a dark theme."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from sentiment.cli.pages import render_page
+from sentiment.commands.compare.contenders import Contender
 from sentiment.commands.compare.descriptions import (
     describe_agreement,
+    describe_earlier,
     describe_evidence,
-    describe_looks,
     describe_outcome,
     list_metrics,
     write_excerpt,
@@ -24,8 +25,8 @@ from sentiment.config.metrics import METRICS
 from sentiment.errors import show_share
 from sentiment.modeling.intervals import FEWEST_ROWS
 
-# Of each kind; the tables beside the page have all of them.
-_EXAMPLES = 5
+# Examples of each kind; the tables beside the page have all rows.
+_MAX_EXAMPLES = 5
 _WIDTH, _HEIGHT = 140, 24
 _MARGIN = 6
 _OUTCOMES = {1: "better", -1: "worse", 0: "none"}
@@ -37,20 +38,20 @@ def write_page(comparison: Comparison, facts: Mapping[str, Any], path: Path) -> 
     Parameters
     ----------
     comparison : Comparison
-        What was found.
+        The results.
     facts : mapping
-        What was written of it: ``at``, ``data``, ``fingerprint``, ``command`` and so on.
+        The record of the comparison: ``at``, ``data``, ``fingerprint``, ``command`` and so on.
     path : Path
         The file.
     """
-    looks = describe_looks(facts["comparisons_before"], facts["promotions_before"])
+    earlier = describe_earlier(facts["comparisons_before"], facts["promotions_before"])
     page = render_page(
         Path(__file__).with_name("page.html"),
         title=f"Comparison on {facts['data']}",
         when=facts["at"][:16].replace("T", " "),
         rows=f"{comparison.rows:,}",
-        looks=looks.capitalize(),
-        contenders=[_list_facts(one) for one in comparison.contenders],
+        earlier=earlier.capitalize(),
+        contenders=[_describe_contender(contender) for contender in comparison.contenders],
         pairs=[_describe_pair(comparison, pair) for pair in comparison.pairs],
         level=f"{100 * comparison.level:.4g}",
         resamples=f"{comparison.resamples:,}",
@@ -63,18 +64,18 @@ def write_page(comparison: Comparison, facts: Mapping[str, Any], path: Path) -> 
     path.write_text(page, encoding="utf-8")
 
 
-def _list_facts(one: Any) -> dict[str, Any]:
-    """Return what the card of a model shows."""
+def _describe_contender(contender: Contender) -> dict[str, Any]:
+    """Return the facts on the card of a run."""
     return {
-        "key": one.key,
-        "name": one.run.name,
-        "why": "named" if one.model.is_named else one.model.why,
-        "run": one.run.id,
-        "size": write_size(one.size_mb),
-        "speed": write_speed(one.rows_per_second),
-        "commit": one.model.commit[:12],
-        "command": one.run.tags.get("command", "unknown"),
-        "trained": one.trained,
+        "key": contender.key,
+        "name": contender.run.name,
+        "why": "named" if contender.model.is_named else contender.model.why,
+        "run": contender.run.id,
+        "size": write_size(contender.size_mb),
+        "speed": write_speed(contender.rows_per_second),
+        "commit": contender.model.commit[:12],
+        "command": contender.run.tags.get("command", "unknown"),
+        "training_note": contender.training_note,
     }
 
 
@@ -86,75 +87,84 @@ def _describe_pair(comparison: Comparison, pair: PairwiseComparison) -> dict[str
         "second": pair.second.key,
         "outcome": describe_outcome(comparison, pair),
         "evidence": evidence[0].upper() + evidence[1:],
-        "metrics": [_describe_metric(comparison, pair, *one) for one in list_metrics(comparison)],
+        "metrics": [
+            _describe_metric(comparison, pair, name, arrow)
+            for name, arrow in list_metrics(comparison)
+        ],
         "agreement": [
             {"kind": kind, "name": name, "count": count, "share": share}
             for kind, (name, count, share) in zip(kinds, describe_agreement(pair), strict=True)
         ],
         "discordant": f"{pair.errors.discordant:,}",
         "p": write_p(pair.p["accuracy"]),
-        "sides": _list_examples(pair),
+        "examples": _list_examples(pair),
     }
 
 
 def _describe_metric(
     comparison: Comparison, pair: PairwiseComparison, name: str, arrow: str
 ) -> dict[str, Any]:
-    contenders = (pair.first, pair.second)
-    scores = [comparison.scores[comparison.contenders.index(one)][name] for one in contenders]
+    scores = [
+        comparison.scores[comparison.contenders.index(contender)][name]
+        for contender in (pair.first, pair.second)
+    ]
     difference, outcome = pair.differences[name], pair.judge(name, comparison.level)
-    words = {1: f"{pair.second.key} better", -1: f"{pair.first.key} better", 0: "no difference"}
-    place = _scale(min(one.low for one in scores), max(one.high for one in scores))
-    reach = max(abs(difference.low), abs(difference.high), abs(difference.value))
-    around_zero = _scale(-reach, reach, flipped=not METRICS[name])  # better is to the right
+    verdicts = {1: f"{pair.second.key} better", -1: f"{pair.first.key} better", 0: "no difference"}
+    scale = _make_scale(min(score.low for score in scores), max(score.high for score in scores))
+    extent = max(abs(difference.low), abs(difference.high), abs(difference.value))
+    is_flipped = not METRICS[name]  # better is to the right
+    zero_scale = _make_scale(-extent, extent, is_flipped=is_flipped)
     return {
         "name": f"{name} {arrow}",
         "decides": name == comparison.metric,
-        "scores": [_write_estimate(one) for one in scores],
+        "scores": [_write_estimate(score) for score in scores],
         "difference": _write_estimate(difference, "+"),
-        "drawn": [_place_estimate(one, place) for one in scores],
-        "drawn_difference": _place_estimate(difference, around_zero),
+        "drawn": [_place_estimate(score, scale) for score in scores],
+        "drawn_difference": _place_estimate(difference, zero_scale),
         "kind": _OUTCOMES[outcome],
-        "outcome": words[outcome],
+        "outcome": verdicts[outcome],
         "p": write_p(pair.p[name]),
     }
 
 
-def _write_estimate(one: Estimate, sign: str = "") -> dict[str, str]:
-    return {"value": write_number(one.value, sign), "interval": write_interval(one, sign)}
+def _write_estimate(estimate: Estimate, sign: str = "") -> dict[str, str]:
+    return {
+        "value": write_number(estimate.value, sign),
+        "interval": write_interval(estimate, sign),
+    }
 
 
-def _scale(low: float, high: float, *, flipped: bool = False) -> Callable[[float], float]:
-    """Return the function from a value to a place in the drawing."""
+def _make_scale(low: float, high: float, *, is_flipped: bool = False) -> Callable[[float], float]:
+    """Return the function from a value to its x coordinate in the drawing."""
     span = high - low or 1
 
-    def place(value: float) -> float:
+    def scale(value: float) -> float:
         share = (value - low) / span
-        return _MARGIN + (1 - share if flipped else share) * (_WIDTH - 2 * _MARGIN)
+        return _MARGIN + (1 - share if is_flipped else share) * (_WIDTH - 2 * _MARGIN)
 
-    return place
+    return scale
 
 
-def _place_estimate(one: Estimate, place: Callable[[float], float]) -> dict[str, str] | None:
-    if not one.low <= one.high:  # not a number
+def _place_estimate(estimate: Estimate, scale: Callable[[float], float]) -> dict[str, str] | None:
+    if not estimate.low <= estimate.high:  # NaN: there is no interval
         return None
-    places = {"low": one.low, "value": one.value, "high": one.high}
-    return {name: f"{place(value):.1f}" for name, value in places.items()}
+    values = {"low": estimate.low, "value": estimate.value, "high": estimate.high}
+    return {name: f"{scale(value):.1f}" for name, value in values.items()}
 
 
 def _list_examples(pair: PairwiseComparison) -> list[dict[str, Any]]:
-    """Return texts that only one of the two models gets right."""
+    """Return texts that only one of the two models gets right, for each of the models."""
     table, keys = pair.list_disagreements(), (pair.first.key, pair.second.key)
-    sides = []
-    for right in keys:
-        rows = table[table["right"] == right]
+    groups = []
+    for right_key in keys:
+        rows = table[table["right"] == right_key]
         examples = [
             {
                 "text": write_excerpt(row["excerpt"]),
                 "label": row["label"],
                 "shares": [show_share(row[f"{key}_probability"], 1) for key in keys],
             }
-            for row in rows.head(_EXAMPLES).to_dict("records")
+            for row in rows.head(_MAX_EXAMPLES).to_dict("records")
         ]
-        sides.append({"key": right, "count": f"{len(rows):,}", "examples": examples})
-    return sides
+        groups.append({"key": right_key, "count": f"{len(rows):,}", "rows": examples})
+    return groups

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from sentiment.commands.compare.live import LiveComparison
     from sentiment.commands.compare.measuring import Comparison, PairwiseComparison
 
-# More would not be read; the tables beside the page have all.
-_SHOWN = 5
+# Nobody reads more in a terminal; the tables beside the page have all rows.
+_MAX_EXAMPLES = 5
 _MARKS = {1: " ▲", -1: " ▼", 0: ""}
 
 
@@ -24,14 +24,14 @@ def show_comparison(result: "ComparisonResult", *, brief: bool = False) -> None:
     Parameters
     ----------
     result : ComparisonResult
-        Printed.
+        The result to print.
     brief : bool
-        Only what the verdict is of, and the verdict; the page has the rest.
+        Whether to print only the runs and the verdict; the page has the rest.
     """
     from sentiment.cli.console import PlainConsole
     from sentiment.cli.terminal import relate_path
     from sentiment.commands.compare.descriptions import (
-        describe_looks,
+        describe_earlier,
         describe_verdict,
         write_size,
         write_speed,
@@ -39,18 +39,21 @@ def show_comparison(result: "ComparisonResult", *, brief: bool = False) -> None:
 
     console = PlainConsole()
     comparison = result.comparison
-    first = comparison.contenders[0].run.tags
+    tags = comparison.contenders[0].run.tags
+    earlier = describe_earlier(result.earlier_comparisons, result.earlier_promotions)
     console.print()
     console.print(
-        f"data     {first.get('data')} {first.get('data.fingerprint', '')[:12]}, "
-        f"{comparison.rows:,} test rows; {describe_looks(result.looks, result.decisions)}"
+        f"data     {tags.get('data')} {tags.get('data.fingerprint', '')[:12]}, "
+        f"{comparison.rows:,} test rows; {earlier}"
     )
-    for one in comparison.contenders:
-        trained = f", {one.trained}" if one.trained else ""
-        facts = f"{write_size(one.size_mb)}, {write_speed(one.rows_per_second)}"
-        console.print(f"{one.key:<8} {one.run.name} (run {one.run.id}): {facts}{trained}")
-        if not one.model.is_named:
-            console.print(f"         {one.model.why}")
+    for contender in comparison.contenders:
+        note = f", {contender.training_note}" if contender.training_note else ""
+        facts = f"{write_size(contender.size_mb)}, {write_speed(contender.rows_per_second)}"
+        console.print(
+            f"{contender.key:<8} {contender.run.name} (run {contender.run.id}): {facts}{note}"
+        )
+        if not contender.model.is_named:
+            console.print(f"         {contender.model.why}")
     for pair in () if brief else comparison.pairs:
         console.print(f"{pair.second.key} against {pair.first.key}: ▲ better, ▼ worse")
         console.print(tabulate_metrics(comparison, pair))
@@ -63,7 +66,7 @@ def show_comparison(result: "ComparisonResult", *, brief: bool = False) -> None:
 
 
 def show_live(comparison: "LiveComparison", run_id: str | None = None) -> None:
-    """Print what live labels show of two models."""
+    """Print the comparison of two models on live traffic."""
     from sentiment.cli.console import PlainConsole
     from sentiment.commands.compare.live import write_one_look
 
@@ -99,12 +102,14 @@ def tabulate_metrics(comparison: "Comparison", pair: "PairwiseComparison") -> "T
     table.add_column("metric", no_wrap=True)
     for title in (first.key, second.key, f"{second.key} - {first.key}", level, "test"):
         table.add_column(title, justify="right" if title != "test" else "left")
-    scores = [comparison.scores[comparison.contenders.index(one)] for one in (first, second)]
+    scores = [
+        comparison.scores[comparison.contenders.index(contender)] for contender in (first, second)
+    ]
     for name, arrow in list_metrics(comparison):
         difference = pair.differences[name]
         table.add_row(
             f"{name} {arrow}",
-            *(write_number(one[name].value) for one in scores),
+            *(write_number(estimates[name].value) for estimates in scores),
             write_number(difference.value, "+"),
             write_interval(difference, "+"),
             write_p(pair.p[name]) + _MARKS[pair.judge(name, comparison.level)],
@@ -116,17 +121,19 @@ def tabulate_metrics(comparison: "Comparison", pair: "PairwiseComparison") -> "T
 def _print_disagreements(console: "Console", pair: "PairwiseComparison") -> None:
     from sentiment.commands.compare.descriptions import describe_agreement, write_excerpt
 
-    counts = ", ".join(f"{name} {n:,} ({share})" for name, n, share in describe_agreement(pair))
+    counts = ", ".join(
+        f"{name} {count:,} ({share})" for name, count, share in describe_agreement(pair)
+    )
     console.print(f"rows     {counts}")
     table = pair.list_disagreements()
-    for one in (pair.first, pair.second):
-        mine = table[table["right"] == one.key]
-        if len(mine):
-            console.print(f"only {one.key} is right, such as")
-        for row in mine.head(_SHOWN).to_dict("records"):
+    for contender in (pair.first, pair.second):
+        rows = table[table["right"] == contender.key]
+        if len(rows):
+            console.print(f"only {contender.key} is right, such as")
+        for row in rows.head(_MAX_EXAMPLES).to_dict("records"):
             facts = ", ".join(
-                f"{other.key} {show_share(row[f'{other.key}_probability'])}"
-                for other in (pair.first, pair.second)
+                f"{run.key} {show_share(row[f'{run.key}_probability'])}"
+                for run in (pair.first, pair.second)
             )
             label = quote_name(row["label"])
             room = max(max(console.width, 80) - len(facts) - len(label) - 16, 20)

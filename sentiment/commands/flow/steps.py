@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from sentiment.commands.compare.contenders import is_data
+from sentiment.commands.compare.contenders import is_data_override
 from sentiment.commands.compare.job import compare, describe
 from sentiment.commands.predict.job import predict_files
 from sentiment.commands.promote.decision import Promotion
@@ -168,7 +168,9 @@ class Steps:
             "version": version.number,
             "fingerprint": run.tags.get("data.fingerprint"),
             "settings": [
-                word for word in words if not (is_data(word) or _is_place(word) or _is_refit(word))
+                word
+                for word in words
+                if not (is_data_override(word) or _is_place(word) or _is_refit(word))
             ],
         }
 
@@ -176,7 +178,7 @@ class Steps:
         """Return the settings of the champion with the data and the final fit of this flow."""
         words = self.list_words("train")
         refit = [*filter(_is_refit, words)] or ["refit=auto"]
-        return [*refit, *champion["settings"], *filter(is_data, words)]
+        return [*refit, *champion["settings"], *filter(is_data_override, words)]
 
     def compare(self, first: str, second: str) -> Facts:
         """Compare two runs; return the verdict and the reasons to refuse the second."""

@@ -1,8 +1,8 @@
-"""Anchor: the best champion so far, against which small losses cannot add up.
+"""Anchor: the best champion so far, a limit for small losses that add up.
 
 Each challenger may be worse than the champion by the margin, so thirty challengers in a row could
-lose thirty margins. Therefore a challenger may be worse than the best champion so far on the same
-test rows by one margin at most.
+lose thirty margins. Therefore, a challenger may be worse than the anchor by one margin at most, on
+the same test rows.
 """
 
 from dataclasses import asdict, dataclass
@@ -23,20 +23,20 @@ from sentiment.errors import IncomparableRunsError, RunNotFoundError, UntrustedM
 from sentiment.modeling.evaluation import score
 from sentiment.tracking import MlflowRegistry, Tracker, Version
 
-# A loss that equals the margin up to rounding is within it.
+# A loss that exceeds the margin only by rounding is allowed.
 ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class AnchorCheck:
-    """A challenger against the anchor.
+    """Comparison of a challenger with the anchor.
 
     Attributes
     ----------
     version : Version
         The anchor.
     loss : float
-        How much worse the challenger is on the test rows, in units of the metric.
+        Loss of the challenger on the test rows, in units of the metric.
     """
 
     version: Version
@@ -44,7 +44,7 @@ class AnchorCheck:
 
     @property
     def moves(self) -> bool:
-        """True if the challenger becomes the anchor, since it is at least as good."""
+        """True if the challenger is at least as good, so that it becomes the anchor."""
         return self.loss <= ROUNDING
 
     def list_reasons(self, metric: str, margin: float) -> list[str]:
@@ -79,12 +79,12 @@ def check_anchor(
     pair : PairwiseComparison
         Champion and challenger.
     cfg : DictConfig
-        Settings of the promotion; its metric and its threshold decide.
+        Settings of the promotion; the metric and the threshold are used.
 
     Returns
     -------
     AnchorCheck or None
-        None if the anchor was deleted, kept no scores, or was scored on other rows than the
+        None if the anchor was deleted, has no stored scores, or was not scored on the rows of the
         champion.
     """
     metric, number = cfg.metric, champion.tags.get(ANCHOR, champion.number)
@@ -95,14 +95,13 @@ def check_anchor(
         return None
     try:
         model, run = find_model(tracker, anchor.run_id, metric)
-        best = load_contender(tracker, "anchor", model, run, cfg.threshold)
-        check_same_rows(best, pair.second)
+        anchor_contender = load_contender(tracker, "anchor", model, run, cfg.threshold)
+        check_same_rows(anchor_contender, pair.second)
     except (IncomparableRunsError, RunNotFoundError, UntrustedModelError):
         return None
-    return AnchorCheck(anchor, _measure_loss(best, pair.second, metric))
+    return AnchorCheck(anchor, _measure_loss(anchor_contender, pair.second, metric))
 
 
-def _measure_loss(best: Contender, challenger: Contender, metric: str) -> float:
-    values = [score(one.predictions)[metric] for one in (best, challenger)]
-    loss = values[0] - values[1]
+def _measure_loss(anchor: Contender, challenger: Contender, metric: str) -> float:
+    loss = score(anchor.predictions)[metric] - score(challenger.predictions)[metric]
     return loss if METRICS[metric] else -loss

@@ -25,7 +25,7 @@ from sentiment.commands.promote.history import (
 from sentiment.tracking import MlflowRegistry, StoredRun, Tracker, Version
 from sentiment.tracking.folder import make_timestamp
 
-_RECORD = "promotion.json"
+_RECORD_FILE = "promotion.json"
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class Promotion:
     name : str
         The registered model.
     champion : Version
-        The champion now, if there is one.
+        The champion after the command, if there is one.
     reasons : list of str
-        Reasons against it.
+        Reasons against the challenger.
     force : str, optional
-        The given reason to promote in spite of `reasons`.
+        The user's reason to promote in spite of `reasons`.
     comparison : ComparisonResult, optional
         Champion (A) and challenger (B), if there was a champion to compare with.
     live : LiveComparison, optional
         The comparison on live traffic, instead of test rows.
     run_id : str, optional
-        The challenger; a rollback has none.
+        The challenger; None for a rollback.
     """
 
     outcome: Literal["promoted", "refused", "unchanged", "rolled back"]
@@ -71,19 +71,19 @@ class ChampionMovedError(Exception):
 
 @dataclass(frozen=True)
 class Decision:
-    """Carries out a decision on a challenger.
+    """The facts behind a decision on a challenger, and the methods that carry it out.
 
-    The record is written first, then ``previous`` is moved, then ``champion``, so that a process
-    that is killed leaves a working champion, and the same command does the rest.
+    The record is written first, then ``previous`` is moved, then ``champion``. So a process that is
+    killed leaves a working champion, and the same command completes the promotion.
 
     Attributes
     ----------
     registry, tracker, run, cfg, command
-        The registered model, the store, the challenger, the settings and the command.
+        The registered model, the tracking store, the challenger, the settings and the command.
     defender : Defender
-        The champion that it was compared with.
+        The champion that the challenger was compared with.
     reasons : list of str
-        Reasons against it.
+        Reasons against the challenger.
     result : ComparisonResult or None
         The comparison.
     anchor : AnchorCheck or None
@@ -108,7 +108,7 @@ class Decision:
 
     @property
     def champion(self) -> Version | None:
-        """The version that the run replaces."""
+        """The version that the challenger replaces."""
         return self.defender.version
 
     def refuse(self) -> Promotion:
@@ -116,13 +116,12 @@ class Decision:
         reasons = "; ".join(reason.rstrip(".") for reason in self.reasons)
         sentence = f"run {self.run.id} was not promoted: {reasons}"
         for version in self._list_unfinished():
-            # Versions that were registered by a process that was killed, or overtaken by another
-            # one.
+            # A process registered this version and was killed, or another process was faster.
             if "promotion.at" in version.tags:
                 self.registry.note(version.number, {}, sentence)
-        self._keep("refused", sentence, None)
-        kept = self.champion if self.defender.is_champion else None
-        return self._end("refused", sentence, kept)
+        self._record("refused", sentence, None)
+        champion = self.champion if self.defender.is_champion else None
+        return self._make_promotion("refused", sentence, champion)
 
     def promote(self) -> Promotion:
         """Make the run the champion, and the champion the previous version.
@@ -130,28 +129,30 @@ class Decision:
         Raises
         ------
         ChampionMovedError
-            The alias was moved meanwhile; nothing was changed here.
+            The alias was moved meanwhile; this method changed nothing.
         """
         with self.registry.lock():
             self._check_unmoved()
-            # By the run: the model may have been named by an alias.
+            # Find the model by its run, since the user may have named it by an alias.
             model, _ = find_model(self.tracker, self.run.id, self.cfg.metric)
-            # A version is the champion once at most, so that its record is never overwritten.
+            # A version becomes the champion at most once, so that its record is never overwritten.
             unfinished = self._list_unfinished()
             version = (
                 unfinished[0] if unfinished else self.registry.register(model.uri, self.run.id)
             )
-            sentence = f"run {self.run.id} is the champion of {self.cfg.name} as {call(version)}"
+            sentence = (
+                f"run {self.run.id} is the champion of {self.cfg.name} as {name_version(version)}"
+            )
             sentence += f", {self._explain(version)}"
             if refit := self.run.describe_refit():
                 sentence += f"; its model was {refit} after that"
-            self._keep("promoted", sentence, version)
+            self._record("promoted", sentence, version)
             self._check_unmoved()
             if self.champion is not None:
                 self.registry.point(PREVIOUS, self.champion.number)
             self.registry.point(CHAMPION, version.number)
             self.finish(version)
-        return self._end("promoted", sentence, version)
+        return self._make_promotion("promoted", sentence, version)
 
     def finish(self, version: Version) -> None:
         """Record that the promotion of a version is complete."""
@@ -159,16 +160,16 @@ class Decision:
         self.registry.note(version.number, {DONE: "true"})
 
     def _list_unfinished(self) -> list[Version]:
-        known = self.registry.list_versions(self.run.id)
-        return [version for version in known if DONE not in version.tags]
+        versions = self.registry.list_versions(self.run.id)
+        return [version for version in versions if DONE not in version.tags]
 
     def _check_unmoved(self) -> None:
-        now = self.registry.find(CHAMPION)
+        current = self.registry.find(CHAMPION)
         expected = self.champion if self.defender.is_champion else None
-        if (now.number if now else None) != (expected.number if expected else None):
+        if (current.number if current else None) != (expected.number if expected else None):
             raise ChampionMovedError
 
-    def _end(
+    def _make_promotion(
         self, outcome: Literal["promoted", "refused"], sentence: str, champion: Version | None
     ) -> Promotion:
         return Promotion(
@@ -177,64 +178,66 @@ class Decision:
         )  # fmt: skip
 
     def _explain(self, version: Version) -> str:
-        """Return the version that it replaces and the comparison with it, in words."""
+        """Return the replaced version and the comparison with it, in words."""
         if self.champion is None:
             reason = "the first" if self.defender.is_champion else "since the champion was deleted"
         elif self.live is not None:
-            reason = f"in place of {call(self.champion)} (run {self.champion.run_id}): "
+            reason = f"in place of {name_version(self.champion)} (run {self.champion.run_id}): "
             reason += self.live.describe_evidence()
         elif self.result is None:
-            reason = f"in place of {call(self.champion)}, with which it was not compared"
+            reason = f"in place of {name_version(self.champion)}, with which it was not compared"
         else:
             comparison = self.result.comparison
             metric, pair = comparison.metric, comparison.pairs[0]
             difference = write_difference(pair.differences[metric], metric, comparison.level)
             reason = (
-                f"in place of {call(self.champion)} (run {self.champion.run_id}): {metric} "
+                f"in place of {name_version(self.champion)} (run {self.champion.run_id}): {metric} "
                 f"{difference}, on {comparison.rows:,} test rows of "
                 f"{self.run.tags.get('data', 'unknown')}"
             )
         if self.champion is not None and not self.defender.is_champion:
-            reason += f"; the champion was gone, and {call(self.champion)} was the last one left"
-        if self._anchor_number(version) == version.number and self._is_anchored_anew():
+            reason += (
+                f"; the champion was gone, and {name_version(self.champion)} was the last one left"
+            )
+        if self._choose_anchor(version) == version.number and self._is_anchored_anew():
             reason += "; losses are counted from it"
         if self.reasons:
             return f"{reason}; forced: {self.cfg.force}"
         return f"{reason}; {self.new_data}" if self.new_data and not self.result else reason
 
     def _is_anchored_anew(self) -> bool:
-        """Return whether the anchor moves without a comparison that justifies it."""
+        """Return whether the anchor moves although no comparison justifies that."""
         return self.champion is not None and (self.anchor is None or bool(self.reasons))
 
-    def _anchor_number(self, version: Version) -> str:
-        """Return the version from which losses are counted from now on."""
+    def _choose_anchor(self, version: Version) -> str:
+        """Return the number of the version that is the anchor of `version`."""
         if self.live is not None and self.champion and not self.reasons and self.live.judge() < 1:
             return self.champion.tags.get(ANCHOR, self.champion.number)
         if self.anchor is None or self.reasons or self.anchor.moves:
             return version.number
         return self.anchor.version.number
 
-    def _keep(self, outcome: str, sentence: str, version: Version | None) -> None:
+    def _record(self, outcome: str, sentence: str, version: Version | None) -> None:
         """Write the record to the run and to the version, before any alias is moved."""
-        at = datetime.now(UTC)
-        now = at.isoformat(timespec="seconds")
+        now = datetime.now(UTC)
+        timestamp = now.isoformat(timespec="seconds")
         result = self.result
         folder = result.folder if result else Path(self.cfg.outputs, "promote", make_timestamp())
         folder.mkdir(parents=True, exist_ok=True)
-        record = folder / _RECORD
-        facts = self._describe(outcome, sentence, version) | {"at": now}
+        record = folder / _RECORD_FILE
+        facts = self._describe(outcome, sentence, version) | {"at": timestamp}
         write_json(facts, record)
         tags = {"promotion": outcome, "promotion.why": sentence}
         files = [record, result.page] if result else [record]
-        # To the microsecond: promotions of a run under several names may follow each other quickly.
-        kept = f"promotions/{at:%Y-%m-%dT%H-%M-%S-%f}"
-        self.tracker.annotate(self.run.id, tags, files, kept)
+        # In microseconds: promotions of a run under several names may follow each other quickly.
+        artifact_folder = f"promotions/{now:%Y-%m-%dT%H-%M-%S-%f}"
+        self.tracker.annotate(self.run.id, tags, files, artifact_folder)
         if version is not None:
             notes = {
-                "promotion.at": now,
+                "promotion.at": timestamp,
                 "promotion.command": self.command,
                 "promotion.force": self.cfg.force or "",
-                ANCHOR: self._anchor_number(version),
+                ANCHOR: self._choose_anchor(version),
                 REPLACED: self.champion.number if self.champion else "",
             }
             self.registry.note(version.number, notes, sentence)
@@ -268,11 +271,11 @@ class Decision:
             "p_worse": pair.test_worse(comparison.metric),
             "detectable": pair.find_detectable(comparison.metric, self.cfg.alpha),
             "comparison": self.result.run_id,
-            "comparisons_before": self.result.looks,
-            "promotions_before": self.result.decisions,
+            "comparisons_before": self.result.earlier_comparisons,
+            "promotions_before": self.result.earlier_promotions,
         }
 
 
-def call(version: Version) -> str:
+def name_version(version: Version) -> str:
     """Return the name of a version in a sentence."""
     return f"version {version.number}"

@@ -8,14 +8,14 @@ from sentiment.modeling.model_files import load_model
 from sentiment.tracking import MlflowRegistry, StoredRun, Tracker, Version
 
 CHAMPION, PREVIOUS = "champion", "previous"
-# Tags of a version: the version that it replaced, whether its promotion is complete, when it was
-# rolled back, and the anchor, from which losses of its successors are counted.
+# Tags of a version: the version that it replaced, whether its promotion is complete, when and by
+# which command it was rolled back, and the anchor that its successors are compared with.
 REPLACED, DONE = "promotion.replaced", "promotion.done"
 ROLLED_BACK, ANCHOR = "rolled_back.at", "promotion.anchor"
 ROLLED_BACK_BY = "rolled_back.command"
 # The command of flows, which roll back automatically when a later step fails.
 FLOW = "python scripts/flow.py"
-# Tag of the registered model, which outlives its versions: the last champion.
+# Tag of the registered model: the last champion. Unlike tags of a version, it survives deletion.
 LAST = "promotion.last"
 # Prefixes of the parameters of a run that define its model, besides the data.
 _RECIPE = ("features.", "model.", "seed")
@@ -30,9 +30,9 @@ class Defender:
     version : Version or None
         The champion or, if it was deleted, the latest champion that still exists, if any.
     is_champion : bool
-        Whether the alias still points to `version`.
+        True if the alias still points to `version`.
     problem : str or None
-        Why there is nothing to compare with, although there was a champion.
+        The reason why no version is left to compare with, although there was a champion.
     """
 
     version: Version | None
@@ -46,11 +46,10 @@ def find_defender(registry: MlflowRegistry) -> Defender:
     if champion is not None:
         return Defender(champion)
     last = registry.read_tags().get(LAST)
-    earlier = list(list_champions(registry))
-    left = registry.get(last) if last else None
-    left = left or registry.find(PREVIOUS) or next(iter(earlier), None)
-    if left is not None:
-        return Defender(left, is_champion=False)
+    substitute = registry.get(last) if last else None
+    substitute = substitute or registry.find(PREVIOUS) or next(list_champions(registry), None)
+    if substitute is not None:
+        return Defender(substitute, is_champion=False)
     if last is None:
         return Defender(None)
     return Defender(
@@ -69,25 +68,25 @@ def list_champions(registry: MlflowRegistry) -> Iterator[Version]:
 
 
 def find_rollback(registry: MlflowRegistry, tracker: Tracker, run: StoredRun) -> str | None:
-    """Return why a run must not be promoted again, or None.
+    """Return the reason why a run must not be promoted again, or None.
 
-    A run was rolled back if one of its versions was, or a version of another run that was trained
-    with the same settings on the same data: a scheduler trains it again every day.
+    A run counts as rolled back if one of its versions was, or a version of another run with the
+    same settings and data, since a scheduler may repeat the training every day.
     """
     for version in registry.list_versions():
-        when = version.tags.get(ROLLED_BACK)
-        if when is None:
+        rolled_back_at = version.tags.get(ROLLED_BACK)
+        if rolled_back_at is None:
             continue
         if version.run_id == run.id:
-            return f"it was rolled back at {when}"
+            return f"it was rolled back at {rolled_back_at}"
         try:
-            other = tracker.read_run(version.run_id)
+            other_run = tracker.read_run(version.run_id)
         except RunNotFoundError:
             continue
-        if _read_recipe(other) == _read_recipe(run):
+        if _read_recipe(other_run) == _read_recipe(run):
             return (
                 f"version {version.number}, trained with the same settings on the same data, was "
-                f"rolled back at {when}"
+                f"rolled back at {rolled_back_at}"
             )
     return None
 
@@ -102,12 +101,12 @@ def _read_recipe(run: StoredRun) -> dict[str, str | None]:
 def find_successor_rolled_back(registry: MlflowRegistry, champion: Version) -> str | None:
     """Return the number of a version that replaced the champion and was rolled back, or None.
 
-    Automatic rollbacks of flows do not count, since an outage may have been their cause.
+    Automatic rollbacks by flows do not count, since an outage may have caused them.
     """
     for version in registry.list_versions():
         tags = version.tags
-        by_hand = ROLLED_BACK in tags and tags.get(ROLLED_BACK_BY) != FLOW
-        if by_hand and tags.get(REPLACED) == champion.number:
+        is_manual_rollback = ROLLED_BACK in tags and tags.get(ROLLED_BACK_BY) != FLOW
+        if is_manual_rollback and tags.get(REPLACED) == champion.number:
             return version.number
     return None
 

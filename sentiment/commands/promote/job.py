@@ -10,7 +10,12 @@ from sentiment.commands.compare.descriptions import write_p
 from sentiment.commands.compare.job import ComparisonResult, compare_contenders
 from sentiment.commands.compare.measuring import PairwiseComparison
 from sentiment.commands.promote.anchor import ROUNDING, AnchorCheck, check_anchor
-from sentiment.commands.promote.decision import ChampionMovedError, Decision, Promotion, call
+from sentiment.commands.promote.decision import (
+    ChampionMovedError,
+    Decision,
+    Promotion,
+    name_version,
+)
 from sentiment.commands.promote.history import (
     DONE,
     find_defender,
@@ -43,40 +48,41 @@ def promote(
 
     The challenger is refused if
 
-    - it was trained on a sample, or was rolled back, it or a run with the same settings and data,
+    - it was trained on a sample,
+    - it was rolled back, or a run with the same settings and data was,
     - it and the champion were not scored on the same test rows,
-    - it is worse by more than ``cfg.margin`` in ``cfg.metric`` on these rows, than the champion or
-      than the best champion so far, or
+    - its ``cfg.metric`` on these rows is worse than that of the champion, or of the best champion
+      so far, by more than ``cfg.margin``, or
     - the one-sided paired test finds it worse at the level ``cfg.alpha``: McNemar's exact test for
       accuracy, a permutation test for every other metric,
 
-    unless ``cfg.force`` gives a reason. With ``cfg.live``, labels of live traffic decide in place
-    of test rows; see `check_live`. If there was no champion yet, nothing is compared.
+    unless ``cfg.force`` gives a reason. With ``cfg.live``, labels of live traffic decide instead of
+    test rows; see `check_live`. Without a champion, nothing is compared.
 
-    Labels are the most probable ones, or those that ``cfg.threshold`` chooses for each run, as in
-    `compare`.
+    Predictions are the most probable labels or, with ``cfg.threshold``, the labels by a threshold
+    for each run, as in `compare`.
 
-    The model is first loaded as in predict. If the champion alias was moved since the comparison,
+    The model is first loaded as in predict. If the champion alias was moved after the comparison,
     the challenger is compared again with the new champion. Processes that run this function move
-    aliases one at a time. The only move that can be missed is one by other means, such as the
-    MLflow UI, in the few milliseconds between the last check and the move.
+    aliases one at a time. Only a move by other means, such as the MLflow UI, can be missed: in the
+    few milliseconds between the last check and the move.
 
     Parameters
     ----------
     cfg : DictConfig
-        As composed from ``conf/promote.yaml``, checked.
+        The checked config of ``conf/promote.yaml``.
     command : str
         The command, for the record.
     observer : StageObserver, optional
         Progress callback.
     new_data : str, optional
-        Why the run may replace a champion that was scored on other data. It is ignored after a
-        rollback, so that a schedule does not undo the decision of a person.
+        Reason why the run may replace a champion that was scored on other data. It is ignored
+        after a rollback, so that a schedule does not undo the decision of a person.
 
     Raises
     ------
     SentimentError
-        The config cannot be used, there is no such run, or its model cannot be loaded.
+        The config cannot be used, the run does not exist, or its model cannot be loaded.
     """
     stages = Stages(observer) if observer else Stages()
     tracker: Tracker = make(cfg, "tracking", "find_model")
@@ -124,12 +130,12 @@ class _Challenge:
         champion = defender.version
         reasons = ["it was trained on a sample"] if run.tags.get("sample") == "true" else []
         rolled_back = find_rollback(self.registry, self.tracker, run)
-        reasons += [one for one in (rolled_back, defender.problem) if one]
+        reasons += [reason for reason in (rolled_back, defender.problem) if reason]
         result, anchor, live = None, None, None
         is_same = champion is not None and champion.run_id == run.id
         if cfg.live is not None and champion is not None and not is_same:
-            live, found = check_live(cfg, self.tracker, champion, run)
-            reasons += found
+            live, live_reasons = check_live(cfg, self.tracker, champion, run)
+            reasons += live_reasons
         elif champion is not None and not is_same:
             try:
                 result = self._compare(champion)
@@ -151,9 +157,11 @@ class _Challenge:
         if is_same and defender.is_champion:
             assert champion is not None  # noqa: S101 - is_same
             if DONE not in champion.tags:  # the process that promoted it was killed
-                with self.registry.lock():  # also removes the lease of that process
+                with self.registry.lock():  # also removes the lease of the killed process
                     decision.finish(champion)
-            sentence = f"run {run.id} is the champion of {cfg.name} already, as {call(champion)}"
+            sentence = (
+                f"run {run.id} is the champion of {cfg.name} already, as {name_version(champion)}"
+            )
             return Promotion("unchanged", sentence, cfg.name, champion, run_id=run.id)
         with self.stages("keep the record"):
             return decision.refuse() if reasons and not cfg.force else decision.promote()
@@ -162,14 +170,14 @@ class _Challenge:
         with self.stages("read scores"):
             threshold = self.cfg.threshold
             challenger = load_contender(self.tracker, "B", self.model, self.run, threshold)
-            known = find_model(self.tracker, champion.run_id, self.cfg.metric)
-            defender = load_contender(self.tracker, "A", *known, threshold)
+            model, run = find_model(self.tracker, champion.run_id, self.cfg.metric)
+            defender = load_contender(self.tracker, "A", model, run, threshold)
         tags = {"command": self.command, "purpose": "promotion"}
         pair = [defender, challenger]
         try:
             return compare_contenders(pair, self.cfg, self.tracker, self.stages, tags)
         except RunNotRecordedError as error:
-            # The same command has to be repeated: recording the comparison alone would promote
+            # The user must repeat the whole command: recording the comparison later would promote
             # nothing.
             raise TrackingStoreError(
                 error.uri, error.reason, error.exit_code, error.remedy
@@ -187,8 +195,8 @@ class _Challenge:
         if rolled_back is None:
             return []
         return [
-            f"it cannot be compared with {call(champion)}, which was scored on other data, and "
-            f"version {rolled_back}, which replaced that one, was rolled back"
+            f"it cannot be compared with {name_version(champion)}, which was scored on other data, "
+            f"and version {rolled_back}, which replaced that one, was rolled back"
         ]
 
 

@@ -19,7 +19,7 @@ def check_live(
 
     The run is refused until the labels show that its ``cfg.metric`` is at most ``cfg.margin``
     below that of the champion. The interval holds at any time (`follow_mean`), so the same command
-    may run every day: the probability that it ever promotes a run that is worse by more than the
+    can run every day: the probability that it ever promotes a run that is worse by more than the
     margin is at most ``cfg.alpha``.
 
     Parameters
@@ -43,25 +43,27 @@ def check_live(
         return None, [live]
     if live.difference.low >= -cfg.margin:
         return live, []
-    shown = "show that it is worse" if live.judge() < 0 else "do not show yet that it is not worse"
+    finding = (
+        "show that it is worse" if live.judge() < 0 else "do not show yet that it is not worse"
+    )
     return live, [
-        f"live labels {shown} by more than margin={cfg.margin:g}: {live.describe_evidence()}"
+        f"live labels {finding} by more than margin={cfg.margin:g}: {live.describe_evidence()}"
     ]
 
 
 def check_rollback(cfg: DictConfig, tracker: Tracker) -> Promotion | None:
     """Return the refusal of a rollback, or None if the champion is worse than the one before.
 
-    It is worse if live labels show it, with an error of at most ``cfg.alpha``, however often this
-    is called. A rollback is not refused if there is no champion, if there is no earlier one, or if
-    an interrupted rollback has to be completed.
+    The champion is worse if live labels show it. The probability of an error is at most
+    ``cfg.alpha``, no matter how often this function is called. A rollback is not refused if there
+    is no champion, if there is no previous one, or if it completes an interrupted rollback.
 
     Parameters
     ----------
     cfg : DictConfig
         Settings of the rollback; ``live`` is the log.
     tracker : Tracker
-        Where the registered model is.
+        The tracking store of the registered model.
 
     Raises
     ------
@@ -74,28 +76,28 @@ def check_rollback(cfg: DictConfig, tracker: Tracker) -> Promotion | None:
         return None
     live = _measure(cfg, tracker, previous.run_id, champion.run_id)
     if isinstance(live, str):
-        reason, shown = live, None
+        reason, comparison = live, None
     elif live.judge() < 0:
         return None
     else:
         reason = f"live labels do not show that it is worse: {live.describe_evidence()}"
-        shown = live
+        comparison = live
     sentence = f"version {champion.number} of {cfg.name} was not rolled back: {reason}"
-    return Promotion("refused", sentence, cfg.name, champion, live=shown)
+    return Promotion("refused", sentence, cfg.name, champion, live=comparison)
 
 
 def _measure(cfg: DictConfig, tracker: Tracker, first: str, second: str) -> LiveComparison | str:
-    """Return the comparison of two runs on the log, or why there is none."""
+    """Return the comparison of two runs on the log, or the reason why it is not possible."""
     traffic = Traffic(Path(cfg.live).expanduser(), cfg.route, "live")
-    known = {one.run_id: one for one in traffic.list_models()}
-    for name in (first, second):
-        if name not in known:
+    models = {model.run_id: model for model in traffic.list_models()}
+    for run_id in (first, second):
+        if run_id not in models:
             return (
-                f"the log '{traffic.folder}' has no predictions of run {name} for the route "
+                f"the log '{traffic.folder}' has no predictions of run {run_id} for the route "
                 f"{traffic.route!r}"
             )
     try:
-        positive = find_positive(cfg.metric, known[first], tracker)
-        return measure_live(traffic, known[first], known[second], cfg.alpha, positive)
+        positive = find_positive(cfg.metric, models[first], tracker)
+        return measure_live(traffic, models[first], models[second], cfg.alpha, positive)
     except EmptyDataError as error:
         return str(error)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from omegaconf import DictConfig
 
-from sentiment.commands.promote.decision import Promotion, call
+from sentiment.commands.promote.decision import Promotion, name_version
 from sentiment.commands.promote.history import (
     CHAMPION,
     LAST,
@@ -23,9 +23,9 @@ from sentiment.tracking import MlflowRegistry, Tracker, Version
 def roll_back(tracker: Tracker, cfg: DictConfig, command: str) -> Promotion:
     """Make the previous version the champion, and its predecessor the previous version.
 
-    If a process is killed before the last step, both aliases point to one version, and the same
-    command does that step. If the version of the champion was deleted, the previous one replaces
-    it.
+    If a process is killed before the last step, both aliases point to the same version, and the
+    same command completes the rollback. If the version of the champion was deleted, the previous
+    version replaces it.
 
     Raises
     ------
@@ -35,26 +35,32 @@ def roll_back(tracker: Tracker, cfg: DictConfig, command: str) -> Promotion:
         The previous version cannot be loaded; no alias is moved.
     """
     registry = tracker.open_registry(cfg.name)
-    _find_target(registry, tracker, cfg)  # before the lock is taken
+    _find_target(registry, tracker, cfg)  # fail before the lock is taken
     with registry.lock():
         target = _find_target(registry, tracker, cfg)
         problem = check_loads(registry, tracker, target)
         if problem is not None:
             raise _refuse(registry, tracker, target.number, problem)
         champion = registry.find(CHAMPION)
-        before = registry.get(target.tags.get(REPLACED, ""))
+        predecessor = registry.get(target.tags.get(REPLACED, ""))
         if champion is None:
-            sentence = f"{cfg.name} is back at {call(target)}, since its champion was deleted"
+            sentence = (
+                f"{cfg.name} is back at {name_version(target)}, since its champion was deleted"
+            )
         elif champion.number == target.number:
-            sentence = f"{cfg.name} is at {call(target)}, where an interrupted command left it"
+            sentence = (
+                f"{cfg.name} is at {name_version(target)}, where an interrupted command left it"
+            )
         else:
-            sentence = f"{cfg.name} went back from {call(champion)} to {call(target)}"
+            sentence = (
+                f"{cfg.name} went back from {name_version(champion)} to {name_version(target)}"
+            )
             now = datetime.now(UTC).isoformat(timespec="seconds")
             registry.note(champion.number, {ROLLED_BACK: now, ROLLED_BACK_BY: command})
         if champion is None or champion.number != target.number:
             registry.point(CHAMPION, target.number)
         registry.set_tag(LAST, target.number)
-        registry.point(PREVIOUS, before.number if before else None)
+        registry.point(PREVIOUS, predecessor.number if predecessor else None)
     return Promotion("rolled back", sentence, cfg.name, target)
 
 
@@ -65,9 +71,9 @@ def _find_target(registry: MlflowRegistry, tracker: Tracker, cfg: DictConfig) ->
     replaced = champion.tags.get(REPLACED) if champion is not None else None
     if replaced and registry.get(replaced) is None:
         raise _refuse(registry, tracker, replaced, "it was deleted")
-    lacking = CHAMPION if champion is None else PREVIOUS
+    missing = CHAMPION if champion is None else PREVIOUS
     command = suggest_command("promote", "run=<id>")
-    raise NothingToRollBackError(cfg.name, lacking, cfg.tracking.uri, command)
+    raise NothingToRollBackError(cfg.name, missing, cfg.tracking.uri, command)
 
 
 def _refuse(
@@ -75,17 +81,19 @@ def _refuse(
 ) -> UnusableVersionError:
     """Return the error that names the next older version that can be loaded."""
     champion = registry.find(CHAMPION)
-    older = (one for one in list_champions(registry) if int(one.number) < int(number))
-    left = next((one for one in older if check_loads(registry, tracker, one) is None), None)
+    older = (version for version in list_champions(registry) if int(version.number) < int(number))
+    usable = next(
+        (version for version in older if check_loads(registry, tracker, version) is None), None
+    )
     reason = f"force=version {number} cannot be loaded"
     return UnusableVersionError(
         registry.name,
         number,
         problem,
         champion.number if champion else None,
-        (left.number, _suggest(registry.name, left, reason)) if left else None,
+        (usable.number, _suggest_promotion(registry.name, usable, reason)) if usable else None,
     )
 
 
-def _suggest(name: str, version: Version, reason: str) -> str:
+def _suggest_promotion(name: str, version: Version, reason: str) -> str:
     return suggest_command("promote", f"name={name}", f"run={version.run_id}", reason)

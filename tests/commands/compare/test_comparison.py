@@ -18,8 +18,8 @@ from sweeping_here import Outage, stricken
 
 from sentiment.commands.compare.contenders import check_same_rows
 from sentiment.commands.compare.descriptions import (
+    describe_earlier,
     describe_evidence,
-    describe_looks,
     describe_verdict,
     write_excerpt,
     write_p,
@@ -81,7 +81,7 @@ def test_what_is_found_is_what_training_measured(rivals: Rivals) -> None:
 def test_it_is_kept_and_never_taken_for_a_training_run(rivals: Rivals) -> None:
     cfg = rivals.compose("compare", f"a={rivals.weak.run_id}", "b=best")
     result, again = compare(cfg, "the command"), compare(cfg)
-    assert again.looks == result.looks + 1
+    assert again.earlier_comparisons == result.earlier_comparisons + 1
     run = mlflow.get_run(str(result.run_id))
     assert run.data.tags["kind"] == "comparison"
     assert run.data.tags["command"] == "the command"
@@ -282,9 +282,9 @@ def test_small_words() -> None:
     assert [write_p(p) for p in (0.0001, 0.0123, 0.9999)] == ["p < 0.001", "p = 0.012", "p = 1"]
     assert write_size(float("nan")) == "not known"
     assert (write_size(5.94), write_speed(33427)) == ("5.9 MB", "33,427 rows/s")
-    assert describe_looks(0, 0) == "the first comparison on these test rows"
-    assert describe_looks(1, 0) == "1 comparison before on these test rows"
-    assert describe_looks(3, 1).endswith("rows, 1 of them to decide on a promotion")
+    assert describe_earlier(0, 0) == "the first comparison on these test rows"
+    assert describe_earlier(1, 0) == "1 comparison before on these test rows"
+    assert describe_earlier(3, 1).endswith("rows, 1 of them to decide on a promotion")
     assert write_excerpt("a<br /><br />b\n\tc\x1b[2J") == "a b c [2J"
     assert write_excerpt("x" * EXCERPT)[-2:] == "x…"
 

@@ -120,7 +120,7 @@ def test_what_is_recorded(
     assert "│" not in shown  # the tables are those of `compare`
     again = promote_run(rivals.weak)
     assert again.comparison is not None
-    assert again.comparison.decisions == result.comparison.decisions + 1
+    assert again.comparison.earlier_promotions == result.comparison.earlier_promotions + 1
     assert mlflow.get_run(str(rivals.weak.run_id)).data.tags["promotion"] == "refused"
     assert champion(name) == rivals.strong.run_id
 

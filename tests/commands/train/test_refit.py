@@ -149,7 +149,7 @@ def test_comparisons_and_promotions_use_the_scores_of_the_evaluated_twin(
     assert [one.value for one in pair.differences.values()] == pytest.approx(
         [0.0] * len(pair.differences), abs=1e-12
     )
-    assert [one.trained for one in found.comparison.contenders] == [
+    assert [one.training_note for one in found.comparison.contenders] == [
         "on a sample",
         "on a sample, refitted on all labelled rows",
     ]
