@@ -171,33 +171,54 @@ def _check_grid(node: DictConfig, grid: Any, path: str) -> Iterator[str]:
         if not isinstance(candidates, list) or not candidates:
             yield f"{path}.{name} is {show(candidates)}; expected a list of values."
             continue
-        *parts, parameter = str(name).split("__")
-        owner = _find_part(node, ["estimator", *parts])
-        if owner is None:
-            continue  # scikit-learn has the last word on estimators that no config names
+        owner, (parameter, *rest) = _find_owner(node, ["estimator", *str(name).split("__")])
         target = str(owner["_target_"])
-        parameters, known = list_parameters(target), list_constraints(target)
+        # What a function makes, such as `make_pipeline`, has names that only scikit-learn knows.
+        if owner is node or not is_allowed(target) or not isinstance(locate(target), type):
+            continue
+        listed, known = list_parameters(target), list_constraints(target)
+        parameters = None if listed is None else [*_list_parts(owner), *listed]
         if parameters is not None and parameter not in parameters:
             yield (
                 f"{path}.{name}: {target.rpartition('.')[2]} has no parameter {parameter!r}."
                 f"{suggest(parameter, parameters)} Known: {', '.join(parameters) or 'none'}."
             )
             continue
-        for value in candidates if parameter in known else ():
+        if rest or parameter not in known:
+            continue  # scikit-learn has the last word on estimators that no config names
+        for value in candidates:
             expected = find_expected(known[parameter], prepare_value(known[parameter], value))
             if expected:
                 yield f"{path}.{name} has {show(value)}; expected {expected}."
 
 
-def _find_part(node: DictConfig, parts: list[str]) -> DictConfig | None:
-    """Return the description of the object that `node` has by these names, one inside the other."""
-    for part in parts:
-        holders = (node, *(node.get(key) for key in _HOLDERS))
-        found = [one[part] for one in holders if isinstance(one, DictConfig) and part in one]
-        if not found or not isinstance(found[0], DictConfig) or "_target_" not in found[0]:
-            return None
-        node = found[0]
-    return node if is_allowed(str(node["_target_"])) else None
+def _find_owner(node: DictConfig, names: list[str]) -> tuple[DictConfig, list[str]]:
+    """Follow `names` through the objects inside of `node`, as far as these are described.
+
+    Returns
+    -------
+    DictConfig
+        Description of the last object.
+    list of str
+        The rest of the names, at least one.
+    """
+    for place, name in enumerate(names[:-1]):
+        inner = node[name] if name in node else _list_parts(node).get(name)
+        if not isinstance(inner, DictConfig) or "_target_" not in inner:
+            return node, names[place:]
+        node = inner
+    return node, names[-1:]
+
+
+def _list_parts(node: DictConfig) -> dict[str, Any]:
+    """Return the parts of an object by name, such as the steps of a pipeline."""
+    parts: dict[str, Any] = {}
+    for held in (node[key] for key in _HOLDERS if key in node):
+        if isinstance(held, DictConfig):
+            parts |= {str(name): held[name] for name in held if name in held}
+        elif isinstance(held, ListConfig):
+            parts |= {str(one[0]): one[1] for one in held if isinstance(one, ListConfig) and one}
+    return parts
 
 
 def _read_hinted(target: Any, key: str, value: Any) -> tuple[str, Any]:

@@ -502,16 +502,38 @@ def test_a_grid_with_wrong_values_is_refused_before_data_are_read(
     [
         ({"step0__n_components": [2, 0]}, "step0__n_components has 0; expected an int"),
         ({"step1__CC": [1.0]}, "step1__CC: LinearSVC has no parameter 'CC'. Did you mean 'C'?"),
+        ({"step2__C": [1.0]}, "step2__C: Pipeline has no parameter 'step2'. Did you mean 'step"),
+        ({"step1__estimator__C": [1]}, "step1__estimator__C: LinearSVC has no parameter 'estim"),
+        ({"svm__C": [1.0]}, "Pipeline has no parameter 'svm'. Known: step0, step1, steps,"),
     ],
     ids=str,
 )
+@pytest.mark.parametrize("is_listed", [False, True])
 def test_a_grid_is_checked_by_the_step_that_has_the_parameter(
-    base: DictConfig, grid: Any, message: str
+    base: DictConfig, grid: Any, message: str, is_listed: bool
 ) -> None:
-    described = around("model_selection.RandomizedSearchCV", steps(SVD, MACHINE),
-                       param_distributions=grid)  # fmt: skip
+    inner = steps(SVD, MACHINE)
+    if is_listed:
+        inner["steps"] = [list(one) for one in inner["steps"].items()]
+    described = around("model_selection.RandomizedSearchCV", inner, param_distributions=grid)
     with pytest.raises(ConfigError, match=re.escape(message)):
         configure(base, model=described)
+
+
+def test_a_grid_may_replace_a_step(base: DictConfig) -> None:
+    inner = steps("preprocessing.MaxAbsScaler", "naive_bayes.MultinomialNB")
+    grid = {"step0": ["passthrough"], "step1__alpha": [0.5]}
+    described = around("model_selection.GridSearchCV", inner, param_grid=grid, cv=2)
+    pipeline = fit(build(base, model=described), TEXTS[2])
+    assert name_best(pipeline["model"]) == {"step0": "passthrough", "step1__alpha": 0.5}
+
+
+def test_a_grid_names_steps_that_a_function_makes(base: DictConfig) -> None:
+    inner = {"_target_": "sklearn.pipeline.make_pipeline", "_args_": [DENSE]}
+    grid = {"gaussiannb__var_smoothing": [1e-3]}
+    described = around("model_selection.GridSearchCV", inner, param_grid=grid, cv=2)
+    pipeline = fit(build(base, model=described), TEXTS[2])
+    assert [*name_best(pipeline["model"]).values()] == [1e-3]
 
 
 LASSO: Described = {"_target_": "sklearn.linear_model.Lasso"}
