@@ -1,5 +1,6 @@
 """Finalize: fit the settings of a recorded run on more rows, and keep the model as a new run."""
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ _OF_THE_MODEL = ("model/", "deploy/", "stage/", "final/")
 _DATA_TAGS = ("data", *DIGESTS, SCALE, "sample")
 # The tag that names the run with the evaluated model.
 _EVALUATED_RUN = "evaluated.run"
+# What the name of a final run adds to that of the evaluated one.
+_OF_A_REFIT = re.compile(r"(, refit=\S+( \(\d+\))?)+$")
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,8 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
     with RunFolder.claim(Path(cfg.outputs, "finalize", make_timestamp())) as folder:
         tags = _list_tags(run, words, fitting.fitted_on)
         choices = {k: run.params[k] for k in CHOICES if k in run.params}
-        facts = make_facts(f"{run.name}, refit={fitting.fitted_on}", tags, choices, recipe, fitting)
+        name = f"{_OF_A_REFIT.sub('', run.name)}, refit={fitting.fitted_on}"
+        facts = make_facts(name, tags, choices, recipe, fitting)
         save_settings(folder, recipe, words)
         facts.audit = save_final(folder, fitting, stages)
         with stages("copy evaluation"):

@@ -123,6 +123,12 @@ def test_data_that_have_changed_are_refused_and_nothing_is_left(
     final = finalize(compose("finalize", [f"run={result.run_id}", *where]))
     assert final.metrics["rows/fitted"] == final.rows
     assert mlflow.get_run(final.run_id).data.tags["evaluated.run"] == run.run_id
+    # So does its name, to which each run adds its number.
+    names = [mlflow.get_run(one.run_id).info.run_name for one in (run, result, final)]
+    assert names[1:] == [
+        f"{names[0]}, refit=train+validation (2)",
+        f"{names[0]}, refit=all (3)",
+    ]
 
 
 def test_a_password_that_no_run_keeps_is_asked_for(
