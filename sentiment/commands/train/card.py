@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import PurePath
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -106,7 +108,7 @@ def summarize_card(card: str, length: int) -> str:
 def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
     rows = {
         "classes": _show(list_classes(data.class_rows)),
-        "data": f"{_show(facts.tags['data'])}, fingerprint {data.fingerprint[:12]}",
+        "data": f"{_name_data(facts)}, fingerprint {data.fingerprint[:12]}",
         "splits": ", ".join(
             f"{len(getattr(data, split)):,} {split}" for split in ("train", *_SPLITS)
         ),
@@ -115,6 +117,14 @@ def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
         "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {_code(facts.tags['command'])}",
     }
     return _tabulate(["", ""], [(name, value) for name, value in rows.items() if value])
+
+
+def _name_data(facts: RunFacts) -> str:
+    """Return the name of the data and those of its files, whose folders may be private."""
+    named = [facts.params.get(f"data.{key}", "None") for key in ("path", "test_path")]
+    paths = [urlsplit(one).path if "://" in one else one for one in named if one != "None"]
+    files = [PurePath(path).name for path in paths]
+    return _show(facts.tags["data"]) + "".join(f", {_code(file)}" for file in files if file)
 
 
 def _describe_scores(
@@ -154,7 +164,7 @@ def _list_limits(facts: RunFacts, data: PreparedData, fitted_on: str) -> Iterabl
     origin = "the official one of the data" if data.official_test else "random, stratified"
     yield (
         f"The split is {origin}: the scores hold for texts like those of "
-        f"{_show(facts.tags['data'])}. On other texts, label some and compare."
+        f"{_name_data(facts)}. On other texts, label some and compare."
     )
     if facts.tags.get("sample") == "true":
         yield "It has learned from a sample of the data, for a quick look."

@@ -1,13 +1,16 @@
 """A card says what a model is, and obeys nothing that comes from data or settings."""
 
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
 import pytest
+from conftest import write_frame
 from markdown_it import MarkdownIt
 from sklearn.metrics import classification_report
 
@@ -54,6 +57,8 @@ def test_a_card_has_the_scores_of_each_class_and_obeys_no_label(
     titles = [tokens[k + 1].content for k, t in enumerate(tokens) if t.type == "heading_open"]
     assert titles[1:] == ["Scores", "Classes", "Limits", "How to load it", "Settings"]
     facts, scores, classes = read_tables(card)
+    assert facts["data"][0].startswith("csv, topics.csv, fingerprint ")
+    assert "texts like those of csv, `topics.csv`. On other" in card
     for name in ("accuracy", "f1_macro"):
         cells = [float(cell.split()[0]) for cell in scores[name]]
         known = [result.metrics[f"{split}/{name}"] for split in ("validation", "test")]
@@ -96,6 +101,22 @@ def test_a_card_keeps_no_secret(train_quickly: Train, tmp_path: Path) -> None:
     assert "tracking." not in card
     assert "learned from a sample" in card
     assert "from 70 % of the labels; `sentiment finalize` uses the rest" in card
+
+
+@pytest.mark.slow
+def test_a_card_names_the_files_of_the_data_without_their_folders(
+    train_quickly: Train, reviews: pd.DataFrame, tmp_path: Path
+) -> None:
+    (tmp_path / "ann").mkdir()
+    database, path = tmp_path / "ann" / "films.db", tmp_path / "ann" / "test.jsonl"
+    with closing(sqlite3.connect(database)) as store:
+        reviews.iloc[::2].to_sql("reviews", store)
+    write_frame(reviews.iloc[1::2], path)
+    columns = ["data.text_column=text", "data.label_column=label", "data.limit=null"]
+    where = ["data=csv", f"data.path=sqlite:///{database}", f"data.test_path={path}"]
+    result = train_quickly(*where, *columns, "tracking=off")
+    facts, *_ = read_tables((result.folder / "card.md").read_text(encoding="utf-8"))
+    assert facts["data"][0].startswith("csv, films.db, test.jsonl, fingerprint ")
 
 
 @pytest.mark.slow
