@@ -11,21 +11,16 @@ import pandas as pd
 from sentiment.data.copies import find_conflicts, find_copies, fold_text
 from sentiment.data.labels import sort_labels
 from sentiment.data.splitting import count_classes
-from sentiment.errors import list_first, quote_list, quote_name, show_share
-from sentiment.ngrams.scripts import find_unspaced, measure_unspaced
+from sentiment.errors import list_first, quote_list, quote_name
 
 _MAX_FAULTS = 20
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-# Least share of texts without spaces between words that gives a warning.
-_UNSPACED_SHARE = 0.05
 # Usual marks of missing values, in lowercase.
 _MISSING = {"nan", "null", "none", "na", "n/a", "<na>", "#n/a", "-", "?"}
 # Separators of several labels in one cell, and the number of such labels in a warning.
 _SEPARATORS, _MAX_LISTED = "|;,/", 3
 # Classes whose row counts are logged.
 _MAX_LOGGED = 20
-# Key of the warning that only matters to features of words.
-UNSPACED_TEXTS = "unspaced_texts"
 
 
 @dataclass
@@ -171,7 +166,6 @@ def check_quality(
                 *_compare_labels(labels),
                 *_look_for_missing(labels),
                 *_look_for_separators(labels),
-                *_look_at_scripts(usable["text"]),
                 *_look_at_faults(faults, len(frame)),
             ]
         ),
@@ -260,19 +254,6 @@ def _fold_label(label: str) -> str:
         return repr(float(folded))
     except ValueError:
         return folded
-
-
-def _look_at_scripts(texts: pd.Series) -> Iterator[tuple[str, str]]:
-    """Yield a warning about texts without words that spaces separate."""
-    share = measure_unspaced(texts.to_list())
-    if share > _UNSPACED_SHARE:
-        example = next(find_unspaced(texts))[:20]
-        yield (
-            UNSPACED_TEXTS,
-            f"{show_share(share)} of the texts have no words that spaces separate, such as "
-            f"{example!r}, so features of words take whole phrases for words, or find none. Use "
-            "runs of characters: features=auto chooses them for such texts.",
-        )
 
 
 def _look_for_separators(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 from optuna.samplers import RandomSampler
+from predicting import predict
 from scipy.sparse import csr_matrix
 from sklearn.base import is_classifier
 
@@ -22,7 +23,7 @@ from sentiment.config.targets import locate
 from sentiment.data.datasets import Dataset
 from sentiment.modeling.adapting import adapt_classifier
 from sentiment.modeling.estimators.label_set_chain import LabelSetChain
-from sentiment.modeling.pipeline import fit, list_vectorizers, make_pipeline, predict
+from sentiment.modeling.pipeline import fit, list_vectorizers, make_pipeline
 from sentiment.modeling.scoring import BatchScorer
 from sentiment.ngrams.rules import find_rules
 from sentiment.ngrams.vectorizers import TfidfVectorizer

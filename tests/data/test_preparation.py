@@ -306,42 +306,6 @@ def test_labels_that_mark_a_missing_value_are_named() -> None:
     assert "'NaN' (20 rows), 'n/a' (20 rows). Leave the cells empty" in message
 
 
-@pytest.mark.parametrize(
-    "sentence",
-    [
-        "这部电影真的非常好看我很喜欢",
-        "质量很好，发货快，很满意，下次再来。",
-        "この映画はとても面白かったです",
-        "หนังเรื่องนี้สนุกมากจริงๆ",
-        "ភាពយន្តនេះល្អណាស់",
-    ],
-)
-def test_texts_without_spaces_are_noticed(sentence: str) -> None:
-    plain = make_rows(200)
-    unspaced = [(f"{sentence} {n}", "ab"[n % 2]) for n in range(200)]
-    separated = [(f"{' '.join(sentence[k : k + 2] for k in range(0, 14, 2))} {n}", "ab"[n % 2])
-                 for n in range(200)]  # fmt: skip
-    quoted = [(f"they say {sentence[:6]} for a film that is good: {n}", "ab"[n % 2])
-              for n in range(200)]  # fmt: skip
-    assert list(warn(unspaced)) == ["unspaced_texts"]
-    assert list(warn(plain + unspaced[:20])) == ["unspaced_texts"]
-    assert (
-        "9 % of the texts have no words that spaces separate"
-        in warn(plain + unspaced[:20])["unspaced_texts"]
-    )
-    for fine in (plain, plain + unspaced[:5], separated, quoted):
-        assert warn(fine) == {}
-
-
-@pytest.mark.parametrize("symbols", ["\U0001f600\U0001f44d", ":-) !!", "\u2605 \u2605", "5/5"])
-def test_texts_without_a_word_are_noticed(symbols: str) -> None:
-    plain = make_rows(200)
-    wordless = [(symbols + "!" * n, "ab"[n % 2]) for n in range(40)]
-    assert f"such as '{symbols}" in warn(plain + wordless)["unspaced_texts"]
-    assert warn(plain + wordless[:5]) == {}
-    assert warn(plain + [(f"fine {text}", label) for text, label in wordless]) == {}
-
-
 def test_labels_that_are_perhaps_several_are_named() -> None:
     names = ["billing", "login", "billing|login", "login | billing", "a|b", "either/or"]
     [(kind, message)] = warn([(f"text {n}", names[n % 6]) for n in range(120)]).items()

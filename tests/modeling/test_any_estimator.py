@@ -12,6 +12,7 @@ import pytest
 import yaml
 from conftest import ROOT
 from omegaconf import DictConfig, OmegaConf
+from predicting import predict
 from sklearn import naive_bayes
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -33,7 +34,7 @@ from sentiment.modeling.estimators.dense import DenseInput
 from sentiment.modeling.explanation import RowExplainer, explain_text, top_terms
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
 from sentiment.modeling.model_files import digest_file, load_model, save_model
-from sentiment.modeling.pipeline import fit, make_pipeline, predict
+from sentiment.modeling.pipeline import fit, make_pipeline
 from sentiment.modeling.scoring import Predictor
 
 Described = dict[str, Any]

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 from omegaconf.errors import ReadonlyConfigError
+from predicting import predict
 from sklearn.base import clone
 from sklearn.utils import compute_class_weight
 
@@ -12,7 +13,7 @@ from sentiment.config import check_config, compose, make
 from sentiment.errors import ConfigError
 from sentiment.modeling.class_weights import check_weighted_classes
 from sentiment.modeling.estimators.nbsvm import NBSVM
-from sentiment.modeling.pipeline import fit, make_pipeline, predict
+from sentiment.modeling.pipeline import fit, make_pipeline
 
 MODELS = ["logistic_regression", "nbsvm", "ridge", "sgd", "svm"]
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from predicting import predict
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction import text as sklearn_text
@@ -25,14 +26,7 @@ from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.explanation import RowExplainer, explain_text, linear_weights, top_terms
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
 from sentiment.modeling.model_files import digest_file, load_model, save_model
-from sentiment.modeling.pipeline import (
-    find_encoder,
-    fit,
-    join_columns,
-    list_columns,
-    make_pipeline,
-    predict,
-)
+from sentiment.modeling.pipeline import find_encoder, fit, join_columns, list_columns, make_pipeline
 from sentiment.modeling.scoring import Predictor
 from sentiment.ngrams.vectorizers import TfidfVectorizer
 

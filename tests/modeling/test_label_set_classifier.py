@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from predicting import predict
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -24,7 +25,7 @@ from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
 from sentiment.modeling.model_files import digest_file, load_model, save_model
-from sentiment.modeling.pipeline import find_separator, fit, make_pipeline, predict
+from sentiment.modeling.pipeline import find_separator, fit, make_pipeline
 from sentiment.modeling.prediction_columns import PredictionColumns
 from sentiment.modeling.scoring import Predictor
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer

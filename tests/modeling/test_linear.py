@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from predicting import predict
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
@@ -20,7 +21,7 @@ from sentiment.modeling.estimators.union import make_union
 from sentiment.modeling.estimators.voting import make_soft_vote
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
 from sentiment.modeling.model_files import LOADED_TYPES, load_model, save_model
-from sentiment.modeling.pipeline import fit, make_pipeline, predict
+from sentiment.modeling.pipeline import fit, make_pipeline
 from sentiment.ngrams.rules import SENTIMENT_PATTERN
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 

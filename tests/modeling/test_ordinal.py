@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from predicting import predict
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -12,7 +13,7 @@ from statsmodels.genmod.generalized_linear_model import GLM
 from sentiment.modeling.estimators.ordinal import OrdinalClassifier
 from sentiment.modeling.linear import LinearTextClassifier, make_fast
 from sentiment.modeling.model_files import load_model, save_model
-from sentiment.modeling.pipeline import fit, make_pipeline, predict
+from sentiment.modeling.pipeline import fit, make_pipeline
 from sentiment.ngrams.vectorizers import TfidfVectorizer
 
 

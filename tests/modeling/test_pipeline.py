@@ -4,6 +4,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from predicting import predict
 from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -13,7 +14,7 @@ from sklearn.pipeline import make_union
 
 from sentiment.config import compose, make
 from sentiment.modeling.estimators.nbsvm import NBSVM
-from sentiment.modeling.pipeline import fit, make_pipeline, predict
+from sentiment.modeling.pipeline import fit, make_pipeline
 
 
 def by_hand(reviews: pd.DataFrame, features: object, model: object) -> np.ndarray:

@@ -18,6 +18,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from predicting import predict
 from starting import Starter
 
 from sentiment.commands.train.job import TrainingResult
@@ -29,7 +30,6 @@ from sentiment.errors import (
     TrackingStoreError,
     UntrustedModelError,
 )
-from sentiment.modeling.pipeline import predict
 from sentiment.modeling.prediction_columns import PredictionColumns
 from sentiment.tracking import MlflowTracker, NoTracker, patience
 from sentiment.tracking.choosing import choose_best

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pandas as pd
 
+from sentiment.commands.train.fitting import Fitting
 from sentiment.config import write_recorded
 from sentiment.data.preparation import PreparedData
 from sentiment.errors import list_classes, show_share
@@ -64,9 +65,7 @@ is one from elsewhere, which is not loaded: {{}}. It is not a pickle.
 """
 
 
-def write_card(
-    facts: RunFacts, data: PreparedData, scores: ScoreTable, classes: pd.DataFrame, fitted_on: str
-) -> str:
+def write_card(facts: RunFacts, fitting: Fitting, scores: ScoreTable) -> str:
     """Return the card of the model of a run.
 
     Text from data or settings is escaped or fenced, and secrets are masked.
@@ -75,20 +74,17 @@ def write_card(
     ----------
     facts : RunFacts
         Name, settings and metrics of the run.
-    data : PreparedData
-        Its data.
+    fitting : Fitting
+        Its data, its final model and the scores of each class.
     scores : ScoreTable
         Its main scores.
-    classes : DataFrame
-        Scores of each class on test rows, from `measure_each_class`.
-    fitted_on : str
-        Rows that the saved model has learned from, a key of `FITTED`.
     """
+    data, fitted_on = fitting.data, fitting.fitted_on
     sections = {
         "": _describe(facts, data, fitted_on),
         "Scores": _describe_scores(facts, data, scores, fitted_on),
-        "Classes": _describe_classes(classes),
-        "Limits": "\n".join(f"- {limit}" for limit in _list_limits(facts, data, fitted_on)),
+        "Classes": _describe_classes(fitting.classes["test"]),
+        "Limits": "\n".join(f"- {limit}" for limit in _list_limits(facts, fitting)),
         "How to load it": _explain_loading(facts.audit),
         "Settings": _fence("\n".join(_list_settings(facts))),
     }
@@ -160,7 +156,8 @@ def _describe_classes(classes: pd.DataFrame) -> str:
     return f"{note}\n\n" + _tabulate(["class", "precision", "recall", "F1", "rows"], rows)
 
 
-def _list_limits(facts: RunFacts, data: PreparedData, fitted_on: str) -> Iterable[str]:
+def _list_limits(facts: RunFacts, fitting: Fitting) -> Iterable[str]:
+    data, fitted_on = fitting.data, fitting.fitted_on
     origin = "the official one of the data" if data.official_test else "random, stratified"
     yield (
         f"The split is {origin}: the scores hold for texts like those of "
@@ -185,8 +182,7 @@ def _list_limits(facts: RunFacts, data: PreparedData, fitted_on: str) -> Iterabl
             f"A text may have several labels, with {_code(data.separator)} between them, or none; "
             "accuracy is that of whole sets."
         )
-    for warning in data.report.warnings.values():
-        yield _show(warning)
+    yield from map(_show, fitting.warnings)
 
 
 def _explain_loading(audit: str) -> str:

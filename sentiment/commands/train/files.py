@@ -85,7 +85,7 @@ def save_settings(folder: RunFolder, cfg: DictConfig, overrides: Sequence[str]) 
 def save_metrics(folder: RunFolder, facts: RunFacts, fitting: Fitting, scores: ScoreTable) -> None:
     """Write metrics and model card, and make a summary of the card the description of the run."""
     folder.add("metrics.json").write_text(json.dumps(facts.metrics, indent=2) + "\n")
-    card = write_card(facts, fitting.data, scores, fitting.classes["test"], fitting.fitted_on)
+    card = write_card(facts, fitting, scores)
     folder.add(CARD).write_text(card, encoding="utf-8")
     facts.description = summarize_card(card, _DESCRIPTION)
 

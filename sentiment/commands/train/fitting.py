@@ -3,13 +3,15 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from sentiment.config import make
+from sentiment.commands.train.checks import check_features
+from sentiment.config import flatten, make
 from sentiment.config.metrics import CLASSES, ORDERED, list_shown
 from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import FITTED, SPLITS, count_classes
@@ -25,7 +27,13 @@ from sentiment.modeling.evaluation import (
     score,
 )
 from sentiment.modeling.intervals import Interval, measure_intervals
-from sentiment.modeling.pipeline import fit, join_columns, make_pipeline, precompute_counts
+from sentiment.modeling.pipeline import (
+    find_text_steps,
+    fit,
+    join_columns,
+    make_pipeline,
+    precompute_counts,
+)
 from sentiment.modeling.predictions import Predictions
 from sentiment.tracking.stages import Stage, Stages
 
@@ -85,6 +93,7 @@ class Fitting:
         self._stages, self._compared = stages, compared
         self._optimize, self._cv, self._refit = cfg.optimize, cfg.cv, cfg.refit
         self._precomputes = cfg.memory is not None
+        self._settings = [f"features.{name}" for name in flatten(cfg.features)]
         self.seed: int = cfg.seed
         list_own_measures()  # a mistake in a metric of the user's is reported before any work
         self.pipeline: Pipeline = make_pipeline(
@@ -126,6 +135,15 @@ class Fitting:
         classes = count_classes(data.train["label"], data.separator)
         check_weighted_classes(self.pipeline["model"], classes)
         return choose_folds(self.pipeline, self._cv, data, required=self._compared)
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """Likely mistakes in the data, as far as they matter to the features."""
+        features = find_text_steps(self.pipeline)["features"]
+        chosen = f"features.{self.chosen}." if self.chosen else "features."
+        settings = [name for name in self._settings if name.startswith(chosen)]
+        known = self.data.report.warnings.values()
+        return [*known, *check_features(features, self.data, settings)]
 
     def list_choices(self) -> dict[str, str]:
         """Return what was chosen by the training rows, as a parameter of a run."""

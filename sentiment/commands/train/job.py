@@ -2,14 +2,12 @@
 
 import json
 import logging
-import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from omegaconf import DictConfig
@@ -29,15 +27,12 @@ from sentiment.commands.train.fitting import CV, Fitting, measure_stages
 from sentiment.commands.train.rehearsal import save_final
 from sentiment.config import CHOICES, Job, make
 from sentiment.data.preparation import PreparedData, prepare_data
-from sentiment.data.quality import UNSPACED_TEXTS
-from sentiment.data.splitting import count_classes
 from sentiment.modeling.baseline import Baseline, measure_baseline
 from sentiment.modeling.estimators.dense import name_inner
 from sentiment.modeling.evaluation import list_confusions
 from sentiment.modeling.explanation import top_terms
 from sentiment.modeling.fit_warnings import merging_warnings
 from sentiment.modeling.intervals import Interval
-from sentiment.modeling.pipeline import find_text_steps, list_vectorizers
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.score_tables import ScoreTable, tabulate_scores
 from sentiment.tracking import KEY, SCALE, Tracker
@@ -185,7 +180,8 @@ def _train(
     choices = {group: job.choices[group] for group in CHOICES}
     facts = make_facts(job.describe(), _list_tags(job, fitting), choices, cfg, fitting)
     save_settings(folder, cfg, job.overrides)
-    _warn(fitting, facts.params)
+    for warning in fitting.warnings:
+        log.warning(warning)
     with stages("open tracking"):
         tracker.open()
     with tracker.start(facts.name, facts.tags | {KEY: facts.key}) as run:
@@ -243,37 +239,6 @@ def _fit(fitting: Fitting, folder: RunFolder, drawer: Drawer) -> pd.DataFrame | 
     fitting.evaluate(EVALUATED, lambda *made: drawer.draw(list_figures(folder, *made)))
     fitting.refit()
     return terms
-
-
-def _warn(fitting: Fitting, params: Iterable[str]) -> None:
-    """Log what may be a mistake in the data, as far as it matters to the features."""
-    parts = [*list_vectorizers(find_text_steps(fitting.pipeline)["features"])]
-    of_words = all(getattr(part, "analyzer", "word") == "word" for part in parts)
-    for kind, warning in fitting.data.report.warnings.items():
-        if kind != UNSPACED_TEXTS or of_words:
-            log.warning(warning)
-    if of_words:
-        _warn_of_min_df(fitting, parts, params)
-
-
-def _warn_of_min_df(fitting: Fitting, parts: Sequence[Any], params: Iterable[str]) -> None:
-    """Warn if most classes have fewer training rows than `min_df` texts, as one row a class."""
-    data, chosen = fitting.data, fitting.chosen
-    found = [getattr(part, "min_df", 1) for part in parts]
-    texts = len(data.train) + len(data.unlabelled)
-    least = min((n if isinstance(n, int) else math.ceil(n * texts) for n in found), default=1)
-    classes = count_classes(data.train["label"], data.separator)
-    small = sum(rows < least for rows in classes.values())
-    if 2 * small <= len(classes):
-        return
-    of_chosen = f"features.{chosen}." if chosen else "features."
-    names = [name for name in params if name.startswith(of_chosen)]
-    settings = " ".join(f"{name}=1" for name in names if name.rpartition(".")[2] == "min_df")
-    log.warning(
-        "%s of %s classes have fewer than %s training rows, and words of fewer than %s texts are "
-        "left out (min_df), so hardly a word distinguishes these classes. Add rows, or set %s.",
-        f"{small:,}", f"{len(classes):,}", f"{least:,}", f"{least:,}", settings or "min_df=1",
-    )  # fmt: skip
 
 
 def _list_tags(job: Job, fitting: Fitting) -> dict[str, str]:

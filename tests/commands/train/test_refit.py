@@ -7,6 +7,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from predicting import predict
 from sklearn.base import clone
 
 from sentiment.commands.compare.job import compare
@@ -17,7 +18,7 @@ from sentiment.config import compose
 from sentiment.data.preparation import PreparedData
 from sentiment.modeling.evaluation import score, scores_file
 from sentiment.modeling.model_files import load_model
-from sentiment.modeling.pipeline import fit, predict
+from sentiment.modeling.pipeline import fit
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import load_reference
 
